@@ -1,0 +1,203 @@
+"""The only reader of a clock: host ``CLOCK_MONOTONIC``, and the hub that stamps events on receipt.
+
+A payload says what happened by a datagram or a line; the hub's thread stamps it the moment it arrives. Guest and
+container clocks are never read. Where the system allows it the thread runs in the real-time class, so that a busy
+daemon cannot delay a stamp by a scheduler slice; ``EventHub.priority`` says which class it got.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from bench.errors import InvocationFailed, InvocationTimeout, UsageError
+from bench.model import Phase
+
+_CODES = {b"F": Phase.FIRST_INSTRUCTION, b"R": Phase.READY}
+_SUN_PATH_MAX = 107
+"""Bytes of a unix socket's path without the final zero (unix(7))."""
+
+
+def now_s() -> float:
+    """Return host ``CLOCK_MONOTONIC`` in seconds."""
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC) / 1e9
+
+
+def self_cpu_s() -> float:
+    """Return the CPU time that this process (all threads, no children) has used, seconds."""
+    return time.process_time_ns() / 1e9
+
+
+def wall_time() -> datetime:
+    """Return the wall time in UTC: for people and for names, never for a duration."""
+    return datetime.now(UTC)
+
+
+def sleep_s(seconds: float) -> None:
+    """Wait; the only place that sleeps."""
+    time.sleep(seconds)
+
+
+@dataclass
+class Timeline:
+    """Stamped events of one invocation: phase → ``CLOCK_MONOTONIC`` seconds."""
+
+    stamps: dict[Phase, float] = field(default_factory=dict)
+    clock: Callable[[], float] = now_s
+
+    def stamp(self, phase: Phase) -> float:
+        """Stamp a phase now and return the stamp."""
+        at = self.stamps[phase] = self.clock()
+        return at
+
+    def since_request(self, phase: Phase) -> float | None:
+        """Return seconds from the request to the phase; ``None`` when either is absent."""
+        if phase not in self.stamps or Phase.REQUEST not in self.stamps:
+            return None
+        return self.stamps[phase] - self.stamps[Phase.REQUEST]
+
+
+class Channel:
+    """The event channel of one instance: a unix socket that stamps what arrives.
+
+    Attributes:
+        path: Where the payload (or the VMM for a guest's serial port) connects.
+        stamps: Phase → stamp of the first arrival.
+    """
+
+    def __init__(self, path: Path, kind: Literal["datagram", "stream"]) -> None:
+        self.path = path
+        self.kind = kind
+        self.stamps: dict[Phase, float] = {}
+        self.arrived = threading.Condition()
+        self.sockets: list[socket.socket] = []
+
+    def receive(self, data: bytes, at: float) -> None:
+        """Take what arrived at ``at``; unknown bytes (a console's noise) are not ours and are left out."""
+        with self.arrived:
+            for line in data.split():
+                phase = _CODES.get(line)
+                if phase is not None:
+                    self.stamps.setdefault(phase, at)
+            self.arrived.notify_all()
+
+    def wait(self, phase: Phase, timeout_s: float, alive: Callable[[], str | None] = lambda: None) -> float:
+        """Wait for a phase and return its stamp.
+
+        ``alive`` is asked now and then and returns a reason when the instance cannot report any more. It decides only
+        when to give up, never a timestamp.
+
+        Raises:
+            InvocationTimeout: The time limit passed first.
+            InvocationFailed: ``alive`` gave a reason.
+        """
+        deadline = now_s() + timeout_s
+        with self.arrived:
+            while phase not in self.stamps:
+                left = deadline - now_s()
+                if left <= 0:
+                    msg = f"'{phase}' did not come within {timeout_s:g} s"
+                    raise InvocationTimeout(msg)
+                if not self.arrived.wait(min(left, 0.25)) and phase not in self.stamps:
+                    reason = alive()
+                    if reason:
+                        msg = f"'{phase}' will not come: {reason}"
+                        raise InvocationFailed(msg)
+            return self.stamps[phase]
+
+
+class EventHub:
+    """One thread that receives the events of all live instances; use as a context manager."""
+
+    def __init__(self) -> None:
+        self.priority = "normal"
+        self._selector = selectors.DefaultSelector()
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._lock = threading.Lock()
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="tare-events", daemon=True)
+
+    def __enter__(self) -> EventHub:
+        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._thread.start()
+        self._started.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.write(self._wake_write, b"x")
+        self._thread.join()
+        self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    @contextlib.contextmanager
+    def channel(self, path: Path, kind: Literal["datagram", "stream"] = "datagram") -> Iterator[Channel]:
+        """Open a channel at ``path`` for the time of the block; the socket file is removed afterwards.
+
+        Raises:
+            UsageError: The path is too long for a unix socket.
+        """
+        if len(os.fsencode(path)) > _SUN_PATH_MAX:
+            msg = f"'{path}' is longer than a unix socket's path may be ({_SUN_PATH_MAX} bytes); use a shorter TARE_STATE"
+            raise UsageError(msg)
+        channel = Channel(path, kind)
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if kind == "datagram" else socket.SOCK_STREAM)
+        server.bind(os.fspath(path))
+        path.chmod(0o666)  # the payload may be another user inside its sandbox
+        if kind == "stream":
+            server.listen(4)
+        server.setblocking(False)
+        self._add(channel, server)
+        try:
+            yield channel
+        finally:
+            self._drop(channel)
+            path.unlink(missing_ok=True)
+
+    def _add(self, channel: Channel, sock: socket.socket) -> None:
+        channel.sockets.append(sock)
+        with self._lock:
+            self._selector.register(sock, selectors.EVENT_READ, (channel, sock))
+
+    def _drop(self, channel: Channel) -> None:
+        with self._lock:
+            for sock in channel.sockets:
+                with contextlib.suppress(KeyError, ValueError):
+                    self._selector.unregister(sock)
+                sock.close()
+
+    def _loop(self) -> None:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # 0: this thread
+            self.priority = "fifo"
+        self._started.set()
+        while True:
+            for key, _ in self._selector.select():
+                if key.data is None:
+                    return
+                channel, sock = key.data
+                with contextlib.suppress(OSError):  # closed by _drop between select and here
+                    self._receive(channel, sock)
+
+    def _receive(self, channel: Channel, sock: socket.socket) -> None:
+        if channel.kind == "stream" and sock is channel.sockets[0]:
+            connection, _ = sock.accept()
+            connection.setblocking(False)
+            self._add(channel, connection)
+            return
+        data = sock.recv(4096)
+        at = now_s()
+        if data:
+            channel.receive(data, at)
+        else:
+            with self._lock:
+                self._selector.unregister(sock)

@@ -1,0 +1,65 @@
+"""The engine registry: name → ``module:Class``, imported on demand so that no engine costs anything unless asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from bench.errors import TargetUnavailable, UsageError, unknown
+
+if TYPE_CHECKING:
+    from bench.engines.base import Engine
+    from bench.lab import Lab
+    from bench.model import Target
+
+ENGINES: dict[str, str] = {
+    "host": "bench.engines.host:Host",
+    "sandbox": "bench.engines.sandbox:Sandbox",
+    "runc": "bench.engines.oci:Oci",
+    "crun": "bench.engines.oci:Oci",
+    "runsc": "bench.engines.oci:Oci",
+    "containerd": "bench.engines.containerd:Containerd",
+    "docker": "bench.engines.docker:Docker",
+    "libvirt": "bench.engines.libvirt:Libvirt",
+    "fake": "bench.engines.fake:Fake",
+}
+
+OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
+    "host": {},
+    "sandbox": {"user": ("yes", "no")},
+    "runc": {},
+    "crun": {},
+    "runsc": {"platform": ("ptrace", "systrap", "kvm")},
+    "containerd": {"snapshotter": ("overlayfs", "native", "btrfs"), "runtime": ("runc", "crun")},
+    "docker": {
+        "network": ("bridge", "host", "none"),
+        "storage": ("overlay2", "vfs", "fuse-overlayfs", "btrfs"),
+        "runtime": ("runc", "crun"),
+        "endpoint": ("lab", "system"),
+    },
+    "libvirt": {
+        "guest": ("minimal", "full"),
+        "machine": ("q35", "pc"),
+        "accel": ("kvm", "tcg"),
+    },
+    "fake": {"fail": (), "delay": ()},
+}
+"""Engine → option → allowed values (none listed: any). Options left out take the engine's default."""
+
+
+def load(target: Target, lab: Lab) -> Engine:
+    """Make the engine of a target.
+
+    Raises:
+        UsageError: There is no such engine.
+        TargetUnavailable: Its Python package is not installed.
+    """
+    if target.engine not in ENGINES:
+        raise UsageError(unknown("engine", target.engine, ENGINES))
+    module_name, class_name = ENGINES[target.engine].split(":")
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        msg = f"the Python package '{error.name}' is not installed"
+        raise TargetUnavailable(msg, f"pip install 'tare-bench[{target.engine}]'") from error
+    return cast("Engine", getattr(module, class_name)(target, lab))

@@ -1,0 +1,92 @@
+"""Every error that Tare raises on purpose; one exit code a class.
+
+    TareError
+    ├── UsageError            2    bad arguments or a bad input file; nothing was started
+    │   └── ScenarioError     2    … with file, line and column
+    ├── TargetUnavailable     3    a target that cannot run here: reason and remedy
+    ├── InvocationFailed      4    one invocation went wrong; the run goes on
+    │   └── InvocationTimeout 4    … because a time limit passed (censored, never a duration)
+    ├── StoreError            4    results could not be written; what was written is whole
+    ├── ProvisionError        4    a provisioning task failed
+    ├── LabError              70   the private lab could not be built or torn down
+    └── Interrupted           130  Ctrl-C or SIGTERM; results so far are kept
+
+A message is a sentence with the value, what was allowed, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class TareError(Exception):
+    """The root; ``exit_code`` is what the command line returns."""
+
+    exit_code = 70
+
+
+class UsageError(TareError):
+    """Arguments or an input file are wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class ScenarioError(UsageError):
+    """A scenario or suite file is wrong: ``file:line: what, allowed, did you mean``."""
+
+    def __init__(self, path: str, line: int | None, message: str) -> None:
+        self.path = path
+        self.line = line
+        super().__init__(f"{path}:{line}: {message}" if line is not None else f"{path}: {message}")
+
+
+class TargetUnavailable(TareError):
+    """A target cannot run on this host."""
+
+    exit_code = 3
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        self.reason = reason
+        self.remedy = remedy
+        super().__init__(f"{reason} ({remedy})" if remedy else reason)
+
+
+class InvocationFailed(TareError):
+    """One invocation went wrong; recorded as an outcome."""
+
+    exit_code = 4
+
+
+class InvocationTimeout(InvocationFailed):
+    """A time limit passed; the sample is censored."""
+
+
+class StoreError(TareError):
+    """Results could not be written or read."""
+
+    exit_code = 4
+
+
+class ProvisionError(TareError):
+    """A provisioning task failed; the message is the task's own."""
+
+    exit_code = 4
+
+
+class LabError(TareError):
+    """The private lab could not be built or torn down."""
+
+
+class Interrupted(TareError):
+    """Somebody asked us to stop; results so far are kept."""
+
+    exit_code = 130
+
+
+def unknown(kind: str, value: str, allowed: Iterable[str]) -> str:
+    """Say that ``value`` is not one of ``allowed``, with the nearest spelling where there is one."""
+    names = sorted(allowed)
+    near = get_close_matches(value, names, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"unknown {kind} '{value}', allowed: {', '.join(names)}{hint}"

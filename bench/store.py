@@ -1,0 +1,246 @@
+"""The results folder: append-only lines, whole invocations, read back as DataFrames.
+
+A run is a folder (docs/results-format.md). Lines are appended and synced to disk an invocation at a time: first its
+measurements, then its outcome. The outcome line is the commit record: measurements without one belong to an
+invocation that was cut off, and readers leave them out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import StoreError, UsageError
+from bench.model import SCHEMA_VERSION, Invocation, Measurement, Outcome, RunState, Skipped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEASUREMENTS = "measurements.jsonl"
+OUTCOMES = "outcomes.jsonl"
+MEASUREMENT_COLUMNS = tuple(field.name for field in dataclasses.fields(Measurement))
+OUTCOME_COLUMNS = tuple(field.name for field in dataclasses.fields(Outcome))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run read from disk.
+
+    Attributes:
+        path: Its folder.
+        meta: ``run.json`` as a mapping (keys in docs/results-format.md).
+        warnings: What was wrong with the folder and what was done about it.
+    """
+
+    path: Path
+    meta: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, unique over all hosts."""
+        return str(self.meta["run_id"])
+
+
+class RunWriter:
+    """The only writer of one run's folder.
+
+    Every method raises StoreError with the path and the system's reason; what was written before stays whole.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._meta: dict[str, Any] = {}
+
+    @classmethod
+    def create(cls, results: Path, meta: Mapping[str, Any], plan: Sequence[Invocation]) -> RunWriter:
+        """Make the folder of a new run with ``run.json`` and ``plan.json``."""
+        writer = cls(results / str(meta["run_id"]))
+        try:
+            (writer.path / "raw").mkdir(parents=True)
+        except OSError as error:
+            msg = f"cannot make the results folder {writer.path}: {error.strerror}; choose another with --results DIR"
+            raise StoreError(msg) from error
+        writer._meta = {"schema_version": SCHEMA_VERSION, **meta, "state": RunState.RUNNING}
+        writer._replace("plan.json", [dataclasses.asdict(item) for item in plan])
+        writer._replace("run.json", writer._meta)
+        return writer
+
+    @classmethod
+    def reopen(cls, run: Run) -> RunWriter:
+        """Continue a run: cut off a half-written last line and append after it."""
+        writer = cls(run.path)
+        writer._meta = dict(run.meta)
+        for name in (MEASUREMENTS, OUTCOMES):
+            _cut_partial_line(run.path / name)
+        return writer
+
+    def update(self, **changes: Any) -> None:
+        """Change keys of ``run.json`` (facts learned late, the final state)."""
+        self._meta.update(changes)
+        self._replace("run.json", self._meta)
+
+    def append(self, measurements: Iterable[Measurement], outcome: Outcome) -> None:
+        """Append one invocation: its measurements, then its outcome, each synced to disk."""
+        self._append(MEASUREMENTS, [dataclasses.asdict(item) for item in measurements])
+        self._append(OUTCOMES, [dataclasses.asdict(outcome)])
+
+    def _append(self, name: str, records: Sequence[Mapping[str, Any]]) -> None:
+        if not records:
+            return
+        data = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
+        path = self.path / name
+        try:
+            with path.open("ab", buffering=0) as file:
+                end = file.seek(0, os.SEEK_END)
+                try:
+                    _write_all(file.fileno(), data)
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(end)  # a torn line must not stay: the disk is full, the earlier lines are good
+                    raise
+        except OSError as error:
+            msg = f"cannot append to {path}: {error.strerror}; earlier results are whole, free space and use --resume"
+            raise StoreError(msg) from error
+
+    def _replace(self, name: str, content: object) -> None:
+        path = self.path / name
+        temporary = path.with_suffix(".tmp")
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump(content, file, indent=1, ensure_ascii=False)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            msg = f"cannot write {path}: {error.strerror}; free space or choose another folder with --results DIR"
+            raise StoreError(msg) from error
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _cut_partial_line(path: Path) -> None:
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    end = data.rfind(b"\n") + 1
+    if end != len(data):
+        os.truncate(path, end)
+
+
+def find(results: Path, name: str) -> Path:
+    """Return the folder of a run: an id, a unique prefix of one, a folder, or ``latest``.
+
+    Raises:
+        UsageError: Nothing or more than one run matches.
+    """
+    as_path = Path(name)
+    if (as_path / "run.json").is_file():
+        return as_path
+    runs = sorted(path.parent.name for path in results.glob("*/run.json"))
+    if not runs:
+        msg = f"no runs in '{results}'; make one with 'tare run quick' or name another folder with --results DIR"
+        raise UsageError(msg)
+    if name == "latest":
+        return results / runs[-1]
+    hits = [run for run in runs if run == name] or [run for run in runs if run.startswith(name)]
+    if len(hits) == 1:
+        return results / hits[0]
+    if hits:
+        msg = f"'{name}' is the beginning of {len(hits)} runs: {', '.join(hits[:5])}; give more of the id"
+    else:
+        msg = f"no run '{name}' in '{results}'; the last ones are: {', '.join(runs[-3:])}"
+    raise UsageError(msg)
+
+
+def load(path: Path) -> Run:
+    """Read ``run.json``.
+
+    Raises:
+        UsageError: The folder is no run, or a newer Tare wrote it.
+    """
+    try:
+        meta = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"'{path}' is not a run: run.json cannot be read ({error}); a run's folder has run.json and plan.json"
+        raise UsageError(msg) from error
+    version = meta.get("schema_version")
+    if not isinstance(version, int) or version > SCHEMA_VERSION or "run_id" not in meta:
+        msg = f"'{path}' has schema version {version!r}, this Tare reads up to {SCHEMA_VERSION}; use a newer Tare"
+        raise UsageError(msg)
+    warnings = []
+    if meta.get("state") != RunState.COMPLETE:
+        warnings.append(f"the run did not finish (state: {meta.get('state')}); 'tare run --resume {meta['run_id']}' goes on")
+    return Run(path, meta, tuple(warnings))
+
+
+def plan(run: Run) -> list[Invocation]:
+    """Read the invocations that the run was to make, in order."""
+    try:
+        records = json.loads((run.path / "plan.json").read_text(encoding="utf-8"))
+        return [Invocation(**record) for record in records]
+    except (OSError, ValueError, TypeError) as error:
+        msg = f"'{run.path}/plan.json' cannot be read: {error}"
+        raise UsageError(msg) from error
+
+
+def skipped(run: Run) -> list[Skipped]:
+    """Read what was not measured, and why."""
+    return [Skipped(**record) for record in run.meta.get("skipped", [])]
+
+
+def measurements(run: Run) -> pd.DataFrame:
+    """Return the run's measurements, columns as in ``Measurement``; ``params`` is JSON text with sorted keys.
+
+    Lines of invocations without an outcome are left out (they were cut off).
+    """
+    frame = _frame(run.path / MEASUREMENTS, MEASUREMENT_COLUMNS)
+    done = _frame(run.path / OUTCOMES, OUTCOME_COLUMNS)["invocation"]
+    return frame[frame["invocation"].isin(done)].reset_index(drop=True)
+
+
+def outcomes(run: Run) -> pd.DataFrame:
+    """Return the run's outcomes, columns as in ``Outcome``; ``params`` is JSON text, ``evidence`` a dict."""
+    return _frame(run.path / OUTCOMES, OUTCOME_COLUMNS)
+
+
+def _frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415 - only readers pay for pandas
+
+    records = list(_lines(path))
+    for record in records:
+        record["params"] = json.dumps(record.get("params", {}), sort_keys=True)
+    frame = pd.DataFrame.from_records(records, columns=list(columns))
+    # A resumed run may have measured an invocation twice when it was killed between the two appends.
+    keys = ["invocation", "metric", "iteration"] if "metric" in columns else ["invocation"]
+    return frame.drop_duplicates([*keys, "params"], keep="last").reset_index(drop=True)
+
+
+def _lines(path: Path) -> Iterable[dict[str, Any]]:
+    """Yield the whole lines; the last one may have been cut off by a kill and is then left out."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return
+    *whole, _rest = data.split(b"\n")
+    for number, line in enumerate(whole, 1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            msg = f"{path}:{number}: not a line of JSON ({error}); the file was changed by hand, restore it"
+            raise UsageError(msg) from error
+        if not isinstance(record, dict):
+            msg = f"{path}:{number}: a JSON object was expected, found {type(record).__name__}"
+            raise UsageError(msg)
+        yield record
