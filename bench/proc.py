@@ -91,7 +91,7 @@ class Process:
         assert self.status is not None  # noqa: S101 - for the type checker: _ended has set it
         return self.status
 
-    def signal(self, number: signal.Signals, *, group: bool = False) -> None:
+    def send(self, number: signal.Signals, *, group: bool = False) -> None:
         """Send a signal to it (or its process group); nothing happens when it has ended."""
         if self.status is None:
             with contextlib.suppress(ProcessLookupError):
@@ -99,11 +99,11 @@ class Process:
 
     def stop(self, grace_s: float, first: signal.Signals = signal.SIGTERM) -> int:
         """End it: ``first``, then SIGKILL to its group when ``grace_s`` has passed; return the status."""
-        self.signal(first)
+        self.send(first)
         try:
             return self.wait(grace_s)
         except InvocationTimeout:
-            self.signal(signal.SIGKILL, group=True)
+            self.send(signal.SIGKILL, group=True)
             return self.wait(grace_s + 5)
 
     def _wait_readable(self, timeout_s: float) -> None:
@@ -161,7 +161,7 @@ def spawn(
     try:
         pid = os.posix_spawn(
             argv[0],
-            argv,
+            list(argv),
             environment() if env is None else env,
             file_actions=actions,
             setsid=new_session,
@@ -193,7 +193,7 @@ def run(argv: Sequence[str], *, timeout_s: float, env: Mapping[str, str] | None 
         try:
             status = process.wait(timeout_s)
         except BaseException:
-            process.signal(signal.SIGKILL, group=True)
+            process.send(signal.SIGKILL, group=True)
             process.wait(10)
             raise
         usage = process.usage
@@ -221,3 +221,37 @@ def wait_until_gone(pids: set[int], timeout_s: float) -> set[int]:
             if poller.poll(max(0.0, deadline - now_s()) * 1000):
                 left.discard(pid)
     return left
+
+
+def children_cpu_s() -> float:
+    """Return the CPU seconds of all children that were waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def children_of(pid: int) -> set[int]:
+    """Return the direct children of a process (all its threads'); none when it is gone."""
+    found: set[int] = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found |= {int(child) for child in path.read_text(encoding="ascii").split()}
+    return found
+
+
+def with_argument(argument: str) -> set[int]:
+    """Return the processes that have exactly this argument on their command line."""
+    wanted = os.fsencode(argument)
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if wanted in path.read_bytes().split(b"\0"):
+                found.add(int(path.parent.name))
+    return found
+
+
+def kill_all(pids: set[int], timeout_s: float = 5.0) -> set[int]:
+    """SIGKILL each process and return those that are still there after the time limit."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return wait_until_gone(pids, timeout_s)

@@ -1,0 +1,154 @@
+"""The private lab: everything that a run needs and that must be gone after it.
+
+With root it has its own control group, mount and network namespace and daemons. Without root it is only a folder: enough
+for the bare host and the namespace sandbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Self
+
+from bench import proc
+from bench.clock import self_cpu_s
+from bench.errors import LabError, TargetUnavailable, TareError
+from bench.lab import cgroups, sweep
+from bench.lab.daemons import Daemons
+from bench.lab.journal import Journal, start_time
+from bench.lab.namespace import LabNamespace
+from bench.lab.paths import Paths, is_root
+
+
+class LabBusy(TareError):
+    """Another run uses the lab: two runs would measure each other."""
+
+    exit_code = 3
+
+
+class Lab:
+    """One run's lab; use as a context manager.
+
+    Attributes:
+        short_id: In the name of everything that the lab creates.
+        paths: Its folders.
+        journal: What was created.
+    """
+
+    def __init__(self, short_id: str, *, state: Path | None = None) -> None:
+        self.short_id = short_id
+        self.paths = Paths.of(short_id, state)
+        self._stack = contextlib.ExitStack()
+        self._daemons: Daemons | None = None
+        self._cgroup: cgroups.RunCgroup | None = None
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._alone())
+            self.journal = Journal(self.paths.journal)
+            stack.callback(self._finish)
+            self.journal.add("owner", pid=os.getpid(), start_time=start_time(os.getpid()) or 0)
+            self.journal.add("folder", path=str(self.paths.run))
+            self.paths.make()
+            if is_root() and cgroups.hierarchy().version:
+                self._open_as_root(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _open_as_root(self, stack: contextlib.ExitStack) -> None:
+        self._cgroup = cgroups.RunCgroup(self.short_id)
+        self.journal.add("cgroup", path=self._cgroup.path)
+        self._cgroup.enter()
+        stack.callback(self._cgroup.leave)
+        namespace = LabNamespace()
+        stack.callback(namespace.close)
+        self._cgroup.adopt(namespace.holder.pid)
+        self._furnish(namespace)
+        stack.enter_context(namespace.entered())
+        self._daemons = Daemons(self.paths, self.journal, namespace, self._cgroup)
+        stack.callback(self._daemons.close)
+
+    def _furnish(self, namespace: LabNamespace) -> None:
+        namespace.run(["mount", "-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", "/run"])
+        namespace.run(["ip", "link", "set", "lo", "up"])
+        hybrid = cgroups.hierarchy().hybrid
+        if hybrid is not None:  # crun refuses a v2 tree beside v1 controllers; nothing in the lab needs it
+            namespace.run(["umount", str(hybrid)])
+
+    @property
+    def daemons(self) -> Daemons:
+        """The private daemons.
+
+        Raises:
+            TargetUnavailable: This process may not start any.
+        """
+        if self._daemons is None:
+            why = "not root" if not is_root() else "no control groups are mounted"
+            msg = f"the private lab's daemons need root and control groups ({why})"
+            raise TargetUnavailable(msg, "run as root, for example 'sudo make bench'")
+        return self._daemons
+
+    @property
+    def cgroup_path(self) -> str:
+        """Path below which instances get their control group, for example ``/tare/1a2b3c4d``."""
+        return self._cgroup.path if self._cgroup else ""
+
+    def cpu_s(self) -> float:
+        """Return CPU seconds used so far by everything involved, this process's own work left out."""
+        if self._cgroup is not None:
+            return self._cgroup.cpu_s() - self_cpu_s()
+        return proc.children_cpu_s()
+
+    def residue(self) -> Mapping[str, int]:
+        """Count what an instance may leave behind: processes, groups, mounts, network namespaces, dying groups."""
+        processes, groups = self._cgroup.count() if self._cgroup else (0, 0)
+        return {
+            "processes": processes,
+            "cgroups": groups,
+            "mounts": Path("/proc/thread-self/mountinfo").read_bytes().count(b"\n"),
+            "network namespaces": _network_namespaces(),
+            "dying cgroups": cgroups.dying(),
+        }
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.paths.state.mkdir(parents=True, exist_ok=True)
+        with (self.paths.state / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                msg = f"another run uses the lab in {self.paths.state}; wait for its end, two runs would measure each other"
+                raise LabBusy(msg) from None
+            sweep.sweep(self.paths.state)
+            yield
+
+    def _finish(self) -> None:
+        """Remove what must be gone; what cannot be removed stays in the journal for ``tare sweep``."""
+        left = cgroups.destroy(self.cgroup_path) if self.cgroup_path else []
+        shutil.rmtree(self.paths.run, ignore_errors=True)
+        if self.paths.run.exists():
+            left.append(str(self.paths.run))
+        self.journal.close(done=not left)
+        if left:
+            msg = f"these could not be removed: {', '.join(left[:5])}; run 'tare sweep' later"
+            raise LabError(msg)
+
+
+def _network_namespaces() -> int:
+    """Count the network namespaces that a process or a mount keeps alive."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/ns/net"):
+        with contextlib.suppress(OSError):
+            found.add(path.readlink().name)
+    for line in Path("/proc/thread-self/mountinfo").read_text(encoding="utf-8").splitlines():
+        fields = line.split()
+        if fields[3].startswith("net:"):  # a namespace that is kept by a bind mount
+            found.add(fields[3])
+    return len(found)

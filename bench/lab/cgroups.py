@@ -1,0 +1,188 @@
+"""The run's own control group, v1 or v2: who belongs to the run, and what CPU time all of it used.
+
+``/tare/RUN/harness`` holds this process, ``/tare/RUN/lab`` the daemons, ``/tare/RUN/NAME`` an instance (made by the
+runtimes). Membership is inherited, so whatever the run started is found here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from bench.clock import now_s, sleep_s
+from bench.errors import LabError
+
+ROOT = "tare"
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """How control groups are mounted here.
+
+    Attributes:
+        version: 1 or 2 (a hybrid host, with controllers on v1, counts as 1); 0 when there are none.
+        accounting: Mount point of the hierarchy that counts CPU time.
+        mounts: Mount points of all hierarchies that runtimes use.
+        hybrid: Mount point of a v2 tree beside v1 controllers, or ``None``.
+    """
+
+    version: int
+    accounting: Path
+    mounts: tuple[Path, ...]
+    hybrid: Path | None = None
+
+
+@cache
+def hierarchy() -> Hierarchy:
+    """Read the hierarchy from the mount table once."""
+    return parse_mounts(Path("/proc/self/mounts").read_text(encoding="utf-8"))
+
+
+def parse_mounts(table: str) -> Hierarchy:
+    """Return the hierarchy that a mount table (proc(5)) describes."""
+    v1: list[tuple[Path, set[str]]] = []
+    v2: list[Path] = []
+    for line in table.splitlines():
+        fields = line.split()
+        if len(fields) < 4:
+            continue
+        if fields[2] == "cgroup2":
+            v2.append(Path(fields[1]))
+        elif fields[2] == "cgroup":
+            v1.append((Path(fields[1]), set(fields[3].split(","))))
+    accounting = next((path for path, options in v1 if "cpuacct" in options), None)
+    if accounting is not None:
+        return Hierarchy(1, accounting, tuple(path for path, _ in v1), v2[0] if v2 else None)
+    if v2:
+        return Hierarchy(2, v2[0], (v2[0],))
+    return Hierarchy(0, Path("/nonexistent"), ())
+
+
+class RunCgroup:
+    """The control group of one run."""
+
+    def __init__(self, short_id: str) -> None:
+        self.hierarchy = hierarchy()
+        self.path = f"/{ROOT}/{short_id}"
+        self._top = self.hierarchy.accounting / ROOT / short_id
+        self._home = _own_cgroup(self.hierarchy)
+
+    def enter(self) -> None:
+        """Make the group and move this process into its ``harness`` leaf.
+
+        Raises:
+            LabError: The kernel refuses.
+        """
+        try:
+            for leaf in ("harness", "lab"):
+                (self._top / leaf).mkdir(parents=True, exist_ok=True)
+            _write(self._top / "harness/cgroup.procs", os.getpid())
+        except OSError as error:
+            msg = f"cannot make the control group {self._top}: {error.strerror}"
+            raise LabError(msg) from error
+
+    def adopt(self, pid: int) -> None:
+        """Move a daemon that was just started into the ``lab`` leaf."""
+        with contextlib.suppress(ProcessLookupError):
+            _write(self._top / "lab/cgroup.procs", pid)
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds of everything that is or was in the group, this process included."""
+        if self.hierarchy.version == 1:
+            return int((self._top / "cpuacct.usage").read_text()) / 1e9
+        stat = (self._top / "cpu.stat").read_text()
+        return int(next(line.split()[1] for line in stat.splitlines() if line.startswith("usage_usec"))) / 1e6
+
+    def leave(self) -> None:
+        """Move this process back to where it was, so that the group can be removed."""
+        with contextlib.suppress(OSError):
+            _write(self._home / "cgroup.procs", os.getpid())
+
+    def count(self) -> tuple[int, int]:
+        """Return (processes, groups) below the run's group, this process included."""
+        groups = _tree(self._top)
+        return sum(len(_pids(group)) for group in groups), len(groups)
+
+
+def destroy(path: str, deadline_s: float = 10.0) -> list[str]:
+    """Kill what is in a run's group (never this process) and remove the group in every hierarchy; return what is left."""
+    end = now_s() + deadline_s
+    tops = [mount / path.lstrip("/") for mount in _all_mounts()]
+    while True:
+        left = [group for top in tops for group in _tree(top) if not _remove(group)]
+        if not left or now_s() > end:
+            break
+        sleep_s(0.01)
+    for mount in _all_mounts():
+        with contextlib.suppress(OSError):
+            (mount / ROOT).rmdir()  # succeeds only when no other run has a group there
+    return [str(group) for group in left]
+
+
+def _all_mounts() -> tuple[Path, ...]:
+    found = hierarchy()
+    return (*found.mounts, found.hybrid) if found.hybrid else found.mounts
+
+
+def _remove(group: Path) -> bool:
+    for pid in _pids(group) - {os.getpid()}:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    try:
+        group.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _tree(top: Path) -> list[Path]:
+    """Return the group and all below it, the deepest first."""
+    return [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]
+
+
+def _pids(group: Path) -> set[int]:
+    try:
+        return {int(line) for line in (group / "cgroup.procs").read_text().split()}
+    except OSError:
+        return set()
+
+
+def pids_of(path: str) -> set[int]:
+    """Return the processes in a group of the accounting hierarchy and below it; none when there is no such group."""
+    return {pid for group in _tree(hierarchy().accounting / path.lstrip("/")) for pid in _pids(group)}
+
+
+def _own_cgroup(found: Hierarchy) -> Path:
+    for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if (found.version == 2 and controllers == "") or "cpuacct" in controllers.split(","):
+            return found.accounting / path.lstrip("/")
+    return found.accounting
+
+
+def _write(path: Path, value: int) -> None:
+    path.write_text(f"{value}\n", encoding="ascii")
+
+
+def dying() -> int:
+    """Return how many removed groups the kernel still holds (teardown is asynchronous and leaks into the next sample)."""
+    found = hierarchy()
+    if found.version == 2:
+        with contextlib.suppress(OSError):
+            stat = (found.accounting / "cgroup.stat").read_text().split()
+            return int(stat[stat.index("nr_dying_descendants") + 1])
+        return 0
+    memory = next((mount for mount in found.mounts if mount.name.startswith("memory")), None)
+    if memory is None:
+        return 0
+    for line in Path("/proc/cgroups").read_text(encoding="ascii").splitlines():
+        fields = line.split()
+        if fields[0] == "memory":  # the kernel's count includes the dying ones
+            return max(0, int(fields[2]) - len(_tree(memory)))
+    return 0

@@ -1,0 +1,223 @@
+"""The same payload bits as a directory, an OCI image and an initramfs, each named by its content.
+
+Nothing is pulled: the image is written here, byte for byte reproducible, so that its digest proves what ran.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from bench import proc
+from bench.errors import TargetUnavailable
+
+IMAGE = "tare/payload:latest"
+PAYLOAD = "/tare-payload"
+EVENTS = "/events"
+_DIRECTORIES = ("dev", "etc", "proc", "run", "sys", "tmp")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file or folder with the SHA-256 of what is in it."""
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """The OCI image of the payload: one layer.
+
+    Attributes:
+        archive: A tar that is an OCI image layout and a ``docker save`` archive at once.
+        manifest: Digest of the manifest (``sha256:…``).
+        config: The image's configuration, JSON.
+        layer: Digest of the compressed layer; ``diff_id`` that of the plain tar.
+    """
+
+    archive: Path
+    manifest: str
+    config: bytes
+    layer: str
+    diff_id: str
+
+
+def sha256(data: bytes) -> str:
+    """Return the hexadecimal SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def payload(state: Path) -> Artifact:
+    """Return the payload, compiling it when this source was not compiled here yet.
+
+    Raises:
+        TargetUnavailable: There is no C compiler or no static C library.
+    """
+    source = Path(str(resources.files("bench") / "payload"))
+    digest = sha256((source / "payload.c").read_bytes())[:16]
+    path = state / "payload" / digest / "tare-payload"
+    if not path.exists():
+        _compile(source, state)
+    return Artifact(path, sha256(path.read_bytes()))
+
+
+def _compile(source: Path, state: Path) -> None:
+    remedy = "run 'tare provision payload' as root, or install gcc, make and the static C library"
+    make = proc.find("make", remedy)
+    done = proc.run([make, "-C", str(source), f"OUT={state / 'payload'}"], timeout_s=120)
+    if done.status != 0:
+        msg = f"the payload does not compile: {done.stderr.strip()[-300:]}"
+        raise TargetUnavailable(msg, remedy)
+
+
+def rootfs(state: Path) -> Artifact:
+    """Return a directory with the payload as its only program: the root of sandboxes and OCI bundles."""
+    source = payload(state)
+    path = state / "rootfs" / source.digest[:16]
+    if not path.exists():
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        for name in _DIRECTORIES:
+            (temporary / name).mkdir(parents=True)
+        shutil.copy2(source.path, temporary / PAYLOAD.lstrip("/"))
+        (temporary / EVENTS.lstrip("/")).touch()
+        temporary.rename(path)
+    return Artifact(path, source.digest)
+
+
+def image(state: Path) -> Image:
+    """Return the payload's OCI image, writing its archive when it is not there yet."""
+    source = payload(state)
+    plain = _layer(source.path.read_bytes())
+    layer = gzip.compress(plain, mtime=0)
+    config = _config(f"sha256:{sha256(plain)}")
+    manifest = _manifest(config, layer)
+    digest = sha256(manifest)
+    path = state / "images" / f"{digest[:16]}.tar"
+    if not path.exists():
+        _write_once(path, _archive({sha256(blob): blob for blob in (layer, config, manifest)}, config, layer, manifest))
+    return Image(path, f"sha256:{digest}", config, f"sha256:{sha256(layer)}", f"sha256:{sha256(plain)}")
+
+
+def _layer(program: bytes) -> bytes:
+    files = [_member(name, None) for name in _DIRECTORIES]
+    files += [_member(EVENTS.lstrip("/"), b"", 0o644), _member(PAYLOAD.lstrip("/"), program, 0o755)]
+    return _tar(files)
+
+
+def _config(diff_id: str) -> bytes:
+    return _json(
+        {
+            "architecture": "amd64" if os.uname().machine == "x86_64" else "arm64",
+            "os": "linux",
+            "created": "1970-01-01T00:00:00Z",
+            "config": {"Entrypoint": [PAYLOAD], "Cmd": ["--sleep"], "WorkingDir": "/"},
+            "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+            "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "tare"}],
+        }
+    )
+
+
+def _manifest(config: bytes, layer: bytes) -> bytes:
+    media = "application/vnd.oci.image"
+    return _json(
+        {
+            "schemaVersion": 2,
+            "mediaType": f"{media}.manifest.v1+json",
+            "config": _descriptor(f"{media}.config.v1+json", config),
+            "layers": [_descriptor(f"{media}.layer.v1.tar+gzip", layer)],
+        }
+    )
+
+
+def _descriptor(media_type: str, blob: bytes) -> dict[str, str | int]:
+    return {"mediaType": media_type, "digest": f"sha256:{sha256(blob)}", "size": len(blob)}
+
+
+def _archive(blobs: dict[str, bytes], config: bytes, layer: bytes, manifest: bytes) -> bytes:
+    index = _descriptor("application/vnd.oci.image.manifest.v1+json", manifest)
+    name = {"annotations": {"io.containerd.image.name": f"docker.io/{IMAGE}", "org.opencontainers.image.ref.name": "latest"}}
+    docker = [
+        {
+            "Config": f"blobs/sha256/{sha256(config)}",
+            "RepoTags": [IMAGE],
+            "Layers": [f"blobs/sha256/{sha256(layer)}"],
+        }
+    ]
+    files = [_member("oci-layout", _json({"imageLayoutVersion": "1.0.0"})), _member("blobs", None), _member("blobs/sha256", None)]
+    files += [_member(f"blobs/sha256/{digest}", blob) for digest, blob in sorted(blobs.items())]
+    files += [_member("index.json", _json({"schemaVersion": 2, "manifests": [{**index, **name}]}))]
+    files += [_member("manifest.json", _json(docker))]
+    return _tar(files)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _member(name: str, content: bytes | None, mode: int = 0o644) -> tuple[tarfile.TarInfo, bytes | None]:
+    info = tarfile.TarInfo(name)
+    if content is None:
+        info.type, info.mode = tarfile.DIRTYPE, 0o755
+    else:
+        info.size, info.mode = len(content), mode
+    return info, content
+
+
+def _tar(members: list[tuple[tarfile.TarInfo, bytes | None]]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for info, content in members:
+            tar.addfile(info, None if content is None else io.BytesIO(content))
+    return buffer.getvalue()
+
+
+_CPIO_MAGIC = b"070701"
+_DIRECTORY, _FILE, _CHARACTER = 0o040755, 0o100755, 0o020600
+
+
+def initramfs(state: Path) -> Artifact:
+    """Return the initramfs of the minimal guest: the payload, a console and a serial port, nothing else."""
+    source = payload(state)
+    entries = [
+        _cpio("dev", _DIRECTORY),
+        _cpio("dev/console", _CHARACTER, device=(5, 1)),
+        _cpio("dev/ttyS1", _CHARACTER, device=(4, 65)),
+        _cpio(PAYLOAD.lstrip("/"), _FILE, source.path.read_bytes()),
+        _cpio("TRAILER!!!", 0),
+    ]
+    data = b"".join(entries)
+    digest = sha256(data)
+    path = state / "guest" / "minimal" / f"{digest[:16]}.cpio"
+    _write_once(path, data)
+    return Artifact(path, digest)
+
+
+def _write_once(path: Path, data: bytes) -> None:
+    """Write a file that is named by its content, unless it is there; never leave a half one under that name."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_bytes(data)
+        temporary.rename(path)
+
+
+def _cpio(name: str, mode: int, content: bytes = b"", device: tuple[int, int] = (0, 0)) -> bytes:
+    """Encode one member in the kernel's initramfs format (Documentation/driver-api/early-userspace/buffer-format.rst)."""
+    encoded = name.encode() + b"\0"
+    fields = (0, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(encoded), 0)
+    head = _CPIO_MAGIC + b"".join(b"%08X" % value for value in fields) + encoded
+    return _padded(head) + _padded(content)
+
+
+def _padded(data: bytes) -> bytes:
+    return data + b"\0" * (-len(data) % 4)

@@ -1,0 +1,57 @@
+"""The write-ahead journal: everything that a run creates is named here before it is created.
+
+A killed run leaves its journal; ``tare sweep`` undoes exactly what it names. A line is one JSON object with ``kind`` and
+what identifies the thing. Lines reach the kernel at once (one ``write`` each), so they survive a SIGKILL of this process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class Journal:
+    """The journal of one run, open for appending."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def add(self, kind: str, **identity: str | int) -> None:
+        """Note that a thing is about to be created."""
+        os.write(self._file, (json.dumps({"kind": kind, **identity}) + "\n").encode())
+
+    def close(self, *, done: bool) -> None:
+        """Close it; when everything it names is gone (``done``) the file goes too."""
+        os.close(self._file)
+        if done:
+            self.path.unlink(missing_ok=True)
+
+
+def read(path: Path) -> list[Mapping[str, str | int]]:
+    """Read the whole lines of a journal; a torn last line named something that was never created."""
+    entries = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            entries.append(json.loads(line))
+        except ValueError:
+            break
+    return entries
+
+
+def start_time(pid: int) -> int | None:
+    """Return a process's start time in clock ticks since boot (proc(5), field 22); with the pid it names one process for ever."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def owner_is_alive(entries: list[Mapping[str, str | int]]) -> bool:
+    """Say whether the run that wrote these entries still runs."""
+    owner = next((entry for entry in entries if entry["kind"] == "owner"), None)
+    return owner is not None and start_time(int(owner["pid"])) == owner["start_time"]
