@@ -142,8 +142,8 @@ def _sentinel(name: str, blocks: pd.DataFrame, tried: pd.DataFrame) -> Iterator[
     drift, low, high = (math.expm1(value * (at[-1] - at[0])) for value in (slope, ci.low, ci.high))
     doubtful = abs(drift) > DRIFT_LIMIT and (low > 0 or high < 0)
     sentence = (
-        f"the fixed host workload took {_percent(abs(drift))} {'more' if drift > 0 else 'less'} time at the end of the "
-        f"run than at its start [{_percent(low)}, {_percent(high)}] over {len(values)} blocks"
+        f"the fixed host workload took {percent(abs(drift))} {'more' if drift > 0 else 'less'} time at the end of the "
+        f"run than at its start [{percent(low)}, {percent(high)}] over {len(values)} blocks"
     )
     advice = "; the host drifted, compare within blocks only and run again on a quieter host" if doubtful else ""
     yield Check("sentinel", not doubtful, f"Sentinel: {sentence}{advice}.", name)
@@ -152,8 +152,9 @@ def _sentinel(name: str, blocks: pd.DataFrame, tried: pd.DataFrame) -> Iterator[
 def position_effect(blocks: pd.DataFrame, scenario: str, metric: str, tests: int = 1) -> PositionEffect | None:
     """Return how the place within a block shifts log(value / the variant's own median).
 
-    ``None`` when it cannot be said. A regression on the place, centred within each block; p from the permutation distribution of the places within
-    blocks, whose variance is known in closed form (Hoeffding, 1951). ``tests`` is for Bonferroni.
+    ``None`` when it cannot be said. A regression on the place, centred within each block; p from the permutation
+    distribution of the places within blocks, whose variance is known in closed form (Hoeffding, 1951). ``tests`` is
+    how many metrics are asked about (Bonferroni).
     """
     mine = blocks[(blocks["scenario"] == scenario) & (blocks["metric"] == metric) & (blocks["target"] != SENTINEL)]
     lowest = mine.groupby(KEYS)["value"].transform("min")
@@ -183,7 +184,7 @@ def position_effect(blocks: pd.DataFrame, scenario: str, metric: str, tests: int
 def position_sentence(metric: str, effect: PositionEffect) -> str:
     """Say it: which metric, how much, how surely, and what to do."""
     return (
-        f"{metric} is {_percent(abs(effect.shift))} {'higher' if effect.shift > 0 else 'lower'} in the last place of a "
+        f"{metric} is {percent(abs(effect.shift))} {'higher' if effect.shift > 0 else 'lower'} in the last place of a "
         f"block than in the first ({_chance(effect.p)}): what ran before leaves something behind; "
         "lengthen the barriers, or trust only differences that are larger"
     )
@@ -198,7 +199,7 @@ def _position(name: str, meta: Mapping[str, Any], blocks: pd.DataFrame) -> Itera
     elif found:
         metric, effect = min(found, key=lambda pair: pair[1].p)
         sentence = (
-            f"the place within a block makes no difference that counts (strongest: {metric}, {_percent(effect.shift)} "
+            f"the place within a block makes no difference that counts (strongest: {metric}, {percent(effect.shift)} "
             f"from the first to the last, {_chance(effect.p)})"
         )
         yield Check("position", True, f"Position: {sentence}.", name)
@@ -213,7 +214,7 @@ def _flags(name: str, tried: pd.DataFrame) -> Check:
     listed = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common(3))
     doubtful = flagged / attempts > FLAGGED_LIMIT
     advice = "; find out what else uses the host ('tare doctor') before believing small differences" if doubtful else ""
-    sentence = f"{flagged} of {attempts} invocations are flagged ({_percent(flagged / attempts)}: {listed}){advice}"
+    sentence = f"{flagged} of {attempts} invocations are flagged ({percent(flagged / attempts)}: {listed}){advice}"
     return Check("flags", not doubtful, f"Flags: {sentence}.", name)
 
 
@@ -228,12 +229,13 @@ def _failures(name: str, tried: pd.DataFrame) -> Check:
     return Check("failures", False, f"Failures: {sentence}.", name)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Write a share for people: two significant digits, ``3.2 %``."""
     return f"{units.significant(100 * share, 2)} %"
 
 
 def _ratio_text(logs: Floats, ci: Interval) -> str:
-    ratio, low, high = (units.significant(math.exp(log)) for log in (hodges_lehmann(logs), ci.low, ci.high))
+    ratio, low, high = (units.significant(math.exp(log), 4) for log in (hodges_lehmann(logs), ci.low, ci.high))
     return f"{ratio} [{low}, {high}]"
 
 

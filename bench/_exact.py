@@ -19,7 +19,7 @@ from bench.model import Interval
 Floats = npt.NDArray[np.float64]
 
 EXACT_LIMIT = 60
-"""Sizes up to here use the exact null distribution; beyond, the normal approximation is off by less than one rank."""
+"""Sizes up to here use the exact null distribution; beyond, the normal approximation is one rank wider at most."""
 
 _PAIRS_LIMIT = 1000
 """Sizes up to here list all pairs (500 000 numbers); beyond, bisection finds a rank among pairs in linear memory."""

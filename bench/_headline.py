@@ -68,7 +68,7 @@ def _params(row: Summary) -> str:
 
 
 def _factor(row: Summary) -> str:
-    """Write ``3.1× [2.9, 3.3]``, with fewer digits than a table: these are sentences."""
+    """Write the ratio and its interval with fewer digits than a table has: these are sentences."""
     if row.ratio is None or row.ratio_ci is None:
         return ""
     low, high = significant(row.ratio_ci.low, 2), significant(row.ratio_ci.high, 2)

@@ -92,12 +92,14 @@ def block_values(measurements: pd.DataFrame) -> pd.DataFrame:
 
 
 def usable(measurements: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return the measurements of measured blocks whose invocation ended well, with its params as ``variant``."""
+    """Return the finite measurements of measured blocks whose invocation ended well, with its params as ``variant``."""
     if measurements.empty or outcomes.empty:
         return measurements.iloc[:0].assign(variant=[])
     ended_well = outcomes[(outcomes["status"] == Status.OK) & ~outcomes["warmup"].astype(bool)]
     variants = ended_well[["run_id", "invocation", "params"]].rename(columns={"params": "variant"})
-    return measurements.merge(variants, on=["run_id", "invocation"])
+    values = pd.to_numeric(measurements["value"], errors="coerce").astype("float64")
+    finite = measurements.assign(value=values)[np.isfinite(values)]
+    return finite.merge(variants, on=["run_id", "invocation"])
 
 
 def attempted(outcomes: pd.DataFrame) -> pd.DataFrame:

@@ -149,22 +149,25 @@ def spawn(
     stdout: Path | int | None = None,
     stderr: Path | int | None = None,
     env: Mapping[str, str] | None = None,
-    new_session: bool = True,
+    keep: Mapping[int, int] | None = None,
 ) -> Process:
-    """Start a process; ``argv[0]`` is a path. Output goes to a file, an open descriptor or nowhere.
+    """Start a process in a session of its own; ``argv[0]`` is a path. Output goes to a file, a descriptor or nowhere.
+
+    ``keep`` gives it open descriptors: number there → number here.
 
     Raises:
         InvocationFailed: The system did not start it.
     """
     actions: list[tuple[object, ...]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     actions += [_output(1, stdout), _output(2, stderr)]
+    actions += [(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in (keep or {}).items()]
     try:
         pid = os.posix_spawn(
             argv[0],
             list(argv),
             environment() if env is None else env,
             file_actions=actions,
-            setsid=new_session,
+            setsid=True,
             setsigmask=(),
             setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM),
         )

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from bench import units
-from bench._checks import Check, PositionEffect, checks, position_effect, position_sentence
-from bench._exact import hodges_lehmann, median_ci, needed_for, signed_rank_ci, theil_sen, wilson
+from bench._checks import Check, PositionEffect, checks, percent, position_effect, position_sentence
+from bench._exact import Floats, hodges_lehmann, median_ci, needed_for, signed_rank_ci, theil_sen, wilson
 from bench._headline import headline
 from bench._series import (
     NULL,
@@ -76,8 +76,8 @@ def summaries(
 ) -> list[Summary]:
     """Summarise every series of one run, and every variant of which nothing came back.
 
-    The frames are those of :mod:`bench.store`; ``scenarios`` is the object of that name in ``run.json``. Order:
-    scenarios, then targets as the scenario lists them (controls last), then primary metrics, then the others, then params.
+    The frames are those of :mod:`bench.store`; ``scenarios`` is the object of that name in ``run.json``. Ordered by
+    scenario, target as the scenario lists them (controls last), metric (primary ones first) and params.
     """
     good = usable(measurements, outcomes)
     blocks = block_values(good)
@@ -137,19 +137,25 @@ def _ratio(item: Series, baseline: str | None, series: Mapping[Key, Series]) -> 
     base = series.get((item.scenario, baseline, item.params, item.metric))
     if base is None:
         return _Ratio()
-    mine, theirs = _accelerator(item.target), _accelerator(baseline)
-    if mine and theirs and mine != theirs:
-        doubt = f"no ratio to {baseline}: {mine} against {theirs}; choose a baseline with the same accelerator"
-        return _Ratio(doubt=doubt)
     logs = log_ratios(item, base)
-    if logs is None:
-        doubt = f"no ratio to {baseline}: a value is zero or negative; compare the medians instead"
+    doubt = _refusal(item.target, baseline, logs)
+    if doubt or logs is None:
         return _Ratio(doubt=doubt)
-    if not len(logs):
-        return _Ratio(doubt=f"no ratio to {baseline}: no block has both; run more blocks")
     ci = signed_rank_ci(logs, LEVEL)
     scaled = Interval(math.exp(ci.low), math.exp(ci.high), ci.level) if ci else None
     return _Ratio(math.exp(hodges_lehmann(logs)), scaled, len(logs))
+
+
+def _refusal(target: str, baseline: str, logs: Floats | None) -> str:
+    """Say why there must be no ratio, or nothing."""
+    mine, theirs = _accelerator(target), _accelerator(baseline)
+    if mine and theirs and mine != theirs:
+        return f"no ratio to {baseline}: {mine} against {theirs}; choose a baseline with the same accelerator"
+    if logs is None:
+        return f"no ratio to {baseline}: a value is zero or negative; compare the medians instead"
+    if not len(logs):
+        return f"no ratio to {baseline}: no block has both; run more blocks"
+    return ""
 
 
 def _accelerator(target: str) -> str:
@@ -176,7 +182,7 @@ def _failure_warning(item: Series, ended: Counts) -> str:
     if not ended.failures:
         return ""
     ci = wilson(ended.failures, ended.attempts, LEVEL)
-    rate = f"{ended.failures / ended.attempts:.1%} [{ci.low:.1%}, {ci.high:.1%}]" if ci else ""
+    rate = f"{percent(ended.failures / ended.attempts)} [{percent(ci.low)}, {percent(ci.high)}]" if ci else ""
     late = f", {ended.timeouts} of them by a time limit" if ended.timeouts else ""
     return (
         f"{ended.failures} of {ended.attempts} invocations failed{late} ({rate}): the numbers are those of the others; "
@@ -189,9 +195,7 @@ def _blocks_warning(item: Series, ratio: _Ratio, baseline: str | None) -> str:
     if not n or (known and known.exact):
         return ""
     if n < needed:
-        return (
-            f"{_plural(n)} too few for an interval at {LEVEL:.0%}, {needed} are needed: use --blocks {needed} or more"
-        )
+        return f"{_plural(n)} too few for an interval at {percent(LEVEL)}: use --blocks {needed} or more"
     if ratio.value is not None and ratio.n < needed:
         return f"{_plural(ratio.n)} shared with {baseline}: too few for an interval of the ratio, {needed} are needed"
     return ""
@@ -210,8 +214,11 @@ def _variance_warning(item: Series) -> str:
 
 
 def _emulation_warning(item: Series, ratio: _Ratio, baseline: str | None) -> str:
-    emulated = next((name for name in (item.target, baseline or "") if _accelerator(name) == "tcg"), None)
-    if emulated is None or item.target in (SENTINEL, NULL) or (ratio.value is None and item.target != emulated):
+    if item.target in (SENTINEL, NULL) or not len(item.values):
+        return ""
+    compared = (item.target, baseline or "") if ratio.value is not None else (item.target,)
+    emulated = next((name for name in compared if _accelerator(name) == "tcg"), "")
+    if not emulated:
         return ""
     return f"{emulated} is emulated (TCG): not comparable with KVM numbers; for those run on a host that has /dev/kvm"
 
@@ -223,16 +230,13 @@ def _faster_warning(item: Series, ratio: _Ratio, baseline: str | None) -> str:
     if baseline.partition(":")[0] != "host" or item.target in (NULL, SENTINEL):
         return ""
     known = units.METRICS.get(item.metric)
-    lower_is_better = known.better == "lower" if known else item.unit == "s"
-    factors = (ratio.value, ratio.ci.low, ratio.ci.high)
-    cost, low, high = (
-        factors if lower_is_better else tuple(sorted(1 / f for f in factors))[1:2] + (1 / factors[2], 1 / factors[1])
-    )
+    sign = 1 if (known.better == "lower" if known else item.unit == "s") else -1
+    low, cost, high = sorted(factor**sign for factor in (ratio.value, ratio.ci.low, ratio.ci.high))
     if cost >= 1 - _FASTER_LIMIT or high >= 1:
         return ""
     return (
-        f"{1 - cost:.1%} faster than {baseline} [{1 - high:.1%}, {1 - low:.1%}] over {ratio.n} blocks: isolation cannot "
-        "make work faster; check the evidence in outcomes.jsonl, the caches and what the target really ran"
+        f"{percent(1 - cost)} faster than {baseline} [{percent(1 - high)}, {percent(1 - low)}] over {ratio.n} blocks: "
+        "isolation cannot make work faster; check the evidence in outcomes.jsonl, the caches and what really ran"
     )
 
 

@@ -1,0 +1,116 @@
+"""The command line: arguments → one call → exit code. The only place that prints.
+
+Each command is imported when it is called, so that ``tare --help`` costs little more than starting Python.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from bench import __version__
+from bench.errors import TargetUnavailable, TareError
+
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "doctor": ("bench.cli.host", "Say what can run here, proved by doing it, and why the rest cannot."),
+    "provision": ("bench.cli.host", "Install and configure engines with Ansible; a second run changes nothing."),
+    "list": ("bench.cli.info", "List targets, scenarios, suites or metrics."),
+    "plan": ("bench.cli.measure", "Print the seeded list of invocations; touches nothing."),
+    "run": ("bench.cli.measure", "Measure scenarios or suites; prints the run id last."),
+    "show": ("bench.cli.read", "Print a run's summary table."),
+    "report": ("bench.cli.read", "Render runs to a self-contained HTML page, SVG, Markdown and CSV."),
+    "export": ("bench.cli.read", "Write a run's measurements in another format."),
+    "sweep": ("bench.cli.host", "Remove what a killed run left; exactly that."),
+    "schema": ("bench.cli.info", "Print the JSON Schema of scenario and suite files."),
+    "completion": ("bench.cli.info", "Print the shell's completion script."),
+}
+"""Command → (module, short help); kept here so that the list of commands needs no import."""
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(_COMMANDS[cmd_name][0]), f"{cmd_name}_command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from bench.errors import UsageError, unknown  # noqa: PLC0415
+
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            raise UsageError(unknown("command", args[0], _COMMANDS))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short) for name, (_, short) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="tare")
+def tare() -> None:
+    """Measure what isolation costs on this host.
+
+    Virtual machines, Docker, containerd, OCI runtimes, namespaces and the bare host, with one program, one clock and
+    one definition of ready, interleaved, with proof of what ran and with confidence intervals.
+
+    \b
+    First steps:
+      tare doctor            what can run here
+      tare run quick         measure a small version of everything
+      tare report latest     open the report
+
+    Exit codes: 0 done, 1 regression, 2 bad usage or input, 3 target unavailable, 4 some invocations failed, 5 too noisy
+    to decide, 70 our fault, 130 interrupted.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; every error is one sentence on standard error."""
+    try:
+        result = tare.main(args=list(arguments), prog_name="tare", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        return _complain("interrupted", 130)
+    except click.ClickException as error:
+        return _complain(f"{error.format_message()} (see 'tare --help')", 2)
+    except TargetUnavailable as error:
+        remedy = f"\n      {error.remedy}" if error.remedy else ""
+        return _complain(f"{error.reason}{remedy}", error.exit_code)
+    except TareError as error:
+        return _complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            sys.stderr.close()
+        return 0
+    except Exception:  # noqa: BLE001 - the last resort: keep the trace for a report, spare the user the noise
+        return _complain(f"this is a fault in Tare; please report it with the file {_keep_trace()}", 70)
+
+
+def _complain(sentence: str, code: int) -> int:
+    click.echo(f"{click.style('tare:', fg='red', bold=True)} {sentence}", err=True)
+    return code
+
+
+def _keep_trace() -> Path:
+    import tempfile  # noqa: PLC0415
+
+    with tempfile.NamedTemporaryFile("w", prefix="tare-fault-", suffix=".txt", delete=False) as file:
+        file.write(f"tare {__version__}: {' '.join(sys.argv)}\n")
+        traceback.print_exc(file=file)
+    return Path(file.name)

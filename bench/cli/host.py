@@ -1,0 +1,76 @@
+"""``tare doctor``, ``tare provision`` and ``tare sweep``: the host itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from bench.preflight import Verdict
+
+
+@click.command("doctor")
+@click.option("-t", "--target", "targets", multiple=True, metavar="TARGET", help="Only this target (repeatable).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor_command(targets: Sequence[str], as_json: bool) -> int:
+    """Say what can run here, proved by doing it, and why the rest cannot, with the remedy; then noise checks.
+
+    Starts one instance of each target (a container, a guest) and removes it again. Exit code 3 when a target named with
+    -t cannot run.
+    """
+    from bench import preflight, scenario, session  # noqa: PLC0415
+
+    wanted = [scenario.parse_target(text) for text in targets] or list(scenario.load(scenario.find("startup"))[0].targets)
+    with session.open_lab(session.make_id()) as (lab, hub):
+        verdicts = []
+        for number, target in enumerate(wanted):
+            verdict = preflight.examine(target, lab, hub, number)
+            verdicts.append(verdict)
+            if not as_json:
+                _print(verdict)
+    noise = preflight.noise()
+    if as_json:
+        parts = {"targets": verdicts, "noise": noise}
+        click.echo(json.dumps({key: [dataclasses.asdict(one) for one in found] for key, found in parts.items()}, indent=1))
+    else:
+        click.echo("\nHow quiet is this host?")
+        for verdict in noise:
+            _print(verdict)
+        good = sum(verdict.ok for verdict in verdicts)
+        click.echo(f"\n{good} of {len(verdicts)} targets run here, {sum(one.ok for one in noise)} of {len(noise)} noise checks are fine")
+    return 3 if targets and not all(verdict.ok for verdict in verdicts) else 0
+
+
+def _print(verdict: Verdict) -> None:
+    mark = click.style("ok", fg="green") if verdict.ok else click.style("--", fg="yellow")
+    click.echo(f"{mark}  {verdict.name:<36} {verdict.says}")
+    if verdict.remedy:
+        click.echo(f"    {'':<36} → {verdict.remedy}")
+
+
+@click.command("provision")
+@click.argument("engines", nargs=-1, metavar="[ENGINE…]")
+@click.option("-i", "--inventory", type=click.Path(path_type=Path, exists=True), help="Inventory; default this host.")
+@click.option("--check", is_flag=True, help="Say what would change; change nothing.")
+def provision_command(engines: Sequence[str], inventory: Path | None, check: bool) -> int:
+    """Install and configure engines with Ansible; a second run changes nothing."""
+    raise NotImplementedError
+
+
+@click.command("sweep")
+@click.option("--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")
+def sweep_command(dry_run: bool) -> int:
+    """Remove what an earlier, killed run left, from its journal; nothing else."""
+    from bench.lab import sweep  # noqa: PLC0415
+    from bench.lab.paths import state_dir  # noqa: PLC0415
+
+    found = sweep.sweep(state_dir(), dry_run=dry_run)
+    for thing in found:
+        word = "would be removed" if dry_run else "removed" if thing.gone else "could NOT be removed"
+        click.echo(f"{thing.kind} {thing.name}: {word}")
+    if not found:
+        click.echo("nothing to sweep")
+    return 0 if dry_run or all(thing.gone for thing in found) else 4

@@ -1,0 +1,94 @@
+"""``tare list``, ``tare schema`` and ``tare completion``: what there is, without touching anything."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import click
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice(["targets", "scenarios", "suites", "metrics"]))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_command(what: str, as_json: bool) -> None:
+    """List targets, scenarios, suites or metrics."""
+    rows = _ROWS[what]()
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    width = max(len(str(row["name"])) for row in rows)
+    for row in rows:
+        click.echo(f"{row['name']:<{width}}  {row['about']}")
+
+
+def _targets() -> list[dict[str, Any]]:
+    from bench.engines import ENGINES, OPTIONS  # noqa: PLC0415
+
+    rows = []
+    for name in ENGINES:
+        if name != "fake":
+            options = {key: list(values) for key, values in OPTIONS[name].items()}
+            about = ", ".join(f"{key}={'|'.join(values)}" for key, values in options.items()) or "no options"
+            rows.append({"name": name, "about": about, "options": options})
+    return rows
+
+
+def _scenarios() -> list[dict[str, Any]]:
+    from bench import scenario  # noqa: PLC0415
+
+    rows = []
+    for name, path in scenario.names("scenario").items():
+        one = scenario.load(path)[0]
+        targets = [target.text for target in one.targets]
+        rows.append({"name": name, "about": one.title, "description": one.description, "targets": targets, "blocks": one.blocks})
+    return rows
+
+
+def _suites() -> list[dict[str, Any]]:
+    from bench import scenario  # noqa: PLC0415
+
+    rows = []
+    for name, path in scenario.names("suite").items():
+        parts = [f"{one.name} ({one.blocks} blocks)" for one in scenario.load(path)]
+        rows.append({"name": name, "about": ", ".join(parts), "scenarios": [one.name for one in scenario.load(path)]})
+    return rows
+
+
+def _metrics() -> list[dict[str, Any]]:
+    from bench.units import METRICS  # noqa: PLC0415
+
+    return [
+        {**dataclasses.asdict(one), "about": f"{one.unit}, {one.better} is better: {one.title}"} for one in METRICS.values()
+    ]
+
+
+_ROWS = {"targets": _targets, "scenarios": _scenarios, "suites": _suites, "metrics": _metrics}
+
+
+@click.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of scenario and suite files, for editors and other tools."""
+    from bench import scenario  # noqa: PLC0415
+
+    click.echo(json.dumps(scenario.schema(), indent=2))
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> None:
+    """Print the shell's completion script.
+
+    \b
+    bash: eval "$(tare completion bash)"
+    zsh:  eval "$(tare completion zsh)"
+    fish: tare completion fish | source
+    """
+    from click.shell_completion import get_completion_class  # noqa: PLC0415
+
+    from bench.cli import tare  # noqa: PLC0415
+
+    found = get_completion_class(shell)
+    assert found is not None  # noqa: S101 - the three names are click's own
+    click.echo(found(tare, {}, "tare", "_TARE_COMPLETE").source())

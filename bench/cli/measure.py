@@ -1,0 +1,145 @@
+"""``tare plan`` and ``tare run``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench import plan, scenario, session, store
+from bench.cli.progress import watcher
+from bench.errors import UsageError
+from bench.model import ParamValue, Scenario
+
+RESULTS = click.option(
+    "--results", type=click.Path(path_type=Path, file_okay=False), default=Path("results"), show_default=True, help="Results folder."
+)
+
+
+def _choices(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that ``plan`` and ``run`` share."""
+    for option in reversed(
+        (
+            click.argument("names", nargs=-1, metavar="SCENARIO|SUITE…"),
+            click.option("-t", "--target", "targets", multiple=True, metavar="TARGET", help="Measure only this target (repeatable)."),
+            click.option("-p", "--param", "params", multiple=True, metavar="KEY=V1,V2", help="Values of a parameter (repeatable)."),
+            click.option("--blocks", type=click.IntRange(1, 10_000), help="Measured blocks instead of the file's number."),
+            click.option("--warmup", type=click.IntRange(0, 100), help="Warm-up blocks instead of the file's number."),
+            click.option("--seed", type=click.IntRange(min=0), help="Seed of the order; drawn and recorded when left out."),
+            click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@click.command("plan")
+@_choices
+def plan_command(names: Sequence[str], targets: Sequence[str], params: Sequence[str], blocks: int | None,
+                 warmup: int | None, seed: int | None, as_json: bool) -> None:  # fmt: skip
+    """Print the seeded list of invocations; touches nothing.
+
+    Choices that the host makes (such as accel=tcg of a virtual machine) are made when it runs.
+    """
+    scenarios = _scenarios(names, targets, params, blocks, warmup)
+    chosen = _seed(seed)
+    invocations = plan.build(scenarios, chosen)
+    if as_json:
+        click.echo(json.dumps({"seed": chosen, "invocations": [dataclasses.asdict(item) for item in invocations]}, indent=1))
+        return
+    for item in invocations:
+        given = " ".join(f"{key}={value}" for key, value in item.params.items())
+        mark = " (warm-up)" if item.warmup else ""
+        click.echo(f"{item.index:5d}  {item.scenario}  block {item.block}{mark}  {item.target}  {given}".rstrip())
+    click.echo(f"{len(invocations)} invocations, seed {chosen}")
+
+
+@click.command("run")
+@_choices
+@RESULTS
+@click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for run.json (repeatable).")
+@click.option("--resume", "resumed", metavar="RUN", help="Go on with a run that was cut off.")
+def run_command(names: Sequence[str], targets: Sequence[str], params: Sequence[str], blocks: int | None, warmup: int | None,
+                seed: int | None, as_json: bool, results: Path, tags: Sequence[str], resumed: str | None) -> int:  # fmt: skip
+    """Measure scenarios or suites by name or YAML file; prints the run id last.
+
+    \b
+    Examples:
+      tare run quick
+      tare run startup -t host -t runc -t docker:network=none --blocks 40
+      tare run startup -p cache=warm,cold
+      tare run my-scenario.yaml --tag kernel=6.12
+    """
+    with watcher(as_json=as_json) as watch:
+        if resumed is not None:
+            _refuse_beside_resume(names, targets, params, blocks, warmup, seed, tags)
+            result = session.resume(store.find(results, resumed), watch)
+        else:
+            scenarios = _scenarios(names, targets, params, blocks, warmup)
+            explicit = frozenset(scenario.parse_target(text).text for text in targets)
+            order = session.Order(scenarios, explicit, _seed(seed), results, _pairs("--tag", tags), ["tare", *sys.argv[1:]])
+            result = session.run(order, watch)
+    return _ending(result, as_json)
+
+
+def _ending(result: session.Result, as_json: bool) -> int:
+    code = 130 if result.interrupted else 4 if result.failed else 0
+    if as_json:
+        click.echo(json.dumps({"run_id": result.run_id, "folder": str(result.folder), "measured": result.measured,
+                               "failed": result.failed, "interrupted": result.interrupted, "exit_code": code}))  # fmt: skip
+        return code
+    if result.interrupted:
+        click.echo(f"interrupted ({result.interrupted}); what was measured is kept, go on with: tare run --resume {result.run_id}")
+    elif result.failed:
+        click.echo(f"{result.failed} of {result.measured} invocations failed; 'tare show {result.run_id}' counts them, the report says why")
+    click.echo(f"results in {result.folder}")
+    click.echo(f"run {result.run_id}")
+    return code
+
+
+def _scenarios(names: Sequence[str], targets: Sequence[str], params: Sequence[str], blocks: int | None,
+               warmup: int | None) -> list[Scenario]:  # fmt: skip
+    if not names:
+        msg = f"name a scenario or a suite; there are: {', '.join(sorted(scenario.names()))}"
+        raise UsageError(msg)
+    given = _param_lists(params)
+    found: list[Scenario] = []
+    for name in names:
+        for loaded in scenario.load(scenario.find(name)):
+            changed = scenario.override(loaded, targets=targets, params=given, blocks=blocks, warmup_blocks=warmup)
+            if changed.name in [other.name for other in found]:
+                msg = f"the scenario '{changed.name}' is asked for twice in one run; run it twice or name it once"
+                raise UsageError(msg)
+            found.append(changed)
+    return found
+
+
+def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key or not value:
+            msg = f"'{option} {text}' is not KEY=VALUE"
+            raise UsageError(msg)
+        pairs[key] = value
+    return pairs
+
+
+def _param_lists(texts: Sequence[str]) -> dict[str, list[ParamValue]]:
+    return {key: list(value.split(",")) for key, value in _pairs("-p", texts).items()}
+
+
+def _seed(given: int | None) -> int:
+    return secrets.randbelow(2**31) if given is None else given
+
+
+def _refuse_beside_resume(*given: object) -> None:
+    if any(item is not None and item != () for item in given):
+        msg = "--resume goes on with the plan that the run has; give no scenario, target, parameter, seed or tag beside it"
+        raise UsageError(msg)

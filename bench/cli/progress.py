@@ -1,0 +1,100 @@
+"""What ``tare run`` shows while it goes on: a bar with the time left on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+
+import click
+
+from bench.model import Invocation, Outcome, Skipped, Status
+from bench.session import Watcher
+from bench.units import format_value
+
+
+@contextlib.contextmanager
+def watcher(*, as_json: bool) -> Iterator[Watcher]:
+    """Give the watcher that fits standard error; JSON goes to standard output and is never mixed with it."""
+    if as_json:
+        yield Watcher()
+    elif sys.stderr.isatty():
+        with _Bar() as bar:
+            yield bar
+    else:
+        yield _Lines()
+
+
+def _announce(run_id: str, skipped: Sequence[Skipped], count: int, total: int) -> list[str]:
+    lines = [f"not measured: {item.target}: {item.reason}" + (f" → {item.remedy}" if item.remedy else "") for item in skipped]
+    done = f", {total - count} done before" if total != count else ""
+    return [*lines, f"run {run_id}: {count} invocations{done}"]
+
+
+def _describe(outcome: Outcome) -> str:
+    where = f"{outcome.scenario} block {outcome.block} {outcome.target}"
+    given = " ".join(f"{key}={value}" for key, value in outcome.params.items())
+    return f"{where} {given}".rstrip()
+
+
+class _Lines(Watcher):
+    """Plain lines: one a block, one a failure."""
+
+    def __init__(self) -> None:
+        self._block: tuple[str, int] | None = None
+        self._total = 0
+
+    def preparing(self, text: str) -> None:
+        click.echo(f"preparing {text}", err=True)
+
+    def planned(self, run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> None:
+        self._total = total
+        for line in _announce(run_id, skipped, len(invocations), total):
+            click.echo(line, err=True)
+
+    def outcome(self, outcome: Outcome, left: int) -> None:
+        if outcome.status is not Status.OK:
+            click.echo(f"{_describe(outcome)}: {outcome.status}: {outcome.reason}", err=True)
+        here = (outcome.scenario, outcome.block)
+        if self._block != here:
+            self._block = here
+            mark = " (warm-up)" if outcome.warmup else ""
+            click.echo(f"{outcome.scenario}: block {outcome.block}{mark}, {self._total - left} of {self._total}", err=True)
+
+
+class _Bar(Watcher):
+    """A bar with the time left; failures scroll by above it."""
+
+    def __enter__(self) -> _Bar:
+        from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
+
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(), console=console,
+            auto_refresh=False,  # no thread of ours may wake up inside a measurement
+        )  # fmt: skip
+        self._progress.start()
+        self._task = self._progress.add_task("preparing", total=None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def preparing(self, text: str) -> None:
+        self._progress.update(self._task, description=f"preparing {text}", refresh=True)
+
+    def planned(self, run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> None:
+        for line in _announce(run_id, skipped, len(invocations), total):
+            self._progress.console.print(line, highlight=False, markup=False)
+        self._progress.reset(self._task, total=total, completed=total - len(invocations), description="measuring")
+        self._progress.refresh()
+
+    def outcome(self, outcome: Outcome, left: int) -> None:
+        if outcome.status is not Status.OK:
+            text = f"{_describe(outcome)}: {outcome.status}: {outcome.reason}"
+            self._progress.console.print(text, style="yellow", highlight=False, markup=False)
+        wall = format_value(outcome.wall_s, "s")
+        text = f"block {outcome.block} {outcome.target} ({wall})"
+        self._progress.update(self._task, advance=1, description=text, refresh=True)

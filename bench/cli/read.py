@@ -1,0 +1,70 @@
+"""``tare show``, ``tare report`` and ``tare export``: from the results folder alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from bench import store
+from bench.cli.measure import RESULTS
+from bench.errors import UsageError, unknown
+
+
+@click.command("show")
+@click.argument("run", default="latest")
+@click.option("--scenario", help="Only this scenario.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@RESULTS
+def show_command(run: str, scenario: str | None, as_json: bool, results: Path) -> None:
+    """Print a run's summary: median, CI, ratio to baseline with CI, n, failures.
+
+    RUN is a run id, a unique prefix of one, a folder, or 'latest'.
+    """
+    from bench.report import data, table  # noqa: PLC0415
+
+    found = data.collect(store.load(store.find(results, run)))
+    if scenario is not None and scenario not in found.run.meta["scenarios"]:
+        raise UsageError(unknown("scenario of this run", scenario, found.run.meta["scenarios"]))
+    summaries = [one for one in found.summaries if scenario in (None, one.scenario)]
+    if as_json:
+        click.echo(json.dumps(table.show_json(summaries), indent=1))
+        return
+    table.print_run(found, summaries)
+
+
+@click.command("report")
+@click.argument("runs", nargs=-1, metavar="RUN…")
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; default reports/RUN.")
+@RESULTS
+def report_command(runs: Sequence[str], output: Path | None, results: Path) -> None:
+    """Render runs: DIR/index.html (self-contained), DIR/*.svg, DIR/report.md, DIR/summary.csv."""
+    from bench import report  # noqa: PLC0415
+
+    loaded = [store.load(store.find(results, name)) for name in (runs or ("latest",))]
+    folder = output or Path("reports") / "+".join(one.run_id for one in loaded)
+    click.echo(report.render(loaded, folder))
+
+
+@click.command("export")
+@click.argument("run", default="latest")
+@click.option("--format", "form", required=True, help="jsonl or csv.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default standard output.")
+@RESULTS
+def export_command(run: str, form: str, output: Path | None, results: Path) -> None:
+    """Write a run's measurements in another format."""
+    from bench import export  # noqa: PLC0415
+
+    content = export.export(store.load(store.find(results, run)), form)
+    data = content.encode() if isinstance(content, str) else content
+    if output is None:
+        sys.stdout.buffer.write(data)
+        return
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        msg = f"cannot write '{output}': {error.strerror}"
+        raise UsageError(msg) from error

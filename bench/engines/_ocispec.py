@@ -1,0 +1,116 @@
+"""The OCI runtime configuration of an instance: one for runc, crun, runsc and containerd, so that all do the same work.
+
+The choices are those of Docker and containerd for a plain container: the same namespaces, capabilities, mounts, masked
+paths and device rules. Without a system call filter, as ``runc spec`` and containerd make it; only Docker adds one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.lab import cgroups, images
+
+Spec = dict[str, Any]
+
+_CPU_PERIOD_US = 100_000
+"""Period of the CPU quota, the kernel's default (Documentation/scheduler/sched-bwc.rst)."""
+
+CAPABILITIES = tuple(
+    f"CAP_{name}"
+    for name in (
+        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW"),
+        *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+    )
+)
+"""What Docker and containerd leave to a container."""
+
+_MASKED = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/firmware",
+)
+_READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+# Destination, type, source and options of each file system, in mounting order.
+_MOUNTS = (
+    ("/proc", "proc", "proc", "nosuid noexec nodev"),
+    ("/dev", "tmpfs", "tmpfs", "nosuid strictatime mode=755 size=65536k"),
+    ("/dev/pts", "devpts", "devpts", "nosuid noexec newinstance ptmxmode=0666 mode=0620 gid=5"),
+    ("/dev/shm", "tmpfs", "shm", "nosuid noexec nodev mode=1777 size=65536k"),  # noqa: S108 - a path inside the container
+    ("/dev/mqueue", "mqueue", "mqueue", "nosuid noexec nodev"),
+    ("/sys", "sysfs", "sysfs", "nosuid noexec nodev ro"),
+)
+
+
+def spec(
+    *,
+    args: list[str],
+    rootfs_path: Path | str,
+    cgroup_path: str,
+    events: Path,
+    memory_bytes: int,
+    cpus: int,
+    hostname: str,
+    network: Literal["private", "host"] = "private",
+) -> Spec:
+    """Return an OCI 1.0.2 configuration (opencontainers/runtime-spec, config.md and config-linux.md).
+
+    ``args`` is the command line inside, ``cgroup_path`` the instance's control group from the hierarchy's root,
+    ``events`` the host's socket that appears at ``images.EVENTS``. A private network is a new, empty namespace.
+    """
+    return {
+        "ociVersion": "1.0.2",
+        "process": _process(args),
+        "root": {"path": str(rootfs_path), "readonly": False},
+        "hostname": hostname,
+        "mounts": [*(_mount(*row) for row in _MOUNTS), _mount(images.EVENTS, "bind", str(events), "bind nosuid nodev")],
+        "linux": {
+            "cgroupsPath": cgroup_path,
+            "namespaces": [{"type": kind} for kind in _namespaces(network)],
+            "resources": _resources(memory_bytes, cpus),
+            "maskedPaths": list(_MASKED),
+            "readonlyPaths": list(_READONLY),
+        },
+    }
+
+
+def _process(args: list[str]) -> Spec:
+    sets = ("bounding", "effective", "permitted")
+    return {
+        "terminal": False,
+        "user": {"uid": 0, "gid": 0},
+        "args": list(args),
+        "env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+        "cwd": "/",
+        "capabilities": {name: list(CAPABILITIES) for name in sets},
+        "noNewPrivileges": True,
+    }
+
+
+def _mount(destination: str, kind: str, source: str, options: str) -> Spec:
+    return {"destination": destination, "type": kind, "source": source, "options": options.split()}
+
+
+def _namespaces(network: str) -> list[str]:
+    kinds = ["pid", "ipc", "uts", "mount"]
+    if network == "private":
+        kinds.append("network")
+    if cgroups.hierarchy().version == 2:  # engines make a cgroup namespace only there
+        kinds.append("cgroup")
+    return kinds
+
+
+def _resources(memory_bytes: int, cpus: int) -> Spec:
+    return {
+        "devices": [{"allow": False, "access": "rwm"}],
+        "memory": {"limit": memory_bytes},
+        "cpu": {"quota": cpus * _CPU_PERIOD_US, "period": _CPU_PERIOD_US},
+    }

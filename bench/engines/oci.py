@@ -1,0 +1,151 @@
+"""OCI runtimes by their command line: runc, crun and runsc (gVisor) take the same verbs and the same bundle."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from bench import proc
+from bench.engines import _evidence, _ocispec
+from bench.engines.base import Instance, Job
+from bench.errors import InvocationFailed, TargetUnavailable
+from bench.lab import Lab, images
+from bench.model import Facts, Phase, Target
+
+_GRACE_S = 10.0
+_GLOBAL: dict[str, tuple[str, ...]] = {
+    "runc": (),
+    "crun": (),
+    # gVisor: the event socket is on the host's file system, and its own network stack needs a set-up that a bare
+    # bundle does not have; both as its documentation says for use without an engine.
+    "runsc": ("--network=none", "--ignore-cgroups", "--fsgofer-host-uds"),
+}
+
+
+class Oci:
+    """One OCI runtime, driven as an engine would drive it: create, start, kill, delete."""
+
+    phases = frozenset(Phase)
+    channel: Literal["datagram", "stream"] = "datagram"
+
+    def __init__(self, target: Target, lab: Lab) -> None:
+        self.target = target
+        self._lab = lab
+        self._options = [*_GLOBAL[target.engine]]
+        if platform := target.options.get("platform"):
+            self._options.append(f"--platform={platform}")
+
+    def prepare(self) -> Facts:
+        """Find the runtime and prove by one trial that it can run the bundle here."""
+        name = self.target.engine
+        _ = self._lab.daemons  # without root there is no control group to put a container in
+        self._program = proc.find(name, "run 'tare provision oci_runtimes' as root")
+        self._rootfs = images.rootfs(self._lab.paths.state)
+        self._base = [self._program, f"--root={self._lab.paths.run / name}", *self._options]
+        version = proc.run([self._program, "--version"], timeout_s=10).stdout
+        self._trial(f"tare-{self._lab.short_id}-trial-{name}")
+        values = {"version": " ".join(version.split()[:3]), "payload": self._rootfs.digest}
+        return Facts(values | {"binary": _evidence.digest(Path(self._program))})
+
+    def create(self, job: Job) -> Instance:
+        """Write the bundle and create the container."""
+        self._lab.journal.add("oci", name=job.name, runtime=self.target.engine)
+        bundle = self._bundle(job)
+        pid_file = bundle / "pid"
+        log = bundle / "log"
+        options = ["--bundle", str(bundle), "--pid-file", str(pid_file)]
+        process = proc.spawn([*self._base, "create", *options, job.name], stdout=log, stderr=log)
+        self._finish(process, job.timeout_s, log)
+        pid = int(pid_file.read_text(encoding="ascii"))
+        handle: dict[str, Any] = {"pid": pid, "timeout_s": job.timeout_s, "log": log}
+        return Instance(job.name, lambda: _evidence.family(pid), lambda: _gone(pid), handle)
+
+    def start(self, instance: Instance) -> None:
+        """Start the payload in the container."""
+        log = instance.handle["log"]
+        process = proc.spawn([*self._base, "start", instance.name], stdout=log, stderr=log)
+        self._finish(process, instance.handle["timeout_s"], log)
+
+    def evidence(self, instance: Instance) -> Mapping[str, str]:
+        """Read the runtime's own state and what the kernel says of the payload's process."""
+        state = json.loads(self._run("state", instance.name).check().stdout)
+        if state.get("status") != "running":
+            msg = f"'{instance.name}' is {state.get('status')}, not running"
+            raise InvocationFailed(msg)
+        found = dict(_evidence.of_process(int(state["pid"])))
+        if self.target.engine == "runsc":  # the host sees gVisor's own program there, not the payload in the sandbox
+            found["sandbox"] = found.pop("payload")
+        return found | {"runtime": self.target.engine, "runtime_digest": _evidence.digest(Path(self._program))}
+
+    def stop(self, instance: Instance) -> None:
+        """Send SIGTERM by the runtime and wait for the end, SIGKILL after the grace."""
+        pid = {instance.handle["pid"]}
+        self._run("kill", instance.name, "TERM").check()
+        if proc.wait_until_gone(pid, _GRACE_S):
+            self._run("kill", instance.name, "KILL").check()
+            proc.wait_until_gone(pid, _GRACE_S)
+
+    def delete(self, name: str) -> None:
+        """Remove the container and its bundle; succeeds when there is none."""
+        bundle = self._lab.paths.run / "b" / name
+        if bundle.exists():
+            done = self._run("delete", "--force", name)
+            if done.status != 0 and "does not exist" not in done.stderr and "not found" not in done.stderr:
+                done.check()
+            shutil.rmtree(bundle, ignore_errors=True)
+
+    def _run(self, *arguments: str) -> proc.Completed:
+        return proc.run([*self._base, *arguments], timeout_s=30)
+
+    def _bundle(self, job: Job) -> Path:
+        bundle = self._lab.paths.run / "b" / job.name
+        bundle.mkdir()
+        config = _ocispec.spec(
+            args=[images.PAYLOAD, "--events", f"unix:{images.EVENTS}", *job.arguments],
+            rootfs_path=self._rootfs.path,
+            cgroup_path=f"{self._lab.cgroup_path}/{job.name}",
+            events=job.events,
+            memory_bytes=job.memory_bytes,
+            cpus=job.cpus,
+            hostname=job.name,
+        )
+        (bundle / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        return bundle
+
+    def _finish(self, process: proc.Process, timeout_s: float, log: Path) -> None:
+        """Wait for the runtime's command; its output is in the bundle's log because the payload inherits it."""
+        try:
+            status = process.wait(timeout_s)
+        except BaseException:
+            process.send(signal.SIGKILL, group=True)
+            raise
+        if status != 0:
+            said = log.read_text(encoding="utf-8", errors="replace").strip() or "it said nothing"
+            verb = next(word for word in process.argv if word in ("create", "start"))
+            msg = f"'{self.target.engine} {verb}' ended with {proc.describe_status(status)}: {said[-400:]}"
+            raise InvocationFailed(msg)
+
+    def _trial(self, name: str) -> None:
+        events = self._lab.paths.run / "e" / "trial"
+        events.touch()  # nobody listens: the trial ends before the payload starts
+        job = Job(name, events, timeout_s=30)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.delete, name)
+            try:
+                instance = self.create(job)
+            except InvocationFailed as error:
+                reason = f"{self.target.engine} is installed but cannot create a container here: {error}"
+                raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error
+            os.kill(instance.handle["pid"], signal.SIGKILL)
+
+
+def _gone(pid: int) -> str | None:
+    return None if _evidence.runs(pid) else "the container's first process has ended"
+
+

@@ -1,0 +1,109 @@
+"""Namespaces and nothing else: the payload in its own root by util-linux ``unshare``.
+
+What a container is before a runtime, an image store and a daemon are added. No limits, no system call filter.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from typing import Literal
+
+from bench import proc
+from bench.engines import _evidence
+from bench.engines.base import Instance, Job
+from bench.errors import InvocationFailed, TargetUnavailable
+from bench.lab import Lab, images
+from bench.lab.paths import is_root
+from bench.model import Facts, Phase, Target
+
+_GRACE_S = 10.0
+_EVENTS_FD = 3
+_SPACES = ("--pid", "--mount", "--net", "--uts", "--ipc", "--cgroup")
+
+
+class Sandbox:
+    """A process with pid, mount, network, UTS, IPC and cgroup namespaces of its own and the payload's root."""
+
+    phases = frozenset({Phase.STARTED, Phase.FIRST_INSTRUCTION, Phase.READY, Phase.STOPPED})
+    channel: Literal["datagram", "stream"] = "datagram"
+
+    def __init__(self, target: Target, lab: Lab) -> None:
+        self.target = target
+        self._lab = lab
+        self._live: dict[str, proc.Process] = {}
+        self._user = target.options.get("user", "no" if is_root() else "yes") == "yes"
+
+    def prepare(self) -> Facts:
+        """Make the payload's root and prove that the namespaces can be made."""
+        self._unshare = proc.find("unshare", "install util-linux")
+        self._rootfs = images.rootfs(self._lab.paths.state)
+        trial = proc.run([*self._argv("tare-trial"), "--exit"], timeout_s=10)
+        if trial.status != 0:
+            reason = f"namespaces cannot be made: {trial.stderr.strip() or proc.describe_status(trial.status)}"
+            raise TargetUnavailable(reason, "run as root, or allow user namespaces (sysctl user.max_user_namespaces)")
+        version = proc.run([self._unshare, "--version"], timeout_s=10).stdout.strip()
+        spaces = " ".join(name.lstrip("-") for name in self._spaces())
+        return Facts({"unshare": version, "namespaces": spaces, "payload": self._rootfs.digest})
+
+    def create(self, job: Job) -> Instance:
+        """Put the command line together; there is nothing to create before it runs."""
+        self._lab.journal.add("process", name=job.name)
+        argv = [*self._argv(job.name), "--events", f"fd:{_EVENTS_FD}", *job.arguments]
+        handle = {"argv": argv, "events": job.events, "timeout_s": job.timeout_s}
+        return Instance(job.name, lambda: self._pids(job.name), lambda: self._ended(job.name), handle)
+
+    def start(self, instance: Instance) -> None:
+        """Start it; returns when ``unshare`` runs. The payload inherits its event socket: its root has no path to it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as events:
+            events.connect(os.fspath(instance.handle["events"]))
+            self._live[instance.name] = proc.spawn(instance.handle["argv"], keep={_EVENTS_FD: events.fileno()})
+
+    def evidence(self, instance: Instance) -> Mapping[str, str]:
+        """Read which program runs in which namespaces."""
+        return _evidence.of_process(self._payload_pid(instance.name))
+
+    def stop(self, instance: Instance) -> None:
+        """End the payload with SIGTERM (``unshare`` ends with it), SIGKILL after the grace."""
+        process = self._live[instance.name]
+        if process.poll() is None:
+            os.kill(self._payload_pid(instance.name), signal.SIGTERM)
+            try:
+                process.wait(_GRACE_S)
+            finally:
+                process.send(signal.SIGKILL, group=True)
+
+    def delete(self, name: str) -> None:
+        """Forget it; kills it when it still runs (``--kill-child`` takes the payload along)."""
+        process = self._live.pop(name, None)
+        if process is not None and process.poll() is None:
+            process.stop(0, signal.SIGKILL)
+
+    def _spaces(self) -> tuple[str, ...]:
+        return ("--user", "--map-root-user", *_SPACES) if self._user else _SPACES
+
+    def _argv(self, name: str) -> list[str]:
+        inside = [images.PAYLOAD, "--name", name]
+        options = ["--fork", "--kill-child", f"--root={self._rootfs.path}", "--mount-proc"]
+        return [self._unshare, *self._spaces(), *options, *inside]
+
+    def _payload_pid(self, name: str) -> int:
+        children = proc.children_of(self._live[name].pid)
+        if not children:
+            msg = f"'{name}' has no payload process any more"
+            raise InvocationFailed(msg)
+        return min(children)
+
+    def _pids(self, name: str) -> set[int]:
+        process = self._live.get(name)
+        if process is None or process.poll() is not None:
+            return set()
+        return {process.pid} | proc.children_of(process.pid)
+
+    def _ended(self, name: str) -> str | None:
+        process = self._live.get(name)
+        if process is None or (status := process.poll()) is None:
+            return None
+        return f"unshare ended with {proc.describe_status(status)}"

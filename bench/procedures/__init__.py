@@ -1,0 +1,102 @@
+"""The procedures: how a scenario of each kind is measured, and which parameters it takes.
+
+A procedure is a module with ``measure(place) -> Reading``; ``PROCEDURES`` names it and its parameters here, so that a
+scenario can be checked and a plan made without importing any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from bench.errors import UsageError, unknown
+from bench.model import ParamValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.procedures.base import Place, Reading
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter of a procedure.
+
+    Attributes:
+        default: Value when the scenario does not say; its type is the parameter's type.
+        meaning: One line for people, with the unit.
+        allowed: The values, or none when any of the type will do.
+        minimum: Smallest number allowed.
+    """
+
+    default: ParamValue
+    meaning: str
+    allowed: tuple[ParamValue, ...] = ()
+    minimum: float = 0
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """One way of measuring: the module that does it and the parameters it takes."""
+
+    module: str
+    params: Mapping[str, Param]
+
+
+PROCEDURES: dict[str, Procedure] = {
+    "startup": Procedure(
+        "bench.procedures.startup",
+        {
+            "cache": Param("warm", "host page cache at the request", ("warm", "cold")),
+            "memory_bytes": Param(256 * 2**20, "declared memory of each instance, bytes", minimum=64 * 2**20),
+            "cpus": Param(1, "declared CPUs of each instance", minimum=1),
+            "touch_bytes": Param(0, "memory that the payload writes to before it is ready, bytes"),
+        },
+    ),
+}
+
+
+def load(name: str) -> Callable[[Place], Reading]:
+    """Return the ``measure`` function of a procedure."""
+    return cast("Callable[[Place], Reading]", import_module(PROCEDURES[name].module).measure)
+
+
+def check_params(procedure: str, given: Mapping[str, Sequence[ParamValue]]) -> dict[str, tuple[ParamValue, ...]]:
+    """Return the parameters after checking names, types and values.
+
+    Raises:
+        UsageError: One is unknown or has a value that is not allowed.
+    """
+    known = PROCEDURES[procedure].params
+    checked: dict[str, tuple[ParamValue, ...]] = {}
+    for name, values in given.items():
+        if name not in known:
+            raise UsageError(unknown(f"parameter of '{procedure}'", name, known))
+        checked[name] = tuple(dict.fromkeys(_value(name, known[name], value) for value in values))
+        if not checked[name]:
+            msg = f"the parameter '{name}' has no value"
+            raise UsageError(msg)
+    return checked
+
+
+def with_defaults(procedure: str, params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    """Return the parameters of one variant with the defaults of those that the scenario does not name."""
+    return {name: param.default for name, param in PROCEDURES[procedure].params.items()} | dict(params)
+
+
+def _value(name: str, param: Param, value: ParamValue) -> ParamValue:
+    if isinstance(param.default, str):
+        if value not in param.allowed and param.allowed:
+            raise UsageError(unknown(f"value of '{name}'", str(value), map(str, param.allowed)))
+        return str(value)
+    try:
+        number = int(value)
+    except ValueError:
+        msg = f"'{name}' takes a whole number ({param.meaning}), found '{value}'"
+        raise UsageError(msg) from None
+    if isinstance(value, bool) or number != value and not isinstance(value, str) or number < param.minimum:
+        msg = f"'{name}' takes a whole number of at least {param.minimum:g} ({param.meaning}), found '{value}'"
+        raise UsageError(msg)
+    return number

@@ -1,0 +1,85 @@
+"""What a procedure is given and what it returns."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bench.clock import EventHub, now_s
+from bench.engines.base import Engine
+from bench.lab import Lab
+from bench.model import Invocation, ParamValue
+
+
+@dataclass
+class Account:
+    """Where the wall time of a run goes.
+
+    Attributes:
+        engine_s: Inside engine calls and waiting for the payload: the measured work.
+        barrier_s: Waiting for the host to be as before.
+    """
+
+    engine_s: float = 0.0
+    barrier_s: float = 0.0
+
+    @contextlib.contextmanager
+    def engine(self) -> Iterator[None]:
+        """Count the block as work of an engine or of the payload."""
+        begin = now_s()
+        try:
+            yield
+        finally:
+            self.engine_s += now_s() - begin
+
+    @contextlib.contextmanager
+    def barrier(self) -> Iterator[None]:
+        """Count the block as waiting between invocations."""
+        begin = now_s()
+        try:
+            yield
+        finally:
+            self.barrier_s += now_s() - begin
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a procedure measures: one invocation's engine, lab and channel.
+
+    Attributes:
+        invocation: What is to be measured.
+        params: Its parameters, defaults filled in.
+        engine: The target's engine, prepared.
+        lab: The lab.
+        hub: Where channels are opened.
+        name: Name of the instance.
+        timeout_s: Time limit of the whole invocation, seconds.
+        account: Where the time goes.
+        note_request: Keeps the request's stamp even when the invocation fails.
+    """
+
+    invocation: Invocation
+    params: Mapping[str, ParamValue]
+    engine: Engine
+    lab: Lab
+    hub: EventHub
+    name: str
+    timeout_s: float
+    account: Account
+    note_request: Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one invocation gave.
+
+    Attributes:
+        values: Metric → number in base units.
+        evidence: What was read back from the live instance.
+        flags: Doubts about the sample.
+    """
+
+    values: Mapping[str, float]
+    evidence: Mapping[str, str]
+    flags: tuple[str, ...] = ()

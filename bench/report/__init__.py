@@ -1,0 +1,52 @@
+"""Reports, computed from the results folder alone.
+
+Importing this package is cheap: matplotlib is imported when a report is rendered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.errors import StoreError
+from bench.report.data import RunData, collect
+from bench.report.table import show_json, show_table
+from bench.store import Run
+
+__all__ = ["collect", "render", "show_json", "show_table"]
+
+
+def render(runs: Sequence[Run], folder: Path) -> Path:
+    """Write ``index.html``, ``report.md``, ``summary.csv`` and one SVG a figure; return the path of ``index.html``.
+
+    Raises:
+        StoreError: The folder cannot be written.
+    """
+    files = contents([collect(run) for run in runs])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        msg = f"cannot write the report into '{folder}': {error.strerror}; choose another folder with -o DIR"
+        raise StoreError(msg) from error
+    return folder / "index.html"
+
+
+def contents(runs: Sequence[RunData]) -> dict[str, str]:
+    """Return the report's files: name → text."""
+    from bench.report import csvfile, html, markdown, plots  # noqa: PLC0415 - only a report pays for matplotlib
+
+    several = len(runs) > 1
+    figures = {
+        (data.run.run_id, scenario.name): plots.figures(scenario, data.run.run_id if several else "")
+        for data in runs
+        for scenario in data.scenarios
+    }
+    drawn = {f"{plot.name}.svg": plot.standalone() for made in figures.values() for plot in made}
+    return {
+        "index.html": html.text(runs, figures),
+        "report.md": markdown.text(runs, figures),
+        "summary.csv": csvfile.text(runs),
+        **drawn,
+    }

@@ -1,0 +1,240 @@
+"""Everything that a report says about one run, collected once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from bench import stats, store
+from bench.model import ParamValue, Skipped, Status, Summary
+from bench.units import METRICS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NULL = "null"
+SENTINEL = "sentinel"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row of tables and figures: a target with parameters.
+
+    Attributes:
+        target: ``Target.text``.
+        params: Parameters as JSON text with sorted keys.
+        engine: Engine's name.
+        note: What must be said beside the name, else empty.
+    """
+
+    target: str
+    params: str
+    engine: str
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """The engine, or the control's name: the first line of a label."""
+        return self.target.partition(":")[0]
+
+    @property
+    def details(self) -> str:
+        """Options, parameters and note: the second line of a label."""
+        options = self.target.partition(":")[2].replace(",", ", ")
+        return " · ".join(part for part in (options, params_text(self.params), self.note) if part)
+
+    @property
+    def text(self) -> str:
+        """The whole label on one line."""
+        rest = " · ".join(part for part in (params_text(self.params), self.note) if part)
+        return f"{self.target} ({rest})" if rest else self.target
+
+
+@dataclass(frozen=True)
+class ScenarioData:
+    """One scenario of one run.
+
+    Attributes:
+        name: Scenario's name.
+        meta: Its entry in ``run.json``.
+        headline: The result in one or two sentences.
+        summaries: All of its series.
+        variants: Rows in display order, the sentinel left out.
+        points: Single values of invocations that ended well, warm-ups included.
+        outcomes: How its invocations ended.
+    """
+
+    name: str
+    meta: Mapping[str, Any]
+    headline: str
+    summaries: tuple[Summary, ...]
+    variants: tuple[Variant, ...]
+    points: pd.DataFrame
+    outcomes: pd.DataFrame
+
+    @property
+    def baseline(self) -> str:
+        """The target that the others are divided by."""
+        return str(self.meta.get("baseline", "host"))
+
+    @property
+    def primary(self) -> tuple[str, ...]:
+        """Metrics that decide, those without any series left out."""
+        present = {item.metric for item in self.summaries}
+        return tuple(name for name in self.meta.get("primary", ()) if name in present)
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, str, str], Summary]:
+        return {(item.target, params_key(item.params), item.metric): item for item in self.summaries}
+
+    def summary(self, variant: Variant, metric: str) -> Summary | None:
+        """Return one series, or ``None`` when the variant has no such metric."""
+        return self._index.get((variant.target, variant.params, metric))
+
+    def median(self, variant: Variant, metric: str) -> float | None:
+        """Return the median of one series, or ``None`` without a value."""
+        found = self.summary(variant, metric)
+        return found.median if found else None
+
+    def values(self, variant: Variant, metric: str) -> pd.DataFrame:
+        """Return the single values of one series, columns as in ``Measurement``."""
+        frame = self.points
+        hit = (frame["metric"] == metric) & (frame["target"] == variant.target) & (frame["params"] == variant.params)
+        return frame[hit]
+
+
+@dataclass(frozen=True)
+class RunData:
+    """One run.
+
+    Attributes:
+        run: The run as read.
+        scenarios: Its scenarios, in their order.
+        summaries: All series.
+        blocks: One value a block, variant and metric.
+        outcomes: How every invocation ended.
+        skipped: What could not be measured.
+        checks: What the run says about its own quality.
+    """
+
+    run: store.Run
+    scenarios: tuple[ScenarioData, ...]
+    summaries: tuple[Summary, ...]
+    blocks: pd.DataFrame
+    outcomes: pd.DataFrame
+    skipped: tuple[Skipped, ...]
+    checks: tuple[stats.Check, ...]
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """``run.json``."""
+        return self.run.meta
+
+    @property
+    def host(self) -> str:
+        """The host's name."""
+        return str(self.meta.get("host", "unknown host"))
+
+
+def collect(run: store.Run) -> RunData:
+    """Read one run's folder and compute what a report needs."""
+    measurements, outcomes = store.measurements(run), store.outcomes(run)
+    scenarios: Mapping[str, Any] = run.meta.get("scenarios", {})
+    summaries = tuple(stats.summaries(measurements, outcomes, scenarios))
+    points = _good(measurements, outcomes)
+    return RunData(
+        run=run,
+        scenarios=tuple(_scenario(name, meta, summaries, points, outcomes) for name, meta in scenarios.items()),
+        summaries=summaries,
+        blocks=stats.block_values(measurements),
+        outcomes=outcomes,
+        skipped=tuple(store.skipped(run)),
+        checks=tuple(stats.checks(measurements, outcomes, scenarios)),
+    )
+
+
+def params_key(params: Mapping[str, ParamValue]) -> str:
+    """Return parameters as the JSON text that the store uses."""
+    return json.dumps(dict(params), sort_keys=True)
+
+
+def params_text(params: str) -> str:
+    """Return parameters, given as JSON text, for people: ``touch_bytes=4096, instances=1``."""
+    values: Mapping[str, ParamValue] = json.loads(params) if params else {}
+    return ", ".join(f"{name}={value}" for name, value in values.items())
+
+
+def evidence_counts(outcomes: pd.DataFrame, target: str) -> dict[str, Counter[str]]:
+    """Return evidence name → how often each value was read back from ``target``."""
+    found: dict[str, Counter[str]] = {}
+    for evidence in outcomes.loc[outcomes["target"] == target, "evidence"]:
+        for name, value in (evidence or {}).items():
+            found.setdefault(str(name), Counter())[str(value)] += 1
+    return found
+
+
+def _good(measurements: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    ended_well = outcomes.loc[outcomes["status"] == Status.OK, "invocation"]
+    good = measurements[measurements["invocation"].isin(ended_well)].copy()
+    good["warmup"] = good["warmup"].astype(bool)
+    return good
+
+
+def _scenario(
+    name: str,
+    meta: Mapping[str, Any],
+    summaries: Sequence[Summary],
+    points: pd.DataFrame,
+    outcomes: pd.DataFrame,
+) -> ScenarioData:
+    own = tuple(item for item in summaries if item.scenario == name)
+    own_outcomes = outcomes[outcomes["scenario"] == name]
+    return ScenarioData(
+        name=name,
+        meta=meta,
+        headline=stats.headline(own, meta),
+        summaries=own,
+        variants=tuple(_variants(own, meta, own_outcomes)),
+        points=points[points["scenario"] == name],
+        outcomes=own_outcomes,
+    )
+
+
+def _variants(summaries: Iterable[Summary], meta: Mapping[str, Any], outcomes: pd.DataFrame) -> list[Variant]:
+    """Return the rows: in the order of the scenario file, then by parameters, the null control after its baseline."""
+    engines = {(item.target, params_key(item.params)): item.engine for item in summaries if item.target != SENTINEL}
+    summarised = {SENTINEL, *(target for target, _ in engines)}
+    for target, params, engine in zip(outcomes["target"], outcomes["params"], outcomes["engine"], strict=True):
+        if target not in summarised:
+            engines[target, params] = engine
+    order = [item if isinstance(item, str) else str(item["text"]) for item in meta.get("targets", ())]
+    baseline = str(meta.get("baseline", ""))
+    if NULL not in order:
+        order.insert(order.index(baseline) + 1 if baseline in order else 0, NULL)
+    rank = {target: place for place, target in enumerate(order)}
+    keys = sorted(engines, key=lambda key: rank.get(key[0], len(rank)))
+    return [Variant(target, params, engines[target, params], _note(target, baseline, outcomes)) for target, params in keys]
+
+
+def _note(target: str, baseline: str, outcomes: pd.DataFrame) -> str:
+    """Say what a name hides: that the null control is the baseline, and which accelerator a VM really had."""
+    if target == NULL:
+        return f"{baseline or 'baseline'} again"
+    found = evidence_counts(outcomes, target).get("accelerator", Counter())
+    hidden = [name for name in sorted(found) if name not in target]
+    return "accelerator " + "/".join(hidden) if hidden else ""
+
+
+def metric_order(names: Iterable[str]) -> list[str]:
+    """Sort metrics as the registry does; unknown ones come last, by name."""
+    known = list(METRICS)
+    return sorted(names, key=lambda name: (known.index(name) if name in METRICS else len(known), name))
+
+
+def metric_title(name: str) -> str:
+    """Return a few words for a column or axis."""
+    return METRICS[name].title if name in METRICS else name

@@ -1,0 +1,82 @@
+"""``index.html``: one file, figures and styles inside, nothing fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench.report import sections, theme
+from bench.report.data import RunData, ScenarioData
+from bench.report.plots import slug
+from bench.report.svg import Plot
+from bench.report.table import Grid, grid
+
+_BEFORE_TABLE = ("ladder", "ratio", "spread")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the page; ``drawing`` is the only text that is not escaped again."""
+
+    plot: Plot
+
+    @property
+    def drawing(self) -> Markup:
+        """The SVG element: made by us, all text in it escaped by matplotlib or by :mod:`bench.report.svg`."""
+        return Markup(self.plot.inline())  # noqa: S704
+
+
+@dataclass(frozen=True)
+class ScenarioPage:
+    """A scenario's part of the page."""
+
+    data: ScenarioData
+    anchor: str
+    table: Grid
+    first: tuple[Figure, ...]
+    rest: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """A run's part of the page."""
+
+    data: RunData
+    anchor: str
+    scenarios: tuple[ScenarioPage, ...]
+
+
+def text(runs: Sequence[RunData], figures: Mapping[tuple[str, str], Sequence[Plot]]) -> str:
+    """Return the file's content."""
+    environment = Environment(
+        loader=PackageLoader("bench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["say"] = sections
+    style = theme.css(":root") + environment.get_template("report.css").render()
+    return environment.get_template("report.html.j2").render(
+        title=sections.title(runs),
+        style=Markup(style),  # noqa: S704 - our own file
+        runs=[_run(number, data, figures) for number, data in enumerate(runs, 1)],
+    )
+
+
+def _run(number: int, data: RunData, figures: Mapping[tuple[str, str], Sequence[Plot]]) -> RunPage:
+    anchor = f"run-{number}"
+    parts = tuple(
+        _scenario(f"{anchor}-{slug(item.name)}", item, figures.get((data.run.run_id, item.name), ()))
+        for item in data.scenarios
+    )
+    return RunPage(data, anchor, parts)
+
+
+def _scenario(anchor: str, data: ScenarioData, plots: Sequence[Plot]) -> ScenarioPage:
+    first = tuple(Figure(plot) for kind in _BEFORE_TABLE for plot in plots if plot.kind == kind)
+    rest = tuple(Figure(plot) for plot in plots if plot.kind not in _BEFORE_TABLE)
+    return ScenarioPage(data, anchor, grid(data), first, rest)

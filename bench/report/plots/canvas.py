@@ -1,0 +1,227 @@
+"""The sheet that every figure is drawn on: sizes, fonts, axes with a gutter for names and one for values."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import matplotlib.style
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from bench.report import svg, theme
+from bench.report.data import Variant
+from bench.report.table import Cell
+from bench.units import format_value
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+WIDTH = 7.7
+NAMES = 1.62
+VALUES = 1.12
+ROW = 0.40
+TEXT_PT = 9.0
+SMALL_PT = 7.6
+_PER_INCH = 72.0
+
+_RC = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tare",
+    "font.family": ["DejaVu Sans"],
+    "font.size": TEXT_PT,
+    "text.color": theme.INK,
+    "text.parse_math": False,  # names and parameters are text, a '$' in them too
+    "axes.edgecolor": theme.MUTED,
+    "axes.labelcolor": theme.MUTED,
+    "axes.linewidth": 0.6,
+    "axes.facecolor": "none",
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "figure.facecolor": "none",
+    "grid.color": theme.GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": theme.MUTED,
+    "ytick.color": theme.MUTED,
+    "xtick.labelsize": SMALL_PT,
+    "ytick.labelsize": SMALL_PT,
+    "xtick.major.size": 3,
+    "xtick.minor.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": SMALL_PT,
+    "legend.labelcolor": theme.MUTED,
+    "lines.solid_capstyle": "butt",
+}
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said about a figure: file name, kind, title, caption and the content in words."""
+
+    name: str
+    kind: str
+    title: str
+    caption: str
+    alt: str
+
+
+@contextmanager
+def sheet(height: float) -> Iterator[Figure]:
+    """Give a figure of the report's width and a height in inches, independent of the user's matplotlibrc."""
+    with matplotlib.style.context(["default", _RC]):
+        yield Figure(figsize=(WIDTH, height))
+
+
+def finish(figure: Figure, words: Words) -> svg.Plot:
+    """Write the figure as SVG and hand it over with its words; must be called inside :func:`sheet`."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    width, height = (float(size) * _PER_INCH for size in figure.get_size_inches())
+    return svg.Plot(
+        name=words.name,
+        kind=words.kind,
+        title=words.title,
+        caption=words.caption,
+        alt=words.alt,
+        body=svg.themed(buffer.getvalue(), words.name),
+        width=width,
+        height=height,
+    )
+
+
+def axes(figure: Figure, top: float, height: float, left: float = NAMES, right: float = VALUES) -> Axes:
+    """Add axes; distances in inches from the top, the left and the right edge."""
+    total = float(figure.get_size_inches()[1])
+    box = (left / WIDTH, 1 - (top + height) / total, (WIDTH - left - right) / WIDTH, height / total)
+    made = figure.add_axes(box)
+    made.spines[["top", "right"]].set_visible(False)
+    return made
+
+
+def rows(target: Axes, variants: Sequence[Variant]) -> None:
+    """Make one row a variant, the first on top, with its name on the left."""
+    target.set_ylim(len(variants) - 0.5, -0.5)
+    target.yaxis.set_major_locator(NullLocator())
+    target.spines["left"].set_visible(False)
+    target.grid(axis="x")
+    for place, variant in enumerate(variants):
+        label(target, place, variant)
+
+
+def label(target: Axes, place: float, variant: Variant) -> None:
+    """Write a variant's name left of the axes: the engine, and under it what distinguishes the target."""
+    details = _wrap(variant.details, 29)
+    middle = 0.5 * (len(details) * (SMALL_PT + 1.2))
+    _outside(target, 0, place, -8, middle, _wrap(variant.name, 22)[0], "right", TEXT_PT, theme.INK, "bold")
+    for number, line in enumerate(details, 1):
+        _outside(target, 0, place, -8, middle - number * (SMALL_PT + 1.8), line, "right", SMALL_PT, theme.MUTED)
+
+
+def gutter(target: Axes, title: str, cells: Sequence[Cell]) -> None:
+    """Write one value a row right of the axes, the smaller detail under it, and above them what they are."""
+    target.annotate(
+        title,
+        xy=(1, 1),
+        xycoords="axes fraction",
+        xytext=(10, 5),
+        textcoords="offset points",
+        ha="left",
+        va="bottom",
+        fontsize=SMALL_PT,
+        color=theme.MUTED,
+        annotation_clip=False,
+    )
+    for place, cell in enumerate(cells):
+        up = 5.0 if cell.detail else 0.0
+        _outside(target, 1, place, 10, up, cell.text, "left", TEXT_PT, theme.INK, "bold")
+        if cell.detail:
+            _outside(target, 1, place, 10, up - 10.4, cell.detail, "left", SMALL_PT, theme.MUTED)
+
+
+def _outside(
+    target: Axes,
+    side: float,
+    place: float,
+    right: float,
+    up: float,
+    text: str,
+    align: str,
+    size: float,
+    colour: str,
+    weight: str = "normal",
+) -> None:
+    target.annotate(
+        text,
+        xy=(side, place),
+        xycoords=("axes fraction", "data"),
+        xytext=(right, up),
+        textcoords="offset points",
+        ha=align,
+        va="center_baseline",
+        fontsize=size,
+        color=colour,
+        fontweight=weight,
+        annotation_clip=False,
+    )
+
+
+def scale(target: Axes, values: Sequence[float], text: Callable[[float], str], margin: float = 0.06) -> str:
+    """Set the x axis for the values, logarithmic where they span more than a factor of four; return how it is scaled."""
+    low, high = min(values), max(values)
+    target.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
+    if low > 0 and high / low > 4:
+        decades = math.log10(high / low)
+        pad = 10 ** (decades * margin)
+        target.set_xscale("log")
+        target.set_xlim(low / pad, high * pad)
+        target.xaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 2 else (1.0, 2.0, 5.0)))
+        target.xaxis.set_minor_locator(NullLocator())
+        target.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
+        return "logarithmic"
+    pad = (high - low) * margin or abs(high) * 0.05 or 1.0
+    target.set_xlim(low - pad, high + pad)
+    target.xaxis.set_major_locator(MaxNLocator(4))
+    return "linear"
+
+
+def legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Explain marks in one line along the upper edge."""
+    figure.legend(
+        handles=list(handles),
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncol=len(handles),
+        borderaxespad=0.2,
+        handlelength=1.2,
+        handleheight=0.9,
+        handletextpad=0.5,
+        columnspacing=1.3,
+    )
+
+
+def tick(value: float, unit: str) -> str:
+    """Write a tick: a formatted value, and a plain 0."""
+    return "0" if value == 0 else format_value(value, unit)
+
+
+def shorten(text: str, most: int) -> str:
+    """Cut a text that is longer than ``most`` characters and mark the cut."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _wrap(text: str, most: int, lines: int = 2) -> list[str]:
+    """Break a label at spaces into few lines; what does not fit is cut, and the cut is marked."""
+    found: list[str] = []
+    for word in text.split():
+        if found and len(found[-1]) + 1 + len(word) <= most:
+            found[-1] += f" {word}"
+        else:
+            found.append(word)
+    if len(found) > lines:
+        found = [*found[: lines - 1], " ".join(found[lines - 1 :])]
+    return [shorten(line, most) for line in found]

@@ -1,0 +1,76 @@
+"""Wall time against CPU time until ready: who computes, and who waits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.lines import Line2D
+
+from bench.report import svg, theme
+from bench.report.data import NULL, ScenarioData, Variant
+from bench.report.plots import canvas
+from bench.report.plots.words import count_sentence
+from bench.report.table import Cell
+from bench.units import format_value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WALL, CPU = "startup.ready_s", "startup.cpu_s"
+Row = tuple[Variant, float, float]
+
+
+def draw(data: ScenarioData, name: str) -> svg.Plot | None:
+    """Draw both times of each target on one axis."""
+    rows: list[Row] = [
+        (item, wall, cpu)
+        for item in data.variants
+        if item.target != NULL and (wall := data.median(item, WALL)) and (cpu := data.median(item, CPU))
+    ]
+    if not rows:
+        return None
+    with canvas.sheet(0.72 + canvas.ROW * len(rows) + 0.32) as figure:
+        panel = canvas.axes(figure, 0.72, canvas.ROW * len(rows))
+        canvas.rows(panel, [item for item, *_ in rows])
+        axis = canvas.scale(panel, [value for _, *pair in rows for value in pair], lambda value: canvas.tick(value, "s"))
+        for place, row in enumerate(rows):
+            _row(panel, place, row)
+        cells = [
+            Cell(f"{100 * cpu / wall:.0f} %", f"{format_value(cpu, 's', 2)} of {format_value(wall, 's', 2)}")
+            for _, wall, cpu in rows
+        ]
+        canvas.gutter(panel, "CPU ÷ wall time", cells)
+        _legend(figure)
+        return canvas.finish(figure, _words(rows, data, name, axis))
+
+
+def _row(panel: Axes, place: int, row: Row) -> None:
+    item, wall, cpu = row
+    colour = theme.colour(item.engine)
+    panel.plot([cpu, wall], [place, place], color=colour, linewidth=5, alpha=0.22, zorder=2)
+    panel.plot([wall], [place], marker="o", markersize=6.5, color=colour, zorder=3)
+    panel.plot([cpu], [place], marker="D", markersize=5.5, color=colour, markerfacecolor="none", zorder=4)
+
+
+def _legend(figure: Figure) -> None:
+    wall = Line2D([], [], linestyle="none", marker="o", markersize=5.5, color=theme.MUTED, label="wall time until ready")
+    cpu = Line2D([], [], linestyle="none", marker="D", markersize=4.8, color=theme.MUTED, label="CPU time, all processes")
+    cpu.set_markerfacecolor("none")
+    canvas.legend(figure, [wall, cpu])
+
+
+def _words(rows: list[Row], data: ScenarioData, name: str, axis: str) -> canvas.Words:
+    shares = sorted((cpu / wall, item.text) for item, wall, cpu in rows)
+    title = f"While it starts, {shares[-1][1]} keeps a CPU busy for {100 * shares[-1][0]:.0f} % of the time"
+    if len(shares) > 1:
+        title += f", {shares[0][1]} for {100 * shares[0][0]:.0f} %"
+    caption = (
+        "Medians of the wall time until ready and of the CPU time of every process involved; "
+        f"{axis} axis. More than 100 % means that several CPUs worked at once. "
+        f"{count_sentence(data, [item for item, *_ in rows], CPU)}"
+    )
+    alt = "; ".join(
+        f"{item.text}: wall {format_value(wall, 's')}, CPU {format_value(cpu, 's')}" for item, wall, cpu in rows
+    )
+    return canvas.Words(name, "cpu", title, caption, f"{title}. {alt}")

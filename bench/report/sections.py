@@ -1,0 +1,240 @@
+"""What a report says in words, for Markdown and HTML alike: checks, failures, evidence, method."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bench import stats
+from bench.model import Status
+from bench.report.data import NULL, SENTINEL, RunData, ScenarioData, evidence_counts, params_text
+
+NOTHING = "Nothing was measured: no invocation of this run ended with a value."
+
+_TITLES = {
+    "null": ("A/A control", "A/A: "),
+    "sentinel": ("Drift of the host", "Sentinel: "),
+    "position": ("Place in the block", "Position: "),
+    "flags": ("Flagged samples", "Flags: "),
+    "failures": ("Failures", "Failures: "),
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check in words: what it is about, whether it raises a doubt, and the answer."""
+
+    title: str
+    ok: bool
+    sentence: str
+
+    @property
+    def word(self) -> str:
+        """Symbol and word, so that nothing hangs on a colour."""
+        return "✓ fine" if self.ok else "! doubt"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Invocations of one target that share a fate: how they ended, why, how many and in which blocks."""
+
+    scenario: str
+    target: str
+    status: str
+    reason: str
+    blocks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What really ran under a target's name.
+
+    Attributes:
+        target: ``Target.text``.
+        items: Name and value, several values with their counts.
+        count: Invocations that gave evidence.
+        differing: Names whose value was not the same in all of them.
+    """
+
+    target: str
+    items: tuple[tuple[str, str], ...]
+    count: int
+    differing: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Whether every invocation ran the same thing, in words."""
+        if self.differing:
+            return f"! differs between invocations: {', '.join(self.differing)}"
+        return f"✓ the same in all {self.count}" if self.count > 1 else "one invocation"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact of the host; ``epoch`` when numbers are incomparable where it differs."""
+
+    name: str
+    value: str
+    epoch: bool
+
+
+def when(data: RunData) -> str:
+    """Return the start in UTC for people: ``2026-11-01 08:15 UTC``."""
+    text = str(data.meta.get("started_at", ""))
+    try:
+        return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return text or "no date"
+
+
+def title(runs: Sequence[RunData]) -> str:
+    """Return the report's title."""
+    hosts = list(dict.fromkeys(data.host for data in runs))
+    return "What isolation costs on " + (hosts[0] if len(hosts) == 1 else f"{len(hosts)} hosts: {', '.join(hosts)}")
+
+
+def headlines(data: RunData) -> list[str]:
+    """Return one paragraph a scenario, or the sentence that there is nothing."""
+    found = [item.headline for item in data.scenarios if item.headline and not item.points.empty]
+    return found or [NOTHING]
+
+
+def verdicts(data: RunData) -> list[Verdict]:
+    """Return the checks with titles for people; the scenario is named where there are several."""
+    several = len({check.scenario for check in data.checks}) > 1
+    return [_verdict(check, named=several) for check in data.checks]
+
+
+def _verdict(check: stats.Check, *, named: bool) -> Verdict:
+    heading, prefix = _TITLES.get(check.name, (check.name, ""))
+    text = check.sentence.removeprefix(prefix)
+    return Verdict(f"{heading} ({check.scenario})" if named else heading, check.ok, text[:1].upper() + text[1:])
+
+
+def failures(data: RunData) -> list[Ended]:
+    """Return invocations that did not end well, the same fate of one target on one line."""
+    rows = data.outcomes[data.outcomes["status"] != Status.OK]
+    columns = ("scenario", "target", "params", "status", "reason", "block", "warmup")
+    return _grouped(rows[list(columns)].itertuples(index=False, name=None))
+
+
+def flags(data: RunData) -> list[Ended]:
+    """Return doubts about samples that were measured nevertheless."""
+    return _grouped(
+        (row.scenario, row.target, row.params, "flagged", flag, row.block, row.warmup)
+        for row in data.outcomes.itertuples(index=False)
+        for flag in (row.flags if isinstance(row.flags, (list, tuple)) else ())
+    )
+
+
+def _grouped(rows: Iterable[tuple[Any, ...]]) -> list[Ended]:
+    groups: dict[tuple[str, str, str, str], list[str]] = {}
+    for scenario, target, params, status, reason, block, warmup in rows:
+        name = f"{target} ({params_text(params)})" if params_text(params) else str(target)
+        blocks = groups.setdefault((str(scenario), name, str(status), str(reason)), [])
+        blocks.append(f"{block} (warm-up)" if warmup else str(block))
+    return [Ended(*key, tuple(blocks)) for key, blocks in groups.items()]
+
+
+def evidence(data: RunData) -> list[Evidence]:
+    """Return one row a target that gave any evidence, in the order of the tables."""
+    order = dict.fromkeys(item.target for scenario in data.scenarios for item in scenario.variants)
+    return [row for target in order if (row := _evidence(data, target)).items]
+
+
+def _evidence(data: RunData, target: str) -> Evidence:
+    found = evidence_counts(data.outcomes, target)
+    count = max((sum(values.values()) for values in found.values()), default=0)
+    items = [
+        (name, ", ".join(short(value) if len(values) == 1 else f"{short(value)} ({times}×)" for value, times in values.items()))
+        for name, values in found.items()
+    ]
+    return Evidence(target, tuple(items), count, tuple(name for name, values in found.items() if len(values) > 1))
+
+
+def short(text: str) -> str:
+    """Cut digests to twelve digits; the whole ones are in outcomes.jsonl and run.json."""
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b", r"\1…", text)
+
+
+def facts(data: RunData) -> list[Fact]:
+    """Return the host's facts."""
+    epoch = set(data.meta.get("epoch", ()))
+    values: Mapping[str, object] = data.meta.get("facts", {})
+    return [Fact(str(name), short(str(value)), name in epoch) for name, value in values.items()]
+
+
+def engines(data: RunData) -> list[tuple[str, str]]:
+    """Return target and the facts of its engine on one line."""
+    found: Mapping[str, Mapping[str, object]] = data.meta.get("engines", {})
+    return [
+        (str(target), " · ".join(f"{name} {short(str(value))}" for name, value in values.items()))
+        for target, values in found.items()
+    ]
+
+
+def command(data: RunData) -> str:
+    """Return the command line that makes the same plan again."""
+    words = [str(word) for word in data.meta.get("command", ())]
+    if words and words[0].rpartition("/")[2] == "tare":
+        words = words[1:]
+    seeded = any(word == "--seed" or word.startswith("--seed=") for word in words)
+    seed = data.meta.get("seed")
+    return shlex.join(["tare", *words, *([] if seeded or seed is None else ["--seed", str(seed)])])
+
+
+def method(data: RunData) -> list[tuple[str, str]]:
+    """Return how it was measured: a word and a few sentences each."""
+    controls = {str(name) for name in data.outcomes["target"]} & {NULL, SENTINEL}
+    return [
+        ("Blocks", " ".join(_blocks(scenario) for scenario in data.scenarios) or "No scenario was planned."),
+        ("Order", _order_text(data, controls)),
+        (
+            "Clock",
+            "One clock stamps every event: the host's CLOCK_MONOTONIC. Clocks inside guests and containers are never "
+            "compared with it, and no target measures itself.",
+        ),
+        (
+            "Ready",
+            "Ready means the same everywhere: the payload runs inside the target and tells the host so. Importing, "
+            "pulling and building happen before the request and are not timed. A phase that means nothing for an "
+            "engine is absent, not zero.",
+        ),
+        (
+            "Numbers",
+            "One value a block and target. The median has an exact order-statistic interval; a ratio is paired block by "
+            "block (Hodges-Lehmann) with an exact signed-rank interval. Warm-ups are kept and shown, and do not count.",
+        ),
+        (
+            "Failures",
+            "An invocation that failed gives no value and is counted; one that ran into its time limit is not a "
+            "duration. The rate has a Wilson interval.",
+        ),
+    ]
+
+
+def _blocks(scenario: ScenarioData) -> str:
+    meta = scenario.meta
+    blocks, warmups = int(meta.get("blocks", 0)), int(meta.get("warmup_blocks", 0))
+    words = f"{scenario.name}: {warmups} warm-up {_plural('block', warmups)}, then {blocks} measured {_plural('block', blocks)}; "
+    return words + f"time limit {meta.get('timeout_s', '–')} s an invocation."
+
+
+def _order_text(data: RunData, controls: set[str]) -> str:
+    text = (
+        "Every block runs every target once, each in a fresh instance, in a random order that seed "
+        f"{data.meta.get('seed', '–')} fixes."
+    )
+    if NULL in controls:
+        text += " Each block also runs the baseline a second time under another name (null): its ratio has to be 1."
+    if SENTINEL in controls:
+        text += " A fixed host workload (sentinel) in each block shows whether the host itself changed."
+    return text
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"

@@ -1,0 +1,272 @@
+"""One run from its scenarios to its folder: lab, engines, plan, execution, final state. What ``tare run`` calls."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import secrets
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from bench import __version__, facts, plan, preflight, runner, store
+from bench.clock import EventHub, now_s, wall_time
+from bench.engines.base import Engine
+from bench.errors import Interrupted, StoreError, TargetUnavailable, UsageError
+from bench.lab import Lab
+from bench.model import Invocation, Outcome, RunState, Scenario, Skipped, Status
+from bench.scenario import parse_target
+
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """What a run is asked to do.
+
+    Attributes:
+        scenarios: What to measure, with the command line's changes already in.
+        explicit: Targets that the user named: one that is unavailable ends the run before anything is measured.
+        seed: Seed of the plan.
+        results: The results folder.
+        tags: From ``--tag``.
+        command: The arguments, for the record.
+    """
+
+    scenarios: Sequence[Scenario]
+    explicit: frozenset[str]
+    seed: int
+    results: Path
+    tags: Mapping[str, str]
+    command: Sequence[str]
+
+
+@dataclasses.dataclass
+class Result:
+    """How a run ended."""
+
+    run_id: str
+    folder: Path
+    failed: int = 0
+    measured: int = 0
+    interrupted: str = ""
+
+
+class Watcher:
+    """What a run tells while it goes on; the command line overrides it."""
+
+    def preparing(self, text: str) -> None:
+        """Say what is being prepared."""
+
+    def planned(self, run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> None:
+        """Say what will be measured, and what not."""
+
+    def outcome(self, outcome: Outcome, left: int) -> None:
+        """Say how an invocation ended and how many are left."""
+
+
+def run(order: Order, watcher: Watcher) -> Result:
+    """Measure what the order says.
+
+    Raises:
+        TargetUnavailable: A target that the user named cannot run here.
+        UsageError: Nothing is left to measure.
+        StoreError: The results folder cannot be made.
+    """
+    run_id = make_id()
+    with open_lab(run_id, order.results) as (lab, hub):
+        prepared = _prepare(order.scenarios, lab, watcher)
+        _refuse_missing(order, prepared)
+        scenarios, skipped = _resolve(order.scenarios, prepared)
+        invocations = plan.build(scenarios, order.seed)
+        meta = _meta(order, run_id, scenarios, skipped, prepared)
+        writer = store.RunWriter.create(order.results, meta, invocations)
+        watcher.planned(run_id, skipped, invocations, len(invocations))
+        engines = {engine.target.text: engine for engine in prepared.engines.values()}
+        context = _context(run_id, scenarios, engines, lab, hub, writer, float(meta["started_mono_s"]))
+        return _execute(context, invocations, watcher, meta)
+
+
+def resume(folder: Path, watcher: Watcher) -> Result:
+    """Go on with a run that was cut off: the same plan, the invocations without an outcome.
+
+    Raises:
+        UsageError: The run is complete, or the host is another or has changed.
+        TargetUnavailable: A target of the plan cannot run any more.
+    """
+    found = store.load(folder)
+    if found.meta.get("state") == RunState.COMPLETE:
+        msg = f"the run {found.run_id} is complete; start a new one"
+        raise UsageError(msg)
+    if facts.fingerprint(facts.host()) != found.meta.get("fingerprint"):
+        msg = f"the run {found.run_id} was measured on another host or before a change of this one: start a new one"
+        raise UsageError(msg)
+    done = set(store.outcomes(found)["invocation"])
+    every = store.plan(found)
+    left = [invocation for invocation in every if invocation.index not in done]
+    scenarios = [_scenario_from(name, meta) for name, meta in found.meta["scenarios"].items()]
+    with open_lab(found.run_id, folder.parent) as (lab, hub):
+        prepared = _prepare(scenarios, lab, watcher)
+        for text, error in prepared.missing.items():
+            msg = f"'{text}' ran before and cannot now: {error.reason}"
+            raise TargetUnavailable(msg, error.remedy)
+        writer = store.RunWriter.reopen(found)
+        writer.update(state=RunState.RUNNING)
+        watcher.planned(found.run_id, store.skipped(found), left, len(every))
+        engines = {engine.target.text: engine for engine in prepared.engines.values()}
+        # at_s goes on from where the first part stopped counting, on the same boot's clock
+        context = _context(found.run_id, scenarios, engines, lab, hub, writer, float(found.meta["started_mono_s"]))
+        return _execute(context, left, watcher, found.meta)
+
+
+def make_id() -> str:
+    """Return a run id: UTC time to sort by, and 32 random bits so that hosts never collide."""
+    return f"{wall_time():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+@contextlib.contextmanager
+def open_lab(run_id: str, results: Path = Path("results")) -> Iterator[tuple[Lab, EventHub]]:
+    """Open the lab and the event hub of a run; SIGTERM and SIGHUP end it in order, like Ctrl-C."""
+    if results.absolute().is_relative_to("/run"):
+        msg = f"results cannot be written to '{results}': the lab has a /run of its own; choose another with --results DIR"
+        raise UsageError(msg)
+    with _signals(), Lab(run_id.rpartition("-")[2]) as lab, EventHub() as hub:
+        yield lab, hub
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into an orderly end, like Ctrl-C."""
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        msg = f"got {signal.Signals(number).name}"
+        raise Interrupted(msg)
+
+    earlier = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _prepare(scenarios: Sequence[Scenario], lab: Lab, watcher: Watcher) -> preflight.Prepared:
+    engines: dict[str, Engine] = {}
+    known: dict[str, Mapping[str, str]] = {}
+    missing: dict[str, TargetUnavailable] = {}
+    wanted = {target.text: target for scenario in scenarios for target in scenario.targets}
+    wanted.setdefault("host", parse_target("host"))  # the sentinel runs on it
+    for text, target in wanted.items():
+        watcher.preparing(text)
+        one = preflight.prepare([target], lab)
+        engines |= one.engines
+        known |= one.facts
+        missing |= one.missing
+    return preflight.Prepared(engines, known, missing)
+
+
+def _refuse_missing(order: Order, prepared: preflight.Prepared) -> None:
+    for text, error in prepared.missing.items():
+        if text in order.explicit:
+            msg = f"the target '{text}' is unavailable here: {error.reason}"
+            raise TargetUnavailable(msg, error.remedy)
+    if "host" in prepared.missing:
+        raise prepared.missing["host"]
+
+
+def _resolve(scenarios: Sequence[Scenario], prepared: preflight.Prepared) -> tuple[list[Scenario], list[Skipped]]:
+    """Leave out what cannot run and put in the choices that the host made (``accel=tcg``)."""
+    resolved, skipped = [], []
+    for scenario in scenarios:
+        targets = []
+        for target in scenario.targets:
+            if error := prepared.missing.get(target.text):
+                skipped.append(Skipped(scenario.name, target.text, error.reason, error.remedy))
+            else:
+                targets.append(prepared.engines[target.text].target)
+        if scenario.baseline in prepared.missing:
+            msg = f"the baseline '{scenario.baseline}' of '{scenario.name}' cannot run here"
+            raise TargetUnavailable(msg, prepared.missing[scenario.baseline].remedy)
+        baseline = prepared.engines[scenario.baseline].target.text
+        resolved.append(dataclasses.replace(scenario, targets=tuple(targets), baseline=baseline))
+    return resolved, skipped
+
+
+def _meta(order: Order, run_id: str, scenarios: Sequence[Scenario], skipped: Sequence[Skipped],
+          prepared: preflight.Prepared) -> dict[str, Any]:  # fmt: skip
+    known = facts.host()
+    return {
+        "run_id": run_id,
+        "tare_version": __version__,
+        "command": list(order.command),
+        "seed": order.seed,
+        "host": known.values.get("host", ""),
+        "started_at": wall_time().isoformat(timespec="seconds"),
+        "started_mono_s": now_s(),
+        "tags": dict(order.tags),
+        "scenarios": {scenario.name: _scenario_meta(scenario) for scenario in scenarios},
+        "skipped": [dataclasses.asdict(item) for item in skipped],
+        **facts.as_meta(known),
+        "engines": {engine.target.text: dict(prepared.facts[text]) for text, engine in prepared.engines.items()},
+    }
+
+
+def _scenario_meta(scenario: Scenario) -> dict[str, Any]:
+    meta = dataclasses.asdict(scenario)
+    meta["targets"] = [target.text for target in scenario.targets]
+    del meta["name"]
+    return meta
+
+
+def _scenario_from(name: str, meta: Mapping[str, Any]) -> Scenario:
+    """Read a scenario back from ``run.json``."""
+    given = {**meta, "name": name, "targets": tuple(parse_target(text) for text in meta["targets"])}
+    given["params"] = {key: tuple(values) for key, values in meta["params"].items()}
+    given["primary"] = tuple(meta["primary"])
+    return Scenario(**given)
+
+
+def _context(run_id: str, scenarios: Sequence[Scenario], engines: Mapping[str, Engine], lab: Lab, hub: EventHub,
+             writer: store.RunWriter, began_s: float) -> runner.Context:  # fmt: skip
+    return runner.Context(
+        run_id=run_id,
+        scenarios={scenario.name: scenario for scenario in scenarios},
+        engines=engines,
+        host=engines["host"],
+        lab=lab,
+        hub=hub,
+        writer=writer,
+        began_s=began_s,
+    )
+
+
+def _execute(context: runner.Context, invocations: Sequence[Invocation], watcher: Watcher, meta: Mapping[str, Any]) -> Result:
+    result = Result(context.run_id, context.writer.path)
+    begin = now_s()
+    harness = 0.0
+
+    def note(outcome: Outcome, left: int) -> None:
+        nonlocal harness
+        harness += outcome.harness_s
+        result.measured += 1
+        result.failed += outcome.status in (Status.FAILED, Status.TIMEOUT)
+        watcher.outcome(outcome, left)
+
+    state = RunState.INTERRUPTED
+    try:
+        runner.execute(context, invocations, note)
+        state = RunState.COMPLETE
+    except (Interrupted, KeyboardInterrupt) as error:
+        result.interrupted = str(error) or "Ctrl-C"
+    finally:
+        wall = now_s() - begin
+        account = context.account
+        spent = {"wall_s": wall, "engine_s": account.engine_s, "barrier_s": account.barrier_s}
+        spent["harness_s"] = wall - account.engine_s - account.barrier_s
+        earlier = meta.get("harness", {})
+        total = {key: value + earlier.get(key, 0.0) for key, value in spent.items()}
+        with contextlib.suppress(StoreError) if state is not RunState.COMPLETE else contextlib.nullcontext():
+            context.writer.update(state=state, finished_at=wall_time().isoformat(timespec="seconds"), harness=total)
+    return result
