@@ -45,20 +45,19 @@ def _orders(count: int, rng: random.Random) -> Iterator[list[int]]:
     """Yield one order a block for ever.
 
     Each run of ``count`` blocks is a Williams square with its labels and rows shuffled: every variant stands at every
-    place once, and (in an even square, or an odd one with its mirror) follows every other equally often, so that
+    place once, and (over an even square, or an odd one and its mirror) follows every other equally often, so that
     neither place nor predecessor favours anybody. E. J. Williams, "Experimental designs balanced for the estimation of
     residual effects of treatments", Australian Journal of Scientific Research A 2 (1949).
     """
-    mirror = False
     while True:
         labels = list(range(count))
         rng.shuffle(labels)
         rows = [[labels[(step + shift) % count] for step in _zigzag(count)] for shift in range(count)]
-        if mirror:
-            rows = [row[::-1] for row in rows]
         rng.shuffle(rows)
         yield from rows
-        mirror = not mirror and count % 2 == 1
+        if count % 2:
+            rng.shuffle(rows)
+            yield from (row[::-1] for row in rows)
 
 
 def _zigzag(count: int) -> list[int]:

@@ -20,8 +20,8 @@ from bench.store import RunWriter
 
 _SETTLE_S = 3.0
 """How long the barrier waits for the host to be as before; after that the next sample is flagged."""
-_SLOW_SETTLE_S = 0.25
-"""… for what the kernel frees when it pleases (dying control groups)."""
+_SLOW_SETTLE_S = 2.0
+"""… for dying control groups: the kernel frees a group when its per-CPU charges are flushed, which takes 1 to 2 s."""
 
 OnOutcome = Callable[[Outcome, int], None]
 

@@ -175,7 +175,7 @@ def load(path: Path) -> Run:
     except (OSError, ValueError) as error:
         msg = f"'{path}' is not a run: run.json cannot be read ({error}); a run's folder has run.json and plan.json"
         raise UsageError(msg) from error
-    version = meta.get("schema_version")
+    version = meta.get("schema_version") if isinstance(meta, dict) else None
     if not isinstance(version, int) or version > SCHEMA_VERSION or "run_id" not in meta:
         msg = f"'{path}' has schema version {version!r}, this Tare reads up to {SCHEMA_VERSION}; use a newer Tare"
         raise UsageError(msg)

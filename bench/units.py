@@ -5,6 +5,7 @@ Numbers are stored in base units (s, bytes, bytes/s, 1/s, ratio); prefixes exist
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -92,8 +93,9 @@ def _scaled(value: float, steps: tuple[tuple[float, str], ...], digits: int, suf
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Round to significant digits without an exponent: 0.0123, 1.23, 123, 1230."""
+    """Round to significant digits without an exponent: 0.0000123, 0.0123, 1.23, 123, 1230."""
     if value == 0:
         return "0"
-    text = f"{value:.{digits}g}"
-    return f"{float(text):.0f}" if "e" in text else text
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    rounded = round(value, decimals)
+    return f"{rounded:.{max(0, decimals)}f}" if decimals < 9 else f"{rounded:.{digits - 1}e}"

@@ -42,7 +42,7 @@ OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "machine": ("q35", "pc"),
         "accel": ("kvm", "tcg"),
     },
-    "fake": {"fail": (), "delay": ()},
+    "fake": {"fail": (), "copy": ()},
 }
 """Engine → option → allowed values (none listed: any). Options left out take the engine's default."""
 

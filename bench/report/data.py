@@ -217,7 +217,8 @@ def _variants(summaries: Iterable[Summary], meta: Mapping[str, Any], outcomes: p
         order.insert(order.index(baseline) + 1 if baseline in order else 0, NULL)
     rank = {target: place for place, target in enumerate(order)}
     keys = sorted(engines, key=lambda key: rank.get(key[0], len(rank)))
-    return [Variant(target, params, engines[target, params], _note(target, baseline, outcomes)) for target, params in keys]
+    notes = {target: _note(target, baseline, outcomes) for target, _ in keys}
+    return [Variant(target, params, engines[target, params], notes[target]) for target, params in keys]
 
 
 def _note(target: str, baseline: str, outcomes: pd.DataFrame) -> str:

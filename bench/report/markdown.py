@@ -49,7 +49,7 @@ def _scenario(scenario: ScenarioData, plots: Sequence[Plot]) -> list[str]:
 def _grid(content: Grid) -> list[str]:
     marks = ["---:" if column.numeric else "---" for column in content.columns]
     rows = [[cell.line for cell in row] for row in content.rows]
-    return _table([column.title for column in content.columns], rows, marks)
+    return _table([column.line for column in content.columns], rows, marks)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], marks: Sequence[str] = ()) -> list[str]:

@@ -124,10 +124,12 @@ def failures(data: RunData) -> list[Ended]:
 
 def flags(data: RunData) -> list[Ended]:
     """Return doubts about samples that were measured nevertheless."""
+    columns = ["scenario", "target", "params", "flags", "block", "warmup"]
     return _grouped(
-        (row.scenario, row.target, row.params, "flagged", flag, row.block, row.warmup)
-        for row in data.outcomes.itertuples(index=False)
-        for flag in (row.flags if isinstance(row.flags, (list, tuple)) else ())
+        (*names, "flagged", flag, *place)
+        for *names, found, block, warmup in data.outcomes[columns].itertuples(index=False, name=None)
+        for place in [(block, warmup)]
+        for flag in (found if isinstance(found, (list, tuple)) else ())
     )
 
 
@@ -149,11 +151,15 @@ def evidence(data: RunData) -> list[Evidence]:
 def _evidence(data: RunData, target: str) -> Evidence:
     found = evidence_counts(data.outcomes, target)
     count = max((sum(values.values()) for values in found.values()), default=0)
-    items = [
-        (name, ", ".join(short(value) if len(values) == 1 else f"{short(value)} ({times}×)" for value, times in values.items()))
-        for name, values in found.items()
-    ]
-    return Evidence(target, tuple(items), count, tuple(name for name, values in found.items() if len(values) > 1))
+    items = tuple((name, _values(values)) for name, values in found.items())
+    return Evidence(target, items, count, tuple(name for name, values in found.items() if len(values) > 1))
+
+
+def _values(found: Mapping[str, int]) -> str:
+    """Write one value, or several with how often each was seen."""
+    if len(found) == 1:
+        return short(next(iter(found)))
+    return ", ".join(f"{short(value)} ({times}×)" for value, times in found.items())
 
 
 def short(text: str) -> str:
@@ -206,8 +212,8 @@ def method(data: RunData) -> list[tuple[str, str]]:
         ),
         (
             "Numbers",
-            "One value a block and target. The median has an exact order-statistic interval; a ratio is paired block by "
-            "block (Hodges-Lehmann) with an exact signed-rank interval. Warm-ups are kept and shown, and do not count.",
+            "One value a block and target. The median has an exact order-statistic interval; a ratio is paired block "
+            "by block (Hodges-Lehmann) with an exact signed-rank interval. Warm-ups are kept and do not count.",
         ),
         (
             "Failures",
@@ -220,8 +226,10 @@ def method(data: RunData) -> list[tuple[str, str]]:
 def _blocks(scenario: ScenarioData) -> str:
     meta = scenario.meta
     blocks, warmups = int(meta.get("blocks", 0)), int(meta.get("warmup_blocks", 0))
-    words = f"{scenario.name}: {warmups} warm-up {_plural('block', warmups)}, then {blocks} measured {_plural('block', blocks)}; "
-    return words + f"time limit {meta.get('timeout_s', '–')} s an invocation."
+    return (
+        f"{scenario.name}: {warmups} warm-up {_plural('block', warmups)}, then {blocks} measured "
+        f"{_plural('block', blocks)}; time limit {meta.get('timeout_s', '–')} s an invocation."
+    )
 
 
 def _order_text(data: RunData, controls: set[str]) -> str:

@@ -64,9 +64,9 @@ class Plot:
             f"<style>{theme.css('svg')}</style>\n"
             f'<rect x="{-_EDGE_PT:g}" y="{-head:g}" width="{width:g}" height="{height:g}" '
             f'style="{_paint("fill", theme.SURFACE)}"/>\n'
-            f"{_text(title, _TITLE_PT, 1.3, _EDGE_PT - head, theme.INK, '600')}"
+            f"{_text(title, _TITLE_PT, leading=1.3, top=_EDGE_PT - head, colour=theme.INK, weight=600)}"
             f"{self.body}\n"
-            f"{_text(caption, _CAPTION_PT, 1.4, self.height, theme.MUTED, '400')}</svg>\n"
+            f"{_text(caption, _CAPTION_PT, leading=1.4, top=self.height, colour=theme.MUTED, weight=400)}</svg>\n"
         )
 
 
@@ -92,7 +92,7 @@ def _lines(text: str, size: float, width: float) -> list[str]:
     return textwrap.wrap(text, int(width / (size * _EM)))
 
 
-def _text(lines: list[str], size: float, leading: float, top: float, colour: str, weight: str) -> str:
+def _text(lines: list[str], size: float, *, leading: float, top: float, colour: str, weight: int) -> str:
     style = f"font-family: {FONTS}; font-size: {size}px; font-weight: {weight}; {_paint('fill', colour)}"
     return "".join(
         f'<text x="0" y="{top + (number + 0.8) * size * leading:g}" style="{style}">{escape(line)}</text>\n'

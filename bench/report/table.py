@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bench.model import Interval, Phase, Summary
 from bench.report.data import SENTINEL, ScenarioData, Variant, metric_order, metric_title, params_key
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 NONE = "–"
+_CI = "95 % CI"
 _WIDE = 98
 """Columns of a terminal from which on the phases fit beside the metrics that decide."""
 
@@ -23,10 +24,16 @@ _PHASES = {f"startup.{phase}_s" for phase in Phase}
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title, and whether it holds numbers."""
+    """A column: its title, what the cells' details are, and whether it holds numbers."""
 
     title: str
+    detail: str = ""
     numeric: bool = True
+
+    @property
+    def line(self) -> str:
+        """The title on one line."""
+        return f"{self.title} ({self.detail})" if self.detail else self.title
 
 
 @dataclass(frozen=True)
@@ -74,23 +81,25 @@ def failures_cell(failures: int, attempts: int, interval: Interval | None) -> Ce
 
 
 def grid(data: ScenarioData, metrics: Sequence[str] | None = None) -> Grid:
-    """Build the table of one scenario: one row a variant, one column a metric (all of them unless named), ratio, n, failures."""
+    """Build the table of one scenario.
+
+    One row a variant; columns are the metrics (all of them unless named), then ratios, n and failures.
+    """
     present = {item.metric for item in data.summaries if item.target != SENTINEL}
     metrics = metric_order(present.intersection(metrics) if metrics is not None else present)
-    columns = [Column("Target", numeric=False), *(Column(_column_title(name, data)) for name in metrics)]
-    columns += [Column(_ratio_title(name, data)) for name in data.primary]
+    columns = [Column("Target", numeric=False), *(_metric_column(name, data) for name in metrics)]
+    columns += [_ratio_column(name, data) for name in data.primary]
     columns += [Column("n"), Column("failed")]
     return Grid(tuple(columns), tuple(_row(item, metrics, data) for item in data.variants), tuple(_notes(data)))
 
 
-def _column_title(metric: str, data: ScenarioData) -> str:
-    title = metric_title(metric).removeprefix("request → ")
-    return f"{title} (95 % CI)" if metric in data.primary else title
+def _metric_column(metric: str, data: ScenarioData) -> Column:
+    return Column(metric_title(metric).removeprefix("request → "), _CI if metric in data.primary else "")
 
 
-def _ratio_title(metric: str, data: ScenarioData) -> str:
-    title = f"× {data.baseline} (95 % CI)"
-    return title if len(data.primary) == 1 else f"{metric_title(metric)} {title}"
+def _ratio_column(metric: str, data: ScenarioData) -> Column:
+    title = f"× {data.baseline}"
+    return Column(title if len(data.primary) == 1 else f"{metric_title(metric)} {title}", _CI)
 
 
 def _row(variant: Variant, metrics: Sequence[str], data: ScenarioData) -> tuple[Cell, ...]:
@@ -119,7 +128,8 @@ def _counts(variant: Variant, data: ScenarioData) -> tuple[Cell, Cell]:
     if found:
         return Cell(str(found.n)), failures_cell(found.failures, found.attempts, found.failure_ci)
     frame = data.outcomes
-    own = frame[(frame["target"] == variant.target) & (frame["params"] == variant.params) & ~frame["warmup"].astype(bool)]
+    own = frame[(frame["target"] == variant.target) & (frame["params"] == variant.params)]
+    own = own[~own["warmup"].astype(bool)]
     return Cell("0"), failures_cell(int((own["status"] != "ok").sum()), len(own), None)
 
 
@@ -167,10 +177,10 @@ def show_table(data: ScenarioData, width: int = 100) -> Table:
         title=title, caption=caption, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
     )
     for column in content.columns:
-        heading = Text(column.title.replace(" (95 % CI)", "\n95 % CI").replace("first ", "first\n"))
-        table.add_column(
-            heading, justify="right" if column.numeric else "left", no_wrap=column.numeric, overflow="fold", vertical="top"
-        )
+        words = column.title.replace(" ", "\n", 1) if len(column.title) > 9 else column.title
+        heading = _rich_cell(Cell(words, column.detail), Text)
+        side: Literal["left", "right"] = "right" if column.numeric else "left"
+        table.add_column(heading, justify=side, no_wrap=column.numeric, overflow="fold")
     for row, variant in zip(content.rows, data.variants, strict=True):
         cells = [Cell(variant.name, variant.details), *row[1:]]
         table.add_row(*(_rich_cell(cell, Text) for cell in cells))
@@ -243,4 +253,3 @@ def _bounds(name: str, interval: Interval | None) -> dict[str, object]:
     if interval is None:
         return {f"{name}_low": None, f"{name}_high": None, f"{name}_level": None}
     return {f"{name}_low": interval.low, f"{name}_high": interval.high, f"{name}_level": interval.level}
-

@@ -7,16 +7,17 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import matplotlib.style
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from bench.report import svg, theme
 from bench.report.data import Variant
 from bench.report.table import Cell
-from bench.units import format_value
+from bench.units import format_value, significant
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -29,6 +30,7 @@ ROW = 0.40
 TEXT_PT = 9.0
 SMALL_PT = 7.6
 _PER_INCH = 72.0
+_STEPS = [1, 2, 2.5, 5, 10]
 
 _RC = {
     "svg.fonttype": "none",
@@ -117,49 +119,42 @@ def label(target: Axes, place: float, variant: Variant) -> None:
     """Write a variant's name left of the axes: the engine, and under it what distinguishes the target."""
     details = _wrap(variant.details, 29)
     middle = 0.5 * (len(details) * (SMALL_PT + 1.2))
-    _outside(target, 0, place, -8, middle, _wrap(variant.name, 22)[0], "right", TEXT_PT, theme.INK, "bold")
+    name = _wrap(variant.name, 22)[0]
+    note(target, (0, place), (-8, middle), name, align="right", weight="bold")
     for number, line in enumerate(details, 1):
-        _outside(target, 0, place, -8, middle - number * (SMALL_PT + 1.8), line, "right", SMALL_PT, theme.MUTED)
+        up = middle - number * (SMALL_PT + 1.8)
+        note(target, (0, place), (-8, up), line, align="right", size=SMALL_PT, colour=theme.MUTED)
 
 
 def gutter(target: Axes, title: str, cells: Sequence[Cell]) -> None:
     """Write one value a row right of the axes, the smaller detail under it, and above them what they are."""
-    target.annotate(
-        title,
-        xy=(1, 1),
-        xycoords="axes fraction",
-        xytext=(10, 5),
-        textcoords="offset points",
-        ha="left",
-        va="bottom",
-        fontsize=SMALL_PT,
-        color=theme.MUTED,
-        annotation_clip=False,
-    )
+    top = target.get_ylim()[1]
+    note(target, (1, top), (10, 8), title, size=SMALL_PT, colour=theme.MUTED)
     for place, cell in enumerate(cells):
         up = 5.0 if cell.detail else 0.0
-        _outside(target, 1, place, 10, up, cell.text, "left", TEXT_PT, theme.INK, "bold")
+        note(target, (1, place), (10, up), cell.text, weight="bold")
         if cell.detail:
-            _outside(target, 1, place, 10, up - 10.4, cell.detail, "left", SMALL_PT, theme.MUTED)
+            note(target, (1, place), (10, up - 10.4), cell.detail, size=SMALL_PT, colour=theme.MUTED)
 
 
-def _outside(
+def note(
     target: Axes,
-    side: float,
-    place: float,
-    right: float,
-    up: float,
+    at: tuple[float, float],
+    offset: tuple[float, float],
     text: str,
-    align: str,
-    size: float,
-    colour: str,
+    *,
+    align: Literal["left", "right", "center"] = "left",
+    size: float = TEXT_PT,
+    colour: str = theme.INK,
     weight: str = "normal",
+    x: Literal["axes fraction", "data"] = "axes fraction",
 ) -> None:
+    """Write beside the axes: ``at`` in axes fraction (or data) and data, ``offset`` right and up in points."""
     target.annotate(
         text,
-        xy=(side, place),
-        xycoords=("axes fraction", "data"),
-        xytext=(right, up),
+        xy=at,
+        xycoords=(x, "data"),
+        xytext=offset,
         textcoords="offset points",
         ha=align,
         va="center_baseline",
@@ -170,23 +165,46 @@ def _outside(
     )
 
 
-def scale(target: Axes, values: Sequence[float], text: Callable[[float], str], margin: float = 0.06) -> str:
-    """Set the x axis for the values, logarithmic where they span more than a factor of four; return how it is scaled."""
+def scale(target: Axes, values: Sequence[float], text: Callable[[float], str]) -> str:
+    """Set the x axis for the values, logarithmic where they span more than a factor of four; say which it became."""
     low, high = min(values), max(values)
-    target.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
-    if low > 0 and high / low > 4:
+    logarithmic = low > 0 and high / low > 4
+    if logarithmic:
         decades = math.log10(high / low)
-        pad = 10 ** (decades * margin)
+        pad = 10 ** (decades * 0.06)
         target.set_xscale("log")
         target.set_xlim(low / pad, high * pad)
         target.xaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 2 else (1.0, 2.0, 5.0)))
         target.xaxis.set_minor_locator(NullLocator())
-        target.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
-        return "logarithmic"
-    pad = (high - low) * margin or abs(high) * 0.05 or 1.0
-    target.set_xlim(low - pad, high + pad)
-    target.xaxis.set_major_locator(MaxNLocator(4))
-    return "linear"
+    else:
+        pad = (high - low) * 0.06 or abs(high) * 0.05 or 1.0
+        target.set_xlim(low - pad, high + pad)
+        target.xaxis.set_major_locator(MaxNLocator(4, steps=_STEPS))
+    target.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
+    return "logarithmic" if logarithmic else "linear"
+
+
+def from_zero(target: Axes, high: float, unit: str) -> None:
+    """Set a linear x axis from 0, every tick in the prefix of the largest value."""
+    number, _, prefixed = format_value(high, unit, 6).partition(" ")
+    factor = high / float(number) if float(number) else 1.0
+    target.set_xlim(0, high * 1.03 or 1.0)
+    target.xaxis.set_major_locator(MaxNLocator(5, steps=_STEPS))
+    target.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{significant(value / factor)} {prefixed}" if value else "0")
+    )
+
+
+def mark(
+    marker: str, text: str, *, size: float = 4.4, colour: str = theme.MUTED, hollow: bool = False, edge: float = 1.0
+) -> Line2D:
+    """Return a legend's entry for a marker."""
+    face = "none" if hollow else colour
+    made = Line2D(
+        [], [], linestyle="none", marker=marker, markersize=size, color=colour, markerfacecolor=face, label=text
+    )
+    made.set_markeredgewidth(edge)
+    return made
 
 
 def legend(figure: Figure, handles: Sequence[Artist]) -> None:
@@ -194,9 +212,10 @@ def legend(figure: Figure, handles: Sequence[Artist]) -> None:
     figure.legend(
         handles=list(handles),
         loc="upper left",
-        bbox_to_anchor=(0.0, 1.0),
+        bbox_to_anchor=(0.0, 1 - 5 / (_PER_INCH * float(figure.get_size_inches()[1]))),
         ncol=len(handles),
-        borderaxespad=0.2,
+        borderaxespad=0.0,
+        borderpad=0.0,
         handlelength=1.2,
         handleheight=0.9,
         handletextpad=0.5,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from matplotlib.lines import Line2D
-
 from bench.report import svg, theme
 from bench.report.data import NULL, ScenarioData, Variant
 from bench.report.plots import canvas
@@ -30,14 +28,15 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     ]
     if not rows:
         return None
-    with canvas.sheet(0.72 + canvas.ROW * len(rows) + 0.32) as figure:
-        panel = canvas.axes(figure, 0.72, canvas.ROW * len(rows))
+    with canvas.sheet(0.56 + canvas.ROW * len(rows) + 0.32) as figure:
+        panel = canvas.axes(figure, 0.56, canvas.ROW * len(rows))
         canvas.rows(panel, [item for item, *_ in rows])
-        axis = canvas.scale(panel, [value for _, *pair in rows for value in pair], lambda value: canvas.tick(value, "s"))
+        values = [value for _, wall, cpu in rows for value in (wall, cpu)]
+        axis = canvas.scale(panel, values, lambda value: canvas.tick(value, "s"))
         for place, row in enumerate(rows):
             _row(panel, place, row)
         cells = [
-            Cell(f"{100 * cpu / wall:.0f} %", f"{format_value(cpu, 's', 2)} of {format_value(wall, 's', 2)}")
+            Cell(f"{100 * cpu / wall:.0f} %", f"{format_value(cpu, 's', 2)} ÷ {format_value(wall, 's', 2)}")
             for _, wall, cpu in rows
         ]
         canvas.gutter(panel, "CPU ÷ wall time", cells)
@@ -54,17 +53,16 @@ def _row(panel: Axes, place: int, row: Row) -> None:
 
 
 def _legend(figure: Figure) -> None:
-    wall = Line2D([], [], linestyle="none", marker="o", markersize=5.5, color=theme.MUTED, label="wall time until ready")
-    cpu = Line2D([], [], linestyle="none", marker="D", markersize=4.8, color=theme.MUTED, label="CPU time, all processes")
-    cpu.set_markerfacecolor("none")
+    wall = canvas.mark("o", "wall time until ready", size=5.5)
+    cpu = canvas.mark("D", "CPU time, all processes", size=4.8, hollow=True)
     canvas.legend(figure, [wall, cpu])
 
 
 def _words(rows: list[Row], data: ScenarioData, name: str, axis: str) -> canvas.Words:
     shares = sorted((cpu / wall, item.text) for item, wall, cpu in rows)
-    title = f"While it starts, {shares[-1][1]} keeps a CPU busy for {100 * shares[-1][0]:.0f} % of the time"
+    title = f"Until it is ready, {shares[-1][1]} uses {100 * shares[-1][0]:.0f} % of one CPU"
     if len(shares) > 1:
-        title += f", {shares[0][1]} for {100 * shares[0][0]:.0f} %"
+        title += f", {shares[0][1]} {100 * shares[0][0]:.0f} %"
     caption = (
         "Medians of the wall time until ready and of the CPU time of every process involved; "
         f"{axis} axis. More than 100 % means that several CPUs worked at once. "

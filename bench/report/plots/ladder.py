@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.report import svg, theme
 from bench.report.data import NULL, ScenarioData, Variant
@@ -63,9 +61,7 @@ def ladder_of(variant: Variant, data: ScenarioData) -> Ladder | None:
     times = [(name, at) for metric, name, _ in _STEPS if (at := data.median(variant, metric)) is not None]
     if not times or times[-1][0] != "ready":
         return None
-    late = [
-        place for place, (_, at) in enumerate(times) if any(after < at for _, after in times[place + 1 :])
-    ]
+    late = [place for place, (_, at) in enumerate(times) if any(after < at for _, after in times[place + 1 :])]
     steps = tuple(item for place, item in enumerate(times) if place not in late)
     return Ladder(variant, steps, tuple(times[place] for place in late))
 
@@ -80,7 +76,7 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     groups = [(title, items) for title, items in groups if items]
     if not groups:
         return None
-    overhead, top = 0.72, 0.42
+    overhead, top = 0.72, 0.30
     height = top + sum(overhead + canvas.ROW * len(items) for _, items in groups) - 0.12
     with canvas.sheet(height) as figure:
         at = top
@@ -95,9 +91,7 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
 
 def _panel(panel: Axes, title: str, items: Sequence[Ladder], data: ScenarioData) -> None:
     canvas.rows(panel, [item.variant for item in items])
-    panel.set_xlim(0, max(item.end for item in items) * 1.03)
-    panel.xaxis.set_major_locator(MaxNLocator(5))
-    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: canvas.tick(value, "s")))
+    canvas.from_zero(panel, max(item.end for item in items), "s")
     panel.set_title(title, loc="left", fontsize=canvas.TEXT_PT, color=theme.INK, fontweight="bold", pad=5)
     canvas.gutter(panel, "ready (95 % CI)", [value_cell(data.summary(item.variant, READY)) for item in items])
     for place, item in enumerate(items):
@@ -106,6 +100,9 @@ def _panel(panel: Axes, title: str, items: Sequence[Ladder], data: ScenarioData)
 
 def _bar(panel: Axes, place: int, item: Ladder) -> None:
     begin, colour = 0.0, theme.colour(item.variant.engine)
+    panel.barh(
+        place, item.steps[-1][1], height=0.56, color=theme.SURFACE, linewidth=0
+    )  # hides the grid under the shades
     for name, at in item.steps:
         panel.barh(place, at - begin, left=begin, height=0.56, color=colour, alpha=_OPACITY[name], linewidth=0)
         _inside(panel, place, begin, at, name)
@@ -135,9 +132,7 @@ def _legend(figure: Figure, found: Sequence[Ladder]) -> None:
     late = sorted({name for item in found for name, _ in item.late})
     if late:
         calls = " and ".join(_CALLS.get(name, name) for name in late)
-        mark = Line2D([], [], color=theme.INK, linestyle="none", marker="|", markersize=9, label=f"{calls} returned late")
-        mark.set_markeredgewidth(1.4)
-        handles.append(mark)
+        handles.append(canvas.mark("|", f"{calls} returned late", size=9, colour=theme.INK, edge=1.4))
     canvas.legend(figure, handles)
 
 

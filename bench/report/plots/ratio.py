@@ -27,8 +27,8 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
         return None
     ends = [found.ratio_ci or None for _, found, _ in rows]
     values = [1.0, *(ratio for *_, ratio in rows), *(end for ci in ends if ci for end in (ci.low, ci.high))]
-    with canvas.sheet(0.52 + canvas.ROW * len(rows) + 0.32) as figure:
-        panel = canvas.axes(figure, 0.52, canvas.ROW * len(rows))
+    with canvas.sheet(0.32 + canvas.ROW * len(rows) + 0.32) as figure:
+        panel = canvas.axes(figure, 0.32, canvas.ROW * len(rows))
         canvas.rows(panel, [item for item, *_ in rows])
         axis = canvas.scale(panel, values, ratio_text)
         _reference(panel, data.baseline)
@@ -41,17 +41,8 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
 
 def _reference(panel: Axes, baseline: str) -> None:
     panel.axvline(1, color=theme.INK, linewidth=1.0, zorder=1.5)
-    panel.annotate(
-        f"same as {baseline}",
-        xy=(1, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(-4, 5),
-        textcoords="offset points",
-        va="bottom",
-        fontsize=canvas.SMALL_PT,
-        color=theme.INK,
-        annotation_clip=False,
-    )
+    top = panel.get_ylim()[1]
+    canvas.note(panel, (1, top), (-4, 8), f"same as {baseline}", size=canvas.SMALL_PT, x="data")
 
 
 def _row(panel: Axes, place: int, row: Row) -> None:
@@ -79,10 +70,10 @@ def _words(rows: list[Row], data: ScenarioData, metric: str, name: str, axis: st
         if len(others) > 1:
             title += f", {others[-1][1]} {ratio_text(others[-1][0])}"
     counts = sorted({found.ratio_n for _, found, _ in rows})
-    n = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+    n = f"n\u00a0=\u00a0{counts[0]}" if len(counts) == 1 else f"n\u00a0=\u00a0{counts[0]} to {counts[-1]}"
     caption = (
-        f"Ratio of {quantity} to {data.baseline}, paired block by block (Hodges-Lehmann), with its 95 % interval; "
-        f"{axis} axis; {n} common blocks. "
+        f"“{quantity}” as a multiple of {data.baseline}’s, paired block by block (Hodges-Lehmann), with its "
+        f"95\u00a0% interval; {axis} axis; {n} common blocks. "
     )
     if any(item.target == NULL for item, *_ in rows):
         caption += f"Hollow: {data.baseline} a second time under another name; its interval has to contain 1×."

@@ -15,9 +15,11 @@ from bench.model import Status
 from bench.report import svg, theme
 from bench.report.data import SENTINEL, ScenarioData, Variant, metric_title
 from bench.report.plots import canvas
+from bench.report.plots.words import count_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -77,7 +79,7 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
                 _line(panel, reference, limit, theme.MUTED, behind=True)
             _line(panel, item, limit, theme.colour(item.variant.engine))
         _legend(figure, panels, sentinel=reference is not None)
-        return canvas.finish(figure, _words(panels, reference, metric, name))
+        return canvas.finish(figure, _words(panels, data, metric, name))
 
 
 def _limit(panels: Sequence[Line]) -> float:
@@ -101,25 +103,20 @@ def _axes(panel: Axes, item: Line, limit: float, panels: Sequence[Line], *, firs
 
 def _title(panel: Axes, variant: Variant) -> None:
     details = variant.details or ("fixed host workload" if variant.target == SENTINEL else "")
-    lines = ((variant.name, 15.0, canvas.TEXT_PT, theme.INK, "bold"), (details, 4.5, canvas.SMALL_PT, theme.MUTED, "normal"))
-    for text, up, size, colour, weight in lines:
-        panel.annotate(
-            canvas.shorten(text, 34),
-            xy=(0, 1),
-            xycoords="axes fraction",
-            xytext=(0, up),
-            textcoords="offset points",
-            fontsize=size,
-            color=colour,
-            fontweight=weight,
-            annotation_clip=False,
-        )
+    top, name = panel.get_ylim()[1], canvas.shorten(variant.name, 26)
+    canvas.note(panel, (0, top), (0, 18 if details else 8), name, weight="bold")
+    if details:
+        line = canvas.shorten(details, 34)
+        canvas.note(panel, (0, top), (0, 8), line, size=canvas.SMALL_PT, colour=theme.MUTED)
 
 
 def _line(panel: Axes, item: Line, limit: float, colour: str, *, behind: bool = False) -> None:
     measured = item.values[~item.values["warmup"]]
+    pieces = measured.assign(piece=(measured["block"].diff() != 1).cumsum())  # a failed block interrupts the line
     style: Mapping[str, object] = {"linewidth": 1.0 if behind else 1.5, "alpha": 0.7 if behind else 1.0}
-    sns.lineplot(data=measured, x="block", y="change", ax=panel, color=colour, estimator=None, legend=False, **style)
+    sns.lineplot(
+        data=pieces, x="block", y="change", units="piece", estimator=None, ax=panel, color=colour, legend=False, **style
+    )
     panel.set(xlabel="", ylabel="")
     if behind:
         return
@@ -149,26 +146,27 @@ def _warmup(panel: Axes, block: int, change: float, limit: float, colour: str) -
 
 
 def _legend(figure: Figure, panels: Sequence[Line], *, sentinel: bool) -> None:
-    dot = Line2D([], [], linestyle="none", marker="o", markersize=3.6, color=theme.MUTED, label="one block")
-    hollow = Line2D([], [], linestyle="none", marker="o", markersize=4.2, color=theme.MUTED, label="warm-up, not counted")
-    hollow.set_markerfacecolor("none")
-    failed = Line2D([], [], linestyle="none", marker="x", markersize=4.5, color=theme.INK, label="failed")
-    behind = Line2D([], [], color=theme.MUTED, alpha=0.7, linewidth=1.2, label="sentinel, for comparison")
-    warmups = any(bool(item.values["warmup"].any()) for item in panels)
-    handles = [dot, *([hollow] if warmups else []), *([failed] if any(item.failed for item in panels) else [])]
-    canvas.legend(figure, [*handles, *([behind] if sentinel else [])])
+    marks: list[Artist] = [canvas.mark("o", "one block", size=3.6)]
+    if any(bool(item.values["warmup"].any()) for item in panels):
+        marks.append(canvas.mark("o", "warm-up, not counted", hollow=True))
+    if any(item.failed for item in panels):
+        marks.append(canvas.mark("x", "failed", colour=theme.INK))
+    if sentinel:
+        marks.append(Line2D([], [], color=theme.MUTED, alpha=0.7, linewidth=1.2, label="sentinel, for comparison"))
+    canvas.legend(figure, marks)
 
 
-def _words(panels: Sequence[Line], reference: Line | None, metric: str, name: str) -> canvas.Words:
+def _words(panels: Sequence[Line], data: ScenarioData, metric: str, name: str) -> canvas.Words:
     ranges = {item.variant.text: _range(item) for item in panels}
     quantity = metric_title(metric)
     title = f"{quantity} over the blocks of the run"
-    if reference:
-        low, high = _range(reference)
+    if panels[0].variant.target == SENTINEL:
+        low, high = _range(panels[0])
         title = f"The fixed host workload stayed between {_signed(low, 1)} and {_signed(high, 1)} of its median"
     caption = (
         f"{quantity} of each block, in percent of the target's own median, over the block numbers in time order. All "
-        "panels have the same axes. A line that follows the sentinel shows the host, not the target."
+        "panels have the same axes. A line that follows the sentinel shows the host, not the target. "
+        f"{count_sentence(data, data.variants, metric)}"
     )
     alt = "; ".join(f"{text}: {_signed(low, 1)} to {_signed(high, 1)}" for text, (low, high) in ranges.items())
     return canvas.Words(name, "series", title, caption, f"{title}. {alt}")
@@ -180,4 +178,4 @@ def _range(item: Line) -> tuple[float, float]:
 
 
 def _signed(percent: float, digits: int = 0) -> str:
-    return f"{percent:+.{digits}f} %".replace("-", "−")  # noqa: RUF001 - a minus, as wide as the plus
+    return f"{percent:+.{digits}f} %".replace("-", "−")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import seaborn as sns
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bench.report import svg, theme
@@ -16,6 +15,7 @@ from bench.units import format_value
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -29,8 +29,8 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
         return None
     unit = str(data.values(variants[0], metric)["unit"].iloc[0])
     values = [float(value) for item in variants for value in data.values(item, metric)["value"]]
-    with canvas.sheet(0.72 + canvas.ROW * len(variants) + 0.32) as figure:
-        panel = canvas.axes(figure, 0.72, canvas.ROW * len(variants))
+    with canvas.sheet(0.56 + canvas.ROW * len(variants) + 0.32) as figure:
+        panel = canvas.axes(figure, 0.56, canvas.ROW * len(variants))
         canvas.rows(panel, variants)
         axis = canvas.scale(panel, values, lambda value: canvas.tick(value, unit))
         for place, item in enumerate(variants):
@@ -48,28 +48,37 @@ def _row(panel: Axes, place: int, item: Variant, data: ScenarioData, metric: str
     for warmup, face in ((True, "none"), (False, colour)):
         part = frame[frame["warmup"] == warmup]
         sns.scatterplot(
-            data=part, x="value", y="y", ax=panel, s=17, color=face, edgecolor=colour, linewidth=0.9,
-            alpha=1.0 if warmup else 0.8, legend=False, zorder=3,
+            data=part,
+            x="value",
+            y="y",
+            ax=panel,
+            s=14,
+            color=face,
+            edgecolor=colour,
+            linewidth=0.9,
+            alpha=1.0 if warmup else 0.8,
+            legend=False,
+            zorder=4,
         )
     panel.set(xlabel="", ylabel="")
     if found and found.median is not None:
-        panel.plot([found.median] * 2, [place - 0.4, place + 0.4], color=theme.INK, linewidth=1.6, zorder=4)
+        panel.plot([found.median] * 2, [place - 0.44, place + 0.44], color=theme.INK, linewidth=1.4, zorder=3)
 
 
 def _placed(frame: pd.DataFrame, place: int) -> pd.DataFrame:
     """Spread points over the height of their row: multiples of the golden ratio never bunch and need no chance."""
-    offsets = [((number * _GOLDEN) % 1.0 - 0.5) * 0.56 for number in range(len(frame))]
+    offsets = [((number * _GOLDEN) % 1.0 - 0.5) * 0.5 for number in range(len(frame))]
     return frame.assign(y=[place + offset for offset in offsets])
 
 
 def _legend(figure: Figure, *, warmups: bool) -> None:
-    dot = Line2D([], [], linestyle="none", marker="o", markersize=4.4, color=theme.MUTED, label="one value")
-    hollow = Line2D([], [], linestyle="none", marker="o", markersize=4.4, color=theme.MUTED, label="warm-up, not counted")
-    hollow.set_markerfacecolor("none")
-    median = Line2D([], [], linestyle="none", marker="|", markersize=9, color=theme.INK, label="median")
-    median.set_markeredgewidth(1.6)
-    interval = Patch(facecolor=theme.MUTED, alpha=0.25, linewidth=0, label="95 % CI of the median")
-    canvas.legend(figure, [dot, *([hollow] if warmups else []), median, interval])
+    marks: list[Artist] = [canvas.mark("o", "one value")]
+    if warmups:
+        marks.append(canvas.mark("o", "warm-up, not counted", hollow=True))
+    marks.append(canvas.mark("|", "median", size=9, colour=theme.INK, edge=1.6))
+    canvas.legend(
+        figure, [*marks, Patch(facecolor=theme.MUTED, alpha=0.25, linewidth=0, label="95 % CI of the median")]
+    )
 
 
 def _words(variants: list[Variant], data: ScenarioData, metric: str, name: str, axis: str) -> canvas.Words:

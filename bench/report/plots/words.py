@@ -25,7 +25,7 @@ def count_sentence(data: ScenarioData, variants: Sequence[Variant], metric: str)
     most = max(counts.values())
     fewer = [f"{count} for {name}" for name, count in counts.items() if count < most]
     exceptions = f" ({', '.join(fewer[:4])}{', …' if len(fewer) > 4 else ''})" if fewer else ""
-    return f"n = {most} {'block' if most == 1 else 'blocks'} a target{exceptions}."
+    return f"n\u00a0=\u00a0{most} {'block' if most == 1 else 'blocks'} a target{exceptions}."
 
 
 def many(names: Sequence[str], most: int = 4) -> str:

@@ -1,0 +1,80 @@
+"""An engine for unit tests: no process, no root; it fails where its options say so. Never part of a scenario."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from typing import Literal
+
+from bench.engines.base import Instance, Job
+from bench.errors import InvocationFailed, TargetUnavailable
+from bench.lab import Lab
+from bench.model import Facts, Phase, Target
+
+
+class Fake:
+    """Sends the payload's events itself and writes down every call.
+
+    Options: ``fail`` names the step that fails (``prepare``, ``create``, ``start``, ``ready`` (never comes), ``dies`` (before
+    ready), ``evidence``, ``mismatch``, ``stop``, ``delete``, ``bug``).
+    """
+
+    phases = frozenset(Phase)
+    channel: Literal["datagram", "stream"] = "datagram"
+
+    def __init__(self, target: Target, lab: Lab) -> None:
+        self.target = target
+        self.lab = lab
+        self.calls: list[str] = []
+        self.live: set[str] = set()
+
+    def prepare(self) -> Facts:
+        """Do nothing, or fail."""
+        self.calls.append("prepare")
+        if self._fails("prepare"):
+            msg = "the fake engine was told not to run"
+            raise TargetUnavailable(msg, "leave out fail=prepare")
+        return Facts({"version": "0"})
+
+    def create(self, job: Job) -> Instance:
+        """Note the instance."""
+        self._step("create")
+        self.live.add(job.name)
+        dead = "the fake payload died" if self._fails("dies") else None
+        return Instance(job.name, set, lambda: dead, {"events": job.events})
+
+    def start(self, instance: Instance) -> None:
+        """Send what a payload would."""
+        self._step("start")
+        if self._fails("bug"):
+            msg = "a programming error in an engine"
+            raise ZeroDivisionError(msg)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.connect(str(instance.handle["events"]))
+            sock.send(b"F\n")
+            if not self._fails("ready") and not self._fails("dies"):
+                sock.send(b"R\n")
+
+    def evidence(self, instance: Instance) -> Mapping[str, str]:
+        """Return the options, or something else than asked for."""
+        self._step("evidence")
+        return {"fail": "something else"} if self._fails("mismatch") else {"instance": instance.name}
+
+    def stop(self, instance: Instance) -> None:
+        """Do nothing."""
+        self._step("stop")
+        assert instance.name in self.live  # noqa: S101 - a fake for tests
+
+    def delete(self, name: str) -> None:
+        """Forget the instance."""
+        self._step("delete")
+        self.live.discard(name)
+
+    def _step(self, name: str) -> None:
+        self.calls.append(name)
+        if self._fails(name):
+            msg = f"the fake engine fails at {name}"
+            raise InvocationFailed(msg)
+
+    def _fails(self, step: str) -> bool:
+        return self.target.options.get("fail") == step

@@ -1,0 +1,58 @@
+"""Stand-ins for unit tests: a lab without root and a run over fake engines."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+from bench import engines, plan, runner, scenario, store
+from bench.clock import EventHub, now_s
+from bench.engines.fake import Fake
+from bench.lab import Lab
+from bench.lab.journal import Journal
+from bench.lab.paths import Paths
+from bench.model import Scenario
+
+
+class FakeLab:
+    """Folders and a journal; what is left behind is what the test says."""
+
+    def __init__(self, state: Path) -> None:
+        self.short_id = "fa4e"
+        self.paths = Paths.of(self.short_id, state)
+        self.paths.make()
+        self.journal = Journal(self.paths.journal)
+        self.left: dict[str, int] = {}
+        self.counts: dict[str, int] = {"processes": 1, "mounts": 3}
+
+    def cpu_s(self) -> float:
+        """Return a CPU time that stands still."""
+        return 0.0
+
+    def residue(self) -> Mapping[str, int]:
+        """Return the counts."""
+        return dict(self.counts)
+
+
+def small(targets: list[str], **changes: object) -> Scenario:
+    """The startup scenario over fake targets, without controls unless asked for."""
+    base = scenario.load(scenario.find("startup"))[0]
+    parsed = tuple(scenario.parse_target(text) for text in targets)
+    defaults: dict[str, object] = {"null_target": False, "sentinel": False, "blocks": 2, "warmup_blocks": 1, "timeout_s": 0.3}
+    return dataclasses.replace(base, targets=parsed, baseline=parsed[0].text, **{**defaults, **changes})  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def context(folder: Path, one: Scenario, lab: FakeLab) -> Iterator[runner.Context]:
+    """A run's context over fake engines, its folder made."""
+    as_lab = cast("Lab", lab)
+    made = {target.text: engines.load(target, as_lab) for target in one.targets}
+    host = Fake(scenario.parse_target("fake:copy=host"), as_lab)
+    invocations = plan.build([one], 1)
+    meta = {"run_id": "r1", "scenarios": {one.name: {}}, "started_mono_s": now_s()}
+    with EventHub() as hub:
+        writer = store.RunWriter.create(folder, meta, invocations)
+        yield runner.Context("r1", {one.name: one}, made, host, as_lab, hub, writer, now_s())

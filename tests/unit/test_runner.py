@@ -1,0 +1,133 @@
+"""The runner: the order of steps, every failure, and nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+import pytest
+
+from bench import plan, runner, store
+from bench.engines.fake import Fake
+from bench.errors import Interrupted, StoreError
+from bench.lab import images
+from bench.model import Outcome, Scenario, Status
+from tests.fakes import FakeLab, context, small
+
+LIFE = ["create", "start", "evidence", "stop", "delete", "delete"]
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
+    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
+    made = FakeLab(tmp_path / "s")
+    yield made
+    made.journal.close(done=True)
+
+
+def run(folder: Path, one: Scenario, lab: FakeLab) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Fake]]:
+    seen: list[Outcome] = []
+    with context(folder, one, lab) as ready:
+        runner.execute(ready, plan.build([one], 1), lambda outcome, _: seen.append(outcome))
+        fakes = {text: cast("Fake", engine) for text, engine in ready.engines.items()}
+    found = store.load(folder / "r1")
+    assert len(seen) == len(store.plan(found)) == len(store.outcomes(found))
+    return store.measurements(found), store.outcomes(found), fakes
+
+
+def test_a_good_invocation_goes_through_its_steps_in_order(tmp_path: Path, lab: FakeLab) -> None:
+    numbers, outcomes, fakes = run(tmp_path, small(["fake"], blocks=1, warmup_blocks=0), lab)
+    assert fakes["fake"].calls == LIFE
+    assert set(outcomes["status"]) == {Status.OK}
+    values = dict(zip(numbers["metric"], numbers["value"], strict=True))
+    assert set(values) == {
+        "startup.created_s", "startup.started_s", "startup.first_instruction_s", "startup.ready_s", "startup.stop_s",
+        "startup.delete_s", "startup.cpu_s",
+    }  # fmt: skip
+    assert 0 < values["startup.created_s"] <= values["startup.started_s"]
+    assert values["startup.first_instruction_s"] <= values["startup.ready_s"]
+    assert not fakes["fake"].live
+
+
+@pytest.mark.parametrize(
+    ("fail", "status", "says"),
+    [
+        ("create", Status.FAILED, "fails at create"),
+        ("start", Status.FAILED, "fails at start"),
+        ("ready", Status.TIMEOUT, "'ready' did not come within 0.3 s"),
+        ("dies", Status.FAILED, "'ready' will not come: the fake payload died"),
+        ("evidence", Status.FAILED, "fails at evidence"),
+        ("mismatch", Status.FAILED, "asked for fail=mismatch, but the live instance has fail=something else"),
+        ("stop", Status.FAILED, "fails at stop"),
+        ("delete", Status.FAILED, "fails at delete"),
+        ("bug", Status.FAILED, "ZeroDivisionError: a programming error in an engine"),
+    ],
+)
+def test_each_failure_is_an_outcome_and_the_others_go_on(
+    tmp_path: Path, lab: FakeLab, fail: str, status: Status, says: str
+) -> None:
+    one = small(["fake", f"fake:fail={fail}"], timeout_s=0.3 if fail == "ready" else 2.0)
+    numbers, outcomes, fakes = run(tmp_path, one, lab)
+    bad = outcomes[outcomes["target"] == f"fake:fail={fail}"]
+    assert set(bad["status"]) == {status}
+    assert all(says in reason for reason in bad["reason"])
+    assert set(numbers["target"]) == {"fake"}, "a failed invocation gives no number, not even 0"
+    assert set(outcomes[outcomes["target"] == "fake"]["status"]) == {Status.OK}
+    assert fakes[f"fake:fail={fail}"].calls[-1] == "delete", "teardown always runs"
+    assert bad["request_mono_s"].notna().all()
+
+
+def test_controls_borrow_the_baseline_and_the_host(tmp_path: Path, lab: FakeLab) -> None:
+    one = small(["fake", "fake:copy=1"], null_target=True, sentinel=True)
+    numbers, outcomes, fakes = run(tmp_path, one, lab)
+    assert set(numbers[numbers["target"] == "sentinel"]["metric"]) == {"sentinel.work_s"}
+    assert set(numbers[numbers["target"] == "null"]["metric"]) >= {"startup.ready_s"}
+    assert fakes["fake"].calls.count("create") == 2 * fakes["fake:copy=1"].calls.count("create")
+    assert len(outcomes) == 3 * 4
+
+
+def test_what_stays_behind_is_flagged(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_SETTLE_S", 0.02)
+    start = Fake.start
+
+    def leaky(self: Fake, instance: object) -> None:
+        lab.counts["mounts"] += 2
+        start(self, instance)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Fake, "start", leaky)
+    _, outcomes, _ = run(tmp_path, small(["fake"], blocks=1, warmup_blocks=0), lab)
+    assert outcomes["flags"].tolist() == [["residue: 2 mounts"]]
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_was_written(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = small(["fake"], blocks=3, warmup_blocks=0)
+    append = store.RunWriter.append
+    count = 0
+
+    def full(self: store.RunWriter, *arguments: object) -> None:
+        nonlocal count
+        count += 1
+        if count > 1:
+            raise StoreError("cannot append: No space left on device")
+        append(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store.RunWriter, "append", full)
+    with context(tmp_path, one, lab) as ready, pytest.raises(StoreError, match="No space left"):
+        runner.execute(ready, plan.build([one], 1), lambda *_: None)
+    assert len(store.outcomes(store.load(tmp_path / "r1"))) == 1
+
+
+def test_an_interruption_tears_down_and_leaves_no_outcome(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: Fake, instance: object) -> None:
+        raise Interrupted("got SIGTERM")
+
+    monkeypatch.setattr(Fake, "start", interrupted)
+    one = small(["fake"])
+    with context(tmp_path, one, lab) as ready:
+        with pytest.raises(Interrupted):
+            runner.execute(ready, plan.build([one], 1), lambda *_: None)
+        fake = cast("Fake", ready.engines["fake"])
+    assert fake.calls == ["create", "delete"]
+    assert store.outcomes(store.load(tmp_path / "r1")).empty

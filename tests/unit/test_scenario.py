@@ -1,0 +1,128 @@
+"""Scenario files: what is wrong is said with file, line, what was allowed and what was probably meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import scenario
+from bench.errors import ScenarioError, UsageError
+
+GOOD = """\
+name: mine
+measure: startup
+title: Mine
+targets:
+  - host
+  - docker:network=none
+baseline: host
+blocks: 6
+primary: [startup.ready_s]
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_good_file_is_loaded(tmp_path: Path) -> None:
+    [found] = scenario.load(write(tmp_path, GOOD))
+    assert [target.text for target in found.targets] == ["host", "docker:network=none"]
+    assert (found.blocks, found.warmup_blocks, found.baseline, found.null_target) == (6, 1, "host", True)
+    assert len(found.digest) == 64
+
+
+@pytest.mark.parametrize(
+    ("change", "to", "line", "says"),
+    [
+        ("blocks: 6", "blocs: 6", 8, r"unknown key 'blocs', allowed: .*blocks.*; did you mean 'blocks'\?"),
+        ("blocks: 6", "blocks: six", 8, r"'blocks': .*integer.*found 'six'"),
+        ("blocks: 6", "blocks: 0", 8, r"'blocks': .*greater than or equal to 1.*found 0"),
+        ("blocks: 6", "blocks: 6\ntimeout_s: -1", 9, r"'timeout_s': .*greater than 0"),
+        ("blocks: 6", "blocks: 6\nblocks: 7", 9, r"the key 'blocks' stands here again \(first in line 8\)"),
+        ("measure: startup", "measure: startp", 2, r"unknown procedure 'startp', allowed: startup; did you mean 'startup'\?"),
+        ("docker:network=none", "dokcer", 6, r"unknown engine 'dokcer', allowed: .*docker.*; did you mean 'docker'\?"),
+        ("docker:network=none", "docker:netwrk=none", 6, r"unknown option of docker 'netwrk'.*did you mean 'network'\?"),
+        ("docker:network=none", "docker:network=nine", 6, r"unknown value of docker:network 'nine', allowed: bridge, host, none"),
+        ("docker:network=none", "docker:network", 6, r"'network' in target 'docker:network' is not key=value"),
+        ("docker:network=none", "host:x=1", 6, r"the engine 'host' takes no options"),
+        ("docker:network=none", "host", 6, r"the target 'host' is listed twice"),
+        ("baseline: host", "baseline: runc", 7, r"the baseline 'runc' is not among the targets: host, docker:network=none"),
+        ("startup.ready_s", "startup.redy_s", 9, r"unknown metric 'startup.redy_s'.*did you mean 'startup.ready_s'\?"),
+        ("title: Mine\n", "", 1, r"the key 'title' is missing; One line for people"),
+        ("targets:", "targets: [", 5, r"YAML syntax"),
+        ("blocks: 6", "params: {cahce: cold}", 8, r"unknown parameter of 'startup' 'cahce'.*did you mean 'cache'\?"),
+        ("blocks: 6", "params: {cache: tepid}", 8, r"unknown value of 'cache' 'tepid', allowed: cold, warm"),
+        ("blocks: 6", "params: {cpus: many}", 8, r"'cpus' takes a whole number"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, change: str, to: str, line: int, says: str) -> None:
+    path = write(tmp_path, GOOD.replace(change, to))
+    with pytest.raises(ScenarioError, match=says) as caught:
+        scenario.load(path)
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("text", ["", "# nothing but a remark\n", "---\n"])
+def test_an_empty_file_says_what_a_scenario_has(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ScenarioError, match=r"mine.yaml:1: the file is empty; a scenario has name"):
+        scenario.load(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "just words\n"])
+def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ScenarioError, match=r"mine.yaml:1: expected 'key: value' lines"):
+        scenario.load(write(tmp_path, text))
+
+
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"name: \xff\xfe")
+    with pytest.raises(ScenarioError, match="is not UTF-8"):
+        scenario.load(path)
+
+
+def test_an_unknown_name_is_named_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"unknown scenario or suite 'quik', allowed: .*did you mean 'quick'\?"):
+        scenario.find("quik")
+
+
+def test_a_suite_changes_what_it_says_and_its_errors_have_its_line(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("name: s\ntitle: S\nscenarios:\n  - scenario: mine.yaml\n    blocks: 3\n    targets: [host]\n")
+    [found] = scenario.load(suite)
+    assert (found.blocks, [target.text for target in found.targets]) == (3, ["host"])
+    suite.write_text("name: s\ntitle: S\nscenarios:\n  - scenario: mine.yaml\n    targets: [hots]\n")
+    with pytest.raises(ScenarioError, match=r"suite.yaml:4: unknown engine 'hots'"):
+        scenario.load(suite)
+    suite.write_text("name: s\ntitle: S\nscenarios:\n  - scenario: mine.yaml\n    block: 3\n")
+    with pytest.raises(ScenarioError, match=r"suite.yaml:5: unknown key 'block', allowed: .*did you mean 'blocks'\?"):
+        scenario.load(suite)
+
+
+def test_a_target_has_one_spelling() -> None:
+    one = scenario.parse_target("docker:storage=vfs,network=none")
+    assert one.text == "docker:network=none,storage=vfs"
+    assert scenario.parse_target(one.text) == one
+
+
+def test_the_baseline_is_added_to_chosen_targets() -> None:
+    startup = scenario.load(scenario.find("startup"))[0]
+    changed = scenario.override(startup, targets=["runc"])
+    assert [target.text for target in changed.targets] == ["host", "runc"]
+
+
+def test_every_shipped_file_is_valid() -> None:
+    for path in scenario.names().values():
+        assert scenario.load(path)
+
+
+def test_the_schema_describes_every_key() -> None:
+    found = scenario.schema()["oneOf"][0]["properties"]
+    assert set(found) == set(scenario.ScenarioFile.model_fields)
+    assert all("description" in entry for entry in found.values())

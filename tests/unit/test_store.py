@@ -1,0 +1,139 @@
+"""The results folder: nothing whole is ever lost, nothing half is ever read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import store
+from bench.errors import StoreError, UsageError
+from bench.model import Invocation, Measurement, Outcome, RunState, Status
+
+PLAN = [Invocation(number, "startup", "host", {}, number, 0, warmup=False) for number in range(3)]
+
+
+def measurement(number: int, value: float = 1.5) -> Measurement:
+    return Measurement("r1", "startup", "host", "host", {}, number, 0, number, 0, False, "startup.ready_s", value, "s", 0.25)
+
+
+def outcome(number: int, status: Status = Status.OK) -> Outcome:
+    return Outcome("r1", number, "startup", "host", "host", {}, number, 0, False, status)
+
+
+def make(folder: Path, run_id: str = "r1") -> store.RunWriter:
+    return store.RunWriter.create(folder, {"run_id": run_id}, PLAN)
+
+
+def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
+    writer = make(tmp_path)
+    writer.append([measurement(0)], outcome(0))
+    run = store.load(tmp_path / "r1")
+    frame = store.measurements(run)
+    assert frame.to_dict("records") == [
+        {
+            "run_id": "r1", "scenario": "startup", "target": "host", "engine": "host", "params": "{}", "block": 0, "order": 0,
+            "invocation": 0, "iteration": 0, "warmup": False, "metric": "startup.ready_s", "value": 1.5, "unit": "s", "at_s": 0.25,
+        }
+    ]  # fmt: skip
+    assert store.plan(run) == PLAN
+    assert store.outcomes(run)["status"].tolist() == ["ok"]
+
+
+def test_measurements_without_an_outcome_are_not_read(tmp_path: Path) -> None:
+    writer = make(tmp_path)
+    writer.append([measurement(0)], outcome(0))
+    with (tmp_path / "r1" / store.MEASUREMENTS).open("a") as file:
+        file.write(json.dumps({**measurement(1).__dict__}) + "\n")
+    assert store.measurements(store.load(tmp_path / "r1"))["invocation"].tolist() == [0]
+
+
+def test_a_torn_line_is_left_out_and_cut_off_when_the_run_goes_on(tmp_path: Path) -> None:
+    writer = make(tmp_path)
+    writer.append([measurement(0)], outcome(0))
+    path = tmp_path / "r1" / store.MEASUREMENTS
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"run_id": "r1", "val')
+    run = store.load(tmp_path / "r1")
+    assert len(store.measurements(run)) == 1
+    store.RunWriter.reopen(run).append([measurement(1, 2.5)], outcome(1))
+    assert path.read_bytes().startswith(whole + b'{"run_id": "r1", "scenario"')
+    assert store.measurements(run)["value"].tolist() == [1.5, 2.5]
+
+
+def test_an_invocation_that_was_measured_twice_counts_once_and_the_later_wins(tmp_path: Path) -> None:
+    writer = make(tmp_path)
+    writer.append([measurement(0, 1.0)], outcome(0))
+    writer.append([measurement(0, 2.0)], outcome(0, Status.FAILED))
+    run = store.load(tmp_path / "r1")
+    assert store.measurements(run)["value"].tolist() == [2.0]
+    assert store.outcomes(run)["status"].tolist() == ["failed"]
+
+
+def test_a_line_that_is_no_json_is_named_by_its_number(tmp_path: Path) -> None:
+    make(tmp_path).append([measurement(0)], outcome(0))
+    path = tmp_path / "r1" / store.OUTCOMES
+    path.write_bytes(path.read_bytes() + b"oops\n")
+    with pytest.raises(UsageError, match=r"outcomes\.jsonl:2: not a line of JSON"):
+        store.outcomes(store.load(tmp_path / "r1"))
+
+
+def test_a_run_that_did_not_finish_says_so(tmp_path: Path) -> None:
+    writer = make(tmp_path)
+    assert "did not finish" in store.load(tmp_path / "r1").warnings[0]
+    writer.update(state=RunState.COMPLETE)
+    assert store.load(tmp_path / "r1").warnings == ()
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    make(tmp_path).update(schema_version=99)
+    with pytest.raises(UsageError, match="schema version 99"):
+        store.load(tmp_path / "r1")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"schema_version": 1}'])
+def test_a_foreign_folder_is_no_run(tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(UsageError):
+        store.load(tmp_path)
+
+
+def test_runs_are_found_by_id_prefix_latest_and_folder(tmp_path: Path) -> None:
+    for name in ("20260101T000000Z-aa", "20260102T000000Z-bb"):
+        make(tmp_path, name)
+    assert store.find(tmp_path, "latest").name.endswith("bb")
+    assert store.find(tmp_path, "20260101").name.endswith("aa")
+    assert store.find(tmp_path, str(tmp_path / "20260101T000000Z-aa")).name.endswith("aa")
+    with pytest.raises(UsageError, match="beginning of 2 runs"):
+        store.find(tmp_path, "2026")
+    with pytest.raises(UsageError, match="no run 'x'"):
+        store.find(tmp_path, "x")
+    with pytest.raises(UsageError, match="no runs in"):
+        store.find(tmp_path / "none", "latest")
+
+
+def test_a_full_disk_loses_nothing_that_was_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = make(tmp_path)
+    writer.append([measurement(0)], outcome(0))
+    before = (tmp_path / "r1" / store.MEASUREMENTS).read_bytes()
+
+    def full(descriptor: int, data: memoryview) -> int:
+        if len(data) > 10:
+            return real(descriptor, bytes(data[:10]))  # a short write, then no space: what a full disk does
+        raise OSError(28, "No space left on device")
+
+    import os  # noqa: PLC0415
+
+    real = os.write
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StoreError, match="No space left on device; earlier results are whole"):
+        writer.append([measurement(1)], outcome(1))
+    monkeypatch.undo()
+    assert (tmp_path / "r1" / store.MEASUREMENTS).read_bytes() == before
+
+
+def test_a_results_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="choose another with --results"):
+        make(tmp_path / "file")

@@ -1,0 +1,35 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.errors import UsageError
+from bench.units import METRICS, format_value, metric, significant
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (0.01234, "s", "12.3 ms"), (1.0, "s", "1.00 s"), (0.00052, "s", "520 µs"), (125.0, "s", "125 s"), (3e-9, "s", "3.00 ns"),
+        (0, "s", "0 ns"), (-0.002, "s", "-2.00 ms"), (4 * 2**20, "bytes", "4.00 MiB"), (1500, "bytes", "1.46 KiB"), (12, "bytes", "12.0 B"),
+        (2**30, "bytes/s", "1.00 GiB/s"), (1234.5, "1/s", "1230 1/s"), (1.0049, "ratio", "1.00"), (7, "count", "7.00"), (None, "s", "–"),
+    ],
+)  # fmt: skip
+def test_values_are_shown_with_three_digits_and_a_prefix(value: float | None, unit: str, shown: str) -> None:
+    assert format_value(value, unit) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [(5e-5, "0.0000500"), (123456, "123000"), (0.9996, "1.000"), (99.95, "100.0"), (2e-12, "2.00e-12")])
+def test_small_numbers_do_not_become_zero(value: float, shown: str) -> None:
+    assert significant(value) in (shown, shown.rstrip("0"), shown[:-1])
+
+
+def test_an_unknown_metric_is_a_usage_error_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match="did you mean 'startup.ready_s'"):
+        metric("startup.ready")
+
+
+def test_every_metric_ends_in_its_unit() -> None:
+    suffix = {"s": "_s", "bytes": "_bytes", "bytes/s": "_bytes_per_s", "1/s": "_per_s"}
+    assert all(one.name.endswith(suffix.get(one.unit, "")) for one in METRICS.values())
