@@ -105,7 +105,7 @@ class Channel:
             while phase not in self.stamps:
                 left = deadline - now_s()
                 if left <= 0:
-                    msg = f"'{phase}' did not come within {timeout_s:g} s"
+                    msg = f"'{phase}' did not come within {timeout_s:.3g} s"
                     raise InvocationTimeout(msg)
                 if not self.arrived.wait(min(left, 0.25)) and phase not in self.stamps:
                     reason = alive()

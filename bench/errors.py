@@ -8,8 +8,10 @@
     │   └── InvocationTimeout 4    … because a time limit passed (censored, never a duration)
     ├── StoreError            4    results could not be written; what was written is whole
     ├── ProvisionError        4    a provisioning task failed
-    ├── LabError              70   the private lab could not be built or torn down
-    └── Interrupted           130  Ctrl-C or SIGTERM; results so far are kept
+    └── LabError              70   the private lab could not be built or torn down
+
+    Interrupted               130  Ctrl-C, SIGTERM or SIGHUP; a KeyboardInterrupt, so that no library's broad
+                                   ``except Exception`` swallows it
 
 A message is a sentence with the value, what was allowed, and what to do.
 """
@@ -78,7 +80,7 @@ class LabError(TareError):
     """The private lab could not be built or torn down."""
 
 
-class Interrupted(TareError):
+class Interrupted(KeyboardInterrupt):
     """Somebody asked us to stop; results so far are kept."""
 
     exit_code = 130

@@ -258,7 +258,7 @@ def _execute(context: runner.Context, invocations: Sequence[Invocation], watcher
     try:
         runner.execute(context, invocations, note)
         state = RunState.COMPLETE
-    except (Interrupted, KeyboardInterrupt) as error:
+    except KeyboardInterrupt as error:
         result.interrupted = str(error) or "Ctrl-C"
     finally:
         wall = now_s() - begin

@@ -81,8 +81,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = tare.main(args=list(arguments), prog_name="tare", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except click.Abort:
         return _complain("interrupted", 130)
     except click.ClickException as error:
@@ -92,8 +92,8 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(f"{error.reason}{remedy}", error.exit_code)
     except TareError as error:
         return _complain(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+    except KeyboardInterrupt as stop:
+        return _complain(f"interrupted ({stop or 'Ctrl-C'})", 130)
     except BrokenPipeError:
         with contextlib.suppress(OSError):
             sys.stderr.close()

@@ -310,7 +310,7 @@ def test_the_headline_uses_the_words_of_the_data() -> None:
     said = stats.headline(run.summaries(), META)
     assert said.startswith("On this host a bare process is ready after 504 µs [500 µs, 506 µs]. ")
     assert "Namespaces alone make that 3.2\N{MULTIPLICATION SIGN}" in said
-    assert "containers: runc 3\N{MULTIPLICATION SIGN} (1." in said
+    assert "containers: runc 3.0\N{MULTIPLICATION SIGN} (1." in said
     assert ", docker 400\N{MULTIPLICATION SIGN} (200 ms)" in said
     assert f"The virtual machine ({TCG}) takes 4000\N{MULTIPLICATION SIGN}" in said
     assert "emulated (TCG), so no statement about KVM" in said
