@@ -7,7 +7,10 @@ names of our own: names do not travel over the wire, and so nothing clashes with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+import json
+import tarfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from bench.errors import InvocationFailed, InvocationTimeout
+from bench.lab.images import Image
 
 Message = Any
 """An instance of a class that is made at import: nothing for a type checker to know."""
@@ -83,6 +87,9 @@ _COMMIT = 2
 
 # One connection in its own right (by default gRPC shares it among channels), without looking for a proxy first.
 _OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
+
+KEEP = {"containerd.io/gc.root": "1970-01-01T00:00:00Z"}
+"""What has this label is not collected as garbage; clients hold a lease instead, two more calls for each container."""
 
 
 class NotFoundError(InvocationFailed):
@@ -158,8 +165,13 @@ class Api:
             )
             for name, (request, response) in _CALLS.items()
         }
+        self._write = self._channel.stream_stream(
+            _path("Content/Write"),
+            request_serializer=TYPES["WriteContentRequest"].SerializeToString,
+            response_deserializer=TYPES["WriteContentResponse"].FromString,
+        )
 
-    def call(self, name: str, timeout_s: float, **fields: Any) -> Message:
+    def call(self, name: str, timeout_s: float, /, **fields: Any) -> Message:
         """Call ``Service/Method`` with the request's fields and return the response.
 
         Raises:
@@ -168,49 +180,42 @@ class Api:
             InvocationTimeout: No answer in time.
             InvocationFailed: Anything else, as a sentence.
         """
-        try:
-            return self._calls[name](TYPES[_CALLS[name][0]](**fields), timeout=timeout_s, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise self._translated(name, error, timeout_s) from error
+        request = TYPES[_CALLS[name][0]](**fields)
+        return self._guarded(
+            name, timeout_s, lambda: self._calls[name](request, timeout=timeout_s, metadata=self._metadata)
+        )
 
-    def begin(self, name: str, timeout_s: float, **fields: Any) -> Callable[[float], Message]:
+    def begin(self, name: str, timeout_s: float, /, **fields: Any) -> Callable[[float], Message]:
         """Send a request now; the result, called with a time limit in seconds, waits for the response."""
         request = TYPES[_CALLS[name][0]](**fields)
         future = self._calls[name].future(request, timeout=timeout_s, metadata=self._metadata)
 
-        def result(limit_s: float) -> Message:
-            try:
-                return future.result(timeout=limit_s)
-            except grpc.FutureTimeoutError as error:
-                msg = f"containerd's {name} did not answer within {limit_s:g} s"
-                raise InvocationTimeout(msg) from error
-            except grpc.RpcError as error:
-                raise self._translated(name, error, limit_s) from error
+        return lambda limit_s: self._guarded(name, limit_s, lambda: future.result(timeout=limit_s))
 
-        return result
-
-    def write_blob(self, digest: str, data: bytes, labels: Mapping[str, str], timeout_s: float) -> None:
+    def write_blob(self, digest: str, data: bytes, timeout_s: float) -> None:
         """Put a blob into the content store; one that is there already is left as it is."""
         fields = {"action": _COMMIT, "ref": f"tare-{digest}", "total": len(data), "expected": digest, "data": data}
-        request = TYPES["WriteContentRequest"](**fields, labels=dict(labels))
-        write = self._channel.stream_stream(
-            _path("Content/Write"),
-            request_serializer=TYPES["WriteContentRequest"].SerializeToString,
-            response_deserializer=TYPES["WriteContentResponse"].FromString,
-        )
-        try:
-            _drain(write(iter([request]), timeout=timeout_s, metadata=self._metadata))
-        except grpc.RpcError as error:
-            translated = self._translated("Content/Write", error, timeout_s)
-            if not isinstance(translated, AlreadyExistsError):
-                raise translated from error
+        request = TYPES["WriteContentRequest"](**fields, labels=KEEP)
+        with contextlib.suppress(AlreadyExistsError):
+            write = self._write(iter([request]), timeout=timeout_s, metadata=self._metadata)
+            self._guarded("Content/Write", timeout_s, lambda: list(write))
 
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()
 
+    def _guarded(self, name: str, timeout_s: float, action: Callable[[], Message]) -> Message:
+        try:
+            return action()
+        except grpc.FutureTimeoutError:
+            failed: InvocationFailed = InvocationTimeout(f"containerd's {name} did not answer within {timeout_s:g} s")
+        except grpc.RpcError as error:
+            failed = self._translated(name, error, timeout_s)
+        # Raised here and not above: an exception that kept gRPC's would keep its call and with it gRPC's threads alive.
+        raise failed
+
     def _translated(self, name: str, error: Any, timeout_s: float) -> InvocationFailed:
-        """Return what is to be raised for a ``grpc.RpcError`` (which is a ``grpc.Call``, too, but not for its types)."""
+        """Return what to raise for a ``grpc.RpcError`` (which is a ``grpc.Call``, too, but not for its types)."""
         if ends := "; ".join(self._dead().values()):
             return InvocationFailed(f"containerd's {name} failed because a daemon died: {ends}")
         code, said = error.code(), " ".join((error.details() or "it said nothing").split())
@@ -224,6 +229,34 @@ def _path(name: str) -> str:
     return f"/containerd.services.{service.lower()}.v1.{name}"
 
 
-def _drain(responses: Iterable[Message]) -> None:
-    for _ in responses:
-        pass
+def import_image(api: Api, archive: Path, name: str, timeout_s: float = 60) -> None:
+    """Put the blobs of an OCI image layout of one image into the content store and give the image its name."""
+    with tarfile.open(archive) as tar:
+        files = {member.name: _content(tar, member) for member in tar if member.isfile()}
+    for path, data in files.items():
+        if path.startswith("blobs/"):
+            api.write_blob(path.removeprefix("blobs/").replace("/", ":"), data, timeout_s)
+    target = json.loads(files["index.json"])["manifests"][0]
+    with contextlib.suppress(AlreadyExistsError):
+        api.call("Images/Create", timeout_s, image=TYPES["Image"](name=name, target=_descriptor(target)))
+
+
+def unpack(api: Api, image: Image, snapshotter: str, timeout_s: float = 60) -> None:
+    """Unpack an image of one layer, already imported, into the snapshot of that layer's name, unless it is there."""
+    with contextlib.suppress(NotFoundError):
+        api.call("Snapshots/Stat", timeout_s, snapshotter=snapshotter, key=image.diff_id)
+        return
+    key = f"unpack {image.diff_id}"
+    made = api.call("Snapshots/Prepare", timeout_s, snapshotter=snapshotter, key=key, labels=KEEP)
+    layer = TYPES["Descriptor"](media_type="application/vnd.oci.image.layer.v1.tar+gzip", digest=image.layer)
+    api.call("Diff/Apply", timeout_s, diff=layer, mounts=made.mounts)
+    api.call("Snapshots/Commit", timeout_s, snapshotter=snapshotter, key=key, name=image.diff_id, labels=KEEP)
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    return b"" if file is None else file.read()
+
+
+def _descriptor(of: Mapping[str, Any]) -> Message:
+    return TYPES["Descriptor"](media_type=of["mediaType"], digest=of["digest"], size=of["size"])

@@ -6,17 +6,26 @@ import contextlib
 import functools
 import hashlib
 import os
-from collections.abc import Mapping
+import shutil
+import signal
 from pathlib import Path
 
 from bench import proc
 from bench.errors import InvocationFailed
 
 _NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
+_LAYERED = {
+    "overlay": {"overlay2", "overlayfs"},
+    "fuse.fuse-overlayfs": {"fuse-overlayfs"},
+    "btrfs": {"btrfs"},
+}
+"""File system type of a root → the storage drivers and snapshotters that make such a root."""
+_PLAIN = {"vfs", "native"}
+"""… and those that copy into a folder of the host's own file system."""
 _SECCOMP = {"0": "off", "1": "strict", "2": "filter"}
 
 
-def of_process(pid: int, reference: int | str = "thread-self") -> Mapping[str, str]:
+def of_process(pid: int, reference: int | str = "thread-self") -> dict[str, str]:
     """Return what ``pid`` runs and how it is held apart; namespaces are compared with those of ``reference``.
 
     Keys: ``payload`` (SHA-256 of the program), ``namespaces``, ``network`` (``host``, ``none`` for just loopback,
@@ -60,13 +69,56 @@ def network(pid: int, reference: int | str = "thread-self") -> str:
     return "private" if names else "none"
 
 
+def of_shim(pid: int) -> dict[str, str]:
+    """Return the OCI runtime that the container's shim was given: ``runtime``, ``runtime_path``, ``runtime_digest``.
+
+    A shim of containerd's runs in the container's bundle and keeps the name of the program there, for its own use.
+
+    Raises:
+        InvocationFailed: The parent of ``pid`` is no shim, or is gone.
+    """
+    shim = parent(pid)
+    if shim is None or "containerd-shim" not in arguments(shim)[0]:
+        msg = f"process {pid} is no child of a containerd shim, so its OCI runtime cannot be read back"
+        raise InvocationFailed(msg)
+    home = Path(f"/proc/{shim}")
+    program = (home / "cwd/runtime").read_text(encoding="utf-8").strip() or "runc"
+    path = _found(home, program)
+    found = {"shim": Path(arguments(shim)[0]).name, "runtime": Path(program).name, "runtime_path": path}
+    return found | {"runtime_digest": digest(home / "root" / path.lstrip("/"))}
+
+
+def _found(home: Path, program: str) -> str:
+    """Return the path of a program as the process looks it up."""
+    environment = (home / "environ").read_bytes().decode(errors="replace").split("\0")
+    search = next((entry[5:] for entry in environment if entry.startswith("PATH=")), os.defpath)
+    return shutil.which(program, path=search) or program
+
+
+def storage(root_fs: str, claimed: str) -> str:
+    """Return the storage driver or snapshotter that a root file system proves; ``claimed`` names the kind among equals.
+
+    ``root_fs`` is what :func:`root_file_system` says.
+    """
+    makers = _LAYERED.get(root_fs, _PLAIN)
+    if claimed in makers or (claimed in _PLAIN and root_fs.startswith("folder on ")):
+        return claimed
+    return f"{claimed} by the engine's word, but / is {root_fs}"
+
+
 def root_file_system(mountinfo: str) -> str:
-    """Return the file system type of ``/`` in a mountinfo table (proc_pid_mountinfo(5)): the last one mounted there."""
+    """Return what is mounted at ``/`` in a mountinfo table (proc_pid_mountinfo(5)), the last one.
+
+    That is a file system type; ``folder on TYPE`` when only a part of that file system is mounted there. A btrfs
+    subvolume counts as a file system of its own.
+    """
     kind = "unknown"
     for line in mountinfo.splitlines():
         fields = line.split()
         if fields[4] == "/":
             kind = fields[fields.index("-") + 1]
+            if fields[3] != "/" and kind != "btrfs":
+                kind = f"folder on {kind}"
     return kind
 
 
@@ -80,6 +132,13 @@ def cgroup(table: str) -> str:
         if not controllers:
             path = where
     return path
+
+
+def shim_family(pid: int) -> set[int]:
+    """Return a container's first process, its descendants and its shim; nothing once that first process is gone."""
+    found = family(pid)
+    shim = parent(pid) if found else None
+    return found | {shim} if shim is not None and shim > 1 else found
 
 
 def family(pid: int) -> set[int]:
@@ -110,6 +169,11 @@ def arguments(pid: int) -> list[str]:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
     return []
+
+
+def describe_exit(status: int) -> str:
+    """Say a container's exit status in words; runtimes report signal N as 128 + N."""
+    return proc.describe_status(128 - status if status - 128 in set(signal.Signals) else status)
 
 
 def digest(path: Path) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from bench import proc
-from bench.engines import _evidence, _ocispec
-from bench.engines._containerd_api import TYPES, AlreadyExistsError, Api, Message, NotFoundError, any_of
+from bench.engines import _evidence, _ocispec, _trial
+from bench.engines._containerd_api import KEEP, TYPES, Api, NotFoundError, any_of, import_image, unpack
 from bench.engines.base import Instance, Job
 from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 from bench.lab import Lab, images
@@ -21,12 +20,10 @@ from bench.model import Facts, Phase, Target
 _NAMESPACE = "tare"
 _GRACE_S = 10.0
 _CLEANUP_S = 30.0
-_STOPPED = 3
+_IMAGE = f"docker.io/{images.IMAGE}"
 _RUNTIME = "io.containerd.runc.v2"  # the shim for everything with runc's command line
 _SPEC_TYPE = "types.containerd.io/opencontainers/runtime-spec/1/Spec"
 _OPTIONS_TYPE = "containerd.runc.v1.Options"
-_KEEP = {"containerd.io/gc.root": "1970-01-01T00:00:00Z"}
-"""What has this label is not collected as garbage; clients hold a lease instead, two more calls for each container."""
 
 
 class Containerd:
@@ -44,28 +41,35 @@ class Containerd:
     def prepare(self) -> Facts:
         """Import and unpack the image and prove by one trial that an instance can be created here."""
         program = proc.find(self._runtime, "run 'tare provision oci_runtimes' as root")
-        daemons = self._lab.daemons
-        self._api = Api(daemons.containerd(), _NAMESPACE, daemons.dead)
+        options = TYPES["RuncOptions"](binary_name=program).SerializeToString()
+        self._shim = TYPES["Runtime"](name=_RUNTIME, options=any_of(_OPTIONS_TYPE, options))
         self._image = images.image(self._lab.paths.state)
-        options = any_of(_OPTIONS_TYPE, TYPES["RuncOptions"](binary_name=program).SerializeToString())
-        self._shim = TYPES["Runtime"](name=_RUNTIME, options=options)
-        self._import()
-        self._unpack()
-        self._trial(f"tare-{self._lab.short_id}-trial")
-        version = self._api.call("Version/Version", _CLEANUP_S).version
-        runtime = " ".join(proc.run([program, "--version"], timeout_s=10).stdout.split()[:3])
-        values = {"containerd": version, "runtime": runtime, "snapshotter": self._snapshotter}
-        digests = {"image": self._image.manifest, "runtime_digest": _evidence.digest(Path(program))}
-        return Facts(values | digests, frozenset({"containerd", "runtime_digest"}))
+        self._connect()
+        try:
+            import_image(self._api, self._image.archive, _IMAGE)
+            unpack(self._api, self._image, self._snapshotter)
+        except InvocationFailed as error:
+            reason = f"containerd runs but cannot unpack the image with snapshotter {self._snapshotter}: {error}"
+            raise TargetUnavailable(reason, "choose another snapshotter, or the file system that it needs") from error
+        _trial.run(self, self._lab)
+        runtime = proc.run([program, "--version"], timeout_s=10).stdout.split()[:3]
+        values = {
+            "containerd": self._api.call("Version/Version", _CLEANUP_S).version,
+            "runtime": " ".join(runtime),
+            "runtime_digest": _evidence.digest(Path(program)),
+            "snapshotter": self._snapshotter,
+            "image": self._image.manifest,
+        }
+        return Facts(values, frozenset({"containerd", "runtime", "runtime_digest"}))
 
     def create(self, job: Job) -> Instance:
         """Make a snapshot, a container and a task, whose first process then waits for its start."""
         self._lab.journal.add("containerd", name=job.name)
         snapshot = {"snapshotter": self._snapshotter, "key": job.name}
-        made = self._api.call("Snapshots/Prepare", job.timeout_s, parent=self._image.diff_id, labels=_KEEP, **snapshot)
+        made = self._api.call("Snapshots/Prepare", job.timeout_s, parent=self._image.diff_id, labels=KEEP, **snapshot)
         container = TYPES["Container"](
             id=job.name,
-            image=f"docker.io/{images.IMAGE}",
+            image=_IMAGE,
             runtime=self._shim,
             spec=any_of(_SPEC_TYPE, json.dumps(self._spec(job)).encode()),
             snapshotter=self._snapshotter,
@@ -85,8 +89,8 @@ class Containerd:
         """Read what the kernel says of the task's process and its shim, and what containerd has recorded."""
         pid = instance.handle["pid"]
         found = _evidence.of_process(pid) | _evidence.of_shim(pid)
-        container = self._api.call("Containers/Get", _CLEANUP_S, id=instance.name).container
-        return found | {"snapshotter": _evidence.storage(found["root_fs"], container.snapshotter)}
+        claimed = str(self._api.call("Containers/Get", _CLEANUP_S, id=instance.name).container.snapshotter)
+        return found | {"snapshotter": _evidence.storage(found["root_fs"], claimed)}
 
     def stop(self, instance: Instance) -> None:
         """End the task with SIGTERM, SIGKILL after the grace, and wait for its end."""
@@ -101,13 +105,45 @@ class Containerd:
     def delete(self, name: str) -> None:
         """Remove the task, the container and the snapshot, each if it is there."""
         try:
-            self._delete_task(name)
+            self._call_if_there("Tasks/Delete", container_id=name)
+        except InvocationFailed:  # it still runs; releases of containerd differ in the code that says so
+            self._kill(name, signal.SIGKILL)
+            self._call_if_there("Tasks/Wait", container_id=name)
+            self._call_if_there("Tasks/Delete", container_id=name)
+        self._call_if_there("Containers/Delete", id=name)
+        self._call_if_there("Snapshots/Remove", snapshotter=self._snapshotter, key=name)
+
+    def _call_if_there(self, method: str, **fields: Any) -> None:
+        with contextlib.suppress(NotFoundError):
+            self._api.call(method, _CLEANUP_S, **fields)
+
+    def _kill(self, name: str, number: signal.Signals) -> None:
+        """Send a signal; nothing happens when the process has ended."""
+        self._call_if_there("Tasks/Kill", container_id=name, signal=number)
+
+    def _ended(self, name: str, pid: int) -> str | None:
+        if _evidence.runs(pid):
+            return None
+        try:
+            process = self._api.call("Tasks/Get", _CLEANUP_S, container_id=name).process
         except InvocationFailed as error:
-            if "not stopped" not in str(error) and "must be stopped" not in str(error):
-                raise
-            self._stop_now(name)
-            self._delete_task(name)
-        with contextlib.suppress(NotFoundError):
-            self._api.call("Containers/Delete", _CLEANUP_S, id=name)
-        with contextlib.suppress(NotFoundError):
-            self._api.call("Snapshots/Remove", _CLEANUP_S, snapshotter=self._snapshotter, key=name)
+            return f"the container's first process has ended, and {error}"
+        return f"the container's first process ended with {_evidence.describe_exit(process.exit_status)}"
+
+    def _spec(self, job: Job) -> _ocispec.Spec:
+        return _ocispec.spec(
+            args=[images.PAYLOAD, "--events", f"unix:{images.EVENTS}", *job.arguments],
+            rootfs_path="rootfs",  # where the shim mounts the snapshot
+            cgroup_path=f"{self._lab.cgroup_path}/{job.name}",
+            events=job.events,
+            memory_bytes=job.memory_bytes,
+            cpus=job.cpus,
+            hostname=job.name,
+        )
+
+    def _connect(self) -> None:
+        daemons = self._lab.daemons
+        socket = daemons.containerd()
+        if not hasattr(self, "_api"):
+            self._api = Api(socket, _NAMESPACE, daemons.dead)
+            daemons.clients.callback(self._api.close)

@@ -24,13 +24,18 @@ _GRACE_S = 15.0
 
 @dataclass
 class Daemons:
-    """The daemons of one lab, by name; ended in the reverse of their starting order."""
+    """The daemons of one lab, by name; ended in the reverse of their starting order.
+
+    ``clients`` holds the open connections to them, which are closed first: a client's own threads live in the lab's
+    mount namespace and would keep it.
+    """
 
     paths: Paths
     journal: Journal
     namespace: LabNamespace
     cgroup: RunCgroup
     running: dict[str, proc.Process] = field(default_factory=dict)
+    clients: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def containerd(self) -> Path:
         """Return the socket of the lab's containerd, starting it first."""
@@ -101,6 +106,7 @@ class Daemons:
 
     def close(self) -> None:
         """End all of them, the last one first."""
+        self.clients.close()
         for name in reversed(list(self.running)):
             self.running.pop(name).stop(_GRACE_S)
 

@@ -85,7 +85,7 @@ def _ended(item: sections.Ended) -> tuple[str, ...]:
 
 def _method(data: RunData) -> list[str]:
     lines = _bullets("How it was measured", [(f"{name}.", words) for name, words in sections.method(data)])
-    return [*lines, "The same plan again:", "", f"    {sections.command(data)}", ""]
+    return [*lines, "The same plan again:", "", f"    {_line(sections.command(data))}", ""]
 
 
 def _bullets(title: str, items: Sequence[tuple[str, str]]) -> list[str]:
@@ -96,9 +96,13 @@ def _bullets(title: str, items: Sequence[tuple[str, str]]) -> list[str]:
 
 def _escape(words: str) -> str:
     """Make text inert: no HTML, no links, no table or emphasis marks, one line."""
-    plain = re.sub(r"\s+", " ", words).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = _line(words).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_|\[\]])", r"\\\1", plain)
 
 
+def _line(words: str) -> str:
+    return re.sub(r"\s+", " ", words)
+
+
 def _code(words: str) -> str:
-    return words.replace("`", "")
+    return _line(words).replace("`", "")

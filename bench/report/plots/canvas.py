@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from bench.report import svg, theme
 from bench.report.data import Variant
 from bench.report.table import Cell
-from bench.units import format_value, significant
+from bench.units import format_value
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -191,7 +192,7 @@ def from_zero(target: Axes, high: float, unit: str) -> None:
     target.set_xlim(0, high * 1.03 or 1.0)
     target.xaxis.set_major_locator(MaxNLocator(5, steps=_STEPS))
     target.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{significant(value / factor)} {prefixed}" if value else "0")
+        FuncFormatter(lambda value, _: f"{value / factor:.4g} {prefixed}" if value else "0")
     )
 
 
@@ -224,8 +225,8 @@ def legend(figure: Figure, handles: Sequence[Artist]) -> None:
 
 
 def tick(value: float, unit: str) -> str:
-    """Write a tick: a formatted value, and a plain 0."""
-    return "0" if value == 0 else format_value(value, unit)
+    """Write a tick: a formatted value without zeros at its end, and a plain 0."""
+    return "0" if value == 0 else re.sub(r"(\.\d*?)0+(?=\D|$)", r"\1", format_value(value, unit)).replace(". ", " ")
 
 
 def shorten(text: str, most: int) -> str:

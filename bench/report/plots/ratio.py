@@ -30,7 +30,7 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
     with canvas.sheet(0.32 + canvas.ROW * len(rows) + 0.32) as figure:
         panel = canvas.axes(figure, 0.32, canvas.ROW * len(rows))
         canvas.rows(panel, [item for item, *_ in rows])
-        axis = canvas.scale(panel, values, ratio_text)
+        axis = canvas.scale(panel, values, lambda value: f"{value:.6g}×")
         _reference(panel, data.baseline)
         for place, row in enumerate(rows):
             _row(panel, place, row)

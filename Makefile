@@ -1,0 +1,68 @@
+# Two commands on a fresh machine:  make bench   and   make test.   'make help' lists the rest.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SUITE ?= quick
+ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
+say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
+
+.PHONY: help setup bench test lint types unit engines-tests benchmarks format clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+bench: setup ## measure suite quick on this host and render the report
+	$(call say,measuring suite '$(SUITE)')
+	@code=0; $(BIN)/tare run $(SUITE) || code=$$?; \
+	if [ $$code -ne 0 ] && [ $$code -ne 4 ]; then exit $$code; fi; \
+	$(BIN)/tare show latest && printf '\nreport: ' && $(BIN)/tare report latest && exit $$code
+
+test: setup $(VENV)/.dev ## lint, types, unit, contract and system tests: what CI runs
+	$(call say,lint)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(call say,types)
+	$(BIN)/mypy
+	$(call say,tests)
+	@[ -n "$(ROOT)" ] || echo "not root: tests of real engines are skipped, each with its reason; 'sudo make test' runs them"
+	$(BIN)/pytest tests/unit tests/contract tests/system --durations=10
+
+setup: $(VENV)/.ready ## a virtual environment and the engines
+ifdef ROOT
+	$(call say,provisioning engines on this host (Ansible; a second run changes nothing))
+	@$(BIN)/tare provision
+	@$(BIN)/python -c 'import libvirt' 2>/dev/null || $(BIN)/python -m pip install --quiet -e '.[libvirt]' \
+	  || echo "libvirt's Python binding does not build here: virtual machines will be missing, 'tare doctor' says why"
+else
+	@echo "not root: engines are not installed; what this host offers is measured, 'tare doctor' says what is missing and why"
+endif
+
+$(VENV)/.ready: pyproject.toml
+	$(call say,installing Tare and its Python packages into $(VENV))
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { rm -rf $(VENV); [ -n "$(ROOT)" ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv >/dev/null && $(PYTHON) -m venv $(VENV); } \
+	  || { echo "python3 -m venv does not work: install your distribution's python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet -e '.[engines,provision]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.ready
+	@$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+lint: $(VENV)/.dev ## ruff
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy --strict
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev ## the tests that need neither root nor engines
+	$(BIN)/pytest tests/unit
+
+benchmarks: setup $(VENV)/.dev ## Tare's own speed: ratios within one run
+	$(BIN)/pytest tests/benchmarks -s
+
+format: $(VENV)/.dev ## rewrite the code in its format
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+clean: ## remove the virtual environment and caches, never results
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -1,0 +1,31 @@
+"""Prove by one whole life that an engine can run the payload here: being installed proves nothing."""
+
+from __future__ import annotations
+
+from bench.clock import EventHub
+from bench.engines.base import Engine, Job
+from bench.errors import InvocationFailed, TargetUnavailable
+from bench.lab import Lab
+from bench.model import Phase
+
+_TIMEOUT_S = 30.0
+
+
+def run(engine: Engine, lab: Lab) -> None:
+    """Create, start, wait until ready and delete one instance.
+
+    Raises:
+        TargetUnavailable: One of these steps failed.
+    """
+    job = Job(f"tare-{lab.short_id}-trial", lab.paths.run / "e" / "trial", timeout_s=_TIMEOUT_S)
+    try:
+        with EventHub() as hub, hub.channel(job.events, engine.channel) as events:
+            try:
+                instance = engine.create(job)
+                engine.start(instance)
+                events.wait(Phase.READY, _TIMEOUT_S, instance.alive)
+            finally:
+                engine.delete(job.name)
+    except InvocationFailed as error:
+        reason = f"'{engine.target.text}' is installed but cannot run the payload here: {error}"
+        raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error

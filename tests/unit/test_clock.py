@@ -1,0 +1,112 @@
+"""The event hub: stamps on receipt, waits with a deadline, and closes what it opened."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from bench import clock
+from bench.clock import EventHub, Timeline, now_s
+from bench.errors import InvocationFailed, InvocationTimeout, UsageError
+from bench.model import Phase
+
+
+def send(path: Path, *lines: bytes) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.connect(str(path))
+        for line in lines:
+            sock.send(line)
+
+
+def test_events_are_stamped_between_sending_and_waiting(tmp_path: Path) -> None:
+    with EventHub() as hub, hub.channel(tmp_path / "e") as channel:
+        before = now_s()
+        send(tmp_path / "e", b"F\n", b"R\n")
+        ready = channel.wait(Phase.READY, 5)
+        assert before <= channel.stamps[Phase.FIRST_INSTRUCTION] <= ready <= now_s()
+
+
+def test_the_first_arrival_counts_and_noise_does_not(tmp_path: Path) -> None:
+    with EventHub() as hub, hub.channel(tmp_path / "e") as channel:
+        send(tmp_path / "e", b"SeaBIOS\r\n", b"F\n")
+        first = channel.wait(Phase.FIRST_INSTRUCTION, 5)
+        send(tmp_path / "e", b"F\n", b"R\n")
+        channel.wait(Phase.READY, 5)
+        assert channel.stamps[Phase.FIRST_INSTRUCTION] == first
+        assert set(channel.stamps) == {Phase.FIRST_INSTRUCTION, Phase.READY}
+
+
+def test_a_stream_is_read_until_its_end(tmp_path: Path) -> None:
+    with EventHub() as hub, hub.channel(tmp_path / "e", "stream") as channel:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(tmp_path / "e"))
+            sock.sendall(b"F\r\n")
+            channel.wait(Phase.FIRST_INSTRUCTION, 5)
+            sock.sendall(b"R\r\n")
+            channel.wait(Phase.READY, 5)
+
+
+def test_a_line_that_comes_in_two_pieces_is_one_event(tmp_path: Path) -> None:
+    with EventHub() as hub, hub.channel(tmp_path / "e", "stream") as channel:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(tmp_path / "e"))
+            sock.sendall(b"noiseF")  # no event: the line is "noiseF"
+            sock.sendall(b"\n")
+            sock.sendall(b"R\n")
+            channel.wait(Phase.READY, 5)
+        assert Phase.FIRST_INSTRUCTION not in channel.stamps
+
+
+def test_a_deadline_is_a_timeout(tmp_path: Path) -> None:
+    with EventHub() as hub, hub.channel(tmp_path / "e") as channel:
+        with pytest.raises(InvocationTimeout, match=r"'ready' did not come within 0\.05 s"):
+            channel.wait(Phase.READY, 0.05)
+
+
+def test_a_dead_instance_is_a_failure_before_the_deadline(tmp_path: Path) -> None:
+    with EventHub() as hub, hub.channel(tmp_path / "e") as channel:
+        with pytest.raises(InvocationFailed, match="will not come: it died"):
+            channel.wait(Phase.READY, 60, lambda: "it died")
+
+
+def test_an_event_that_came_before_the_death_still_counts(tmp_path: Path) -> None:
+    with EventHub() as hub, hub.channel(tmp_path / "e") as channel:
+        send(tmp_path / "e", b"F\n", b"R\n")
+        assert channel.wait(Phase.READY, 5, lambda: "it died") > 0
+
+
+def test_nothing_is_left_open(tmp_path: Path) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    with EventHub() as hub:
+        for number in range(20):
+            with hub.channel(tmp_path / str(number), "stream"), socket.socket(socket.AF_UNIX) as sock:
+                sock.connect(str(tmp_path / str(number)))
+    assert set(os.listdir("/proc/self/fd")) == before
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_that_no_socket_can_have_is_refused(tmp_path: Path) -> None:
+    with EventHub() as hub, pytest.raises(UsageError, match="shorter TARE_STATE"), hub.channel(tmp_path / ("x" * 120)):
+        pass
+
+
+def test_a_timeline_gives_no_number_for_an_absent_phase() -> None:
+    ticks = iter([1.0, 3.5])
+    timeline = Timeline(clock=lambda: next(ticks))
+    timeline.stamp(Phase.REQUEST)
+    timeline.stamp(Phase.STARTED)
+    assert timeline.since_request(Phase.STARTED) == 2.5
+    assert timeline.since_request(Phase.CREATED) is None
+
+
+def test_no_other_module_reads_a_clock() -> None:
+    package = Path(clock.__file__).parent
+    words = ("time.time(", "perf_counter", "monotonic(", "clock_gettime", "datetime.now", "time.sleep")
+    for path in package.rglob("*.py"):
+        if path.name != "clock.py":
+            text = path.read_text(encoding="utf-8")
+            assert not any(word in text for word in words), f"{path} reads a clock; use bench.clock"

@@ -1,0 +1,79 @@
+"""Starting processes: status, output, limits, and nothing left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import proc
+from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+
+PYTHON = sys.executable
+
+
+def test_status_and_output_come_back() -> None:
+    done = proc.run([PYTHON, "-c", "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"], timeout_s=30)
+    assert (done.status, done.stdout, done.stderr) == (3, "out\n", "err\n")
+    assert done.user_s + done.system_s > 0
+    with pytest.raises(InvocationFailed, match="ended with status 3: err"):
+        done.check()
+
+
+def test_a_time_limit_kills_the_whole_group(tmp_path: Path) -> None:
+    mark = f"tare-test-{os.getpid()}"
+    script = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)', '{mark}']); time.sleep(60)"
+    with pytest.raises(InvocationTimeout, match=r"still runs after 1 s"):
+        proc.run([PYTHON, "-c", script], timeout_s=1)
+    assert not proc.wait_until_gone(proc.with_argument(mark), 5)
+
+
+def test_a_program_that_is_not_there_is_said() -> None:
+    with pytest.raises(InvocationFailed, match="cannot start '/nonexistent/x': No such file"):
+        proc.run(["/nonexistent/x"], timeout_s=1)
+    with pytest.raises(TargetUnavailable, match="'no-such-program' is not on PATH"):
+        proc.find("no-such-program", "install it")
+
+
+def test_stop_asks_first_and_then_kills() -> None:
+    polite = proc.spawn([PYTHON, "-c", "import time; time.sleep(60)"])
+    assert polite.stop(grace_s=10) == -signal.SIGTERM
+    script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    read, write = os.pipe()
+    stubborn = proc.spawn([PYTHON, "-c", script], stdout=write)
+    os.read(read, 1)  # it ignores SIGTERM from here on
+    assert stubborn.stop(grace_s=0.2) == -signal.SIGKILL
+    os.close(read)
+    os.close(write)
+
+
+def test_children_get_a_small_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TARE_TEST_SECRET", "x")
+    done = proc.run([PYTHON, "-c", "import os; print('TARE_TEST_SECRET' in os.environ, 'PATH' in os.environ)"], timeout_s=30)
+    assert done.stdout.split() == ["False", "True"]
+
+
+def test_descriptors_are_inherited_only_when_asked_for(tmp_path: Path) -> None:
+    with (tmp_path / "f").open("w") as file:
+        script = "import os; os.write(7, b'hello')"
+        assert proc.spawn([PYTHON, "-c", script], keep={7: file.fileno()}).wait(30) == 0
+        assert (tmp_path / "f").read_text() == "hello"
+        assert proc.spawn([PYTHON, "-c", script]).wait(30) != 0
+
+
+def test_an_ended_process_cannot_be_signalled_by_mistake() -> None:
+    process = proc.spawn([PYTHON, "-c", "pass"])
+    assert process.wait(30) == 0
+    process.send(signal.SIGKILL)
+    assert process.stop(1) == 0
+
+
+def test_no_other_module_starts_a_process() -> None:
+    package = Path(proc.__file__).parent
+    for path in package.rglob("*.py"):
+        if path.name != "proc.py":
+            text = path.read_text(encoding="utf-8")
+            assert not any(word in text for word in ("subprocess", "os.system", "os.fork", "posix_spawn(")), path

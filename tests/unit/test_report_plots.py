@@ -1,0 +1,118 @@
+"""What the figures show: order of phases, gaps, scales, theme."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bench import report, store
+from bench.model import Status
+from bench.report import svg, theme
+from bench.report.data import ScenarioData
+from bench.report.plots import figures, ladder, series, slug
+from tests.synthetic import Shape, write_run
+
+
+def scenario(folder: Path, **arguments: object) -> ScenarioData:
+    run = write_run(folder, **arguments)  # type: ignore[arg-type]
+    return report.collect(store.load(run)).scenarios[0]
+
+
+def ladder_with(folder: Path, phases: Mapping[str, float]) -> ladder.Ladder:
+    shape = Shape(phases, 0.001, 0.5, 0.01)
+    data = scenario(folder, targets=("docker",), controls=(), shapes={"docker": shape}, failures={})
+    found = ladder.ladder_of(data.variants[0], data)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("phases", "steps", "late"),
+    [
+        (
+            {"created": 1, "started": 2, "first_instruction": 3, "ready": 4},
+            "created started first_instruction ready",
+            "",
+        ),
+        (
+            {"created": 1, "started": 5, "first_instruction": 3, "ready": 4},
+            "created first_instruction ready",
+            "started",
+        ),
+        (
+            {"created": 5, "started": 6, "first_instruction": 3, "ready": 4},
+            "first_instruction ready",
+            "created started",
+        ),
+        ({"started": 2, "ready": 4}, "started ready", ""),
+        ({"ready": 4}, "ready", ""),
+    ],
+)
+def test_ladder_follows_time_and_leaves_out_what_is_absent(
+    tmp_path: Path, phases: Mapping[str, float], steps: str, late: str
+) -> None:
+    found = ladder_with(tmp_path, phases)
+    names = [name.replace(" ", "_") for name, _ in found.steps]
+    assert names == steps.split()
+    assert [name for name, _ in found.late] == late.split()
+    times = [at for _, at in found.steps]
+    assert times == sorted(times)
+    assert found.end == pytest.approx(max(phases.values()), rel=0.02)
+
+
+def test_ladder_needs_a_ready(tmp_path: Path) -> None:
+    failures = {("host", block): (Status.FAILED, "no") for block in range(9)}
+    data = scenario(tmp_path, targets=("host",), controls=(), failures=failures)
+    assert ladder.ladder_of(data.variants[0], data) is None
+    assert figures(data) == []
+
+
+def test_titles_carry_the_numbers_and_captions_the_counts(tmp_path: Path) -> None:
+    made = {plot.kind: plot for plot in figures(scenario(tmp_path))}
+    assert list(made) == ["ladder", "ratio", "spread", "series", "cpu"]
+    assert "host is ready after" in made["ladder"].title
+    assert "× as long as host" in made["ratio"].title
+    assert "fixed host workload" in made["series"].title
+    for plot in made.values():
+        assert "n\u00a0=\u00a0" in plot.caption
+        assert "libvirt:accel=tcg,guest=full" in plot.alt
+
+
+def test_failed_blocks_are_marked_and_interrupt_the_line(tmp_path: Path) -> None:
+    data = scenario(tmp_path)
+    variant = next(item for item in data.variants if item.target == "docker")
+    line = series.line_of(variant, data, "startup.ready_s")
+    assert line is not None
+    assert line.failed == (4,)
+    assert 4 not in set(line.values["block"])
+    assert float(line.values.loc[~line.values["warmup"], "change"].median()) == pytest.approx(0)
+
+
+def test_drawing_knows_only_theme_colours_and_prefixed_ids(tmp_path: Path) -> None:
+    for plot in figures(scenario(tmp_path)):
+        assert "DejaVu Sans Mono" not in plot.body
+        assert 'id="' in plot.body
+        assert plot.body.count('id="') == plot.body.count(f'id="{plot.name}-')
+        plain = plot.body.replace("#000000", "").replace("#ffffff; fill: var", "")
+        for role in ("ink", "muted"):
+            assert f"var(--{role})" in plain
+
+
+def test_theme_colours_are_distinct_because_they_are_keys() -> None:
+    assert len(theme.VARIABLES) == 4 + len(theme.FAMILIES)
+    assert theme.family("runsc") == theme.family("runc") == "oci"
+    assert theme.family("something new") == "other"
+
+
+def test_themed_keeps_a_plain_colour_for_programs_without_variables() -> None:
+    drawing = f'<svg x="1"><g id="a" style="fill: {theme.INK}"/><use xlink:href="#a" clip-path="url(#a)"/></svg>'
+    text = svg.themed(drawing, "p")
+    assert text == (
+        f'<g id="p-a" style="fill: {theme.INK}; fill: var(--ink)"/><use xlink:href="#p-a" clip-path="url(#p-a)"/>'
+    )
+
+
+def test_slug_is_safe_as_file_and_id() -> None:
+    assert slug("../Über run:1") == "ber-run-1"

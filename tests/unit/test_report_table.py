@@ -1,0 +1,79 @@
+"""Tables and JSON of ``tare show``."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from bench import report, store
+from bench.model import Interval
+from bench.report.data import RunData
+from bench.report.table import Cell, failures_cell, grid, interval_text, ratio_text
+from tests.synthetic import write_run
+
+FIELDS = [
+    *("scenario", "target", "params", "metric", "unit", "median", "ci_low", "ci_high", "n", "failures"),
+    *("ratio_to_host", "ratio_ci_low", "ratio_ci_high"),
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
+    return report.collect(store.load(write_run(tmp_path_factory.mktemp("table"))))
+
+
+def shown(data: RunData, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(report.show_table(data.scenarios[0], width))
+    text = console.file
+    assert isinstance(text, io.StringIO)
+    return text.getvalue()
+
+
+def test_json_has_exactly_the_promised_fields(data: RunData) -> None:
+    rows = report.show_json(data.summaries)
+    assert all(list(row) == FIELDS for row in rows)
+    assert json.loads(json.dumps(rows)) == rows
+    sentinel = next(row for row in rows if row["target"] == "sentinel")
+    assert sentinel["ratio_to_host"] is None
+
+
+def test_grid_has_a_row_a_variant_in_the_scenario_order(data: RunData) -> None:
+    content = grid(data.scenarios[0])
+    names = [row[0].text for row in content.rows]
+    assert names[:3] == ["host", "null (host again)", "sandbox"]
+    assert "sentinel" not in names
+    assert all(len(row) == len(content.columns) for row in content.rows)
+    assert [column.title for column in content.columns][-3:] == ["× host", "n", "failed"]
+    assert "The sentinel" in content.notes[0]
+
+
+def test_absent_phase_is_a_dash_never_zero(data: RunData) -> None:
+    content = grid(data.scenarios[0])
+    created = [column.title for column in content.columns].index("created")
+    assert content.rows[0][created] == Cell("–")
+
+
+@pytest.mark.parametrize(("width", "phases"), [(100, True), (80, False)])
+def test_terminal_table_fits_its_width(data: RunData, width: int, phases: bool) -> None:
+    text = shown(data, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert ("created" in text) == phases
+    for word in ("ready", "95 % CI", "× host", "failed", "1 of 8", "guest=minimal"):
+        assert word in text
+
+
+def test_interval_has_its_unit_once_where_both_ends_share_it() -> None:
+    assert interval_text(Interval(0.312, 0.345, 0.95), "s") == "312–345 ms"
+    assert interval_text(Interval(0.9, 1.2, 0.95), "s") == "900 ms–1.20 s"
+    assert interval_text(Interval(5.3, 5.56, 0.95), "ratio") == "5.30–5.56"
+    assert interval_text(None, "s") == ""
+
+
+def test_failures_are_a_count_with_the_interval_of_their_rate() -> None:
+    assert failures_cell(0, 8, Interval(0, 0.3, 0.95)) == Cell("0")
+    assert failures_cell(1, 8, Interval(0.022, 0.47, 0.95)).line == "1 of 8 (2–47 %)"
+    assert ratio_text(None) == "–"
