@@ -207,33 +207,19 @@ def write_run(
 ) -> Path:
     """Write a whole startup run into ``folder`` and return its path.
 
-    Args:
-        folder: The results folder.
-        seed: Decides order and noise.
-        targets: Keys of ``shapes``, in display order.
-        controls: Which of ``null`` and ``sentinel`` run.
-        blocks: Measured blocks; with 0 and no warm-ups the run is empty.
-        warmups: Warm-up blocks, slower by 60 %.
-        failures: (target, block) → status and reason.
-        drift: Factor between the first and the last block.
-        evidence: (target, block) → evidence that replaces the usual.
-        run_id: Name of the run.
-        host: Host name.
-        shapes: What each target looks like.
-        state: How the run ended.
+    ``failures`` and ``evidence`` are keyed by target and block; ``drift`` is the factor between first and last block;
+    warm-ups are 60 % slower; without blocks and warm-ups the run is empty.
     """
     rng = random.Random(seed)  # noqa: S311 - noise, not a secret
     invocations = plan([*targets, *controls], blocks, warmups, rng)
     meta = _meta(run_id, seed, _scenario(targets, blocks, warmups), host)
     writer = RunWriter.create(folder, meta, invocations)
-    draw = Draw(rng, shapes, drift, blocks + warmups)
-    at_s = 2.0
+    draw, at_s = Draw(rng, shapes, drift, blocks + warmups), 2.0
     for item in invocations:
-        ended = failures.get((item.target, item.block), (Status.OK, ""))
         values = draw.values(item)
+        status, reason = failures.get((item.target, item.block), (Status.OK, ""))
         proof = (evidence or {}).get((item.target, item.block), _proof(shapes, item))
-        outcome = _outcome(run_id, item, ended, proof, at_s)
-        status, _ = ended
+        outcome = _outcome(run_id, item, (status, reason), proof, at_s)
         writer.append(_measurements(run_id, item, values, at_s) if status is Status.OK else [], outcome)
         at_s += values.get("startup.ready_s", SENTINEL_S) + 0.75
     writer.update(state=state)

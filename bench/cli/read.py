@@ -24,7 +24,9 @@ def show_command(run: str, scenario: str | None, as_json: bool, results: Path) -
 
     RUN is a run id, a unique prefix of one, a folder, or 'latest'.
     """
-    from bench.report import data, table  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    from bench.report import data, table, terminal  # noqa: PLC0415
 
     found = data.collect(store.load(store.find(results, run)))
     if scenario is not None and scenario not in found.run.meta["scenarios"]:
@@ -33,7 +35,8 @@ def show_command(run: str, scenario: str | None, as_json: bool, results: Path) -
     if as_json:
         click.echo(json.dumps(table.show_json(summaries), indent=1))
         return
-    table.print_run(found, summaries)
+    console = Console()
+    console.print(terminal.show(found, scenario, console.width))
 
 
 @click.command("report")

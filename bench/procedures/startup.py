@@ -70,8 +70,9 @@ def _measured_life(place: Place, job: Job, channel: Channel) -> tuple[dict[str, 
     timeline.stamps |= channel.stamps
     values = {"startup.cpu_s": cpu_after - cpu_before} | _since_request(timeline)
     with place.account.engine():
-        evidence = engine.evidence(instance)
+        evidence = dict(engine.evidence(instance))
         check_evidence(place, evidence)
+        evidence = {key: value.replace(place.name, "NAME").replace(place.lab.short_id, "RUN") for key, value in evidence.items()}
         values |= _end(place, instance)
     return values, evidence
 

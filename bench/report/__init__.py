@@ -1,6 +1,7 @@
 """Reports, computed from the results folder alone.
 
-Importing this package is cheap: matplotlib is imported when a report is rendered.
+Importing this package loads neither matplotlib nor rich: the first is for :func:`render`, the second for
+:mod:`bench.report.terminal`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from pathlib import Path
 
 from bench.errors import StoreError
 from bench.report.data import RunData, collect
-from bench.report.table import show_json, show_table
+from bench.report.table import show_json
 from bench.store import Run
 
-__all__ = ["collect", "render", "show_json", "show_table"]
+__all__ = ["collect", "render", "show_json"]
 
 
 def render(runs: Sequence[Run], folder: Path) -> Path:

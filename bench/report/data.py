@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import stats, store
 from bench.model import ParamValue, Skipped, Status, Summary
-from bench.units import METRICS
+from bench.units import METRICS, format_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ class Variant:
     def details(self) -> str:
         """Options, parameters and note: the second line of a label."""
         options = self.target.partition(":")[2].replace(",", ", ")
-        return " · ".join(part for part in (options, params_text(self.params), self.note) if part)
+        return "\u00a0· ".join(part for part in (options, params_text(self.params), self.note) if part)
 
     @property
     def text(self) -> str:
@@ -163,9 +163,17 @@ def params_key(params: Mapping[str, ParamValue]) -> str:
 
 
 def params_text(params: str) -> str:
-    """Return parameters, given as JSON text, for people: ``touch_bytes=4096, instances=1``."""
+    """Return parameters, given as JSON text, for people: ``touch=4.00 KiB, instances=1``."""
     values: Mapping[str, ParamValue] = json.loads(params) if params else {}
-    return ", ".join(f"{name}={value}" for name, value in values.items())
+    return ", ".join(_param(name, value) for name, value in values.items())
+
+
+def _param(name: str, value: ParamValue) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        for ending, unit in (("_bytes", "bytes"), ("_s", "s")):
+            if name.endswith(ending):
+                return f"{name.removesuffix(ending)}={format_value(value, unit)}".replace(" ", "\u00a0")
+    return f"{name}={value}"
 
 
 def evidence_counts(outcomes: pd.DataFrame, target: str) -> dict[str, Counter[str]]:

@@ -12,7 +12,7 @@ from bench.report import sections, theme
 from bench.report.data import RunData, ScenarioData
 from bench.report.plots import slug
 from bench.report.svg import Plot
-from bench.report.table import Grid, grid
+from bench.report.table import Grid, grids, notes
 
 _BEFORE_TABLE = ("ladder", "ratio", "spread")
 
@@ -35,7 +35,8 @@ class ScenarioPage:
 
     data: ScenarioData
     anchor: str
-    table: Grid
+    tables: tuple[Grid, ...]
+    notes: tuple[str, ...]
     first: tuple[Figure, ...]
     rest: tuple[Figure, ...]
 
@@ -79,4 +80,4 @@ def _run(number: int, data: RunData, figures: Mapping[tuple[str, str], Sequence[
 def _scenario(anchor: str, data: ScenarioData, plots: Sequence[Plot]) -> ScenarioPage:
     first = tuple(Figure(plot) for kind in _BEFORE_TABLE for plot in plots if plot.kind == kind)
     rest = tuple(Figure(plot) for plot in plots if plot.kind not in _BEFORE_TABLE)
-    return ScenarioPage(data, anchor, grid(data), first, rest)
+    return ScenarioPage(data, anchor, tuple(grids(data)), tuple(notes(data)), first, rest)

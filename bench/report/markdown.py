@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from bench.report import sections
 from bench.report.data import RunData, ScenarioData
 from bench.report.svg import Plot
-from bench.report.table import Grid, grid
+from bench.report.table import Grid, grids, notes
 
 Figures = Mapping[tuple[str, str], Sequence[Plot]]
 """(run id, scenario) → its figures."""
@@ -37,10 +37,11 @@ def _scenario(scenario: ScenarioData, plots: Sequence[Plot]) -> list[str]:
     lines = [f"## {_escape(str(scenario.meta.get('title') or scenario.name))}", ""]
     if description := str(scenario.meta.get("description", "")):
         lines += [_escape(description), ""]
-    content = grid(scenario)
-    if content.rows:
-        lines += [*_grid(content), ""]
-    lines += [f"- {_escape(note)}" for note in content.notes] + [""] * bool(content.notes)
+    tables = grids(scenario)
+    for content in tables:
+        lines += [f"**{_escape(content.title)}**", ""] * (len(tables) > 1) + [*_grid(content), ""]
+    below = notes(scenario)
+    lines += [f"- {_escape(note)}" for note in below] + [""] * bool(below)
     for plot in plots:
         lines += [f"![{_escape(plot.title)}]({plot.name}.svg)", "", f"*{_escape(plot.caption)}*", ""]
     return lines

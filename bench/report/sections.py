@@ -104,15 +104,39 @@ def headlines(data: RunData) -> list[str]:
 
 
 def verdicts(data: RunData) -> list[Verdict]:
-    """Return the checks with titles for people; the scenario is named where there are several."""
-    several = len({check.scenario for check in data.checks}) > 1
-    return [_verdict(check, named=several) for check in data.checks]
+    """Return the checks with titles for people; of several scenarios each doubt, and what is fine only in number."""
+    if len({check.scenario for check in data.checks}) < 2:
+        return [_verdict(check) for check in data.checks]
+    doubts = [_verdict(check, f" ({check.scenario})") for check in data.checks if not check.ok]
+    fine: dict[str, list[str]] = {}
+    for check in data.checks:
+        if check.ok:
+            fine.setdefault(check.name, []).append(check.scenario)
+    return doubts + [Verdict(_titles(name)[0], True, f"Fine in {_some(where)}.") for name, where in fine.items()]
 
 
-def _verdict(check: stats.Check, *, named: bool) -> Verdict:
-    heading, prefix = _TITLES.get(check.name, (check.name, ""))
+def verdicts_of(data: RunData, scenario: str) -> list[Verdict]:
+    """Return the checks of one scenario."""
+    return [_verdict(check) for check in data.checks if check.scenario == scenario]
+
+
+def nothing(data: RunData) -> bool:
+    """Say whether the run has no value at all."""
+    return all(item.points.empty for item in data.scenarios)
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more scenarios" if len(names) > most else "")
+
+
+def _titles(name: str) -> tuple[str, str]:
+    return _TITLES.get(name, (name, ""))
+
+
+def _verdict(check: stats.Check, ending: str = "") -> Verdict:
+    heading, prefix = _titles(check.name)
     text = check.sentence.removeprefix(prefix)
-    return Verdict(f"{heading} ({check.scenario})" if named else heading, check.ok, text[:1].upper() + text[1:])
+    return Verdict(heading + ending, check.ok, text[:1].upper() + text[1:])
 
 
 def failures(data: RunData) -> list[Ended]:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-from bench.model import Interval, Phase, Summary
+from bench.model import Interval, Summary
 from bench.report.data import SENTINEL, ScenarioData, Variant, metric_order, metric_title, params_key
 from bench.units import format_value, significant
 
-if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
-
 NONE = "–"
 _CI = "95 % CI"
-_WIDE = 98
-"""Columns of a terminal from which on the phases fit beside the metrics that decide."""
-
-_PHASES = {f"startup.{phase}_s" for phase in Phase}
 
 
 @dataclass(frozen=True)
@@ -51,11 +43,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table as text: columns, rows (first cell names the row), and notes that belong under it."""
+    """A table as text.
 
+    Attributes:
+        title: What it shows.
+        columns: The columns; the first one names the row.
+        variants: What each row is about.
+        rows: The cells.
+    """
+
+    title: str
     columns: tuple[Column, ...]
+    variants: tuple[Variant, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    notes: tuple[str, ...]
 
 
 def interval_text(interval: Interval | None, unit: str) -> str:
@@ -64,7 +64,8 @@ def interval_text(interval: Interval | None, unit: str) -> str:
         return ""
     low, high = format_value(interval.low, unit), format_value(interval.high, unit)
     low_number, _, low_unit = low.partition(" ")
-    return f"{low_number if low_unit and high.endswith(' ' + low_unit) else low}–{high}"
+    between = " to " if interval.low < 0 else "–"
+    return f"{low_number if low_unit and high.endswith(' ' + low_unit) else low}{between}{high}"
 
 
 def ratio_text(ratio: float | None) -> str:
@@ -80,50 +81,58 @@ def failures_cell(failures: int, attempts: int, interval: Interval | None) -> Ce
     return Cell(f"{failures} of {attempts}", detail)
 
 
-def grid(data: ScenarioData, metrics: Sequence[str] | None = None) -> Grid:
-    """Build the table of one scenario.
+def grids(data: ScenarioData, keep: Collection[str] | None = None) -> list[Grid]:
+    """Build the tables of one scenario, one row a variant, with n and failures at the end.
 
-    One row a variant; columns are the metrics (all of them unless named), then ratios, n and failures.
+    One metric that decides shares its table with the others; several get a table each, the others one more.
+    ``keep`` names the metrics to show beside those that decide; all of them by default.
     """
-    present = {item.metric for item in data.summaries if item.target != SENTINEL}
-    metrics = metric_order(present.intersection(metrics) if metrics is not None else present)
+    present = metric_order({item.metric for item in data.summaries if item.target != SENTINEL})
+    others = [name for name in present if name not in data.primary and (keep is None or name in keep)]
+    if len(data.primary) < 2:
+        shown = [name for name in present if name in data.primary or name in others]
+        return [_grid("All numbers", shown, data)] if data.variants else []
+    made = [_grid(metric_title(name), [name], data) for name in data.primary]
+    return made + ([_grid("Other metrics", others, data)] if others else [])
+
+
+def _grid(title: str, metrics: Sequence[str], data: ScenarioData) -> Grid:
+    ratios = [name for name in data.primary if name in metrics]
+    variants = data.variants
+    if len(data.primary) > 1:
+        variants = tuple(item for item in variants if any(data.summary(item, name) for name in metrics))
     columns = [Column("Target", numeric=False), *(_metric_column(name, data) for name in metrics)]
-    columns += [_ratio_column(name, data) for name in data.primary]
+    columns += [Column(f"× {data.baseline}", _CI) for _ in ratios]
     columns += [Column("n"), Column("failed")]
-    return Grid(tuple(columns), tuple(_row(item, metrics, data) for item in data.variants), tuple(_notes(data)))
+    return Grid(title, tuple(columns), variants, tuple(_row(item, metrics, ratios, data) for item in variants))
 
 
 def _metric_column(metric: str, data: ScenarioData) -> Column:
     return Column(metric_title(metric).removeprefix("request → "), _CI if metric in data.primary else "")
 
 
-def _ratio_column(metric: str, data: ScenarioData) -> Column:
-    title = f"× {data.baseline}"
-    return Column(title if len(data.primary) == 1 else f"{metric_title(metric)} {title}", _CI)
-
-
-def _row(variant: Variant, metrics: Sequence[str], data: ScenarioData) -> tuple[Cell, ...]:
+def _row(variant: Variant, metrics: Sequence[str], ratios: Sequence[str], data: ScenarioData) -> tuple[Cell, ...]:
     cells = [Cell(variant.text)]
     for name in metrics:
         found = data.summary(variant, name)
         detail = interval_text(found.ci, found.unit) if found and name in data.primary else ""
         cells.append(Cell(format_value(found.median, found.unit) if found else NONE, detail))
-    cells += [_ratio_cell(variant, name, data) for name in data.primary]
-    return (*cells, *_counts(variant, data))
+    cells += [_ratio_cell(variant, name, data) for name in ratios]
+    return (*cells, *_counts(variant, metrics, data))
 
 
 def _ratio_cell(variant: Variant, metric: str, data: ScenarioData) -> Cell:
-    if variant.target == data.baseline:
-        return Cell("1×", "baseline")
     found = data.summary(variant, metric)
     if found is None or found.ratio is None:
         return Cell(NONE)
+    if variant.target == data.baseline:
+        return Cell("1×", "baseline")
     return Cell(ratio_text(found.ratio), interval_text(found.ratio_ci, "ratio"))
 
 
-def _counts(variant: Variant, data: ScenarioData) -> tuple[Cell, Cell]:
+def _counts(variant: Variant, metrics: Sequence[str], data: ScenarioData) -> tuple[Cell, Cell]:
     """Return n and failures of the variant; a variant without any series is counted from its outcomes."""
-    names = [*data.primary, *metric_order({item.metric for item in data.summaries})]
+    names = [*(name for name in data.primary if name in metrics), *metrics]
     found = next((item for name in names if (item := data.summary(variant, name))), None)
     if found:
         return Cell(str(found.n)), failures_cell(found.failures, found.attempts, found.failure_ci)
@@ -133,9 +142,9 @@ def _counts(variant: Variant, data: ScenarioData) -> tuple[Cell, Cell]:
     return Cell("0"), failures_cell(int((own["status"] != "ok").sum()), len(own), None)
 
 
-def _notes(data: ScenarioData) -> list[str]:
+def notes(data: ScenarioData) -> list[str]:
     """Return what must be read with the numbers: the sentinel, then every warning of a series, each once."""
-    notes = [
+    found = [
         f"The sentinel (fixed host workload) took {format_value(item.median, item.unit)}"
         f" ({interval_text(item.ci, item.unit) or 'no interval'}), n = {item.n}."
         for item in data.summaries
@@ -145,7 +154,7 @@ def _notes(data: ScenarioData) -> list[str]:
     for item in data.summaries:
         for warning in item.warnings:
             warned.setdefault(warning, []).append(item)
-    return notes + [_note(warning, items) for warning, items in warned.items()]
+    return found + [_note(warning, items) for warning, items in warned.items()]
 
 
 def _note(warning: str, series: Sequence[Summary]) -> str:
@@ -158,38 +167,6 @@ def _where(series: Sequence[Summary], most: int = 4) -> str:
         return f"{series[0].target} {series[0].metric}"
     names = list(dict.fromkeys(item.target for item in series))
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def show_table(data: ScenarioData, width: int = 100) -> Table:
-    """Build the terminal's table of one scenario; what must be read with the numbers is its caption.
-
-    Shown are the metrics that decide and, where ``width`` columns have room for them, the phases before them.
-    """
-    from rich import box  # noqa: PLC0415 - only the terminal pays for rich
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    kept = {*data.primary, *(_PHASES if width >= _WIDE else ())}
-    content = grid(data, sorted(kept) if data.primary else None)
-    title = Text(f"{data.name}: {data.meta.get('title', '')}".rstrip(": "), style="bold")
-    caption = Text("\n".join(content.notes), style="dim") if content.notes else None
-    table = Table(
-        title=title, caption=caption, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
-    )
-    for column in content.columns:
-        words = column.title.replace(" ", "\n", 1) if len(column.title) > 9 else column.title
-        heading = _rich_cell(Cell(words, column.detail), Text)
-        side: Literal["left", "right"] = "right" if column.numeric else "left"
-        table.add_column(heading, justify=side, no_wrap=column.numeric, overflow="fold")
-    for row, variant in zip(content.rows, data.variants, strict=True):
-        cells = [Cell(variant.name, variant.details), *row[1:]]
-        table.add_row(*(_rich_cell(cell, Text) for cell in cells))
-    return table
-
-
-def _rich_cell(cell: Cell, text: type[Text]) -> Text:
-    made = text(cell.text)
-    return made.append(f"\n{cell.detail}", style="dim") if cell.detail else made
 
 
 def show_json(summaries: Sequence[Summary]) -> list[dict[str, Any]]:

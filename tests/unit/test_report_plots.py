@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from bench import report, store
 from bench.model import Status
 from bench.report import svg, theme
 from bench.report.data import ScenarioData
-from bench.report.plots import figures, ladder, series, slug
+from bench.report.plots import canvas, figures, ladder, series, slug
 from tests.synthetic import Shape, write_run
 
 
@@ -112,6 +113,42 @@ def test_themed_keeps_a_plain_colour_for_programs_without_variables() -> None:
     assert text == (
         f'<g id="p-a" style="fill: {theme.INK}; fill: var(--ink)"/><use xlink:href="#p-a" clip-path="url(#p-a)"/>'
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.001, "s", "1 ms"),
+        (0.01, "s", "10 ms"),
+        (0.1, "s", "100 ms"),
+        (1.5, "s", "1.5 s"),
+        (10.0, "s", "10 s"),
+        (2**21, "bytes", "2 MiB"),
+        (1000.0, "ratio", "1000×"),
+        (0.5, "ratio", "0.5×"),
+    ],
+)
+def test_ticks_are_short_and_right(value: float, unit: str, text: str) -> None:
+    assert canvas.tick(value, unit) == text
+
+
+def ticks(plot: svg.Plot) -> list[str]:
+    return re.findall(r">(\d+(?:\.\d+)? (?:µs|ms|s|MiB)|\d+×)</text>", plot.body)
+
+
+def test_axis_of_every_figure_has_different_ticks(tmp_path: Path) -> None:
+    made = {plot.kind: plot for plot in figures(scenario(tmp_path))}
+    for kind, expected in (("spread", "1 ms, 10 ms, 100 ms, 1 s, 10 s"), ("ratio", "1×, 10×, 100×, 1000×, 10000×")):
+        assert ", ".join(ticks(made[kind])[:5]) == expected
+    assert ticks(made["ladder"])[:2] == ["1 ms", "2 ms"]
+
+
+def test_long_labels_are_wrapped_not_cut() -> None:
+    text = "storage=overlay2, network=bridge\u00a0· component=instance, touch=64.0\u00a0MiB"
+    lines = canvas.wrap(text, 36, 3)
+    assert " ".join(lines) == text
+    assert canvas.wrap("", 36, 3) == []
+    assert canvas.wrap("a" * 40, 36, 3) == ["a" * 35 + "…"]
 
 
 def test_slug_is_safe_as_file_and_id() -> None:

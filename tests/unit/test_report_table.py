@@ -10,8 +10,9 @@ from rich.console import Console
 
 from bench import report, store
 from bench.model import Interval
+from bench.report import terminal
 from bench.report.data import RunData
-from bench.report.table import Cell, failures_cell, grid, interval_text, ratio_text
+from bench.report.table import Cell, failures_cell, grids, interval_text, notes, ratio_text
 from tests.synthetic import write_run
 
 FIELDS = [
@@ -27,7 +28,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
 
 def shown(data: RunData, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(report.show_table(data.scenarios[0], width))
+    console.print(terminal.show(data, "startup", width))
     text = console.file
     assert isinstance(text, io.StringIO)
     return text.getvalue()
@@ -42,17 +43,17 @@ def test_json_has_exactly_the_promised_fields(data: RunData) -> None:
 
 
 def test_grid_has_a_row_a_variant_in_the_scenario_order(data: RunData) -> None:
-    content = grid(data.scenarios[0])
+    (content,) = grids(data.scenarios[0])
     names = [row[0].text for row in content.rows]
     assert names[:3] == ["host", "null (host again)", "sandbox"]
     assert "sentinel" not in names
     assert all(len(row) == len(content.columns) for row in content.rows)
     assert [column.title for column in content.columns][-3:] == ["× host", "n", "failed"]
-    assert "The sentinel" in content.notes[0]
+    assert "The sentinel" in notes(data.scenarios[0])[0]
 
 
 def test_absent_phase_is_a_dash_never_zero(data: RunData) -> None:
-    content = grid(data.scenarios[0])
+    (content,) = grids(data.scenarios[0])
     created = [column.title for column in content.columns].index("created")
     assert content.rows[0][created] == Cell("–")
 
@@ -70,6 +71,7 @@ def test_interval_has_its_unit_once_where_both_ends_share_it() -> None:
     assert interval_text(Interval(0.312, 0.345, 0.95), "s") == "312–345 ms"
     assert interval_text(Interval(0.9, 1.2, 0.95), "s") == "900 ms–1.20 s"
     assert interval_text(Interval(5.3, 5.56, 0.95), "ratio") == "5.30–5.56"
+    assert interval_text(Interval(-1.5, 1.2, 0.95), "s") == "-1.50 to 1.20 s"
     assert interval_text(None, "s") == ""
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import matplotlib.style
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 
 from bench.report import svg, theme
 from bench.report.data import Variant
@@ -25,13 +24,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH = 7.7
-NAMES = 1.62
-VALUES = 1.12
 ROW = 0.40
 TEXT_PT = 9.0
 SMALL_PT = 7.6
 _PER_INCH = 72.0
-_STEPS = [1, 2, 2.5, 5, 10]
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_LABEL = 36
 
 _RC = {
     "svg.fonttype": "none",
@@ -97,7 +95,25 @@ def finish(figure: Figure, words: Words) -> svg.Plot:
     )
 
 
-def axes(figure: Figure, top: float, height: float, left: float = NAMES, right: float = VALUES) -> Axes:
+@dataclass(frozen=True)
+class Layout:
+    """Room in inches: widths of the gutters for names and values, height of a row."""
+
+    names: float
+    values: float
+    row: float
+
+
+def layout(variants: Sequence[Variant], cells: Sequence[Cell]) -> Layout:
+    """Return the room that the names and values of these rows need."""
+    details = [wrap(item.details, _LABEL, 3) for item in variants]
+    widths = [len(shorten(item.name, 22)) * TEXT_PT * 0.7 for item in variants]
+    widths += [len(line) * SMALL_PT * 0.62 for lines in details for line in lines]
+    right = max(17, *(len(cell.detail) for cell in cells)) * SMALL_PT * 0.62
+    return Layout((max(widths) + 12) / _PER_INCH, right / _PER_INCH, ROW + 0.12 * max(0, max(map(len, details)) - 1))
+
+
+def axes(figure: Figure, top: float, height: float, left: float, right: float) -> Axes:
     """Add axes; distances in inches from the top, the left and the right edge."""
     total = float(figure.get_size_inches()[1])
     box = (left / WIDTH, 1 - (top + height) / total, (WIDTH - left - right) / WIDTH, height / total)
@@ -118,9 +134,9 @@ def rows(target: Axes, variants: Sequence[Variant]) -> None:
 
 def label(target: Axes, place: float, variant: Variant) -> None:
     """Write a variant's name left of the axes: the engine, and under it what distinguishes the target."""
-    details = _wrap(variant.details, 29)
+    details = wrap(variant.details, _LABEL, 3)
     middle = 0.5 * (len(details) * (SMALL_PT + 1.2))
-    name = _wrap(variant.name, 22)[0]
+    name = shorten(variant.name, 22)
     note(target, (0, place), (-8, middle), name, align="right", weight="bold")
     for number, line in enumerate(details, 1):
         up = middle - number * (SMALL_PT + 1.8)
@@ -166,34 +182,45 @@ def note(
     )
 
 
-def scale(target: Axes, values: Sequence[float], text: Callable[[float], str]) -> str:
+def scale(target: Axes, values: Sequence[float], unit: str) -> str:
     """Set the x axis for the values, logarithmic where they span more than a factor of four; say which it became."""
     low, high = min(values), max(values)
-    logarithmic = low > 0 and high / low > 4
-    if logarithmic:
-        decades = math.log10(high / low)
-        pad = 10 ** (decades * 0.06)
+    if low > 0 and high / low > 4:
+        pad = (high / low) ** 0.06
         target.set_xscale("log")
         target.set_xlim(low / pad, high * pad)
-        target.xaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 2 else (1.0, 2.0, 5.0)))
+        target.xaxis.set_major_locator(_log_locator(high / low, unit))
         target.xaxis.set_minor_locator(NullLocator())
-    else:
-        pad = (high - low) * 0.06 or abs(high) * 0.05 or 1.0
-        target.set_xlim(low - pad, high + pad)
-        target.xaxis.set_major_locator(MaxNLocator(4, steps=_STEPS))
-    target.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
-    return "logarithmic" if logarithmic else "linear"
+        target.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, unit)))
+        return "logarithmic"
+    pad = (high - low) * 0.06 or abs(high) * 0.05 or 1.0
+    linear(target, low - pad, high + pad, unit)
+    return "linear"
 
 
-def from_zero(target: Axes, high: float, unit: str) -> None:
-    """Set a linear x axis from 0, every tick in the prefix of the largest value."""
-    number, _, prefixed = format_value(high, unit, 6).partition(" ")
-    factor = high / float(number) if float(number) else 1.0
-    target.set_xlim(0, high * 1.03 or 1.0)
-    target.xaxis.set_major_locator(MaxNLocator(5, steps=_STEPS))
-    target.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{value / factor:.4g} {prefixed}" if value else "0")
-    )
+def _log_locator(span: float, unit: str) -> LogLocator:
+    """Return ticks at powers of ten, between them at 2 and 5 where few fit; for bytes at powers of two."""
+    if unit.startswith("bytes"):
+        return LogLocator(base=2.0 ** math.ceil(math.log2(span) / 7), numticks=20)
+    return LogLocator(subs=(1.0,) if span > 100 else (1.0, 2.0, 5.0))
+
+
+def linear(target: Axes, low: float, high: float, unit: str) -> None:
+    """Set a linear x axis, every tick with the prefix of the largest value."""
+    largest = max(abs(low), abs(high)) or 1.0
+    number, _, name = ("1", "", "") if unit == "ratio" else format_value(largest, unit, 6).partition(" ")
+    factor = 1.0 if unit == "ratio" else largest / abs(float(number))
+    ending = "×" if unit == "ratio" else f" {name}" if name else ""
+    rough = (high - low) / factor / 5
+    ten = 10.0 ** math.floor(math.log10(rough))
+    step = next(ten * step for step in _STEPS if ten * step >= rough * 0.999)
+    target.set_xlim(low, high)
+    target.xaxis.set_major_locator(MultipleLocator(step * factor))
+    target.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value / factor, ending, step)))
+
+
+def _plain(value: float, ending: str, step: float) -> str:
+    return "0" if abs(value) < step / 2 and ending != "×" else f"{value:.4g}{ending}"
 
 
 def mark(
@@ -225,8 +252,11 @@ def legend(figure: Figure, handles: Sequence[Artist]) -> None:
 
 
 def tick(value: float, unit: str) -> str:
-    """Write a tick: a formatted value without zeros at its end, and a plain 0."""
-    return "0" if value == 0 else re.sub(r"(\.\d*?)0+(?=\D|$)", r"\1", format_value(value, unit)).replace(". ", " ")
+    """Write a tick: a formatted value without zeros at its end."""
+    if unit == "ratio":
+        return f"{value:.6g}×"
+    number, space, name = format_value(value, unit).partition(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number}{space}{name}"
 
 
 def shorten(text: str, most: int) -> str:
@@ -234,10 +264,10 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _wrap(text: str, most: int, lines: int = 2) -> list[str]:
+def wrap(text: str, most: int, lines: int) -> list[str]:
     """Break a label at spaces into few lines; what does not fit is cut, and the cut is marked."""
     found: list[str] = []
-    for word in text.split():
+    for word in text.split(" ") if text else ():  # a no-break space does not break
         if found and len(found[-1]) + 1 + len(word) <= most:
             found[-1] += f" {word}"
         else:

@@ -28,17 +28,18 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     ]
     if not rows:
         return None
-    with canvas.sheet(0.56 + canvas.ROW * len(rows) + 0.32) as figure:
-        panel = canvas.axes(figure, 0.56, canvas.ROW * len(rows))
+    cells = [
+        Cell(f"{100 * cpu / wall:.0f} %", f"{format_value(cpu, 's', 2)} ÷ {format_value(wall, 's', 2)}")
+        for _, wall, cpu in rows
+    ]
+    room = canvas.layout([item for item, *_ in rows], cells)
+    with canvas.sheet(0.56 + room.row * len(rows) + 0.32) as figure:
+        panel = canvas.axes(figure, 0.56, room.row * len(rows), room.names, room.values)
         canvas.rows(panel, [item for item, *_ in rows])
         values = [value for _, wall, cpu in rows for value in (wall, cpu)]
-        axis = canvas.scale(panel, values, lambda value: canvas.tick(value, "s"))
+        axis = canvas.scale(panel, values, "s")
         for place, row in enumerate(rows):
             _row(panel, place, row)
-        cells = [
-            Cell(f"{100 * cpu / wall:.0f} %", f"{format_value(cpu, 's', 2)} ÷ {format_value(wall, 's', 2)}")
-            for _, wall, cpu in rows
-        ]
         canvas.gutter(panel, "CPU ÷ wall time", cells)
         _legend(figure)
         return canvas.finish(figure, _words(rows, data, name, axis))

@@ -12,6 +12,7 @@ from bench.report import svg, theme
 from bench.report.data import NULL, ScenarioData, Variant
 from bench.report.plots import canvas
 from bench.report.plots.words import count_sentence, many, value_cell
+from bench.report.table import Cell
 from bench.units import format_value
 
 if TYPE_CHECKING:
@@ -76,24 +77,32 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     groups = [(title, items) for title, items in groups if items]
     if not groups:
         return None
-    overhead, top = 0.72, 0.30
-    height = top + sum(overhead + canvas.ROW * len(items) for _, items in groups) - 0.12
+    overhead, top, room = 0.72, 0.30, _layout(found, data)
+    height = top + sum(overhead + room.row * len(items) for _, items in groups) - 0.12
     with canvas.sheet(height) as figure:
         at = top
         for number, (title, items) in enumerate(groups):
-            panel = canvas.axes(figure, at + 0.24, canvas.ROW * len(items))
+            panel = canvas.axes(figure, at + 0.24, room.row * len(items), room.names, room.values)
             _panel(panel, title, items, data)
             if number == 0:
                 _legend(figure, found)
-            at += overhead + canvas.ROW * len(items)
+            at += overhead + room.row * len(items)
         return canvas.finish(figure, _words(found, data, name))
+
+
+def _layout(found: Sequence[Ladder], data: ScenarioData) -> canvas.Layout:
+    return canvas.layout([item.variant for item in found], [_value(item, data) for item in found])
+
+
+def _value(item: Ladder, data: ScenarioData) -> Cell:
+    return value_cell(data.summary(item.variant, READY))
 
 
 def _panel(panel: Axes, title: str, items: Sequence[Ladder], data: ScenarioData) -> None:
     canvas.rows(panel, [item.variant for item in items])
-    canvas.from_zero(panel, max(item.end for item in items), "s")
+    canvas.linear(panel, 0.0, max(item.end for item in items) * 1.03, "s")
     panel.set_title(title, loc="left", fontsize=canvas.TEXT_PT, color=theme.INK, fontweight="bold", pad=5)
-    canvas.gutter(panel, "ready (95 % CI)", [value_cell(data.summary(item.variant, READY)) for item in items])
+    canvas.gutter(panel, "ready (95 % CI)", [_value(item, data) for item in items])
     for place, item in enumerate(items):
         _bar(panel, place, item)
 
@@ -114,7 +123,7 @@ def _bar(panel: Axes, place: int, item: Ladder) -> None:
 def _inside(panel: Axes, place: int, begin: float, end: float, name: str) -> None:
     """Write the length of a step into it, where it fits; the dark last step has light text."""
     text = format_value(end - begin, "s", 2)
-    room = (end - begin) / panel.get_xlim()[1] * (canvas.WIDTH - canvas.NAMES - canvas.VALUES) * 72
+    room = (end - begin) / panel.get_xlim()[1] * panel.get_position().width * canvas.WIDTH * 72
     if room > len(text) * canvas.SMALL_PT * 0.62 + 4:
         colour = theme.SURFACE if name == "ready" else theme.INK
         panel.text(

@@ -27,14 +27,15 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
         return None
     ends = [found.ratio_ci or None for _, found, _ in rows]
     values = [1.0, *(ratio for *_, ratio in rows), *(end for ci in ends if ci for end in (ci.low, ci.high))]
-    with canvas.sheet(0.32 + canvas.ROW * len(rows) + 0.32) as figure:
-        panel = canvas.axes(figure, 0.32, canvas.ROW * len(rows))
+    cells = [Cell(ratio_text(ratio), interval_text(found.ratio_ci, "ratio")) for _, found, ratio in rows]
+    room = canvas.layout([item for item, *_ in rows], cells)
+    with canvas.sheet(0.32 + room.row * len(rows) + 0.32) as figure:
+        panel = canvas.axes(figure, 0.32, room.row * len(rows), room.names, room.values)
         canvas.rows(panel, [item for item, *_ in rows])
-        axis = canvas.scale(panel, values, lambda value: f"{value:.6g}×")
+        axis = canvas.scale(panel, values, "ratio")
         _reference(panel, data.baseline)
         for place, row in enumerate(rows):
             _row(panel, place, row)
-        cells = [Cell(ratio_text(ratio), interval_text(found.ratio_ci, "ratio")) for _, found, ratio in rows]
         canvas.gutter(panel, f"× {data.baseline} (95 % CI)", cells)
         return canvas.finish(figure, _words(rows, data, metric, name, axis))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 SENTINEL_METRIC = "sentinel.work_s"
 _COLUMNS = 3
 _PANEL = 0.92
-_GAP = 0.62
 _LEFT = 0.52
 
 
@@ -46,15 +46,21 @@ class Line:
 
 
 def line_of(variant: Variant, data: ScenarioData, metric: str) -> Line | None:
-    """Return the block values relative to their median; ``None`` without a measured value."""
+    """Return the block values relative to their median; ``None`` where there is none or they are not all positive."""
     frame = data.values(variant, metric)
     blocks = frame.groupby(["block", "warmup"], as_index=False)["value"].median()
     middle = float(blocks.loc[~blocks["warmup"].astype(bool), "value"].median())
-    if not math.isfinite(middle) or middle == 0:
+    if not math.isfinite(middle) or blocks["value"].min() <= 0:
         return None
-    ended = data.outcomes
+    return Line(variant, blocks.assign(change=100 * (blocks["value"] / middle - 1)), _failed(variant, data))
+
+
+def _failed(variant: Variant, data: ScenarioData) -> tuple[int, ...]:
+    """Return the blocks in which the variant did not end well; a metric's params may say more than the invocation's."""
+    ended, own = data.outcomes, json.loads(variant.params or "{}").items()
     bad = ended[(ended["target"] == variant.target) & ended["status"].isin([Status.FAILED, Status.TIMEOUT])]
-    return Line(variant, blocks.assign(change=100 * (blocks["value"] / middle - 1)), tuple(map(int, bad["block"])))
+    found = zip(bad["block"], bad["params"], strict=True)
+    return tuple(int(block) for block, params in found if json.loads(params).items() <= own)
 
 
 def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
@@ -67,12 +73,14 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
     panels = ([reference] if reference else []) + lines
     limit = _limit(panels)
     count = math.ceil(len(panels) / _COLUMNS)
+    head = 0.46 + 0.13 * max(0, max(len(_details(item.variant)) for item in panels) - 1)
+    step = _PANEL + head + 0.16
     width = (canvas.WIDTH - _LEFT - 0.1 - 0.3 * (_COLUMNS - 1)) / _COLUMNS
-    with canvas.sheet(0.36 + count * (_PANEL + _GAP) + 0.14) as figure:
+    with canvas.sheet(0.36 + count * step + 0.14) as figure:
         for number, item in enumerate(panels):
             row, column = divmod(number, _COLUMNS)
             left = _LEFT + column * (width + 0.3)
-            top = 0.36 + 0.46 + row * (_PANEL + _GAP)
+            top = 0.36 + head + row * step
             panel = canvas.axes(figure, top, _PANEL, left, canvas.WIDTH - left - width)
             _axes(panel, item, limit, panels, first=column == 0)
             if reference and item is not reference:
@@ -91,7 +99,8 @@ def _limit(panels: Sequence[Line]) -> float:
 def _axes(panel: Axes, item: Line, limit: float, panels: Sequence[Line], *, first: bool) -> None:
     blocks = [int(block) for line in panels for block in line.values["block"]]
     panel.set_ylim(-limit, limit)
-    panel.set_xlim(min(blocks) - 0.5, max(blocks) + 0.5)
+    edge = max(0.5, 0.05 * (max(blocks) - min(blocks)))
+    panel.set_xlim(min(blocks) - edge, max(blocks) + edge)
     panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     panel.yaxis.set_major_locator(MaxNLocator(3, symmetric=True))
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _signed(value) if value else "median"))
@@ -102,12 +111,16 @@ def _axes(panel: Axes, item: Line, limit: float, panels: Sequence[Line], *, firs
 
 
 def _title(panel: Axes, variant: Variant) -> None:
-    details = variant.details or ("fixed host workload" if variant.target == SENTINEL else "")
-    top, name = panel.get_ylim()[1], canvas.shorten(variant.name, 26)
-    canvas.note(panel, (0, top), (0, 18 if details else 8), name, weight="bold")
-    if details:
-        line = canvas.shorten(details, 34)
-        canvas.note(panel, (0, top), (0, 8), line, size=canvas.SMALL_PT, colour=theme.MUTED)
+    details, top = _details(variant), panel.get_ylim()[1]
+    up = 8.0 + 9.5 * len(details)
+    canvas.note(panel, (0, top), (0, up), canvas.shorten(variant.name, 26), weight="bold")
+    for number, line in enumerate(details, 1):
+        canvas.note(panel, (0, top), (0, up - 9.5 * number - 0.5), line, size=canvas.SMALL_PT, colour=theme.MUTED)
+
+
+def _details(variant: Variant) -> list[str]:
+    text = variant.details or ("fixed host workload" if variant.target == SENTINEL else "")
+    return canvas.wrap(text, 36, 3)
 
 
 def _line(panel: Axes, item: Line, limit: float, colour: str, *, behind: bool = False) -> None:
@@ -129,7 +142,7 @@ def _line(panel: Axes, item: Line, limit: float, colour: str, *, behind: bool = 
 
 def _warmup(panel: Axes, block: int, change: float, limit: float, colour: str) -> None:
     """Mark a warm-up; one outside of the axes becomes an arrow at the edge with its value."""
-    outside = abs(change) > limit
+    outside = abs(change) > 0.9 * limit
     marker = ("^" if change > 0 else "v") if outside else "o"
     at = math.copysign(0.87 * limit, change) if outside else change
     panel.plot([block], [at], marker=marker, markersize=4.2, color=colour, markerfacecolor="none", linestyle="none")

@@ -29,13 +29,15 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
         return None
     unit = str(data.values(variants[0], metric)["unit"].iloc[0])
     values = [float(value) for item in variants for value in data.values(item, metric)["value"]]
-    with canvas.sheet(0.56 + canvas.ROW * len(variants) + 0.32) as figure:
-        panel = canvas.axes(figure, 0.56, canvas.ROW * len(variants))
+    cells = [value_cell(data.summary(item, metric)) for item in variants]
+    room = canvas.layout(variants, cells)
+    with canvas.sheet(0.56 + room.row * len(variants) + 0.32) as figure:
+        panel = canvas.axes(figure, 0.56, room.row * len(variants), room.names, room.values)
         canvas.rows(panel, variants)
-        axis = canvas.scale(panel, values, lambda value: canvas.tick(value, unit))
+        axis = canvas.scale(panel, values, unit)
         for place, item in enumerate(variants):
             _row(panel, place, item, data, metric)
-        canvas.gutter(panel, "median (95 % CI)", [value_cell(data.summary(item, metric)) for item in variants])
+        canvas.gutter(panel, "median (95 % CI)", cells)
         _legend(figure, warmups=bool(data.points["warmup"].any()))
         return canvas.finish(figure, _words(variants, data, metric, name, axis))
 

@@ -1,0 +1,118 @@
+"""Virtual machines through the lab's own libvirtd: a QEMU with the payload in it, made and ended by libvirt's API."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import libvirt
+
+from bench import proc
+from bench.engines import _domain, _evidence, _trial
+from bench.engines.base import Instance, Job
+from bench.errors import TargetUnavailable
+from bench.lab import Lab, guests, virt
+from bench.model import Facts, Phase, Target
+
+_CLEANUP_S = 30.0
+_REMEDY = "run 'tare provision libvirt' as root"
+
+
+class Libvirt:
+    """Transient machines: defined, started and gone again, as nothing of them is to outlive a run."""
+
+    phases = frozenset(Phase)
+    channel: Literal["datagram", "stream"] = "stream"
+
+    def __init__(self, target: Target, lab: Lab) -> None:
+        self.target = target
+        self._lab = lab
+
+    def prepare(self) -> Facts:
+        """Choose the accelerator, make the guest, start libvirtd, and prove by a minimal guest that all works."""
+        _ = self._lab.daemons  # without root there is nobody to start libvirtd
+        self._qemu_img = proc.find("qemu-img", _REMEDY)
+        verdict = guests.accelerator(self._lab)
+        accel = self.target.options.get("accel", verdict.name)
+        if accel == "kvm" and verdict.name != "kvm":
+            raise TargetUnavailable(f"KVM cannot run a guest here: {verdict.why}", "use accel=tcg, or a host with KVM")
+        machine = self.target.options.get("machine", "q35")
+        self._machine = _domain.Machine(accel, machine, guests.qemu())
+        self._settle(accel)
+        self._connection = _domain.connect(self._lab)
+        state = self._lab.paths.state
+        self._guest = guests.minimal(state)
+        _trial.run(self, self._lab)
+        if self.target.options["guest"] == "full":
+            self._guest = guests.full(state)
+        return self._facts(verdict)
+
+    def create(self, job: Job) -> Instance:
+        """Make the disk's writable layer, if there is a disk, and a machine that waits before its first instruction."""
+        self._lab.journal.add("domain", name=job.name)
+        home = self._home(job.name)
+        home.mkdir()
+        definition = _domain.domain_xml(job, self._guest, self._machine, home)
+        if self._guest.disk is not None:
+            _domain.make_overlay(self._qemu_img, self._guest.disk, home / _domain.DISK, job.timeout_s)
+        with _domain.limited(job.name, job.timeout_s):
+            flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY
+            domain = self._connection.createXML(definition, flags)
+        pid = _domain.pid_of(job.name)
+        handle = {"domain": domain, "pid": pid, "timeout_s": job.timeout_s}
+        console, log = home / _domain.CONSOLE, virt.log_of(self._lab, job.name)
+        return Instance(job.name, lambda: _evidence.family(pid), lambda: _domain.ended(pid, console, log), handle)
+
+    def start(self, instance: Instance) -> None:
+        """Let the machine run; returns when QEMU has started its processors."""
+        with _domain.limited(instance.name, instance.handle["timeout_s"]):
+            instance.handle["domain"].resume()
+
+    def evidence(self, instance: Instance) -> Mapping[str, str]:
+        """Ask the machine's QEMU what it is, and read the digests of what it runs.
+
+        The payload is proved by the file that the machine was booted from: the initramfs that holds it, or the disk
+        from which it was read back when it was put there.
+        """
+        with _domain.limited(instance.name, _CLEANUP_S):
+            found = _domain.live_facts(instance.handle["domain"], self._guest)
+        program = Path(f"/proc/{instance.handle['pid']}/exe")
+        return found | {"qemu_digest": _evidence.digest(program), "payload": self._guest.digests["payload"]}
+
+    def stop(self, instance: Instance) -> None:
+        """Have libvirt end QEMU: SIGTERM, after 10 s SIGKILL; it looks only every 200 ms whether that is gone."""
+        with _domain.limited(instance.name, _CLEANUP_S):
+            _domain.destroy(self._connection, instance.name)
+
+    def delete(self, name: str) -> None:
+        """End the machine if it still runs and remove its disk and logs; succeeds when there is none."""
+        home = self._home(name)
+        try:
+            with _domain.limited(name, _CLEANUP_S):
+                _domain.destroy(self._connection, name)
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+            virt.log_of(self._lab, name).unlink(missing_ok=True)
+
+    def _home(self, name: str) -> Path:
+        return self._lab.paths.run / "b" / name
+
+    def _settle(self, accel: str) -> None:
+        """Put every choice into the target, so that the label on each number is complete."""
+        options = {"guest": "minimal", **self.target.options, "accel": accel}
+        text = ",".join(f"{key}={options[key]}" for key in sorted(options))
+        self.target = replace(self.target, text=f"{self.target.engine}:{text}", options=options)
+
+    def _facts(self, verdict: guests.Accelerator) -> Facts:
+        with _domain.limited("", _CLEANUP_S):
+            versions = {"libvirt": self._connection.getLibVersion(), "qemu": self._connection.getVersion()}
+        values = {
+            name: f"{number // 10**6}.{number // 1000 % 1000}.{number % 1000}" for name, number in versions.items()
+        }
+        values |= {"qemu_digest": _evidence.digest(Path(self._machine.emulator)), "accel": self._machine.accel}
+        values |= {"accel_trial": verdict.why, "guest": self._guest.name, "machine": self._machine.machine}
+        values |= {f"guest_{name}": digest[:16] for name, digest in self._guest.digests.items()}
+        return Facts(values, frozenset(values) - {"accel_trial"})

@@ -1,0 +1,66 @@
+#!/bin/sh
+# kernel.sh FOLDER DIGEST "PACKAGE…": unpacks the first of these kernel packages that is available into FOLDER/kernel.
+#
+#   vmlinuz  version  modules/lib/modules/VERSION/  packages/*.deb|rpm  stamp (DIGEST, written last)
+#
+# Nothing is installed on the host. A killed run leaves a temporary folder, which the next one removes, and never a half kernel.
+set -eu
+folder=$1 digest=$2 names=$3
+
+exec 9>"$folder/.lock"
+flock 9
+rm -rf --one-file-system "$folder"/.kernel.*
+work=$(mktemp -d "$folder/.kernel.XXXXXX")
+trap 'rm -rf --one-file-system "$work"' EXIT
+trap 'exit 143' TERM INT HUP
+chmod 755 "$work"
+mkdir -p "$work/packages" "$work/root" "$work/modules/lib/modules"
+
+die() { echo "$*" >&2; exit 1; }
+
+unpack_deb() {
+  for name in $names; do
+    # A meta package depends on the image of one version, and that image may depend on a package of its modules.
+    image=$(apt-cache depends --no-recommends --no-suggests "$name" 2>/dev/null \
+      | sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1)
+    [ -n "$image" ] || continue
+    modules=$(apt-cache depends --no-recommends --no-suggests "$image" \
+      | sed -n 's/^ *Depends: \(linux-modules-[0-9][^ ]*\)$/\1/p' | head -n 1)
+    # shellcheck disable=SC2086 # there may be no package of modules
+    (cd "$work/packages" && apt-get download -q -o APT::Sandbox::User=root "$image" $modules >&2)
+    for package in "$work"/packages/*.deb; do dpkg-deb -x "$package" "$work/root"; done
+    return
+  done
+  die "none of these kernel packages is available from this host's apt sources: $names"
+}
+
+unpack_rpm() {
+  for name in $names; do
+    (cd "$work/packages" && dnf -q download --destdir . "$name" "${name%-core}-modules-core" >&2) || continue
+    for package in "$work"/packages/*.rpm; do (cd "$work/root" && rpm2cpio "$package" | cpio -idm --quiet); done
+    return
+  done
+  die "none of these kernel packages can be downloaded with this host's dnf: $names"
+}
+
+if command -v apt-get >/dev/null; then unpack_deb; else unpack_rpm; fi
+
+for tree in "$work"/root/lib/modules/* "$work"/root/usr/lib/modules/*; do
+  if [ -d "$tree/kernel" ]; then mv "$tree" "$work/modules/lib/modules/"; fi
+done
+version=$(ls "$work/modules/lib/modules")
+[ "$(echo "$version" | wc -w)" = 1 ] || die "one kernel version was expected in the packages, these are there: '$version'"
+for image in "$work/root/boot/vmlinuz-$version" "$work/modules/lib/modules/$version/vmlinuz"; do
+  if [ -f "$image" ]; then mv "$image" "$work/vmlinuz"; fi
+done
+[ -f "$work/vmlinuz" ] || die "the packages of kernel $version have no vmlinuz"
+chmod 644 "$work/vmlinuz"
+depmod -b "$work/modules" "$version"
+echo "$version" >"$work/version"
+rm -rf "$work/root"
+echo "$digest" >"$work/stamp"
+sync -f "$work/stamp"
+
+if [ -d "$folder/kernel" ]; then mv "$folder/kernel" "$work/old"; fi
+mv "$work" "$folder/kernel"
+rm -rf "$folder/kernel/old"

@@ -1,0 +1,44 @@
+"""The command line as a stranger uses it: a process of its own, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Tare = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def inventory() -> dict[str, str]:
+    """What a run must not change: mounts, namespaces, loop devices, control groups, interfaces, rules, processes of engines."""
+    commands = {
+        "mounts": ["cat", "/proc/self/mounts"],
+        "network namespaces": ["ip", "netns", "list"],
+        "interfaces": ["ip", "-o", "link"],
+        "loop devices": ["losetup", "-a"],
+        "control groups": ["find", "/sys/fs/cgroup", "-type", "d", "-path", "*tare*"],
+        "rules": ["iptables-save"],
+        "processes": ["pgrep", "-a", "-x", "dockerd|containerd|containerd-shim|libvirtd|virtlogd|qemu-system-x86|tare-payload"],
+    }
+    found = {}
+    for name, argv in commands.items():
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        found[name] = "\n".join(line for line in done.stdout.splitlines() if not line.startswith("#"))
+    return found
+
+
+@pytest.fixture
+def tare(tmp_path: Path) -> Tare:
+    """Run ``tare`` with these arguments in an empty folder."""
+
+    def run(*arguments: str, timeout_s: float = 300, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "bench", *arguments]
+        return subprocess.run(
+            argv, cwd=tmp_path, capture_output=True, text=True, timeout=timeout_s, check=False, env={**os.environ, **(env or {})}
+        )
+
+    return run

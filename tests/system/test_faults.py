@@ -1,0 +1,219 @@
+"""What goes wrong on real hosts: each a clear outcome, nothing lost, nothing left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import store
+from bench.lab.journal import read
+from bench.lab.paths import state_dir
+from tests.system.conftest import Tare, inventory
+
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
+
+
+@contextlib.contextmanager
+def background(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A run in the background; ended by its pid if the test does not."""
+    argv = [sys.executable, "-m", "bench", "run", *arguments]
+    with subprocess.Popen(argv, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=60)
+
+
+def until(condition: Callable[[], bool], what: str, timeout_s: float = 120) -> None:
+    """Wait for something that another process does."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {timeout_s} s in vain: {what}"
+        time.sleep(0.02)
+
+
+def lines(results: Path, name: str) -> list[str]:
+    return [line for path in results.glob(f"*/{name}") for line in path.read_text().splitlines()]
+
+
+def test_a_run_leaves_the_host_as_it_was(tare: Tare) -> None:
+    before = inventory()
+    done = tare("run", "startup", "-t", "host", "-t", "sandbox", "-t", "runc", "-t", "containerd", "-t", "docker", "--blocks", "2")
+    assert done.returncode == 0, done.stderr
+    assert inventory() == before
+
+
+def test_a_killed_run_is_swept_and_can_be_resumed(tare: Tare, tmp_path: Path) -> None:
+    before = inventory()
+    results = tmp_path / "results"
+    with background(tmp_path, "startup", "-t", "runc", "-t", "docker", "--blocks", "4", "--seed", "5") as process:
+        until(lambda: len(lines(results, store.OUTCOMES)) >= 8, "8 outcomes")
+        process.kill()
+        process.wait()
+    [journal] = (state_dir() / "journal").glob("*.jsonl")
+    assert {"owner", "cgroup", "folder"} <= {entry["kind"] for entry in read(journal)}
+    assert inventory()["processes"] != before["processes"], "the daemons of the killed run are still there"
+    dry = tare("sweep", "--dry-run")
+    assert "would be removed" in dry.stdout
+    assert journal.exists()
+    swept = tare("sweep")
+    assert (swept.returncode, "control group" in swept.stdout) == (0, True)
+    assert inventory() == before
+    assert tare("sweep").stdout == "nothing to sweep\n"
+
+    run = store.load(store.find(results, "latest"))
+    kept = len(store.outcomes(run))
+    shown = tare("show")
+    assert "did not finish" in shown.stdout + shown.stderr
+    again = tare("run", "--resume", run.run_id)
+    assert again.returncode == 0, again.stderr
+    whole = store.load(run.path)
+    order = store.outcomes(whole)["invocation"].tolist()
+    assert order == [item.index for item in store.plan(whole)], "the same schedule, each invocation once, in order"
+    assert kept < len(order)
+    assert whole.meta["state"] == "complete"
+    assert tare("run", "--resume", run.run_id).returncode == 2
+    assert inventory() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_what_it_measured(tare: Tare, tmp_path: Path, number: signal.Signals) -> None:
+    before = inventory()
+    with background(tmp_path, "startup", "-t", "runc", "--blocks", "50") as process:
+        until(lambda: len(lines(tmp_path / "results", store.OUTCOMES)) >= 6, "6 outcomes")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    run = store.load(store.find(tmp_path / "results", "latest"))
+    assert f"tare run --resume {run.run_id}" in out
+    assert out.split()[-1] == run.run_id
+    assert run.meta["state"] == "interrupted"
+    assert len(store.outcomes(run)) >= 6
+    assert inventory() == before
+
+
+def test_a_payload_that_never_gets_ready_is_a_timeout(tare: Tare, tmp_path: Path) -> None:
+    """The stand-in for a program that hangs: a wrapper around the runtime that stops the payload's second word."""
+    before = inventory()
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    (fake / "runc").write_text(
+        "#!/bin/sh\n"
+        'for a in "$@"; do [ "$p" = --bundle ] && sed -i \'s/"--sleep"/"--mute", "--sleep"/\' "$a/config.json"; p=$a; done\n'
+        f'exec {shutil.which("runc", path="/usr/sbin:/usr/bin")} "$@"\n'
+    )
+    (fake / "runc").chmod(0o755)
+    scenario = tmp_path / "mute.yaml"
+    scenario.write_text(
+        "name: mute\nmeasure: startup\ntitle: Never ready\ntargets: [host, runc]\nbaseline: host\nblocks: 2\n"
+        "warmup_blocks: 0\ntimeout_s: 2\nprimary: [startup.ready_s]\n"
+    )
+    done = tare("run", str(scenario), env={"PATH": f"{fake}:{os.environ['PATH']}"})
+    assert done.returncode == 4, done.stderr
+    run = store.load(store.find(tmp_path / "results", "latest"))
+    found = store.outcomes(run).set_index("target")
+    assert found.loc["runc", "status"].tolist() == ["timeout", "timeout"]
+    assert "'ready' did not come within" in found.loc["runc", "reason"].iloc[0]
+    assert set(store.measurements(run)["target"]) == {"host", "null", "sentinel"}
+    assert inventory() == before
+
+
+def test_a_daemon_that_dies_in_mid_run_costs_its_own_numbers_only(tare: Tare, tmp_path: Path) -> None:
+    before = inventory()
+    results = tmp_path / "results"
+    with background(tmp_path, "startup", "-t", "docker", "-t", "runc", "--blocks", "6", "--warmup", "0") as process:
+        until(lambda: len(lines(results, store.OUTCOMES)) >= 6, "6 outcomes")
+        [pid] = [
+            int(path.parent.name)
+            for path in Path("/proc").glob("[0-9]*/cmdline")
+            if b"dockerd" in path.read_bytes().split(b"\0")[0] and str(state_dir()).encode() in path.read_bytes()
+        ]
+        os.kill(pid, signal.SIGKILL)
+        out, err = process.communicate(timeout=200)
+    assert process.returncode == 4, err
+    found = store.outcomes(store.load(store.find(results, "latest")))
+    docker = found[found["target"] == "docker"]
+    assert {"ok", "failed"} == set(docker["status"])
+    assert "dockerd" in docker[docker["status"] == "failed"]["reason"].iloc[-1]
+    assert set(found[found["target"] != "docker"]["status"]) == {"ok"}
+    assert len(found) == 6 * 5
+    assert "invocations failed" in out
+    assert inventory() == before
+
+
+def test_a_full_disk_stops_the_run_and_loses_nothing(tare: Tare, tmp_path: Path) -> None:
+    before = inventory()
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", small], check=True)
+    try:
+        done = tare("run", "startup", "-t", "host", "--blocks", "200", "--results", str(small / "results"))
+        assert done.returncode == 4, done.stderr
+        assert "No space left on device" in done.stderr
+        assert "Traceback" not in done.stderr
+        run = store.load(store.find(small / "results", "latest"))
+        numbers = store.measurements(run)
+        assert len(numbers) > 10
+        assert set(numbers["invocation"]) <= set(store.outcomes(run)["invocation"])
+    finally:
+        subprocess.run(["umount", small], check=True)
+    assert inventory() == before
+
+
+def test_an_asked_target_that_cannot_run_is_refused_before_anything_is_measured(tare: Tare, tmp_path: Path) -> None:
+    empty = {"PATH": f"{tmp_path}/nothing:/usr/bin"}
+    done = tare("run", "startup", "-t", "host", "-t", "crun", env=empty) if not shutil.which("crun", path="/usr/bin") else None
+    done = done or tare("run", "startup", "-t", "host", "-t", "libvirt:accel=kvm,guest=minimal")
+    if done.returncode == 0:
+        pytest.skip("every target can run on this host: there is nothing to refuse")
+    assert done.returncode == 3, done.stderr
+    assert "is unavailable here" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_two_runs_at_once_would_measure_each_other(tare: Tare, tmp_path: Path) -> None:
+    with background(tmp_path, "startup", "-t", "host", "--blocks", "2000") as process:
+        until(lambda: bool(lines(tmp_path / "results", store.OUTCOMES)), "an outcome")
+        done = tare("run", "startup", "-t", "host")
+        assert done.returncode == 3
+        assert "another run uses the lab" in done.stderr
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+def test_without_root_the_host_is_measured_and_the_rest_is_named(tmp_path: Path) -> None:
+    """In a user namespace as user 1000, without any privilege over the host: what needs root is named with its remedy."""
+    argv = ["unshare", "--user", "--map-user=1000", "--map-group=1000", sys.executable, "-m", "bench"]
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TARE_STATE": str(tmp_path / "s")}
+    command = [*argv, "run", "startup", "--blocks", "2", "--warmup", "0"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 0, done.stderr
+    run = store.load(store.find(tmp_path / "results", "latest"))
+    assert {"host", "null", "sentinel"} <= set(store.measurements(run)["target"])
+    reasons = {item.target: (item.reason, item.remedy) for item in store.skipped(run)}
+    assert "need root" in reasons["docker"][0]
+    assert "sudo" in reasons["docker"][1]
+    assert f"not measured: docker: {reasons['docker'][0]}" in done.stderr
+    assert run.meta["facts"]["privilege"] == "user"
+
+
+def test_doctor_proves_each_target_and_names_what_is_missing(tare: Tare) -> None:
+    before = inventory()
+    done = tare("doctor", "--json", "-t", "host", "-t", "sandbox", "-t", "runc", "-t", "docker:network=none")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert all(item["ok"] and "ready" in item["says"] for item in found["targets"])
+    assert {"load", "bare metal"} <= {item["name"] for item in found["noise"]}
+    assert inventory() == before
