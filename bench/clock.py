@@ -80,6 +80,7 @@ class Channel:
         self.stamps: dict[Phase, float] = {}
         self.arrived = threading.Condition()
         self.sockets: list[socket.socket] = []
+        self.closed = False
 
     def receive(self, data: bytes, at: float) -> None:
         """Take what arrived at ``at``; unknown bytes (a console's noise) are not ours and are left out."""
@@ -147,7 +148,9 @@ class EventHub:
             UsageError: The path is too long for a unix socket.
         """
         if len(os.fsencode(path)) > _SUN_PATH_MAX:
-            msg = f"'{path}' is longer than a unix socket's path may be ({_SUN_PATH_MAX} bytes); use a shorter TARE_STATE"
+            msg = (
+                f"'{path}' is longer than a unix socket's path may be ({_SUN_PATH_MAX} bytes); use a shorter TARE_STATE"
+            )
             raise UsageError(msg)
         channel = Channel(path, kind)
         server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if kind == "datagram" else socket.SOCK_STREAM)
@@ -164,16 +167,24 @@ class EventHub:
             path.unlink(missing_ok=True)
 
     def _add(self, channel: Channel, sock: socket.socket) -> None:
-        channel.sockets.append(sock)
         with self._lock:
+            if channel.closed:  # somebody connected while the channel was being dropped
+                sock.close()
+                return
+            channel.sockets.append(sock)
             self._selector.register(sock, selectors.EVENT_READ, (channel, sock))
 
     def _drop(self, channel: Channel) -> None:
         with self._lock:
+            channel.closed = True
             for sock in channel.sockets:
-                with contextlib.suppress(KeyError, ValueError):
-                    self._selector.unregister(sock)
-                sock.close()
+                self._forget(sock)
+
+    def _forget(self, sock: socket.socket) -> None:
+        """Stop watching a socket and close it; nothing happens when that was done before. Needs the lock."""
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(sock)
+        sock.close()
 
     def _loop(self) -> None:
         with contextlib.suppress(OSError):
@@ -181,23 +192,25 @@ class EventHub:
             self.priority = "fifo"
         self._started.set()
         while True:
-            for key, _ in self._selector.select():
+            ready = self._selector.select()
+            woken = now_s()
+            for key, _ in ready:
                 if key.data is None:
                     return
                 channel, sock = key.data
                 with contextlib.suppress(OSError):  # closed by _drop between select and here
-                    self._receive(channel, sock)
+                    self._receive(channel, sock, woken)
 
-    def _receive(self, channel: Channel, sock: socket.socket) -> None:
+    def _receive(self, channel: Channel, sock: socket.socket, woken: float) -> None:
         if channel.kind == "stream" and sock is channel.sockets[0]:
             connection, _ = sock.accept()
             connection.setblocking(False)
             self._add(channel, connection)
             return
         data = sock.recv(4096)
-        at = now_s()
         if data:
-            channel.receive(data, at)
+            # A datagram is what woke the thread; a stream may hold more than that by now.
+            channel.receive(data, woken if channel.kind == "datagram" else now_s())
         else:
             with self._lock:
-                self._selector.unregister(sock)
+                self._forget(sock)

@@ -35,7 +35,10 @@ def build(scenarios: Sequence[Scenario], seed: int) -> list[Invocation]:
 def variants(scenario: Scenario) -> list[Variant]:
     """Return targets × parameters; the null control has the baseline's parameters, the sentinel none."""
     names = sorted(scenario.params)
-    sets = [dict(zip(names, values, strict=True)) for values in itertools.product(*(scenario.params[name] for name in names))]
+    sets = [
+        dict(zip(names, values, strict=True))
+        for values in itertools.product(*(scenario.params[name] for name in names))
+    ]
     targets = [target.text for target in scenario.targets] + ([NULL] if scenario.null_target else [])
     found: list[Variant] = [(target, params) for target in targets for params in sets]
     return [*found, (SENTINEL, {})] if scenario.sentinel else found

@@ -82,8 +82,14 @@ def trial(engine: Engine, lab: Lab, hub: EventHub, number: int, timeout_s: float
             finally:
                 engine.delete(name)
     except TareError as error:
-        return Verdict(text, ok=False, says=str(error), remedy="read the reason; the engine is installed but does not work here")
-    shown = [f"{key} {evidence[key][:40]}" for key in ("runtime", "accel", "network", "storage", "snapshotter") if key in evidence]
+        return Verdict(
+            text, ok=False, says=str(error), remedy="read the reason; the engine is installed but does not work here"
+        )
+    shown = [
+        f"{key} {evidence[key][:40]}"
+        for key in ("runtime", "accel", "network", "storage", "snapshotter")
+        if key in evidence
+    ]
     return Verdict(text, ok=True, says="; ".join(["started, ready, stopped, deleted", *shown]))
 
 
@@ -114,33 +120,56 @@ def _load() -> Verdict:
     one = float(_read("/proc/loadavg").split()[0])
     limit = 0.5 * int(host().values.get("cpu.usable", "1"))
     remedy = "" if one < limit else "wait until the host is idle, or stop what else runs"
-    return Verdict("load", ok=one < limit, says=f"{one:.2f} runnable on average over a minute, {limit:g} is the limit", remedy=remedy)
+    return Verdict(
+        "load",
+        ok=one < limit,
+        says=f"{one:.2f} runnable on average over a minute, {limit:g} is the limit",
+        remedy=remedy,
+    )
 
 
 def _steal() -> Verdict:
     fields = [int(value) for value in _read("/proc/stat").splitlines()[0].split()[1:]]
     share = fields[7] / max(1, sum(fields[:8]))
-    remedy = "" if share < 0.005 else "this is a virtual machine that shares its CPUs: prefer bare metal, more blocks otherwise"
-    return Verdict("steal", ok=share < 0.005, says=f"{100 * share:.2f} % of CPU time since boot went to other guests", remedy=remedy)
+    remedy = (
+        ""
+        if share < 0.005
+        else "this is a virtual machine that shares its CPUs: prefer bare metal, more blocks otherwise"
+    )
+    return Verdict(
+        "steal",
+        ok=share < 0.005,
+        says=f"{100 * share:.2f} % of CPU time since boot went to other guests",
+        remedy=remedy,
+    )
 
 
 def _swap(facts: Mapping[str, str]) -> Verdict:
     size = facts.get("memory.swap", "0 kB")
     used = size.split()[0] != "0"
-    return Verdict("swap", ok=not used, says=f"{size} of swap", remedy="swapoff -a during memory measurements" if used else "")
+    return Verdict(
+        "swap", ok=not used, says=f"{size} of swap", remedy="swapoff -a during memory measurements" if used else ""
+    )
 
 
 def _ksm(facts: Mapping[str, str]) -> Verdict | None:
     if "memory.ksm" not in facts:
         return None
     on = facts["memory.ksm"] == "1"
-    return Verdict("page merging", ok=not on, says=f"KSM is {'on' if on else 'off'}", remedy="echo 0 > /sys/kernel/mm/ksm/run" if on else "")
+    return Verdict(
+        "page merging",
+        ok=not on,
+        says=f"KSM is {'on' if on else 'off'}",
+        remedy="echo 0 > /sys/kernel/mm/ksm/run" if on else "",
+    )
 
 
 def _virtual(facts: Mapping[str, str]) -> Verdict:
     where = facts.get("hypervisor", "none")
     bare = where == "none"
-    remedy = "" if bare else "ratios between targets hold roughly, those of virtual machines do not: measure on bare metal"
+    remedy = (
+        "" if bare else "ratios between targets hold roughly, those of virtual machines do not: measure on bare metal"
+    )
     return Verdict("bare metal", ok=bare, says="yes" if bare else f"no, under a hypervisor ({where})", remedy=remedy)
 
 
@@ -150,7 +179,9 @@ def _pressure() -> Verdict | None:
         return None
     some = float(text.split("avg10=")[1].split()[0])
     remedy = "" if some < 5 else "something else uses the CPU right now"
-    return Verdict("CPU pressure", ok=some < 5, says=f"{some:g} % of the last 10 s somebody waited for a CPU", remedy=remedy)
+    return Verdict(
+        "CPU pressure", ok=some < 5, says=f"{some:g} % of the last 10 s somebody waited for a CPU", remedy=remedy
+    )
 
 
 def _read(path: str) -> str:

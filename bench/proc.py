@@ -7,6 +7,7 @@ small C program, so the harness's own size is not part of what is measured. No s
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import resource
 import select
@@ -20,7 +21,18 @@ from pathlib import Path
 from bench.clock import now_s
 from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "http_proxy", "https_proxy", "no_proxy")
+_INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
 
 
 @dataclass(frozen=True)
@@ -158,8 +170,7 @@ def spawn(
     Raises:
         InvocationFailed: The system did not start it.
     """
-    actions: list[tuple[object, ...]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
-    actions += [_output(1, stdout), _output(2, stderr)]
+    actions = [(os.POSIX_SPAWN_DUP2, _nowhere(), 0), _output(1, stdout), _output(2, stderr)]
     actions += [(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in (keep or {}).items()]
     try:
         pid = os.posix_spawn(
@@ -177,11 +188,16 @@ def spawn(
     return Process(tuple(argv), pid)
 
 
+@functools.cache
+def _nowhere() -> int:
+    """Return the one descriptor of /dev/null that every child's unused streams are copies of."""
+    return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+
+
 def _output(descriptor: int, to: Path | int | None) -> tuple[object, ...]:
-    if isinstance(to, int):
-        return (os.POSIX_SPAWN_DUP2, to, descriptor)
-    path = os.devnull if to is None else os.fspath(to)
-    return (os.POSIX_SPAWN_OPEN, descriptor, path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    if isinstance(to, Path):
+        return (os.POSIX_SPAWN_OPEN, descriptor, os.fspath(to), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    return (os.POSIX_SPAWN_DUP2, _nowhere() if to is None else to, descriptor)
 
 
 def run(argv: Sequence[str], *, timeout_s: float, env: Mapping[str, str] | None = None) -> Completed:

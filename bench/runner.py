@@ -146,7 +146,9 @@ def _settle(lab: Lab, before: Mapping[str, int]) -> list[str]:
         sleep_s(0.005)
 
 
-def _measurements(context: Context, invocation: Invocation, reading: Reading | None, outcome: Outcome) -> list[Measurement]:
+def _measurements(
+    context: Context, invocation: Invocation, reading: Reading | None, outcome: Outcome
+) -> list[Measurement]:
     if reading is None:
         return []
     at_s = (outcome.request_mono_s or now_s()) - context.began_s

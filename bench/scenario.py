@@ -28,7 +28,9 @@ class _Strict(BaseModel):
 class ScenarioFile(_Strict):
     """A scenario file: what to compare."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", description="Lower case, digits and '-'; how it is called")]
+    name: Annotated[
+        str, Field(pattern=r"^[a-z][a-z0-9-]*$", description="Lower case, digits and '-'; how it is called")
+    ]
     measure: Annotated[str, Field(description="Procedure that measures it, for example 'startup'")]
     title: Annotated[str, Field(min_length=1, description="One line for people")]
     description: Annotated[str, Field(description="Why it is measured and how to read it")] = ""
@@ -64,7 +66,11 @@ class SuiteFile(_Strict):
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of scenario and suite files."""
     parts = {"scenario": ScenarioFile.model_json_schema(), "suite": SuiteFile.model_json_schema()}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Tare scenario or suite", "oneOf": list(parts.values())}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Tare scenario or suite",
+        "oneOf": list(parts.values()),
+    }
 
 
 def parse_target(text: str) -> Target:
@@ -144,8 +150,14 @@ def load(path: Path) -> list[Scenario]:
     return [_scenario(document)]
 
 
-def override(scenario: Scenario, *, targets: Sequence[str] = (), params: Mapping[str, Sequence[ParamValue]] | None = None,
-             blocks: int | None = None, warmup_blocks: int | None = None) -> Scenario:
+def override(
+    scenario: Scenario,
+    *,
+    targets: Sequence[str] = (),
+    params: Mapping[str, Sequence[ParamValue]] | None = None,
+    blocks: int | None = None,
+    warmup_blocks: int | None = None,
+) -> Scenario:
     """Return the scenario with what the command line asks for instead of what its file says.
 
     The baseline stays when it is among the targets; else it is added, since a ratio needs it.
@@ -153,7 +165,9 @@ def override(scenario: Scenario, *, targets: Sequence[str] = (), params: Mapping
     Raises:
         UsageError: A target or parameter is unknown.
     """
-    changed = dataclasses.replace(scenario, params={**scenario.params, **procedures.check_params(scenario.procedure, params or {})})
+    changed = dataclasses.replace(
+        scenario, params={**scenario.params, **procedures.check_params(scenario.procedure, params or {})}
+    )
     if targets:
         chosen = list(dict.fromkeys(parse_target(text).text for text in targets))
         changed = dataclasses.replace(changed, targets=tuple(parse_target(text) for text in chosen))
@@ -171,8 +185,13 @@ def _with_changes(entry: SuiteEntry, document: Document, at: tuple[str | int, ..
         name = entry.scenario
         beside = document.path.parent / name
         base = load(beside if beside.is_file() else find(name, "scenario"))[0]
-        return override(base, targets=entry.targets or (), params=_lists(entry.params or {}), blocks=entry.blocks,
-                        warmup_blocks=entry.warmup_blocks)
+        return override(
+            base,
+            targets=entry.targets or (),
+            params=_lists(entry.params or {}),
+            blocks=entry.blocks,
+            warmup_blocks=entry.warmup_blocks,
+        )
     except ScenarioError:
         raise
     except UsageError as error:
@@ -194,12 +213,25 @@ def _scenario(document: Document) -> Scenario:
     for index, name in enumerate(file.primary):
         if name not in METRICS:
             raise document.error(("primary", index), unknown("metric", name, METRICS))
-    params = document.checked(("params",), lambda given: procedures.check_params(file.measure, given), _lists(file.params))
+    params = document.checked(
+        ("params",), lambda given: procedures.check_params(file.measure, given), _lists(file.params)
+    )
     return Scenario(
-        name=file.name, procedure=file.measure, title=file.title, description=file.description.strip(),
-        targets=tuple(targets), baseline=baseline, params=params, blocks=file.blocks, warmup_blocks=file.warmup_blocks,
-        timeout_s=file.timeout_s, primary=tuple(file.primary), null_target=file.null_target, sentinel=file.sentinel,
-        digest=hashlib.sha256(document.text).hexdigest(), path=str(document.path),
+        name=file.name,
+        procedure=file.measure,
+        title=file.title,
+        description=file.description.strip(),
+        targets=tuple(targets),
+        baseline=baseline,
+        params=params,
+        blocks=file.blocks,
+        warmup_blocks=file.warmup_blocks,
+        timeout_s=file.timeout_s,
+        primary=tuple(file.primary),
+        null_target=file.null_target,
+        sentinel=file.sentinel,
+        digest=hashlib.sha256(document.text).hexdigest(),
+        path=str(document.path),
     )
 
 

@@ -85,7 +85,15 @@ def run(order: Order, watcher: Watcher) -> Result:
         writer = store.RunWriter.create(order.results, meta, invocations)
         watcher.planned(run_id, skipped, invocations, len(invocations))
         engines = {engine.target.text: engine for engine in prepared.engines.values()}
-        context = _context(run_id, scenarios, engines, lab, hub, writer, float(meta["started_mono_s"]))
+        context = _context(
+            run_id=run_id,
+            scenarios=scenarios,
+            engines=engines,
+            lab=lab,
+            hub=hub,
+            writer=writer,
+            began_s=float(meta["started_mono_s"]),
+        )
         return _execute(context, invocations, watcher, meta)
 
 
@@ -117,7 +125,15 @@ def resume(folder: Path, watcher: Watcher) -> Result:
         watcher.planned(found.run_id, store.skipped(found), left, len(every))
         engines = {engine.target.text: engine for engine in prepared.engines.values()}
         # at_s goes on from where the first part stopped counting, on the same boot's clock
-        context = _context(found.run_id, scenarios, engines, lab, hub, writer, float(found.meta["started_mono_s"]))
+        context = _context(
+            run_id=found.run_id,
+            scenarios=scenarios,
+            engines=engines,
+            lab=lab,
+            hub=hub,
+            writer=writer,
+            began_s=float(found.meta["started_mono_s"]),
+        )
         return _execute(context, left, watcher, found.meta)
 
 
@@ -228,7 +244,7 @@ def _scenario_from(name: str, meta: Mapping[str, Any]) -> Scenario:
     return Scenario(**given)
 
 
-def _context(run_id: str, scenarios: Sequence[Scenario], engines: Mapping[str, Engine], lab: Lab, hub: EventHub,
+def _context(*, run_id: str, scenarios: Sequence[Scenario], engines: Mapping[str, Engine], lab: Lab, hub: EventHub,
              writer: store.RunWriter, began_s: float) -> runner.Context:  # fmt: skip
     return runner.Context(
         run_id=run_id,
@@ -242,7 +258,9 @@ def _context(run_id: str, scenarios: Sequence[Scenario], engines: Mapping[str, E
     )
 
 
-def _execute(context: runner.Context, invocations: Sequence[Invocation], watcher: Watcher, meta: Mapping[str, Any]) -> Result:
+def _execute(
+    context: runner.Context, invocations: Sequence[Invocation], watcher: Watcher, meta: Mapping[str, Any]
+) -> Result:
     result = Result(context.run_id, context.writer.path)
     begin = now_s()
     harness = 0.0

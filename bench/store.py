@@ -181,7 +181,9 @@ def load(path: Path) -> Run:
         raise UsageError(msg)
     warnings = []
     if meta.get("state") != RunState.COMPLETE:
-        warnings.append(f"the run did not finish (state: {meta.get('state')}); 'tare run --resume {meta['run_id']}' goes on")
+        warnings.append(
+            f"the run did not finish (state: {meta.get('state')}); 'tare run --resume {meta['run_id']}' goes on"
+        )
     return Run(path, meta, tuple(warnings))
 
 

@@ -33,4 +33,4 @@ def state(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("TARE_STATE", str(built_state))
     yield built_state
     assert not list((built_state / "journal").glob("*")), "a test left a journal: something was not removed"
-    assert not [path for path in (built_state / "run").glob("*")], "a test left a run's folder"
+    assert not list((built_state / "run").glob("*")), "a test left a run's folder"

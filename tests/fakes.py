@@ -41,7 +41,13 @@ def small(targets: list[str], **changes: object) -> Scenario:
     """The startup scenario over fake targets, without controls unless asked for."""
     base = scenario.load(scenario.find("startup"))[0]
     parsed = tuple(scenario.parse_target(text) for text in targets)
-    defaults: dict[str, object] = {"null_target": False, "sentinel": False, "blocks": 2, "warmup_blocks": 1, "timeout_s": 0.3}
+    defaults: dict[str, object] = {
+        "null_target": False,
+        "sentinel": False,
+        "blocks": 2,
+        "warmup_blocks": 1,
+        "timeout_s": 0.3,
+    }
     return dataclasses.replace(base, targets=parsed, baseline=parsed[0].text, **{**defaults, **changes})  # type: ignore[arg-type]
 
 

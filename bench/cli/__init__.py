@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from bench import __version__
-from bench.errors import TargetUnavailable, TareError
+from bench.errors import TareError, TargetUnavailable
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("bench.cli.host", "Say what can run here, proved by doing it, and why the rest cannot."),
@@ -34,10 +34,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 
 
 class _Lazy(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(import_module(_COMMANDS[cmd_name][0]), f"{cmd_name}_command")
@@ -52,7 +52,7 @@ class _Lazy(click.Group):
             raise UsageError(unknown("command", args[0], _COMMANDS))
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, short) for name, (_, short) in _COMMANDS.items()])
 
@@ -60,7 +60,7 @@ class _Lazy(click.Group):
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="tare")
 def tare() -> None:
-    """Measure what isolation costs on this host.
+    r"""Measure what isolation costs on this host.
 
     Virtual machines, Docker, containerd, OCI runtimes, namespaces and the bare host, with one program, one clock and
     one definition of ready, interleaved, with proof of what ran and with confidence intervals.
@@ -76,7 +76,7 @@ def tare() -> None:
     """
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return an ending
     """Run one command line and return its exit code; every error is one sentence on standard error."""
     try:
         result = tare.main(args=list(arguments), prog_name="tare", standalone_mode=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from bench.preflight import Verdict
+from bench.provision import TaskEvent
 
 
 @click.command("doctor")
@@ -23,7 +25,9 @@ def doctor_command(targets: Sequence[str], as_json: bool) -> int:
     """
     from bench import preflight, scenario, session  # noqa: PLC0415
 
-    wanted = [scenario.parse_target(text) for text in targets] or list(scenario.load(scenario.find("startup"))[0].targets)
+    wanted = [scenario.parse_target(text) for text in targets] or list(
+        scenario.load(scenario.find("startup"))[0].targets
+    )
     with session.open_lab(session.make_id()) as (lab, hub):
         verdicts = []
         for number, target in enumerate(wanted):
@@ -34,13 +38,17 @@ def doctor_command(targets: Sequence[str], as_json: bool) -> int:
     noise = preflight.noise()
     if as_json:
         parts = {"targets": verdicts, "noise": noise}
-        click.echo(json.dumps({key: [dataclasses.asdict(one) for one in found] for key, found in parts.items()}, indent=1))
+        click.echo(
+            json.dumps({key: [dataclasses.asdict(one) for one in found] for key, found in parts.items()}, indent=1)
+        )
     else:
         click.echo("\nHow quiet is this host?")
         for verdict in noise:
             _print(verdict)
         good = sum(verdict.ok for verdict in verdicts)
-        click.echo(f"\n{good} of {len(verdicts)} targets run here, {sum(one.ok for one in noise)} of {len(noise)} noise checks are fine")
+        click.echo(
+            f"\n{good} of {len(verdicts)} targets run here, {sum(one.ok for one in noise)} of {len(noise)} noise checks are fine"
+        )
     return 3 if targets and not all(verdict.ok for verdict in verdicts) else 0
 
 
@@ -53,11 +61,38 @@ def _print(verdict: Verdict) -> None:
 
 @click.command("provision")
 @click.argument("engines", nargs=-1, metavar="[ENGINE…]")
-@click.option("-i", "--inventory", type=click.Path(path_type=Path, exists=True), help="Inventory; default this host.")
+@click.option("-i", "--inventory", type=click.Path(path_type=Path), help="Ansible inventory; default this host.")
 @click.option("--check", is_flag=True, help="Say what would change; change nothing.")
 def provision_command(engines: Sequence[str], inventory: Path | None, check: bool) -> int:
-    """Install and configure engines with Ansible; a second run changes nothing."""
-    raise NotImplementedError
+    """Install and configure engines with Ansible; a second run changes nothing.
+
+    Without an ENGINE all of them. Needs root on the host that is provisioned.
+    """
+    from bench import provision  # noqa: PLC0415
+
+    result = provision.provision(engines, inventory=inventory, check=check, on_event=_show_task)
+    for host, counts in sorted(result.hosts.items()):
+        told = f"ok={counts.ok} changed={counts.changed} skipped={counts.skipped} failed={counts.failures}"
+        click.echo(f"{host}: {told}" + (f" unreachable={counts.unreachable}" if counts.unreachable else ""))
+    for task in result.failed:
+        click.echo(f"{task.host}: {task.role}: {task.task}: {task.status}\n{task.message}", err=True)
+    if result.failed:
+        click.echo(f"Ansible's own output is in {result.log}", err=True)
+    else:
+        result.log.unlink(missing_ok=True)
+    return 4 if result.failed else 0
+
+
+def _show_task(task: TaskEvent) -> None:
+    """Print a line a task: what starts where a terminal waits for it, and how it ended."""
+    name = f"{task.role}: {task.task}" if task.role else task.task
+    if task.status == "started":
+        if sys.stdout.isatty():
+            click.echo(f"{name} …\r", nl=False)
+        return
+    colour = {"ok": "green", "changed": "cyan", "skipped": "bright_black"}.get(task.status, "red")
+    note = f"  {task.message.splitlines()[-1]}" if task.message and task.status == "ok" else ""
+    click.echo(f"{click.style(f'{task.status:<11}', fg=colour)} {name}{note}")
 
 
 @click.command("sweep")

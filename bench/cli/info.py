@@ -42,7 +42,9 @@ def _scenarios() -> list[dict[str, Any]]:
     for name, path in scenario.names("scenario").items():
         one = scenario.load(path)[0]
         targets = [target.text for target in one.targets]
-        rows.append({"name": name, "about": one.title, "description": one.description, "targets": targets, "blocks": one.blocks})
+        rows.append(
+            {"name": name, "about": one.title, "description": one.description, "targets": targets, "blocks": one.blocks}
+        )
     return rows
 
 
@@ -60,7 +62,8 @@ def _metrics() -> list[dict[str, Any]]:
     from bench.units import METRICS  # noqa: PLC0415
 
     return [
-        {**dataclasses.asdict(one), "about": f"{one.unit}, {one.better} is better: {one.title}"} for one in METRICS.values()
+        {**dataclasses.asdict(one), "about": f"{one.unit}, {one.better} is better: {one.title}"}
+        for one in METRICS.values()
     ]
 
 
@@ -78,7 +81,7 @@ def schema_command() -> None:
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion_command(shell: str) -> None:
-    """Print the shell's completion script.
+    r"""Print the shell's completion script.
 
     \b
     bash: eval "$(tare completion bash)"

@@ -18,7 +18,11 @@ from bench.errors import UsageError
 from bench.model import ParamValue, Scenario
 
 RESULTS = click.option(
-    "--results", type=click.Path(path_type=Path, file_okay=False), default=Path("results"), show_default=True, help="Results folder."
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Results folder.",
 )
 
 
@@ -27,11 +31,29 @@ def _choices(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
             click.argument("names", nargs=-1, metavar="SCENARIO|SUITE…"),
-            click.option("-t", "--target", "targets", multiple=True, metavar="TARGET", help="Measure only this target (repeatable)."),
-            click.option("-p", "--param", "params", multiple=True, metavar="KEY=V1,V2", help="Values of a parameter (repeatable)."),
-            click.option("--blocks", type=click.IntRange(1, 10_000), help="Measured blocks instead of the file's number."),
+            click.option(
+                "-t",
+                "--target",
+                "targets",
+                multiple=True,
+                metavar="TARGET",
+                help="Measure only this target (repeatable).",
+            ),
+            click.option(
+                "-p",
+                "--param",
+                "params",
+                multiple=True,
+                metavar="KEY=V1,V2",
+                help="Values of a parameter (repeatable).",
+            ),
+            click.option(
+                "--blocks", type=click.IntRange(1, 10_000), help="Measured blocks instead of the file's number."
+            ),
             click.option("--warmup", type=click.IntRange(0, 100), help="Warm-up blocks instead of the file's number."),
-            click.option("--seed", type=click.IntRange(min=0), help="Seed of the order; drawn and recorded when left out."),
+            click.option(
+                "--seed", type=click.IntRange(min=0), help="Seed of the order; drawn and recorded when left out."
+            ),
             click.option("--json", "as_json", is_flag=True, help="Print JSON."),
         )
     ):
@@ -41,7 +63,7 @@ def _choices(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("plan")
 @_choices
-def plan_command(names: Sequence[str], targets: Sequence[str], params: Sequence[str], blocks: int | None,
+def plan_command(*, names: Sequence[str], targets: Sequence[str], params: Sequence[str], blocks: int | None,
                  warmup: int | None, seed: int | None, as_json: bool) -> None:  # fmt: skip
     """Print the seeded list of invocations; touches nothing.
 
@@ -51,7 +73,9 @@ def plan_command(names: Sequence[str], targets: Sequence[str], params: Sequence[
     chosen = _seed(seed)
     invocations = plan.build(scenarios, chosen)
     if as_json:
-        click.echo(json.dumps({"seed": chosen, "invocations": [dataclasses.asdict(item) for item in invocations]}, indent=1))
+        click.echo(
+            json.dumps({"seed": chosen, "invocations": [dataclasses.asdict(item) for item in invocations]}, indent=1)
+        )
         return
     for item in invocations:
         given = " ".join(f"{key}={value}" for key, value in item.params.items())
@@ -65,9 +89,9 @@ def plan_command(names: Sequence[str], targets: Sequence[str], params: Sequence[
 @RESULTS
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for run.json (repeatable).")
 @click.option("--resume", "resumed", metavar="RUN", help="Go on with a run that was cut off.")
-def run_command(names: Sequence[str], targets: Sequence[str], params: Sequence[str], blocks: int | None, warmup: int | None,
+def run_command(*, names: Sequence[str], targets: Sequence[str], params: Sequence[str], blocks: int | None, warmup: int | None,
                 seed: int | None, as_json: bool, results: Path, tags: Sequence[str], resumed: str | None) -> int:  # fmt: skip
-    """Measure scenarios or suites by name or YAML file; prints the run id last.
+    r"""Measure scenarios or suites by name or YAML file; prints the run id last.
 
     \b
     Examples:
@@ -83,7 +107,9 @@ def run_command(names: Sequence[str], targets: Sequence[str], params: Sequence[s
         else:
             scenarios = _scenarios(names, targets, params, blocks, warmup)
             explicit = frozenset(scenario.parse_target(text).text for text in targets)
-            order = session.Order(scenarios, explicit, _seed(seed), results, _pairs("--tag", tags), ["tare", *sys.argv[1:]])
+            order = session.Order(
+                scenarios, explicit, _seed(seed), results, _pairs("--tag", tags), ["tare", *sys.argv[1:]]
+            )
             result = session.run(order, watch)
     return _ending(result, as_json)
 
@@ -95,9 +121,12 @@ def _ending(result: session.Result, as_json: bool) -> int:
                                "failed": result.failed, "interrupted": result.interrupted, "exit_code": code}))  # fmt: skip
         return code
     if result.interrupted:
-        click.echo(f"interrupted ({result.interrupted}); what was measured is kept, go on with: tare run --resume {result.run_id}")
+        click.echo(
+            f"interrupted ({result.interrupted}); what was measured is kept, go on with: tare run --resume {result.run_id}"
+        )
     elif result.failed:
-        click.echo(f"{result.failed} of {result.measured} invocations failed; 'tare show {result.run_id}' counts them, the report says why")
+        said = f"{result.failed} of {result.measured} invocations failed"
+        click.echo(f"{said}; 'tare show {result.run_id}' counts them, the report says why")
     click.echo(f"results in {result.folder}")
     click.echo(f"run {result.run_id}")
     return code

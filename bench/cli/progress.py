@@ -26,7 +26,9 @@ def watcher(*, as_json: bool) -> Iterator[Watcher]:
 
 
 def _announce(run_id: str, skipped: Sequence[Skipped], count: int, total: int) -> list[str]:
-    lines = [f"not measured: {item.target}: {item.reason}" + (f" → {item.remedy}" if item.remedy else "") for item in skipped]
+    lines = [
+        f"not measured: {item.target}: {item.reason}" + (f" → {item.remedy}" if item.remedy else "") for item in skipped
+    ]
     done = f", {total - count} done before" if total != count else ""
     return [*lines, f"run {run_id}: {count} invocations{done}"]
 
@@ -59,20 +61,22 @@ class _Lines(Watcher):
         if self._block != here:
             self._block = here
             mark = " (warm-up)" if outcome.warmup else ""
-            click.echo(f"{outcome.scenario}: block {outcome.block}{mark}, {self._total - left} of {self._total}", err=True)
+            click.echo(
+                f"{outcome.scenario}: block {outcome.block}{mark}, {self._total - left} of {self._total}", err=True
+            )
 
 
 class _Bar(Watcher):
     """A bar with the time left; failures scroll by above it."""
 
     def __enter__(self) -> _Bar:
+        from rich import progress  # noqa: PLC0415
         from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
 
         console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("left"), TimeRemainingColumn(), console=console,
+        self._progress = progress.Progress(
+            progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeElapsedColumn(),
+            progress.TextColumn("left"), progress.TimeRemainingColumn(), console=console,
             auto_refresh=False,  # no thread of ours may wake up inside a measurement
         )  # fmt: skip
         self._progress.start()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import requests
 from docker import APIClient
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.transport import UnixHTTPAdapter
 from docker.utils import kwargs_from_env
 
 from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
-from bench.lab.images import IMAGE, Image, sha256
+from bench.lab.images import Image, sha256
+from bench.model import Facts
 
 Client = Any
 """A ``docker.APIClient``, for whose methods there are hardly any types."""
@@ -54,28 +55,67 @@ def system_url() -> str:
         msg = f"DOCKER_HOST={url} is no unix socket, so its containers may not be on this host"
         raise TargetUnavailable(msg, "unset DOCKER_HOST or point it to a local socket")
     path = url.removeprefix("unix://").replace("/var/run/", "/run/", 1)
-    outside = Path(f"/proc/1/root{path}")  # the lab has a /run of its own
-    return f"unix://{path if Path(path).exists() or not outside.exists() else outside}"
+    outside = (f"/proc/{pid}/root{path}" for pid in (os.getppid(), 1))  # the lab has a /run of its own
+    return f"unix://{next(filter(os.path.exists, (path, *outside)), path)}"
 
 
-def load(client: Client, image: Image) -> tuple[str, bool]:
-    """Load the image unless it is there and return its id, and whether it was loaded.
+def present(client: Client, image: Image) -> str | None:
+    """Return the id by which Docker knows the image, ``None`` when it does not."""
+    for name in _ids(image):
+        with contextlib.suppress(ImageNotFound):
+            return str(client.inspect_image(name)["Id"])
+    return None
+
+
+def load(client: Client, image: Image) -> str:
+    """Load the image and return its id.
 
     Raises:
         TargetUnavailable: What was loaded is another image.
     """
-    ids = (f"sha256:{sha256(image.config)}", image.manifest)  # the second in Docker's containerd image store
-    for name in ids:
-        with contextlib.suppress(ImageNotFound):
-            return str(client.inspect_image(name)["Id"]), False
     with image.archive.open("rb") as archive:
-        for _ in client.load_image(archive):
-            pass
-    found = str(client.inspect_image(IMAGE)["Id"])
-    if found not in ids:
-        msg = f"Docker calls the loaded image {found}, which is neither its configuration's nor its manifest's digest"
+        said = " ".join(str(line) for line in client.load_image(archive))
+    found = present(client, image)
+    if found is None:
+        msg = f"Docker does not know the image that it has just loaded: {said[-300:]}"
         raise TargetUnavailable(msg, "report this with the output of 'docker version'")
-    return found, True
+    return found
+
+
+def facts(client: Client, image: str) -> Facts:
+    """Return what the daemon says of itself: versions, storage driver, control group driver."""
+    info, version = client.info(), client.version()
+    parts = {part["Name"]: part["Version"] for part in version["Components"] if part["Name"] in ("containerd", "runc")}
+    versions = {"docker": version["Version"], **parts}
+    settings = {"api": client.api_version, "storage": info["Driver"], "cgroup_driver": info["CgroupDriver"]}
+    return Facts({**versions, **settings, "image": image}, frozenset(versions))
+
+
+def remove(client: Client, name: str, timeout_s: float) -> None:
+    """Remove a container, also when it runs; wait when that is being done already, succeed when it is gone.
+
+    Raises:
+        DockerException: It cannot be removed.
+    """
+    with contextlib.suppress(NotFound):
+        try:
+            client.remove_container(name, force=True, v=True)
+        except APIError as error:
+            if error.status_code != requests.codes.conflict:
+                raise
+            client.wait(name, timeout=timeout_s, condition="removed")
+
+
+def network(live: str, claimed: str) -> str:
+    """Return the network mode: the kernel's word, and the engine's where the kernel knows only that there is a way out."""
+    if live != "private":
+        return live
+    return {"default": "bridge", "host": "private", "none": "private"}.get(claimed, claimed)
+
+
+def _ids(image: Image) -> tuple[str, str]:
+    """Return what Docker may call it: the configuration's digest, or the manifest's in its containerd image store."""
+    return f"sha256:{sha256(image.config)}", image.manifest
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ def of_process(pid: int, reference: int | str = "thread-self") -> dict[str, str]
     else ``private``), ``root_fs``, ``cgroup``, ``seccomp``, ``no_new_privs``.
 
     Raises:
-        InvocationFailed: The process is gone.
+        InvocationFailed: The process is gone, or another user's.
     """
     home = Path(f"/proc/{pid}")
     try:
@@ -46,6 +46,9 @@ def of_process(pid: int, reference: int | str = "thread-self") -> dict[str, str]
             "seccomp": _SECCOMP.get(status.get("Seccomp", ""), "unknown"),
             "no_new_privs": {"0": "no", "1": "yes"}.get(status.get("NoNewPrivs", ""), "unknown"),
         }
+    except PermissionError as error:
+        msg = f"process {pid} belongs to another user, so what runs cannot be read back; run as root"
+        raise InvocationFailed(msg) from error
     except (FileNotFoundError, ProcessLookupError) as error:
         msg = f"process {pid} is gone, nothing can be read back from it"
         raise InvocationFailed(msg) from error

@@ -11,9 +11,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-import requests
-from docker.errors import APIError, NotFound
-
+from bench import proc
 from bench.engines import _docker_api, _evidence, _trial
 from bench.engines.base import Instance, Job
 from bench.errors import InvocationFailed, LabError, TargetUnavailable
@@ -22,7 +20,6 @@ from bench.model import Facts, Phase, Target
 
 _GRACE_S = 10
 _CLEANUP_S = 30.0
-_PARTS = ("containerd", "runc")
 _ENDED = ("exited", "dead", "removing")
 
 
@@ -38,40 +35,53 @@ class Docker:
         self._network = target.options.get("network", "bridge")
         self._storage = target.options.get("storage", "overlay2")
         self._runtime = target.options.get("runtime", "runc")
-        self._endpoint = target.options.get("endpoint", "lab")
+        self._system = target.options.get("endpoint", "lab") == "system"
+        self._created: set[str] = set()
+        self._loaded = False  # into the user's daemon
 
     def prepare(self) -> Facts:
         """Load the image and prove by one trial that the payload runs."""
         try:
             with self._asked("set-up"):
-                info, version = self._set_up()
+                self._connect()
+                image = images.image(self._lab.paths.state)
+                self._image = _docker_api.present(self._client, image) or self._load(image)
+                facts = _docker_api.facts(self._client, self._image)
         except (LabError, InvocationFailed) as error:
-            reason = f"no Docker with storage driver {self._storage}: {error}"
+            reason = f"'{self.target.text}' cannot be set up: {error}"
             raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error
+        self._driver = facts.values["storage"]
+        if self.target.options.get("storage", self._driver) != self._driver:
+            msg = f"this Docker uses storage driver {self._driver}, not {self._storage}"
+            raise TargetUnavailable(msg, "leave out endpoint=system, or change its daemon.json")
         _trial.run(self, self._lab)
-        parts = {part["Name"]: part["Version"] for part in version["Components"] if part["Name"] in _PARTS}
-        own = {"docker": version["Version"], "api": self._client.api_version, "image": self._image}
-        settings = {"storage": info["Driver"], "cgroup_driver": info["CgroupDriver"]}
-        return Facts({**parts, **own, **settings}, frozenset({"docker", *parts}))
+        return facts
 
-    def _set_up(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _connect(self) -> None:
         if not hasattr(self, "_client"):
-            system = self._endpoint == "system"
-            url = _docker_api.system_url() if system else f"unix://{self._lab.daemons.docker(self._storage)}"
+            url = _docker_api.system_url() if self._system else f"unix://{self._lab.daemons.docker(self._storage)}"
             self._client = _docker_api.connect(url)
             self._at_end(self._client.close)
-        info = self._client.info()
-        if "storage" in self.target.options and info["Driver"] != self._storage:
-            msg = f"this Docker uses storage driver {info['Driver']}, not {self._storage}"
-            raise TargetUnavailable(msg, "leave out endpoint=system, or change its daemon.json")
-        self._image, loaded = _docker_api.load(self._client, images.image(self._lab.paths.state))
-        if loaded and self._endpoint == "system":
-            self._at_end(lambda: self._client.remove_image(self._image, force=True))
-        return info, self._client.version()
+            self._at_end(self._leave)
+
+    def _load(self, image: images.Image) -> str:
+        if self._system:
+            self._lab.journal.add("image", name=images.IMAGE)
+            self._loaded = True
+        return _docker_api.load(self._client, image)
+
+    def _leave(self) -> None:
+        """Remove from the user's daemon what is ours; what is in the lab's goes with the lab."""
+        for name in list(self._created) if self._system else ():
+            self.delete(name)
+        if self._loaded:
+            with self._asked("image removal"):
+                self._client.remove_image(images.IMAGE, force=True)
 
     def create(self, job: Job) -> Instance:
         """Create the container."""
-        self._lab.journal.add("container" if self._endpoint == "system" else "docker", name=job.name)
+        self._lab.journal.add("container" if self._system else "docker", name=job.name)
+        self._created.add(job.name)
         self._client.timeout = job.timeout_s
         with self._asked("create"):
             settings = self._client.create_host_config(
@@ -96,14 +106,11 @@ class Docker:
     def evidence(self, instance: Instance) -> Mapping[str, str]:
         """Read what the kernel says of the container's process and its shim, beside what Docker has recorded."""
         said = self._inspect(instance.handle["id"])
-        pid = int(said["State"]["Pid"])
-        daemons = self._lab.daemons.running if self._endpoint == "lab" else {}
-        daemon = daemons.get(f"dockerd-{self._storage}")
-        found = _evidence.of_process(pid, daemon.pid if daemon else 1) | _evidence.of_shim(pid)
-        if found["network"] == "private":  # the kernel does not tell a bridge from other ways out of a namespace
-            mode = said["HostConfig"]["NetworkMode"]
-            found["network"] = {"default": "bridge", "host": "private", "none": "private"}.get(mode, mode)
-        return found | {"storage": _evidence.storage(found["root_fs"], said["GraphDriver"]["Name"])}
+        pid, driver = int(said["State"]["Pid"]), said.get("GraphDriver", {}).get("Name", self._driver)
+        lab = None if self._system else self._lab.daemons.running[f"dockerd-{self._storage}"].pid
+        found = _evidence.of_process(pid, lab or "thread-self") | _evidence.of_shim(pid)
+        found["network"] = _docker_api.network(found["network"], said["HostConfig"]["NetworkMode"])
+        return found | {"storage": _evidence.storage(found["root_fs"], driver)}
 
     def stop(self, instance: Instance) -> None:
         """End the container with SIGTERM, SIGKILL after the grace, and wait for its end."""
@@ -113,17 +120,17 @@ class Docker:
     def delete(self, name: str) -> None:
         """Remove the container, also when it runs; wait when somebody does that already."""
         self._client.timeout = _CLEANUP_S
-        with self._asked("remove"), contextlib.suppress(NotFound):
-            try:
-                self._client.remove_container(name, force=True, v=True)
-            except APIError as error:
-                if error.status_code != requests.codes.conflict:
-                    raise
-                self._client.wait(name, timeout=_CLEANUP_S, condition="removed")
+        with self._asked("remove"):
+            _docker_api.remove(self._client, name, _CLEANUP_S)
+        self._created.discard(name)
 
     def _pids(self, handle: dict[str, Any]) -> set[int]:
-        handle["pid"] = handle["pid"] or int(self._inspect(handle["id"])["State"]["Pid"])  # not before it was started
-        return _evidence.shim_family(handle["pid"]) if handle["pid"] else set()
+        with contextlib.suppress(InvocationFailed):  # it is gone
+            handle["pid"] = handle["pid"] or int(self._inspect(handle["id"])["State"]["Pid"])  # 0 before it was started
+            if handle["pid"] and self._storage == "fuse-overlayfs" and "mount" not in handle:
+                handle["mount"] = self._inspect(handle["id"])["GraphDriver"]["Data"]["MergedDir"]
+        found = _evidence.shim_family(handle["pid"]) if handle["pid"] else set()
+        return found | (proc.with_argument(handle["mount"]) if found and "mount" in handle else set())
 
     def _why_ended(self, handle: dict[str, Any]) -> str | None:
         if handle["pid"] and _evidence.runs(handle["pid"]):
@@ -142,7 +149,7 @@ class Docker:
             return dict(self._client.inspect_container(name))
 
     def _asked(self, verb: str) -> contextlib.AbstractContextManager[None]:
-        return _docker_api.asked(verb, self._lab.daemons.dead if self._endpoint == "lab" else dict)
+        return _docker_api.asked(verb, dict if self._system else self._lab.daemons.dead)
 
     def _at_end(self, callback: Callable[[], object]) -> None:
         """Have it called when the lab closes; an unprivileged lab has no daemons, there it is when it is forgotten."""

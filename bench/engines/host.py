@@ -28,18 +28,19 @@ class Host:
 
     def prepare(self) -> Facts:
         """Compile the payload where that was not done yet."""
-        self._payload = images.payload(self._lab.paths.state)
-        return Facts({"kernel": platform.release(), "payload": self._payload.digest})
+        payload = images.payload(self._lab.paths.state)
+        self._program = str(payload.path)
+        self._environment = proc.environment()
+        return Facts({"kernel": platform.release(), "payload": payload.digest})
 
     def create(self, job: Job) -> Instance:
         """Put the command line together; a process has no state before it is started."""
-        self._lab.journal.add("process", name=job.name)
-        argv = [str(self._payload.path), "--events", f"unix:{job.events}", "--name", job.name, *job.arguments]
+        argv = [self._program, "--events", f"unix:{job.events}", "--name", job.name, *job.arguments]
         return Instance(job.name, lambda: self._pids(job.name), lambda: self._ended(job.name), {"argv": argv})
 
     def start(self, instance: Instance) -> None:
         """Start the process; returns when the kernel has executed it."""
-        self._live[instance.name] = proc.spawn(instance.handle["argv"])
+        self._live[instance.name] = proc.spawn(instance.handle["argv"], env=self._environment)
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
         """Read which program runs, and that it shares the host's namespaces."""

@@ -30,9 +30,15 @@ class Libvirt:
     def __init__(self, target: Target, lab: Lab) -> None:
         self.target = target
         self._lab = lab
+        self._facts: Facts | None = None
 
     def prepare(self) -> Facts:
         """Choose the accelerator, make the guest, start libvirtd, and prove by a minimal guest that all works."""
+        if self._facts is None:
+            self._facts = self._prepare()
+        return self._facts
+
+    def _prepare(self) -> Facts:
         _ = self._lab.daemons  # without root there is nobody to start libvirtd
         self._qemu_img = proc.find("qemu-img", _REMEDY)
         verdict = guests.accelerator(self._lab)
@@ -48,7 +54,7 @@ class Libvirt:
         _trial.run(self, self._lab)
         if self.target.options["guest"] == "full":
             self._guest = guests.full(state)
-        return self._facts(verdict)
+        return self._read_facts(verdict)
 
     def create(self, job: Job) -> Instance:
         """Make the disk's writable layer, if there is a disk, and a machine that waits before its first instruction."""
@@ -106,7 +112,7 @@ class Libvirt:
         text = ",".join(f"{key}={options[key]}" for key in sorted(options))
         self.target = replace(self.target, text=f"{self.target.engine}:{text}", options=options)
 
-    def _facts(self, verdict: guests.Accelerator) -> Facts:
+    def _read_facts(self, verdict: guests.Accelerator) -> Facts:
         with _domain.limited("", _CLEANUP_S):
             versions = {"libvirt": self._connection.getLibVersion(), "qemu": self._connection.getVersion()}
         values = {

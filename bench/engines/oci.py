@@ -55,7 +55,6 @@ class Oci:
 
     def create(self, job: Job) -> Instance:
         """Write the bundle and create the container."""
-        self._lab.journal.add("oci", name=job.name, runtime=self.target.engine)
         bundle = self._bundle(job)
         pid_file = bundle / "pid"
         log = bundle / "log"
@@ -147,5 +146,3 @@ class Oci:
 
 def _gone(pid: int) -> str | None:
     return None if _evidence.runs(pid) else "the container's first process has ended"
-
-

@@ -50,7 +50,6 @@ class Sandbox:
 
     def create(self, job: Job) -> Instance:
         """Put the command line together; there is nothing to create before it runs."""
-        self._lab.journal.add("process", name=job.name)
         argv = [*self._argv(job.name), "--events", f"fd:{_EVENTS_FD}", *job.arguments]
         handle = {"argv": argv, "events": job.events, "timeout_s": job.timeout_s}
         return Instance(job.name, lambda: self._pids(job.name), lambda: self._ended(job.name), handle)

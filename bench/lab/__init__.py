@@ -16,7 +16,7 @@ from typing import Self
 
 from bench import proc
 from bench.clock import self_cpu_s
-from bench.errors import LabError, TargetUnavailable, TareError
+from bench.errors import LabError, TareError, TargetUnavailable
 from bench.lab import cgroups, sweep
 from bench.lab.daemons import Daemons
 from bench.lab.journal import Journal, start_time

@@ -106,9 +106,11 @@ class Daemons:
 
     def close(self) -> None:
         """End all of them, the last one first."""
-        self.clients.close()
-        for name in reversed(list(self.running)):
-            self.running.pop(name).stop(_GRACE_S)
+        try:
+            self.clients.close()
+        finally:
+            for name in reversed(list(self.running)):
+                self.running.pop(name).stop(_GRACE_S)
 
     def _home(self, name: str) -> Path:
         home = self.paths.run / name

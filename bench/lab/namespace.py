@@ -75,13 +75,13 @@ class LabNamespace:
         self.holder.stop(grace_s=5)
 
     def _wait_until_apart(self) -> None:
-        ours = os.stat("/proc/self/ns/net").st_ino
+        ours = Path("/proc/self/ns/net").stat().st_ino
         deadline = now_s() + 10
         while now_s() < deadline:
             if self.holder.poll() is not None:
                 break
             with contextlib.suppress(OSError):
-                if os.stat(f"/proc/{self.holder.pid}/ns/net").st_ino != ours and _comm(self.holder.pid) == "sleep":
+                if Path(f"/proc/{self.holder.pid}/ns/net").stat().st_ino != ours and _comm(self.holder.pid) == "sleep":
                     return
             sleep_s(0.002)
         self.holder.stop(grace_s=1)

@@ -96,7 +96,7 @@ def _value(name: str, param: Param, value: ParamValue) -> ParamValue:
     except ValueError:
         msg = f"'{name}' takes a whole number ({param.meaning}), found '{value}'"
         raise UsageError(msg) from None
-    if isinstance(value, bool) or number != value and not isinstance(value, str) or number < param.minimum:
+    if isinstance(value, bool) or (number != value and not isinstance(value, str)) or number < param.minimum:
         msg = f"'{name}' takes a whole number of at least {param.minimum:g} ({param.meaning}), found '{value}'"
         raise UsageError(msg)
     return number

@@ -31,8 +31,15 @@ def measure(place: Place) -> Reading:
     if place.params["cache"] == "cold" and not is_sentinel:
         _drop_caches()
     socket = place.lab.paths.run / "e" / str(place.invocation.index)
-    job = Job(place.name, socket, _arguments(place, is_sentinel), int(place.params["memory_bytes"]), int(place.params["cpus"]),
-              place.timeout_s)
+    job = Job(
+        place.name,
+        socket,
+        _arguments(place, is_sentinel),
+        int(place.params["memory_bytes"]),
+        int(place.params["cpus"]),
+        place.timeout_s,
+    )
+    place.lab.journal.add("process", name=job.name)
     with place.hub.channel(socket, place.engine.channel) as channel:
         values, evidence = _life(place, job, channel)
     if is_sentinel:
@@ -72,7 +79,9 @@ def _measured_life(place: Place, job: Job, channel: Channel) -> tuple[dict[str, 
     with place.account.engine():
         evidence = dict(engine.evidence(instance))
         check_evidence(place, evidence)
-        evidence = {key: value.replace(place.name, "NAME").replace(place.lab.short_id, "RUN") for key, value in evidence.items()}
+        evidence = {
+            key: value.replace(place.name, "NAME").replace(place.lab.short_id, "RUN") for key, value in evidence.items()
+        }
         values |= _end(place, instance)
     return values, evidence
 

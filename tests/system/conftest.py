@@ -22,7 +22,12 @@ def inventory() -> dict[str, str]:
         "loop devices": ["losetup", "-a"],
         "control groups": ["find", "/sys/fs/cgroup", "-type", "d", "-path", "*tare*"],
         "rules": ["iptables-save"],
-        "processes": ["pgrep", "-a", "-x", "dockerd|containerd|containerd-shim|libvirtd|virtlogd|qemu-system-x86|tare-payload"],
+        "processes": [
+            "pgrep",
+            "-a",
+            "-x",
+            "dockerd|containerd|containerd-shim|libvirtd|virtlogd|qemu-system-x86|tare-payload",
+        ],
     }
     found = {}
     for name, argv in commands.items():
@@ -35,10 +40,18 @@ def inventory() -> dict[str, str]:
 def tare(tmp_path: Path) -> Tare:
     """Run ``tare`` with these arguments in an empty folder."""
 
-    def run(*arguments: str, timeout_s: float = 300, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, timeout_s: float = 300, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         argv = [sys.executable, "-m", "bench", *arguments]
         return subprocess.run(
-            argv, cwd=tmp_path, capture_output=True, text=True, timeout=timeout_s, check=False, env={**os.environ, **(env or {})}
+            argv,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            env={**os.environ, **(env or {})},
         )
 
     return run

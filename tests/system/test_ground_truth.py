@@ -21,10 +21,11 @@ def gaps(folder: Path, execs: list[float]) -> pd.DataFrame:
     run = store.load(store.find(folder, "latest"))
     numbers = store.measurements(run)
     first = numbers[numbers["metric"] == "startup.first_instruction_s"].set_index("invocation")
-    done = store.outcomes(run).set_index("invocation")
+    done = store.outcomes(run)
+    requests = dict(zip(done["invocation"], done["request_mono_s"], strict=True))
     rows = []
     for number, row in first[~first["warmup"]].iterrows():
-        request = float(done.loc[number, "request_mono_s"])
+        request = float(requests[number])
         reported = request + float(row["value"])
         inside = [at for at in execs if request <= at <= reported]
         assert len(inside) == 1, f"{row['target']}: {len(inside)} starts of the payload between request and report"

@@ -33,7 +33,9 @@ def program_starts() -> Iterator[Trace]:
         root = Path("/sys/kernel/tracing")
         if not (root / "instances").exists():
             root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            done = subprocess.run(["mount", "-t", "tracefs", "tracefs", root], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                ["mount", "-t", "tracefs", "tracefs", root], capture_output=True, text=True, check=False
+            )
             if done.returncode != 0:
                 pytest.skip(f"tracefs cannot be mounted here: {done.stderr.strip()}")
             stack.callback(subprocess.run, ["umount", str(root)], check=True)

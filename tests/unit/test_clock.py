@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import threading
 from pathlib import Path
 
 import pytest
@@ -41,36 +39,38 @@ def test_the_first_arrival_counts_and_noise_does_not(tmp_path: Path) -> None:
 
 
 def test_a_stream_is_read_until_its_end(tmp_path: Path) -> None:
-    with EventHub() as hub, hub.channel(tmp_path / "e", "stream") as channel:
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(str(tmp_path / "e"))
-            sock.sendall(b"F\r\n")
-            channel.wait(Phase.FIRST_INSTRUCTION, 5)
-            sock.sendall(b"R\r\n")
-            channel.wait(Phase.READY, 5)
+    with EventHub() as hub, hub.channel(tmp_path / "e", "stream") as channel, socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(tmp_path / "e"))
+        sock.sendall(b"F\r\n")
+        channel.wait(Phase.FIRST_INSTRUCTION, 5)
+        sock.sendall(b"R\r\n")
+        channel.wait(Phase.READY, 5)
 
 
 def test_a_line_that_comes_in_two_pieces_is_one_event(tmp_path: Path) -> None:
-    with EventHub() as hub, hub.channel(tmp_path / "e", "stream") as channel:
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(str(tmp_path / "e"))
-            sock.sendall(b"noiseF")  # no event: the line is "noiseF"
-            sock.sendall(b"\n")
-            sock.sendall(b"R\n")
-            channel.wait(Phase.READY, 5)
+    with (
+        EventHub() as hub,
+        hub.channel(tmp_path / "e", "stream") as channel,
+        socket.socket(socket.AF_UNIX) as sock,
+    ):
+        sock.connect(str(tmp_path / "e"))
+        sock.sendall(b"noiseF")  # no event: the line is "noiseF"
+        sock.sendall(b"\n")
+        sock.sendall(b"R\n")
+        channel.wait(Phase.READY, 5)
         assert Phase.FIRST_INSTRUCTION not in channel.stamps
 
 
 def test_a_deadline_is_a_timeout(tmp_path: Path) -> None:
-    with EventHub() as hub, hub.channel(tmp_path / "e") as channel:
-        with pytest.raises(InvocationTimeout, match=r"'ready' did not come within 0\.05 s"):
-            channel.wait(Phase.READY, 0.05)
+    wait = pytest.raises(InvocationTimeout, match=r"'ready' did not come within 0\.05 s")
+    with EventHub() as hub, hub.channel(tmp_path / "e") as channel, wait:
+        channel.wait(Phase.READY, 0.05)
 
 
 def test_a_dead_instance_is_a_failure_before_the_deadline(tmp_path: Path) -> None:
-    with EventHub() as hub, hub.channel(tmp_path / "e") as channel:
-        with pytest.raises(InvocationFailed, match="will not come: it died"):
-            channel.wait(Phase.READY, 60, lambda: "it died")
+    wait = pytest.raises(InvocationFailed, match="will not come: it died")
+    with EventHub() as hub, hub.channel(tmp_path / "e") as channel, wait:
+        channel.wait(Phase.READY, 60, lambda: "it died")
 
 
 def test_an_event_that_came_before_the_death_still_counts(tmp_path: Path) -> None:
@@ -80,12 +80,12 @@ def test_an_event_that_came_before_the_death_still_counts(tmp_path: Path) -> Non
 
 
 def test_nothing_is_left_open(tmp_path: Path) -> None:
-    before = set(os.listdir("/proc/self/fd"))
+    before = {path.name for path in Path("/proc/self/fd").iterdir()}
     with EventHub() as hub:
         for number in range(20):
             with hub.channel(tmp_path / str(number), "stream"), socket.socket(socket.AF_UNIX) as sock:
                 sock.connect(str(tmp_path / str(number)))
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert {path.name for path in Path("/proc/self/fd").iterdir()} == before
     assert not list(tmp_path.iterdir())
 
 

@@ -25,7 +25,11 @@ cgroup2 /sys/fs/cgroup/unified cgroup2 rw,relatime 0 0
 
 def test_cgroup_hierarchies_are_told_apart() -> None:
     hybrid = cgroups.parse_mounts(HYBRID)
-    assert (hybrid.version, str(hybrid.accounting), str(hybrid.hybrid)) == (1, "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/unified")
+    assert (hybrid.version, str(hybrid.accounting), str(hybrid.hybrid)) == (
+        1,
+        "/sys/fs/cgroup/cpu,cpuacct",
+        "/sys/fs/cgroup/unified",
+    )
     assert len(hybrid.mounts) == 2
     two = cgroups.parse_mounts("cgroup2 /sys/fs/cgroup cgroup2 rw,nsdelegate 0 0\n")
     assert (two.version, two.mounts, two.hybrid) == (2, (Path("/sys/fs/cgroup"),), None)

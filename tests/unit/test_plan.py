@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter
 
 import pytest
@@ -15,7 +16,9 @@ from bench.model import Scenario
 STARTUP = scenario.load(scenario.find("startup"))[0]
 
 
-def make(targets: int, *, blocks: int = 8, warmup: int = 1, params: dict[str, tuple[int, ...]] | None = None) -> Scenario:
+def make(
+    targets: int, *, blocks: int = 8, warmup: int = 1, params: dict[str, tuple[int, ...]] | None = None
+) -> Scenario:
     chosen = tuple(scenario.parse_target(f"fake:copy={number}") for number in range(targets))
     return dataclasses.replace(
         STARTUP, targets=chosen, baseline=chosen[0].text, blocks=blocks, warmup_blocks=warmup, params=dict(params or {})
@@ -49,7 +52,18 @@ def test_this_very_order_is_part_of_the_format() -> None:
     assert order == GOLDEN
 
 
-GOLDEN = ['fake:copy=1', 'sentinel', 'fake:copy=0', 'null', 'fake:copy=2', 'fake:copy=0', 'fake:copy=1', 'fake:copy=2', 'sentinel', 'null']
+GOLDEN = [
+    "fake:copy=1",
+    "sentinel",
+    "fake:copy=0",
+    "null",
+    "fake:copy=2",
+    "fake:copy=0",
+    "fake:copy=1",
+    "fake:copy=2",
+    "sentinel",
+    "null",
+]
 
 
 @given(st.integers(min_value=1, max_value=14), st.integers(min_value=0, max_value=2**32))
@@ -63,6 +77,6 @@ def test_every_variant_stands_at_every_place_once_in_as_many_blocks_as_variants(
 def test_every_variant_follows_every_other_equally_often(count: int) -> None:
     one = dataclasses.replace(make(count, blocks=2 * count, warmup=0), null_target=False, sentinel=False)
     items = plan.build([one], 3)
-    pairs = Counter((a.target, b.target) for a, b in zip(items, items[1:], strict=False) if a.block == b.block)
+    pairs = Counter((a.target, b.target) for a, b in itertools.pairwise(items) if a.block == b.block)
     assert set(pairs.values()) == {2}
     assert len(pairs) == count * (count - 1)

@@ -101,7 +101,9 @@ def test_what_stays_behind_is_flagged(tmp_path: Path, lab: FakeLab, monkeypatch:
     assert outcomes["flags"].tolist() == [["residue: 2 mounts"]]
 
 
-def test_a_full_disk_ends_the_run_and_keeps_what_was_written(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_the_run_and_keeps_what_was_written(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = small(["fake"], blocks=3, warmup_blocks=0)
     append = store.RunWriter.append
     count = 0
@@ -119,7 +121,9 @@ def test_a_full_disk_ends_the_run_and_keeps_what_was_written(tmp_path: Path, lab
     assert len(store.outcomes(store.load(tmp_path / "r1"))) == 1
 
 
-def test_an_interruption_tears_down_and_leaves_no_outcome(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_tears_down_and_leaves_no_outcome(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(self: Fake, instance: object) -> None:
         raise Interrupted("got SIGTERM")
 

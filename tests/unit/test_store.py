@@ -15,7 +15,9 @@ PLAN = [Invocation(number, "startup", "host", {}, number, 0, warmup=False) for n
 
 
 def measurement(number: int, value: float = 1.5) -> Measurement:
-    return Measurement("r1", "startup", "host", "host", {}, number, 0, number, 0, False, "startup.ready_s", value, "s", 0.25)
+    return Measurement(
+        "r1", "startup", "host", "host", {}, number, 0, number, 0, False, "startup.ready_s", value, "s", 0.25
+    )
 
 
 def outcome(number: int, status: Status = Status.OK) -> Outcome:

@@ -20,13 +20,16 @@ def test_values_are_shown_with_three_digits_and_a_prefix(value: float | None, un
     assert format_value(value, unit) == shown
 
 
-@pytest.mark.parametrize(("value", "shown"), [(5e-5, "0.0000500"), (123456, "123000"), (0.9996, "1.000"), (99.95, "100.0"), (2e-12, "2.00e-12")])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(5e-5, "0.0000500"), (123456, "123000"), (0.9996, "1.000"), (99.95, "100.0"), (2e-12, "2.00e-12")],
+)
 def test_small_numbers_do_not_become_zero(value: float, shown: str) -> None:
     assert significant(value) in (shown, shown.rstrip("0"), shown[:-1])
 
 
 def test_an_unknown_metric_is_a_usage_error_with_the_nearest_name() -> None:
-    with pytest.raises(UsageError, match="did you mean 'startup.ready_s'"):
+    with pytest.raises(UsageError, match=r"did you mean 'startup.ready_s'"):
         metric("startup.ready")
 
 

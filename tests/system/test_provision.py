@@ -1,0 +1,105 @@
+"""The playbook for real: it parses, it lints, its second run changes nothing, and its failures are told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bench import provision
+from bench.provision import TaskEvent
+
+pytestmark = pytest.mark.system
+pytest.importorskip("ansible_runner", reason="pip install 'tare-bench[provision]'")
+
+
+@pytest.fixture(autouse=True)
+def _logs_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
+def tool(name: str) -> str:
+    """A program of this Python's environment."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed: pip install 'tare-bench[provision,dev]'")
+    return found
+
+
+def run(argv: Sequence[str]) -> None:
+    folder = provision.playbook_dir()
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_playbook_parses() -> None:
+    run([tool("ansible-playbook"), "--syntax-check", "site.yml"])
+
+
+def test_the_playbook_lints() -> None:
+    run([tool("ansible-lint"), "--offline", "-c", ".ansible-lint"])
+    run([tool("yamllint"), "-s", "."])
+
+
+@pytest.mark.parametrize(
+    "script", sorted(provision.playbook_dir().glob("roles/*/files/*.sh")), ids=lambda path: path.name
+)
+def test_a_script_parses(script: Path) -> None:
+    run(["sh", "-n", str(script)])
+
+
+@pytest.mark.root
+def test_the_second_provisioning_changes_nothing() -> None:
+    mounts = Path("/proc/self/mounts").read_text(encoding="utf-8")
+    assert provision.provision([], inventory=None, check=False).failed == ()
+    events: list[TaskEvent] = []
+    again = provision.provision([], inventory=None, check=False, on_event=events.append)
+    assert [event for event in events if event.status in {"changed", "failed", "unreachable"}] == []
+    assert again.hosts["localhost"].changed == 0
+    assert "PLAY RECAP" in again.log.read_text(encoding="utf-8")
+    assert Path("/proc/self/mounts").read_text(encoding="utf-8") == mounts
+
+
+@pytest.mark.root
+def test_a_dry_run_on_this_host_fails_nowhere() -> None:
+    assert provision.provision(["runc"], inventory=None, check=True).failed == ()
+
+
+def host_with(folder: Path, name: str, variables: str) -> Path:
+    """An inventory of this host under another name, with variables of its own."""
+    local = "{ansible_connection: local, ansible_python_interpreter: /usr/bin/python3}"
+    path = folder / "inventory.yml"
+    path.write_text(f"all:\n  vars: {local}\n  hosts:\n    {name}:\n      {variables}\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.root
+def test_a_task_that_fails_is_told_in_its_own_words(tmp_path: Path) -> None:
+    state = tmp_path / "a-file-where-a-folder-should-be"
+    state.touch()
+    inventory = host_with(tmp_path, "broken", f"tare_state_dir: {state}")
+    result = provision.provision(["payload"], inventory=inventory, check=False)
+    (failed,) = result.failed
+    assert (failed.host, failed.role, failed.task) == ("broken", "payload", "Make the state folder")
+    assert str(state) in failed.message
+    assert result.hosts["broken"].failures == 1
+
+
+@pytest.mark.root
+def test_a_package_that_does_not_exist_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    packages = "[{name: no-such-package}, {name: nor-this, optional: true}]"
+    inventory = host_with(tmp_path, "odd", f"containerd_packages: {{Debian: {packages}, RedHat: {packages}}}")
+    events: list[TaskEvent] = []
+    result = provision.provision(["docker"], inventory=inventory, check=True, on_event=events.append)
+    (failed,) = result.failed
+    assert "containerd: no-such-package not available for" in failed.message
+    assert any("nor-this skipped" in event.message for event in events)
+    assert any(event.role == "docker" for event in events)

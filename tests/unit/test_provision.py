@@ -1,0 +1,133 @@
+"""Provisioning without Ansible: which roles an engine needs, and what Ansible's events say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import provision
+from bench.errors import ProvisionError, UsageError
+from bench.provision import HostCounts, TaskEvent
+
+DATA = Path(__file__).parent.parent / "data" / "ansible"
+
+
+def load(name: str) -> list[dict[str, Any]]:
+    events = json.loads((DATA / name).read_text(encoding="utf-8"))
+    assert isinstance(events, list)
+    return events
+
+
+def translated(name: str) -> list[TaskEvent]:
+    return [task for event in load(name) if (task := provision.read_event(event)) is not None]
+
+
+def ended(host: str, task: str) -> TaskEvent:
+    """The one end of a task on a host."""
+    (found,) = (e for e in translated("events.json") if (e.host, e.task) == (host, task) and e.status != "started")
+    return found
+
+
+def test_nothing_named_is_every_role() -> None:
+    assert provision.resolve([]) == ()
+
+
+def test_an_engine_brings_what_it_builds_on_first() -> None:
+    assert provision.resolve(["docker"]) == ("tools", "payload", "oci_runtimes", "containerd", "docker")
+    assert provision.resolve(["libvirt"]) == ("tools", "payload", "libvirt", "guest_images")
+
+
+def test_a_role_is_run_once_for_two_engines() -> None:
+    assert provision.resolve(["runc", "containerd", "crun"]) == ("tools", "payload", "oci_runtimes", "containerd")
+
+
+def test_a_role_named_by_itself_is_run_alone() -> None:
+    assert provision.resolve(["guest_images"]) == ("guest_images",)
+
+
+def test_an_unknown_engine_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match=r"unknown engine 'dokcer'.*containerd.*did you mean 'docker'"):
+        provision.provision(["dokcer"], inventory=None, check=True)
+
+
+def test_a_missing_inventory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nowhere\.yml"):
+        provision.provision([], inventory=tmp_path / "nowhere.yml", check=True)
+
+
+def test_every_tag_is_a_role_of_the_playbook() -> None:
+    roles = {path.name for path in (provision.playbook_dir() / "roles").iterdir()}
+    assert {role for needed in provision.ROLES.values() for role in needed} == roles - {"packages"}
+
+
+def test_events_of_tasks_are_translated() -> None:
+    assert ended("localhost", "Change something").status == "changed"
+    assert ended("localhost", "Skip something").status == "skipped"
+    assert TaskEvent("localhost", "", "Skip something", "started") in translated("events.json")
+
+
+def test_what_a_task_has_to_say_comes_through() -> None:
+    said = ended("localhost", "Say something")
+    assert (said.status, said.message) == ("ok", "oci_runtimes: runsc skipped, not packaged here")
+    assert ended("localhost", "Change something").message == ""
+
+
+def test_a_failing_task_says_it_in_the_programs_own_words() -> None:
+    failed = ended("localhost", "Compile the payload")
+    assert failed.status == "failed"
+    assert "payload.c:12: error: expected expression" in failed.message
+
+
+def test_a_failing_loop_says_which_items_failed() -> None:
+    (event,) = (e for e in load("events.json") if e["event_data"].get("res", {}).get("results"))
+    event["event_data"]["ignore_errors"] = None
+    failed = provision.read_event(event)
+    assert failed is not None
+    assert failed.message.splitlines() == [f"No package matching 'no-such-package-{x}' is available" for x in "ab"]
+
+
+def test_a_failure_that_the_playbook_ignores_is_none() -> None:
+    assert {event.task for event in translated("events.json") if event.status == "failed"} == {"Compile the payload"}
+
+
+def test_a_host_that_is_not_reached_says_why() -> None:
+    far = ended("far", "Change something")
+    assert far.status == "unreachable"
+    assert "Connection refused" in far.message
+
+
+def test_counts_of_each_host() -> None:
+    counts = provision.read_stats(load("events.json")[-1])
+    assert counts["far"] == HostCounts(ok=1, unreachable=1)
+    assert counts["localhost"].failures == 1
+    assert counts["localhost"].skipped == 1
+
+
+def test_broken_events_lose_nothing_that_they_say() -> None:
+    silent, half = translated("broken.json")
+    assert (silent.status, silent.message) == ("failed", "the task failed and said nothing")
+    assert (half.task, half.message) == ("", "line one\nline two")
+    assert provision.read_stats(load("broken.json")[-1]) == {
+        "far": HostCounts(unreachable=1),
+        "localhost": HostCounts(ok=3),
+    }
+
+
+def test_a_long_message_keeps_its_end() -> None:
+    result = {"msg": "\n".join(f"line {number}" for number in range(1000))}
+    event = {"event": "runner_on_failed", "event_data": {"host": "a", "task": "t", "res": result}}
+    task = provision.read_event(event)
+    assert task is not None
+    assert task.message.startswith("… ")
+    assert task.message.endswith("line 999")
+    assert len(task.message) < 2100
+
+
+def test_without_ansible_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ProvisionError, match=r"pip install 'tare-bench\[provision\]'"):
+        provision.provision([], inventory=None, check=True)
