@@ -144,7 +144,8 @@ def provision(
     Raises:
         UsageError: An unknown engine, or no such inventory; nothing was started.
         ProvisionError: Ansible is not installed, or it ended without telling which task failed.
-        Interrupted: SIGINT or SIGTERM came; Ansible was ended.
+        Interrupted: SIGINT or SIGTERM came; no further task is started. The one under way ends by itself: packages are
+            not left half installed, and images are put in place whole.
     """
     tags = resolve(engines)
     if inventory is not None and not inventory.exists():
@@ -310,7 +311,7 @@ def _run(
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """Set the event on SIGINT and SIGTERM, on which ansible-runner ends Ansible and all that it started."""
+    """Set the event on SIGINT and SIGTERM, on which ansible-runner ends Ansible."""
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stopped

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import libvirt
 import libvirt_qemu  # type: ignore[import-untyped]  # ships no types
@@ -101,30 +102,55 @@ def make_overlay(qemu_img: str, disk: Path, overlay: Path, timeout_s: float) -> 
     proc.run([qemu_img, "create", *options], timeout_s=timeout_s).check()
 
 
-def connect(lab: Lab) -> libvirt.virConnect:
-    """Return a connection to the lab's libvirtd that is closed with the lab, and that notices a daemon that hangs.
+_connections: WeakKeyDictionary[Lab, libvirt.virConnect] = WeakKeyDictionary()
 
-    Keepalive needs an event loop to be registered, but it need not run: a call that waits for its answer sends and
-    counts the messages itself.
+
+def connect(lab: Lab) -> libvirt.virConnect:
+    """Return the one connection to the lab's libvirtd; it is closed with the lab and notices a daemon that hangs.
 
     Raises:
         TargetUnavailable: libvirtd does not let us in.
     """
-    uri = virt.libvirtd(lab)
-    try:
-        _register()
-        connection = libvirt.open(uri)
+    if lab not in _connections:
+        uri = virt.libvirtd(lab)
+        lab.daemons.clients.enter_context(_event_loop())
+        try:
+            connection = libvirt.open(uri)
+            connection.setKeepAlive(_KEEPALIVE_S, 3)
+        except libvirt.libvirtError as error:
+            reason = f"libvirtd runs but cannot be used: {_said(error)}"
+            raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error
         lab.daemons.clients.callback(connection.close)
-        connection.setKeepAlive(_KEEPALIVE_S, 3)
-    except libvirt.libvirtError as error:
-        raise TargetUnavailable(f"libvirtd is installed but refuses: {_said(error)}", "see its log") from error
-    return connection
+        _connections[lab] = connection
+    return _connections[lab]
+
+
+@contextlib.contextmanager
+def _event_loop() -> Iterator[None]:
+    """Run libvirt's event loop in a thread of its own: without it no keepalive message is sent or answered."""
+    timer, ending = _register(), threading.Event()
+
+    def loop() -> None:
+        while not ending.is_set():
+            libvirt.virEventRunDefaultImpl()
+
+    thread = threading.Thread(target=loop, name="tare-libvirt", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        libvirt.virEventUpdateTimeout(timer, 0)
+        thread.join()
+        libvirt.virEventUpdateTimeout(timer, -1)
 
 
 @functools.cache
-def _register() -> None:
+def _register() -> int:
+    """Make libvirt's event loop and return a timer that wakes it when it is set to 0; -1 keeps it silent."""
     libvirt.registerErrorHandler(lambda *_: None, None)  # else each error is printed, beside being raised
     libvirt.virEventRegisterDefaultImpl()
+    return int(libvirt.virEventAddTimeout(-1, lambda *_: None, None))
 
 
 @contextlib.contextmanager

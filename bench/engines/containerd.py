@@ -64,7 +64,6 @@ class Containerd:
 
     def create(self, job: Job) -> Instance:
         """Make a snapshot, a container and a task, whose first process then waits for its start."""
-        self._lab.journal.add("containerd", name=job.name)
         snapshot = {"snapshotter": self._snapshotter, "key": job.name}
         made = self._api.call("Snapshots/Prepare", job.timeout_s, parent=self._image.diff_id, labels=KEEP, **snapshot)
         container = TYPES["Container"](

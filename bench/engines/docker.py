@@ -36,7 +36,7 @@ class Docker:
         self._storage = target.options.get("storage", "overlay2")
         self._runtime = target.options.get("runtime", "runc")
         self._system = target.options.get("endpoint", "lab") == "system"
-        self._created: set[str] = set()
+        self._created: set[str] = set()  # in the user's daemon
         self._loaded = False  # into the user's daemon
 
     def prepare(self) -> Facts:
@@ -71,8 +71,8 @@ class Docker:
         return _docker_api.load(self._client, image)
 
     def _leave(self) -> None:
-        """Remove from the user's daemon what is ours; what is in the lab's goes with the lab."""
-        for name in list(self._created) if self._system else ():
+        """Remove from the user's daemon what is ours."""
+        for name in list(self._created):
             self.delete(name)
         if self._loaded:
             with self._asked("image removal"):
@@ -80,8 +80,9 @@ class Docker:
 
     def create(self, job: Job) -> Instance:
         """Create the container."""
-        self._lab.journal.add("container" if self._system else "docker", name=job.name)
-        self._created.add(job.name)
+        if self._system:  # what is in the lab's daemon goes with the lab
+            self._lab.journal.add("container", name=job.name)
+            self._created.add(job.name)
         self._client.timeout = job.timeout_s
         with self._asked("create"):
             settings = self._client.create_host_config(

@@ -22,12 +22,10 @@ _COVERED = ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/
 _DAEMON_CONF = """unix_sock_dir = "{sockets}"
 auth_unix_ro = "none"
 auth_unix_rw = "none"
-keepalive_interval = -1
 log_level = 3
 log_outputs = "3:stderr"
 """
-"""No polkit (there is no D-Bus in the lab, and the folder's mode keeps others out), only warnings in the log, and no
-messages to clients: ours answers only while it waits for something."""
+"""No polkit (there is no D-Bus in the lab, and the folder's mode keeps others out), and only warnings in the log."""
 _QEMU_CONF = """user = "root"
 group = "root"
 dynamic_ownership = 0

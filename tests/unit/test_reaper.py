@@ -26,7 +26,9 @@ def test_sigterm_reaches_the_daemon(tmp_path: Path) -> None:
 
 def test_orphans_do_not_stay_as_zombies(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    process = proc.spawn(reaper.argv([SH, "-c", f"(sleep 0.2 & echo $! >{note}.new; mv {note}.new {note}); exec sleep 30"]))
+    process = proc.spawn(
+        reaper.argv([SH, "-c", f"(sleep 0.2 & echo $! >{note}.new; mv {note}.new {note}); exec sleep 30"])
+    )
     until(note.exists)
     orphan = int(note.read_text(encoding="ascii"))
     until(lambda: not Path(f"/proc/{orphan}").exists())

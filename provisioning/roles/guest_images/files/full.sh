@@ -33,6 +33,7 @@ sources() {
         esac
       done | sort -u
 }
+apt-get update -q >&2
 sources Debian /usr/share/keyrings/debian-archive-keyring.gpg >"$work/sources.list"
 [ -s "$work/sources.list" ] || sources Ubuntu /usr/share/keyrings/ubuntu-archive-keyring.gpg >"$work/sources.list"
 [ -s "$work/sources.list" ] || die "this host's apt sources have no archive of Debian or Ubuntu for the suite '$SUITE'"

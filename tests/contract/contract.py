@@ -1,0 +1,230 @@
+"""What every engine owes the runner, told once; a test module names the engine's targets and inherits the tests."""
+
+# ruff: noqa: D102 - a test's name says what must hold
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from bench import engines, proc
+from bench.clock import Channel, EventHub, now_s, sleep_s
+from bench.engines import _evidence
+from bench.engines.base import Engine, Instance, Job
+from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+from bench.lab import Lab, cgroups, images
+from bench.model import Phase, Target
+
+READY_S = 30.0
+SHORT_ID = f"{os.getpid():08x}"
+"""Two test runs at a time must not share a control group."""
+LIMIT_FILES = (("memory", "memory.limit_in_bytes"), ("cpu", "cpu.cfs_quota_us"), ("cpu", "cpu.cfs_period_us"))
+
+
+@dataclass
+class Place:
+    """A prepared engine in an open lab.
+
+    ``remains`` asks the engine by its own means what it still knows of a name; empty when nothing.
+    """
+
+    lab: Lab
+    hub: EventHub
+    engine: Engine
+    remains: Callable[[Place, str], list[str]] = lambda place, name: []
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def job(self, *arguments: str, timeout_s: float = 60) -> Job:
+        number = next(self.numbers)
+        name = f"tare-{self.lab.short_id}-{number}"
+        return Job(name, self.lab.paths.run / "e" / str(number), arguments or ("--sleep",), timeout_s=timeout_s)
+
+    @contextlib.contextmanager
+    def started(self, *arguments: str) -> Iterator[tuple[Instance, Channel]]:
+        """Create and start an instance; it is deleted afterwards, whatever happens."""
+        job = self.job(*arguments)
+        with self.hub.channel(job.events, self.engine.channel) as channel:
+            try:
+                instance = self.engine.create(job)
+                self.engine.start(instance)
+                yield instance, channel
+            finally:
+                self.engine.delete(job.name)
+
+    def settled(self, before: Mapping[str, int]) -> dict[str, int]:
+        """Wait until as few processes, groups and mounts exist as before; return those of which there are more."""
+        end = now_s() + 5
+        while True:
+            now = self.lab.residue()
+            left = {name: now[name] for name in ("processes", "cgroups", "mounts") if now[name] > before[name]}
+            if not left or now_s() > end:
+                return left
+            sleep_s(0.01)
+
+
+def target(engine: str, **options: str) -> Target:
+    """Return a target as the scenario parser makes it."""
+    text = ",".join(f"{key}={value}" for key, value in sorted(options.items()))
+    return Target(f"{engine}:{text}" if text else engine, engine, options)
+
+
+@contextlib.contextmanager
+def place_of(wanted: Target, state: Path, remains: Callable[[Place, str], list[str]] | None = None) -> Iterator[Place]:
+    """Open a lab and prepare the engine; a target that cannot run here skips the test with its reason."""
+    with Lab(SHORT_ID, state=state) as lab, EventHub() as hub:
+        place = Place(lab, hub, engines.load(wanted, lab))
+        if remains is not None:
+            place.remains = remains
+        try:
+            place.engine.prepare()
+        except TargetUnavailable as error:
+            pytest.skip(str(error))
+        yield place
+
+
+def payload_pid(instance: Instance) -> int:
+    """Return the payload's process among an instance's."""
+    return next(pid for pid in instance.pids() if Path(f"/proc/{pid}/comm").read_text().strip() == "tare-payload")
+
+
+class EngineContract:
+    """Inherited by each engine's test class; the module has a class-scoped fixture ``place``."""
+
+    def test_a_whole_life(self, place: Place) -> None:
+        before = place.lab.residue()
+        with place.started() as (instance, channel):
+            ready = channel.wait(Phase.READY, READY_S, instance.alive)
+            assert channel.stamps[Phase.FIRST_INSTRUCTION] <= ready
+            assert instance.alive() is None
+            pids = instance.pids()
+            assert pids
+            place.engine.stop(instance)
+            assert "ended" in (instance.alive() or "")
+            place.engine.delete(instance.name)
+            assert not proc.wait_until_gone({pid for pid in pids if _evidence.runs(pid)}, 5)
+            assert place.remains(place, instance.name) == []
+        assert place.settled(before) == {}
+
+    def test_what_runs_is_what_was_asked_for(self, place: Place) -> None:
+        with place.started() as (instance, channel):
+            channel.wait(Phase.READY, READY_S, instance.alive)
+            evidence = place.engine.evidence(instance)
+        asked = {key: value for key, value in place.engine.target.options.items() if key in evidence}
+        assert {key: evidence[key] for key in asked} == asked
+        assert evidence["payload"] == images.payload(place.lab.paths.state).digest
+        assert set(place.engine.target.options) - {"endpoint"} <= set(evidence)
+
+    def test_the_declared_limits_are_in_force(self, place: Place) -> None:
+        if cgroups.hierarchy().version != 1:
+            pytest.skip("reads files of control groups v1")
+        with place.started() as (instance, channel):
+            channel.wait(Phase.READY, READY_S, instance.alive)
+            path = place.engine.evidence(instance)["cgroup"].lstrip("/")
+            limits = [Path("/sys/fs/cgroup") / kind / path / file for kind, file in LIMIT_FILES]
+            assert [int(file.read_text()) for file in limits] == [256 * 2**20, 100_000, 100_000]
+
+    def test_preparing_again_changes_nothing(self, place: Place) -> None:
+        assert place.engine.prepare() == place.engine.prepare()
+
+    def test_what_is_already_gone_can_be_deleted(self, place: Place) -> None:
+        with place.started() as (instance, _):
+            place.engine.delete(instance.name)
+            place.engine.delete(instance.name)
+        place.engine.delete(f"tare-{place.lab.short_id}-999")
+
+    def test_what_was_only_created_can_be_deleted(self, place: Place) -> None:
+        before = place.lab.residue()
+        job = place.job()
+        with place.hub.channel(job.events, place.engine.channel):
+            place.engine.create(job)
+            place.engine.delete(job.name)
+        assert place.remains(place, job.name) == []
+        assert place.settled(before) == {}
+
+    def test_a_failed_create_leaves_nothing_that_delete_cannot_remove(self, place: Place) -> None:
+        before = place.lab.residue()
+        job = place.job(timeout_s=0.001)
+        with place.hub.channel(job.events, place.engine.channel):
+            with contextlib.suppress(InvocationFailed):
+                place.engine.create(job)
+            sleep_s(0.5)  # the engine may go on with what it was asked for
+            place.engine.delete(job.name)
+        assert place.remains(place, job.name) == []
+        assert place.settled(before) == {}
+
+    def test_a_payload_that_never_gets_ready_times_out(self, place: Place) -> None:
+        with place.started("--mute", "--sleep") as (instance, channel):
+            channel.wait(Phase.FIRST_INSTRUCTION, READY_S, instance.alive)
+            with pytest.raises(InvocationTimeout, match="ready"):
+                channel.wait(Phase.READY, 0.6, instance.alive)
+
+    def test_a_payload_that_ends_by_itself_gives_its_status(self, place: Place) -> None:
+        with place.started("--exit") as (instance, channel):
+            channel.wait(Phase.READY, READY_S, instance.alive)
+            assert "status 0" in (_reason(instance) or "")
+            place.engine.stop(instance)
+
+    def test_a_payload_killed_from_outside_gives_a_reason(self, place: Place) -> None:
+        with place.started("--mute", "--sleep") as (instance, channel):
+            channel.wait(Phase.FIRST_INSTRUCTION, READY_S, instance.alive)
+            os.kill(payload_pid(instance), signal.SIGKILL)
+            with pytest.raises(InvocationFailed, match="SIGKILL"):
+                channel.wait(Phase.READY, 10, instance.alive)
+
+
+def _reason(instance: Instance) -> str | None:
+    """Wait until an instance has ended and say why."""
+    end = now_s() + 10
+    while (reason := instance.alive()) is None and now_s() < end:
+        sleep_s(0.01)
+    return reason
+
+
+def kill_daemon(place: Place, daemon: str) -> None:
+    """Kill one of the lab's daemons and wait until it is dead."""
+    process = place.lab.daemons.running[daemon]
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+
+
+def check_daemon_death(place: Place, daemon: str) -> None:
+    """Kill a daemon under a living instance: every later call fails with a sentence that names the daemon."""
+    job = place.job()
+    with place.hub.channel(job.events, place.engine.channel) as channel:
+        instance = place.engine.create(job)
+        place.engine.start(instance)
+        channel.wait(Phase.READY, READY_S, instance.alive)
+        kill_daemon(place, daemon)
+        for call in (
+            lambda: place.engine.stop(instance),
+            lambda: place.engine.delete(job.name),
+            lambda: place.engine.create(place.job()),
+        ):
+            with pytest.raises(InvocationFailed, match=f"{daemon} ended with signal SIGKILL"):
+                call()
+
+
+def host_state() -> dict[str, str]:
+    """Return what a lab must not change on the host: mounts, interfaces, control groups, processes of its daemons."""
+    groups = [str(path) for mount in cgroups.hierarchy().mounts for path in (mount / cgroups.ROOT).glob(SHORT_ID)]
+    processes = [path for path in Path("/proc").glob("[0-9]*/cmdline") if f"/run/{SHORT_ID}/".encode() in _bytes(path)]
+    return {
+        "mounts": Path("/proc/self/mounts").read_text(),
+        "interfaces": " ".join(sorted(line.split(":")[0] for line in Path("/proc/net/dev").read_text().splitlines())),
+        "groups": " ".join(groups),
+        "processes": " ".join(map(str, processes)),
+    }
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

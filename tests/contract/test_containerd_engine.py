@@ -1,0 +1,84 @@
+"""containerd keeps the contract, with each snapshotter and OCI runtime that needs no file system of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.engines._containerd_api import NotFoundError
+from bench.engines.containerd import Containerd
+from bench.errors import TargetUnavailable
+from bench.lab import Lab
+from tests.contract import contract
+from tests.contract.contract import Place, target
+
+pytestmark = [pytest.mark.root, pytest.mark.engines]
+
+TARGETS = (
+    target("containerd"),
+    target("containerd", runtime="crun"),
+    target("containerd", snapshotter="native", runtime="runc"),
+)
+
+
+def remains(place: Place, name: str) -> list[str]:
+    """Return what containerd still knows of a name."""
+    engine = place.engine
+    assert isinstance(engine, Containerd)
+    snapshotter = engine.target.options.get("snapshotter", "overlayfs")
+    found = []
+    for method, fields in (
+        ("Tasks/Get", {"container_id": name}),
+        ("Containers/Get", {"id": name}),
+        ("Snapshots/Stat", {"snapshotter": snapshotter, "key": name}),
+    ):
+        try:
+            engine._api.call(method, 5, **fields)
+            found.append(method)
+        except NotFoundError:
+            pass
+    return found
+
+
+@pytest.fixture(scope="class", params=TARGETS, ids=lambda one: one.text)
+def place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+    with contract.place_of(request.param, built_state, remains) as opened:
+        yield opened
+
+
+class TestContainerd(contract.EngineContract):
+    """The contract."""
+
+
+def test_a_killed_daemon_is_named(built_state: Path) -> None:
+    before = contract.host_state()
+    with contract.place_of(target("containerd"), built_state) as place:
+        contract.check_daemon_death(place, "containerd")
+    assert contract.host_state() == before
+
+
+def test_the_image_outlives_garbage_collection(built_state: Path) -> None:
+    with contract.place_of(target("containerd"), built_state, remains) as place:
+        for _ in range(40):  # containerd collects after deletions and every 100 changes
+            job = place.job()
+            with place.hub.channel(job.events):
+                place.engine.create(job)
+                place.engine.delete(job.name)
+        place.engine.prepare()
+
+
+def test_two_targets_share_one_daemon(built_state: Path) -> None:
+    with contract.place_of(target("containerd"), built_state) as place:
+        other = Containerd(target("containerd", snapshotter="native"), place.lab)
+        other.prepare()
+        assert list(place.lab.daemons.running) == ["containerd"]
+
+
+def test_a_snapshotter_that_is_not_there_is_unavailable(built_state: Path) -> None:
+    with (
+        Lab(contract.SHORT_ID, state=built_state) as lab,
+        pytest.raises(TargetUnavailable, match="devmapper"),
+    ):
+        Containerd(target("containerd", snapshotter="devmapper"), lab).prepare()

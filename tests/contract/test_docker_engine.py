@@ -1,0 +1,93 @@
+"""Docker keeps the contract, with each network mode, storage driver and OCI runtime of the lab's own daemons."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from docker.errors import NotFound
+from docker.transport.unixconn import UnixHTTPConnection
+
+from bench.engines.docker import Docker
+from bench.errors import InvocationFailed, TargetUnavailable
+from bench.lab import Lab
+from tests.contract import contract
+from tests.contract.contract import Place, target
+
+pytestmark = [pytest.mark.root, pytest.mark.engines]
+
+TARGETS = (
+    target("docker"),
+    target("docker", network="host"),
+    target("docker", network="none", runtime="runc"),
+    target("docker", runtime="crun"),
+    target("docker", storage="vfs"),
+    target("docker", storage="fuse-overlayfs"),
+)
+
+
+def remains(place: Place, name: str) -> list[str]:
+    """Return what Docker still knows of a name."""
+    engine = place.engine
+    assert isinstance(engine, Docker)
+    try:
+        return [str(engine._client.inspect_container(name)["Id"])]
+    except NotFound:
+        return []
+
+
+@pytest.fixture(scope="class", params=TARGETS, ids=lambda one: one.text)
+def place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+    with contract.place_of(request.param, built_state, remains) as opened:
+        yield opened
+
+
+class TestDocker(contract.EngineContract):
+    """The contract."""
+
+
+# The SDK drops its socket without closing it when nobody listens any more.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_killed_daemon_is_named(built_state: Path) -> None:
+    before = contract.host_state()
+    with contract.place_of(target("docker"), built_state) as place:
+        contract.check_daemon_death(place, "dockerd-overlay2")
+    gc.collect()
+    assert contract.host_state() == before
+
+
+def test_a_killed_containerd_is_named_beside_the_daemon_that_needs_it(built_state: Path) -> None:
+    before = contract.host_state()
+    with contract.place_of(target("docker", network="none"), built_state) as place:
+        job = place.job(timeout_s=15)
+        with place.hub.channel(job.events):
+            instance = place.engine.create(job)
+            contract.kill_daemon(place, "containerd")
+            with pytest.raises(InvocationFailed, match="containerd ended with signal SIGKILL"):
+                place.engine.start(instance)
+    assert contract.host_state() == before
+
+
+def test_one_connection_is_kept_open(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connected: list[UnixHTTPConnection] = []
+    connect = UnixHTTPConnection.connect
+
+    def noted(connection: UnixHTTPConnection) -> None:
+        connected.append(connection)
+        connect(connection)
+
+    with contract.place_of(target("docker", network="none"), built_state) as place:
+        monkeypatch.setattr(UnixHTTPConnection, "connect", noted)
+        with place.started() as (instance, _):
+            place.engine.stop(instance)
+    assert connected == []
+
+
+def test_a_storage_driver_that_cannot_run_here_is_unavailable(built_state: Path) -> None:
+    with (
+        Lab(contract.SHORT_ID, state=built_state) as lab,
+        pytest.raises(TargetUnavailable, match=r"storage=btrfs.*not satisfied"),
+    ):
+        Docker(target("docker", storage="btrfs"), lab).prepare()

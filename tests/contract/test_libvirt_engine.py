@@ -1,0 +1,221 @@
+"""Real machines through the lab's own libvirtd: whole lives, and every way in which one can fail."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("libvirt")
+
+from bench.clock import EventHub, now_s
+from bench.engines.base import Job
+from bench.engines.libvirt import Libvirt
+from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+from bench.lab import Lab, guests, images
+from bench.lab.paths import state_dir
+from bench.model import Phase, Target
+
+pytestmark = [pytest.mark.root, pytest.mark.engines]
+
+PROVISIONED = state_dir() / "guest"  # read before a test changes TARE_STATE
+NEEDED = ("kernel/vmlinuz", "full/vmlinuz", "full/initrd.img", "full/base.ext4")
+READY_S = 120.0  # a full guest under emulation takes 12 s on an idle host
+
+
+def listing() -> dict[str, float]:
+    """What of the user's own libvirt could have been touched."""
+    folders = ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt")
+    return {str(path): path.lstat().st_mtime for folder in folders for path in Path(folder).rglob("*")}
+
+
+@pytest.fixture(scope="module")
+def lab(built_state: Path) -> Iterator[Lab]:
+    missing = [name for name in NEEDED if not (PROVISIONED / name).is_file()]
+    if missing:
+        pytest.skip(
+            f"the guest images {', '.join(missing)} are not in {PROVISIONED}: run 'tare provision guest_images'"
+        )
+    for name in NEEDED:
+        link = built_state / "guest" / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(PROVISIONED / name)
+    before = listing()
+    with Lab("11b70001", state=built_state) as opened:
+        yield opened
+    assert listing() == before
+    assert not (built_state / "run" / "11b70001").exists()
+    for disk in (built_state / "guest" / "full").glob("*.raw"):
+        disk.unlink()
+
+
+@pytest.fixture(scope="module")
+def hub(lab: Lab) -> Iterator[EventHub]:
+    with EventHub() as opened:  # its thread must be in the lab's mount namespace
+        yield opened
+
+
+def prepared(lab: Lab, **options: str) -> Libvirt:
+    text = ",".join(f"{key}={options[key]}" for key in sorted(options))
+    engine = Libvirt(Target(f"libvirt:{text}" if text else "libvirt", "libvirt", options), lab)
+    assert engine.prepare() is engine.prepare()
+    return engine
+
+
+@pytest.fixture(scope="module")
+def minimal(lab: Lab) -> Libvirt:
+    return prepared(lab)
+
+
+def job(lab: Lab, name: str, *arguments: str, timeout_s: float = 60) -> Job:
+    full_name = f"tare-{lab.short_id}-{name}"
+    return Job(full_name, lab.paths.run / "e" / name, arguments or ("--sleep",), timeout_s=timeout_s)
+
+
+def left_of(lab: Lab, name: str) -> list[Path]:
+    return [path for path in lab.paths.run.rglob(f"*{name}*") if path.parent.name != "e"]
+
+
+@pytest.mark.parametrize("options", [{}, {"machine": "pc"}, {"guest": "full"}], ids=["minimal", "pc", "full"])
+def test_a_whole_life(lab: Lab, hub: EventHub, options: dict[str, str]) -> None:
+    engine = prepared(lab, **options)
+    accel, guest = guests.accelerator(lab).name, options.get("guest", "minimal")
+    expected = {"accel": accel, "guest": guest} | options
+    assert engine.target.text == "libvirt:" + ",".join(f"{key}={expected[key]}" for key in sorted(expected))
+    work = job(lab, f"life-{guest}")
+    before = lab.residue()
+    with hub.channel(work.events, engine.channel) as events:
+        instance = engine.create(work)
+        assert len(instance.pids()) == 1
+        assert not events.stamps  # it stands still until it is started
+        engine.start(instance)
+        ready = events.wait(Phase.READY, READY_S, instance.alive)
+        assert events.stamps[Phase.FIRST_INSTRUCTION] <= ready
+        evidence = engine.evidence(instance)
+        assert {key: evidence[key] for key in expected} == expected
+        assert evidence["payload"] == images.payload(lab.paths.state).digest
+        assert evidence["memory_bytes"] == str(work.memory_bytes)
+        assert evidence["cpus"] == "1"
+        assert instance.alive() is None
+        engine.stop(instance)
+        assert instance.pids() == set()
+        assert instance.alive()
+        engine.delete(work.name)
+        engine.delete(work.name)
+    assert left_of(lab, work.name) == []
+    after = lab.residue()
+    assert {key: after[key] for key in ("processes", "mounts")} == {key: before[key] for key in ("processes", "mounts")}
+
+
+def test_facts_name_what_makes_numbers_incomparable(minimal: Libvirt) -> None:
+    facts = minimal.prepare()
+    assert {"libvirt", "qemu", "qemu_digest", "accel", "machine", "guest_kernel", "guest_payload"} <= facts.epoch
+    assert set(facts.values) - facts.epoch == {"accel_trial"}
+
+
+@pytest.mark.parametrize("guest", ["minimal", "full"])
+def test_the_payload_gets_its_arguments(lab: Lab, hub: EventHub, guest: str) -> None:
+    engine = prepared(lab, guest=guest)
+    work = job(lab, f"mute-{guest}", "--touch", "4096", "--mute", "--sleep")
+    with hub.channel(work.events, engine.channel) as events:
+        instance = engine.create(work)
+        engine.start(instance)
+        events.wait(Phase.FIRST_INSTRUCTION, READY_S, instance.alive)
+        with pytest.raises(InvocationTimeout, match="'ready' did not come"):
+            events.wait(Phase.READY, 1, instance.alive)
+        engine.delete(work.name)  # without having been stopped
+        assert instance.pids() == set()
+
+
+def test_a_qemu_that_is_killed_is_noticed(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
+    work = job(lab, "killed")
+    with hub.channel(work.events, minimal.channel) as events:
+        instance = minimal.create(work)
+        minimal.start(instance)
+        (pid,) = instance.pids()
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(InvocationFailed, match=f"its QEMU .pid {pid}. has ended"):
+            events.wait(Phase.READY, 30, instance.alive)
+        minimal.stop(instance)
+        minimal.delete(work.name)
+    assert left_of(lab, work.name) == []
+
+
+def test_a_payload_that_fails_is_quoted(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
+    work = job(lab, "wrong", "--nonsense")
+    with hub.channel(work.events, minimal.channel) as events:
+        instance = minimal.create(work)
+        minimal.start(instance)
+        with pytest.raises(InvocationFailed, match="console: .*tare-payload: unknown option '--nonsense'"):
+            events.wait(Phase.READY, 60, instance.alive)
+        minimal.delete(work.name)
+
+
+def test_a_create_that_fails_leaves_nothing(lab: Lab, minimal: Libvirt) -> None:
+    unheard = job(lab, "unheard")  # nobody listens at its event socket
+    with pytest.raises(InvocationFailed, match="libvirt: .*unheard"):
+        minimal.create(unheard)
+    minimal.delete(unheard.name)
+    assert left_of(lab, unheard.name) == []
+    unsaid = job(lab, "unsaid", "--name", "two words")
+    with pytest.raises(InvocationFailed, match="cannot carry the payload argument 'two words'"):
+        minimal.create(unsaid)
+    minimal.delete(unsaid.name)
+    minimal.delete("tare-never-there")
+    assert left_of(lab, unsaid.name) == []
+
+
+def test_a_qemu_that_hangs_is_a_timeout(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
+    work = job(lab, "hung", timeout_s=2)
+    with hub.channel(work.events, minimal.channel):
+        instance = minimal.create(work)
+        (pid,) = instance.pids()
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(InvocationTimeout, match="did not answer within 2 s"):
+            minimal.start(instance)
+        assert instance.pids() == set()
+        minimal.delete(work.name)
+
+
+def test_a_qemu_that_ignores_sigterm_is_killed(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
+    work = job(lab, "deaf")
+    with hub.channel(work.events, minimal.channel) as events:
+        instance = minimal.create(work)
+        minimal.start(instance)
+        events.wait(Phase.READY, READY_S, instance.alive)
+        (pid,) = instance.pids()
+        os.kill(pid, signal.SIGSTOP)
+        begin = now_s()
+        minimal.stop(instance)
+        assert 9 < now_s() - begin < 20
+        assert instance.pids() == set()
+        minimal.delete(work.name)
+
+
+def test_kvm_is_refused_where_a_trial_guest_does_not_boot(lab: Lab) -> None:
+    if guests.accelerator(lab).name == "kvm":
+        pytest.skip("KVM runs guests here")
+    with pytest.raises(TargetUnavailable, match="KVM cannot run a guest here: "):
+        prepared(lab, accel="kvm")
+
+
+def test_a_libvirtd_that_hangs_or_dies_is_noticed(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
+    work = job(lab, "orphan")
+    (daemon,) = (pid for pid in map(int, Path("/run/libvirtd.pid").read_text(encoding="ascii").split()))
+    with hub.channel(work.events, minimal.channel) as events:
+        instance = minimal.create(work)
+        minimal.start(instance)
+        events.wait(Phase.READY, READY_S, instance.alive)
+        os.kill(daemon, signal.SIGSTOP)
+        begin = now_s()
+        with pytest.raises(InvocationFailed, match="libvirt: "):
+            minimal.evidence(instance)
+        assert now_s() - begin < 29
+        os.kill(daemon, signal.SIGKILL)
+        with pytest.raises(InvocationFailed, match="libvirt: "):
+            minimal.delete(work.name)
+        assert instance.pids() == set()  # what the dead libvirtd cannot end is ended all the same
+    assert left_of(lab, work.name) == []
