@@ -79,8 +79,11 @@ class Lab:
         namespace.run(["mount", "-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", "/run"])
         namespace.run(["ip", "link", "set", "lo", "up"])
         hybrid = cgroups.hierarchy().hybrid
-        if hybrid is not None:  # crun refuses a v2 tree beside v1 controllers; nothing in the lab needs it
+        if hybrid is not None:
+            # crun refuses a v2 tree beside v1 controllers, and nothing in the lab needs it. Without the empty file system
+            # in its place runtimes would write their groups as plain folders below the mount point, onto the host.
             namespace.run(["umount", str(hybrid)])
+            namespace.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=1m", "tmpfs", str(hybrid)])
 
     @property
     def daemons(self) -> Daemons:

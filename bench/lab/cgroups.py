@@ -124,8 +124,7 @@ def destroy(path: str, deadline_s: float = 10.0) -> list[str]:
 
 
 def _all_mounts() -> tuple[Path, ...]:
-    found = hierarchy()
-    return (*found.mounts, found.hybrid) if found.hybrid else found.mounts
+    return hierarchy().mounts
 
 
 def _remove(group: Path) -> bool:

@@ -145,7 +145,9 @@ def _descriptor(media_type: str, blob: bytes) -> dict[str, str | int]:
 
 def _archive(blobs: dict[str, bytes], config: bytes, layer: bytes, manifest: bytes) -> bytes:
     index = _descriptor("application/vnd.oci.image.manifest.v1+json", manifest)
-    name = {"annotations": {"io.containerd.image.name": f"docker.io/{IMAGE}", "org.opencontainers.image.ref.name": "latest"}}
+    name = {
+        "annotations": {"io.containerd.image.name": f"docker.io/{IMAGE}", "org.opencontainers.image.ref.name": "latest"}
+    }
     docker = [
         {
             "Config": f"blobs/sha256/{sha256(config)}",
@@ -153,7 +155,11 @@ def _archive(blobs: dict[str, bytes], config: bytes, layer: bytes, manifest: byt
             "Layers": [f"blobs/sha256/{sha256(layer)}"],
         }
     ]
-    files = [_member("oci-layout", _json({"imageLayoutVersion": "1.0.0"})), _member("blobs", None), _member("blobs/sha256", None)]
+    files = [
+        _member("oci-layout", _json({"imageLayoutVersion": "1.0.0"})),
+        _member("blobs", None),
+        _member("blobs/sha256", None),
+    ]
     files += [_member(f"blobs/sha256/{digest}", blob) for digest, blob in sorted(blobs.items())]
     files += [_member("index.json", _json({"schemaVersion": 2, "manifests": [{**index, **name}]}))]
     files += [_member("manifest.json", _json(docker))]

@@ -65,6 +65,7 @@ class LabNamespace:
             os.chdir(folder)
             yield
         finally:
+            _call(_libc.unshare(_CLONE_FS), "unshare")  # threads that were started inside share it with this one
             _call(_libc.setns(home, _CLONE_NEWNS), "setns")
             os.chdir(folder)
             os.close(inside)

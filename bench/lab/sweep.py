@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.errors import TareError
 from bench.lab import cgroups
 from bench.lab.journal import owner_is_alive, read
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 
 @dataclass(frozen=True)
@@ -33,25 +39,16 @@ def sweep(state: Path, *, dry_run: bool = False) -> list[Swept]:
         entries = read(path)
         if owner_is_alive(entries):
             continue
-        things = [thing for entry in reversed(entries) if (thing := _undo(dict(entry), dry_run)) is not None]
+        things = [thing for entry in reversed(entries) if (thing := _undo(entry, dry_run)) is not None]
         if not dry_run and all(thing.gone for thing in things):
             path.unlink()
         found += things
     return found
 
 
-def _undo(entry: dict[str, str | int], dry_run: bool) -> Swept | None:
-    kind = str(entry["kind"])
-    name = str(entry.get("path") or entry.get("name") or "")
-    if kind == "cgroup":
-        return _undo_cgroup(name, dry_run)
-    if kind == "folder":
-        return _undo_folder(Path(name), dry_run)
-    if kind == "process":
-        return _undo_process(name, dry_run)
-    if kind == "container":
-        return _undo_container(name, dry_run)
-    return None  # owner and daemon lines tell a reader the story; the group holds the processes
+def _undo(entry: Mapping[str, str | int], dry_run: bool) -> Swept | None:
+    undo = _UNDO.get(str(entry["kind"]))
+    return undo(str(entry.get("path") or entry.get("name") or ""), dry_run) if undo else None
 
 
 def _undo_cgroup(path: str, dry_run: bool) -> Swept | None:
@@ -85,16 +82,36 @@ def _undo_process(name: str, dry_run: bool) -> Swept | None:
 
 def _undo_container(name: str, dry_run: bool) -> Swept | None:
     """Remove a container that a run made in the system's own Docker."""
+    return _undo_in_docker("container", name, dry_run, lambda client: client.remove_container(name, v=True, force=True))
+
+
+def _undo_image(name: str, dry_run: bool) -> Swept | None:
+    """Remove the payload's image from the system's own Docker."""
+    return _undo_in_docker("image", name, dry_run, lambda client: client.remove_image(name))
+
+
+def _undo_in_docker(kind: str, name: str, dry_run: bool, remove: Callable[[APIClient], object]) -> Swept | None:
     import docker  # noqa: PLC0415 - only after a run with endpoint=system
     from docker.errors import DockerException, NotFound  # noqa: PLC0415
 
     try:
-        container = docker.from_env(timeout=30).containers.get(name)
-        if not dry_run:
-            container.remove(force=True)
+        with contextlib.closing(docker.from_env(timeout=30).api) as client:
+            (client.inspect_container if kind == "container" else client.inspect_image)(name)
+            if not dry_run:
+                remove(client)
     except NotFound:
         return None
     except DockerException as error:
-        msg = f"cannot ask the system's Docker about '{name}': {error}; start it and sweep again"
+        msg = f"cannot ask the system's Docker about the {kind} '{name}': {error}; start it and sweep again"
         raise TareError(msg) from error
-    return Swept("container", name, not dry_run)
+    return Swept(kind, name, not dry_run)
+
+
+_UNDO: dict[str, Callable[[str, bool], Swept | None]] = {
+    "cgroup": _undo_cgroup,
+    "folder": lambda name, dry_run: _undo_folder(Path(name), dry_run),
+    "process": _undo_process,
+    "container": _undo_container,
+    "image": _undo_image,
+}
+"""Kind of journal line → how it is undone. Owner and daemon lines only tell a reader the story."""

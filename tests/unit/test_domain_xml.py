@@ -1,0 +1,113 @@
+"""The machine that libvirt is asked for, and how its end is told."""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("libvirt")
+
+from bench.engines import _domain
+from bench.engines.base import Job
+from bench.errors import InvocationFailed
+from bench.lab.guests import Guest
+
+HOME = Path("/lab/b/tare-1")
+MINIMAL = Guest("minimal", Path("/g/vmlinuz"), Path("/g/init.cpio"), "quiet rdinit=/tare-payload", None, {})
+FULL = Guest("full", Path("/g/vmlinuz"), Path("/g/initrd.img"), "quiet root=/dev/vda", Path("/g/disk.raw"), {})
+
+
+def defined(guest: Guest = MINIMAL, accel: str = "tcg", machine: str = "q35", name: str = "tare-1") -> ET.Element:
+    job = Job(name, Path("/lab/e/1"), ("--touch", "4096", "--sleep"), memory_bytes=300 * 2**20, cpus=2)
+    return ET.fromstring(_domain.domain_xml(job, guest, _domain.Machine(accel, machine, "/usr/bin/qemu"), HOME))  # noqa: S314 - ours
+
+
+def test_it_has_the_declared_size_and_the_guest() -> None:
+    domain = defined()
+    memory = domain.find("memory")
+    assert memory is not None
+    assert (memory.get("unit"), memory.text) == ("b", str(300 * 2**20))
+    assert domain.findtext("vcpu") == "2"
+    assert domain.findtext("os/kernel") == "/g/vmlinuz"
+    assert domain.findtext("os/initrd") == "/g/init.cpio"
+    arguments = "--events tty:/dev/ttyS1 --touch 4096 --sleep"
+    assert domain.findtext("os/cmdline") == f"quiet rdinit=/tare-payload -- {arguments}"
+
+
+@pytest.mark.parametrize(("accel", "kind", "mode"), [("kvm", "kvm", "host-passthrough"), ("tcg", "qemu", "custom")])
+def test_the_accelerator_decides_the_processor(accel: str, kind: str, mode: str) -> None:
+    domain = defined(accel=accel)
+    cpu = domain.find("cpu")
+    assert cpu is not None
+    assert (domain.get("type"), cpu.get("mode")) == (kind, mode)
+    assert cpu.findtext("model") == ("qemu64" if accel == "tcg" else None)
+
+
+@pytest.mark.parametrize("machine", ["q35", "pc"])
+def test_the_machine_is_the_one_asked_for(machine: str) -> None:
+    kind = defined(machine=machine).find("os/type")
+    assert kind is not None
+    assert kind.get("machine") == machine
+
+
+def test_the_first_serial_port_is_the_console_and_the_second_the_events() -> None:
+    console, events = defined().findall("devices/serial")
+    ports = [port.get("port") for serial in (console, events) if (port := serial.find("target")) is not None]
+    assert ports == ["0", "1"]
+    assert [source.attrib for source in console.findall("source")] == [{"path": "/lab/b/tare-1/console"}]
+    assert [source.attrib for source in events.findall("source")] == [{"mode": "connect", "path": "/lab/e/1"}]
+
+
+def test_only_a_guest_with_a_disk_gets_one_and_it_is_the_overlay() -> None:
+    assert defined(MINIMAL).find("devices/disk") is None
+    disk = defined(FULL).find("devices/disk/source")
+    assert disk is not None
+    assert disk.get("file") == "/lab/b/tare-1/disk"
+
+
+def test_there_is_no_device_that_nobody_uses() -> None:
+    devices = defined(FULL).find("devices")
+    assert devices is not None
+    assert sorted(device.tag for device in devices) == [
+        "controller",
+        "disk",
+        "emulator",
+        "memballoon",
+        "serial",
+        "serial",
+    ]
+    for name in ("controller", "memballoon"):
+        device = devices.find(name)
+        assert device is not None
+        assert device.get("model") == "none"
+
+
+def test_every_end_of_the_guest_ends_the_machine() -> None:
+    assert [defined().findtext(event) for event in ("on_poweroff", "on_reboot", "on_crash")] == ["destroy"] * 3
+
+
+def test_names_are_escaped_and_have_one_identity_each() -> None:
+    domain = defined(name="a<b>&")
+    assert domain.findtext("name") == "a<b>&"
+    assert domain.findtext("uuid") == _domain.identity("a<b>&") != _domain.identity("tare-1")
+
+
+def test_an_end_is_told_with_the_last_lines(tmp_path: Path) -> None:
+    console, log = tmp_path / "console", tmp_path / "log"
+    console.write_text("one\ntwo\nthree\r\nfour\n", encoding="utf-8")
+    assert _domain.ended(os.getpid(), console, log) is None
+    reason = _domain.ended(2**22 + 1, console, log)  # larger than any process id
+    assert reason == f"its QEMU (pid {2**22 + 1}) has ended; console: two | three | four; log: none"
+    log.touch()
+    assert (_domain.ended(2**22 + 1, console, log) or "").endswith("log: empty")
+
+
+def test_a_machine_without_a_process_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.lab.virt.PIDS", tmp_path)
+    with pytest.raises(InvocationFailed, match="the QEMU of 'tare-1' has ended right after its start"):
+        _domain.pid_of("tare-1")
+    (tmp_path / "tare-1.pid").write_text("42\n", encoding="ascii")
+    assert _domain.pid_of("tare-1") == 42

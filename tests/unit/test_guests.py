@@ -1,0 +1,181 @@
+"""Guests: the payload's way into a disk, the command line, and the verdict on KVM."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import proc
+from bench.errors import InvocationFailed, TargetUnavailable
+from bench.lab import Lab, guests, images
+
+MKE2FS = shutil.which("mke2fs", path="/usr/sbin:/sbin:/usr/bin:/bin")
+pytestmark = pytest.mark.skipif(
+    MKE2FS is None or guests.platform.machine() != "x86_64", reason="needs mke2fs on x86-64"
+)
+
+
+def debugfs(disk: Path, request: str) -> str:
+    program = proc.find("debugfs", "install e2fsprogs")
+    return proc.run([program, "-R", request, str(disk)], timeout_s=30).stdout
+
+
+def check(disk: Path) -> int:
+    return proc.run([proc.find("e2fsck", "install e2fsprogs"), "-fn", str(disk)], timeout_s=30).status
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    tree = tmp_path / "tree"
+    (tree / "usr/local/bin").mkdir(parents=True)
+    (tree / "usr/local/bin/tare-payload").write_bytes(b"an older one, longer than what comes" * 400)
+    path = tmp_path / "disk.ext4"
+    assert MKE2FS is not None
+    proc.run([MKE2FS, "-q", "-t", "ext4", "-d", str(tree), str(path), "16M"], timeout_s=30).check()
+    return path
+
+
+@pytest.fixture
+def provisioned(built_state: Path, disk: Path) -> Iterator[Path]:
+    folder = built_state / "guest"
+    for name in ("kernel", "full"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "vmlinuz").write_bytes(b"kernel")
+    (folder / "full/initrd.img").write_bytes(b"initrd")
+    shutil.copy(disk, folder / "full/base.ext4")
+    yield built_state
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("name", ["/usr/local/bin/tare-payload", "/etc/systemd/system/x.service.d/y.conf", "/top"])
+def test_what_is_injected_is_there_with_its_mode_and_owner(disk: Path, name: str) -> None:
+    content = bytes(range(256)) * 300
+    guests.inject(disk, name, content, 0o755)
+    stat = debugfs(disk, f"stat {name}")
+    assert "Type: regular" in stat
+    assert "Mode:  0755" in stat
+    assert "User:     0   Group:     0" in stat
+    assert f"Size: {len(content)}" in stat
+    assert check(disk) == 0
+
+
+def test_injecting_twice_leaves_the_second(disk: Path, tmp_path: Path) -> None:
+    for content in (b"first, a longer one", b"second"):
+        guests.inject(disk, "/etc/x", content, 0o644)
+    debugfs(disk, f"dump /etc/x {tmp_path / 'copy'}")
+    assert (tmp_path / "copy").read_bytes() == b"second"
+    assert check(disk) == 0
+
+
+def test_a_disk_that_is_full_or_none_is_refused(disk: Path, tmp_path: Path) -> None:
+    with pytest.raises(TargetUnavailable, match="'/big' could not be written into disk.ext4"):
+        guests.inject(disk, "/big", bytes(32 * 2**20), 0o644)
+    broken = tmp_path / "broken"
+    broken.write_bytes(bytes(4096))
+    with pytest.raises(TargetUnavailable, match=r"into broken: .*guest_images"):
+        guests.inject(broken, "/x", b"x", 0o644)
+
+
+def test_the_full_disk_has_the_payload_and_its_base_stays(provisioned: Path, tmp_path: Path) -> None:
+    base = provisioned / "guest/full/base.ext4"
+    stale = provisioned / "guest/full/0123456789abcdef.raw"
+    before = base.read_bytes()
+    stale.touch()
+    guest = guests.full(provisioned)
+    assert base.read_bytes() == before
+    assert guest.disk is not None
+    assert not stale.exists()
+    debugfs(guest.disk, f"dump /usr/local/bin/tare-payload {tmp_path / 'copy'}")
+    assert (tmp_path / "copy").read_bytes() == images.payload(provisioned).path.read_bytes()
+    assert "$TARE_ARGUMENTS" in debugfs(guest.disk, "cat /etc/systemd/system/tare-payload.service.d/arguments.conf")
+    written = guest.disk.stat().st_mtime_ns
+    assert guests.full(provisioned) == guest
+    assert guest.disk.stat().st_mtime_ns == written
+    assert {path.name for path in base.parent.iterdir()} == {"vmlinuz", "initrd.img", "base.ext4", guest.disk.name}
+
+
+def test_a_disk_that_cannot_be_made_is_not_named(provisioned: Path) -> None:
+    (provisioned / "guest/full/base.ext4").write_bytes(bytes(4096))
+    with pytest.raises(TargetUnavailable):
+        guests.full(provisioned)
+    assert not [
+        path for path in (provisioned / "guest/full").iterdir() if path.name.startswith(".") or path.suffix == ".raw"
+    ]
+
+
+def test_the_minimal_guest_boots_the_payload(provisioned: Path) -> None:
+    guest = guests.minimal(provisioned)
+    assert guest.disk is None
+    assert guest.digests["payload"] == images.payload(provisioned).digest
+    assert guest.command(["--work", "3", "--exit"]).endswith(
+        " rdinit=/tare-payload -- --events tty:/dev/ttyS1 --work 3 --exit"
+    )
+
+
+def test_the_full_guest_gets_the_arguments_by_its_command_line(provisioned: Path) -> None:
+    command = guests.full(provisioned).command(["--touch", "4096", "--sleep"])
+    assert command.endswith(' systemd.setenv="TARE_ARGUMENTS=--touch 4096 --sleep"')
+
+
+@pytest.mark.parametrize("argument", ["", "two words", 'a"quote', "$HOME", "back\\slash", "line\nend"])
+def test_an_argument_that_a_command_line_cannot_carry_is_refused(provisioned: Path, argument: str) -> None:
+    with pytest.raises(InvocationFailed, match="cannot carry the payload argument"):
+        guests.minimal(provisioned).command(["--name", argument])
+
+
+def test_what_was_not_provisioned_is_said_with_its_remedy(built_state: Path) -> None:
+    for make in (guests.minimal, guests.full):
+        with pytest.raises(TargetUnavailable) as caught:
+            make(built_state)
+        assert "is not there" in caught.value.reason
+        assert caught.value.remedy == "run 'tare provision guest_images' as root"
+
+
+def test_another_architecture_is_refused(provisioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with pytest.raises(TargetUnavailable, match="this host is aarch64"):
+        guests.minimal(provisioned)
+
+
+QEMUS = {
+    "ready": ("""exec python3 - "$socket" <<'E'\nimport socket, sys, time\ns = socket.socket(socket.AF_UNIX)\n"""
+              """s.connect(sys.argv[1])\ns.sendall(b"F\\nR\\n")\ntime.sleep(60)\nE\n"""),
+    "aborts": "echo 'noise' >&2; echo 'failed to set MSR 0x10a' >&2; kill -ABRT $$\n",
+    "hangs": "exec sleep 60\n",
+}  # fmt: skip
+VERDICTS = {
+    "ready": ("kvm", "a trial guest got ready"),
+    "aborts": ("tcg", "kvm: a trial boot ended with signal SIGABRT: failed to set MSR 0x10a"),
+    "hangs": ("tcg", "kvm: a trial boot did not get ready within 0.5 s"),
+}
+
+
+@pytest.mark.parametrize("kind", QEMUS)
+def test_the_verdict_on_kvm_is_a_trial_boot(
+    provisioned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    qemu = tmp_path / "qemu"
+    find_socket = 'for word; do case $word in socket,*) socket=${word##*path=};; esac; done\necho >>"$0.calls"\n'
+    qemu.write_text("#!/bin/sh\n" + find_socket + QEMUS[kind], encoding="ascii")
+    qemu.chmod(0o755)
+    monkeypatch.setattr(guests, "qemu", lambda: str(qemu))
+    monkeypatch.setattr(guests.os, "access", lambda *_: True)
+    monkeypatch.setattr(guests, "_TRIAL_S", 10 if kind == "ready" else 0.5)
+    lab = Lab("0a0b0c0d", state=provisioned)
+    lab.paths.make()
+    verdict = guests.accelerator(lab)
+    assert (verdict.name, verdict.why) == VERDICTS[kind]
+    assert guests.accelerator(lab) is verdict
+    assert (tmp_path / "qemu.calls").read_text(encoding="ascii") == "\n"  # tried once
+    shutil.rmtree(lab.paths.run)
+
+
+def test_without_a_usable_dev_kvm_nothing_is_tried(provisioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guests, "qemu", lambda: "/nonexistent")
+    monkeypatch.setattr(guests.os, "access", lambda *_: False)
+    verdict = guests.accelerator(Lab("0a0b0c0d", state=provisioned))
+    assert verdict.name == "tcg"
+    assert verdict.why.startswith("/dev/kvm ")
