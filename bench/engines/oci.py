@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
 import signal
 from collections.abc import Mapping
@@ -12,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench import proc
-from bench.engines import _evidence, _ocispec
+from bench.engines import _evidence, _ocispec, _trial
 from bench.engines.base import Instance, Job
-from bench.errors import InvocationFailed, TargetUnavailable
+from bench.errors import InvocationFailed
 from bench.lab import Lab, images
 from bench.model import Facts, Phase, Target
 
@@ -49,7 +47,7 @@ class Oci:
         self._rootfs = images.rootfs(self._lab.paths.state)
         self._base = [self._program, f"--root={self._lab.paths.run / name}", *self._options]
         version = proc.run([self._program, "--version"], timeout_s=10).stdout
-        self._trial(f"tare-{self._lab.short_id}-trial-{name}")
+        _trial.run(self, self._lab)
         values = {"version": " ".join(version.split()[:3]), "payload": self._rootfs.digest}
         return Facts(values | {"binary": _evidence.digest(Path(self._program))})
 
@@ -129,19 +127,6 @@ class Oci:
             verb = next(word for word in process.argv if word in ("create", "start"))
             msg = f"'{self.target.engine} {verb}' ended with {proc.describe_status(status)}: {said[-400:]}"
             raise InvocationFailed(msg)
-
-    def _trial(self, name: str) -> None:
-        events = self._lab.paths.run / "e" / "trial"
-        events.touch()  # nobody listens: the trial ends before the payload starts
-        job = Job(name, events, timeout_s=30)
-        with contextlib.ExitStack() as stack:
-            stack.callback(self.delete, name)
-            try:
-                instance = self.create(job)
-            except InvocationFailed as error:
-                reason = f"{self.target.engine} is installed but cannot create a container here: {error}"
-                raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error
-            os.kill(instance.handle["pid"], signal.SIGKILL)
 
 
 def _gone(pid: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,7 @@ from bench.errors import InvocationFailed, TargetUnavailable
 from bench.lab import Lab, guests, images
 
 MKE2FS = shutil.which("mke2fs", path="/usr/sbin:/sbin:/usr/bin:/bin")
-pytestmark = pytest.mark.skipif(
-    MKE2FS is None or guests.platform.machine() != "x86_64", reason="needs mke2fs on x86-64"
-)
+pytestmark = pytest.mark.skipif(MKE2FS is None or platform.machine() != "x86_64", reason="needs mke2fs on x86-64")
 
 
 def debugfs(disk: Path, request: str) -> str:
@@ -71,8 +70,8 @@ def test_injecting_twice_leaves_the_second(disk: Path, tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_full_or_none_is_refused(disk: Path, tmp_path: Path) -> None:
-    with pytest.raises(TargetUnavailable, match="'/big' could not be written into disk.ext4"):
-        guests.inject(disk, "/big", bytes(32 * 2**20), 0o644)
+    with pytest.raises(TargetUnavailable, match=r"'/big' could not be written into disk\.ext4"):
+        guests.inject(disk, "/big", b"not a hole" * 2**21, 0o644)
     broken = tmp_path / "broken"
     broken.write_bytes(bytes(4096))
     with pytest.raises(TargetUnavailable, match=r"into broken: .*guest_images"):
@@ -162,7 +161,7 @@ def test_the_verdict_on_kvm_is_a_trial_boot(
     qemu.write_text("#!/bin/sh\n" + find_socket + QEMUS[kind], encoding="ascii")
     qemu.chmod(0o755)
     monkeypatch.setattr(guests, "qemu", lambda: str(qemu))
-    monkeypatch.setattr(guests.os, "access", lambda *_: True)
+    monkeypatch.setattr("os.access", lambda *_: True)
     monkeypatch.setattr(guests, "_TRIAL_S", 10 if kind == "ready" else 0.5)
     lab = Lab("0a0b0c0d", state=provisioned)
     lab.paths.make()
@@ -175,7 +174,7 @@ def test_the_verdict_on_kvm_is_a_trial_boot(
 
 def test_without_a_usable_dev_kvm_nothing_is_tried(provisioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guests, "qemu", lambda: "/nonexistent")
-    monkeypatch.setattr(guests.os, "access", lambda *_: False)
+    monkeypatch.setattr("os.access", lambda *_: False)
     verdict = guests.accelerator(Lab("0a0b0c0d", state=provisioned))
     assert verdict.name == "tcg"
     assert verdict.why.startswith("/dev/kvm ")

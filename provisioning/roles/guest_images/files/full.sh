@@ -15,7 +15,9 @@ rm -rf --one-file-system "$folder"/.full.*
 work=$(mktemp -d "$folder/.full.XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
 trap 'exit 143' TERM INT HUP
+chmod 755 "$work" # apt downloads as a user of its own
 mkdir "$work/image"
+(umask 077 && touch "$work/sources.list" "$work/apt.conf") # there may be passwords of proxies in them
 
 die() { echo "$*" >&2; exit 1; }
 
@@ -33,7 +35,7 @@ sources() {
         esac
       done | sort -u
 }
-apt-get update -q >&2
+apt-get update -qq >&2
 sources Debian /usr/share/keyrings/debian-archive-keyring.gpg >"$work/sources.list"
 [ -s "$work/sources.list" ] || sources Ubuntu /usr/share/keyrings/ubuntu-archive-keyring.gpg >"$work/sources.list"
 [ -s "$work/sources.list" ] || die "this host's apt sources have no archive of Debian or Ubuntu for the suite '$SUITE'"
@@ -43,7 +45,7 @@ apt-config dump | grep -E '^Acquire::(http|https|ftp|Retries|ForceIPv[46]|Check-
   >"$work/apt.conf" || true
 echo 'APT::Install-Recommends "false";' >>"$work/apt.conf"
 
-unshare --mount --propagation private mmdebstrap --mode=root --variant=minbase --format=directory --quiet \
+unshare --mount --propagation private mmdebstrap --mode=root --variant=minbase --format=directory \
   --include="$PACKAGES" --aptopt="$work/apt.conf" \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
   --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/locale/*' \

@@ -20,7 +20,7 @@ die() { echo "$*" >&2; exit 1; }
 
 unpack_deb() {
   # An old list names a version that the archive no longer has.
-  apt-get update -q >&2
+  apt-get update -qq >&2
   for name in $names; do
     # A meta package depends on the image of one version, and that image may depend on a package of its modules.
     image=$(apt-cache depends --no-recommends --no-suggests "$name" 2>/dev/null \
