@@ -25,7 +25,7 @@ test: setup $(VENV)/.dev ## lint, types, unit, contract and system tests: what C
 	$(BIN)/mypy
 	$(call say,tests)
 	@[ -n "$(ROOT)" ] || echo "not root: tests of real engines are skipped, each with its reason; 'sudo make test' runs them"
-	$(BIN)/pytest tests/unit tests/contract tests/system --durations=10
+	$(if $(ROOT),TARE_PROVISIONED=1) $(BIN)/pytest tests/unit tests/contract tests/system --durations=10
 
 setup: $(VENV)/.ready ## a virtual environment and the engines
 ifdef ROOT

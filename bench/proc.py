@@ -73,10 +73,15 @@ def describe_status(status: int) -> str:
     return f"status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
 
 
+RUNNING: set[int] = set()
+"""Process ids of children that were started here and not yet waited for; nobody else may collect them."""
+
+
 class Process:
     """A child that is running; its pid stays ours until ``wait`` has returned."""
 
     def __init__(self, argv: tuple[str, ...], pid: int) -> None:
+        RUNNING.add(pid)
         self.argv = argv
         self.pid = pid
         self.status: int | None = None
@@ -132,6 +137,7 @@ class Process:
     def _ended(self, status: int, usage: resource.struct_rusage) -> None:
         self.status = os.waitstatus_to_exitcode(status)
         self.usage = usage
+        RUNNING.discard(self.pid)
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

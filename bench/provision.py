@@ -294,6 +294,7 @@ def _run(
     except ImportError as error:
         msg = f"ansible-runner is not installed; {_REMEDY}"
         raise ProvisionError(msg) from error
+    own = {"ANSIBLE_LOCAL_TEMP": str(folder / "tmp"), "ANSIBLE_HOME": str(folder / "home")}
     with warnings.catch_warnings():
         # ansible-runner forks a terminal for Ansible, of which Python 3.12 warns where there are threads
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -304,7 +305,7 @@ def _run(
             suppress_env_files=True,
             event_handler=collector.handle,
             cancel_callback=stopped.is_set,
-            **arguments,
+            **{**arguments, "envvars": {**arguments["envvars"], **own}},
         )
     return str(runner.status), folder / "artifacts" / "run" / "stdout"
 

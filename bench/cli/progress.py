@@ -75,10 +75,15 @@ class _Bar(Watcher):
 
         console = Console(stderr=True)
         self._progress = progress.Progress(
-            progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeElapsedColumn(),
-            progress.TextColumn("left"), progress.TimeRemainingColumn(), console=console,
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("left"),
+            progress.TimeRemainingColumn(),
+            console=console,
             auto_refresh=False,  # no thread of ours may wake up inside a measurement
-        )  # fmt: skip
+        )
         self._progress.start()
         self._task = self._progress.add_task("preparing", total=None)
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import signal
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from bench import proc
+from bench import orphans, proc
 from bench.engines import _evidence, _ocispec, _trial
 from bench.engines.base import Instance, Job
 from bench.errors import InvocationFailed
@@ -20,9 +21,8 @@ _GRACE_S = 10.0
 _GLOBAL: dict[str, tuple[str, ...]] = {
     "runc": (),
     "crun": (),
-    # gVisor: the event socket is on the host's file system, and its own network stack needs a set-up that a bare
-    # bundle does not have; both as its documentation says for use without an engine.
-    "runsc": ("--network=none", "--ignore-cgroups", "--fsgofer-host-uds"),
+    # gVisor: the payload may reach the event socket, which is on the host's file system; and no network, as the others.
+    "runsc": ("--network=none", "--fsgofer-host-uds"),
 }
 
 
@@ -76,13 +76,15 @@ class Oci:
             msg = f"'{instance.name}' is {state.get('status')}, not running"
             raise InvocationFailed(msg)
         found = dict(_evidence.of_process(int(state["pid"])))
-        if self.target.engine == "runsc":  # the host sees gVisor's own program there, not the payload in the sandbox
-            found["sandbox"] = found.pop("payload")
+        if self.target.engine == "runsc":
+            found |= self._gvisor(int(state["pid"]))
         return found | {"runtime": self.target.engine, "runtime_digest": _evidence.digest(Path(self._program))}
 
     def stop(self, instance: Instance) -> None:
         """Send SIGTERM by the runtime and wait for the end, SIGKILL after the grace."""
         pid = {instance.handle["pid"]}
+        if not _evidence.runs(instance.handle["pid"]):
+            return  # it ended by itself
         self._run("kill", instance.name, "TERM").check()
         if proc.wait_until_gone(pid, _GRACE_S):
             self._run("kill", instance.name, "KILL").check()
@@ -96,6 +98,16 @@ class Oci:
             if done.status != 0 and "does not exist" not in done.stderr and "not found" not in done.stderr:
                 done.check()
             shutil.rmtree(bundle, ignore_errors=True)
+
+    def _gvisor(self, pid: int) -> dict[str, str]:
+        """Return what can be read of a gVisor sandbox: the host sees its program, not the payload inside.
+
+        The payload is the file that the sandbox was given as its root's only program, digested now.
+        """
+        chosen = [word.partition("=")[2] for word in _evidence.arguments(pid) if word.startswith("--platform=")]
+        program = self._rootfs.path / images.PAYLOAD.lstrip("/")
+        payload = hashlib.sha256(program.read_bytes()).hexdigest()
+        return {"payload": payload, "platform": chosen[-1] if chosen else "default"}
 
     def _run(self, *arguments: str) -> proc.Completed:
         return proc.run([*self._base, *arguments], timeout_s=30)
@@ -130,4 +142,4 @@ class Oci:
 
 
 def _gone(pid: int) -> str | None:
-    return None if _evidence.runs(pid) else "the container's first process has ended"
+    return None if _evidence.runs(pid) else f"the container's first process {orphans.end_of(pid)}"

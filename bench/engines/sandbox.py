@@ -62,7 +62,8 @@ class Sandbox:
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
         """Read which program runs in which namespaces."""
-        return _evidence.of_process(self._payload_pid(instance.name))
+        found = dict(_evidence.of_process(self._payload_pid(instance.name)))
+        return found | {"user": "yes" if "user" in found["namespaces"].split() else "no"}
 
     def stop(self, instance: Instance) -> None:
         """End the payload with SIGTERM (``unshare`` ends with it), SIGKILL after the grace."""
@@ -105,4 +106,4 @@ class Sandbox:
         process = self._live.get(name)
         if process is None or (status := process.poll()) is None:
             return None
-        return f"unshare ended with {proc.describe_status(status)}"
+        return f"the payload has ended, and unshare ended with {proc.describe_status(status)}"

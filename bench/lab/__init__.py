@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from bench import proc
+from bench import orphans, proc
 from bench.clock import self_cpu_s
 from bench.errors import LabError, TareError, TargetUnavailable
 from bench.lab import cgroups, sweep
@@ -67,6 +67,7 @@ class Lab:
         self.journal.add("cgroup", path=self._cgroup.path)
         self._cgroup.enter()
         stack.callback(self._cgroup.leave)
+        stack.enter_context(orphans.adopted())
         namespace = LabNamespace()
         stack.callback(namespace.close)
         self._cgroup.adopt(namespace.holder.pid)

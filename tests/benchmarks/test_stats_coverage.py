@@ -57,7 +57,7 @@ def test_coverage(noise: Noise, n: int) -> None:
     ratios = [stats.signed_rank_ci(row) for row in logs]
     of_median = share([ci is not None and ci.low <= truth <= ci.high for ci in medians])
     of_ratio = share([ci is not None and ci.low <= np.log(RATIO) <= ci.high for ci in ratios])
-    print(f"{noise.__name__:7} n={n:2}  median {of_median:.1%}  ratio {of_ratio:.1%}")  # noqa: T201 - the figure
+    print(f"{noise.__name__:7} n={n:2}  median {of_median:.1%}  ratio {of_ratio:.1%}")
     assert of_median == pytest.approx(expected_median_coverage(n), abs=0.015)
     assert of_median >= 0.93
     assert 0.93 <= of_ratio <= 0.98

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -85,8 +86,15 @@ def place_of(wanted: Target, state: Path, remains: Callable[[Place, str], list[s
         try:
             place.engine.prepare()
         except TargetUnavailable as error:
-            pytest.skip(str(error))
+            missing(error)
         yield place
+
+
+def missing(error: TargetUnavailable) -> NoReturn:
+    """Skip with the reason; where ``make test`` has just provisioned this host a missing program is a failure."""
+    if os.environ.get("TARE_PROVISIONED") and ("tare provision" in error.remedy or "pip install" in error.remedy):
+        pytest.fail(f"provisioning should have installed it: {error}")
+    pytest.skip(str(error))
 
 
 def payload_pid(instance: Instance) -> int:
@@ -96,6 +104,15 @@ def payload_pid(instance: Instance) -> int:
 
 class EngineContract:
     """Inherited by each engine's test class; the module has a class-scoped fixture ``place``."""
+
+    killed = "SIGKILL"
+    """What is said of a payload that was killed."""
+    ended = "status 0"
+    """What is said of a payload that ended by itself."""
+
+    def victim(self, instance: Instance) -> int:
+        """Return the process to kill: the payload."""
+        return payload_pid(instance)
 
     def test_a_whole_life(self, place: Place) -> None:
         before = place.lab.residue()
@@ -168,14 +185,14 @@ class EngineContract:
     def test_a_payload_that_ends_by_itself_gives_its_status(self, place: Place) -> None:
         with place.started("--exit") as (instance, channel):
             channel.wait(Phase.READY, READY_S, instance.alive)
-            assert "status 0" in (_reason(instance) or "")
+            assert self.ended in (_reason(instance) or "")
             place.engine.stop(instance)
 
     def test_a_payload_killed_from_outside_gives_a_reason(self, place: Place) -> None:
         with place.started("--mute", "--sleep") as (instance, channel):
             channel.wait(Phase.FIRST_INSTRUCTION, READY_S, instance.alive)
-            os.kill(payload_pid(instance), signal.SIGKILL)
-            with pytest.raises(InvocationFailed, match="SIGKILL"):
+            os.kill(self.victim(instance), signal.SIGKILL)
+            with pytest.raises(InvocationFailed, match=self.killed):
                 channel.wait(Phase.READY, 10, instance.alive)
 
 

@@ -1,0 +1,68 @@
+"""Adopt the orphans of everything that is started here, and collect them the moment they end.
+
+Shims, containers' first processes and background VMMs lose their parent on purpose. Then PID 1 is to collect them when
+they end, and the PID 1 of a container or of a small machine may do so only every second or two. Until then the dead
+hold their control group, and a runtime that waits until they are gone is measured with that delay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+from bench import proc
+
+_PR_SET_CHILD_SUBREAPER = 36
+_ends: dict[int, int] = {}
+"""How collected orphans ended: pid → exit status, or minus the signal."""
+
+
+@contextlib.contextmanager
+def adopted() -> Iterator[None]:
+    """Be the parent of orphans for the time of the block (prctl(2), PR_SET_CHILD_SUBREAPER).
+
+    SIGCHLD is blocked meanwhile in this thread and those that it starts, so that one thread can wait for it.
+    """
+    others = proc.children_of(os.getpid())
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    stop = threading.Event()
+    thread = threading.Thread(target=_collect, args=(stop, others), name="tare-orphans", daemon=True)
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    thread.start()
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        stop.set()
+        signal.pthread_kill(thread.ident or 0, signal.SIGCHLD)
+        thread.join()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _ends.clear()
+
+
+def end_of(pid: int) -> str:
+    """Say how an orphan ended: ``ended with status 3``, or just ``has ended`` when nobody saw it."""
+    status = _ends.get(pid)
+    if status is None:
+        with contextlib.suppress(ChildProcessError):  # it may be dead and not collected yet
+            seen = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if seen is not None:
+                status = seen.si_status if seen.si_code == os.CLD_EXITED else -seen.si_status
+        status = _ends.get(pid, status)
+    return "has ended" if status is None else f"ended with {proc.describe_status(status)}"
+
+
+def _collect(stop: threading.Event, others: set[int]) -> None:
+    while not stop.is_set():
+        ended = signal.sigwaitinfo({signal.SIGCHLD})
+        if ended.si_pid in proc.RUNNING and not stop.is_set():
+            continue  # a child of ours: whoever started it waits for it
+        for pid in proc.children_of(os.getpid()) - proc.RUNNING - others:
+            with contextlib.suppress(ChildProcessError):
+                found, status = os.waitpid(pid, os.WNOHANG)
+                if found:
+                    _ends[pid] = os.waitstatus_to_exitcode(status)

@@ -1,0 +1,107 @@
+"""The bare host, the namespace sandbox and the OCI runtimes keep the contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import engines, proc
+from bench.engines.base import Instance
+from bench.errors import TargetUnavailable
+from bench.lab import Lab
+from bench.model import Phase
+from tests.contract import contract
+from tests.contract.contract import Place, target
+
+pytestmark = [pytest.mark.root, pytest.mark.engines]
+
+
+def remains(place: Place, name: str) -> list[str]:
+    """Return what the runtime still knows of a name."""
+    runtime = place.engine.target.engine
+    root = place.lab.paths.run / runtime
+    done = proc.run([proc.find(runtime, ""), f"--root={root}", "list", "--format=json"], timeout_s=30).check()
+    found = json.loads(done.stdout or "null") or []
+    return [entry["id"] for entry in found if entry["id"] == name] + [
+        str(path) for path in (place.lab.paths.run / "b").glob(name)
+    ]
+
+
+@pytest.fixture(scope="class", params=[target("runc"), target("crun")], ids=lambda one: one.text)
+def runtime_place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+    with contract.place_of(request.param, built_state, remains) as opened:
+        yield opened
+
+
+@pytest.fixture(
+    scope="class", params=[target("host"), target("sandbox"), target("sandbox", user="yes")], ids=lambda one: one.text
+)
+def process_place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+    with contract.place_of(request.param, built_state) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="class")
+def gvisor_place(built_state: Path) -> Iterator[Place]:
+    with contract.place_of(target("runsc"), built_state, remains) as opened:
+        yield opened
+
+
+class TestOci(contract.EngineContract):
+    """The contract, for each runtime."""
+
+    @pytest.fixture
+    def place(self, runtime_place: Place) -> Place:  # noqa: D102
+        return runtime_place
+
+
+class TestGvisor(contract.EngineContract):
+    """The contract, for a runtime that hides the payload from the host."""
+
+    @pytest.fixture
+    def place(self, gvisor_place: Place) -> Place:  # noqa: D102
+        return gvisor_place
+
+    def victim(self, instance: Instance) -> int:
+        """Return the sandbox's process: the host sees no payload."""
+        return min(instance.pids())
+
+
+class TestProcess(contract.EngineContract):
+    """The contract, for what is only a process."""
+
+    killed = "ended with"  # unshare does not pass its child's signal on
+
+    @pytest.fixture
+    def place(self, process_place: Place) -> Place:  # noqa: D102
+        return process_place
+
+    def test_the_declared_limits_are_in_force(self, place: Place) -> None:
+        """There are none: a process of the host has no limits, and the evidence does not claim any."""
+        assert "limits" not in place.engine.target.options
+
+    def test_the_namespaces_are_those_that_were_asked_for(self, place: Place) -> None:  # noqa: D102
+        with place.started() as (instance, channel):
+            channel.wait(Phase.READY, contract.READY_S, instance.alive)
+            found = place.engine.evidence(instance)["namespaces"].split()
+        wanted = {
+            "host": "none",
+            "sandbox": "cgroup ipc mnt net pid uts",
+            "sandbox:user=yes": "cgroup ipc mnt net pid user uts",
+        }
+        assert found == wanted[place.engine.target.text].split()
+
+
+def test_a_runtime_that_is_not_there_is_unavailable(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Lab(contract.SHORT_ID, state=built_state) as lab:
+        monkeypatch.setattr(proc, "find", _nothing)
+        with pytest.raises(TargetUnavailable, match="'runc' is not on PATH"):
+            engines.load(target("runc"), lab).prepare()
+
+
+def _nothing(program: str, remedy: str) -> str:
+    msg = f"the program '{program}' is not on PATH"
+    raise TargetUnavailable(msg, remedy)
