@@ -107,7 +107,8 @@ class Lab:
     def cpu_s(self) -> float:
         """Return CPU seconds used so far by everything involved, this process's own work left out."""
         if self._cgroup is not None:
-            return self._cgroup.cpu_s() - self_cpu_s()
+            own = self_cpu_s()  # first: asking for it brings the group's count of this running process up to date
+            return self._cgroup.cpu_s() - own
         return proc.children_cpu_s()
 
     def residue(self) -> Mapping[str, int]:
