@@ -10,26 +10,22 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import signal
 import threading
 from collections.abc import Iterator
 
 from bench import proc
 
 _PR_SET_CHILD_SUBREAPER = 36
+_IDLE_S = 0.02
 _ends: dict[int, int] = {}
 """How collected orphans ended: pid → exit status, or minus the signal."""
 
 
 @contextlib.contextmanager
 def adopted() -> Iterator[None]:
-    """Be the parent of orphans for the time of the block (prctl(2), PR_SET_CHILD_SUBREAPER).
-
-    SIGCHLD is blocked meanwhile in this thread and those that it starts, so that one thread can wait for it.
-    """
-    others = proc.children_of(os.getpid())
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    """Be the parent of orphans for the time of the block (prctl(2), PR_SET_CHILD_SUBREAPER)."""
     stop = threading.Event()
+    others = proc.children_of(os.getpid()) - proc.RUNNING
     thread = threading.Thread(target=_collect, args=(stop, others), name="tare-orphans", daemon=True)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     thread.start()
@@ -38,9 +34,8 @@ def adopted() -> Iterator[None]:
     finally:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
         stop.set()
-        signal.pthread_kill(thread.ident or 0, signal.SIGCHLD)
+        proc.stray()  # its end is what the thread wakes up for
         thread.join()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _ends.clear()
 
 
@@ -57,12 +52,28 @@ def end_of(pid: int) -> str:
 
 
 def _collect(stop: threading.Event, others: set[int]) -> None:
+    """Wait for the end of any child; collect it unless somebody here waits for it.
+
+    ``others`` are children that a library started before: theirs to collect.
+    """
     while not stop.is_set():
-        ended = signal.sigwaitinfo({signal.SIGCHLD})
-        if ended.si_pid in proc.RUNNING and not stop.is_set():
-            continue  # a child of ours: whoever started it waits for it
-        for pid in proc.children_of(os.getpid()) - proc.RUNNING - others:
-            with contextlib.suppress(ChildProcessError):
-                found, status = os.waitpid(pid, os.WNOHANG)
-                if found:
-                    _ends[pid] = os.waitstatus_to_exitcode(status)
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            proc.COLLECTED.wait(_IDLE_S)  # no child at all
+            continue
+        proc.COLLECTED.clear()
+        if not _collect_now(others):
+            proc.COLLECTED.wait(_IDLE_S)  # the dead one is somebody's, who is about to collect it
+
+
+def _collect_now(others: set[int]) -> bool:
+    """Collect the orphans that have ended; say whether there were any."""
+    any_found = False
+    for pid in proc.children_of(os.getpid()) - proc.RUNNING - others:
+        with contextlib.suppress(ChildProcessError):
+            found, status = os.waitpid(pid, os.WNOHANG)
+            if found:
+                _ends[pid] = os.waitstatus_to_exitcode(status)
+                any_found = True
+    return any_found

@@ -14,6 +14,7 @@ import select
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,10 @@ RUNNING: set[int] = set()
 """Process ids of children that were started here and not yet waited for; nobody else may collect them."""
 
 
+COLLECTED = threading.Event()
+"""Set each time that a child was collected here: whoever waits for the end of any child may look again."""
+
+
 class Process:
     """A child that is running; its pid stays ours until ``wait`` has returned."""
 
@@ -138,6 +143,7 @@ class Process:
         self.status = os.waitstatus_to_exitcode(status)
         self.usage = usage
         RUNNING.discard(self.pid)
+        COLLECTED.set()
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -246,6 +252,11 @@ def wait_until_gone(pids: set[int], timeout_s: float) -> set[int]:
             if poller.poll(max(0.0, deadline - now_s()) * 1000):
                 left.discard(pid)
     return left
+
+
+def stray() -> None:
+    """Start a child that ends at once and that nobody here waits for: it wakes whoever waits for the end of any child."""
+    os.posix_spawn("/bin/true", ["true"], {})
 
 
 def children_cpu_s() -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -22,17 +23,32 @@ def inventory() -> dict[str, str]:
         "loop devices": ["losetup", "-a"],
         "control groups": ["find", "/sys/fs/cgroup", "-type", "d", "-path", "*tare*"],
         "rules": ["iptables-save"],
-        "processes": [
-            "pgrep",
-            "-a",
-            "-x",
-            "dockerd|containerd|containerd-shim|libvirtd|virtlogd|qemu-system-x86|tare-payload",
-        ],
     }
     found = {}
     for name, argv in commands.items():
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         found[name] = "\n".join(line for line in done.stdout.splitlines() if not line.startswith("#"))
+    return found | {"processes": "\n".join(sorted(_engines()))}
+
+
+def _engines() -> list[str]:
+    """Return the living processes of engines; the dead that PID 1 has not collected yet hold nothing."""
+    names = {
+        "dockerd",
+        "containerd",
+        "containerd-shim",
+        "libvirtd",
+        "virtlogd",
+        "qemu-system-x86",
+        "tare-payload",
+        "sleep",
+    }
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            head, _, tail = path.read_text().rpartition(")")
+            if tail.split()[0] not in "ZX" and head.partition("(")[2] in names:
+                found.append(head)
     return found
 
 
