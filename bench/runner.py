@@ -142,8 +142,13 @@ def _settle(lab: Lab, before: Mapping[str, int]) -> list[str]:
         left = {name: count - before[name] for name, count in now.items() if count > before[name]}
         limit = _SLOW_SETTLE_S if set(left) == {"dying cgroups"} else _SETTLE_S
         if not left or now_s() - begin > limit:
-            return [f"residue: {count} {name}" for name, count in sorted(left.items())]
+            return [_flag(name, count) for name, count in sorted(left.items())]
         sleep_s(0.005)
+
+
+def _flag(name: str, count: int) -> str:
+    """Tell what may disturb the next sample (residue) from what the kernel merely holds in memory."""
+    return f"held: {count} {name}" if name == "dying cgroups" else f"residue: {count} {name}"
 
 
 def _measurements(

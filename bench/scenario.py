@@ -231,8 +231,14 @@ def _scenario(document: Document) -> Scenario:
         null_target=file.null_target,
         sentinel=file.sentinel,
         digest=hashlib.sha256(document.text).hexdigest(),
-        path=str(document.path),
+        path=_shown(document.path),
     )
+
+
+def _shown(path: Path) -> str:
+    """Return the path as a reader elsewhere can use it: a shipped file's without this host's folders."""
+    base = shipped("scenarios").parent
+    return str(path.relative_to(base)) if path.is_relative_to(base) else str(path)
 
 
 def _lists(params: Mapping[str, Scalar | list[Scalar]]) -> dict[str, list[Scalar]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from bench.model import SCHEMA_VERSION, Invocation, Measurement, Outcome, RunSta
 if TYPE_CHECKING:
     import pandas as pd
 
+_TIMED = re.compile(r"\d{8}T\d{6}Z-")
 MEASUREMENTS = "measurements.jsonl"
 OUTCOMES = "outcomes.jsonl"
 MEASUREMENT_COLUMNS = tuple(field.name for field in dataclasses.fields(Measurement))
@@ -153,7 +155,8 @@ def find(results: Path, name: str) -> Path:
         msg = f"no runs in '{results}'; make one with 'tare run quick' or name another folder with --results DIR"
         raise UsageError(msg)
     if name == "latest":
-        return results / runs[-1]
+        timed = [run for run in runs if _TIMED.match(run)]  # a folder with a name of its own is not the last run
+        return results / (timed or runs)[-1]
     hits = [run for run in runs if run == name] or [run for run in runs if run.startswith(name)]
     if len(hits) == 1:
         return results / hits[0]

@@ -430,3 +430,11 @@ def test_flags_and_failures_are_shares_with_reasons() -> None:
     for block in range(5):
         run.add("docker", block, {READY: 1.0}, flags=["clipped: 3", "residue: 1"])
     assert not run.check("flags").ok
+
+
+def test_what_the_kernel_only_holds_is_told_but_no_doubt() -> None:
+    run = pair(20)
+    for block in range(20):
+        run.add("docker", block, {READY: 1.0}, flags=["held: 1 dying cgroups"])
+    assert run.check("flags").ok
+    assert run.check("flags").sentence == "Flags: 20 of 60 invocations are flagged (33 %: held 20)."

@@ -107,6 +107,10 @@ def test_runs_are_found_by_id_prefix_latest_and_folder(tmp_path: Path) -> None:
     assert store.find(tmp_path, "latest").name.endswith("bb")
     assert store.find(tmp_path, "20260101").name.endswith("aa")
     assert store.find(tmp_path, str(tmp_path / "20260101T000000Z-aa")).name.endswith("aa")
+    (tmp_path / "sample").mkdir()
+    (tmp_path / "sample/run.json").write_text("{}")
+    assert store.find(tmp_path, "latest").name.endswith("bb"), "a folder with a name of its own is not the latest"
+    assert store.find(tmp_path, "sample").name == "sample"
     with pytest.raises(UsageError, match="beginning of 2 runs"):
         store.find(tmp_path, "2026")
     with pytest.raises(UsageError, match="no run 'x'"):
