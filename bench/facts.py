@@ -79,12 +79,17 @@ def mitigations(folder: Path) -> str:
 def _memory() -> dict[str, str]:
     info = _read("/proc/meminfo")
     return {
-        "memory.total": _field(info, "MemTotal"),
+        "memory.total": _rounded(_field(info, "MemTotal")),
         "memory.swap": _field(info, "SwapTotal"),
         "memory.thp": _chosen(_read("/sys/kernel/mm/transparent_hugepage/enabled")),
         "memory.ksm": _read("/sys/kernel/mm/ksm/run"),
         "memory.numa_nodes": str(len(list(Path("/sys/devices/system/node").glob("node[0-9]*")))),
     }
+
+
+def _rounded(size: str) -> str:
+    """Return a size of /proc/meminfo to 64 MiB: what firmware and kernel keep differs by a little from boot to boot."""
+    return f"{64 * round(int(size.split()[0]) / 1024 / 64)} MiB" if size else ""
 
 
 def _hypervisor(cpuinfo: str) -> str:

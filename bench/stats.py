@@ -220,7 +220,7 @@ def _emulation_warning(item: Series, ratio: _Ratio, baseline: str | None) -> str
     emulated = next((name for name in compared if _accelerator(name) == "tcg"), "")
     if not emulated:
         return ""
-    return f"{emulated} is emulated (TCG): not comparable with KVM numbers; for those run on a host that has /dev/kvm"
+    return f"{emulated} is emulated (TCG): not comparable with KVM numbers; for those run on a host where KVM works"
 
 
 def _faster_warning(item: Series, ratio: _Ratio, baseline: str | None) -> str:

@@ -14,6 +14,10 @@ from bench.cli.measure import RESULTS
 from bench.errors import UsageError, unknown
 
 
+_PIPE_COLUMNS = 100
+"""Width of tables that nobody's window limits: room for the phases."""
+
+
 @click.command("show")
 @click.argument("run", default="latest")
 @click.option("--scenario", help="Only this scenario.")
@@ -35,7 +39,7 @@ def show_command(run: str, scenario: str | None, as_json: bool, results: Path) -
     if as_json:
         click.echo(json.dumps(table.show_json(summaries), indent=1))
         return
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
     console.print(terminal.show(found, scenario, console.width))
 
 
