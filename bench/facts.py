@@ -89,7 +89,7 @@ def _memory() -> dict[str, str]:
 
 def _rounded(size: str) -> str:
     """Return a size of /proc/meminfo to 64 MiB: what firmware and kernel keep differs by a little from boot to boot."""
-    return f"{64 * round(int(size.split()[0]) / 1024 / 64)} MiB" if size else ""
+    return f"{64 * round(int(size.split(maxsplit=1)[0]) / 1024 / 64)} MiB" if size else ""
 
 
 def _hypervisor(cpuinfo: str) -> str:

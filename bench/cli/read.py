@@ -13,7 +13,6 @@ from bench import store
 from bench.cli.measure import RESULTS
 from bench.errors import UsageError, unknown
 
-
 _PIPE_COLUMNS = 100
 """Width of tables that nobody's window limits: room for the phases."""
 
