@@ -8,8 +8,9 @@ daemon cannot delay a stamp by a scheduler slice; ``EventHub.priority`` says whi
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
-import selectors
+import select
 import socket
 import threading
 import time
@@ -119,16 +120,18 @@ class Channel:
 class EventHub:
     """One thread that receives the events of all live instances; use as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, stamp: Path | None = None) -> None:
         self.priority = "normal"
-        self._selector = selectors.DefaultSelector()
+        self._epoll = select.epoll()
+        self._open: dict[int, tuple[Channel, socket.socket]] = {}
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._wait = _python_wait(self._epoll) if stamp is None else _library_wait(self._epoll, stamp)
         self._lock = threading.Lock()
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="tare-events", daemon=True)
 
     def __enter__(self) -> EventHub:
-        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._epoll.register(self._wake_read, select.EPOLLIN)
         self._thread.start()
         self._started.wait()
         return self
@@ -136,7 +139,7 @@ class EventHub:
     def __exit__(self, *_: object) -> None:
         os.write(self._wake_write, b"x")
         self._thread.join()
-        self._selector.close()
+        self._epoll.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
 
@@ -172,7 +175,8 @@ class EventHub:
                 sock.close()
                 return
             channel.sockets.append(sock)
-            self._selector.register(sock, selectors.EVENT_READ, (channel, sock))
+            self._open[sock.fileno()] = (channel, sock)
+            self._epoll.register(sock, select.EPOLLIN)
 
     def _drop(self, channel: Channel) -> None:
         with self._lock:
@@ -182,9 +186,10 @@ class EventHub:
 
     def _forget(self, sock: socket.socket) -> None:
         """Stop watching a socket and close it; nothing happens when that was done before. Needs the lock."""
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(sock)
-        sock.close()
+        if sock.fileno() >= 0:
+            self._epoll.unregister(sock)
+            del self._open[sock.fileno()]
+            sock.close()
 
     def _loop(self) -> None:
         with contextlib.suppress(OSError):
@@ -192,14 +197,14 @@ class EventHub:
             self.priority = "fifo"
         self._started.set()
         while True:
-            ready = self._selector.select()
-            woken = now_s()
-            for key, _ in ready:
-                if key.data is None:
-                    return
-                channel, sock = key.data
-                with contextlib.suppress(OSError):  # closed by _drop between select and here
-                    self._receive(channel, sock, woken)
+            descriptor, woken = self._wait()
+            if descriptor == self._wake_read:
+                return
+            with self._lock:
+                found = self._open.get(descriptor)
+            if found is not None:
+                with contextlib.suppress(OSError):  # closed by _drop between the event and here
+                    self._receive(*found, woken)
 
     def _receive(self, channel: Channel, sock: socket.socket, woken: float) -> None:
         if channel.kind == "stream" and sock is channel.sockets[0]:
@@ -214,3 +219,27 @@ class EventHub:
         else:
             with self._lock:
                 self._forget(sock)
+
+
+def _python_wait(epoll: select.epoll) -> Callable[[], tuple[int, float]]:
+    """Return the wait of a hub without the library: stamped when this thread has the interpreter again."""
+
+    def wait() -> tuple[int, float]:
+        [(descriptor, _)] = epoll.poll(maxevents=1)
+        return descriptor, now_s()
+
+    return wait
+
+
+def _library_wait(epoll: select.epoll, library: Path) -> Callable[[], tuple[int, float]]:
+    """Return the wait that stamps in the library ``stamp.so``, outside the interpreter."""
+    function = ctypes.CDLL(str(library)).tare_wait
+    function.restype = ctypes.c_longlong
+    ready = ctypes.c_int()
+    descriptor, where = epoll.fileno(), ctypes.byref(ready)
+
+    def wait() -> tuple[int, float]:
+        at_ns = function(descriptor, where)
+        return ready.value, at_ns / 1e9
+
+    return wait

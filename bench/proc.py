@@ -167,6 +167,56 @@ def find(program: str, remedy: str) -> str:
     return path
 
 
+@dataclass(frozen=True)
+class Command:
+    """A process that is ready to be started: everything but the system call is done."""
+
+    argv: list[str]
+    environment: Mapping[str, str]
+    actions: list[tuple[object, ...]]
+
+    def start(self) -> Process:
+        """Start it in a session of its own.
+
+        Raises:
+            InvocationFailed: The system did not start it.
+        """
+        try:
+            pid = os.posix_spawn(
+                self.argv[0],
+                self.argv,
+                self.environment,
+                file_actions=self.actions,
+                setsid=True,
+                setsigdef=_IGNORED,
+            )
+        except OSError as error:
+            msg = f"cannot start '{self.argv[0]}': {error.strerror}"
+            raise InvocationFailed(msg) from error
+        return Process(tuple(self.argv), pid)
+
+
+_IGNORED = (signal.SIGPIPE,)
+"""Signals that Python ignores and that a child must not inherit as ignored; handlers are reset by the exec."""
+
+
+def command(
+    argv: Sequence[str],
+    *,
+    stdout: Path | int | None = None,
+    stderr: Path | int | None = None,
+    env: Mapping[str, str] | None = None,
+    keep: Mapping[int, int] | None = None,
+) -> Command:
+    """Return the command of ``argv`` (``argv[0]`` is a path), its output to a file, a descriptor or nowhere.
+
+    ``keep`` gives it open descriptors: number there → number here.
+    """
+    actions = [(os.POSIX_SPAWN_DUP2, _nowhere(), 0), _output(1, stdout), _output(2, stderr)]
+    actions += [(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in (keep or {}).items()]
+    return Command(list(argv), environment() if env is None else env, actions)
+
+
 def spawn(
     argv: Sequence[str],
     *,
@@ -175,29 +225,8 @@ def spawn(
     env: Mapping[str, str] | None = None,
     keep: Mapping[int, int] | None = None,
 ) -> Process:
-    """Start a process in a session of its own; ``argv[0]`` is a path. Output goes to a file, a descriptor or nowhere.
-
-    ``keep`` gives it open descriptors: number there → number here.
-
-    Raises:
-        InvocationFailed: The system did not start it.
-    """
-    actions = [(os.POSIX_SPAWN_DUP2, _nowhere(), 0), _output(1, stdout), _output(2, stderr)]
-    actions += [(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in (keep or {}).items()]
-    try:
-        pid = os.posix_spawn(
-            argv[0],
-            list(argv),
-            environment() if env is None else env,
-            file_actions=actions,
-            setsid=True,
-            setsigmask=(),
-            setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM),
-        )
-    except OSError as error:
-        msg = f"cannot start '{argv[0]}': {error.strerror}"
-        raise InvocationFailed(msg) from error
-    return Process(tuple(argv), pid)
+    """Start a process now; arguments and errors as of :func:`command` and :meth:`Command.start`."""
+    return command(argv, stdout=stdout, stderr=stderr, env=env, keep=keep).start()
 
 
 @functools.cache

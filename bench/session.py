@@ -15,7 +15,7 @@ from bench import __version__, facts, plan, preflight, runner, store
 from bench.clock import EventHub, now_s, wall_time
 from bench.engines.base import Engine
 from bench.errors import Interrupted, StoreError, TargetUnavailable, UsageError
-from bench.lab import Lab
+from bench.lab import Lab, images
 from bench.model import Invocation, Outcome, RunState, Scenario, Skipped, Status
 from bench.scenario import parse_target
 
@@ -148,8 +148,16 @@ def open_lab(run_id: str, results: Path = Path("results")) -> Iterator[tuple[Lab
     if results.absolute().is_relative_to("/run"):
         msg = f"results cannot be written to '{results}': the lab has a /run of its own; choose another with --results DIR"
         raise UsageError(msg)
-    with _signals(), Lab(run_id.rpartition("-")[2]) as lab, EventHub() as hub:
+    with _signals(), Lab(run_id.rpartition("-")[2]) as lab, _hub(lab) as hub:
         yield lab, hub
+
+
+def _hub(lab: Lab) -> EventHub:
+    """Return the event hub, with the compiled stamp where the payload can be compiled at all."""
+    try:
+        return EventHub(images.stamp(lab.paths.state))
+    except TargetUnavailable:
+        return EventHub()
 
 
 @contextlib.contextmanager

@@ -36,11 +36,16 @@ class Host:
     def create(self, job: Job) -> Instance:
         """Put the command line together; a process has no state before it is started."""
         argv = [self._program, "--events", f"unix:{job.events}", "--name", job.name, *job.arguments]
-        return Instance(job.name, lambda: self._pids(job.name), lambda: self._ended(job.name), {"argv": argv})
+        return Instance(
+            job.name,
+            lambda: self._pids(job.name),
+            lambda: self._ended(job.name),
+            {"command": proc.command(argv, env=self._environment)},
+        )
 
     def start(self, instance: Instance) -> None:
         """Start the process; returns when the kernel has executed it."""
-        self._live[instance.name] = proc.spawn(instance.handle["argv"], env=self._environment)
+        self._live[instance.name] = instance.handle["command"].start()
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
         """Read which program runs, and that it shares the host's namespaces."""

@@ -22,6 +22,8 @@ from bench.errors import TargetUnavailable
 IMAGE = "tare/payload:latest"
 PAYLOAD = "/tare-payload"
 EVENTS = "/events"
+_SOURCES = ("payload.c", "stamp.c")
+"""Files whose content names the build, in the order of the Makefile."""
 _DIRECTORIES = ("dev", "etc", "proc", "run", "sys", "tmp")
 
 
@@ -63,11 +65,16 @@ def payload(state: Path) -> Artifact:
         TargetUnavailable: There is no C compiler or no static C library.
     """
     source = Path(str(resources.files("bench") / "payload"))
-    digest = sha256((source / "payload.c").read_bytes())[:16]
+    digest = sha256(b"".join((source / name).read_bytes() for name in _SOURCES))[:16]
     path = state / "payload" / digest / "tare-payload"
     if not path.exists():
         _compile(source, state)
     return Artifact(path, sha256(path.read_bytes()))
+
+
+def stamp(state: Path) -> Path:
+    """Return the library that waits for an event and reads the clock in one call (built with the payload)."""
+    return payload(state).path.with_name("stamp.so")
 
 
 def _compile(source: Path, state: Path) -> None:

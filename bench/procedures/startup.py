@@ -66,9 +66,11 @@ def _measured_life(place: Place, job: Job, channel: Channel) -> tuple[dict[str, 
     engine, timeline = place.engine, Timeline()
     cpu_before = place.lab.cpu_s()
     with place.account.engine():
+        # Where nothing exists before the start (a process), putting its command line together is ours, not the target's.
+        instance = None if Phase.CREATED in engine.phases else engine.create(job)
         place.note_request(timeline.stamp(Phase.REQUEST))
-        instance = engine.create(job)
-        if Phase.CREATED in engine.phases:
+        if instance is None:
+            instance = engine.create(job)
             timeline.stamp(Phase.CREATED)
         engine.start(instance)
         timeline.stamp(Phase.STARTED)

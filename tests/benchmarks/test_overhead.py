@@ -69,7 +69,7 @@ def test_host_target_against_a_bare_c_loop(
         if not outcome.warmup:
             bare_s.append(bare.once())
 
-    with Lab("be9c", state=state) as lab, EventHub() as hub:
+    with Lab("be9c", state=state) as lab, EventHub(images.stamp(state)) as hub:
         [host] = preflight.prepare(one.targets, lab).engines.values()
         meta = {"run_id": "b", "scenarios": {one.name: {}}, "started_mono_s": now_s()}
         writer = store.RunWriter.create(tmp_path, meta, invocations)
