@@ -240,6 +240,9 @@ def _library_wait(epoll: select.epoll, library: Path) -> Callable[[], tuple[int,
 
     def wait() -> tuple[int, float]:
         at_ns = function(descriptor, where)
+        if at_ns < 0:
+            msg = "epoll_wait failed in the event thread"
+            raise OSError(msg)
         return ready.value, at_ns / 1e9
 
     return wait

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.lab.cgroups import hierarchy
+from bench.lab.paths import state_dir
 from bench.model import Facts
 
 EPOCH = frozenset(
@@ -32,7 +33,8 @@ def host() -> Facts:
         **_cpu(),
         **_memory(),
         "cgroup.version": str(hierarchy().version) + (" hybrid" if hierarchy().hybrid else ""),
-        "filesystem": filesystem_of(Path("/var/lib")),
+        "filesystem": filesystem_of(state_dir()),
+        "boot": _read("/proc/sys/kernel/random/boot_id"),
         "init": _read("/proc/1/comm"),
         "privilege": "root" if os.geteuid() == 0 else "user",
     }
@@ -105,8 +107,14 @@ def filesystem_of(path: Path) -> str:
         _, point, kind, options, *_ = line.split()
         inside = point == "/" or str(path) == point or str(path).startswith(point + "/")
         if inside and len(point) >= len(best[0]):
-            best = (point, f"{kind} {options}")
+            best = (point, f"{kind} {_without_places(options)}")
     return best[1]
+
+
+def _without_places(options: str) -> str:
+    """Leave out the mount options that name folders or sizes: they differ where nothing else does."""
+    places = ("lowerdir=", "upperdir=", "workdir=", "size=", "nr_inodes=")
+    return ",".join(option for option in options.split(",") if not option.startswith(places))
 
 
 def _os_name() -> str:

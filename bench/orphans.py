@@ -70,7 +70,9 @@ def _collect(stop: threading.Event, others: set[int]) -> None:
 def _collect_now(others: set[int]) -> bool:
     """Collect the orphans that have ended; say whether there were any."""
     any_found = False
-    for pid in proc.children_of(os.getpid()) - proc.RUNNING - others:
+    with proc.STARTING:
+        orphans = proc.children_of(os.getpid()) - proc.RUNNING - others
+    for pid in orphans:
         with contextlib.suppress(ChildProcessError):
             found, status = os.waitpid(pid, os.WNOHANG)
             if found:

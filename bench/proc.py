@@ -78,6 +78,8 @@ RUNNING: set[int] = set()
 """Process ids of children that were started here and not yet waited for; nobody else may collect them."""
 
 
+STARTING = threading.Lock()
+"""Held from a child's start until it is in ``RUNNING``: in between it looks like somebody's orphan."""
 COLLECTED = threading.Event()
 """Set each time that a child was collected here: whoever waits for the end of any child may look again."""
 
@@ -151,7 +153,13 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
     A user's environment differs from the next user's in size and content, and both are known to move results.
     """
-    return {name: os.environ[name] for name in _INHERITED if name in os.environ} | dict(extra or {})
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return inherited | {"PATH": _path()} | dict(extra or {})
+
+
+def _path() -> str:
+    """Return PATH with the system's own programs at its end: a shell of ``su`` leaves them out."""
+    return ":".join(filter(None, (os.environ.get("PATH"), "/usr/local/sbin", "/usr/sbin", "/sbin")))
 
 
 def find(program: str, remedy: str) -> str:
@@ -160,7 +168,7 @@ def find(program: str, remedy: str) -> str:
     Raises:
         TargetUnavailable: It is not on PATH; ``remedy`` says how to get it.
     """
-    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/local/sbin")
+    path = shutil.which(program, path=_path())
     if path is None:
         msg = f"the program '{program}' is not on PATH"
         raise TargetUnavailable(msg, remedy)
@@ -182,18 +190,19 @@ class Command:
             InvocationFailed: The system did not start it.
         """
         try:
-            pid = os.posix_spawn(
-                self.argv[0],
-                self.argv,
-                self.environment,
-                file_actions=self.actions,
-                setsid=True,
-                setsigdef=_IGNORED,
-            )
+            with STARTING:
+                pid = os.posix_spawn(
+                    self.argv[0],
+                    self.argv,
+                    self.environment,
+                    file_actions=self.actions,
+                    setsid=True,
+                    setsigdef=_IGNORED,
+                )
+                return Process(tuple(self.argv), pid)
         except OSError as error:
             msg = f"cannot start '{self.argv[0]}': {error.strerror}"
             raise InvocationFailed(msg) from error
-        return Process(tuple(self.argv), pid)
 
 
 _IGNORED = (signal.SIGPIPE,)
@@ -286,12 +295,6 @@ def wait_until_gone(pids: set[int], timeout_s: float) -> set[int]:
 def stray() -> None:
     """Start a child that ends at once and that nobody here waits for: it wakes whoever waits for the end of any child."""
     os.posix_spawn("/bin/true", ["true"], {})
-
-
-def children_cpu_s() -> float:
-    """Return the CPU seconds of all children that were waited for."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def children_of(pid: int) -> set[int]:

@@ -118,6 +118,7 @@ def _attempt(context: Context, invocation: Invocation, requests: list[float]) ->
             timeout_s=scenario.timeout_s,
             account=context.account,
             note_request=requests.append,
+            rewarm="cold" in scenario.params.get("cache", ()),
         )
         return Status.OK, "", procedures.load(scenario.procedure)(place)
     except InvocationTimeout as error:

@@ -16,7 +16,7 @@ from bench.clock import EventHub, now_s, wall_time
 from bench.engines.base import Engine
 from bench.errors import Interrupted, StoreError, TargetUnavailable, UsageError
 from bench.lab import Lab, images
-from bench.model import Invocation, Outcome, RunState, Scenario, Skipped, Status
+from bench.model import Invocation, Outcome, RunState, Scenario, Skipped, Status, Target
 from bench.scenario import parse_target
 
 Say = Callable[[str], None]
@@ -108,8 +108,10 @@ def resume(folder: Path, watcher: Watcher) -> Result:
     if found.meta.get("state") == RunState.COMPLETE:
         msg = f"the run {found.run_id} is complete; start a new one"
         raise UsageError(msg)
-    if facts.fingerprint(facts.host()) != found.meta.get("fingerprint"):
-        msg = f"the run {found.run_id} was measured on another host or before a change of this one: start a new one"
+    now = facts.host()
+    same_boot = now.values.get("boot") == found.meta.get("facts", {}).get("boot")
+    if facts.fingerprint(now) != found.meta.get("fingerprint") or not same_boot:
+        msg = f"the run {found.run_id} was measured on another host or before a change or a restart of this one: start a new one"
         raise UsageError(msg)
     done = set(store.outcomes(found)["invocation"])
     every = store.plan(found)
@@ -156,7 +158,7 @@ def _hub(lab: Lab) -> EventHub:
     """Return the event hub, with the compiled stamp where the payload can be compiled at all."""
     try:
         return EventHub(images.stamp(lab.paths.state))
-    except TargetUnavailable:
+    except (TargetUnavailable, OSError):  # no compiler, or a state folder from which nothing may be loaded
         return EventHub()
 
 
@@ -204,12 +206,15 @@ def _resolve(scenarios: Sequence[Scenario], prepared: preflight.Prepared) -> tup
     """Leave out what cannot run and put in the choices that the host made (``accel=tcg``)."""
     resolved, skipped = [], []
     for scenario in scenarios:
-        targets = []
+        targets: list[Target] = []
         for target in scenario.targets:
             if error := prepared.missing.get(target.text):
                 skipped.append(Skipped(scenario.name, target.text, error.reason, error.remedy))
+            elif (settled := prepared.engines[target.text].target).text in [one.text for one in targets]:
+                msg = f"'{target.text}' is '{settled.text}' on this host, which is measured already; name it once"
+                raise UsageError(msg)
             else:
-                targets.append(prepared.engines[target.text].target)
+                targets.append(settled)
         if scenario.baseline in prepared.missing:
             msg = f"the baseline '{scenario.baseline}' of '{scenario.name}' cannot run here"
             raise TargetUnavailable(msg, prepared.missing[scenario.baseline].remedy)

@@ -75,7 +75,7 @@ def provision_command(engines: Sequence[str], inventory: Path | None, check: boo
         told = f"ok={counts.ok} changed={counts.changed} skipped={counts.skipped} failed={counts.failures}"
         click.echo(f"{host}: {told}" + (f" unreachable={counts.unreachable}" if counts.unreachable else ""))
     for task in result.failed:
-        click.echo(f"{task.host}: {task.role}: {task.task}: {task.status}\n{task.message}", err=True)
+        click.echo(f"{task.host}: {_name(task)}: {task.status}\n{task.message}", err=True)
     if result.failed:
         click.echo(f"Ansible's own output is in {result.log}", err=True)
     else:
@@ -83,9 +83,13 @@ def provision_command(engines: Sequence[str], inventory: Path | None, check: boo
     return 4 if result.failed else 0
 
 
+def _name(task: TaskEvent) -> str:
+    return f"{task.role}: {task.task}" if task.role else task.task
+
+
 def _show_task(task: TaskEvent) -> None:
     """Print a line a task: what starts where a terminal waits for it, and how it ended."""
-    name = f"{task.role}: {task.task}" if task.role else task.task
+    name = _name(task)
     if task.status == "started":
         if sys.stdout.isatty():
             click.echo(f"{name} …\r", nl=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -133,6 +134,8 @@ class Oci:
             status = process.wait(timeout_s)
         except BaseException:
             process.send(signal.SIGKILL, group=True)
+            with contextlib.suppress(InvocationFailed):
+                process.wait(_GRACE_S)
             raise
         if status != 0:
             said = log.read_text(encoding="utf-8", errors="replace").strip() or "it said nothing"

@@ -104,12 +104,15 @@ class Lab:
         """Path below which instances get their control group, for example ``/tare/1a2b3c4d``."""
         return self._cgroup.path if self._cgroup else ""
 
-    def cpu_s(self) -> float:
-        """Return CPU seconds used so far by everything involved, this process's own work left out."""
+    def cpu_s(self) -> float | None:
+        """Return CPU seconds used so far by everything involved, this process's own work left out.
+
+        ``None`` without a control group: what a living child uses is not known then, and absent is not zero.
+        """
         if self._cgroup is not None:
             own = self_cpu_s()  # first: asking for it brings the group's count of this running process up to date
             return self._cgroup.cpu_s() - own
-        return proc.children_cpu_s()
+        return None
 
     def residue(self) -> Mapping[str, int]:
         """Count what an instance may leave behind: processes, groups, mounts, network namespaces, dying groups."""

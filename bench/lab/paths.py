@@ -44,5 +44,6 @@ class Paths:
     def make(self) -> None:
         """Make the run's folders; only this user can enter them, the payload gets its socket by a bind mount."""
         self.journal.parent.mkdir(parents=True, exist_ok=True)
+        self.run.mkdir(parents=True, mode=0o700, exist_ok=True)
         for name in ("e", "b", "log"):
             (self.run / name).mkdir(parents=True, exist_ok=True)

@@ -56,6 +56,7 @@ class Place:
         name: Name of the instance.
         timeout_s: Time limit of the whole invocation, seconds.
         account: Where the time goes.
+        rewarm: Whether cold invocations stand between the warm ones, which then have to be warmed again.
         note_request: Keeps the request's stamp even when the invocation fails.
     """
 
@@ -68,6 +69,7 @@ class Place:
     timeout_s: float
     account: Account
     note_request: Callable[[float], None]
+    rewarm: bool = False
 
 
 @dataclass(frozen=True)
