@@ -9,7 +9,7 @@ from pathlib import Path
 from bench import engines
 from bench.clock import EventHub
 from bench.engines.base import Engine, Job
-from bench.errors import LabError, TareError, TargetUnavailable
+from bench.errors import TareError, TargetUnavailable
 from bench.facts import host
 from bench.lab import Lab
 from bench.model import Phase, Target
@@ -61,7 +61,7 @@ def prepare(targets: Iterable[Target], lab: Lab) -> Prepared:
             ready[target.text] = engine
         except TargetUnavailable as error:
             missing[target.text] = error
-        except (LabError, TareError) as error:
+        except (TareError, OSError) as error:
             missing[target.text] = TargetUnavailable(str(error), "see the reason; 'tare doctor' tries again")
     return Prepared(ready, facts, missing)
 

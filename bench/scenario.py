@@ -184,7 +184,11 @@ def _with_changes(entry: SuiteEntry, document: Document, at: tuple[str | int, ..
     try:
         name = entry.scenario
         beside = document.path.parent / name
-        base = load(beside if beside.is_file() else find(name, "scenario"))[0]
+        found = load(beside if beside.is_file() and beside != document.path else find(name, "scenario"))
+        if len(found) != 1:
+            msg = f"'{name}' is a suite; a suite names scenarios"
+            raise UsageError(msg)
+        base = found[0]
         return override(
             base,
             targets=entry.targets or (),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import secrets
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,6 +76,7 @@ def run(order: Order, watcher: Watcher) -> Result:
         UsageError: Nothing is left to measure.
         StoreError: The results folder cannot be made.
     """
+    _refuse_cold(order.scenarios)
     run_id = make_id()
     with open_lab(run_id, order.results) as (lab, hub):
         prepared = _prepare(order.scenarios, lab, watcher)
@@ -147,7 +149,7 @@ def make_id() -> str:
 @contextlib.contextmanager
 def open_lab(run_id: str, results: Path = Path("results")) -> Iterator[tuple[Lab, EventHub]]:
     """Open the lab and the event hub of a run; SIGTERM and SIGHUP end it in order, like Ctrl-C."""
-    if results.absolute().is_relative_to("/run"):
+    if results.resolve().is_relative_to("/run"):
         msg = f"results cannot be written to '{results}': the lab has a /run of its own; choose another with --results DIR"
         raise UsageError(msg)
     with _signals(), Lab(run_id.rpartition("-")[2]) as lab, _hub(lab) as hub:
@@ -191,6 +193,14 @@ def _prepare(scenarios: Sequence[Scenario], lab: Lab, watcher: Watcher) -> prefl
         known |= one.facts
         missing |= one.missing
     return preflight.Prepared(engines, known, missing)
+
+
+def _refuse_cold(scenarios: Sequence[Scenario]) -> None:
+    """Refuse cache=cold before anything is measured where this process cannot drop the page cache."""
+    wanted = any("cold" in scenario.params.get("cache", ()) for scenario in scenarios)
+    if wanted and not os.access("/proc/sys/vm/drop_caches", os.W_OK):
+        msg = "cache=cold needs to write /proc/sys/vm/drop_caches"
+        raise TargetUnavailable(msg, "run as root, or measure with cache=warm")
 
 
 def _refuse_missing(order: Order, prepared: preflight.Prepared) -> None:

@@ -5,7 +5,7 @@ Each command is imported when it is called, so that ``tare --help`` costs little
 
 from __future__ import annotations
 
-import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -80,11 +80,12 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return an endin
     """Run one command line and return its exit code; every error is one sentence on standard error."""
     try:
         result = tare.main(args=list(arguments), prog_name="tare", standalone_mode=False)
+        sys.stdout.flush()  # here a closed pipe is an error that is ours to take
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as ended:
         return ended.exit_code
-    except click.Abort:
-        return _complain("interrupted", 130)
+    except click.Abort as error:
+        return _complain(str(error.__cause__ or error.__context__ or "") or "interrupted", 130)
     except click.ClickException as error:
         return _complain(f"{error.format_message()} (see 'tare --help')", 2)
     except TargetUnavailable as error:
@@ -94,9 +95,8 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return an endin
         return _complain(str(error), error.exit_code)
     except KeyboardInterrupt as stop:
         return _complain(f"interrupted ({stop or 'Ctrl-C'})", 130)
-    except BrokenPipeError:
-        with contextlib.suppress(OSError):
-            sys.stderr.close()
+    except (BrokenPipeError, SystemExit):  # the reader of our output has gone: nothing is wrong with us
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except Exception:  # noqa: BLE001 - the last resort: keep the trace for a report, spare the user the noise
         return _complain(f"this is a fault in Tare; please report it with the file {_keep_trace()}", 70)

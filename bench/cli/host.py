@@ -106,7 +106,8 @@ def sweep_command(dry_run: bool) -> int:
     from bench.lab import sweep  # noqa: PLC0415
     from bench.lab.paths import state_dir  # noqa: PLC0415
 
-    found = sweep.sweep(state_dir(), dry_run=dry_run)
+    with sweep.alone(state_dir()):
+        found = sweep.sweep(state_dir(), dry_run=dry_run)
     for thing in found:
         word = "would be removed" if dry_run else "removed" if thing.gone else "could NOT be removed"
         click.echo(f"{thing.kind} {thing.name}: {word}")

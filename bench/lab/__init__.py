@@ -7,27 +7,20 @@ for the bare host and the namespace sandbox.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from bench import orphans, proc
+from bench import orphans
 from bench.clock import self_cpu_s
-from bench.errors import LabError, TareError, TargetUnavailable
+from bench.errors import LabError, TargetUnavailable
 from bench.lab import cgroups, sweep
 from bench.lab.daemons import Daemons
 from bench.lab.journal import Journal, start_time
 from bench.lab.namespace import LabNamespace
 from bench.lab.paths import Paths, is_root
-
-
-class LabBusy(TareError):
-    """Another run uses the lab: two runs would measure each other."""
-
-    exit_code = 3
 
 
 class Lab:
@@ -45,6 +38,7 @@ class Lab:
         self._stack = contextlib.ExitStack()
         self._daemons: Daemons | None = None
         self._cgroup: cgroups.RunCgroup | None = None
+        self._why_not = "not root"
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -54,19 +48,32 @@ class Lab:
             self.journal.add("owner", pid=os.getpid(), start_time=start_time(os.getpid()) or 0)
             self.journal.add("folder", path=str(self.paths.run))
             self.paths.make()
-            if is_root() and cgroups.hierarchy().version:
-                self._open_as_root(stack)
+            if is_root():
+                self._try_as_root(stack)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    def _try_as_root(self, stack: contextlib.ExitStack) -> None:
+        """Open what needs privileges; root without them (in a container) gets the folder lab and is told why."""
+        if not cgroups.hierarchy().version:
+            self._why_not = "no control groups are mounted"
+            return
+        try:
+            with contextlib.ExitStack() as inner:
+                self._open_as_root(inner)
+                stack.push(inner.pop_all())
+        except LabError as error:
+            self._why_not = f"root without the privileges: {error}"
+            self._cgroup = None
+
     def _open_as_root(self, stack: contextlib.ExitStack) -> None:
         self._cgroup = cgroups.RunCgroup(self.short_id)
         self.journal.add("cgroup", path=self._cgroup.path)
-        self._cgroup.enter()
         stack.callback(self._cgroup.leave)
+        self._cgroup.enter()
         stack.enter_context(orphans.adopted())
         namespace = LabNamespace()
         stack.callback(namespace.close)
@@ -94,8 +101,7 @@ class Lab:
             TargetUnavailable: This process may not start any.
         """
         if self._daemons is None:
-            why = "not root" if not is_root() else "no control groups are mounted"
-            msg = f"the private lab's daemons need root and control groups ({why})"
+            msg = f"the private lab's daemons need root and control groups ({self._why_not})"
             raise TargetUnavailable(msg, "run as root, for example 'sudo make bench'")
         return self._daemons
 
@@ -127,19 +133,13 @@ class Lab:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        self.paths.state.mkdir(parents=True, exist_ok=True)
-        with (self.paths.state / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                msg = f"another run uses the lab in {self.paths.state}; wait for its end, two runs would measure each other"
-                raise LabBusy(msg) from None
+        with sweep.alone(self.paths.state):
             sweep.sweep(self.paths.state)
             yield
 
     def _finish(self) -> None:
         """Remove what must be gone; what cannot be removed stays in the journal for ``tare sweep``."""
-        left = cgroups.destroy(self.cgroup_path) if self.cgroup_path else []
+        left = cgroups.destroy(f"/{cgroups.ROOT}/{self.short_id}") if is_root() else []
         shutil.rmtree(self.paths.run, ignore_errors=True)
         if self.paths.run.exists():
             left.append(str(self.paths.run))

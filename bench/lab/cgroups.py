@@ -99,8 +99,10 @@ class RunCgroup:
 
     def leave(self) -> None:
         """Move this process back to where it was, so that the group can be removed."""
-        with contextlib.suppress(OSError):
-            _write(self._home / "cgroup.procs", os.getpid())
+        for place in (self._home, self.hierarchy.accounting):  # where we were may be gone: an empty scope is removed
+            with contextlib.suppress(OSError):
+                _write(place / "cgroup.procs", os.getpid())
+                return
 
     def count(self) -> tuple[int, int]:
         """Return (processes, groups) below the run's group, this process included."""

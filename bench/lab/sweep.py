@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import TareError
+from bench.errors import TareError, UsageError
 from bench.lab import cgroups
 from bench.lab.journal import owner_is_alive, read
 
@@ -32,6 +33,35 @@ class Swept:
     gone: bool
 
 
+class LabBusy(TareError):
+    """Another run uses the lab: two runs would measure each other."""
+
+    exit_code = 3
+
+
+@contextlib.contextmanager
+def alone(state: Path) -> Iterator[None]:
+    """Hold the state folder's lock for the time of the block.
+
+    Raises:
+        LabBusy: Another process holds it.
+        UsageError: The folder cannot be made or written.
+    """
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = (state / "lock").open("w")
+    except OSError as error:
+        msg = f"the state folder '{state}' cannot be used: {error.strerror}; choose another with TARE_STATE=DIR"
+        raise UsageError(msg) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            msg = f"another run uses the lab in {state}; wait for its end, two runs would measure each other"
+            raise LabBusy(msg) from None
+        yield
+
+
 def sweep(state: Path, *, dry_run: bool = False) -> list[Swept]:
     """Remove what dead runs' journals name and return what there was; journals of living runs are not touched."""
     found = []
@@ -39,7 +69,8 @@ def sweep(state: Path, *, dry_run: bool = False) -> list[Swept]:
         entries = read(path)
         if owner_is_alive(entries):
             continue
-        things = [thing for entry in reversed(entries) if (thing := _undo(entry, dry_run)) is not None]
+        ordered = sorted(entries, key=lambda entry: entry["kind"] != "cgroup")  # processes first: they hold the rest
+        things = [thing for entry in ordered if (thing := _undo(entry, dry_run)) is not None]
         if not dry_run and all(thing.gone for thing in things):
             path.unlink()
         found += things
@@ -91,9 +122,11 @@ def _undo_image(name: str, dry_run: bool) -> Swept | None:
 
 
 def _undo_in_docker(kind: str, name: str, dry_run: bool, remove: Callable[[APIClient], object]) -> Swept | None:
-    import docker  # noqa: PLC0415 - only after a run with endpoint=system
-    from docker.errors import DockerException, NotFound  # noqa: PLC0415
-
+    try:
+        import docker  # noqa: PLC0415 - only after a run with endpoint=system
+        from docker.errors import DockerException, NotFound  # noqa: PLC0415
+    except ImportError:
+        return Swept(kind, f"{name} (the Python package 'docker' is not installed: it cannot be asked)", gone=False)
     try:
         with contextlib.closing(docker.from_env(timeout=30).api) as client:
             (client.inspect_container if kind == "container" else client.inspect_image)(name)
@@ -102,8 +135,7 @@ def _undo_in_docker(kind: str, name: str, dry_run: bool, remove: Callable[[APICl
     except NotFound:
         return None
     except DockerException as error:
-        msg = f"cannot ask the system's Docker about the {kind} '{name}': {error}; start it and sweep again"
-        raise TareError(msg) from error
+        return Swept(kind, f"{name} (the system's Docker does not answer: {str(error)[:80]})", gone=False)
     return Swept(kind, name, not dry_run)
 
 

@@ -93,7 +93,7 @@ def _value(name: str, param: Param, value: ParamValue) -> ParamValue:
         return str(value)
     try:
         number = int(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         msg = f"'{name}' takes a whole number ({param.meaning}), found '{value}'"
         raise UsageError(msg) from None
     if isinstance(value, bool) or (number != value and not isinstance(value, str)) or number < param.minimum:

@@ -23,6 +23,8 @@ def inventory() -> dict[str, str]:
         "loop devices": ["losetup", "-a"],
         "control groups": ["find", "/sys/fs/cgroup", "-type", "d", "-path", "*tare*"],
         "rules": ["iptables-save"],
+        "containers": ["docker", "ps", "-a"],
+        "domains": ["virsh", "list", "--all"],
     }
     found = {}
     for name, argv in commands.items():
@@ -41,7 +43,6 @@ def _engines() -> list[str]:
         "virtlogd",
         "qemu-system-x86",
         "tare-payload",
-        "sleep",
     }
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
