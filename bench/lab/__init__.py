@@ -102,7 +102,12 @@ class Lab:
         """
         if self._daemons is None:
             msg = f"the private lab's daemons need root and control groups ({self._why_not})"
-            raise TargetUnavailable(msg, "run as root, for example 'sudo make bench'")
+            remedy = (
+                "run on the host itself, or in a privileged container"
+                if is_root()
+                else "run as root, for example 'sudo make bench'"
+            )
+            raise TargetUnavailable(msg, remedy)
         return self._daemons
 
     @property
