@@ -97,6 +97,15 @@ def missing(error: TargetUnavailable) -> NoReturn:
     pytest.skip(str(error))
 
 
+def limits(path: str) -> list[int]:
+    """Return the memory limit (bytes), the CPU quota and its period (µs) of a group, by either version's files."""
+    found = cgroups.hierarchy()
+    if found.version == 1:
+        return [int((Path("/sys/fs/cgroup") / kind / path / file).read_text()) for kind, file in LIMIT_FILES]
+    group = found.accounting / path
+    return [int(word) for file in ("memory.max", "cpu.max") for word in (group / file).read_text().split()]
+
+
 def payload_pid(instance: Instance) -> int:
     """Return the payload's process among an instance's."""
     return next(pid for pid in instance.pids() if Path(f"/proc/{pid}/comm").read_text().strip() == "tare-payload")
@@ -139,13 +148,10 @@ class EngineContract:
         assert set(place.engine.target.options) - {"endpoint"} <= set(evidence)
 
     def test_the_declared_limits_are_in_force(self, place: Place) -> None:
-        if cgroups.hierarchy().version != 1:
-            pytest.skip("reads files of control groups v1")
         with place.started() as (instance, channel):
             channel.wait(Phase.READY, READY_S, instance.alive)
             path = place.engine.evidence(instance)["cgroup"].lstrip("/")
-            limits = [Path("/sys/fs/cgroup") / kind / path / file for kind, file in LIMIT_FILES]
-            assert [int(file.read_text()) for file in limits] == [256 * 2**20, 100_000, 100_000]
+            assert limits(path) == [256 * 2**20, 100_000, 100_000]
 
     def test_preparing_again_changes_nothing(self, place: Place) -> None:
         assert place.engine.prepare() == place.engine.prepare()
