@@ -18,12 +18,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from bench.errors import InvocationFailed, InvocationTimeout, UsageError
 from bench.model import Phase
 
 _CODES = {b"F": Phase.FIRST_INSTRUCTION, b"R": Phase.READY}
+_SAYINGS = frozenset(b"ABCEMOPS"[i : i + 1] for i in range(8))
+"""First letters of what a payload says beside its phases."""
+Found = TypeVar("Found")
 _SUN_PATH_MAX = 107
 """Bytes of a unix socket's path without the final zero (unix(7))."""
 
@@ -46,6 +49,14 @@ def wall_time() -> datetime:
 def sleep_s(seconds: float) -> None:
     """Wait; the only place that sleeps."""
     time.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a payload said beside its phases (``B getpid``), stamped on receipt."""
+
+    at_s: float
+    text: str
 
 
 @dataclass
@@ -73,24 +84,45 @@ class Channel:
     Attributes:
         path: Where the payload (or the VMM for a guest's serial port) connects.
         stamps: Phase → stamp of the first arrival.
+        lines: What else the payload said, in order (the letters are explained in payload.c).
     """
 
     def __init__(self, path: Path, kind: Literal["datagram", "stream"]) -> None:
         self.path = path
         self.kind = kind
         self.stamps: dict[Phase, float] = {}
+        self.lines: list[Line] = []
         self.arrived = threading.Condition()
         self.sockets: list[socket.socket] = []
         self.closed = False
+        self._partial = b""
 
     def receive(self, data: bytes, at: float) -> None:
         """Take what arrived at ``at``; unknown bytes (a console's noise) are not ours and are left out."""
         with self.arrived:
-            for line in data.split():
-                phase = _CODES.get(line)
-                if phase is not None:
+            *whole, self._partial = (self._partial + data).split(b"\n")
+            for line in map(bytes.strip, whole):
+                if phase := _CODES.get(line):
                     self.stamps.setdefault(phase, at)
+                elif line[:1] in _SAYINGS and line[1:2] in (b"", b" "):
+                    self.lines.append(Line(at, line.decode(errors="replace")))
             self.arrived.notify_all()
+
+    def ask(self) -> None:
+        """Ask a payload behind a serial port whether it lives; it says ``A`` (others are asked by SIGUSR1)."""
+        for sock in self.sockets[1:]:
+            with contextlib.suppress(OSError):
+                sock.send(b"?\n")
+
+    def wait_line(
+        self, start: str, timeout_s: float, alive: Callable[[], str | None] = lambda: None, *, after: int = 0
+    ) -> Line:
+        """Wait for a line that begins with ``start``, the first ``after`` lines left out; errors as of :meth:`wait`."""
+
+        def found() -> Line | None:
+            return next((line for line in self.lines[after:] if line.text.startswith(start)), None)
+
+        return self._wait(found, f"'{start}'", timeout_s, alive)
 
     def wait(self, phase: Phase, timeout_s: float, alive: Callable[[], str | None] = lambda: None) -> float:
         """Wait for a phase and return its stamp.
@@ -102,19 +134,22 @@ class Channel:
             InvocationTimeout: The time limit passed first.
             InvocationFailed: ``alive`` gave a reason.
         """
+        return self._wait(lambda: self.stamps.get(phase), f"'{phase}'", timeout_s, alive)
+
+    def _wait(
+        self, find: Callable[[], Found | None], what: str, timeout_s: float, alive: Callable[[], str | None]
+    ) -> Found:
         deadline = now_s() + timeout_s
         with self.arrived:
-            while phase not in self.stamps:
+            while (found := find()) is None:
                 left = deadline - now_s()
                 if left <= 0:
-                    msg = f"'{phase}' did not come within {timeout_s:.3g} s"
+                    msg = f"{what} did not come within {timeout_s:.3g} s"
                     raise InvocationTimeout(msg)
-                if not self.arrived.wait(min(left, 0.25)) and phase not in self.stamps:
-                    reason = alive()
-                    if reason:
-                        msg = f"'{phase}' will not come: {reason}"
-                        raise InvocationFailed(msg)
-            return self.stamps[phase]
+                if not self.arrived.wait(min(left, 0.25)) and find() is None and (reason := alive()):
+                    msg = f"{what} will not come: {reason}"
+                    raise InvocationFailed(msg)
+            return found
 
 
 class EventHub:

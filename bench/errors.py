@@ -5,7 +5,8 @@
     │   └── ScenarioError     2    … with file, line and column
     ├── TargetUnavailable     3    a target that cannot run here: reason and remedy
     ├── InvocationFailed      4    one invocation went wrong; the run goes on
-    │   └── InvocationTimeout 4    … because a time limit passed (censored, never a duration)
+    │   ├── InvocationTimeout 4    … because a time limit passed (censored, never a duration)
+    │   └── NotApplicable     4    … because this target has no such thing; skipped, neither a failure nor a number
     ├── StoreError            4    results could not be written; what was written is whole
     ├── ProvisionError        4    a provisioning task failed
     └── LabError              70   the private lab could not be built or torn down
@@ -62,6 +63,10 @@ class InvocationFailed(TareError):
 
 class InvocationTimeout(InvocationFailed):
     """A time limit passed; the sample is censored."""
+
+
+class NotApplicable(InvocationFailed):
+    """This target or this kernel has no such thing: the invocation is skipped with the reason, it did not fail."""
 
 
 class StoreError(TareError):

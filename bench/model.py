@@ -159,6 +159,7 @@ class Outcome:
         reason: One sentence when it did not end well, else empty.
         evidence: What was read back from the live instance.
         request_mono_s: ``CLOCK_MONOTONIC`` at the request, seconds; ``None`` when there was none.
+        notes: What is said of it in words beside its numbers (``limited_by``: what stopped a density ramp).
         flags: Doubts about the sample (``residue: …``, ``clipped: …``), empty when there are none.
         wall_s: What the whole invocation took, barriers included, seconds.
         harness_s: The part of ``wall_s`` that was spent outside engine calls, workloads and barriers, seconds.
@@ -177,6 +178,7 @@ class Outcome:
     reason: str = ""
     evidence: Mapping[str, str] = field(default_factory=dict)
     request_mono_s: float | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     wall_s: float = 0.0
     harness_s: float = 0.0

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from bench import procedures, units
 from bench.clock import EventHub, now_s, sleep_s
 from bench.engines.base import Engine
-from bench.errors import InvocationTimeout, StoreError, TareError
+from bench.errors import InvocationTimeout, NotApplicable, StoreError, TareError
 from bench.lab import Lab
 from bench.model import Invocation, Measurement, Outcome, Scenario, Status
 from bench.plan import NULL, SENTINEL
-from bench.procedures.base import Account, Place, Reading
+from bench.procedures.base import Account, Place, Reading, Value
 from bench.store import RunWriter
 
 _SETTLE_S = 3.0
@@ -98,6 +98,7 @@ def _invoke(context: Context, invocation: Invocation) -> tuple[Outcome, Reading 
         reason=reason,
         evidence=reading.evidence if reading else {},
         request_mono_s=requests[0] if requests else None,
+        notes=reading.notes if reading else {},
         flags=(*(reading.flags if reading else ()), *flags),
         wall_s=wall,
         harness_s=wall - inside,
@@ -107,10 +108,11 @@ def _invoke(context: Context, invocation: Invocation) -> tuple[Outcome, Reading 
 
 def _attempt(context: Context, invocation: Invocation, requests: list[float]) -> tuple[Status, str, Reading | None]:
     scenario = context.scenarios[invocation.scenario]
+    procedure = SENTINEL if invocation.target == SENTINEL else scenario.procedure
     try:
         place = Place(
             invocation=invocation,
-            params=procedures.with_defaults(scenario.procedure, invocation.params),
+            params=procedures.with_defaults(procedure, invocation.params),
             engine=engine_of(context, invocation),
             lab=context.lab,
             hub=context.hub,
@@ -120,7 +122,9 @@ def _attempt(context: Context, invocation: Invocation, requests: list[float]) ->
             note_request=requests.append,
             rewarm="cold" in scenario.params.get("cache", ()),
         )
-        return Status.OK, "", procedures.load(scenario.procedure)(place)
+        return Status.OK, "", procedures.load(procedure)(place)
+    except NotApplicable as error:
+        return Status.SKIPPED, _reason(error), None
     except InvocationTimeout as error:
         return Status.TIMEOUT, _reason(error), None
     except StoreError:
@@ -158,22 +162,23 @@ def _measurements(
     if reading is None:
         return []
     at_s = (outcome.request_mono_s or now_s()) - context.began_s
+    every = [*(Value(name, value) for name, value in reading.values.items()), *reading.series]
     return [
         Measurement(
             run_id=context.run_id,
             scenario=invocation.scenario,
             target=invocation.target,
             engine=outcome.engine,
-            params=invocation.params,
+            params={**invocation.params, **one.params},
             block=invocation.block,
             order=invocation.order,
             invocation=invocation.index,
-            iteration=0,
+            iteration=one.iteration,
             warmup=invocation.warmup,
-            metric=name,
-            value=value,
-            unit=units.metric(name).unit,
+            metric=one.metric,
+            value=one.value,
+            unit=units.metric(one.metric).unit,
             at_s=at_s,
         )
-        for name, value in reading.values.items()
+        for one in every
     ]

@@ -216,8 +216,10 @@ def measurements(run: Run) -> pd.DataFrame:
 
 
 def outcomes(run: Run) -> pd.DataFrame:
-    """Return the run's outcomes, columns as in ``Outcome``; ``params`` is JSON text, ``evidence`` a dict."""
-    return _frame(run.path / OUTCOMES, OUTCOME_COLUMNS)
+    """Return the run's outcomes, columns as in ``Outcome``; ``params`` is JSON text, ``evidence`` and ``notes`` dicts."""
+    frame = _frame(run.path / OUTCOMES, OUTCOME_COLUMNS)
+    frame["notes"] = frame["notes"].map(lambda value: value if isinstance(value, dict) else {})  # older runs have none
+    return frame
 
 
 def _frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:

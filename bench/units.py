@@ -43,6 +43,73 @@ def _startup(quantity: str, title: str) -> Metric:
     return Metric(f"startup.{quantity}_s", "s", "lower", 50e-6, 0.05, exact=False, title=title)
 
 
+def _weight(quantity: str, title: str) -> Metric:
+    # 64 KiB is the batch in which a control group is charged on each CPU, and 16 pages: less is bookkeeping.
+    return Metric(f"memory.{quantity}_bytes", "bytes", "lower", 65536, 0.05, exact=False, title=title)
+
+
+_MEMORY = (
+    _weight("slope", "memory, each further instance"),
+    _weight("slope_low", "… lower end of the fit's 95 % interval"),
+    _weight("slope_high", "… upper end of the fit's 95 % interval"),
+    _weight("intercept", "memory, before the first instance"),
+    Metric("memory.fit_r2", "ratio", "higher", 0.0, 0.01, exact=False, title="R² of memory over N"),
+    _weight("available_delta", "taken from MemAvailable"),
+    _weight("pss", "proportional set size"),
+    _weight("rss", "resident set size"),
+    _weight("uss", "unique set size"),
+    _weight("anonymous", "anonymous and shared memory"),
+    _weight("cgroup", "charged to control groups"),
+    _weight("kernel", "kernel memory"),
+    _weight("unexplained", "unexplained rest"),
+    Metric("memory.unexplained_ratio", "ratio", "lower", 0.01, 0.05, exact=False, title="unexplained ÷ taken"),
+    Metric("memory.network_namespaces", "count", "lower", 0, 0.0, exact=True, title="network namespaces"),
+    Metric("memory.processes", "count", "lower", 0, 0.0, exact=True, title="processes"),
+)
+_DENSITY = (
+    Metric("density.instances", "count", "higher", 0, 0.05, exact=False, title="instances at the end"),
+    Metric("density.start_s", "s", "lower", 50e-6, 0.05, exact=False, title="start of the N-th"),
+    Metric("density.launch_per_s", "1/s", "higher", 0.01, 0.05, exact=False, title="launch rate"),
+    Metric("density.delete_per_s", "1/s", "higher", 0.01, 0.05, exact=False, title="removal rate"),
+    Metric("density.alive_ratio", "ratio", "higher", 0.0, 0.01, exact=False, title="alive ÷ started"),
+    Metric("density.available_bytes", "bytes", "higher", 2**20, 0.05, exact=False, title="MemAvailable left"),
+    Metric("density.slope_bytes", "bytes", "lower", 65536, 0.05, exact=False, title="memory, each further instance"),
+    Metric("density.intercept_bytes", "bytes", "lower", 65536, 0.05, exact=False, title="memory before the first"),
+    Metric("density.fit_r2", "ratio", "higher", 0.0, 0.01, exact=False, title="R² of memory over N"),
+    Metric(
+        "density.extrapolated_instances", "count", "higher", 1, 0.05, exact=False, title="extrapolated to the floor"
+    ),
+)
+_STACK = (
+    Metric("stack.added_s", "s", "lower", 50e-6, 0.05, exact=False, title="added by this layer"),
+    Metric("stack.cpu_s", "s", "lower", 50e-6, 0.05, exact=False, title="CPU time of the phase"),
+    Metric("stack.added_cpu_s", "s", "lower", 50e-6, 0.05, exact=False, title="CPU time added by this layer"),
+    Metric("stack.wall_s", "s", "lower", 50e-6, 0.05, exact=False, title="wall time of the phase"),
+    Metric("stack.daemon_cpu_s", "s", "lower", 50e-6, 0.05, exact=False, title="daemons' CPU time a life"),
+    Metric("stack.daemon_pss_bytes", "bytes", "lower", 65536, 0.05, exact=False, title="daemons' memory"),
+    Metric("stack.daemon_growth_bytes", "bytes", "lower", 65536, 0.05, exact=False, title="daemons' growth a life"),
+    Metric("stack.lives_per_s", "1/s", "higher", 0.01, 0.05, exact=False, title="lives under churn"),
+)
+_NAMESPACES = (
+    Metric("namespace.create_s", "s", "lower", 1e-6, 0.05, exact=False, title="create a namespace"),
+    Metric("namespace.destroy_s", "s", "lower", 1e-6, 0.05, exact=False, title="end its last process"),
+    Metric("namespace.create_per_s", "1/s", "higher", 0.1, 0.05, exact=False, title="created and destroyed"),
+    Metric("namespace.processes_seen", "count", "lower", 0, 0.0, exact=True, title="processes seen"),
+    Metric("namespace.interfaces_seen", "count", "lower", 0, 0.0, exact=True, title="interfaces seen"),
+    Metric("namespace.mounts_seen", "count", "lower", 0, 0.0, exact=True, title="mounts seen"),
+)
+_LIMITS = (
+    Metric("limit.achieved_ratio", "ratio", "higher", 0.01, 0.02, exact=False, title="achieved ÷ asked"),
+    Metric("limit.ready_s", "s", "lower", 50e-6, 0.05, exact=False, title="request → ready"),
+    Metric("limit.probe_s", "s", "lower", 1e-3, 0.05, exact=False, title="time observed"),
+)
+_COMPUTE = (
+    Metric("compute.cpu_events_per_s", "1/s", "higher", 0.1, 0.02, exact=False, title="sysbench cpu events"),
+    Metric("compute.memory_bytes_per_s", "bytes/s", "higher", 2**20, 0.02, exact=False, title="sysbench memory"),
+    Metric("compute.syscall_s", "s", "lower", 1e-9, 0.02, exact=False, title="one system call"),
+    Metric("compute.rounds_per_s", "1/s", "higher", 1, 0.02, exact=False, title="fixed computation"),
+)
+
 _METRICS = (
     _startup("created", "request → created"),
     _startup("started", "request → started"),
@@ -51,6 +118,12 @@ _METRICS = (
     _startup("stop", "stop"),
     _startup("delete", "delete"),
     _startup("cpu", "CPU time, all processes"),
+    *_MEMORY,
+    *_DENSITY,
+    *_STACK,
+    *_NAMESPACES,
+    *_LIMITS,
+    *_COMPUTE,
     Metric("sentinel.work_s", "s", "lower", 50e-6, 0.05, exact=False, title="fixed host workload"),
 )
 

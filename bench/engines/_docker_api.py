@@ -13,7 +13,9 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.transport import UnixHTTPAdapter
 from docker.utils import kwargs_from_env
 
+from bench.engines.base import Job
 from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+from bench.lab import images
 from bench.lab.images import Image, sha256
 from bench.model import Facts
 
@@ -89,6 +91,29 @@ def facts(client: Client, image: str) -> Facts:
     versions = {"docker": version["Version"], **parts}
     settings = {"api": client.api_version, "storage": info["Driver"], "cgroup_driver": info["CgroupDriver"]}
     return Facts({**versions, **settings, "image": image}, frozenset(versions))
+
+
+def binds(job: Job) -> list[str]:
+    """Return the job's event socket and folders as Docker writes bind mounts."""
+    folders = [f"{bind.source}:/{bind.name}:{'ro' if bind.read_only else 'rw'}" for bind in job.binds]
+    return [f"{job.events}:{images.EVENTS}", *folders]
+
+
+def limits(job: Job) -> dict[str, Any]:
+    """Return the job's limits as arguments of ``create_host_config``, those that are ``None`` left out."""
+    wanted = job.limits
+    device = wanted.device and f"/dev/block/{wanted.device}"
+    rates = {"device_read_bps": wanted.read_bytes_per_s, "device_write_bps": wanted.write_bytes_per_s}
+    found: dict[str, Any] = {
+        "mem_limit": job.memory_bytes,
+        "memswap_limit": wanted.swap_bytes,
+        "nano_cpus": None if job.cpus is None else round(job.cpus * 10**9),
+        "cpu_shares": wanted.cpu_shares,
+        "cpuset_cpus": wanted.cpuset,
+        "pids_limit": wanted.pids,
+        **{name: [{"Path": device, "Rate": rate}] for name, rate in rates.items() if rate is not None},
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def remove(client: Client, name: str, timeout_s: float) -> None:

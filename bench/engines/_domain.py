@@ -20,7 +20,7 @@ import libvirt_qemu  # type: ignore[import-untyped]  # ships no types
 from bench import proc
 from bench.engines import _evidence
 from bench.engines.base import Job
-from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+from bench.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
 from bench.lab import Lab, virt
 from bench.lab.guests import Guest
 
@@ -28,6 +28,7 @@ _CPU = {"kvm": {"mode": "host-passthrough"}, "tcg": {"mode": "custom", "match": 
 _TCG_MODEL = "qemu64"
 """The emulated model boots as quickly as ``max`` does, and is the same on every host."""
 _KEEPALIVE_S = 5
+_MEMORY_BYTES = 256 * 2**20
 CONSOLE, DISK = "console", "disk"
 """Files in a machine's folder: what its first serial port said, and its writable layer."""
 
@@ -61,14 +62,14 @@ def domain_xml(job: Job, guest: Guest, machine: Machine, home: Path) -> str:
     the overlay ``home / DISK``.
     """
     top = ET.Element("domain", type="kvm" if machine.accel == "kvm" else "qemu")
-    for tag, text in (("name", job.name), ("uuid", identity(job.name)), ("vcpu", str(job.cpus))):
+    for tag, text in (("name", job.name), ("uuid", identity(job.name)), ("vcpu", str(_whole(job.cpus)))):
         ET.SubElement(top, tag).text = text
-    ET.SubElement(top, "memory", unit="b").text = str(job.memory_bytes)
+    ET.SubElement(top, "memory", unit="b").text = str(job.memory_bytes or _MEMORY_BYTES)
     system = ET.SubElement(top, "os")
     ET.SubElement(system, "type", arch="x86_64", machine=machine.machine).text = "hvm"
     ET.SubElement(system, "kernel").text = str(guest.kernel)
     ET.SubElement(system, "initrd").text = str(guest.initrd)
-    ET.SubElement(system, "cmdline").text = guest.command(job.arguments)
+    ET.SubElement(system, "cmdline").text = guest.command(job.command(inside=True))
     ET.SubElement(ET.SubElement(top, "features"), "acpi")
     cpu = ET.SubElement(top, "cpu", _CPU[machine.accel])
     if machine.accel == "tcg":
@@ -77,6 +78,13 @@ def domain_xml(job: Job, guest: Guest, machine: Machine, home: Path) -> str:
         ET.SubElement(top, event).text = "destroy"
     _add_devices(ET.SubElement(top, "devices"), job, guest, machine, home)
     return ET.tostring(top, encoding="unicode")
+
+
+def _whole(cpus: float | None) -> int:
+    if cpus is not None and cpus != int(cpus):
+        msg = f"a machine has whole processors, {cpus:g} were asked for"
+        raise NotApplicable(msg)
+    return int(cpus or 1)
 
 
 def _add_devices(devices: ET.Element, job: Job, guest: Guest, machine: Machine, home: Path) -> None:

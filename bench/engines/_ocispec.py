@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.engines.base import Job
 from bench.lab import cgroups, images
 
 Spec = dict[str, Any]
@@ -52,30 +53,29 @@ _MOUNTS = (
 
 def spec(
     *,
-    args: list[str],
+    job: Job,
     rootfs_path: Path | str,
     cgroup_path: str,
-    events: Path,
-    memory_bytes: int,
-    cpus: int,
-    hostname: str,
     network: Literal["private", "host"] = "private",
 ) -> Spec:
     """Return an OCI 1.0.2 configuration (opencontainers/runtime-spec, config.md and config-linux.md).
 
-    ``args`` is the command line inside, ``cgroup_path`` the instance's control group from the hierarchy's root,
-    ``events`` the host's socket that appears at ``images.EVENTS``. A private network is a new, empty namespace.
+    ``cgroup_path`` is the instance's control group from the hierarchy's root; the job's event socket appears at
+    ``images.EVENTS``. A private network is a new, empty namespace.
     """
+    folders = [(f"/{bind.name}", str(bind.source), f" {'ro' if bind.read_only else 'rw'}") for bind in job.binds]
+    binds = [(images.EVENTS, str(job.events), ""), *folders]
     return {
         "ociVersion": "1.0.2",
-        "process": _process(args),
+        "process": _process([images.PAYLOAD, "--events", f"unix:{images.EVENTS}", *job.command(inside=True)]),
         "root": {"path": str(rootfs_path), "readonly": False},
-        "hostname": hostname,
-        "mounts": [*(_mount(*row) for row in _MOUNTS), _mount(images.EVENTS, "bind", str(events), "bind nosuid nodev")],
+        "hostname": job.name,
+        "mounts": [_mount(*row) for row in _MOUNTS]
+        + [_mount(place, "bind", source, f"bind nosuid nodev{access}") for place, source, access in binds],
         "linux": {
             "cgroupsPath": cgroup_path,
             "namespaces": [{"type": kind} for kind in _namespaces(network)],
-            "resources": _resources(memory_bytes, cpus),
+            "resources": _resources(job),
             "maskedPaths": list(_MASKED),
             "readonlyPaths": list(_READONLY),
         },
@@ -108,9 +108,30 @@ def _namespaces(network: str) -> list[str]:
     return kinds
 
 
-def _resources(memory_bytes: int, cpus: int) -> Spec:
-    return {
+def _resources(job: Job) -> Spec:
+    """Return the limits, those that are ``None`` left out (config-linux.md, "Control groups")."""
+    quota = None if job.cpus is None else round(job.cpus * _CPU_PERIOD_US)
+    wanted = job.limits
+    rates = {"throttleReadBpsDevice": wanted.read_bytes_per_s, "throttleWriteBpsDevice": wanted.write_bytes_per_s}
+    found = {
         "devices": [{"allow": False, "access": "rwm"}],
-        "memory": {"limit": memory_bytes},
-        "cpu": {"quota": cpus * _CPU_PERIOD_US, "period": _CPU_PERIOD_US},
+        "memory": _given(limit=job.memory_bytes, swap=wanted.swap_bytes),
+        "cpu": _given(
+            quota=quota,
+            period=None if quota is None else _CPU_PERIOD_US,
+            shares=wanted.cpu_shares,
+            cpus=wanted.cpuset,
+        ),
+        "pids": _given(limit=wanted.pids),
+        "blockIO": {name: [_throttle(wanted.device, rate)] for name, rate in rates.items() if rate is not None},
     }
+    return {name: value for name, value in found.items() if value}
+
+
+def _given(**values: int | str | None) -> Spec:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _throttle(device: str | None, rate: int) -> Spec:
+    major, _, minor = (device or "").partition(":")
+    return {"major": int(major), "minor": int(minor), "rate": rate}

@@ -10,7 +10,46 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from bench.errors import NotApplicable
 from bench.model import Facts, Phase, Target
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A folder of the host that an instance sees.
+
+    Attributes:
+        name: How payload arguments name it: ``{name}`` stands for where the instance sees it, ``/name``.
+        source: The folder on the host.
+        read_only: Whether the instance may only read it.
+    """
+
+    name: str
+    source: Path
+    read_only: bool = True
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits beside memory and CPUs; ``None`` is none. An engine that has no such limit raises ``NotApplicable``.
+
+    Attributes:
+        cpu_shares: Weight under contention, in shares of control groups v1 (1024 is the default of one group).
+        cpuset: The CPUs that may be used, as the kernel writes them (``0`` or ``0-1``).
+        swap_bytes: Memory and swap together.
+        pids: Number of processes.
+        device: ``major:minor`` of the block device that the next two are about.
+        read_bytes_per_s: Rate of reading from the device.
+        write_bytes_per_s: Rate of writing to it.
+    """
+
+    cpu_shares: int | None = None
+    cpuset: str | None = None
+    swap_bytes: int | None = None
+    pids: int | None = None
+    device: str | None = None
+    read_bytes_per_s: int | None = None
+    write_bytes_per_s: int | None = None
 
 
 @dataclass(frozen=True)
@@ -21,17 +60,41 @@ class Job:
         name: Name of the instance; carries the run id.
         events: Host path of the unix socket to which the payload's events must come.
         arguments: Payload arguments after ``--events``, for example ``("--sleep",)``.
-        memory_bytes: Declared memory limit (a VM's memory size).
-        cpus: Declared number of CPUs.
+        memory_bytes: Declared memory limit (a VM's memory size); ``None``: unlimited (a VM: 256 MiB).
+        cpus: Declared number of CPUs, fractions allowed (a VM: whole ones); ``None``: unlimited (a VM: one).
         timeout_s: Time limit of each single engine call, seconds.
+        limits: Further limits.
+        binds: Folders of the host that the instance sees.
     """
 
     name: str
     events: Path
     arguments: tuple[str, ...] = ("--sleep",)
-    memory_bytes: int = 256 * 2**20
-    cpus: int = 1
+    memory_bytes: int | None = 256 * 2**20
+    cpus: float | None = 1
     timeout_s: float = 60.0
+    limits: Limits = Limits()
+    binds: tuple[Bind, ...] = ()
+
+    def command(self, *, inside: bool) -> list[str]:
+        """Return the payload's arguments with the folders where the instance sees them (``inside`` a root of its own)."""
+        places = {f"{{{bind.name}}}": f"/{bind.name}" if inside else str(bind.source) for bind in self.binds}
+        found = list(self.arguments)
+        for mark, place in places.items():
+            found = [argument.replace(mark, place) for argument in found]
+        return found
+
+
+def refuse_limits(target: Target, job: Job) -> None:
+    """Refuse the limits of :class:`Limits` for a target that knows none of them.
+
+    Raises:
+        NotApplicable: The job asks for one.
+    """
+    named = [name for name, value in vars(job.limits).items() if value is not None]
+    if named:
+        msg = f"'{target.text}' has no such limit: {', '.join(named)}"
+        raise NotApplicable(msg)
 
 
 @dataclass

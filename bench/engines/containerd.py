@@ -130,15 +130,8 @@ class Containerd:
         return f"the container's first process ended with {_evidence.describe_exit(process.exit_status)}"
 
     def _spec(self, job: Job) -> _ocispec.Spec:
-        return _ocispec.spec(
-            args=[images.PAYLOAD, "--events", f"unix:{images.EVENTS}", *job.arguments],
-            rootfs_path="rootfs",  # where the shim mounts the snapshot
-            cgroup_path=f"{self._lab.cgroup_path}/{job.name}",
-            events=job.events,
-            memory_bytes=job.memory_bytes,
-            cpus=job.cpus,
-            hostname=job.name,
-        )
+        cgroup = f"{self._lab.cgroup_path}/{job.name}"
+        return _ocispec.spec(job=job, rootfs_path="rootfs", cgroup_path=cgroup)  # where the shim mounts the snapshot
 
     def _connect(self) -> None:
         daemons = self._lab.daemons

@@ -86,14 +86,13 @@ class Docker:
         self._client.timeout = job.timeout_s
         with self._asked("create"):
             settings = self._client.create_host_config(
-                binds=[f"{job.events}:{images.EVENTS}"],
-                mem_limit=job.memory_bytes,
-                nano_cpus=job.cpus * 10**9,
+                **_docker_api.limits(job),
+                binds=_docker_api.binds(job),
                 network_mode=self._network,
                 runtime=self._runtime,
                 init=False,
             )
-            command = ["--events", f"unix:{images.EVENTS}", *job.arguments]
+            command = ["--events", f"unix:{images.EVENTS}", *job.command(inside=True)]
             who = {"name": job.name, "hostname": job.name}
             made = self._client.create_container(self._image, command, host_config=settings, **who)
         handle = {"id": made["Id"], "pid": 0}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from bench import proc
-from bench.engines.base import Instance, Job
+from bench.engines.base import Instance, Job, refuse_limits
 from bench.lab import Lab, images
 from bench.model import Facts, Phase, Target
 
@@ -35,7 +35,8 @@ class Host:
 
     def create(self, job: Job) -> Instance:
         """Put the command line together; a process has no state before it is started."""
-        argv = [self._program, "--events", f"unix:{job.events}", "--name", job.name, *job.arguments]
+        refuse_limits(self.target, job)
+        argv = [self._program, "--events", f"unix:{job.events}", "--name", job.name, *job.command(inside=False)]
         return Instance(
             job.name,
             lambda: self._pids(job.name),

@@ -12,7 +12,7 @@ import libvirt
 
 from bench import proc
 from bench.engines import _domain, _evidence, _trial
-from bench.engines.base import Instance, Job
+from bench.engines.base import Instance, Job, refuse_limits
 from bench.errors import TargetUnavailable
 from bench.lab import Lab, guests, virt
 from bench.model import Facts, Phase, Target
@@ -58,6 +58,7 @@ class Libvirt:
 
     def create(self, job: Job) -> Instance:
         """Make the disk's writable layer, if there is a disk, and a machine that waits before its first instruction."""
+        refuse_limits(self.target, job)
         self._lab.journal.add("domain", name=job.name)
         home = self._home(job.name)
         home.mkdir()

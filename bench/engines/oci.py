@@ -117,13 +117,7 @@ class Oci:
         bundle = self._lab.paths.run / "b" / job.name
         bundle.mkdir()
         config = _ocispec.spec(
-            args=[images.PAYLOAD, "--events", f"unix:{images.EVENTS}", *job.arguments],
-            rootfs_path=self._rootfs.path,
-            cgroup_path=f"{self._lab.cgroup_path}/{job.name}",
-            events=job.events,
-            memory_bytes=job.memory_bytes,
-            cpus=job.cpus,
-            hostname=job.name,
+            job=job, rootfs_path=self._rootfs.path, cgroup_path=f"{self._lab.cgroup_path}/{job.name}"
         )
         (bundle / "config.json").write_text(json.dumps(config), encoding="utf-8")
         return bundle

@@ -6,14 +6,15 @@ What a container is before a runtime, an image store and a daemon are added. No 
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from bench import proc
 from bench.engines import _evidence
-from bench.engines.base import Instance, Job
+from bench.engines.base import Bind, Instance, Job, refuse_limits
 from bench.errors import InvocationFailed, TargetUnavailable
 from bench.lab import Lab, images
 from bench.lab.paths import is_root
@@ -50,7 +51,8 @@ class Sandbox:
 
     def create(self, job: Job) -> Instance:
         """Put the command line together; there is nothing to create before it runs."""
-        argv = [*self._argv(job.name), "--events", f"fd:{_EVENTS_FD}", *job.arguments]
+        refuse_limits(self.target, job)
+        argv = [*self._argv(job.name, job.binds), "--events", f"fd:{_EVENTS_FD}", *job.command(inside=True)]
         handle = {"argv": argv, "events": job.events, "timeout_s": job.timeout_s}
         return Instance(job.name, lambda: self._pids(job.name), lambda: self._ended(job.name), handle)
 
@@ -84,10 +86,19 @@ class Sandbox:
     def _spaces(self) -> tuple[str, ...]:
         return ("--user", "--map-root-user", *_SPACES) if self._user else _SPACES
 
-    def _argv(self, name: str) -> list[str]:
+    def _argv(self, name: str, binds: Sequence[Bind] = ()) -> list[str]:
         inside = [images.PAYLOAD, "--name", name]
-        options = ["--fork", "--kill-child", f"--root={self._rootfs.path}", "--mount-proc"]
-        return [self._unshare, *self._spaces(), *options, *inside]
+        begin = [self._unshare, *self._spaces(), "--fork", "--kill-child"]
+        root = str(self._rootfs.path)
+        if not binds:
+            return [*begin, f"--root={root}", "--mount-proc", *inside]
+        # Folders are mounted in the new mount namespace before its root is entered, which unshare cannot do itself.
+        mounts = [["mount", "-t", "proc", "proc", f"{root}/proc"]]
+        for bind in binds:
+            access = "ro" if bind.read_only else "rw"
+            mounts.append(["mount", "--bind", "-o", access, str(bind.source), f"{root}/{bind.name}"])
+        script = " && ".join([*map(shlex.join, mounts), f'exec chroot {shlex.quote(root)} "$@"'])
+        return [*begin, "sh", "-c", script, "sh", *inside]
 
     def _payload_pid(self, name: str) -> int:
         children = proc.children_of(self._live[name].pid)

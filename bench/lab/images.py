@@ -22,9 +22,9 @@ from bench.errors import TargetUnavailable
 IMAGE = "tare/payload:latest"
 PAYLOAD = "/tare-payload"
 EVENTS = "/events"
-_SOURCES = ("payload.c", "stamp.c")
+_SOURCES = ("payload.c", "actions.c", "actions.h", "stamp.c")
 """Files whose content names the build, in the order of the Makefile."""
-_DIRECTORIES = ("dev", "etc", "proc", "run", "sys", "tmp")
+_DIRECTORIES = ("dev", "etc", "proc", "run", "scratch", "sys", "tmp", "tools")
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def initramfs(state: Path) -> Artifact:
     """Return the initramfs of the minimal guest: the payload, a console and a serial port, nothing else."""
     source = payload(state)
     entries = [
-        _cpio("dev", _DIRECTORY),
+        *(_cpio(name, _DIRECTORY) for name in ("dev", "tools")),
         _cpio("dev/console", _CHARACTER, device=(5, 1)),
         _cpio("dev/ttyS1", _CHARACTER, device=(4, 65)),
         _cpio(PAYLOAD.lstrip("/"), _FILE, source.path.read_bytes()),

@@ -4,7 +4,8 @@
  * It says "F" (first instruction) and "R" (ready) over an event channel and then exits, sleeps or serves. It never reads a
  * clock: the host stamps both on receipt. Static, so that the same bits run from a directory, an OCI image and an initramfs.
  *
- *   tare-payload [--events CHANNEL] [--name NAME] [--touch BYTES] [--work N] [--mute] (--exit | --sleep | --serve PORT)
+ *   tare-payload [--events CHANNEL] [--name NAME] [--touch BYTES] [--work N] [--mute] [ACTION…] (--exit | --sleep | --serve PORT)
+ *                [--run PROGRAM ARGUMENT…]
  *
  *   --events unix:PATH   one datagram an event to the unix socket PATH
  *            fd:N        one line an event to the open descriptor N
@@ -15,31 +16,44 @@
  *   --mute               never say ready (for tests of time limits)
  *   --exit               exit with 0 after ready; --sleep: wait for SIGTERM; --serve PORT: answer "ok" on TCP until SIGTERM
  *
+ * Actions are done after ready, in their order; each reports its beginning (B) and its end (C, with what it counted):
+ *
+ *   --loop NAME:MS       do getpid, open, read, futex or compute over and over for MS milliseconds: "B NAME", "C NAME COUNT"
+ *   --read PATH:MS       read blocks of 64 KiB past the page cache, --write PATH:MS write them: "B read", "C read BYTES"
+ *   --grow STEP:MAX      write to STEP bytes of memory more and more: "M BYTES" after each step, "E grow" when nothing stopped it
+ *   --forks N            have N children at once, or as many as there may be: "P COUNT WHY"
+ *   --look               say what can be seen from here: "S NAME VALUE" lines, then "E look"
+ *   --run PROGRAM …      run a program: "B run", "O LINE" for each line that it prints, "C run STATUS"; it is the last option
+ *
+ * SIGUSR1, or a byte on the serial port, is answered by "A" while it sleeps or serves: the proof that it lives.
+ *
  * As PID 1 of a guest it powers the machine off instead of exiting. Exit codes: 0 told to end, 64 bad usage, 71 channel
  * or resource failure.
  */
 #define _GNU_SOURCE
+#include "actions.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum ending { NONE, EXIT, SLEEP, SERVE };
 
 static int channel = -1;
+static int asked = -1;     /* where the host may ask whether we live: the serial port */
 static int guest_init = 0; /* PID 1 behind a serial port: ending means switching the machine off */
 
 static void end(int code)
@@ -51,16 +65,31 @@ static void end(int code)
     _exit(code);
 }
 
-static void fail(int code, const char *what, const char *value)
+void fail(int code, const char *what, const char *value)
 {
     dprintf(2, "tare-payload: %s '%s': %s\n", what, value, strerror(errno));
     end(code);
+    __builtin_unreachable();
 }
 
-static void say(const char *line, size_t length)
+void say(const char *line, size_t length)
 {
     if (channel >= 0 && write(channel, line, length) != (ssize_t)length)
         fail(71, "cannot report to the event channel", line);
+}
+
+void say_format(const char *format, ...)
+{
+    char line[256];
+    va_list rest;
+    va_start(rest, format);
+    int length = vsnprintf(line, sizeof line, format, rest);
+    va_end(rest);
+    if (length >= (int)sizeof line) {
+        length = sizeof line - 1;
+        line[length - 1] = '\n';
+    }
+    say(line, (size_t)length);
 }
 
 static void open_unix(const char *path)
@@ -84,16 +113,21 @@ static void open_channel(const char *spec)
         channel = atoi(spec + 3);
     } else if (strncmp(spec, "tty:", 4) == 0) {
         guest_init = getpid() == 1;
-        channel = open(spec + 4, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+        struct termios settings;
+        channel = asked = open(spec + 4, O_RDWR | O_NOCTTY | O_CLOEXEC);
         if (channel < 0)
             fail(71, "cannot open the event device", spec + 4);
+        if (tcgetattr(channel, &settings) == 0) { /* no echo of what the host asks */
+            cfmakeraw(&settings);
+            tcsetattr(channel, TCSANOW, &settings);
+        }
     } else {
         errno = EINVAL;
         fail(64, "event channel must be unix:PATH, fd:N or tty:PATH, not", spec);
     }
 }
 
-static uint64_t number(const char *option, const char *text)
+uint64_t number(const char *option, const char *text)
 {
     char *rest;
     errno = 0;
@@ -103,33 +137,6 @@ static uint64_t number(const char *option, const char *text)
         fail(64, option, text);
     }
     return value;
-}
-
-static void touch(uint64_t bytes)
-{
-    if (bytes == 0)
-        return;
-    char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        fail(71, "cannot map memory", "--touch");
-    long page = sysconf(_SC_PAGESIZE);
-    for (uint64_t at = 0; at < bytes; at += (uint64_t)page)
-        memory[at] = 1;
-}
-
-static void work(uint64_t rounds)
-{
-    volatile uint64_t sink;
-    uint64_t state = 88172645463325252ull;
-    for (uint64_t i = 0; i < rounds; i++) {
-        state ^= state << 13; /* xorshift64, Marsaglia 2003 */
-        state ^= state >> 7;
-        state ^= state << 17;
-        if ((i & 255) == 0)
-            syscall(SYS_getppid);
-    }
-    sink = state;
-    (void)sink;
 }
 
 static int listen_on(uint64_t port)
@@ -142,21 +149,34 @@ static int listen_on(uint64_t port)
     return listener;
 }
 
-/* Wait for SIGTERM or SIGINT; with a listener, answer each connection with "ok\n" meanwhile. */
+static void answer(int listener)
+{
+    int client = accept(listener, NULL, NULL);
+    if (client >= 0) {
+        if (write(client, "ok\n", 3) != 3)
+            errno = 0; /* the client went away: its loss */
+        close(client);
+    }
+}
+
+/* Wait for SIGTERM or SIGINT; answer each question, and with a listener each connection with "ok\n", meanwhile. */
 static void wait_for_end(const sigset_t *signals, int listener)
 {
-    struct pollfd fds[2] = {{.fd = signalfd(-1, signals, SFD_CLOEXEC), .events = POLLIN}, {.fd = listener, .events = POLLIN}};
-    while (poll(fds, listener < 0 ? 1 : 2, -1) > 0 || errno == EINTR) {
-        if (fds[0].revents)
-            return;
-        if (listener >= 0 && fds[1].revents) {
-            int client = accept(listener, NULL, NULL);
-            if (client >= 0) {
-                if (write(client, "ok\n", 3) != 3)
-                    errno = 0; /* the client went away: its loss */
-                close(client);
-            }
+    struct signalfd_siginfo caught;
+    char question[16];
+    struct pollfd fds[3] = {{.fd = signalfd(-1, signals, SFD_CLOEXEC), .events = POLLIN},
+                            {.fd = listener, .events = POLLIN},
+                            {.fd = asked, .events = POLLIN}}; /* a negative descriptor is left out by poll */
+    while (poll(fds, 3, -1) > 0 || errno == EINTR) {
+        if (fds[0].revents) {
+            if (read(fds[0].fd, &caught, sizeof caught) != sizeof caught || caught.ssi_signo != SIGUSR1)
+                return;
+            say("A\n", 2);
         }
+        if (fds[1].revents)
+            answer(listener);
+        if (fds[2].revents && read(asked, question, sizeof question) > 0)
+            say("A\n", 2);
     }
 }
 
@@ -171,12 +191,13 @@ int main(int argc, char **argv)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGUSR1);
     sigprocmask(SIG_BLOCK, &signals, NULL); /* PID 1 ignores signals it has no handler for: a blocked one is kept for signalfd */
 
     enum ending ending = NONE;
     uint64_t bytes = 0, rounds = 0, port = 0;
-    int mute = 0;
-    for (int i = 1; i < argc; i++) {
+    int mute = 0, last = argc;
+    for (int i = 1; i < last; i++) {
         const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(option, "--events") == 0 || strcmp(option, "--name") == 0)
             i++;
@@ -186,6 +207,13 @@ int main(int argc, char **argv)
             rounds = number(option, value), i++;
         else if (strcmp(option, "--serve") == 0)
             port = number(option, value), ending = SERVE, i++;
+        else if (strcmp(option, "--loop") == 0 || strcmp(option, "--read") == 0 || strcmp(option, "--write") == 0 ||
+                 strcmp(option, "--grow") == 0 || strcmp(option, "--forks") == 0)
+            i++; /* done after ready */
+        else if (strcmp(option, "--look") == 0)
+            ;
+        else if (strcmp(option, "--run") == 0)
+            last = i;
         else if (strcmp(option, "--mute") == 0)
             mute = 1;
         else if (strcmp(option, "--exit") == 0)
@@ -206,6 +234,10 @@ int main(int argc, char **argv)
     int listener = ending == SERVE ? listen_on(port) : -1;
     if (!mute)
         say("R\n", 2);
+    for (int i = 1; i < last; i++)
+        act(argv[i], i + 1 < last ? argv[i + 1] : "");
+    if (last + 1 < argc)
+        run_program(argv + last + 1);
     if (ending != EXIT)
         wait_for_end(&signals, listener);
     end(0);

@@ -6,6 +6,7 @@ scenario can be checked and a plan made without importing any of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -45,22 +46,74 @@ class Procedure:
     params: Mapping[str, Param]
 
 
+_SIZE = {
+    "memory_bytes": Param(256 * 2**20, "declared memory of each instance, bytes", minimum=64 * 2**20),
+    "cpus": Param(1, "declared CPUs of each instance", minimum=1),
+}
+_TOUCH = {"touch_bytes": Param(0, "memory that the payload writes to before it is ready, bytes")}
+_CONCURRENCY = {"concurrency": Param(1.0, "instances started at once, in multiples of the CPUs", minimum=0.01)}
+
 PROCEDURES: dict[str, Procedure] = {
     "startup": Procedure(
         "bench.procedures.startup",
+        {"cache": Param("warm", "host page cache at the request", ("warm", "cold")), **_SIZE, **_TOUCH},
+    ),
+    "memory": Procedure(
+        "bench.procedures.memory",
         {
-            "cache": Param("warm", "host page cache at the request", ("warm", "cold")),
-            "memory_bytes": Param(256 * 2**20, "declared memory of each instance, bytes", minimum=64 * 2**20),
-            "cpus": Param(1, "declared CPUs of each instance", minimum=1),
-            "touch_bytes": Param(0, "memory that the payload writes to before it is ready, bytes"),
+            **_SIZE,
+            **_TOUCH,
+            **_CONCURRENCY,
+            "instances": Param(50, "instances at the top of the ramp", minimum=2),
+            "steps": Param(5, "readings on the way up, after the one without any", minimum=2),
         },
+    ),
+    "density": Procedure(
+        "bench.procedures.density",
+        {
+            **_SIZE,
+            **_TOUCH,
+            **_CONCURRENCY,
+            "instances": Param(100, "instances at which the ramp stops at the latest", minimum=2),
+            "step": Param(20, "instances between two readings", minimum=1),
+            "floor_bytes": Param(
+                0, "MemAvailable that is left to others, bytes; 0: a tenth of the memory, at least 1 GiB"
+            ),
+            "slower": Param(20.0, "start time, in multiples of the first step's, at which the ramp stops", minimum=1),
+            "pressure_percent": Param(
+                50, "share of time in which somebody waits for memory at which it stops", minimum=1
+            ),
+        },
+    ),
+    "stack": Procedure(
+        "bench.procedures.stack",
+        {**_SIZE, "lives": Param(10, "further lives, one after the other, under which the daemons are watched")},
+    ),
+    "namespaces": Procedure(
+        "bench.procedures.namespaces",
+        {"rounds": Param(100, "namespaces made of each kind, and of each kind at each concurrency", minimum=10)},
+    ),
+    "limits": Procedure(
+        "bench.procedures.limits",
+        {
+            "limit": Param(
+                "none",
+                "what is limited",
+                ("none", "cpu", "cpu-shares", "memory", "memory-swap", "pids", "read", "write", "network"),
+            ),
+            "milliseconds": Param(1000, "how long CPU and block I/O are watched", minimum=100),
+        },
+    ),
+    "compute": Procedure(
+        "bench.procedures.compute",
+        {**_SIZE, "milliseconds": Param(500, "how long each loop runs; sysbench twice as long", minimum=50)},
     ),
 }
 
 
 def load(name: str) -> Callable[[Place], Reading]:
     """Return the ``measure`` function of a procedure."""
-    return cast("Callable[[Place], Reading]", import_module(PROCEDURES[name].module).measure)
+    return cast("Callable[[Place], Reading]", import_module(_named(name).module).measure)
 
 
 def check_params(procedure: str, given: Mapping[str, Sequence[ParamValue]]) -> dict[str, tuple[ParamValue, ...]]:
@@ -83,7 +136,12 @@ def check_params(procedure: str, given: Mapping[str, Sequence[ParamValue]]) -> d
 
 def with_defaults(procedure: str, params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
     """Return the parameters of one variant with the defaults of those that the scenario does not name."""
-    return {name: param.default for name, param in PROCEDURES[procedure].params.items()} | dict(params)
+    return {name: param.default for name, param in _named(procedure).params.items()} | dict(params)
+
+
+def _named(name: str) -> Procedure:
+    """Return a procedure; the sentinel has one, too, that no scenario names."""
+    return PROCEDURES[name] if name in PROCEDURES else Procedure(f"bench.procedures.{name}", {})
 
 
 def _value(name: str, param: Param, value: ParamValue) -> ParamValue:
@@ -91,6 +149,8 @@ def _value(name: str, param: Param, value: ParamValue) -> ParamValue:
         if value not in param.allowed and param.allowed:
             raise UsageError(unknown(f"value of '{name}'", str(value), map(str, param.allowed)))
         return str(value)
+    if isinstance(param.default, float):
+        return _fraction(name, param, value)
     try:
         number = int(value)
     except (ValueError, OverflowError):
@@ -98,5 +158,16 @@ def _value(name: str, param: Param, value: ParamValue) -> ParamValue:
         raise UsageError(msg) from None
     if isinstance(value, bool) or (number != value and not isinstance(value, str)) or number < param.minimum:
         msg = f"'{name}' takes a whole number of at least {param.minimum:g} ({param.meaning}), found '{value}'"
+        raise UsageError(msg)
+    return number
+
+
+def _fraction(name: str, param: Param, value: ParamValue) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if isinstance(value, bool) or not math.isfinite(number) or number < param.minimum:
+        msg = f"'{name}' takes a number of at least {param.minimum:g} ({param.meaning}), found '{value}'"
         raise UsageError(msg)
     return number

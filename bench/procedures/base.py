@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.clock import EventHub, now_s
 from bench.engines.base import Engine
@@ -73,6 +73,23 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Value:
+    """One number that says more than its invocation's parameters do.
+
+    Attributes:
+        metric: Name in the metric registry.
+        value: The number, in the metric's unit.
+        params: What is added to the invocation's parameters (or stands instead of one of them).
+        iteration: Which repetition inside the invocation it is.
+    """
+
+    metric: str
+    value: float
+    params: Mapping[str, ParamValue] = field(default_factory=dict)
+    iteration: int = 0
+
+
+@dataclass(frozen=True)
 class Reading:
     """What one invocation gave.
 
@@ -80,8 +97,12 @@ class Reading:
         values: Metric → number in base units.
         evidence: What was read back from the live instance.
         flags: Doubts about the sample.
+        series: Numbers with parameters of their own.
+        notes: What is said in words beside the numbers, for example what stopped a ramp.
     """
 
     values: Mapping[str, float]
     evidence: Mapping[str, str]
     flags: tuple[str, ...] = ()
+    series: tuple[Value, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)

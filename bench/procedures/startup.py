@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from bench.clock import Channel, Timeline, now_s
 from bench.engines.base import Instance, Job
-from bench.errors import InvocationFailed, TareError, TargetUnavailable
-from bench.lab import images
+from bench.errors import TargetUnavailable
 from bench.model import Phase
+from bench.procedures import _life
 from bench.procedures.base import Place, Reading
-
-SENTINEL_ROUNDS = 20_000_000
-"""Rounds of the sentinel's computation: some 50 ms on a CPU of 2020."""
 
 _FROM_REQUEST = {
     Phase.CREATED: "startup.created_s",
@@ -28,55 +23,21 @@ _FROM_REQUEST = {
 
 def measure(place: Place) -> Reading:
     """Start one instance, wait until it is ready, read back what runs, stop and delete it."""
-    is_sentinel = place.invocation.target == "sentinel"
-    if place.params["cache"] == "cold" and not is_sentinel:
+    if place.params["cache"] == "cold":
         with place.account.barrier():
             _drop_caches()
-    elif place.rewarm and not is_sentinel:
+    elif place.rewarm:
         _warm_again(place)
-    socket = place.lab.paths.run / "e" / str(place.invocation.index)
-    job = Job(
-        place.name,
-        socket,
-        _arguments(place, is_sentinel),
-        int(place.params["memory_bytes"]),
-        int(place.params["cpus"]),
-        place.timeout_s,
-    )
-    place.lab.journal.add("process", name=job.name)
-    with place.hub.channel(socket, place.engine.channel) as channel:
-        values, evidence = _life(place, job, channel)
-    if is_sentinel:
-        work = values["startup.ready_s"] - values["startup.first_instruction_s"]
-        return Reading({"sentinel.work_s": work}, evidence)
+    job = _life.job_of(place, _arguments(place))
+    with place.hub.channel(job.events, place.engine.channel) as channel, _life.deleted(place, job.name):
+        values, evidence = _measured_life(place, job, channel)
     return Reading(values, evidence)
 
 
 def _warm_again(place: Place) -> None:
     """Live one life that is not measured: a cold invocation before this one has emptied the host's page cache."""
-    socket = place.lab.paths.run / "e" / f"{place.invocation.index}w"
-    job = Job(f"{place.name}-w", socket, _arguments(place, is_sentinel=False), timeout_s=place.timeout_s)
-    with place.hub.channel(socket, place.engine.channel) as channel, place.account.barrier():
-        instance = place.engine.create(job)
-        try:
-            place.engine.start(instance)
-            channel.wait(Phase.READY, place.timeout_s, instance.alive)
-            place.engine.stop(instance)
-        finally:
-            place.engine.delete(job.name)
-
-
-def _life(place: Place, job: Job, channel: Channel) -> tuple[dict[str, float], Mapping[str, str]]:
-    """Run the instance's life; whatever happens, nothing of its name is left."""
-    try:
-        found = _measured_life(place, job, channel)
-    except BaseException:
-        with contextlib.suppress(TareError), place.account.engine():  # the first error is the one to report
-            place.engine.delete(job.name)
-        raise
-    with place.account.engine():
-        place.engine.delete(job.name)
-    return found
+    with _life.living(place, _life.job_of(place, _arguments(place), suffix="w")) as (instance, _):
+        place.engine.stop(instance)
 
 
 def _measured_life(place: Place, job: Job, channel: Channel) -> tuple[dict[str, float], Mapping[str, str]]:
@@ -99,9 +60,7 @@ def _measured_life(place: Place, job: Job, channel: Channel) -> tuple[dict[str, 
     if cpu_before is not None and cpu_after is not None:
         values["startup.cpu_s"] = cpu_after - cpu_before
     with place.account.engine():
-        evidence = dict(engine.evidence(instance))
-        check_evidence(place, evidence)
-        evidence = {key: _without_names(place, value) for key, value in evidence.items()}
+        evidence = _life.evidence_of(place, instance)
         values |= _end(place, instance)
     return values, evidence
 
@@ -123,30 +82,7 @@ def _end(place: Place, instance: Instance) -> dict[str, float]:
     return values
 
 
-def check_evidence(place: Place, evidence: Mapping[str, str]) -> None:
-    """Compare what runs with what was asked for.
-
-    Raises:
-        InvocationFailed: An option of the target, or the payload's digest, is another in the live instance.
-    """
-    asked = dict(place.engine.target.options)
-    asked["payload"] = images.payload(place.lab.paths.state).digest
-    for key, wanted in asked.items():
-        found = evidence.get(key)
-        if found is not None and found != wanted:
-            msg = f"asked for {key}={wanted}, but the live instance has {key}={found}"
-            raise InvocationFailed(msg)
-
-
-def _without_names(place: Place, value: str) -> str:
-    """Put placeholders where this instance's own names stand: evidence of the same kind reads the same every time."""
-    value = value.replace(place.name, "NAME").replace(place.lab.short_id, "RUN")
-    return re.sub(r"/[0-9a-f]{64}\b", "/ID", value)
-
-
-def _arguments(place: Place, is_sentinel: bool) -> tuple[str, ...]:
-    if is_sentinel:
-        return ("--work", str(SENTINEL_ROUNDS), "--sleep")
+def _arguments(place: Place) -> tuple[str, ...]:
     touch = int(place.params["touch_bytes"])
     return ("--touch", str(touch), "--sleep") if touch else ("--sleep",)
 

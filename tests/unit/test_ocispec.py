@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from bench.engines import _ocispec
+from bench.engines.base import Bind, Job, Limits
 from bench.lab import cgroups, images
 
 
-def made(**changes: Any) -> _ocispec.Spec:
-    fields: dict[str, Any] = {
-        "args": ["/tare-payload", "--sleep"],
-        "rootfs_path": Path("/r"),
-        "cgroup_path": "/tare/aa/one",
-        "events": Path("/state/e/1"),
-        "memory_bytes": 256 * 2**20,
-        "cpus": 2,
-        "hostname": "one",
-    }
-    return _ocispec.spec(**(fields | changes))
+def made(*, network: Literal["private", "host"] = "private", **changes: Any) -> _ocispec.Spec:
+    fields: dict[str, Any] = {"name": "one", "events": Path("/state/e/1"), "memory_bytes": 256 * 2**20, "cpus": 2}
+    job = Job(**(fields | changes))
+    return _ocispec.spec(job=job, rootfs_path=Path("/r"), cgroup_path="/tare/aa/one", network=network)
 
 
 def hierarchy(version: int) -> cgroups.Hierarchy:
@@ -50,6 +44,29 @@ def test_limits_are_declared_in_the_units_of_the_specification() -> None:
     assert resources["devices"][0] == {"allow": False, "access": "rwm"}
 
 
+def test_what_is_not_limited_is_not_mentioned() -> None:
+    assert set(made(memory_bytes=None, cpus=None)["linux"]["resources"]) == {"devices"}
+
+
+def test_every_limit_has_its_place() -> None:
+    limits = Limits(cpu_shares=512, cpuset="0", swap_bytes=2**29, pids=20, device="254:0", write_bytes_per_s=2**20)
+    resources = made(cpus=0.5, limits=limits)["linux"]["resources"]
+    assert resources["cpu"] == {"quota": 50_000, "period": 100_000, "shares": 512, "cpus": "0"}
+    assert resources["memory"] == {"limit": 2**28, "swap": 2**29}
+    assert resources["pids"] == {"limit": 20}
+    assert resources["blockIO"] == {"throttleWriteBpsDevice": [{"major": 254, "minor": 0, "rate": 2**20}]}
+
+
+def test_folders_are_mounted_where_the_arguments_say() -> None:
+    binds = (Bind("tools", Path("/state/tools")), Bind("scratch", Path("/state/s"), read_only=False))
+    spec = made(arguments=("--write", "{scratch}/f:1", "--sleep"), binds=binds)
+    mounts = {entry["destination"]: entry for entry in spec["mounts"]}
+    assert "ro" in mounts["/tools"]["options"]
+    assert mounts["/scratch"]["source"] == "/state/s"
+    assert "rw" in mounts["/scratch"]["options"]
+    assert spec["process"]["args"][-3:] == ["--write", "/scratch/f:1", "--sleep"]
+
+
 def test_the_event_socket_is_where_the_payload_looks_for_it() -> None:
     mount = next(entry for entry in made()["mounts"] if entry["destination"] == images.EVENTS)
     assert (mount["type"], mount["source"]) == ("bind", "/state/e/1")
@@ -65,7 +82,7 @@ def test_privileges_are_those_of_a_plain_container() -> None:
 
 
 def test_it_is_json_and_no_two_share_a_part() -> None:
-    first, second = made(), made(hostname="two")
+    first, second = made(), made(name="two")
     assert json.loads(json.dumps(first)) == first
     first["linux"]["maskedPaths"].clear()
     first["mounts"][0]["options"].clear()

@@ -1,0 +1,293 @@
+/*
+ * What the payload does between two events. No clock is read here: a timer only says when to stop, what is counted is reported, and
+ * the host stamps both ends.
+ */
+#define _GNU_SOURCE
+#include "actions.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BLOCK 65536
+#define WRAP (64 << 20) /* bytes after which reading and writing begin again */
+
+static volatile sig_atomic_t over;
+
+static void stop_it(int signal_number)
+{
+    (void)signal_number;
+    over = 1;
+}
+
+/* Let the loop that follows run for that many milliseconds. */
+static void run_for(uint64_t milliseconds)
+{
+    struct sigaction action = {.sa_handler = stop_it};
+    struct itimerval timer = {.it_value = {(time_t)(milliseconds / 1000), (suseconds_t)(milliseconds % 1000 * 1000)}};
+    over = 0;
+    if (milliseconds == 0 || sigaction(SIGALRM, &action, NULL) != 0 || setitimer(ITIMER_REAL, &timer, NULL) != 0)
+        fail(64, "cannot set a timer of milliseconds", "0");
+}
+
+/* Split NAME:NUMBER in place and return the number. */
+static uint64_t split(const char *option, char *text)
+{
+    char *colon = strrchr(text, ':');
+    if (!colon) {
+        errno = EINVAL;
+        fail(64, option, text);
+    }
+    *colon = 0;
+    return number(option, colon + 1);
+}
+
+void touch(uint64_t bytes)
+{
+    if (bytes == 0)
+        return;
+    char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        fail(71, "cannot map memory", "--touch");
+    long page = sysconf(_SC_PAGESIZE);
+    for (uint64_t at = 0; at < bytes; at += (uint64_t)page)
+        memory[at] = 1;
+}
+
+static uint64_t state = 88172645463325252ull;
+
+static void xorshift(void)
+{
+    state ^= state << 13; /* xorshift64, Marsaglia 2003 */
+    state ^= state >> 7;
+    state ^= state << 17;
+}
+
+void work(uint64_t rounds)
+{
+    volatile uint64_t sink;
+    for (uint64_t i = 0; i < rounds; i++) {
+        xorshift();
+        if ((i & 255) == 0)
+            syscall(SYS_getppid);
+    }
+    sink = state;
+    (void)sink;
+}
+
+static void grow(char *text)
+{
+    uint64_t most = split("--grow", text), step = number("--grow", text), done = 0;
+    char *memory = mmap(NULL, most, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED || step == 0)
+        fail(71, "cannot map memory", "--grow");
+    madvise(memory, most, MADV_NOHUGEPAGE); /* a huge page would pass the limit in one step */
+    for (; done + step <= most; done += step) {
+        for (uint64_t at = done; at < done + step; at += 4096)
+            memory[at] = 1;
+        say_format("M %llu\n", (unsigned long long)(done + step));
+    }
+    say("E grow\n", 7);
+}
+
+static void many(uint64_t most)
+{
+    uint64_t count = 0;
+    pid_t *children = calloc(most, sizeof *children);
+    if (!children)
+        fail(71, "cannot remember that many children", "--forks");
+    for (; count < most; count++) {
+        children[count] = fork();
+        if (children[count] == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            for (;;)
+                pause();
+        }
+        if (children[count] < 0)
+            break;
+    }
+    say_format("P %llu %s\n", (unsigned long long)count, count < most ? strerror(errno) : "all");
+    for (uint64_t i = 0; i < count; i++)
+        kill(children[i], SIGKILL);
+    for (uint64_t i = 0; i < count; i++)
+        waitpid(children[i], NULL, 0);
+    free(children);
+}
+
+/* Move blocks past the page cache until the time is over; the file is as long as it was made, or WRAP. */
+static void transfer(const char *option, char *text, int writing)
+{
+    uint64_t milliseconds = split(option, text), done = 0;
+    void *block;
+    int file = open(text, writing ? O_WRONLY | O_CREAT | O_DIRECT : O_RDONLY | O_DIRECT, 0600);
+    if (file < 0 || posix_memalign(&block, 4096, BLOCK) != 0)
+        fail(71, "cannot open for direct access", text);
+    memset(block, 1, BLOCK);
+    say_format("B %s\n", option + 2);
+    for (run_for(milliseconds); !over; done += BLOCK) {
+        off_t at = (off_t)(done % WRAP);
+        ssize_t moved = writing ? pwrite(file, block, BLOCK, at) : pread(file, block, BLOCK, at);
+        if (moved < 0 && errno == EINTR)
+            break;
+        if (moved != BLOCK)
+            fail(71, option, text);
+    }
+    say_format("C %s %llu\n", option + 2, (unsigned long long)done);
+    close(file);
+    free(block);
+}
+
+static int word, memory_file = -1;
+static char byte;
+
+static void do_getpid(void) { syscall(SYS_getpid); }
+static void do_open(void) { close(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)); }
+static void do_read(void) { byte = pread(memory_file, &byte, 1, 0) == 1 ? byte : 0; }
+static void do_futex(void) { syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }
+static void do_compute(void)
+{
+    for (int i = 0; i < 1024; i++)
+        xorshift();
+}
+
+static const struct {
+    const char *name;
+    void (*once)(void);
+} LOOPS[] = {{"getpid", do_getpid}, {"open", do_open}, {"read", do_read}, {"futex", do_futex}, {"compute", do_compute}};
+
+/* Repeat one thing for that long and report how often it was done. */
+static void loop(char *text)
+{
+    uint64_t milliseconds = split("--loop", text), count = 0;
+    for (size_t i = 0; i < sizeof LOOPS / sizeof *LOOPS; i++) {
+        if (strcmp(LOOPS[i].name, text) != 0)
+            continue;
+        if (memory_file < 0 && ((memory_file = memfd_create("loop", MFD_CLOEXEC)) < 0 || ftruncate(memory_file, 4096) != 0))
+            fail(71, "cannot make a file in memory for", "--loop");
+        say_format("B %s\n", text);
+        for (run_for(milliseconds); !over; count += 64)
+            for (int j = 0; j < 64; j++)
+                LOOPS[i].once();
+        say_format("C %s %llu\n", text, (unsigned long long)count);
+        return;
+    }
+    errno = EINVAL;
+    fail(64, "--loop knows getpid, open, read, futex and compute, not", text);
+}
+
+static int lines_of(const char *path)
+{
+    int count = 0, letter;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return -1;
+    while ((letter = getc(file)) != EOF)
+        count += letter == '\n';
+    fclose(file);
+    return count;
+}
+
+static void first_line(const char *name, const char *path)
+{
+    char text[160] = "";
+    FILE *file = fopen(path, "re");
+    if (file) {
+        if (fgets(text, sizeof text, file))
+            text[strcspn(text, "\n")] = 0;
+        fclose(file);
+    }
+    say_format("S %s %s\n", name, file ? text : "unreadable");
+}
+
+/* Say what can be seen from here. */
+static void look(void)
+{
+    char name[65] = "";
+    int processes = 0, interfaces = 0;
+    DIR *proc = opendir("/proc");
+    for (struct dirent *entry; proc && (entry = readdir(proc));)
+        processes += entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
+    if (proc)
+        closedir(proc);
+    struct if_nameindex *found = if_nameindex();
+    for (struct if_nameindex *one = found; one && one->if_index; one++)
+        interfaces++;
+    if_freenameindex(found);
+    gethostname(name, sizeof name - 1);
+    say_format("S pid %d\n", getpid());
+    say_format("S uid %d\n", getuid());
+    say_format("S processes %d\n", processes);
+    say_format("S interfaces %d\n", interfaces);
+    say_format("S mounts %d\n", lines_of("/proc/self/mounts"));
+    say_format("S ipc_segments %d\n", lines_of("/proc/sysvipc/shm") - 1);
+    say_format("S hostname %s\n", name);
+    first_line("uid_map", "/proc/self/uid_map");
+    first_line("cgroup", "/proc/self/cgroup");
+    first_line("time_offsets", "/proc/self/timens_offsets");
+    say("E look\n", 7);
+}
+
+int act(const char *option, const char *value)
+{
+    char text[4096];
+    snprintf(text, sizeof text, "%s", value);
+    if (strcmp(option, "--look") == 0)
+        look();
+    else if (strcmp(option, "--loop") == 0)
+        loop(text);
+    else if (strcmp(option, "--grow") == 0)
+        grow(text);
+    else if (strcmp(option, "--forks") == 0)
+        many(number(option, text));
+    else if (strcmp(option, "--write") == 0)
+        transfer(option, text, 1);
+    else if (strcmp(option, "--read") == 0)
+        transfer(option, text, 0);
+    else
+        return 0;
+    return 1;
+}
+
+/* Run a program, pass on each line that it prints, and say how it ended. */
+void run_program(char **argv)
+{
+    int ends[2], status = 0;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        fail(71, "cannot make a pipe for", argv[0]);
+    say("B run\n", 6);
+    pid_t child = fork();
+    if (child == 0) {
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        dup2(ends[1], 1);
+        dup2(ends[1], 2);
+        execv(argv[0], argv);
+        dprintf(2, "cannot run %s: %s\n", argv[0], strerror(errno));
+        _exit(127);
+    }
+    close(ends[1]);
+    FILE *output = fdopen(ends[0], "re");
+    char line[240];
+    while (output && fgets(line, sizeof line, output)) {
+        line[strcspn(line, "\n")] = 0;
+        if (*line)
+            say_format("O %s\n", line);
+    }
+    if (output)
+        fclose(output);
+    waitpid(child, &status, 0);
+    say_format("C run %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}

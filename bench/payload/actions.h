@@ -1,0 +1,13 @@
+/* What payload.c and actions.c share. */
+#include <stddef.h>
+#include <stdint.h>
+
+void say(const char *line, size_t length);
+void say_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void fail(int code, const char *what, const char *value) __attribute__((noreturn));
+uint64_t number(const char *option, const char *text);
+
+void touch(uint64_t bytes);
+void work(uint64_t rounds);
+int act(const char *option, const char *value); /* 1 when the option is an action, which has then been done */
+void run_program(char **argv);
