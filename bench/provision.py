@@ -34,13 +34,15 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "crun": (*_BASE, "oci_runtimes"),
     "runsc": (*_BASE, "oci_runtimes"),
     "containerd": (*_BASE, "oci_runtimes", "containerd"),
-    "cri": (*_BASE, "oci_runtimes", "containerd"),
+    "cri": (*_BASE, "oci_runtimes", "containerd", "cni"),
     "docker": (*_BASE, "oci_runtimes", "containerd", "docker"),
+    "podman": (*_BASE, "oci_runtimes", "podman"),
     "libvirt": (*_BASE, "libvirt", "guest_images"),
     # single roles, as remedies name them
     "tools": ("tools",),
     "payload": ("payload",),
     "oci_runtimes": ("oci_runtimes",),
+    "cni": ("cni",),
     "guest_images": ("guest_images",),
 }
 """What may be asked for: an engine with all that it builds on, or a single role."""
