@@ -27,6 +27,8 @@ _CODES = {b"F": Phase.FIRST_INSTRUCTION, b"R": Phase.READY}
 _SAYINGS = frozenset(b"ABCEMOPS"[i : i + 1] for i in range(8))
 """First letters of what a payload says beside its phases."""
 Found = TypeVar("Found")
+_CPUCLOCK_SCHED = 2
+"""Kind of a process's CPU clock that counts what the scheduler gave it (include/linux/posix-timers.h)."""
 _SUN_PATH_MAX = 107
 """Bytes of a unix socket's path without the final zero (unix(7))."""
 
@@ -39,6 +41,17 @@ def now_s() -> float:
 def self_cpu_s() -> float:
     """Return the CPU time that this process (all threads, no children) has used, seconds."""
     return time.process_time_ns() / 1e9
+
+
+def process_cpu_s(pid: int) -> float | None:
+    """Return the CPU time of another process, all its threads that are and were, seconds; ``None`` when it is gone.
+
+    The clock's number is that of clock_getcpuclockid(3): the process id, inverted, and the kind of clock.
+    """
+    try:
+        return time.clock_gettime_ns((~pid << 3) | _CPUCLOCK_SCHED) / 1e9
+    except OSError:
+        return None
 
 
 def wall_time() -> datetime:

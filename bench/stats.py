@@ -19,6 +19,7 @@ from bench import units
 from bench._checks import Check, PositionEffect, checks, percent, position_effect, position_sentence
 from bench._exact import Floats, hodges_lehmann, median_ci, needed_for, signed_rank_ci, theil_sen, wilson
 from bench._headline import headline
+from bench._ladder import with_added
 from bench._series import (
     NULL,
     SENTINEL,
@@ -79,7 +80,7 @@ def summaries(
     The frames are those of :mod:`bench.store`; ``scenarios`` is the object of that name in ``run.json``. Ordered by
     scenario, target as the scenario lists them (controls last), metric (primary ones first) and params.
     """
-    good = usable(measurements, outcomes)
+    good = with_added(usable(measurements, outcomes), scenarios)
     blocks = block_values(good)
     series, attempts = series_of(blocks), counts(good, outcomes)
     shown = {name: tuple(meta.get("primary", ())) for name, meta in scenarios.items()}

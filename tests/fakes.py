@@ -6,11 +6,12 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
 from bench import engines, plan, runner, scenario, store
 from bench.clock import EventHub, now_s
 from bench.engines.fake import Fake
+from bench.errors import TargetUnavailable
 from bench.lab import Lab
 from bench.lab.journal import Journal
 from bench.lab.paths import Paths
@@ -31,6 +32,12 @@ class FakeLab:
     def cpu_s(self) -> float:
         """Return a CPU time that stands still."""
         return 0.0
+
+    @property
+    def daemons(self) -> NoReturn:
+        """There are none without root."""
+        msg = "the private lab's daemons need root"
+        raise TargetUnavailable(msg, "run as root")
 
     def residue(self) -> Mapping[str, int]:
         """Return the counts."""

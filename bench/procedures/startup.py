@@ -56,7 +56,7 @@ def _measured_life(place: Place, job: Job, channel: Channel) -> tuple[dict[str, 
         channel.wait(Phase.READY, max(0.0, left), instance.alive)
     cpu_after = place.lab.cpu_s()
     timeline.stamps |= channel.stamps
-    values = _since_request(timeline)
+    values = from_request(timeline)
     if cpu_before is not None and cpu_after is not None:
         values["startup.cpu_s"] = cpu_after - cpu_before
     with place.account.engine():
@@ -65,7 +65,8 @@ def _measured_life(place: Place, job: Job, channel: Channel) -> tuple[dict[str, 
     return values, evidence
 
 
-def _since_request(timeline: Timeline) -> dict[str, float]:
+def from_request(timeline: Timeline) -> dict[str, float]:
+    """Return the phases that there were, in seconds from the request."""
     found = {name: timeline.since_request(phase) for phase, name in _FROM_REQUEST.items()}
     return {name: value for name, value in found.items() if value is not None}
 

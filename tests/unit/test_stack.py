@@ -1,0 +1,74 @@
+"""The stack procedure: phases that add up, and churn that says which daemons worked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+import pytest
+
+from bench import plan, runner, scenario, store
+from bench.engines.fake import Fake
+from bench.lab import images
+from bench.model import Scenario, Status
+from tests.fakes import FakeLab, context
+
+LIFE = ["create", "start", "evidence", "stop", "delete", "delete"]
+CHURN = ["create", "start", "stop", "delete"]
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
+    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
+    made = FakeLab(tmp_path / "s")
+    yield made
+    made.journal.close(done=True)
+
+
+def ladder(target: str, lives: int) -> Scenario:
+    base = scenario.load(scenario.find("stack"))[0]
+    changes = {"null_target": False, "sentinel": False, "blocks": 1, "warmup_blocks": 0, "timeout_s": 0.3}
+    parsed = scenario.parse_target(target)
+    return dataclasses.replace(base, targets=(parsed,), baseline=target, params={"lives": (lives,)}, **changes)  # type: ignore[arg-type]
+
+
+def run(folder: Path, one: Scenario, lab: FakeLab) -> tuple[pd.DataFrame, pd.DataFrame, Fake]:
+    with context(folder, one, lab) as ready:
+        runner.execute(ready, plan.build([one], 1), lambda *_: None)
+        fake = cast("Fake", next(iter(ready.engines.values())))
+    found = store.load(folder / "r1")
+    return store.measurements(found), store.outcomes(found), fake
+
+
+def test_the_phases_add_up_to_what_the_caller_waits(tmp_path: Path, lab: FakeLab) -> None:
+    numbers, outcomes, fake = run(tmp_path, ladder("fake", 2), lab)
+    assert list(outcomes["status"]) == [Status.OK]
+    assert fake.calls == LIFE + CHURN * 2
+    assert not fake.live
+    phases = numbers[numbers["metric"] == "stack.wall_s"]
+    assert [text.split('"')[-2] for text in phases["params"]] == ["create", "start", "ready", "stop", "delete"]
+    values = dict(zip(numbers["metric"], numbers["value"], strict=True))
+    both = max(values["startup.started_s"], values["startup.ready_s"])
+    assert phases["value"].iloc[:3].sum() <= both + 1e-9  # reading the CPU time lies between the phases
+    assert values["startup.stop_s"] == phases["value"].iloc[3]
+    assert values["stack.lives_per_s"] > 0
+    assert "stack.daemon_cpu_s" not in values  # there are no daemons, and absent is not zero
+
+
+def test_without_churn_nothing_is_said_of_it(tmp_path: Path, lab: FakeLab) -> None:
+    numbers, outcomes, fake = run(tmp_path, ladder("fake", 0), lab)
+    assert fake.calls == LIFE
+    assert "stack.lives_per_s" not in set(numbers["metric"])
+    assert outcomes["notes"].iloc[0] == {}
+
+
+@pytest.mark.parametrize("step", ["create", "start", "stop", "delete"])
+def test_a_failure_in_any_step_fails_the_invocation_and_leaves_nothing(tmp_path: Path, lab: FakeLab, step: str) -> None:
+    numbers, outcomes, fake = run(tmp_path, ladder(f"fake:fail={step}", 2), lab)
+    assert list(outcomes["status"]) == [Status.FAILED]
+    assert f"fails at {step}" in outcomes["reason"].iloc[0]
+    assert numbers.empty
+    assert "delete" in fake.calls
