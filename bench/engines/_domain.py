@@ -53,6 +53,23 @@ def identity(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
 
 
+def memory_bytes(job: Job) -> int:
+    """Return the machine's memory size."""
+    return job.memory_bytes or _MEMORY_BYTES
+
+
+def folders(job: Job) -> dict[str, Path]:
+    """Return the folders that the machine is to be given: name → folder.
+
+    Raises:
+        NotApplicable: It is to write to one; it gets copies.
+    """
+    if written := [bind.name for bind in job.binds if not bind.read_only]:
+        msg = f"a machine gets copies of the host's folders and cannot write to them: {', '.join(written)}"
+        raise NotApplicable(msg)
+    return {bind.name: bind.source for bind in job.binds}
+
+
 def domain_xml(job: Job, guest: Guest, machine: Machine, home: Path) -> str:
     """Return the definition of a machine that has what a server needs to boot and to report, and nothing else.
 
@@ -64,7 +81,7 @@ def domain_xml(job: Job, guest: Guest, machine: Machine, home: Path) -> str:
     top = ET.Element("domain", type="kvm" if machine.accel == "kvm" else "qemu")
     for tag, text in (("name", job.name), ("uuid", identity(job.name)), ("vcpu", str(_whole(job.cpus)))):
         ET.SubElement(top, tag).text = text
-    ET.SubElement(top, "memory", unit="b").text = str(job.memory_bytes or _MEMORY_BYTES)
+    ET.SubElement(top, "memory", unit="b").text = str(memory_bytes(job))
     system = ET.SubElement(top, "os")
     ET.SubElement(system, "type", arch="x86_64", machine=machine.machine).text = "hvm"
     ET.SubElement(system, "kernel").text = str(guest.kernel)

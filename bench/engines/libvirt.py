@@ -59,17 +59,18 @@ class Libvirt:
     def create(self, job: Job) -> Instance:
         """Make the disk's writable layer, if there is a disk, and a machine that waits before its first instruction."""
         refuse_limits(self.target, job)
+        guest = guests.with_folders(self._guest, _domain.folders(job), _domain.memory_bytes(job))
         self._lab.journal.add("domain", name=job.name)
         home = self._home(job.name)
         home.mkdir()
-        definition = _domain.domain_xml(job, self._guest, self._machine, home)
-        if self._guest.disk is not None:
-            _domain.make_overlay(self._qemu_img, self._guest.disk, home / _domain.DISK, job.timeout_s)
+        definition = _domain.domain_xml(job, guest, self._machine, home)
+        if guest.disk is not None:
+            _domain.make_overlay(self._qemu_img, guest.disk, home / _domain.DISK, job.timeout_s)
         with _domain.limited(job.name, job.timeout_s):
             flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY
             domain = self._connection.createXML(definition, flags)
         pid = _domain.pid_of(job.name)
-        handle = {"domain": domain, "pid": pid, "timeout_s": job.timeout_s}
+        handle = {"domain": domain, "guest": guest, "pid": pid, "timeout_s": job.timeout_s}
         console, log = home / _domain.CONSOLE, virt.log_of(self._lab, job.name)
         return Instance(job.name, lambda: _evidence.family(pid), lambda: _domain.ended(pid, console, log), handle)
 
@@ -85,7 +86,7 @@ class Libvirt:
         from which it was read back when it was put there.
         """
         with _domain.limited(instance.name, _CLEANUP_S):
-            found = _domain.live_facts(instance.handle["domain"], self._guest)
+            found = _domain.live_facts(instance.handle["domain"], instance.handle["guest"])
         program = Path(f"/proc/{instance.handle['pid']}/exe")
         return found | {"qemu_digest": _evidence.digest(program), "payload": self._guest.digests["payload"]}
 

@@ -14,14 +14,14 @@ import os
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary
 
 from bench import proc
 from bench.clock import EventHub
-from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+from bench.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
 from bench.lab import images
 from bench.model import Phase
 
@@ -34,6 +34,8 @@ _TRIAL_S = 10.0
 _TRIAL_MACHINE = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", "256"]
 _TRIAL_MACHINE += ["-machine", "q35", "-accel", "kvm", "-cpu", "host"]
 _EVENTS = "--events tty:/dev/ttyS1"
+_MOST_ARGUMENTS = 32
+"""With that many the kernel panics (CONFIG_INIT_ENV_ARG_LIMIT, init/main.c)."""
 _CMDLINE = "console=ttyS0 quiet loglevel=0 reboot=t panic=-1"
 """A silent console, but for what the payload and a panic say (the kernel raises its log level then); a panic ends the
 machine at once. With KVM each byte on a serial port is an exit; emulated, the boot messages cost nothing that shows."""
@@ -42,6 +44,8 @@ ExecStart=
 ExecStart=/usr/local/bin/tare-payload --events tty:/dev/ttyS1 $TARE_ARGUMENTS
 """
 """Lets the kernel's command line say what the payload is to do (systemd.service(5): unbraced, so split into words)."""
+_KERNEL_BYTES = 100 * 2**20
+"""Memory that the kernel and the payload take themselves, rounded up."""
 _MACHINE_ID = b"0123456789abcdef0123456789abcdef\n"
 """Without one systemd takes each boot for the first and sets the system up again (machine-id(5)): a second more."""
 
@@ -70,7 +74,7 @@ class Guest:
         """Return the kernel's command line that has the payload run with these arguments.
 
         Raises:
-            InvocationFailed: An argument has a character that the command line cannot carry.
+            InvocationFailed: An argument has a character that the command line cannot carry, or there are too many.
         """
         for argument in arguments:
             if not argument or set(argument) & set(" \t\n\"'$\\"):
@@ -78,6 +82,10 @@ class Guest:
                 raise InvocationFailed(msg)
         words = " ".join(arguments)
         if self.disk is None:
+            count = len(_EVENTS.split()) + len(arguments)
+            if count >= _MOST_ARGUMENTS:
+                msg = f"a kernel passes fewer than {_MOST_ARGUMENTS} arguments to its first process, {count} were given"
+                raise InvocationFailed(msg)
             return f"{self.cmdline} -- {_EVENTS} {words}"
         return f'{self.cmdline} systemd.setenv="TARE_ARGUMENTS={words}"'
 
@@ -100,6 +108,27 @@ def minimal(state: Path) -> Guest:
     initrd = images.initramfs(state)
     digests = {"kernel": _digest(kernel), "initrd": initrd.digest, "payload": images.payload(state).digest}
     return Guest("minimal", kernel, initrd.path, f"{_CMDLINE} rdinit={images.PAYLOAD}", None, digests)
+
+
+def with_folders(guest: Guest, folders: Mapping[str, Path], memory_bytes: int) -> Guest:
+    """Return the guest that has folders of the host, as they are now, in its initramfs.
+
+    Raises:
+        NotApplicable: The guest has a disk of its own, or too little memory to unpack the folders in.
+    """
+    if not folders:
+        return guest
+    names = ", ".join(sorted(folders))
+    if guest.disk is not None:
+        msg = f"the {guest.name} guest boots from its own disk and takes no folder of the host ({names}); use guest=minimal"
+        raise NotApplicable(msg)
+    initrd = images.with_folders(images.Artifact(guest.initrd, guest.digests["initrd"]), folders)
+    # While the kernel unpacks it the archive is there twice, and the file system that it goes to takes half the memory at most.
+    needed = _KERNEL_BYTES + 2 * initrd.path.stat().st_size
+    if memory_bytes < needed:
+        msg = f"a machine of {memory_bytes} bytes cannot unpack the folders {names}; give it memory_bytes={needed} or more"
+        raise NotApplicable(msg)
+    return replace(guest, initrd=initrd.path, digests={**guest.digests, "initrd": initrd.digest})
 
 
 def full(state: Path) -> Guest:

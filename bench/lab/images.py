@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tarfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -22,7 +23,7 @@ from bench.errors import TargetUnavailable
 IMAGE = "tare/payload:latest"
 PAYLOAD = "/tare-payload"
 EVENTS = "/events"
-_SOURCES = ("payload.c", "actions.c", "actions.h", "stamp.c")
+_SOURCES = ("payload.c", "actions.c", "actions.h", "stamp.c", "spaces.c", "drain.c")
 """Files whose content names the build, in the order of the Makefile."""
 _DIRECTORIES = ("dev", "etc", "proc", "run", "scratch", "sys", "tmp", "tools")
 
@@ -58,6 +59,20 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def folder_digest(folder: Path) -> str:
+    """Return the SHA-256 of a folder's files: of their names, modes and contents, in order."""
+    whole = hashlib.sha256()
+    for name, path in _files(folder):
+        content = b"" if path.is_dir() else path.read_bytes()
+        whole.update(f"{name} {path.stat().st_mode:o} {len(content)}\n".encode() + content)
+    return whole.hexdigest()
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    """Return what is below a folder, links followed, a folder before what is in it."""
+    return [(str(path.relative_to(folder)), path) for path in sorted(folder.rglob("*"))]
+
+
 def payload(state: Path) -> Artifact:
     """Return the payload, compiling it when this source was not compiled here yet.
 
@@ -75,6 +90,11 @@ def payload(state: Path) -> Artifact:
 def stamp(state: Path) -> Path:
     """Return the library that waits for an event and reads the clock in one call (built with the payload)."""
     return payload(state).path.with_name("stamp.so")
+
+
+def spaces(state: Path) -> Path:
+    """Return the program that times the making of namespaces (built with the payload)."""
+    return payload(state).path.with_name("tare-spaces")
 
 
 def _compile(source: Path, state: Path) -> None:
@@ -196,6 +216,7 @@ def _tar(members: list[tuple[tarfile.TarInfo, bytes | None]]) -> bytes:
 
 _CPIO_MAGIC = b"070701"
 _DIRECTORY, _FILE, _CHARACTER = 0o040755, 0o100755, 0o020600
+_END = "TRAILER!!!"
 
 
 def initramfs(state: Path) -> Artifact:
@@ -206,13 +227,36 @@ def initramfs(state: Path) -> Artifact:
         _cpio("dev/console", _CHARACTER, device=(5, 1)),
         _cpio("dev/ttyS1", _CHARACTER, device=(4, 65)),
         _cpio(PAYLOAD.lstrip("/"), _FILE, source.path.read_bytes()),
-        _cpio("TRAILER!!!", 0),
+        _cpio(_END, 0),
     ]
     data = b"".join(entries)
     digest = sha256(data)
     path = state / "guest" / "minimal" / f"{digest[:16]}.cpio"
     _write_once(path, data)
     return Artifact(path, digest)
+
+
+def with_folders(initrd: Artifact, folders: Mapping[str, Path]) -> Artifact:
+    """Return an initramfs with folders of the host added, each at ``/NAME``: the kernel unpacks one archive after the other.
+
+    The first archive keeps its bits. An earlier one with other folders is removed, since each is as large as its folders.
+    """
+    entries = [entry for name, folder in sorted(folders.items()) for entry in _packed(name, folder)]
+    data = initrd.path.read_bytes() + b"".join([*entries, _cpio(_END, 0)])
+    digest = sha256(data)
+    path = initrd.path.with_name(f"{digest[:16]}.folders.cpio")
+    if not path.exists():
+        for stale in path.parent.glob("*.folders.cpio"):
+            stale.unlink()
+    _write_once(path, data)
+    return Artifact(path, digest)
+
+
+def _packed(name: str, folder: Path) -> Iterator[bytes]:
+    yield _cpio(name, _DIRECTORY)
+    for inside, path in _files(folder):
+        content = b"" if path.is_dir() else path.read_bytes()
+        yield _cpio(f"{name}/{inside}", path.stat().st_mode, content)
 
 
 def _write_once(path: Path, data: bytes) -> None:

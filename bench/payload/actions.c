@@ -9,13 +9,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/sockios.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -149,6 +155,39 @@ static void transfer(const char *option, char *text, int writing)
     free(block);
 }
 
+/* Return the address of the default gateway, network byte order; 0 when there is none. */
+static uint32_t gateway(void)
+{
+    char line[256], device[64];
+    unsigned to, by, found = 0;
+    FILE *routes = fopen("/proc/net/route", "re");
+    while (routes && !found && fgets(line, sizeof line, routes))
+        if (sscanf(line, "%63s %x %x", device, &to, &by) == 3 && to == 0)
+            found = by;
+    if (routes)
+        fclose(routes);
+    return found;
+}
+
+/* Send datagrams to where they are thrown away; what waits in a queue when the time is over counts when it has left. */
+static void send_away(char *text)
+{
+    uint64_t done = 0;
+    char datagram[1400] = "";
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = gateway()};
+    int file = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), waiting = 1;
+    if (file < 0 || to.sin_addr.s_addr == 0)
+        fail(71, "there is no way out of the network for", "--send");
+    say("B send\n", 7);
+    for (run_for(number("--send", text)); !over;)
+        if (sendto(file, datagram, sizeof datagram, 0, (struct sockaddr *)&to, sizeof to) == sizeof datagram)
+            done += sizeof datagram;
+    while (ioctl(file, SIOCOUTQ, &waiting) == 0 && waiting)
+        usleep(200);
+    say_format("C send %llu\n", (unsigned long long)done);
+    close(file);
+}
+
 static int word, memory_file = -1;
 static char byte;
 
@@ -211,27 +250,43 @@ static void first_line(const char *name, const char *path)
     say_format("S %s %s\n", name, file ? text : "unreadable");
 }
 
-/* Say what can be seen from here. */
+static int count_processes(void)
+{
+    int count = 0;
+    DIR *proc = opendir("/proc");
+    for (struct dirent *entry; proc && (entry = readdir(proc));)
+        count += entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
+    if (proc)
+        closedir(proc);
+    return count ? count : -1; /* an empty folder: not mounted, for at least we exist */
+}
+
+static int count_interfaces(void)
+{
+    int count = 0;
+    struct if_nameindex *found = if_nameindex();
+    if (!found)
+        return -1;
+    for (struct if_nameindex *one = found; one->if_index; one++)
+        count++;
+    if_freenameindex(found);
+    return count;
+}
+
+/* Say what can be seen from here; as PID 1 of a guest /proc is mounted for it. */
 static void look(void)
 {
     char name[65] = "";
-    int processes = 0, interfaces = 0;
-    DIR *proc = opendir("/proc");
-    for (struct dirent *entry; proc && (entry = readdir(proc));)
-        processes += entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
-    if (proc)
-        closedir(proc);
-    struct if_nameindex *found = if_nameindex();
-    for (struct if_nameindex *one = found; one && one->if_index; one++)
-        interfaces++;
-    if_freenameindex(found);
+    if (guest_init && (mkdir("/proc", 0555) == 0 || errno == EEXIST))
+        mount("proc", "/proc", "proc", 0, NULL); /* where that fails, what is unreadable is said to be */
+    int processes = count_processes(), interfaces = count_interfaces(), segments = lines_of("/proc/sysvipc/shm");
     gethostname(name, sizeof name - 1);
     say_format("S pid %d\n", getpid());
     say_format("S uid %d\n", getuid());
     say_format("S processes %d\n", processes);
     say_format("S interfaces %d\n", interfaces);
     say_format("S mounts %d\n", lines_of("/proc/self/mounts"));
-    say_format("S ipc_segments %d\n", lines_of("/proc/sysvipc/shm") - 1);
+    say_format("S ipc_segments %d\n", segments > 0 ? segments - 1 : -1); /* but for the headline */
     say_format("S hostname %s\n", name);
     first_line("uid_map", "/proc/self/uid_map");
     first_line("cgroup", "/proc/self/cgroup");
@@ -251,6 +306,8 @@ int act(const char *option, const char *value)
         grow(text);
     else if (strcmp(option, "--forks") == 0)
         many(number(option, text));
+    else if (strcmp(option, "--send") == 0)
+        send_away(text);
     else if (strcmp(option, "--write") == 0)
         transfer(option, text, 1);
     else if (strcmp(option, "--read") == 0)
@@ -264,6 +321,10 @@ int act(const char *option, const char *value)
 void run_program(char **argv)
 {
     int ends[2], status = 0;
+    if (!argv[0]) {
+        errno = EINVAL;
+        fail(64, "--run needs a program, not", "nothing");
+    }
     if (pipe2(ends, O_CLOEXEC) != 0)
         fail(71, "cannot make a pipe for", argv[0]);
     say("B run\n", 6);

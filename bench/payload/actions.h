@@ -7,6 +7,8 @@ void say_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fail(int code, const char *what, const char *value) __attribute__((noreturn));
 uint64_t number(const char *option, const char *text);
 
+extern int guest_init; /* whether this is PID 1 of a guest, where nobody else mounts anything */
+
 void touch(uint64_t bytes);
 void work(uint64_t rounds);
 int act(const char *option, const char *value); /* 1 when the option is an action, which has then been done */

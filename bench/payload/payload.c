@@ -5,7 +5,7 @@
  * clock: the host stamps both on receipt. Static, so that the same bits run from a directory, an OCI image and an initramfs.
  *
  *   tare-payload [--events CHANNEL] [--name NAME] [--touch BYTES] [--work N] [--mute] [ACTION…] (--exit | --sleep | --serve PORT)
- *                [--run PROGRAM ARGUMENT…]
+ *                [--run PROGRAM ARGUMENT…]…
  *
  *   --events unix:PATH   one datagram an event to the unix socket PATH
  *            fd:N        one line an event to the open descriptor N
@@ -22,8 +22,11 @@
  *   --read PATH:MS       read blocks of 64 KiB past the page cache, --write PATH:MS write them: "B read", "C read BYTES"
  *   --grow STEP:MAX      write to STEP bytes of memory more and more: "M BYTES" after each step, "E grow" when nothing stopped it
  *   --forks N            have N children at once, or as many as there may be: "P COUNT WHY"
- *   --look               say what can be seen from here: "S NAME VALUE" lines, then "E look"
- *   --run PROGRAM …      run a program: "B run", "O LINE" for each line that it prints, "C run STATUS"; it is the last option
+ *   --send MS            send datagrams to the default gateway's discard port, and wait until the last has left: "B send", "C send BYTES"
+ *   --wait MS            wait until somebody asks whether it lives, and answer ("A"); go on after MS milliseconds at the latest
+ *   --look               say what can be seen from here: "S NAME VALUE" lines, then "E look"; -1 is what cannot be read
+ *   --run PROGRAM …      run a program: "B run", "O LINE" for each line that it prints, "C run STATUS"; it is the last option, but
+ *                        for another --run
  *
  * SIGUSR1, or a byte on the serial port, is answered by "A" while it sleeps or serves: the proof that it lives.
  *
@@ -54,7 +57,7 @@ enum ending { NONE, EXIT, SLEEP, SERVE };
 
 static int channel = -1;
 static int asked = -1;     /* where the host may ask whether we live: the serial port */
-static int guest_init = 0; /* PID 1 behind a serial port: ending means switching the machine off */
+int guest_init = 0;        /* PID 1 behind a serial port: ending means switching the machine off */
 
 static void end(int code)
 {
@@ -180,6 +183,22 @@ static void wait_for_end(const sigset_t *signals, int listener)
     }
 }
 
+/* Wait for a question for that many milliseconds at most, and answer it; a signal to end is obeyed. */
+static void wait_for_question(const sigset_t *signals, uint64_t milliseconds)
+{
+    struct signalfd_siginfo caught;
+    char question[16];
+    struct pollfd fds[2] = {{.fd = signalfd(-1, signals, SFD_CLOEXEC), .events = POLLIN}, {.fd = asked, .events = POLLIN}};
+    if (poll(fds, 2, (int)milliseconds) > 0) {
+        if (fds[0].revents && (read(fds[0].fd, &caught, sizeof caught) != sizeof caught || caught.ssi_signo != SIGUSR1))
+            end(0);
+        if (fds[1].revents && read(asked, question, sizeof question) < 0)
+            fail(71, "cannot read from", "the event device");
+        say("A\n", 2);
+    }
+    close(fds[0].fd);
+}
+
 int main(int argc, char **argv)
 {
     for (int i = 1; i + 1 < argc; i++)
@@ -208,7 +227,8 @@ int main(int argc, char **argv)
         else if (strcmp(option, "--serve") == 0)
             port = number(option, value), ending = SERVE, i++;
         else if (strcmp(option, "--loop") == 0 || strcmp(option, "--read") == 0 || strcmp(option, "--write") == 0 ||
-                 strcmp(option, "--grow") == 0 || strcmp(option, "--forks") == 0)
+                 strcmp(option, "--grow") == 0 || strcmp(option, "--forks") == 0 || strcmp(option, "--send") == 0 ||
+                 strcmp(option, "--wait") == 0)
             i++; /* done after ready */
         else if (strcmp(option, "--look") == 0)
             ;
@@ -234,10 +254,19 @@ int main(int argc, char **argv)
     int listener = ending == SERVE ? listen_on(port) : -1;
     if (!mute)
         say("R\n", 2);
-    for (int i = 1; i < last; i++)
-        act(argv[i], i + 1 < last ? argv[i + 1] : "");
-    if (last + 1 < argc)
+    for (int i = 1; i < last; i++) {
+        const char *value = i + 1 < last ? argv[i + 1] : "";
+        if (strcmp(argv[i], "--wait") == 0)
+            wait_for_question(&signals, number("--wait", value));
+        else
+            act(argv[i], value);
+    }
+    for (int next; last < argc; last = next) {
+        for (next = last + 1; next < argc && strcmp(argv[next], "--run") != 0; next++)
+            ;
+        argv[next] = NULL; /* where the next --run was, or the end of all */
         run_program(argv + last + 1);
+    }
     if (ending != EXIT)
         wait_for_end(&signals, listener);
     end(0);

@@ -71,7 +71,7 @@ def evidence_of(place: Place, instance: Instance) -> dict[str, str]:
     """
     evidence = dict(place.engine.evidence(instance))
     check_evidence(place, evidence)
-    return {key: _without_names(place, value) for key, value in evidence.items()}
+    return {key: without_names(place, value) for key, value in evidence.items()}
 
 
 def check_evidence(place: Place, evidence: Mapping[str, str]) -> None:
@@ -94,7 +94,7 @@ def at(place: Place, **params: Any) -> Place:
     return dataclasses.replace(place, params={**place.params, **params})
 
 
-def _without_names(place: Place, value: str) -> str:
+def without_names(place: Place, value: str) -> str:
     """Put placeholders where this instance's own names stand: evidence of the same kind reads the same every time."""
     value = re.sub(re.escape(place.name) + r"(-[a-z0-9]+)*\b", "NAME", value).replace(place.lab.short_id, "RUN")
     return re.sub(r"/[0-9a-f]{64}\b", "/ID", value)

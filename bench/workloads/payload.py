@@ -1,0 +1,70 @@
+"""The payload's own workloads (payload.c): what it says, read back. Every stamp in it is the host's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.clock import Line
+from bench.errors import InvocationFailed
+
+LOOPS = ("getpid", "open", "read", "futex", "compute")
+"""What ``--loop`` knows: four system calls, and a computation without any."""
+ROUNDS_A_TURN = 1024
+"""Rounds of the computation that are counted as one turn of the loop ``compute`` (actions.c)."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """How often something was done in how long.
+
+    Attributes:
+        count: How often, as the payload counted.
+        seconds: From its word that it begins to its word that it has ended, stamped on the host.
+    """
+
+    count: int
+    seconds: float
+
+
+def loop_arguments(names: Sequence[str], milliseconds: int) -> tuple[str, ...]:
+    """Return the payload's arguments that run these loops one after the other, each for that long."""
+    return tuple(word for name in names for word in ("--loop", f"{name}:{milliseconds}"))
+
+
+def loops(lines: Sequence[Line], names: Sequence[str]) -> dict[str, Turns]:
+    """Read what each of the loops gave.
+
+    Raises:
+        InvocationFailed: One did not begin, did not end, counted nothing or took no time.
+    """
+    return {name: _loop(lines, name) for name in names}
+
+
+def _loop(lines: Sequence[Line], name: str) -> Turns:
+    begin = next((line for line in lines if line.text == f"B {name}"), None)
+    end = next((line for line in lines if line.text.startswith(f"C {name} ")), None)
+    count = end.text.rpartition(" ")[2] if end else ""
+    if begin is None or end is None or not count.isdecimal() or int(count) == 0 or end.at_s <= begin.at_s:
+        heard = " | ".join(line.text for line in (begin, end) if line) or "nothing"
+        msg = f"the loop '{name}' gave no count: 'B {name}' and 'C {name} COUNT' were expected, {heard} was heard"
+        raise InvocationFailed(msg)
+    return Turns(int(count), end.at_s - begin.at_s)
+
+
+def look(lines: Sequence[Line]) -> dict[str, str]:
+    """Read what the payload sees (``--look``): name → value; what it cannot read is ``unreadable``.
+
+    Raises:
+        InvocationFailed: It saw nothing at all.
+    """
+    found = {}
+    for line in lines:
+        letter, _, rest = line.text.partition(" ")
+        name, _, value = rest.partition(" ")
+        if letter == "S" and name:
+            found[name] = "unreadable" if value == "-1" else " ".join(value.split()) or "empty"
+    if not found:
+        msg = f"the payload said nothing of what it sees, only: {' | '.join(line.text for line in lines[-3:]) or 'nothing'}"
+        raise InvocationFailed(msg)
+    return found

@@ -1,0 +1,138 @@
+"""tare-spaces (spaces.c): the arguments of the program that times the making of namespaces, and what it prints."""
+
+from __future__ import annotations
+
+import errno
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bench.errors import InvocationFailed
+
+KINDS = ("none", "mnt", "pid", "uts", "net", "ipc", "user", "cgroup", "time", "all")
+"""What it can make; ``none`` is a child that makes nothing, ``all`` all of them at once."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What each kind took; a kind that was refused even once has no number.
+
+    Attributes:
+        create_s: Kind → median time inside unshare(2), seconds.
+        destroy_s: Kind → median time from the child's last instruction to its collection, seconds.
+        refused: Kind → what the kernel said, and how often.
+    """
+
+    create_s: Mapping[str, float]
+    destroy_s: Mapping[str, float]
+    refused: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How fast several workers made namespaces of one kind.
+
+    Attributes:
+        per_s: How many a second, or ``None`` when one was refused.
+        drain_s: How much later all dead network namespaces were gone, or ``None`` when that cannot be told or has no meaning.
+        refused: What the kernel said.
+        undrained: Why the wait for dead network namespaces failed.
+    """
+
+    per_s: float | None = None
+    drain_s: float | None = None
+    refused: str = ""
+    undrained: str = ""
+
+
+def cost_arguments(rounds: int, seed: int) -> tuple[str, ...]:
+    """Return the arguments that make one of each kind a round; the seed (from 1) gives the order of kinds in each."""
+    return ("cost", str(rounds), str(seed))
+
+
+def rate_arguments(kind: str, workers: int, each: int) -> tuple[str, ...]:
+    """Return the arguments by which that many workers make ``each`` of a kind as fast as they can."""
+    return ("rate", kind, str(workers), str(each))
+
+
+@dataclass
+class _Said:
+    """The program's lines: ``WORD KIND NUMBER`` (``rate`` has two numbers)."""
+
+    times: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    refused: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+
+
+def costs(text: str) -> Costs:
+    """Read what ``cost`` printed.
+
+    Raises:
+        InvocationFailed: A line is another, or a kind has neither a number nor a reason.
+    """
+    said = _Said()
+    for line in text.splitlines():
+        word, kind, numbers = _line(line, {"create": 1, "destroy": 1, "refused": 1})
+        if word == "refused":
+            said.refused[kind][numbers[0]] += 1
+        else:
+            said.times[word, kind].append(numbers[0])
+    if silent := [kind for kind in KINDS if kind not in said.refused and not said.times["destroy", kind]]:
+        msg = f"tare-spaces said nothing of: {', '.join(silent)}"
+        raise InvocationFailed(msg)
+    whole = [kind for kind in KINDS if kind not in said.refused]
+    return Costs(
+        {kind: statistics.median(said.times["create", kind]) / 1e9 for kind in whole},
+        {kind: statistics.median(said.times["destroy", kind]) / 1e9 for kind in whole},
+        {kind: _why(found) for kind, found in said.refused.items()},
+    )
+
+
+def rate(text: str) -> Rate:
+    """Read what ``rate`` printed.
+
+    Raises:
+        InvocationFailed: A line is another, or there is neither a rate nor a reason.
+    """
+    found: dict[str, list[int]] = {}
+    for line in text.splitlines():
+        word, _, numbers = _line(line, {"rate": 2, "refused": 1, "drain": 1, "undrained": 1})
+        found[word] = numbers
+    if "refused" in found:
+        return Rate(refused=_why(Counter(found["refused"])))
+    if "rate" not in found or found["rate"][1] <= 0:
+        msg = f"tare-spaces gave no rate, it said: {' | '.join(text.splitlines()[-3:]) or 'nothing'}"
+        raise InvocationFailed(msg)
+    count, taken_ns = found["rate"]
+    return Rate(
+        per_s=count / (taken_ns / 1e9),
+        drain_s=found["drain"][0] / 1e9 if "drain" in found else None,
+        undrained=_why(Counter(found["undrained"])) if "undrained" in found else "",
+    )
+
+
+def everything(text: str) -> tuple[str, ...]:
+    """Read which kinds ``all`` is made of (``tare-spaces all``).
+
+    Raises:
+        InvocationFailed: A line is another.
+    """
+    return tuple(_line(line, {"all": 0})[1] for line in text.splitlines())
+
+
+def _line(line: str, known: Mapping[str, int]) -> tuple[str, str, list[int]]:
+    word, _, rest = line.partition(" ")
+    kind, *numbers = rest.split() or [""]
+    if kind not in KINDS or len(numbers) != known.get(word) or not all(text.isdecimal() for text in numbers):
+        msg = f"tare-spaces printed '{line}'; a line of {', '.join(known)} with a kind of namespace was expected"
+        raise InvocationFailed(msg)
+    return word, kind, [int(text) for text in numbers]
+
+
+def _why(found: Counter[int]) -> str:
+    return ", ".join(f"{errno.errorcode.get(number, str(number))} ({count})" for number, count in sorted(found.items()))
+
+
+def listed(rows: Mapping[str, str]) -> str:
+    """Write a few pairs on one line: ``net: EPERM (1); pid: EPERM (1)``."""
+    return "; ".join(f"{name}: {value}" for name, value in rows.items())
