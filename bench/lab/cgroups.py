@@ -62,6 +62,23 @@ def parse_mounts(table: str) -> Hierarchy:
     return Hierarchy(0, Path("/nonexistent"), ())
 
 
+def controller(name: str) -> Path | None:
+    """Return the mount point of the hierarchy that a controller is in, ``None`` when it is in none."""
+    return parse_controller(Path("/proc/self/mounts").read_text(encoding="utf-8"), name)
+
+
+def parse_controller(table: str, name: str) -> Path | None:
+    """Return where a mount table (proc(5)) says that a controller is: a v1 hierarchy of that name, else the v2 tree."""
+    unified = None
+    for line in table.splitlines():
+        fields = line.split()
+        if len(fields) >= 4 and fields[2] == "cgroup" and name in fields[3].split(","):
+            return Path(fields[1])
+        if len(fields) >= 4 and fields[2] == "cgroup2":
+            unified = Path(fields[1])
+    return unified
+
+
 class RunCgroup:
     """The control group of one run."""
 

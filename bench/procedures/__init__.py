@@ -53,6 +53,8 @@ _SIZE = {
 _TOUCH = {"touch_bytes": Param(0, "memory that the payload writes to before it is ready, bytes")}
 _CONCURRENCY = {"concurrency": Param(1.0, "instances started at once, in multiples of the CPUs", minimum=0.01)}
 
+_MACHINES = {"machines": Param(8, "the same for virtual machines, each of which boots a kernel", minimum=2)}
+
 PROCEDURES: dict[str, Procedure] = {
     "startup": Procedure(
         "bench.procedures.startup",
@@ -65,6 +67,7 @@ PROCEDURES: dict[str, Procedure] = {
             **_TOUCH,
             **_CONCURRENCY,
             "instances": Param(50, "instances at the top of the ramp", minimum=2),
+            **_MACHINES,
             "steps": Param(5, "readings on the way up, after the one without any", minimum=2),
         },
     ),
@@ -75,6 +78,7 @@ PROCEDURES: dict[str, Procedure] = {
             **_TOUCH,
             **_CONCURRENCY,
             "instances": Param(100, "instances at which the ramp stops at the latest", minimum=2),
+            **_MACHINES,
             "step": Param(20, "instances between two readings", minimum=1),
             "floor_bytes": Param(
                 0, "MemAvailable that is left to others, bytes; 0: a tenth of the memory, at least 1 GiB"

@@ -1,0 +1,165 @@
+"""What the kernel says of the whole host: memory, its parts, pressure. Parsers are pure; absent files give ``None``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import InvocationFailed
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+PARTS = (
+    "unreclaimable_slab",
+    "page_tables",
+    "kernel_stacks",
+    "per_cpu",
+    "vmalloc",
+    "tmpfs",
+    "withheld",
+)
+"""Parts of the kernel's memory that are not available; :func:`parts` says what each is."""
+SLAB, LISTS = "reclaimable_slab", "free_lists"
+"""Listed beside them, as both are available: reclaim can give the slab back, and pages in a CPU's list are free."""
+
+
+@dataclass(frozen=True)
+class Zones:
+    """What /proc/zoneinfo adds to /proc/meminfo, summed over all zones.
+
+    Attributes:
+        free_lists_bytes: Free pages in the CPUs' own lists, which MemFree does not count.
+        low_bytes: The low watermarks, below which the kernel begins to reclaim.
+    """
+
+    free_lists_bytes: int
+    low_bytes: int
+
+
+def refresh() -> None:
+    """Have the kernel add up the counters that each CPU keeps apart, so that what is read next is exact.
+
+    Each CPU may hold back up to 125 pages a counter for a second (Documentation/admin-guide/sysctl/vm.rst,
+    ``stat_refresh``). Only root may ask; without it readings are that much coarser.
+    """
+    with contextlib.suppress(OSError):
+        Path("/proc/sys/vm/stat_refresh").read_bytes()
+
+
+def meminfo() -> dict[str, int]:
+    """Return /proc/meminfo, bytes."""
+    return parse_meminfo(Path("/proc/meminfo").read_text(encoding="ascii"))
+
+
+def parse_meminfo(text: str) -> dict[str, int]:
+    """Return field → bytes of /proc/meminfo (proc(5)); lines that are not in kB are left out.
+
+    Raises:
+        InvocationFailed: MemTotal, MemFree or MemAvailable (Linux 3.14) is missing.
+    """
+    found = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(":")
+        fields = rest.split()
+        if len(fields) == 2 and fields[1] == "kB" and fields[0].isdigit():
+            found[name] = int(fields[0]) * 1024
+    missing = [name for name in ("MemTotal", "MemFree", "MemAvailable") if name not in found]
+    if missing:
+        msg = f"/proc/meminfo has no {', '.join(missing)}: memory cannot be reconciled on this kernel"
+        raise InvocationFailed(msg)
+    return found
+
+
+def zones() -> Zones | None:
+    """Return what /proc/zoneinfo says, ``None`` where it may not be read."""
+    with contextlib.suppress(OSError):
+        return parse_zoneinfo(Path("/proc/zoneinfo").read_text(encoding="ascii"))
+    return None
+
+
+def parse_zoneinfo(text: str) -> Zones | None:
+    """Return the sums over all zones of /proc/zoneinfo, ``None`` when it is none."""
+    lists = [int(count) for count in re.findall(r"^\s+count:\s+(\d+)", text, re.MULTILINE)]
+    # A zone's block has "pages free N" and, below it, "boost", "min", "low", "high"; empty zones have them, too, as 0.
+    lows = [int(count) for count in re.findall(r"^\s+low\s+(\d+)$", text, re.MULTILINE)]
+    if not lists or not lows:
+        return None
+    return Zones(sum(lists) * PAGE, sum(lows) * PAGE)
+
+
+def available(info: Mapping[str, int], zone: Zones | None) -> int:
+    """Return MemAvailable and the free pages in the CPUs' own lists, which it leaves out, bytes.
+
+    The lists grow and shrink by megabytes while processes come and go (``pcp->high`` of mm/page_alloc.c, tuned by the
+    kernel since Linux 6.7), as much as fifty plain processes weigh, and have nothing to do with what anybody uses.
+    """
+    return info["MemAvailable"] + (0 if zone is None else zone.free_lists_bytes)
+
+
+def parts(info: Mapping[str, int], zone: Zones | None, mapped_shmem: int) -> dict[str, int]:
+    """Return what is not available beside the anonymous memory of processes, bytes; what is absent is left out.
+
+    MemAvailable is (``si_mem_available``, mm/show_mem.c)
+
+        free - reserve + file pages - min(file pages / 2, low) + reclaimable - min(reclaimable / 2, low)
+
+    so all memory counts as used that is neither free nor a file page on the LRU lists nor reclaimable slab; see
+    :func:`available` for the one correction. Parts:
+
+    ``unreclaimable_slab``
+        SUnreclaim: what the kernel allocates in small pieces, and control groups, sockets, namespaces.
+    ``page_tables``
+        PageTables and SecPageTables.
+    ``kernel_stacks``
+        KernelStack; ``vmalloc`` is VmallocUsed without them (they are mapped there, CONFIG_VMAP_STACK).
+    ``per_cpu``
+        Percpu.
+    ``tmpfs``
+        Shmem that no process of the run has mapped (``mapped_shmem`` is the other part, in the processes' PSS).
+    ``withheld``
+        The two minima: cache and slab that the kernel would give back but does not promise.
+    ``reclaimable_slab``, ``free_lists``
+        Listed only: they are available.
+    """
+    stacks = info.get("KernelStack")
+    found: dict[str, int | None] = {
+        "unreclaimable_slab": info.get("SUnreclaim"),
+        "page_tables": info["PageTables"] + info.get("SecPageTables", 0) if "PageTables" in info else None,
+        "kernel_stacks": stacks,
+        "per_cpu": info.get("Percpu"),
+        "vmalloc": _vmalloc(info.get("VmallocUsed"), stacks or 0),
+        "tmpfs": info["Shmem"] - mapped_shmem if "Shmem" in info else None,
+        "withheld": None if zone is None else _withheld(info, zone.low_bytes),
+        LISTS: None if zone is None else zone.free_lists_bytes,
+        SLAB: info.get("KReclaimable", info.get("SReclaimable")),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _vmalloc(used: int | None, stacks: int) -> int | None:
+    if not used:  # kernels from 4.4 to 5.2 print 0: not counted
+        return None
+    return used - stacks if used >= stacks else used  # stacks are not mapped there
+
+
+def _withheld(info: Mapping[str, int], low: int) -> int:
+    cache = info.get("Active(file)", 0) + info.get("Inactive(file)", 0)
+    slab = info.get("KReclaimable", info.get("SReclaimable", 0))
+    return min(cache // 2, low) + min(slab // 2, low)
+
+
+def pressure(resource: str = "memory") -> float | None:
+    """Return for how long somebody waited for a resource since boot, seconds; ``None`` where the kernel does not count it."""
+    try:
+        return parse_pressure(Path(f"/proc/pressure/{resource}").read_text(encoding="ascii"))
+    except OSError:  # not built in, or off (psi=0)
+        return None
+
+
+def parse_pressure(text: str) -> float | None:
+    """Return the total of the line ``some`` (Documentation/accounting/psi.rst), seconds."""
+    found = re.search(r"^some .*\btotal=(\d+)$", text, re.MULTILINE)
+    return int(found[1]) / 1e6 if found else None

@@ -1,0 +1,144 @@
+"""Which limit of the machine a ramp ran into, by counters and by the words of the error, with numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import resource
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.lab import cgroups
+from bench.units import format_value
+
+_GIB = 2**30
+_NEAR = 0.95
+"""Used ÷ limit from which on a counter is called exhausted: a failing start has already given back what it held."""
+
+
+@dataclass(frozen=True)
+class Counter:
+    """How much of a countable thing is used, and how much there may be."""
+
+    name: str
+    used: int
+    limit: int
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"{self.name}: {self.used} of {self.limit} in use"
+
+
+def floor_bytes(asked: int, total: int) -> int:
+    """Return how much of MemAvailable is left to others: what was asked for, else a tenth of all, at least 1 GiB."""
+    return asked or max(_GIB, total // 10)
+
+
+def counters(cgroup_path: str = "", proc: Path = Path("/proc")) -> list[Counter]:
+    """Return the countable limits of the host that are known here; ``cgroup_path`` is the run's group."""
+    lab_pids = cgroups.pids_of(f"{cgroup_path}/lab") if cgroup_path else set()
+    found = [
+        _counter("processes (kernel.pid_max)", lambda: _tasks(proc), lambda: _number(proc / "sys/kernel/pid_max")),
+        _counter(
+            "threads (kernel.threads-max)", lambda: _tasks(proc), lambda: _number(proc / "sys/kernel/threads-max")
+        ),
+        _counter(
+            "open files (fs.file-max)",
+            lambda: _number(proc / "sys/fs/file-nr"),
+            lambda: _number(proc / "sys/fs/file-max"),
+        ),
+        _counter("open files of this process", lambda: len(list((proc / "self/fd").iterdir())), _own_files),
+        _counter("ports of one bridge", lambda: bridge_ports(lab_pids, proc), lambda: BRIDGE_PORTS),
+    ]
+    mount = cgroups.controller("pids")
+    if mount is not None:
+        found += _pids_groups(mount, mount / cgroup_path.lstrip("/"))
+    return [counter for counter in found if counter is not None]
+
+
+BRIDGE_PORTS = 1023
+"""Ports of one Linux bridge: port numbers have 10 bits and begin at 1 (net/bridge/br_private.h, BR_MAX_PORTS)."""
+
+_WORDS = (
+    ("exchange full", "ports of one bridge"),
+    ("no available ipv4", "addresses of the engine's network"),
+    ("all predefined address pools", "addresses of the engine's network"),
+    ("too many open files", "open files"),
+    ("cannot allocate memory", "memory"),
+    ("out of memory", "memory"),
+    ("oom", "memory"),
+    ("no space left on device", "space: of a file system, or the number of control groups or namespaces"),
+    ("resource temporarily unavailable", "processes"),
+    ("no child processes", "processes"),
+    ("pids.max", "processes"),
+)
+"""What the kernel and engines say (errno(3), and the bridge's EXFULL) → the resource that they mean."""
+
+
+def name_of(error: str, known: list[Counter], available: int) -> str:
+    """Return one sentence on what a failed start ran into: counters at their limit first, then the error's own words."""
+    said = " ".join(error.split())[:300]
+    for counter in known:
+        if counter.used >= _NEAR * counter.limit:
+            return f"{counter.text}; the error: {said}"
+    for words, resource_name in _WORDS:
+        if words in said.lower():
+            numbers = [counter.text for counter in known if counter.name.startswith(resource_name)]
+            memory = [f"MemAvailable {format_value(available, 'bytes')}"] if resource_name == "memory" else []
+            return f"{resource_name} ({'; '.join([*numbers, *memory]) or 'no counter'}); the error: {said}"
+    return f"an error that names no resource known here: {said}"
+
+
+def bridge_ports(pids: Iterable[int], proc: Path = Path("/proc")) -> int | None:
+    """Return the virtual cables (veth) in the network namespace of one of these processes; ``None`` if none can be read.
+
+    Container engines put one end of each into one bridge, the other into a container.
+    """
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            table = (proc / f"{pid}/net/dev").read_text(encoding="ascii")
+            return sum(line.lstrip().startswith("veth") for line in table.splitlines())
+    return None
+
+
+def _counter(name: str, used: Callable[[], int | None], limit: Callable[[], int | None]) -> Counter | None:
+    with contextlib.suppress(OSError, ValueError):
+        have, most = used(), limit()
+        if have is not None and most is not None:
+            return Counter(name, have, most)
+    return None
+
+
+def _number(path: Path) -> int:
+    return int(path.read_text(encoding="ascii").split()[0])
+
+
+def _own_files() -> int | None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _tasks(proc: Path) -> int:
+    """Return the number of threads on the host (the fourth field of /proc/loadavg is runnable/all)."""
+    found = re.search(r" \d+/(\d+) ", (proc / "loadavg").read_text(encoding="ascii"))
+    if found is None:
+        msg = "no thread count in /proc/loadavg"
+        raise ValueError(msg)
+    return int(found[1])
+
+
+def _pids_groups(mount: Path, group: Path) -> list[Counter]:
+    """Return the limit of each control group from ours up that has one (Documentation/admin-guide/cgroup-v2.rst, PID)."""
+    found = []
+    for path in (group, *group.parents):
+        if path == mount:
+            break
+        counter = _counter(
+            f"processes (control group /{path.relative_to(mount)})",
+            lambda path=path: _number(path / "pids.current"),  # type: ignore[misc]
+            lambda path=path: _number(path / "pids.max"),  # type: ignore[misc]
+        )
+        found += [counter] if counter else []
+    return found
