@@ -55,6 +55,22 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Label:
+    """A row of tables and figures that is no variant: a kind, a limit, a part of one."""
+
+    name: str
+    details: str = ""
+
+    @property
+    def text(self) -> str:
+        """The whole label on one line."""
+        return f"{self.name} ({self.details})" if self.details else self.name
+
+
+Row = Variant | Label
+
+
+@dataclass(frozen=True)
 class ScenarioData:
     """One scenario of one run.
 
@@ -63,7 +79,8 @@ class ScenarioData:
         meta: Its entry in ``run.json``.
         headline: The result in one or two sentences.
         summaries: All of its series.
-        variants: Rows in display order, the sentinel left out.
+        variants: Series as rows, in display order: every target with every set of params, the sentinel left out.
+        invoked: What was invoked, in display order: every target with the params of its invocations only.
         points: Single values of invocations that ended well, warm-ups included.
         outcomes: How its invocations ended.
     """
@@ -73,8 +90,14 @@ class ScenarioData:
     headline: str
     summaries: tuple[Summary, ...]
     variants: tuple[Variant, ...]
+    invoked: tuple[Variant, ...]
     points: pd.DataFrame
     outcomes: pd.DataFrame
+
+    @property
+    def procedure(self) -> str:
+        """How it was measured."""
+        return str(self.meta.get("procedure", "startup"))
 
     @property
     def baseline(self) -> str:
@@ -91,9 +114,10 @@ class ScenarioData:
     def _index(self) -> dict[tuple[str, str, str], Summary]:
         return {(item.target, params_key(item.params), item.metric): item for item in self.summaries}
 
-    def summary(self, variant: Variant, metric: str) -> Summary | None:
-        """Return one series, or ``None`` when the variant has no such metric."""
-        return self._index.get((variant.target, variant.params, metric))
+    def summary(self, variant: Variant, metric: str, **more: ParamValue) -> Summary | None:
+        """Return one series, or ``None`` when the variant has no such metric; ``more`` are params beside the variant's."""
+        params = params_key({**json.loads(variant.params), **more}) if more else variant.params
+        return self._index.get((variant.target, params, metric))
 
     def median(self, variant: Variant, metric: str) -> float | None:
         """Return the median of one series, or ``None`` without a value."""
@@ -204,9 +228,10 @@ def _scenario(
     return ScenarioData(
         name=name,
         meta=meta,
-        headline=stats.headline(own, meta),
+        headline=stats.headline(own, meta, own_outcomes),
         summaries=own,
         variants=tuple(_variants(own, meta, own_outcomes)),
+        invoked=tuple(_invoked(meta, own_outcomes)),
         points=points[points["scenario"] == name],
         outcomes=own_outcomes,
     )
@@ -219,6 +244,23 @@ def _variants(summaries: Iterable[Summary], meta: Mapping[str, Any], outcomes: p
     for target, params, engine in zip(outcomes["target"], outcomes["params"], outcomes["engine"], strict=True):
         if target not in summarised:
             engines[target, params] = engine
+    return _in_order(engines, meta, outcomes)
+
+
+def _invoked(meta: Mapping[str, Any], outcomes: pd.DataFrame) -> list[Variant]:
+    """Return what was invoked, whatever came of it, params sorted as numbers and words."""
+    found = zip(outcomes["target"], outcomes["params"], outcomes["engine"], strict=True)
+    engines = {(target, params): engine for target, params, engine in found if target != SENTINEL}
+    ordered = sorted(engines, key=lambda key: [(name, *sortable(v)) for name, v in json.loads(key[1]).items()])
+    return _in_order({key: engines[key] for key in ordered}, meta, outcomes)
+
+
+def sortable(value: ParamValue) -> tuple[int, float, str]:
+    """Return a key that sorts numbers as numbers and before text."""
+    return (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, value)
+
+
+def _in_order(engines: Mapping[tuple[str, str], str], meta: Mapping[str, Any], outcomes: pd.DataFrame) -> list[Variant]:
     order = [item if isinstance(item, str) else str(item["text"]) for item in meta.get("targets", ())]
     baseline = str(meta.get("baseline", ""))
     if NULL not in order:

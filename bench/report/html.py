@@ -10,11 +10,15 @@ from markupsafe import Markup
 
 from bench.report import sections, theme
 from bench.report.data import RunData, ScenarioData
+from bench.report.pages import page_of
 from bench.report.plots import slug
 from bench.report.svg import Plot
-from bench.report.table import Grid, grids, notes
+from bench.report.table import Grid
 
-_BEFORE_TABLE = ("ladder", "ratio", "spread")
+_BEFORE_TABLE = (
+    *("ladder", "ratio", "spread"),
+    *("weight", "latency", "available", "waterfall", "kinds", "achieved", "relative"),
+)
 
 
 @dataclass(frozen=True)
@@ -80,4 +84,5 @@ def _run(number: int, data: RunData, figures: Mapping[tuple[str, str], Sequence[
 def _scenario(anchor: str, data: ScenarioData, plots: Sequence[Plot]) -> ScenarioPage:
     first = tuple(Figure(plot) for kind in _BEFORE_TABLE for plot in plots if plot.kind == kind)
     rest = tuple(Figure(plot) for plot in plots if plot.kind not in _BEFORE_TABLE)
-    return ScenarioPage(data, anchor, tuple(grids(data)), tuple(notes(data)), first, rest)
+    page = page_of(data)
+    return ScenarioPage(data, anchor, tuple(page.tables(data)), tuple(page.notes(data)), first, rest)

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench.report import sections
 from bench.report.data import RunData, ScenarioData
+from bench.report.pages import page_of
 from bench.report.svg import Plot
-from bench.report.table import Grid, grids, notes
+from bench.report.table import Grid
 
 Figures = Mapping[tuple[str, str], Sequence[Plot]]
 """(run id, scenario) → its figures."""
@@ -37,10 +38,12 @@ def _scenario(scenario: ScenarioData, plots: Sequence[Plot]) -> list[str]:
     lines = [f"## {_escape(str(scenario.meta.get('title') or scenario.name))}", ""]
     if description := str(scenario.meta.get("description", "")):
         lines += [_escape(description), ""]
-    tables = grids(scenario)
+    page = page_of(scenario)
+    tables = page.tables(scenario)
     for content in tables:
         lines += [f"**{_escape(content.title)}**", ""] * (len(tables) > 1) + [*_grid(content), ""]
-    below = notes(scenario)
+        lines += [_escape(content.note), ""] * bool(content.note)
+    below = page.notes(scenario)
     lines += [f"- {_escape(note)}" for note in below] + [""] * bool(below)
     for plot in plots:
         lines += [f"![{_escape(plot.title)}]({plot.name}.svg)", "", f"*{_escape(plot.caption)}*", ""]
@@ -63,6 +66,7 @@ def _lists(data: RunData) -> list[str]:
     ended = ("Scenario", "Target", "How", "Blocks", "Reason")
     parts = (
         ("Not measured", ("Target", "Reason", "Remedy"), [(i.target, i.reason, i.remedy) for i in data.skipped]),
+        ("Not applicable here", ended, [_ended(item) for item in sections.inapplicable(data)]),
         ("Failed invocations", ended, [_ended(item) for item in sections.failures(data)]),
         ("Flagged invocations", ended, [_ended(item) for item in sections.flags(data)]),
         (

@@ -141,7 +141,16 @@ def _verdict(check: stats.Check, ending: str = "") -> Verdict:
 
 def failures(data: RunData) -> list[Ended]:
     """Return invocations that did not end well, the same fate of one target on one line."""
-    rows = data.outcomes[data.outcomes["status"] != Status.OK]
+    return _fates(data, Status.FAILED, Status.TIMEOUT)
+
+
+def inapplicable(data: RunData) -> list[Ended]:
+    """Return what cannot be done with a target or on this host: it was not tried, so it did not fail."""
+    return _fates(data, Status.SKIPPED)
+
+
+def _fates(data: RunData, *statuses: Status) -> list[Ended]:
+    rows = data.outcomes[data.outcomes["status"].isin(statuses)]
     columns = ("scenario", "target", "params", "status", "reason", "block", "warmup")
     return _grouped(rows[list(columns)].itertuples(index=False, name=None))
 

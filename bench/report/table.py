@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.model import Interval, Summary
-from bench.report.data import SENTINEL, ScenarioData, Variant, metric_order, metric_title, params_key
+from bench.model import Interval, Status, Summary
+from bench.report.data import SENTINEL, Row, ScenarioData, Variant, metric_order, metric_title, params_key
 from bench.units import format_value, significant
 
 NONE = "–"
@@ -50,12 +50,14 @@ class Grid:
         columns: The columns; the first one names the row.
         variants: What each row is about.
         rows: The cells.
+        note: What must be known to read it, else empty.
     """
 
     title: str
     columns: tuple[Column, ...]
-    variants: tuple[Variant, ...]
+    variants: tuple[Row, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
 
 
 def interval_text(interval: Interval | None, unit: str) -> str:
@@ -117,15 +119,15 @@ def _row(variant: Variant, metrics: Sequence[str], ratios: Sequence[str], data: 
         found = data.summary(variant, name)
         detail = interval_text(found.ci, found.unit) if found and name in data.primary else ""
         cells.append(Cell(format_value(found.median, found.unit) if found else NONE, detail))
-    cells += [_ratio_cell(variant, name, data) for name in ratios]
+    cells += [ratio_cell(data.summary(variant, name), data.baseline) for name in ratios]
     return (*cells, *_counts(variant, metrics, data))
 
 
-def _ratio_cell(variant: Variant, metric: str, data: ScenarioData) -> Cell:
-    found = data.summary(variant, metric)
+def ratio_cell(found: Summary | None, baseline: str) -> Cell:
+    """Write a series' ratio to the baseline with its interval."""
     if found is None or found.ratio is None:
         return Cell(NONE)
-    if variant.target == data.baseline:
+    if found.target == baseline:
         return Cell("1×", "baseline")
     return Cell(ratio_text(found.ratio), interval_text(found.ratio_ci, "ratio"))
 
@@ -133,17 +135,21 @@ def _ratio_cell(variant: Variant, metric: str, data: ScenarioData) -> Cell:
 def _counts(variant: Variant, metrics: Sequence[str], data: ScenarioData) -> tuple[Cell, Cell]:
     """Return n and failures of the variant; a variant without any series is counted from its outcomes."""
     names = [*(name for name in data.primary if name in metrics), *metrics]
-    found = next((item for name in names if (item := data.summary(variant, name))), None)
+    return counts_of(variant, next((item for name in names if (item := data.summary(variant, name))), None), data)
+
+
+def counts_of(variant: Variant, found: Summary | None, data: ScenarioData) -> tuple[Cell, Cell]:
+    """Return n and failures of a series, or those of the variant's outcomes when it has none."""
     if found:
         return Cell(str(found.n)), failures_cell(found.failures, found.attempts, found.failure_ci)
     frame = data.outcomes
     own = frame[(frame["target"] == variant.target) & (frame["params"] == variant.params)]
-    own = own[~own["warmup"].astype(bool)]
-    return Cell("0"), failures_cell(int((own["status"] != "ok").sum()), len(own), None)
+    own = own[~own["warmup"].astype(bool) & (own["status"] != Status.SKIPPED)]
+    return Cell("0"), failures_cell(int((own["status"] != Status.OK).sum()), len(own), None)
 
 
-def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers: the sentinel, then every warning of a series, each once."""
+def notes(data: ScenarioData, keep: Callable[[Summary], bool] = lambda _: True) -> list[str]:
+    """Return what must be read with the numbers: the sentinel, then every warning of a series that is kept, each once."""
     found = [
         f"The sentinel (fixed host workload) took {format_value(item.median, item.unit)}"
         f" ({interval_text(item.ci, item.unit) or 'no interval'}), n = {item.n}."
@@ -151,7 +157,7 @@ def notes(data: ScenarioData) -> list[str]:
         if item.target == SENTINEL
     ]
     warned: dict[str, list[Summary]] = {}
-    for item in data.summaries:
+    for item in filter(keep, data.summaries):
         for warning in item.warnings:
             warned.setdefault(warning, []).append(item)
     return found + [_note(warning, items) for warning, items in warned.items()]

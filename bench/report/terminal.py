@@ -9,15 +9,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bench.model import Phase
 from bench.report import sections
 from bench.report.data import RunData, ScenarioData
-from bench.report.table import Cell, Grid, grids, notes
-
-_WIDE = 98
-"""Columns of a terminal from which on the phases fit beside the metric that decides."""
-
-_PHASES = frozenset(f"startup.{phase}_s" for phase in Phase)
+from bench.report.pages import page_of
+from bench.report.table import Cell, Grid
 
 
 def show(data: RunData, scenario: str | None = None, width: int = 100) -> Group:
@@ -34,20 +29,18 @@ def show(data: RunData, scenario: str | None = None, width: int = 100) -> Group:
 
 
 def show_tables(data: ScenarioData, width: int = 100) -> list[Table]:
-    """Return the tables of one scenario; what must be read with the numbers is the last one's caption.
-
-    Shown are the metrics that decide and, where ``width`` has room for them, the phases before them.
-    """
-    kept = None if not data.primary else _PHASES if width >= _WIDE else ()
-    made = [_table(data, content) for content in grids(data, kept)]
-    lines = notes(data)
+    """Return the tables of one scenario; what must be read with the numbers is the last one's caption."""
+    page = page_of(data)
+    contents = page.tables(data, width)
+    made = [_table(data, content, alone=len(contents) < 2) for content in contents]
+    lines = page.notes(data)
     if made and lines:
         made[-1].caption = Text("\n".join(lines), style="dim")
     return made
 
 
-def _table(data: ScenarioData, content: Grid) -> Table:
-    title = str(data.meta.get("title") or data.name) if len(data.primary) < 2 else f"{data.name}: {content.title}"
+def _table(data: ScenarioData, content: Grid, *, alone: bool) -> Table:
+    title = str(data.meta.get("title") or data.name) if alone else f"{data.name}: {content.title}"
     table = Table(
         title=Text(title, style="bold"),
         title_justify="left",

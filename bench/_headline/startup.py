@@ -1,15 +1,14 @@
-"""The two to four sentences that a reader who reads nothing else should read."""
+"""What starting an isolated process costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench._headline.words import TIMES, factor, value
 from bench._series import NULL, SENTINEL
 from bench.model import Summary
 from bench.units import format_value, significant
-
-TIMES = "\N{MULTIPLICATION SIGN}"
 
 _LISTED = 4
 """More containers than this are given as a range."""
@@ -26,7 +25,7 @@ def headline(summaries: Sequence[Summary], scenario_meta: Mapping[str, Any]) -> 
     if baseline is None or baseline.median is None:
         name = scenario_meta.get("baseline", "none")
         return f"No comparison can be made: the baseline ({name}) has no measurement in this run."
-    start = f"On this host {_subject(baseline)} {_verb(baseline.metric)} {_value(baseline)}{_params(baseline)}"
+    start = f"On this host {_subject(baseline)} {_verb(baseline.metric)} {value(baseline)}{_params(baseline)}"
     if baseline.ci is None:
         return f"{start}, in {baseline.n} blocks: too few for an interval, so nothing is compared."
     others = [row for row in rows if row.target not in (baseline.target, NULL, SENTINEL)]
@@ -55,24 +54,8 @@ def _verb(metric: str) -> str:
     return "is ready after" if metric == "startup.ready_s" else f"has a {metric} of"
 
 
-def _value(row: Summary) -> str:
-    """Write ``0.52 ms [0.50 ms, 0.55 ms]``."""
-    if row.ci is None:
-        return format_value(row.median, row.unit)
-    low, high = format_value(row.ci.low, row.unit), format_value(row.ci.high, row.unit)
-    return f"{format_value(row.median, row.unit)} [{low}, {high}]"
-
-
 def _params(row: Summary) -> str:
     return f" ({', '.join(f'{name}={value}' for name, value in row.params.items())})" if row.params else ""
-
-
-def _factor(row: Summary) -> str:
-    """Write the ratio and its interval with fewer digits than a table has: these are sentences."""
-    if row.ratio is None or row.ratio_ci is None:
-        return ""
-    low, high = significant(row.ratio_ci.low, 2), significant(row.ratio_ci.high, 2)
-    return f"{significant(row.ratio, 2)}{TIMES} [{low}, {high}]"
 
 
 def _short(row: Summary) -> str:
@@ -88,7 +71,7 @@ def _sandboxes(told: Sequence[Summary]) -> str:
     if not found:
         return ""
     row = min(found, key=lambda one: one.ratio or 0.0)
-    return f"namespaces alone make that {_factor(row)} ({format_value(row.median, row.unit)})"
+    return f"namespaces alone make that {factor(row)} ({format_value(row.median, row.unit)})"
 
 
 def _containers(told: Sequence[Summary]) -> str:
@@ -108,7 +91,7 @@ def _machines(told: Sequence[Summary]) -> str:
     row = min(found, key=lambda one: one.ratio or 0.0)
     name = "The virtual machine" if len(found) == 1 else "The fastest virtual machine"
     emulated = "; emulated (TCG), so no statement about KVM" if "accel=tcg" in row.target else ""
-    return f"{name} ({row.target}) takes {_factor(row)} ({format_value(row.median, row.unit)}{emulated})"
+    return f"{name} ({row.target}) takes {factor(row)} ({format_value(row.median, row.unit)}{emulated})"
 
 
 def _untold(others: Sequence[Summary], told: Sequence[Summary]) -> str:

@@ -1,0 +1,67 @@
+"""How many fit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench._headline.words import first_kind, joined, nothing, told
+from bench.model import Status, Summary
+from bench.units import format_value, significant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RULES = {
+    "asked": "all that were asked for",
+    "memory": "the memory floor",
+    "latency": "slow starts",
+    "failure": "a failed launch",
+    "pressure": "memory pressure",
+}
+"""Stop rule → the few words that a figure has room for."""
+
+
+def headline(
+    summaries: Sequence[Summary], scenario_meta: Mapping[str, Any], outcomes: pd.DataFrame | None = None
+) -> str:
+    """Say how many instances of each target ran at once, what stopped it, and what each further one takes."""
+    del scenario_meta  # nothing is divided by a baseline here
+    rows = told(summaries, "density.instances")
+    if not rows:
+        return nothing("density.instances")
+    rows = first_kind(rows)
+    reached = [f"{format_value(row.median, 'count')} of {row.target}{_stop(row.target, outcomes)}" for row in rows]
+    sentences = [f"At once ran {joined(reached, 12)}", _slopes(summaries, rows), _further(summaries, rows)]
+    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+
+
+def _stop(target: str, outcomes: pd.DataFrame | None) -> str:
+    """Say which rule ended most of the target's ramps, in brackets."""
+    if outcomes is None or outcomes.empty:
+        return ""
+    mine = outcomes[(outcomes["target"] == target) & (outcomes["status"] == Status.OK)]
+    rules = Counter(str(notes["rule"]) for notes in mine["notes"] if "rule" in notes)
+    if not rules:
+        return ""
+    rule = rules.most_common(1)[0][0]
+    return f" ({RULES[rule]})" if rule == "asked" else f" (stopped by {RULES.get(rule, rule)})"
+
+
+def _slopes(summaries: Sequence[Summary], rows: Sequence[Summary]) -> str:
+    found = told(summaries, "density.slope_bytes", rows[0].params)
+    if not found:
+        return ""
+    found.sort(key=lambda row: row.median or 0.0)
+    ends = found if len(found) < 2 else [found[0], found[-1]]
+    texts = [f"{format_value(row.median, row.unit)} ({row.target})" for row in ends]
+    return "Each further instance takes " + (texts[0] if len(texts) == 1 else f"between {texts[0]} and {texts[1]}")
+
+
+def _further(summaries: Sequence[Summary], rows: Sequence[Summary]) -> str:
+    found = told(summaries, "density.extrapolated_instances", rows[0].params)
+    if not found:
+        return ""
+    texts = [f"{significant(row.median or 0.0, 2)} of {row.target}" for row in found]
+    return f"Extrapolated, not measured: memory would last for {joined(texts, 12)}"

@@ -1,0 +1,80 @@
+"""Cells, columns and rows that several pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from bench.model import Interval, Summary
+from bench.report.data import Row, ScenarioData, Variant
+from bench.report.table import NONE, Cell, Column, Grid, counts_of, interval_text
+from bench.units import format_value
+
+CI = "95 % CI"
+COUNTS = (Column("n"), Column("failed"))
+Maker = Callable[[Variant], Summary | None]
+
+
+def value(found: Summary | None, *, interval: bool = True) -> Cell:
+    """Write a median with its interval."""
+    if found is None or found.median is None:
+        return Cell(NONE)
+    detail = interval_text(found.ci, found.unit) if interval else ""
+    return Cell(minus(format_value(found.median, found.unit)), minus(detail))
+
+
+def plain(found: Summary | None) -> Cell:
+    """Write a median alone."""
+    return value(found, interval=False)
+
+
+def number(amount: float | None, unit: str, interval: Interval | None = None) -> Cell:
+    """Write a number that is no series."""
+    return (
+        Cell(NONE) if amount is None else Cell(minus(format_value(amount, unit)), minus(interval_text(interval, unit)))
+    )
+
+
+def percent(found: Summary | None, digits: int = 2) -> Cell:
+    """Write a share in percent."""
+    if found is None or found.median is None:
+        return Cell(NONE)
+    return Cell(minus(f"{format_value(100 * found.median, 'ratio', digits)} %"))
+
+
+def minus(text: str) -> str:
+    """Write a negative number with a minus sign, which a hyphen is not."""
+    return text.replace("-", "−")
+
+
+def grid(
+    title: str,
+    columns: Iterable[Column],
+    rows: Sequence[tuple[Row, Sequence[Cell]]],
+    *,
+    first: str = "Target",
+    note: str = "",
+) -> Grid:
+    """Put a table together; each row's label becomes its first cell."""
+    cells = tuple((Cell(label.text), *found) for label, found in rows)
+    return Grid(title, (Column(first, numeric=False), *columns), tuple(label for label, _ in rows), cells, note)
+
+
+def counted(data: ScenarioData, row: Variant, found: Summary | None) -> tuple[Cell, Cell]:
+    """Write n and failures."""
+    return counts_of(row, found, data)
+
+
+def some(grids: Iterable[Grid]) -> list[Grid]:
+    """Leave out tables without rows, and of each table the columns in which nothing stands."""
+    return [_filled(item) for item in grids if item.rows]
+
+
+def _filled(item: Grid) -> Grid:
+    kept = [
+        place
+        for place in range(len(item.columns))
+        if place == 0 or any(row[place].text not in (NONE, "") for row in item.rows)
+    ]
+    columns = tuple(item.columns[place] for place in kept)
+    rows = tuple(tuple(row[place] for place in kept) for row in item.rows)
+    return Grid(item.title, columns, item.variants, rows, item.note)
