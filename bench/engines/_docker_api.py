@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -102,7 +103,8 @@ def binds(job: Job) -> list[str]:
 def limits(job: Job) -> dict[str, Any]:
     """Return the job's limits as arguments of ``create_host_config``, those that are ``None`` left out."""
     wanted = job.limits
-    device = wanted.device and f"/dev/block/{wanted.device}"
+    # Docker takes a device's file; udev's links by number (/dev/block) are not on every host, the kernel's names are.
+    device = wanted.device and f"/dev/{Path('/sys/dev/block', wanted.device).resolve().name.replace('!', '/')}"
     rates = {"device_read_bps": wanted.read_bytes_per_s, "device_write_bps": wanted.write_bytes_per_s}
     found: dict[str, Any] = {
         "mem_limit": job.memory_bytes,

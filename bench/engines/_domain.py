@@ -237,7 +237,10 @@ def pid_of(name: str) -> int:
 
 
 def ended(pid: int, console: Path, log: Path) -> str | None:
-    """Say that a machine has ended, with the last lines of its console and of QEMU's log; ``None`` while it runs."""
+    """Say that a machine has ended, with the ends of its console and of QEMU's log; ``None`` while it runs.
+
+    A panic of the guest's kernel is named, too: what follows it is a trace of many lines.
+    """
     if _evidence.runs(pid):
         return None
     return f"its QEMU (pid {pid}) has ended; console: {_last_lines(console)}; log: {_last_lines(log)}"
@@ -246,7 +249,8 @@ def ended(pid: int, console: Path, log: Path) -> str | None:
 def _last_lines(path: Path) -> str:
     with contextlib.suppress(OSError):
         lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return " | ".join(line.strip() for line in lines[-3:])[-300:] or "empty"
+        panic = next((f"{line.strip()} | … | " for line in lines[:-3] if "Kernel panic" in line), "")
+        return panic + (" | ".join(line.strip() for line in lines[-3:])[-300:] or "empty")
     return "none"
 
 

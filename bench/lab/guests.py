@@ -36,9 +36,10 @@ _TRIAL_MACHINE += ["-machine", "q35", "-accel", "kvm", "-cpu", "host"]
 _EVENTS = "--events tty:/dev/ttyS1"
 _MOST_ARGUMENTS = 32
 """With that many the kernel panics (CONFIG_INIT_ENV_ARG_LIMIT, init/main.c)."""
-_CMDLINE = "console=ttyS0 quiet loglevel=0 reboot=t panic=-1"
-"""A silent console, but for what the payload and a panic say (the kernel raises its log level then); a panic ends the
-machine at once. With KVM each byte on a serial port is an exit; emulated, the boot messages cost nothing that shows."""
+_CMDLINE = "console=ttyS0 quiet loglevel=1 reboot=t panic=-1"
+"""A silent console, but for what the payload and a panic say (the kernel raises its log level then, unless that is 0); a
+panic ends the machine at once. With KVM each byte on a serial port is an exit; emulated, the boot messages cost nothing
+that shows."""
 _SERVICE = b"""[Service]
 ExecStart=
 ExecStart=/usr/local/bin/tare-payload --events tty:/dev/ttyS1 $TARE_ARGUMENTS
