@@ -145,6 +145,7 @@ def metric(name: str) -> Metric:
 
 _TIME_STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _BYTE_STEPS = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1.0, "B"))
+_RATE_STEPS = ((1e9, "G/s"), (1e6, "M/s"))
 
 
 def format_value(value: float | None, unit: str, digits: int = 3) -> str:
@@ -157,6 +158,8 @@ def format_value(value: float | None, unit: str, digits: int = 3) -> str:
         return _scaled(value, _BYTE_STEPS, digits, "")
     if unit == "bytes/s":
         return _scaled(value, _BYTE_STEPS, digits, "/s")
+    if unit == "1/s" and abs(value) >= _RATE_STEPS[-1][0]:
+        return _scaled(value, _RATE_STEPS, digits, "")
     text = significant(value, digits)
     return text if unit in ("ratio", "count") else f"{text} {unit}"
 

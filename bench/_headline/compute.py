@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench._headline.words import TIMES, nothing, told
+from bench._headline.words import TIMES, blocks, nothing, told
 from bench.model import Summary
 from bench.units import format_value, significant
 
@@ -34,11 +34,11 @@ def _speed(summaries: Sequence[Summary], metric: str, baseline: str) -> str:
         return ""
     rows.sort(key=lambda row: row.ratio or 0.0)
     ends = [_short(row) for row in (rows if len(rows) < 2 else [rows[0], rows[-1]])]
-    return f"{_WORDS[metric]} runs at {' to '.join(ends)} the speed of {baseline}"
+    return f"{_WORDS[metric]} runs at {' to '.join(ends)} the speed of {baseline}{blocks(rows)}"
 
 
 def _short(row: Summary) -> str:
-    return f"{significant(row.ratio or 0.0)}{TIMES} ({row.target})"
+    return f"{significant(row.ratio or 0.0)}{TIMES} ({row.target}{', emulated' * ('accel=tcg' in row.target)})"
 
 
 def _calls(calls: Sequence[Summary], baseline: str) -> str:

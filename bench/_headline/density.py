@@ -19,6 +19,7 @@ RULES = {
     "latency": "slow starts",
     "failure": "a failed launch",
     "pressure": "memory pressure",
+    "time": "the time limit",
 }
 """Stop rule → the few words that a figure has room for."""
 
@@ -32,9 +33,23 @@ def headline(
     if not rows:
         return nothing("density.instances")
     rows = first_kind(rows)
-    reached = [f"{format_value(row.median, 'count')} of {row.target}{_stop(row.target, outcomes)}" for row in rows]
-    sentences = [f"At once ran {joined(reached, 12)}", _slopes(summaries, rows), _further(summaries, rows)]
+    sentences = [
+        f"At once ran {joined(_reached(rows, outcomes), 12)}",
+        _slopes(summaries, rows),
+        _further(summaries, rows),
+    ]
     return " ".join(f"{sentence}." for sentence in sentences if sentence)
+
+
+def _reached(rows: Sequence[Summary], outcomes: pd.DataFrame | None) -> list[str]:
+    """Return number, targets and reason; targets that share both are told together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        groups.setdefault((format_value(row.median, "count"), _stop(row.target, outcomes)), []).append(row.target)
+    return [
+        f"{number} of {'each of ' if len(names) > 1 else ''}{joined(names, 12)}{stop}"
+        for (number, stop), names in groups.items()
+    ]
 
 
 def _stop(target: str, outcomes: pd.DataFrame | None) -> str:

@@ -11,37 +11,37 @@ from bench.units import format_value, significant
 
 
 def headline(summaries: Sequence[Summary], scenario_meta: Mapping[str, Any]) -> str:
-    """Say what no namespace, the cheapest, the dearest and all of them together take to create."""
+    """Say which namespace is cheapest and which dearest to create, what all take together, and what takes long to end."""
+    del scenario_meta  # kinds are compared with each other, not targets with a baseline
     rows = told(summaries, "namespace.create_s")
     if not rows:
         return nothing("namespace.create_s")
-    del scenario_meta
     target = rows[0].target
     kinds = {str(row.params.get("kind", "")): row for row in rows if row.target == target}
     single = sorted(
-        (row for kind, row in kinds.items() if kind not in ("none", "all")), key=lambda row: row.median or 0
+        (row for kind, row in kinds.items() if kind not in ("none", "all")), key=lambda row: row.median or 0.0
     )
     sentences = [
-        f"A process without a new namespace takes {value(kinds['none'])}{blocks([kinds['none']])}"
-        if "none" in kinds
-        else "",
-        _ends(single, kinds.get("none")),
+        _ends(single) + blocks(single) if single else "",
         f"All at once take {value(kinds['all'])}" if "all" in kinds else "",
         _gone(summaries, target),
     ]
     return " ".join(f"{sentence}." for sentence in sentences if sentence)
 
 
-def _ends(single: Sequence[Summary], none: Summary | None) -> str:
-    if not single:
-        return ""
+def _ends(single: Sequence[Summary]) -> str:
     last = single[-1]
-    text = f"the dearest is {last.params['kind']} with {value(last)}"
-    if none is not None and none.median:
-        text += f", {significant((last.median or 0.0) / none.median, 2)}{TIMES} that"
+    text = f"{last.params['kind']} with {value(last)}"
     if len(single) == 1:
-        return text[:1].upper() + text[1:]
-    return f"The cheapest is {single[0].params['kind']} with {format_value(single[0].median, 's')}, {text}"
+        return f"The only namespace measured is {text} to create"
+    next_to = single[-2]
+    times = (
+        f", {significant((last.median or 0.0) / next_to.median, 2)}{TIMES} the next ({next_to.params['kind']})"
+        if next_to.median
+        else ""
+    )
+    first = f"{single[0].params['kind']} with {format_value(single[0].median, single[0].unit)}"
+    return f"Of the single namespaces the cheapest to create is {first}, the dearest {text}{times}"
 
 
 def _gone(summaries: Sequence[Summary], target: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,14 @@ class Variant:
         params: Parameters as JSON text with sorted keys.
         engine: Engine's name.
         note: What must be said beside the name, else empty.
+        shown: The part of ``params`` that a label has, when that is not all of them.
     """
 
     target: str
     params: str
     engine: str
     note: str = ""
+    shown: str | None = None
 
     @property
     def name(self) -> str:
@@ -45,13 +47,17 @@ class Variant:
     def details(self) -> str:
         """Options, parameters and note: the second line of a label."""
         options = self.target.partition(":")[2].replace(",", ", ")
-        return "\u00a0· ".join(part for part in (options, params_text(self.params), self.note) if part)
+        return "\u00a0· ".join(part for part in (options, self._params, self.note) if part)
 
     @property
     def text(self) -> str:
         """The whole label on one line."""
-        rest = " · ".join(part for part in (params_text(self.params), self.note) if part)
+        rest = " · ".join(part for part in (self._params, self.note) if part)
         return f"{self.target} ({rest})" if rest else self.target
+
+    @property
+    def _params(self) -> str:
+        return params_text(self.params if self.shown is None else self.shown)
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,8 @@ class ScenarioData:
         headline: The result in one or two sentences.
         summaries: All of its series.
         variants: Series as rows, in display order: every target with every set of params, the sentinel left out.
-        invoked: What was invoked, in display order: every target with the params of its invocations only.
+        invoked: What was invoked, in display order: every target with the params of its invocations only; their labels
+            have what differs between them.
         points: Single values of invocations that ended well, warm-ups included.
         outcomes: How its invocations ended.
     """
@@ -252,7 +259,13 @@ def _invoked(meta: Mapping[str, Any], outcomes: pd.DataFrame) -> list[Variant]:
     found = zip(outcomes["target"], outcomes["params"], outcomes["engine"], strict=True)
     engines = {(target, params): engine for target, params, engine in found if target != SENTINEL}
     ordered = sorted(engines, key=lambda key: [(name, *sortable(v)) for name, v in json.loads(key[1]).items()])
-    return _in_order({key: engines[key] for key in ordered}, meta, outcomes)
+    rows = _in_order({key: engines[key] for key in ordered}, meta, outcomes)
+    every = [json.loads(row.params) for row in rows]
+    same = {name for params in every for name in params if len({str(one.get(name)) for one in every}) == 1}
+    return [
+        replace(row, shown=params_key({k: v for k, v in own.items() if k not in same}))
+        for row, own in zip(rows, every, strict=True)
+    ]
 
 
 def sortable(value: ParamValue) -> tuple[int, float, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from rich import box
@@ -12,7 +14,10 @@ from rich.text import Text
 from bench.report import sections
 from bench.report.data import RunData, ScenarioData
 from bench.report.pages import page_of
-from bench.report.table import Cell, Grid
+from bench.report.table import Cell, Column, Grid
+
+_NAME = 16
+"""Least width of a column of names or words."""
 
 
 def show(data: RunData, scenario: str | None = None, width: int = 100) -> Group:
@@ -28,15 +33,45 @@ def show(data: RunData, scenario: str | None = None, width: int = 100) -> Group:
     return Group(*(parts or [Text(sections.NOTHING)]))
 
 
-def show_tables(data: ScenarioData, width: int = 100) -> list[Table]:
-    """Return the tables of one scenario; what must be read with the numbers is the last one's caption."""
+def show_tables(data: ScenarioData, width: int = 100) -> list[Table | Text]:
+    """Return the tables of one scenario; what must be read with the numbers stands under a single one, else at the end."""
     page = page_of(data)
     contents = page.tables(data, width)
-    made = [_table(data, content, alone=len(contents) < 2) for content in contents]
-    lines = page.notes(data)
-    if made and lines:
-        made[-1].caption = Text("\n".join(lines), style="dim")
-    return made
+    alone = len(contents) < 2
+    made = [_table(data, fitting(content, width), alone=alone) for content in contents]
+    words = Text("\n".join(page.notes(data)), style="dim")
+    if made and words and alone and len(contents[0].columns) > 4:  # a caption is as wide as its table
+        made[-1].caption = words
+        return [*made]
+    return [*made, words] if made and words else [*made]
+
+
+def fitting(content: Grid, width: int) -> Grid:
+    """Leave out columns that a terminal has no room for, from the right but for the counts; the report has them all."""
+    places = list(range(len(content.columns)))
+    while len(places) > 2 and _width(content, places) > width:
+        spare = [place for place in places[2:] if content.columns[place].title not in ("n", "failed")]
+        places.remove(spare[-1] if spare else places[-1])
+    columns = tuple(content.columns[place] for place in places)
+    rows = tuple(tuple(row[place] for place in places) for row in content.rows)
+    return replace(content, columns=columns, rows=rows)
+
+
+def _width(content: Grid, places: Sequence[int]) -> int:
+    """Return the columns that a table takes: one space at either edge, three between two columns."""
+    widths = [_least(content.columns[place], [row[place] for row in content.rows]) for place in places]
+    return sum(widths) + 3 * (len(places) - 1) + 2
+
+
+def _least(column: Column, found: Sequence[Cell]) -> int:
+    if not column.numeric:
+        return _NAME
+    lines = [*_words(column).split("\n"), column.detail, *(text for cell in found for text in (cell.text, cell.detail))]
+    return max(map(len, lines))
+
+
+def _words(column: Column) -> str:
+    return column.title.replace(" ", "\n", 1) if len(column.title) > 9 else column.title
 
 
 def _table(data: ScenarioData, content: Grid, *, alone: bool) -> Table:
@@ -49,10 +84,9 @@ def _table(data: ScenarioData, content: Grid, *, alone: bool) -> Table:
         pad_edge=False,
     )
     for column in content.columns:
-        words = column.title.replace(" ", "\n", 1) if len(column.title) > 9 else column.title
         side: Literal["left", "right"] = "right" if column.numeric else "left"
-        least = None if column.numeric else 16
-        heading = _text(Cell(words, column.detail))
+        least = None if column.numeric else _NAME
+        heading = _text(Cell(_words(column), column.detail))
         table.add_column(heading, justify=side, no_wrap=column.numeric, overflow="fold", min_width=least)
     for row, variant in zip(content.rows, content.variants, strict=True):
         table.add_row(*(_text(cell) for cell in (Cell(variant.name, variant.details), *row[1:])))

@@ -1,8 +1,9 @@
 """Colours of page and figures: each role has a light and a dark value and one CSS variable.
 
 Figures are drawn in the light values, which are all different; :func:`bench.report.svg.themed` replaces each by its
-variable. Family colours were chosen so that any two stay apart (OKLab distance of 13 or more) in normal vision and in
-simulated protanopia, deuteranopia and tritanopia, and have a contrast of 3:1 or more with the background.
+variable. Family colours were chosen so that any two stay apart (OKLab distance) in normal vision and in simulated protanopia,
+deuteranopia and tritanopia, and have a contrast of 3:1 or more with the background. Eleven cannot all be far apart, so
+that a name or another mark always stands beside a colour.
 """
 
 from __future__ import annotations
@@ -17,11 +18,23 @@ FAMILIES = {
     "sandbox": "#507442",
     "oci": "#0073df",
     "containerd": "#15536b",
+    "cri": "#2a9cc4",
     "docker": "#c08c00",
+    "podman": "#8a2a9c",
     "vm": "#730003",
     "other": "#6f5a8c",
 }
 """Engine family → colour, the same in every figure."""
+
+PARTS = {
+    "payload": "#256af4",
+    "guest": "#540c09",
+    "helper": "#375a52",
+    "daemon": "#a87411",
+    "kernel": "#7749b2",
+    "harness": "#899197",
+}
+"""What memory is used by → colour; chosen as the families were, among themselves."""
 
 _DARK = {
     "ink": "#e8ebef",
@@ -32,11 +45,19 @@ _DARK = {
     "sandbox": "#abfbb8",
     "oci": "#3785ec",
     "containerd": "#43c3fe",
+    "cri": "#008f86",
     "docker": "#b98400",
+    "podman": "#c65ad0",
     "vm": "#d59b8e",
     "other": "#b7a3d6",
+    "payload": "#3a9ef0",
+    "guest": "#dc4025",
+    "helper": "#adfed1",
+    "daemon": "#c39928",
+    "kernel": "#923bde",
+    "harness": "#93979d",
 }
-_LIGHT = {"ink": INK, "muted": MUTED, "grid": GRID, "surface": SURFACE, **FAMILIES}
+_LIGHT = {"ink": INK, "muted": MUTED, "grid": GRID, "surface": SURFACE, **FAMILIES, **PARTS}
 
 VARIABLES = {colour: f"--{role}" for role, colour in _LIGHT.items()}
 """Colour that a figure is drawn in → CSS variable that it becomes."""
@@ -51,10 +72,10 @@ _ENGINES = {
     "runsc": "oci",
     "oci": "oci",
     "containerd": "containerd",
-    "cri": "containerd",
-    "crio": "containerd",
+    "cri": "cri",
+    "crio": "cri",
     "docker": "docker",
-    "podman": "docker",
+    "podman": "podman",
     "libvirt": "vm",
 }
 

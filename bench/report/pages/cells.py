@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bench.model import Interval, Summary
+from bench.report import lookup
 from bench.report.data import Row, ScenarioData, Variant
 from bench.report.table import NONE, Cell, Column, Grid, counts_of, interval_text
 from bench.units import format_value
 
 CI = "95 % CI"
 COUNTS = (Column("n"), Column("failed"))
-Maker = Callable[[Variant], Summary | None]
 
 
 def value(found: Summary | None, *, interval: bool = True) -> Cell:
@@ -19,7 +19,7 @@ def value(found: Summary | None, *, interval: bool = True) -> Cell:
     if found is None or found.median is None:
         return Cell(NONE)
     detail = interval_text(found.ci, found.unit) if interval else ""
-    return Cell(minus(format_value(found.median, found.unit)), minus(detail))
+    return Cell(written(found.median, found.unit), minus(detail))
 
 
 def plain(found: Summary | None) -> Cell:
@@ -29,9 +29,7 @@ def plain(found: Summary | None) -> Cell:
 
 def number(amount: float | None, unit: str, interval: Interval | None = None) -> Cell:
     """Write a number that is no series."""
-    return (
-        Cell(NONE) if amount is None else Cell(minus(format_value(amount, unit)), minus(interval_text(interval, unit)))
-    )
+    return Cell(NONE) if amount is None else Cell(written(amount, unit), minus(interval_text(interval, unit)))
 
 
 def percent(found: Summary | None, digits: int = 2) -> Cell:
@@ -39,6 +37,11 @@ def percent(found: Summary | None, digits: int = 2) -> Cell:
     if found is None or found.median is None:
         return Cell(NONE)
     return Cell(minus(f"{format_value(100 * found.median, 'ratio', digits)} %"))
+
+
+def written(amount: float, unit: str) -> str:
+    """Write a number with its unit; what is counted and whole has no decimals."""
+    return f"{amount:.0f}" if unit == "count" and amount == round(amount) else minus(format_value(amount, unit))
 
 
 def minus(text: str) -> str:
@@ -59,9 +62,21 @@ def grid(
     return Grid(title, (Column(first, numeric=False), *columns), tuple(label for label, _ in rows), cells, note)
 
 
+def words(texts: Mapping[str, int] | None) -> Cell:
+    """Write what was said, beginning with a capital letter."""
+    text = lookup.usual(texts)
+    return Cell(text[:1].upper() + text[1:] if text else NONE)
+
+
 def counted(data: ScenarioData, row: Variant, found: Summary | None) -> tuple[Cell, Cell]:
     """Write n and failures."""
     return counts_of(row, found, data)
+
+
+def counts(data: ScenarioData, row: Variant, found: Summary | None) -> Cell:
+    """Write n, and under it the failures, where there is no room for a column of them."""
+    n, failed = counts_of(row, found, data)
+    return Cell(n.text, "" if failed.text == "0" else f"{failed.text.partition(' ')[0]} failed")
 
 
 def some(grids: Iterable[Grid]) -> list[Grid]:

@@ -20,7 +20,7 @@ _ORDER = {"limited_by": 0, "extrapolation": 1}
 
 def tables(data: ScenarioData, width: int | None = None) -> list[Grid]:
     """Return the numbers, then the words; a terminal gets the numbers that decide."""
-    return cells.some([_numbers(data, brief=width is not None), _words(data)])
+    return cells.some([_numbers(data, brief=width is not None), _words(data, brief=width is not None)])
 
 
 def notes(data: ScenarioData) -> list[str]:
@@ -43,7 +43,7 @@ def _numbers(data: ScenarioData, *, brief: bool) -> Grid:
         Column("alive"),
         Column("first start"),
         Column("last start"),
-        Column("extrapolated", "not measured"),
+        Column("would fit", "extrapolated"),
     ]
     if not brief:
         heads += [Column("before the first"), Column("removal rate"), *cells.COUNTS]
@@ -81,14 +81,14 @@ def _later(found: Summary | None) -> Cell:
     return Cell(NONE) if found is None or found.median is None else cells.number(found.median, "count")
 
 
-def _words(data: ScenarioData) -> Grid:
-    """Show everything that the ramps said in words: what limited them first."""
-    heads = (Column("Rule", numeric=False), Column("In words", numeric=False))
+def _words(data: ScenarioData, *, brief: bool) -> Grid:
+    """Show what the ramps said in words."""
+    said = {row: lookup.said(data, row) for row in data.invoked}
+    known = {name for found in said.values() for name in found} - {"rule"}
+    names = sorted(known, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))[: 1 if brief else None]
+    heads = [Column("Rule", numeric=False), *(Column(name.replace("_", " "), numeric=False) for name in names)]
     rows: list[tuple[Row, list[Cell]]] = []
-    for row in data.invoked:
-        said = lookup.said(data, row)
-        names = sorted(said.keys() - {"rule"}, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
-        words = " ".join(f"{lookup.usual(said[name]).rstrip('.')}." for name in names)
-        if said:
-            rows.append((row, [Cell(stopped(data, row) or NONE), Cell(words or NONE)]))
+    for row, found in said.items():
+        if found:
+            rows.append((row, [Cell(stopped(data, row) or NONE), *(cells.words(found.get(name)) for name in names)]))
     return cells.grid("What ended each ramp", heads, rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,15 +61,14 @@ def targets(data: ScenarioData) -> dict[str, dict[str, Variant]]:
     found: dict[str, dict[str, Variant]] = {}
     for row in data.invoked:
         if row.target != NULL:
-            found.setdefault(named(row, data).text, {})[limit_of(row)] = row
+            found.setdefault(named(row).text, {})[limit_of(row)] = row
     return found
 
 
-def named(row: Variant, data: ScenarioData) -> Variant:
+def named(row: Variant) -> Variant:
     """Return a variant as a row without its limit."""
-    del data
-    rest = {name: value for name, value in json.loads(row.params).items() if name != "limit"}
-    return Variant(row.target, json.dumps(rest, sort_keys=True), row.engine, row.note)
+    rest = {name: value for name, value in json.loads(row.shown or row.params).items() if name != "limit"}
+    return replace(row, shown=json.dumps(rest, sort_keys=True))
 
 
 def skipped(data: ScenarioData, row: Variant) -> str:
@@ -106,7 +105,7 @@ def _achieved(data: ScenarioData, *, brief: bool) -> Grid:
     rows: list[tuple[Row, list[Cell]]] = []
     for found in targets(data).values():
         row = next(iter(found.values()))
-        rows.append((named(row, data), [_ratio(data, found.get(name), brief=brief) for name in names]))
+        rows.append((named(row), [_ratio(data, found.get(name), brief=brief) for name in names]))
     note = "Achieved ÷ asked, 1 is as asked; “n/a” cannot be done here, the reasons are below."
     return cells.grid("Achieved ÷ asked", heads, rows, note=note.partition(";")[0] + "." if brief else note)
 
@@ -132,7 +131,7 @@ def _costs(data: ScenarioData, *, brief: bool) -> Grid:
         made = [_cost(cost(data, found[name], free) if name in found else None, brief=brief) for name in names]
         if any(cell.text != NONE for cell in made):
             bare = data.summary(free, READY) if free else None
-            rows.append((named(next(iter(found.values())), data), [cells.plain(bare), *made]))
+            rows.append((named(next(iter(found.values()))), [cells.plain(bare), *made]))
     note = "Request to ready with the limit, as a multiple of the same target's without any, paired block by block."
     return cells.grid("What a limit costs at start", heads, rows, note=note)
 
@@ -153,16 +152,16 @@ def _how(data: ScenarioData) -> Grid:
     for row, found in said.items():
         main = data.summary(row, ACHIEVED)
         if main is not None and (found or main.median is not None):
-            texts = [Cell(lookup.usual(found.get(name)) or NONE) for name in names]
+            texts = [cells.words(found.get(name)) for name in names]
             made = [*texts, cells.plain(data.summary(row, WATCHED)), *cells.counted(data, row, main)]
-            rows.append((Label(limit_of(row), named(row, data).text), made))
+            rows.append((Label(limit_of(row), named(row).text), made))
     rows.sort(key=lambda pair: limits(data).index(pair[0].name))
     return cells.grid("How each limit was seen", heads, rows, first="Limit")
 
 
 def _impossible(data: ScenarioData) -> Grid:
     rows: list[tuple[Row, list[Cell]]] = [
-        (Label(limit_of(row), named(row, data).text), [Cell(reason)])
+        (Label(limit_of(row), named(row).text), [Cell(reason)])
         for row in data.invoked
         if (reason := skipped(data, row))
     ]

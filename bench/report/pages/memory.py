@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,7 +31,7 @@ _COLUMNS = (
     ("pss", "PSS"),
     ("rss", "RSS"),
     ("uss", "USS"),
-    ("cgroup", "control group"),
+    ("cgroup", "cgroup"),
     ("kernel", "kernel"),
     ("payload", "payload"),
     ("unexplained", "unexplained"),
@@ -53,7 +54,7 @@ class Share:
 def tables(data: ScenarioData, width: int | None = None) -> list[Grid]:
     """Return the tables; a terminal gets the columns and how well the line fits."""
     if width is not None:
-        return cells.some([_slopes(data, _BRIEF), _fits(data)])
+        return cells.some([_slopes(data, _BRIEF, brief=True), _fits(data, brief=True)])
     every = [name for name, _ in _COLUMNS]
     return cells.some([_slopes(data, every), _fits(data), _components(data), _kernel(data)])
 
@@ -98,7 +99,7 @@ def remainder(data: ScenarioData, row: Variant) -> str:
         return ""
     return (
         f"{cells.minus(f'{100 * share:.0f}')} % of what {many:.0f} instances took is in none of the columns; up to "
-        f"{100 * DOUBT:.0f} % can be noise, this is not: do not trust its parts, only the whole"
+        f"{100 * DOUBT:.0f} % can be noise, this is not: trust the whole, not its parts"
     )
 
 
@@ -148,15 +149,16 @@ def _middle(blocks: dict[int, dict[float, float]], grid: dict[int, set[float]]) 
     return float(np.median(lines)) if lines else None
 
 
-def _slopes(data: ScenarioData, columns: list[str] | tuple[str, ...]) -> Grid:
+def _slopes(data: ScenarioData, columns: Sequence[str], *, brief: bool = False) -> Grid:
     shown = [(name, title) for name, title in _COLUMNS if name in columns]
     heads = [Column(title, "fit's 95 %" if name == "available" else "") for name, title in shown]
-    heads += [Column(f"× {data.baseline}", cells.CI), *cells.COUNTS]
+    heads += [Column(f"× {data.baseline}", cells.CI), *(cells.COUNTS[:1] if brief else cells.COUNTS)]
     rows: list[tuple[Row, list[Cell]]] = []
     for row in data.invoked:
         main = slope(data, row)
         made = [_slope_cell(data, row, name) for name, _ in shown]
-        rows.append((row, [*made, ratio_cell(main, data.baseline), *cells.counted(data, row, main)]))
+        counts = [cells.counts(data, row, main)] if brief else cells.counted(data, row, main)
+        rows.append((row, [*made, ratio_cell(main, data.baseline), *counts]))
     return cells.grid("What each further instance takes", heads, rows, note=_NOTE)
 
 
@@ -167,21 +169,20 @@ def _slope_cell(data: ScenarioData, row: Variant, column: str) -> Cell:
     return Cell(cells.plain(found).text, cells.minus(interval_text(fitted(data, row), "bytes")))
 
 
-def _fits(data: ScenarioData) -> Grid:
-    heads = (
+def _fits(data: ScenarioData, *, brief: bool = False) -> Grid:
+    heads = [
         Column("before the first"),
         Column("R²"),
-        Column("N at the top"),
+        Column("top N"),
         Column("taken there"),
         Column("unexplained there"),
-        Column("÷ taken"),
         Column("processes each"),
-        Column("network namespaces each"),
-    )
-    rows: list[tuple[Row, list[Cell]]] = [(row, _fit(data, row)) for row in data.invoked if slope(data, row)]
+    ]
+    heads += [] if brief else [Column("network namespaces each")]
+    rows = [(row, _fit(data, row)[: len(heads)]) for row in data.invoked if slope(data, row)]
     note = (
         "“Before the first” is where the line meets N = 0: what the first instance brings beside its own, and what a "
-        f"daemon grew by. “÷ taken” beyond {100 * DOUBT:.0f} % at {MANY} instances or more is flagged."
+        f"daemon grew by. A rest beyond {100 * DOUBT:.0f} % of what was taken, at {MANY} instances or more, is flagged (!)."
     )
     return cells.grid("How well a line fits", heads, rows, note=note)
 
@@ -194,13 +195,14 @@ def _fit(data: ScenarioData, row: Variant) -> list[Cell]:
         Cell(_r2(data.summary(row, "memory.fit_r2", column="available"))),
         cells.number(many, "count"),
         cells.plain(last(TAKEN)),
-        cells.plain(last("memory.unexplained_bytes")),
-        Cell(NONE)
-        if share is None
-        else Cell(cells.minus(f"{100 * share:.1f} %"), "too much" * bool(remainder(data, row))),
+        Cell(cells.plain(last("memory.unexplained_bytes")).text, _share(share, flagged=bool(remainder(data, row)))),
         _each(last("memory.processes"), many),
         _each(last("memory.network_namespaces"), many),
     ]
+
+
+def _share(share: float | None, *, flagged: bool) -> str:
+    return "" if share is None else cells.minus(f"{'! ' * flagged}{100 * share:.1f} %")
 
 
 def _last(data: ScenarioData, row: Variant, metric: str) -> Summary | None:

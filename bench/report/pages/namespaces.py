@@ -10,24 +10,44 @@ from bench.report.data import NULL, Label, Row, ScenarioData, Variant
 from bench.report.pages import cells
 from bench.report.table import NONE, Cell, Column, Grid
 from bench.report.table import notes as every_note
-from bench.units import significant
 
 CREATE, DESTROY, RATE = "namespace.create_s", "namespace.destroy_s", "namespace.create_per_s"
+DRAIN = "namespace.drain_s"
 NONE_KIND, ALL_KINDS, NET = "none", "all", "net"
 _ORDER = (NONE_KIND, "uts", "ipc", "pid", "user", "cgroup", "time", "mnt", NET, ALL_KINDS)
 _SEEN = ("processes", "interfaces", "mounts")
 _FIRST = ("pid", "uid", *_SEEN, "hostname", "uid_map", "cgroup")
+_TOLD = {
+    "all": "“all” is",
+    "workers": "Workers (multiple of the CPUs: number)",
+    "refused": "Refused",
+    "refused at a rate": "Refused at a rate",
+}
+"""Notes that are about the measurement and not about what a process sees."""
 _BRIEF = ("pid", "uid", *_SEEN)
 
 
 def tables(data: ScenarioData, width: int | None = None) -> list[Grid]:
     """Return the cost by kind, the rate against concurrency, and the proof; a terminal gets the proof's numbers."""
-    return cells.some([_cost(data), _rates(data), _proof(data, brief=width is not None)])
+    brief = width is not None
+    rates = _walked(data, RATE, "Rate against concurrency", "Created and destroyed a second")
+    drains = _walked(data, DRAIN, "How much later dead ones were gone", "From the end of the last process")
+    return cells.some(
+        [_cost(data), rates, _proof(data, brief=brief)]
+        if brief
+        else [_cost(data), rates, drains, _proof(data, brief=brief)]
+    )
 
 
 def notes(data: ScenarioData) -> list[str]:
     """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric in (CREATE, DESTROY))
+    told = [
+        f"{words}: {text}."
+        for row in makers(data)
+        for name, words in _TOLD.items()
+        if (text := lookup.usual(lookup.said(data, row).get(name)).rstrip("."))
+    ]
+    return every_note(data, lambda item: item.metric in (CREATE, DESTROY)) + told
 
 
 def makers(data: ScenarioData) -> list[Variant]:
@@ -44,26 +64,24 @@ def kinds(data: ScenarioData) -> list[str]:
 
 def label(kind: str, row: Variant, data: ScenarioData) -> Label:
     """Name a row: the kind, and the target where there are several."""
-    words = {NONE_KIND: "a process, nothing else", ALL_KINDS: "all at once"}.get(kind, "")
+    words = {NONE_KIND: "no namespace", ALL_KINDS: "all kinds at once"}.get(kind, "")
     return Label(kind, row.text if len(makers(data)) > 1 else words)
 
 
-def rate_steps(data: ScenarioData, row: Variant, kind: str) -> list[tuple[float, Summary]]:
-    """Return workers, in multiples of the CPUs, and the rate."""
-    return lookup.over(data, row, RATE, "workers", kind=kind)
+def steps(data: ScenarioData, row: Variant, kind: str, metric: str = RATE) -> list[tuple[float, Summary]]:
+    """Return workers, in multiples of the CPUs, and the rate (or another metric)."""
+    return lookup.over(data, row, metric, "workers", kind=kind)
 
 
 def _cost(data: ScenarioData) -> Grid:
-    heads = (Column("create", cells.CI), Column("× none"), Column("destroy", cells.CI), *cells.COUNTS)
+    heads = (Column("create", cells.CI), Column("destroy", cells.CI), *cells.COUNTS)
     rows: list[tuple[Row, list[Cell]]] = []
     for row in makers(data):
-        none = data.summary(row, CREATE, kind=NONE_KIND)
         for kind in kinds(data):
             made, gone = (data.summary(row, metric, kind=kind) for metric in (CREATE, DESTROY))
             if made or gone:
                 found = [
                     cells.value(made),
-                    _times(made, none),
                     cells.value(gone),
                     *cells.counted(data, row, made or gone),
                 ]
@@ -71,28 +89,22 @@ def _cost(data: ScenarioData) -> Grid:
     return cells.grid("One namespace of each kind", heads, rows, first="Kind")
 
 
-def _times(found: Summary | None, none: Summary | None) -> Cell:
-    if found is None or none is None or not found.median or not none.median:
-        return Cell(NONE)
-    return Cell(f"{significant(found.median / none.median)}×")
-
-
-def _rates(data: ScenarioData) -> Grid:
-    walked = {(row, kind): dict(rate_steps(data, row, kind)) for row in makers(data) for kind in kinds(data)}
-    steps = sorted({workers for found in walked.values() for workers in found})
-    heads = [Column(f"{workers:g} × CPUs") for workers in steps]
+def _walked(data: ScenarioData, metric: str, title: str, words: str) -> Grid:
+    walked = {(row, kind): dict(steps(data, row, kind, metric)) for row in makers(data) for kind in kinds(data)}
+    workers = sorted({number for found in walked.values() for number in found})
+    heads = [Column(f"{number:g} × CPUs") for number in workers]
     rows: list[tuple[Row, list[Cell]]] = [
-        (label(kind, row, data), [cells.plain(found.get(workers)) for workers in steps])
+        (label(kind, row, data), [cells.plain(found.get(number)) for number in workers])
         for (row, kind), found in walked.items()
         if found
     ]
-    note = "Created and destroyed a second, by that many workers at once, in multiples of the CPUs."
-    return cells.grid("Rate against concurrency", heads, rows, first="Kind", note=note)
+    note = f"{words}, with that many workers at once, in multiples of the CPUs."
+    return cells.grid(title, heads, rows, first="Kind", note=note)
 
 
 def _proof(data: ScenarioData, *, brief: bool) -> Grid:
     said = {row: lookup.said(data, row) for row in data.invoked if row.target != NULL}
-    known = dict.fromkeys(name for found in said.values() for name in found)
+    known = dict.fromkeys(name for found in said.values() for name in found if name not in _TOLD)
     names = [name for name in _FIRST if name in known or name in _SEEN] + [name for name in known if name not in _FIRST]
     names = [name for name in names if not brief or name in _BRIEF]
     rows: list[tuple[Row, list[Cell]]] = []
@@ -102,7 +114,7 @@ def _proof(data: ScenarioData, *, brief: bool) -> Grid:
             rows.append((row, made))
     note = "What the payload found when it looked around from inside; said by itself, so it is the isolation and not its name."
     return cells.grid(
-        "What a process sees", [Column(name.replace("_", " "), numeric=False) for name in names], rows, note=note
+        "What a process sees", [Column(name.replace("_", " "), numeric=brief) for name in names], rows, note=note
     )
 
 

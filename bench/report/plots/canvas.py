@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 
 from bench.report import svg, theme
-from bench.report.data import Variant
+from bench.report.data import Row
 from bench.report.table import Cell
 from bench.units import format_value
 
@@ -104,7 +104,7 @@ class Layout:
     row: float
 
 
-def layout(variants: Sequence[Variant], cells: Sequence[Cell]) -> Layout:
+def layout(variants: Sequence[Row], cells: Sequence[Cell]) -> Layout:
     """Return the room that the names and values of these rows need."""
     details = [wrap(item.details, _LABEL, 3) for item in variants]
     widths = [len(shorten(item.name, 22)) * TEXT_PT * 0.7 for item in variants]
@@ -122,7 +122,7 @@ def axes(figure: Figure, top: float, height: float, left: float, right: float) -
     return made
 
 
-def rows(target: Axes, variants: Sequence[Variant]) -> None:
+def rows(target: Axes, variants: Sequence[Row]) -> None:
     """Make one row a variant, the first on top, with its name on the left."""
     target.set_ylim(len(variants) - 0.5, -0.5)
     target.yaxis.set_major_locator(NullLocator())
@@ -132,7 +132,7 @@ def rows(target: Axes, variants: Sequence[Variant]) -> None:
         label(target, place, variant)
 
 
-def label(target: Axes, place: float, variant: Variant) -> None:
+def label(target: Axes, place: float, variant: Row) -> None:
     """Write a variant's name left of the axes: the engine, and under it what distinguishes the target."""
     details = wrap(variant.details, _LABEL, 3)
     middle = 0.5 * (len(details) * (SMALL_PT + 1.2))
@@ -235,13 +235,13 @@ def mark(
     return made
 
 
-def legend(figure: Figure, handles: Sequence[Artist]) -> None:
-    """Explain marks in one line along the upper edge."""
+def legend(figure: Figure, handles: Sequence[Artist], columns: int | None = None) -> None:
+    """Explain marks along the upper edge, in one line or in ``columns``."""
     figure.legend(
         handles=list(handles),
         loc="upper left",
         bbox_to_anchor=(0.0, 1 - 5 / (_PER_INCH * float(figure.get_size_inches()[1]))),
-        ncol=len(handles),
+        ncol=columns or len(handles),
         borderaxespad=0.0,
         borderpad=0.0,
         handlelength=1.2,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from matplotlib.patches import Patch
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 READY = "startup.ready_s"
+T = TypeVar("T")
 _STEPS = (
     ("startup.created_s", "created", 0.20),
     ("startup.started_s", "started", 0.36),
@@ -30,7 +31,8 @@ _STEPS = (
 _OPACITY = {name: opacity for _, name, opacity in _STEPS}
 _CALLS = {"created": "create call", "started": "start call"}
 _GROUPS = ("Processes", "Containers", "Virtual machines")
-_GROUP_OF = {"host": 0, "sandbox": 0, "other": 0, "oci": 1, "containerd": 1, "docker": 1, "vm": 2}
+_GROUP_OF = {"host": 0, "sandbox": 0, "other": 0, "vm": 2}
+"""Family → place in ``_GROUPS``; the others are containers."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,7 @@ def ladder_of(variant: Variant, data: ScenarioData) -> Ladder | None:
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw a panel for processes, containers and virtual machines each, with its own linear axis."""
     found = [made for item in data.variants if item.target != NULL if (made := ladder_of(item, data))]
-    groups = [
-        (title, [item for item in found if _GROUP_OF[theme.family(item.variant.engine)] == number])
-        for number, title in enumerate(_GROUPS)
-    ]
-    groups = [(title, items) for title, items in groups if items]
+    groups = grouped(found, lambda item: item.variant)
     if not groups:
         return None
     overhead, top, room = 0.72, 0.30, _layout(found, data)
@@ -88,6 +86,15 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
                 _legend(figure, found)
             at += overhead + room.row * len(items)
         return canvas.finish(figure, _words(found, data, name))
+
+
+def grouped(items: Sequence[T], variant: Callable[[T], Variant]) -> list[tuple[str, list[T]]]:
+    """Sort rows into processes, containers and virtual machines: what is as far apart as these needs an axis of its own."""
+    groups = [
+        (title, [item for item in items if _GROUP_OF.get(theme.family(variant(item).engine), 1) == number])
+        for number, title in enumerate(_GROUPS)
+    ]
+    return [(title, found) for title, found in groups if found]
 
 
 def _layout(found: Sequence[Ladder], data: ScenarioData) -> canvas.Layout:
