@@ -124,7 +124,8 @@ def wanted(name: str, cpus: float | None, memory_bytes: int | None, limits: Limi
     files: dict[str, str] = {}
     if name == "cpu" and cpus is not None:
         quota = round(cpus * CPU_PERIOD_US)
-        files |= {"cpu.cfs_quota_us": str(quota), "cpu.max": f"{quota} {CPU_PERIOD_US}"}
+        files |= {"cpu.cfs_quota_us": str(quota), "cpu.cfs_period_us": str(CPU_PERIOD_US)}
+        files["cpu.max"] = f"{quota} {CPU_PERIOD_US}"
     if name in ("memory", "memory-swap"):
         files |= {"memory.limit_in_bytes": str(memory_bytes), "memory.max": str(memory_bytes)}
     if name == "memory-swap" and limits.swap_bytes is not None and memory_bytes is not None:

@@ -105,6 +105,13 @@ def test_an_end_is_told_with_the_last_lines(tmp_path: Path) -> None:
     assert (_domain.ended(2**22 + 1, console, log) or "").endswith("log: empty")
 
 
+def test_a_panic_is_told_before_the_trace_that_follows_it(tmp_path: Path) -> None:
+    console = tmp_path / "console"
+    console.write_text("[ 3.3] Kernel panic - not syncing: System is deadlocked on memory\nCPU: 0\none\ntwo\nthree\n")
+    reason = _domain.ended(2**22 + 1, console, tmp_path / "none") or ""
+    assert "Kernel panic - not syncing: System is deadlocked on memory | … | one | two | three" in reason
+
+
 def test_a_machine_without_a_process_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.lab.virt.PIDS", tmp_path)
     with pytest.raises(InvocationFailed, match="the QEMU of 'tare-1' has ended right after its start"):

@@ -1,0 +1,102 @@
+"""Real limits on real engines: what was achieved is printed, and lies in a band around what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bench import procedures
+from bench.errors import NotApplicable
+from bench.model import Invocation
+from bench.procedures import limits
+from bench.procedures.base import Account, Reading
+from bench.procedures.base import Place as Where
+from tests.contract import contract
+from tests.contract.contract import Place, target
+
+pytestmark = [pytest.mark.root, pytest.mark.engines]
+
+BANDS = {
+    "cpu": (0.9, 1.1),
+    "cpu-shares": (0.85, 1.15),
+    "memory": (0.85, 1.02),
+    "memory-swap": (0.85, 1.02),
+    "pids": (1.0, 1.0),
+    "read": (0.8, 1.2),
+    "write": (0.8, 1.2),
+    "network": (0.8, 1.2),
+}
+SECOND_LOOKS = 5
+"""A busy host takes CPU time and disk from a payload; a limit that does not hold fails however often it is looked at."""
+
+
+@dataclass
+class Limited:
+    """An engine whose limits are measured as a run measures them."""
+
+    place: Place
+
+    def measure(self, limit: str) -> Reading:
+        """Measure one limit with the defaults of the procedure."""
+        number = next(self.place.numbers)
+        engine = self.place.engine
+        return limits.measure(
+            Where(
+                invocation=Invocation(number, "limits", engine.target.text, {"limit": limit}, 0, 0, warmup=False),
+                params=procedures.with_defaults("limits", {"limit": limit}),
+                engine=engine,
+                lab=self.place.lab,
+                hub=self.place.hub,
+                name=f"tare-{self.place.lab.short_id}-{number}",
+                timeout_s=60,
+                account=Account(),
+                note_request=lambda _: None,
+            )
+        )
+
+
+@pytest.fixture(scope="module", params=[target("runc"), target("docker")], ids=lambda one: one.text)
+def limited(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Limited]:
+    with contract.place_of(request.param, built_state) as place:
+        yield Limited(place)
+
+
+@pytest.mark.parametrize("limit", list(BANDS))
+def test_a_limit_holds(limited: Limited, limit: str) -> None:
+    before = limited.place.lab.residue()
+    low, high = BANDS[limit]
+    ratios: list[float] = []
+    while not ratios or (not low <= ratios[-1] <= high and len(ratios) < SECOND_LOOKS):
+        try:
+            found = limited.measure(limit)
+        except NotApplicable as reason:
+            check_absence(limited, limit, str(reason))
+            return
+        ratios.append(found.values["limit.achieved_ratio"])
+        print(
+            f"\n{limited.place.engine.target.text} {limit}: {ratios[-1]:.3f} of {found.notes['asked']}; {found.flags}"
+        )
+    assert any(name.startswith("limit ") for name in found.evidence), "the limit was not read back"
+    assert low <= ratios[-1] <= high
+    assert limited.place.settled(before) == {}
+
+
+def check_absence(limited: Limited, limit: str, reason: str) -> None:
+    """A limit may be absent only where the host or the engine really has none."""
+    print(f"\n{limited.place.engine.target.text} {limit}: {reason}")
+    if limit == "network":
+        assert limited.place.engine.target.engine == "runc" or "neither the engine nor this kernel" in reason
+    elif limit == "memory-swap":
+        assert Path("/proc/swaps").read_text().count("\n") == 1 or "swap" in reason
+    else:
+        assert limit in ("read", "write"), reason
+        assert "block" in reason
+
+
+def test_a_start_without_limits_is_the_reference(limited: Limited) -> None:
+    found = limited.measure("none")
+    assert set(found.values) == {"limit.ready_s"}
+    assert limited.measure("pids").values["limit.ready_s"] > 0

@@ -1,0 +1,273 @@
+"""The limits procedure over a scripted engine: what it asks for, in which order, and what it makes of each end."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from bench import procedures, scenario
+from bench.clock import EventHub, now_s, sleep_s
+from bench.engines.base import Instance, Job, Limits, refuse_limits
+from bench.engines.fake import Fake
+from bench.errors import InvocationFailed, InvocationTimeout, NotApplicable
+from bench.lab import Lab, images
+from bench.model import Invocation
+from bench.procedures import _limits_press, _limits_rate, limits
+from bench.procedures._limits_group import Group, Throttled
+from bench.procedures._limits_press import MIB
+from bench.procedures.base import Account, Place, Reading
+from tests.fakes import FakeLab
+
+Script = Callable[["Scripted"], None]
+LIVE = "the fake payload ended with signal SIGKILL"
+
+
+class Scripted(Fake):
+    """A fake whose payload says more after it is ready, as the script of the test has it."""
+
+    def __init__(self, lab: FakeLab, script: Script) -> None:
+        super().__init__(scenario.parse_target("fake"), cast("Lab", lab))
+        self.script = script
+        self.jobs: list[Job] = []
+        self.death: str | None = None
+        self.seen = {"network": "none"}
+
+    def create(self, job: Job) -> Instance:
+        """Note the job; the only process of the instance is this one."""
+        self.jobs.append(job)
+        made = super().create(job)
+        return Instance(made.name, lambda: {os.getpid()}, lambda: self.death, made.handle)
+
+    def start(self, instance: Instance) -> None:
+        """Get ready and follow the script."""
+        super().start(instance)
+        self.script(self)
+
+    def evidence(self, instance: Instance) -> dict[str, str]:
+        """Return what a container's evidence would have."""
+        return {**super().evidence(instance), **self.seen}
+
+    def say(self, *lines: str, which: int = -1) -> None:
+        """Send lines as the payload of the instance does."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.connect(str(self.jobs[which].events))
+            for line in lines:
+                sock.send(f"{line}\n".encode())
+
+
+@dataclass
+class Host:
+    """A group that gives what the test says; ``cpus`` is how many CPUs its loop gets."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    cpus: float = 0.5
+    kills: Iterator[int | None] = field(default_factory=lambda: iter([0, 1]))
+
+    def limit(self, _: str) -> dict[str, str]:
+        """Return the files."""
+        return self.files
+
+    def cpu_s(self) -> float:
+        """Return a CPU time that goes on with the clock."""
+        return now_s() * self.cpus
+
+    def throttled(self) -> Throttled:
+        """Return that no period has passed."""
+        return Throttled(0, 0)
+
+    def oom_kills(self) -> int | None:
+        """Return the next count."""
+        return next(self.kills)
+
+
+@dataclass
+class Bench:
+    """Runs one invocation."""
+
+    lab: FakeLab
+    hub: EventHub
+    host: Host
+    engine: Scripted | None = None
+
+    def measure(self, limit: str, script: Script = lambda _: None, **params: int) -> Reading:
+        """Measure that limit; whatever happens, no instance may be left."""
+        self.engine = Scripted(self.lab, script)
+        given = procedures.with_defaults("limits", {"limit": limit, **params})
+        place = Place(
+            invocation=Invocation(0, "limits", "fake", {"limit": limit}, 0, 0, warmup=False),
+            params=given,
+            engine=self.engine,
+            lab=cast("Lab", self.lab),
+            hub=self.hub,
+            name="tare-fa4e-0",
+            timeout_s=2.0,
+            account=Account(),
+            note_request=lambda _: None,
+        )
+        try:
+            return limits.measure(place)
+        finally:
+            assert not self.engine.live, "an instance was not deleted"
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
+    lab, host = FakeLab(tmp_path / "s"), Host()
+    monkeypatch.setattr(_limits_press, "of_process", lambda _: cast("Group", host))
+    with EventHub() as hub:
+        yield Bench(lab, hub, host)
+    lab.journal.close(done=True)
+
+
+def test_every_limit_that_a_scenario_may_name_is_measured() -> None:
+    assert set(limits._LIMITS) == set(procedures.PROCEDURES["limits"].params["limit"].allowed)
+    shipped = scenario.load(scenario.find("limits"))[0]
+    assert set(shipped.params["limit"]) == set(limits._LIMITS)
+
+
+def test_without_a_limit_only_the_start_is_measured(bench: Bench) -> None:
+    found = bench.measure("none")
+    assert set(found.values) == {"limit.ready_s"}
+    assert found.flags == ()
+    assert bench.engine is not None
+    (job,) = bench.engine.jobs
+    assert (job.memory_bytes, job.cpus, job.limits, job.arguments) == (None, None, Limits(), ("--sleep",))
+
+
+def loops(engine: Scripted) -> None:
+    """Loop for as long as the payload was told to."""
+    milliseconds = int(engine.jobs[-1].arguments[3].partition(":")[2])
+    engine.say("A", "B compute")
+    threading.Timer(milliseconds / 1000, engine.say, ["C compute 6400"]).start()
+
+
+def test_a_quota_is_what_its_group_got(bench: Bench) -> None:
+    bench.host.files, bench.host.cpus = {"cpu.cfs_quota_us": "50000", "cpu.cfs_period_us": "100000"}, 0.45
+    found = bench.measure("cpu", loops, milliseconds=200)
+    assert found.values["limit.achieved_ratio"] == pytest.approx(0.9, rel=1e-3)
+    assert found.values["limit.probe_s"] == pytest.approx(0.2, rel=0.5)
+    assert found.evidence["limit cpu.cfs_quota_us"] == "50000"
+    assert found.notes["asked"] == "0.5 CPU"
+    assert bench.engine is not None
+    assert (bench.engine.jobs[0].cpus, bench.engine.jobs[0].memory_bytes) == (0.5, None)
+
+
+def test_a_limit_in_force_that_is_another_fails(bench: Bench) -> None:
+    bench.host.files = {"cpu.cfs_quota_us": "-1"}
+    with pytest.raises(InvocationFailed, match=r"cpu\.cfs_quota_us is '-1', not '50000'"):
+        bench.measure("cpu")
+
+
+def test_a_limit_that_cannot_be_read_back_is_flagged(bench: Bench) -> None:
+    found = bench.measure("pids", lambda engine: engine.say("A", "P 31 Resource temporarily unavailable"))
+    assert found.values["limit.achieved_ratio"] == 1
+    assert found.flags == ("limit: could not be read back from the live instance",)
+
+
+def test_shares_are_pressed_against_by_two_at_a_time(bench: Bench) -> None:
+    bench.host.files = {"cpuset.cpus": str(min(os.sched_getaffinity(0)))}
+
+    def both(engine: Scripted) -> None:
+        if len(engine.jobs) == 2:
+            for which in (0, 1):
+                engine.say("B compute", which=which)
+            sleep_s(0.2)
+            for which, count in ((0, 3000), (1, 1000)):
+                engine.say(f"C compute {count}", which=which)
+
+    found = bench.measure("cpu-shares", both, milliseconds=200)
+    assert found.values["limit.achieved_ratio"] == pytest.approx(1.5, rel=0.1)
+    assert bench.engine is not None
+    assert [job.limits.cpu_shares for job in bench.engine.jobs] == [1024, 512]
+    assert bench.engine.calls.count("delete") == 2
+    assert {"tare-fa4e-0-a", "tare-fa4e-0-b"} == {job.name for job in bench.engine.jobs}
+
+
+def grows(*sizes: int, ends: bool = False) -> Script:
+    """Grow to these sizes, MiB, and die, or not."""
+
+    def script(engine: Scripted) -> None:
+        engine.say("A", *(f"M {size * MIB}" for size in sizes), *(["E grow"] if ends else []))
+        engine.death = None if ends else LIVE
+
+    return script
+
+
+def test_a_payload_that_is_killed_is_no_failure(bench: Bench) -> None:
+    bench.host.files = {"memory.limit_in_bytes": str(64 * MIB)}
+    found = bench.measure("memory", grows(1, 60))
+    assert found.values["limit.achieved_ratio"] == 60 / 64
+    assert found.notes["achieved"] == "60 MiB"
+    assert "OOM kill" in found.notes["how"]
+    assert bench.engine is not None
+    assert bench.engine.jobs[0].arguments[2:4] == ("--grow", f"{MIB}:{256 * MIB}")
+
+
+def test_a_payload_that_nobody_kills_says_how_far_it_came(bench: Bench) -> None:
+    bench.host.files = {"memory.limit_in_bytes": str(64 * MIB)}
+    found = bench.measure("memory", grows(1, 256, ends=True))
+    assert found.values["limit.achieved_ratio"] == 4
+    assert "not enforced" in found.flags[0]
+
+
+def test_a_payload_that_dies_of_something_else_is_a_failure(bench: Bench) -> None:
+    bench.host.files, bench.host.kills = {"memory.limit_in_bytes": str(64 * MIB)}, iter([0, 0])
+    with pytest.raises(InvocationFailed, match="nothing says that it was killed"):
+        bench.measure("memory", grows(1, 2))
+
+
+def test_a_payload_that_hangs_while_it_grows_times_out(bench: Bench) -> None:
+    bench.host.files = {"memory.limit_in_bytes": str(64 * MIB)}
+    with pytest.raises(InvocationTimeout):
+        bench.measure("memory", lambda engine: engine.say("A", "M 1048576"))
+
+
+def test_an_engine_without_the_limit_is_not_measured(bench: Bench) -> None:
+    def refuse(engine: Scripted) -> None:
+        refuse_limits(engine.target, engine.jobs[-1])
+
+    with pytest.raises(NotApplicable, match="'fake' has no such limit: pids"):
+        bench.measure("pids", refuse)
+
+
+def test_a_network_that_is_none_has_no_rate(bench: Bench) -> None:
+    with pytest.raises(NotApplicable, match="'fake' has no network"):
+        bench.measure("network")
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_a_rate_is_measured_on_the_disk_of_the_state_folder(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(_limits_rate, "whole_disk", lambda *_: "8:0")
+    monkeypatch.setattr(_limits_rate, "refuse_throttle", lambda *_: None)
+    bench.host.files = {f"blkio.throttle.{kind}_bps_device": f"8:0 {8 * MIB}"}
+
+    def moves(engine: Scripted) -> None:
+        engine.say("A", f"B {kind}")
+        sleep_s(0.1)
+        engine.say(f"C {kind} {MIB}")
+
+    found = bench.measure(kind, moves)
+    assert found.values["limit.achieved_ratio"] == pytest.approx(1.25, rel=0.3)
+    assert bench.engine is not None
+    (job,) = bench.engine.jobs
+    assert job.arguments[2:4] == (f"--{kind}", "{scratch}/file:1000")
+    assert job.binds[0].source.joinpath("file").stat().st_size == 64 * MIB
+    assert not job.binds[0].read_only
+    assert getattr(job.limits, f"{kind}_bytes_per_s") == 8 * MIB
+
+
+def test_a_group_without_the_file_of_a_rate_is_not_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_limits_rate, "whole_disk", lambda *_: "8:0")
+    monkeypatch.setattr(_limits_rate, "refuse_throttle", lambda *_: None)
+    with pytest.raises(NotApplicable, match="has no file for a limit on block I/O"):
+        bench.measure("write")
