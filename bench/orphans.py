@@ -57,25 +57,34 @@ def _collect(stop: threading.Event, others: set[int]) -> None:
     ``others`` are children that a library started before: theirs to collect.
     """
     while not stop.is_set():
+        proc.COLLECTED.clear()
         try:
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+            dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         except ChildProcessError:
             proc.COLLECTED.wait(_IDLE_S)  # no child at all
             continue
-        proc.COLLECTED.clear()
-        if not _collect_now(others):
-            proc.COLLECTED.wait(_IDLE_S)  # the dead one is somebody's, who is about to collect it
+        if dead is not None and _collect_one(dead.si_pid, others):
+            continue
+        # The dead one is somebody's, who is about to collect it; if that takes long, others may have died behind it.
+        if not proc.COLLECTED.wait(_IDLE_S):
+            _collect_now(others)
 
 
-def _collect_now(others: set[int]) -> bool:
-    """Collect the orphans that have ended; say whether there were any."""
-    any_found = False
+def _collect_one(pid: int, others: set[int]) -> bool:
+    """Collect a child that has ended, unless it is somebody's; say whether it was ours."""
+    with proc.STARTING:  # a child that is just being started is not in RUNNING yet
+        if pid in proc.RUNNING or pid in others:
+            return False
+    with contextlib.suppress(ChildProcessError):
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            _ends[pid] = os.waitstatus_to_exitcode(status)
+    return True
+
+
+def _collect_now(others: set[int]) -> None:
+    """Collect all orphans that have ended: among thousands of living ones this is slow."""
     with proc.STARTING:
         orphans = proc.children_of(os.getpid()) - proc.RUNNING - others
     for pid in orphans:
-        with contextlib.suppress(ChildProcessError):
-            found, status = os.waitpid(pid, os.WNOHANG)
-            if found:
-                _ends[pid] = os.waitstatus_to_exitcode(status)
-                any_found = True
-    return any_found
+        _collect_one(pid, others)
