@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.clock import now_s, sleep_s
 from bench.engines.base import Limits
-from bench.errors import InvocationFailed
+from bench.errors import InvocationFailed, NotApplicable
 from bench.procedures._limits_group import CPU_PERIOD_US, Throttled
 from bench.procedures._limits_press import Counted, Finding, Pressed, reading, started
 from bench.procedures.base import Place, Reading
@@ -113,9 +113,21 @@ def shares(place: Place) -> Reading:
         started(place, *loop, suffix="-a", limit="cpu-shares", limits=big) as one,
         started(place, *loop, suffix="-b", limit="cpu-shares", limits=small) as two,
     ):
+        _refuse_deaf(one)
         one.go()
         two.go()
         return reading(one, of_shares(one.counted("compute"), two.counted("compute"), cpu))
+
+
+def _refuse_deaf(pressed: Pressed) -> None:
+    """Refuse what the host cannot signal: two payloads that begin when they like would not contend.
+
+    Raises:
+        NotApplicable: The host does not see the payload's process.
+    """
+    if pressed.pid is None:
+        msg = f"the host cannot tell the payload in '{pressed.place.engine.target.text}' when to begin, so two cannot contend"
+        raise NotApplicable(msg)
 
 
 def of_shares(one: Counted, two: Counted, cpu: str) -> Finding:

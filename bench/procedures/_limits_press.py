@@ -182,13 +182,17 @@ def _found(place: Place, instance: Instance) -> tuple[int | None, Group | None]:
     a group whose limits are not the machine's.
     """
     pids = instance.pids()
-    payload = next((pid for pid in sorted(pids) if _name(pid) == _PAYLOAD), None)
     if place.engine.channel == "stream" or not pids:
         return None, None
+    payload = next((pid for pid in sorted(pids) if _reports(pid)), None)
     return payload, of_process(min(pids) if payload is None else payload)
 
 
-def _name(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
-    return ""
+def _reports(pid: int) -> bool:
+    """Say whether a process is the payload that reports: a pod may have the same program a second time, to hold it."""
+    try:
+        home = Path(f"/proc/{pid}")
+        comm = (home / "comm").read_text(encoding="utf-8", errors="replace").strip()
+        return comm == _PAYLOAD and b"--events" in (home / "cmdline").read_bytes().split(b"\0")
+    except OSError:  # it has just ended
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -172,8 +173,11 @@ def test_a_limit_that_cannot_be_read_back_is_flagged(bench: Bench) -> None:
     assert found.flags == ("limit: could not be read back from the live instance",)
 
 
-def test_shares_are_pressed_against_by_two_at_a_time(bench: Bench) -> None:
+def test_shares_are_pressed_against_by_two_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.host.files = {"cpuset.cpus": str(min(os.sched_getaffinity(0)))}
+    told: list[int] = []
+    monkeypatch.setattr(_limits_press, "_reports", lambda _: True)
+    monkeypatch.setattr(os, "kill", lambda pid, number: told.append(number))
 
     def both(engine: Scripted) -> None:
         if len(engine.jobs) == 2:
@@ -188,7 +192,14 @@ def test_shares_are_pressed_against_by_two_at_a_time(bench: Bench) -> None:
     assert bench.engine is not None
     assert [job.limits.cpu_shares for job in bench.engine.jobs] == [1024, 512]
     assert bench.engine.calls.count("delete") == 2
+    assert told == [signal.SIGUSR1] * 2
     assert {"tare-fa4e-0-a", "tare-fa4e-0-b"} == {job.name for job in bench.engine.jobs}
+
+
+def test_two_that_cannot_be_told_to_begin_do_not_contend(bench: Bench) -> None:
+    bench.host.files = {"cpuset.cpus": str(min(os.sched_getaffinity(0)))}
+    with pytest.raises(NotApplicable, match="cannot tell the payload in 'fake' when to begin"):
+        bench.measure("cpu-shares")
 
 
 def grows(*sizes: int, ends: bool = False) -> Script:

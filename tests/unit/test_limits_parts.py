@@ -277,6 +277,11 @@ def test_a_rate_is_bytes_in_time() -> None:
     found = _limits_rate.of_rate(4 * MIB, 2.0, "how", asked=4 * MIB)
     assert (found.ratio, found.probe_s) == (0.5, 2.0)
     assert found.achieved.startswith("2.000 MiB/s")
+    assert found.flags == ()
+
+
+def test_a_rate_that_holds_nothing_back_is_flagged() -> None:
+    assert "not enforced" in _limits_rate.of_rate(40 * MIB, 1.0, "how", asked=4 * MIB).flags[0]
 
 
 def disks(tmp_path: Path) -> Path:
