@@ -201,7 +201,7 @@ static void wait_for_question(const sigset_t *signals, uint64_t milliseconds)
 
 int main(int argc, char **argv)
 {
-    for (int i = 1; i + 1 < argc; i++)
+    for (int i = 1; i + 1 < argc && strcmp(argv[i], "--run") != 0; i++) /* what follows is another program's */
         if (strcmp(argv[i], "--events") == 0)
             open_channel(argv[i + 1]);
     say("F\n", 2);

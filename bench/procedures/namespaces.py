@@ -79,9 +79,9 @@ def _rates(place: Place, notes: dict[str, str]) -> tuple[list[Value], list[str]]
             undrained.add(found.undrained)
     notes["workers"] = spaces.listed({f"{multiple:g}": str(count) for multiple, count in workers().items()})
     if refused:
-        notes["refused at a rate"] = spaces.listed(refused)
+        notes["refused at a rate"] = spaces.listed({kind: refused[kind] for kind in spaces.KINDS if kind in refused})
     flags = [f"drain: dead network namespaces could not be waited for ({why})" for why in sorted(undrained)]
-    return sorted(values, key=lambda value: value.metric), flags
+    return sorted(values, key=lambda value: (value.metric, *map(str, value.params.values()))), flags
 
 
 def _of_rate(kind: str, multiple: float, found: spaces.Rate) -> Iterator[Value]:

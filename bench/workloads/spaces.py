@@ -84,7 +84,7 @@ def costs(text: str) -> Costs:
     return Costs(
         {kind: statistics.median(said.times["create", kind]) / 1e9 for kind in whole},
         {kind: statistics.median(said.times["destroy", kind]) / 1e9 for kind in whole},
-        {kind: _why(found) for kind, found in said.refused.items()},
+        {kind: _why(said.refused[kind]) for kind in KINDS if kind in said.refused},
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,13 @@ if not os.environ.get("TARE_PROVISIONED"):  # where this host was just provision
     pytest.importorskip("libvirt")
 
 from bench.clock import EventHub, now_s
-from bench.engines.base import Job
+from bench.engines.base import Bind, Job
 from bench.engines.libvirt import Libvirt
-from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+from bench.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
 from bench.lab import Lab, guests, images
 from bench.lab.paths import state_dir
 from bench.model import Phase, Target
+from bench.workloads import payload
 from tests.contract import contract
 
 pytestmark = [pytest.mark.root, pytest.mark.engines]
@@ -130,6 +133,50 @@ def test_the_payload_gets_its_arguments(lab: Lab, hub: EventHub, guest: str) -> 
             events.wait(Phase.READY, 1, instance.alive)
         engine.delete(work.name)  # without having been stopped
         assert instance.pids() == set()
+
+
+def test_a_folder_of_the_host_is_there_and_is_proved(lab: Lab, hub: EventHub, minimal: Libvirt, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    shutil.copy(images.payload(lab.paths.state).path, tmp_path / "bin/program")
+    plain = minimal.prepare().values["guest_initrd"]
+    program = ("--run", "{tools}/bin/program", "--events", "fd:1", "--look", "--exit")
+    work = replace(job(lab, "given", "--sleep", *program), binds=(Bind("tools", tmp_path),))
+    with hub.channel(work.events, minimal.channel) as events:
+        instance = minimal.create(work)
+        minimal.start(instance)
+        assert events.wait_line("C run", READY_S, instance.alive).text == "C run 0"
+        evidence = minimal.evidence(instance)
+        minimal.delete(work.name)
+    assert "O R" in [line.text for line in events.lines]
+    assert evidence["payload"] == images.payload(lab.paths.state).digest
+    assert evidence["initrd"][:16] != plain
+    assert left_of(lab, work.name) == []
+
+
+def test_a_guest_that_cannot_be_given_a_folder_says_so(lab: Lab, minimal: Libvirt, tmp_path: Path) -> None:
+    written = replace(job(lab, "written"), binds=(Bind("scratch", tmp_path, read_only=False),))
+    with pytest.raises(NotApplicable, match="cannot write to them: scratch"):
+        minimal.create(written)
+    given = replace(job(lab, "full"), binds=(Bind("tools", tmp_path),))
+    with pytest.raises(NotApplicable, match="use guest=minimal"):
+        prepared(lab, guest="full").create(given)
+    small = replace(given, memory_bytes=64 * 2**20)
+    with pytest.raises(NotApplicable, match="give it memory_bytes="):
+        minimal.create(small)
+    assert left_of(lab, written.name) == left_of(lab, given.name) == []
+
+
+def test_the_minimal_guest_sees_only_itself(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
+    work = job(lab, "looks", "--look", "--sleep")
+    with hub.channel(work.events, minimal.channel) as events:
+        instance = minimal.create(work)
+        minimal.start(instance)
+        events.wait_line("E look", READY_S, instance.alive)
+        minimal.delete(work.name)
+    seen = payload.look(events.lines)
+    assert seen["pid"] == "1"
+    assert int(seen["processes"]) > 1  # the guest kernel's own threads
+    assert seen["interfaces"] == "1"
 
 
 def test_a_qemu_that_is_killed_is_noticed(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:

@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("libvirt")
 
 from bench.engines import _domain
-from bench.engines.base import Job
-from bench.errors import InvocationFailed
+from bench.engines.base import Bind, Job
+from bench.errors import InvocationFailed, NotApplicable
 from bench.lab.guests import Guest
 
 HOME = Path("/lab/b/tare-1")
@@ -35,6 +35,13 @@ def test_it_has_the_declared_size_and_the_guest() -> None:
     assert domain.findtext("os/initrd") == "/g/init.cpio"
     arguments = "--events tty:/dev/ttyS1 --touch 4096 --sleep"
     assert domain.findtext("os/cmdline") == f"quiet rdinit=/tare-payload -- {arguments}"
+
+
+def test_it_is_given_folders_to_read_and_none_to_write() -> None:
+    read, written = Bind("tools", Path("/s/tools")), Bind("scratch", Path("/s/x"), read_only=False)
+    assert _domain.folders(Job("tare-1", Path("/lab/e/1"), binds=(read,))) == {"tools": Path("/s/tools")}
+    with pytest.raises(NotApplicable, match="gets copies of the host's folders and cannot write to them: scratch"):
+        _domain.folders(Job("tare-1", Path("/lab/e/1"), binds=(read, written)))
 
 
 @pytest.mark.parametrize(("accel", "kind", "mode"), [("kvm", "kvm", "host-passthrough"), ("tcg", "qemu", "custom")])

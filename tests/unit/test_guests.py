@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import proc
-from bench.errors import InvocationFailed, TargetUnavailable
+from bench.errors import InvocationFailed, NotApplicable, TargetUnavailable
 from bench.lab import Lab, guests, images
 
 MKE2FS = shutil.which("mke2fs", path="/usr/sbin:/sbin:/usr/bin:/bin")
@@ -123,6 +123,77 @@ def test_the_full_guest_gets_the_arguments_by_its_command_line(provisioned: Path
 def test_an_argument_that_a_command_line_cannot_carry_is_refused(provisioned: Path, argument: str) -> None:
     with pytest.raises(InvocationFailed, match="cannot carry the payload argument"):
         guests.minimal(provisioned).command(["--name", argument])
+
+
+def test_as_many_arguments_as_a_kernel_passes_on_are_carried(provisioned: Path) -> None:
+    guest = guests.minimal(provisioned)
+    assert guest.command(["--look"] * 29).count("--look") == 29
+    with pytest.raises(InvocationFailed, match="passes fewer than 32 arguments to its first process, 32 were given"):
+        guest.command(["--look"] * 30)
+    assert guests.full(provisioned).command(["--look"] * 30).count("--look") == 30
+
+
+def members(archive: bytes) -> dict[str, tuple[int, bytes]]:
+    """Read archives of the kernel's format that follow each other: name → mode and content, the first that is met."""
+    found: dict[str, tuple[int, bytes]] = {}
+    at = 0
+    while at < len(archive):
+        assert archive[at : at + 6] == b"070701"
+        fields = [int(archive[at + 6 + 8 * index : at + 14 + 8 * index], 16) for index in range(13)]
+        mode, size, name_size = fields[1], fields[6], fields[11]
+        name = archive[at + 110 : at + 110 + name_size - 1].decode()
+        begin = (at + 110 + name_size + 3) // 4 * 4
+        found.setdefault(name, (mode, archive[begin : begin + size]))
+        at = (begin + size + 3) // 4 * 4
+    return found
+
+
+def folder_of(path: Path) -> Path:
+    (path / "bin").mkdir(parents=True)
+    (path / "bin/program").write_bytes(b"a program")
+    (path / "bin/program").chmod(0o755)
+    (path / "empty").touch(mode=0o644)
+    return path
+
+
+def test_a_folder_follows_the_bits_of_the_minimal_guest(provisioned: Path, tmp_path: Path) -> None:
+    guest = guests.minimal(provisioned)
+    folder = folder_of(tmp_path / "f")
+    given = guests.with_folders(guest, {"tools": folder}, 256 * 2**20)
+    whole, plain = given.initrd.read_bytes(), guest.initrd.read_bytes()
+    assert whole.startswith(plain)
+    added = members(whole[len(plain) :])
+    assert added["tools/bin/program"] == (0o100755, b"a program")
+    assert added["tools/empty"] == (0o100644, b"")
+    assert added["tools/bin"][0] == 0o040755
+    assert members(whole)["tare-payload"][1] == images.payload(provisioned).path.read_bytes()
+    assert given.digests["initrd"] == images.sha256(whole) != guest.digests["initrd"]
+    assert given.digests["payload"] == guest.digests["payload"]
+    assert guests.with_folders(guest, {"tools": folder}, 256 * 2**20) == given
+
+
+def test_of_folders_only_the_last_archive_is_kept(provisioned: Path, tmp_path: Path) -> None:
+    guest = guests.minimal(provisioned)
+    folder = folder_of(tmp_path / "f")
+    first = guests.with_folders(guest, {"tools": folder}, 256 * 2**20)
+    (folder / "bin/program").write_bytes(b"another")
+    second = guests.with_folders(guest, {"tools": folder}, 256 * 2**20)
+    assert second.initrd.is_file()
+    assert not first.initrd.exists()
+    assert guest.initrd.is_file()
+
+
+def test_a_guest_that_cannot_take_a_folder_says_so(provisioned: Path, tmp_path: Path) -> None:
+    guest, folder = guests.minimal(provisioned), folder_of(tmp_path / "f")
+    assert guests.with_folders(guest, {}, 1) is guest
+    with pytest.raises(
+        NotApplicable, match=r"the full guest .* takes no folder of the host \(tools\); use guest=minimal"
+    ):
+        guests.with_folders(guests.full(provisioned), {"tools": folder}, 256 * 2**20)
+    with pytest.raises(
+        NotApplicable, match="a machine of 67108864 bytes cannot unpack the folders tools; give it memory_bytes="
+    ):
+        guests.with_folders(guest, {"tools": folder}, 64 * 2**20)
 
 
 def test_what_was_not_provisioned_is_said_with_its_remedy(built_state: Path) -> None:

@@ -1,0 +1,175 @@
+"""The compute procedure over the fake engine: order, every number, and every way in which one can be missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench import plan, runner, store
+from bench.engines.base import Instance, Job
+from bench.engines.fake import Fake
+from bench.errors import TargetUnavailable
+from bench.lab import images, tools
+from bench.model import Scenario, Status
+from bench.procedures import compute
+from bench.workloads import payload, sysbench
+from tests.fakes import FakeLab, context, small
+
+DATA = Path(__file__).parents[1] / "data/sysbench"
+FOLDER = images.Artifact(Path("/nonexistent"), "ab" * 32)
+Speech = Callable[[Job], list[str]]
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
+    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
+    monkeypatch.setattr(tools, "folder", lambda _: FOLDER)
+    made = FakeLab(tmp_path / "s")
+    yield made
+    made.journal.close(done=True)
+
+
+def scenario(*targets: str, **changes: object) -> Scenario:
+    one = small(list(targets) or ["fake"], **{"blocks": 2, "warmup_blocks": 0, "timeout_s": 5.0, **changes})
+    return dataclasses.replace(one, procedure="compute", params={})
+
+
+def whole(job: Job) -> list[str]:
+    """What a payload with that job says."""
+    said: list[str] = []
+    words = list(job.arguments)
+    for word, value in itertools.pairwise(words):
+        if word == "--loop":
+            said += [f"B {value.split(':')[0]}", f"C {value.split(':')[0]} 640"]
+    for test in [word for word in words if word in sysbench.TESTS]:
+        text = (DATA / f"{test}.txt").read_text(encoding="utf-8")
+        said += ["B run", *(f"O {line}" for line in text.splitlines() if line), "C run 0"]
+    return said
+
+
+def speaking(monkeypatch: pytest.MonkeyPatch, speech: Speech) -> list[Job]:
+    """Have every fake instance say what its job asks for; the jobs are returned as they come."""
+    jobs: list[Job] = []
+    create, start = Fake.create, Fake.start
+
+    def note(self: Fake, job: Job) -> Instance:
+        jobs.append(job)
+        instance = create(self, job)
+        instance.handle["job"] = job
+        return instance
+
+    def speak(self: Fake, instance: Instance) -> None:
+        start(self, instance)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.connect(str(instance.handle["events"]))
+            for line in speech(instance.handle["job"]):
+                sock.send(f"{line}\n".encode())
+
+    monkeypatch.setattr(Fake, "create", note)
+    monkeypatch.setattr(Fake, "start", speak)
+    return jobs
+
+
+def run(folder: Path, one: Scenario, lab: FakeLab) -> tuple[pd.DataFrame, pd.DataFrame]:
+    with context(folder, one, lab) as ready:
+        runner.execute(ready, plan.build([one], 1), lambda *_: None)
+    found = store.load(folder / "r1")
+    return store.measurements(found), store.outcomes(found)
+
+
+def test_every_number_is_there_with_its_proof(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    speaking(monkeypatch, whole)
+    numbers, outcomes = run(tmp_path, scenario(), lab)
+    assert set(outcomes["status"]) == {Status.OK}
+    assert set(numbers["metric"]) == {
+        "compute.cpu_events_per_s",
+        "compute.memory_bytes_per_s",
+        "compute.rounds_per_s",
+        "compute.syscall_s",
+    }
+    calls = numbers[numbers["metric"] == "compute.syscall_s"]["params"]
+    assert {params.split('"')[3] for params in calls} == {"getpid", "open", "read", "futex"}
+    assert (numbers["value"] > 0).all()
+    assert all(found["tools"] == FOLDER.digest for found in outcomes["evidence"])
+    assert all(found["sysbench"] == "sysbench 1.0.20" for found in outcomes["evidence"])
+
+
+def test_no_loop_and_no_test_is_always_first(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = speaking(monkeypatch, whole)
+    _, outcomes = run(tmp_path, scenario("fake", "fake:copy=1"), lab)
+    first = [job.arguments[1].split(":")[0] for job in jobs]
+    assert first == ["getpid", "getpid", "open", "open"], "all targets of a block have the same order"
+    assert len(set(outcomes["notes"].map(lambda notes: notes["order"]))) == 2
+    turns = [compute.order(block) for block in range(10)]
+    for loop in payload.LOOPS:
+        assert [names.index(loop) for names, _ in turns].count(0) == 2
+    assert [tests[0] for _, tests in turns].count("cpu") == 5
+
+
+def test_the_program_comes_in_a_read_only_folder(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = speaking(monkeypatch, whole)
+    run(tmp_path, scenario(), lab)
+    [bind] = jobs[0].binds
+    assert (bind.name, bind.source, bind.read_only) == ("tools", FOLDER.path, True)
+    assert jobs[0].command(inside=True).count("/tools/bin/sysbench") == 2
+    assert "--time=1" in jobs[0].arguments
+
+
+def test_without_sysbench_the_loops_are_measured_and_the_rest_is_absent(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(_: Path) -> images.Artifact:
+        raise TargetUnavailable("the program 'sysbench' is not on PATH", "run 'tare provision tools' as root")
+
+    monkeypatch.setattr(tools, "folder", missing)
+    speaking(monkeypatch, whole)
+    numbers, outcomes = run(tmp_path, scenario(), lab)
+    assert set(outcomes["status"]) == {Status.OK}
+    assert set(numbers["metric"]) == {"compute.rounds_per_s", "compute.syscall_s"}
+    assert all("run 'tare provision tools' as root" in flags[0] for flags in outcomes["flags"])
+
+
+def broken(part: str, instead: str = "") -> Speech:
+    return lambda job: [line.replace(part, instead) for line in whole(job) if instead or part not in line]
+
+
+@pytest.mark.parametrize(
+    ("speech", "expected"),
+    [
+        (broken("C futex"), (Status.TIMEOUT, "'C ' did not come")),
+        (broken("B open"), (Status.FAILED, "the loop 'open' gave no count")),
+        (broken("C read 640", "C read 0"), (Status.FAILED, "the loop 'read' gave no count")),
+        (broken("C run 0", "C run 139"), (Status.FAILED, "sysbench cpu did not end with status 0")),
+        (broken("block size"), (Status.FAILED, "did not say its block size")),
+        (broken("total number of events"), (Status.FAILED, "did not say each of")),
+        (lambda _: [], (Status.TIMEOUT, "'C ' did not come")),
+    ],
+)
+def test_what_is_not_said_is_a_failure_and_no_number(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, speech: Speech, expected: tuple[Status, str]
+) -> None:
+    speaking(monkeypatch, speech)
+    numbers, outcomes = run(tmp_path, scenario(blocks=1, timeout_s=0.3), lab)
+    assert outcomes["status"].tolist() == [expected[0]]
+    assert expected[1] in outcomes["reason"][0]
+    assert numbers.empty
+
+
+@pytest.mark.parametrize("fail", ["create", "start", "ready", "dies", "evidence", "mismatch", "stop", "delete", "bug"])
+def test_each_failure_of_an_engine_is_an_outcome_and_the_others_go_on(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, fail: str
+) -> None:
+    speaking(monkeypatch, lambda job: [] if fail in ("ready", "dies") else whole(job))
+    one = scenario("fake", f"fake:fail={fail}", blocks=1, timeout_s=0.5 if fail == "ready" else 5.0)
+    numbers, outcomes = run(tmp_path, one, lab)
+    bad = outcomes[outcomes["target"] == f"fake:fail={fail}"]
+    assert bad["status"].tolist() == [Status.TIMEOUT if fail == "ready" else Status.FAILED]
+    if fail not in ("ready", "dies"):
+        assert outcomes[outcomes["target"] == "fake"]["status"].tolist() == [Status.OK]
+        assert set(numbers["target"]) == {"fake"}
