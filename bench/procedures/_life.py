@@ -97,4 +97,4 @@ def at(place: Place, **params: Any) -> Place:
 def without_names(place: Place, value: str) -> str:
     """Put placeholders where this instance's own names stand: evidence of the same kind reads the same every time."""
     value = re.sub(re.escape(place.name) + r"(-[a-z0-9]+)*\b", "NAME", value).replace(place.lab.short_id, "RUN")
-    return re.sub(r"/[0-9a-f]{64}\b", "/ID", value)
+    return re.sub(r"([/-])[0-9a-f]{64}\b", r"\1ID", value)
