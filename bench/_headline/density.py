@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RULES = {
-    "asked": "all that were asked for",
+    "asked": "all asked for",
     "memory": "the memory floor",
     "latency": "slow starts",
     "failure": "a failed launch",
@@ -45,7 +45,7 @@ def _reached(rows: Sequence[Summary], outcomes: pd.DataFrame | None) -> list[str
     """Return number, targets and reason; targets that share both are told together."""
     groups: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        groups.setdefault((format_value(row.median, "count"), _stop(row.target, outcomes)), []).append(row.target)
+        groups.setdefault((f"{row.median:.0f}", _stop(row.target, outcomes)), []).append(row.target)
     return [
         f"{number} of {'each of ' if len(names) > 1 else ''}{joined(names, 12)}{stop}"
         for (number, stop), names in groups.items()

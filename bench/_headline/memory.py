@@ -51,7 +51,8 @@ def _variant(row: Summary) -> str:
 
 def _rest(summaries: Sequence[Summary], rows: Sequence[Summary]) -> str:
     """Say how much of what was taken is in no column, for the target where it is most."""
-    shares = [row for row in told(summaries, "memory.unexplained_ratio") if row.target in {one.target for one in rows}]
+    given = {name: value for name, value in rows[0].params.items() if name != "column"}
+    shares = told(summaries, "memory.unexplained_ratio", given)
     if not shares:
         return ""
     worst = max(shares, key=lambda row: abs(row.median or 0.0))

@@ -86,7 +86,10 @@ def _words(data: ScenarioData, *, brief: bool) -> Grid:
     said = {row: lookup.said(data, row) for row in data.invoked}
     known = {name for found in said.values() for name in found} - {"rule"}
     names = sorted(known, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))[: 1 if brief else None]
-    heads = [Column("Rule", numeric=False), *(Column(name.replace("_", " "), numeric=False) for name in names)]
+    heads = [
+        Column("Rule", numeric=False),
+        *(Column(name.capitalize().replace("_", " "), numeric=False) for name in names),
+    ]
     rows: list[tuple[Row, list[Cell]]] = []
     for row, found in said.items():
         if found:

@@ -147,7 +147,11 @@ def _how(data: ScenarioData) -> Grid:
     said = {row: lookup.said(data, row) for row in data.invoked if row.target != NULL and limit_of(row) != FREE}
     known = dict.fromkeys(name for found in said.values() for name in found)
     names = sorted(known, key=lambda name: _SAID.get(name, len(_SAID)))
-    heads = [*(Column(name.replace("_", " "), numeric=False) for name in names), Column("watched for"), *cells.COUNTS]
+    heads = [
+        *(Column(name.capitalize().replace("_", " "), numeric=False) for name in names),
+        Column("watched for"),
+        *cells.COUNTS,
+    ]
     rows: list[tuple[Row, list[Cell]]] = []
     for row, found in said.items():
         main = data.summary(row, ACHIEVED)

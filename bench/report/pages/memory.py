@@ -54,7 +54,7 @@ class Share:
 def tables(data: ScenarioData, width: int | None = None) -> list[Grid]:
     """Return the tables; a terminal gets the columns and how well the line fits."""
     if width is not None:
-        return cells.some([_slopes(data, _BRIEF, brief=True), _fits(data, brief=True)])
+        return cells.some([_slopes(data, _BRIEF), _fits(data, brief=True)])
     every = [name for name, _ in _COLUMNS]
     return cells.some([_slopes(data, every), _fits(data), _components(data), _kernel(data)])
 
@@ -149,16 +149,15 @@ def _middle(blocks: dict[int, dict[float, float]], grid: dict[int, set[float]]) 
     return float(np.median(lines)) if lines else None
 
 
-def _slopes(data: ScenarioData, columns: Sequence[str], *, brief: bool = False) -> Grid:
+def _slopes(data: ScenarioData, columns: Sequence[str]) -> Grid:
     shown = [(name, title) for name, title in _COLUMNS if name in columns]
     heads = [Column(title, "fit's 95 %" if name == "available" else "") for name, title in shown]
-    heads += [Column(f"× {data.baseline}", cells.CI), *(cells.COUNTS[:1] if brief else cells.COUNTS)]
+    heads += [Column(f"× {data.baseline}", cells.CI), *cells.COUNTS[:1]]
     rows: list[tuple[Row, list[Cell]]] = []
     for row in data.invoked:
         main = slope(data, row)
         made = [_slope_cell(data, row, name) for name, _ in shown]
-        counts = [cells.counts(data, row, main)] if brief else cells.counted(data, row, main)
-        rows.append((row, [*made, ratio_cell(main, data.baseline), *counts]))
+        rows.append((row, [*made, ratio_cell(main, data.baseline), cells.counts(data, row, main)]))
     return cells.grid("What each further instance takes", heads, rows, note=_NOTE)
 
 
@@ -202,7 +201,9 @@ def _fit(data: ScenarioData, row: Variant) -> list[Cell]:
 
 
 def _share(share: float | None, *, flagged: bool) -> str:
-    return "" if share is None else cells.minus(f"{'! ' * flagged}{100 * share:.1f} %")
+    if share is None:
+        return ""
+    return cells.minus(f"{'! ' * flagged}{round(100 * share, 1) + 0.0:.1f} %")  # + 0.0: there is no negative zero
 
 
 def _last(data: ScenarioData, row: Variant, metric: str) -> Summary | None:

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 
 from bench.report import svg
 from bench.report.data import ScenarioData
-from bench.report.plots import cpu, ladder, ratio, series, spread
+from bench.report.plots import compute, cpu, density, ladder, limits, memory, namespaces, ratio, series, spread, stack
+
+_DRAWN: Mapping[str, Callable[[ScenarioData, str], list[svg.Plot | None]]] = {
+    "memory": memory.figures,
+    "density": density.figures,
+    "stack": stack.figures,
+    "namespaces": namespaces.figures,
+    "limits": limits.figures,
+    "compute": compute.figures,
+}
+"""Procedures with figures of their own; the others have the usual ones."""
 
 
 def figures(data: ScenarioData, prefix: str = "") -> list[svg.Plot]:
     """Draw what the scenario's numbers allow; names are ``PREFIX SCENARIO KIND [METRIC]`` joined by dashes."""
     stem = slug(f"{prefix}-{data.name}" if prefix else data.name)
+    return [plot for plot in _DRAWN.get(data.procedure, _usual)(data, stem) if plot]
+
+
+def _usual(data: ScenarioData, stem: str) -> list[svg.Plot | None]:
     made = [ladder.draw(data, f"{stem}-ladder")]
     for metric in data.primary:
         end = "" if len(data.primary) == 1 else f"-{slug(metric)}"
@@ -20,8 +35,7 @@ def figures(data: ScenarioData, prefix: str = "") -> list[svg.Plot]:
             spread.draw(data, metric, f"{stem}-spread{end}"),
             series.draw(data, metric, f"{stem}-series{end}"),
         ]
-    made.append(cpu.draw(data, f"{stem}-cpu"))
-    return [plot for plot in made if plot]
+    return [*made, cpu.draw(data, f"{stem}-cpu")]
 
 
 def slug(text: str) -> str:

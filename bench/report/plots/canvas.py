@@ -22,6 +22,9 @@ from bench.units import format_value
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.axis import XAxis, YAxis
+
+Side = Literal["x", "y"]
 
 WIDTH = 7.7
 ROW = 0.40
@@ -109,7 +112,7 @@ def layout(variants: Sequence[Row], cells: Sequence[Cell]) -> Layout:
     details = [wrap(item.details, _LABEL, 3) for item in variants]
     widths = [len(shorten(item.name, 22)) * TEXT_PT * 0.7 for item in variants]
     widths += [len(line) * SMALL_PT * 0.62 for lines in details for line in lines]
-    right = max(17, *(len(cell.detail) for cell in cells)) * SMALL_PT * 0.62
+    right = max((17, *(len(cell.detail) for cell in cells))) * SMALL_PT * 0.62
     return Layout((max(widths) + 12) / _PER_INCH, right / _PER_INCH, ROW + 0.12 * max(0, max(map(len, details)) - 1))
 
 
@@ -182,45 +185,51 @@ def note(
     )
 
 
-def scale(target: Axes, values: Sequence[float], unit: str) -> str:
-    """Set the x axis for the values, logarithmic where they span more than a factor of four; say which it became."""
+def scale(target: Axes, values: Sequence[float], unit: str, *, side: Side = "x", ticks: int = 5) -> str:
+    """Set an axis for the values, logarithmic where they span more than a factor of four; say which it became."""
     low, high = min(values), max(values)
     if low > 0 and high / low > 4:
         pad = (high / low) ** 0.06
-        target.set_xscale("log")
-        target.set_xlim(low / pad, high * pad)
-        target.xaxis.set_major_locator(_log_locator(high / low, unit))
-        target.xaxis.set_minor_locator(NullLocator())
-        target.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, unit)))
+        axis = _axis(target, side)
+        target.set(**{f"{side}scale": "log", f"{side}lim": (low / pad, high * pad)})
+        axis.set_major_locator(_log_locator(high / low, unit, ticks))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, unit)))
         return "logarithmic"
     pad = (high - low) * 0.06 or abs(high) * 0.05 or 1.0
-    linear(target, low - pad, high + pad, unit)
+    linear(target, low - pad, high + pad, unit, side=side, ticks=ticks)
     return "linear"
 
 
-def _log_locator(span: float, unit: str) -> LogLocator:
+def _axis(target: Axes, side: Side) -> XAxis | YAxis:
+    return target.xaxis if side == "x" else target.yaxis
+
+
+def _log_locator(span: float, unit: str, ticks: int) -> LogLocator:
     """Return ticks at powers of ten, between them at 2 and 5 where few fit; for bytes at powers of two."""
     if unit.startswith("bytes"):
-        return LogLocator(base=2.0 ** math.ceil(math.log2(span) / 7), numticks=20)
-    return LogLocator(subs=(1.0,) if span > 100 else (1.0, 2.0, 5.0))
+        return LogLocator(base=2.0 ** math.ceil(math.log2(span) / (ticks + 2)), numticks=20)
+    if ticks < 5 and span > 10**ticks:
+        return LogLocator(base=10.0 ** math.ceil(math.log10(span) / ticks), numticks=20)
+    return LogLocator(subs=(1.0,) if span > 100 else (1.0, 2.0, 5.0) if ticks > 4 or span < 10 else (1.0, 3.0))
 
 
-def linear(target: Axes, low: float, high: float, unit: str) -> None:
-    """Set a linear x axis, every tick with the prefix of the largest value."""
+def linear(target: Axes, low: float, high: float, unit: str, *, side: Side = "x", ticks: int = 5) -> None:
+    """Set a linear axis, every tick with the prefix of the largest value."""
     largest = max(abs(low), abs(high)) or 1.0
     number, _, name = ("1", "", "") if unit == "ratio" else format_value(largest, unit, 6).partition(" ")
     factor = 1.0 if unit == "ratio" else largest / abs(float(number))
     ending = "×" if unit == "ratio" else f" {name}" if name else ""
-    rough = (high - low) / factor / 5
+    rough = (high - low) / factor / ticks
     ten = 10.0 ** math.floor(math.log10(rough))
     step = next(ten * step for step in _STEPS if ten * step >= rough * 0.999)
-    target.set_xlim(low, high)
-    target.xaxis.set_major_locator(MultipleLocator(step * factor))
-    target.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value / factor, ending, step)))
+    target.set(**{f"{side}lim": (low, high)})
+    _axis(target, side).set_major_locator(MultipleLocator(step * factor))
+    _axis(target, side).set_major_formatter(FuncFormatter(lambda value, _: _plain(value / factor, ending, step)))
 
 
 def _plain(value: float, ending: str, step: float) -> str:
-    return "0" if abs(value) < step / 2 and ending != "×" else f"{value:.4g}{ending}"
+    return "0" if abs(value) < step / 2 and ending != "×" else f"{value:.6g}{ending}".replace("-", "−")
 
 
 def mark(

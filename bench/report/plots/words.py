@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bench.model import Summary
 from bench.report.data import ScenarioData, Variant
@@ -32,3 +32,13 @@ def many(names: Sequence[str], most: int = 4) -> str:
     """Join names: ``a``, ``a and b``, ``a, b and c``."""
     shown = list(names[:most]) + ([f"{len(names) - most} more"] if len(names) > most else [])
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def plural_blocks(counts: Iterable[int]) -> str:
+    """Say how many blocks stand behind the numbers of a figure: ``n = 6 to 8 blocks``."""
+    found = sorted(set(counts))
+    if not found:
+        return "No values."
+    if len(found) == 1:
+        return f"n\u00a0=\u00a0{found[0]} {'block' if found[0] == 1 else 'blocks'}."
+    return f"n\u00a0=\u00a0{found[0]} to {found[-1]} blocks."
