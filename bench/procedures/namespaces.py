@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator, Mapping
 
 from bench import proc
-from bench.clock import Channel
+from bench.clock import Channel, now_s
 from bench.engines.base import Instance
 from bench.lab import images
 from bench.procedures import _life
@@ -29,9 +29,10 @@ def measure(place: Place) -> Reading:
     values, evidence, notes = _proof(place)
     if place.engine.target.engine != "host":
         return Reading(values, evidence, notes=notes)
+    deadline = now_s() + place.timeout_s
     with place.account.engine():
-        found, more = _costs(place)
-        rates, flags = _rates(place, more)
+        found, more = _costs(place, deadline)
+        rates, flags = _rates(place, deadline, more)
     return Reading(values, evidence, tuple(flags), (*found, *rates), {**notes, **more})
 
 
@@ -50,19 +51,19 @@ def _look(place: Place, instance: Instance, channel: Channel) -> dict[str, str]:
     return payload.look(channel.lines)
 
 
-def _costs(place: Place) -> tuple[list[Value], dict[str, str]]:
+def _costs(place: Place, deadline: float) -> tuple[list[Value], dict[str, str]]:
     """Return each kind's costs, and in words what was refused and what ``all`` is made of."""
     seed = _random(place).randrange(1, 2**32)
-    found = spaces.costs(_run(place, *spaces.cost_arguments(int(place.params["rounds"]), seed)))
+    found = spaces.costs(_run(place, deadline, *spaces.cost_arguments(int(place.params["rounds"]), seed)))
     values = [Value("namespace.create_s", value, {"kind": kind}) for kind, value in found.create_s.items()]
     values += [Value("namespace.destroy_s", value, {"kind": kind}) for kind, value in found.destroy_s.items()]
-    notes = {"all": " ".join(spaces.everything(_run(place, "all"))) or "nothing"}
+    notes = {"all": " ".join(spaces.everything(_run(place, deadline, "all"))) or "nothing"}
     if found.refused:
         notes["refused"] = spaces.listed(found.refused)
     return values, notes
 
 
-def _rates(place: Place, notes: dict[str, str]) -> tuple[list[Value], list[str]]:
+def _rates(place: Place, deadline: float, notes: dict[str, str]) -> tuple[list[Value], list[str]]:
     """Return the rates of each kind at each number of workers, in a random order; what was refused goes to the notes."""
     order = [(kind, multiple) for kind in spaces.KINDS for multiple in workers()]
     _random(place).shuffle(order)
@@ -71,7 +72,7 @@ def _rates(place: Place, notes: dict[str, str]) -> tuple[list[Value], list[str]]
     undrained = set()
     for kind, multiple in order:
         arguments = spaces.rate_arguments(kind, workers()[multiple], int(place.params["rounds"]))
-        found = spaces.rate(_run(place, *arguments))
+        found = spaces.rate(_run(place, deadline, *arguments))
         values += _of_rate(kind, multiple, found)
         if found.refused:
             refused[kind] = found.refused
@@ -98,9 +99,9 @@ def workers() -> dict[float, int]:
     return {multiple: count for multiple, count in found.items() if count}
 
 
-def _run(place: Place, *arguments: str) -> str:
+def _run(place: Place, deadline: float, *arguments: str) -> str:
     program = str(images.spaces(place.lab.paths.state))
-    return proc.run([program, *arguments], timeout_s=place.timeout_s).check().stdout
+    return proc.run([program, *arguments], timeout_s=deadline - now_s()).check().stdout
 
 
 def _random(place: Place) -> random.Random:

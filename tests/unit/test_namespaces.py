@@ -184,6 +184,16 @@ def test_a_program_that_fails_is_a_failure_and_no_number(
     assert numbers.empty
 
 
+@pytest.mark.usefixtures("as_host")
+def test_all_that_is_timed_has_one_time_limit(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    speaking(monkeypatch, lambda _: SEEN)
+    one = dataclasses.replace(scenario(timeout_s=0.5), params={"rounds": (100_000,)})
+    numbers, outcomes = run(tmp_path, one, lab)
+    assert outcomes["status"].tolist() == [Status.TIMEOUT]
+    assert "still runs after" in outcomes["reason"][0]
+    assert numbers.empty
+
+
 @pytest.mark.parametrize(
     ("cpus", "expected"),
     [
