@@ -80,6 +80,8 @@ def test_a_limit_holds(limited: Limited, limit: str) -> None:
             f"\n{limited.place.engine.target.text} {limit}: {ratios[-1]:.3f} of {found.notes['asked']}; {found.flags}"
         )
     assert any(name.startswith("limit ") for name in found.evidence), "the limit was not read back"
+    if any("the CPU was busy" in flag for flag in found.flags):  # others had it, so nothing is known of the lower end
+        low = 0.0
     assert low <= ratios[-1] <= high
     assert limited.place.settled(before) == {}
 
