@@ -21,6 +21,8 @@ from bench.model import Scenario
 class FakeLab:
     """Folders and a journal; what is left behind is what the test says."""
 
+    cgroup_path = ""
+
     def __init__(self, state: Path) -> None:
         self.short_id = "fa4e"
         self.paths = Paths.of(self.short_id, state)

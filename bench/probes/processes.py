@@ -106,7 +106,7 @@ def classify(comm: str, argv: bytes, *, daemon: bool) -> str:
         return "shim"
     if comm.startswith("qemu-system"):
         return "vmm"
-    if "runsc" in program:
+    if "runsc" in program or (comm == "exe" and not argv):  # … whose copies under ptrace clear their arguments
         return "sandbox+gofer"
     if comm in _NAMES:
         return _NAMES[comm]
@@ -144,7 +144,7 @@ def parse_guest(text: bytes, declared: int) -> Shares | None:
     ``None`` when there is none: then the guest's memory cannot be told from the VMM's own.
     """
     for fields in _mappings(text):
-        if fields.get("Size") == declared:
+        if fields.get("Size") == declared and "Private_Dirty" in fields:  # a whole entry
             pss = fields["Pss"]  # a guest's memory has no file behind it: anonymous, or shared memory
             return Shares(pss, fields["Rss"], _unique(fields), pss, 0)
     return None

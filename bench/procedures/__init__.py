@@ -53,7 +53,7 @@ _SIZE = {
 _TOUCH = {"touch_bytes": Param(0, "memory that the payload writes to before it is ready, bytes")}
 _CONCURRENCY = {"concurrency": Param(1.0, "instances started at once, in multiples of the CPUs", minimum=0.01)}
 
-_MACHINES = {"machines": Param(8, "the same for virtual machines, each of which boots a kernel", minimum=2)}
+_MACHINES = {"machines": Param(4, "the same for virtual machines, each of which boots a kernel", minimum=2)}
 
 PROCEDURES: dict[str, Procedure] = {
     "startup": Procedure(

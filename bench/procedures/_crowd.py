@@ -16,11 +16,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from bench.clock import Channel, now_s, sleep_s
 from bench.engines import base
-from bench.engines.base import Engine, Instance, Job
+from bench.engines.base import Instance, Job
 from bench.errors import InvocationFailed, TareError
 from bench.lab import cgroups
 from bench.model import Phase
@@ -192,7 +192,7 @@ class Crowd:
         member = Member(job, channels.enter_context(self.place.hub.channel(job.events, self.place.engine.channel)))
         try:
             member.request_s = now_s()
-            member.instance = instance = _start(self.place.engine, job)
+            member.instance = instance = base.launch(self.place.engine, job)
             member.channel.wait(Phase.READY, max(0.0, self.deadline_s - now_s()), lambda: self._why_not(instance))
         except Exception as error:  # noqa: BLE001 - one that fails, in whatever way, must not lose the others
             member.error = error
@@ -216,7 +216,7 @@ class Crowd:
             for member in self.members:
                 member.channel.ask()
             return "the payload answered over its serial port"
-        every = self.pids() or cgroups.pids_of(self.place.lab.cgroup_path)
+        every = cgroups.pids_of(self.place.lab.cgroup_path) if self._inside() else self.pids()
         asked = [pid for pid in every if processes.is_payload(pid)]
         for pid in asked:
             with contextlib.suppress(ProcessLookupError):
@@ -341,15 +341,6 @@ def _own_descriptor_limit() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-
-
-def _start(engine: Engine, job: Job) -> Instance:
-    """Create and start an instance, in one go where the engine can."""
-    if (launch := getattr(base, "launch", None)) is not None:
-        return cast("Instance", launch(engine, job))
-    instance = engine.create(job)
-    engine.start(instance)
-    return instance
 
 
 def _lives(member: Member) -> bool:

@@ -20,7 +20,7 @@ from bench.procedures._crowd import Crowd
 from bench.procedures.base import Place, Reading, Value
 from bench.units import format_value
 
-_SETTLE_S = 10.0
+_SETTLE_S = 5.0
 _ENOUGH = 50
 """From so many instances on a remainder of more than a tenth is flagged: below, the host's noise is as large as they are."""
 _REMAINDER = 0.10
@@ -55,7 +55,8 @@ def measure(place: Place) -> Reading:
         ramp.notes["probe"] = _prove_alive(crowd)
     _judge(ramp, top)
     rows = [value for at, one in zip(ramp.at, ramp.added, strict=True) for value in _rows(at, one)]
-    return Reading(_at_the_top(ramp), ramp.evidence, tuple(ramp.flags), (*rows, *_lines(ramp)), ramp.notes)
+    series = (*rows, *_at_the_top(ramp), *_lines(ramp))
+    return Reading({}, ramp.evidence, tuple(ramp.flags), series, ramp.notes)
 
 
 def _baseline(place: Place) -> _Ramp:
@@ -128,9 +129,9 @@ def _ratio(one: Added) -> float | None:
     return one.unexplained / one.taken if one.taken > 0 else None
 
 
-def _at_the_top(ramp: _Ramp) -> dict[str, float]:
+def _at_the_top(ramp: _Ramp) -> tuple[Value, ...]:
     ratio = _ratio(ramp.added[-1])
-    return {} if ratio is None else {"memory.unexplained_ratio": ratio}
+    return () if ratio is None else (Value("memory.unexplained_ratio", ratio, {"instances": ramp.at[-1]}),)
 
 
 def _rows(at: int, one: Added) -> Iterator[Value]:
