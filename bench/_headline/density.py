@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench._headline.words import first_kind, joined, nothing, told
+from bench._headline.words import blocks, first_kind, joined, nothing, told
 from bench.model import Status, Summary
 from bench.units import format_value, significant
 
@@ -71,7 +71,8 @@ def _slopes(summaries: Sequence[Summary], rows: Sequence[Summary]) -> str:
     found.sort(key=lambda row: row.median or 0.0)
     ends = found if len(found) < 2 else [found[0], found[-1]]
     texts = [f"{format_value(row.median, row.unit)} ({row.target})" for row in ends]
-    return "Each further instance takes " + (texts[0] if len(texts) == 1 else f"between {texts[0]} and {texts[1]}")
+    several = f"between {texts[0]} and {texts[-1]}" if len(texts) > 1 else texts[0]
+    return f"Each further instance takes {several}{blocks(found)}"
 
 
 def _further(summaries: Sequence[Summary], rows: Sequence[Summary]) -> str:

@@ -80,8 +80,9 @@ def counts(data: ScenarioData, row: Variant, found: Summary | None) -> Cell:
 
 
 def some(grids: Iterable[Grid]) -> list[Grid]:
-    """Leave out tables without rows, and of each table the columns in which nothing stands."""
-    return [_filled(item) for item in grids if item.rows]
+    """Leave out tables without rows or with nothing but counts, and of each table the columns in which nothing stands."""
+    filled = [_filled(item) for item in grids if item.rows]
+    return [item for item in filled if any(column not in COUNTS for column in item.columns[1:])]
 
 
 def _filled(item: Grid) -> Grid:
