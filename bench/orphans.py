@@ -17,6 +17,11 @@ from bench import proc
 
 _PR_SET_CHILD_SUBREAPER = 36
 _IDLE_S = 0.02
+_LAST_THREAD_S = 1.0
+"""How long the threads of a process may outlive its first one, whose end shows already: until the last has ended there
+is no status. gVisor has dozens, and the last ends some milliseconds later."""
+_COLLECTING = threading.Lock()
+"""Held from the collection of an orphan until its end is noted."""
 _ends: dict[int, int] = {}
 """How collected orphans ended: pid → exit status, or minus the signal."""
 
@@ -41,13 +46,17 @@ def adopted() -> Iterator[None]:
 
 def end_of(pid: int) -> str:
     """Say how an orphan ended: ``ended with status 3``, or just ``has ended`` when nobody saw it."""
-    status = _ends.get(pid)
+    if pid not in _ends:
+        proc.wait_until_gone({pid}, _LAST_THREAD_S)
+    with _COLLECTING:
+        status = _ends.get(pid)
     if status is None:
         with contextlib.suppress(ChildProcessError):  # it may be dead and not collected yet
             seen = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if seen is not None:
                 status = seen.si_status if seen.si_code == os.CLD_EXITED else -seen.si_status
-        status = _ends.get(pid, status)
+        with _COLLECTING:  # … or collected in between
+            status = _ends.get(pid, status)
     return "has ended" if status is None else f"ended with {proc.describe_status(status)}"
 
 
@@ -75,7 +84,7 @@ def _collect_one(pid: int, others: set[int]) -> bool:
     with proc.STARTING:  # a child that is just being started is not in RUNNING yet
         if pid in proc.RUNNING or pid in others:
             return False
-    with contextlib.suppress(ChildProcessError):
+    with _COLLECTING, contextlib.suppress(ChildProcessError):
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
             _ends[pid] = os.waitstatus_to_exitcode(status)

@@ -19,7 +19,9 @@ ENGINES: dict[str, str] = {
     "crun": "bench.engines.oci:Oci",
     "runsc": "bench.engines.oci:Oci",
     "containerd": "bench.engines.containerd:Containerd",
+    "cri": "bench.engines.cri:Cri",
     "docker": "bench.engines.docker:Docker",
+    "podman": "bench.engines.podman:Podman",
     "libvirt": "bench.engines.libvirt:Libvirt",
     "fake": "bench.engines.fake:Fake",
 }
@@ -30,12 +32,19 @@ OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "runc": {},
     "crun": {},
     "runsc": {"platform": ("ptrace", "systrap", "kvm")},
-    "containerd": {"snapshotter": ("overlayfs", "native", "btrfs"), "runtime": ("runc", "crun")},
+    "containerd": {"snapshotter": ("overlayfs", "native", "btrfs"), "runtime": ("runc", "crun", "runsc")},
+    "cri": {"endpoint": (), "network": ("bridge", "host"), "runtime": ()},
     "docker": {
         "network": ("bridge", "host", "none"),
         "storage": ("overlay2", "vfs", "fuse-overlayfs", "btrfs"),
-        "runtime": ("runc", "crun"),
+        "runtime": ("runc", "crun", "runsc"),
         "endpoint": ("lab", "system"),
+        "client": ("api", "cli"),
+    },
+    "podman": {
+        "network": ("bridge", "host", "none"),
+        "storage": ("overlay", "vfs"),
+        "runtime": ("crun", "runc"),
     },
     "libvirt": {
         "guest": ("minimal", "full"),

@@ -1,8 +1,7 @@
-"""containerd's gRPC API as far as Tare needs it: messages from a table, calls, errors as sentences.
+"""containerd's gRPC API as far as Tare needs it.
 
 The table holds field names, numbers and types of containerd's API v1 (the ``api/`` folder of its repository), which are
-fixed by its compatibility promise. Nothing is generated, so nothing goes stale with a newer protobuf. Messages carry
-names of our own: names do not travel over the wire, and so nothing clashes with other bindings in the same process.
+fixed by its compatibility promise.
 """
 
 from __future__ import annotations
@@ -10,22 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import tarfile
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-from bench.clock import now_s, sleep_s
-from bench.errors import InvocationFailed, InvocationTimeout
+from bench.engines._grpc import AlreadyExistsError, Connection, Message, NotFoundError, classes
 from bench.lab.images import Image
-
-Message = Any
-"""An instance of a class that is made at import: nothing for a type checker to know."""
-
-_PACKAGE = "tare.containerd"
 
 # Message → fields as name:number[:type]; the type is string unless given, [] is a list, map is string to string.
 _MESSAGES = {
@@ -54,6 +43,7 @@ _MESSAGES = {
     "CreateContainerRequest": "container:1:Container",
     "ContainerResponse": "container:1:Container",
     "ContainerRequest": "id:1",
+    "ListContainersResponse": "containers:1:Container[]",
     "CreateTaskRequest": "container_id:1 rootfs:3:Mount[] stdin:4 stdout:5 stderr:6",
     "CreateTaskResponse": "container_id:1 pid:2:uint32",
     "TaskRequest": "container_id:1 exec_id:2",
@@ -62,6 +52,10 @@ _MESSAGES = {
     "KillRequest": "container_id:1 exec_id:2 signal:3:uint32",
     "WaitResponse": "exit_status:1:uint32",
     "DeleteTaskResponse": "id:1 pid:2:uint32 exit_status:3:uint32",
+    "CreateLeaseRequest": "id:1 labels:3:map",
+    "Lease": "id:1",
+    "CreateLeaseResponse": "lease:1:Lease",
+    "DeleteLeaseRequest": "id:1",
 }
 
 # Call → request, response; the service's package is containerd.services.NAME.v1 with the service's name in lower case.
@@ -74,6 +68,7 @@ _CALLS = {
     "Snapshots/Remove": ("SnapshotRequest", "Empty"),
     "Diff/Apply": ("ApplyRequest", "ApplyResponse"),
     "Containers/Create": ("CreateContainerRequest", "ContainerResponse"),
+    "Containers/List": ("Empty", "ListContainersResponse"),
     "Containers/Get": ("ContainerRequest", "ContainerResponse"),
     "Containers/Delete": ("ContainerRequest", "Empty"),
     "Tasks/Create": ("CreateTaskRequest", "CreateTaskResponse"),
@@ -82,67 +77,17 @@ _CALLS = {
     "Tasks/Kill": ("KillRequest", "Empty"),
     "Tasks/Wait": ("TaskRequest", "WaitResponse"),
     "Tasks/Delete": ("TaskRequest", "DeleteTaskResponse"),
+    "Leases/Create": ("CreateLeaseRequest", "CreateLeaseResponse"),
+    "Leases/Delete": ("DeleteLeaseRequest", "Empty"),
 }
 
-_CLOSE_S = 1.0
-"""How long gRPC's threads may take to end; 4 ms were the most that was seen."""
 _COMMIT = 2
 """``WriteAction``: take the data and finish the blob."""
-
-# One connection in its own right (by default gRPC shares it among channels), without looking for a proxy first.
-_OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
 
 KEEP = {"containerd.io/gc.root": "1970-01-01T00:00:00Z"}
 """What has this label is not collected as garbage; clients hold a lease instead, two more calls for each container."""
 
-
-class NotFoundError(InvocationFailed):
-    """There is no such thing in containerd."""
-
-
-class AlreadyExistsError(InvocationFailed):
-    """There is such a thing already."""
-
-
-_CODES: dict[grpc.StatusCode, type[InvocationFailed]] = {
-    grpc.StatusCode.NOT_FOUND: NotFoundError,
-    grpc.StatusCode.ALREADY_EXISTS: AlreadyExistsError,
-}
-
-
-def _classes() -> dict[str, type[Message]]:
-    file = descriptor_pb2.FileDescriptorProto(name="tare/containerd.proto", package=_PACKAGE, syntax="proto3")
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for text in fields.split():
-            field, number, kind = (*text.split(":"), "string")[:3]
-            _add_field(message, field, int(number), kind)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name in _MESSAGES
-    }
-
-
-def _add_field(message: descriptor_pb2.DescriptorProto, name: str, number: int, kind: str) -> None:
-    proto = descriptor_pb2.FieldDescriptorProto
-    repeated = kind.endswith("[]") or kind == "map"
-    label = proto.LABEL_REPEATED if repeated else proto.LABEL_OPTIONAL
-    field = message.field.add(name=name, number=number, label=label)
-    if kind == "map":  # a list of key-value messages, marked as a map
-        entry = message.nested_type.add(name=f"{name.capitalize()}Entry")
-        entry.options.map_entry = True
-        _add_field(entry, "key", 1, "string")
-        _add_field(entry, "value", 2, "string")
-        kind = f"{message.name}.{entry.name}"
-    kind = kind.removesuffix("[]")
-    if kind[0].isupper():
-        field.type, field.type_name = proto.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
-    else:
-        field.type = proto.Type.Value(f"TYPE_{kind.upper()}")
-
-
-TYPES = _classes()
+TYPES = classes("tare.containerd", _MESSAGES)
 """Message name → class."""
 
 
@@ -151,99 +96,41 @@ def any_of(type_url: str, value: bytes) -> Message:
     return TYPES["Any"](type_url=type_url, value=value)
 
 
-class Api:
+class Api(Connection):
     """A kept-open connection to one containerd, within one of its namespaces.
 
     ``dead`` tells which of the lab's daemons have ended: the reason when nobody answers.
     """
 
-    _open: ClassVar[int] = 0
-    _threads: ClassVar[set[int]] = set()  # those that were there before the first connection
-
     def __init__(self, socket: Path, namespace: str, dead: Callable[[], Mapping[str, str]] = dict) -> None:
-        self._dead = dead
-        self._metadata = (("containerd-namespace", namespace),)
-        Api._threads = Api._threads if Api._open else _tasks()
-        Api._open += 1
-        self._channel = grpc.insecure_channel(f"unix:{socket}", options=_OPTIONS)
-        self._calls = {
-            name: self._channel.unary_unary(
-                _path(name),
-                request_serializer=TYPES[request].SerializeToString,
-                response_deserializer=TYPES[response].FromString,
-            )
-            for name, (request, response) in _CALLS.items()
-        }
+        calls = {name: (_path(name), *messages) for name, messages in _CALLS.items()}
+        space = ("containerd-namespace", namespace)
+        super().__init__("containerd", socket, TYPES, calls, metadata=(space,), dead=dead)
         self._write = self._channel.stream_stream(
             _path("Content/Write"),
             request_serializer=TYPES["WriteContentRequest"].SerializeToString,
             response_deserializer=TYPES["WriteContentResponse"].FromString,
         )
 
-    def call(self, name: str, timeout_s: float, /, **fields: Any) -> Message:
-        """Call ``Service/Method`` with the request's fields and return the response.
-
-        Raises:
-            NotFoundError: There is no such thing.
-            AlreadyExistsError: There is one already.
-            InvocationTimeout: No answer in time.
-            InvocationFailed: Anything else, as a sentence.
-        """
-        request = TYPES[_CALLS[name][0]](**fields)
-        return self._guarded(
-            name, timeout_s, lambda: self._calls[name](request, timeout=timeout_s, metadata=self._metadata)
-        )
-
-    def begin(self, name: str, timeout_s: float, /, **fields: Any) -> Callable[[float], Message]:
-        """Send a request now; the result, called with a time limit in seconds, waits for the response."""
-        request = TYPES[_CALLS[name][0]](**fields)
-        future = self._calls[name].future(request, timeout=timeout_s, metadata=self._metadata)
-
-        return lambda limit_s: self._guarded(name, limit_s, lambda: future.result(timeout=limit_s))
-
-    def write_blob(self, digest: str, data: bytes, timeout_s: float) -> None:
+    def write_blob(self, digest: str, data: bytes, timeout_s: float, labels: Mapping[str, str] = KEEP) -> None:
         """Put a blob into the content store; one that is there already is left as it is."""
         fields = {"action": _COMMIT, "ref": f"tare-{digest}", "total": len(data), "expected": digest, "data": data}
-        request = TYPES["WriteContentRequest"](**fields, labels=KEEP)
+        request = TYPES["WriteContentRequest"](**fields, labels=labels)
         with contextlib.suppress(AlreadyExistsError):
             write = self._write(iter([request]), timeout=timeout_s, metadata=self._metadata)
-            self._guarded("Content/Write", timeout_s, lambda: list(write))
+            self.guarded("Content/Write", timeout_s, lambda: list(write))
 
-    def close(self) -> None:
-        """Close the connection; the last one waits for gRPC's own threads, which end a little later.
-
-        While they live, the thread that they come from cannot change its mount namespace: they share its folder.
-        """
-        self._channel.close()
-        Api._open -= 1
-        end = now_s() + _CLOSE_S
-        while not Api._open and _tasks() - Api._threads and now_s() < end:
-            sleep_s(0.001)
-
-    def _guarded(self, name: str, timeout_s: float, action: Callable[[], Message]) -> Message:
+    @contextlib.contextmanager
+    def lease(self, name: str, timeout_s: float) -> Iterator[None]:
+        """Keep from the garbage collection what is made in the block, by the lease's name; afterwards only what is used."""
+        plain = self._metadata
+        self.call("Leases/Create", timeout_s, id=name)
+        self._metadata = (*plain, ("containerd-lease", name))
         try:
-            return action()
-        except grpc.FutureTimeoutError:
-            failed: InvocationFailed = InvocationTimeout(f"containerd's {name} did not answer within {timeout_s:g} s")
-        except grpc.RpcError as error:
-            failed = self._translated(name, error, timeout_s)
-        # Raised here and not above: an exception that kept gRPC's would keep its call and with it gRPC's threads alive.
-        raise failed
-
-    def _translated(self, name: str, error: Any, timeout_s: float) -> InvocationFailed:
-        """Return what to raise for a ``grpc.RpcError`` (which is a ``grpc.Call``, too, but not for its types)."""
-        if ends := "; ".join(self._dead().values()):
-            return InvocationFailed(f"containerd's {name} failed because a daemon died: {ends}")
-        code, said = error.code(), " ".join((error.details() or "it said nothing").split())
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return InvocationTimeout(f"containerd's {name} did not answer within {timeout_s:g} s")
-        return _CODES.get(code, InvocationFailed)(f"containerd's {name} failed ({code.name}): {said[:500]}")
-
-
-def _tasks() -> set[int]:
-    """Return the threads of this process that Python does not know."""
-    every = {int(path.name) for path in Path("/proc/self/task").iterdir()}
-    return every - {thread.native_id for thread in threading.enumerate() if thread.native_id}
+            yield
+        finally:
+            self._metadata = plain
+            self.call("Leases/Delete", timeout_s, id=name)
 
 
 def _path(name: str) -> str:
@@ -252,13 +139,39 @@ def _path(name: str) -> str:
 
 
 def import_image(api: Api, archive: Path, name: str, timeout_s: float = 60) -> None:
-    """Put the blobs of an OCI image layout of one image into the content store and give the image its name."""
+    """Put the blobs of an OCI image layout of one image into the content store, for good, and give the image its name."""
+    blobs, target = _layout(archive)
+    for digest, data in blobs.items():
+        api.write_blob(digest, data, timeout_s)
+    _name(api, name, target, timeout_s)
+
+
+def lend_image(api: Api, archive: Path, name: str, lease: str, timeout_s: float = 60) -> None:
+    """Put an image into somebody's containerd so that its blobs are collected once its name is removed.
+
+    The manifest's labels refer to the other blobs, as clients write them (containerd's docs/garbage-collection.md).
+    """
+    blobs, target = _layout(archive)
+    manifest = json.loads(blobs[target["digest"]])
+    layers = {f"containerd.io/gc.ref.content.l.{n}": layer["digest"] for n, layer in enumerate(manifest["layers"])}
+    labels = {target["digest"]: {"containerd.io/gc.ref.content.config": manifest["config"]["digest"], **layers}}
+    with api.lease(lease, timeout_s):
+        for digest, data in blobs.items():
+            api.write_blob(digest, data, timeout_s, labels.get(digest, {}))
+        _name(api, name, target, timeout_s)
+
+
+def _layout(archive: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Return an OCI image layout's blobs by digest, and the descriptor of its one manifest."""
     with tarfile.open(archive) as tar:
         files = {member.name: _content(tar, member) for member in tar if member.isfile()}
-    for path, data in files.items():
-        if path.startswith("blobs/"):
-            api.write_blob(path.removeprefix("blobs/").replace("/", ":"), data, timeout_s)
-    target = json.loads(files["index.json"])["manifests"][0]
+    blobs = {
+        path.removeprefix("blobs/").replace("/", ":"): data for path, data in files.items() if path.startswith("blobs/")
+    }
+    return blobs, json.loads(files["index.json"])["manifests"][0]
+
+
+def _name(api: Api, name: str, target: Mapping[str, Any], timeout_s: float) -> None:
     with contextlib.suppress(AlreadyExistsError):
         api.call("Images/Create", timeout_s, image=TYPES["Image"](name=name, target=_descriptor(target)))
 

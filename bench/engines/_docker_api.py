@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
 from docker import APIClient
@@ -24,6 +26,8 @@ Client = Any
 """A ``docker.APIClient``, for whose methods there are hardly any types."""
 
 _TIMEOUT_S = 30
+_POOL = 64
+"""Connections that are kept open at most: as many as there may be threads that launch at a time."""
 _SDK_URL = "http+docker://"
 
 
@@ -34,15 +38,38 @@ class _KeptOpen(UnixHTTPAdapter):
         return super().get_connection(_SDK_URL, proxies)
 
 
+class _Client(APIClient):
+    """The SDK's client, with a time limit of each thread's own: it has one attribute for all of them."""
+
+    if not TYPE_CHECKING:  # for its types a plain attribute, which it is for those who use it
+
+        @property
+        def timeout(self) -> float:
+            """Time limit of a request, seconds."""
+            return getattr(self._limits, "timeout_s", _TIMEOUT_S)
+
+        @timeout.setter
+        def timeout(self, value: float) -> None:
+            self._limits.timeout_s = value
+
+    @property
+    def _limits(self) -> threading.local:
+        found: threading.local = self.__dict__.setdefault("_tare_limits", threading.local())
+        return found
+
+
 def connect(url: str) -> Client:
-    """Return a client of the daemon at ``unix://PATH``, the API version agreed upon, its connection kept open.
+    """Return a client of the daemon at ``unix://PATH``, the API version agreed upon, its connections kept open.
+
+    Any number of threads may use it at a time.
 
     Raises:
         DockerException: It does not answer.
     """
-    client = APIClient(base_url=url, version="auto", timeout=_TIMEOUT_S)
+    client = _Client(base_url=url, version="auto", timeout=_TIMEOUT_S)
     client.get_adapter(client.base_url).close()
-    client.mount(_SDK_URL, _KeptOpen(url.replace("unix://", "http+unix://", 1), _TIMEOUT_S))
+    kept = _KeptOpen(url.replace("unix://", "http+unix://", 1), _TIMEOUT_S, max_pool_size=_POOL)
+    client.mount(_SDK_URL, kept)
     client.trust_env = False  # no search for proxies and passwords before each request over a local socket
     return client
 
@@ -85,13 +112,107 @@ def load(client: Client, image: Image) -> str:
     return found
 
 
-def facts(client: Client, image: str) -> Facts:
+def facts(client: Client, image: str, who: str = "docker") -> Facts:
     """Return what the daemon says of itself: versions, storage driver, control group driver."""
     info, version = client.info(), client.version()
-    parts = {part["Name"]: part["Version"] for part in version["Components"] if part["Name"] in ("containerd", "runc")}
-    versions = {"docker": version["Version"], **parts}
+    names = ("containerd", "runc", "Conmon")
+    parts = {part["Name"].lower(): part["Version"] for part in version["Components"] if part["Name"] in names}
+    versions = {who: version["Version"], **parts}
     settings = {"api": client.api_version, "storage": info["Driver"], "cgroup_driver": info["CgroupDriver"]}
     return Facts({**versions, **settings, "image": image}, frozenset(versions))
+
+
+@dataclass(frozen=True)
+class Box:
+    """How a container is made beside what its job says.
+
+    Attributes:
+        image: The image's id.
+        network: Network mode.
+        runtime: Name of the OCI runtime; empty: the daemon's own.
+        cgroup_parent: Control group to be below; empty: as the daemon is configured.
+        ulimits: Limits of each process by name (``nofile``), soft and hard alike; others are the daemon's.
+    """
+
+    image: str
+    network: str
+    runtime: str = ""
+    cgroup_parent: str = ""
+    ulimits: Mapping[str, int] = field(default_factory=dict)
+
+
+class Verbs(Protocol):
+    """The four verbs of a container's life: what is measured."""
+
+    name: str
+    """Value of the option ``client``."""
+
+    def create(self, job: Job, box: Box) -> str:
+        """Create a container and return its id."""
+        ...
+
+    def start(self, container: str, timeout_s: float) -> None:
+        """Start it."""
+        ...
+
+    def stop(self, container: str, grace_s: int, timeout_s: float) -> None:
+        """End it with SIGTERM, SIGKILL after the grace, and wait for its end."""
+        ...
+
+    def remove(self, name: str, timeout_s: float) -> None:
+        """Remove it, also when it runs; succeed when it is gone."""
+        ...
+
+
+class Requests:
+    """The verbs as requests of the SDK's client over a kept-open connection."""
+
+    name = "api"
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def create(self, job: Job, box: Box) -> str:
+        """Create a container and return its id."""
+        self._client.timeout = job.timeout_s
+        settings = self._client.create_host_config(
+            **limits(job),
+            binds=binds(job),
+            network_mode=box.network,
+            init=False,
+            ulimits=[{"Name": name, "Soft": value, "Hard": value} for name, value in box.ulimits.items()],
+            **({"runtime": box.runtime} if box.runtime else {}),
+            **({"cgroup_parent": box.cgroup_parent} if box.cgroup_parent else {}),
+        )
+        who = {"name": job.name, "hostname": job.name}
+        made = self._client.create_container(box.image, command(job), host_config=settings, **who)
+        return str(made["Id"])
+
+    def start(self, container: str, timeout_s: float) -> None:
+        """Start it."""
+        self._client.timeout = timeout_s
+        self._client.start(container)
+
+    def stop(self, container: str, grace_s: int, timeout_s: float) -> None:
+        """End it with SIGTERM, SIGKILL after the grace, and wait for its end."""
+        self._client.timeout = timeout_s
+        self._client.stop(container, timeout=grace_s)
+
+    def remove(self, name: str, timeout_s: float) -> None:
+        """Remove it, also when it runs; wait when that is being done already, succeed when it is gone."""
+        self._client.timeout = timeout_s
+        with contextlib.suppress(NotFound):
+            try:
+                self._client.remove_container(name, force=True, v=True)
+            except APIError as error:
+                if error.status_code != requests.codes.conflict:
+                    raise
+                self._client.wait(name, timeout=timeout_s, condition="removed")
+
+
+def command(job: Job) -> list[str]:
+    """Return what the image's entrypoint, the payload, is given."""
+    return ["--events", f"unix:{images.EVENTS}", *job.command(inside=True)]
 
 
 def binds(job: Job) -> list[str]:
@@ -118,21 +239,6 @@ def limits(job: Job) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def remove(client: Client, name: str, timeout_s: float) -> None:
-    """Remove a container, also when it runs; wait when that is being done already, succeed when it is gone.
-
-    Raises:
-        DockerException: It cannot be removed.
-    """
-    with contextlib.suppress(NotFound):
-        try:
-            client.remove_container(name, force=True, v=True)
-        except APIError as error:
-            if error.status_code != requests.codes.conflict:
-                raise
-            client.wait(name, timeout=timeout_s, condition="removed")
-
-
 def network(live: str, claimed: str) -> str:
     """Return the network mode: the kernel's word, and the engine's where the kernel knows only that there is a way out."""
     if live != "private":
@@ -146,7 +252,7 @@ def _ids(image: Image) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def asked(verb: str, dead: Callable[[], Mapping[str, str]]) -> Iterator[None]:
+def asked(verb: str, dead: Callable[[], Mapping[str, str]], who: str = "Docker") -> Iterator[None]:
     """Turn what a request to Docker may raise into a sentence; ``dead`` tells which of the lab's daemons have ended.
 
     Raises:
@@ -155,12 +261,14 @@ def asked(verb: str, dead: Callable[[], Mapping[str, str]]) -> Iterator[None]:
     """
     try:
         yield
-    except (DockerException, requests.RequestException) as error:
+    except (DockerException, requests.RequestException, InvocationFailed) as error:
         if ends := "; ".join(dead().values()):
-            msg = f"Docker's {verb} failed because a daemon died: {ends}"
+            msg = f"{who}'s {verb} failed because a daemon died: {ends}"
             raise InvocationFailed(msg) from error
+        if isinstance(error, InvocationFailed):
+            raise
         if isinstance(error, requests.Timeout):
-            msg = f"Docker's {verb} did not answer in time: {error}"
+            msg = f"{who}'s {verb} did not answer in time: {error}"
             raise InvocationTimeout(msg) from error
-        msg = f"Docker's {verb} failed: {getattr(error, 'explanation', None) or error}"
+        msg = f"{who}'s {verb} failed: {getattr(error, 'explanation', None) or error}"
         raise InvocationFailed(msg) from error

@@ -15,7 +15,7 @@ from bench.errors import InvocationFailed
 
 _NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 _LAYERED = {
-    "overlay": {"overlay2", "overlayfs"},
+    "overlay": {"overlay", "overlay2", "overlayfs"},
     "fuse.fuse-overlayfs": {"fuse-overlayfs"},
     "btrfs": {"btrfs"},
 }
@@ -72,23 +72,40 @@ def network(pid: int, reference: int | str = "thread-self") -> str:
     return "private" if names else "none"
 
 
-def of_shim(pid: int) -> dict[str, str]:
-    """Return the OCI runtime that the container's shim was given: ``runtime``, ``runtime_path``, ``runtime_digest``.
+def of_monitor(pid: int) -> dict[str, str]:
+    """Return the OCI runtime that made a container, from the process that watches over it.
 
-    A shim of containerd's runs in the container's bundle and keeps the name of the program there, for its own use.
+    Keys: ``shim`` (the monitor's program), ``runtime``, ``runtime_path``, ``runtime_digest``. containerd's shim runs in
+    the container's bundle and keeps the name of the runtime there, for its own use; conmon has it as an argument.
 
     Raises:
-        InvocationFailed: The parent of ``pid`` is no shim, or is gone.
+        InvocationFailed: The parent of ``pid`` is neither, or is gone.
     """
-    shim = parent(pid)
-    if shim is None or "containerd-shim" not in arguments(shim)[0]:
-        msg = f"process {pid} is no child of a containerd shim, so its OCI runtime cannot be read back"
+    monitor = parent(pid)
+    words = arguments(monitor) if monitor else []
+    name = Path(words[0]).name if words else ""
+    home = Path(f"/proc/{monitor}")
+    if "containerd-shim" in name:
+        program = (home / "cwd/runtime").read_text(encoding="utf-8").strip() or "runc"
+    elif "conmon" in name and (given := runtime_argument(words)):
+        program = given
+    else:
+        msg = f"process {pid} is no child of a containerd shim or of conmon, so its OCI runtime cannot be read back"
         raise InvocationFailed(msg)
-    home = Path(f"/proc/{shim}")
-    program = (home / "cwd/runtime").read_text(encoding="utf-8").strip() or "runc"
     path = _found(home, program)
-    found = {"shim": Path(arguments(shim)[0]).name, "runtime": Path(program).name, "runtime_path": path}
+    found = {"shim": name, "runtime": Path(program).name, "runtime_path": path}
     return found | {"runtime_digest": digest(home / "root" / path.lstrip("/"))}
+
+
+def runtime_argument(words: list[str]) -> str:
+    """Return what conmon's command line gives as the OCI runtime (conmon(8), ``-r`` or ``--runtime``), empty without."""
+    for number, word in enumerate(words):
+        following = "".join(words[number + 1 : number + 2])
+        if word in ("-r", "--runtime"):
+            return following
+        if word.startswith("--runtime="):
+            return word.partition("=")[2]
+    return ""
 
 
 def _found(home: Path, program: str) -> str:
@@ -109,8 +126,8 @@ def storage(root_fs: str, claimed: str) -> str:
     return f"{claimed} by the engine's word, but / is {root_fs}"
 
 
-def root_file_system(mountinfo: str) -> str:
-    """Return what is mounted at ``/`` in a mountinfo table (proc_pid_mountinfo(5)), the last one.
+def root_file_system(mountinfo: str, place: str = "/") -> str:
+    """Return what is mounted at ``/``, or at another place, in a mountinfo table (proc_pid_mountinfo(5)), the last one.
 
     That is a file system type; ``folder on TYPE`` when only a part of that file system is mounted there. A btrfs
     subvolume counts as a file system of its own.
@@ -118,7 +135,7 @@ def root_file_system(mountinfo: str) -> str:
     kind = "unknown"
     for line in mountinfo.splitlines():
         fields = line.split()
-        if fields[4] == "/":
+        if fields[4] == place:
             kind = fields[fields.index("-") + 1]
             if fields[3] != "/" and kind != "btrfs":
                 kind = f"folder on {kind}"

@@ -14,7 +14,7 @@ from bench.lab import cgroups, images
 
 Spec = dict[str, Any]
 
-_CPU_PERIOD_US = 100_000
+CPU_PERIOD_US = 100_000
 """Period of the CPU quota, the kernel's default (Documentation/scheduler/sched-bwc.rst)."""
 
 CAPABILITIES = tuple(
@@ -26,7 +26,7 @@ CAPABILITIES = tuple(
 )
 """What Docker and containerd leave to a container."""
 
-_MASKED = (
+MASKED = (
     "/proc/acpi",
     "/proc/asound",
     "/proc/kcore",
@@ -38,7 +38,7 @@ _MASKED = (
     "/proc/timer_stats",
     "/sys/firmware",
 )
-_READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 # Destination, type, source and options of each file system, in mounting order.
 _MOUNTS = (
@@ -76,8 +76,8 @@ def spec(
             "cgroupsPath": cgroup_path,
             "namespaces": [{"type": kind} for kind in _namespaces(network)],
             "resources": _resources(job),
-            "maskedPaths": list(_MASKED),
-            "readonlyPaths": list(_READONLY),
+            "maskedPaths": list(MASKED),
+            "readonlyPaths": list(READONLY),
         },
     }
 
@@ -110,7 +110,7 @@ def _namespaces(network: str) -> list[str]:
 
 def _resources(job: Job) -> Spec:
     """Return the limits, those that are ``None`` left out (config-linux.md, "Control groups")."""
-    quota = None if job.cpus is None else round(job.cpus * _CPU_PERIOD_US)
+    quota = None if job.cpus is None else round(job.cpus * CPU_PERIOD_US)
     wanted = job.limits
     rates = {"throttleReadBpsDevice": wanted.read_bytes_per_s, "throttleWriteBpsDevice": wanted.write_bytes_per_s}
     found = {
@@ -118,7 +118,7 @@ def _resources(job: Job) -> Spec:
         "memory": _given(limit=job.memory_bytes, swap=wanted.swap_bytes),
         "cpu": _given(
             quota=quota,
-            period=None if quota is None else _CPU_PERIOD_US,
+            period=None if quota is None else CPU_PERIOD_US,
             shares=wanted.cpu_shares,
             cpus=wanted.cpuset,
         ),

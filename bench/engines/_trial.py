@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from bench.clock import EventHub
 from bench.engines.base import Engine, Job
 from bench.errors import InvocationFailed, TargetUnavailable
@@ -24,8 +26,11 @@ def run(engine: Engine, lab: Lab) -> None:
                 instance = engine.create(job)
                 engine.start(instance)
                 events.wait(Phase.READY, _TIMEOUT_S, instance.alive)
-            finally:
-                engine.delete(job.name)
+            except BaseException:
+                with contextlib.suppress(InvocationFailed):  # the first error is the one to report
+                    engine.delete(job.name)
+                raise
+            engine.delete(job.name)
     except InvocationFailed as error:
         reason = f"'{engine.target.text}' is installed but cannot run the payload here: {error}"
         raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error

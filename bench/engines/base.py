@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from bench.errors import NotApplicable
 from bench.model import Facts, Phase, Target
@@ -158,3 +158,21 @@ class Engine(Protocol):
     def delete(self, name: str) -> None:
         """Remove everything of that name; succeeds when it is already gone."""
         ...
+
+
+@runtime_checkable
+class Launcher(Protocol):
+    """An engine that can do both in one step, where nobody looks at what is in between."""
+
+    def launch(self, job: Job) -> Instance:
+        """Create and start an instance."""
+        ...
+
+
+def launch(engine: Engine, job: Job) -> Instance:
+    """Create and start an instance in the quickest way that the engine has."""
+    if isinstance(engine, Launcher):
+        return engine.launch(job)
+    instance = engine.create(job)
+    engine.start(instance)
+    return instance

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench import proc
-from bench.engines import _evidence, _ocispec, _trial
-from bench.engines._containerd_api import KEEP, TYPES, Api, NotFoundError, any_of, import_image, unpack
+from bench.engines import _evidence, _gvisor, _ocispec, _trial
+from bench.engines._containerd_api import KEEP, TYPES, Api, any_of, import_image, unpack
+from bench.engines._grpc import NotFoundError
 from bench.engines.base import Instance, Job
 from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 from bench.lab import Lab, images
@@ -40,7 +41,8 @@ class Containerd:
 
     def prepare(self) -> Facts:
         """Import and unpack the image and prove by one trial that an instance can be created here."""
-        program = proc.find(self._runtime, "run 'tare provision oci_runtimes' as root")
+        found = proc.find(self._runtime, "run 'tare provision oci_runtimes' as root")
+        program = str(self._lab.daemons.gvisor("none")) if self._runtime == "runsc" else found
         options = TYPES["RuncOptions"](binary_name=program).SerializeToString()
         self._shim = TYPES["Runtime"](name=_RUNTIME, options=any_of(_OPTIONS_TYPE, options))
         self._image = images.image(self._lab.paths.state)
@@ -52,11 +54,11 @@ class Containerd:
             reason = f"containerd runs but cannot unpack the image with snapshotter {self._snapshotter}: {error}"
             raise TargetUnavailable(reason, "choose another snapshotter, or the file system that it needs") from error
         _trial.run(self, self._lab)
-        runtime = proc.run([program, "--version"], timeout_s=10).stdout.split()[:3]
+        runtime = proc.run([found, "--version"], timeout_s=10).stdout.split()[:3]
         values = {
             "containerd": self._api.call("Version/Version", _CLEANUP_S).version,
             "runtime": " ".join(runtime),
-            "runtime_digest": _evidence.digest(Path(program)),
+            "runtime_digest": _evidence.digest(Path(found)),
             "snapshotter": self._snapshotter,
             "image": self._image.manifest,
         }
@@ -78,7 +80,8 @@ class Containerd:
         task = self._api.call("Tasks/Create", job.timeout_s, container_id=job.name, rootfs=made.mounts)
         pid = int(task.pid)
         handle = {"pid": pid, "timeout_s": job.timeout_s}
-        return Instance(job.name, lambda: _evidence.shim_family(pid), lambda: self._ended(job.name, pid), handle)
+        family = _gvisor.family if self._runtime == "runsc" else _evidence.shim_family
+        return Instance(job.name, lambda: family(pid), lambda: self._ended(job.name, pid), handle)
 
     def start(self, instance: Instance) -> None:
         """Start the task."""
@@ -87,14 +90,17 @@ class Containerd:
     def evidence(self, instance: Instance) -> Mapping[str, str]:
         """Read what the kernel says of the task's process and its shim, and what containerd has recorded."""
         pid = instance.handle["pid"]
-        found = _evidence.of_process(pid) | _evidence.of_shim(pid)
+        found = _evidence.of_process(pid) | _evidence.of_monitor(pid)
+        if found["runtime"] == "runsc":
+            found |= _gvisor.below_shim(pid)
         claimed = str(self._api.call("Containers/Get", _CLEANUP_S, id=instance.name).container.snapshotter)
         return found | {"snapshotter": _evidence.storage(found["root_fs"], claimed)}
 
     def stop(self, instance: Instance) -> None:
         """End the task with SIGTERM, SIGKILL after the grace, and wait for its end."""
         end = self._api.begin("Tasks/Wait", 2 * _GRACE_S + 1, container_id=instance.name)
-        self._kill(instance.name, signal.SIGTERM)
+        if _evidence.runs(instance.handle["pid"]):  # runtimes differ in what they say of one that has ended
+            self._kill(instance.name, signal.SIGTERM)
         try:
             end(_GRACE_S)
         except InvocationTimeout:

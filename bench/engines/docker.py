@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from bench import proc
-from bench.engines import _docker_api, _evidence, _trial
+from bench.engines import _docker_api, _docker_cli, _evidence, _gvisor, _trial
+from bench.engines._docker_api import Box, Requests, Verbs
 from bench.engines.base import Instance, Job
 from bench.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.lab import Lab, images
@@ -20,7 +21,7 @@ from bench.model import Facts, Phase, Target
 
 _GRACE_S = 10
 _CLEANUP_S = 30.0
-_ENDED = ("exited", "dead", "removing")
+_ENDED = ("exited", "stopped", "dead", "removing")  # Podman says "stopped" of what ended by itself
 
 
 class Docker:
@@ -28,12 +29,14 @@ class Docker:
 
     phases = frozenset(Phase)
     channel: Literal["datagram", "stream"] = "datagram"
+    who = "Docker"
+    default_storage = "overlay2"
 
     def __init__(self, target: Target, lab: Lab) -> None:
         self.target = target
         self._lab = lab
         self._network = target.options.get("network", "bridge")
-        self._storage = target.options.get("storage", "overlay2")
+        self._storage = target.options.get("storage", self.default_storage)
         self._runtime = target.options.get("runtime", "runc")
         self._system = target.options.get("endpoint", "lab") == "system"
         self._created: set[str] = set()  # in the user's daemon
@@ -46,7 +49,7 @@ class Docker:
                 self._connect()
                 image = images.image(self._lab.paths.state)
                 self._image = _docker_api.present(self._client, image) or self._load(image)
-                facts = _docker_api.facts(self._client, self._image)
+                facts = _docker_api.facts(self._client, self._image, self.who.lower())
         except (LabError, InvocationFailed) as error:
             reason = f"'{self.target.text}' cannot be set up: {error}"
             raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error
@@ -55,14 +58,34 @@ class Docker:
             msg = f"this Docker uses storage driver {self._driver}, not {self._storage}"
             raise TargetUnavailable(msg, "leave out endpoint=system, or change its daemon.json")
         _trial.run(self, self._lab)
+        if isinstance(self._verbs, _docker_cli.Commands):
+            version = self._verbs.version()
+            return Facts({**facts.values, "docker_cli": version}, facts.epoch | {"docker_cli"})
         return facts
+
+    def box(self) -> Box:
+        """Return how containers are made here."""
+        own_gvisor = self._runtime == "runsc" and not self._system  # the lab's daemons know it once a network mode
+        return Box(self._image, self._network, f"runsc-{self._network}" if own_gvisor else self._runtime)
+
+    def socket(self) -> str:
+        """Start the daemon, unless it is the user's own, and return its URL."""
+        return _docker_api.system_url() if self._system else f"unix://{self._lab.daemons.docker(self._storage)}"
+
+    @property
+    def daemon(self) -> str:
+        """Name of the daemon among the lab's."""
+        return f"dockerd-{self._storage}"
 
     def _connect(self) -> None:
         if not hasattr(self, "_client"):
-            url = _docker_api.system_url() if self._system else f"unix://{self._lab.daemons.docker(self._storage)}"
+            url = self.socket()
             self._client = _docker_api.connect(url)
             self._at_end(self._client.close)
             self._at_end(self._leave)
+            self._verbs: Verbs = Requests(self._client)
+            if self.target.options.get("client") == "cli":
+                self._verbs = _docker_cli.Commands(url, self._lab.paths.run / "docker-cli", self._verbs)
 
     def _load(self, image: images.Image) -> str:
         if self._system:
@@ -83,45 +106,38 @@ class Docker:
         if self._system:  # what is in the lab's daemon goes with the lab
             self._lab.journal.add("container", name=job.name)
             self._created.add(job.name)
-        self._client.timeout = job.timeout_s
         with self._asked("create"):
-            settings = self._client.create_host_config(
-                **_docker_api.limits(job),
-                binds=_docker_api.binds(job),
-                network_mode=self._network,
-                runtime=self._runtime,
-                init=False,
-            )
-            command = ["--events", f"unix:{images.EVENTS}", *job.command(inside=True)]
-            who = {"name": job.name, "hostname": job.name}
-            made = self._client.create_container(self._image, command, host_config=settings, **who)
-        handle = {"id": made["Id"], "pid": 0}
+            handle = {"id": self._verbs.create(job, self.box()), "pid": 0, "timeout_s": job.timeout_s}
         return Instance(job.name, lambda: self._pids(handle), lambda: self._why_ended(handle), handle)
 
     def start(self, instance: Instance) -> None:
         """Start the container."""
         with self._asked("start"):
-            self._client.start(instance.handle["id"])
+            self._verbs.start(instance.handle["id"], instance.handle["timeout_s"])
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
-        """Read what the kernel says of the container's process and its shim, beside what Docker has recorded."""
+        """Read what the kernel says of the container's process and its shim, beside what the daemon has recorded.
+
+        ``client`` is who was asked: nothing of a container tells it.
+        """
         said = self._inspect(instance.handle["id"])
         pid, driver = int(said["State"]["Pid"]), said.get("GraphDriver", {}).get("Name", self._driver)
-        lab = None if self._system else self._lab.daemons.running[f"dockerd-{self._storage}"].pid
-        found = _evidence.of_process(pid, lab or "thread-self") | _evidence.of_shim(pid)
+        lab = None if self._system else self._lab.daemons.running[self.daemon].pid
+        found = _evidence.of_process(pid, lab or "thread-self") | _evidence.of_monitor(pid)
         found["network"] = _docker_api.network(found["network"], said["HostConfig"]["NetworkMode"])
-        return found | {"storage": _evidence.storage(found["root_fs"], driver)}
+        if self._runtime == "runsc":
+            found |= _gvisor.below_shim(pid)
+        return found | {"storage": _evidence.storage(found["root_fs"], driver), "client": self._verbs.name}
 
     def stop(self, instance: Instance) -> None:
         """End the container with SIGTERM, SIGKILL after the grace, and wait for its end."""
         with self._asked("stop"):
-            self._client.stop(instance.handle["id"], timeout=_GRACE_S)
+            self._verbs.stop(instance.handle["id"], _GRACE_S, _CLEANUP_S)
 
     def delete(self, name: str) -> None:
         """Remove the container, also when it runs; wait when somebody does that already."""
-        self._client.timeout = _CLEANUP_S
         with self._asked("remove"):
-            _docker_api.remove(self._client, name, _CLEANUP_S)
+            self._verbs.remove(name, _CLEANUP_S)
         self._created.discard(name)
 
     def _pids(self, handle: dict[str, Any]) -> set[int]:
@@ -129,7 +145,8 @@ class Docker:
             handle["pid"] = handle["pid"] or int(self._inspect(handle["id"])["State"]["Pid"])  # 0 before it was started
             if handle["pid"] and self._storage == "fuse-overlayfs" and "mount" not in handle:
                 handle["mount"] = self._inspect(handle["id"])["GraphDriver"]["Data"]["MergedDir"]
-        found = _evidence.shim_family(handle["pid"]) if handle["pid"] else set()
+        whole = _gvisor.family if self._runtime == "runsc" else _evidence.shim_family
+        found = whole(handle["pid"]) if handle["pid"] else set()
         return found | (proc.with_argument(handle["mount"]) if found and "mount" in handle else set())
 
     def _why_ended(self, handle: dict[str, Any]) -> str | None:
@@ -149,7 +166,7 @@ class Docker:
             return dict(self._client.inspect_container(name))
 
     def _asked(self, verb: str) -> contextlib.AbstractContextManager[None]:
-        return _docker_api.asked(verb, dict if self._system else self._lab.daemons.dead)
+        return _docker_api.asked(verb, dict if self._system else self._lab.daemons.dead, self.who)
 
     def _at_end(self, callback: Callable[[], object]) -> None:
         """Have it called when the lab closes; an unprivileged lab has no daemons, there it is when it is forgotten."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import shutil
 import signal
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench import orphans, proc
-from bench.engines import _evidence, _ocispec, _trial
+from bench.engines import _evidence, _gvisor, _ocispec, _trial
 from bench.engines.base import Instance, Job
 from bench.errors import InvocationFailed
 from bench.lab import Lab, images
@@ -54,21 +53,31 @@ class Oci:
 
     def create(self, job: Job) -> Instance:
         """Write the bundle and create the container."""
-        bundle = self._bundle(job)
-        pid_file = bundle / "pid"
-        log = bundle / "log"
-        options = ["--bundle", str(bundle), "--pid-file", str(pid_file)]
-        process = proc.spawn([*self._base, "create", *options, job.name], stdout=log, stderr=log)
-        self._finish(process, job.timeout_s, log)
-        pid = int(pid_file.read_text(encoding="ascii"))
-        handle: dict[str, Any] = {"pid": pid, "timeout_s": job.timeout_s, "log": log}
-        return Instance(job.name, lambda: _evidence.family(pid), lambda: _gone(pid), handle)
+        return self._made(job, "create")
 
     def start(self, instance: Instance) -> None:
         """Start the payload in the container."""
         log = instance.handle["log"]
         process = proc.spawn([*self._base, "start", instance.name], stdout=log, stderr=log)
         self._finish(process, instance.handle["timeout_s"], log)
+
+    def launch(self, job: Job) -> Instance:
+        """Create and start the container by one command instead of two."""
+        return self._made(job, "run", "--detach")
+
+    def _made(self, job: Job, verb: str, *options: str) -> Instance:
+        bundle = self._bundle(job)
+        pid_file, log = bundle / "pid", bundle / "log"
+        argv = [*self._base, verb, *options, "--bundle", str(bundle), "--pid-file", str(pid_file), job.name]
+        self._finish(proc.spawn(argv, stdout=log, stderr=log), job.timeout_s, log)
+        pid = int(pid_file.read_text(encoding="ascii"))
+        handle: dict[str, Any] = {"pid": pid, "timeout_s": job.timeout_s, "log": log}
+        return Instance(job.name, lambda: self._pids(pid, bundle), lambda: _gone(pid), handle)
+
+    def _pids(self, pid: int, bundle: Path) -> set[int]:
+        """Return the container's processes; gVisor's also the one who opens files for it, which names the bundle."""
+        found = _evidence.family(pid)
+        return found | proc.with_argument(str(bundle)) if found and self.target.engine == "runsc" else found
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
         """Read the runtime's own state and what the kernel says of the payload's process."""
@@ -78,7 +87,8 @@ class Oci:
             raise InvocationFailed(msg)
         found = dict(_evidence.of_process(int(state["pid"])))
         if self.target.engine == "runsc":
-            found |= self._gvisor(int(state["pid"]))
+            pid = int(state["pid"])
+            found |= {"payload": _gvisor.payload(self._rootfs.path), "platform": _gvisor.platform(pid)}
         return found | {"runtime": self.target.engine, "runtime_digest": _evidence.digest(Path(self._program))}
 
     def stop(self, instance: Instance) -> None:
@@ -99,16 +109,6 @@ class Oci:
             if done.status != 0 and "does not exist" not in done.stderr and "not found" not in done.stderr:
                 done.check()
             shutil.rmtree(bundle, ignore_errors=True)
-
-    def _gvisor(self, pid: int) -> dict[str, str]:
-        """Return what can be read of a gVisor sandbox: the host sees its program, not the payload inside.
-
-        The payload is the file that the sandbox was given as its root's only program, digested now.
-        """
-        chosen = [word.partition("=")[2] for word in _evidence.arguments(pid) if word.startswith("--platform=")]
-        program = self._rootfs.path / images.PAYLOAD.lstrip("/")
-        payload = hashlib.sha256(program.read_bytes()).hexdigest()
-        return {"payload": payload, "platform": chosen[-1] if chosen else "default"}
 
     def _run(self, *arguments: str) -> proc.Completed:
         return proc.run([*self._base, *arguments], timeout_s=30)
@@ -133,7 +133,7 @@ class Oci:
             raise
         if status != 0:
             said = log.read_text(encoding="utf-8", errors="replace").strip() or "it said nothing"
-            verb = next(word for word in process.argv if word in ("create", "start"))
+            verb = next(word for word in process.argv if word in ("create", "start", "run"))
             msg = f"'{self.target.engine} {verb}' ended with {proc.describe_status(status)}: {said[-400:]}"
             raise InvocationFailed(msg)
 

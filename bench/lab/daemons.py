@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import os
+import shutil
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import proc
 from bench.clock import now_s, sleep_s
 from bench.errors import LabError
+from bench.lab import configs, images
 from bench.lab.cgroups import RunCgroup
 from bench.lab.journal import Journal
 from bench.lab.namespace import LabNamespace
@@ -20,6 +22,10 @@ from bench.lab.paths import Paths
 _START_S = 30.0
 """How long a daemon may take until it listens; on the slowest host seen libvirtd took 3 s."""
 _GRACE_S = 15.0
+PLUGIN_FOLDERS = ("/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin")
+"""Where distributions, and CNI's own releases, put network plugins."""
+_PLUGIN_CACHE = Path("/var/lib/cni")
+"""Where CNI's library notes each network of a pod (libcni, ``CacheDir``); no daemon has a setting for it."""
 
 
 @dataclass
@@ -44,12 +50,7 @@ class Daemons:
         if "containerd" not in self.running:
             program = proc.find("containerd", "run 'tare provision containerd' as root")
             config = home / "config.toml"
-            config.write_text(
-                f'version = 2\nroot = "{home}/root"\nstate = "{home}/state"\n'
-                f'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]\n'
-                f'[grpc]\naddress = "{sock}"\n[ttrpc]\naddress = "{sock}.ttrpc"\n',
-                encoding="utf-8",
-            )
+            config.write_text(configs.containerd(home, sock), encoding="utf-8")
             self._start("containerd", [program, "--config", str(config), "--log-level", "warn"], lambda: _listens(sock))
         return sock
 
@@ -62,26 +63,59 @@ class Daemons:
             program = proc.find("dockerd", "run 'tare provision docker' as root")
             containerd = self.containerd()
             config = home / "daemon.json"
-            config.write_text(json.dumps(self._docker_config(home, storage, sock, containerd)), encoding="utf-8")
+            config.write_text(configs.docker(home, storage, sock, containerd, self.cgroup.path), encoding="utf-8")
             self._start(name, [program, f"--config-file={config}"], lambda: _answers_http(sock))
         return sock
 
-    def _docker_config(self, home: Path, storage: str, sock: Path, containerd: Path) -> dict[str, object]:
-        spaces = f"tare-{storage}"  # two daemons on one containerd must not see each other's tasks
-        return {
-            "hosts": [f"unix://{sock}"],
-            "containerd": str(containerd),
-            "containerd-namespace": spaces,
-            "containerd-plugins-namespace": f"{spaces}-plugins",
-            "data-root": str(home / "root"),
-            "exec-root": str(home / "exec"),
-            "pidfile": str(home / "pid"),
-            "storage-driver": storage,
-            "cgroup-parent": self.cgroup.path,
-            "exec-opts": ["native.cgroupdriver=cgroupfs"],
-            "log-level": "warn",
-            "runtimes": {"crun": {"path": "crun"}},
-        }
+    def containerd_cri(self) -> Path:
+        """Return the socket of a second containerd, the one with the CRI plugin, starting it first."""
+        name = "containerd-cri"
+        home = self._home(name)
+        sock = home / "c.sock"
+        if name not in self.running:
+            program = proc.find("containerd", "run 'tare provision containerd' as root")
+            plugins = next((Path(folder) for folder in PLUGIN_FOLDERS if (Path(folder) / "bridge").exists()), None)
+            if plugins is not None:  # without any the plugin says that there is no network, which is then the reason
+                (home / "net.d").mkdir()
+                (home / "net.d/10-tare.conflist").write_text(configs.pod_network(home), encoding="utf-8")
+                self._hide(_PLUGIN_CACHE)
+            config = home / "config.toml"
+            runtimes = {runtime: path for runtime in ("runc", "crun") if (path := shutil.which(runtime))}
+            text = configs.containerd_cri(home, sock, f"docker.io/{images.IMAGE}", plugins, runtimes)
+            config.write_text(text, encoding="utf-8")
+            self._start(name, [program, "--config", str(config), "--log-level", "warn"], lambda: _listens(sock))
+        return sock
+
+    def podman(self, storage: str, runtime: str) -> Path:
+        """Return the socket of a Podman service with that storage driver and OCI runtime, starting it first."""
+        name = f"podman-{storage}-{runtime}"
+        home = self._home(name)
+        sock = home / "p.sock"
+        if name not in self.running:
+            program = proc.find("podman", "run 'tare provision podman' as root")
+            proc.find("conmon", "run 'tare provision podman' as root")
+            path = proc.find(runtime, "run 'tare provision oci_runtimes' as root")
+            files = {"CONTAINERS_CONF": home / "containers.conf", "CONTAINERS_STORAGE_CONF": home / "storage.conf"}
+            files["CONTAINERS_CONF"].write_text(configs.podman_containers(home, runtime, path), encoding="utf-8")
+            files["CONTAINERS_STORAGE_CONF"].write_text(configs.podman_storage(home, storage), encoding="utf-8")
+            argv = [program, "--log-level=warn", "system", "service", "--time=0", f"unix://{sock}"]
+            extra = {key: str(value) for key, value in files.items()}
+            self._start(name, argv, lambda: _answers_http(sock), env=extra)
+        return sock
+
+    def gvisor(self, network: str) -> Path:
+        """Return a program that is gVisor's runsc with what it needs below another engine with that network mode."""
+        program = proc.find("runsc", "run 'tare provision oci_runtimes' as root")
+        path = self._home(f"gvisor-{network}") / "runsc"
+        path.write_text(configs.gvisor_wrapper(program, network), encoding="utf-8")
+        path.chmod(0o755)
+        return path
+
+    def _hide(self, folder: Path) -> None:
+        """Put an empty file system over a folder of the host, inside the lab only."""
+        if not os.path.ismount(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self.namespace.run(["mount", "-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", str(folder)])
 
     def start(self, name: str, argv: Sequence[str], ready: Callable[[], bool], *, network: bool = True) -> None:
         """Start another daemon (argv[0] a path) and wait until ``ready``; a second call does nothing.
@@ -117,10 +151,19 @@ class Daemons:
         home.mkdir(mode=0o711, exist_ok=True)
         return home
 
-    def _start(self, name: str, argv: Sequence[str], ready: Callable[[], bool], *, network: bool = True) -> None:
+    def _start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        ready: Callable[[], bool],
+        *,
+        network: bool = True,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.journal.add("daemon", name=name)
         log = self._log(name)
-        process = proc.spawn([*self.namespace.prefix(network=network), *argv], stdout=log, stderr=log)
+        whole = [*self.namespace.prefix(network=network), *argv]
+        process = proc.spawn(whole, stdout=log, stderr=log, env=proc.environment(env))
         self.cgroup.adopt(process.pid)
         self.running[name] = process
         deadline = now_s() + _START_S

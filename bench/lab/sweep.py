@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import TareError, UsageError
+from bench.errors import InvocationFailed, TareError, UsageError
 from bench.lab import cgroups
 from bench.lab.journal import owner_is_alive, read
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+
+_ASK_S = 30.0
+"""How long another's daemon may take to answer."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,11 @@ def sweep(state: Path, *, dry_run: bool = False) -> list[Swept]:
 
 
 def _undo(entry: Mapping[str, str | int], dry_run: bool) -> Swept | None:
-    undo = _UNDO.get(str(entry["kind"]))
-    return undo(str(entry.get("path") or entry.get("name") or ""), dry_run) if undo else None
+    kind, name = str(entry["kind"]), str(entry.get("path") or entry.get("name") or "")
+    if kind in ("pod", "pod image"):
+        return _undo_in_cri(kind, name, str(entry.get("endpoint")), dry_run)
+    undo = _UNDO.get(kind)
+    return undo(name, dry_run) if undo else None
 
 
 def _undo_cgroup(path: str, dry_run: bool) -> Swept | None:
@@ -136,6 +143,28 @@ def _undo_in_docker(kind: str, name: str, dry_run: bool, remove: Callable[[APICl
         return None
     except DockerException as error:
         return Swept(kind, f"{name} (the system's Docker does not answer: {str(error)[:80]})", gone=False)
+    return Swept(kind, name, not dry_run)
+
+
+def _undo_in_cri(kind: str, name: str, endpoint: str, dry_run: bool) -> Swept | None:
+    """Remove an instance's pods, or the payload's image, from a CRI runtime that is not the lab's own."""
+    try:
+        from bench.engines import _cri_api  # noqa: PLC0415 - only after a run with cri:endpoint=…
+    except ImportError as error:
+        return Swept(
+            kind, f"{name} (the Python package '{error.name}' is not installed: it cannot be asked)", gone=False
+        )
+    with contextlib.closing(_cri_api.Api(_cri_api.outside(endpoint))) as api:
+        try:
+            there = api.pods(name, _ASK_S) if kind == "pod" else api.image_id(name, _ASK_S)
+            if not there:
+                return None
+            if not dry_run and kind == "pod":
+                api.remove(name, _ASK_S)
+            elif not dry_run:
+                api.ask("RemoveImage", _ASK_S, image=_cri_api.image(name))
+        except InvocationFailed as error:
+            return Swept(kind, f"{name} (nobody answers at {endpoint}: {str(error)[:80]})", gone=False)
     return Swept(kind, name, not dry_run)
 
 

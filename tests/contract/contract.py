@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -18,7 +20,7 @@ import pytest
 from bench import engines, proc
 from bench.clock import Channel, EventHub, now_s, sleep_s
 from bench.engines import _evidence
-from bench.engines.base import Engine, Instance, Job
+from bench.engines.base import Engine, Instance, Job, Limits, launch
 from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 from bench.lab import Lab, cgroups, images
 from bench.model import Phase, Target
@@ -106,9 +108,18 @@ def limits(path: str) -> list[int]:
     return [int(word) for file in ("memory.max", "cpu.max") for word in (group / file).read_text().split()]
 
 
+def with_limits(job: Job, wanted: Limits) -> Job:
+    """Return the job with further limits."""
+    return dataclasses.replace(job, limits=wanted)
+
+
 def payload_pid(instance: Instance) -> int:
-    """Return the payload's process among an instance's."""
-    return next(pid for pid in instance.pids() if Path(f"/proc/{pid}/comm").read_text().strip() == "tare-payload")
+    """Return the payload's process among an instance's; a pod's own process is the same program, told to do nothing."""
+    return next(
+        pid
+        for pid in instance.pids()
+        if Path(f"/proc/{pid}/comm").read_text().strip() == "tare-payload" and "--events" in _evidence.arguments(pid)
+    )
 
 
 class EngineContract:
@@ -182,6 +193,11 @@ class EngineContract:
         assert place.remains(place, job.name) == []
         assert place.settled(before) == {}
 
+    def test_several_threads_may_call_at_a_time(self, place: Place) -> None:
+        before = place.lab.residue()
+        check_many_at_a_time(place)
+        assert place.settled(before) == {}
+
     def test_a_payload_that_never_gets_ready_times_out(self, place: Place) -> None:
         with place.started("--mute", "--sleep") as (instance, channel):
             channel.wait(Phase.FIRST_INSTRUCTION, READY_S, instance.alive)
@@ -200,6 +216,33 @@ class EngineContract:
             os.kill(self.victim(instance), signal.SIGKILL)
             with pytest.raises(InvocationFailed, match=self.killed):
                 channel.wait(Phase.READY, 10, instance.alive)
+
+
+class GvisorContract(EngineContract):
+    """The contract for gVisor, which hides the payload from the host."""
+
+    def victim(self, instance: Instance) -> int:
+        """Return the sandbox's process."""
+        return next(pid for pid in instance.pids() if _evidence.arguments(pid)[0] == "runsc-sandbox")
+
+
+def check_many_at_a_time(place: Place, number: int = 8) -> None:
+    """Launch and remove instances from several threads at a time, as a ramp of many instances does."""
+    jobs = [place.job() for _ in range(number)]
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(4) as pool:
+        channels = [stack.enter_context(place.hub.channel(job.events, place.engine.channel)) for job in jobs]
+        try:
+            instances = list(pool.map(lambda job: launch(place.engine, job), jobs))
+            for instance, channel in zip(instances, channels, strict=True):
+                channel.wait(Phase.READY, READY_S, instance.alive)
+            assert [instance.alive() for instance in instances] == [None] * number
+            found = [instance.pids() for instance in instances]
+            payloads = [{pid for pid in pids if "--events" in _evidence.arguments(pid)} for pids in found]
+            assert len({pid for pids in payloads for pid in pids}) == sum(map(len, payloads))  # nobody has another's
+            list(pool.map(place.engine.stop, instances))
+        finally:
+            list(pool.map(lambda job: place.engine.delete(job.name), jobs))
+    assert [place.remains(place, job.name) for job in jobs] == [[]] * number
 
 
 def _reason(instance: Instance) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.engines._containerd_api import NotFoundError
+from bench.engines._grpc import NotFoundError
 from bench.engines.containerd import Containerd
 from bench.errors import TargetUnavailable
 from bench.lab import Lab
@@ -50,6 +50,20 @@ def place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
 
 class TestContainerd(contract.EngineContract):
     """The contract."""
+
+
+@pytest.fixture(scope="class")
+def gvisor_place(built_state: Path) -> Iterator[Place]:
+    with contract.place_of(target("containerd", runtime="runsc"), built_state, remains) as opened:
+        yield opened
+
+
+class TestGvisor(contract.GvisorContract):
+    """The contract, with an OCI runtime that hides the payload."""
+
+    @pytest.fixture
+    def place(self, gvisor_place: Place) -> Place:  # noqa: D102
+        return gvisor_place
 
 
 def test_a_killed_daemon_is_named(built_state: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from docker.errors import NotFound
 from docker.transport.unixconn import UnixHTTPConnection
 
+from bench.engines.base import Limits
 from bench.engines.docker import Docker
 from bench.errors import InvocationFailed, TargetUnavailable
 from bench.lab import Lab
@@ -25,7 +26,9 @@ TARGETS = (
     target("docker", runtime="crun"),
     target("docker", storage="vfs"),
     target("docker", storage="fuse-overlayfs"),
+    target("docker", client="cli"),
 )
+GVISOR = (target("docker", network="none", runtime="runsc"), target("docker", network="host", runtime="runsc"))
 
 
 def remains(place: Place, name: str) -> list[str]:
@@ -48,6 +51,20 @@ class TestDocker(contract.EngineContract):
     """The contract."""
 
 
+@pytest.fixture(scope="class", params=GVISOR, ids=lambda one: one.text)
+def gvisor_place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+    with contract.place_of(request.param, built_state, remains) as opened:
+        yield opened
+
+
+class TestGvisor(contract.GvisorContract):
+    """The contract, with an OCI runtime that hides the payload."""
+
+    @pytest.fixture
+    def place(self, gvisor_place: Place) -> Place:  # noqa: D102
+        return gvisor_place
+
+
 # The SDK drops its socket without closing it when nobody listens any more.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_killed_daemon_is_named(built_state: Path) -> None:
@@ -68,6 +85,38 @@ def test_a_killed_containerd_is_named_beside_the_daemon_that_needs_it(built_stat
             with pytest.raises(InvocationFailed, match="containerd ended with signal SIGKILL"):
                 place.engine.start(instance)
     assert contract.host_state() == before
+
+
+def test_a_killed_daemon_is_named_by_the_command_line_too(built_state: Path) -> None:
+    with contract.place_of(target("docker", client="cli", network="none"), built_state) as place:
+        contract.check_daemon_death(place, "dockerd-overlay2")
+    gc.collect()
+
+
+def test_the_command_line_sets_the_same_limits_as_the_api(built_state: Path) -> None:
+    wanted = Limits(cpu_shares=512, cpuset="0", swap_bytes=300 * 2**20, pids=50)
+    found = []
+    for client in ("api", "cli"):
+        with contract.place_of(target("docker", client=client, network="none"), built_state) as place:
+            assert isinstance(place.engine, Docker)
+            job = contract.with_limits(place.job(), wanted)
+            with place.hub.channel(job.events):
+                place.engine.create(job)
+                settings = place.engine._inspect(job.name)["HostConfig"]
+                place.engine.delete(job.name)
+            names = (
+                "Memory",
+                "MemorySwap",
+                "NanoCpus",
+                "CpuShares",
+                "CpusetCpus",
+                "PidsLimit",
+                "Runtime",
+                "NetworkMode",
+            )
+            found.append({name: settings[name] for name in names})
+    assert found[0] == found[1]
+    assert found[0]["MemorySwap"] == 300 * 2**20
 
 
 def test_one_connection_is_kept_open(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench import engines, proc
-from bench.engines.base import Instance
+from bench.engines import _evidence
+from bench.engines.base import launch
 from bench.errors import TargetUnavailable
 from bench.lab import Lab
 from bench.model import Phase
@@ -58,16 +59,17 @@ class TestOci(contract.EngineContract):
         return runtime_place
 
 
-class TestGvisor(contract.EngineContract):
+class TestGvisor(contract.GvisorContract):
     """The contract, for a runtime that hides the payload from the host."""
 
     @pytest.fixture
     def place(self, gvisor_place: Place) -> Place:  # noqa: D102
         return gvisor_place
 
-    def victim(self, instance: Instance) -> int:
-        """Return the sandbox's process: the host sees no payload."""
-        return min(instance.pids())
+    def test_who_opens_files_for_the_sandbox_belongs_to_the_instance(self, place: Place) -> None:  # noqa: D102
+        with place.started() as (instance, _):
+            names = {_evidence.arguments(pid)[0] for pid in instance.pids()}
+        assert names >= {"runsc-sandbox", "runsc-gofer"}
 
 
 class TestProcess(contract.EngineContract):
@@ -93,6 +95,27 @@ class TestProcess(contract.EngineContract):
             "sandbox:user=yes": "cgroup ipc mnt net pid user uts",
         }
         assert found == wanted[place.engine.target.text].split()
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun", "runsc"])
+def test_one_command_does_what_two_do(built_state: Path, runtime: str) -> None:
+    with contract.place_of(target(runtime), built_state, remains) as place:
+        job = place.job()
+        with place.hub.channel(job.events) as channel:
+            try:
+                instance = launch(place.engine, job)
+                channel.wait(Phase.READY, contract.READY_S, instance.alive)
+                assert place.engine.evidence(instance)["runtime"] == runtime
+                place.engine.stop(instance)
+            finally:
+                place.engine.delete(job.name)
+        assert remains(place, job.name) == []
+
+
+@pytest.mark.parametrize("platform", ["ptrace"])
+def test_gvisors_default_platform_is_named(built_state: Path, platform: str) -> None:
+    with contract.place_of(target("runsc", platform=platform), built_state) as place, place.started() as (instance, _):
+        assert place.engine.evidence(instance)["platform"] == platform
 
 
 def test_a_runtime_that_is_not_there_is_unavailable(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

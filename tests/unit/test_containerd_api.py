@@ -15,7 +15,8 @@ else:
     grpc = pytest.importorskip("grpc")
 
 from bench.engines import _containerd_api
-from bench.engines._containerd_api import TYPES, AlreadyExistsError, Api, NotFoundError
+from bench.engines._containerd_api import TYPES, Api
+from bench.engines._grpc import AlreadyExistsError, NotFoundError
 from bench.errors import InvocationFailed, InvocationTimeout
 
 

@@ -108,7 +108,7 @@ def test_a_dead_process_is_gone_even_before_it_is_collected(child: subprocess.Po
 
 def test_a_process_without_a_shim_has_no_runtime(child: subprocess.Popen[bytes]) -> None:
     with pytest.raises(InvocationFailed, match="no child of a containerd shim"):
-        _evidence.of_shim(child.pid)
+        _evidence.of_monitor(child.pid)
 
 
 def test_a_digest_follows_the_file(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""What can be read of a gVisor sandbox: the host sees its program, and one that opens files for it, but not the payload."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from bench import proc
+from bench.engines import _evidence
+from bench.lab import images
+
+_DEFAULT = re.compile(r'-platform string\n[^\n]*\(default "(\w+)"\)')
+
+
+def below_shim(pid: int) -> dict[str, str]:
+    """Return the evidence of a sandbox below a containerd shim, in the place of what its own process would tell.
+
+    Keys: ``payload`` (the file that the sandbox was given in its root, digested now), ``root_fs`` (that root's),
+    ``runtime``, ``runtime_digest``, ``platform``.
+    """
+    home = Path(f"/proc/{_evidence.parent(pid)}")
+    bundle = (home / "cwd").readlink()
+    given = json.loads((home / "cwd/config.json").read_text(encoding="utf-8"))["root"]["path"]
+    place = str(bundle / given)  # in the shim's root; a path in the configuration may be absolute
+    table = (home / "mountinfo").read_text(encoding="utf-8")
+    return {
+        "payload": payload(home / "root" / place.lstrip("/")),
+        "root_fs": _evidence.root_file_system(table, place),
+        "runtime": Path(f"/proc/{pid}/exe").readlink().name,
+        "runtime_digest": _evidence.digest(Path(f"/proc/{pid}/exe")),
+        "platform": platform(pid),
+    }
+
+
+def payload(root: Path) -> str:
+    """Return the digest of the program in the root that a sandbox was given."""
+    return hashlib.sha256((root / images.PAYLOAD.lstrip("/")).read_bytes()).hexdigest()
+
+
+def platform(pid: int) -> str:
+    """Return how a sandbox catches system calls: as its command line says, which leaves out gVisor's own default."""
+    chosen = [word.partition("=")[2] for word in _evidence.arguments(pid) if word.startswith("--platform=")]
+    return chosen[-1] if chosen else _default(str(Path(f"/proc/{pid}/exe").readlink()))
+
+
+@functools.cache
+def _default(program: str) -> str:
+    done = proc.run([program, "flags"], timeout_s=10)
+    return parse_default(done.stdout + done.stderr)
+
+
+def parse_default(flags: str) -> str:
+    """Return the default platform in what ``runsc flags`` prints, ``default`` when that is worded in another way."""
+    found = _DEFAULT.search(flags)
+    return found[1] if found else "default"
+
+
+def family(pid: int) -> set[int]:
+    """Return all below a sandbox's shim, and the shim: beside the sandbox there is the one who opens its files."""
+    shim = _evidence.parent(pid) if _evidence.runs(pid) else None
+    return _evidence.family(shim) if shim is not None and shim > 1 else set()

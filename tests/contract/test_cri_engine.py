@@ -1,0 +1,136 @@
+"""CRI keeps the contract, by containerd's CRI plugin in the lab; and a runtime that is not ours is left as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.clock import EventHub
+from bench.engines import _containerd_api, _cri_api, _cri_image
+from bench.engines.base import Limits
+from bench.engines.cri import Cri
+from bench.errors import NotApplicable, TargetUnavailable
+from bench.lab import Lab, daemons, journal, sweep
+from bench.model import Phase
+from tests.contract import contract
+from tests.contract.contract import Place, target
+
+pytestmark = [pytest.mark.root, pytest.mark.engines]
+
+TARGETS = (target("cri"), target("cri", network="host", runtime="runc"), target("cri", runtime="crun"))
+
+
+def remains(place: Place, name: str) -> list[str]:
+    """Return the pods that the runtime still knows of a name."""
+    assert isinstance(place.engine, Cri)
+    return place.engine._api.pods(name, 5)
+
+
+@pytest.fixture(scope="class", params=TARGETS, ids=lambda one: one.text)
+def place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+    with contract.place_of(request.param, built_state, remains) as opened:
+        yield opened
+
+
+class TestCri(contract.EngineContract):
+    """The contract."""
+
+    def test_the_pods_own_process_belongs_to_the_instance(self, place: Place) -> None:  # noqa: D102
+        with place.started() as (instance, channel):
+            channel.wait(Phase.READY, contract.READY_S, instance.alive)
+            names = sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in instance.pids())
+        assert names == ["containerd-shim", "tare-payload", "tare-payload"]  # the shim, the pod's and the container's
+
+    def test_what_cri_cannot_limit_is_refused(self, place: Place) -> None:  # noqa: D102
+        job = contract.with_limits(place.job(), Limits(pids=20))
+        with pytest.raises(NotApplicable, match="pids"):
+            place.engine.create(job)
+        assert remains(place, job.name) == []
+
+
+def test_a_killed_daemon_is_named(built_state: Path) -> None:
+    before = contract.host_state()
+    with contract.place_of(target("cri"), built_state) as place:
+        contract.check_daemon_death(place, "containerd-cri")
+    assert contract.host_state() == before
+
+
+def test_two_containerds_do_not_see_each_other(built_state: Path) -> None:
+    with contract.place_of(target("cri"), built_state) as place, place.started():
+        client = _containerd_api.Api(place.lab.daemons.containerd(), "k8s.io")
+        try:
+            assert client.call("Containers/List", 5).containers == []
+        finally:
+            client.close()
+
+
+def test_without_network_plugins_the_reason_is_named(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemons, "PLUGIN_FOLDERS", ())
+    with (
+        Lab(contract.SHORT_ID, state=built_state) as lab,
+        pytest.raises(TargetUnavailable, match=r"NetworkReady is false.*tare provision cri"),
+    ):
+        Cri(target("cri"), lab).prepare()
+
+
+def test_an_unknown_handler_is_unavailable(built_state: Path) -> None:
+    with Lab(contract.SHORT_ID, state=built_state) as lab, pytest.raises(TargetUnavailable, match="nonsense"):
+        Cri(target("cri", runtime="nonsense"), lab).prepare()
+
+
+def test_gvisor_without_its_shim_is_unavailable(built_state: Path) -> None:
+    with Lab(contract.SHORT_ID, state=built_state) as lab, pytest.raises(TargetUnavailable, match="shim"):
+        Cri(target("cri", runtime="runsc"), lab).prepare()
+
+
+def test_nobody_at_the_endpoint_is_unavailable(built_state: Path) -> None:
+    with Lab(contract.SHORT_ID, state=built_state) as lab, pytest.raises(TargetUnavailable, match="UNAVAILABLE"):
+        Cri(target("cri", endpoint="unix:///nowhere/crio.sock"), lab).prepare()
+
+
+def foreign(lab: Lab) -> str:
+    """Return the socket of a runtime that the engine is told nothing of: the lab's, but reached as somebody's own."""
+    return str(lab.daemons.containerd_cri())
+
+
+def test_what_is_made_in_a_foreign_runtime_is_removed_from_it(built_state: Path) -> None:
+    with Lab(contract.SHORT_ID, state=built_state) as lab, EventHub() as hub:
+        path = foreign(lab)
+        place = Place(lab, hub, Cri(target("cri", endpoint=f"unix://{path}"), lab), remains)
+        place.engine.prepare()
+        lines = [(entry["kind"], entry.get("endpoint")) for entry in journal.read(lab.paths.journal)]
+        assert ("pod image", f"unix://{path}") in lines
+        assert ("pod", f"unix://{path}") in lines
+        with place.started() as (instance, channel):
+            channel.wait(Phase.READY, contract.READY_S, instance.alive)
+            assert place.engine.evidence(instance)["network"] == "bridge"
+        job = place.job()
+        with hub.channel(job.events):
+            place.engine.create(job)  # and then the run ends
+        assert isinstance(place.engine, Cri)
+        place.engine._leave()
+        api = place.engine._api
+        assert api.pods(job.name, 5) == []
+        assert api.image_id(_cri_image.NAME, 5) == ""
+
+
+def test_a_sweep_removes_what_a_killed_run_left_in_a_foreign_runtime(built_state: Path) -> None:
+    with Lab(contract.SHORT_ID, state=built_state) as lab, EventHub() as hub:
+        path = foreign(lab)
+        place = Place(lab, hub, Cri(target("cri", endpoint=path), lab), remains)
+        place.engine.prepare()
+        job = place.job()
+        with hub.channel(job.events):
+            place.engine.create(job)
+            entries = [entry for entry in journal.read(lab.paths.journal) if str(entry["kind"]).startswith("pod")]
+            found = [sweep._undo(entry, dry_run=False) for entry in entries]
+        assert all(thing is None or thing.gone for thing in found)
+        names = {thing.kind for thing in found if thing is not None}
+        assert names == {"pod", "pod image"}
+        api = _cri_api.Api(path)
+        try:
+            assert api.pods(job.name, 5) == []
+        finally:
+            api.close()

@@ -1,0 +1,69 @@
+"""Podman keeps the contract through Docker's class, with each network mode, storage driver and OCI runtime."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.engines.podman import Podman
+from bench.model import Phase
+from tests.contract import contract
+from tests.contract.contract import Place, target
+from tests.contract.test_docker_engine import remains
+
+pytestmark = [pytest.mark.root, pytest.mark.engines]
+
+TARGETS = (
+    target("podman"),
+    target("podman", network="host"),
+    target("podman", network="none", runtime="runc"),
+    target("podman", storage="vfs"),
+)
+
+
+@pytest.fixture(scope="class", params=TARGETS, ids=lambda one: one.text)
+def place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+    with contract.place_of(request.param, built_state, remains) as opened:
+        yield opened
+
+
+class TestPodman(contract.EngineContract):
+    """The contract."""
+
+    def test_conmon_belongs_to_the_instance_and_all_to_the_run(self, place: Place) -> None:  # noqa: D102
+        with place.started() as (instance, channel):
+            channel.wait(Phase.READY, contract.READY_S, instance.alive)
+            names = sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in instance.pids())
+            groups = [Path(f"/proc/{pid}/cgroup").read_text() for pid in instance.pids()]
+        assert names == ["conmon", "tare-payload"]
+        assert all(f"{place.lab.cgroup_path}/" in group for group in groups)
+
+
+def test_nothing_is_written_outside_the_run(built_state: Path) -> None:
+    places = [Path(path) for path in ("/var/lib/containers", "/run/containers", "/run/libpod", "/etc/cni", "/dev/shm")]  # noqa: S108
+    before = [sorted(path.iterdir()) if path.exists() else None for path in places]
+    with contract.place_of(target("podman"), built_state) as place, place.started() as (instance, channel):
+        channel.wait(Phase.READY, contract.READY_S, instance.alive)
+        place.engine.stop(instance)
+    assert [sorted(path.iterdir()) if path.exists() else None for path in places] == before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_killed_service_is_named(built_state: Path) -> None:
+    before = contract.host_state()
+    with contract.place_of(target("podman"), built_state) as place:
+        contract.check_daemon_death(place, "podman-overlay-crun")
+    gc.collect()
+    assert contract.host_state() == before
+
+
+def test_two_services_do_not_see_each_other(built_state: Path) -> None:
+    with contract.place_of(target("podman"), built_state, remains) as place, place.started() as (instance, _):
+        other = Podman(target("podman", runtime="runc"), place.lab)
+        other.prepare()
+        assert len(place.lab.daemons.running) == 2
+        assert other._client.containers(all=True) == []
+        assert instance.alive() is None

@@ -1,0 +1,337 @@
+"""The CRI engine against a strict server of the test's own that calls itself cri-o: order, fields, errors as sentences."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+if TYPE_CHECKING:
+    import grpc
+else:
+    grpc = pytest.importorskip("grpc")
+
+from bench import proc
+from bench.clock import EventHub
+from bench.engines import _cri_api, _cri_image
+from bench.engines._cri_api import TYPES
+from bench.engines.base import Bind, Job, Limits
+from bench.engines.cri import Cri
+from bench.errors import InvocationFailed, NotApplicable, TargetUnavailable
+from bench.lab import Lab, images, sweep
+from bench.model import Phase, Target
+from bench.scenario import parse_target
+from tests import cri_server
+from tests.cri_server import CriServer, RefusedError
+from tests.fakes import FakeLab
+
+
+class Daemons:
+    """The lab's daemons as far as somebody's own runtime needs them: clients that are closed at the end."""
+
+    def __init__(self) -> None:
+        self.clients = contextlib.ExitStack()
+
+
+class RunLab(FakeLab):
+    """A lab without daemons of its own."""
+
+    def __init__(self, state: Path) -> None:
+        super().__init__(state)
+        self.cgroup_path = "/tare/fa4e"
+        self.own = Daemons()
+
+    def __getattribute__(self, name: str) -> Any:
+        """Give the daemons, which the plain fake refuses."""
+        return super().__getattribute__("own" if name == "daemons" else name)
+
+
+@dataclasses.dataclass
+class Bench:
+    """A server, a lab and an engine that is told nothing but the server's socket."""
+
+    server: CriServer
+    lab: RunLab
+    path: str
+
+    def engine(self, **options: str) -> Cri:
+        """Return an engine."""
+        chosen = {"endpoint": f"unix://{self.path}", **options}
+        text = ",".join(f"{key}={value}" for key, value in sorted(chosen.items()))
+        return Cri(Target(f"cri:{text}", "cri", chosen), cast("Lab", self.lab))
+
+    def job(self, **changes: Any) -> Job:
+        """Return a job."""
+        return dataclasses.replace(Job("tare-1", self.lab.paths.run / "e" / "1", timeout_s=10), **changes)
+
+
+@pytest.fixture
+def bench(built_state: Path, tmp_path: Path) -> Iterator[Bench]:
+    server = CriServer(tmp_path, images.payload(built_state).path, images={_cri_image.NAME: "1234abcd"})
+    lab = RunLab(built_state)
+    with cri_server.serving(server) as path:
+        yield Bench(server, lab, path)
+        lab.own.clients.close()
+    lab.journal.close(done=True)
+
+
+def text(number: int, value: bytes) -> bytes:
+    """Encode a length-delimited field (protobuf's encoding guide) with a number below 16."""
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def test_the_table_has_the_numbers_of_api_proto() -> None:
+    spaces = TYPES["NamespaceOption"](network=2, pid=1)
+    assert spaces.SerializeToString() == bytes([1 << 3, 2, 2 << 3, 1])
+    who = TYPES["PodSandboxMetadata"](name="n", uid="u", namespace="s", attempt=1)
+    encoded = text(1, b"n") + text(2, b"u") + text(3, b"s") + bytes([4 << 3, 1])
+    assert who.SerializeToString() == encoded
+    pod = TYPES["PodSandboxConfig"](metadata=who, hostname="h", log_directory="l", labels={"a": "b"})
+    labels = text(6, text(1, b"a") + text(2, b"b"))
+    assert pod.SerializeToString() == text(1, encoded) + text(2, b"h") + text(3, b"l") + labels
+    limits = TYPES["LinuxContainerResources"](cpu_period=1, cpu_quota=2, cpu_shares=3, memory_limit_in_bytes=4)
+    assert limits.SerializeToString() == bytes([1 << 3, 1, 2 << 3, 2, 3 << 3, 3, 4 << 3, 4])
+    swap = TYPES["LinuxContainerResources"](cpuset_cpus="0", memory_swap_limit_in_bytes=5)
+    assert swap.SerializeToString() == text(6, b"0") + bytes([10 << 3, 5])
+    mount = TYPES["Mount"](container_path="/c", host_path="/h", readonly=True)
+    assert mount.SerializeToString() == text(1, b"/c") + text(2, b"/h") + bytes([3 << 3, 1])
+
+
+def test_every_call_has_its_messages_and_its_service() -> None:
+    assert {name for _, *pair in _cri_api._CALLS.values() for name in pair} <= set(TYPES)
+    assert _cri_api._CALLS["RunPodSandbox"][0] == "/runtime.v1.RuntimeService/RunPodSandbox"
+    assert _cri_api._CALLS["ImageStatus"][0] == "/runtime.v1.ImageService/ImageStatus"
+
+
+def test_a_whole_life_at_cri_o(bench: Bench) -> None:
+    engine = bench.engine()
+    facts = engine.prepare()
+    assert (facts.values["cri-o"], facts.values["cgroup_driver"]) == ("1.30.0", "cgroupfs")
+    job = bench.job()
+    with EventHub() as hub, hub.channel(job.events) as channel:
+        bench.server.calls.clear()
+        instance = engine.create(job)
+        engine.start(instance)
+        assert bench.server.calls == ["RunPodSandbox", "CreateContainer", "StartContainer"]  # nothing more is measured
+        channel.wait(Phase.READY, 10, instance.alive)
+        evidence = engine.evidence(instance)
+        assert evidence["payload"] == images.payload(bench.lab.paths.state).digest
+        assert (evidence["cri"], evidence["shim"], evidence["runtime"]) == ("cri-o", "conmon", "true")
+        assert len(instance.pids()) >= 2  # conmon and the payload; this pod has no process of its own
+        bench.server.calls.clear()
+        engine.stop(instance)
+        assert "ended" in str(instance.alive())
+        engine.delete(job.name)
+        wanted = ["StopContainer", "StopPodSandbox", "ContainerStatus", "RemoveContainer", "RemovePodSandbox"]
+        assert bench.server.calls == wanted
+        assert instance.pids() == set()
+    assert (bench.server.pods, bench.server.containers) == ({}, {})
+    engine.delete(job.name)  # it is gone already
+
+
+def test_what_was_not_stopped_is_found_by_its_label(bench: Bench) -> None:
+    engine = bench.engine()
+    engine.prepare()
+    first, second = bench.job(), bench.job(name="tare-2")
+    with EventHub() as hub, hub.channel(first.events):
+        engine.create(first)
+        engine.create(second)
+        other = bench.engine()  # one that does not know the ids
+        other.prepare()
+        other.delete(first.name)
+    assert [made.config.metadata.name for made in bench.server.pods.values()] == ["tare-2"]
+    engine.delete(second.name)
+
+
+@pytest.mark.parametrize(
+    ("driver", "parent"),
+    [(cri_server.CGROUPFS, "/tare/fa4e"), (cri_server.SYSTEMD, "system.slice"), (None, "")],
+)
+def test_the_control_group_is_one_that_the_runtime_takes(bench: Bench, driver: int | None, parent: str) -> None:
+    bench.server.driver = driver
+    engine = bench.engine()
+    engine.prepare()
+    job = bench.job()
+    with EventHub() as hub, hub.channel(job.events):
+        engine.create(job)
+    assert [made.config.linux.cgroup_parent for made in bench.server.pods.values()] == [parent]
+    engine.delete(job.name)
+
+
+def test_the_pod_and_its_container_say_what_a_kubelet_would(bench: Bench, tmp_path: Path) -> None:
+    engine = bench.engine(network="host", runtime="crun")
+    engine.prepare()
+    job = bench.job(binds=(Bind("data", tmp_path),), arguments=("--sleep",), memory_bytes=2**26, cpus=0.5)
+    with EventHub() as hub, hub.channel(job.events):
+        engine.create(job)
+    (pod,), (container,) = bench.server.pods.values(), bench.server.containers.values()
+    assert pod.config.linux.security_context.namespace_options.network == _cri_api.NODE
+    assert pod.config.linux.security_context.namespace_options.pid == _cri_api.CONTAINER
+    assert pod.config.hostname == ""
+    limits = container.config.linux.resources
+    assert (limits.cpu_quota, limits.cpu_period, limits.memory_limit_in_bytes) == (50_000, 100_000, 2**26)
+    assert [(one.container_path, one.readonly) for one in container.config.mounts] == [
+        (images.EVENTS, False),
+        ("/data", True),
+    ]
+    assert container.config.image.image == "1234abcd"
+    engine.delete(job.name)
+
+
+def test_limits_that_cri_has_are_sent_and_others_are_refused(bench: Bench) -> None:
+    wanted = Limits(cpu_shares=512, cpuset="0", swap_bytes=2**28)
+    sent = _cri_api.resources(bench.job(limits=wanted, cpus=None, memory_bytes=None))
+    assert (sent.cpu_shares, sent.cpuset_cpus, sent.memory_swap_limit_in_bytes) == (512, "0", 2**28)
+    assert (sent.cpu_quota, sent.cpu_period, sent.memory_limit_in_bytes) == (0, 0, 0)
+    engine = bench.engine()
+    engine.prepare()
+    with pytest.raises(NotApplicable, match="pids, write_bytes_per_s"):
+        engine.create(bench.job(limits=Limits(pids=5, device="8:0", write_bytes_per_s=1)))
+    assert bench.server.pods == {}
+
+
+def test_a_container_that_was_killed_gives_the_reason(bench: Bench) -> None:
+    engine = bench.engine()
+    engine.prepare()
+    job = bench.job()
+    with EventHub() as hub, hub.channel(job.events) as channel:
+        instance = engine.create(job)
+        engine.start(instance)
+        channel.wait(Phase.READY, 10, instance.alive)
+        assert instance.alive() is None
+        (made,) = bench.server.containers.values()
+        proc.kill_all({made.pid})
+        while (reason := instance.alive()) is None:
+            pass
+        assert reason == "the container ended with signal SIGKILL OOMKilled"
+        engine.delete(job.name)
+
+
+def test_a_failed_container_leaves_a_pod_that_delete_removes(bench: Bench) -> None:
+    engine = bench.engine()
+    engine.prepare()
+    bench.server.refuse["CreateContainer"] = RefusedError(grpc.StatusCode.UNKNOWN, "no\nspace  left")
+    job = bench.job()
+    with EventHub() as hub, hub.channel(job.events):
+        with pytest.raises(InvocationFailed, match=r"cri-o's CreateContainer failed \(UNKNOWN\): no space left"):
+            engine.create(job)
+        assert len(bench.server.pods) == 1
+        engine.delete(job.name)
+    assert bench.server.pods == {}
+
+
+def test_a_runtime_without_a_network_says_why(bench: Bench) -> None:
+    bench.server.network = "No CNI configuration file in /etc/cni/net.d/"
+    with pytest.raises(TargetUnavailable, match=r"cri-o .*NetworkReady is false: .*No CNI configuration file"):
+        bench.engine().prepare()
+    bench.engine(network="host").prepare()
+
+
+def test_an_unknown_handler_is_unavailable(bench: Bench) -> None:
+    with pytest.raises(TargetUnavailable, match="failed to find runtime handler kata"):
+        bench.engine(runtime="kata").prepare()
+
+
+def test_what_was_made_is_removed_at_the_end(bench: Bench) -> None:
+    engine = bench.engine()
+    engine.prepare()
+    job = bench.job()
+    with EventHub() as hub, hub.channel(job.events):
+        engine.create(job)
+        bench.lab.own.clients.close()
+    assert bench.server.pods == {}
+    assert bench.server.images != {}  # it was there before us
+
+
+def test_a_killed_runs_pods_and_image_are_swept(bench: Bench) -> None:
+    engine = bench.engine()
+    engine.prepare()
+    job = bench.job()
+    with EventHub() as hub, hub.channel(job.events):
+        engine.create(job)
+    endpoint = f"unix://{bench.path}"
+    pod = {"kind": "pod", "name": job.name, "endpoint": endpoint}
+    image = {"kind": "pod image", "name": _cri_image.NAME, "endpoint": endpoint}
+    assert sweep._undo(pod, dry_run=True) == sweep.Swept("pod", job.name, gone=False)
+    assert len(bench.server.pods) == 1
+    assert sweep._undo(pod, dry_run=False) == sweep.Swept("pod", job.name, gone=True)
+    assert sweep._undo(image, dry_run=False) == sweep.Swept("pod image", _cri_image.NAME, gone=True)
+    assert (bench.server.pods, bench.server.images) == ({}, {})
+    assert sweep._undo(pod, dry_run=False) is None
+    lost = sweep._undo({**pod, "endpoint": "/nowhere/s"}, dry_run=False)
+    assert lost is not None
+    assert not lost.gone
+    assert "nobody answers at /nowhere/s" in lost.name
+
+
+def test_the_image_is_copied_to_where_cri_o_keeps_its_own(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.server.images.clear()
+    bench.server.store = "/srv/storage/overlay-images"
+    ran: list[list[str]] = []
+
+    def run(argv: list[str], *, timeout_s: float, env: object = None) -> proc.Completed:
+        ran.append(argv)
+        bench.server.images[_cri_image.NAME] = "77"
+        return proc.Completed(tuple(argv), 0, "", "", 0, 0)
+
+    monkeypatch.setattr(proc, "find", lambda program, remedy: f"/bin/{program}")
+    monkeypatch.setattr(proc, "run", run)
+    bench.engine().prepare()
+    (argv,) = ran
+    assert argv[-1] == f"containers-storage:[overlay@/srv/storage+/run/containers/storage]{_cri_image.NAME}"
+    assert "/bin/skopeo" in argv
+    bench.lab.own.clients.close()
+    assert bench.server.images == {}  # we brought it, we take it away
+
+
+def test_without_skopeo_the_remedy_is_the_command(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.server.images.clear()
+
+    def nothing(program: str, remedy: str) -> str:
+        msg = f"the program '{program}' is not on PATH"
+        raise TargetUnavailable(msg, remedy)
+
+    monkeypatch.setattr(proc, "find", nothing)
+    with pytest.raises(
+        TargetUnavailable, match=r"skopeo copy oci-archive:.* containers-storage:docker.io/tare/payload"
+    ):
+        bench.engine().prepare()
+
+
+@pytest.mark.parametrize(
+    ("info", "pid"),
+    [
+        ({"info": '{"pid": 42, "x": {}}'}, 42),
+        ({"info": "{broken"}, 0),
+        ({"info": '"text"'}, 0),
+        ({"info": '{"pid": null}'}, 0),
+        ({}, 0),
+    ],
+)
+def test_the_process_is_read_from_a_verbose_status(info: dict[str, str], pid: int) -> None:
+    assert _cri_api.pid_of(info) == pid
+
+
+def test_storage_is_told_from_other_file_systems() -> None:
+    place = _cri_api.storage_place("/var/lib/containers/storage/overlay-images")
+    assert place == ("overlay", Path("/var/lib/containers/storage"))
+    assert _cri_api.storage_place("/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs") is None
+    assert _cri_api.storage_place("/x/-images") is None
+    assert _cri_api.storage_place("") is None
+
+
+def test_any_path_is_an_endpoint() -> None:
+    wanted = parse_target("cri:endpoint=unix:///run/crio/crio.sock,network=host")
+    assert wanted.options == {"endpoint": "unix:///run/crio/crio.sock", "network": "host"}
+
+
+def test_the_listening_process_is_known(bench: Bench) -> None:
+    import os  # noqa: PLC0415
+
+    assert _cri_api.server_pid(bench.path) == os.getpid()
+    assert _cri_api.server_pid("/nowhere/s") is None
+    assert _cri_api.outside(f"unix://{bench.path}") == bench.path

@@ -1,0 +1,174 @@
+"""Docker's verbs in both spellings, Podman's settings, and a client that several threads may use."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("docker")
+
+from bench import proc
+from bench.engines import _docker_api, _docker_cli, _evidence, _gvisor
+from bench.engines._docker_api import Box
+from bench.engines._docker_cli import Commands, arguments
+from bench.engines.base import Bind, Job, Limits
+from bench.errors import InvocationFailed
+from bench.lab import images
+
+JOB = Job("tare-1", Path("/run/e"), ("--sleep",), memory_bytes=2**26, cpus=0.5)
+BOX = Box("sha256:aa", "bridge", "runc")
+
+
+class Nothing:
+    """Verbs that only note what is asked of them."""
+
+    name = "api"
+
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+
+    def create(self, job: Job, box: Box) -> str:
+        """Refuse."""
+        raise NotImplementedError
+
+    def start(self, container: str, timeout_s: float) -> None:
+        """Refuse."""
+        raise NotImplementedError
+
+    def stop(self, container: str, grace_s: int, timeout_s: float) -> None:
+        """Refuse."""
+        raise NotImplementedError
+
+    def remove(self, name: str, timeout_s: float) -> None:
+        """Note it."""
+        self.removed.append(name)
+
+
+def test_the_command_line_names_what_the_api_gets() -> None:
+    binds = (Bind("data", Path("/srv")), Bind("out", Path("/o"), read_only=False))
+    words = arguments(dataclasses.replace(JOB, binds=binds), BOX)
+    assert words[:2] == ["--pull", "never"]
+    pairs = set(pairwise(words))
+    for pair in (
+        ("--name", "tare-1"),
+        ("--hostname", "tare-1"),
+        ("--network", "bridge"),
+        ("--runtime", "runc"),
+        ("--memory", str(2**26)),
+        ("--cpus", "0.500000000"),
+        ("--volume", f"/run/e:{images.EVENTS}"),
+        ("--volume", "/srv:/data:ro"),
+        ("--volume", "/o:/out:rw"),
+    ):
+        assert pair in pairs
+    assert words[words.index("sha256:aa") + 1 :] == ["--events", f"unix:{images.EVENTS}", "--sleep"]
+
+
+def test_limits_that_were_not_asked_for_are_left_out() -> None:
+    words = arguments(dataclasses.replace(JOB, memory_bytes=None, cpus=None), Box("i", "none"))
+    assert not {"--memory", "--cpus", "--pids-limit", "--runtime", "--memory-swap"} & set(words)
+
+
+def test_a_rate_is_written_with_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"device_read_bps": [{"Path": "/dev/vda", "Rate": 1000}], "pids_limit": 5}
+    monkeypatch.setattr(_docker_api, "limits", lambda job: found)
+    words = arguments(JOB, BOX)
+    assert ("--device-read-bps", "/dev/vda:1000") in set(pairwise(words))
+    assert ("--pids-limit", "5") in set(pairwise(words))
+
+
+def test_every_limit_has_an_option() -> None:
+    every = Limits(1, "0", 2**28, 5, "254:0", 1, 2)
+    assert set(_docker_api.limits(dataclasses.replace(JOB, limits=every))) == set(_docker_cli._OPTIONS)
+
+
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, said: str) -> tuple[Commands, Nothing]:
+    """Return verbs by a command line that ends like this."""
+
+    def run(argv: list[str], *, timeout_s: float, env: Any = None) -> proc.Completed:
+        return proc.Completed(tuple(argv), status, "abc\n", said, 0, 0)
+
+    monkeypatch.setattr(proc, "find", lambda program, remedy: "/bin/docker")
+    monkeypatch.setattr(proc, "run", run)
+    api = Nothing()
+    return Commands("unix:///s", tmp_path / "config", api), api
+
+
+def test_the_id_is_what_the_command_line_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert commands(tmp_path, monkeypatch, 0, "")[0].create(JOB, BOX) == "abc"
+
+
+def test_an_error_is_dockers_own_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    verbs, _ = commands(tmp_path, monkeypatch, 125, "docker: Error response from daemon: no such\nimage")
+    with pytest.raises(InvocationFailed, match=r"'docker start' ended with status 125: .*no such; image"):
+        verbs.start("x", 5)
+
+
+def test_what_is_gone_or_going_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    verbs, api = commands(tmp_path, monkeypatch, 1, "Error: No such container: x")
+    verbs.remove("x", 5)
+    assert api.removed == []
+    verbs, api = commands(
+        tmp_path, monkeypatch, 1, "Error response from daemon: removal of container x is already in progress"
+    )
+    verbs.remove("x", 5)
+    assert api.removed == ["x"]
+    verbs, _ = commands(tmp_path, monkeypatch, 1, "permission denied")
+    with pytest.raises(InvocationFailed, match="permission denied"):
+        verbs.remove("x", 5)
+
+
+def test_each_thread_has_its_own_time_limit() -> None:
+    client = _docker_api._Client(base_url="unix:///nowhere", version="1.41", timeout=30)
+    client.timeout = 5
+    with ThreadPoolExecutor(1) as pool:
+
+        def other() -> float:
+            before = float(client.timeout)
+            client.timeout = 7
+            return before
+
+        assert pool.submit(other).result() == 30
+    assert client.timeout == 5
+    client.close()
+
+
+def test_a_death_is_named_whoever_noticed_it() -> None:
+    for error in (_docker_api.DockerException("gone"), InvocationFailed("status 1")):
+        with (
+            pytest.raises(InvocationFailed, match="Podman's start failed because a daemon died: it ended"),
+            _docker_api.asked("start", lambda: {"podman": "it ended"}, "Podman"),
+        ):
+            raise error
+    with pytest.raises(InvocationFailed, match=r"^status 1$"), _docker_api.asked("start", dict):
+        raise InvocationFailed("status 1")
+
+
+@pytest.mark.parametrize(
+    ("words", "runtime"),
+    [
+        (["/usr/bin/conmon", "-c", "x", "-r", "/usr/bin/crun", "-b", "y"], "/usr/bin/crun"),
+        (["conmonrs", "--runtime=/usr/bin/runc"], "/usr/bin/runc"),
+        (["conmonrs", "--runtime", "/usr/bin/runc"], "/usr/bin/runc"),
+        (["conmon", "-c", "-r"], ""),
+        (["conmon"], ""),
+        ([], ""),
+    ],
+)
+def test_conmons_runtime_is_read_from_its_command_line(words: list[str], runtime: str) -> None:
+    assert _evidence.runtime_argument(words) == runtime
+
+
+def test_gvisors_default_platform_is_read_from_its_flags() -> None:
+    said = (
+        '  -platform string\n    \tspecifies which platform to use: ptrace (default), kvm. (default "ptrace")\n  -x\n'
+    )
+    assert _gvisor.parse_default(said) == "ptrace"
+    assert _gvisor.parse_default(said.replace("ptrace", "systrap")) == "systrap"
+    assert _gvisor.parse_default("  -platform string\n    \twhich platform\n") == "default"
+    assert _gvisor.parse_default("") == "default"
