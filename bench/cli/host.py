@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from bench.model import Target
 from bench.preflight import Verdict
 from bench.provision import TaskEvent
 
@@ -23,11 +24,9 @@ def doctor_command(targets: Sequence[str], as_json: bool) -> int:
     Starts one instance of each target (a container, a guest) and removes it again. Exit code 3 when a target named with
     -t cannot run.
     """
-    from bench import preflight, scenario, session  # noqa: PLC0415
+    from bench import preflight, session  # noqa: PLC0415
 
-    wanted = [scenario.parse_target(text) for text in targets] or list(
-        scenario.load(scenario.find("startup"))[0].targets
-    )
+    wanted = _wanted(targets)
     with session.open_lab(session.make_id()) as (lab, hub):
         verdicts = []
         for number, target in enumerate(wanted):
@@ -50,6 +49,16 @@ def doctor_command(targets: Sequence[str], as_json: bool) -> int:
             f"\n{good} of {len(verdicts)} targets run here, {sum(one.ok for one in noise)} of {len(noise)} noise checks are fine"
         )
     return 3 if targets and not all(verdict.ok for verdict in verdicts) else 0
+
+
+def _wanted(texts: Sequence[str]) -> list[Target]:
+    """Return the targets to try: those asked for, else one of each engine and of each way to ask it."""
+    from bench import engines, scenario  # noqa: PLC0415
+
+    if texts:
+        return [scenario.parse_target(text) for text in texts]
+    found = [*scenario.load(scenario.find("startup"))[0].targets, *map(scenario.parse_target, engines.EXAMINED)]
+    return list({target.text: target for target in found}.values())
 
 
 def _print(verdict: Verdict) -> None:

@@ -55,6 +55,16 @@ OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Engine → option → allowed values (none listed: any). Options left out take the engine's default."""
 
+EXAMINED = (
+    "cri",
+    "cri:network=host",
+    "docker:client=cli",
+    "docker:network=none,runtime=runsc",
+    "containerd:runtime=runsc",
+    "podman",
+)
+"""What ``tare doctor`` tries besides the targets of scenario ``startup``: then no engine is left out."""
+
 
 def load(target: Target, lab: Lab) -> Engine:
     """Make the engine of a target.

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench import proc
 from bench.clock import EventHub
 from bench.engines import _containerd_api, _cri_api, _cri_image
 from bench.engines.base import Limits
 from bench.engines.cri import Cri
 from bench.errors import NotApplicable, TargetUnavailable
-from bench.lab import Lab, daemons, journal, sweep
+from bench.lab import Lab, daemons, images, journal, sweep
 from bench.model import Phase
+from tests import cri_server
 from tests.contract import contract
 from tests.contract.contract import Place, target
 
@@ -114,6 +120,30 @@ def test_what_is_made_in_a_foreign_runtime_is_removed_from_it(built_state: Path)
         api = place.engine._api
         assert api.pods(job.name, 5) == []
         assert api.image_id(_cri_image.NAME, 5) == ""
+
+
+def test_skopeo_puts_the_image_where_cri_o_looks(built_state: Path, tmp_path: Path) -> None:
+    root = tmp_path / "storage"
+    storage = f"containers-storage:[vfs@{root}+/run/containers/storage]{_cri_image.NAME}"
+
+    def inspected() -> proc.Completed:
+        return proc.run([proc.find("skopeo", ""), "inspect", "--config", storage], timeout_s=30)
+
+    class Stored(cri_server.CriServer):
+        """A server that looks into its storage, as CRI-O does."""
+
+        def on_ImageStatus(self, request: Any) -> Any:  # noqa: N802
+            self.images = {request.image.image: "in the storage"} if inspected().status == 0 else {}
+            return super().on_ImageStatus(request)
+
+    with Lab(contract.SHORT_ID, state=built_state):  # its /run is its own
+        server = Stored(tmp_path, images.payload(built_state).path, store=f"{root}/vfs-images")
+        with cri_server.serving(server) as path, contextlib.closing(_cri_api.Api(path)) as api:
+            api.version(5)
+            assert api.who == "cri-o"
+            image = images.image(built_state)
+            assert _cri_image.load(api, Path(path), image, "lease", os.getpid()) == "in the storage"
+        assert json.loads(inspected().check().stdout)["config"]["Entrypoint"] == [images.PAYLOAD]
 
 
 def test_a_sweep_removes_what_a_killed_run_left_in_a_foreign_runtime(built_state: Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 else:
     grpc = pytest.importorskip("grpc")
 
-from bench import proc
+from bench import engines, proc
 from bench.clock import EventHub
 from bench.engines import _cri_api, _cri_image
 from bench.engines._cri_api import TYPES
@@ -335,3 +335,12 @@ def test_the_listening_process_is_known(bench: Bench) -> None:
     assert _cri_api.server_pid(bench.path) == os.getpid()
     assert _cri_api.server_pid("/nowhere/s") is None
     assert _cri_api.outside(f"unix://{bench.path}") == bench.path
+
+
+def test_doctor_leaves_no_engine_out() -> None:
+    from bench.cli.host import _wanted  # noqa: PLC0415
+
+    tried = [target.text for target in _wanted([])]
+    assert len(tried) == len(set(tried))
+    assert {target.engine for target in _wanted([])} == set(engines.ENGINES) - {"fake"}
+    assert [target.text for target in _wanted(["runc"])] == ["runc"]

@@ -12,6 +12,8 @@ import pytest
 
 pytest.importorskip("docker")
 
+from docker.errors import DockerException
+
 from bench import proc
 from bench.engines import _docker_api, _docker_cli, _evidence, _gvisor
 from bench.engines._docker_api import Box
@@ -139,7 +141,7 @@ def test_each_thread_has_its_own_time_limit() -> None:
 
 
 def test_a_death_is_named_whoever_noticed_it() -> None:
-    for error in (_docker_api.DockerException("gone"), InvocationFailed("status 1")):
+    for error in (DockerException("gone"), InvocationFailed("status 1")):
         with (
             pytest.raises(InvocationFailed, match="Podman's start failed because a daemon died: it ended"),
             _docker_api.asked("start", lambda: {"podman": "it ended"}, "Podman"),
