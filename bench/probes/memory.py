@@ -15,6 +15,7 @@ from typing import TypeVar
 from bench.clock import now_s, sleep_s
 from bench.lab import Lab, cgroups
 from bench.probes import groups, host, processes
+from bench.probes.groups import Charged
 from bench.probes.processes import Shares
 
 Read = TypeVar("Read")
@@ -33,7 +34,7 @@ class Weight:
         available: MemAvailable and the free pages that it leaves out (``host.available``), bytes.
         components: Component → memory of the run's processes.
         kernel: Part → bytes, as ``host.parts`` names them.
-        charged: What the instances' control groups are charged with; ``None`` without such groups.
+        charged: What the instances' control groups are charged with; ``None`` without control groups.
         anonymous_pages: Anonymous memory of all processes of the host, the run's or not, bytes; ``None`` if unknown.
         network_namespaces: How many there are on the host.
     """
@@ -41,7 +42,7 @@ class Weight:
     available: int
     components: Mapping[str, Shares]
     kernel: Mapping[str, int]
-    charged: int | None = None
+    charged: Charged | None = None
     anonymous_pages: int | None = None
     network_namespaces: int = 0
 
@@ -78,7 +79,7 @@ class Added:
         taken: From MemAvailable.
         components: Component → growth.
         kernel: Part → growth.
-        charged: To the instances' control groups, in all (there are none at the baseline).
+        charged: To control groups that there were not before; ``None`` when there is no new one.
         elsewhere: Growth of anonymous memory outside the run, by the host's count: other people's; ``None`` if unknown.
         network_namespaces: How many more there are.
     """
@@ -123,10 +124,15 @@ def added(base: Weight, now: Weight) -> Added:
         taken=base.available - now.available,
         components=components,
         kernel=kernel,
-        charged=now.charged if base.charged is None or now.charged is None else now.charged - base.charged,
+        charged=_charged(base.charged, now.charged),
         elsewhere=elsewhere,
         network_namespaces=now.network_namespaces - base.network_namespaces,
     )
+
+
+def _charged(base: Charged | None, now: Charged | None) -> int | None:
+    before = base or Charged(0, 0)
+    return None if now is None or now.groups <= before.groups else now.usage_bytes - before.usage_bytes
 
 
 def settled(

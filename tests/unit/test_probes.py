@@ -137,16 +137,18 @@ def test_groups_of_instances_are_summed_and_those_of_the_harness_left_out(tmp_pa
     for name, size in (("harness", 100), ("lab", 1000), ("tare-1-0", 7), ("pod", 8), ("pod/container", 5)):
         (tmp_path / name).mkdir()
         (tmp_path / name / file).write_text(f"{size}\n")
-    assert groups.charged_below(tmp_path) == 15
+    assert groups.charged_below(tmp_path) == groups.Charged(15, 3)
 
 
 def test_without_groups_nothing_is_charged_and_nothing_is_zero(tmp_path: Path) -> None:
-    assert groups.charged_below(tmp_path / "nothing") is None
+    nothing = groups.Charged(0, 0)
+    assert groups.charged_below(tmp_path / "nothing") == nothing
     (tmp_path / "harness").mkdir()
     (tmp_path / "without-controller").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/memory.current").write_text("max\n")
-    assert groups.charged_below(tmp_path) is None
+    assert groups.charged_below(tmp_path) == nothing
+    assert groups.charged("") is None
 
 
 def test_a_controller_is_found_in_either_version() -> None:
@@ -167,7 +169,7 @@ def test_what_is_taken_is_explained_by_growth_and_the_rest_is_printed() -> None:
         800,
         {"harness": Shares(anonymous=60), "daemon": Shares(anonymous=19), "payload": Shares(pss=80, anonymous=70)},
         {"per_cpu": 15, "tmpfs": 3, "reclaimable_slab": 1000},
-        123,
+        groups.Charged(123, 4),
         500,
     )
     found = memory.added(base, now)
@@ -176,6 +178,13 @@ def test_what_is_taken_is_explained_by_growth_and_the_rest_is_printed() -> None:
     assert found.unexplained == 200 - 90 - 10 - 10
     assert found.sum_of("pss") == 80
     assert "tmpfs" not in found.kernel, "a part without a baseline has no growth"
+
+
+def test_groups_that_were_there_before_are_no_instances() -> None:
+    before, grown = groups.Charged(100, 2), groups.Charged(150, 3)
+    assert memory.added(weight(0, charged=before), weight(0, charged=grown)).charged == 50
+    assert memory.added(weight(0, charged=before), weight(0, charged=groups.Charged(90, 2))).charged is None
+    assert memory.added(weight(0), weight(0)).charged is None
 
 
 def test_readings_agree_within_half_a_percent_or_a_small_slack() -> None:

@@ -20,6 +20,7 @@ from bench.errors import Interrupted, InvocationFailed
 from bench.lab import images
 from bench.model import Scenario, Status
 from bench.probes import host, memory
+from bench.probes.groups import Charged
 from bench.probes.memory import Weight
 from bench.probes.processes import Shares
 from bench.procedures import _crowd
@@ -61,7 +62,7 @@ class World:
         payload = Shares(size, 2 * size, size, size, 0, self.live)
         kernel = {"unreclaimable_slab": 10 * MIB + self.live * MIB}
         anonymous = daemon.anonymous + size + self.others
-        charged = self.live * self.each if self.live else None
+        charged = Charged(self.live * self.each, self.live)
         return Weight(
             self.before - self.taken(), {"daemon": daemon, "payload": payload}, kernel, charged, anonymous, self.live
         )
