@@ -52,7 +52,7 @@ WEIGHTS: Mapping[str, Weight] = {
             "page_tables": 275 * KIB,
             "kernel_stacks": 199 * KIB,
             "unreclaimable_slab": 547 * KIB,
-            "free_lists": -76 * KIB,
+            "withheld": -76 * KIB,
         },
         0.62 * MIB,
         first=21 * MIB,
@@ -146,7 +146,13 @@ class Draw:
                 values.append(Value("memory.cgroup_bytes", whole["cgroup"], {"instances": n}))
             for name, size in whole.items():
                 columns.setdefault(name, []).append(size)
-            values += _reading(n, (taken, rest), own, pss, {**kernel, "reclaimable_slab": n * 31 * KIB})
+            values += _reading(
+                n,
+                (taken, rest),
+                own,
+                pss,
+                {**kernel, "reclaimable_slab": n * 31 * KIB, "free_lists": 5 * MIB - n * KIB},
+            )
         values += [value for name, column in columns.items() for value in _line(name, column)]
         values.append(Value("memory.unexplained_ratio", columns["unexplained"][-1] / columns["available"][-1]))
         return Given(values, {"probe": "50 of 50 live: the payload answered a signal"})

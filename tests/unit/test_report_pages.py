@@ -16,6 +16,7 @@ from rich.console import Console
 
 from bench import report, stats, store
 from bench.model import Invocation
+from bench.probes import host
 from bench.report import sections, terminal
 from bench.report.data import Label, RunData, ScenarioData, Variant
 from bench.report.pages import cells as shared
@@ -195,11 +196,15 @@ def test_touched_memory_is_recovered_by_the_component(data: RunData) -> None:
         assert touching - idle == pytest.approx(TOUCHED, rel=0.02)
 
 
-def test_reclaimable_slab_is_shown_but_not_in_the_sum(data: RunData) -> None:
+def test_available_parts_are_shown_but_not_in_the_sum(data: RunData) -> None:
     weights = of(data, "memory")
     row = row_of(weights, "runc", touch_bytes=0)
-    assert "kernel:reclaimable_slab" not in {share.name for share in memory.shares(weights, row)}
-    assert table(weights, "The kernel's part, each further instance").columns[-1].detail == "not in the sum"
+    names = {share.name for share in memory.shares(weights, row)}
+    assert "kernel:unreclaimable_slab" in names
+    assert not {"kernel:reclaimable_slab", "kernel:free_lists"} & names
+    heads = table(weights, "The kernel's part, each further instance").columns
+    assert [head.title for head in heads if head.detail == "not in the sum"] == ["free lists", "reclaimable slab"]
+    assert set(memory.SUMMED) == set(host.PARTS)  # what the report adds up is what the probe subtracts
 
 
 def test_large_rest_is_flagged_where_many_instances_live(data: RunData) -> None:

@@ -18,8 +18,8 @@ from bench.report.table import notes as every_note
 
 SLOPE = "memory.slope_bytes"
 TAKEN = "memory.available_delta_bytes"
-LISTED = "reclaimable_slab"
-"""Part of the kernel's memory that MemAvailable counts as available: shown, never part of a sum."""
+SUMMED = ("unreclaimable_slab", "page_tables", "kernel_stacks", "per_cpu", "vmalloc", "tmpfs", "withheld")
+"""Parts of the kernel's memory that MemAvailable counts as used; any other part is shown, but in no sum."""
 
 DOUBT = 0.10
 MANY = 50
@@ -117,7 +117,8 @@ def shares(data: ScenarioData, row: Variant) -> list[Share]:
         )
         for name, size in slopes(data, row, metric, param).items()
     ]
-    return [share for share in walked if share.name != f"kernel:{LISTED}"]
+    kernel = {f"kernel:{part}" for part in SUMMED}
+    return [share for share in walked if share.name in kernel or not share.name.startswith("kernel:")]
 
 
 def slopes(data: ScenarioData, row: Variant, metric: str, param: str) -> dict[str, float]:
@@ -242,8 +243,8 @@ def _components(data: ScenarioData) -> Grid:
 
 def _kernel(data: ScenarioData) -> Grid:
     parts = list(map(str, lookup.kinds(data, "memory.kernel_bytes", "part")))
-    parts = [part for part in parts if part != LISTED] + [part for part in parts if part == LISTED]
-    heads = [Column(part.replace("_", " "), "not in the sum" if part == LISTED else "") for part in parts]
+    parts.sort(key=lambda part: SUMMED.index(part) if part in SUMMED else len(SUMMED))
+    heads = [Column(part.replace("_", " "), "" if part in SUMMED else "not in the sum") for part in parts]
     rows: list[tuple[Row, list[Cell]]] = []
     for row in data.invoked:
         each = slopes(data, row, "memory.kernel_bytes", "part")

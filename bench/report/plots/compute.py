@@ -19,10 +19,8 @@ def figures(data: ScenarioData, stem: str) -> list[svg.Plot | None]:
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw the time of each kind of work as a multiple of the baseline's: a rate is turned round, so that right is slower."""
     rows = [row for row in data.invoked if row.target not in (NULL, data.baseline)]
-    works = [(work, _dots(data, rows, work)) for work in page.works(data)]
-    works = [(work, dots) for work, dots in works if dots]
-    rows = [row for place, row in enumerate(rows) if any(place in dots for _, dots in works)]
-    panels = [matrix.Panel(work[2], _dots(data, rows, work)) for work, _ in works]
+    panels = [matrix.Panel(work[2], dots) for work in page.works(data) if (dots := _dots(data, rows, work))]
+    rows, panels = matrix.compact(rows, panels)
     if not panels:
         return None
     look = matrix.Look([(row, theme.colour(row.engine)) for row in rows], "ratio", reference=1.0)

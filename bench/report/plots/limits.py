@@ -85,7 +85,8 @@ def _found(data: ScenarioData, dot_of: _DotOf) -> _Found:
                 counts.append(count)
         if dots:
             panels.append(matrix.Panel(limit, dots))
-    return _Found([page.named(next(iter(variants.values()))) for variants in every], panels, counts)
+    rows = [page.named(next(iter(variants.values()))) for variants in every]
+    return _Found(*matrix.compact(rows, panels), counts)
 
 
 def _achieved(data: ScenarioData, variants: Mapping[str, Variant], limit: str) -> tuple[matrix.Dot, int] | None:

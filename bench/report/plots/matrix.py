@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from matplotlib.ticker import NullLocator
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+T = TypeVar("T")
 _COLUMNS = 3
 _TOP = 0.1
 _HEAD = 0.3
@@ -60,6 +61,13 @@ class Look:
     reference: float | None = None
     band: float = 0.0
     shared: bool = False
+
+
+def compact(rows: Sequence[T], panels: Sequence[Panel]) -> tuple[list[T], list[Panel]]:
+    """Leave out rows without any dot."""
+    kept = sorted({place for panel in panels for place in panel.dots})
+    moved = [Panel(panel.title, {kept.index(place): dot for place, dot in panel.dots.items()}) for panel in panels]
+    return [rows[place] for place in kept], moved
 
 
 def height(look: Look, panels: Sequence[Panel]) -> float:
