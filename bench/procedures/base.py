@@ -71,6 +71,15 @@ class Place:
     note_request: Callable[[float], None]
     rewarm: bool = False
 
+    def cpu_s(self) -> float | None:
+        """Return CPU seconds used so far by everything involved; ``None`` where that cannot be known.
+
+        A daemon that is not the lab's (``endpoint=…``) is outside the run's control group: what it uses is not counted
+        there, and the rest alone would be a number that looks like the whole.
+        """
+        own = self.engine.target.options.get("endpoint", "lab") == "lab"
+        return self.lab.cpu_s() if own else None
+
 
 @dataclass(frozen=True)
 class Value:

@@ -55,7 +55,7 @@ class Phases:
 def measure(place: Place) -> Reading:
     """Live one life phase by phase, then as many further ones as the parameter ``lives`` says."""
     job = _life.job_of(place)
-    phases, timeline = Phases(place.lab.cpu_s), Timeline()
+    phases, timeline = Phases(place.cpu_s), Timeline()
     with (
         place.hub.channel(job.events, place.engine.channel) as channel,
         _life.deleted(place, job.name),

@@ -42,7 +42,7 @@ def _warm_again(place: Place) -> None:
 
 def _measured_life(place: Place, job: Job, channel: Channel) -> tuple[dict[str, float], Mapping[str, str]]:
     engine, timeline = place.engine, Timeline()
-    cpu_before = place.lab.cpu_s()
+    cpu_before = place.cpu_s()
     with place.account.engine():
         # Where nothing exists before the start (a process), putting its command line together is ours, not the target's.
         instance = None if Phase.CREATED in engine.phases else engine.create(job)
@@ -54,7 +54,7 @@ def _measured_life(place: Place, job: Job, channel: Channel) -> tuple[dict[str, 
         timeline.stamp(Phase.STARTED)
         left = timeline.stamps[Phase.REQUEST] + place.timeout_s - now_s()
         channel.wait(Phase.READY, max(0.0, left), instance.alive)
-    cpu_after = place.lab.cpu_s()
+    cpu_after = place.cpu_s()
     timeline.stamps |= channel.stamps
     values = from_request(timeline)
     if cpu_before is not None and cpu_after is not None:

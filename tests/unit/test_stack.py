@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pandas as pd
@@ -14,6 +15,7 @@ from bench import plan, runner, scenario, store
 from bench.engines.fake import Fake
 from bench.lab import images
 from bench.model import Scenario, Status
+from bench.procedures.base import Place
 from tests.fakes import FakeLab, context
 
 LIFE = ["create", "start", "evidence", "stop", "delete", "delete"]
@@ -72,3 +74,14 @@ def test_a_failure_in_any_step_fails_the_invocation_and_leaves_nothing(tmp_path:
     assert f"fails at {step}" in outcomes["reason"].iloc[0]
     assert numbers.empty
     assert "delete" in fake.calls
+
+
+def test_what_a_daemon_outside_the_lab_uses_is_unknown_and_not_a_part_of_it(lab: FakeLab) -> None:
+    def place(target: str) -> Place:
+        engine = SimpleNamespace(target=scenario.parse_target(target))
+        fields = dict.fromkeys(("invocation", "params", "hub", "name", "timeout_s", "account", "note_request"))
+        return Place(engine=engine, lab=lab, **fields)  # type: ignore[arg-type]
+
+    assert place("docker").cpu_s() == 0.0
+    assert place("docker:endpoint=system").cpu_s() is None
+    assert place("cri:endpoint=/run/crio/crio.sock").cpu_s() is None
