@@ -24,9 +24,10 @@ from bench.report.pages import compute, density, limits, memory, namespaces, pag
 from bench.report.plots import figures
 from bench.report.plots.lines import spread
 from bench.report.table import Cell, Column, Grid
-from tests.synthetic_weights import SCENARIOS, SKIPS, TOUCHED, VM, WEIGHTS, Given, write_weights
+from tests.synthetic_shapes import SKIPS, TOUCHED, VM, WEIGHTS
+from tests.synthetic_weights import SCENARIOS, Given, write_weights
 from tests.unit.test_report import alike, rows_of
-from tests.unit.test_report_html import EVIL, Page
+from tests.unit.test_report_html import Page
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 SMALL = {"only": ("density", "stack", "limits"), "targets": ("host", "runc", "docker")}
@@ -423,64 +424,6 @@ def test_rates_are_turned_round_so_that_right_is_slower(data: RunData) -> None:
     assert "as long in runsc as on host" in figures(work)[0].title
 
 
-# all of them, with something missing
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_one_target_alone(tmp_path: Path, name: str) -> None:
-    alone = write_weights(tmp_path, only=(name,), targets=("runc",), failures={})
-    made = report.contents([report.collect(store.load(alone))])
-    assert "| runc" in made["report.md"]
-    Page(made["index.html"])
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_baseline_that_was_not_measured(tmp_path: Path, name: str) -> None:
-    data = scenario(tmp_path, name, baseline="crun", failures={})
-    assert page_of(data).tables(data)
-    assert data.headline
-    assert bool(figures(data)) == (name != "compute")
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_single_block_has_no_interval_and_still_every_figure(tmp_path: Path, name: str) -> None:
-    data = scenario(tmp_path, name, blocks=1, failures={})
-    assert [plot.kind for plot in figures(data)] == KINDS[name]
-    assert "too few for an interval" in data.headline
-    assert any("too few for an interval" in note for note in page_of(data).notes(data))
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_target_that_only_failed_keeps_its_row(tmp_path: Path, name: str) -> None:
-    data = scenario(tmp_path, name, blocks=2, failures={(name, "runc", block): "it broke" for block in range(2)})
-    labels = [row[0].text for row in page_of(data).tables(data)[0].rows]
-    assert any(label.startswith("runc") for label in labels) == (name != "namespaces")  # whose rows are kinds
-    assert page_of(data).tables(data, 100)
-    for plot in figures(data):
-        assert "runc" not in plot.alt
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_everything_failed(tmp_path: Path, name: str) -> None:
-    targets = SCENARIOS[name][1]
-    data = scenario(tmp_path, name, blocks=1, failures={(name, target, 0): "it broke" for target in targets})
-    assert figures(data) == []
-    assert data.headline.startswith("Nothing can be said")
-    page_of(data).tables(data)
-
-
-def test_run_without_notes_is_shown(tmp_path: Path) -> None:
-    run = write_weights(tmp_path, blocks=1, failures={})
-    path = run / "outcomes.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    path.write_text("".join(json.dumps({k: v for k, v in line.items() if k != "notes"}) + "\n" for line in lines))
-    data = report.collect(store.load(run))
-    made = report.contents([data])
-    assert "At once ran 200 of each of host and runc, 160 of docker" in made["report.md"]
-    assert len([name for name in made if name.endswith(".svg")]) == sum(map(len, KINDS.values()))
-    assert printed(data, 100)
-
-
 def test_json_tells_series_apart_by_their_params(data: RunData) -> None:
     rows = report.show_json(of(data, "memory").summaries)
     keys = [(row["target"], row["metric"], json.dumps(row["params"], sort_keys=True)) for row in rows]
@@ -503,30 +446,6 @@ def test_headline_of_a_density_run_needs_no_outcomes(data: RunData) -> None:
     ramps = of(data, "density")
     said = stats.headline(ramps.summaries, ramps.meta)
     assert said.startswith("At once ran 200 of each of host and runc, 160 of docker")
-
-
-def test_null_control_is_in_the_tables_but_not_in_the_figures(tmp_path: Path) -> None:
-    run = write_weights(tmp_path, only=("compute",), targets=("host", "runc"))
-    for name in ("measurements.jsonl", "outcomes.jsonl"):
-        lines = [json.loads(line) for line in (run / name).read_text().splitlines()]
-        shift = {"invocation": 10_000, "order": 5, "target": "null"}
-        more = [{**one, **shift, "invocation": one["invocation"] + 10_000} for one in lines if one["target"] == "host"]
-        (run / name).write_text("".join(json.dumps(one) + "\n" for one in [*lines, *more]))
-    data = report.collect(store.load(run)).scenarios[0]
-    assert "null (host again)" in [row[0].text for row in table(data, "Speed").rows]
-    assert "null" not in figures(data)[0].alt
-
-
-def test_what_a_run_says_in_words_is_inert(tmp_path: Path) -> None:
-    def change(item: Invocation, given: Given) -> Given:
-        del item
-        return dataclasses.replace(given, notes=dict.fromkeys((*given.notes, EVIL), EVIL))
-
-    made = report.contents([report.collect(store.load(write_weights(tmp_path, blocks=1, change=change)))])
-    page = Page(made["index.html"])
-    assert page.tags["script"] == 0
-    assert EVIL in "".join(page.words)
-    assert "<script" not in "".join(text for name, text in made.items() if name.endswith((".html", ".svg", ".md")))
 
 
 @given(st.lists(st.floats(0, 200), min_size=1, max_size=8))

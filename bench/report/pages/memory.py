@@ -39,7 +39,8 @@ _COLUMNS = (
 _BRIEF = ("available", "pss", "cgroup", "kernel", "unexplained")
 _NOTE = (
     "Slopes of a line over N, each way of counting on its own: they overlap and must not be added. The columns that do "
-    "add up are anonymous + kernel + unexplained = MemAvailable, but for what processes outside the run took meanwhile."
+    "add up are anonymous + kernel + unexplained = MemAvailable, but for what the harness and processes outside the run "
+    "took meanwhile."
 )
 
 
