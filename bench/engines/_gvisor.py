@@ -15,6 +15,14 @@ from bench.lab import images
 _DEFAULT = re.compile(r'-platform string\n[^\n]*\(default "(\w+)"\)')
 
 
+def container_id(name: str) -> str:
+    """Return the id that an instance's container gets: none may be the beginning of another's.
+
+    gVisor takes the beginning of an id for the whole, and refuses one that is several's, also where one is just that.
+    """
+    return f"{name}-end"
+
+
 def below_shim(pid: int) -> dict[str, str]:
     """Return the evidence of a sandbox below a containerd shim, in the place of what its own process would tell.
 

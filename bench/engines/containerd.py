@@ -66,26 +66,27 @@ class Containerd:
 
     def create(self, job: Job) -> Instance:
         """Make a snapshot, a container and a task, whose first process then waits for its start."""
-        snapshot = {"snapshotter": self._snapshotter, "key": job.name}
+        name = self._id(job.name)
+        snapshot = {"snapshotter": self._snapshotter, "key": name}
         made = self._api.call("Snapshots/Prepare", job.timeout_s, parent=self._image.diff_id, labels=KEEP, **snapshot)
         container = TYPES["Container"](
-            id=job.name,
+            id=name,
             image=_IMAGE,
             runtime=self._shim,
             spec=any_of(_SPEC_TYPE, json.dumps(self._spec(job)).encode()),
             snapshotter=self._snapshotter,
-            snapshot_key=job.name,
+            snapshot_key=name,
         )
         self._api.call("Containers/Create", job.timeout_s, container=container)
-        task = self._api.call("Tasks/Create", job.timeout_s, container_id=job.name, rootfs=made.mounts)
+        task = self._api.call("Tasks/Create", job.timeout_s, container_id=name, rootfs=made.mounts)
         pid = int(task.pid)
         handle = {"pid": pid, "timeout_s": job.timeout_s}
         family = _gvisor.family if self._runtime == "runsc" else _evidence.shim_family
-        return Instance(job.name, lambda: family(pid), lambda: self._ended(job.name, pid), handle)
+        return Instance(job.name, lambda: family(pid), lambda: self._ended(name, pid), handle)
 
     def start(self, instance: Instance) -> None:
         """Start the task."""
-        self._api.call("Tasks/Start", instance.handle["timeout_s"], container_id=instance.name)
+        self._api.call("Tasks/Start", instance.handle["timeout_s"], container_id=self._id(instance.name))
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
         """Read what the kernel says of the task's process and its shim, and what containerd has recorded."""
@@ -93,22 +94,23 @@ class Containerd:
         found = _evidence.of_process(pid) | _evidence.of_monitor(pid)
         if found["runtime"] == "runsc":
             found |= _gvisor.below_shim(pid)
-        claimed = str(self._api.call("Containers/Get", _CLEANUP_S, id=instance.name).container.snapshotter)
+        claimed = str(self._api.call("Containers/Get", _CLEANUP_S, id=self._id(instance.name)).container.snapshotter)
         return found | {"snapshotter": _evidence.storage(found["root_fs"], claimed)}
 
     def stop(self, instance: Instance) -> None:
         """End the task with SIGTERM, SIGKILL after the grace, and wait for its end."""
-        end = self._api.begin("Tasks/Wait", 2 * _GRACE_S + 1, container_id=instance.name)
+        end = self._api.begin("Tasks/Wait", 2 * _GRACE_S + 1, container_id=self._id(instance.name))
         if _evidence.runs(instance.handle["pid"]):  # runtimes differ in what they say of one that has ended
-            self._kill(instance.name, signal.SIGTERM)
+            self._kill(self._id(instance.name), signal.SIGTERM)
         try:
             end(_GRACE_S)
         except InvocationTimeout:
-            self._kill(instance.name, signal.SIGKILL)
+            self._kill(self._id(instance.name), signal.SIGKILL)
             end(_GRACE_S)
 
     def delete(self, name: str) -> None:
         """Remove the task, the container and the snapshot, each if it is there."""
+        name = self._id(name)
         try:
             self._call_if_there("Tasks/Delete", container_id=name)
         except InvocationFailed:  # it still runs; releases of containerd differ in the code that says so
@@ -117,6 +119,9 @@ class Containerd:
             self._call_if_there("Tasks/Delete", container_id=name)
         self._call_if_there("Containers/Delete", id=name)
         self._call_if_there("Snapshots/Remove", snapshotter=self._snapshotter, key=name)
+
+    def _id(self, name: str) -> str:
+        return _gvisor.container_id(name) if self._runtime == "runsc" else name
 
     def _call_if_there(self, method: str, **fields: Any) -> None:
         with contextlib.suppress(NotFoundError):

@@ -58,7 +58,7 @@ class Oci:
     def start(self, instance: Instance) -> None:
         """Start the payload in the container."""
         log = instance.handle["log"]
-        process = proc.spawn([*self._base, "start", instance.name], stdout=log, stderr=log)
+        process = proc.spawn([*self._base, "start", self._id(instance.name)], stdout=log, stderr=log)
         self._finish(process, instance.handle["timeout_s"], log)
 
     def launch(self, job: Job) -> Instance:
@@ -68,7 +68,7 @@ class Oci:
     def _made(self, job: Job, verb: str, *options: str) -> Instance:
         bundle = self._bundle(job)
         pid_file, log = bundle / "pid", bundle / "log"
-        argv = [*self._base, verb, *options, "--bundle", str(bundle), "--pid-file", str(pid_file), job.name]
+        argv = [*self._base, verb, *options, "--bundle", str(bundle), "--pid-file", str(pid_file), self._id(job.name)]
         self._finish(proc.spawn(argv, stdout=log, stderr=log), job.timeout_s, log)
         pid = int(pid_file.read_text(encoding="ascii"))
         handle: dict[str, Any] = {"pid": pid, "timeout_s": job.timeout_s, "log": log}
@@ -81,7 +81,7 @@ class Oci:
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
         """Read the runtime's own state and what the kernel says of the payload's process."""
-        state = json.loads(self._run("state", instance.name).check().stdout)
+        state = json.loads(self._run("state", self._id(instance.name)).check().stdout)
         if state.get("status") != "running":
             msg = f"'{instance.name}' is {state.get('status')}, not running"
             raise InvocationFailed(msg)
@@ -96,19 +96,22 @@ class Oci:
         pid = {instance.handle["pid"]}
         if not _evidence.runs(instance.handle["pid"]):
             return  # it ended by itself
-        self._run("kill", instance.name, "TERM").check()
+        self._run("kill", self._id(instance.name), "TERM").check()
         if proc.wait_until_gone(pid, _GRACE_S):
-            self._run("kill", instance.name, "KILL").check()
+            self._run("kill", self._id(instance.name), "KILL").check()
             proc.wait_until_gone(pid, _GRACE_S)
 
     def delete(self, name: str) -> None:
         """Remove the container and its bundle; succeeds when there is none."""
         bundle = self._lab.paths.run / "b" / name
         if bundle.exists():
-            done = self._run("delete", "--force", name)
+            done = self._run("delete", "--force", self._id(name))
             if done.status != 0 and "does not exist" not in done.stderr and "not found" not in done.stderr:
                 done.check()
             shutil.rmtree(bundle, ignore_errors=True)
+
+    def _id(self, name: str) -> str:
+        return _gvisor.container_id(name) if self.target.engine == "runsc" else name
 
     def _run(self, *arguments: str) -> proc.Completed:
         return proc.run([*self._base, *arguments], timeout_s=30)

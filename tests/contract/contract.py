@@ -225,6 +225,20 @@ class GvisorContract(EngineContract):
         """Return the sandbox's process."""
         return next(pid for pid in instance.pids() if _evidence.arguments(pid)[0] == "runsc-sandbox")
 
+    def test_a_name_may_be_the_beginning_of_another(self, place: Place) -> None:
+        first = place.job()
+        second = dataclasses.replace(first, name=f"{first.name}0", events=first.events.with_suffix(".0"))
+        with place.hub.channel(first.events) as one, place.hub.channel(second.events) as two:
+            try:
+                instances = [launch(place.engine, job) for job in (first, second)]
+                for instance, channel in zip(instances, (one, two), strict=True):
+                    channel.wait(Phase.READY, READY_S, instance.alive)
+                place.engine.stop(instances[0])
+                assert instances[1].alive() is None
+            finally:
+                place.engine.delete(first.name)
+                place.engine.delete(second.name)
+
 
 def check_many_at_a_time(place: Place, number: int = 8) -> None:
     """Launch and remove instances from several threads at a time, as a ramp of many instances does."""

@@ -29,6 +29,7 @@ def remains(place: Place, name: str) -> list[str]:
     assert isinstance(engine, Containerd)
     snapshotter = engine.target.options.get("snapshotter", "overlayfs")
     found = []
+    name = engine._id(name)
     for method, fields in (
         ("Tasks/Get", {"container_id": name}),
         ("Containers/Get", {"id": name}),

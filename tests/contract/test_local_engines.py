@@ -26,7 +26,7 @@ def remains(place: Place, name: str) -> list[str]:
     root = place.lab.paths.run / runtime
     done = proc.run([proc.find(runtime, ""), f"--root={root}", "list", "--format=json"], timeout_s=30).check()
     found = json.loads(done.stdout or "null") or []
-    return [entry["id"] for entry in found if entry["id"] == name] + [
+    return [entry["id"] for entry in found if entry["id"].startswith(name)] + [
         str(path) for path in (place.lab.paths.run / "b").glob(name)
     ]
 
