@@ -30,13 +30,34 @@ def _announce(run_id: str, skipped: Sequence[Skipped], count: int, total: int) -
         f"not measured: {item.target}: {item.reason}" + (f" → {item.remedy}" if item.remedy else "") for item in skipped
     ]
     done = f", {total - count} done before" if total != count else ""
-    return [*lines, f"run {run_id}: {count} invocations{done}"]
+    return [*dict.fromkeys(lines), f"run {run_id}: {count} invocations{done}"]
 
 
 def _describe(outcome: Outcome) -> str:
-    where = f"{outcome.scenario} block {outcome.block} {outcome.target}"
-    given = " ".join(f"{key}={value}" for key, value in outcome.params.items())
-    return f"{where} {given}".rstrip()
+    return f"{outcome.scenario} block {outcome.block} {outcome.target} {_given(outcome)}".rstrip()
+
+
+def _given(outcome: Outcome) -> str:
+    return " ".join(f"{key}={value}" for key, value in outcome.params.items())
+
+
+class _Told:
+    """What was said of invocations without numbers: what cannot be done is said once, failures each time."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, str, str]] = set()
+
+    def line(self, outcome: Outcome) -> str | None:
+        """Return what is to be said, ``None`` for nothing."""
+        if outcome.status is Status.OK:
+            return None
+        if outcome.status is not Status.SKIPPED:
+            return f"{_describe(outcome)}: {outcome.status}: {outcome.reason}"
+        what = (outcome.scenario, f"{outcome.target} {_given(outcome)}".rstrip(), outcome.reason)
+        if what in self._seen:
+            return None
+        self._seen.add(what)
+        return f"not applicable: {what[0]} {what[1]}: {what[2]}"
 
 
 class _Lines(Watcher):
@@ -44,6 +65,7 @@ class _Lines(Watcher):
 
     def __init__(self) -> None:
         self._block: tuple[str, int] | None = None
+        self._told = _Told()
         self._total = 0
 
     def preparing(self, text: str) -> None:
@@ -55,8 +77,8 @@ class _Lines(Watcher):
             click.echo(line, err=True)
 
     def outcome(self, outcome: Outcome, left: int) -> None:
-        if outcome.status is not Status.OK:
-            click.echo(f"{_describe(outcome)}: {outcome.status}: {outcome.reason}", err=True)
+        if text := self._told.line(outcome):
+            click.echo(text, err=True)
         here = (outcome.scenario, outcome.block)
         if self._block != here:
             self._block = here
@@ -84,6 +106,7 @@ class _Bar(Watcher):
             console=console,
             auto_refresh=False,  # no thread of ours may wake up inside a measurement
         )
+        self._told = _Told()
         self._progress.start()
         self._task = self._progress.add_task("preparing", total=None)
         return self
@@ -101,9 +124,8 @@ class _Bar(Watcher):
         self._progress.refresh()
 
     def outcome(self, outcome: Outcome, left: int) -> None:
-        if outcome.status is not Status.OK:
-            text = f"{_describe(outcome)}: {outcome.status}: {outcome.reason}"
+        if text := self._told.line(outcome):
             self._progress.console.print(text, style="yellow", highlight=False, markup=False)
         wall = format_value(outcome.wall_s, "s")
-        text = f"block {outcome.block} {outcome.target} ({wall})"
+        text = f"{outcome.scenario} block {outcome.block} {outcome.target} ({wall})"
         self._progress.update(self._task, advance=1, description=text, refresh=True)

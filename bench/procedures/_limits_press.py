@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.clock import Channel, Line
 from bench.engines.base import Instance, Job
-from bench.errors import InvocationFailed
+from bench.errors import InvocationFailed, NotApplicable
 from bench.model import Phase
 from bench.procedures import _life
 from bench.procedures._limits_group import Group, of_process, wanted
@@ -124,6 +124,9 @@ def started(
         NotApplicable: The target has no such limit.
         InvocationFailed: The limit that was read back from the live instance is not the one that was asked for.
     """
+    if limit is not None and Phase.CREATED not in place.engine.phases:
+        msg = f"'{place.engine.target.text}' is a plain process without a control group of its own: there is no {limit} limit"
+        raise NotApplicable(msg)
     wait = ("--wait", str(_PATIENCE_MS)) if actions else ()
     fields = {"memory_bytes": None, "cpus": None, **changes}
     job = _life.job_of(place, (*wait, *actions, "--sleep"), suffix=suffix, **fields)

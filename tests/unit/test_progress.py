@@ -1,0 +1,36 @@
+"""What a run tells while it goes on: failures each time, what cannot be done once."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.cli.progress import watcher
+from bench.model import Invocation, Outcome, Skipped, Status
+
+
+def outcome(block: int, status: Status, reason: str, target: str = "runc") -> Outcome:
+    return Outcome("r", block, "limits", target, target, {"limit": "network"}, block, 0, False, status, reason)
+
+
+def test_each_failure_is_told_and_what_is_not_applicable_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with watcher(as_json=False) as watch:
+        for block in range(3):
+            watch.outcome(outcome(block, Status.SKIPPED, "no network"), 0)
+            watch.outcome(outcome(block, Status.SKIPPED, "no network", "crun"), 0)
+            watch.outcome(outcome(block, Status.FAILED, "it broke"), 0)
+    said = capsys.readouterr().err.splitlines()
+    assert said.count("not applicable: limits runc limit=network: no network") == 1
+    assert said.count("not applicable: limits crun limit=network: no network") == 1
+    assert [line for line in said if "failed" in line] == [
+        f"limits block {block} runc limit=network: failed: it broke" for block in range(3)
+    ]
+
+
+def test_a_target_that_several_scenarios_miss_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    missing = [Skipped(name, "crun", "is not there", "install it") for name in ("startup", "stack")]
+    with watcher(as_json=False) as watch:
+        watch.planned("r", missing, [Invocation(0, "stack", "host", {}, 0, 0, False)], 1)
+    assert capsys.readouterr().err.splitlines() == [
+        "not measured: crun: is not there → install it",
+        "run r: 1 invocations",
+    ]
