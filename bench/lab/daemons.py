@@ -22,6 +22,8 @@ from bench.lab.paths import Paths
 _START_S = 30.0
 """How long a daemon may take until it listens; on the slowest host seen libvirtd took 3 s."""
 _GRACE_S = 15.0
+_PODMAN_HOME = Path("/var/lib/containers")
+"""Where Podman notes which blobs it has seen, whatever its configuration says; the user's own containers are there, too."""
 PLUGIN_FOLDERS = ("/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin")
 """Where distributions, and CNI's own releases, put network plugins."""
 _PLUGIN_CACHE = Path("/var/lib/cni")
@@ -95,6 +97,7 @@ class Daemons:
             program = proc.find("podman", "run 'tare provision podman' as root")
             proc.find("conmon", "run 'tare provision podman' as root")
             path = proc.find(runtime, "run 'tare provision oci_runtimes' as root")
+            self._hide(_PODMAN_HOME)
             files = {"CONTAINERS_CONF": home / "containers.conf", "CONTAINERS_STORAGE_CONF": home / "storage.conf"}
             files["CONTAINERS_CONF"].write_text(configs.podman_containers(home, runtime, path), encoding="utf-8")
             files["CONTAINERS_STORAGE_CONF"].write_text(configs.podman_storage(home, storage), encoding="utf-8")
