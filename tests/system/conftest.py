@@ -43,6 +43,10 @@ def _engines() -> list[str]:
         "virtlogd",
         "qemu-system-x86",
         "tare-payload",
+        "podman",
+        "conmon",
+        "runsc-sandbox",
+        "runsc-gofer",
     }
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
