@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +23,8 @@ PARTS = (
     "withheld",
 )
 """Parts of the kernel's memory that are not available; :func:`parts` says what each is."""
-SLAB, LISTS = "reclaimable_slab", "free_lists"
-"""Listed beside them, as both are available: reclaim can give the slab back, and pages in a CPU's list are free."""
+SLAB, LISTS, STOCK = "reclaimable_slab", "free_lists", "slab_stock"
+"""Listed beside them: reclaim can give the slab back, and what is in the CPUs' lists and in the slabs' stock is free."""
 
 
 @dataclass(frozen=True)
@@ -90,16 +91,47 @@ def parse_zoneinfo(text: str) -> Zones | None:
     return Zones(sum(lists) * PAGE, sum(lows) * PAGE)
 
 
-def available(info: Mapping[str, int], zone: Zones | None) -> int:
-    """Return MemAvailable and the free pages in the CPUs' own lists, which it leaves out, bytes.
+@functools.cache
+def _unreclaimable() -> frozenset[str]:
+    """Return the slab caches that reclaim cannot shrink (Documentation/ABI/testing/sysfs-kernel-slab)."""
+    found = set()
+    for path in Path("/sys/kernel/slab").glob("*/reclaim_account"):
+        with contextlib.suppress(OSError):
+            if path.read_text(encoding="ascii").strip() == "0":
+                found.add(path.parent.name)
+    return frozenset(found)
 
-    The lists grow and shrink by megabytes while processes come and go (``pcp->high`` of mm/page_alloc.c, tuned by the
-    kernel since Linux 6.7), as much as fifty plain processes weigh, and have nothing to do with what anybody uses.
+
+def slab_stock() -> int | None:
+    """Return the room for objects that are free in unreclaimable slabs, bytes; ``None`` where only root may know."""
+    with contextlib.suppress(OSError):
+        return parse_slabinfo(Path("/proc/slabinfo").read_text(encoding="ascii"), _unreclaimable())
+    return None
+
+
+def parse_slabinfo(text: str, caches: Collection[str]) -> int | None:
+    """Return the room for free objects in these caches by /proc/slabinfo (slabinfo(5)), bytes; ``None`` when it is none."""
+    found = None
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) >= 6 and fields[0] in caches and all(field.isdigit() for field in fields[1:6]):
+            active, count, _, in_slab, pages = map(int, fields[1:6])
+            found = (found or 0) + (count - active) * pages * PAGE // in_slab
+    return found
+
+
+def available(info: Mapping[str, int], zone: Zones | None, stock: int | None) -> int:
+    """Return MemAvailable and what is free beside, which it leaves out, bytes.
+
+    These are free pages in the CPUs' own lists, and room in slabs that hold some object still. The lists grow and shrink
+    by megabytes while processes come and go (``pcp->high`` of mm/page_alloc.c, tuned by the kernel since Linux 6.7), as
+    much as fifty plain processes weigh. The room is what earlier instances have left: after a thousand of them it is
+    tens of megabytes, and the first ones of the next ramp, which are put there, would seem to cost half of what they do.
     """
-    return info["MemAvailable"] + (0 if zone is None else zone.free_lists_bytes)
+    return info["MemAvailable"] + (0 if zone is None else zone.free_lists_bytes) + (stock or 0)
 
 
-def parts(info: Mapping[str, int], zone: Zones | None, mapped_shmem: int) -> dict[str, int]:
+def parts(info: Mapping[str, int], zone: Zones | None, stock: int | None, mapped_shmem: int) -> dict[str, int]:
     """Return what is not available beside the anonymous memory of processes, bytes; what is absent is left out.
 
     MemAvailable is (``si_mem_available``, mm/show_mem.c)
@@ -107,10 +139,10 @@ def parts(info: Mapping[str, int], zone: Zones | None, mapped_shmem: int) -> dic
         free - reserve + file pages - min(file pages / 2, low) + reclaimable - min(reclaimable / 2, low)
 
     so all memory counts as used that is neither free nor a file page on the LRU lists nor reclaimable slab; see
-    :func:`available` for the one correction. Parts:
+    :func:`available` for what is counted as free beside. Parts:
 
     ``unreclaimable_slab``
-        SUnreclaim: what the kernel allocates in small pieces, and control groups, sockets, namespaces.
+        SUnreclaim without the stock: what the kernel allocates in small pieces: control groups, sockets, namespaces.
     ``page_tables``
         PageTables and SecPageTables.
     ``kernel_stacks``
@@ -121,12 +153,12 @@ def parts(info: Mapping[str, int], zone: Zones | None, mapped_shmem: int) -> dic
         Shmem that no process of the run has mapped (``mapped_shmem`` is the other part, in the processes' PSS).
     ``withheld``
         The two minima: cache and slab that the kernel would give back but does not promise.
-    ``reclaimable_slab``, ``free_lists``
+    ``reclaimable_slab``, ``free_lists``, ``slab_stock``
         Listed only: they are available.
     """
     stacks = info.get("KernelStack")
     found: dict[str, int | None] = {
-        "unreclaimable_slab": info.get("SUnreclaim"),
+        "unreclaimable_slab": info["SUnreclaim"] - (stock or 0) if "SUnreclaim" in info else None,
         "page_tables": info["PageTables"] + info.get("SecPageTables", 0) if "PageTables" in info else None,
         "kernel_stacks": stacks,
         "per_cpu": info.get("Percpu"),
@@ -134,6 +166,7 @@ def parts(info: Mapping[str, int], zone: Zones | None, mapped_shmem: int) -> dic
         "tmpfs": info["Shmem"] - mapped_shmem if "Shmem" in info else None,
         "withheld": None if zone is None else _withheld(info, zone.low_bytes),
         LISTS: None if zone is None else zone.free_lists_bytes,
+        STOCK: stock,
         SLAB: info.get("KReclaimable", info.get("SReclaimable")),
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -31,7 +31,7 @@ class Weight:
     """One reading of everything.
 
     Attributes:
-        available: MemAvailable and the free pages that it leaves out (``host.available``), bytes.
+        available: MemAvailable and what is free beside (``host.available``), bytes.
         components: Component → memory of the run's processes.
         kernel: Part → bytes, as ``host.parts`` names them.
         charged: What the instances' control groups are charged with; ``None`` without control groups.
@@ -64,11 +64,11 @@ def take(lab: Lab, more: Collection[int] = (), guest_bytes: int | None = None) -
     spaces = lab.residue().get("network namespaces", 0)
     charged = groups.charged(path)
     host.refresh()
-    info, zone = host.meminfo(), host.zones()
+    info, zone, stock = host.meminfo(), host.zones(), host.slab_stock()
     components = processes.weigh(pids, daemons=frozenset(daemons), guest_bytes=guest_bytes)
     mapped = sum(shares.shmem for shares in components.values())
-    kernel = host.parts(info, zone, mapped)
-    return Weight(host.available(info, zone), components, kernel, charged, info.get("AnonPages"), spaces)
+    kernel = host.parts(info, zone, stock, mapped)
+    return Weight(host.available(info, zone, stock), components, kernel, charged, info.get("AnonPages"), spaces)
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def available_settled(deadline_s: float, before: int | None = None) -> tuple[int
 
     def read() -> int:
         host.refresh()
-        return host.available(host.meminfo(), host.zones())
+        return host.available(host.meminfo(), host.zones(), host.slab_stock())
 
     return still(read, lambda reading: (reading,), deadline_s, before)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -15,10 +16,13 @@ from tests.system.conftest import Tare, inventory
 MIB = 2**20
 TOUCHED = 64 * MIB
 MANY, FEW, MACHINES = 60, 10, 2
+FILLED = ((256 * MIB, 176 * MIB), (320 * MIB, 240 * MIB))
+"""Memory of a machine, and what its payload writes to: so much that the machine has touched nearly all of it."""
 ATTEMPTS = (
     3  # what others on the host allocate meanwhile is in MemAvailable, too; a wrong sum is wrong in every attempt
 )
-TARGETS = ("host", "runc", "containerd", "docker:network=none", "libvirt:guest=minimal")
+TARGETS = ("host", "runc", "containerd", "docker:network=none")
+MACHINE = "libvirt:guest=minimal"
 SEES = ("available", "pss", "rss", "uss", "anonymous", "payload")
 """Columns that claim to see what a payload writes to; beside them its control group, where it has one."""
 
@@ -82,30 +86,66 @@ def test_memory_that_is_known_to_be_there_is_found_by_every_metric(
 ) -> None:
     """64 MiB more for each instance, within 2 %, in every column that claims to see it."""
     before = inventory()
-    for _ in range(ATTEMPTS):
-        numbers, outcomes = measure(
-            tare, tmp_path / "results", TARGETS, instances=FEW, machines=MACHINES, steps=2, touch_bytes=f"0,{TOUCHED}"
-        )
+
+    def attempt() -> dict[str, dict[str, float]]:
+        params = {"instances": FEW, "steps": 2, "touch_bytes": f"0,{TOUCHED}"}
+        numbers, outcomes = measure(tare, tmp_path / "results", TARGETS, **params)
         assert set(outcomes["status"]) == {"ok"}
-        found = recovered(slopes(numbers))
-        with capsys.disabled():
-            for target, columns in found.items():
-                print(f"\n{target}: " + ", ".join(f"{name} {ratio:.3f}" for name, ratio in columns.items()), end="")
-        off = {(t, c): ratio for t, columns in found.items() for c, ratio in columns.items() if abs(ratio - 1) > 0.02}
-        if not off:
-            break
-    else:
-        pytest.fail(f"64 MiB are not recovered within 2 % in {ATTEMPTS} attempts: {off}")
+        slope = slopes(numbers)
+        return recovered({key: value for key, value in slope.items() if key[2]}, slope, 0)
+
+    found = retried(attempt, capsys)
     assert set(found) == {target.partition(":")[0] for target in TARGETS}
     assert all(set(columns) >= set(SEES) for columns in found.values())
     assert all("cgroup" in found[target] for target in ("runc", "containerd", "docker"))
     assert inventory() == before
 
 
-def recovered(slope: dict[tuple[str, str, int], float]) -> dict[str, dict[str, float]]:
-    """Return target → column → what is found of the touched memory, as a share."""
+@pytest.mark.root
+@pytest.mark.engines
+@pytest.mark.system
+def test_memory_that_a_machine_touches_is_found_by_every_metric(
+    tare: Tare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """64 MiB more in a machine that has 64 MiB more, within 2 %.
+
+    A machine gives no page back, so a payload first uses again what booting had touched and freed, and the host sees
+    less than was written to. So both machines are filled: what is used again is the same in both.
+    """
+
+    def attempt() -> dict[str, dict[str, float]]:
+        slope: list[dict[tuple[str, str, int], float]] = []
+        for memory, touched in FILLED:
+            params = {"machines": MACHINES, "steps": 2, "memory_bytes": memory, "touch_bytes": touched, "instances": 2}
+            numbers, outcomes = measure(tare, tmp_path / "results", (MACHINE,), **params)
+            assert set(outcomes["status"]) == {"ok"}
+            slope.append({key: value for key, value in slopes(numbers).items() if key[0] == "libvirt"})
+        return recovered(slope[1], slope[0], FILLED[0][1])
+
+    assert set(retried(attempt, capsys)["libvirt"]) >= set(SEES)
+
+
+def recovered(
+    more: dict[tuple[str, str, int], float], less: dict[tuple[str, str, int], float], touched: int
+) -> dict[str, dict[str, float]]:
+    """Return target → column → what is found of the memory that ``more`` touches beside ``less``, as a share."""
     found: dict[str, dict[str, float]] = {}
-    for (target, column, touched), value in slope.items():
-        if touched and column in (*SEES, "cgroup"):
-            found.setdefault(target, {})[column] = (value - slope[target, column, 0]) / TOUCHED
+    for (target, column, _), value in more.items():
+        if column in (*SEES, "cgroup"):
+            found.setdefault(target, {})[column] = (value - less[target, column, touched]) / TOUCHED
     return found
+
+
+def retried(
+    attempt: Callable[[], dict[str, dict[str, float]]], capsys: pytest.CaptureFixture[str]
+) -> dict[str, dict[str, float]]:
+    """Return what an attempt finds once it is within 2 %; fail when none of them is."""
+    for _ in range(ATTEMPTS):
+        found = attempt()
+        with capsys.disabled():
+            for target, columns in found.items():
+                print(f"\n{target}: " + ", ".join(f"{name} {ratio:.3f}" for name, ratio in columns.items()), end="")
+        off = {(t, c): ratio for t, columns in found.items() for c, ratio in columns.items() if abs(ratio - 1) > 0.02}
+        if not off:
+            return found
+    pytest.fail(f"64 MiB are not recovered within 2 % in {ATTEMPTS} attempts: {off}")

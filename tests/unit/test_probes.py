@@ -58,17 +58,30 @@ def test_kernel_parts_follow_the_definition_of_mem_available() -> None:
         "Percpu": 3, "Shmem": 20, "KReclaimable": 60, "Active(file)": 100, "Inactive(file)": 100,
     }  # fmt: skip
     zone = host.Zones(free_lists_bytes=30, low_bytes=40)
-    assert host.parts(info, zone, mapped_shmem=15) == {
-        "unreclaimable_slab": 7, "page_tables": 7, "kernel_stacks": 4, "vmalloc": 6, "per_cpu": 3, "tmpfs": 5,
-        "withheld": 40 + 30, "free_lists": 30, "reclaimable_slab": 60,
+    assert host.parts(info, zone, stock=2, mapped_shmem=15) == {
+        "unreclaimable_slab": 5, "page_tables": 7, "kernel_stacks": 4, "vmalloc": 6, "per_cpu": 3, "tmpfs": 5,
+        "withheld": 40 + 30, "free_lists": 30, "slab_stock": 2, "reclaimable_slab": 60,
     }  # fmt: skip
-    assert host.available(info, zone) == 530
-    assert host.available(info, None) == 500
+    assert host.available(info, zone, 2) == 532
+    assert host.available(info, None, None) == 500
 
 
 def test_what_a_kernel_does_not_tell_is_absent_and_not_zero() -> None:
-    assert host.parts({"KernelStack": 4, "VmallocUsed": 0}, None, 0) == {"kernel_stacks": 4}
-    assert host.parts({"KernelStack": 4, "VmallocUsed": 3}, None, 0)["vmalloc"] == 3, "stacks are not mapped there"
+    assert host.parts({"KernelStack": 4, "VmallocUsed": 0}, None, None, 0) == {"kernel_stacks": 4}
+    assert host.parts({"KernelStack": 4, "VmallocUsed": 3}, None, None, 0)["vmalloc"] == 3, (
+        "stacks are not mapped there"
+    )
+
+
+def test_the_stock_of_slabs_is_the_room_in_those_that_reclaim_cannot_shrink() -> None:
+    captured = text("slabinfo")
+    assert host.parse_slabinfo(captured, {"kmalloc-1k"}) == (40064 - 22745) * 4 * host.PAGE // 16
+    assert host.parse_slabinfo(captured, {"kmalloc-1k", "btrfs_delayed_node"}) == host.parse_slabinfo(
+        captured, {"kmalloc-1k"}
+    )
+    assert host.parse_slabinfo(captured, ()) is None
+    assert host.parse_slabinfo(captured[:40], {"kmalloc-1k"}) is None
+    assert host.parse_slabinfo("kmalloc-1k 5 broken 1024 16 4 :", {"kmalloc-1k"}) is None
 
 
 ROLLUP = (DATA / "smaps_rollup").read_bytes()

@@ -83,6 +83,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(memory, "_GAP_S", 0)
     monkeypatch.setattr(host, "meminfo", made.meminfo)
     monkeypatch.setattr(host, "zones", lambda: None)
+    monkeypatch.setattr(host, "slab_stock", lambda: None)
     monkeypatch.setattr(host, "refresh", lambda: None)
     monkeypatch.setattr(host, "pressure", lambda *_: 0.0)
     return made
