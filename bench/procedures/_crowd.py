@@ -7,9 +7,7 @@ start is in it, too.
 from __future__ import annotations
 
 import contextlib
-import math
 import os
-import resource
 import signal
 import statistics
 import threading
@@ -24,23 +22,14 @@ from bench.engines.base import Instance, Job
 from bench.errors import InvocationFailed, TareError
 from bench.lab import cgroups
 from bench.model import Phase
-from bench.probes import host, processes
-from bench.procedures import _life
+from bench.probes import processes
+from bench.procedures import _life, _room
 from bench.procedures.base import Place
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_SPARE = 256
-"""Descriptors for everything that is not an instance: connections to daemons, results, libraries."""
-_EACH = {"datagram": 2, "stream": 3}
-"""Descriptors an instance: its channel's socket (and a connection of it), one more while it is started."""
 _ANSWER_S = 10.0
 _BRIEF_S = 1.0
-_BESIDE_BYTES = 64 * 2**20
-"""More than any engine needs for one instance beside its declared memory (an emulating VMM's own is the most)."""
-_LEAST_BYTES = 2**18
-_CAUTION = 1.5
-"""How much more than so far an instance may need: what a ramp never does is to cross the floor."""
 _QUIET_S = 120.0
 _STILL_S = 2.5  # the kernel flushes a dying group's per-CPU charges every 2 s
 _GAP_S = 0.1
@@ -130,7 +119,7 @@ class Crowd:
 
     def launch(self, count: int) -> Step:
         """Start ``count`` more and wait until each is ready or has failed; a failure does not end the others."""
-        allow_descriptors((len(self.members) + count) * _EACH[self.place.engine.channel])
+        _room.allow_descriptors((len(self.members) + count) * _room.DESCRIPTORS[self.place.engine.channel])
         jobs = [self._job(self._count + number) for number in range(count)]
         self._count += count
         with self.place.account.engine():
@@ -248,7 +237,10 @@ def gathered(place: Place) -> Iterator[Crowd]:
     touch = int(place.params["touch_bytes"])
     arguments = ("--touch", str(touch), "--sleep") if touch else ("--sleep",)
     before = place.lab.residue()
-    with _own_descriptor_limit(), ThreadPoolExecutor(workers(place), thread_name_prefix="tare-crowd") as pool:
+    with (
+        _room.own_descriptor_limit(),
+        ThreadPoolExecutor(_room.workers(place), thread_name_prefix="tare-crowd") as pool,
+    ):
         crowd = Crowd(place, arguments, now_s() + place.timeout_s, pool)
         try:
             yield crowd
@@ -262,29 +254,6 @@ def gathered(place: Place) -> Iterator[Crowd]:
             crowd.close()
             with place.account.barrier():
                 quiet(place, before)
-
-
-def workers(place: Place) -> int:
-    """Return how many instances are started at once: multiples of the CPUs that this process may use, at least one."""
-    return max(1, round(float(place.params["concurrency"]) * len(os.sched_getaffinity(0))))
-
-
-def top(place: Place) -> int:
-    """Return at how many instances a ramp ends: a virtual machine's (it reports by a serial port) has its own number."""
-    return int(place.params["machines" if place.engine.channel == "stream" else "instances"])
-
-
-def room(place: Place, available_before: int, have: int, floor: int) -> int:
-    """Return how many more instances fit above the floor, by what those that live took of MemAvailable.
-
-    Before there are any, each is expected to take all that it may (its declared memory) and what engines need beside.
-    """
-    available = host.meminfo()["MemAvailable"]
-    each = float(place.params["memory_bytes"]) + _BESIDE_BYTES
-    if have:
-        least = max(_LEAST_BYTES, float(place.params["touch_bytes"]))
-        each = max(least, (available_before - available) / have) * _CAUTION
-    return math.floor((available - floor) / each)
 
 
 def failure(errors: list[Exception], count: int) -> Exception:
@@ -313,34 +282,6 @@ def quiet(place: Place, before: Mapping[str, int]) -> bool:
         if now_s() > end:
             return False
     return True
-
-
-def allow_descriptors(count: int) -> None:
-    """Raise the soft limit of open files, as far as the hard one, to what that many more need.
-
-    Raises:
-        InvocationFailed: The hard limit is too small.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = count + _SPARE
-    if hard != resource.RLIM_INFINITY and needed > hard:
-        msg = (
-            f"the instances' event channels need {needed} open files, this process may have {hard}: "
-            "raise the hard limit ('ulimit -Hn', systemd: LimitNOFILE=) or ask for fewer instances"
-        )
-        raise InvocationFailed(msg)
-    if soft != resource.RLIM_INFINITY and needed > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-
-
-@contextlib.contextmanager
-def _own_descriptor_limit() -> Iterator[None]:
-    """Put the limit of open files back after the block: later children are to have the user's."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def _lives(member: Member) -> bool:

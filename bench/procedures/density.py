@@ -14,7 +14,7 @@ from bench.clock import now_s
 from bench.errors import InvocationFailed
 from bench.probes import host, limits, memory
 from bench.probes.limits import Counter
-from bench.procedures import _crowd, _life
+from bench.procedures import _crowd, _life, _room
 from bench.procedures._crowd import Crowd, Liveness, Step
 from bench.procedures.base import Place, Reading, Value
 from bench.units import format_value
@@ -92,7 +92,7 @@ def _begin(place: Place) -> _Ramp:
         before, still = memory.available_settled(_SETTLE_S)
     floor = limits.floor_bytes(int(place.params["floor_bytes"]), host.meminfo()["MemTotal"])
     counted = limits.counters(place.lab.cgroup_path)
-    ramp = _Ramp(place, _crowd.top(place), floor, before, counted)
+    ramp = _Ramp(place, _room.top(place), floor, before, counted)
     if not still:
         ramp.flags.append(f"settle: before the first instance memory did not stand still within {_SETTLE_S:g} s")
     return ramp
@@ -103,7 +103,7 @@ def _before(ramp: _Ramp, crowd: Crowd) -> _Stop | None:
     have = len(crowd.members)
     if have >= ramp.top:
         return _Stop("asked", f"nothing: the {ramp.top} instances that were asked for live")
-    if _room(ramp, crowd) < 1:
+    if _fit_more(ramp, crowd) < 1:
         left = host.meminfo()["MemAvailable"]
         words = f"MemAvailable is {format_value(left, 'bytes')}, the floor left to others {format_value(ramp.floor, 'bytes')}"
         return _Stop("memory", f"memory: {words}, and one more instance may need more than the difference")
@@ -113,13 +113,13 @@ def _before(ramp: _Ramp, crowd: Crowd) -> _Stop | None:
     return None
 
 
-def _room(ramp: _Ramp, crowd: Crowd) -> int:
-    return _crowd.room(ramp.place, ramp.available_before, len(crowd.members), ramp.floor)
+def _fit_more(ramp: _Ramp, crowd: Crowd) -> int:
+    return _room.room(ramp.place, ramp.available_before, len(crowd.members), ramp.floor)
 
 
 def _step(ramp: _Ramp, crowd: Crowd) -> _Stop | None:
     """Start one step's instances, read, and say why the ramp must end, if so."""
-    count = min(_stride(ramp), ramp.top - len(crowd.members), _room(ramp, crowd))
+    count = min(_stride(ramp), ramp.top - len(crowd.members), _fit_more(ramp, crowd))
     begin, waited = now_s(), host.pressure()
     step = crowd.launch(count)
     pressure = _percent(waited, host.pressure(), step.wall_s)
@@ -177,7 +177,7 @@ def _slow(ramp: _Ramp, step: Step) -> _Stop | None:
     if step.start_s <= most * first:
         return None
     times = f"{format_value(step.start_s, 's')} is {step.start_s / first:.3g} times the first step's {format_value(first, 's')}"
-    return _Stop("latency", f"start time: {times}, more than {most:g} times ({_crowd.workers(ramp.place)} at once)")
+    return _Stop("latency", f"start time: {times}, more than {most:g} times ({_room.workers(ramp.place)} at once)")
 
 
 def _pressed(ramp: _Ramp, percent: float | None) -> _Stop | None:

@@ -15,7 +15,7 @@ from bench.errors import InvocationFailed
 from bench.model import ParamValue
 from bench.probes import host, limits, memory
 from bench.probes.memory import Added, Weight
-from bench.procedures import _crowd, _life
+from bench.procedures import _crowd, _life, _room
 from bench.procedures._crowd import Crowd
 from bench.procedures.base import Place, Reading, Value
 from bench.units import format_value
@@ -46,7 +46,7 @@ def measure(place: Place) -> Reading:
     """
     with _crowd.gathered(place) as crowd:
         ramp = _baseline(place)
-        top = _crowd.top(place)
+        top = _room.top(place)
         while len(crowd.members) < top and (count := _next(place, crowd, ramp, top)):
             _step(place, crowd, ramp, count)
         if not crowd.members:
@@ -70,7 +70,7 @@ def _next(place: Place, crowd: Crowd, ramp: _Ramp, top: int) -> int:
     """Return how many to start next: up to the next reading, fewer when no more fit above the floor."""
     have, steps = len(crowd.members), int(place.params["steps"])
     goal = next(at for at in (max(1, round(top * step / steps)) for step in range(1, steps + 1)) if at > have)
-    fit = _crowd.room(place, ramp.base.available, have, _floor())
+    fit = _room.room(place, ramp.base.available, have, _floor())
     if fit <= 0:
         floor = format_value(_floor(), "bytes")
         ramp.flags.append(f"clipped: {have} of {top} instances, as no more fit above the floor of {floor}")

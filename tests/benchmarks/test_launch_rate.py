@@ -18,7 +18,7 @@ from bench.engines import _ocispec
 from bench.engines.base import Engine, Job
 from bench.lab import Lab, images
 from bench.model import Invocation
-from bench.procedures import _crowd
+from bench.procedures import _crowd, _room
 from bench.procedures.base import Account, Place
 
 CPU_MULTIPLES = (1.0, 2.0, 4.0)
@@ -69,7 +69,7 @@ def loop(place: Place, count: int) -> float:
     before = place.lab.residue()
     names = [f"{place.name}-x{number}" for number in range(count)]
     each = LOOPS[place.engine.target.engine](place)
-    argv = ["xargs", "-P", str(_crowd.workers(place)), "-I{}", *each]
+    argv = ["xargs", "-P", str(_room.workers(place)), "-I{}", *each]
     try:
         begin = now_s()
         done = subprocess.run(argv, input="\n".join(names), text=True, capture_output=True, check=False)
@@ -77,7 +77,7 @@ def loop(place: Place, count: int) -> float:
         assert done.returncode == 0, done.stderr[-2000:]
         return count / wall
     finally:
-        with ThreadPoolExecutor(_crowd.workers(place)) as pool:
+        with ThreadPoolExecutor(_room.workers(place)) as pool:
             list(pool.map(place.engine.delete, names))
         _crowd.quiet(place, before)
 
