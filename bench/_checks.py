@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -124,7 +125,7 @@ def _null_pairs(name: str, meta: Mapping[str, Any], series: Mapping[Key, Series]
         base = series.get((name, str(meta.get("baseline")), params, metric))
         logs = log_ratios(item, base) if base else None
         if logs is not None and len(logs):
-            yield metric if params == "{}" else f"{metric} {params}", logs
+            yield _named(metric, params), logs
 
 
 def _sentinel(name: str, blocks: pd.DataFrame, tried: pd.DataFrame) -> Iterator[Check]:
@@ -229,6 +230,11 @@ def _failures(name: str, tried: pd.DataFrame) -> Check:
     first = f"; the first reason: {reason}" if reason else ""
     sentence = f"{len(failed)} of {len(tried)} invocations failed ({listed}){first}; all reasons are in outcomes.jsonl"
     return Check("failures", False, f"Failures: {sentence}.", name)
+
+
+def _named(metric: str, params: str) -> str:
+    given = ", ".join(f"{name}={value}" for name, value in json.loads(params).items())
+    return f"{metric} ({given})" if given else metric
 
 
 def percent(share: float) -> str:

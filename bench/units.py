@@ -144,6 +144,8 @@ def metric(name: str) -> Metric:
 
 
 _TIME_STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_NOTHING = 1e-3
+"""Less than this part of the smallest unit is shown as 0."""
 _BYTE_STEPS = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1.0, "B"))
 _RATE_STEPS = ((1e9, "G/s"), (1e6, "M/s"))
 
@@ -166,6 +168,8 @@ def format_value(value: float | None, unit: str, digits: int = 3) -> str:
 
 def _scaled(value: float, steps: tuple[tuple[float, str], ...], digits: int, suffix: str) -> str:
     factor, name = next((step for step in steps if abs(value) >= step[0]), steps[-1])
+    if abs(value) < factor * _NOTHING:  # a difference of floating point numbers, not of what was measured
+        value = 0.0
     return f"{significant(value / factor, digits)} {name}{suffix}"
 
 

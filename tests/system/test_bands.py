@@ -68,7 +68,7 @@ def test_a_network_namespace_is_the_dear_one(tare: Tare, state: Path, shown: Cal
     The figures that the band comes from hold the child's first page faults beside the call, so whole lives are compared. The
     call alone, which is shown too, has a larger ratio and no band: what it is divided by is a few microseconds.
     """
-    lines = measured(tare, state, "namespaces", "-t", "host", "--blocks", "3", "--warmup", "0", "-p", "rounds=200")
+    lines = measured(tare, state, "namespaces", "-t", "host", "--blocks", "3", "--warmup", "0", "-p", "rounds=50")
     kinds = [kind for kind in SINGLE if any(line["params"].get("kind") == kind for line in lines)]
     assert len(kinds) >= 4
     alone = min(line["params"]["workers"] for line in lines if line["metric"] == "namespace.create_per_s")
@@ -95,7 +95,8 @@ def test_the_ladder_of_runtimes(tare: Tare, state: Path, shown: Callable[..., No
 def test_what_a_user_space_kernel_weighs(tare: Tare, state: Path, shown: Callable[..., None]) -> None:
     """GVisor adds 10 to 40 MB an instance to runc (its own density figures); memory over N is a line."""
     targets = ("-t", "runc", "-t", "runsc")
-    lines = measured(tare, state, "memory", *targets, "-p", "instances=20", "--blocks", "1", "--warmup", "0")
+    idle = ("-p", "touch_bytes=0", "-p", "instances=20")
+    lines = measured(tare, state, "memory", *targets, *idle, "--blocks", "1", "--warmup", "0")
     slope = {target: blocks(lines, "memory.slope_bytes", target, column="available")[0] for target in ("runc", "runsc")}
     shown("runsc − runc, MB an instance", (slope["runsc"] - slope["runc"]) / 1e6, 10, 40)
     fit = blocks(lines, "memory.fit_r2", "runsc", column="available")[0]

@@ -36,3 +36,10 @@ def test_an_unknown_metric_is_a_usage_error_with_the_nearest_name() -> None:
 def test_every_metric_ends_in_its_unit() -> None:
     suffix = {"s": "_s", "bytes": "_bytes", "bytes/s": "_bytes_per_s", "1/s": "_per_s"}
     assert all(one.name.endswith(suffix.get(one.unit, "")) for one in METRICS.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-7.1e-18, "0 ns"), (4e-13, "0 ns"), (2e-12, "0.00200 ns"), (-2e-9, "-2.00 ns")]
+)
+def test_what_floating_point_leaves_of_nothing_is_nothing(value: float, text: str) -> None:
+    assert format_value(value, "s") == text
