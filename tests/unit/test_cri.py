@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -77,6 +78,7 @@ def bench(built_state: Path, tmp_path: Path) -> Iterator[Bench]:
         yield Bench(server, lab, path)
         lab.own.clients.close()
     lab.journal.close(done=True)
+    shutil.rmtree(lab.paths.run)  # the state folder is every test's
 
 
 def text(number: int, value: bytes) -> bytes:
