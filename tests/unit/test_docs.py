@@ -43,11 +43,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_the_readme_shows_what_the_sample_really_gave() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = text.split("<!-- output of: tare show sample -->\n")[1].split("\n\nWithout root")[0]
+    block = text.split("<!-- output of: tare show sample --scenario startup -->\n")[1].split("\n\n![")[0]
     shown = [line.strip() for line in block.splitlines() if line.strip()]
     console = Console(width=100, file=io.StringIO(), force_terminal=False)
     with console.capture() as capture:
-        console.print(terminal.show(collect(store.load(ROOT / "results/sample")), None, 100))
+        console.print(terminal.show(collect(store.load(ROOT / "results/sample")), "startup", 100))
     printed = [line.strip() for line in capture.get().splitlines() if line.strip()]
     assert shown == printed[: len(shown)]
     assert len(shown) > 15
