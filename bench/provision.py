@@ -35,13 +35,15 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "runsc": (*_BASE, "oci_runtimes"),
     "containerd": (*_BASE, "oci_runtimes", "containerd"),
     "cri": (*_BASE, "oci_runtimes", "containerd", "cni"),
-    "docker": (*_BASE, "oci_runtimes", "containerd", "docker"),
+    "docker": (*_BASE, "oci_runtimes", "containerd", "storage", "docker", "registry"),
     "podman": (*_BASE, "oci_runtimes", "podman"),
     "libvirt": (*_BASE, "libvirt", "guest_images"),
     # single roles, as remedies name them
     "tools": ("tools",),
     "payload": ("payload",),
     "oci_runtimes": ("oci_runtimes",),
+    "storage": ("storage",),
+    "registry": ("registry",),
     "cni": ("cni",),
     "guest_images": ("guest_images",),
 }

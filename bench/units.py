@@ -111,6 +111,54 @@ _COMPUTE = (
     Metric("compute.rounds_per_s", "1/s", "higher", 1, 0.02, exact=False, title="fixed computation"),
 )
 
+_NETWORK = (
+    Metric("network.throughput_bytes_per_s", "bytes/s", "higher", 2**20, 0.05, exact=False, title="TCP throughput"),
+    Metric("network.cpu_s_per_gb", "s", "lower", 1e-3, 0.05, exact=False, title="CPU time of the host for 1 GB"),
+    Metric("network.retransmits", "count", "lower", 10, 0.2, exact=False, title="retransmitted segments"),
+    Metric("network.rr_p50_s", "s", "lower", 1e-6, 0.05, exact=False, title="request-response, median"),
+    Metric("network.rr_p99_s", "s", "lower", 5e-6, 0.1, exact=False, title="request-response, 99th percentile"),
+    Metric("network.connect_per_s", "1/s", "higher", 10, 0.05, exact=False, title="TCP connections"),
+    Metric("network.udp_bytes_per_s", "bytes/s", "higher", 2**20, 0.05, exact=False, title="UDP received"),
+    Metric("network.udp_loss_ratio", "ratio", "lower", 0.001, 0.1, exact=False, title="UDP lost ÷ sent"),
+    Metric("network.udp_jitter_s", "s", "lower", 1e-6, 0.1, exact=False, title="UDP jitter"),
+    Metric("network.ready_s", "s", "lower", 50e-6, 0.05, exact=False, title="request → ready in this mode"),
+)
+_DISCOVERY = (
+    Metric("discovery.lookup_s", "s", "lower", 1e-6, 0.05, exact=False, title="one lookup"),
+    Metric("discovery.resolvable_s", "s", "lower", 1e-3, 0.05, exact=False, title="request → name resolves"),
+    Metric("discovery.gap_s", "s", "lower", 1e-3, 0.05, exact=False, title="between two tries"),
+)
+_STORAGE = (
+    Metric("storage.create_s", "s", "lower", 50e-6, 0.05, exact=False, title="create"),
+    Metric("storage.start_s", "s", "lower", 50e-6, 0.05, exact=False, title="start → ready"),
+    Metric("storage.remove_s", "s", "lower", 50e-6, 0.05, exact=False, title="remove"),
+    Metric("storage.unpack_s", "s", "lower", 1e-3, 0.05, exact=False, title="unpack an image"),
+    Metric("storage.copy_up_s", "s", "lower", 5e-6, 0.05, exact=False, title="write 4 bytes into a file of the image"),
+    Metric("storage.fsync_s", "s", "lower", 20e-6, 0.1, exact=False, title="fsync"),
+    Metric("storage.fsync_p99_s", "s", "lower", 50e-6, 0.1, exact=False, title="fsync, 99th percentile"),
+    Metric("storage.read_bytes_per_s", "bytes/s", "higher", 2**20, 0.05, exact=False, title="read"),
+    Metric("storage.write_bytes_per_s", "bytes/s", "higher", 2**20, 0.05, exact=False, title="written"),
+    Metric("storage.iops", "1/s", "higher", 10, 0.05, exact=False, title="operations"),
+    Metric("storage.metadata_per_s", "1/s", "higher", 10, 0.05, exact=False, title="files"),
+    Metric("storage.used_bytes", "bytes", "lower", 65536, 0.02, exact=False, title="disk used"),
+    Metric("storage.shared_cache_bytes", "bytes", "lower", 2**20, 0.05, exact=False, title="page cache of all readers"),
+)
+_IMAGES = (
+    Metric("image.bytes", "bytes", "lower", 0, 0.0, exact=True, title="on disk"),
+    Metric("image.compressed_bytes", "bytes", "lower", 0, 0.0, exact=True, title="compressed"),
+    Metric("image.shared_bytes", "bytes", "higher", 0, 0.0, exact=True, title="shared with others"),
+    Metric("image.instance_bytes", "bytes", "lower", 4096, 0.02, exact=False, title="each further instance"),
+    Metric("image.layers", "count", "lower", 0, 0.0, exact=True, title="layers"),
+    Metric("image.build_s", "s", "lower", 1e-3, 0.05, exact=False, title="build"),
+    Metric("image.context_bytes", "bytes", "lower", 0, 0.0, exact=True, title="sent to the builder"),
+)
+_PULL = (
+    Metric("pull.pull_s", "s", "lower", 1e-3, 0.05, exact=False, title="pull and unpack"),
+    Metric("pull.ready_s", "s", "lower", 1e-3, 0.05, exact=False, title="pull → ready"),
+    Metric("pull.share_ratio", "ratio", "lower", 0.01, 0.05, exact=False, title="share of the pull"),
+    Metric("pull.bytes", "bytes", "lower", 0, 0.0, exact=True, title="transferred"),
+)
+
 _METRICS = (
     _startup("created", "request → created"),
     _startup("started", "request → started"),
@@ -125,6 +173,11 @@ _METRICS = (
     *_NAMESPACES,
     *_LIMITS,
     *_COMPUTE,
+    *_NETWORK,
+    *_DISCOVERY,
+    *_STORAGE,
+    *_IMAGES,
+    *_PULL,
     Metric("sentinel.work_s", "s", "lower", 50e-6, 0.05, exact=False, title="fixed host workload"),
 )
 

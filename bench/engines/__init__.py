@@ -26,30 +26,41 @@ ENGINES: dict[str, str] = {
     "fake": "bench.engines.fake:Fake",
 }
 
+MOUNTS = ("layer", "volume", "bind", "bind-ro", "tmpfs")
+"""Where an instance's data are kept: in its own layer, in a volume, in a folder of the host, in memory."""
+
 OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
-    "host": {},
+    "host": {"network": ("loopback", "veth"), "disk": ("direct", "ext4", "btrfs")},
     "sandbox": {"user": ("yes", "no")},
     "runc": {},
     "crun": {},
     "runsc": {"platform": ("ptrace", "systrap", "kvm")},
-    "containerd": {"snapshotter": ("overlayfs", "native", "btrfs"), "runtime": ("runc", "crun", "runsc")},
-    "cri": {"endpoint": (), "network": ("bridge", "host"), "runtime": ()},
+    "containerd": {
+        "snapshotter": ("overlayfs", "native", "btrfs", "devmapper", "zfs"),
+        "runtime": ("runc", "crun", "runsc"),
+        "mount": MOUNTS,
+    },
+    "cri": {"endpoint": (), "network": ("bridge", "ptp", "macvlan", "host"), "runtime": ()},
     "docker": {
-        "network": ("bridge", "host", "none"),
-        "storage": ("overlay2", "vfs", "fuse-overlayfs", "btrfs"),
+        "network": ("bridge", "user", "host", "none", "macvlan", "overlay", "published", "proxied"),
+        "storage": ("overlay2", "vfs", "fuse-overlayfs", "btrfs", "zfs", "devicemapper", "aufs"),
+        "mount": MOUNTS,
         "runtime": ("runc", "crun", "runsc"),
         "endpoint": ("lab", "system"),
         "client": ("api", "cli"),
     },
     "podman": {
-        "network": ("bridge", "host", "none"),
+        "network": ("bridge", "user", "host", "none"),
         "storage": ("overlay", "vfs"),
+        "mount": MOUNTS,
         "runtime": ("crun", "runc"),
     },
     "libvirt": {
         "guest": ("minimal", "full"),
         "machine": ("q35", "pc"),
         "accel": ("kvm", "tcg"),
+        "network": ("none", "user", "bridge", "macvtap"),
+        "disk": ("none", "raw", "qcow2", "shared"),
     },
     "fake": {"fail": (), "copy": ()},
 }

@@ -177,15 +177,23 @@ def _name(api: Api, name: str, target: Mapping[str, Any], timeout_s: float) -> N
 
 
 def unpack(api: Api, image: Image, snapshotter: str, timeout_s: float = 60) -> None:
-    """Unpack an image of one layer, already imported, into the snapshot of that layer's name, unless it is there."""
+    """Unpack an image, already imported, into snapshots named by its stacks of layers, those that are not there yet."""
+    parent = ""
+    for chain_id, digest in zip(image.chain_ids, image.layers, strict=True):
+        _unpack_layer(api, snapshotter, (parent, chain_id), digest, timeout_s)
+        parent = chain_id
+
+
+def _unpack_layer(api: Api, snapshotter: str, stack: tuple[str, str], digest: str, timeout_s: float) -> None:
+    parent, name = stack
     with contextlib.suppress(NotFoundError):
-        api.call("Snapshots/Stat", timeout_s, snapshotter=snapshotter, key=image.diff_id)
+        api.call("Snapshots/Stat", timeout_s, snapshotter=snapshotter, key=name)
         return
-    key = f"unpack {image.diff_id}"
-    made = api.call("Snapshots/Prepare", timeout_s, snapshotter=snapshotter, key=key, labels=KEEP)
-    layer = TYPES["Descriptor"](media_type="application/vnd.oci.image.layer.v1.tar+gzip", digest=image.layer)
+    key = f"unpack {name}"
+    made = api.call("Snapshots/Prepare", timeout_s, snapshotter=snapshotter, key=key, parent=parent, labels=KEEP)
+    layer = TYPES["Descriptor"](media_type="application/vnd.oci.image.layer.v1.tar+gzip", digest=digest)
     api.call("Diff/Apply", timeout_s, diff=layer, mounts=made.mounts)
-    api.call("Snapshots/Commit", timeout_s, snapshotter=snapshotter, key=key, name=image.diff_id, labels=KEEP)
+    api.call("Snapshots/Commit", timeout_s, snapshotter=snapshotter, key=key, name=name, labels=KEEP)
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

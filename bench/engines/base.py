@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from bench.errors import NotApplicable
+from bench.lab.images import Image
 from bench.model import Facts, Phase, Target
 
 
@@ -22,11 +23,13 @@ class Bind:
         name: How payload arguments name it: ``{name}`` stands for where the instance sees it, ``/name``.
         source: The folder on the host.
         read_only: Whether the instance may only read it.
+        kind: ``bind`` (the folder itself), ``volume`` (one that the engine keeps under ``source``'s name) or ``tmpfs``.
     """
 
     name: str
     source: Path
     read_only: bool = True
+    kind: Literal["bind", "volume", "tmpfs"] = "bind"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Job:
         timeout_s: Time limit of each single engine call, seconds.
         limits: Further limits.
         binds: Folders of the host that the instance sees.
+        image: The image to run, held by the engine (:class:`Holder`); ``None``: the payload's own.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Job:
     timeout_s: float = 60.0
     limits: Limits = Limits()
     binds: tuple[Bind, ...] = ()
+    image: Image | None = None
 
     def command(self, *, inside: bool) -> list[str]:
         """Return the payload's arguments with the folders where the instance sees them (``inside`` a root of its own)."""
@@ -166,6 +171,19 @@ class Launcher(Protocol):
 
     def launch(self, job: Job) -> Instance:
         """Create and start an instance."""
+        ...
+
+
+@runtime_checkable
+class Holder(Protocol):
+    """An engine that can run other images than the payload's own."""
+
+    def hold(self, image: Image) -> None:
+        """Import and unpack an image, so that a job may name it; idempotent, never timed."""
+        ...
+
+    def release(self, image: Image) -> None:
+        """Remove an image that was held, with its layers; succeeds when it is gone."""
         ...
 
 

@@ -68,7 +68,9 @@ class Containerd:
         """Make a snapshot, a container and a task, whose first process then waits for its start."""
         name = self._id(job.name)
         snapshot = {"snapshotter": self._snapshotter, "key": name}
-        made = self._api.call("Snapshots/Prepare", job.timeout_s, parent=self._image.diff_id, labels=KEEP, **snapshot)
+        made = self._api.call(
+            "Snapshots/Prepare", job.timeout_s, parent=self._image.chain_ids[-1], labels=KEEP, **snapshot
+        )
         container = TYPES["Container"](
             id=name,
             image=_IMAGE,

@@ -12,7 +12,8 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -23,9 +24,12 @@ from bench.errors import TargetUnavailable
 IMAGE = "tare/payload:latest"
 PAYLOAD = "/tare-payload"
 EVENTS = "/events"
-_SOURCES = ("payload.c", "actions.c", "actions.h", "stamp.c", "spaces.c", "drain.c")
+_SOURCES = (
+    *("payload.c", "actions.c", "network.c", "files.c", "script.c", "actions.h"),
+    *("stamp.c", "spaces.c", "drain.c"),
+)
 """Files whose content names the build, in the order of the Makefile."""
-_DIRECTORIES = ("dev", "etc", "proc", "run", "scratch", "sys", "tmp", "tools")
+_DIRECTORIES = ("data", "dev", "etc", "proc", "run", "scratch", "sys", "tmp", "tools", "work")
 
 
 @dataclass(frozen=True)
@@ -38,20 +42,30 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Image:
-    """The OCI image of the payload: one layer.
+    """An OCI image.
 
     Attributes:
         archive: A tar that is an OCI image layout and a ``docker save`` archive at once.
         manifest: Digest of the manifest (``sha256:…``).
         config: The image's configuration, JSON.
-        layer: Digest of the compressed layer; ``diff_id`` that of the plain tar.
+        layers: Digests of the compressed layers, the lowest first; ``diff_ids`` those of their plain tars.
+        name: Its name and tag.
     """
 
     archive: Path
     manifest: str
     config: bytes
-    layer: str
-    diff_id: str
+    layers: tuple[str, ...]
+    diff_ids: tuple[str, ...]
+    name: str = IMAGE
+
+    @property
+    def chain_ids(self) -> tuple[str, ...]:
+        """Names of the stacks of layers, the lowest first (OCI image-spec, config.md, "Layer ChainID")."""
+        chain = list(self.diff_ids[:1])
+        for diff_id in self.diff_ids[1:]:
+            chain.append(f"sha256:{sha256(f'{chain[-1]} {diff_id}'.encode())}")
+        return tuple(chain)
 
 
 def sha256(data: bytes) -> str:
@@ -124,73 +138,109 @@ def rootfs(state: Path) -> Artifact:
 def image(state: Path) -> Image:
     """Return the payload's OCI image, writing its archive when it is not there yet."""
     source = payload(state)
-    plain = _layer(source.path.read_bytes())
-    layer = gzip.compress(plain, mtime=0)
-    config = _config(f"sha256:{sha256(plain)}")
-    manifest = _manifest(config, layer)
-    digest = sha256(manifest)
-    path = state / "images" / f"{digest[:16]}.tar"
-    if not path.exists():
-        _write_once(path, _archive({sha256(blob): blob for blob in (layer, config, manifest)}, config, layer, manifest))
-    return Image(path, f"sha256:{digest}", config, f"sha256:{sha256(layer)}", f"sha256:{sha256(plain)}")
+    return layered(state, IMAGE, [payload_layer(source.path.read_bytes())])
 
 
-def _layer(program: bytes) -> bytes:
+def layered(state: Path, name: str, layers: Sequence[bytes | Path]) -> Image:
+    """Return an image of these layers, plain tars in memory or in files, the lowest first; its entrypoint is the payload.
+
+    The archive is written when it is not there yet; large layers are never held in memory.
+    """
+    home = state / "images"
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home, prefix=".") as folder:
+        packed = [_pack(layer, Path(folder) / str(number)) for number, layer in enumerate(layers)]
+        config = _config([diff_id for _, diff_id in packed])
+        manifest = _manifest(config, [blob for blob, _ in packed])
+        digest = sha256(manifest)
+        path = home / f"{digest[:16]}-{sha256(name.encode())[:8]}.tar"
+        if not path.exists():
+            _write_archive(path, name, config, manifest, [blob for blob, _ in packed])
+        diff_ids = tuple(diff_id for _, diff_id in packed)
+        return Image(
+            path, f"sha256:{digest}", config, tuple(f"sha256:{blob.digest}" for blob, _ in packed), diff_ids, name
+        )
+
+
+def _pack(layer: bytes | Path, to: Path) -> tuple[Artifact, str]:
+    """Compress a layer into a file and return that with its digest, and the plain tar's digest."""
+    whole = hashlib.sha256()
+    with (
+        to.open("wb") as file,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed,
+        io.BytesIO(layer) if isinstance(layer, bytes) else layer.open("rb") as plain,
+    ):
+        while block := plain.read(2**20):
+            whole.update(block)
+            packed.write(block)
+    with to.open("rb") as written:
+        return Artifact(to, hashlib.file_digest(written, "sha256").hexdigest()), f"sha256:{whole.hexdigest()}"
+
+
+def payload_layer(program: bytes) -> bytes:
+    """Return the plain tar of the payload's own layer: the program, mount points, nothing else."""
     files = [_member(name, None) for name in _DIRECTORIES]
     files += [_member(EVENTS.lstrip("/"), b"", 0o644), _member(PAYLOAD.lstrip("/"), program, 0o755)]
     return _tar(files)
 
 
-def _config(diff_id: str) -> bytes:
+def _config(diff_ids: Sequence[str]) -> bytes:
     return _json(
         {
             "architecture": "amd64" if os.uname().machine == "x86_64" else "arm64",
             "os": "linux",
             "created": "1970-01-01T00:00:00Z",
             "config": {"Entrypoint": [PAYLOAD], "Cmd": ["--sleep"], "WorkingDir": "/"},
-            "rootfs": {"type": "layers", "diff_ids": [diff_id]},
-            "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "tare"}],
+            "rootfs": {"type": "layers", "diff_ids": list(diff_ids)},
+            "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "tare"} for _ in diff_ids],
         }
     )
 
 
-def _manifest(config: bytes, layer: bytes) -> bytes:
+def _manifest(config: bytes, layers: Sequence[Artifact]) -> bytes:
     media = "application/vnd.oci.image"
     return _json(
         {
             "schemaVersion": 2,
             "mediaType": f"{media}.manifest.v1+json",
-            "config": _descriptor(f"{media}.config.v1+json", config),
-            "layers": [_descriptor(f"{media}.layer.v1.tar+gzip", layer)],
+            "config": _descriptor(f"{media}.config.v1+json", sha256(config), len(config)),
+            "layers": [
+                _descriptor(f"{media}.layer.v1.tar+gzip", blob.digest, blob.path.stat().st_size) for blob in layers
+            ],
         }
     )
 
 
-def _descriptor(media_type: str, blob: bytes) -> dict[str, str | int]:
-    return {"mediaType": media_type, "digest": f"sha256:{sha256(blob)}", "size": len(blob)}
+def _descriptor(media_type: str, digest: str, size: int) -> dict[str, str | int]:
+    return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": size}
 
 
-def _archive(blobs: dict[str, bytes], config: bytes, layer: bytes, manifest: bytes) -> bytes:
-    index = _descriptor("application/vnd.oci.image.manifest.v1+json", manifest)
-    name = {
-        "annotations": {"io.containerd.image.name": f"docker.io/{IMAGE}", "org.opencontainers.image.ref.name": "latest"}
-    }
-    docker = [
-        {
-            "Config": f"blobs/sha256/{sha256(config)}",
-            "RepoTags": [IMAGE],
-            "Layers": [f"blobs/sha256/{sha256(layer)}"],
-        }
-    ]
+def _write_archive(path: Path, name: str, config: bytes, manifest: bytes, layers: Sequence[Artifact]) -> None:
+    index = _descriptor("application/vnd.oci.image.manifest.v1+json", sha256(manifest), len(manifest))
+    tag = name.rpartition(":")[2]
+    named = {"annotations": {"io.containerd.image.name": f"docker.io/{name}", "org.opencontainers.image.ref.name": tag}}
+    digests = [f"blobs/sha256/{blob.digest}" for blob in layers]
+    docker = [{"Config": f"blobs/sha256/{sha256(config)}", "RepoTags": [name], "Layers": digests}]
     files = [
         _member("oci-layout", _json({"imageLayoutVersion": "1.0.0"})),
         _member("blobs", None),
         _member("blobs/sha256", None),
+        *(_member(f"blobs/sha256/{sha256(blob)}", blob) for blob in (config, manifest)),
+        _member("index.json", _json({"schemaVersion": 2, "manifests": [{**index, **named}]})),
+        _member("manifest.json", _json(docker)),
     ]
-    files += [_member(f"blobs/sha256/{digest}", blob) for digest, blob in sorted(blobs.items())]
-    files += [_member("index.json", _json({"schemaVersion": 2, "manifests": [{**index, **name}]}))]
-    files += [_member("manifest.json", _json(docker))]
-    return _tar(files)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    try:
+        with tarfile.open(temporary, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            _add(tar, files)
+            for blob in {layer.digest: layer for layer in layers}.values():
+                info = tarfile.TarInfo(f"blobs/sha256/{blob.digest}")
+                info.size, info.mode = blob.path.stat().st_size, 0o644
+                with blob.path.open("rb") as file:
+                    tar.addfile(info, file)
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _json(value: object) -> bytes:
@@ -209,9 +259,13 @@ def _member(name: str, content: bytes | None, mode: int = 0o644) -> tuple[tarfil
 def _tar(members: list[tuple[tarfile.TarInfo, bytes | None]]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for info, content in members:
-            tar.addfile(info, None if content is None else io.BytesIO(content))
+        _add(tar, members)
     return buffer.getvalue()
+
+
+def _add(tar: tarfile.TarFile, members: list[tuple[tarfile.TarInfo, bytes | None]]) -> None:
+    for info, content in members:
+        tar.addfile(info, None if content is None else io.BytesIO(content))
 
 
 _CPIO_MAGIC = b"070701"
@@ -223,7 +277,7 @@ def initramfs(state: Path) -> Artifact:
     """Return the initramfs of the minimal guest: the payload, a console and a serial port, nothing else."""
     source = payload(state)
     entries = [
-        *(_cpio(name, _DIRECTORY) for name in ("dev", "tools")),
+        *(_cpio(name, _DIRECTORY) for name in ("data", "dev", "tools", "work")),
         _cpio("dev/console", _CHARACTER, device=(5, 1)),
         _cpio("dev/ttyS1", _CHARACTER, device=(4, 65)),
         _cpio(PAYLOAD.lstrip("/"), _FILE, source.path.read_bytes()),

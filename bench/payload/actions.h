@@ -13,3 +13,12 @@ void touch(uint64_t bytes);
 void work(uint64_t rounds);
 int act(const char *option, const char *value); /* 1 when the option is an action, which has then been done */
 void run_program(char **argv);
+
+void place(const char *definition);                       /* NAME=PATH: what {NAME} stands for in a script */
+void run_script(const char *path);                        /* one action a line */
+void do_scripted(const char *option, const char *value);  /* an action of a script, --wait included */
+
+int is_network(const char *option);                /* actions of network.c: each takes one value */
+int act_network(const char *option, char *text);   /* 1 when it was one of them; may write into text */
+int is_file(const char *option);                   /* the same of files.c */
+int act_file(const char *option, char *text);

@@ -25,6 +25,8 @@
  *   --send MS            send datagrams to the default gateway's discard port, and wait until the last has left: "B send", "C send BYTES"
  *   --wait MS            wait until somebody asks whether it lives, and answer ("A"); go on after MS milliseconds at the latest
  *   --look               say what can be seen from here: "S NAME VALUE" lines, then "E look"; -1 is what cannot be read
+ *   --script FILE        do what the lines of FILE say, one action a line without its dashes ("wait 1000", "run PROGRAM …"), last
+ *   --place NAME=PATH    what {NAME} stands for in a script
  *   --run PROGRAM …      run a program: "B run", "O LINE" for each line that it prints, "C run STATUS"; it is the last option, but
  *                        for another --run
  *
@@ -199,6 +201,24 @@ static void wait_for_question(const sigset_t *signals, uint64_t milliseconds)
     close(fds[0].fd);
 }
 
+static const sigset_t *held;
+
+static void do_action(const sigset_t *signals, const char *option, const char *value)
+{
+    held = signals;
+    if (strcmp(option, "--wait") == 0)
+        wait_for_question(signals, number("--wait", value));
+    else if (strcmp(option, "--script") == 0)
+        run_script(value);
+    else
+        act(option, value);
+}
+
+void do_scripted(const char *option, const char *value)
+{
+    do_action(held, option, value);
+}
+
 int main(int argc, char **argv)
 {
     for (int i = 1; i + 1 < argc && strcmp(argv[i], "--run") != 0; i++) /* what follows is another program's */
@@ -228,8 +248,10 @@ int main(int argc, char **argv)
             port = number(option, value), ending = SERVE, i++;
         else if (strcmp(option, "--loop") == 0 || strcmp(option, "--read") == 0 || strcmp(option, "--write") == 0 ||
                  strcmp(option, "--grow") == 0 || strcmp(option, "--forks") == 0 || strcmp(option, "--send") == 0 ||
-                 strcmp(option, "--wait") == 0)
+                 strcmp(option, "--wait") == 0 || strcmp(option, "--script") == 0 || is_network(option) || is_file(option))
             i++; /* done after ready */
+        else if (strcmp(option, "--place") == 0)
+            place(value), i++;
         else if (strcmp(option, "--look") == 0)
             ;
         else if (strcmp(option, "--run") == 0)
@@ -254,13 +276,8 @@ int main(int argc, char **argv)
     int listener = ending == SERVE ? listen_on(port) : -1;
     if (!mute)
         say("R\n", 2);
-    for (int i = 1; i < last; i++) {
-        const char *value = i + 1 < last ? argv[i + 1] : "";
-        if (strcmp(argv[i], "--wait") == 0)
-            wait_for_question(&signals, number("--wait", value));
-        else
-            act(argv[i], value);
-    }
+    for (int i = 1; i < last; i++)
+        do_action(&signals, argv[i], i + 1 < last ? argv[i + 1] : "");
     for (int next; last < argc; last = next) {
         for (next = last + 1; next < argc && strcmp(argv[next], "--run") != 0; next++)
             ;

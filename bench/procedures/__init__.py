@@ -54,6 +54,16 @@ _TOUCH = {"touch_bytes": Param(0, "memory that the payload writes to before it i
 _CONCURRENCY = {"concurrency": Param(1.0, "instances started at once, in multiples of the CPUs", minimum=0.01)}
 
 _MACHINES = {"machines": Param(4, "the same for virtual machines, each of which boots a kernel", minimum=2)}
+_DISK = {
+    "milliseconds": Param(1000, "how long each fio job runs", minimum=100),
+    "file_bytes": Param(64 * 2**20, "size of the file that fio reads and writes, bytes", minimum=2**20),
+}
+_OPERATIONS = ("life", "copy-up", "metadata", "io", "cache", "unpack")
+_BASES = ("scratch", "busybox", "debian", "compiler")
+_RECIPES = (
+    *("good-order", "bad-order", "multi-stage", "single-stage", "many-run", "one-run"),
+    *("clean-same", "clean-later", "ignore", "no-ignore"),
+)
 
 PROCEDURES: dict[str, Procedure] = {
     "startup": Procedure(
@@ -111,6 +121,43 @@ PROCEDURES: dict[str, Procedure] = {
     "compute": Procedure(
         "bench.procedures.compute",
         {**_SIZE, "milliseconds": Param(500, "how long each loop runs; sysbench twice as long", minimum=50)},
+    ),
+    "network-modes": Procedure(
+        "bench.procedures.network_modes",
+        {
+            "seconds": Param(1, "how long each stream runs", minimum=1),
+            "streams": Param(4, "streams at once in the test with several", minimum=2),
+        },
+    ),
+    "discovery": Procedure(
+        "bench.procedures.discovery", {"lookups": Param(1000, "lookups of each kind of name", minimum=10)}
+    ),
+    "storage-drivers": Procedure(
+        "bench.procedures.storage_drivers",
+        {
+            "operation": Param("life", "what is measured", _OPERATIONS),
+            "largest_bytes": Param(64 * 2**20, "largest file that is copied up, bytes", minimum=4096),
+            "readers": Param(4, "instances that read the same file of the image", minimum=2),
+            "files": Param(1000, "files of the metadata storm and the whiteouts", minimum=10),
+            **_DISK,
+        },
+    ),
+    "storage-types": Procedure(
+        "bench.procedures.storage_types",
+        {"files": Param(500, "small files", minimum=10), "memory_bytes": _SIZE["memory_bytes"], **_DISK},
+    ),
+    "size": Procedure(
+        "bench.procedures.size", {"base": Param("scratch", "what the application is packed with", _BASES)}
+    ),
+    "image-build": Procedure(
+        "bench.procedures.image_build", {"recipe": Param("good-order", "how the image is built", _RECIPES)}
+    ),
+    "pull": Procedure(
+        "bench.procedures.pull",
+        {
+            "layers": Param(1, "layers that the same bytes are in", minimum=1),
+            "image_bytes": Param(32 * 2**20, "bytes in all layers together", minimum=2**20),
+        },
     ),
 }
 

@@ -36,7 +36,8 @@ def test_nothing_named_is_every_role() -> None:
 
 
 def test_an_engine_brings_what_it_builds_on_first() -> None:
-    assert provision.resolve(["docker"]) == ("tools", "payload", "oci_runtimes", "containerd", "docker")
+    below = ("tools", "payload", "oci_runtimes", "containerd", "storage", "docker", "registry")
+    assert provision.resolve(["docker"]) == below
     assert provision.resolve(["libvirt"]) == ("tools", "payload", "libvirt", "guest_images")
 
 

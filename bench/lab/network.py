@@ -1,0 +1,94 @@
+"""Another host for network workloads: a namespace of its own, joined to the lab's by a pair of virtual cables.
+
+    peer (10.90.0.2, tare-in) ── veth ── (tare-out, 10.90.0.1) lab: daemons, bridges, containers, machines
+
+The far end of every network workload is a native process, in most modes at the peer, so that modes differ in the near end only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from bench import proc
+from bench.lab import Lab
+
+NAME = "peer"
+"""Name of the peer's holder among the lab's daemons."""
+LAB_LINK, PEER_LINK = "tare-out", "tare-in"
+LAB_ADDRESS, PEER_ADDRESS = "10.90.0.1", "10.90.0.2"
+SUBNET, PREFIX = "10.90.0.0/24", 24
+"""Addresses from .128 on are for instances that are on the cable themselves (macvlan, macvtap)."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The other host.
+
+    Attributes:
+        pid: Its holder: ``nsenter --target PID --net`` goes there.
+    """
+
+    pid: int
+
+    def prefix(self) -> list[str]:
+        """Return the argv prefix that starts a program at the peer, with the mounts of the caller."""
+        return inside(self.pid)
+
+
+def inside(pid: int) -> list[str]:
+    """Return the argv prefix that starts a native program in the network namespace of a process, and only in that one."""
+    return [proc.find("nsenter", "install util-linux"), f"--target={pid}", "--net", "--"]
+
+
+_peers: WeakKeyDictionary[Lab, Peer] = WeakKeyDictionary()
+
+
+def peer(lab: Lab) -> Peer:
+    """Return the lab's peer, making it first; it goes with the lab.
+
+    Raises:
+        TargetUnavailable: The lab has no network of its own (not root).
+        LabError: It cannot be made.
+    """
+    if lab not in _peers:
+        _peers[lab] = _make(lab)
+    return _peers[lab]
+
+
+def _make(lab: Lab) -> Peer:
+    daemons = lab.daemons
+    unshare, sleep = proc.find("unshare", "install util-linux"), proc.find("sleep", "install coreutils")
+    daemons.start(NAME, [unshare, "--net", "--", sleep, "infinity"], lambda: _holds(daemons.running[NAME].pid))
+    pid = daemons.running[NAME].pid
+    there = inside(pid)
+    for argv in (
+        ["ip", "link", "add", LAB_LINK, "type", "veth", "peer", "name", PEER_LINK, "netns", str(pid)],
+        ["ip", "address", "add", f"{LAB_ADDRESS}/{PREFIX}", "dev", LAB_LINK],
+        ["ip", "link", "set", LAB_LINK, "up"],
+        [*there, "ip", "address", "add", f"{PEER_ADDRESS}/{PREFIX}", "dev", PEER_LINK],
+        [*there, "ip", "link", "set", "lo", "up"],
+        [*there, "ip", "link", "set", PEER_LINK, "up"],
+    ):
+        daemons.namespace.run(argv)
+    return Peer(pid)
+
+
+def _holds(pid: int) -> bool:
+    """Say whether the holder has its namespace: it has become ``sleep``."""
+    return _program(pid) == "sleep"
+
+
+def _program(pid: int) -> str:
+    with open(f"/proc/{pid}/comm", encoding="utf-8") as file:  # noqa: PTH123 - one line of procfs
+        return file.read().strip()
+
+
+def run_in(lab: Lab, pid: int, argv: Sequence[str]) -> proc.Completed:
+    """Run a short set-up command in the network namespace of a process of the lab.
+
+    Raises:
+        LabError: It failed.
+    """
+    return lab.daemons.namespace.run([*inside(pid), *argv])
