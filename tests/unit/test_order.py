@@ -1,0 +1,170 @@
+"""Claims about an order: what holds, what is contradicted, and what cannot be said, each with its reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench import _order, units
+from bench._order import ORDERS, Order, OrderVerdict, Step, orders
+from bench.engines import ENGINES, OPTIONS
+from bench.model import Skipped
+from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
+
+METRIC = "network.throughput_bytes_per_s"
+HOST, MACVLAN, BRIDGE, PROXIED = "docker:network=host", "docker:network=macvlan", "docker", "docker:network=proxied"
+ONE_OUT = {"direction": "out", "streams": 1}
+FOUR_IN = {"direction": "in", "streams": 4}
+
+
+def frames(
+    levels: Mapping[str, float], blocks: int = 8, sd: float = 0.01, params: Mapping[str, Any] = ONE_OUT, **changes: Any
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a run in which each target has that level; the host's speed changes from block to block for all alike."""
+    measurements, outcomes = [], []
+    luck = np.random.default_rng(5)
+    host = np.exp(luck.normal(0, 0.3, size=blocks))
+    for number, (target, level) in enumerate(levels.items()):
+        for block, value in enumerate(level * host * np.exp(luck.normal(0, sd, size=blocks))):
+            names = {"run_id": "r", "scenario": "network-modes", "target": target, "engine": "docker", "block": block}
+            place = {"order": number, "invocation": number * blocks + block, "warmup": False}
+            ended = {"status": "ok", "reason": "", "evidence": {}, "flags": [], "notes": {}, "params": "{}", **changes}
+            outcomes.append({**names, **place, **ended})
+            what = {"metric": METRIC, "value": float(value), "unit": "bytes/s", "iteration": 0, "at_s": 0.0}
+            measurements.append({**names, **place, **what, "params": json.dumps(params, sort_keys=True)})
+    return (
+        pd.DataFrame.from_records(measurements, columns=list(MEASUREMENT_COLUMNS)),
+        pd.DataFrame.from_records(outcomes, columns=list(OUTCOME_COLUMNS)),
+    )
+
+
+def one(*given: Any, **more: Any) -> OrderVerdict:
+    (found,) = orders(*given, **more)
+    return found
+
+
+def test_an_order_holds_whatever_the_host_does_between_blocks() -> None:
+    found = one(*frames({HOST: 16e8, MACVLAN: 11e8, BRIDGE: 9e8, PROXIED: 4e8}))
+    assert (found.verdict, found.params, found.scenario) == ("holds", ONE_OUT, "network-modes")
+    assert found.statement == "host ≥ macvlan ≥ bridge ≥ published by proxy"
+    assert len(found.pairs) == 6
+    assert [pair.neighbours for pair in found.pairs] == [True] * 3 + [False] * 3
+    assert "TCP throughput (direction=out, streams=1)" in found.sentence
+    assert "bridge is 2.2" in found.sentence
+    assert "over 8 blocks" in found.sentence
+
+
+def test_equal_steps_are_at_least_as_good_as_each_other() -> None:
+    found = one(*frames({HOST: 10e8, MACVLAN: 10e8, BRIDGE: 10.05e8, PROXIED: 10e8}))
+    assert found.verdict == "holds"
+    assert "no difference that counts" in found.sentence
+
+
+def test_a_turned_pair_contradicts_the_whole_with_its_interval() -> None:
+    found = one(*frames({HOST: 9e8, MACVLAN: 12e8, BRIDGE: 8e8, PROXIED: 4e8}))
+    first = found.pairs[0]
+    assert (found.verdict, first.verdict, first.better, first.worse) == (
+        "contradicted",
+        "contradicted",
+        "host",
+        "macvlan",
+    )
+    assert first.ci is not None
+    assert first.ci.low < 0.75 < first.ci.high < 1
+    assert first.sentence in found.sentence
+    assert "bridge is" not in found.sentence, "only what contradicts is given as the ground"
+
+
+def test_too_small_to_count_contradicts_nothing() -> None:
+    found = one(*frames({HOST: 9.8e8, MACVLAN: 10e8, BRIDGE: 8e8, PROXIED: 4e8}, sd=0.001))
+    assert found.verdict == "holds"
+    assert found.pairs[0].ci is not None
+    assert found.pairs[0].ci.high < 1, "host is behind for certain, by less than counts"
+
+
+def test_two_far_apart_may_contradict_where_neighbours_decide_nothing() -> None:
+    levels = {HOST: 10e8, MACVLAN: 10.7e8, BRIDGE: 11.5e8, PROXIED: 4e8}
+    measurements, outcomes = frames(levels, sd=0.001)
+    noise = measurements["target"] == MACVLAN
+    measurements.loc[noise, "value"] *= np.exp(np.random.default_rng(1).normal(0, 0.5, size=int(noise.sum())))
+    found = one(measurements, outcomes)
+    assert [pair.verdict for pair in found.pairs[:2]] == ["not decided", "not decided"]
+    assert found.verdict == "contradicted"
+    assert "host is 0.870" in found.sentence
+
+
+@pytest.mark.parametrize(("blocks", "sd", "says"), [(3, 0.01, "in 3 blocks, 6 are needed"), (8, 0.6, "over 8 blocks")])
+def test_too_few_blocks_or_too_much_noise_decide_nothing(blocks: int, sd: float, says: str) -> None:
+    found = one(*frames(dict.fromkeys((HOST, MACVLAN, BRIDGE, PROXIED), 9e8), blocks=blocks, sd=sd))
+    assert found.verdict == "not decided"
+    assert says in found.sentence
+
+
+def test_a_step_that_is_missing_says_why_and_the_rest_is_still_weighed() -> None:
+    skipped = [Skipped("network-modes", MACVLAN, "the kernel has no macvlan", "load the module")]
+    found = one(*frames({HOST: 16e8, BRIDGE: 9e8, PROXIED: 4e8}), skipped=skipped)
+    assert found.verdict == "not measured"
+    assert f"{MACVLAN} is unavailable: the kernel has no macvlan" in found.sentence
+    assert "host is 1.7" in found.sentence, "what is left is in order"
+    turned = one(*frames({HOST: 6e8, BRIDGE: 9e8, PROXIED: 4e8}), skipped=skipped)
+    assert turned.verdict == "contradicted"
+
+
+def test_reasons_of_what_has_no_value() -> None:
+    good, fine = frames({HOST: 16e8, MACVLAN: 11e8, BRIDGE: 9e8})
+    _, broken = frames({PROXIED: 1.0}, status="failed", reason="no way in.")
+    found = one(good, pd.concat([fine, broken.assign(invocation=broken["invocation"] + 1000)]))
+    assert f"{PROXIED} failed: no way in;" in found.sentence + ";"
+    assert f"{PROXIED} is not part of the run" in one(good, fine).sentence
+    nothing = one(good.iloc[:0], fine)
+    assert (nothing.verdict, nothing.params) == ("not measured", {})
+
+
+def test_each_set_of_params_has_a_verdict_of_its_own() -> None:
+    good, ended = frames({HOST: 16e8, MACVLAN: 11e8, BRIDGE: 9e8, PROXIED: 4e8})
+    turned, _ = frames({HOST: 4e8, MACVLAN: 11e8, BRIDGE: 9e8, PROXIED: 4e8}, params=FOUR_IN)
+    found = {str(item.params["direction"]): item.verdict for item in orders(pd.concat([good, turned]), ended)}
+    assert found == {"out": "holds", "in": "contradicted"}
+
+
+def test_another_spelling_of_a_target_stands_for_the_same_step() -> None:
+    assert one(*frames({HOST: 16e8, MACVLAN: 11e8, "docker:network=bridge": 9e8, PROXIED: 4e8})).verdict == "holds"
+
+
+def test_a_metric_of_which_less_is_better_turns_the_order_round() -> None:
+    good, ended = frames({HOST: 1e-5, BRIDGE: 2e-5})
+    table = [Order("network-modes", "network.rr_p50_s", (Step("host", (HOST,)), Step("bridge", (BRIDGE,))))]
+    found = one(good.assign(metric="network.rr_p50_s", unit="s"), ended, table=table)
+    assert (found.verdict, round(found.pairs[0].ratio or 0, 1)) == ("holds", 2.0)
+
+
+def test_other_scenarios_and_empty_runs_have_no_orders() -> None:
+    good, ended = frames({HOST: 16e8})
+    assert orders(good.assign(scenario="compute"), ended.assign(scenario="compute")) == []
+    assert orders(good.iloc[:0], ended.iloc[:0]) == []
+
+
+def test_false_alarms_are_rare_where_all_are_equal() -> None:
+    wrong = 0
+    for seed in range(200):
+        good, ended = frames(dict.fromkeys((HOST, MACVLAN, BRIDGE, PROXIED), 9e8), blocks=6)
+        good["value"] = 9e8 * np.exp(np.random.default_rng(seed).normal(0, 0.08, size=len(good)))
+        wrong += one(good, ended).verdict == "contradicted"
+    assert wrong <= 16, "8 % at the most, of a noise that is larger than what counts"
+
+
+def test_the_table_names_what_exists() -> None:
+    for order in ORDERS:
+        assert units.metric(order.metric)
+        for target in (target for step in order.steps for target in step.targets):
+            engine, _, options = target.partition(":")
+            assert engine in ENGINES
+            for pair in filter(None, options.split(",")):
+                name, value = pair.split("=")
+                assert value in OPTIONS[engine][name]
+    assert set(_order.VERDICTS) == {"holds", "contradicted", "not decided", "not measured"}
