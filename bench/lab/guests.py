@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 from bench import proc
 from bench.clock import EventHub
 from bench.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
-from bench.lab import images
+from bench.lab import images, initramfs
 from bench.model import Phase
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def minimal(state: Path) -> Guest:
         TargetUnavailable: Its kernel was not provisioned, or this is not x86-64.
     """
     kernel = _provisioned(state / "guest" / "kernel" / "vmlinuz")
-    initrd = images.initramfs(state)
+    initrd = initramfs.initramfs(state)
     digests = {"kernel": _digest(kernel), "initrd": initrd.digest, "payload": images.payload(state).digest}
     return Guest("minimal", kernel, initrd.path, f"{_CMDLINE} rdinit={images.PAYLOAD}", None, digests)
 
@@ -123,7 +123,7 @@ def with_folders(guest: Guest, folders: Mapping[str, Path], memory_bytes: int) -
     if guest.disk is not None:
         msg = f"the {guest.name} guest boots from its own disk and takes no folder of the host ({names}); use guest=minimal"
         raise NotApplicable(msg)
-    initrd = images.with_folders(images.Artifact(guest.initrd, guest.digests["initrd"]), folders)
+    initrd = initramfs.with_folders(images.Artifact(guest.initrd, guest.digests["initrd"]), folders)
     # While the kernel unpacks it the archive is there twice, and the file system that it goes to takes half the memory at most.
     needed = _KERNEL_BYTES + 2 * initrd.path.stat().st_size
     if memory_bytes < needed:

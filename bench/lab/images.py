@@ -1,4 +1,4 @@
-"""The same payload bits as a directory, an OCI image and an initramfs, each named by its content.
+"""The same payload bits as a directory and an OCI image, each named by its content (``initramfs`` has the third form).
 
 Nothing is pulled: the image is written here, byte for byte reproducible, so that its digest proves what ran.
 """
@@ -13,7 +13,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -76,13 +76,13 @@ def sha256(data: bytes) -> str:
 def folder_digest(folder: Path) -> str:
     """Return the SHA-256 of a folder's files: of their names, modes and contents, in order."""
     whole = hashlib.sha256()
-    for name, path in _files(folder):
+    for name, path in files_below(folder):
         content = b"" if path.is_dir() else path.read_bytes()
         whole.update(f"{name} {path.stat().st_mode:o} {len(content)}\n".encode() + content)
     return whole.hexdigest()
 
 
-def _files(folder: Path) -> list[tuple[str, Path]]:
+def files_below(folder: Path) -> list[tuple[str, Path]]:
     """Return what is below a folder, links followed, a folder before what is in it."""
     return [(str(path.relative_to(folder)), path) for path in sorted(folder.rglob("*"))]
 
@@ -266,69 +266,3 @@ def _tar(members: list[tuple[tarfile.TarInfo, bytes | None]]) -> bytes:
 def _add(tar: tarfile.TarFile, members: list[tuple[tarfile.TarInfo, bytes | None]]) -> None:
     for info, content in members:
         tar.addfile(info, None if content is None else io.BytesIO(content))
-
-
-_CPIO_MAGIC = b"070701"
-_DIRECTORY, _FILE, _CHARACTER = 0o040755, 0o100755, 0o020600
-_END = "TRAILER!!!"
-
-
-def initramfs(state: Path) -> Artifact:
-    """Return the initramfs of the minimal guest: the payload, a console and a serial port, nothing else."""
-    source = payload(state)
-    entries = [
-        *(_cpio(name, _DIRECTORY) for name in ("data", "dev", "tools", "work")),
-        _cpio("dev/console", _CHARACTER, device=(5, 1)),
-        _cpio("dev/ttyS1", _CHARACTER, device=(4, 65)),
-        _cpio(PAYLOAD.lstrip("/"), _FILE, source.path.read_bytes()),
-        _cpio(_END, 0),
-    ]
-    data = b"".join(entries)
-    digest = sha256(data)
-    path = state / "guest" / "minimal" / f"{digest[:16]}.cpio"
-    _write_once(path, data)
-    return Artifact(path, digest)
-
-
-def with_folders(initrd: Artifact, folders: Mapping[str, Path]) -> Artifact:
-    """Return an initramfs with folders of the host added, each at ``/NAME``: the kernel unpacks one archive after the other.
-
-    The first archive keeps its bits. An earlier one with other folders is removed, since each is as large as its folders.
-    """
-    entries = [entry for name, folder in sorted(folders.items()) for entry in _packed(name, folder)]
-    data = initrd.path.read_bytes() + b"".join([*entries, _cpio(_END, 0)])
-    digest = sha256(data)
-    path = initrd.path.with_name(f"{digest[:16]}.folders.cpio")
-    if not path.exists():
-        for stale in path.parent.glob("*.folders.cpio"):
-            stale.unlink()
-    _write_once(path, data)
-    return Artifact(path, digest)
-
-
-def _packed(name: str, folder: Path) -> Iterator[bytes]:
-    yield _cpio(name, _DIRECTORY)
-    for inside, path in _files(folder):
-        content = b"" if path.is_dir() else path.read_bytes()
-        yield _cpio(f"{name}/{inside}", path.stat().st_mode, content)
-
-
-def _write_once(path: Path, data: bytes) -> None:
-    """Write a file that is named by its content, unless it is there; never leave a half one under that name."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_bytes(data)
-        temporary.rename(path)
-
-
-def _cpio(name: str, mode: int, content: bytes = b"", device: tuple[int, int] = (0, 0)) -> bytes:
-    """Encode one member in the kernel's initramfs format (Documentation/driver-api/early-userspace/buffer-format.rst)."""
-    encoded = name.encode() + b"\0"
-    fields = (0, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(encoded), 0)
-    head = _CPIO_MAGIC + b"".join(b"%08X" % value for value in fields) + encoded
-    return _padded(head) + _padded(content)
-
-
-def _padded(data: bytes) -> bytes:
-    return data + b"\0" * (-len(data) % 4)

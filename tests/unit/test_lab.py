@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench import proc
-from bench.lab import cgroups, images, journal, sweep
+from bench.lab import cgroups, images, initramfs, journal, sweep
 from bench.lab.paths import Paths, state_dir
 
 HYBRID = """\
@@ -97,7 +97,7 @@ def test_the_same_payload_bits_are_in_every_form(built_state: Path) -> None:
     payload = images.payload(built_state)
     bits = payload.path.read_bytes()
     assert (images.rootfs(built_state).path / "tare-payload").read_bytes() == bits
-    assert bits in images.initramfs(built_state).path.read_bytes()
+    assert bits in initramfs.initramfs(built_state).path.read_bytes()
     image = images.image(built_state)
     with tarfile.open(image.archive) as outer:
         [docker] = json.load(outer.extractfile("manifest.json"))  # type: ignore[arg-type]
