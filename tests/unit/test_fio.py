@@ -1,0 +1,87 @@
+"""fio: its arguments, its report, and what is not taken for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bench import units
+from bench.clock import Line
+from bench.errors import InvocationFailed
+from bench.procedures import _fio
+from bench.workloads import fio
+
+DATA = Path(__file__).parents[1] / "data/fio"
+
+
+def said(name: str) -> str:
+    return (DATA / name).read_text(encoding="utf-8")
+
+
+def run(text: str, *, seconds: float = 5.0, end: str = "C run 0") -> list[Line]:
+    """Return what a payload says of a fio that lived that long."""
+    middle = [Line(0.5, f"O {line}") for line in text.splitlines() if line]
+    return [Line(0.0, "B run"), *middle, Line(seconds, end)]
+
+
+def test_every_line_passes_through_the_payload_whole() -> None:
+    assert max(map(len, said("report.json").splitlines())) < 240
+
+
+def test_a_report_has_each_job_with_its_own_numbers() -> None:
+    report = fio.heard(run(said("report.json")))
+    assert (report.version, report.errors) == ("3.33", {})
+    assert set(report.results) == {*(test.name for test in fio.TESTS), fio.FSYNC}
+    assert report.results["read-random-direct"] == fio.Result(12148736, 2966, 0.201, 4.0704e-05, 0.000391168, None)
+    assert report.results[fio.FSYNC].sync == fio.Sync(51, 0.003981312, 0.01081344)
+
+
+def test_what_failed_is_told_apart_from_a_number() -> None:
+    report = fio.heard(run(said("refused.txt"), end="C run 1"))
+    assert (dict(report.results), dict(report.errors)) == ({}, {"write-sequential-buffered": 13})
+    assert list(_fio.values(report, fio.TESTS)) == []
+    assert _fio.flags(report) == ("fio write-sequential-buffered: absent, Permission denied",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (run(said("broken.txt")), "no report that can be read"),
+        (run("cannot run /tools/ld.so: No such file or directory", end="C run 127"), "cannot run /tools/ld.so"),
+        (run(said("report.json"))[:-1], "did not run to its end"),
+        (run(said("report.json"), end="C run 137"), "ended with status 137"),
+        (run(said("report.json"), seconds=1.0), "jobs lasted 1.847 s, but the host saw it live for 1 s"),
+        (run(said("report.json").replace('"total_ios" : 2966', '"total_ios" : 0')), "read-random-direct did nothing"),
+        ([], "did not run to its end"),
+    ],
+)
+def test_what_is_no_report_fails(lines: Sequence[Line], why: str) -> None:
+    with pytest.raises(InvocationFailed, match=why):
+        fio.heard(lines)
+
+
+def test_the_metrics_are_rates_over_fios_own_time() -> None:
+    report = fio.parse(said("report.json"))
+    values = list(_fio.values(report, fio.TESTS))
+    assert all(value.metric in units.METRICS and value.value > 0 for value in values)
+    direct = {"pattern": "random", "cache": "direct"}
+    found = {(value.metric, *value.params.values()): value.value for value in values}
+    assert found["storage.read_bytes_per_s", *direct.values()] == 12148736 / 0.201
+    assert found["storage.iops", *direct.values(), "read"] == 2966 / 0.201
+    assert found[("storage.fsync_p99_s",)] == 0.01081344
+
+
+def test_a_guests_script_can_hold_all_jobs() -> None:
+    words = fio.arguments(fio.TESTS, "{data}", 1000, 2**26)
+    assert len(words) <= 64
+    assert len(" ".join(words)) < 4096
+    assert words[0] == "{tools}/ld.so"
+
+
+def test_only_reading_never_writes() -> None:
+    reads = [test for test in fio.TESTS if test.op == "read"]
+    words = fio.options(reads, "/data", 1000, 2**20, fsync=False)
+    assert "--readonly" in words
+    assert not {"--overwrite=1", "--fsync=1"} & set(words)
