@@ -25,11 +25,11 @@ Verdict = Literal["holds", "contradicted", "not decided", "not measured"]
 
 VERDICTS: tuple[Verdict, ...] = ("holds", "contradicted", "not decided", "not measured")
 
-LEVEL = 0.95
-"""Confidence level of each pair's interval.
+ERROR = 0.05
+"""How often an order that is true may be called contradicted, at the most.
 
-"Holds" of the whole needs it of every pair of neighbours, so it is no likelier wrong than one of them (Berger, 1982). A
-contradiction may come from any pair: it has to be certain *and* as large as counts, which equal targets rarely are.
+Any of its k pairs of neighbours can do so, on one side only, so that each interval has the level 1 - 2 · 0.05 / k (Bonferroni).
+"Holds" needs all pairs, and is therefore no likelier wrong than one of them (Berger, 1982).
 """
 
 
@@ -77,12 +77,13 @@ class PairVerdict:
     Attributes:
         better: Name of the step that is claimed to be at least as good.
         worse: Name of the other one.
-        neighbours: Whether nothing stands between them.
+        neighbours: Whether nothing that was measured stands between them.
         verdict: One of :data:`VERDICTS`.
         sentence: The verdict with its numbers, or why there is none.
         ratio: How many times as good ``better`` is (above 1: as claimed), ``None`` when it was not measured.
         ci: Its interval, ``None`` with too few blocks.
         n: Blocks that both have.
+        lost: Whether one of them has no value at all.
     """
 
     better: str
@@ -93,6 +94,7 @@ class PairVerdict:
     ratio: float | None = None
     ci: Interval | None = None
     n: int = 0
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,68 +167,63 @@ def _weigh(order: Order, params: str, series: Mapping[Key, Series], reasons: Map
             found = series.get((order.scenario, target, params, order.metric))
             if found is not None:
                 having.setdefault(step, found)
-    numbered = list(enumerate(order.steps))
-    pairs = [
-        _pair(order, better, worse, having, reasons, neighbours=j == i + 1)
-        for (i, better), (j, worse) in combinations(numbered, 2)
-    ]
+    level = 1 - 2 * ERROR / max(len(having) - 1, 1)
+    pairs = [_pair(order, pair, having, reasons, level) for pair in combinations(order.steps, 2)]
     pairs.sort(key=lambda pair: not pair.neighbours)
     verdict = _whole(pairs)
     values: dict[str, ParamValue] = json.loads(params)
     under = ", ".join(f"{name}={value}" for name, value in values.items())
     title = units.metric(order.metric).title + (f" ({under})" if under else "")
-    why = "; ".join(_grounds(verdict, pairs))
+    lost = [reasons[step].rstrip(".") for step in order.steps if step not in having]
+    why = "; ".join(dict.fromkeys([*(lost if verdict == "not measured" else []), *_grounds(verdict, pairs)]))
     sentence = f"{title}: {order.statement}: {verdict}; {why}."
     return OrderVerdict(order.scenario, order.metric, values, order.statement, verdict, sentence, tuple(pairs))
 
 
 def _whole(pairs: Sequence[PairVerdict]) -> Verdict:
-    """One pair contradicts the whole; it holds when all neighbours do; what was not measured leaves it open."""
-    if any(pair.verdict == "contradicted" for pair in pairs):
-        return "contradicted"
+    """One pair of neighbours contradicts the whole; it holds when all do, unless what adds up over several does not."""
     of_neighbours = {pair.verdict for pair in pairs if pair.neighbours}
-    if of_neighbours == {"holds"}:
-        return "holds"
-    return "not measured" if "not measured" in of_neighbours else "not decided"
+    for verdict in ("contradicted", "not measured"):
+        if verdict in of_neighbours:
+            return verdict
+    holds = of_neighbours == {"holds"} and all(pair.verdict != "contradicted" for pair in pairs)
+    return "holds" if holds else "not decided"
 
 
 def _grounds(verdict: Verdict, pairs: Sequence[PairVerdict]) -> list[str]:
-    """Return the sentences that a verdict stands on, each once; of what is missing also what is known of the rest."""
+    """Return the sentences of the pairs that a verdict stands on; a pair with a missing step has none of its own."""
     if verdict == "contradicted":
-        chosen = [pair for pair in pairs if pair.verdict == verdict]
-    elif verdict == "not measured":
-        chosen = [pair for pair in pairs if pair.neighbours or pair.verdict == "holds"]
+        chosen = [pair for pair in pairs if pair.neighbours and pair.verdict == verdict]
     else:
-        chosen = [pair for pair in pairs if pair.neighbours]
-    return list(dict.fromkeys(pair.sentence for pair in chosen))
+        chosen = [pair for pair in pairs if pair.neighbours or pair.verdict == "contradicted"]
+    return [pair.sentence for pair in chosen if not pair.lost]
 
 
 def _pair(
     order: Order,
-    better: Step,
-    worse: Step,
+    pair: tuple[Step, Step],
     having: Mapping[Step, Series],
     reasons: Mapping[Step, str],
-    *,
-    neighbours: bool,
+    level: float,
 ) -> PairVerdict:
-    missing = "; ".join(reasons[step].rstrip(".") for step in (better, worse) if step not in having)
-    if missing:
-        return PairVerdict(better.name, worse.name, neighbours, "not measured", missing)
-    logs = log_ratios(having[better], having[worse])
+    better, worse = pair
+    between = order.steps[order.steps.index(better) + 1 : order.steps.index(worse)]
+    blank = PairVerdict(better.name, worse.name, not any(step in having for step in between), "not measured", "")
+    missing = "; ".join(reasons[step].rstrip(".") for step in pair if step not in having)
+    logs = None if missing else log_ratios(having[better], having[worse])
     if logs is None or not len(logs):
         why = "a value is zero" if logs is None else "no block has both"
-        return PairVerdict(
-            better.name, worse.name, neighbours, "not measured", f"{better.name} and {worse.name}: {why}"
+        return replace(
+            blank, lost=bool(missing), sentence=missing or f"{better.name} and {worse.name} cannot be divided, {why}"
         )
     known = units.metric(order.metric)
     logs = logs if known.better == "higher" else -logs
-    ci = signed_rank_ci(logs, LEVEL)
-    scaled = Interval(math.exp(ci.low), math.exp(ci.high), ci.level) if ci else None
+    ci = signed_rank_ci(logs, level)
+    scaled = Interval(math.exp(ci.low), math.exp(ci.high), level) if ci else None
     ratio = math.exp(hodges_lehmann(logs))
     verdict = _decide(ratio, scaled, known.min_effect)
-    pair = PairVerdict(better.name, worse.name, neighbours, verdict, "", ratio, scaled, len(logs))
-    return replace(pair, sentence=_sentence(pair, ratio))
+    found = replace(blank, verdict=verdict, ratio=ratio, ci=scaled, n=len(logs))
+    return replace(found, sentence=_sentence(found, ratio, level))
 
 
 def _decide(ratio: float, ci: Interval | None, min_effect: float) -> Verdict:
@@ -239,11 +236,11 @@ def _decide(ratio: float, ci: Interval | None, min_effect: float) -> Verdict:
     return "contradicted" if ci.high < 1 and ratio <= behind else "not decided"
 
 
-def _sentence(pair: PairVerdict, ratio: float) -> str:
+def _sentence(pair: PairVerdict, ratio: float, level: float) -> str:
     text, ci = f"{pair.better} is {units.significant(ratio)}", pair.ci
     if ci is None:
         blocks = "1 block" if pair.n == 1 else f"{pair.n} blocks"
-        return f"{text} × as good as {pair.worse} in {blocks}, {needed_for(LEVEL)} are needed to decide"
+        return f"{text} × as good as {pair.worse} in {blocks}, {needed_for(level)} are needed to decide"
     interval = f"[{units.significant(ci.low)}, {units.significant(ci.high)}]"
     ending = ", no difference that counts" if pair.verdict == "holds" and ci.low < 1 else ""
     return f"{text} {interval} × as good as {pair.worse} over {pair.n} blocks{ending}"

@@ -87,15 +87,11 @@ def test_too_small_to_count_contradicts_nothing() -> None:
     assert found.pairs[0].ci.high < 1, "host is behind for certain, by less than counts"
 
 
-def test_two_far_apart_may_contradict_where_neighbours_decide_nothing() -> None:
-    levels = {HOST: 10e8, MACVLAN: 10.7e8, BRIDGE: 11.5e8, PROXIED: 4e8}
-    measurements, outcomes = frames(levels, sd=0.001)
-    noise = measurements["target"] == MACVLAN
-    measurements.loc[noise, "value"] *= np.exp(np.random.default_rng(1).normal(0, 0.5, size=int(noise.sum())))
-    found = one(measurements, outcomes)
-    assert [pair.verdict for pair in found.pairs[:2]] == ["not decided", "not decided"]
-    assert found.verdict == "contradicted"
-    assert "host is 0.870" in found.sentence
+def test_small_steps_down_that_add_up_hold_nothing() -> None:
+    found = one(*frames({HOST: 10e8, MACVLAN: 10.4e8, BRIDGE: 10.8e8, PROXIED: 4e8}, sd=0.001))
+    assert [pair.verdict for pair in found.pairs if pair.neighbours] == ["holds"] * 3
+    assert found.verdict == "not decided"
+    assert "host is 0.926" in found.sentence
 
 
 @pytest.mark.parametrize(("blocks", "sd", "says"), [(3, 0.01, "in 3 blocks, 6 are needed"), (8, 0.6, "over 8 blocks")])
@@ -113,13 +109,16 @@ def test_a_step_that_is_missing_says_why_and_the_rest_is_still_weighed() -> None
     assert "host is 1.7" in found.sentence, "what is left is in order"
     turned = one(*frames({HOST: 6e8, BRIDGE: 9e8, PROXIED: 4e8}), skipped=skipped)
     assert turned.verdict == "contradicted"
+    alone = one(*frames({HOST: 6e8}), skipped=skipped)
+    assert alone.verdict == "not measured"
+    assert alone.sentence.count("the kernel has no macvlan") == 1
 
 
 def test_reasons_of_what_has_no_value() -> None:
     good, fine = frames({HOST: 16e8, MACVLAN: 11e8, BRIDGE: 9e8})
     _, broken = frames({PROXIED: 1.0}, status="failed", reason="no way in.")
     found = one(good, pd.concat([fine, broken.assign(invocation=broken["invocation"] + 1000)]))
-    assert f"{PROXIED} failed: no way in;" in found.sentence + ";"
+    assert f"not measured; {PROXIED} failed: no way in; host is" in found.sentence
     assert f"{PROXIED} is not part of the run" in one(good, fine).sentence
     nothing = one(good.iloc[:0], fine)
     assert (nothing.verdict, nothing.params) == ("not measured", {})
@@ -155,7 +154,7 @@ def test_false_alarms_are_rare_where_all_are_equal() -> None:
         good, ended = frames(dict.fromkeys((HOST, MACVLAN, BRIDGE, PROXIED), 9e8), blocks=6)
         good["value"] = 9e8 * np.exp(np.random.default_rng(seed).normal(0, 0.08, size=len(good)))
         wrong += one(good, ended).verdict == "contradicted"
-    assert wrong <= 16, "8 % at the most, of a noise that is larger than what counts"
+    assert wrong <= 15, "5 % of 200 at the most, and what chance adds to that"
 
 
 def test_the_table_names_what_exists() -> None:
