@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.engines import _cri_api, _cri_image, _docker_api, _evidence, _trial
+from bench.engines import _cri_api, _cri_image, _evidence, _links, _trial
 from bench.engines._cri_api import EXITED, NODE, POD, Api
 from bench.engines.base import Instance, Job
 from bench.errors import InvocationFailed, LabError, TargetUnavailable
-from bench.lab import Lab, images
+from bench.lab import Lab, configs, forwarding, images, network
 from bench.model import Facts, Phase, Target
 
 _GRACE_S = 10
@@ -47,6 +47,7 @@ class Cri:
         self._endpoint = target.options.get("endpoint", "lab")
         self._own = self._endpoint == "lab"
         self._network = NODE if target.options.get("network") == "host" else POD
+        self._kind = target.options.get("network", configs.POD_NETWORKS[0])
         self._handler = target.options.get("runtime", "runc" if self._own else "")
         self._made: dict[str, _Made] = {}
         self._loaded = False  # into somebody's own runtime
@@ -64,6 +65,7 @@ class Cri:
         self._logs.mkdir(exist_ok=True)
         try:
             self._connect()
+            self._join()
             version = self._api.version(_CLEANUP_S)
             self._image = self._api.image_id(_cri_image.NAME, _CLEANUP_S) or self._load()
             driver = self._api.cgroup_driver(_CLEANUP_S)
@@ -87,7 +89,7 @@ class Cri:
             self._lab.journal.add("pod", name=job.name, endpoint=self._endpoint)
         made = self._made[job.name] = _Made()
         pod = _cri_api.pod(job, self._network, self._parent, self._logs)
-        answer = self._api.call("RunPodSandbox", job.timeout_s, config=pod, runtime_handler=self._handler)
+        answer = self._api.call("RunPodSandbox", job.timeout_s, config=pod, runtime_handler=self._runtime_handler())
         made.pod = str(answer.pod_sandbox_id)
         fields = {"config": _cri_api.container(job, self._image, self._network), "sandbox_config": pod}
         answer = self._api.call("CreateContainer", job.timeout_s, pod_sandbox_id=made.pod, **fields)
@@ -104,8 +106,8 @@ class Cri:
         """Read what the kernel says of the container's process, and of the monitor that watches over it."""
         pid = self._pid(instance.handle, "container")
         found = _evidence.of_process(pid, self._server) | _evidence.of_monitor(pid)
-        claimed = "host" if self._network == NODE else "bridge"
-        found["network"] = _docker_api.network(found["network"], claimed)
+        if found["network"] == "private":
+            found |= _links.facts(_links.of(pid), _links.of(self._server))
         return found | {"cri": self._api.who}
 
     def stop(self, instance: Instance) -> None:
@@ -141,6 +143,17 @@ class Cri:
         self._socket = Path(path)
         self._at_end(self._api.close)
         self._at_end(self._leave)
+
+    def _join(self) -> None:
+        """Give the lab's pods a way to the second host; somebody's own runtime has the networks that it has."""
+        if self._own and self._kind == "macvlan":
+            network.peer(self._lab)  # its cable's end is the pods' master
+        elif self._own and self._kind in configs.POD_SUBNETS:
+            forwarding.let_through(self._lab, configs.POD_SUBNETS[self._kind])
+
+    def _runtime_handler(self) -> str:
+        known = self._own and self._kind in configs.POD_NETWORKS
+        return configs.handler(self._handler, self._kind) if known else self._handler
 
     def _load(self) -> str:
         if not self._own:

@@ -8,28 +8,44 @@ from pathlib import Path
 
 _GVISOR_NETWORKS = {"none": "none", "bridge": "sandbox", "host": "host"}
 """Network mode of the engine above → what gVisor is to do for the network: nothing, its own stack, or the host's."""
+POD_SUBNETS = {"bridge": "10.89.0.0/16", "ptp": "10.88.0.0/16"}
+"""Kind of pod network → its addresses, where they are not the cable's."""
+CABLE = {"master": "tare-out", "subnet": "10.90.0.0/24", "first": "10.90.0.160", "last": "10.90.0.191"}
+"""The cable to the second host (``network``, which imports this package) and the addresses there that are for pods."""
+POD_NETWORKS = (*POD_SUBNETS, "macvlan")
+"""The first one is that of every runtime handler that names none."""
 _CRI = 'plugins."io.containerd.grpc.v1.cri"'
 
 
-def containerd(home: Path, sock: Path) -> str:
-    """Return the configuration of containerd without its CRI plugin (containerd-config.toml(5), version 2)."""
+def containerd(home: Path, sock: Path, pool: str = "") -> str:
+    """Return the configuration of containerd without its CRI plugin (containerd-config.toml(5), version 2).
+
+    ``pool`` is the thin pool of its devmapper snapshotter, which is left out without one; a base image holds 4 GiB.
+    """
+    mapper = (
+        f'[plugins."io.containerd.snapshotter.v1.devmapper"]\nroot_path = "{home}/devmapper"\npool_name = "{pool}"\n'
+        f'base_image_size = "4GB"\nfs_type = "ext4"\n'
+    )
     return (
         f'version = 2\nroot = "{home}/root"\nstate = "{home}/state"\n'
         f'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]\n'
-        f'[grpc]\naddress = "{sock}"\n[ttrpc]\naddress = "{sock}.ttrpc"\n'
+        f'[grpc]\naddress = "{sock}"\n[ttrpc]\naddress = "{sock}.ttrpc"\n{mapper if pool else ""}'
     )
 
 
 def containerd_cri(home: Path, sock: Path, image: str, plugins: Path | None, runtimes: Mapping[str, str]) -> str:
     """Return the configuration of containerd with its CRI plugin (containerd's docs/cri/config.md).
 
-    ``image`` is the pods' own, ``plugins`` the folder of network plugins, ``runtimes`` handler → program.
+    ``image`` is the pods' own, ``plugins`` the folder of network plugins, ``runtimes`` OCI runtime → program. There is a runtime
+    handler for each of them with each network: a handler has a folder of networks of its own.
     ``restrict_oom_score_adj``: a host may not allow a lower score to root either (no CAP_SYS_RESOURCE).
     """
     handlers = "".join(
-        f'[{_CRI}.containerd.runtimes.{name}]\nruntime_type = "io.containerd.runc.v2"\n'
-        f'[{_CRI}.containerd.runtimes.{name}.options]\nBinaryName = "{program}"\n'
+        f'[{_CRI}.containerd.runtimes.{handler(name, kind)}]\nruntime_type = "io.containerd.runc.v2"\n'
+        f'cni_conf_dir = "{home}/net.d/{kind}"\n'
+        f'[{_CRI}.containerd.runtimes.{handler(name, kind)}.options]\nBinaryName = "{program}"\n'
         for name, program in runtimes.items()
+        for kind in POD_NETWORKS
     )
     return (
         f'version = 2\nroot = "{home}/root"\nstate = "{home}/state"\n'
@@ -37,32 +53,44 @@ def containerd_cri(home: Path, sock: Path, image: str, plugins: Path | None, run
         f'[grpc]\naddress = "{sock}"\n[ttrpc]\naddress = "{sock}.ttrpc"\n'
         f'[{_CRI}]\nsandbox_image = "{image}"\nrestrict_oom_score_adj = true\nnetns_mounts_under_state_dir = true\n'
         f'stream_server_address = "127.0.0.1"\n'
-        f'[{_CRI}.cni]\nbin_dir = "{plugins or home / "no-plugins"}"\nconf_dir = "{home}/net.d"\n'
+        f'[{_CRI}.cni]\nbin_dir = "{plugins or home / "no-plugins"}"\nconf_dir = "{home}/net.d/{POD_NETWORKS[0]}"\n'
         f'[{_CRI}.containerd]\nsnapshotter = "overlayfs"\ndefault_runtime_name = "runc"\n{handlers}'
     )
 
 
-def pod_network(home: Path) -> str:
-    """Return the pods' network: a bridge with addresses of its own, as containerd's installation guide sets it up."""
-    bridge = {
-        "type": "bridge",
-        "bridge": "tare-pods",
-        "isGateway": True,
-        "ipMasq": True,
-        "promiscMode": True,
-        "ipam": {
-            "type": "host-local",
-            "ranges": [[{"subnet": "10.89.0.0/16"}]],
-            "routes": [{"dst": "0.0.0.0/0"}],
-            "dataDir": str(home / "addresses"),
-        },
-    }
-    ports = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return json.dumps({"cniVersion": "0.4.0", "name": "tare", "plugins": [bridge, ports]}, indent=1)
+def handler(runtime: str, network: str) -> str:
+    """Return the name of the runtime handler for that OCI runtime and that network."""
+    return runtime if network == POD_NETWORKS[0] else f"{runtime}-{network}"
 
 
-def docker(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_parent: str) -> str:
-    """Return the configuration of dockerd (``daemon.json``)."""
+def pod_network(home: Path, kind: str) -> str:
+    """Return a network of pods for CNI: each kind has addresses of its own.
+
+    ``bridge`` is as containerd's installation guide sets it up; ``ptp`` the same without the bridge: each pod's own cable ends at
+    the host, which routes. Both leave with the host's address. ``macvlan`` puts the pods themselves onto the cable.
+    """
+    addresses: dict[str, object] = {"type": "host-local", "dataDir": str(home / "addresses")}
+    plugin: dict[str, object] = {"type": kind, "ipam": addresses}
+    if kind == "macvlan":
+        addresses["ranges"] = [[{"subnet": CABLE["subnet"], "rangeStart": CABLE["first"], "rangeEnd": CABLE["last"]}]]
+        return _network(kind, {**plugin, "master": CABLE["master"], "mode": "bridge"})
+    addresses |= {"ranges": [[{"subnet": POD_SUBNETS[kind]}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    plugin["ipMasq"] = True
+    if kind == "bridge":
+        plugin |= {"bridge": "tare-pods", "isGateway": True, "promiscMode": True}
+    return _network(kind, plugin, {"type": "portmap", "capabilities": {"portMappings": True}})
+
+
+def _network(kind: str, *plugins: Mapping[str, object]) -> str:
+    return json.dumps({"cniVersion": "0.4.0", "name": f"tare-{kind}", "plugins": plugins}, indent=1)
+
+
+def docker(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_parent: str, *, pool: str = "") -> str:
+    """Return the configuration of dockerd (``daemon.json``); ``pool`` is the thin pool of its devicemapper driver.
+
+    Without a pool that driver would make one in files of its own, which nobody could remove after a SIGKILL.
+    """
+    mapper = (f"thinpooldev=/dev/mapper/{pool}", "fs=ext4", "basesize=4G", "override_udev_sync_check=true")
     spaces = f"tare-{storage}"  # two daemons on one containerd must not see each other's tasks
     return json.dumps(
         {
@@ -74,6 +102,7 @@ def docker(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_p
             "exec-root": str(home / "exec"),
             "pidfile": str(home / "pid"),
             "storage-driver": storage,
+            **({"storage-opts": [f"dm.{option}" for option in mapper]} if pool else {}),
             "cgroup-parent": cgroup_parent,
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
             "log-level": "warn",

@@ -15,6 +15,7 @@ from bench.clock import now_s, sleep_s
 from bench.errors import LabError
 from bench.lab import configs, images
 from bench.lab.cgroups import RunCgroup
+from bench.lab.disks import WITHOUT_UDEV, Disks
 from bench.lab.journal import Journal
 from bench.lab.namespace import LabNamespace
 from bench.lab.paths import Paths
@@ -26,6 +27,8 @@ _PODMAN_HOME = Path("/var/lib/containers")
 """Where Podman notes which blobs it has seen, whatever its configuration says; the user's own containers are there, too."""
 PLUGIN_FOLDERS = ("/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin")
 """Where distributions, and CNI's own releases, put network plugins."""
+OWN_DISK = ("btrfs", "devmapper", "zfs")
+"""Snapshotters of containerd that need a disk of their own kind."""
 _PLUGIN_CACHE = Path("/var/lib/cni")
 """Where CNI's library notes each network of a pod (libcni, ``CacheDir``); no daemon has a setting for it."""
 
@@ -45,15 +48,30 @@ class Daemons:
     running: dict[str, proc.Process] = field(default_factory=dict)
     clients: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
-    def containerd(self) -> Path:
-        """Return the socket of the lab's containerd, starting it first."""
-        home = self._home("containerd")
+    def __post_init__(self) -> None:
+        """Let the daemons' own file systems go when the daemons do."""
+        self.disks = Disks(self.paths, self.journal, self.namespace)
+
+    def containerd(self, snapshotter: str = "") -> Path:
+        """Return the socket of the lab's containerd, starting it first.
+
+        A snapshotter that needs a disk of its own kind (btrfs, devmapper, zfs) has a containerd of its own, since it must be
+        there when that starts.
+        """
+        own = snapshotter if snapshotter in OWN_DISK else ""
+        name = f"containerd-{own}" if own else "containerd"
+        home = self._home(name)
         sock = home / "c.sock"
-        if "containerd" not in self.running:
+        if name not in self.running:
             program = proc.find("containerd", "run 'tare provision containerd' as root")
-            config = home / "config.toml"
-            config.write_text(configs.containerd(home, sock), encoding="utf-8")
-            self._start("containerd", [program, "--config", str(config), "--log-level", "warn"], lambda: _listens(sock))
+            config, pool = home / "config.toml", ""
+            if own == "btrfs":
+                self.disks.file_system(own, home / "root")
+            elif own == "devmapper":
+                pool = self.disks.pool(own)
+            config.write_text(configs.containerd(home, sock, pool), encoding="utf-8")
+            argv = [program, "--config", str(config), "--log-level", "warn"]
+            self._start(name, argv, lambda: _listens(sock), env=WITHOUT_UDEV)
         return sock
 
     def docker(self, storage: str = "overlay2") -> Path:
@@ -64,9 +82,14 @@ class Daemons:
         if name not in self.running:
             program = proc.find("dockerd", "run 'tare provision docker' as root")
             containerd = self.containerd()
-            config = home / "daemon.json"
-            config.write_text(configs.docker(home, storage, sock, containerd, self.cgroup.path), encoding="utf-8")
-            self._start(name, [program, f"--config-file={config}"], lambda: _answers_http(sock))
+            config, pool = home / "daemon.json", ""
+            if storage == "btrfs":
+                self.disks.file_system(storage, home / "root")
+            elif storage == "devicemapper":
+                pool = self.disks.pool(storage)
+            text = configs.docker(home, storage, sock, containerd, self.cgroup.path, pool=pool)
+            config.write_text(text, encoding="utf-8")
+            self._start(name, [program, f"--config-file={config}"], lambda: _answers_http(sock), env=WITHOUT_UDEV)
         return sock
 
     def containerd_cri(self) -> Path:
@@ -78,8 +101,10 @@ class Daemons:
             program = proc.find("containerd", "run 'tare provision containerd' as root")
             plugins = next((Path(folder) for folder in PLUGIN_FOLDERS if (Path(folder) / "bridge").exists()), None)
             if plugins is not None:  # without any the plugin says that there is no network, which is then the reason
-                (home / "net.d").mkdir()
-                (home / "net.d/10-tare.conflist").write_text(configs.pod_network(home), encoding="utf-8")
+                for kind in configs.POD_NETWORKS:
+                    (home / "net.d" / kind).mkdir(parents=True)
+                    conflist = home / "net.d" / kind / "10-tare.conflist"
+                    conflist.write_text(configs.pod_network(home, kind), encoding="utf-8")
                 self._hide(_PLUGIN_CACHE)
             config = home / "config.toml"
             runtimes = {runtime: path for runtime in ("runc", "crun") if (path := shutil.which(runtime))}
@@ -148,6 +173,7 @@ class Daemons:
         finally:
             for name in reversed(list(self.running)):
                 self.running.pop(name).stop(_GRACE_S)
+            self.disks.close()
 
     def _home(self, name: str) -> Path:
         home = self.paths.run / name

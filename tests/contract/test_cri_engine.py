@@ -25,7 +25,13 @@ from tests.contract.contract import Place, target
 
 pytestmark = [pytest.mark.root, pytest.mark.engines]
 
-TARGETS = (target("cri"), target("cri", network="host", runtime="runc"), target("cri", runtime="crun"))
+TARGETS = (
+    target("cri"),
+    target("cri", network="host", runtime="runc"),
+    target("cri", runtime="crun"),
+    target("cri", network="ptp"),
+    target("cri", network="macvlan"),
+)
 
 
 def remains(place: Place, name: str) -> list[str]:
@@ -48,6 +54,11 @@ class TestCri(contract.EngineContract):
             channel.wait(Phase.READY, contract.READY_S, instance.alive)
             names = sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in instance.pids())
         assert names == ["containerd-shim", "tare-payload", "tare-payload"]  # the shim, the pod's and the container's
+
+    def test_the_kernel_shows_the_network_that_was_asked_for(self, place: Place) -> None:  # noqa: D102
+        with place.started() as (instance, channel):
+            channel.wait(Phase.READY, contract.READY_S, instance.alive)
+            assert place.engine.evidence(instance)["network"] == place.engine.target.options.get("network", "bridge")
 
     def test_what_cri_cannot_limit_is_refused(self, place: Place) -> None:  # noqa: D102
         job = contract.with_limits(place.job(), Limits(pids=20))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from bench.lab import configs
+from bench.lab import configs, network
 
 HOME = Path("/s/run/aa/x")
 
@@ -21,9 +22,14 @@ def test_containerd_has_cri_in_one_of_two() -> None:
     assert "io.containerd.grpc.v1.cri" not in both["disabled_plugins"]
     plugin = both["plugins"]["io.containerd.grpc.v1.cri"]
     assert plugin["sandbox_image"] == "pause:1"
-    assert plugin["cni"] == {"bin_dir": "/usr/lib/cni", "conf_dir": f"{HOME}/net.d"}
-    runtime = plugin["containerd"]["runtimes"]["runc"]
-    assert runtime == {"runtime_type": "io.containerd.runc.v2", "options": {"BinaryName": "/bin/runc"}}
+    assert plugin["cni"] == {"bin_dir": "/usr/lib/cni", "conf_dir": f"{HOME}/net.d/bridge"}
+    handlers = plugin["containerd"]["runtimes"]
+    assert set(handlers) == {"runc", "runc-ptp", "runc-macvlan"}
+    assert {name: handler.pop("cni_conf_dir") for name, handler in handlers.items()} == {
+        configs.handler("runc", kind): f"{HOME}/net.d/{kind}" for kind in configs.POD_NETWORKS
+    }
+    runtime = {"runtime_type": "io.containerd.runc.v2", "options": {"BinaryName": "/bin/runc"}}
+    assert all(handler == runtime for handler in handlers.values())
     for config in (plain, both):
         assert all(config[key].startswith(str(HOME)) for key in ("root", "state"))
 
@@ -33,11 +39,24 @@ def test_without_network_plugins_the_folder_is_empty() -> None:
     assert config["plugins"]["io.containerd.grpc.v1.cri"]["cni"]["bin_dir"] == f"{HOME}/no-plugins"
 
 
-def test_addresses_of_pods_are_kept_in_the_run() -> None:
-    network = json.loads(configs.pod_network(HOME))
-    bridge = network["plugins"][0]
-    assert bridge["ipam"]["dataDir"].startswith(str(HOME))
-    assert [plugin["type"] for plugin in network["plugins"]] == ["bridge", "portmap"]
+@pytest.mark.parametrize("kind", configs.POD_NETWORKS)
+def test_addresses_of_pods_are_kept_in_the_run(kind: str) -> None:
+    wanted = json.loads(configs.pod_network(HOME, kind))
+    assert wanted["plugins"][0]["type"] == kind
+    assert wanted["plugins"][0]["ipam"]["dataDir"].startswith(str(HOME))
+
+
+def test_pods_on_the_cable_have_addresses_there_and_the_others_have_none() -> None:
+    kinds = {kind: json.loads(configs.pod_network(HOME, kind)) for kind in configs.POD_NETWORKS}
+    assert len({wanted["name"] for wanted in kinds.values()}) == len(kinds)  # host-local keeps a folder a name
+    cable = ipaddress.ip_network(network.SUBNET)
+    subnets = {kind: ipaddress.ip_network(subnet) for kind, subnet in configs.POD_SUBNETS.items()}
+    assert not any(one.overlaps(cable) for one in subnets.values())
+    assert not subnets["bridge"].overlaps(subnets["ptp"])
+    plugin = kinds["macvlan"]["plugins"][0]
+    (given,) = plugin["ipam"]["ranges"][0]
+    assert (plugin["master"], plugin["mode"], given["subnet"]) == (network.LAB_LINK, "bridge", network.SUBNET)
+    assert all(ipaddress.ip_address(given[end]) in cable for end in ("rangeStart", "rangeEnd"))
 
 
 def test_docker_knows_gvisor_once_a_network_mode() -> None:

@@ -1,0 +1,72 @@
+"""What kind of network a live process has: read from the kernel's links in its namespace and in its host's (``ip``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench import proc
+from bench.errors import InvocationFailed
+from bench.lab import network
+
+Link = Mapping[str, Any]
+
+
+def of(pid: int | str) -> list[Link]:
+    """Return the links in the network namespace of a process, in iproute2's JSON form; a word means our own.
+
+    Raises:
+        InvocationFailed: The process is gone, or the namespace is closed to us.
+    """
+    where = network.inside(pid) if isinstance(pid, int) else []
+    done = proc.run([*where, proc.find("ip", "install iproute2"), "-details", "-json", "link", "show"], timeout_s=30)
+    return parse(done.check().stdout)
+
+
+def parse(text: str) -> list[Link]:
+    """Read what ``ip -details -json link show`` prints.
+
+    Raises:
+        InvocationFailed: It is something else.
+    """
+    try:
+        found = json.loads(text or "[]")
+        return [link for link in found if link and link["ifname"]]
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"'ip -json link show' did not print links, but: {' '.join(text.split())[:200] or 'nothing'}"
+        raise InvocationFailed(msg) from error
+
+
+def facts(inside: Sequence[Link], outside: Sequence[Link]) -> dict[str, str]:
+    """Return what a namespace's way out is: ``link`` (its kind), ``network`` where the kernel shows a kind, and ``mtu``.
+
+    A veth whose other end is a port of a bridge of the host is ``bridge``, one whose other end is none is ``ptp``.
+    """
+    ways = [link for link in inside if link.get("link_type") != "loopback" and "UP" in link.get("flags", ())]
+    if not ways:
+        return {"link": "none", "network": "none"}
+    way = ways[0]
+    kind = kind_of(way)
+    found = {"link": kind, "mtu": str(way.get("mtu", "unknown")), "network": kind}
+    if kind == "veth":
+        other = next((link for link in outside if _are_ends(way, link)), None)
+        found["network"] = "private" if other is None else "bridge" if bridge_of(other, outside) else "ptp"
+    return found
+
+
+def _are_ends(one: Link, other: Link) -> bool:
+    """Say whether two links in two namespaces are the ends of one virtual cable."""
+    each_names_the_other = one["ifindex"] == other.get("link_index") and other["ifindex"] == one.get("link_index")
+    return each_names_the_other and kind_of(one) == kind_of(other) == "veth"
+
+
+def kind_of(link: Link) -> str:
+    """Return the kernel's kind of a link (``veth``, ``bridge`` …); a device without one is ``device``."""
+    return str(link.get("linkinfo", {}).get("info_kind", "device"))
+
+
+def bridge_of(link: Link, links: Sequence[Link]) -> str | None:
+    """Return the bridge of which a link is a port, ``None`` when it is none's."""
+    master = next((one for one in links if one["ifname"] == link.get("master")), None)
+    return str(master["ifname"]) if master is not None and kind_of(master) == "bridge" else None
