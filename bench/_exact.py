@@ -141,10 +141,16 @@ def _signed_rank_rank(n: int, level: float) -> int:
     if n > EXACT_LIMIT:
         mean, sd = n * (n + 1) / 4, math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
         return math.floor(mean + 0.5 - _z(level) * sd)
+    return _tail_rank(signed_rank_weights(n), level)
+
+
+@lru_cache(maxsize=256)
+def signed_rank_weights(n: int) -> Floats:
+    """Return P(W+ = w), w = 0 … n (n + 1) / 2, when the differences lie around 0 (Wilcoxon, 1945)."""
     weights = np.ones(1)
     for rank in range(1, n + 1):  # each rank is in the sum or not, with probability 1/2
         weights = (np.pad(weights, (0, rank)) + np.pad(weights, (rank, 0))) / 2
-    return _tail_rank(weights, level)
+    return weights
 
 
 @lru_cache(maxsize=1024)

@@ -216,6 +216,50 @@ class Interval:
     level: float
 
 
+class Verdict(StrEnum):
+    """What a comparison of two samples says (docs/method.md)."""
+
+    REGRESSED = "regressed"
+    IMPROVED = "improved"
+    UNCHANGED = "unchanged"
+    SMALL = "small"
+    INCONCLUSIVE = "inconclusive"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One series of a new sample against the same series of a base.
+
+    Attributes:
+        target: The new side's target.
+        n: Blocks that both have where they are paired, else the smaller number of blocks.
+        base: Median of the base, ``None`` without a value; a rate for failures.
+        new: Median of the new sample.
+        ratio: New ÷ base, ``None`` where values are not positive.
+        ci: Interval of the ratio, widened by what the sentinel says of the host.
+        verdict: What to make of it.
+        mde: Smallest relative change that would have been found with a chance of 80 %, ``None`` when it cannot be told.
+        q: Rate of false discoveries at which this would be one of the family's, ``None`` without a test.
+        reason: Why this verdict, one sentence.
+    """
+
+    scenario: str
+    target: str
+    params: Mapping[str, ParamValue]
+    metric: str
+    unit: str
+    n: int
+    base: float | None
+    new: float | None
+    ratio: float | None
+    ci: Interval | None
+    verdict: Verdict
+    mde: float | None
+    q: float | None
+    reason: str
+
+
 @dataclass(frozen=True)
 class Summary:
     """One series (scenario, target, params, metric) of one run, computed from its samples.

@@ -25,6 +25,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("bench.cli.measure", "Measure scenarios or suites; prints the run id last."),
     "show": ("bench.cli.read", "Print a run's summary table."),
     "report": ("bench.cli.read", "Render runs to a self-contained HTML page, SVG, Markdown and CSV."),
+    "compare": ("bench.cli.compare", "Compare two runs, or two targets of one run, series by series."),
     "export": ("bench.cli.read", "Write a run's measurements in another format."),
     "sweep": ("bench.cli.host", "Remove what a killed run left; exactly that."),
     "schema": ("bench.cli.info", "Print the JSON Schema of scenario and suite files."),

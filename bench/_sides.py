@@ -1,0 +1,83 @@
+"""The two sides of a comparison: how they are named, and what keeps two of them from being compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import store
+from bench.errors import UsageError, unknown
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison.
+
+    Attributes:
+        run: The run.
+        target: The target that is meant, ``None``: each with itself.
+    """
+
+    run: store.Run
+    target: str | None = None
+
+    @property
+    def name(self) -> str:
+        """``RUN`` or ``RUN@TARGET``."""
+        return self.run.run_id + (f"@{self.target}" if self.target else "")
+
+
+def find_side(results: Path, text: str) -> Side:
+    """Find ``RUN`` or ``RUN@TARGET``; of a target as many options must be given as tell it from the others.
+
+    Raises:
+        UsageError: There is no such run, or the run has no such target, or several.
+    """
+    name, at, wanted = text.partition("@")
+    run = store.load(store.find(results, name))
+    return Side(run, _target(run, wanted) if at else None)
+
+
+def _target(run: store.Run, wanted: str) -> str:
+    targets = [str(target) for meta in run.meta["scenarios"].values() for target in meta["targets"]]
+    known = list(dict.fromkeys([*targets, "null"]))
+    if wanted in known:
+        return wanted
+    engine, _, options = wanted.partition(":")
+    asked = set(options.split(",")) - {""}
+    hits = [one for one in known if one.partition(":")[0] == engine and asked <= set(one.partition(":")[2].split(","))]
+    if len(hits) == 1:
+        return hits[0]
+    if hits:
+        msg = f"'{wanted}' may be {' or '.join(hits)} in the run {run.run_id}: give the options that tell them apart"
+        raise UsageError(msg)
+    raise UsageError(unknown(f"target of the run {run.run_id}", wanted, known))
+
+
+def are_paired(base: Side, new: Side) -> bool:
+    """Say whether the sides are paired; refuse what cannot be meant."""
+    if (base.target is None) != (new.target is None):
+        msg = f"name a target on both sides or on neither: '{base.name}' and '{new.name}'"
+        raise UsageError(msg)
+    same = base.run.run_id == new.run.run_id
+    if same and (base.target is None or base.target == new.target):
+        msg = f"'{new.name}' is the same as the base; to compare two targets of a run write RUN@TARGET twice"
+        raise UsageError(msg)
+    return same
+
+
+def differences(base: store.Run, new: store.Run) -> list[str]:
+    """Return what makes two runs incomparable: facts of the host's epoch, and the workload's own bits."""
+    found = []
+    if base.meta.get("fingerprint") != new.meta.get("fingerprint"):
+        names = set(base.meta.get("epoch", ())) | set(new.meta.get("epoch", ()))
+        facts = [run.meta.get("facts", {}) for run in (base, new)]
+        found = [
+            f"{name}: '{facts[0].get(name, 'unknown')}' and '{facts[1].get(name, 'unknown')}'"
+            for name in sorted(names)
+            if facts[0].get(name) != facts[1].get(name)
+        ] or ["the fingerprint of the host"]
+    payloads = [run.meta.get("engines", {}).get("host", {}).get("payload") for run in (base, new)]
+    if all(payloads) and payloads[0] != payloads[1]:
+        found.append(f"payload: {payloads[0][:12]}… and {payloads[1][:12]}…")
+    return found

@@ -1,0 +1,69 @@
+"""``tare compare``: one run against another, or two targets of one run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from bench.cli.measure import RESULTS
+from bench.errors import UsageError
+
+_PIPE_COLUMNS = 120
+
+
+@click.command("compare")
+@click.argument("base")
+@click.argument("new")
+@click.option("--threshold", metavar="5%", help="Smallest change that counts; default: each metric's own.")
+@click.option("--force", is_flag=True, help="Compare runs of different hosts or workloads, and label the result.")
+@click.option("--all", "everything", is_flag=True, help="Show every series.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@RESULTS
+def compare_command(  # noqa: PLR0917 - click passes options by name
+    base: str,
+    new: str,
+    threshold: str | None,
+    force: bool,
+    everything: bool,
+    as_json: bool,
+    results: Path,
+) -> int:
+    """Compare every series that BASE and NEW have: ratio, CI, verdict, smallest effect it could have found.
+
+    BASE and NEW are runs (an id, a unique prefix, a folder, 'latest') or RUN@TARGET: two targets of one run are paired block by
+    block, which is the strong way. Exit code 1: something regressed; 5: the host was too noisy to decide.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from bench import compare  # noqa: PLC0415
+    from bench.report import compared  # noqa: PLC0415
+
+    least = None if threshold is None else share(threshold)
+    sides = [compare.find_side(results, text) for text in (base, new)]
+    found = compare.compare(sides[0], sides[1], threshold=least, force=force)
+    if as_json:
+        click.echo(json.dumps(compared.as_json(found), indent=1))
+    else:
+        console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+        console.print(compared.show(found, everything=everything))
+    return found.exit_code
+
+
+def share(text: str) -> float:
+    """Read ``5%`` or ``0.05``.
+
+    Raises:
+        UsageError: It is neither, or not between 0 and 100 %.
+    """
+    number = text.strip().removesuffix("%")
+    try:
+        value = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        msg = f"'{text}' is no share: write 5% or 0.05, above 0 and below 100 %"
+        raise UsageError(msg)
+    return value

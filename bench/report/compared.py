@@ -1,0 +1,115 @@
+"""A comparison as a table for a terminal and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from bench.compare import Compared
+from bench.model import Comparison, Verdict
+from bench.report.data import params_text
+from bench.units import format_value, significant
+
+_STYLES = {
+    Verdict.REGRESSED: ("▲", "bold red"),
+    Verdict.IMPROVED: ("▼", "green"),
+    Verdict.UNCHANGED: ("=", ""),
+    Verdict.SMALL: ("~", ""),
+    Verdict.INCONCLUSIVE: ("?", "yellow"),
+    Verdict.INVALID: ("!", "yellow"),
+}
+"""A mark beside each word, so that nothing hangs on a colour."""
+_MOST = 40
+"""Rows of what did not change that a terminal is given; the others are counted, and in the JSON."""
+
+
+def show(compared: Compared, *, everything: bool = False) -> Group:
+    """Return the comparison: a table by verdict, the reasons of what is no plain verdict, and what must be read with it."""
+    rows = compared.results if everything else _worth(compared.results)
+    parts: list[Text | Table] = [_table(compared, rows)]
+    if left := len(compared.results) - len(rows):
+        parts.append(Text(f"… and {left} more that are unchanged or undecided (--all)", style="dim"))
+    parts += [Text(f"! {text}", style="yellow" if text.startswith("FORCED") else "") for text in compared.notes]
+    return Group(*parts, Text(summary(compared), style="bold"))
+
+
+def summary(compared: Compared) -> str:
+    """Count the verdicts in one line."""
+    counts = Counter(one.verdict for one in compared.results)
+    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    return f"{len(compared.results)} series: {told}"
+
+
+def as_json(compared: Compared) -> dict[str, Any]:
+    """Return the documented object of ``tare compare --json``."""
+    return {
+        "base": compared.base,
+        "new": compared.new,
+        "paired": compared.paired,
+        "notes": list(compared.notes),
+        "results": [_record(one) for one in compared.results],
+    }
+
+
+def _record(one: Comparison) -> dict[str, Any]:
+    return {
+        "scenario": one.scenario,
+        "target": one.target,
+        "params": dict(one.params),
+        "metric": one.metric,
+        "unit": one.unit,
+        "n": one.n,
+        "base": one.base,
+        "new": one.new,
+        "ratio": one.ratio,
+        "ci_low": one.ci.low if one.ci else None,
+        "ci_high": one.ci.high if one.ci else None,
+        "verdict": str(one.verdict),
+        "mde": one.mde,
+        "q": one.q,
+        "reason": one.reason,
+    }
+
+
+def _worth(results: Sequence[Comparison]) -> list[Comparison]:
+    """Leave out the tail of what nobody has to look at; the order is by severity."""
+    loud = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.SMALL)
+    kept = [one for one in results if one.verdict in loud]
+    return kept + [one for one in results if one.verdict not in loud][: max(0, _MOST - len(kept))]
+
+
+def _table(compared: Compared, rows: Sequence[Comparison]) -> Table:
+    title = f"{compared.new} against {compared.base}"
+    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("series", min_width=24, overflow="fold")
+    for name in ("base", "new", "new ÷ base", "found from", "n"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", min_width=16, overflow="fold")
+    for one in rows:
+        mark, style = _STYLES[one.verdict]
+        plain = one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)
+        verdict = Text(f"{mark} {one.verdict}", style=style)
+        if not plain:
+            verdict.append(f"\n{one.reason}", style="dim")
+        table.add_row(_name(one), *_numbers(one), verdict)
+    return table
+
+
+def _name(one: Comparison) -> Text:
+    words = params_text(json.dumps(dict(one.params)))
+    return Text(f"{one.target} {one.metric}").append(f"\n{one.scenario}{', ' + words if words else ''}", style="dim")
+
+
+def _numbers(one: Comparison) -> list[str]:
+    ratio = "–" if one.ratio is None else significant(one.ratio, 4)
+    if one.ci is not None:
+        ratio += f"\n[{significant(one.ci.low, 4)}, {significant(one.ci.high, 4)}]"
+    found = "–" if one.mde is None else "any" if one.mde == 0 else f"±{significant(100 * one.mde, 2)} %"
+    return [format_value(one.base, one.unit), format_value(one.new, one.unit), ratio, found, str(one.n)]

@@ -1,0 +1,214 @@
+"""Verdicts of comparisons: each of the six, what is refused, and what must not become an alarm."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bench import cli, compare
+from bench.errors import UsageError
+from bench.model import Comparison, Verdict
+from tests.synthetic_pairs import Values, write
+
+RNG = np.random.default_rng(7)
+
+
+def noisy(median: float, n: int, sd: float = 0.01) -> list[float]:
+    return [float(median * np.exp(sd * z)) for z in RNG.normal(size=n)]
+
+
+def runs(tmp_path: Path, base: Values, new: Values, **changes: object) -> compare.Compared:
+    """Compare two runs of one target, tied by a sentinel that stands still."""
+    steady = noisy(0.04, 30, 0.003)
+    write(tmp_path, "a", {"host": base}, sentinel=steady, **changes)  # type: ignore[arg-type]
+    write(tmp_path, "b", {"host": new}, sentinel=steady, **changes)  # type: ignore[arg-type]
+    return between(tmp_path, "a", "b")
+
+
+def between(folder: Path, base: str, new: str, **options: object) -> compare.Compared:
+    sides = [compare.find_side(folder, name) for name in (base, new)]
+    return compare.compare(sides[0], sides[1], **options)  # type: ignore[arg-type]
+
+
+def only(compared: compare.Compared) -> Comparison:
+    (found,) = compared.results
+    return found
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict", "code"),
+    [(1.2, Verdict.REGRESSED, 1), (0.8, Verdict.IMPROVED, 0), (1.0, Verdict.UNCHANGED, 0)],
+)
+def test_two_runs(tmp_path: Path, factor: float, verdict: Verdict, code: int) -> None:
+    compared = runs(tmp_path, noisy(0.1, 20), noisy(0.1 * factor, 20))
+    found = only(compared)
+    assert (found.verdict, compared.exit_code) == (verdict, code)
+    assert found.ratio == pytest.approx(factor, rel=0.02)
+    assert found.ci
+    assert found.ci.low < factor < found.ci.high
+    assert "not paired" in compared.notes[0]
+
+
+def test_more_is_better_where_the_registry_says_so(tmp_path: Path) -> None:
+    found = only(runs(tmp_path, noisy(1e6, 20), noisy(8e5, 20), metric="density.launch_per_s"))
+    assert found.verdict is Verdict.REGRESSED
+
+
+def test_two_targets_of_one_run_are_paired_and_the_hosts_drift_cancels(tmp_path: Path) -> None:
+    drift = np.exp(np.linspace(0, 0.5, 20))
+    old = [float(v * d) for v, d in zip(noisy(0.1, 20), drift, strict=True)]
+    new = [float(v * d) for v, d in zip(noisy(0.11, 20), drift, strict=True)]
+    write(tmp_path, "a", {"runc": old, "crun": new})
+    compared = between(tmp_path, "a@runc", "a@crun")
+    assert compared.paired
+    assert only(compared).verdict is Verdict.REGRESSED
+    assert only(compared).ratio == pytest.approx(1.1, rel=0.02)
+
+
+def test_a_host_that_drifted_is_too_noisy_and_no_alarm(tmp_path: Path) -> None:
+    write(tmp_path, "a", {"host": noisy(0.1, 20)}, sentinel=noisy(0.04, 20))
+    write(tmp_path, "b", {"host": noisy(0.125, 20)}, sentinel=noisy(0.05, 20))
+    compared = between(tmp_path, "a", "b")
+    assert only(compared).verdict is Verdict.INVALID
+    assert "host changed" in only(compared).reason
+    assert compared.exit_code == 5
+
+
+def test_a_sentinel_that_moved_a_little_widens_the_interval(tmp_path: Path) -> None:
+    old, new = noisy(0.1, 20), noisy(0.107, 20)
+    write(tmp_path, "a", {"host": old}, sentinel=noisy(0.04, 20, 0.001))
+    write(tmp_path, "b", {"host": new}, sentinel=noisy(0.0424, 20, 0.001))
+    found = only(between(tmp_path, "a", "b"))
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.ci
+    assert found.ci.low < 1.0
+
+
+def test_without_a_sentinel_it_is_said_that_nothing_ties_the_runs(tmp_path: Path) -> None:
+    write(tmp_path, "a", {"host": noisy(0.1, 20)})
+    write(tmp_path, "b", {"host": noisy(0.1, 20)})
+    assert "no sentinel ties them" in between(tmp_path, "a", "b").notes[0]
+
+
+def test_too_few_blocks_say_how_many_are_needed(tmp_path: Path) -> None:
+    compared = runs(tmp_path, noisy(0.1, 3), noisy(0.2, 3))
+    assert only(compared).verdict is Verdict.INCONCLUSIVE
+    assert "3 blocks are too few for an interval: 4 on each side are needed" in only(compared).reason
+    assert compared.exit_code == 5
+
+
+def test_an_imprecise_comparison_is_not_called_unchanged(tmp_path: Path) -> None:
+    found = only(runs(tmp_path, noisy(0.1, 8, 0.2), noisy(0.1, 8, 0.2)))
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "blocks would tell" in found.reason
+    assert found.mde
+    assert found.mde > 0.05
+
+
+def test_a_change_below_what_counts_is_small(tmp_path: Path) -> None:
+    found = only(runs(tmp_path, noisy(0.1, 30, 0.005), noisy(0.1045, 30, 0.02)))
+    assert found.verdict in (Verdict.SMALL, Verdict.UNCHANGED)
+    assert found.ratio == pytest.approx(1.045, rel=0.01)
+
+
+def test_a_change_below_the_metrics_floor_does_not_count(tmp_path: Path) -> None:
+    found = only(runs(tmp_path, noisy(1e-5, 20), noisy(2e-5, 20)))  # 10 µs of a metric whose floor is 50 µs
+    assert found.verdict is Verdict.UNCHANGED
+    assert "least that counts" in found.reason
+
+
+def test_a_number_without_noise_needs_one_block(tmp_path: Path) -> None:
+    compared = runs(tmp_path, [1000.0], [1001.0], metric="image.bytes")
+    assert only(compared).verdict is Verdict.REGRESSED
+    assert only(runs(tmp_path / "same", [1000.0], [1000.0], metric="image.bytes")).verdict is Verdict.UNCHANGED
+
+
+def test_zeros_are_compared_as_differences(tmp_path: Path) -> None:
+    zeros, ones = [0.0] * 12, [float(v) for v in range(1000, 1012)]
+    found = only(runs(tmp_path, zeros, ones, metric="network.retransmits"))
+    assert (found.ratio, found.ci) == (None, None)
+    assert found.verdict is Verdict.REGRESSED
+
+
+def test_failures_are_compared_and_time_outs_are_no_durations(tmp_path: Path) -> None:
+    late: Values = [*noisy(0.05, 10), *[None] * 10]
+    compared = runs(tmp_path, noisy(0.1, 20), late)
+    verdicts = {one.metric: one for one in compared.results}
+    assert verdicts["failures"].verdict is Verdict.REGRESSED
+    assert "0 of 20 and 10 of 20 invocations failed" in verdicts["failures"].reason
+    assert verdicts["startup.ready_s"].verdict is Verdict.INCONCLUSIVE  # what is left are the quicker blocks
+    assert "more time-outs" in verdicts["startup.ready_s"].reason
+
+
+def test_all_failures_leave_the_rate(tmp_path: Path) -> None:
+    compared = runs(tmp_path, noisy(0.1, 20), [None] * 20)
+    assert [one.metric for one in compared.results] == ["failures"]
+    assert compared.exit_code == 1
+
+
+def test_other_hosts_and_other_workloads_are_refused_by_name(tmp_path: Path) -> None:
+    write(tmp_path, "a", {"host": noisy(0.1, 8)})
+    write(tmp_path, "b", {"host": noisy(0.1, 8)}, fingerprint="bb", facts={"kernel": "6.2.0", "cpu.model": "one"})
+    write(tmp_path, "c", {"host": noisy(0.1, 8)}, payload="q" * 64)
+    with pytest.raises(UsageError, match=r"kernel: '6\.1\.0' and '6\.2\.0'.*--force"):
+        between(tmp_path, "a", "b")
+    with pytest.raises(UsageError, match="payload"):
+        between(tmp_path, "a", "c")
+    forced = between(tmp_path, "a", "b", force=True)
+    assert forced.notes[0].startswith("FORCED: kernel")
+
+
+def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "a", {"runc": noisy(0.1, 8)})
+    write(tmp_path, "b", {"crun": noisy(0.1, 8)})
+    for base, new, said in (
+        ("a", "a", "same as the base"),
+        ("a@runc", "b", "both sides or on neither"),
+        ("a@ruc", "b@crun", "did you mean 'runc'"),
+        ("a", "b", "no series in common"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            between(tmp_path, base, new)
+
+
+def test_a_target_may_be_named_by_the_options_that_tell_it_apart(tmp_path: Path) -> None:
+    names = ["libvirt:accel=tcg,guest=full", "libvirt:accel=tcg,guest=minimal"]
+    write(tmp_path, "a", {name: noisy(0.1, 8) for name in names})
+    assert compare.find_side(tmp_path, "a@libvirt:guest=full").target == names[0]
+    with pytest.raises(UsageError, match=r"may be libvirt:.* or libvirt:"):
+        compare.find_side(tmp_path, "a@libvirt:accel=tcg")
+
+
+def test_a_metric_of_one_side_alone_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "a", {"host": noisy(0.1, 8), "runc": noisy(0.1, 8)})
+    write(tmp_path, "b", {"host": noisy(0.1, 8)}, metric="startup.stop_s")
+    with pytest.raises(UsageError, match=r"only in the base: startup: startup\.ready_s; only in the new: startup"):
+        between(tmp_path, "a", "b")
+
+
+def test_the_command_prints_json_and_returns_the_verdict(tmp_path: Path) -> None:
+    write(tmp_path, "a", {"runc": noisy(0.1, 20), "crun": noisy(0.13, 20)})
+    arguments = ["compare", "a@runc", "a@crun", "--results", str(tmp_path)]
+    told = CliRunner().invoke(cli.tare, [*arguments, "--json"], standalone_mode=False)
+    assert told.return_value == 1
+    record = json.loads(told.output)
+    assert (record["base"], record["new"]) == ("a@runc", "a@crun")
+    assert record["results"][0]["verdict"] == "regressed"
+    assert set(record["results"][0]) >= {"scenario", "target", "params", "metric", "unit", "n", "ratio", "ci_low"}
+    shown = CliRunner().invoke(cli.tare, arguments, standalone_mode=False)
+    assert "▲ regressed" in shown.output
+    assert "1 series: 1 regressed" in shown.output
+
+
+@pytest.mark.parametrize("text", ["0", "-5%", "200%", "five", ""])
+def test_a_threshold_that_is_no_share_is_refused(tmp_path: Path, text: str) -> None:
+    from bench.cli.compare import share  # noqa: PLC0415 - what is tested
+
+    with pytest.raises(UsageError, match="no share"):
+        share(text)
+    assert share("5%") == pytest.approx(0.05)
+    assert share("0.02") == pytest.approx(0.02)
