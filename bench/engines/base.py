@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from bench.errors import NotApplicable
+from bench.lab.disks import Store
 from bench.lab.images import Image
 from bench.model import Facts, Phase, Target
 
@@ -184,6 +185,15 @@ class Holder(Protocol):
 
     def release(self, image: Image) -> None:
         """Remove an image that was held, with its layers; succeeds when it is gone."""
+        ...
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """An engine whose instances write to a disk of the host that can be looked at."""
+
+    def store(self) -> Store:
+        """Return where its storage driver keeps layers and what instances write."""
         ...
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import InvocationFailed, TareError, UsageError
-from bench.lab import cgroups
+from bench.lab import cgroups, disks
 from bench.lab.journal import owner_is_alive, read
 
 if TYPE_CHECKING:
@@ -118,6 +118,22 @@ def _undo_process(name: str, dry_run: bool) -> Swept | None:
     return Swept("process", f"{name} ({', '.join(map(str, sorted(pids)))})" if pids else name, not pids)
 
 
+def _undo_loop(backing: str, dry_run: bool) -> Swept | None:
+    """Free the loop devices of a file of the run's folder: those that no mount's end has freed already."""
+    devices = disks.loops_of(backing)
+    if not devices:
+        return None
+    gone = not dry_run and disks.free_loops(backing)
+    return Swept("loop device", f"{', '.join(map(str, devices))} ({backing})", gone)
+
+
+def _undo_pool(name: str, dry_run: bool) -> Swept | None:
+    """Remove a thin pool with the thin devices in it."""
+    if not disks.has_pool(name):
+        return None
+    return Swept("thin pool", name, not dry_run and disks.remove_pool(name))
+
+
 def _undo_container(name: str, dry_run: bool) -> Swept | None:
     """Remove a container that a run made in the system's own Docker."""
     return _undo_in_docker("container", name, dry_run, lambda client: client.remove_container(name, v=True, force=True))
@@ -172,6 +188,8 @@ _UNDO: dict[str, Callable[[str, bool], Swept | None]] = {
     "cgroup": _undo_cgroup,
     "folder": lambda name, dry_run: _undo_folder(Path(name), dry_run),
     "process": _undo_process,
+    "loop": _undo_loop,
+    "pool": _undo_pool,
     "container": _undo_container,
     "image": _undo_image,
 }
