@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -66,6 +67,7 @@ class _Half:
     series: Mapping[Key, Series] = field(default_factory=dict)
     tried: pd.DataFrame = field(default_factory=pd.DataFrame)
     doubts: Mapping[str, str] = field(default_factory=dict)
+    late: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def compare(base: Side, new: Side, *, threshold: float | None = None, force: bool = False) -> Compared:
@@ -102,7 +104,10 @@ def _half(one: Side, *, paired: bool) -> _Half:
     deciding = {"null", "position"} | (set() if paired else {"sentinel"})
     checks = stats.checks(measurements, outcomes, scenarios)
     doubts = {check.scenario: check.sentence for check in checks if not check.ok and check.name in deciding}
-    return _Half(one, series_of(block_values(usable(measurements, outcomes))), attempted(outcomes), doubts)
+    tried = attempted(outcomes)
+    over = tried[tried["status"] == Status.TIMEOUT] if len(tried) else tried
+    late = Counter(zip(map(str, over["scenario"]), map(str, over["target"]), strict=True))
+    return _Half(one, series_of(block_values(usable(measurements, outcomes))), tried, doubts, late)
 
 
 def _drift(halves: tuple[_Half, _Half], *, paired: bool) -> tuple[Interval | None, list[str]]:
@@ -169,17 +174,12 @@ def _common(halves: tuple[_Half, _Half]) -> Iterator[tuple[Series, Series, units
 
 
 def _samples(halves: tuple[_Half, _Half], item: Series, other: Series, *, paired: bool) -> _judge.Samples:
-    late = [int((_of(half, one) == Status.TIMEOUT).sum()) for half, one in zip(halves, (other, item), strict=True)]
+    late = [half.late.get((one.scenario, one.target), 0) for half, one in zip(halves, (other, item), strict=True)]
     more = max(0, late[1] - late[0])
     if not paired:
         return _judge.Samples(item.values, other.values, paired=False, late=more)
     _, mine, theirs = np.intersect1d(item.blocks, other.blocks, assume_unique=True, return_indices=True)
     return _judge.Samples(item.values[mine], other.values[theirs], paired=True, late=more)
-
-
-def _of(half: _Half, item: Series) -> pd.Series[str]:
-    tried = half.tried
-    return tried["status"][(tried["scenario"] == item.scenario) & (tried["target"] == item.target)]
 
 
 def _family(

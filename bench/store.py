@@ -227,11 +227,22 @@ def _frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
     records = list(_lines(path))
     for record in records:
-        record["params"] = json.dumps(record.get("params", {}), sort_keys=True)
+        params = record.get("params")
+        record["params"] = json.dumps(params, sort_keys=True) if params else "{}"
     frame = pd.DataFrame.from_records(records, columns=list(columns))
     # A resumed run may have measured an invocation twice when it was killed between the two appends.
     keys = ["invocation", "metric", "iteration"] if "metric" in columns else ["invocation"]
     return frame.drop_duplicates([*keys, "params"], keep="last").reset_index(drop=True)
+
+
+def _at_once(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
+    """Parse all lines in one go, twice as quick as one by one; ``None`` when any of them is wrong."""
+    try:
+        records: list[dict[str, Any]] = json.loads(b"[" + b",".join(lines) + b"]")
+    except ValueError:
+        return None
+    whole = len(records) == len(lines) and all(isinstance(record, dict) for record in records)
+    return records if whole else None
 
 
 def _lines(path: Path) -> Iterable[dict[str, Any]]:
@@ -241,6 +252,10 @@ def _lines(path: Path) -> Iterable[dict[str, Any]]:
     except FileNotFoundError:
         return
     *whole, _rest = data.split(b"\n")
+    records = _at_once(whole)
+    if records is not None:
+        yield from records
+        return
     for number, line in enumerate(whole, 1):
         try:
             record = json.loads(line)
