@@ -18,7 +18,11 @@ void place(const char *definition);                       /* NAME=PATH: what {NA
 void run_script(const char *path);                        /* one action a line */
 void do_scripted(const char *option, const char *value);  /* an action of a script, --wait included */
 
+void set_address(const char *text); /* IFACE:IP/PREFIX:GATEWAY (interface.c) */
 int is_network(const char *option);                /* actions of network.c: each takes one value */
 int act_network(const char *option, char *text);   /* 1 when it was one of them; may write into text */
 int is_file(const char *option);                   /* the same of files.c */
 int act_file(const char *option, char *text);
+int is_kept(const char *option);                   /* the same of kept.c */
+int act_kept(const char *option, char *text);
+int set_up(const char *option, const char *value); /* what a guest needs before it is ready; 1 when it was that (modules.c) */

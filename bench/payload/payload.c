@@ -13,6 +13,11 @@
  *   --name NAME          not used by the program: it makes the process recognisable as ours
  *   --touch BYTES        write one byte to each page of that much anonymous memory before ready
  *   --work N             do N rounds of a fixed computation and N/256 system calls before ready (the sentinel)
+ *   --modules FOLDER     load the kernel modules in FOLDER, in the order of their names, before ready (in a guest; so is the next)
+ *   --mount TYPE:SOURCE:TARGET[:ro]
+ *                        mount a file system before ready; a device is waited for
+ *   --address IFACE:IP/PREFIX:GATEWAY
+ *                        bring up an interface with that address before ready; a gateway need not be
  *   --mute               never say ready (for tests of time limits)
  *   --exit               exit with 0 after ready; --sleep: wait for SIGTERM; --serve PORT: answer "ok" on TCP until SIGTERM
  *
@@ -248,14 +253,19 @@ int main(int argc, char **argv)
             port = number(option, value), ending = SERVE, i++;
         else if (strcmp(option, "--loop") == 0 || strcmp(option, "--read") == 0 || strcmp(option, "--write") == 0 ||
                  strcmp(option, "--grow") == 0 || strcmp(option, "--forks") == 0 || strcmp(option, "--send") == 0 ||
-                 strcmp(option, "--wait") == 0 || strcmp(option, "--script") == 0 || is_network(option) || is_file(option))
+                 strcmp(option, "--wait") == 0 || strcmp(option, "--script") == 0 || is_network(option) || is_file(option) ||
+                 is_kept(option))
             i++; /* done after ready */
+        else if (strcmp(option, "--address") == 0)
+            set_address(value), i++;
         else if (strcmp(option, "--place") == 0)
             place(value), i++;
         else if (strcmp(option, "--look") == 0)
             ;
         else if (strcmp(option, "--run") == 0)
             last = i;
+        else if (set_up(option, value))
+            i++;
         else if (strcmp(option, "--mute") == 0)
             mute = 1;
         else if (strcmp(option, "--exit") == 0)

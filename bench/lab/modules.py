@@ -1,0 +1,90 @@
+"""The kernel modules that a minimal guest needs for a device: a folder of them, in the order in which they are to be loaded.
+
+The guest's first process loads what is in the folder (``--modules``, payload/modules.c): it has neither modprobe nor a disk
+before that. What a kernel has built in needs no file.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from bench.errors import TargetUnavailable
+from bench.lab import images
+from bench.lab.images import Artifact
+
+NAME = "modules"
+"""Name of the folder in which the guest sees them."""
+_REMEDY = "run 'tare provision guest_images' as root"
+
+
+def folder(state: Path, names: Sequence[str]) -> Artifact:
+    """Return a folder with these modules of the guests' kernel and those that they need, named by its content.
+
+    Raises:
+        TargetUnavailable: The kernel has no such module, or was not provisioned.
+    """
+    tables = sorted((state / "guest" / "kernel" / "modules" / "lib" / "modules").glob("*/modules.dep"))
+    if not tables:
+        msg = "the modules of the guests' kernel are not there"
+        raise TargetUnavailable(msg, _REMEDY)
+    root = tables[-1].parent
+    built_in = {plain_name(line) for line in (root / "modules.builtin").read_text(encoding="utf-8").split()}
+    needs = parse(tables[-1].read_text(encoding="utf-8"))
+    files = [root / path for path in order(needs, [name for name in names if name not in built_in])]
+    return _copied(state / "guest" / "modules", files)
+
+
+def parse(text: str) -> dict[str, tuple[str, ...]]:
+    """Read modules.dep(5): a module's file → the files that it needs."""
+    rows = (line.partition(":") for line in text.splitlines() if ":" in line)
+    return {path: tuple(needed.split()) for path, _, needed in rows}
+
+
+def order(needs: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[str]:
+    """Return the files to load, each after all that it needs.
+
+    Raises:
+        TargetUnavailable: There is no module of that name.
+    """
+    files = {plain_name(path): path for path in needs}
+    found: dict[str, None] = {}
+    for name in names:
+        if name not in files:
+            msg = f"the guests' kernel has no module '{name}'"
+            raise TargetUnavailable(msg, "leave out the option that needs it, or provision another kernel")
+        found.update(dict.fromkeys(_chain(needs, files[name])))
+    return list(found)
+
+
+def plain_name(path: str) -> str:
+    """Return a module's name as the kernel knows it: without folder and suffixes, ``_`` for ``-``."""
+    return Path(path).name.partition(".")[0].replace("-", "_")
+
+
+def _chain(needs: Mapping[str, Sequence[str]], path: str) -> Iterator[str]:
+    for needed in needs.get(path, ()):
+        yield from _chain(needs, needed)
+    yield path
+
+
+def _copied(home: Path, files: Sequence[Path]) -> Artifact:
+    """Copy the files under numbered names into a folder that is named by its content."""
+    temporary = home / f".{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        for number, file in enumerate(files):
+            shutil.copyfile(file, temporary / f"{number:02}-{file.name}")
+        digest = images.folder_digest(temporary)
+        path = home / digest[:16]
+        if not path.exists():
+            temporary.rename(path)
+        return Artifact(path, digest)
+    except OSError as error:
+        msg = f"the guests' kernel modules cannot be read: {error}"
+        raise TargetUnavailable(msg, _REMEDY) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,120 @@
+/*
+ * Whether what was written is kept: a file of known content, and what is mounted where it is.
+ *
+ *   --keep PATH:BYTES   write a file of known content and put it onto the disk: "K written", or "K refused WHY"
+ *   --kept PATH:BYTES   look for it: "K same", "K other" or "K absent"
+ *   --mounts PATH       say what is mounted there, as /proc/self/mountinfo has it: "S mount LINE" for each, then "E mounts"
+ */
+#define _GNU_SOURCE
+#include "actions.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static uint64_t size_of(const char *option, char *text)
+{
+    char *colon = strrchr(text, ':');
+    if (!colon) {
+        errno = EINVAL;
+        fail(64, option, text);
+    }
+    *colon = 0;
+    return number(option, colon + 1);
+}
+
+/* Return the known content: no two of its blocks are alike, so that one in the place of another is noticed. */
+static char *content(uint64_t bytes)
+{
+    char *made = malloc(bytes + 1);
+    uint64_t state = 88172645463325252ull;
+    if (!made)
+        fail(71, "cannot remember", "the content");
+    for (uint64_t i = 0; i < bytes; i++) {
+        state ^= state << 13; /* xorshift64, Marsaglia 2003 */
+        state ^= state >> 7;
+        state ^= state << 17;
+        made[i] = (char)state;
+    }
+    return made;
+}
+
+static void keep(char *path)
+{
+    uint64_t bytes = size_of("--keep", path), done = 0;
+    char *wanted = content(bytes);
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    ssize_t moved = 0;
+    while (file >= 0 && done < bytes && (moved = write(file, wanted + done, bytes - done)) > 0)
+        done += (uint64_t)moved;
+    if (file < 0 || done < bytes || fsync(file) != 0)
+        say_format("K refused %s\n", strerror(errno));
+    else
+        say("K written\n", 10);
+    if (file >= 0)
+        close(file);
+    free(wanted);
+}
+
+static void look_for(char *path)
+{
+    uint64_t bytes = size_of("--kept", path), done = 0;
+    char *wanted = content(bytes), *there = malloc(bytes + 1);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t moved = 0;
+    while (there && file >= 0 && done <= bytes && (moved = read(file, there + done, bytes + 1 - done)) > 0)
+        done += (uint64_t)moved;
+    if (file < 0)
+        say(errno == ENOENT ? "K absent\n" : "K other\n", errno == ENOENT ? 9 : 8);
+    else if (done == bytes && there && memcmp(wanted, there, bytes) == 0)
+        say("K same\n", 7);
+    else
+        say("K other\n", 8);
+    if (file >= 0)
+        close(file);
+    free(wanted);
+    free(there);
+}
+
+static void say_mounts(char *path)
+{
+    char line[4096], place[4096];
+    if (guest_init && (mkdir("/proc", 0555) == 0 || errno == EEXIST))
+        mount("proc", "/proc", "proc", 0, NULL);
+    FILE *table = fopen("/proc/self/mountinfo", "re");
+    if (!table)
+        fail(71, "cannot read", "/proc/self/mountinfo");
+    while (fgets(line, sizeof line, table))
+        if (sscanf(line, "%*s %*s %*s %*s %4095s", place) == 1 && strcmp(place, path) == 0)
+            say_format("S mount %s", line);
+    fclose(table);
+    say("E mounts\n", 9);
+}
+
+static const struct {
+    const char *option;
+    void (*act)(char *text);
+} ACTIONS[] = {{"--keep", keep}, {"--kept", look_for}, {"--mounts", say_mounts}, {NULL, NULL}};
+
+int is_kept(const char *option)
+{
+    for (size_t i = 0; ACTIONS[i].option; i++)
+        if (strcmp(ACTIONS[i].option, option) == 0)
+            return 1;
+    return 0;
+}
+
+int act_kept(const char *option, char *text)
+{
+    for (size_t i = 0; ACTIONS[i].option; i++)
+        if (strcmp(ACTIONS[i].option, option) == 0) {
+            ACTIONS[i].act(text);
+            return 1;
+        }
+    return 0;
+}

@@ -1,0 +1,87 @@
+"""A guest's modules in the order of their needs, and what the payload does before it is ready and with what is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import proc
+from bench.errors import TargetUnavailable
+from bench.lab import images, modules
+
+DEPENDENCIES = Path(__file__).parents[1] / "data/modules/modules.dep"
+
+
+def kernel(state: Path, built_in: str = "") -> None:
+    """Put a kernel's modules into a state folder: each file holds its own name."""
+    root = state / "guest/kernel/modules/lib/modules/6.1.0"
+    text = DEPENDENCIES.read_text(encoding="utf-8")
+    for path in modules.parse(text):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(path, encoding="utf-8")
+    (root / "modules.dep").write_text(text, encoding="utf-8")
+    (root / "modules.builtin").write_text(built_in, encoding="utf-8")
+
+
+def loaded(folder: Path) -> list[str]:
+    return [modules.plain_name(path.read_text(encoding="utf-8")) for path in sorted(folder.iterdir())]
+
+
+def test_each_module_comes_after_all_that_it_needs(tmp_path: Path) -> None:
+    kernel(tmp_path)
+    found = loaded(modules.folder(tmp_path, ["virtio_pci", "virtio_blk", "virtiofs"]).path)
+    needs = modules.parse(DEPENDENCIES.read_text(encoding="utf-8"))
+    for path, needed in needs.items():
+        if (name := modules.plain_name(path)) in found:
+            assert all(found.index(modules.plain_name(other)) < found.index(name) for other in needed)
+    assert {"virtio_ring", "virtio_blk", "fuse", "virtiofs"} < set(found)
+    assert len(found) == len(set(found))
+
+
+def test_what_is_built_in_needs_no_file(tmp_path: Path) -> None:
+    kernel(tmp_path, "kernel/fs/ext4/ext4.ko\nkernel/fs/fuse/fuse.ko\n")
+    assert loaded(modules.folder(tmp_path, ["ext4", "fuse"]).path) == []
+
+
+def test_a_kernel_without_the_module_cannot_do_it(tmp_path: Path) -> None:
+    kernel(tmp_path)
+    with pytest.raises(TargetUnavailable, match="no module '9p'"):
+        modules.folder(tmp_path, ["9p"])
+    with pytest.raises(TargetUnavailable, match="are not there"):
+        modules.folder(tmp_path / "nothing", ["fuse"])
+
+
+def told(state: Path, *arguments: str) -> list[str]:
+    done = proc.run([str(images.payload(state).path), "--events", "fd:1", *arguments, "--exit"], timeout_s=20)
+    return done.check().stdout.splitlines()[2:]
+
+
+def test_the_payload_knows_its_own_file_from_another(built_state: Path, tmp_path: Path) -> None:
+    file = tmp_path / "kept"
+    assert told(built_state, "--kept", f"{file}:5000") == ["K absent"]
+    assert told(built_state, "--keep", f"{file}:5000", "--kept", f"{file}:5000") == ["K written", "K same"]
+    assert told(built_state, "--kept", f"{file}:4999", "--kept", f"{file}:5001") == ["K other", "K other"]
+    content = file.read_bytes()
+    assert len({content[at : at + 8] for at in range(0, 4992, 8)}) == 624
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert told(built_state, "--kept", f"{file}:5000") == ["K other"]
+
+
+def test_the_payload_says_why_it_cannot_write(built_state: Path, tmp_path: Path) -> None:
+    assert told(built_state, "--keep", f"{tmp_path}/missing/kept:10") == ["K refused No such file or directory"]
+
+
+def test_the_payload_says_what_is_mounted(built_state: Path) -> None:
+    *mounts, end = told(built_state, "--mounts", "/proc")
+    assert end == "E mounts"
+    assert all(line.startswith("S mount ") and " /proc " in line for line in mounts)
+    assert mounts
+    assert told(built_state, "--mounts", "/nothing/here") == ["E mounts"]
+
+
+def test_a_mount_that_is_none_is_refused(built_state: Path) -> None:
+    program = str(images.payload(built_state).path)
+    done = proc.run([program, "--events", "fd:1", "--mount", "ext4:/dev/vda", "--exit"], timeout_s=20)
+    assert done.status == 64
+    assert "TYPE:SOURCE:TARGET" in done.stderr
