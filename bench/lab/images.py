@@ -41,6 +41,20 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class Packed:
+    """A layer that is compressed already.
+
+    Attributes:
+        path: The compressed tar.
+        digest: SHA-256 of it; ``diff_id`` that of the plain tar with ``sha256:`` before it.
+    """
+
+    path: Path
+    digest: str
+    diff_id: str
+
+
+@dataclass(frozen=True)
 class Image:
     """An OCI image.
 
@@ -141,29 +155,32 @@ def image(state: Path) -> Image:
     return layered(state, IMAGE, [payload_layer(source.path.read_bytes())])
 
 
-def layered(state: Path, name: str, layers: Sequence[bytes | Path]) -> Image:
-    """Return an image of these layers, plain tars in memory or in files, the lowest first; its entrypoint is the payload.
+def layered(state: Path, name: str, layers: Sequence[bytes | Path | Packed]) -> Image:
+    """Return an image of these layers, plain tars in memory or in files or packed ones, the lowest first; it runs the payload.
 
     The archive is written when it is not there yet; large layers are never held in memory.
     """
     home = state / "images"
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home, prefix=".") as folder:
-        packed = [_pack(layer, Path(folder) / str(number)) for number, layer in enumerate(layers)]
-        config = _config([diff_id for _, diff_id in packed])
-        manifest = _manifest(config, [blob for blob, _ in packed])
+        packed = [
+            layer if isinstance(layer, Packed) else pack(layer, Path(folder) / str(number))
+            for number, layer in enumerate(layers)
+        ]
+        diff_ids = tuple(blob.diff_id for blob in packed)
+        config = _config(diff_ids)
+        manifest = _manifest(config, packed)
         digest = sha256(manifest)
         path = home / f"{digest[:16]}-{sha256(name.encode())[:8]}.tar"
         if not path.exists():
-            _write_archive(path, name, config, manifest, [blob for blob, _ in packed])
-        diff_ids = tuple(diff_id for _, diff_id in packed)
+            _write_archive(path, name, config, manifest, packed)
         return Image(
-            path, f"sha256:{digest}", config, tuple(f"sha256:{blob.digest}" for blob, _ in packed), diff_ids, name
+            path, f"sha256:{digest}", config, tuple(f"sha256:{blob.digest}" for blob in packed), diff_ids, name
         )
 
 
-def _pack(layer: bytes | Path, to: Path) -> tuple[Artifact, str]:
-    """Compress a layer into a file and return that with its digest, and the plain tar's digest."""
+def pack(layer: bytes | Path, to: Path) -> Packed:
+    """Compress a layer into a file; the same bytes make the same file."""
     whole = hashlib.sha256()
     with (
         to.open("wb") as file,
@@ -174,7 +191,7 @@ def _pack(layer: bytes | Path, to: Path) -> tuple[Artifact, str]:
             whole.update(block)
             packed.write(block)
     with to.open("rb") as written:
-        return Artifact(to, hashlib.file_digest(written, "sha256").hexdigest()), f"sha256:{whole.hexdigest()}"
+        return Packed(to, hashlib.file_digest(written, "sha256").hexdigest(), f"sha256:{whole.hexdigest()}")
 
 
 def payload_layer(program: bytes) -> bytes:
@@ -197,7 +214,7 @@ def _config(diff_ids: Sequence[str]) -> bytes:
     )
 
 
-def _manifest(config: bytes, layers: Sequence[Artifact]) -> bytes:
+def _manifest(config: bytes, layers: Sequence[Packed]) -> bytes:
     media = "application/vnd.oci.image"
     return _json(
         {
@@ -215,7 +232,7 @@ def _descriptor(media_type: str, digest: str, size: int) -> dict[str, str | int]
     return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": size}
 
 
-def _write_archive(path: Path, name: str, config: bytes, manifest: bytes, layers: Sequence[Artifact]) -> None:
+def _write_archive(path: Path, name: str, config: bytes, manifest: bytes, layers: Sequence[Packed]) -> None:
     index = _descriptor("application/vnd.oci.image.manifest.v1+json", sha256(manifest), len(manifest))
     tag = name.rpartition(":")[2]
     named = {"annotations": {"io.containerd.image.name": f"docker.io/{name}", "org.opencontainers.image.ref.name": tag}}
