@@ -1,0 +1,136 @@
+"""What applications are packed with: nothing, busybox, a minimal Debian, the same with a compiler, each at most one layer.
+
+busybox comes from the host's own static program; the two Debians were made from the host's package sources when it was
+provisioned (role ``base_images``), so that no measurement needs a network.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import proc
+from bench.errors import NotApplicable, TargetUnavailable
+from bench.lab import images
+from bench.lab.images import Image, Packed
+
+NAMES = ("scratch", "busybox", "debian", "compiler")
+_REMEDY = "run 'tare provision base_images' as root"
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base image before it is one.
+
+    Attributes:
+        name: One of ``NAMES``.
+        layers: Compressed tars, the lowest first; none for ``scratch``.
+    """
+
+    name: str
+    layers: tuple[Packed, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is in it."""
+        return images.sha256("".join(layer.diff_id for layer in self.layers).encode())
+
+    @property
+    def tag(self) -> str:
+        """Name of the image that is this base alone, as a Dockerfile's FROM names it."""
+        return "scratch" if self.name == "scratch" else f"tare/{self.name}:latest"
+
+
+def base(state: Path, name: str) -> Base:
+    """Return a base, making the one of busybox first.
+
+    Raises:
+        NotApplicable: It was not provisioned: the reason with the remedy.
+    """
+    if name == "scratch":
+        return Base(name, ())
+    return Base(name, (_busybox(state) if name == "busybox" else _provisioned(state / "bases" / f"{name}.tar.gz"),))
+
+
+def alone(state: Path, name: str) -> Image:
+    """Return the image that is a base and nothing else: what a Dockerfile begins with."""
+    found = base(state, name)
+    return images.layered(state, found.tag, found.layers)
+
+
+def with_payload(state: Path, name: str) -> Image:
+    """Return the image of the payload on a base; its entrypoint is the payload, as in Tare's own image."""
+    program = images.payload(state).path.read_bytes()
+    return images.layered(
+        state, f"tare/payload-on-{name}:latest", [*base(state, name).layers, images.payload_layer(program)]
+    )
+
+
+def sibling(state: Path, name: str) -> Image:
+    """Return another application's image on the same base: a file that is not the payload."""
+    other = _tar([_file("other", b"another application\n")])
+    return images.layered(state, f"tare/other-on-{name}:latest", [*base(state, name).layers, other])
+
+
+def _provisioned(path: Path) -> Packed:
+    """Return a layer that was made at provisioning time, with the digests that were written beside it."""
+    try:
+        diff_id, digest = path.with_name(f"{path.name}.digests").read_text(encoding="ascii").split()
+        path.stat()
+    except (OSError, ValueError) as error:
+        msg = f"the base image '{path}' is not there or not whole: {error}; {_REMEDY}"
+        raise NotApplicable(msg) from error
+    return Packed(path, digest, f"sha256:{diff_id}")
+
+
+def _busybox(state: Path) -> Packed:
+    """Return the layer of the host's static busybox: the program and a link for each of its commands."""
+    try:
+        program = Path(proc.find("busybox", _REMEDY)).resolve()
+    except TargetUnavailable as error:
+        raise NotApplicable(str(error)) from error
+    content = program.read_bytes()
+    path = state / "bases" / f"busybox-{images.sha256(content)[:16]}.tar.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    commands = proc.run([str(program), "--list"], timeout_s=10).check().stdout.split()
+    packed = images.pack(busybox_layer(content, commands), temporary)
+    temporary.rename(path)
+    return Packed(path, packed.digest, packed.diff_id)
+
+
+def busybox_layer(program: bytes, commands: Sequence[str]) -> bytes:
+    """Return the plain tar of a root with busybox as its only program."""
+    folders = [_folder(name) for name in ("bin", "etc", "root", "tmp")]
+    links = [_link(f"bin/{name}", "busybox") for name in sorted(set(commands) - {"busybox"})]
+    return _tar([*folders, _file("bin/busybox", program, 0o755), *links])
+
+
+def _folder(name: str) -> tuple[tarfile.TarInfo, bytes | None]:
+    info = tarfile.TarInfo(name)
+    info.type, info.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
+    return info, None
+
+
+def _link(name: str, to: str) -> tuple[tarfile.TarInfo, bytes | None]:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = tarfile.SYMTYPE, to
+    return info, None
+
+
+def _file(name: str, content: bytes, mode: int = 0o644) -> tuple[tarfile.TarInfo, bytes | None]:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(content), mode
+    return info, content
+
+
+def _tar(members: Sequence[tuple[tarfile.TarInfo, bytes | None]]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for info, content in members:
+            tar.addfile(info, None if content is None else io.BytesIO(content))
+    return buffer.getvalue()

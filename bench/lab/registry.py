@@ -1,0 +1,246 @@
+"""A registry of images on the lab's own loopback: where only the lab's daemons can reach it.
+
+Images are pushed by the harness over HTTP, byte for byte as they were written here, so that a digest that was pulled is the
+one that was pushed. What was served is read from the registry's own log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import http.client
+import json
+import os
+import socket
+import tarfile
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from bench import proc
+from bench.clock import now_s, sleep_s
+from bench.errors import InvocationFailed, LabError, TargetUnavailable
+from bench.lab import Lab
+from bench.lab.images import Image
+
+NAME = "registry"
+"""Its name among the lab's daemons."""
+HOST, PORT = "127.0.0.1", 5000
+"""dockerd and containerd's clients speak plain HTTP to 127.0.0.0/8."""
+_REMEDY = "run 'tare provision registry' as root"
+_TIMEOUT_S = 60
+_LOGGED_S = 5.0
+"""How long the last line of the log may take after an engine has all bytes."""
+_CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The running registry.
+
+    Attributes:
+        pid: Its process, in whose network namespace it listens.
+        log: Its log, a line of JSON each.
+    """
+
+    pid: int
+    log: Path
+
+    def offset(self) -> int:
+        """Return where the log ends now."""
+        return self.log.stat().st_size
+
+
+def start(lab: Lab) -> Registry:
+    """Return the lab's registry, starting it first; its storage goes with the run's folder.
+
+    Raises:
+        TargetUnavailable: It is not installed.
+        LabError: It does not start.
+    """
+    log = lab.paths.run / "log" / f"{NAME}.log"
+    if NAME not in lab.daemons.running:
+        home = lab.paths.run / NAME
+        home.mkdir(mode=0o700, exist_ok=True)
+        config = home / "config.yml"
+        config.write_text(configuration(home / "root"), encoding="utf-8")
+        running = lab.daemons.running
+        lab.daemons.start(NAME, [_program(), "serve", str(config)], lambda: listens(running[NAME].pid, PORT))
+    return Registry(lab.daemons.running[NAME].pid, log)
+
+
+def _program() -> str:
+    """Return the registry's program; the Red Hat family calls it by another name."""
+    try:
+        return proc.find("docker-registry", _REMEDY)
+    except TargetUnavailable:
+        return proc.find("registry", _REMEDY)
+
+
+def configuration(root: Path) -> str:
+    """Return the registry's configuration, JSON being YAML: files in ``root``, loopback, a log that can be read by machine."""
+    return json.dumps(
+        {
+            "version": 0.1,
+            "log": {"level": "info", "formatter": "json", "accesslog": {"disabled": True}},
+            "storage": {
+                "filesystem": {"rootdirectory": str(root)},
+                "maintenance": {"uploadpurging": {"enabled": False}},
+            },
+            "http": {"addr": f"{HOST}:{PORT}"},
+        },
+        indent=1,
+    )
+
+
+def listens(pid: int, port: int) -> bool:
+    """Say whether somebody listens on a TCP port in a process's network namespace (proc_pid_net(5): state 0A)."""
+    for name in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            rows = Path(f"/proc/{pid}/net/{name}").read_text(encoding="ascii").splitlines()[1:]
+            if any(row.split()[1].endswith(f":{port:04X}") and row.split()[3] == "0A" for row in rows):
+                return True
+    return False
+
+
+def push(registry: Registry, image: Image, repository: str) -> str:
+    """Upload an image and return the name by which the lab's engines pull it; its tag is ``latest``.
+
+    Raises:
+        LabError: The registry refuses something.
+    """
+    with _Http(registry) as http_, tarfile.open(image.archive) as archive:
+        manifest = _blob(archive, image.manifest).read()
+        parts = json.loads(manifest)
+        for part in (parts["config"], *parts["layers"]):
+            _upload(http_, repository, part["digest"], part["size"], _blob(archive, part["digest"]))
+        status, headers = http_.ask("PUT", f"/v2/{repository}/manifests/latest", manifest, {"Content-Type": _MANIFEST})
+    if status != http.HTTPStatus.CREATED or headers.get("docker-content-digest") != image.manifest:
+        msg = f"the registry took {image.manifest} as {headers.get('docker-content-digest')} (status {status})"
+        raise LabError(msg)
+    return f"{HOST}:{PORT}/{repository}:latest"
+
+
+def _upload(http_: _Http, repository: str, digest: str, size: int, blob: IO[bytes]) -> None:
+    """Upload a blob in one piece (OCI distribution-spec, "POST then PUT")."""
+    _, headers = http_.ask("POST", f"/v2/{repository}/blobs/uploads/", b"", {})
+    where = urlsplit(headers.get("location", ""))
+    target = f"{where.path}?{where.query}&digest={digest}"
+    given = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+    status, _ = http_.ask("PUT", target, blob, given)
+    if status != http.HTTPStatus.CREATED:
+        msg = f"the registry did not take blob {digest}: status {status}"
+        raise LabError(msg)
+
+
+def _blob(archive: tarfile.TarFile, digest: str) -> IO[bytes]:
+    file = archive.extractfile(f"blobs/{digest.replace(':', '/')}")
+    assert file is not None  # noqa: S101 - for the type checker: blobs are files
+    return file
+
+
+class _Http:
+    """A connection to the registry from inside its network namespace."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._connection = http.client.HTTPConnection(HOST, PORT, timeout=_TIMEOUT_S)
+        self._connection.sock = _inside(registry.pid)
+
+    def __enter__(self) -> _Http:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def ask(
+        self, method: str, path: str, body: bytes | IO[bytes], headers: Mapping[str, str]
+    ) -> tuple[int, dict[str, str]]:
+        """Send a request; return the answer's status and headers, names in lower case."""
+        try:
+            self._connection.request(method, path, body, dict(headers))
+            with self._connection.getresponse() as answer:
+                answer.read()
+                return answer.status, {name.lower(): value for name, value in answer.getheaders()}
+        except (OSError, http.client.HTTPException) as error:
+            msg = f"the registry did not answer {method} {path}: {error}"
+            raise LabError(msg) from error
+
+
+def _inside(pid: int) -> socket.socket:
+    """Connect from within a process's network namespace, which a thread of its own enters (setns(2)); the socket stays there."""
+    made: list[socket.socket | OSError] = []
+
+    def connect() -> None:
+        try:
+            with open(f"/proc/{pid}/ns/net", "rb") as space:  # noqa: PTH123 - setns takes its descriptor
+                if _libc.setns(space.fileno(), _CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns failed")
+            made.append(socket.create_connection((HOST, PORT), timeout=_TIMEOUT_S))
+        except OSError as error:
+            made.append(error)
+
+    thread = threading.Thread(target=connect, name="tare-registry")
+    thread.start()
+    thread.join()
+    if not isinstance(made[0], socket.socket):
+        msg = f"the registry cannot be reached: {made[0]}"
+        raise LabError(msg)
+    return made[0]
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the registry served since a moment.
+
+    Attributes:
+        blobs: Digests of blobs that were sent whole.
+        count: Bytes of all answers to GET requests of blobs and manifests.
+    """
+
+    blobs: frozenset[str]
+    count: int
+
+
+def served(registry: Registry, since: int, image: Image) -> Served:
+    """Return what was served since the log had ``since`` bytes, once every layer of the image is among it.
+
+    Raises:
+        InvocationFailed: A layer was not asked for: the engine had it already.
+    """
+    deadline = now_s() + _LOGGED_S
+    while missing := set(image.layers) - (found := read_log(_lines(registry.log, since))).blobs:
+        if now_s() > deadline:
+            msg = f"{len(missing)} of {len(image.layers)} layers were not fetched, the engine had them: {min(missing)}"
+            raise InvocationFailed(msg)
+        sleep_s(0.01)
+    return found
+
+
+def _lines(log: Path, since: int) -> Iterator[Mapping[str, Any]]:
+    with log.open("rb") as file:
+        file.seek(since, os.SEEK_SET)
+        for line in file:
+            with contextlib.suppress(ValueError):  # the last line, while it is being written
+                said = json.loads(line)
+                if isinstance(said, dict):
+                    yield said
+
+
+def read_log(lines: Iterator[Mapping[str, Any]]) -> Served:
+    """Read from the registry's log what it sent in answer to GET requests ("response completed", status 200)."""
+    blobs: set[str] = set()
+    count = 0
+    for line in lines:
+        uri, done = str(line.get("http.request.uri", "")), line.get("msg") == "response completed"
+        if not done or line.get("http.request.method") != "GET" or line.get("http.response.status") != 200:
+            continue
+        kind, _, digest = uri.rpartition("/")
+        if kind.endswith(("/blobs", "/manifests")):
+            count += int(line.get("http.response.written", 0))
+            blobs.add(digest)
+    return Served(frozenset(blobs), count)

@@ -1,0 +1,167 @@
+"""Recipes of images: pairs of Dockerfiles that differ in one habit, an application in C, and what a builder says of its steps.
+
+The application is compiled in the build. What it prints is known beforehand, so that running it once proves that the
+builder built it, and from which source.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from bench.errors import InvocationFailed
+from bench.lab.bases import Base
+
+PRIMES = 300_000
+"""Size of the generated table: to make and compile it takes about a second, the application itself a tenth of that."""
+PROGRAM = "/application"
+LEFTOVER_BYTES = 32 * 2**20
+"""What a build fetches, uses and removes: in ``clean-same`` and ``clean-later``."""
+USELESS_BYTES = 64 * 2**20
+"""What lies beside the sources and is no part of the image: in ``ignore`` and ``no-ignore``."""
+_USELESS = "useless"
+_USELESS_FILES = 64
+
+_LIBRARY = ("cc -O2 -o primes lib/primes.c", f"./primes {PRIMES} >table.c", "cc -O2 -I lib -c table.c")
+_APPLICATION = f"cc -O2 -static -s -I lib -o {PROGRAM} app/main.c table.o"
+_CHORES = (
+    "mkdir -p /data/cache /data/log",
+    "cp app/build.h /data/build.h",
+    f"sha256sum {PROGRAM} >/data/digest",
+    "sha256sum table.c >>/data/digest",
+    "chmod 0755 /data/cache /data/log",
+    "touch /data/ready",
+)
+_FETCH = f"head -c {LEFTOVER_BYTES} /dev/urandom >fetched && sha256sum fetched >fetched.sum"
+_END = f'ENTRYPOINT ["{PROGRAM}"]'
+
+
+def _run(*commands: str) -> str:
+    return f"RUN {' && '.join(commands)}"
+
+
+_GOOD = ("COPY lib lib", _run(*_LIBRARY), "COPY app app", _run(_APPLICATION))
+"""What seldom changes comes first, so that a change of the application leaves the library's layer as it is."""
+
+RECIPES: dict[str, tuple[str, ...]] = {
+    "good-order": (*_GOOD, _END),
+    "bad-order": ("COPY . .", _run(*_LIBRARY), _run(_APPLICATION), _END),
+    "multi-stage": (*_GOOD, "FROM scratch", f"COPY --from=build {PROGRAM} {PROGRAM}", _END),
+    "single-stage": (*_GOOD, _END),
+    "many-run": ("COPY . .", *(f"RUN {command}" for command in (*_LIBRARY, _APPLICATION, *_CHORES)), _END),
+    "one-run": ("COPY . .", _run(*_LIBRARY, _APPLICATION, *_CHORES), _END),
+    "clean-same": (_run(_FETCH, "rm fetched"), *_GOOD, _END),
+    "clean-later": (_run(_FETCH), *_GOOD, _run("rm fetched"), _END),
+    "ignore": (*_GOOD, _END),
+    "no-ignore": (*_GOOD, _END),
+}
+"""Recipe → the lines of its Dockerfile after the first two."""
+
+
+def dockerfile(recipe: str, base: Base) -> str:
+    """Return the Dockerfile of a recipe on a base that has a compiler."""
+    return "\n".join((f"FROM {base.tag} AS build", "WORKDIR /src", *RECIPES[recipe])) + "\n"
+
+
+def write(recipe: str, base: Base, folder: Path) -> None:
+    """Write the build context of a recipe into an empty folder: Dockerfile, sources, and what else lies there."""
+    source = Path(str(resources.files("bench") / "workloads" / "recipes"))
+    for name in ("app", "lib"):
+        (folder / name).mkdir()
+        for path in sorted((source / name).iterdir()):
+            (folder / name / path.name).write_bytes(path.read_bytes())
+    (folder / "Dockerfile").write_text(dockerfile(recipe, base), encoding="utf-8")
+    if recipe in ("ignore", "no-ignore"):
+        _write_useless(folder / _USELESS)
+    if recipe == "ignore":
+        (folder / ".dockerignore").write_text(f"{_USELESS}\n", encoding="utf-8")
+    change(folder, 1)
+
+
+def _write_useless(folder: Path) -> None:
+    folder.mkdir()
+    source = random.Random(1)  # noqa: S311 - the same bytes each time, that do not compress
+    for number in range(_USELESS_FILES):
+        (folder / str(number)).write_bytes(source.randbytes(USELESS_BYTES // _USELESS_FILES))
+
+
+def change(folder: Path, build: int) -> None:
+    """Change one line of one source file: the number that the application says of itself."""
+    path = folder / "app" / "build.h"
+    path.write_text(f"/* The line that a change of the source changes. */\n#define BUILD {build}\n", encoding="utf-8")
+
+
+def ignored(folder: Path) -> list[str]:
+    """Return the patterns of a context's ``.dockerignore``."""
+    path = folder / ".dockerignore"
+    return path.read_text(encoding="utf-8").split() if path.exists() else []
+
+
+def expected(build: int) -> str:
+    """Return what the application prints, worked out here without it."""
+    checksum = build
+    for prime in _primes(PRIMES):
+        checksum = (checksum * 31 + prime) % 1_000_000_007
+    return f"build {build} of {PRIMES} primes: {checksum}"
+
+
+@functools.cache
+def _primes(count: int) -> list[int]:
+    """Return the first prime numbers, at least six (the n-th is below n (ln n + ln ln n), Rosser 1941)."""
+    limit = int(count * (count.bit_length() * 0.7 + 3))
+    sieve = bytearray([1]) * (limit + 1)
+    for number in range(2, int(limit**0.5) + 1):
+        if sieve[number]:
+            sieve[number * number :: number] = bytes(len(range(number * number, limit + 1, number)))
+    return [number for number in range(2, limit + 1) if sieve[number]][:count]
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a builder said.
+
+    Attributes:
+        image: The image's id as far as it was said.
+        steps: Lines of the Dockerfile that were carried out or taken from the cache.
+        cached: How many of them came from the cache.
+    """
+
+    image: str
+    steps: int
+    cached: int
+
+
+_STEP = re.compile(r"(?:Step|STEP) (\d+)/(\d+) ?:")
+_DONE = re.compile(r"Successfully built ([0-9a-f]{12,64})")
+
+
+def read(lines: Iterable[Mapping[str, Any]]) -> Built:
+    """Read the messages of Docker's classic builder, or of Podman's, in the form of Docker's build API.
+
+    Raises:
+        InvocationFailed: A step failed, or no image was built.
+    """
+    texts: list[str] = []
+    image = ""
+    for line in lines:
+        if error := line.get("error"):
+            msg = f"the build failed: {' '.join(str(error).split())[-300:]}; before it: {_tail(texts)}"
+            raise InvocationFailed(msg)
+        texts.append(str(line.get("stream", "")))
+        image = str((line.get("aux") or {}).get("ID", image))
+    whole = "".join(texts)
+    done = _DONE.search(whole)
+    if done is None:
+        msg = f"the builder ended without an image; it said: {_tail(texts)}"
+        raise InvocationFailed(msg)
+    return Built(image or done[1], len(_STEP.findall(whole)), whole.count("Using cache"))
+
+
+def _tail(texts: list[str]) -> str:
+    return " ".join("".join(texts).split())[-300:] or "nothing"

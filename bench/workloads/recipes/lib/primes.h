@@ -1,0 +1,3 @@
+/* The table that primes.c writes. */
+extern const unsigned prime_count;
+extern const unsigned primes[];

@@ -1,0 +1,74 @@
+#!/bin/sh
+# bases.sh FOLDER DIGEST: makes the base images that come from a distribution's archive, from this host's own apt sources.
+#
+#   debian.tar.gz  compiler.tar.gz (the same with COMPILER_PACKAGES)  NAME.tar.gz.digests (SHA-256 of the plain and of the
+#   compressed tar)  NAME.txt (packages with versions)  stamp (DIGEST, written last)
+#
+# From the environment: SUITE, COMPILER_PACKAGES (with commas). A killed run leaves a temporary folder, which the next one
+# removes, and never half an image. What mmdebstrap mounts, it mounts in a mount namespace of its own.
+set -eu
+folder=$1 digest=$2
+
+exec 9>"$folder/.lock"
+flock 9
+rm -rf --one-file-system "$folder"/.bases.*
+work=$(mktemp -d "$folder/.bases.XXXXXX")
+trap 'rm -rf --one-file-system "$work"' EXIT
+trap 'exit 143' TERM INT HUP
+chmod 755 "$work" # apt downloads as a user of its own
+mkdir "$work/made"
+(umask 077 && touch "$work/sources.list" "$work/apt.conf") # there may be passwords of proxies in them
+
+die() { echo "$*" >&2; exit 1; }
+
+# The host's own sources, of the distribution's archive only, as for the full guest (role guest_images).
+sources() {
+  origin=$1 keyring=$2
+  signed=
+  [ ! -f "$keyring" ] || signed="[signed-by=$keyring] "
+  apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
+    | while read -r whose uri release component; do
+        case $whose,$release in
+          "$origin",*-backports* | "$origin",*-proposed* | "$origin",experimental) ;;
+          "$origin","$SUITE"*) echo "deb $signed$uri $release $component" ;;
+        esac
+      done | sort -u
+}
+apt-get update -qq >&2
+sources Debian /usr/share/keyrings/debian-archive-keyring.gpg >"$work/sources.list"
+[ -s "$work/sources.list" ] || sources Ubuntu /usr/share/keyrings/ubuntu-archive-keyring.gpg >"$work/sources.list"
+[ -s "$work/sources.list" ] || die "this host's apt sources have no archive of Debian or Ubuntu for the suite '$SUITE'"
+
+apt-config dump | grep -E '^Acquire::(http|https|ftp|Retries|ForceIPv[46]|Check-Valid-Until|Check-Date|Max-FutureTime)(:| )' \
+  >"$work/apt.conf" || true
+echo 'APT::Install-Recommends "false";' >>"$work/apt.conf"
+
+# base NAME PACKAGES: the packages are the whole difference; times of files are the epoch's, so that a rebuild from the same
+# packages has the same bits. Documentation is left out, as container images of distributions leave it out.
+base() {
+  name=$1 packages=$2
+  unshare --mount --propagation private mmdebstrap --mode=root --variant=minbase --format=tar \
+    ${packages:+"--include=$packages"} --aptopt="$work/apt.conf" \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --skip=output/dev ${merged:+"--hook-dir=$merged"} \
+    --setup-hook='mkdir -p "$1/etc/apt"; for f in auth.conf auth.conf.d; do [ ! -e "/etc/apt/$f" ] || cp -a "/etc/apt/$f" "$1/etc/apt/"; done' \
+    --customize-hook='rm -rf "$1/etc/apt/auth.conf" "$1/etc/apt/auth.conf.d" "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/resolv.conf"' \
+    --customize-hook='rm -f "$1"/var/log/dpkg.log "$1"/var/log/alternatives.log "$1"/var/log/apt/* "$1"/var/cache/ldconfig/aux-cache' \
+    --customize-hook="chroot \"\$1\" dpkg-query -W -f '\${Package} \${Version} \${Architecture}\n' >\"$work/made/$name.txt\"" \
+    "$SUITE" "$work/$name.tar" "$work/sources.list" >&2 </dev/null
+  gzip -n -6 <"$work/$name.tar" >"$work/made/$name.tar.gz"
+  for file in "$work/$name.tar" "$work/made/$name.tar.gz"; do sha256sum <"$file" | cut -d' ' -f1; done >"$work/made/$name.tar.gz.digests"
+  rm "$work/$name.tar"
+}
+export SOURCE_DATE_EPOCH=1
+# With a merged /usr from the start, package usrmerge and the whole of Perl, which it needs, stay out (mmdebstrap(1), HOOKS).
+merged=/usr/share/mmdebstrap/hooks/maybe-merged-usr
+[ -d "$merged" ] || merged=
+base debian ''
+base compiler "$COMPILER_PACKAGES"
+
+chmod 644 "$work"/made/*
+for made in "$work"/made/*; do mv "$made" "$folder/"; done
+echo "$digest" >"$folder/stamp"
+sync -f "$folder/stamp"
