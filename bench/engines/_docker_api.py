@@ -178,6 +178,7 @@ class Requests:
         settings = self._client.create_host_config(
             **limits(job),
             binds=binds(job),
+            tmpfs=memory(job),
             network_mode=box.network,
             init=False,
             ulimits=[{"Name": name, "Soft": value, "Hard": value} for name, value in box.ulimits.items()],
@@ -216,9 +217,19 @@ def command(job: Job) -> list[str]:
 
 
 def binds(job: Job) -> list[str]:
-    """Return the job's event socket and folders as Docker writes bind mounts."""
-    folders = [f"{bind.source}:/{bind.name}:{'ro' if bind.read_only else 'rw'}" for bind in job.binds]
+    """Return the job's event socket, folders and volumes as Docker writes bind mounts: one without a slash is a volume."""
+    sources = [(bind, bind.source.name if bind.kind == "volume" else str(bind.source)) for bind in job.binds]
+    folders = [
+        f"{source}:/{bind.name}:{'ro' if bind.read_only else 'rw'}"
+        for bind, source in sources
+        if bind.kind in ("bind", "volume")
+    ]
     return [f"{job.events}:{images.EVENTS}", *folders]
+
+
+def memory(job: Job) -> dict[str, str]:
+    """Return the places in which the instance has memory for files, with mount options: Docker's own."""
+    return {f"/{bind.name}": "" for bind in job.binds if bind.kind == "tmpfs"}
 
 
 def limits(job: Job) -> dict[str, Any]:

@@ -74,6 +74,7 @@ def arguments(job: Job, box: Box) -> list[str]:
     """Return what follows ``docker create``."""
     limits = [word for name, value in _docker_api.limits(job).items() for word in _limit(name, value)]
     binds = [word for bind in _docker_api.binds(job) for word in ("--volume", bind)]
+    binds += [word for place in _docker_api.memory(job) for word in ("--tmpfs", place)]
     where = ["--network", box.network, *(("--runtime", box.runtime) if box.runtime else ())]
     who = ["--name", job.name, "--hostname", job.name]
     return ["--pull", "never", *who, *where, *limits, *binds, box.image, *_docker_api.command(job)]

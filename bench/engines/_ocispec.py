@@ -6,9 +6,11 @@ paths and device rules. Without a system call filter, as ``runc spec`` and conta
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.engines import _mounts
 from bench.engines.base import Job
 from bench.lab import cgroups, images
 
@@ -63,15 +65,13 @@ def spec(
     ``cgroup_path`` is the instance's control group from the hierarchy's root; the job's event socket appears at
     ``images.EVENTS``. A private network is a new, empty namespace.
     """
-    folders = [(f"/{bind.name}", str(bind.source), f" {'ro' if bind.read_only else 'rw'}") for bind in job.binds]
-    binds = [(images.EVENTS, str(job.events), ""), *folders]
+    binds = [_mount(images.EVENTS, "bind", str(job.events), "bind nosuid nodev"), *_folders(job)]
     return {
         "ociVersion": "1.0.2",
         "process": _process([images.PAYLOAD, "--events", f"unix:{images.EVENTS}", *job.command(inside=True)]),
         "root": {"path": str(rootfs_path), "readonly": False},
         "hostname": job.name,
-        "mounts": [_mount(*row) for row in _MOUNTS]
-        + [_mount(place, "bind", source, f"bind nosuid nodev{access}") for place, source, access in binds],
+        "mounts": [_mount(*row) for row in _MOUNTS] + binds,
         "linux": {
             "cgroupsPath": cgroup_path,
             "namespaces": [{"type": kind} for kind in _namespaces(network)],
@@ -93,6 +93,22 @@ def _process(args: list[str]) -> Spec:
         "capabilities": {name: list(CAPABILITIES) for name in sets},
         "noNewPrivileges": True,
     }
+
+
+def _folders(job: Job) -> list[Spec]:
+    """Return the job's folders and file systems in memory.
+
+    Raises:
+        NotApplicable: One is a volume, which something above an OCI runtime would have to keep.
+    """
+    memory = [bind for bind in job.binds if bind.kind == "tmpfs"]
+    folders = _mounts.only_folders(
+        replace(job, binds=tuple(bind for bind in job.binds if bind not in memory)), "a runtime"
+    )
+    return [_mount(f"/{bind.name}", "tmpfs", "tmpfs", "nosuid nodev") for bind in memory] + [
+        _mount(f"/{bind.name}", "bind", str(bind.source), f"bind nosuid nodev {'ro' if bind.read_only else 'rw'}")
+        for bind in folders
+    ]
 
 
 def _mount(destination: str, kind: str, source: str, options: str) -> Spec:

@@ -24,13 +24,14 @@ class Bind:
         name: How payload arguments name it: ``{name}`` stands for where the instance sees it, ``/name``.
         source: The folder on the host.
         read_only: Whether the instance may only read it.
-        kind: ``bind`` (the folder itself), ``volume`` (one that the engine keeps under ``source``'s name) or ``tmpfs``.
+        kind: ``bind`` (the folder itself), ``volume`` (one that the engine keeps under ``source``'s name), ``tmpfs``, or
+            ``layer`` (nothing is mounted: it is a folder of the instance's own).
     """
 
     name: str
     source: Path
     read_only: bool = True
-    kind: Literal["bind", "volume", "tmpfs"] = "bind"
+    kind: Literal["bind", "volume", "tmpfs", "layer"] = "bind"
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,15 @@ class Stored(Protocol):
 
     def store(self) -> Store:
         """Return where its storage driver keeps layers and what instances write."""
+        ...
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """An engine that keeps volumes, which outlive the instances that wrote to them."""
+
+    def discard(self, bind: Bind) -> None:
+        """Remove the volume of that bind; succeeds when it is gone."""
         ...
 
 

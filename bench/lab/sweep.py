@@ -144,6 +144,11 @@ def _undo_image(name: str, dry_run: bool) -> Swept | None:
     return _undo_in_docker("image", name, dry_run, lambda client: client.remove_image(name))
 
 
+def _undo_volume(name: str, dry_run: bool) -> Swept | None:
+    """Remove a volume that a run made in the system's own Docker."""
+    return _undo_in_docker("volume", name, dry_run, lambda client: client.remove_volume(name))
+
+
 def _undo_in_docker(kind: str, name: str, dry_run: bool, remove: Callable[[APIClient], object]) -> Swept | None:
     try:
         import docker  # noqa: PLC0415 - only after a run with endpoint=system
@@ -152,7 +157,12 @@ def _undo_in_docker(kind: str, name: str, dry_run: bool, remove: Callable[[APICl
         return Swept(kind, f"{name} (the Python package 'docker' is not installed: it cannot be asked)", gone=False)
     try:
         with contextlib.closing(docker.from_env(timeout=30).api) as client:
-            (client.inspect_container if kind == "container" else client.inspect_image)(name)
+            asks = {
+                "container": client.inspect_container,
+                "image": client.inspect_image,
+                "volume": client.inspect_volume,
+            }
+            asks[kind](name)
             if not dry_run:
                 remove(client)
     except NotFound:
@@ -192,5 +202,6 @@ _UNDO: dict[str, Callable[[str, bool], Swept | None]] = {
     "pool": _undo_pool,
     "container": _undo_container,
     "image": _undo_image,
+    "volume": _undo_volume,
 }
 """Kind of journal line → how it is undone. Owner and daemon lines only tell a reader the story."""
