@@ -40,7 +40,7 @@ class Metric:
 
 def _startup(quantity: str, title: str) -> Metric:
     # 50 µs is about one scheduler wake-up on the hosts this was developed on: less is not a change of the target.
-    return Metric(f"startup.{quantity}_s", "s", "lower", 50e-6, 0.05, exact=False, title=title)
+    return Metric(f"startup.{quantity}_s", "s", "lower", 50e-6, 0.03, exact=False, title=title)
 
 
 def _weight(quantity: str, title: str) -> Metric:

@@ -1,0 +1,130 @@
+"""How often a comparison cries wolf and how much it finds, on synthetic hosts; beside it what simpler rules make of the same data.
+
+Seeded, and independent of this host's speed. A trial is one metric, one base and one new sample of 20 blocks. ``tare`` has them
+interleaved in one run and compares them in pairs; the other rules have what most tools take: all of the base, then all of the new
+side. Every host has the same total of noise in both arrangements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bench import _judge, units
+from bench._exact import Floats
+from bench.model import Verdict
+
+BLOCKS, TRIALS, THRESHOLD = 20, 1000, 0.03
+METRIC = units.metric("startup.ready_s")
+Host = Callable[[np.random.Generator, int], Floats]
+"""Log of what a host does to each of so many invocations one after the other."""
+
+
+def quiet(rng: np.random.Generator, n: int) -> Floats:
+    return np.zeros(n)
+
+
+def drifting(rng: np.random.Generator, n: int) -> Floats:
+    """AR(1), rho 0.95 an invocation, sd 5 %."""
+    rho, found = 0.95, np.empty(n)
+    level = rng.normal(0, 0.05)
+    for i in range(n):
+        level = rho * level + np.sqrt(1 - rho**2) * rng.normal(0, 0.05)
+        found[i] = level
+    return found
+
+
+def linear(rng: np.random.Generator, n: int) -> Floats:
+    """A tenth more from the first invocation to the last."""
+    return np.linspace(0, np.log(1.1), n)
+
+
+def neighbour(rng: np.random.Generator, n: int) -> Floats:
+    """A noisy neighbour with two states, 15 % apart, each for about ten invocations."""
+    switches = rng.random(n) < 0.1
+    return 0.15 * ((np.cumsum(switches) + rng.integers(2)) % 2).astype(float)
+
+
+def spiky(rng: np.random.Generator, n: int) -> Floats:
+    """One invocation in twenty takes 10 to 50 % more."""
+    return np.where(rng.random(n) < 0.05, rng.uniform(0.1, 0.5, n), 0.0)
+
+
+HOSTS: tuple[Host, ...] = (quiet, drifting, linear, neighbour, spiky)
+
+
+def tare(base: Floats, new: Floats) -> bool:
+    samples = _judge.Samples(np.exp(new), np.exp(base), paired=True)
+    found = _judge.estimate(samples, METRIC)
+    return _judge.decide(found, METRIC, THRESHOLD, found.p).verdict is Verdict.REGRESSED
+
+
+def welch(base: Floats, new: Floats) -> bool:
+    found = stats.ttest_ind(np.exp(new), np.exp(base), equal_var=False)
+    return bool(found.pvalue < 0.05 and found.statistic > 0)
+
+
+def mann_whitney(base: Floats, new: Floats) -> bool:
+    return bool(
+        stats.mannwhitneyu(new, base, alternative="two-sided").pvalue < 0.05 and np.median(new) > np.median(base)
+    )
+
+
+def compare_fail(base: Floats, new: Floats) -> bool:
+    """pytest-benchmark's ``--benchmark-compare-fail=mean:5%``."""
+    return bool(np.mean(np.exp(new)) > 1.05 * np.mean(np.exp(base)))
+
+
+SEQUENTIAL: Mapping[str, Callable[[Floats, Floats], bool]] = {
+    "Welch": welch,
+    "Mann-Whitney": mann_whitney,
+    "compare-fail 5%": compare_fail,
+}
+
+
+def shares(host: Host, sd: float, change: float) -> dict[str, float]:
+    """Return in how many trials each rule calls a regression."""
+    rng = np.random.default_rng([len(host.__name__), round(1000 * sd), round(1000 * change)])
+    hits = dict.fromkeys(("tare", *SEQUENTIAL), 0)
+    for _ in range(TRIALS):
+        noise, state = rng.normal(0, sd, 2 * BLOCKS), host(rng, 2 * BLOCKS)
+        arms = np.argsort(
+            rng.random((BLOCKS, 2)), axis=1
+        ).ravel()  # which arm is at each place, in random order a block
+        mixed = noise + state + np.log1p(change) * arms
+        hits["tare"] += tare(mixed[arms == 0], mixed[arms == 1])
+        apart = noise + state + np.log1p(change) * np.repeat([0, 1], BLOCKS)
+        for name, rule in SEQUENTIAL.items():
+            hits[name] += rule(apart[:BLOCKS], apart[BLOCKS:])
+    return {name: count / TRIALS for name, count in hits.items()}
+
+
+def told(host: Host, sd: float, change: float) -> float:
+    found = shares(host, sd, change)
+    rules = "  ".join(f"{name} {share:6.1%}" for name, share in found.items())
+    print(f"{host.__name__:9} sd {sd:.0%}  change {change:4.0%}  flagged: {rules}")
+    return found["tare"]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize(("sd", "most"), [(0.02, 0.005), (0.04, 0.02)])
+def test_no_change_is_no_regression(host: Host, sd: float, most: float) -> None:
+    assert told(host, sd, 0.0) <= most + 0.005  # three standard errors of 1000 trials at 0.5 %
+
+
+@pytest.mark.parametrize("host", [quiet, drifting, linear])
+def test_five_per_cent_are_found(host: Host) -> None:
+    assert told(host, 0.02, 0.05) >= 0.94
+
+
+@pytest.mark.parametrize("host", [quiet, drifting, linear])
+def test_ten_per_cent_are_found(host: Host) -> None:
+    assert told(host, 0.04, 0.10) >= 0.98
+
+
+@pytest.mark.parametrize("host", [neighbour, spiky])
+def test_what_a_noisy_host_leaves_of_the_power(host: Host) -> None:
+    assert told(host, 0.02, 0.10) >= 0.9
