@@ -317,27 +317,32 @@ def write_weights(
         fault = bad.get((item.scenario, item.target, item.block), "")
         status = Status.SKIPPED if skip else Status.FAILED if fault else Status.OK
         fine = status is Status.OK
-        outcome = _outcome(item, status, skip or fault, given.notes if fine else {})
-        writer.append(_measurements(item, given.values if fine else (), at_s), outcome)
+        outcome = outcome_of(item, status, skip or fault, given.notes if fine else {})
+        writer.append(measurements_of(item, given.values if fine else (), at_s), outcome)
         at_s += 3.0
     writer.update(state=RunState.COMPLETE)
     return writer.path
 
 
-def _common(item: Invocation) -> dict[str, object]:
+def _common(item: Invocation, run_id: str) -> dict[str, object]:
     names = ("scenario", "target", "params", "block", "order", "warmup")
-    return {"run_id": RUN_ID, "invocation": item.index, "engine": item.target.partition(":")[0]} | {
+    return {"run_id": run_id, "invocation": item.index, "engine": item.target.partition(":")[0]} | {
         name: getattr(item, name) for name in names
     }
 
 
-def _outcome(item: Invocation, status: Status, reason: str, notes: Mapping[str, str]) -> Outcome:
+def outcome_of(
+    item: Invocation, status: Status, reason: str, notes: Mapping[str, str], run_id: str = RUN_ID
+) -> Outcome:
+    """Return how an invocation ended."""
     evidence = {"runtime": "as asked"} if status is Status.OK else {}
-    return Outcome(**_common(item), status=status, reason=reason, notes=notes, evidence=evidence, wall_s=1.0)  # type: ignore[arg-type]
+    common = _common(item, run_id)
+    return Outcome(**common, status=status, reason=reason, notes=notes, evidence=evidence, wall_s=1.0)  # type: ignore[arg-type]
 
 
-def _measurements(item: Invocation, values: Sequence[Value], at_s: float) -> list[Measurement]:
-    one = Measurement(**_common(item), iteration=0, metric="", value=0.0, unit="", at_s=at_s)  # type: ignore[arg-type]
+def measurements_of(item: Invocation, values: Sequence[Value], at_s: float, run_id: str = RUN_ID) -> list[Measurement]:
+    """Return what an invocation gave as lines of the results."""
+    one = Measurement(**_common(item, run_id), iteration=0, metric="", value=0.0, unit="", at_s=at_s)  # type: ignore[arg-type]
     return [
         dataclasses.replace(
             one,

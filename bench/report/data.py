@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bench import stats, store
+from bench._series import Key, Series, series_of
 from bench.model import ParamValue, Skipped, Status, Summary
 from bench.units import METRICS, format_value
 
@@ -90,6 +91,7 @@ class ScenarioData:
             have what differs between them.
         points: Single values of invocations that ended well, warm-ups included.
         outcomes: How its invocations ended.
+        skipped: Targets that could not be measured here.
     """
 
     name: str
@@ -100,6 +102,7 @@ class ScenarioData:
     invoked: tuple[Variant, ...]
     points: pd.DataFrame
     outcomes: pd.DataFrame
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def procedure(self) -> str:
@@ -120,6 +123,15 @@ class ScenarioData:
     @cached_property
     def _index(self) -> dict[tuple[str, str, str], Summary]:
         return {(item.target, params_key(item.params), item.metric): item for item in self.summaries}
+
+    @cached_property
+    def _series(self) -> dict[Key, Series]:
+        return series_of(stats.block_values(self.points))
+
+    def series(self, variant: Variant, metric: str, **more: ParamValue) -> Series | None:
+        """Return the values of one series, one a block, or ``None``; ``more`` as in :meth:`summary`."""
+        params = params_key({**json.loads(variant.params), **more})
+        return self._series.get((self.name, variant.target, params, metric))
 
     def summary(self, variant: Variant, metric: str, **more: ParamValue) -> Summary | None:
         """Return one series, or ``None`` when the variant has no such metric; ``more`` are params beside the variant's."""
@@ -176,14 +188,14 @@ def collect(run: store.Run) -> RunData:
     measurements, outcomes = store.measurements(run), store.outcomes(run)
     scenarios: Mapping[str, Any] = run.meta.get("scenarios", {})
     summaries = tuple(stats.summaries(measurements, outcomes, scenarios))
-    points = _good(measurements, outcomes)
+    points, skipped = _good(measurements, outcomes), tuple(store.skipped(run))
     return RunData(
         run=run,
-        scenarios=tuple(_scenario(name, meta, summaries, points, outcomes) for name, meta in scenarios.items()),
+        scenarios=tuple(_scenario(name, meta, summaries, points, outcomes, skipped) for name, meta in scenarios.items()),
         summaries=summaries,
         blocks=stats.block_values(measurements),
         outcomes=outcomes,
-        skipped=tuple(store.skipped(run)),
+        skipped=skipped,
         checks=tuple(stats.checks(measurements, outcomes, scenarios)),
     )
 
@@ -229,18 +241,21 @@ def _scenario(
     summaries: Sequence[Summary],
     points: pd.DataFrame,
     outcomes: pd.DataFrame,
+    skipped: Sequence[Skipped],
 ) -> ScenarioData:
     own = tuple(item for item in summaries if item.scenario == name)
-    own_outcomes = outcomes[outcomes["scenario"] == name]
+    own_outcomes, own_points = outcomes[outcomes["scenario"] == name], points[points["scenario"] == name]
+    left_out = tuple(item for item in skipped if item.scenario == name)
     return ScenarioData(
         name=name,
         meta=meta,
-        headline=stats.headline(own, meta, own_outcomes),
+        headline=stats.headline(own, meta, own_outcomes, own_points, left_out),
         summaries=own,
         variants=tuple(_variants(own, meta, own_outcomes)),
         invoked=tuple(_invoked(meta, own_outcomes)),
-        points=points[points["scenario"] == name],
+        points=own_points,
         outcomes=own_outcomes,
+        skipped=left_out,
     )
 
 

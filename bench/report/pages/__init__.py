@@ -8,8 +8,16 @@ from typing import Protocol, cast
 from bench.report.data import ScenarioData
 from bench.report.table import Grid
 
-_PAGES = ("memory", "density", "stack", "namespaces", "limits", "compute")
-"""Procedures with a page of their own; the others have the usual one."""
+_PAGES = {
+    **{name: name for name in ("memory", "density", "stack", "namespaces", "limits", "compute", "discovery")},
+    "network-modes": "network",
+    "storage-drivers": "drivers",
+    "storage-types": "places",
+    "size": "images",
+    "image-build": "builds",
+    "pull": "pulls",
+}
+"""Procedure → the page of its own; the others have the usual one."""
 
 
 class Page(Protocol):
@@ -26,5 +34,5 @@ class Page(Protocol):
 
 def page_of(data: ScenarioData) -> Page:
     """Return the page of a scenario's procedure."""
-    name = data.procedure if data.procedure in _PAGES else "usual"
+    name = _PAGES.get(data.procedure, "usual")
     return cast("Page", import_module(f"bench.report.pages.{name}"))

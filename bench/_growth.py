@@ -1,0 +1,54 @@
+"""Whether a time grows with the size of a file: along a line, otherwise, or not at all (pure).
+
+Weighed are the medians of the blocks, one a size, so that a table, a figure and a sentence say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bench._fit import line
+from bench.model import Interval
+
+Kind = Literal["grows linearly", "grows, not along a line", "does not grow", "too few sizes"]
+
+LINEAR = 0.95
+"""Part of the variance that a line must explain to be called one."""
+
+GROWN = 2.0
+"""The largest file must take this many times as long as the smallest before anything is said to grow."""
+
+_SIZES = 3
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How a time depends on a size.
+
+    Attributes:
+        kind: The verdict.
+        slope: Seconds for each byte more; ``None`` with too few sizes.
+        ci: Interval of the slope.
+        r2: Part of the variance that the line explains.
+        times: Time of the largest file ÷ time of the smallest.
+    """
+
+    kind: Kind
+    slope: float | None = None
+    ci: Interval | None = None
+    r2: float | None = None
+    times: float | None = None
+
+
+def growth(points: Sequence[tuple[float, float]]) -> Growth:
+    """Judge pairs of size and time, increasing by size, one a size."""
+    times = points[-1][1] / points[0][1] if points and points[0][1] > 0 else None
+    if len(points) < _SIZES:
+        return Growth("too few sizes", times=times)
+    fit = line([size for size, _ in points], [seconds for _, seconds in points])
+    flat = fit.slope <= 0 or (times is not None and times < GROWN)
+    straight = (fit.r2 or 0.0) >= LINEAR and fit.ci is not None and fit.ci.low > 0
+    kind: Kind = "does not grow" if flat else "grows linearly" if straight else "grows, not along a line"
+    return Growth(kind, fit.slope, fit.ci, fit.r2, times)

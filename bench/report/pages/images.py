@@ -1,0 +1,73 @@
+"""What the same application weighs in each form: on disk, compressed, and what others share with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from bench.model import Status, Summary
+from bench.report.data import NULL, Row, ScenarioData, Variant
+from bench.report.pages import cells
+from bench.report.pages.paired import Quantity
+from bench.report.table import NONE, Cell, Column, Grid, ratio_text
+from bench.report.table import notes as every_note
+
+DISK = Quantity("image.bytes", {}, "on disk")
+SMALLER = Quantity("image.compressed_bytes", {}, "compressed")
+SHARED = Quantity("image.shared_bytes", {}, "shared with others")
+LAYERS = Quantity("image.layers", {}, "layers")
+EACH = Quantity("image.instance_bytes", {}, "each further instance")
+
+
+def tables(data: ScenarioData, width: int | None = None) -> list[Grid]:
+    """Return bytes and layers, one row a form."""
+    del width  # exact numbers have no intervals: narrow enough
+    rows: list[tuple[Row, list[Cell]]] = []
+    for row in forms(data):
+        disk, smaller, shared, layers, each = (what.of(data, row) for what in (DISK, SMALLER, SHARED, LAYERS, EACH))
+        made = [cells.value(disk), _times(data, disk), cells.value(smaller), cells.value(shared)]
+        rows.append((row, [*made, cells.plain(layers), cells.value(each), *cells.counted(data, row, disk)]))
+    heads = [
+        Column(DISK.title, cells.CI),
+        Column("× the smallest"),
+        Column(SMALLER.title, cells.CI),
+        Column(SHARED.title, cells.CI),
+        Column(LAYERS.title),
+        Column(EACH.title, cells.CI),
+        *cells.COUNTS,
+    ]
+    note = "Bytes as the engine keeps them; shared are those that other images of the same engine use, too."
+    return cells.some([cells.grid("Size of the same application", heads, rows, note=note)])
+
+
+def notes(data: ScenarioData) -> list[str]:
+    """Return what must be read with the numbers."""
+    return every_note(data, lambda item: item.metric.startswith("image."))
+
+
+def forms(data: ScenarioData) -> list[Variant]:
+    """Return what was weighed: rows that were skipped because a base means nothing there are left out."""
+    rows = [row for row in data.invoked if row.target != NULL]
+    return [row for row in rows if _tried(data, row)]
+
+
+def base_of(row: Variant) -> str:
+    """Return what the application is packed with."""
+    return str(json.loads(row.params).get("base", ""))
+
+
+def smallest(data: ScenarioData, rows: Sequence[Variant]) -> float | None:
+    """Return the fewest bytes on disk."""
+    found = [one.median for row in rows if (one := DISK.of(data, row)) and one.median]
+    return min(found, default=None)
+
+
+def _tried(data: ScenarioData, row: Variant) -> bool:
+    frame = data.outcomes
+    mine = frame[(frame["target"] == row.target) & (frame["params"] == row.params)]
+    return not (mine["status"] == Status.SKIPPED).all()
+
+
+def _times(data: ScenarioData, found: Summary | None) -> Cell:
+    fewest = smallest(data, forms(data))
+    return Cell(ratio_text(found.median / fewest)) if found and found.median and fewest else Cell(NONE)
