@@ -46,7 +46,8 @@ class Check:
     """One answered question about a run.
 
     Attributes:
-        name: ``null``, ``sentinel``, ``position``, ``flags`` or ``failures``.
+        name: ``null``, ``sentinel``, ``position``, ``flags`` or ``failures``; of an alarm ``guest``, ``faster``,
+            ``variance``, ``mode`` or ``scaling``.
         ok: False when it raises a doubt; a check that could not be made is no doubt, its sentence says so.
         sentence: The answer, with its numbers and the next step.
         scenario: Which scenario it is about.
@@ -125,7 +126,7 @@ def _null_pairs(name: str, meta: Mapping[str, Any], series: Mapping[Key, Series]
         base = series.get((name, str(meta.get("baseline")), params, metric))
         logs = log_ratios(item, base) if base else None
         if logs is not None and len(logs):
-            yield _named(metric, params), logs
+            yield named(metric, params), logs
 
 
 def _sentinel(name: str, blocks: pd.DataFrame, tried: pd.DataFrame) -> Iterator[Check]:
@@ -232,7 +233,8 @@ def _failures(name: str, tried: pd.DataFrame) -> Check:
     return Check("failures", False, f"Failures: {sentence}.", name)
 
 
-def _named(metric: str, params: str) -> str:
+def named(metric: str, params: str) -> str:
+    """Write a series for people: the metric, and its params in brackets."""
     given = ", ".join(f"{name}={value}" for name, value in json.loads(params).items())
     return f"{metric} ({given})" if given else metric
 

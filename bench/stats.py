@@ -16,8 +16,10 @@ import numpy as np
 import pandas as pd
 
 from bench import units
-from bench._checks import Check, PositionEffect, checks, percent, position_effect, position_sentence
+from bench._alarms import checks, is_noisy, is_stuck
+from bench._checks import Check, PositionEffect, percent, position_effect, position_sentence
 from bench._exact import Floats, hodges_lehmann, median_ci, needed_for, signed_rank_ci, theil_sen, wilson
+from bench._floor import floor_of
 from bench._headline import headline
 from bench._ladder import with_added
 from bench._series import (
@@ -208,7 +210,7 @@ def _plural(n: int) -> str:
 
 def _variance_warning(item: Series) -> str:
     known, n = units.METRICS.get(item.metric), len(item.values)
-    if n < 3 or (known and known.exact) or np.ptp(item.values) > 0:
+    if n < 3 or (known and not is_noisy(item.metric)) or not is_stuck(item):
         return ""
     value = units.format_value(float(item.values[0]), item.unit)
     return f"all {n} values are exactly {value}: no real measurement is; look at what the probe reads"
@@ -231,6 +233,8 @@ def _faster_warning(item: Series, ratio: _Ratio, baseline: str | None) -> str:
     if baseline.partition(":")[0] != "host" or item.target in (NULL, SENTINEL):
         return ""
     known = units.METRICS.get(item.metric)
+    if known and floor_of(item.target, item.metric, baseline) != baseline:
+        return ""
     sign = 1 if (known.better == "lower" if known else item.unit == "s") else -1
     low, cost, high = sorted(factor**sign for factor in (ratio.value, ratio.ci.low, ratio.ci.high))
     if cost >= 1 - _FASTER_LIMIT or high >= 1:

@@ -21,6 +21,11 @@ _TITLES = {
     "position": ("Place in the block", "Position: "),
     "flags": ("Flagged samples", "Flags: "),
     "failures": ("Failures", "Failures: "),
+    "guest": ("Guest against host", "Guest against host: "),
+    "faster": ("Container against host", "Container against host: "),
+    "variance": ("Noise that must be there", "Variance: "),
+    "mode": ("What ran", "Mode: "),
+    "scaling": ("Several at once", "Scaling: "),
 }
 
 
