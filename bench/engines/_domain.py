@@ -8,10 +8,10 @@ import json
 import threading
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import libvirt
@@ -23,6 +23,9 @@ from bench.engines.base import Job
 from bench.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
 from bench.lab import Lab, virt
 from bench.lab.guests import Guest
+
+if TYPE_CHECKING:
+    from bench.engines._domain_network import Card
 
 _CPU = {"kvm": {"mode": "host-passthrough"}, "tcg": {"mode": "custom", "match": "exact", "check": "none"}}
 _TCG_MODEL = "qemu64"
@@ -70,11 +73,11 @@ def folders(job: Job) -> dict[str, Path]:
     return {bind.name: bind.source for bind in job.binds}
 
 
-def domain_xml(job: Job, guest: Guest, machine: Machine, home: Path) -> str:
+def domain_xml(job: Job, guest: Guest, machine: Machine, home: Path, card: Card | None = None) -> str:
     """Return the definition of a machine that has what a server needs to boot and to report, and nothing else.
 
-    No graphics, sound, USB, memory balloon, watchdog or network: each of them costs time to make and to find. ACPI
-    stays, without it the machine could not switch itself off. A guest that panics or switches off ends its QEMU. The
+    No graphics, sound, USB, memory balloon, watchdog or, unless there is a card, network: each of them costs time to make and to
+    find. ACPI stays, without it the machine could not switch itself off. A guest that panics or switches off ends its QEMU. The
     first serial port is the console, kept in a file; the second is the event channel. A guest with a disk finds it in
     the overlay ``home / DISK``.
     """
@@ -86,14 +89,19 @@ def domain_xml(job: Job, guest: Guest, machine: Machine, home: Path) -> str:
     ET.SubElement(system, "type", arch="x86_64", machine=machine.machine).text = "hvm"
     ET.SubElement(system, "kernel").text = str(guest.kernel)
     ET.SubElement(system, "initrd").text = str(guest.initrd)
-    ET.SubElement(system, "cmdline").text = guest.command(job.command(inside=True))
+    ET.SubElement(system, "cmdline").text = guest.command(
+        [*(card.arguments() if card else ()), *job.command(inside=True)]
+    )
     ET.SubElement(ET.SubElement(top, "features"), "acpi")
     cpu = ET.SubElement(top, "cpu", _CPU[machine.accel])
     if machine.accel == "tcg":
         ET.SubElement(cpu, "model", fallback="forbid").text = _TCG_MODEL
     for event in ("on_poweroff", "on_reboot", "on_crash"):
         ET.SubElement(top, event).text = "destroy"
-    _add_devices(ET.SubElement(top, "devices"), job, guest, machine, home)
+    devices = ET.SubElement(top, "devices")
+    _add_devices(devices, job, guest, machine, home)
+    if card is not None:
+        card.add_to(devices)
     return ET.tostring(top, encoding="unicode")
 
 
@@ -254,33 +262,39 @@ def _last_lines(path: Path) -> str:
     return "none"
 
 
+def live(domain: libvirt.virDomain) -> ET.Element:
+    """Return the live definition of a machine."""
+    return ET.fromstring(domain.XMLDesc(0))  # noqa: S314 - written by our own libvirtd
+
+
 def live_facts(domain: libvirt.virDomain, guest: Guest) -> dict[str, str]:
     """Read from a live machine what runs its instructions, how large it is and what it booted (QMP, live definition).
 
     Raises:
         InvocationFailed: It was not booted from the guest's files.
     """
-    live = ET.fromstring(domain.XMLDesc(0))  # noqa: S314 - written by our own libvirtd
-    kind = live.find("./os/type")
+    found = live(domain)
+    kind = found.find("./os/type")
     version = "unknown" if kind is None else kind.get("machine", "unknown")
-    booted = tuple(live.findtext(f"./os/{name}", "") for name in ("kernel", "initrd"))
+    booted = tuple(found.findtext(f"./os/{name}", "") for name in ("kernel", "initrd"))
     if booted != (str(guest.kernel), str(guest.initrd)):
         msg = f"'{domain.name()}' was booted from {' and '.join(booted)}, not from the {guest.name} guest"
         raise InvocationFailed(msg)
-    qemu = _ask(domain, "query-version")["qemu"]
+    qemu = ask(domain, "query-version")["qemu"]
     return {
-        "accel": "kvm" if _ask(domain, "query-kvm")["enabled"] else "tcg",
-        "guest": "minimal" if live.find("./devices/disk") is None else "full",
+        "accel": "kvm" if ask(domain, "query-kvm")["enabled"] else "tcg",
+        "guest": "minimal" if found.find("./devices/disk") is None else "full",
         "machine": "q35" if "q35" in version else "pc",
         "machine_version": version,
-        "memory_bytes": str(int(live.findtext("memory", "0")) * 1024),
-        "cpus": live.findtext("vcpu", "unknown"),
+        "memory_bytes": str(int(found.findtext("memory", "0")) * 1024),
+        "cpus": found.findtext("vcpu", "unknown"),
         "qemu": f"{qemu['major']}.{qemu['minor']}.{qemu['micro']}",
         "kernel": _evidence.digest(Path(booted[0])),
         "initrd": _evidence.digest(Path(booted[1])),
     }
 
 
-def _ask(domain: libvirt.virDomain, command: str) -> Any:
+def ask(domain: libvirt.virDomain, command: str, arguments: Mapping[str, str] | None = None) -> Any:
     """Ask QEMU itself (QMP) and return its answer."""
-    return json.loads(libvirt_qemu.qemuMonitorCommand(domain, json.dumps({"execute": command}), 0))["return"]
+    question = {"execute": command} | ({"arguments": arguments} if arguments else {})
+    return json.loads(libvirt_qemu.qemuMonitorCommand(domain, json.dumps(question), 0))["return"]

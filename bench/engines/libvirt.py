@@ -11,10 +11,10 @@ from typing import Literal
 import libvirt
 
 from bench import proc
-from bench.engines import _domain, _evidence, _trial
+from bench.engines import _domain, _domain_network, _evidence, _trial
 from bench.engines.base import Instance, Job, refuse_limits
 from bench.errors import TargetUnavailable
-from bench.lab import Lab, guests, virt
+from bench.lab import Lab, guests, modules, virt
 from bench.model import Facts, Phase, Target
 
 _CLEANUP_S = 30.0
@@ -31,6 +31,8 @@ class Libvirt:
         self.target = target
         self._lab = lab
         self._facts: Facts | None = None
+        self._network = target.options.get("network", "none")
+        self._addresses = _domain_network.Addresses(self._network)
 
     def prepare(self) -> Facts:
         """Choose the accelerator, make the guest, start libvirtd, and prove by a minimal guest that all works."""
@@ -51,6 +53,7 @@ class Libvirt:
         self._connection = _domain.connect(self._lab)
         state = self._lab.paths.state
         self._guest = guests.minimal(state)
+        self._plug_in()
         _trial.run(self, self._lab)
         if self.target.options["guest"] == "full":
             self._guest = guests.full(state)
@@ -59,11 +62,12 @@ class Libvirt:
     def create(self, job: Job) -> Instance:
         """Make the disk's writable layer, if there is a disk, and a machine that waits before its first instruction."""
         refuse_limits(self.target, job)
-        guest = guests.with_folders(self._guest, _domain.folders(job), _domain.memory_bytes(job))
+        folders = _domain.folders(job) | self._modules
+        guest = guests.with_folders(self._guest, folders, _domain.memory_bytes(job))
         self._lab.journal.add("domain", name=job.name)
         home = self._home(job.name)
         home.mkdir()
-        definition = _domain.domain_xml(job, guest, self._machine, home)
+        definition = _domain.domain_xml(job, guest, self._machine, home, self._card(job.name))
         if guest.disk is not None:
             _domain.make_overlay(self._qemu_img, guest.disk, home / _domain.DISK, job.timeout_s)
         with _domain.limited(job.name, job.timeout_s):
@@ -87,6 +91,7 @@ class Libvirt:
         """
         with _domain.limited(instance.name, _CLEANUP_S):
             found = _domain.live_facts(instance.handle["domain"], instance.handle["guest"])
+            found |= _domain_network.live_facts(instance.handle["domain"], instance.handle["pid"], self._lab)
         program = Path(f"/proc/{instance.handle['pid']}/exe")
         return found | {"qemu_digest": _evidence.digest(program), "payload": self._guest.digests["payload"]}
 
@@ -104,9 +109,27 @@ class Libvirt:
         finally:
             shutil.rmtree(home, ignore_errors=True)
             virt.log_of(self._lab, name).unlink(missing_ok=True)
+            self._addresses.give_back(name)
 
     def _home(self, name: str) -> Path:
         return self._lab.paths.run / "b" / name
+
+    def _plug_in(self) -> None:
+        """Make the network of the machines and find the drivers of their cards."""
+        self._modules: dict[str, Path] = {}
+        if self._network not in _domain_network.KINDS:
+            return
+        if self.target.options["guest"] == "full":
+            reason = "the full guest's own system sets its network up, and nobody has told it how"
+            raise TargetUnavailable(reason, f"use guest=minimal,network={self._network}")
+        _domain_network.set_up(self._lab, self._network)
+        self._modules = {modules.NAME: modules.folder(self._lab.paths.state, _domain_network.MODULES).path}
+
+    def _card(self, name: str) -> _domain_network.Card | None:
+        """Return a machine's card, ``None`` where machines have none."""
+        if self._network not in _domain_network.KINDS:
+            return None
+        return _domain_network.Card(self._network, self._addresses.take(name))
 
     def _settle(self, accel: str) -> None:
         """Put every choice into the target, so that the label on each number is complete."""

@@ -12,15 +12,16 @@ from bench.lab.images import Artifact
 _CPIO_MAGIC = b"070701"
 _DIRECTORY, _FILE, _CHARACTER = 0o040755, 0o100755, 0o020600
 _END = "TRAILER!!!"
+_DEVICES = {"console": (5, 1), "null": (1, 3), "random": (1, 8), "ttyS1": (4, 65), "urandom": (1, 9), "zero": (1, 5)}
+"""The console, the serial port, and what programs expect to find everywhere (null(4), random(4))."""
 
 
 def initramfs(state: Path) -> Artifact:
-    """Return the initramfs of the minimal guest: the payload, a console and a serial port, nothing else."""
+    """Return the initramfs of the minimal guest: the payload, a folder for temporary files and a few devices, nothing else."""
     source = images.payload(state)
     entries = [
-        *(_cpio(name, _DIRECTORY) for name in ("data", "dev", "tools", "work")),
-        _cpio("dev/console", _CHARACTER, device=(5, 1)),
-        _cpio("dev/ttyS1", _CHARACTER, device=(4, 65)),
+        *(_cpio(name, _DIRECTORY) for name in ("data", "dev", "tmp", "tools", "work")),
+        *(_cpio(f"dev/{name}", _CHARACTER, device=numbers) for name, numbers in _DEVICES.items()),
         _cpio(images.PAYLOAD.lstrip("/"), _FILE, source.path.read_bytes()),
         _cpio(_END, 0),
     ]
