@@ -178,6 +178,7 @@ _METRICS = (
     *_STORAGE,
     *_IMAGES,
     *_PULL,
+    Metric("imported.time_s", "s", "lower", 0.0, 0.05, exact=False, title="time, as imported"),
     Metric("sentinel.work_s", "s", "lower", 50e-6, 0.05, exact=False, title="fixed host workload"),
 )
 

@@ -27,6 +27,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("bench.cli.read", "Render runs to a self-contained HTML page, SVG, Markdown and CSV."),
     "compare": ("bench.cli.compare", "Compare two runs, or two targets of one run, series by series."),
     "export": ("bench.cli.read", "Write a run's measurements in another format."),
+    "import": ("bench.cli.bring", "Make a run of what another tool measured."),
     "sweep": ("bench.cli.host", "Remove what a killed run left; exactly that."),
     "schema": ("bench.cli.info", "Print the JSON Schema of scenario and suite files."),
     "completion": ("bench.cli.info", "Print the shell's completion script."),

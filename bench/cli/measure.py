@@ -108,7 +108,7 @@ def run_command(*, names: Sequence[str], targets: Sequence[str], params: Sequenc
             scenarios = _scenarios(names, targets, params, blocks, warmup)
             explicit = frozenset(scenario.parse_target(text).text for text in targets)
             order = session.Order(
-                scenarios, explicit, _seed(seed), results, _pairs("--tag", tags), ["tare", *sys.argv[1:]]
+                scenarios, explicit, _seed(seed), results, pairs("--tag", tags), ["tare", *sys.argv[1:]]
             )
             result = session.run(order, watch)
     return _ending(result, as_json)
@@ -149,19 +149,24 @@ def _scenarios(names: Sequence[str], targets: Sequence[str], params: Sequence[st
     return found
 
 
-def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
+def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
+    """Read an option's KEY=VALUE texts.
+
+    Raises:
+        UsageError: One of them is none.
+    """
+    found: dict[str, str] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key or not value:
             msg = f"'{option} {text}' is not KEY=VALUE"
             raise UsageError(msg)
-        pairs[key] = value
-    return pairs
+        found[key] = value
+    return found
 
 
 def _param_lists(texts: Sequence[str]) -> dict[str, list[ParamValue]]:
-    return {key: list(value.split(",")) for key, value in _pairs("-p", texts).items()}
+    return {key: list(value.split(",")) for key, value in pairs("-p", texts).items()}
 
 
 def _seed(given: int | None) -> int:

@@ -57,11 +57,16 @@ def report_command(runs: Sequence[str], output: Path | None, results: Path) -> N
 
 @click.command("export")
 @click.argument("run", default="latest")
-@click.option("--format", "form", required=True, help="jsonl or csv.")
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    help="jsonl, csv, parquet, pytest-benchmark, hyperfine, junit, openmetrics, bmf, github, github-bigger.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default standard output.")
 @RESULTS
 def export_command(run: str, form: str, output: Path | None, results: Path) -> None:
-    """Write a run's measurements in another format."""
+    """Write a run in another format: as taken, or one value a block for another tool."""
     from bench import export  # noqa: PLC0415
 
     content = export.export(store.load(store.find(results, run)), form)

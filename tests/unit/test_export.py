@@ -5,14 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from click.testing import CliRunner
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from bench import cli, incoming, store
 from bench import export as exports
-from bench import store
 from bench.errors import UsageError
+from bench.interchange import tables
+from bench.interchange._series import named
 from bench.model import Measurement, Outcome, Status
+from tests.synthetic_pairs import write
 
 
 def measurement(invocation: int, value: float, **params: str | int) -> Measurement:
@@ -78,5 +87,145 @@ def test_an_unknown_format_names_the_known_ones(run: store.Run) -> None:
 
 
 def test_another_format_is_one_line(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(exports.FORMATS, "count", lambda one: str(len(store.measurements(one))).encode())
+    monkeypatch.setattr(tables, "count", lambda one: str(len(store.measurements(one))).encode(), raising=False)
+    monkeypatch.setitem(exports.FORMATS, "count", "tables:count")
     assert exports.export(run, "count") == b"2"
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> store.Run:
+    rows = {"host": [0.1 + 0.001 * n for n in range(8)], "docker:network=host": [0.3 + 0.002 * n for n in range(8)]}
+    write(tmp_path, "r2", rows, sentinel=[0.04] * 8)
+    return store.load(tmp_path / "r2")
+
+
+def text_of(run: store.Run, fmt: str) -> str:
+    text = exports.export(run, fmt)
+    assert isinstance(text, str)
+    return text
+
+
+def test_parquet_reads_back_to_the_same_frame(measured: store.Run) -> None:
+    data = exports.export(measured, "parquet")
+    assert isinstance(data, bytes)
+    again = pd.read_parquet(io.BytesIO(data))
+    pd.testing.assert_frame_equal(again, store.measurements(measured), check_dtype=False)
+
+
+def test_parquet_without_its_package_says_how_to_install_it(
+    measured: store.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match=r"tare-bench\[parquet\]"):
+        exports.export(measured, "parquet")
+
+
+def test_pytest_benchmark_compares_it(measured: store.Run, tmp_path: Path) -> None:
+    file = tmp_path / "saved.json"
+    file.write_text(text_of(measured, "pytest-benchmark"), encoding="utf-8")
+    program = Path(sys.executable).with_name("pytest-benchmark")
+    done = subprocess.run(
+        [program, "--storage", str(tmp_path), "compare", file, "--columns=median,min,max,iqr,outliers,ops,rounds"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "startup/docker:network=host/startup.ready_s" in done.stdout
+    assert "sentinel" not in done.stdout
+
+
+def test_pytest_benchmarks_own_statistics_agree(measured: store.Run) -> None:
+    from pytest_benchmark.stats import Stats  # noqa: PLC0415 - the oracle
+
+    one = json.loads(text_of(measured, "pytest-benchmark"))["benchmarks"][0]["stats"]
+    oracle = Stats()  # type: ignore[no-untyped-call]  # ships no types
+    for value in one["data"]:
+        oracle.update(value)  # type: ignore[no-untyped-call]
+    for name in ("min", "max", "mean", "stddev", "median", "rounds", "ops", "total", "stddev_outliers"):
+        assert one[name] == pytest.approx(getattr(oracle, name)), name
+
+
+def test_openmetrics_passes_the_reference_parser(measured: store.Run) -> None:
+    text = text_of(measured, "openmetrics")
+    assert text.endswith("# EOF\n")
+    (family,) = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    assert (family.name, family.unit, family.type) == ("tare_startup_ready_seconds", "seconds", "gauge")
+    values = {(one.labels["target"], one.labels["stat"]): one.value for one in family.samples}
+    assert values["host", "median"] == pytest.approx(0.1035)
+    assert values["host", "ci_low"] < values["host", "median"] < values["host", "ci_high"]
+
+
+def test_hyperfine_has_a_command_a_series(measured: store.Run) -> None:
+    results = json.loads(text_of(measured, "hyperfine"))["results"]
+    assert [len(one["times"]) for one in results] == [8, 8]
+    assert {one["parameters"]["target"] for one in results} == {"host", "docker:network=host"}
+
+
+def test_junit_counts_failures_and_what_was_skipped(tmp_path: Path) -> None:
+    write(tmp_path, "r3", {"host": [0.1, 0.1], "runc": [0.2, None]})
+    suite = ET.fromstring(text_of(store.load(tmp_path / "r3"), "junit")).find("testsuite")  # noqa: S314 - our own text
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "1", "0")
+    failure = suite.find("testcase/failure")
+    assert failure is not None
+    assert failure.get("message") == "1 of 2 invocations failed"
+
+
+def test_bencher_and_github_have_a_value_a_series(measured: store.Run) -> None:
+    bmf = json.loads(text_of(measured, "bmf"))
+    assert bmf["startup/host"]["startup.ready_s"]["value"] == pytest.approx(0.1035)
+    smaller, bigger = (json.loads(text_of(measured, name)) for name in ("github", "github-bigger"))
+    assert [(one["name"], one["unit"]) for one in smaller][:1] == [("startup/docker:network=host/startup.ready_s", "s")]
+    assert bigger == []
+
+
+@pytest.mark.parametrize("fmt", ["csv", "jsonl", "hyperfine", "pytest-benchmark"])
+def test_what_is_exported_can_be_imported_with_the_same_medians(measured: store.Run, tmp_path: Path, fmt: str) -> None:
+    file = tmp_path / "file"
+    file.write_text(text_of(measured, fmt), encoding="utf-8")
+    folder = incoming.save(incoming.load(file, fmt), tmp_path / "in", "r9", "file", {"k": "v"})
+    again = store.load(folder)
+    medians = {one.name.split("/startup.")[0]: one.median for one in named(measured)}
+    back = store.measurements(again).query("target != 'sentinel'").groupby("target")["value"].median()
+    assert sorted(back) == pytest.approx(sorted(medians.values()))
+    assert again.meta["tags"] == {"k": "v", "imported": "file"}
+    assert store.outcomes(again)["notes"].iloc[0] == {"imported": "file"}
+
+
+@pytest.mark.parametrize(
+    ("fmt", "text", "said"),
+    [
+        ("csv", "target,metric,value\nhost,startup.ready_s,1\n", "line 2 has no scenario"),
+        ("csv", "scenario,target,metric,value\ns,host,startup.redy_s,1\n", "did you mean 'startup.ready_s'"),
+        ("csv", "scenario,target,metric,value\ns,host,startup.ready_s,nan\n", "no finite number"),
+        ("csv", "", "no value"),
+        ("jsonl", '{"scenario": "s"', "is no jsonl file"),
+        ("hyperfine", "{}", "KeyError: 'results'"),
+        ("pytest-benchmark", '{"benchmarks": [{"fullname": "x"}]}', "KeyError: 'stats'"),
+        ("yaml", "", "unknown format 'yaml'"),
+    ],
+)
+def test_what_cannot_be_imported_is_refused_with_its_place(tmp_path: Path, fmt: str, text: str, said: str) -> None:
+    file = tmp_path / "file"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=said):
+        incoming.load(file, fmt)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        incoming.load(tmp_path / "nowhere", "csv")
+
+
+def test_the_command_makes_a_run_that_can_be_shown(measured: store.Run, tmp_path: Path) -> None:
+    file, results = tmp_path / "h.json", str(tmp_path / "in")
+    file.write_text(text_of(measured, "hyperfine"), encoding="utf-8")
+    arguments = ["import", str(file), "--format", "hyperfine", "--tag", "a=b", "--results", results]
+    done = CliRunner().invoke(cli.tare, arguments, standalone_mode=False)
+    assert done.exception is None
+    run_id = done.output.split()[-1]
+    shown = CliRunner().invoke(cli.tare, ["show", run_id, "--results", results], standalone_mode=False)
+    assert shown.exception is None
+    assert "Imported from h.json" in shown.output

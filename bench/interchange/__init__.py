@@ -1,0 +1,1 @@
+"""A run in the formats of other tools, and what other tools measured as a run."""

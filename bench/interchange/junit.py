@@ -1,0 +1,80 @@
+"""JUnit XML: one case a variant of a run, or a series of a comparison. What CI servers show as tests."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+
+from bench import store
+from bench.compare import Compared
+from bench.model import Comparison, Status, Verdict
+from bench.units import significant
+
+_FAILED = (Status.FAILED, Status.TIMEOUT)
+
+
+def run(measured: store.Run) -> str:
+    """Write a run: a case failed when any of its invocations did, and is skipped where it could not be measured."""
+    top = ET.Element("testsuites")
+    outcomes = store.outcomes(measured)
+    for scenario in measured.meta["scenarios"]:
+        suite = ET.SubElement(top, "testsuite", name=scenario, hostname=str(measured.meta.get("host", "")))
+        mine = outcomes[(outcomes["scenario"] == scenario) & ~outcomes["warmup"].astype(bool)]
+        for (target, params), rows in mine.groupby(["target", "params"], sort=False):
+            case = _case(suite, scenario, _variant(str(target), str(params)), float(rows["wall_s"].sum()))
+            failed = rows[rows["status"].isin(_FAILED)]
+            if len(failed):
+                message = f"{len(failed)} of {len(rows)} invocations failed"
+                _add(case, "failure", message, "\n".join(map(str, failed["reason"].unique())))
+            elif (rows["status"] == Status.SKIPPED).all():
+                _add(case, "skipped", str(rows["reason"].iloc[0]))
+        for item in store.skipped(measured):
+            if item.scenario == scenario:
+                _add(_case(suite, scenario, item.target, 0.0), "skipped", f"{item.reason} ({item.remedy})")
+        _count(suite)
+    return _text(top)
+
+
+def comparison(compared: Compared) -> str:
+    """Write a comparison: regressed is a failure, invalid an error, inconclusive skipped."""
+    top = ET.Element("testsuites")
+    suite = ET.SubElement(top, "testsuite", name="tare.compare")
+    for one in compared.results:
+        words = _variant(one.metric, json.dumps(dict(one.params)))
+        case = _case(suite, f"{one.scenario}.{one.target}", words, 0.0)
+        tag = {Verdict.REGRESSED: "failure", Verdict.INVALID: "error", Verdict.INCONCLUSIVE: "skipped"}.get(one.verdict)
+        if tag:
+            _add(case, tag, _words(one), one.reason)
+    _count(suite)
+    return _text(top)
+
+
+def _words(one: Comparison) -> str:
+    if one.ratio is None or one.ci is None:
+        return f"{one.verdict}: {one.reason}"
+    ends = f"[{significant(one.ci.low, 4)}, {significant(one.ci.high, 4)}]"
+    return f"{one.verdict}: new ÷ base {significant(one.ratio, 4)} {ends}, n = {one.n}"
+
+
+def _variant(name: str, params: str) -> str:
+    words = ", ".join(f"{key}={value}" for key, value in json.loads(params).items())
+    return f"{name} ({words})" if words else name
+
+
+def _case(suite: ET.Element, place: str, name: str, seconds: float) -> ET.Element:
+    return ET.SubElement(suite, "testcase", classname=place, name=name, time=f"{seconds:.3f}")
+
+
+def _add(case: ET.Element, tag: str, message: str, text: str = "") -> None:
+    ET.SubElement(case, tag, message=message, type=tag).text = text
+
+
+def _count(suite: ET.Element) -> None:
+    suite.set("tests", str(len(suite)))
+    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
+
+
+def _text(top: ET.Element) -> str:
+    ET.indent(top, " ")
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(top, encoding="unicode") + "\n"
