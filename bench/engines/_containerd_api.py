@@ -31,6 +31,8 @@ _MESSAGES = {
     "Image": "name:1 labels:2:map target:3:Descriptor",
     "CreateImageRequest": "image:1:Image",
     "CreateImageResponse": "image:1:Image",
+    "DeleteImageRequest": "name:1 sync:2:bool",
+    "DeleteContentRequest": "digest:1",
     "PrepareSnapshotRequest": "snapshotter:1 key:2 parent:3 labels:4:map",
     "PrepareSnapshotResponse": "mounts:1:Mount[]",
     "CommitSnapshotRequest": "snapshotter:1 name:2 key:3 labels:4:map",
@@ -55,13 +57,15 @@ _MESSAGES = {
     "CreateLeaseRequest": "id:1 labels:3:map",
     "Lease": "id:1",
     "CreateLeaseResponse": "lease:1:Lease",
-    "DeleteLeaseRequest": "id:1",
+    "DeleteLeaseRequest": "id:1 sync:2:bool",
 }
 
 # Call → request, response; the service's package is containerd.services.NAME.v1 with the service's name in lower case.
 _CALLS = {
     "Version/Version": ("Empty", "VersionResponse"),
     "Images/Create": ("CreateImageRequest", "CreateImageResponse"),
+    "Images/Delete": ("DeleteImageRequest", "Empty"),
+    "Content/Delete": ("DeleteContentRequest", "Empty"),
     "Snapshots/Prepare": ("PrepareSnapshotRequest", "PrepareSnapshotResponse"),
     "Snapshots/Commit": ("CommitSnapshotRequest", "Empty"),
     "Snapshots/Stat": ("SnapshotRequest", "StatSnapshotResponse"),
@@ -131,6 +135,11 @@ class Api(Connection):
         finally:
             self._metadata = plain
             self.call("Leases/Delete", timeout_s, id=name)
+
+    def collect(self, name: str, timeout_s: float) -> None:
+        """Have garbage collected now, by the end of a lease of that name: until then what was removed is on the disk."""
+        self.call("Leases/Create", timeout_s, id=name)
+        self.call("Leases/Delete", timeout_s, id=name, sync=True)
 
 
 def _path(name: str) -> str:

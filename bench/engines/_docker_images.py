@@ -13,9 +13,9 @@ from bench.engines import _docker_api
 from bench.engines._docker_api import Client
 from bench.engines.base import Job
 from bench.errors import InvocationFailed
-from bench.lab import disks
-from bench.lab.disks import Store
+from bench.lab import usage
 from bench.lab.images import Image
+from bench.lab.usage import Store
 from bench.model import Target
 
 _LOAD_S = 300.0
@@ -91,7 +91,7 @@ def store(client: Client) -> Store:
     pool = dict(row for row in info.get("DriverStatus") or [] if len(row) == 2).get("Pool Name", "")
     if pool:
         return Store(folder, "pool", pool)
-    return Store(folder, "file system" if disks.file_system(folder)[0] in _BY_FILE_SYSTEM else "folder")
+    return Store(folder, "file system" if usage.file_system(folder)[0] in _BY_FILE_SYSTEM else "folder")
 
 
 def remedy(target: Target) -> str:

@@ -18,10 +18,14 @@ _LAYERED = {
     "overlay": {"overlay", "overlay2", "overlayfs"},
     "fuse.fuse-overlayfs": {"fuse-overlayfs"},
     "btrfs": {"btrfs"},
+    "zfs": {"zfs"},
+    "aufs": {"aufs"},
 }
 """File system type of a root → the storage drivers and snapshotters that make such a root."""
 _PLAIN = {"vfs", "native"}
 """… and those that copy into a folder of the host's own file system."""
+_MAPPED = {"devicemapper", "devmapper"}
+"""… and those that give each instance a thin device of the kernel's device mapper with a file system on it."""
 _SECCOMP = {"0": "off", "1": "strict", "2": "filter"}
 
 
@@ -115,11 +119,13 @@ def _found(home: Path, program: str) -> str:
     return shutil.which(program, path=search) or program
 
 
-def storage(root_fs: str, claimed: str) -> str:
+def storage(root_fs: str, claimed: str, device: str = "") -> str:
     """Return the storage driver or snapshotter that a root file system proves; ``claimed`` names the kind among equals.
 
-    ``root_fs`` is what :func:`root_file_system` says.
+    ``root_fs`` is what :func:`root_file_system` says, ``device`` what :func:`root_device` does.
     """
+    if claimed in _MAPPED and device.startswith(("/dev/mapper/", "/dev/dm-")):
+        return claimed
     makers = _LAYERED.get(root_fs, _PLAIN)
     if claimed in makers or (claimed in _PLAIN and root_fs.startswith("folder on ")):
         return claimed
@@ -140,6 +146,21 @@ def root_file_system(mountinfo: str, place: str = "/") -> str:
             if fields[3] != "/" and kind != "btrfs":
                 kind = f"folder on {kind}"
     return kind
+
+
+def root_device(pid: int) -> str:
+    """Return what is mounted as a process's ``/``: a device, or the name that a file system without one gives itself.
+
+    Raises:
+        InvocationFailed: The process is gone.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        msg = f"process {pid} is gone, nothing can be read back from it"
+        raise InvocationFailed(msg) from error
+    rows = [line.split() for line in lines]
+    return next((row[row.index("-") + 2] for row in reversed(rows) if row[4] == "/"), "unknown")
 
 
 def cgroup(table: str) -> str:

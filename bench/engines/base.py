@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from bench.errors import NotApplicable
-from bench.lab.disks import Store
 from bench.lab.images import Image
+from bench.lab.usage import Store
 from bench.model import Facts, Phase, Target
 
 

@@ -1,15 +1,22 @@
-"""The bare host: the payload as a plain process. What every other target is compared with."""
+"""The bare host: the payload as a plain process. What every other target is compared with.
+
+With ``disk`` its files are not on the state folder's own file system but on another one, on a loop device: then what a storage
+driver costs is told apart from what its file system and the loop device do.
+"""
 
 from __future__ import annotations
 
 import platform
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from bench import proc
 from bench.engines.base import Instance, Job, refuse_limits
-from bench.lab import Lab, images
+from bench.errors import LabError, TargetUnavailable
+from bench.lab import Lab, images, usage
+from bench.lab.usage import Store
 from bench.model import Facts, Phase, Target
 
 _GRACE_S = 10.0
@@ -25,9 +32,12 @@ class Host:
         self.target = target
         self._lab = lab
         self._live: dict[str, proc.Process] = {}
+        self._disk = target.options.get("disk", "direct")
 
     def prepare(self) -> Facts:
         """Compile the payload where that was not done yet."""
+        if self._disk != "direct":
+            self._mount()
         payload = images.payload(self._lab.paths.state)
         self._program = str(payload.path)
         self._environment = proc.environment()
@@ -52,7 +62,15 @@ class Host:
         """Read which program runs, and that it shares the host's namespaces."""
         from bench.engines import _evidence  # noqa: PLC0415 - not needed to start a process
 
-        return _evidence.of_process(self._live[instance.name].pid)
+        found = _evidence.of_process(self._live[instance.name].pid)
+        if "disk" in self.target.options:
+            found |= {"disk": disk_of(self._folder), "disk_fs": " on ".join(usage.file_system(self._folder))}
+        return found
+
+    def store(self) -> Store:
+        """Return the folder where files of the host's processes go."""
+        self._folder.mkdir(exist_ok=True)
+        return Store(self._folder, "folder" if self._disk == "direct" else "file system")
 
     def stop(self, instance: Instance) -> None:
         """End it with SIGTERM, SIGKILL after the grace."""
@@ -64,6 +82,17 @@ class Host:
         if process is not None and process.poll() is None:
             process.stop(0, signal.SIGKILL)
 
+    @property
+    def _folder(self) -> Path:
+        return self._lab.paths.run / f"host-{self._disk}"
+
+    def _mount(self) -> None:
+        try:
+            self._lab.daemons.disks.file_system(self._disk, self._folder)
+        except LabError as error:
+            reason = f"there can be no {self._disk} on a loop device here: {error}"
+            raise TargetUnavailable(reason, "measure with disk=direct, or on a kernel with that file system") from error
+
     def _pids(self, name: str) -> set[int]:
         process = self._live.get(name)
         return {process.pid} if process is not None and process.poll() is None else set()
@@ -73,3 +102,8 @@ class Host:
         if process is None or (status := process.poll()) is None:
             return None
         return f"the payload ended with {proc.describe_status(status)}"
+
+
+def disk_of(folder: Path) -> str:
+    """Return ``direct`` for a folder of a file system that was there before, else the type of the one mounted at it."""
+    return usage.file_system(folder)[0] if folder.is_mount() else "direct"

@@ -8,12 +8,10 @@ in the same way once the pool holds them.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
-import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from bench import proc
 from bench.clock import now_s, sleep_s
@@ -25,62 +23,22 @@ from bench.lab.paths import Paths
 _SIZE = 16 * 2**30
 """Of each sparse file: the state folder's own disk is what really limits it."""
 _METADATA = 64 * 2**20
-_SECTOR = 512
-_POOL_BLOCK = 128
+SECTOR = 512
+POOL_BLOCK = 128
 """Sectors that a thin pool gives at a time: 64 KiB (Linux, device-mapper/thin-provisioning.rst)."""
 _LOOP_CLR_FD, _LOOP_SET_DIRECT_IO = 0x4C01, 0x4C08  # linux/loop.h
 _GONE_S = 5.0
 _MAKE = {"ext4": ("mkfs.ext4", "-q", "-F"), "btrfs": ("mkfs.btrfs", "-q", "-f")}
-_REMEDY = {"ext4": "install e2fsprogs", "btrfs": "install btrfs-progs"}
+_REMEDY = {
+    "mkfs.ext4": "install e2fsprogs",
+    "mkfs.btrfs": "install btrfs-progs",
+    "btrfs": "install btrfs-progs",
+    "dmsetup": "install dmsetup",
+    "losetup": "install util-linux",
+}
+"""Program → what to do when it is missing."""
 WITHOUT_UDEV = {"DM_DISABLE_UDEV": "1"}
 """Environment in which programs of the device mapper make its nodes themselves, whether or not a udev daemon runs."""
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-@dataclass(frozen=True)
-class Store:
-    """Where a storage driver keeps what instances write, and how its use of the disk is read.
-
-    Attributes:
-        folder: Below it are the files.
-        kind: ``folder`` (its files' blocks are added up), ``file system`` (one of its own: what the kernel says is used) or
-            ``pool`` (a thin pool).
-        pool: The pool's name.
-    """
-
-    folder: Path
-    kind: Literal["folder", "file system", "pool"] = "folder"
-    pool: str = ""
-
-    def sync(self) -> None:
-        """Have everything written to the disk that is in memory only, and what was deleted really freed.
-
-        Raises:
-            LabError: The kernel refuses.
-        """
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            if _libc.syncfs(descriptor) != 0:
-                msg = f"what is below '{self.folder}' cannot be put onto the disk: {os.strerror(ctypes.get_errno())}"
-                raise LabError(msg)
-        finally:
-            os.close(descriptor)
-        if self.kind == "file system" and file_system(self.folder)[0] == "btrfs":
-            _run(["btrfs", "subvolume", "sync", str(self.folder)])  # deleted subvolumes are freed in the background
-
-    def used_bytes(self) -> int:
-        """Return how much disk is used, after :meth:`sync`.
-
-        Raises:
-            LabError: It cannot be read.
-        """
-        self.sync()
-        if self.kind == "pool":
-            return pool_used(_run(["dmsetup", "status", self.pool]))
-        if self.kind == "file system":
-            found = os.statvfs(self.folder)
-            return (found.f_blocks - found.f_bfree) * found.f_frsize
-        return folder_used(self.folder)
 
 
 @dataclass
@@ -104,9 +62,8 @@ class Disks:
         """
         if at in self.mounts:
             return at
-        program = proc.find(_MAKE[kind][0], _REMEDY[kind])
         backing = self._sparse(f"{at.parent.name}-{at.name}.{kind}", _SIZE)
-        _run([program, *_MAKE[kind][1:], str(backing)])
+        run([*_MAKE[kind], str(backing)])
         at.mkdir(parents=True, exist_ok=True)
         self.journal.add("loop", path=str(backing))
         self.namespace.run(["mount", "-t", kind, "-o", "loop", str(backing), str(at)])
@@ -125,17 +82,16 @@ class Disks:
         whole = f"tare-{self.paths.run.name}-{name}"
         if whole in self.pools:
             return whole
-        proc.find("dmsetup", "install dmsetup")
-        _run(["dmsetup", "version"])
+        run(["dmsetup", "version"])
         files = [self._sparse(f"{name}.{part}", size) for part, size in (("metadata", _METADATA), ("data", _SIZE))]
         self.journal.add("pool", name=whole)
         for file in files:
             self.journal.add("loop", path=str(file))
         devices = []
         try:
-            devices = [_run(["losetup", "--find", "--show", str(file)]).strip() for file in files]
-            table = f"0 {_SIZE // _SECTOR} thin-pool {' '.join(devices)} {_POOL_BLOCK} 0 1 skip_block_zeroing"
-            _run(["dmsetup", "create", whole, "--table", table])
+            devices = [run(["losetup", "--find", "--show", str(file)]).strip() for file in files]
+            table = f"0 {_SIZE // SECTOR} thin-pool {' '.join(devices)} {POOL_BLOCK} 0 1 skip_block_zeroing"
+            run(["dmsetup", "create", whole, "--table", table])
             self.pools.append(whole)
         finally:
             for device in devices:  # in use it is only marked: it goes when the pool does
@@ -159,52 +115,6 @@ class Disks:
         with path.open("wb") as file:
             file.truncate(size)
         return path
-
-
-def file_system(path: Path) -> tuple[str, str]:
-    """Return the type of the file system that a path is on, and the device below, as this thread's mount table has it."""
-    number = path.stat().st_dev
-    wanted = f"{os.major(number)}:{os.minor(number)}"
-    best = ("unknown", "unknown", "")
-    for line in Path("/proc/thread-self/mountinfo").read_text(encoding="utf-8").splitlines():
-        fields = line.split()
-        rest = fields[fields.index("-") + 1 :]
-        # btrfs gives each subvolume a number of its own, which is in no mount table: the longest mount point above counts
-        above = path == Path(fields[4]) or Path(fields[4]) in path.parents
-        if fields[2] == wanted or (above and rest[0] == "btrfs"):
-            best = max(best, (rest[0], rest[1], fields[4] if above else ""), key=lambda one: len(one[2]))
-    return best[:2]
-
-
-def folder_used(folder: Path) -> int:
-    """Add up the disk blocks of the files below a folder, bytes, each once; what is mounted there is left out."""
-    seen: set[int] = set()
-    total, todo, device = 0, [folder], folder.stat().st_dev
-    while todo:
-        with contextlib.suppress(FileNotFoundError), os.scandir(todo.pop()) as entries:
-            for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
-                    found = entry.stat(follow_symlinks=False)
-                    if found.st_dev != device or found.st_ino in seen:
-                        continue
-                    seen.add(found.st_ino)
-                    total += found.st_blocks * _SECTOR
-                    if entry.is_dir(follow_symlinks=False):
-                        todo.append(Path(entry.path))
-    return total
-
-
-def pool_used(status: str) -> int:
-    """Read what ``dmsetup status`` says of a thin pool, and return the bytes of data that it has given out.
-
-    Raises:
-        LabError: That is no status of a thin pool.
-    """
-    fields = status.split()
-    if len(fields) < 6 or fields[2] != "thin-pool" or "/" not in fields[5]:
-        msg = f"this is no status of a thin pool (start, length, thin-pool, transaction, metadata, data …): {status[:100]}"
-        raise LabError(msg)
-    return int(fields[5].split("/")[0]) * _POOL_BLOCK * _SECTOR
 
 
 def loops_of(backing: str) -> list[Path]:
@@ -246,10 +156,10 @@ def remove_pool(name: str) -> bool:
     end = now_s() + _GONE_S
     while has_pool(name) and now_s() < end:
         with contextlib.suppress(LabError):
-            number = _run(
+            number = run(
                 ["dmsetup", "info", "-c", "--noheadings", "-o", "major,minor", "--separator", ":", name]
             ).strip()
-            for thin in thin_devices(_run(["dmsetup", "table", "--target", "thin"]), number):
+            for thin in thin_devices(run(["dmsetup", "table", "--target", "thin"]), number):
                 _dmsetup("remove", thin)
         if _dmsetup("remove", name) != 0:
             sleep_s(0.05)  # somebody is about to close one of them
@@ -263,10 +173,8 @@ def thin_devices(table: str, pool: str) -> list[str]:
 
 
 def _dmsetup(*arguments: str) -> int:
-    try:
-        return proc.run(["dmsetup", *arguments], timeout_s=30, env=proc.environment(WITHOUT_UDEV)).status
-    except FileNotFoundError:
-        return 127
+    program = shutil.which("dmsetup")
+    return 127 if program is None else _ended([program, *arguments]).status
 
 
 def _ioctl(device: Path, request: int, argument: int = 0) -> None:
@@ -274,10 +182,20 @@ def _ioctl(device: Path, request: int, argument: int = 0) -> None:
         fcntl.ioctl(file, request, argument)
 
 
-def _run(argv: list[str]) -> str:
-    done = proc.run(argv, timeout_s=60, env=proc.environment(WITHOUT_UDEV))
+def run(argv: list[str]) -> str:
+    """Run a program and return what it printed.
+
+    Raises:
+        LabError: It failed.
+        TargetUnavailable: It is not installed.
+    """
+    done = _ended([proc.find(argv[0], _REMEDY[argv[0]]), *argv[1:]])
     if done.status != 0:
         said = " ".join((done.stderr or done.stdout).split())[-300:]
         msg = f"'{' '.join(argv)}' failed: {said}"
         raise LabError(msg)
     return done.stdout
+
+
+def _ended(argv: list[str]) -> proc.Completed:
+    return proc.run(argv, timeout_s=60, env=proc.environment(WITHOUT_UDEV))
