@@ -85,8 +85,10 @@ _CALLS = {
     "Leases/Delete": ("DeleteLeaseRequest", "Empty"),
 }
 
-_COMMIT = 2
-"""``WriteAction``: take the data and finish the blob."""
+_WRITE, _COMMIT = 1, 2
+"""``WriteAction``: take the data, and take the data and finish the blob."""
+_PIECE = 8 * 2**20
+"""A message may be 16 MiB (containerd's ``defaults.DefaultMaxRecvMsgSize``)."""
 
 KEEP = {"containerd.io/gc.root": "1970-01-01T00:00:00Z"}
 """What has this label is not collected as garbage; clients hold a lease instead, two more calls for each container."""
@@ -118,10 +120,9 @@ class Api(Connection):
 
     def write_blob(self, digest: str, data: bytes, timeout_s: float, labels: Mapping[str, str] = KEEP) -> None:
         """Put a blob into the content store; one that is there already is left as it is."""
-        fields = {"action": _COMMIT, "ref": f"tare-{digest}", "total": len(data), "expected": digest, "data": data}
-        request = TYPES["WriteContentRequest"](**fields, labels=labels)
+        requests = _pieces(digest, data, labels)
         with contextlib.suppress(AlreadyExistsError):
-            write = self._write(iter([request]), timeout=timeout_s, metadata=self._metadata)
+            write = self._write(requests, timeout=timeout_s, metadata=self._metadata)
             self.guarded("Content/Write", timeout_s, lambda: list(write))
 
     @contextlib.contextmanager
@@ -140,6 +141,18 @@ class Api(Connection):
         """Have garbage collected now, by the end of a lease of that name: until then what was removed is on the disk."""
         self.call("Leases/Create", timeout_s, id=name)
         self.call("Leases/Delete", timeout_s, id=name, sync=True)
+
+
+def _pieces(digest: str, data: bytes, labels: Mapping[str, str]) -> Iterator[Message]:
+    """Yield the messages that write a blob, the last of which finishes it."""
+    fields = {"ref": f"tare-{digest}", "total": len(data), "expected": digest}
+    for offset in range(0, max(1, len(data)), _PIECE):
+        last = offset + _PIECE >= len(data)
+        more = {"labels": labels} if last else {}
+        piece = data[offset : offset + _PIECE]
+        yield TYPES["WriteContentRequest"](
+            action=_COMMIT if last else _WRITE, offset=offset, data=piece, **fields, **more
+        )
 
 
 def _path(name: str) -> str:
