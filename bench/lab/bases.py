@@ -20,6 +20,8 @@ from bench.lab.images import Image, Packed
 
 NAMES = ("scratch", "busybox", "debian", "compiler")
 _REMEDY = "run 'tare provision base_images' as root"
+Member = tuple[tarfile.TarInfo, bytes | None]
+"""One entry of a tar, with its content when it is a file."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,17 @@ def alone(state: Path, name: str) -> Image:
 
 
 def with_payload(state: Path, name: str) -> Image:
-    """Return the image of the payload on a base; its entrypoint is the payload, as in Tare's own image."""
-    program = images.payload(state).path.read_bytes()
-    return images.layered(
-        state, f"tare/payload-on-{name}:latest", [*base(state, name).layers, images.payload_layer(program)]
-    )
+    """Return the image of the payload on a base; its entrypoint is the payload, as in Tare's own image.
+
+    The payload's layer is not that of Tare's own image, which every engine has already: it has one more folder.
+    """
+    layer = extended(images.payload_layer(images.payload(state).path.read_bytes()), [folder("application")])
+    return images.layered(state, f"tare/payload-on-{name}:latest", [*base(state, name).layers, layer])
 
 
 def sibling(state: Path, name: str) -> Image:
     """Return another application's image on the same base: a file that is not the payload."""
-    other = _tar([_file("other", b"another application\n")])
+    other = tar([file("other", b"another application\n")])
     return images.layered(state, f"tare/other-on-{name}:latest", [*base(state, name).layers, other])
 
 
@@ -105,32 +108,47 @@ def _busybox(state: Path) -> Packed:
 
 def busybox_layer(program: bytes, commands: Sequence[str]) -> bytes:
     """Return the plain tar of a root with busybox as its only program."""
-    folders = [_folder(name) for name in ("bin", "etc", "root", "tmp")]
+    folders = [folder(name) for name in ("bin", "etc", "root", "tmp")]
     links = [_link(f"bin/{name}", "busybox") for name in sorted(set(commands) - {"busybox"})]
-    return _tar([*folders, _file("bin/busybox", program, 0o755), *links])
+    return tar([*folders, file("bin/busybox", program, 0o755), *links])
 
 
-def _folder(name: str) -> tuple[tarfile.TarInfo, bytes | None]:
+def extended(layer: bytes, members: Sequence[Member]) -> bytes:
+    """Return a plain tar with more members after its own."""
+    with tarfile.open(fileobj=io.BytesIO(layer)) as old:
+        own = [(info, _content(old, info)) for info in old]
+    return tar([*own, *members])
+
+
+def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes | None:
+    found = archive.extractfile(info) if info.isfile() else None
+    return None if found is None else found.read()
+
+
+def folder(name: str) -> Member:
+    """Return a folder for :func:`tar`."""
     info = tarfile.TarInfo(name)
     info.type, info.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
     return info, None
 
 
-def _link(name: str, to: str) -> tuple[tarfile.TarInfo, bytes | None]:
+def _link(name: str, to: str) -> Member:
     info = tarfile.TarInfo(name)
     info.type, info.linkname = tarfile.SYMTYPE, to
     return info, None
 
 
-def _file(name: str, content: bytes, mode: int = 0o644) -> tuple[tarfile.TarInfo, bytes | None]:
+def file(name: str, content: bytes, mode: int = 0o644) -> Member:
+    """Return a file for :func:`tar`."""
     info = tarfile.TarInfo(name)
     info.size, info.mode = len(content), mode
     return info, content
 
 
-def _tar(members: Sequence[tuple[tarfile.TarInfo, bytes | None]]) -> bytes:
+def tar(members: Sequence[Member]) -> bytes:
+    """Return a plain tar: the same members make the same bytes."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for info, content in members:
-            tar.addfile(info, None if content is None else io.BytesIO(content))
+            archive.addfile(info, None if content is None else io.BytesIO(content))
     return buffer.getvalue()

@@ -53,7 +53,7 @@ base() {
     --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --skip=output/dev ${merged:+"--hook-dir=$merged"} \
     --setup-hook='mkdir -p "$1/etc/apt"; for f in auth.conf auth.conf.d; do [ ! -e "/etc/apt/$f" ] || cp -a "/etc/apt/$f" "$1/etc/apt/"; done' \
-    --customize-hook='rm -rf "$1/etc/apt/auth.conf" "$1/etc/apt/auth.conf.d" "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/resolv.conf"' \
+    --customize-hook='rm -rf "$1/etc/apt/auth.conf" "$1/etc/apt/auth.conf.d" "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1"/etc/apt/sources.list* "$1/etc/resolv.conf"' \
     --customize-hook='rm -f "$1"/var/log/dpkg.log "$1"/var/log/alternatives.log "$1"/var/log/apt/* "$1"/var/cache/ldconfig/aux-cache' \
     --customize-hook="chroot \"\$1\" dpkg-query -W -f '\${Package} \${Version} \${Architecture}\n' >\"$work/made/$name.txt\"" \
     "$SUITE" "$work/$name.tar" "$work/sources.list" >&2 </dev/null

@@ -1,0 +1,189 @@
+"""Docker's build API, which Podman serves as well: one build, one run of what it made, and the removal of all that it left.
+
+The builder is the daemon's own: Docker's classic one, Podman's is buildah. (BuildKit needs a session that no public client
+library offers; it is not measured.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from docker.errors import APIError, NotFound
+from docker.utils import build as context_of
+
+from bench.clock import now_s
+from bench.engines import _docker_api
+from bench.engines._docker_api import Client
+from bench.engines.docker import Docker
+from bench.errors import InvocationFailed, NotApplicable
+from bench.lab.images import Image
+from bench.procedures import _image_disk
+from bench.procedures.base import Place
+from bench.workloads import build
+from bench.workloads.build import Built
+
+_NETWORKS = ("none", "host")
+"""Network modes that builds have, too; in the others they get the daemon's bridge."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """One build.
+
+    Attributes:
+        seconds: From before the context was packed to the builder's last word.
+        context_bytes: Bytes of the context that was sent.
+        built: What the builder said.
+    """
+
+    seconds: float
+    context_bytes: int
+    built: Built
+
+
+class Builder:
+    """The builder of one engine, with a connection of its own.
+
+    Attributes:
+        who: Its name and version.
+    """
+
+    def __init__(self, place: Place, engine: Docker, client: Client) -> None:
+        self._place = place
+        self._engine = engine
+        self._client = client
+        self._kept = {str(image["Id"]) for image in client.images(all=True)}
+        network = place.engine.target.options.get("network", "bridge")
+        self._network = network if network in _NETWORKS else None
+        self.who = f"{engine.who} {client.version()['Version']}"
+
+    def base(self, image: Image) -> str:
+        """Load the base image unless the daemon has it, for as long as the daemon lives, and return its id."""
+        found = _docker_api.present(self._client, image) or _docker_api.load(self._client, image)
+        self._kept.add(found)
+        return found
+
+    def build(self, folder: Path) -> Done:
+        """Build what is in a folder, the way the SDK does: pack the context without what is ignored, send it, read to the end."""
+        begin = now_s()
+        with self._asked("build"), self._context(folder) as context:
+            size = context.seek(0, 2)
+            context.seek(0)
+            said = self._client.build(
+                fileobj=context,
+                custom_context=True,
+                tag=self._place.name,
+                rm=True,
+                forcerm=True,
+                network_mode=self._network,
+                timeout=int(self._place.timeout_s),
+                decode=True,
+            )
+            built = build.read(cast("Iterator[Mapping[str, Any]]", said))
+        seconds = now_s() - begin
+        return Done(seconds, size, built)
+
+    def _context(self, folder: Path) -> contextlib.closing[IO[bytes]]:
+        ignored = build.ignored(folder)
+        packed = context_of.tar(folder, exclude=ignored, dockerfile=("Dockerfile", None), gzip=False)
+        return contextlib.closing(cast("IO[bytes]", packed))
+
+    def run(self, image: str) -> str:
+        """Run an image to its end and return what it printed.
+
+        Raises:
+            InvocationFailed: It ended with another status than 0.
+        """
+        with self._asked("run of what was built"):
+            settings = self._client.create_host_config(network_mode="none")
+            made = self._client.create_container(image, name=self._place.name, host_config=settings)
+            try:
+                self._client.start(made["Id"])
+                status = self._client.wait(made["Id"], timeout=self._place.timeout_s)["StatusCode"]
+                said = cast("bytes", self._client.logs(made["Id"])).decode(errors="replace").strip()
+            finally:
+                self._client.remove_container(made["Id"], force=True, v=True)
+        if status != 0:
+            msg = f"what was built ended with status {status}: {said[-300:]}"
+            raise InvocationFailed(msg)
+        return said
+
+    def inspect(self, image: str) -> dict[str, Any]:
+        """Return what the daemon says of an image."""
+        with self._asked("inspect"):
+            return dict(self._client.inspect_image(image))
+
+    def remove_all(self) -> None:
+        """Remove by its id every image that was not there before, tagged or not, those first that no other is made from.
+
+        Raises:
+            InvocationFailed: One cannot be removed.
+        """
+        with contextlib.suppress(NotFound):
+            self._client.remove_container(self._place.name, force=True, v=True)
+        with self._asked("image removal"):
+            while left := self._made():
+                gone = [image for image in left if self._removed(image)]
+                if not gone and self._made() == left:
+                    msg = f"{len(left)} images that were built cannot be removed, the first is {left[0]}"
+                    raise InvocationFailed(msg)
+
+    def _made(self) -> list[str]:
+        return sorted({str(image["Id"]) for image in self._client.images(all=True)} - self._kept)
+
+    def _removed(self, image: str) -> bool:
+        try:
+            self._client.remove_image(image, force=True, noprune=True)
+        except NotFound:
+            return True
+        except APIError:  # another is made from it, and goes first
+            return False
+        return True
+
+    def _asked(self, verb: str) -> contextlib.AbstractContextManager[None]:
+        return _docker_api.asked(verb, self._place.lab.daemons.dead, self._engine.who)
+
+
+def layers_bytes(inspected: Mapping[str, Any]) -> int:
+    """Return the bytes on the disk of an image's layers.
+
+    Raises:
+        NotApplicable: The storage driver does not keep them as folders, or does not say where.
+    """
+    driver = inspected["GraphDriver"]
+    data = driver.get("Data") or {}
+    folders = [*data.get("LowerDir", "").split(":"), data.get("UpperDir", "")]
+    if not any(folders):
+        msg = f"storage driver '{driver.get('Name')}' does not say in which folders it keeps the layers of an image"
+        raise NotApplicable(msg)
+    return _image_disk.on_disk(Path(folder) for folder in folders if folder)
+
+
+@contextlib.contextmanager
+def opened(place: Place) -> Iterator[Builder]:
+    """Give the builder of the place's engine; nothing that it made is left.
+
+    Raises:
+        NotApplicable: The engine builds no images, or it is not the lab's own.
+    """
+    engine = place.engine
+    if not isinstance(engine, Docker):
+        msg = f"'{engine.target.engine}' builds no images"
+        raise NotApplicable(msg)
+    if engine.target.options.get("endpoint", "lab") != "lab":
+        msg = f"'{engine.target.text}' is not the lab's own daemon, and its build cache is left alone"
+        raise NotApplicable(msg)
+    with contextlib.closing(_docker_api.connect(engine.socket())) as client:
+        client.timeout = place.timeout_s
+        builder = Builder(place, engine, client)
+        try:
+            yield builder
+        except BaseException:
+            with contextlib.suppress(InvocationFailed):
+                builder.remove_all()
+            raise
+        builder.remove_all()
