@@ -313,7 +313,8 @@ int act(const char *option, const char *value)
     else if (strcmp(option, "--read") == 0)
         transfer(option, text, 0);
     else
-        return act_network(option, text) || act_file(option, text) || act_kept(option, text);
+        return act_network(option, text) || act_file(option, text) || act_kept(option, text) ||
+               act_name(option, text);
     return 1;
 }
 

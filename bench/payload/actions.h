@@ -25,4 +25,6 @@ int is_file(const char *option);                   /* the same of files.c */
 int act_file(const char *option, char *text);
 int is_kept(const char *option);                   /* the same of kept.c */
 int act_kept(const char *option, char *text);
+int is_name(const char *option);                   /* the same of names.c */
+int act_name(const char *option, char *text);
 int set_up(const char *option, const char *value); /* what a guest needs before it is ready; 1 when it was that (modules.c) */

@@ -28,6 +28,13 @@
  *   --grow STEP:MAX      write to STEP bytes of memory more and more: "M BYTES" after each step, "E grow" when nothing stopped it
  *   --forks N            have N children at once, or as many as there may be: "P COUNT WHY"
  *   --send MS            send datagrams to the default gateway's discard port, and wait until the last has left: "B send", "C send BYTES"
+ *   --resolve NAME:SERVER:N  look a name up N times, one question and its answer by UDP each; SERVER is ADDRESS, ADDRESS#PORT or "own",
+ *                        the one of /etc/resolv.conf: "S server ADDRESS", "B resolve NAME", "C resolve COUNT", "S answer ADDRESS", or
+ *                        "nobody" when there is no such name, or why COUNT is less than N
+ *   --await NAME:SERVER:MS   look it up, MS milliseconds between two tries, until it has an address: "S server …", "B await NAME",
+ *                        "C await TRIES", "S answer ADDRESS"
+ *   --answer [ADDRESS#]PORT[:NAME,…]  have a child answer such questions, 127.0.0.1 for these names and "no such name" for others, from
+ *                        then on; without ADDRESS on loopback, port 0 is any: "B answer PORT"
  *   --wait MS            wait until somebody asks whether it lives, and answer ("A"); go on after MS milliseconds at the latest
  *   --look               say what can be seen from here: "S NAME VALUE" lines, then "E look"; -1 is what cannot be read
  *   --script FILE        do what the lines of FILE say, one action a line without its dashes ("wait 1000", "run PROGRAM …"), last
@@ -254,7 +261,7 @@ int main(int argc, char **argv)
         else if (strcmp(option, "--loop") == 0 || strcmp(option, "--read") == 0 || strcmp(option, "--write") == 0 ||
                  strcmp(option, "--grow") == 0 || strcmp(option, "--forks") == 0 || strcmp(option, "--send") == 0 ||
                  strcmp(option, "--wait") == 0 || strcmp(option, "--script") == 0 || is_network(option) || is_file(option) ||
-                 is_kept(option))
+                 is_kept(option) || is_name(option))
             i++; /* done after ready */
         else if (strcmp(option, "--address") == 0)
             set_address(value), i++;
