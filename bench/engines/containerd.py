@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench import proc
-from bench.engines import _evidence, _gvisor, _ocispec, _trial
+from bench.engines import _evidence, _gvisor, _mounts, _ocispec, _trial
 from bench.engines._containerd_api import KEEP, TYPES, Api, any_of, import_image, unpack
 from bench.engines._grpc import NotFoundError
 from bench.engines.base import Instance, Job
-from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
-from bench.lab import Lab, images
+from bench.errors import InvocationFailed, InvocationTimeout, LabError, TargetUnavailable
+from bench.lab import Lab, images, usage
+from bench.lab.images import Image
+from bench.lab.usage import Store
 from bench.model import Facts, Phase, Target
 
 _NAMESPACE = "tare"
 _GRACE_S = 10.0
 _CLEANUP_S = 30.0
-_IMAGE = f"docker.io/{images.IMAGE}"
+_UNPACK_S = 300.0
+"""A snapshotter that copies whole layers takes a minute for a gigabyte."""
 _RUNTIME = "io.containerd.runc.v2"  # the shim for everything with runc's command line
 _SPEC_TYPE = "types.containerd.io/opencontainers/runtime-spec/1/Spec"
 _OPTIONS_TYPE = "containerd.runc.v1.Options"
@@ -38,6 +41,7 @@ class Containerd:
         self._lab = lab
         self._snapshotter = target.options.get("snapshotter", "overlayfs")
         self._runtime = target.options.get("runtime", "runc")
+        self._held: dict[str, Image] = {}
 
     def prepare(self) -> Facts:
         """Import and unpack the image and prove by one trial that an instance can be created here."""
@@ -46,13 +50,12 @@ class Containerd:
         options = TYPES["RuncOptions"](binary_name=program).SerializeToString()
         self._shim = TYPES["Runtime"](name=_RUNTIME, options=any_of(_OPTIONS_TYPE, options))
         self._image = images.image(self._lab.paths.state)
-        self._connect()
         try:
-            import_image(self._api, self._image.archive, _IMAGE)
-            unpack(self._api, self._image, self._snapshotter)
-        except InvocationFailed as error:
-            reason = f"containerd runs but cannot unpack the image with snapshotter {self._snapshotter}: {error}"
-            raise TargetUnavailable(reason, "choose another snapshotter, or the file system that it needs") from error
+            self._connect()
+            self.hold(self._image)
+        except (LabError, InvocationFailed) as error:
+            reason = f"containerd cannot unpack the image with snapshotter {self._snapshotter}: {error}"
+            raise TargetUnavailable(reason, self._remedy()) from error
         _trial.run(self, self._lab)
         runtime = proc.run([found, "--version"], timeout_s=10).stdout.split()[:3]
         values = {
@@ -67,13 +70,12 @@ class Containerd:
     def create(self, job: Job) -> Instance:
         """Make a snapshot, a container and a task, whose first process then waits for its start."""
         name = self._id(job.name)
+        image = job.image or self._image
         snapshot = {"snapshotter": self._snapshotter, "key": name}
-        made = self._api.call(
-            "Snapshots/Prepare", job.timeout_s, parent=self._image.chain_ids[-1], labels=KEEP, **snapshot
-        )
+        made = self._api.call("Snapshots/Prepare", job.timeout_s, parent=image.chain_ids[-1], labels=KEEP, **snapshot)
         container = TYPES["Container"](
             id=name,
-            image=_IMAGE,
+            image=f"docker.io/{image.name}",
             runtime=self._shim,
             spec=any_of(_SPEC_TYPE, json.dumps(self._spec(job)).encode()),
             snapshotter=self._snapshotter,
@@ -82,7 +84,7 @@ class Containerd:
         self._api.call("Containers/Create", job.timeout_s, container=container)
         task = self._api.call("Tasks/Create", job.timeout_s, container_id=name, rootfs=made.mounts)
         pid = int(task.pid)
-        handle = {"pid": pid, "timeout_s": job.timeout_s}
+        handle = {"pid": pid, "timeout_s": job.timeout_s, "binds": job.binds}
         family = _gvisor.family if self._runtime == "runsc" else _evidence.shim_family
         return Instance(job.name, lambda: family(pid), lambda: self._ended(name, pid), handle)
 
@@ -96,8 +98,10 @@ class Containerd:
         found = _evidence.of_process(pid) | _evidence.of_monitor(pid)
         if found["runtime"] == "runsc":
             found |= _gvisor.below_shim(pid)
+        else:  # what a sandbox mounts is gVisor's own affair, the kernel knows nothing of it
+            found |= _mounts.evidence(pid, instance.handle["binds"])
         claimed = str(self._api.call("Containers/Get", _CLEANUP_S, id=self._id(instance.name)).container.snapshotter)
-        return found | {"snapshotter": _evidence.storage(found["root_fs"], claimed)}
+        return found | {"snapshotter": _evidence.storage(found["root_fs"], claimed, _evidence.root_device(pid))}
 
     def stop(self, instance: Instance) -> None:
         """End the task with SIGTERM, SIGKILL after the grace, and wait for its end."""
@@ -121,6 +125,40 @@ class Containerd:
             self._call_if_there("Tasks/Delete", container_id=name)
         self._call_if_there("Containers/Delete", id=name)
         self._call_if_there("Snapshots/Remove", snapshotter=self._snapshotter, key=name)
+
+    def hold(self, image: Image) -> None:
+        """Import and unpack an image, so that a job may name it."""
+        self._held[image.name] = image
+        import_image(self._api, image.archive, f"docker.io/{image.name}", _UNPACK_S)
+        unpack(self._api, image, self._snapshotter, _UNPACK_S)
+
+    def release(self, image: Image) -> None:
+        """Remove an image that was held, with those of its layers that no other held image has."""
+        self._held.pop(image.name, None)
+        snapshots = {chain_id for held in self._held.values() for chain_id in held.chain_ids}
+        blobs = {blob for held in self._held.values() for blob in held.layers}
+        for chain_id in reversed(image.chain_ids):
+            if chain_id not in snapshots:
+                self._call_if_there("Snapshots/Remove", snapshotter=self._snapshotter, key=chain_id)
+        for blob in {image.manifest, f"sha256:{images.sha256(image.config)}", *image.layers} - blobs:
+            self._call_if_there("Content/Delete", digest=blob)
+        self._call_if_there("Images/Delete", name=f"docker.io/{image.name}", sync=True)
+
+    def store(self) -> Store:
+        """Return where the snapshotter keeps layers and what containers write."""
+        root = self._socket.parent / "root" / f"io.containerd.snapshotter.v1.{self._snapshotter}"
+        if self._snapshotter == "devmapper":
+            pool = self._lab.daemons.disks.pool(self._snapshotter)
+            return Store(self._socket.parent, "pool", pool, self._collect)
+        shares = usage.file_system(root)[0] in ("btrfs", "zfs")  # whose files share blocks
+        return Store(root, "file system" if shares else "folder", settle=self._collect)
+
+    def _collect(self) -> None:
+        self._api.collect(f"tare-{self._lab.short_id}-collect", _CLEANUP_S)
+
+    def _remedy(self) -> str:
+        inside = f"tare run storage-drivers -t {self.target.text} --inside libvirt:guest=full"
+        return f"choose another snapshotter, or a kernel that has what it needs: {inside}"
 
     def _id(self, name: str) -> str:
         return _gvisor.container_id(name) if self._runtime == "runsc" else name
@@ -148,7 +186,7 @@ class Containerd:
 
     def _connect(self) -> None:
         daemons = self._lab.daemons
-        socket = daemons.containerd()
+        self._socket = daemons.containerd(self._snapshotter)
         if not hasattr(self, "_api"):
-            self._api = Api(socket, _NAMESPACE, daemons.dead)
+            self._api = Api(self._socket, _NAMESPACE, daemons.dead)
             daemons.clients.callback(self._api.close)

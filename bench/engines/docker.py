@@ -7,16 +7,21 @@ prints nothing), no init process. Nothing is ever pulled.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from docker.errors import NotFound
+
 from bench import proc
-from bench.engines import _docker_api, _docker_cli, _evidence, _gvisor, _trial
+from bench.engines import _docker_api, _docker_cli, _docker_images, _evidence, _gvisor, _mounts, _trial
 from bench.engines._docker_api import Box, Requests, Verbs
-from bench.engines.base import Instance, Job
+from bench.engines.base import Bind, Instance, Job
 from bench.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.lab import Lab, images
+from bench.lab.images import Image
+from bench.lab.usage import Store
 from bench.model import Facts, Phase, Target
 
 _GRACE_S = 10
@@ -40,6 +45,7 @@ class Docker:
         self._runtime = target.options.get("runtime", "runc")
         self._system = target.options.get("endpoint", "lab") == "system"
         self._created: set[str] = set()  # in the user's daemon
+        self._volumes: set[str] = set()  # in the user's daemon
         self._loaded = False  # into the user's daemon
 
     def prepare(self) -> Facts:
@@ -52,7 +58,7 @@ class Docker:
                 facts = _docker_api.facts(self._client, self._image, self.who.lower())
         except (LabError, InvocationFailed) as error:
             reason = f"'{self.target.text}' cannot be set up: {error}"
-            raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error
+            raise TargetUnavailable(reason, _docker_images.remedy(self.target)) from error
         self._driver = facts.values["storage"]
         if self.target.options.get("storage", self._driver) != self._driver:
             msg = f"this Docker uses storage driver {self._driver}, not {self._storage}"
@@ -81,6 +87,7 @@ class Docker:
         if not hasattr(self, "_client"):
             url = self.socket()
             self._client = _docker_api.connect(url)
+            self._shelf = _docker_images.Shelf(self._client, self._asked)
             self._at_end(self._client.close)
             self._at_end(self._leave)
             self._verbs: Verbs = Requests(self._client)
@@ -97,17 +104,51 @@ class Docker:
         """Remove from the user's daemon what is ours."""
         for name in list(self._created):
             self.delete(name)
+        for volume in list(self._volumes):
+            self._discard(volume)
+        if self._system:
+            self._shelf.clear()
         if self._loaded:
             with self._asked("image removal"):
                 self._client.remove_image(images.IMAGE, force=True)
+
+    def hold(self, image: Image) -> None:
+        """Load an image, so that a job may name it."""
+        if self._system:
+            self._lab.journal.add("image", name=image.name)
+        self._shelf.hold(image)
+
+    def release(self, image: Image) -> None:
+        """Remove an image that was held."""
+        self._shelf.release(image)
+
+    def discard(self, bind: Bind) -> None:
+        """Remove the volume that was made for a bind."""
+        self._discard(bind.source.name)
+
+    def _discard(self, volume: str) -> None:
+        with self._asked("volume removal"), contextlib.suppress(NotFound):
+            self._client.remove_volume(volume)
+        self._volumes.discard(volume)
+
+    def store(self) -> Store:
+        """Return where the storage driver keeps layers and what containers write."""
+        with self._asked("info"):
+            return _docker_images.store(self._client)
 
     def create(self, job: Job) -> Instance:
         """Create the container."""
         if self._system:  # what is in the lab's daemon goes with the lab
             self._lab.journal.add("container", name=job.name)
             self._created.add(job.name)
+            for volume in (bind.source.name for bind in job.binds if bind.kind == "volume"):
+                self._lab.journal.add("volume", name=volume)
+                self._volumes.add(volume)
+        box = self.box()
+        box = dataclasses.replace(box, image=self._shelf.id_of(job) or box.image)
         with self._asked("create"):
-            handle = {"id": self._verbs.create(job, self.box()), "pid": 0, "timeout_s": job.timeout_s}
+            handle = {"id": self._verbs.create(job, box), "pid": 0, "timeout_s": job.timeout_s}
+        handle["binds"] = job.binds
         return Instance(job.name, lambda: self._pids(handle), lambda: self._why_ended(handle), handle)
 
     def start(self, instance: Instance) -> None:
@@ -127,7 +168,10 @@ class Docker:
         found["network"] = _docker_api.network(found["network"], said["HostConfig"]["NetworkMode"])
         if self._runtime == "runsc":
             found |= _gvisor.below_shim(pid)
-        return found | {"storage": _evidence.storage(found["root_fs"], driver), "client": self._verbs.name}
+        else:  # what a sandbox mounts is gVisor's own affair, the kernel knows nothing of it
+            found |= _mounts.evidence(pid, instance.handle["binds"])
+        found["storage"] = _evidence.storage(found["root_fs"], driver, _evidence.root_device(pid))
+        return found | {"client": self._verbs.name}
 
     def stop(self, instance: Instance) -> None:
         """End the container with SIGTERM, SIGKILL after the grace, and wait for its end."""
