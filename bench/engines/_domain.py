@@ -25,6 +25,7 @@ from bench.lab import Lab, virt
 from bench.lab.guests import Guest
 
 if TYPE_CHECKING:
+    from bench.engines._domain_disk import Storage
     from bench.engines._domain_network import Card
 
 _CPU = {"kvm": {"mode": "host-passthrough"}, "tcg": {"mode": "custom", "match": "exact", "check": "none"}}
@@ -73,7 +74,9 @@ def folders(job: Job) -> dict[str, Path]:
     return {bind.name: bind.source for bind in job.binds}
 
 
-def domain_xml(job: Job, guest: Guest, machine: Machine, home: Path, card: Card | None = None) -> str:
+def domain_xml(
+    job: Job, guest: Guest, machine: Machine, home: Path, *, card: Card | None = None, storage: Storage | None = None
+) -> str:
     """Return the definition of a machine that has what a server needs to boot and to report, and nothing else.
 
     No graphics, sound, USB, memory balloon, watchdog or, unless there is a card, network: each of them costs time to make and to
@@ -89,9 +92,8 @@ def domain_xml(job: Job, guest: Guest, machine: Machine, home: Path, card: Card 
     ET.SubElement(system, "type", arch="x86_64", machine=machine.machine).text = "hvm"
     ET.SubElement(system, "kernel").text = str(guest.kernel)
     ET.SubElement(system, "initrd").text = str(guest.initrd)
-    ET.SubElement(system, "cmdline").text = guest.command(
-        [*(card.arguments() if card else ()), *job.command(inside=True)]
-    )
+    mine = [*(storage.arguments() if storage else ()), *(card.arguments() if card else ())]
+    ET.SubElement(system, "cmdline").text = guest.command([*mine, *job.command(inside=True)])
     ET.SubElement(ET.SubElement(top, "features"), "acpi")
     cpu = ET.SubElement(top, "cpu", _CPU[machine.accel])
     if machine.accel == "tcg":
@@ -100,6 +102,8 @@ def domain_xml(job: Job, guest: Guest, machine: Machine, home: Path, card: Card 
         ET.SubElement(top, event).text = "destroy"
     devices = ET.SubElement(top, "devices")
     _add_devices(devices, job, guest, machine, home)
+    if storage is not None:
+        storage.add_to(top, devices)
     if card is not None:
         card.add_to(devices)
     return ET.tostring(top, encoding="unicode")
@@ -127,12 +131,6 @@ def _add_devices(devices: ET.Element, job: Job, guest: Guest, machine: Machine, 
         ET.SubElement(disk, "driver", name="qemu", type="qcow2")
         ET.SubElement(disk, "source", file=str(home / DISK))
         ET.SubElement(disk, "target", dev="vda", bus="virtio")
-
-
-def make_overlay(qemu_img: str, disk: Path, overlay: Path, timeout_s: float) -> None:
-    """Make an empty qcow2 image over the raw disk: the machine's own writable layer, as a container has one."""
-    options = ["-q", "-f", "qcow2", "-b", str(disk), "-F", "raw", str(overlay)]
-    proc.run([qemu_img, "create", *options], timeout_s=timeout_s).check()
 
 
 _connections: WeakKeyDictionary[Lab, libvirt.virConnect] = WeakKeyDictionary()
@@ -283,7 +281,7 @@ def live_facts(domain: libvirt.virDomain, guest: Guest) -> dict[str, str]:
     qemu = ask(domain, "query-version")["qemu"]
     return {
         "accel": "kvm" if ask(domain, "query-kvm")["enabled"] else "tcg",
-        "guest": "minimal" if found.find("./devices/disk") is None else "full",
+        "guest": "full" if any(disk.find("serial") is None for disk in found.iterfind("./devices/disk")) else "minimal",
         "machine": "q35" if "q35" in version else "pc",
         "machine_version": version,
         "memory_bytes": str(int(found.findtext("memory", "0")) * 1024),

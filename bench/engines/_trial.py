@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import contextlib
 
+from bench import proc
 from bench.clock import EventHub
-from bench.engines.base import Engine, Job
+from bench.engines.base import Bind, Engine, Job
 from bench.errors import InvocationFailed, TargetUnavailable
 from bench.lab import Lab
 from bench.model import Phase
 
-_TIMEOUT_S = 30.0
+_TIMEOUT_S = 30.0 * proc.PATIENCE
 
 
-def run(engine: Engine, lab: Lab) -> None:
-    """Create, start, wait until ready and delete one instance.
+def run(engine: Engine, lab: Lab, binds: tuple[Bind, ...] = ()) -> None:
+    """Create, start, wait until ready and delete one instance, which sees these folders.
 
     Raises:
         TargetUnavailable: One of these steps failed.
     """
-    job = Job(f"tare-{lab.short_id}-trial", lab.paths.run / "e" / "trial", timeout_s=_TIMEOUT_S)
+    job = Job(f"tare-{lab.short_id}-trial", lab.paths.run / "e" / "trial", timeout_s=_TIMEOUT_S, binds=binds)
     try:
         with EventHub() as hub, hub.channel(job.events, engine.channel) as events:
             try:

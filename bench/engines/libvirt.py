@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -11,8 +12,8 @@ from typing import Literal
 import libvirt
 
 from bench import proc
-from bench.engines import _domain, _domain_network, _evidence, _trial
-from bench.engines.base import Instance, Job, refuse_limits
+from bench.engines import _domain, _domain_disk, _domain_network, _evidence, _trial
+from bench.engines.base import Bind, Instance, Job, refuse_limits
 from bench.errors import TargetUnavailable
 from bench.lab import Lab, guests, modules, virt
 from bench.model import Facts, Phase, Target
@@ -32,6 +33,7 @@ class Libvirt:
         self._lab = lab
         self._facts: Facts | None = None
         self._network = target.options.get("network", "none")
+        self._disk = target.options.get("disk", "none")
         self._addresses = _domain_network.Addresses(self._network)
 
     def prepare(self) -> Facts:
@@ -54,7 +56,8 @@ class Libvirt:
         state = self._lab.paths.state
         self._guest = guests.minimal(state)
         self._plug_in()
-        _trial.run(self, self._lab)
+        with self._trial_data() as binds:
+            _trial.run(self, self._lab, binds)
         if self.target.options["guest"] == "full":
             self._guest = guests.full(state)
         return self._read_facts(verdict)
@@ -62,21 +65,23 @@ class Libvirt:
     def create(self, job: Job) -> Instance:
         """Make the disk's writable layer, if there is a disk, and a machine that waits before its first instruction."""
         refuse_limits(self.target, job)
-        folders = _domain.folders(job) | self._modules
+        storage = _domain_disk.of(job, self._disk, self._lab.paths.state)
+        folders = _domain.folders(storage.rest) | self._modules
         guest = guests.with_folders(self._guest, folders, _domain.memory_bytes(job))
         self._lab.journal.add("domain", name=job.name)
         home = self._home(job.name)
         home.mkdir()
-        definition = _domain.domain_xml(job, guest, self._machine, home, self._card(job.name))
+        definition = _domain.domain_xml(job, guest, self._machine, home, card=self._card(job.name), storage=storage)
+        storage.make(self._qemu_img, job.timeout_s)
         if guest.disk is not None:
-            _domain.make_overlay(self._qemu_img, guest.disk, home / _domain.DISK, job.timeout_s)
+            _domain_disk.make_overlay(self._qemu_img, guest.disk, home / _domain.DISK, job.timeout_s)
         with _domain.limited(job.name, job.timeout_s):
             flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY
             domain = self._connection.createXML(definition, flags)
         pid = _domain.pid_of(job.name)
         handle = {"domain": domain, "guest": guest, "pid": pid, "timeout_s": job.timeout_s}
         console, log = home / _domain.CONSOLE, virt.log_of(self._lab, job.name)
-        return Instance(job.name, lambda: _evidence.family(pid), lambda: _domain.ended(pid, console, log), handle)
+        return Instance(job.name, lambda: _pids(job.name, pid), lambda: _domain.ended(pid, console, log), handle)
 
     def start(self, instance: Instance) -> None:
         """Let the machine run; returns when QEMU has started its processors."""
@@ -91,6 +96,7 @@ class Libvirt:
         """
         with _domain.limited(instance.name, _CLEANUP_S):
             found = _domain.live_facts(instance.handle["domain"], instance.handle["guest"])
+            found |= _domain_disk.live_facts(instance.handle["domain"])
             found |= _domain_network.live_facts(instance.handle["domain"], instance.handle["pid"], self._lab)
         program = Path(f"/proc/{instance.handle['pid']}/exe")
         return found | {"qemu_digest": _evidence.digest(program), "payload": self._guest.digests["payload"]}
@@ -117,13 +123,33 @@ class Libvirt:
     def _plug_in(self) -> None:
         """Make the network of the machines and find the drivers of their cards."""
         self._modules: dict[str, Path] = {}
+        names = _domain_disk.MODULES * (self._disk in _domain_disk.KINDS)
+        names += _domain_network.MODULES * (self._network in _domain_network.KINDS)
+        if names:
+            self._modules = {modules.NAME: modules.folder(self._lab.paths.state, names).path}
         if self._network not in _domain_network.KINDS:
             return
         if self.target.options["guest"] == "full":
             reason = "the full guest's own system sets its network up, and nobody has told it how"
             raise TargetUnavailable(reason, f"use guest=minimal,network={self._network}")
         _domain_network.set_up(self._lab, self._network)
-        self._modules = {modules.NAME: modules.folder(self._lab.paths.state, _domain_network.MODULES).path}
+
+    @contextlib.contextmanager
+    def _trial_data(self) -> Iterator[tuple[Bind, ...]]:
+        """Give the trial a place for data where the machines have one; what it leaves there is removed."""
+        if self._disk not in _domain_disk.KINDS:
+            yield ()
+            return
+        if self.target.options["guest"] == "full":
+            reason = (
+                "the full guest boots from its own disk and takes no folder of the host, so nothing in it could measure"
+            )
+            raise TargetUnavailable(reason, f"use guest=minimal,disk={self._disk}")
+        folder = self._lab.paths.run / "trial-data"
+        try:
+            yield _domain_disk.trial(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _card(self, name: str) -> _domain_network.Card | None:
         """Return a machine's card, ``None`` where machines have none."""
@@ -147,3 +173,9 @@ class Libvirt:
         values |= {"accel_trial": verdict.why, "guest": self._guest.name, "machine": self._machine.machine}
         values |= {f"guest_{name}": digest[:16] for name, digest in self._guest.digests.items()}
         return Facts(values, frozenset(values) - {"accel_trial"})
+
+
+def _pids(name: str, pid: int) -> set[int]:
+    """Return a machine's QEMU and what serves its shared folders; nothing once QEMU is gone."""
+    found = _evidence.family(pid)
+    return found | _domain_disk.helpers(name) if found else found

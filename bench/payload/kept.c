@@ -1,8 +1,8 @@
 /*
  * Whether what was written is kept: a file of known content, and what is mounted where it is.
  *
- *   --keep PATH:BYTES   write a file of known content and put it onto the disk: "K written", or "K refused WHY"
- *   --kept PATH:BYTES   look for it: "K same", "K other" or "K absent"
+ *   --keep PATH:BYTES   write a file of known content and put it onto the disk: "S keep written", or "S keep refused WHY"
+ *   --kept PATH:BYTES   look for it: "S kept same", "S kept other" or "S kept absent"
  *   --mounts PATH       say what is mounted there, as /proc/self/mountinfo has it: "S mount LINE" for each, then "E mounts"
  */
 #define _GNU_SOURCE
@@ -53,9 +53,9 @@ static void keep(char *path)
     while (file >= 0 && done < bytes && (moved = write(file, wanted + done, bytes - done)) > 0)
         done += (uint64_t)moved;
     if (file < 0 || done < bytes || fsync(file) != 0)
-        say_format("K refused %s\n", strerror(errno));
+        say_format("S keep refused %s\n", strerror(errno));
     else
-        say("K written\n", 10);
+        say("S keep written\n", 15);
     if (file >= 0)
         close(file);
     free(wanted);
@@ -70,11 +70,11 @@ static void look_for(char *path)
     while (there && file >= 0 && done <= bytes && (moved = read(file, there + done, bytes + 1 - done)) > 0)
         done += (uint64_t)moved;
     if (file < 0)
-        say(errno == ENOENT ? "K absent\n" : "K other\n", errno == ENOENT ? 9 : 8);
+        say_format("S kept %s\n", errno == ENOENT ? "absent" : "other");
     else if (done == bytes && there && memcmp(wanted, there, bytes) == 0)
-        say("K same\n", 7);
+        say("S kept same\n", 12);
     else
-        say("K other\n", 8);
+        say("S kept other\n", 13);
     if (file >= 0)
         close(file);
     free(wanted);

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 
+from bench.errors import InvocationFailed
 from bench.procedures.base import Value
 from bench.workloads.fio import FSYNC, Report, Test
 
@@ -27,3 +29,20 @@ def values(report: Report, tests: Sequence[Test]) -> Iterator[Value]:
 def flags(report: Report) -> tuple[str, ...]:
     """Say which jobs gave no number, and why."""
     return tuple(f"fio {name}: absent, {os.strerror(number)}" for name, number in report.errors.items())
+
+
+def check(report: Report, tests: Sequence[Test]) -> None:
+    """Accept that a file system has no direct access, and no other failure.
+
+    Raises:
+        InvocationFailed: A job failed for another reason.
+    """
+    direct = {test.name for test in tests if test.cache == "direct"}
+    wrong = [
+        f"{name}: {os.strerror(number)}"
+        for name, number in report.errors.items()
+        if not (name in direct and number == errno.EINVAL)
+    ]
+    if wrong:
+        msg = f"fio failed: {', '.join(wrong)}"
+        raise InvocationFailed(msg)

@@ -59,17 +59,17 @@ def told(state: Path, *arguments: str) -> list[str]:
 
 def test_the_payload_knows_its_own_file_from_another(built_state: Path, tmp_path: Path) -> None:
     file = tmp_path / "kept"
-    assert told(built_state, "--kept", f"{file}:5000") == ["K absent"]
-    assert told(built_state, "--keep", f"{file}:5000", "--kept", f"{file}:5000") == ["K written", "K same"]
-    assert told(built_state, "--kept", f"{file}:4999", "--kept", f"{file}:5001") == ["K other", "K other"]
+    assert told(built_state, "--kept", f"{file}:5000") == ["S kept absent"]
+    assert told(built_state, "--keep", f"{file}:5000", "--kept", f"{file}:5000") == ["S keep written", "S kept same"]
+    assert told(built_state, "--kept", f"{file}:4999", "--kept", f"{file}:5001") == ["S kept other", "S kept other"]
     content = file.read_bytes()
     assert len({content[at : at + 8] for at in range(0, 4992, 8)}) == 624
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert told(built_state, "--kept", f"{file}:5000") == ["K other"]
+    assert told(built_state, "--kept", f"{file}:5000") == ["S kept other"]
 
 
 def test_the_payload_says_why_it_cannot_write(built_state: Path, tmp_path: Path) -> None:
-    assert told(built_state, "--keep", f"{tmp_path}/missing/kept:10") == ["K refused No such file or directory"]
+    assert told(built_state, "--keep", f"{tmp_path}/missing/kept:10") == ["S keep refused No such file or directory"]
 
 
 def test_the_payload_says_what_is_mounted(built_state: Path) -> None:
