@@ -25,7 +25,18 @@ IMAGE = "tare/payload:latest"
 PAYLOAD = "/tare-payload"
 EVENTS = "/events"
 _SOURCES = (
-    *("payload.c", "actions.c", "network.c", "files.c", "script.c", "modules.c", "interface.c", "kept.c", "actions.h"),
+    *(
+        "payload.c",
+        "actions.c",
+        "network.c",
+        "files.c",
+        "script.c",
+        "modules.c",
+        "interface.c",
+        "kept.c",
+        "names.c",
+        "actions.h",
+    ),
     *("stamp.c", "spaces.c", "drain.c"),
 )
 """Files whose content names the build, in the order of the Makefile."""
