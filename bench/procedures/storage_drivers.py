@@ -1,0 +1,71 @@
+"""What a storage driver costs: lives by layers, copy-up by file size, metadata, fio, page cache, unpacking.
+
+Every instance is a fresh one, so that nothing of an earlier iteration is in its layer. What is compared is counted by the payload
+over a time that the host stamps, or read by the host from the driver's own storage; only fio's figures are fio's own
+(``workloads/fio`` says why and how they are checked).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+
+from bench.engines.base import Bind
+from bench.lab import layers, tools
+from bench.procedures import _fio, _kept, _life, _storage_cache, _storage_copy, _storage_life
+from bench.procedures import _storage_ground as grounds
+from bench.procedures.base import Place, Reading, Value
+from bench.workloads import files as workload
+from bench.workloads import fio, sysbench
+
+
+def measure(place: Place) -> Reading:
+    """Measure one operation."""
+    return _OPERATIONS[str(place.params["operation"])](place)
+
+
+def _metadata(place: Place) -> Reading:
+    """Make, look at, rename and remove files in the instance's own layer; remove files of the image, and list what is left."""
+    files = int(place.params["files"])
+    with grounds.ground(place, f"many{files}", [layers.many(2 * files)]) as ground:
+        job = ground.job(workload.metadata(ground.own("storm"), ground.path("many"), files))
+        with _life.living(place, job) as (instance, channel), place.account.engine():
+            lines = grounds.heard(place, channel, instance, len(workload.STORM) + 2)
+            evidence = _life.evidence_of(place, instance)
+            place.engine.stop(instance)
+    found = workload.only(lines, *workload.STORM, "whiteout", "list")
+    series = tuple(Value("storage.metadata_per_s", step.count / step.seconds, {"action": step.name}) for step in found)
+    return Reading({}, evidence, series=series)
+
+
+def _io(place: Place) -> Reading:
+    """Run fio on a file in the instance's own layer."""
+    tool = tools.folder(place.lab.paths.state, "fio")
+    folder = place.lab.paths.run / "k" / f"{place.name}-work"
+    milliseconds, file_bytes = int(place.params["milliseconds"]), int(place.params["file_bytes"])
+    try:
+        with grounds.ground(place, "deep1", ()) as ground:
+            words = fio.arguments(fio.TESTS, ground.own("fio"), milliseconds, file_bytes, fsync=False)
+            work = _kept.script(folder, [f"storm {ground.own('fio')}:1", f"run {' '.join(words)}"])
+            arguments = ("--place", f"{fio.TOOLS}={{{fio.TOOLS}}}", "--script", "{work}/script")
+            job = ground.job(arguments, binds=(Bind(fio.TOOLS, tool.path), work))
+            with _life.living(place, job) as (instance, channel), place.account.engine():
+                channel.wait_line("C run", place.timeout_s, instance.alive)
+                evidence: Mapping[str, str] = _life.evidence_of(place, instance)
+                place.engine.stop(instance)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    report = fio.heard(sysbench.runs(channel.lines)[0])
+    _fio.check(report, fio.TESTS)
+    evidence = {**evidence, "tools": tool.digest, "fio": report.version}
+    return Reading({}, evidence, _fio.flags(report), tuple(_fio.values(report, fio.TESTS)))
+
+
+_OPERATIONS: dict[str, Callable[[Place], Reading]] = {
+    "life": _storage_life.measure,
+    "copy-up": _storage_copy.measure,
+    "metadata": _metadata,
+    "io": _io,
+    "cache": _storage_cache.measure,
+    "unpack": _storage_life.unpack,
+}
