@@ -7,8 +7,11 @@ The far end of every network workload is a native process, in most modes at the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from bench import proc
@@ -92,3 +95,20 @@ def run_in(lab: Lab, pid: int, argv: Sequence[str]) -> proc.Completed:
         LabError: It failed.
     """
     return lab.daemons.namespace.run([*inside(pid), *argv])
+
+
+def addresses(lab: Lab, pids: Iterable[int]) -> set[str]:
+    """Return the IPv4 addresses that processes have in network namespaces other than the lab's own, as the kernel says.
+
+    Raises:
+        LabError: They cannot be read.
+    """
+    spaces: dict[str, int] = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it is gone
+            spaces.setdefault(Path(f"/proc/{pid}/ns/net").readlink().name, pid)
+    spaces.pop(Path(f"/proc/{lab.daemons.namespace.holder.pid}/ns/net").readlink().name, None)
+    found = [run_in(lab, pid, ["ip", "-json", "-4", "address", "show", "scope", "global"]) for pid in spaces.values()]
+    return {
+        str(one["local"]) for done in found for link in json.loads(done.stdout) for one in link.get("addr_info", ())
+    }
