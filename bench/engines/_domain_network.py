@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import os
 import re
 import stat
 import threading
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -39,6 +38,8 @@ _CABLE_FIRST, _CABLE_LAST = (ipaddress.ip_address(f"10.90.0.{last}") for last in
 _USER_ADDRESS = f"{_CARD}:10.0.2.15/24:10.0.2.2"
 """QEMU's stack is each machine's own, so all of them have the same address (qemu(1), ``-netdev user``)."""
 _VHOST = "/dev/vhost-net"
+_TAPS = "tap[0-9]*"
+"""Names of macvtap's devices."""
 
 
 @dataclass(frozen=True)
@@ -148,35 +149,35 @@ def _refuse_strangers(lab: Lab) -> None:
         TargetUnavailable: There is one.
     """
     ours = {f"/dev/tap{link['ifindex']}" for link in _links.of(lab.daemons.namespace.holder.pid)}
-    if strangers := sorted({str(path) for path in Path("/dev").glob("tap[0-9]*")} - ours):
+    if strangers := sorted({str(path) for path in Path("/dev").glob(_TAPS)} - ours):
         msg = f"macvtap devices that are not the lab's are there: {', '.join(strangers[:3])}"
         raise TargetUnavailable(msg, "end the machines that use them")
 
 
 def live_facts(domain: libvirt.virDomain, pid: int, lab: Lab) -> dict[str, str]:
     """Read from a live machine what its network is, from libvirt, QEMU (HMP ``info network``) and the kernel."""
-    said = _domain.ask(domain, "human-monitor-command", {"command-line": "info network"})
-    return facts(_domain.live(domain), pid, str(said), _links.of(lab.daemons.namespace.holder.pid))
-
-
-def facts(live: ET.Element, pid: int, said: str, links: Sequence[_links.Link]) -> dict[str, str]:
-    """Return what a live machine's card is and what carries its packets; ``network`` is ``none`` when it has no card.
-
-    Args:
-        live: libvirt's live definition.
-        pid: The machine's QEMU.
-        said: QEMU's answer to ``info network``.
-        links: The links of the lab's namespace.
-    """
-    card = live.find("./devices/interface")
+    card = _domain.live(domain).find("./devices/interface")
     if card is None:
         return {"network": "none"}
+    said = str(_domain.ask(domain, "human-monitor-command", {"command-line": "info network"}))
+    links = _links.of(lab.daemons.namespace.holder.pid)
+    files = dict(_files(pid))
+    vhost = any(path == _VHOST for path, _ in files.values())
+    return {"vhost": "yes" if vhost else "no"} | facts(card, said, set(_taps(pid, files, links)), links)
+
+
+def facts(card: ET.Element, said: str, held: Set[str], links: Sequence[_links.Link]) -> dict[str, str]:
+    """Return what a live machine's card is and what carries its packets.
+
+    Args:
+        card: The card in libvirt's live definition.
+        said: QEMU's answer to ``info network``.
+        held: The names of the links whose other side QEMU holds.
+        links: The links of the lab's namespace.
+    """
     model = re.search(r"type=nic,model=([^,\s]+)", said)
     found = {"nic": model[1] if model else "unknown", "interface_type": card.get("type", "unknown")}
-    files = dict(_files(pid))
-    found["vhost"] = "yes" if any(path == _VHOST for path, _ in files.values()) else "no"
-    name = next(_taps(pid, files, links), None)
-    link = next((one for one in links if one["ifname"] == name), None)
+    link = next((one for one in links if one["ifname"] in held), None)
     if link is None:
         return found | {"network": "user" if "type=user" in said else "unknown", "link": "none"}
     kind = _links.kind_of(link)
@@ -184,23 +185,32 @@ def facts(live: ET.Element, pid: int, said: str, links: Sequence[_links.Link]) -
     return found | {"network": ways.get(kind, kind), "link": kind, "mtu": str(link["mtu"])}
 
 
-def _files(pid: int) -> Iterator[tuple[int, tuple[str, os.stat_result]]]:
-    """Yield the open files of a process: number → path and status."""
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
+def _files(pid: int) -> Iterator[tuple[int, tuple[str, bool]]]:
+    """Yield the open files of a process: number → path, and whether it is a character device.
+
+    Raises:
+        InvocationFailed: The process is gone.
+    """
+    try:
+        entries = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError as error:
+        msg = f"the QEMU with process id {pid} is gone, so its network cannot be read back"
+        raise InvocationFailed(msg) from error
+    for entry in entries:
         with contextlib.suppress(OSError):
-            yield int(entry.name), (str(entry.readlink()), entry.stat())
+            yield int(entry.name), (str(entry.readlink()), stat.S_ISCHR(entry.stat().st_mode))
 
 
-def _taps(pid: int, files: Mapping[int, tuple[str, os.stat_result]], links: Sequence[_links.Link]) -> Iterator[str]:
-    """Yield the names of the links that a process holds the other side of.
+def _taps(pid: int, files: Mapping[int, tuple[str, bool]], links: Sequence[_links.Link]) -> Iterator[str]:
+    """Yield the names of the links whose other side a process holds.
 
     A tap's name is in what the kernel says of the open file (``iff:``, drivers/net/tun.c). A macvtap's is not: its device is
     named by the number of the link.
     """
-    for number, (path, status) in files.items():
+    for number, (path, is_device) in files.items():
         if path.startswith("/dev/net/tun"):
             with contextlib.suppress(OSError):
                 said = Path(f"/proc/{pid}/fdinfo/{number}").read_text(encoding="ascii", errors="replace")
                 yield from re.findall(r"^iff:\s*(\S+)$", said, re.MULTILINE)
-        elif stat.S_ISCHR(status.st_mode) and (tap := re.match(r"/dev/tap(\d+)\b", path)):
-            yield from (link["ifname"] for link in links if link["ifindex"] == int(tap[1]))
+        elif is_device and (tap := re.match(r"/dev/tap(\d+)\b", path)):
+            yield from (str(link["ifname"]) for link in links if link["ifindex"] == int(tap[1]))

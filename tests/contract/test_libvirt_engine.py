@@ -15,6 +15,7 @@ if not os.environ.get("TARE_PROVISIONED"):  # where this host was just provision
     pytest.importorskip("libvirt")
 
 from bench.clock import EventHub, now_s
+from bench.engines import _domain_network, _links
 from bench.engines.base import Bind, Job
 from bench.engines.libvirt import Libvirt
 from bench.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
@@ -48,6 +49,7 @@ def lab(built_state: Path) -> Iterator[Lab]:
         link = built_state / "guest" / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(PROVISIONED / name)
+    (built_state / "guest/kernel/modules").symlink_to(PROVISIONED / "kernel/modules")
     before = listing()
     with Lab("11b70001", state=built_state) as opened:
         yield opened
@@ -78,6 +80,10 @@ def minimal(lab: Lab) -> Libvirt:
 def job(lab: Lab, name: str, *arguments: str, timeout_s: float = 60) -> Job:
     full_name = f"tare-{lab.short_id}-{name}"
     return Job(full_name, lab.paths.run / "e" / name, arguments or ("--sleep",), timeout_s=timeout_s)
+
+
+def links(lab: Lab) -> set[str]:
+    return {str(link["ifname"]) for link in _links.of(lab.daemons.namespace.holder.pid)}
 
 
 def left_of(lab: Lab, name: str) -> list[Path]:
@@ -113,6 +119,34 @@ def test_a_whole_life(lab: Lab, hub: EventHub, options: dict[str, str]) -> None:
     assert left_of(lab, work.name) == []
     after = lab.residue()
     assert {key: after[key] for key in ("processes", "mounts")} == {key: before[key] for key in ("processes", "mounts")}
+
+
+@pytest.mark.parametrize("kind", ["user", "bridge", "macvtap"])
+def test_a_machine_has_the_network_that_was_asked_for(lab: Lab, hub: EventHub, kind: str) -> None:
+    engine = prepared(lab, network=kind)
+    work = job(lab, f"near-{kind}", "--look", "--sleep")
+    before = links(lab)
+    with hub.channel(work.events, engine.channel) as events:
+        instance = engine.create(work)
+        engine.start(instance)
+        events.wait_line("E look", READY_S, instance.alive)
+        evidence = engine.evidence(instance)
+        engine.delete(work.name)
+    assert (evidence["network"], evidence["nic"]) == (kind, "virtio-net-pci")
+    assert evidence["vhost"] == ("yes" if Path("/dev/vhost-net").exists() else "no")
+    assert payload.look(events.lines)["interfaces"] == "2"
+    assert links(lab) == before
+
+
+def test_the_full_guest_has_no_network_and_says_so(lab: Lab) -> None:
+    with pytest.raises(TargetUnavailable, match="guest=minimal,network=user"):
+        prepared(lab, guest="full", network="user")
+
+
+def test_macvtap_is_refused_beside_devices_of_others(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_domain_network, "_TAPS", "nul[l]")  # a device that is certainly nobody's card of ours
+    with pytest.raises(TargetUnavailable, match="/dev/null"):
+        prepared(lab, network="macvtap")
 
 
 def test_facts_name_what_makes_numbers_incomparable(minimal: Libvirt) -> None:

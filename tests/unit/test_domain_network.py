@@ -1,0 +1,114 @@
+"""A machine's card: what libvirt is asked for, the address, and what its packets are told to be carried by."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("libvirt")
+
+from bench.engines import _domain, _domain_network, _links
+from bench.engines._domain_network import Addresses, Card
+from bench.engines.base import Job
+from bench.errors import InvocationFailed
+from bench.lab import configs, network
+from bench.lab.guests import Guest
+
+DATA = Path(__file__).parent.parent / "data"
+GUEST = Guest("minimal", Path("/g/vmlinuz"), Path("/g/init.cpio"), "quiet rdinit=/tare-payload", None, {})
+
+
+def read(kind: str, links: str) -> dict[str, str]:
+    """Return the facts of the card that was captured, with QEMU holding every tap of the links that were captured."""
+    card = ET.parse(DATA / "libvirt" / f"card-{kind}.xml").getroot()  # noqa: S314 - ours
+    said = (DATA / "libvirt" / f"network-{kind}.txt").read_text(encoding="utf-8")
+    found = _links.parse((DATA / "ip" / f"{links}.json").read_text(encoding="utf-8"))
+    held = {str(link["ifname"]) for link in found if _links.kind_of(link) in ("tun", "macvtap")}
+    return _domain_network.facts(card, said, held, found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "source"),
+    [
+        ("user", "user", None),
+        ("bridge", "bridge", {"bridge": "tare-vms"}),
+        ("macvtap", "direct", {"dev": network.LAB_LINK, "mode": "bridge"}),
+    ],
+)
+def test_the_card_is_the_one_asked_for(kind: str, asked: str, source: dict[str, str] | None) -> None:
+    job = Job("tare-1", Path("/lab/e/1"))
+    card = Card(kind, "eth0:10.0.2.15/24:10.0.2.2")
+    text = _domain.domain_xml(job, GUEST, _domain.Machine("tcg", "q35", "/q"), Path("/lab/b/1"), card=card)
+    domain = ET.fromstring(text)  # noqa: S314 - ours
+    interface = domain.find("devices/interface")
+    assert interface is not None
+    assert interface.get("type") == asked
+    assert [found.attrib for found in interface.findall("source")] == ([source] if source else [])
+    assert [found.get("type") for found in interface.findall("model")] == ["virtio"]
+    assert " --modules /modules --address eth0:10.0.2.15/24:10.0.2.2 --sleep" in (domain.findtext("os/cmdline") or "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "links"), [("user", "lab-macvlan"), ("bridge", "machine-bridge"), ("macvtap", "machine-macvtap")]
+)
+def test_what_carries_the_packets_is_read_back(kind: str, links: str) -> None:
+    found = read(kind, links)
+    assert (found["network"], found["nic"]) == (kind, "virtio-net-pci")
+    assert found.get("mtu", "1500") == "1500"
+
+
+def test_what_is_another_network_is_not_taken_for_the_one_asked_for() -> None:
+    assert read("bridge", "machine-macvtap")["network"] == "macvtap"
+    assert read("bridge", "lab-macvlan")["network"] == "unknown"  # QEMU holds no tap
+    links = _links.parse((DATA / "ip/machine-bridge.json").read_text(encoding="utf-8"))
+    alone = [{key: value for key, value in link.items() if key != "master"} for link in links]
+    held = {str(link["ifname"]) for link in links if _links.kind_of(link) == "tun"}
+    assert _domain_network.facts(ET.Element("interface"), "", held, alone)["network"] == "tap"  # a tap on no bridge
+
+
+def test_a_qemu_that_says_nothing_proves_nothing() -> None:
+    said = (DATA / "libvirt/broken.txt").read_text(encoding="utf-8")
+    found = _domain_network.facts(ET.Element("interface"), said, set(), [])
+    assert (found["nic"], found["network"]) == ("unknown", "unknown")
+
+
+def test_the_files_of_a_process_that_is_gone_are_an_error() -> None:
+    assert dict(_domain_network._files(os.getpid()))
+    with pytest.raises(InvocationFailed, match="is gone"):
+        dict(_domain_network._files(2**22 + 1))
+
+
+def test_every_machine_has_an_address_of_its_own_until_it_gives_it_back() -> None:
+    addresses = Addresses("macvtap")
+    taken = [addresses.take(f"tare-{number}") for number in range(63)]
+    assert len(set(taken)) == 63
+    assert addresses.take("tare-5") == taken[5]
+    with pytest.raises(InvocationFailed, match="all 63 addresses for machines with network=macvtap are taken"):
+        addresses.take("one more")
+    addresses.give_back("tare-5")
+    assert addresses.take("one more") == taken[5]
+
+
+def test_addresses_on_the_cable_are_nobody_elses() -> None:
+    cable = ipaddress.ip_network(network.SUBNET)
+    first = ipaddress.IPv4Address(Addresses("macvtap").take("a").partition(":")[2].partition("/")[0])
+    assert first in cable
+    assert all(ipaddress.IPv4Address(configs.CABLE[end]) < first for end in ("first", "last"))
+
+
+def test_behind_the_bridge_the_bridge_is_the_way_out() -> None:
+    name, address, gateway = Addresses("bridge").take("a").split(":")
+    inside = ipaddress.ip_interface(address).network
+    assert name == "eth0"
+    assert ipaddress.ip_address(gateway) in inside
+    assert not inside.overlaps(ipaddress.ip_network(network.SUBNET))
+    assert not any(inside.overlaps(ipaddress.ip_network(subnet)) for subnet in configs.POD_SUBNETS.values())
+
+
+def test_every_machine_with_a_stack_of_its_own_has_the_same_address() -> None:
+    addresses = Addresses("user")
+    assert addresses.take("a") == addresses.take("b") == "eth0:10.0.2.15/24:10.0.2.2"
