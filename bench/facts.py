@@ -21,6 +21,8 @@ EPOCH = frozenset(
     }
 )  # fmt: skip
 """Facts that start a new epoch when they change (docs/method.md); engine versions are covariates and do not."""
+_AROUND = frozenset({"inside", "outer.kernel", "outer.cpu.model"})
+"""The same of what is around a guest."""
 
 
 def host() -> Facts:
@@ -39,6 +41,11 @@ def host() -> Facts:
         "privilege": "root" if os.geteuid() == 0 else "user",
     }
     return Facts({key: value for key, value in values.items() if value}, EPOCH)
+
+
+def within(facts: Facts, surroundings: Mapping[str, str]) -> Facts:
+    """Return the facts of a guest together with those of what is around it."""
+    return Facts({**facts.values, **surroundings}, facts.epoch | (_AROUND & frozenset(surroundings)))
 
 
 def fingerprint(facts: Facts) -> str:

@@ -36,6 +36,18 @@ _INHERITED = (
 )
 
 
+def _patience() -> float:
+    """Return by what the time limits of set-up and helpers are multiplied: ``TARE_PATIENCE``, 1 when that is no number."""
+    try:
+        return max(1.0, float(os.environ.get("TARE_PATIENCE", "1")))
+    except ValueError:
+        return 1.0
+
+
+PATIENCE = _patience()
+"""More than 1 on a slow system, such as an emulated one; no time limit of an invocation changes by it."""
+
+
 @dataclass(frozen=True)
 class Completed:
     """A process that has ended.
@@ -260,7 +272,7 @@ def run(argv: Sequence[str], *, timeout_s: float, env: Mapping[str, str] | None 
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = spawn(argv, stdout=out.fileno(), stderr=err.fileno(), env=env)
         try:
-            status = process.wait(timeout_s)
+            status = process.wait(timeout_s * PATIENCE)
         except BaseException:
             process.send(signal.SIGKILL, group=True)
             process.wait(10)

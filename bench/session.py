@@ -34,6 +34,7 @@ class Order:
         results: The results folder.
         tags: From ``--tag``.
         command: The arguments, for the record.
+        surroundings: When this system is a guest that was made for the run: ``inside`` (which one) and what is around it.
     """
 
     scenarios: Sequence[Scenario]
@@ -42,6 +43,7 @@ class Order:
     results: Path
     tags: Mapping[str, str]
     command: Sequence[str]
+    surroundings: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -118,7 +120,7 @@ def resume(folder: Path, watcher: Watcher) -> Result:
     done = set(store.outcomes(found)["invocation"])
     every = store.plan(found)
     left = [invocation for invocation in every if invocation.index not in done]
-    scenarios = [_scenario_from(name, meta) for name, meta in found.meta["scenarios"].items()]
+    scenarios = [scenario_from(name, meta) for name, meta in found.meta["scenarios"].items()]
     with open_lab(found.run_id, folder.parent) as (lab, hub):
         prepared = _prepare(scenarios, lab, watcher)
         for text, error in prepared.missing.items():
@@ -235,9 +237,10 @@ def _resolve(scenarios: Sequence[Scenario], prepared: preflight.Prepared) -> tup
 
 def _meta(order: Order, run_id: str, scenarios: Sequence[Scenario], skipped: Sequence[Skipped],
           prepared: preflight.Prepared) -> dict[str, Any]:  # fmt: skip
-    known = facts.host()
+    known = facts.within(facts.host(), order.surroundings)
     return {
         "run_id": run_id,
+        **{key: order.surroundings[key] for key in ("inside",) if key in order.surroundings},
         "tare_version": __version__,
         "command": list(order.command),
         "seed": order.seed,
@@ -245,21 +248,22 @@ def _meta(order: Order, run_id: str, scenarios: Sequence[Scenario], skipped: Seq
         "started_at": wall_time().isoformat(timespec="seconds"),
         "started_mono_s": now_s(),
         "tags": dict(order.tags),
-        "scenarios": {scenario.name: _scenario_meta(scenario) for scenario in scenarios},
+        "scenarios": {scenario.name: scenario_meta(scenario) for scenario in scenarios},
         "skipped": [dataclasses.asdict(item) for item in skipped],
         **facts.as_meta(known),
         "engines": {engine.target.text: dict(prepared.facts[text]) for text, engine in prepared.engines.items()},
     }
 
 
-def _scenario_meta(scenario: Scenario) -> dict[str, Any]:
+def scenario_meta(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as ``run.json`` has it."""
     meta = dataclasses.asdict(scenario)
     meta["targets"] = [target.text for target in scenario.targets]
     del meta["name"]
     return meta
 
 
-def _scenario_from(name: str, meta: Mapping[str, Any]) -> Scenario:
+def scenario_from(name: str, meta: Mapping[str, Any]) -> Scenario:
     """Read a scenario back from ``run.json``."""
     given = {**meta, "name": name, "targets": tuple(parse_target(text) for text in meta["targets"])}
     given["params"] = {key: tuple(values) for key, values in meta["params"].items()}

@@ -14,7 +14,7 @@ import click
 
 from bench import plan, scenario, session, store
 from bench.cli.progress import watcher
-from bench.errors import UsageError
+from bench.errors import TargetUnavailable, UsageError
 from bench.model import ParamValue, Scenario
 
 RESULTS = click.option(
@@ -88,9 +88,13 @@ def plan_command(*, names: Sequence[str], targets: Sequence[str], params: Sequen
 @_choices
 @RESULTS
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for run.json (repeatable).")
+@click.option(
+    "--inside", metavar="TARGET", help="Put the whole run into a guest: libvirt:guest=full (docs/in-a-guest.md)."
+)
 @click.option("--resume", "resumed", metavar="RUN", help="Go on with a run that was cut off.")
 def run_command(*, names: Sequence[str], targets: Sequence[str], params: Sequence[str], blocks: int | None, warmup: int | None,
-                seed: int | None, as_json: bool, results: Path, tags: Sequence[str], resumed: str | None) -> int:  # fmt: skip
+                seed: int | None, as_json: bool, results: Path, tags: Sequence[str],
+                inside: str | None, resumed: str | None) -> int:  # fmt: skip
     r"""Measure scenarios or suites by name or YAML file; prints the run id last.
 
     \b
@@ -99,10 +103,11 @@ def run_command(*, names: Sequence[str], targets: Sequence[str], params: Sequenc
       tare run startup -t host -t runc -t docker:network=none --blocks 40
       tare run startup -p cache=warm,cold
       tare run my-scenario.yaml --tag kernel=6.12
+      tare run startup -t docker:storage=devicemapper --inside libvirt:guest=full
     """
     with watcher(as_json=as_json) as watch:
         if resumed is not None:
-            _refuse_beside_resume(names, targets, params, blocks, warmup, seed, tags)
+            _refuse_beside_resume(names, targets, params, blocks, warmup, seed, tags, inside)
             result = session.resume(store.find(results, resumed), watch)
         else:
             scenarios = _scenarios(names, targets, params, blocks, warmup)
@@ -110,8 +115,18 @@ def run_command(*, names: Sequence[str], targets: Sequence[str], params: Sequenc
             order = session.Order(
                 scenarios, explicit, _seed(seed), results, pairs("--tag", tags), ["tare", *sys.argv[1:]]
             )
-            result = session.run(order, watch)
+            result = session.run(order, watch) if inside is None else _run_inside(order, inside, watch)
     return _ending(result, as_json)
+
+
+def _run_inside(order: session.Order, inside: str, watch: session.Watcher) -> session.Result:
+    where = scenario.parse_target(inside)
+    try:
+        from bench import inside as guest  # noqa: PLC0415 - needs libvirt's Python binding
+    except ImportError as error:
+        msg = f"the Python package '{error.name}' is not installed"
+        raise TargetUnavailable(msg, "pip install 'tare-bench[libvirt]'") from error
+    return guest.run(order, where, watch)
 
 
 def _ending(result: session.Result, as_json: bool) -> int:
@@ -175,5 +190,5 @@ def _seed(given: int | None) -> int:
 
 def _refuse_beside_resume(*given: object) -> None:
     if any(item is not None and item != () for item in given):
-        msg = "--resume goes on with the plan that the run has; give no scenario, target, parameter, seed or tag beside it"
+        msg = "--resume goes on with the plan that the run has; give nothing else that says what to measure beside it"
         raise UsageError(msg)

@@ -16,6 +16,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.transport import UnixHTTPAdapter
 from docker.utils import kwargs_from_env
 
+from bench import proc
 from bench.engines.base import Job
 from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 from bench.lab import images
@@ -25,7 +26,7 @@ from bench.model import Facts
 Client = Any
 """A ``docker.APIClient``, for whose methods there are hardly any types."""
 
-_TIMEOUT_S = 30
+_TIMEOUT_S = int(30 * proc.PATIENCE)
 _POOL = 64
 """Connections that are kept open at most: as many as there may be threads that launch at a time."""
 _SDK_URL = "http+docker://"

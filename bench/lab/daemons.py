@@ -195,11 +195,12 @@ class Daemons:
         process = proc.spawn(whole, stdout=log, stderr=log, env=proc.environment(env))
         self.cgroup.adopt(process.pid)
         self.running[name] = process
-        deadline = now_s() + _START_S
+        limit_s = _START_S * proc.PATIENCE
+        deadline = now_s() + limit_s
         while not ready():
             status = process.poll()
             if status is not None or now_s() > deadline:
-                how = proc.describe_status(status) if status is not None else f"no answer within {_START_S:g} s"
+                how = proc.describe_status(status) if status is not None else f"no answer within {limit_s:g} s"
                 process.stop(_GRACE_S)
                 del self.running[name]
                 msg = f"the lab's {name} did not start ({how}): {self._said(name)}"

@@ -74,3 +74,15 @@ def _cpio(name: str, mode: int, content: bytes = b"", device: tuple[int, int] = 
 
 def _padded(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
+
+
+def of_folder(name: str, folder: Path, first: bytes) -> bytes:
+    """Return an archive with a folder at ``/NAME`` and a first process at ``/init``."""
+    entries = [
+        _cpio("dev", _DIRECTORY),
+        _cpio("dev/console", _CHARACTER, device=(5, 1)),
+        _cpio("init", _FILE, first),
+        *_packed(name, folder),
+        _cpio(_END, 0),
+    ]
+    return b"".join(entries)

@@ -77,7 +77,7 @@ class LabNamespace:
 
     def _wait_until_apart(self) -> None:
         ours = Path("/proc/self/ns/net").stat().st_ino
-        deadline = now_s() + 10
+        deadline = now_s() + 10 * proc.PATIENCE
         while now_s() < deadline:
             if self.holder.poll() is not None:
                 break

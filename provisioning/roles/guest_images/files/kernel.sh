@@ -1,11 +1,11 @@
 #!/bin/sh
-# kernel.sh FOLDER DIGEST "PACKAGE…": unpacks the first of these kernel packages that is available into FOLDER/kernel.
+# kernel.sh FOLDER DIGEST "PACKAGE…" NAME: unpacks the first of these kernel packages that is available into FOLDER/NAME.
 #
 #   vmlinuz  version  modules/lib/modules/VERSION/  packages/*.deb|rpm  stamp (DIGEST, written last)
 #
 # Nothing is installed on the host. A killed run leaves a temporary folder, which the next one removes, and never a half kernel.
 set -eu
-folder=$1 digest=$2 names=$3
+folder=$1 digest=$2 names=$3 name=$4
 
 exec 9>"$folder/.lock"
 flock 9
@@ -21,9 +21,9 @@ die() { echo "$*" >&2; exit 1; }
 unpack_deb() {
   # An old list names a version that the archive no longer has.
   apt-get update -qq >&2
-  for name in $names; do
+  for wanted in $names; do
     # A meta package depends on the image of one version, and that image may depend on a package of its modules.
-    image=$(apt-cache depends --no-recommends --no-suggests "$name" 2>/dev/null \
+    image=$(apt-cache depends --no-recommends --no-suggests "$wanted" 2>/dev/null \
       | sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1)
     [ -n "$image" ] || continue
     modules=$(apt-cache depends --no-recommends --no-suggests "$image" \
@@ -37,8 +37,8 @@ unpack_deb() {
 }
 
 unpack_rpm() {
-  for name in $names; do
-    (cd "$work/packages" && dnf -q download --destdir . "$name" "${name%-core}-modules-core" >&2) || continue
+  for wanted in $names; do
+    (cd "$work/packages" && dnf -q download --destdir . "$wanted" "${wanted%-core}-modules-core" >&2) || continue
     for package in "$work"/packages/*.rpm; do (cd "$work/root" && rpm2cpio "$package" | cpio -idm --quiet); done
     return
   done
@@ -57,12 +57,18 @@ for image in "$work/root/boot/vmlinuz-$version" "$work/modules/lib/modules/$vers
 done
 [ -f "$work/vmlinuz" ] || die "the packages of kernel $version have no vmlinuz"
 chmod 644 "$work/vmlinuz"
+if [ "$name" = inside ]; then # the kernel alone is used, and much of it drives hardware that a machine does not have
+  for useless in sound drivers/gpu drivers/media drivers/net/wireless drivers/net/ethernet drivers/infiniband drivers/iio; do
+    rm -rf "$work/modules/lib/modules/$version/kernel/$useless"
+  done
+  rm -f "$work"/packages/*
+fi
 depmod -b "$work/modules" "$version"
 echo "$version" >"$work/version"
 rm -rf "$work/root"
 echo "$digest" >"$work/stamp"
 sync -f "$work/stamp"
 
-if [ -d "$folder/kernel" ]; then mv "$folder/kernel" "$work/old"; fi
-mv "$work" "$folder/kernel"
-rm -rf "$folder/kernel/old"
+if [ -d "$folder/$name" ]; then mv "$folder/$name" "$work/old"; fi
+mv "$work" "$folder/$name"
+rm -rf "$folder/$name/old"
