@@ -99,7 +99,12 @@ class Builder:
             InvocationFailed: It ended with another status than 0.
         """
         with self._asked("run of what was built"):
-            settings = self._client.create_host_config(network_mode="none")
+            box = self._engine.box()
+            settings = self._client.create_host_config(
+                network_mode="none",
+                ulimits=[{"Name": name, "Soft": value, "Hard": value} for name, value in box.ulimits.items()],
+                **({"cgroup_parent": box.cgroup_parent} if box.cgroup_parent else {}),
+            )
             made = self._client.create_container(image, name=self._place.name, host_config=settings)
             try:
                 self._client.start(made["Id"])

@@ -18,7 +18,7 @@ from typing import Any
 from bench.errors import InvocationFailed
 from bench.lab.bases import Base
 
-PRIMES = 300_000
+PRIMES = 200_000
 """Size of the generated table: to make and compile it takes about a second, the application itself a tenth of that."""
 PROGRAM = "/application"
 LEFTOVER_BYTES = 32 * 2**20
