@@ -1,0 +1,171 @@
+"""The discovery procedure over the fake engine: order, every number, and every answer that must not be taken for one."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench import plan, runner, store
+from bench.engines.base import Instance, Job
+from bench.engines.fake import Fake
+from bench.lab import images, names, network
+from bench.model import Scenario, Status
+from bench.procedures import discovery
+from bench.workloads import dns
+from tests.fakes import FakeLab, context, small
+
+FIRST, SECOND, SERVER = "10.0.0.2", "10.0.0.3", "10.0.0.1"
+
+
+class Network:
+    """What the name service of the fake network answers, and what the kernel says of its instances."""
+
+    def __init__(self) -> None:
+        self.answers = {"-a": FIRST, "-b": SECOND, "nobody.test": dns.NOBODY}
+        self.real = {"-a": {FIRST}, "-b": {SECOND, "192.168.0.9"}}
+        self.early = False
+        self.jobs: list[Job] = []
+        self.started: list[Instance] = []
+
+    def speech(self, *, awaited: bool) -> list[str]:
+        """Return what the first instance says: while it waits, or of its lookups."""
+        found = []
+        words = self.jobs[0].arguments
+        for option, value in itertools.pairwise(words):
+            if option not in ("--resolve", "--await") or (option == "--await") != awaited:
+                continue
+            name, _, count = value.split(":")
+            answer = next(answer for ending, answer in self.answers.items() if name.endswith(ending))
+            end = [f"C {option[2:]} {count}", f"S answer {answer}"]
+            found += [f"S server {SERVER}", f"B {option[2:]} {name}", *([] if awaited and not self.early else end)]
+        return found
+
+    def arrival(self) -> list[str]:
+        """Return what the first instance says when the second one has its name."""
+        return [] if self.early else ["C await 3", f"S answer {self.answers['-b']}"]
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
+    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
+    made = FakeLab(tmp_path / "s")
+    yield made
+    made.journal.close(done=True)
+
+
+@pytest.fixture
+def net(monkeypatch: pytest.MonkeyPatch) -> Network:
+    """A fake engine with a name service."""
+    made = Network()
+    create, start = Fake.create, Fake.start
+
+    def note(self: Fake, job: Job) -> Instance:
+        made.jobs = [made.jobs[0], job] if made.jobs and job.name.endswith("-b") else [job]
+        return create(self, job)
+
+    def speak(self: Fake, instance: Instance) -> None:
+        start(self, instance)
+        second = instance.name.endswith("-b")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.connect(str(made.jobs[0].events))
+            for line in [*made.arrival(), *made.speech(awaited=False)] if second else made.speech(awaited=True):
+                sock.send(f"{line}\n".encode())
+        made.started.append(instance)
+        instance.pids = lambda: {len(made.started)}
+
+    def addresses(_: object, pids: set[int]) -> set[str]:
+        assert pids, "of living instances"
+        taken.append(1)
+        return made.real["-a" if len(taken) % 2 else "-b"]
+
+    taken: list[int] = []
+    monkeypatch.setattr(Fake, "create", note)
+    monkeypatch.setattr(Fake, "start", speak)
+    monkeypatch.setattr(network, "addresses", addresses)
+    monkeypatch.setattr(names, "last_server", lambda _: contextlib.nullcontext("10.90.1.53"))
+    monkeypatch.setattr(discovery, "_NAMED", {"fake": ("bridge",)})
+    return made
+
+
+def scenario(**changes: object) -> Scenario:
+    one = small(["fake"], **{"blocks": 3, "warmup_blocks": 0, "timeout_s": 0.5, **changes})
+    return dataclasses.replace(one, procedure="discovery", params={"lookups": (50,)})
+
+
+def run(folder: Path, one: Scenario, lab: FakeLab) -> tuple[pd.DataFrame, pd.DataFrame]:
+    with context(folder, one, lab) as ready:
+        runner.execute(ready, plan.build([one], 1), lambda *_: None)
+        assert all(not engine.live for engine in ready.engines.values() if isinstance(engine, Fake))
+    found = store.load(folder / "r1")
+    return store.measurements(found), store.outcomes(found)
+
+
+def test_every_number_is_there_with_its_proof(tmp_path: Path, lab: FakeLab, net: Network) -> None:
+    numbers, outcomes = run(tmp_path, scenario(), lab)
+    assert list(outcomes["status"]) == [Status.OK] * 3, list(outcomes["reason"])
+    lookups = numbers[numbers["metric"] == "discovery.lookup_s"]
+    assert sorted(json.loads(text)["name"] for text in lookups["params"]) == sorted(discovery.KINDS * 3)
+    assert sorted(set(numbers["metric"])) == ["discovery.gap_s", "discovery.lookup_s", "discovery.resolvable_s"]
+    assert (numbers["value"] > 0).all()
+    assert all(found["server"] == SERVER for found in outcomes["evidence"])
+    assert all(found["address"] == SECOND and found["last_server"] == "10.90.1.53" for found in outcomes["notes"])
+    assert [job.arguments for job in net.jobs][1] == ("--sleep",)
+
+
+def test_no_kind_of_name_is_always_first(tmp_path: Path, lab: FakeLab, net: Network) -> None:
+    _, outcomes = run(tmp_path, scenario(), lab)
+    assert len(net.started) == 6
+    orders = [found["order"].split(", ") for found in outcomes["notes"]]
+    assert {kinds[0] for kinds in orders} == set(discovery.KINDS)
+    assert all(set(kinds) == set(discovery.KINDS) for kinds in orders)
+    words = net.jobs[0].arguments
+    assert words[0] == "--await", "it asks before there is anything to be found"
+    assert [word.rpartition(":")[2] for word in words[3::2]] == ["50", "50", "50"]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "why"),
+    [
+        ("-a", SECOND, rf"10\.0\.0\.1 answered 10\.0\.0\.3 for .*-a \(own\), where {FIRST} is right"),
+        ("-b", FIRST, r"answered 10\.0\.0\.2 for .*-b \(other\), where 10\.0\.0\.3 or 192\.168\.0\.9 is right"),
+        ("-b", dns.NOBODY, r"was asked 3 times for .*-b, then: nobody"),
+        ("nobody.test", FIRST, r"answered 10\.0\.0\.2 for nobody\.test \(unknown\), where nobody is right"),
+        ("-a", dns.NOBODY, r"answered nobody for .*-a \(own\)"),
+    ],
+)
+def test_a_wrong_answer_fails_the_invocation(  # noqa: PLR0917 - fixtures
+    tmp_path: Path, lab: FakeLab, net: Network, name: str, answer: str, why: str
+) -> None:
+    net.answers[name] = answer
+    numbers, outcomes = run(tmp_path, scenario(blocks=1), lab)
+    assert numbers.empty
+    assert list(outcomes["status"]) == [Status.FAILED]
+    assert pd.Series(outcomes["reason"]).str.contains(why).all(), outcomes["reason"].iloc[0]
+
+
+def test_a_name_that_was_there_before_is_not_a_time(tmp_path: Path, lab: FakeLab, net: Network) -> None:
+    net.early = True
+    numbers, outcomes = run(tmp_path, scenario(blocks=1), lab)
+    assert numbers.empty
+    assert "before the second instance was requested" in outcomes["reason"].iloc[0]
+
+
+def test_without_a_name_service_it_is_not_applicable(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "_NAMED", {"docker": ("user",)})
+    _, outcomes = run(tmp_path, scenario(blocks=1), lab)
+    assert list(outcomes["status"]) == [Status.SKIPPED]
+    assert "has no name service" in outcomes["reason"].iloc[0]
+
+
+def test_each_order_begins_with_another_kind() -> None:
+    assert [discovery.order(block)[0] for block in range(4)] == ["own", "other", "unknown", "own"]
