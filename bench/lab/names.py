@@ -17,6 +17,7 @@ NAME = "names"
 ADDRESS = "10.90.1.53"
 """An address of the lab's own that no network of it has, and no loopback: engines refuse to pass questions on to one."""
 _CONFIG = Path("/etc/resolv.conf")
+_GRACE_S = 5.0
 
 
 @contextlib.contextmanager
@@ -27,7 +28,6 @@ def last_server(lab: Lab) -> Iterator[str]:
         TargetUnavailable: This process may start nothing in the lab.
         LabError: It cannot be started, or the file cannot be covered.
     """
-    _start(lab)
     ours, theirs = lab.paths.run / "resolv.conf", _CONFIG.resolve()
     ours.write_text(f"nameserver {ADDRESS}\n", encoding="utf-8")
     if not theirs.exists() and theirs.is_relative_to(
@@ -36,19 +36,25 @@ def last_server(lab: Lab) -> Iterator[str]:
         theirs.parent.mkdir(parents=True, exist_ok=True)
         theirs.touch()
     namespace = lab.daemons.namespace
-    namespace.run(["mount", "--bind", str(ours), str(theirs)])
-    try:
-        yield ADDRESS
-    finally:
-        namespace.run(["umount", str(theirs)])
+    with _running(lab):
+        namespace.run(["mount", "--bind", str(ours), str(theirs)])
+        try:
+            yield ADDRESS
+        finally:
+            namespace.run(["umount", str(theirs)])
 
 
-def _start(lab: Lab) -> None:
+@contextlib.contextmanager
+def _running(lab: Lab) -> Iterator[None]:
+    """Have the server run for the time of the block: the host is then as before, nothing is left that might disturb others."""
     daemons, log = lab.daemons, lab.paths.run / "log" / f"{NAME}.log"
-    if NAME in daemons.running:
-        return
     daemons.namespace.run(["ip", "address", "replace", f"{ADDRESS}/32", "dev", "lo"])
+    log.unlink(missing_ok=True)
     program = str(images.payload(lab.paths.state).path)
     who = ["--events", "fd:1", "--name", f"tare-{lab.short_id}-{NAME}"]
     argv = [program, *who, "--answer", f"{ADDRESS}#53", "--sleep"]
-    daemons.start(NAME, argv, lambda: "B answer" in log.read_text(encoding="utf-8"))
+    daemons.start(NAME, argv, lambda: log.exists() and "B answer" in log.read_text(encoding="utf-8"))
+    try:
+        yield
+    finally:
+        daemons.running.pop(NAME).stop(_GRACE_S)
