@@ -126,10 +126,14 @@ class Lab:
         return None
 
     def residue(self) -> Mapping[str, int]:
-        """Count what an instance may leave behind: processes, groups, mounts, network namespaces, dying groups."""
+        """Count what an instance may leave behind: processes, groups, mounts, network namespaces, dying groups.
+
+        The daemons themselves are none of it: an invocation may be the first that needs one.
+        """
         processes, groups = self._cgroup.count() if self._cgroup else (0, 0)
+        daemons = len(self._daemons.running) if self._daemons else 0
         return {
-            "processes": processes,
+            "processes": processes - daemons,
             "cgroups": groups,
             "mounts": Path("/proc/thread-self/mountinfo").read_bytes().count(b"\n"),
             "network namespaces": _network_namespaces(),
