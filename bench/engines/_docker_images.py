@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from docker.errors import ImageNotFound
+from docker.errors import NotFound
 
 from bench.engines import _docker_api
 from bench.engines._docker_api import Client
@@ -52,14 +52,14 @@ class Shelf:
 
     def release(self, image: Image) -> None:
         """Remove an image, and the layers that no other has."""
-        with self._asked("image removal"), self._patient(), contextlib.suppress(ImageNotFound):
+        with self._asked("image removal"), self._patient(), contextlib.suppress(NotFound):
             self._client.remove_image(self._held.get(image.name, image.name), force=True)
         self._held.pop(image.name, None)
 
     def clear(self) -> None:
         """Remove all that are held."""
         for name in list(self._held):
-            with self._asked("image removal"), contextlib.suppress(ImageNotFound):
+            with self._asked("image removal"), contextlib.suppress(NotFound):
                 self._client.remove_image(self._held.pop(name), force=True)
 
     def id_of(self, job: Job) -> str | None:

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import proc
+from bench.engines.base import Instance
+from bench.errors import InvocationFailed
+from bench.lab import images
 from bench.lab.usage import Store
 
 BLOCK = 512
@@ -73,6 +76,21 @@ def on_disk(paths: Iterable[Path]) -> int:
         inside = dict(files(path).values()) if path.is_dir() else {}
         total += path.stat().st_blocks * BLOCK + sum(inside.values())
     return total
+
+
+def root_of(instance: Instance) -> Path:
+    """Return the root of a live instance that runs the payload, as the kernel shows it to a process of the host.
+
+    Raises:
+        InvocationFailed: No process of it has the payload in its root.
+    """
+    for pid in sorted(instance.pids()):
+        root = Path(f"/proc/{pid}/root")
+        with contextlib.suppress(OSError):  # it has ended
+            if (root / images.PAYLOAD.lstrip("/")).is_file():
+                return root
+    msg = "no process of the instance has a root with the payload in it"
+    raise InvocationFailed(msg)
 
 
 def compressed(path: Path) -> int:

@@ -92,11 +92,7 @@ def _base_of(place: Place, instance: Instance) -> str:
     Raises:
         InvocationFailed: It is another than the one that was asked for.
     """
-    roots = [Path(f"/proc/{pid}/root") for pid in instance.pids()]
-    inside = next((root for root in roots if (root / images.PAYLOAD.lstrip("/")).is_file()), None)
-    if inside is None:
-        msg = "no process of the instance has a root with the payload in it"
-        raise InvocationFailed(msg)
+    inside = _image_disk.root_of(instance)
     found = next((name for name, mark in _MARKS.items() if (inside / mark).exists()), "scratch")
     if found != place.params["base"]:
         msg = f"asked for base={place.params['base']}, but the live instance has base={found}"
