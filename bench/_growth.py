@@ -11,6 +11,7 @@ from typing import Literal
 
 from bench._fit import line
 from bench.model import Interval
+from bench.units import format_value, significant
 
 Kind = Literal["grows linearly", "grows, not along a line", "does not grow", "too few sizes"]
 
@@ -52,3 +53,31 @@ def growth(points: Sequence[tuple[float, float]]) -> Growth:
     straight = (fit.r2 or 0.0) >= LINEAR and fit.ci is not None and fit.ci.low > 0
     kind: Kind = "does not grow" if flat else "grows linearly" if straight else "grows, not along a line"
     return Growth(kind, fit.slope, fit.ci, fit.r2, times)
+
+
+_VERBS: dict[Kind, str] = {
+    "grows linearly": "grows linearly with the file on",
+    "grows, not along a line": "grows, but not along a line, on",
+    "does not grow": "does not grow on",
+}
+
+_GIB = 2.0**30
+
+
+def statement(rows: Sequence[tuple[str, Growth]]) -> str:
+    """Say of each kind of growth of copy-up which names have it, with the numbers of the first; empty without any."""
+    kinds: dict[Kind, list[tuple[str, Growth]]] = {}
+    for name, found in rows:
+        kinds.setdefault(found.kind, []).append((name, found))
+    said = [f"{verb} {_first(kinds[kind])}" for kind, verb in _VERBS.items() if kind in kinds]
+    return f"Copy-up {'; it '.join(said)}" if said else ""
+
+
+def _first(rows: Sequence[tuple[str, Growth]]) -> str:
+    """Name the first with its numbers, and how many others there are."""
+    name, found = rows[0]
+    numbers = f"{significant(found.times or 0.0)}× from the smallest file to the largest"
+    if found.kind != "does not grow":
+        slope = format_value((found.slope or 0.0) * _GIB, "s")
+        numbers = f"R² {significant(found.r2 or 0.0, 4)}, {slope} a GiB"
+    return f"{name} ({numbers})" + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")

@@ -30,7 +30,6 @@ _TOLD: Mapping[str, Callable[[Sequence[Summary], Mapping[str, Any]], str]] = {
     "limits": limits.headline,
     "compute": compute.headline,
     "discovery": discovery.headline,
-    "storage-types": storage.places,
     "size": images.size,
     "pull": images.pull,
 }
@@ -57,6 +56,8 @@ def headline(
         return network.headline(summaries, scenario_meta, outcomes, points, skipped)
     if procedure == "storage-drivers":
         return storage.drivers(summaries, scenario_meta, skipped)
+    if procedure == "storage-types":
+        return storage.places(summaries, scenario_meta, outcomes)
     if procedure == "image-build":
         return images.build(summaries, scenario_meta, points)
     return _TOLD.get(procedure, startup.headline)(summaries, scenario_meta)

@@ -40,7 +40,10 @@ def headline(
 def _carried(rows: Sequence[Summary], baseline: str) -> str:
     """Tell of one stream out, in multiples of the baseline; the references are not modes."""
     bare = next((row for row in rows if row.target == baseline), None)
-    others = sorted((row for row in rows if row.engine != "host"), key=lambda row: row.median or 0.0, reverse=True)
+    modes = [
+        row for row in rows if row.engine != "host" and "network=none" not in row.target
+    ]  # that is its own loopback
+    others = sorted(modes, key=lambda row: row.median or 0.0, reverse=True)
     ends = others if len(others) < 2 else [others[0], others[-1]]
     names = ("most", "least")
     texts = [f"{row.target} carries {name} ({_rate(row)})" for name, row in zip(names, ends, strict=False)]
@@ -73,9 +76,7 @@ def _dearest(summaries: Sequence[Summary]) -> str:
     return f"1 GB costs the whole host {ends[0]} to {ends[1]}"
 
 
-def _order(
-    outcomes: pd.DataFrame | None, points: pd.DataFrame | None, skipped: Sequence[Skipped]
-) -> str:
+def _order(outcomes: pd.DataFrame | None, points: pd.DataFrame | None, skipped: Sequence[Skipped]) -> str:
     """Give the verdict on the claimed order; that of one stream out where it was measured in several ways."""
     if outcomes is None or points is None or points.empty:
         return ""
@@ -85,4 +86,6 @@ def _order(
     first = min(found, key=lambda one: (one.params.get("streams") != 1, one.params.get("direction") != "out"))
     alike = [one for one in found if one.verdict == first.verdict]
     where = "" if len(found) == 1 else f" in {len(alike)} of {len(found)} ways of measuring"
-    return f"The order {first.statement}: {first.verdict}{where}"
+    verb = {"holds": "holds", "contradicted": "is contradicted"}.get(first.verdict, f"was {first.verdict}")
+    why = [pair.sentence for pair in first.pairs if pair.verdict == first.verdict != "holds"]
+    return f"The order {first.statement} {verb}{where}" + (f": {why[0]}" if why else "")

@@ -3,17 +3,109 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench._headline.words import nothing
-from bench.model import Skipped, Summary
+from bench import _growth
+from bench._headline.words import TIMES, blocks, joined, nothing, told
+from bench.model import ParamValue, Skipped, Status, Summary
+from bench.units import format_value, significant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COPY = "storage.copy_up_s"
+_DIRECT: Mapping[str, ParamValue] = {"pattern": "sequential", "cache": "direct"}
 
 
 def drivers(summaries: Sequence[Summary], scenario_meta: Mapping[str, Any], skipped: Sequence[Skipped] = ()) -> str:
-    """Say."""
-    return nothing("storage metric")
+    """Say where copy-up grows with the file, what a life takes, how fast the disk is, and what cannot run here."""
+    baseline = str(scenario_meta.get("baseline", "host"))
+    sentences = [
+        _growing(summaries),
+        _lives(summaries),
+        _ends(summaries, "storage.write_bytes_per_s", baseline, "Past the page cache drivers write"),
+    ]
+    if not any(sentences):
+        storage = [row for row in summaries if row.metric.startswith("storage.") and row.median is not None]
+        if not storage:
+            return nothing("storage metric")
+        sentences = [_any(storage)]
+    names = [item.target for item in skipped]
+    if names:
+        sentences.append(f"{'Cannot' if len(names) > 1 else 'One cannot'} run here: {joined(names, 6)}")
+    return " ".join(f"{sentence}." for sentence in sentences if sentence)
 
 
-def places(summaries: Sequence[Summary], scenario_meta: Mapping[str, Any]) -> str:
-    """Say."""
-    return nothing("storage metric")
+def places(summaries: Sequence[Summary], scenario_meta: Mapping[str, Any], outcomes: pd.DataFrame | None = None) -> str:
+    """Say how fast each place is, how long a flush takes, and whether all keep what they promise."""
+    baseline = str(scenario_meta.get("baseline", "host"))
+    sentences = [
+        _ends(summaries, "storage.write_bytes_per_s", baseline, "Past the page cache data are written"),
+        _flushes(summaries),
+        _promises(outcomes),
+    ]
+    if not any(sentences):
+        return nothing("storage metric")
+    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+
+
+def _growing(summaries: Sequence[Summary]) -> str:
+    rows = [row for row in told(summaries, _COPY, {"write": "first"}) if row.engine != "host"]
+    found: list[tuple[str, _growth.Growth]] = []
+    for target in dict.fromkeys(row.target for row in rows):
+        mine = [row for row in rows if row.target == target]
+        points = sorted((float(row.params["file_bytes"]), row.median or 0.0) for row in mine)
+        found.append((target, _growth.growth(points)))
+    said = _growth.statement(found)
+    return said + blocks(rows) if said else ""
+
+
+def _lives(summaries: Sequence[Summary]) -> str:
+    """Tell what creating an instance takes, of the deepest image."""
+    rows = told(summaries, "storage.create_s")
+    deepest = max((float(row.params.get("layers", 0)) for row in rows), default=0.0)
+    rows = sorted((row for row in rows if row.params.get("layers", 0) == deepest), key=lambda row: row.median or 0.0)
+    if not rows:
+        return ""
+    ends = rows if len(rows) < 2 else [rows[0], rows[-1]]
+    texts = [f"{format_value(row.median, row.unit)} ({row.target})" for row in ends]
+    layers = "1 layer" if deepest == 1 else f"{deepest:.0f} layers"
+    return f"To create an instance of an image of {layers} takes {' to '.join(texts)}"
+
+
+def _ends(summaries: Sequence[Summary], metric: str, baseline: str, verb: str) -> str:
+    """Tell of the slowest and the fastest in multiples of the baseline."""
+    rows = [row for row in told(summaries, metric, _DIRECT) if row.ratio is not None and row.target != baseline]
+    if not rows:
+        return ""
+    rows.sort(key=lambda row: row.ratio or 0.0)
+    ends = rows if len(rows) < 2 else [rows[0], rows[-1]]
+    texts = [f"{significant(row.ratio or 0.0)}{TIMES} ({row.target})" for row in ends]
+    return f"{verb} at {' to '.join(texts)} the speed of {baseline}{blocks(rows)}"
+
+
+def _flushes(summaries: Sequence[Summary]) -> str:
+    rows = sorted(told(summaries, "storage.fsync_s"), key=lambda row: row.median or 0.0)
+    if not rows:
+        return ""
+    ends = rows if len(rows) < 2 else [rows[0], rows[-1]]
+    return f"An fsync takes {' to '.join(f'{format_value(row.median, row.unit)} ({row.target})' for row in ends)}"
+
+
+def _promises(outcomes: pd.DataFrame | None) -> str:
+    if outcomes is None or outcomes.empty:
+        return ""
+    told_of = [bool((notes or {}).get("kept")) for notes in outcomes["notes"]]
+    kept = set(outcomes.loc[told_of, "target"])
+    broken = set(outcomes.loc[outcomes["status"] == Status.FAILED, "target"])
+    if not kept and not broken:
+        return ""
+    if broken:
+        return f"Not every invocation did with the data what its place promises, or failed otherwise: {joined(sorted(broken), 6)}"
+    return f"All {len(kept)} places did with the data what they promise" if len(kept) > 1 else ""
+
+
+def _any(rows: Sequence[Summary]) -> str:
+    """Tell the first number of a run that has none of the usual ones."""
+    row = rows[0]
+    return f"{row.target} has a {row.metric} of {format_value(row.median, row.unit)}{blocks([row])}"

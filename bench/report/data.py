@@ -191,7 +191,9 @@ def collect(run: store.Run) -> RunData:
     points, skipped = _good(measurements, outcomes), tuple(store.skipped(run))
     return RunData(
         run=run,
-        scenarios=tuple(_scenario(name, meta, summaries, points, outcomes, skipped) for name, meta in scenarios.items()),
+        scenarios=tuple(
+            _scenario(name, meta, summaries, points, outcomes, skipped=skipped) for name, meta in scenarios.items()
+        ),
         summaries=summaries,
         blocks=stats.block_values(measurements),
         outcomes=outcomes,
@@ -241,6 +243,7 @@ def _scenario(
     summaries: Sequence[Summary],
     points: pd.DataFrame,
     outcomes: pd.DataFrame,
+    *,
     skipped: Sequence[Skipped],
 ) -> ScenarioData:
     own = tuple(item for item in summaries if item.scenario == name)

@@ -18,6 +18,7 @@ from bench.report.table import Grid
 _BEFORE_TABLE = (
     *("ladder", "ratio", "spread"),
     *("weight", "latency", "available", "waterfall", "kinds", "achieved", "relative"),
+    *("throughput", "heat", "copy-up", "lookup", "bytes", "pairs", "share"),
 )
 
 

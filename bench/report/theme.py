@@ -36,6 +36,12 @@ PARTS = {
 }
 """What memory is used by → colour; chosen as the families were, among themselves."""
 
+HEAT = {
+    "dearer": "#b4401f",
+    "cheaper": "#1f6fb4",
+}
+"""Side of 1 on which a cell of a heat map lies → colour; drawn so thin that text on it can be read."""
+
 _DARK = {
     "ink": "#e8ebef",
     "muted": "#a3adb8",
@@ -56,8 +62,10 @@ _DARK = {
     "daemon": "#c39928",
     "kernel": "#923bde",
     "harness": "#93979d",
+    "dearer": "#e2693f",
+    "cheaper": "#4a9fe8",
 }
-_LIGHT = {"ink": INK, "muted": MUTED, "grid": GRID, "surface": SURFACE, **FAMILIES, **PARTS}
+_LIGHT = {"ink": INK, "muted": MUTED, "grid": GRID, "surface": SURFACE, **FAMILIES, **PARTS, **HEAT}
 
 VARIABLES = {colour: f"--{role}" for role, colour in _LIGHT.items()}
 """Colour that a figure is drawn in → CSS variable that it becomes."""

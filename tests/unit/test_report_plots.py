@@ -102,7 +102,7 @@ def test_drawing_knows_only_theme_colours_and_prefixed_ids(tmp_path: Path) -> No
 
 
 def test_theme_colours_are_distinct_because_they_are_keys() -> None:
-    assert len(theme.VARIABLES) == 4 + len(theme.FAMILIES) + len(theme.PARTS)
+    assert len(theme.VARIABLES) == 4 + len(theme.FAMILIES) + len(theme.PARTS) + len(theme.HEAT)
     assert theme.family("runsc") == theme.family("runc") == "oci"
     assert theme.family("something new") == "other"
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench._headline.images import PAIRS
 from bench.report import lookup
 from bench.report.data import NULL, Label, Row, ScenarioData, Variant
 from bench.report.pages import cells, paired
@@ -14,15 +15,6 @@ from bench.report.table import NONE, Cell, Column, Grid
 from bench.report.table import notes as every_note
 
 BUILD = "image.build_s"
-PAIRS = (
-    ("good-order", "bad-order", "sources copied last"),
-    ("multi-stage", "single-stage", "compiler left behind"),
-    ("one-run", "many-run", "one RUN instead of many"),
-    ("clean-same", "clean-later", "removed in the same layer"),
-    ("ignore", "no-ignore", "with .dockerignore"),
-)
-"""The habit, the mistake, and what the habit is."""
-
 _CACHES = {"cold": "cold build", "source-change": "after a change", "unchanged": "nothing changed"}
 _SIZES = (
     Quantity("image.bytes", {}, "on disk"),
@@ -79,6 +71,20 @@ def pairs(data: ScenarioData) -> list[Pair]:
     ]
 
 
+def recipes(data: ScenarioData) -> list[Variant]:
+    """Return every recipe of every target, the two halves of a pair one after the other."""
+    order = [name for good, bad, _ in PAIRS for name in (good, bad)]
+    targets = list(dict.fromkeys(row.target for row in data.invoked))
+    rows = [row for row in data.invoked if row.target != NULL]
+    return sorted(
+        rows,
+        key=lambda row: (
+            targets.index(row.target),
+            order.index(recipe_of(row)) if recipe_of(row) in order else len(order),
+        ),
+    )
+
+
 def recipe_of(row: Variant) -> str:
     """Return how an image is built."""
     return str(json.loads(row.params).get("recipe", ""))
@@ -90,8 +96,8 @@ def times(data: ScenarioData, pair: Pair, what: Quantity) -> Times | None:
 
 
 def label(pair: Pair) -> Label:
-    """Return a pair as a row: the two recipes, and under them the target."""
-    return Label(f"{recipe_of(pair.bad)} ÷ {recipe_of(pair.good)}", pair.target)
+    """Return a pair as a row: the mistake, and under it the habit and the target."""
+    return Label(recipe_of(pair.bad), f"÷ {recipe_of(pair.good)}, {pair.target}")
 
 
 def _pairs(data: ScenarioData, chosen: Sequence[Quantity]) -> Grid:
@@ -114,12 +120,10 @@ def _pairs(data: ScenarioData, chosen: Sequence[Quantity]) -> Grid:
 
 def _recipes(data: ScenarioData, title: str, chosen: Sequence[Quantity]) -> Grid:
     rows: list[tuple[Row, list[Cell]]] = []
-    for row in data.invoked if chosen else ():
-        if row.target == NULL:
-            continue
+    for row in recipes(data) if chosen else ():
         found = [what.of(data, row) for what in chosen]
         main = next((one for one in found if one), None)
-        made = [cells.value(one) for one in found]
+        made = [cells.tight(one) for one in found]
         rows.append((Label(recipe_of(row) or NONE, row.target), [*made, *cells.counted(data, row, main)]))
     heads = [*(Column(what.title, cells.CI) for what in chosen), *cells.COUNTS]
     return cells.grid(title, heads, rows, first="Recipe")

@@ -22,6 +22,11 @@ def value(found: Summary | None, *, interval: bool = True) -> Cell:
     return Cell(written(found.median, found.unit), minus(detail))
 
 
+def tight(found: Summary | None) -> Cell:
+    """Write a median with its interval, unless it was the same number every time: bytes and layers mostly are."""
+    return value(found, interval=not (found and found.ci and found.ci.low == found.ci.high))
+
+
 def plain(found: Summary | None) -> Cell:
     """Write a median alone."""
     return value(found, interval=False)

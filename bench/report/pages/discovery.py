@@ -11,10 +11,8 @@ from bench.report.table import notes as every_note
 
 LOOKUP = "discovery.lookup_s"
 _NAMES = {"own": "own name", "other": "another’s name", "unknown": "nobody’s name"}
-_LATER = (
-    Quantity("discovery.resolvable_s", {}, "name resolves"),
-    Quantity("discovery.gap_s", {}, "between two tries"),
-)
+RESOLVABLE = Quantity("discovery.resolvable_s", {}, "name resolves")
+_LATER = (RESOLVABLE, Quantity("discovery.gap_s", {}, "between two tries"))
 
 _LATE = (
     "From the request of the second instance until the first one can resolve its name. It is tried again and again: the number "

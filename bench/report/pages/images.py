@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bench.model import Status, Summary
 from bench.report.data import NULL, Row, ScenarioData, Variant
@@ -25,8 +26,8 @@ def tables(data: ScenarioData, width: int | None = None) -> list[Grid]:
     rows: list[tuple[Row, list[Cell]]] = []
     for row in forms(data):
         disk, smaller, shared, layers, each = (what.of(data, row) for what in (DISK, SMALLER, SHARED, LAYERS, EACH))
-        made = [cells.value(disk), _times(data, disk), cells.value(smaller), cells.value(shared)]
-        rows.append((row, [*made, cells.plain(layers), cells.value(each), *cells.counted(data, row, disk)]))
+        made = [cells.tight(disk), _times(data, disk), cells.tight(smaller), cells.tight(shared)]
+        rows.append((row, [*made, cells.plain(layers), cells.tight(each), *cells.counted(data, row, disk)]))
     heads = [
         Column(DISK.title, cells.CI),
         Column("× the smallest"),
@@ -47,8 +48,22 @@ def notes(data: ScenarioData) -> list[str]:
 
 def forms(data: ScenarioData) -> list[Variant]:
     """Return what was weighed: rows that were skipped because a base means nothing there are left out."""
-    rows = [row for row in data.invoked if row.target != NULL]
-    return [row for row in rows if _tried(data, row)]
+    given = [str(base) for base in data.meta.get("params", {}).get("base", ())]
+    targets = list(dict.fromkeys(row.target for row in data.invoked))
+    rows = [row for row in data.invoked if row.target != NULL and _tried(data, row)]
+
+    def rank(row: Variant) -> tuple[int, int]:
+        base = base_of(row)
+        return targets.index(row.target), given.index(base) if base in given else len(given)
+
+    once = {row.target for row in rows if [one.target for one in rows].count(row.target) == 1}
+    return [_bare(row) if row.target in once and len(given) > 1 else row for row in sorted(rows, key=rank)]
+
+
+def _bare(row: Variant) -> Variant:
+    """Return a row without its base: it was weighed once, because none means anything there."""
+    shown = json.loads(row.params if row.shown is None else row.shown)
+    return replace(row, shown=json.dumps({name: value for name, value in shown.items() if name != "base"}))
 
 
 def base_of(row: Variant) -> str:

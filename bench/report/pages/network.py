@@ -12,7 +12,7 @@ from bench.report.pages import cells, paired
 from bench.report.pages.paired import Quantity
 from bench.report.table import NONE, Cell, Column, Grid, ratio_cell
 from bench.report.table import notes as every_note
-from bench.units import METRICS
+from bench.units import METRICS, significant
 
 THROUGHPUT, CPU = "network.throughput_bytes_per_s", "network.cpu_s_per_gb"
 MEDIAN, TAIL, CONNECTS = (
@@ -38,7 +38,7 @@ def tables(data: ScenarioData, width: int | None = None) -> list[Grid]:
     brief = width is not None
     made = [
         *(_throughput(data, streams) for streams in lookup.kinds(data, THROUGHPUT, "streams")),
-        _order(data),
+        _order(data, brief=brief),
         _relative(data, "Answers and connections", [MEDIAN, CONNECTS, TAIL]),
         _costs(data, CPU, "CPU time of the whole host for 1 GB"),
         _costs(data, "network.retransmits", "Retransmitted segments"),
@@ -78,6 +78,11 @@ def plain_mode(data: ScenarioData, row: Variant) -> Variant | None:
             if other.engine == row.engine and mode in other.target and READY.of(data, other):
                 return other if other != row else None
     return None
+
+
+def reaches(row: Variant) -> bool:
+    """Say whether a mode reaches anything but itself."""
+    return "network=none" not in row.target.partition(":")[2].split(",")
 
 
 def _streams(count: ParamValue) -> str:
@@ -134,7 +139,7 @@ def _percent(data: ScenarioData, row: Variant) -> Cell:
     cell = cells.percent(found)
     if found is None or found.ci is None:
         return cell
-    return Cell(cell.text, f"{100 * found.ci.low:.2g}–{100 * found.ci.high:.2g} %")
+    return Cell(cell.text, f"{significant(100 * found.ci.low, 2)}–{significant(100 * found.ci.high, 2)} %")
 
 
 def _start(data: ScenarioData) -> Grid:
@@ -157,8 +162,8 @@ def _start(data: ScenarioData) -> Grid:
     return cells.grid("What the mode costs at start", heads, rows, note=note)
 
 
-def _order(data: ScenarioData) -> Grid:
-    """Give each claimed order's verdict with the pairs that it stands on."""
+def _order(data: ScenarioData, *, brief: bool) -> Grid:
+    """Give each claimed order's verdict with the pairs that it stands on; in a terminal only pairs that do not hold."""
     heads = [
         Column("verdict", numeric=False),
         Column("how many times as good", cells.CI),
@@ -171,7 +176,7 @@ def _order(data: ScenarioData) -> Grid:
         whole = Cell(found.verdict)
         rows.append((Label(found.statement, under), [whole, Cell(NONE), Cell(NONE), Cell("")]))
         for pair in found.pairs:
-            if pair.neighbours or pair.verdict == "contradicted":
+            if (pair.neighbours and not (brief and pair.verdict == "holds")) or pair.verdict == "contradicted":
                 known = paired.Times(pair.ratio, pair.ci, pair.n) if pair.ratio is not None else None
                 why = pair.sentence if pair.verdict in ("not measured", "not decided") else ""
                 made = [Cell(pair.verdict), paired.cell(known), Cell(str(pair.n)), Cell(why)]

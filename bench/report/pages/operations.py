@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bench.model import ParamValue, Status
 from bench.report import lookup
-from bench.report.data import NULL, ScenarioData, Variant
+from bench.report.data import NULL, Label, ScenarioData, Variant
 from bench.report.pages import paired
 from bench.report.pages.paired import Quantity, Times
 from bench.units import format_value
@@ -65,6 +65,19 @@ def named(row: Variant) -> Variant:
     return replace(row, shown=json.dumps(rest, sort_keys=True))
 
 
+def short(data: ScenarioData, target: str) -> Label:
+    """Return a target as a label for narrow places: without the options that all targets of its engine share."""
+    every = [*(row.target for row in data.invoked if row.target != NULL), *(item.target for item in data.skipped)]
+    name, _, options = target.partition(":")
+    mine = {one for one in every if one.partition(":")[0] == name}
+    shared = set.intersection(*(_options(one) for one in mine)) if len(mine) > 1 else set()
+    return Label(name, ", ".join(one for one in options.split(",") if one and one not in shared))
+
+
+def _options(target: str) -> set[str]:
+    return set(target.partition(":")[2].split(","))
+
+
 def columns(data: ScenarioData) -> dict[str, list[Operation]]:
     """Return title → columns of the tables that have one row a driver."""
     found = {
@@ -76,8 +89,8 @@ def columns(data: ScenarioData) -> dict[str, list[Operation]]:
     }
     done = actions(data, _ACTIONS)
     found[_STORM] = [Operation("metadata", Quantity(FILES, {"action": action}, action)) for action in done]
-    found[_STREAM] = [Operation("io", what) for what in [*disk(data, READ, "read"), *disk(data, WRITTEN, "write")]]
-    found[_SINGLE] = [Operation("io", what) for what in disk(data, IOPS, "")]
+    for title, chosen in (by_cache(_STREAM, streams(data)) | by_cache(_SINGLE, disk(data, IOPS, ""))).items():
+        found[title] = [Operation("io", what) for what in chosen]
     found["Page cache of one file with several readers"] = _caches(data)
     found["Unpack an image"] = _unpacks(data)
     for title, metric in (("fsync after the first write", FSYNC), ("Disk used by the changed file", USED)):
@@ -90,7 +103,7 @@ def heat(data: ScenarioData) -> list[Operation]:
     found = columns(data)
     rows = [*_lives(data), *_copies(data)]
     rows += [one.called(f"files: {one.what.title}") for one in found[_STORM]]
-    rows += [*found[_STREAM], *found[_SINGLE]]
+    rows += [Operation("io", what) for what in [*streams(data), *disk(data, IOPS, "")]]
     rows += [one.called(f"page cache, {one.what.title}") for one in _caches(data)]
     rows += [one.called(f"image: {one.what.title}") for one in _unpacks(data)]
     every = drivers(data).values()
@@ -137,9 +150,24 @@ def disk(data: ScenarioData, metric: str, verb: str) -> list[Quantity]:
     for item in data.summaries:
         if item.metric == metric and item.median is not None and "pattern" in item.params:
             named = {name: item.params[name] for name in ("pattern", "cache", "op") if name in item.params}
-            words = [str(named["pattern"]), str(named.get("op", verb)), str(named.get("cache", ""))]
-            found[json.dumps(named, sort_keys=True)] = Quantity(metric, named, " ".join(words).strip())
+            words = f"{named['pattern']} {named.get('op', verb)}" + (f", {named['cache']}" if "cache" in named else "")
+            found[json.dumps(named, sort_keys=True)] = Quantity(metric, named, words)
     return sorted(found.values(), key=lambda what: _rank(what.more))
+
+
+def streams(data: ScenarioData) -> list[Quantity]:
+    """Return the fio jobs whose bytes count, both directions beside each other."""
+    both = [*disk(data, READ, "read"), *disk(data, WRITTEN, "write")]
+    return sorted(both, key=lambda what: (*_rank(what.more), what.metric != READ))
+
+
+def by_cache(title: str, chosen: Sequence[Quantity]) -> dict[str, list[Quantity]]:
+    """Divide fio jobs into those past the page cache and those through it: title → jobs, named without it."""
+    found: dict[str, list[Quantity]] = {}
+    for what in chosen:
+        words, _, cache = what.title.partition(", ")
+        found.setdefault(f"{title}, {cache}" if cache else title, []).append(replace(what, title=words))
+    return found
 
 
 def sizes(data: ScenarioData, metric: str) -> list[ParamValue]:

@@ -27,7 +27,7 @@ BROKEN, UNKNOWN = "broken", "not checked"
 def tables(data: ScenarioData, width: int | None = None) -> list[Grid]:
     """Return speed, fsync and small files with their ratios to the baseline, and what was promised."""
     most = None if width is None else 2  # a terminal has room for two pairs of columns and more rows
-    parts = [(title, part) for title, chosen in measures(data).items() for part in _parts(chosen, most)]
+    parts = [part for title, chosen in measures(data).items() for part in _parts(title, chosen, most)]
     return cells.some([*(_grid(data, title, part) for title, part in parts), _promises(data)])
 
 
@@ -39,17 +39,11 @@ def notes(data: ScenarioData) -> list[str]:
 def measures(data: ScenarioData) -> dict[str, list[Quantity]]:
     """Return title → what was measured, of what has values."""
     rows = places(data)
-    found = {
-        "Throughput": [
-            *operations.disk(data, operations.READ, "read"),
-            *operations.disk(data, operations.WRITTEN, "write"),
-        ],
-        "Operations a second": operations.disk(data, operations.IOPS, ""),
-        "Flushing to disk": [what for what in FSYNC if any(what.of(data, row) for row in rows)],
-        "Small files a second": [
-            Quantity(operations.FILES, {"action": action}, action) for action in operations.actions(data)
-        ],
-    }
+    found = operations.by_cache("Throughput", operations.streams(data))
+    found |= operations.by_cache("Operations a second", operations.disk(data, operations.IOPS, ""))
+    found["Flushing to disk"] = [what for what in FSYNC if any(what.of(data, row) for row in rows)]
+    done = operations.actions(data)
+    found["Small files a second"] = [Quantity(operations.FILES, {"action": action}, action) for action in done]
     return {title: chosen for title, chosen in found.items() if chosen}
 
 
@@ -77,8 +71,12 @@ def promise(data: ScenarioData, row: Variant) -> tuple[str, str]:
     return word, "" if how == NONE else how
 
 
-def _parts(chosen: Sequence[Quantity], most: int | None) -> list[Sequence[Quantity]]:
-    return [chosen[place : place + most] for place in range(0, len(chosen), most)] if most else [chosen]
+def _parts(title: str, chosen: Sequence[Quantity], most: int | None) -> list[tuple[str, Sequence[Quantity]]]:
+    """Cut a table into parts of a few quantities each, named by what they have."""
+    if most is None or len(chosen) <= most:
+        return [(title, chosen)]
+    parts = [chosen[place : place + most] for place in range(0, len(chosen), most)]
+    return [(f"{title}: {', '.join(what.title for what in part)}", part) for part in parts]
 
 
 def _grid(data: ScenarioData, title: str, chosen: Sequence[Quantity]) -> Grid:

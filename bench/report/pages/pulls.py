@@ -9,6 +9,7 @@ from bench.report.pages import cells
 from bench.report.pages.paired import Quantity
 from bench.report.table import Cell, Column, Grid
 from bench.report.table import notes as every_note
+from bench.units import significant
 
 SHARE = Quantity("pull.share_ratio", {}, "share of the pull")
 PULL = Quantity("pull.pull_s", {}, "pull and unpack")
@@ -22,7 +23,7 @@ def tables(data: ScenarioData, width: int | None = None) -> list[Grid]:
     rows: list[tuple[Row, list[Cell]]] = []
     for row in shown(data):
         ready = READY.of(data, row)
-        made = [share(data, row), cells.value(PULL.of(data, row)), cells.value(ready), cells.value(BYTES.of(data, row))]
+        made = [share(data, row), cells.tight(PULL.of(data, row)), cells.tight(ready), cells.tight(BYTES.of(data, row))]
         rows.append((row, [*made, *cells.counted(data, row, ready)]))
     heads = [Column(what.title, cells.CI) for what in (SHARE, PULL, READY, BYTES)]
     note = "Into an empty store, from a registry on this host: a network would add to it."
@@ -51,4 +52,4 @@ def share(data: ScenarioData, row: Variant) -> Cell:
     cell = cells.percent(found, 3)
     if found is None or found.ci is None:
         return cell
-    return Cell(cell.text, f"{100 * found.ci.low:.3g}–{100 * found.ci.high:.3g} %")
+    return Cell(cell.text, f"{significant(100 * found.ci.low)}–{significant(100 * found.ci.high)} %")

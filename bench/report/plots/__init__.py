@@ -7,7 +7,26 @@ from collections.abc import Callable, Mapping
 
 from bench.report import svg
 from bench.report.data import ScenarioData
-from bench.report.plots import compute, cpu, density, ladder, limits, memory, namespaces, ratio, series, spread, stack
+from bench.report.plots import (
+    builds,
+    compute,
+    cpu,
+    density,
+    discovery,
+    drivers,
+    images,
+    ladder,
+    limits,
+    memory,
+    namespaces,
+    network,
+    places,
+    pulls,
+    ratio,
+    series,
+    spread,
+    stack,
+)
 
 _DRAWN: Mapping[str, Callable[[ScenarioData, str], list[svg.Plot | None]]] = {
     "memory": memory.figures,
@@ -16,6 +35,13 @@ _DRAWN: Mapping[str, Callable[[ScenarioData, str], list[svg.Plot | None]]] = {
     "namespaces": namespaces.figures,
     "limits": limits.figures,
     "compute": compute.figures,
+    "network-modes": network.figures,
+    "discovery": discovery.figures,
+    "storage-drivers": drivers.figures,
+    "storage-types": places.figures,
+    "size": images.figures,
+    "image-build": builds.figures,
+    "pull": pulls.figures,
 }
 """Procedures with figures of their own; the others have the usual ones."""
 
