@@ -17,7 +17,7 @@ import pandas as pd
 
 from bench import _checks, units
 from bench._checks import Check, named, percent
-from bench._exact import hodges_lehmann, needed_for, signed_rank_ci, wilson
+from bench._exact import Floats, hodges_lehmann, needed_for, signed_rank_ci, wilson
 from bench._floor import floor_of
 from bench._series import NULL, SENTINEL, Key, Series, attempted, block_values, log_ratios, series_of, usable
 from bench.model import Status
@@ -120,14 +120,15 @@ def _over_floor(
 
 def _faster(name: str, scenario: str, pairs: list[tuple[Series, Series]], limit: float, why: str) -> Iterator[Check]:
     """Ask whether any series is certain to be faster than ``limit`` times its floor."""
-    asked = [(excess, item, floor) for item, floor in pairs if (excess := _speed(item, floor))]
+    asked = [(item, floor, logs) for item, floor in pairs if (logs := _speeds(item, floor)) is not None]
     who, title = ("guest", "Guest") if name == "guest" else ("container", "Container")
     of = f"{title} against host"
     if not asked:
         if pairs:
             yield Check(name, True, f"{of}: not decided, {needed_for(LEVEL)} common blocks are needed.", scenario)
         return
-    fast = [excess for excess, item, floor in asked if excess.low > limit and _counts(item, floor)]
+    sure = [_excess(item, logs, limit) for item, floor, logs in asked if _counts(item, floor)]
+    fast = [excess for excess in sure if excess]
     than = "the host" if limit == 1 else f"{units.significant(limit)} × the host"
     if fast:
         sentence = f"{_of(len(fast), len(asked))} faster than {than}: {_listed(fast)}; {why}"
@@ -136,14 +137,24 @@ def _faster(name: str, scenario: str, pairs: list[tuple[Series, Series]], limit:
     yield Check(name, not fast, f"{of}: {sentence}.", scenario)
 
 
-def _speed(item: Series, floor: Series) -> _Excess | None:
-    """Return how many times as fast as its floor a series is, ``None`` when that cannot be said."""
+def _speeds(item: Series, floor: Series) -> Floats | None:
+    """Return log(how many times as fast as its floor) of each common block, ``None`` when there are too few."""
     logs = log_ratios(item, floor)
-    ci = signed_rank_ci(logs, LEVEL) if logs is not None else None
-    if logs is None or ci is None:
+    if logs is None or len(logs) < needed_for(LEVEL):
         return None
-    sign = 1 if units.metric(item.metric).better == "higher" else -1
-    low, times, high = sorted(math.exp(sign * log) for log in (ci.low, hodges_lehmann(logs), ci.high))
+    return logs if units.metric(item.metric).better == "higher" else -logs
+
+
+def _excess(item: Series, logs: Floats, limit: float) -> _Excess | None:
+    """Return by how much a series is above the limit, ``None`` when that is not certain."""
+    above = logs - math.log(limit)
+    ranks = np.argsort(np.argsort(np.abs(above))) + 1
+    if 4 * int(ranks[above > 0].sum()) <= len(above) * (len(above) + 1):
+        return None  # the estimate itself is not above it (Wilcoxon's W+): no need for all pairs of a long run
+    ci = signed_rank_ci(logs, LEVEL)
+    if ci is None or ci.low <= math.log(limit):
+        return None
+    low, times, high = (math.exp(log) for log in (ci.low, hodges_lehmann(logs), ci.high))
     return _Excess(_label(item), times, low, high, len(logs))
 
 
@@ -210,11 +221,11 @@ def _rate(count: int, attempts: int) -> str:
 def _scaling(scenario: str, series: Mapping[Key, Series]) -> Iterator[Check]:
     """Compare the rate of N at once with N times the rate of one."""
     pairs = [(item, *one) for item in series.values() if (one := _single(item, series))]
-    asked = [excess for item, one, count in pairs if (excess := _more(item, one, count))]
+    asked = [(item, logs) for item, one, count in pairs if (logs := _shares(item, one, count)) is not None]
     if not asked:
         return
     limit = units.significant(SCALING_LIMIT, 2)
-    much = [excess for excess in asked if excess.low > SCALING_LIMIT]
+    much = [excess for item, logs in asked if (excess := _excess(item, logs, SCALING_LIMIT))]
     if much:
         sentence = f"{_of(len(much), len(asked))} more than {limit} × N times one: {_listed(much)}; {_WHY_SCALING}"
     else:
@@ -238,13 +249,10 @@ def _single(item: Series, series: Mapping[Key, Series]) -> tuple[Series, float] 
     return None
 
 
-def _more(item: Series, one: Series, count: float) -> _Excess | None:
+def _shares(item: Series, one: Series, count: float) -> Floats | None:
+    """Return log(rate of ``count`` at once / ``count`` times the rate of one), ``None`` when there are too few blocks."""
     logs = log_ratios(item, one)
-    ci = signed_rank_ci(logs, LEVEL) if logs is not None else None
-    if logs is None or ci is None:
-        return None
-    low, times, high = (math.exp(log) / count for log in (ci.low, hodges_lehmann(logs), ci.high))
-    return _Excess(_label(item), times, low, high, len(logs))
+    return None if logs is None or len(logs) < needed_for(LEVEL) else logs - math.log(count)
 
 
 def _label(item: Series) -> str:
