@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,8 +20,6 @@ from bench.model import Target
 
 _LOAD_S = 300.0
 """A driver that copies whole layers takes a minute for a gigabyte."""
-_BY_FILE_SYSTEM = ("btrfs", "zfs")
-"""File systems whose files share blocks: adding up their sizes would count what is shared many times."""
 _REMEDIES = {
     "zfs": "install zfs (in Debian: zfs-dkms and zfsutils-linux) and have TARE_STATE on a zfs file system",
     "aufs": "measure overlay2: aufs is in no current kernel, and Docker removed it in 24.0",
@@ -84,14 +82,14 @@ class Shelf:
             self._client.timeout = before
 
 
-def store(client: Client) -> Store:
-    """Return where the daemon's storage driver keeps things, as the daemon says."""
+def store(client: Client, own: Sequence[Path]) -> Store:
+    """Return where the daemon's storage driver keeps things, as the daemon says; ``own`` are the mounts of the lab."""
     info = client.info()
     folder = Path(info["DockerRootDir"]) / info["Driver"]
     pool = dict(row for row in info.get("DriverStatus") or [] if len(row) == 2).get("Pool Name", "")
     if pool:
         return Store(folder, "pool", pool)
-    return Store(folder, "file system" if usage.file_system(folder)[0] in _BY_FILE_SYSTEM else "folder")
+    return usage.store_of(folder, own)
 
 
 def remedy(target: Target) -> str:

@@ -150,8 +150,7 @@ class Containerd:
         if self._snapshotter == "devmapper":
             pool = self._lab.daemons.disks.pool(self._snapshotter)
             return Store(self._socket.parent, "pool", pool, self._collect)
-        shares = usage.file_system(root)[0] in ("btrfs", "zfs")  # whose files share blocks
-        return Store(root, "file system" if shares else "folder", settle=self._collect)
+        return usage.store_of(root, self._lab.daemons.disks.mounts, self._collect)
 
     def _collect(self) -> None:
         self._api.collect(f"tare-{self._lab.short_id}-collect", _CLEANUP_S)

@@ -134,7 +134,7 @@ class Docker:
     def store(self) -> Store:
         """Return where the storage driver keeps layers and what containers write."""
         with self._asked("info"):
-            return _docker_images.store(self._client)
+            return _docker_images.store(self._client, () if self._system else self._lab.daemons.disks.mounts)
 
     def create(self, job: Job) -> Instance:
         """Create the container."""

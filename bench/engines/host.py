@@ -70,7 +70,7 @@ class Host:
     def store(self) -> Store:
         """Return the folder where files of the host's processes go."""
         self._folder.mkdir(exist_ok=True)
-        return Store(self._folder, "folder" if self._disk == "direct" else "file system")
+        return usage.store_of(self._folder, [self._folder] if self._disk != "direct" else [])
 
     def stop(self, instance: Instance) -> None:
         """End it with SIGTERM, SIGKILL after the grace."""

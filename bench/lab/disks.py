@@ -35,6 +35,7 @@ _REMEDY = {
     "btrfs": "install btrfs-progs",
     "dmsetup": "install dmsetup",
     "losetup": "install util-linux",
+    "mount": "install util-linux",
 }
 """Program → what to do when it is missing."""
 WITHOUT_UDEV = {"DM_DISABLE_UDEV": "1"}

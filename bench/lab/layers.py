@@ -71,6 +71,7 @@ def image(state: Path, name: str, layers: Sequence[Sequence[File]]) -> Image:
 
 def write(folder: Path, files: Sequence[File]) -> None:
     """Write the same files below a folder of the host, as they are below an instance's root."""
+    folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         path = folder / FOLDER / file.name
         path.parent.mkdir(parents=True, exist_ok=True)

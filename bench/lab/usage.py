@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bench.clock import now_s
 from bench.errors import LabError
 from bench.lab.disks import POOL_BLOCK, SECTOR, run
 
+_FREED_S = 30.0
+_BY_FILE_SYSTEM = ("btrfs", "zfs")
+"""File systems whose files share blocks: adding up their sizes would count what is shared many times."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -26,12 +30,14 @@ class Store:
             ``pool`` (a thin pool).
         pool: The pool's name.
         settle: Has the engine do now what it would do later in the background: free what was deleted.
+        mount: Where its file system is mounted, if it is the lab's own.
     """
 
     folder: Path
     kind: Literal["folder", "file system", "pool"] = "folder"
     pool: str = ""
     settle: Callable[[], None] = lambda: None
+    mount: Path | None = None
 
     def sync(self) -> None:
         """Have everything written to the disk that is in memory only, and what was deleted really freed.
@@ -44,9 +50,19 @@ class Store:
             os.sync()
             return
         self._sync_file_system()
-        if self.kind == "file system" and file_system(self.folder)[0] == "btrfs":
-            run(["btrfs", "subvolume", "sync", str(self.folder)])  # deleted subvolumes are freed in the background,
-            self._sync_file_system()  # and what that gives back counts from the next commit on
+        if self.mount is not None and file_system(self.mount)[0] == "btrfs":
+            self._free_subvolumes()
+
+    def _free_subvolumes(self) -> None:
+        """Wait until deleted subvolumes of the lab's own btrfs are freed.
+
+        That is done in the background some 10 s later; a remount wakes who does it.
+        """
+        end = now_s() + _FREED_S
+        while run(["btrfs", "subvolume", "list", "-d", str(self.mount)]).strip() and now_s() < end:
+            run(["mount", "-o", "remount", str(self.mount)])
+            self._sync_file_system()
+        self._sync_file_system()  # what was given back counts from the next commit on
 
     def _sync_file_system(self) -> None:
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -70,6 +86,13 @@ class Store:
             found = os.statvfs(self.folder)
             return (found.f_blocks - found.f_bfree) * found.f_frsize
         return folder_used(self.folder)
+
+
+def store_of(folder: Path, own: Sequence[Path] = (), settle: Callable[[], None] = lambda: None) -> Store:
+    """Return the store at a folder, looked at as its file system demands; ``own`` are the mounts of the lab."""
+    mount = next((one for one in own if one == folder or one in folder.parents), None)
+    whole = mount is not None or file_system(folder)[0] in _BY_FILE_SYSTEM
+    return Store(folder, "file system" if whole else "folder", settle=settle, mount=mount)
 
 
 def file_system(path: Path) -> tuple[str, str]:

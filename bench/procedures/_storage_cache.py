@@ -30,7 +30,7 @@ def measure(place: Place) -> Reading:
     steps = counts(int(place.params["readers"]))
     values: list[Value] = []
     with grounds.ground(place, "copy", [layers.sized(int(place.params["largest_bytes"]))]) as ground:
-        ground.renew()
+        ground.renew([file])
         with contextlib.ExitStack() as stack:
             members = [_reader(ground, stack, file, number, len(steps)) for number in range(steps[-1])]
             evidence: Mapping[str, str] = _life.evidence_of(place, members[0][0])
@@ -53,7 +53,7 @@ def _reader(ground: Ground, stack: contextlib.ExitStack, file: File, number: int
     """Start an instance that reads the file whenever it is asked."""
     path = ground.path(file.name)
     arguments = ("--wait", str(grounds.WAIT_MS), "--scan", path) * steps
-    job = ground.job(arguments, f"-{number}", keep=True)
+    job = ground.job(arguments, f"-{number}")
     return stack.enter_context(_life.living(ground.place, job))
 
 

@@ -55,6 +55,7 @@ def _one(ground: Ground, file: File) -> tuple[list[Line], int, int, Mapping[str,
     place = ground.place
     arguments = workload.copy_up(ground.path(file.name), grounds.WAIT_MS)
     job = ground.job(arguments, f"-{file.size}")
+    ground.renew([file])
     empty = ground.store.used_bytes()
     with _life.living(place, job) as (instance, channel):
         with place.account.engine():

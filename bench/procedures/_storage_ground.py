@@ -51,20 +51,18 @@ class Ground:
         """Return how an instance names a file that it makes itself."""
         return f"{self.folder or ''}/{name}"
 
-    def renew(self) -> None:
-        """Have the next instance find the files as they were; a container does so anyway, the host's are written anew."""
+    def renew(self, files: Sequence[File] = ()) -> None:
+        """Have the next instance find files as they were; a container does so anyway, the host's are written anew.
+
+        ``files`` are those that it looks at, all when none are named.
+        """
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
-            for layer in self.files:
-                layers.write(self.folder, layer)
+            layers.write(self.folder, files or [file for layer in self.files for file in layer])
             self.store.sync()
 
-    def job(
-        self, arguments: Sequence[str], suffix: str = "", *, keep: bool = False, binds: tuple[Bind, ...] = ()
-    ) -> Job:
-        """Return the job of an instance, without limits: what is looked at is the disk. It finds the files as they were."""
-        if not keep:
-            self.renew()
+    def job(self, arguments: Sequence[str], suffix: str = "", binds: tuple[Bind, ...] = ()) -> Job:
+        """Return the job of an instance, without limits: what is looked at is the disk."""
         free = {"memory_bytes": None, "cpus": None}
         return _life.job_of(self.place, (*arguments, "--sleep"), suffix=suffix, image=self.image, binds=binds, **free)
 

@@ -29,6 +29,7 @@ def _metadata(place: Place) -> Reading:
     files = int(place.params["files"])
     with grounds.ground(place, f"many{files}", [layers.many(2 * files)]) as ground:
         job = ground.job(workload.metadata(ground.own("storm"), ground.path("many"), files))
+        ground.renew()
         with _life.living(place, job) as (instance, channel), place.account.engine():
             lines = grounds.heard(place, channel, instance, len(workload.STORM) + 2)
             evidence = _life.evidence_of(place, instance)
@@ -44,10 +45,11 @@ def _io(place: Place) -> Reading:
     folder = place.lab.paths.run / "k" / f"{place.name}-work"
     milliseconds, file_bytes = int(place.params["milliseconds"]), int(place.params["file_bytes"])
     try:
-        with grounds.ground(place, "deep1", ()) as ground:
+        with grounds.ground(place, "deep1", layers.deep(1)) as ground:
             words = fio.arguments(fio.TESTS, ground.own("fio"), milliseconds, file_bytes, fsync=False)
             work = _kept.script(folder, [f"storm {ground.own('fio')}:1", f"run {' '.join(words)}"])
             arguments = ("--place", f"{fio.TOOLS}={{{fio.TOOLS}}}", "--script", "{work}/script")
+            ground.renew()
             job = ground.job(arguments, binds=(Bind(fio.TOOLS, tool.path), work))
             with _life.living(place, job) as (instance, channel), place.account.engine():
                 channel.wait_line("C run", place.timeout_s, instance.alive)
