@@ -64,6 +64,6 @@ def only_folders(job: Job, who: str) -> tuple[Bind, ...]:
         NotApplicable: One is a volume, or memory.
     """
     if other := [f"{bind.name} ({bind.kind})" for bind in job.binds if bind.kind in ("volume", "tmpfs")]:
-        msg = f"{who} mounts folders of the host and nothing else: {', '.join(other)}"
+        msg = f"{who} mounts folders of the host; volumes are Docker's and Podman's: {', '.join(other)}"
         raise NotApplicable(msg)
     return tuple(bind for bind in job.binds if bind.kind == "bind")

@@ -103,7 +103,7 @@ def _folders(job: Job) -> list[Spec]:
     """
     memory = [bind for bind in job.binds if bind.kind == "tmpfs"]
     folders = _mounts.only_folders(
-        replace(job, binds=tuple(bind for bind in job.binds if bind not in memory)), "a runtime"
+        replace(job, binds=tuple(bind for bind in job.binds if bind not in memory)), "an OCI runtime"
     )
     return [_mount(f"/{bind.name}", "tmpfs", "tmpfs", "nosuid nodev") for bind in memory] + [
         _mount(f"/{bind.name}", "bind", str(bind.source), f"bind nosuid nodev {'ro' if bind.read_only else 'rw'}")

@@ -13,7 +13,7 @@ from typing import Literal
 
 from bench.clock import Line
 from bench.engines._mounts import DATA
-from bench.engines.base import Bind, Keeper
+from bench.engines.base import Bind, Keeper, Stored
 from bench.errors import InvocationFailed, NotApplicable, TareError
 from bench.model import Target
 from bench.procedures import _life
@@ -82,7 +82,7 @@ def kind_of(target: Target) -> str:
 def data(place: Place) -> Iterator[Data]:
     """Give an invocation's place for data, empty; afterwards neither folder nor volume is left."""
     kind = kind_of(place.engine.target)
-    folder = place.lab.paths.run / "k" / f"{place.name}-{DATA}"
+    folder = _home(place) / f"{place.name}-{DATA}"
     bind = Bind(DATA, folder, read_only=kind == "bind-ro")
     if kind in ("layer", "volume", "tmpfs"):
         bind = Bind(DATA, folder, read_only=False, kind=kind)  # type: ignore[arg-type]  # mypy does not narrow by "in"
@@ -94,6 +94,13 @@ def data(place: Place) -> Iterator[Data]:
         if bind.kind == "volume" and isinstance(place.engine, Keeper):
             with contextlib.suppress(TareError), place.account.engine():
                 place.engine.discard(bind)
+
+
+def _home(place: Place) -> Path:
+    """Return the folder of the host in which data are: on the file system that a host's target names, else the lab's own."""
+    if place.engine.target.engine == "host" and isinstance(place.engine, Stored):
+        return place.engine.store().folder
+    return place.lab.paths.run / "k"
 
 
 def lay_out(found: Data, file_bytes: int) -> None:

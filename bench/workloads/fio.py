@@ -11,7 +11,8 @@ time. What is taken from where:
 * an fsync's time is the one that fio took of each call: a tool inside is the only one that can know it.
 
 The file is laid out, written to disk and as large as it will be before the first job's time begins: no job measures the
-allocation of blocks. "direct" jobs go past the page cache; "buffered" reads find all of the file in it (``pre_read``).
+allocation of blocks. "direct" jobs go past the page cache; "buffered" reads find all of the file in it (``pre_read``), where
+the file system keeps it there from one opening to the next: virtiofs does not.
 """
 
 from __future__ import annotations

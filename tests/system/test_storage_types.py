@@ -1,0 +1,174 @@
+"""Places for data on the real host, in real containers and machines: as quick as fio by hand, their promises kept, nothing left."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import statistics
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import engines, plan, procedures
+from bench._exact import median_ci
+from bench.clock import EventHub
+from bench.engines.base import Engine
+from bench.engines.docker import Docker
+from bench.errors import InvocationFailed, TargetUnavailable
+from bench.lab import Lab
+from bench.lab.paths import state_dir
+from bench.procedures import _kept, storage_types
+from bench.procedures.base import Account, Place, Reading
+from bench.scenario import parse_target
+from bench.workloads import fio
+from tests.contract import contract
+from tests.fakes import small
+
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
+
+KERNEL = state_dir() / "guest/kernel"  # read before a test changes TARE_STATE
+MILLISECONDS, FILE_BYTES, FILES, PAIRS = 150, 8 * 2**20, 50, 9
+FEW = tuple(test for test in fio.TESTS if test.op == "read" and test.name != "read-random-direct")
+
+
+@pytest.fixture
+def lab(state: Path) -> Iterator[Lab]:
+    with Lab("st0ra9e", state=state) as opened:
+        yield opened
+
+
+def prepared(lab: Lab, target: str) -> Engine:
+    engine = engines.load(parse_target(target), lab)
+    try:
+        engine.prepare()
+    except TargetUnavailable as error:
+        contract.missing(error)
+    return engine
+
+
+def measure(lab: Lab, engine: Engine, number: int = 0) -> Reading:
+    """Measure one invocation of an engine."""
+    one = small(["host"], procedure="storage-types", params={})
+    params = {"milliseconds": MILLISECONDS, "file_bytes": FILE_BYTES, "files": FILES}
+    with EventHub() as hub:
+        place = Place(
+            invocation=next(item for item in plan.build([one], 1) if item.target == "host"),
+            params=procedures.with_defaults("storage-types", params),
+            engine=engine,
+            lab=lab,
+            hub=hub,
+            name=f"tare-{lab.short_id}-{number}",
+            timeout_s=120,
+            account=Account(),
+            note_request=lambda _: None,
+        )
+        return storage_types.measure(place)
+
+
+def by_hand(folder: Path) -> fio.Report:
+    """Run the host's own fio with the same options."""
+    argv = ["fio", *fio.options(fio.TESTS, str(folder), MILLISECONDS, FILE_BYTES)]
+    return fio.parse(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
+
+
+def rate(reading: Reading, test: fio.Test) -> float:
+    """Return the bytes per second of a test."""
+    return next(
+        value.value
+        for value in reading.series
+        if value.metric == f"storage.{test.op}_bytes_per_s"
+        and value.params == {"pattern": test.pattern, "cache": test.cache}
+    )
+
+
+def test_the_host_is_as_quick_as_fio_by_hand(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pairs in turn, each begun by the other; on a busy host the interval is wide, and only what it leaves no room for fails."""
+    monkeypatch.setattr(fio, "TESTS", FEW)
+    host = prepared(lab, "host")
+    folder = lab.paths.run / "by-hand"
+    folder.mkdir()
+    ours: list[Reading] = []
+    theirs: list[fio.Report] = []
+    for number in range(PAIRS):
+        if number % 2:
+            theirs.append(by_hand(folder))
+        ours.append(measure(lab, host, number))
+        if not number % 2:
+            theirs.append(by_hand(folder))
+    for test in FEW:
+        found = [report.results[test.name] for report in theirs]
+        pairs = [(rate(one, test), other.bytes / other.seconds) for one, other in zip(ours, found, strict=True)]
+        medians = statistics.median(one for one, _ in pairs) / statistics.median(other for _, other in pairs)
+        interval = median_ci([math.log(one / other) for one, other in pairs])
+        assert interval is not None
+        low, high = math.exp(interval.low), math.exp(interval.high)
+        with capsys.disabled():
+            print(f"\n    {test.name}: {medians:.3f} by medians of {PAIRS}; pairs {low:.3f} to {high:.3f}", end="")
+        assert low <= 1.05, f"{test.name}: the host is quicker than fio by hand: {low:.3f} to {high:.3f}"
+        assert high >= 0.95, f"{test.name}: the host is slower than fio by hand: {low:.3f} to {high:.3f}"
+
+
+@pytest.mark.parametrize("mount", engines.MOUNTS)
+def test_a_containers_places_keep_their_promise(lab: Lab, mount: str) -> None:
+    engine = prepared(lab, f"docker:mount={mount},network=none")
+    assert isinstance(engine, Docker)
+    reading = measure(lab, engine)
+    assert reading.evidence["mount"] == mount
+    assert reading.notes["kept"] == _kept.PROMISES[mount]
+    assert {"tmpfs": "tmpfs", "layer": "overlay"}.get(mount, reading.evidence["data_fs"]) == reading.evidence["data_fs"]
+    metrics = {value.metric for value in reading.series}
+    assert "storage.read_bytes_per_s" in metrics
+    assert ("storage.write_bytes_per_s" in metrics) == (mount != "bind-ro")
+    actions = [value.params["action"] for value in reading.series if value.metric == "storage.metadata_per_s"]
+    assert actions == ([] if mount == "bind-ro" else ["create", "stat", "rename", "unlink"])
+    if mount == "tmpfs":
+        fsyncs = [value.value for value in reading.series if value.metric == "storage.fsync_s"]
+        assert fsyncs[0] < 20e-6, "an fsync of memory has nothing to wait for"
+    assert not engine._client.volumes()["Volumes"]
+    assert not engine._client.containers(all=True)
+    assert not list((lab.paths.run / "k").iterdir())
+
+
+@pytest.mark.parametrize("disk", ["qcow2", "shared"])
+def test_a_machines_places_keep_their_promise(lab: Lab, monkeypatch: pytest.MonkeyPatch, disk: str) -> None:
+    (lab.paths.state / "guest").mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (lab.paths.state / "guest/kernel").symlink_to(KERNEL)
+    monkeypatch.setattr(fio, "TESTS", tuple(test for test in fio.TESTS if test.pattern == "sequential"))
+    reading = measure(lab, prepared(lab, f"libvirt:disk={disk},guest=minimal"))
+    assert reading.evidence["disk"] == disk
+    assert reading.evidence["data_fs"] == {"qcow2": "ext4", "shared": "virtiofs"}[disk]
+    assert reading.notes["kept"] == "yes"
+    assert {"storage.write_bytes_per_s", "storage.fsync_p99_s"} <= {value.metric for value in reading.series}
+    helpers = [path for path in Path("/proc").glob("[0-9]*/cmdline") if _serves(path, str(lab.paths.run))]
+    assert not helpers
+    assert not list((lab.paths.run / "k").iterdir())
+
+
+def _serves(cmdline: Path, folder: str) -> bool:
+    with contextlib.suppress(OSError):
+        words = cmdline.read_bytes().decode(errors="replace")
+        return "virtiofsd" in words and folder in words
+    return False
+
+
+def test_a_broken_promise_fails(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fio, "TESTS", FEW[:1])
+    monkeypatch.setitem(_kept.PROMISES, "folder", "no")
+    with pytest.raises(InvocationFailed, match=r"'folder' are not kept as that place promises \(no\).*says 'same'"):
+        measure(lab, prepared(lab, "host"))
+    monkeypatch.setitem(_kept.PROMISES, "folder", "refused")
+    with pytest.raises(
+        InvocationFailed, match="was to be 'refused Read-only file system', the instance says 'written'"
+    ):
+        measure(lab, prepared(lab, "host"))
+
+
+def test_containerd_has_no_volumes(lab: Lab) -> None:
+    with pytest.raises(InvocationFailed, match="volumes are Docker's and Podman's"):
+        measure(lab, prepared(lab, "containerd:mount=volume"))
+    assert not list((lab.paths.run / "k").iterdir())
