@@ -19,8 +19,9 @@ from bench.engines.cri import Cri
 from bench.errors import NotApplicable, TargetUnavailable
 from bench.lab import Lab, daemons, images, journal, sweep
 from bench.model import Phase
+from bench.workloads import dns
 from tests import cri_server
-from tests.contract import contract
+from tests.contract import contract, far_end
 from tests.contract.contract import Place, target
 
 pytestmark = [pytest.mark.root, pytest.mark.engines]
@@ -55,9 +56,10 @@ class TestCri(contract.EngineContract):
             names = sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in instance.pids())
         assert names == ["containerd-shim", "tare-payload", "tare-payload"]  # the shim, the pod's and the container's
 
-    def test_the_kernel_shows_the_network_that_was_asked_for(self, place: Place) -> None:  # noqa: D102
-        with place.started() as (instance, channel):
-            channel.wait(Phase.READY, contract.READY_S, instance.alive)
+    def test_the_pod_has_the_network_that_was_asked_for(self, place: Place) -> None:  # noqa: D102
+        with far_end.answering(place.lab, place.hub), place.started(*far_end.ASKS) as (instance, channel):
+            channel.wait_line(dns.END, contract.READY_S, instance.alive)
+            far_end.check([line.text for line in channel.lines])
             assert place.engine.evidence(instance)["network"] == place.engine.target.options.get("network", "bridge")
 
     def test_what_cri_cannot_limit_is_refused(self, place: Place) -> None:  # noqa: D102

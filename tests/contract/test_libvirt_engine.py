@@ -22,8 +22,8 @@ from bench.errors import InvocationFailed, InvocationTimeout, NotApplicable, Tar
 from bench.lab import Lab, guests, images
 from bench.lab.paths import state_dir
 from bench.model import Phase, Target
-from bench.workloads import payload
-from tests.contract import contract
+from bench.workloads import dns, payload
+from tests.contract import contract, far_end
 
 pytestmark = [pytest.mark.root, pytest.mark.engines]
 
@@ -124,17 +124,18 @@ def test_a_whole_life(lab: Lab, hub: EventHub, options: dict[str, str]) -> None:
 @pytest.mark.parametrize("kind", ["user", "bridge", "macvtap"])
 def test_a_machine_has_the_network_that_was_asked_for(lab: Lab, hub: EventHub, kind: str) -> None:
     engine = prepared(lab, network=kind)
-    work = job(lab, f"near-{kind}", "--look", "--sleep")
+    work = job(lab, f"near-{kind}", "--look", *far_end.ASKS)
     before = links(lab)
-    with hub.channel(work.events, engine.channel) as events:
+    with far_end.answering(lab, hub), hub.channel(work.events, engine.channel) as events:
         instance = engine.create(work)
         engine.start(instance)
-        events.wait_line("E look", READY_S, instance.alive)
+        events.wait_line(dns.END, READY_S, instance.alive)
         evidence = engine.evidence(instance)
         engine.delete(work.name)
     assert (evidence["network"], evidence["nic"]) == (kind, "virtio-net-pci")
     assert evidence["vhost"] == ("yes" if Path("/dev/vhost-net").exists() else "no")
     assert payload.look(events.lines)["interfaces"] == "2"
+    far_end.check([line.text for line in events.lines])
     assert links(lab) == before
 
 
