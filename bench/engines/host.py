@@ -64,7 +64,7 @@ class Host:
 
         found = _evidence.of_process(self._live[instance.name].pid)
         if "disk" in self.target.options:
-            found |= {"disk": disk_of(self._folder), "disk_fs": " on ".join(usage.file_system(self._folder))}
+            found["disk"] = disk_of(self._folder)
         return found
 
     def store(self) -> Store:

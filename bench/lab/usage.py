@@ -87,6 +87,23 @@ class Store:
             return (found.f_blocks - found.f_bfree) * found.f_frsize
         return folder_used(self.folder)
 
+    def described(self) -> str:
+        """Return in words what everything is written to: the file system and what it is on."""
+        if self.kind == "pool":
+            return "a thin pool of the device mapper"
+        kind, device = file_system(self.folder)
+        return f"{kind} on {_described(device)}"
+
+
+def _described(device: str) -> str:
+    """Name a device; a loop device by how it reaches its file, since its number is another one every time."""
+    if not device.startswith("/dev/loop"):
+        return device
+    with contextlib.suppress(OSError):
+        direct = Path("/sys/block", Path(device).name, "loop/dio").read_text(encoding="utf-8").strip() == "1"
+        return "a loop device" + (", past the page cache" if direct else ", through the page cache")
+    return "a loop device"
+
 
 def store_of(folder: Path, own: Sequence[Path] = (), settle: Callable[[], None] = lambda: None) -> Store:
     """Return the store at a folder, looked at as its file system demands; ``own`` are the mounts of the lab."""

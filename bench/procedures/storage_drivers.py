@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from bench.engines.base import Bind
+from bench.engines.base import Bind, Stored
 from bench.lab import layers, tools
 from bench.procedures import _fio, _kept, _life, _storage_cache, _storage_copy, _storage_life
 from bench.procedures import _storage_ground as grounds
@@ -20,8 +21,10 @@ from bench.workloads import fio, sysbench
 
 
 def measure(place: Place) -> Reading:
-    """Measure one operation."""
-    return _OPERATIONS[str(place.params["operation"])](place)
+    """Measure one operation; the evidence also names what the storage driver writes to."""
+    reading = _OPERATIONS[str(place.params["operation"])](place)
+    store = place.engine.store().described() if isinstance(place.engine, Stored) else "unknown"
+    return replace(reading, evidence={**reading.evidence, "store": store})
 
 
 def _metadata(place: Place) -> Reading:
