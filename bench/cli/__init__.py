@@ -26,6 +26,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("bench.cli.read", "Print a run's summary table."),
     "report": ("bench.cli.read", "Render runs to a self-contained HTML page, SVG, Markdown and CSV."),
     "compare": ("bench.cli.compare", "Compare two runs, or two targets of one run, series by series."),
+    "trend": ("bench.cli.trend", "Find where a series changed for good, over this host's history."),
     "export": ("bench.cli.read", "Write a run's measurements in another format."),
     "import": ("bench.cli.bring", "Make a run of what another tool measured."),
     "sweep": ("bench.cli.host", "Remove what a killed run left; exactly that."),

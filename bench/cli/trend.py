@@ -1,0 +1,83 @@
+"""``tare trend``: change points over the history of one host."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli.measure import RESULTS
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bench.trend import ChangePoint
+
+_PIPE_COLUMNS = 120
+_SHOWN = 3
+"""Notes of what was left out that are shown; the others are counted."""
+
+
+@click.command("trend")
+@click.option("--metric", help="Only this metric.")
+@click.option("--target", help="Only this target.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@RESULTS
+def trend_command(metric: str | None, target: str | None, as_json: bool, results: Path) -> int:
+    """Find where a series changed for good, over all complete runs of this host's fingerprint.
+
+    A step counts when at least 3 runs on either side bear it out and it is as large as the metric's smallest effect. Exit
+    code 1: something got worse.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from bench import trend  # noqa: PLC0415
+
+    found = trend.history(results, metric=metric, target=target)
+    points = trend.change_points(found)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(one) for one in points], indent=1))
+        return int(any(one.worse for one in points))
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+    if points:
+        console.print(_table(points))
+    for note in found.notes[:_SHOWN]:
+        click.echo(f"! {note}")
+    if more := len(found.notes) - _SHOWN:
+        click.echo(f"! and {more} more were left out" if more > 0 else "", nl=more > 0)
+    worse = sum(one.worse for one in points)
+    said = f"{len(found.series)} series over {len(found.runs)} runs: {worse} got worse, {len(points) - worse} better"
+    click.echo(said if len(found.runs) > 5 else f"{said}; a step needs 3 runs on either side")
+    return int(worse > 0)
+
+
+def _table(points: Sequence[ChangePoint]) -> Table:
+    from rich import box  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from bench.report.data import params_text  # noqa: PLC0415
+    from bench.units import format_value, metric, significant  # noqa: PLC0415
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("series", min_width=24, overflow="fold")
+    table.add_column("first run after", overflow="fold")
+    for name in ("before", "after", "after ÷ before"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    for one in points:
+        unit, words = metric(one.metric).unit, params_text(json.dumps(dict(one.params)))
+        ends = f" [{significant(one.ci_low)}, {significant(one.ci_high)}]" if one.ci_low and one.ci_high else ""
+        table.add_row(
+            f"{one.target} {one.metric}\n{one.scenario}{', ' + words if words else ''}",
+            f"{one.at_run}\nlast before: {one.before_run}",
+            format_value(one.before, unit),
+            format_value(one.after, unit),
+            f"{significant(one.ratio)}{ends}",
+            "▲ worse" if one.worse else "▼ better",
+        )
+    return table
