@@ -20,7 +20,7 @@ from typing import Any
 import libvirt
 
 from bench import proc
-from bench.engines import _domain
+from bench.engines import _domain, _evidence
 from bench.engines._mounts import DATA
 from bench.engines.base import Bind, Job
 from bench.errors import InvocationFailed, NotApplicable
@@ -162,10 +162,10 @@ def facts(live: ET.Element, blocks: Sequence[Mapping[str, Any]]) -> dict[str, st
 
 def helpers(name: str) -> set[int]:
     """Return the processes that serve a machine's shared folders, by the files in which libvirt keeps their ids."""
-    found = set()
+    found: set[int] = set()
     for path in virt.PIDS.glob(f"*{name}-fs*.pid"):
         try:
-            found.add(int(path.read_text(encoding="ascii")))
+            found |= _evidence.family(int(path.read_text(encoding="ascii")))
         except (OSError, ValueError):
             continue  # it has just ended
     return found

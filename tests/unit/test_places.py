@@ -1,0 +1,151 @@
+"""Where data are: as each engine is told, as the kernel, libvirt and QEMU say it, and what is not believed."""
+
+from __future__ import annotations
+
+import json
+import os
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from bench.engines import _docker_api, _docker_cli, _mounts, _ocispec
+from bench.engines._docker_api import Box
+from bench.engines.base import Bind, Job
+from bench.errors import InvocationFailed, NotApplicable
+
+MOUNTS = Path(__file__).parents[1] / "data/mounts"
+DOMAIN = Path(__file__).parents[1] / "data/domain"
+SOURCE = Path("/state/run/cap1/k/data-volume")
+
+
+def bind(kind: str, *, read_only: bool = False) -> Bind:
+    return Bind("data", SOURCE, read_only=read_only, kind=kind)  # type: ignore[arg-type]
+
+
+def job(*binds: Bind) -> Job:
+    return Job("tare-1", Path("/lab/e/1"), ("--kept", "{data}/kept:1", "--sleep"), binds=binds)
+
+
+@pytest.mark.parametrize("mount", ["layer", "volume", "tmpfs"])
+def test_the_kernel_tells_the_places_apart(mount: str) -> None:
+    table = (MOUNTS / f"{mount}.txt").read_text(encoding="utf-8")
+    assert _mounts.kind_of(table, "/data", bind("volume"), same=False) == mount
+
+
+def test_a_folder_is_told_by_its_inode_and_its_access() -> None:
+    table = (MOUNTS / "bind-ro.txt").read_text(encoding="utf-8")
+    assert _mounts.kind_of(table, "/data", bind("bind"), same=True) == "bind-ro"
+    assert _mounts.kind_of(table.replace("/data ro,", "/data rw,"), "/data", bind("bind"), same=True) == "bind"
+    other = _mounts.kind_of(table, "/data", bind("bind"), same=False)
+    assert other == "/state/run/cap1/k/data-bind-ro of ext4-ro"
+
+
+def test_another_volume_is_not_taken_for_ours() -> None:
+    table = (MOUNTS / "volume.txt").read_text(encoding="utf-8").replace("volumes/data-volume", "volumes/other")
+    assert _mounts.kind_of(table, "/data", bind("volume"), same=False).endswith("/volumes/other/_data of ext4")
+
+
+def test_evidence_reads_a_living_process_and_needs_one() -> None:
+    assert _mounts.evidence(os.getpid(), ()) == {}
+    found = _mounts.evidence(os.getpid(), (Bind("surely-no-such-folder", Path("/nowhere")),))
+    assert found == {}  # the data are the bind of that name
+    with pytest.raises(InvocationFailed, match="is gone"):
+        _mounts.evidence(2**22 + 1, (bind("layer"),))
+
+
+def test_docker_is_told_each_place_in_its_own_words() -> None:
+    events = "/lab/e/1:/events"
+    assert _docker_api.binds(job(bind("bind", read_only=True))) == [events, f"{SOURCE}:/data:ro"]
+    assert _docker_api.binds(job(bind("volume"))) == [events, "data-volume:/data:rw"]
+    for kind in ("layer", "tmpfs"):
+        assert _docker_api.binds(job(bind(kind))) == [events]
+    assert (_docker_api.memory(job(bind("layer"))), _docker_api.memory(job(bind("tmpfs")))) == ({}, {"/data": ""})
+    words = _docker_cli.arguments(job(bind("tmpfs")), Box("id", "none"))
+    assert words[words.index("--tmpfs") + 1] == "/data"
+
+
+def test_a_runtime_mounts_folders_and_memory_and_no_volume() -> None:
+    def mounts(one: Bind) -> list[dict[str, object]]:
+        made = _ocispec.spec(job=job(one), rootfs_path="rootfs", cgroup_path="/x")
+        return [mount for mount in made["mounts"] if mount["destination"] == "/data"]
+
+    assert mounts(bind("layer")) == []
+    assert [mount["type"] for mount in mounts(bind("tmpfs"))] == ["tmpfs"]
+    assert [(mount["type"], mount["source"]) for mount in mounts(bind("bind"))] == [("bind", str(SOURCE))]
+    with pytest.raises(NotApplicable, match="volumes are Docker's and Podman's: data \\(volume\\)"):
+        mounts(bind("volume"))
+
+
+def test_the_payload_is_told_where_its_data_are() -> None:
+    for kind in ("layer", "volume", "tmpfs", "bind"):
+        assert job(bind(kind)).command(inside=True)[1] == "/data/kept:1"
+    assert job(bind("bind")).command(inside=False)[1] == f"{SOURCE}/kept:1"
+
+
+def test_a_machines_disks_come_in_the_order_in_which_it_mounts_them() -> None:
+    disks = pytest.importorskip("bench.engines._domain_disk")
+    storage = disks.Storage("qcow2", Path("/k/data"), {"tools": Path("/g/tools.ext4")}, job())
+    assert list(storage.arguments()) == [
+        *("--modules", "/modules"),
+        *("--mount", "ext4:/dev/vda:/tools:ro"),
+        *("--mount", "ext4:/dev/vdb:/data"),
+    ]
+    top = ET.Element("domain")
+    storage.add_to(top, devices := ET.SubElement(top, "devices"))
+    tools, data = devices.findall("disk")
+    assert tools.find("readonly") is not None
+    assert [one.get("dev") for disk in (tools, data) for one in disk.findall("target")] == ["vda", "vdb"]
+    assert [dict(one.attrib) for one in data.findall("driver")] == [{"name": "qemu", "type": "qcow2", "cache": "none"}]
+    assert [one.get("file") for one in data.findall("source")] == ["/k/data/disk.qcow2"]
+    assert top.find("memoryBacking") is None
+
+
+def test_a_shared_folder_needs_memory_that_can_be_shared() -> None:
+    disks = pytest.importorskip("bench.engines._domain_disk")
+    storage = disks.Storage("shared", Path("/k/data"), {}, job())
+    assert list(storage.arguments())[2:] == ["--mount", "virtiofs:data:/data"]
+    top = ET.Element("domain")
+    storage.add_to(top, devices := ET.SubElement(top, "devices"))
+    assert [one.get("mode") for one in top.findall("memoryBacking/access")] == ["shared"]
+    assert [one.get("dir") for one in devices.findall("filesystem/source")] == ["/k/data"]
+
+
+def test_a_machine_without_a_disk_is_as_it_was() -> None:
+    disks = pytest.importorskip("bench.engines._domain_disk")
+    whole = job(Bind("tools", Path("/s/tools")))
+    storage = disks.of(whole, "none", Path("/s"))
+    assert (list(storage.arguments()), storage.rest) == ([], whole)
+    with pytest.raises(NotApplicable, match="not in a tmpfs"):
+        disks.of(job(bind("tmpfs")), "raw", Path("/s"))
+
+
+def test_what_qemu_has_open_proves_the_disk() -> None:
+    disks = pytest.importorskip("bench.engines._domain_disk")
+    live = ET.fromstring((DOMAIN / "qcow2.xml").read_text(encoding="utf-8"))  # noqa: S314 - ours
+    blocks = json.loads((DOMAIN / "qcow2.json").read_text(encoding="utf-8"))
+    assert disks.facts(live, blocks) == {"disk": "qcow2", "past_page_cache": "yes"}
+    blocks[0]["inserted"]["drv"] = "raw"
+    assert disks.facts(live, blocks)["disk"] == "raw"
+    with pytest.raises(InvocationFailed, match="QEMU has no such file open"):
+        disks.facts(live, [])
+    shared = ET.fromstring((DOMAIN / "shared.xml").read_text(encoding="utf-8"))  # noqa: S314 - ours
+    assert disks.facts(shared, []) == {"disk": "shared", "shared_by": "virtiofs"}
+    assert disks.facts(ET.Element("domain"), []) == {"disk": "none"}
+
+
+def test_a_large_folder_becomes_a_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disks = pytest.importorskip("bench.engines._domain_disk")
+    monkeypatch.setattr(disks, "_LARGE_BYTES", 2**20)
+    large, small = tmp_path / "large", tmp_path / "small"
+    for folder, size in ((large, 2**21), (small, 10)):
+        folder.mkdir()
+        (folder / "file").write_bytes(b"x" * size)
+    whole = job(Bind("tools", large), Bind("work", small), Bind("data", tmp_path / "d", read_only=False))
+    storage = disks.of(whole, "raw", tmp_path)
+    assert [one.name for one in storage.rest.binds] == ["work"]
+    assert storage.data == tmp_path / "d"
+    disk = storage.large["tools"]
+    assert disk.read_bytes()[1080:1082] == b"\x53\xef"  # ext4's magic number
+    assert disks.of(whole, "raw", tmp_path).large["tools"] == disk
+    assert [path.name for path in disk.parent.iterdir()] == [disk.name]
