@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 import libvirt
 
-from bench.engines import _domain, _links
+from bench.engines import _domain, _links, _offloads
 from bench.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.lab import Lab, forwarding, modules, network
 
@@ -163,7 +163,9 @@ def live_facts(domain: libvirt.virDomain, pid: int, lab: Lab) -> dict[str, str]:
     links = _links.of(lab.daemons.namespace.holder.pid)
     files = dict(_files(pid))
     vhost = any(path == _VHOST for path, _ in files.values())
-    return {"vhost": "yes" if vhost else "no"} | facts(card, said, set(_taps(pid, files, links)), links)
+    taps = list(_taps(pid, files, links))
+    found = {"vhost": "yes" if vhost else "no"} | facts(card, said, set(taps), links)
+    return found | ({"offloads": _offloads.of(lab.daemons.namespace.holder.pid, taps[0])} if taps else {})
 
 
 def facts(card: ET.Element, said: str, held: Set[str], links: Sequence[_links.Link]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench import proc
+from bench.engines import _offloads
 from bench.errors import InvocationFailed
 from bench.lab import network
 
@@ -38,15 +39,30 @@ def parse(text: str) -> list[Link]:
         raise InvocationFailed(msg) from error
 
 
+def live_facts(pid: int, reference: int | str) -> dict[str, str]:
+    """Return what the way out of a process's own network namespace is, seen with the links of the ``reference``'s.
+
+    Raises:
+        InvocationFailed: A process is gone, or a namespace is closed to us.
+    """
+    inside = of(pid)
+    found = facts(inside, of(reference))
+    return found | ({"offloads": _offloads.of(pid, way["ifname"])} if (way := way_out(inside)) else {})
+
+
+def way_out(links: Sequence[Link]) -> Link | None:
+    """Return the first link that is up and leads anywhere."""
+    return next((one for one in links if one.get("link_type") != "loopback" and "UP" in one.get("flags", ())), None)
+
+
 def facts(inside: Sequence[Link], outside: Sequence[Link]) -> dict[str, str]:
     """Return what a namespace's way out is: ``link`` (its kind), ``network`` where the kernel shows a kind, and ``mtu``.
 
     A veth whose other end is a port of a bridge of the host is ``bridge``, one whose other end is none is ``ptp``.
     """
-    ways = [link for link in inside if link.get("link_type") != "loopback" and "UP" in link.get("flags", ())]
-    if not ways:
+    way = way_out(inside)
+    if way is None:
         return {"link": "none", "network": "none"}
-    way = ways[0]
     kind = kind_of(way)
     found = {"link": kind, "mtu": str(way.get("mtu", "unknown")), "network": kind}
     if kind == "veth":

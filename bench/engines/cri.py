@@ -107,7 +107,7 @@ class Cri:
         pid = self._pid(instance.handle, "container")
         found = _evidence.of_process(pid, self._server) | _evidence.of_monitor(pid)
         if found["network"] == "private":
-            found |= _links.facts(_links.of(pid), _links.of(self._server))
+            found |= _links.live_facts(pid, self._server)
         return found | {"cri": self._api.who}
 
     def stop(self, instance: Instance) -> None:
