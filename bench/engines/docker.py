@@ -15,7 +15,7 @@ from typing import Any, Literal
 from docker.errors import NotFound
 
 from bench import proc
-from bench.engines import _docker_api, _docker_cli, _docker_images, _evidence, _gvisor, _mounts, _trial
+from bench.engines import _docker_api, _docker_cli, _docker_images, _evidence, _gvisor, _mounts, _trial, _user_network
 from bench.engines._docker_api import Box, Requests, Verbs
 from bench.engines.base import Bind, Instance, Job
 from bench.errors import InvocationFailed, LabError, TargetUnavailable
@@ -72,7 +72,12 @@ class Docker:
     def box(self) -> Box:
         """Return how containers are made here."""
         own_gvisor = self._runtime == "runsc" and not self._system  # the lab's daemons know it once a network mode
-        return Box(self._image, self._network, f"runsc-{self._network}" if own_gvisor else self._runtime)
+        return Box(self._image, self.mode, f"runsc-{self._network}" if own_gvisor else self._runtime)
+
+    @property
+    def mode(self) -> str:
+        """The network mode as the daemon calls it."""
+        return _user_network.NAME if self._network == "user" else self._network
 
     def socket(self) -> str:
         """Start the daemon, unless it is the user's own, and return its URL."""
@@ -91,6 +96,8 @@ class Docker:
             self._at_end(self._client.close)
             self._at_end(self._leave)
             self._verbs: Verbs = Requests(self._client)
+            if self._network == "user":
+                self._make_network()
             if self.target.options.get("client") == "cli":
                 self._verbs = _docker_cli.Commands(url, self._lab.paths.run / "docker-cli", self._verbs)
 
@@ -99,6 +106,12 @@ class Docker:
             self._lab.journal.add("image", name=images.IMAGE)
             self._loaded = True
         return _docker_api.load(self._client, image)
+
+    def _make_network(self) -> None:
+        if self._system:
+            msg = "a network of one's own is made in the lab's daemons only, not in the user's"
+            raise TargetUnavailable(msg, "leave out endpoint=system")
+        _user_network.make(self._client)
 
     def _leave(self) -> None:
         """Remove from the user's daemon what is ours."""
@@ -166,6 +179,9 @@ class Docker:
         lab = None if self._system else self._lab.daemons.running[self.daemon].pid
         found = _evidence.of_process(pid, lab or "thread-self") | _evidence.of_monitor(pid)
         found["network"] = _docker_api.network(found["network"], said["HostConfig"]["NetworkMode"])
+        if self._network == "user":
+            with self._asked("network inspection"):
+                found |= _user_network.evidence(self._client, self._lab, pid)
         if self._runtime == "runsc":
             found |= _gvisor.below_shim(pid)
         else:  # what a sandbox mounts is gVisor's own affair, the kernel knows nothing of it

@@ -25,7 +25,7 @@ class Podman(Docker):
 
     def box(self) -> Box:
         """Return how containers are made here; the OCI runtime is the service's."""
-        return Box(self._image, self._network, cgroup_parent=self._lab.cgroup_path, ulimits=self._limits)
+        return Box(self._image, self.mode, cgroup_parent=self._lab.cgroup_path, ulimits=self._limits)
 
     def _connect(self) -> None:
         """Start the service and read its limits, which are then those of its containers, as with Docker.
