@@ -27,16 +27,17 @@ from bench.resources import shipped
 TaskStatus = Literal["started", "ok", "changed", "skipped", "failed", "unreachable"]
 
 _BASE = ("tools", "payload")
+_IMAGES = ("registry", "base_images")
 ROLES: Mapping[str, tuple[str, ...]] = {
     "host": _BASE,
     "sandbox": _BASE,
     "runc": (*_BASE, "oci_runtimes"),
     "crun": (*_BASE, "oci_runtimes"),
     "runsc": (*_BASE, "oci_runtimes"),
-    "containerd": (*_BASE, "oci_runtimes", "containerd"),
+    "containerd": (*_BASE, "oci_runtimes", "containerd", *_IMAGES),
     "cri": (*_BASE, "oci_runtimes", "containerd", "cni"),
-    "docker": (*_BASE, "oci_runtimes", "containerd", "storage", "docker", "registry"),
-    "podman": (*_BASE, "oci_runtimes", "podman"),
+    "docker": (*_BASE, "oci_runtimes", "containerd", "storage", "docker", *_IMAGES),
+    "podman": (*_BASE, "oci_runtimes", "podman", *_IMAGES),
     "libvirt": (*_BASE, "libvirt", "guest_images"),
     # single roles, as remedies name them
     "tools": ("tools",),
@@ -44,6 +45,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "oci_runtimes": ("oci_runtimes",),
     "storage": ("storage",),
     "registry": ("registry",),
+    "base_images": ("base_images",),
     "cni": ("cni",),
     "guest_images": ("guest_images",),
 }

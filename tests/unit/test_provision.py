@@ -36,13 +36,14 @@ def test_nothing_named_is_every_role() -> None:
 
 
 def test_an_engine_brings_what_it_builds_on_first() -> None:
-    below = ("tools", "payload", "oci_runtimes", "containerd", "storage", "docker", "registry")
+    below = ("tools", "payload", "oci_runtimes", "containerd", "storage", "docker", "registry", "base_images")
     assert provision.resolve(["docker"]) == below
     assert provision.resolve(["libvirt"]) == ("tools", "payload", "libvirt", "guest_images")
 
 
 def test_a_role_is_run_once_for_two_engines() -> None:
-    assert provision.resolve(["runc", "containerd", "crun"]) == ("tools", "payload", "oci_runtimes", "containerd")
+    needed = ("tools", "payload", "oci_runtimes", "containerd", "registry", "base_images")
+    assert provision.resolve(["runc", "containerd", "crun"]) == needed
 
 
 def test_a_role_named_by_itself_is_run_alone() -> None:
