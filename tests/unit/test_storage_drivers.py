@@ -1,0 +1,213 @@
+"""Storage drivers without a daemon: what the payload says of files, disk use, page cache, images by what they are made of."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bench.clock import Line
+from bench.engines import _docker_images, _evidence
+from bench.errors import InvocationFailed, LabError
+from bench.lab import configs, disks, images, layers, pagecache, usage
+from bench.lab.layers import File
+from bench.model import Target
+from bench.procedures import _storage_cache, _storage_copy
+from bench.workloads import files
+
+DATA = Path(__file__).parent.parent / "data" / "dmsetup"
+
+
+def said(*texts: str) -> list[Line]:
+    """Lines half a second apart."""
+    return [Line(at / 2, text) for at, text in enumerate(texts)]
+
+
+def test_steps_are_what_began_and_ended() -> None:
+    lines = said("B scan", "C scan 4096", "A", "B poke", "C poke 4", "B fsync", "C fsync 0")
+    found = files.only(lines, "scan", "poke", "fsync")
+    assert [(step.name, step.count, step.seconds) for step in found] == [
+        ("scan", 4096, 0.5),
+        ("poke", 4, 0.5),
+        ("fsync", 0, 0.5),
+    ]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [("C poke 4",), ("B scan", "C poke 4"), ("B poke", "C poke many"), ("B poke", "C poke 4", "C poke 4")],
+)
+def test_an_end_without_its_beginning_is_no_step(texts: tuple[str, ...]) -> None:
+    with pytest.raises(InvocationFailed, match="was to come before"):
+        files.steps(said(*texts))
+
+
+def test_a_step_that_took_no_time_is_refused() -> None:
+    with pytest.raises(InvocationFailed, match="earlier time"):
+        files.steps([Line(1.0, "B poke"), Line(1.0, "C poke 4")])
+
+
+def test_other_steps_than_those_asked_for_are_refused() -> None:
+    with pytest.raises(InvocationFailed, match="was to do poke, fsync, but did poke"):
+        files.only(said("B poke", "C poke 4"), "poke", "fsync")
+
+
+def test_the_order_turns_by_one_each_block() -> None:
+    assert [_storage_copy.turned((1, 2, 3), block) for block in range(4)] == [
+        (1, 2, 3),
+        (2, 3, 1),
+        (3, 1, 2),
+        (1, 2, 3),
+    ]
+
+
+@pytest.mark.parametrize(("most", "expected"), [(2, (1, 2)), (4, (1, 2, 4)), (5, (1, 2, 4, 5)), (8, (1, 2, 4, 8))])
+def test_readers_double_up_to_the_most(most: int, expected: tuple[int, ...]) -> None:
+    assert _storage_cache.counts(most) == expected
+
+
+@pytest.mark.parametrize(("largest", "count"), [(4096, 1), (5000, 2), (64 * 2**20, 5), (2**30, 7)])
+def test_sizes_end_at_the_largest(largest: int, count: int) -> None:
+    sizes = [file.size for file in layers.sized(largest)]
+    assert (len(sizes), sizes[-1], sizes) == (count, largest, sorted(set(sizes)))
+
+
+def test_an_image_is_found_again_by_what_it_is_made_of(built_state: Path) -> None:
+    made = layers.image(built_state, "tare/unit:latest", [layers.many(3), (File("f", 5000),)])
+    assert len(made.layers) == len(made.chain_ids) == 3
+    written = made.archive.stat().st_mtime_ns
+    assert layers.image(built_state, "tare/unit:latest", [layers.many(3), (File("f", 5000),)]) == made
+    assert made.archive.stat().st_mtime_ns == written
+    other = layers.image(built_state, "tare/unit:latest", [layers.many(3), (File("f", 5001),)])
+    assert other.manifest != made.manifest
+    assert other.layers[:2] == made.layers[:2]  # what is the same is shared
+
+
+def test_an_image_whose_archive_is_gone_is_made_again(built_state: Path) -> None:
+    made = layers.image(built_state, "tare/gone:latest", layers.deep(2))
+    made.archive.unlink()
+    assert layers.image(built_state, "tare/gone:latest", layers.deep(2)) == made
+    assert made.archive.exists()
+
+
+def test_the_host_gets_the_same_files_as_an_image(built_state: Path, tmp_path: Path) -> None:
+    wanted = (File("a/b", 3 * 2**20 + 5), File("c", 0))
+    layers.write(tmp_path, wanted)
+    found = [(tmp_path / layers.FOLDER / file.name).read_bytes() for file in wanted]
+    assert [len(content) for content in found] == [file.size for file in wanted]
+    layer = layers.image(built_state, "tare/same:latest", [wanted])
+    layers.write(tmp_path / "again", wanted)
+    assert (tmp_path / "again" / layers.FOLDER / "a/b").read_bytes() == found[0]
+    assert images.sha256(found[0]) != images.sha256(bytes(len(found[0])))
+    assert layer.archive.stat().st_size > 3 * 2**20  # it does not shrink: nothing in it is easy for gzip
+
+
+def test_blocks_of_a_file_differ(tmp_path: Path) -> None:
+    layers.write(tmp_path, (File("f", 4 * 2**20),))
+    content = (tmp_path / layers.FOLDER / "f").read_bytes()
+    assert len({content[at : at + 2**20] for at in range(0, len(content), 2**20)}) == 4
+
+
+def test_disk_use_counts_each_file_once(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/one").write_bytes(b"x" * 100_000)
+    os.sync()
+    alone = usage.folder_used(tmp_path)
+    assert 100_000 <= alone < 150_000
+    os.link(tmp_path / "d/one", tmp_path / "two")
+    with (tmp_path / "hole").open("wb") as file:
+        file.truncate(10**9)
+    assert usage.folder_used(tmp_path) == alone
+
+
+def test_a_folder_is_a_store_on_its_file_system(tmp_path: Path) -> None:
+    kind, device = usage.file_system(tmp_path)
+    assert "unknown" not in (kind, device)
+    store = usage.store_of(tmp_path)
+    assert store.described().startswith(f"{kind} on ")
+    assert usage.store_of(tmp_path, [tmp_path.parent]).kind == "file system"
+    (tmp_path / "x").write_bytes(b"x" * 8192)
+    assert store.kind != "folder" or store.used_bytes() == 8192
+
+
+def test_a_page_is_counted_at_one_of_its_paths_only(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_bytes(b"x" * 2**20)
+    os.link(first, second)
+    if pagecache.resident_bytes(first) != 2**20:
+        pytest.skip("this file system's page cache cannot be asked about")
+    assert pagecache.take([first, second, tmp_path / "absent"]) == 2**20
+    assert pagecache.resident_bytes(second) == 0
+    second.read_bytes()
+    assert pagecache.resident_bytes(first) == 2**20
+
+
+def test_an_empty_file_has_no_pages(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    assert pagecache.take([tmp_path / "empty"]) == 0
+
+
+def test_files_of_a_name_are_found_below(tmp_path: Path) -> None:
+    for name in ("a/f", "b/c/f", "b/g"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert sorted(pagecache.below(tmp_path, "f")) == [tmp_path / "a/f", tmp_path / "b/c/f"]
+
+
+def test_a_pool_says_what_it_has_given_out() -> None:
+    status = (DATA / "status.txt").read_text()
+    assert usage.pool_used(status) == int(status.split()[5].split("/")[0]) * 64 * 2**10
+    with pytest.raises(LabError, match="no status of a thin pool"):
+        usage.pool_used((DATA / "broken.txt").read_text())
+
+
+def test_thin_devices_are_told_by_their_pool() -> None:
+    table = (DATA / "table.txt").read_text()
+    names = [line.partition(": ")[0] for line in table.splitlines()]
+    pool = table.split()[4]
+    assert names
+    assert disks.thin_devices(table, pool) == names
+    assert disks.thin_devices(table, "1:1") == []
+
+
+def test_docker_gets_a_pool_of_the_labs_own() -> None:
+    home = Path("/s/run/aa/dockerd")
+    config = json.loads(
+        configs.docker(home, "devicemapper", home / "d", home / "c", "/tare/aa", pool="tare-aa-devicemapper")
+    )
+    assert "dm.thinpooldev=/dev/mapper/tare-aa-devicemapper" in config["storage-opts"]
+    assert "storage-opts" not in json.loads(configs.docker(home, "vfs", home / "d", home / "c", "/tare/aa"))
+
+
+def test_containerd_gets_a_pool_of_the_labs_own() -> None:
+    home = Path("/s/run/aa/containerd-devmapper")
+    config = tomllib.loads(configs.containerd(home, home / "c.sock", "tare-aa-devmapper"))
+    assert config["plugins"]["io.containerd.snapshotter.v1.devmapper"]["pool_name"] == "tare-aa-devmapper"
+    assert "plugins" not in tomllib.loads(configs.containerd(home, home / "c.sock"))
+
+
+@pytest.mark.parametrize(
+    ("root_fs", "claimed", "device", "proved"),
+    [
+        ("btrfs", "btrfs", "/dev/loop0", True),
+        ("zfs", "zfs", "tank/x", True),
+        ("ext4", "devmapper", "/dev/mapper/tare-aa-devmapper-snap-1", True),
+        ("folder on ext4", "devicemapper", "/dev/mapper/docker-254:0-1-ab", True),
+        ("ext4", "devmapper", "/dev/vda", False),
+        ("overlay", "btrfs", "overlay", False),
+        ("ext4", "overlay2", "/dev/mapper/x", False),
+    ],
+)
+def test_a_root_proves_its_driver_or_not(root_fs: str, claimed: str, device: str, proved: bool) -> None:
+    assert (_evidence.storage(root_fs, claimed, device) == claimed) is proved
+
+
+def test_the_remedy_names_the_way_into_a_machine() -> None:
+    target = Target("docker:storage=devicemapper", "docker", {"storage": "devicemapper"})
+    assert "-t docker:storage=devicemapper --inside libvirt:guest=full" in _docker_images.remedy(target)
+    assert "--inside" not in _docker_images.remedy(Target("docker", "docker", {}))
+    system = Target("docker:endpoint=system", "docker", {"endpoint": "system", "storage": "btrfs"})
+    assert "--inside" not in _docker_images.remedy(system)
