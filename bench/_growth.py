@@ -13,13 +13,14 @@ from bench._fit import line
 from bench.model import Interval
 from bench.units import format_value, significant
 
-Kind = Literal["grows linearly", "grows, not along a line", "does not grow", "too few sizes"]
+Kind = Literal["grows linearly", "grows, not along a line", "no growth shown", "too few sizes"]
 
 LINEAR = 0.95
 """Part of the variance that a line must explain to be called one."""
 
 GROWN = 2.0
-"""The largest file must take this many times as long as the smallest before anything is said to grow."""
+"""The largest file must take this many times as long as the smallest, and the slope's interval lie above 0, before anything is
+said to grow."""
 
 _SIZES = 3
 
@@ -49,16 +50,16 @@ def growth(points: Sequence[tuple[float, float]]) -> Growth:
     if len(points) < _SIZES:
         return Growth("too few sizes", times=times)
     fit = line([size for size, _ in points], [seconds for _, seconds in points])
-    flat = fit.slope <= 0 or (times is not None and times < GROWN)
-    straight = (fit.r2 or 0.0) >= LINEAR and fit.ci is not None and fit.ci.low > 0
-    kind: Kind = "does not grow" if flat else "grows linearly" if straight else "grows, not along a line"
+    flat = fit.ci is None or fit.ci.low <= 0 or (times is not None and times < GROWN)
+    straight = (fit.r2 or 0.0) >= LINEAR
+    kind: Kind = "no growth shown" if flat else "grows linearly" if straight else "grows, not along a line"
     return Growth(kind, fit.slope, fit.ci, fit.r2, times)
 
 
 _VERBS: dict[Kind, str] = {
     "grows linearly": "grows linearly with the file on",
     "grows, not along a line": "grows, but not along a line, on",
-    "does not grow": "does not grow on",
+    "no growth shown": "does not measurably grow on",
 }
 
 _GIB = 2.0**30
@@ -77,7 +78,7 @@ def _first(rows: Sequence[tuple[str, Growth]]) -> str:
     """Name the first with its numbers, and how many others there are."""
     name, found = rows[0]
     numbers = f"{significant(found.times or 0.0)}× from the smallest file to the largest"
-    if found.kind != "does not grow":
+    if found.kind != "no growth shown":
         slope = format_value((found.slope or 0.0) * _GIB, "s")
         numbers = f"R² {significant(found.r2 or 0.0, 4)}, {slope} a GiB"
     return f"{name} ({numbers})" + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")

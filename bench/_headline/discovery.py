@@ -16,7 +16,7 @@ def headline(summaries: Sequence[Summary], scenario_meta: Mapping[str, Any]) -> 
     if not rows:
         return nothing("discovery.lookup_s")
     baseline = str(scenario_meta.get("baseline", "host"))
-    bare = [row for row in rows if row.target == baseline]
+    bare = sorted((row for row in rows if row.target == baseline), key=lambda row: row.params.get("name") != "other")
     others = [row for row in told(summaries, "discovery.lookup_s", {"name": "other"}) if row.target != baseline]
     sentences = [
         f"A lookup without a name service takes {value(bare[0])} on {baseline}{blocks(bare[:1])}" if bare else "",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import _growth
 from bench._headline.words import TIMES, blocks, joined, nothing, told
+from bench._series import NULL, SENTINEL
 from bench.model import ParamValue, Skipped, Status, Summary
 from bench.units import format_value, significant
 
@@ -97,7 +98,7 @@ def _promises(outcomes: pd.DataFrame | None) -> str:
         return ""
     told_of = [bool((notes or {}).get("kept")) for notes in outcomes["notes"]]
     kept = set(outcomes.loc[told_of, "target"])
-    broken = set(outcomes.loc[outcomes["status"] == Status.FAILED, "target"])
+    broken = set(outcomes.loc[outcomes["status"] == Status.FAILED, "target"]) - {NULL, SENTINEL}
     if not kept and not broken:
         return ""
     if broken:

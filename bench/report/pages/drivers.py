@@ -1,4 +1,4 @@
-"""Which storage driver it should be: one row a driver, one table an operation, and what each costs beside two references."""
+"""Which storage driver it should be: one row a driver, one table an operation, and what each costs compared with two references."""
 
 from __future__ import annotations
 
@@ -35,7 +35,17 @@ def tables(data: ScenarioData, width: int | None = None) -> list[Grid]:
 
 def notes(data: ScenarioData) -> list[str]:
     """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric.startswith("storage."))
+    return _caches(data) + every_note(data, lambda item: item.metric.startswith("storage."))
+
+
+def _caches(data: ScenarioData) -> list[str]:
+    """Say what was done with the page cache before each operation."""
+    found: dict[str, None] = {}
+    for of in operations.drivers(data).values():
+        for name, row in of.items():
+            if text := lookup.usual(lookup.said(data, row).get("page cache")):
+                found[f"Page cache, {name}: {text}."] = None
+    return list(found)
 
 
 def growth_of(data: ScenarioData, row: Variant | None) -> _growth.Growth:
@@ -97,8 +107,9 @@ def _growing(data: ScenarioData) -> Grid:
         Column("largest ÷ smallest"),
     ]
     note = (
-        f"A line through the medians of the first write over the file’s size. Linear: R² of at least {_growth.LINEAR}, a slope "
-        f"above 0, and a largest file that takes at least {_growth.GROWN:g}× as long as the smallest."
+        "A line through the medians of the first write over the file’s size. Growth is shown where the slope’s interval lies "
+        f"above 0 and the largest file takes at least {_growth.GROWN:g}× as long as the smallest; it is linear where R² is at "
+        f"least {_growth.LINEAR}."
     )
     return cells.grid("Does copy-up grow with the file?", heads, rows, note=note)
 

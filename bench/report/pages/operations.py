@@ -24,6 +24,9 @@ CACHE = "storage.shared_cache_bytes"
 SKIPPED = "n/a"
 _LIFE = {"storage.create_s": "create", "storage.start_s": "start", "storage.remove_s": "remove"}
 _ACTIONS = ("create", "stat", "rename", "unlink", "whiteout")
+_TELLING = ("storage", "snapshotter", "disk", "mount")
+"""Options that say where data are."""
+
 _BEST = ("storage=overlay2", "snapshotter=overlayfs")
 """What the first heat map divides by: the first of these that was measured."""
 
@@ -66,16 +69,17 @@ def named(row: Variant) -> Variant:
 
 
 def short(data: ScenarioData, target: str) -> Label:
-    """Return a target as a label for narrow places: without the options that all targets of its engine share."""
+    """Return a target as a label for narrow places: where data are, and what else tells its engine's targets apart."""
     every = [*(row.target for row in data.invoked if row.target != NULL), *(item.target for item in data.skipped)]
-    name, _, options = target.partition(":")
-    mine = {one for one in every if one.partition(":")[0] == name}
-    shared = set.intersection(*(_options(one) for one in mine)) if len(mine) > 1 else set()
-    return Label(name, ", ".join(one for one in options.split(",") if one and one not in shared))
+    name = target.partition(":")[0]
+    mine = [_options(one) for one in dict.fromkeys(every) if one.partition(":")[0] == name]
+    shared = set.intersection(*map(set, mine)) if mine else set()
+    kept = [one for one in _options(target) if one not in shared or one.partition("=")[0] in _TELLING]
+    return Label(name, ", ".join(kept))
 
 
-def _options(target: str) -> set[str]:
-    return set(target.partition(":")[2].split(","))
+def _options(target: str) -> list[str]:
+    return [one for one in target.partition(":")[2].split(",") if one]
 
 
 def columns(data: ScenarioData) -> dict[str, list[Operation]]:
@@ -89,7 +93,7 @@ def columns(data: ScenarioData) -> dict[str, list[Operation]]:
     }
     done = actions(data, _ACTIONS)
     found[_STORM] = [Operation("metadata", Quantity(FILES, {"action": action}, action)) for action in done]
-    for title, chosen in (by_cache(_STREAM, streams(data)) | by_cache(_SINGLE, disk(data, IOPS, ""))).items():
+    for title, chosen in (by_cache(_STREAM, streams(data)) | by_cache(_SINGLE, singles(data))).items():
         found[title] = [Operation("io", what) for what in chosen]
     found["Page cache of one file with several readers"] = _caches(data)
     found["Unpack an image"] = _unpacks(data)
@@ -103,8 +107,10 @@ def heat(data: ScenarioData) -> list[Operation]:
     found = columns(data)
     rows = [*_lives(data), *_copies(data)]
     rows += [one.called(f"files: {one.what.title}") for one in found[_STORM]]
-    rows += [Operation("io", what) for what in [*streams(data), *disk(data, IOPS, "")]]
-    rows += [one.called(f"page cache, {one.what.title}") for one in _caches(data)]
+    rows += [Operation("io", what) for what in [*streams(data), *singles(data)]]
+    caches = _caches(data)
+    ends = caches if len(caches) < 2 else [caches[0], caches[-1]]
+    rows += [one.called(f"page cache, {one.what.title}") for one in ends]
     rows += [one.called(f"image: {one.what.title}") for one in _unpacks(data)]
     every = drivers(data).values()
     return [one for one in rows if any(one.what.of(data, of.get(one.name)) for of in every)]
@@ -156,9 +162,19 @@ def disk(data: ScenarioData, metric: str, verb: str) -> list[Quantity]:
 
 
 def streams(data: ScenarioData) -> list[Quantity]:
-    """Return the fio jobs whose bytes count, both directions beside each other."""
-    both = [*disk(data, READ, "read"), *disk(data, WRITTEN, "write")]
+    """Return the fio jobs whose bytes count, sequential ones where there are any, both directions beside each other."""
+    both = _only("sequential", [*disk(data, READ, "read"), *disk(data, WRITTEN, "write")])
     return sorted(both, key=lambda what: (*_rank(what.more), what.metric != READ))
+
+
+def singles(data: ScenarioData) -> list[Quantity]:
+    """Return the fio jobs whose operations count: those of random places where there are any."""
+    return _only("random", disk(data, IOPS, ""))
+
+
+def _only(pattern: str, chosen: Sequence[Quantity]) -> list[Quantity]:
+    """Return the jobs of a pattern; of the others bytes and operations say the same, so that one of them is enough."""
+    return [what for what in chosen if what.more.get("pattern") == pattern] or list(chosen)
 
 
 def by_cache(title: str, chosen: Sequence[Quantity]) -> dict[str, list[Quantity]]:
@@ -205,7 +221,7 @@ def _copies(data: ScenarioData) -> list[Operation]:
 
 def _caches(data: ScenarioData) -> list[Operation]:
     return [
-        Operation("cache", Quantity(CACHE, {"readers": readers}, f"{readers} readers"))
+        Operation("cache", Quantity(CACHE, {"readers": readers}, "1 reader" if readers == 1 else f"{readers} readers"))
         for readers in lookup.kinds(data, CACHE, "readers")
     ]
 

@@ -40,7 +40,7 @@ def measures(data: ScenarioData) -> dict[str, list[Quantity]]:
     """Return title → what was measured, of what has values."""
     rows = places(data)
     found = operations.by_cache("Throughput", operations.streams(data))
-    found |= operations.by_cache("Operations a second", operations.disk(data, operations.IOPS, ""))
+    found |= operations.by_cache("Operations a second", operations.singles(data))
     found["Flushing to disk"] = [what for what in FSYNC if any(what.of(data, row) for row in rows)]
     done = operations.actions(data)
     found["Small files a second"] = [Quantity(operations.FILES, {"action": action}, action) for action in done]

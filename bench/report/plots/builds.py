@@ -8,9 +8,12 @@ from bench.report import svg, theme
 from bench.report.data import Label, Row, ScenarioData
 from bench.report.pages import builds as page
 from bench.report.plots import canvas, matrix, twins
-from bench.report.plots.words import plural_blocks
+from bench.report.plots.words import many, plural_blocks
 from bench.report.table import ratio_text
 from bench.units import format_value
+
+_SAME = 0.001
+"""Ratios that all lie nearer to 1 are told in words: a panel of them would show nothing but its own axis."""
 
 
 def figures(data: ScenarioData, stem: str) -> list[svg.Plot | None]:
@@ -34,8 +37,9 @@ def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
             },
         )
         for what, of in found
-        if of
+        if any(abs(one.ratio - 1) > _SAME for one in of.values())
     ]
+    same = [what.title for what, of in found if of and what.title not in {panel.title for panel in panels}]
     kept, panels = matrix.compact(every, panels)
     if not panels:
         return None
@@ -44,6 +48,7 @@ def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
     caption = (
         "The mistake divided by the habit, paired block by block (Hodges-Lehmann), with its 95\u00a0% interval; right of the "
         "line the mistake takes more. Every panel has its own axis. "
+        f"{f'The same with both: {many(same, 6)}. ' if same else ''}"
         f"{plural_blocks(one.n for _, of in found for one in of.values())}"
     )
     said = [

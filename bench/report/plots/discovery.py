@@ -55,7 +55,7 @@ def _title(data: ScenarioData) -> str:
     title = f"The name of another instance takes up to {format_value(most[0], 's')} ({most[1]})"
     bare = [
         one.median
-        for what in page.asked(data)
+        for what in sorted(page.asked(data), key=lambda what: what.more.get("name") != "other")
         for row in data.invoked
         if row.target == data.baseline and (one := what.of(data, row)) and one.median
     ]

@@ -51,13 +51,7 @@ def relative(data: ScenarioData, reference: str, name: str) -> svg.Plot | None:
     if not found:
         return None
     table = _table(data, found, every)
-    worst, text, what = max(
-        ((times, text, one.what.title) for one, ratios in found for text, times in ratios.items()),
-        key=lambda item: item[0].ratio,
-    )
-    title = f"Nothing is dearer than with {reference}"
-    if worst.ratio > 1:
-        title = f"Beside {reference} the dearest is “{what}” of {text}: {worst.text}"
+    title = _dearest(found, every, reference)
     without = f"Without a row, because {reference} has no such numbers: {many(missing, 6)}. " if missing else ""
     counts = plural_blocks(times.n for _, ratios in found for times in ratios.values())
     said = [f"{one.what.title} of {text} {times.text}" for one, ratios in found for text, times in ratios.items()]
@@ -65,6 +59,18 @@ def relative(data: ScenarioData, reference: str, name: str) -> svg.Plot | None:
     with canvas.sheet(heat.height(table)) as figure:
         heat.draw(figure, table)
         return canvas.finish(figure, words)
+
+
+def _dearest(
+    found: Sequence[tuple[operations.Operation, Mapping[str, Times]]], every: operations.Drivers, reference: str
+) -> str:
+    """Name the dearest cell, a plain folder's only where there is nothing else."""
+    cells = [(times, text, one.what.title) for one, ratios in found for text, times in ratios.items()]
+    real = [cell for cell in cells if next(iter(every[cell[1]].values())).engine != "host"]
+    worst, text, what = max(real or cells, key=lambda cell: cell[0].ratio)
+    if worst.ratio <= 1:
+        return f"Nothing is dearer than with {reference}"
+    return f"Compared with {reference} the dearest is “{what}” of {text}: {worst.text}"
 
 
 def copy_up(data: ScenarioData, name: str) -> svg.Plot | None:
@@ -129,7 +135,7 @@ def _lines(data: ScenarioData, write: str) -> list[lines.Line]:
 
 
 def _note(found: _growth.Growth) -> str:
-    if found.slope is None or found.kind == "does not grow":
+    if found.slope is None or found.kind == "no growth shown":
         return found.kind
     return f"{found.kind}: {format_value(found.slope * _GIB, 's')} a GiB, R² {found.r2 or 0.0:.3f}"
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _ROW = 0.2
 _TOP = 0.1
 _FOOT = 0.5
-_EDGE = 0.06
+_WIDEST = 0.8
+"""Width of a column at the most, inches."""
 _MOST = 16.0
 """Ratio from which on a cell has the full colour."""
 
@@ -65,17 +66,18 @@ def height(table: Table) -> float:
 def draw(figure: Figure, table: Table) -> None:
     """Draw cells, names and the scale."""
     left = (max(len(row) for row in table.rows) * canvas.SMALL_PT * _WIDE + 12) / 72
-    right = max(0.1, _overhang(table))
+    wide = min(_WIDEST * len(table.columns), canvas.WIDTH - left - max(0.1, _overhang(table)))
+    right = canvas.WIDTH - left - wide
     tall = _ROW * len(table.rows)
     axes = canvas.axes(figure, _TOP + _head(table), tall, left, right)
     axes.set(xlim=(0, len(table.columns)), ylim=(len(table.rows), 0))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(NullLocator())
     axes.spines[["left", "bottom"]].set_visible(False)
-    points = (canvas.WIDTH - left - right) * 72 / len(table.columns)
+    points = wide * 72 / len(table.columns)
     _cells(axes, table, min(_NUMBER_PT, points / (5.0 * _WIDE)))
     _names(axes, table)
-    _scale(figure, left, right)
+    _scale(figure, left)
 
 
 def _head(table: Table) -> float:
@@ -88,7 +90,7 @@ def _head(table: Table) -> float:
 def _overhang(table: Table) -> float:
     """Return how far the last slanted name reaches beyond its column, inches."""
     count = len(table.columns)
-    each = 5.4 / count
+    each = min(_WIDEST, 5.4 / count)
     reach = [
         len(_name(row)) * canvas.SMALL_PT * 0.6 * math.cos(math.radians(_SLANT)) / 72 - (count - place - 0.5) * each
         for place, (row, _) in enumerate(table.columns)
@@ -172,10 +174,10 @@ def _names(axes: Axes, table: Table) -> None:
         )
 
 
-def _scale(figure: Figure, left: float, right: float) -> None:
+def _scale(figure: Figure, left: float) -> None:
     """Explain colours and weights under the map."""
     whole = float(figure.get_size_inches()[1])
-    wide = min(3.6, canvas.WIDTH - left - right)
+    wide = 3.6
     axes = canvas.axes(figure, whole - _FOOT + 0.14, 0.16, left, canvas.WIDTH - left - wide)
     axes.set(xlim=(0, len(_LEGEND)), ylim=(0, 1))
     for axis in (axes.xaxis, axes.yaxis):

@@ -78,7 +78,7 @@ def _titled(data: ScenarioData) -> list[list[Quantity]]:
     """Return the measures with titles that say all."""
     done = operations.actions(data)
     files = [Quantity(operations.FILES, {"action": action}, f"files: {action}") for action in done]
-    return [operations.streams(data), operations.disk(data, operations.IOPS, ""), list(page.FSYNC), files]
+    return [operations.streams(data), operations.singles(data), list(page.FSYNC), files]
 
 
 def _words(data: ScenarioData, table: heat.Table, rows: list[Variant], name: str) -> canvas.Words:
@@ -86,7 +86,7 @@ def _words(data: ScenarioData, table: heat.Table, rows: list[Variant], name: str
     what, row, times = table.rows[worst[0]], rows[worst[1]], table.cells[worst]
     title = f"No place is dearer than {data.baseline}"
     if times.ratio > 1:
-        title = f"Beside {data.baseline} the dearest is “{what}” in {row.text}: {times.text}"
+        title = f"Compared with {data.baseline} the dearest is “{what}” in {row.text}: {times.text}"
     caption = (
         f"Each cell is how many times as long the same work takes as on {data.baseline}, paired block by block "
         "(Hodges-Lehmann), on a logarithmic colour scale centred on 1; rates are turned round, so that more is dearer "
