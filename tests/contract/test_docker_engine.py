@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.root, pytest.mark.engines]
 TARGETS = (
     target("docker"),
     target("docker", network="host"),
+    target("docker", network="user"),
     target("docker", network="none", runtime="runc"),
     target("docker", runtime="crun"),
     target("docker", storage="vfs"),

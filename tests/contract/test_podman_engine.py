@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.root, pytest.mark.engines]
 TARGETS = (
     target("podman"),
     target("podman", network="host"),
+    target("podman", network="user"),
     target("podman", network="none", runtime="runc"),
     target("podman", storage="vfs"),
 )
