@@ -53,13 +53,22 @@ class Context:
     account: Account = field(default_factory=Account)
 
 
-def execute(context: Context, invocations: Sequence[Invocation], on_outcome: OnOutcome) -> None:
+def execute(
+    context: Context,
+    invocations: Sequence[Invocation],
+    on_outcome: OnOutcome,
+    wanted: Callable[[Invocation], bool] = lambda _: True,
+) -> None:
     """Run the invocations in order; ``on_outcome`` is told each outcome and how many are left.
+
+    ``wanted`` is asked before each one whether it is still to be made.
 
     Raises:
         StoreError: Results cannot be written any more; what was written is whole.
     """
     for done, invocation in enumerate(invocations, 1):
+        if not wanted(invocation):
+            continue
         outcome, reading = _invoke(context, invocation)
         context.writer.append(_measurements(context, invocation, reading, outcome), outcome)
         on_outcome(outcome, len(invocations) - done)

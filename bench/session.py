@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import __version__, facts, plan, preflight, runner, store
+from bench import __version__, enough, facts, plan, preflight, runner, store
 from bench.clock import EventHub, now_s, wall_time
 from bench.engines.base import Engine
 from bench.errors import Interrupted, StoreError, TargetUnavailable, UsageError
@@ -35,6 +35,8 @@ class Order:
         tags: From ``--tag``.
         command: The arguments, for the record.
         surroundings: When this system is a guest that was made for the run: ``inside`` (which one) and what is around it.
+        precision: Half width of the intervals at which a scenario has blocks enough; ``None``: as many as it says.
+        budget_s: Time for all scenarios together, seconds; only with ``precision``.
     """
 
     scenarios: Sequence[Scenario]
@@ -44,6 +46,8 @@ class Order:
     tags: Mapping[str, str]
     command: Sequence[str]
     surroundings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    precision: float | None = None
+    budget_s: float | None = None
 
 
 @dataclasses.dataclass
@@ -98,7 +102,7 @@ def run(order: Order, watcher: Watcher) -> Result:
             writer=writer,
             began_s=float(meta["started_mono_s"]),
         )
-        return _execute(context, invocations, watcher, meta)
+        return _execute(context, invocations, watcher, meta, _rule(meta, context))
 
 
 def resume(folder: Path, watcher: Watcher) -> Result:
@@ -140,7 +144,16 @@ def resume(folder: Path, watcher: Watcher) -> Result:
             writer=writer,
             began_s=float(found.meta["started_mono_s"]),
         )
-        return _execute(context, left, watcher, found.meta)
+        return _execute(context, left, watcher, found.meta, _rule(found.meta, context))
+
+
+def _rule(meta: Mapping[str, Any], context: runner.Context) -> enough.Enough | None:
+    """Return the rule that says when there are blocks enough, as the run's record has it."""
+    given = meta.get("rule")
+    if given is None:
+        return None
+    scenarios = dict(context.scenarios)
+    return enough.Enough(float(given["precision"]), given["budget_s"], context.writer.path, scenarios)
 
 
 def make_id() -> str:
@@ -249,6 +262,7 @@ def _meta(order: Order, run_id: str, scenarios: Sequence[Scenario], skipped: Seq
         "started_mono_s": now_s(),
         "tags": dict(order.tags),
         "scenarios": {scenario.name: scenario_meta(scenario) for scenario in scenarios},
+        **({"rule": {"precision": order.precision, "budget_s": order.budget_s}} if order.precision else {}),
         "skipped": [dataclasses.asdict(item) for item in skipped],
         **facts.as_meta(known),
         "engines": {engine.target.text: dict(prepared.facts[text]) for text, engine in prepared.engines.items()},
@@ -286,7 +300,11 @@ def _context(*, run_id: str, scenarios: Sequence[Scenario], engines: Mapping[str
 
 
 def _execute(
-    context: runner.Context, invocations: Sequence[Invocation], watcher: Watcher, meta: Mapping[str, Any]
+    context: runner.Context,
+    invocations: Sequence[Invocation],
+    watcher: Watcher,
+    meta: Mapping[str, Any],
+    rule: enough.Enough | None = None,
 ) -> Result:
     result = Result(context.run_id, context.writer.path)
     begin = now_s()
@@ -301,8 +319,11 @@ def _execute(
 
     state = RunState.INTERRUPTED
     try:
-        runner.execute(context, invocations, note)
+        runner.execute(context, invocations, note, rule.wants if rule else lambda _: True)
         state = RunState.COMPLETE
+        if rule:
+            ended = rule.finish()
+            context.writer.update(scenarios={n: {**one, "stopped": ended[n]} for n, one in meta["scenarios"].items()})
     except KeyboardInterrupt as error:
         result.interrupted = str(error) or "Ctrl-C"
     finally:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli.measure import RESULTS
-from bench.errors import UsageError
+from bench.cli.measure import RESULTS, share
 
 _PIPE_COLUMNS = 120
 
@@ -50,20 +49,3 @@ def compare_command(  # noqa: PLR0917 - click passes options by name
         console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
         console.print(compared.show(found, everything=everything))
     return found.exit_code
-
-
-def share(text: str) -> float:
-    """Read ``5%`` or ``0.05``.
-
-    Raises:
-        UsageError: It is neither, or not between 0 and 100 %.
-    """
-    number = text.strip().removesuffix("%")
-    try:
-        value = float(number) / (100 if text.strip().endswith("%") else 1)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 1:
-        msg = f"'{text}' is no share: write 5% or 0.05, above 0 and below 100 %"
-        raise UsageError(msg)
-    return value

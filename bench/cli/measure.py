@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from bench import plan, scenario, session, store
+from bench import enough, plan, scenario, session, store
 from bench.cli.progress import watcher
 from bench.errors import TargetUnavailable, UsageError
 from bench.model import ParamValue, Scenario
@@ -91,10 +91,13 @@ def plan_command(*, names: Sequence[str], targets: Sequence[str], params: Sequen
 @click.option(
     "--inside", metavar="TARGET", help="Put the whole run into a guest: libvirt:guest=full (docs/in-a-guest.md)."
 )
+@click.option("--precision", metavar="5%", help="Instead of --blocks: 8 to 40 until every interval is ± this narrow.")
+@click.option("--budget", metavar="10m", help="With --precision: time for all scenarios together (90s, 10m, 2h).")
 @click.option("--resume", "resumed", metavar="RUN", help="Go on with a run that was cut off.")
 def run_command(*, names: Sequence[str], targets: Sequence[str], params: Sequence[str], blocks: int | None, warmup: int | None,
                 seed: int | None, as_json: bool, results: Path, tags: Sequence[str],
-                inside: str | None, resumed: str | None) -> int:  # fmt: skip
+                inside: str | None, precision: str | None, budget: str | None,
+                resumed: str | None) -> int:  # fmt: skip
     r"""Measure scenarios or suites by name or YAML file; prints the run id last.
 
     \b
@@ -107,16 +110,39 @@ def run_command(*, names: Sequence[str], targets: Sequence[str], params: Sequenc
     """
     with watcher(as_json=as_json) as watch:
         if resumed is not None:
-            _refuse_beside_resume(names, targets, params, blocks, warmup, seed, tags, inside)
+            _refuse_beside_resume(names, targets, params, blocks, warmup, seed, tags, inside, precision, budget)
             result = session.resume(store.find(results, resumed), watch)
         else:
-            scenarios = _scenarios(names, targets, params, blocks, warmup)
+            narrow, budget_s = _rule(precision, budget, blocks, inside)
+            scenarios = _scenarios(names, targets, params, enough.MOST if narrow else blocks, warmup)
             explicit = frozenset(scenario.parse_target(text).text for text in targets)
             order = session.Order(
-                scenarios, explicit, _seed(seed), results, pairs("--tag", tags), ["tare", *sys.argv[1:]]
+                scenarios,
+                explicit,
+                _seed(seed),
+                results,
+                pairs("--tag", tags),
+                ["tare", *sys.argv[1:]],
+                precision=narrow,
+                budget_s=budget_s,
             )
             result = session.run(order, watch) if inside is None else _run_inside(order, inside, watch)
     return _ending(result, as_json)
+
+
+def _rule(
+    precision: str | None, budget: str | None, blocks: int | None, inside: str | None
+) -> tuple[float | None, float | None]:
+    """Read the rule that says when there are blocks enough."""
+    if precision is None and budget is None:
+        return None, None
+    if precision is None:
+        msg = "--budget needs --precision: what is to be reached within that time"
+        raise UsageError(msg)
+    if blocks is not None or inside is not None:
+        msg = f"--precision chooses the number of blocks itself; leave out {'--blocks' if blocks else '--inside'}"
+        raise UsageError(msg)
+    return share(precision), enough.duration(budget) if budget else None
 
 
 def _run_inside(order: session.Order, inside: str, watch: session.Watcher) -> session.Result:
@@ -192,3 +218,20 @@ def _refuse_beside_resume(*given: object) -> None:
     if any(item is not None and item != () for item in given):
         msg = "--resume goes on with the plan that the run has; give nothing else that says what to measure beside it"
         raise UsageError(msg)
+
+
+def share(text: str) -> float:
+    """Read ``5%`` or ``0.05``.
+
+    Raises:
+        UsageError: It is neither, or not between 0 and 100 %.
+    """
+    number = text.strip().removesuffix("%")
+    try:
+        value = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        msg = f"'{text}' is no share: write 5% or 0.05, above 0 and below 100 %"
+        raise UsageError(msg)
+    return value

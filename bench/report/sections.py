@@ -15,6 +15,13 @@ from bench.report.data import NULL, SENTINEL, RunData, ScenarioData, evidence_co
 
 NOTHING = "Nothing was measured: no invocation of this run ended with a value."
 
+_ENDED = {
+    "precision": "then every interval was narrow enough",
+    "budget": "then the time was up",
+    "cap": "as many as there may be",
+}
+"""Why a run with ``--precision`` stopped, in words."""
+
 _TITLES = {
     "null": ("A/A control", "A/A: "),
     "sentinel": ("Drift of the host", "Sentinel: "),
@@ -100,6 +107,19 @@ def title(runs: Sequence[RunData]) -> str:
     """Return the report's title."""
     hosts = list(dict.fromkeys(data.host for data in runs))
     return "What isolation costs on " + (hosts[0] if len(hosts) == 1 else f"{len(hosts)} hosts: {', '.join(hosts)}")
+
+
+def in_guest(data: RunData) -> str:
+    """Say that the whole run was in a guest, and what that means for its numbers; empty for a run on the host itself."""
+    if not data.inside:
+        return ""
+    known: Mapping[str, object] = data.meta.get("facts", {})
+    kernel, outer = (str(known.get(name, "unknown")).split()[0] for name in ("kernel", "outer.kernel"))
+    emulated = "emulated by QEMU, many times slower than the host and not evenly so" if "tcg" in data.inside else "KVM"
+    return (
+        f"Everything here was measured in the guest {data.inside} (kernel {kernel}; {emulated}), not on the host "
+        f"(kernel {outer}): “host” is the guest. Compare these numbers with each other, never with those of a host."
+    )
 
 
 def headlines(data: RunData) -> list[str]:
@@ -264,9 +284,12 @@ def method(data: RunData) -> list[tuple[str, str]]:
 def _blocks(scenario: ScenarioData) -> str:
     meta = scenario.meta
     blocks, warmups = int(meta.get("blocks", 0)), int(meta.get("warmup_blocks", 0))
+    ended = ""
+    if stopped := meta.get("stopped"):
+        blocks, ended = int(stopped["blocks"]), f" ({_ENDED.get(str(stopped['reason']), stopped['reason'])})"
     return (
         f"{scenario.name}: {warmups} warm-up {_plural('block', warmups)}, then {blocks} measured "
-        f"{_plural('block', blocks)}; time limit {meta.get('timeout_s', '–')} s an invocation."
+        f"{_plural('block', blocks)}{ended}; time limit {meta.get('timeout_s', '–')} s an invocation."
     )
 
 

@@ -206,7 +206,7 @@ def test_the_command_prints_json_and_returns_the_verdict(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("text", ["0", "-5%", "200%", "five", ""])
 def test_a_threshold_that_is_no_share_is_refused(tmp_path: Path, text: str) -> None:
-    from bench.cli.compare import share  # noqa: PLC0415 - what is tested
+    from bench.cli.measure import share  # noqa: PLC0415 - what is tested
 
     with pytest.raises(UsageError, match="no share"):
         share(text)
