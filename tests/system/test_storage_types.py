@@ -17,7 +17,7 @@ from bench.clock import EventHub
 from bench.engines.base import Engine
 from bench.engines.docker import Docker
 from bench.errors import InvocationFailed, TargetUnavailable
-from bench.lab import Lab
+from bench.lab import Lab, journal, sweep
 from bench.lab.paths import state_dir
 from bench.procedures import _kept, storage_types
 from bench.procedures.base import Account, Place, Reading
@@ -172,3 +172,20 @@ def test_containerd_has_no_volumes(lab: Lab) -> None:
     with pytest.raises(InvocationFailed, match="volumes are Docker's and Podman's"):
         measure(lab, prepared(lab, "containerd:mount=volume"))
     assert not list((lab.paths.run / "k").iterdir())
+
+
+def test_a_volume_in_somebody_elses_daemon_is_journalled_and_removed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lab's daemon stands for the user's own, in which nothing goes by itself."""
+    owner = prepared(lab, "docker:network=none")
+    assert isinstance(owner, Docker)
+    monkeypatch.setenv("DOCKER_HOST", owner.socket())
+    monkeypatch.setattr(fio, "TESTS", FEW[:1])
+    name = f"tare-{lab.short_id}-0-data"
+    assert measure(lab, prepared(lab, "docker:endpoint=system,mount=volume,network=none")).evidence["mount"] == "volume"
+    entry = next(entry for entry in journal.read(lab.paths.journal) if entry["kind"] == "volume")
+    assert entry["name"] == name
+    assert sweep._undo(entry, dry_run=False) is None, "the procedure removes it itself"
+    owner._client.create_volume(name)  # what a run that was killed leaves
+    assert sweep._undo(entry, dry_run=True) == sweep.Swept("volume", name, gone=False)
+    assert sweep._undo(entry, dry_run=False) == sweep.Swept("volume", name, gone=True)
+    assert not owner._client.volumes()["Volumes"]
