@@ -36,7 +36,8 @@ def show_command(run: str, scenario: str | None, as_json: bool, results: Path) -
         raise UsageError(unknown("scenario of this run", scenario, found.run.meta["scenarios"]))
     summaries = [one for one in found.summaries if scenario in (None, one.scenario)]
     if as_json:
-        click.echo(json.dumps(table.show_json(summaries), indent=1))
+        more = {"inside": found.inside} if found.inside else {}
+        click.echo(json.dumps([{**row, **more} for row in table.show_json(summaries)], indent=1))
         return
     console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
     console.print(terminal.show(found, scenario, console.width))

@@ -11,10 +11,15 @@ from bench.report.table import SUMMARY_COLUMNS, summary_rows
 
 
 def text(runs: Sequence[RunData]) -> str:
-    """Return the file's content; what is absent is an empty field."""
+    """Return the file's content; what is absent is an empty field.
+
+    When a run was in a guest, one more column says in which.
+    """
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, SUMMARY_COLUMNS, lineterminator="\n")
+    guests = any(data.inside for data in runs)
+    writer = csv.DictWriter(buffer, (*SUMMARY_COLUMNS, *("inside",) * guests), lineterminator="\n")
     writer.writeheader()
     for data in runs:
-        writer.writerows(summary_rows(data.run.run_id, data.summaries))
+        more = {"inside": data.inside} if guests else {}
+        writer.writerows({**row, **more} for row in summary_rows(data.run.run_id, data.summaries))
     return buffer.getvalue()

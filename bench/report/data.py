@@ -179,14 +179,20 @@ class RunData:
 
     @property
     def host(self) -> str:
-        """The host's name."""
-        return str(self.meta.get("host", "unknown host"))
+        """The host's name; of a guest that was made for the run, with what it is."""
+        name = str(self.meta.get("host", "unknown host"))
+        return f"{name}, in the guest {self.inside}" if self.inside else name
+
+    @property
+    def inside(self) -> str:
+        """The guest that the whole run was in, empty when it was on the host itself."""
+        return str(self.meta.get("inside", ""))
 
 
 def collect(run: store.Run) -> RunData:
     """Read one run's folder and compute what a report needs."""
     measurements, outcomes = store.measurements(run), store.outcomes(run)
-    scenarios: Mapping[str, Any] = run.meta.get("scenarios", {})
+    scenarios = _titled(run.meta)
     summaries = tuple(stats.summaries(measurements, outcomes, scenarios))
     points, skipped = _good(measurements, outcomes), tuple(store.skipped(run))
     return RunData(
@@ -200,6 +206,16 @@ def collect(run: store.Run) -> RunData:
         skipped=skipped,
         checks=tuple(stats.checks(measurements, outcomes, scenarios)),
     )
+
+
+def _titled(meta: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the scenarios of ``run.json``, each title saying that it was measured in a guest, if it was."""
+    scenarios: Mapping[str, Any] = meta.get("scenarios", {})
+    if not (inside := meta.get("inside")):
+        return scenarios
+    return {
+        name: {**one, "title": f"{one.get('title') or name} – in the guest {inside}"} for name, one in scenarios.items()
+    }
 
 
 def params_key(params: Mapping[str, ParamValue]) -> str:

@@ -25,6 +25,8 @@ def text(runs: Sequence[RunData], figures: Figures) -> str:
 
 def _run(data: RunData, figures: Figures) -> list[str]:
     lines = [f"Run `{_code(data.run.run_id)}`, {sections.when(data)}, host {_escape(data.host)}.", ""]
+    if said := sections.in_guest(data):
+        lines += [f"> **In a guest.** {_escape(said)}", ""]
     for sentence in sections.headlines(data):
         lines += [f"**{_escape(sentence)}**", ""]
     lines += [f"> **Warning:** {_escape(warning)}\n" for warning in data.run.warnings]

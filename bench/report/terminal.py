@@ -23,7 +23,7 @@ _NAME = 16
 def show(data: RunData, scenario: str | None = None, width: int = 100) -> Group:
     """Return headline, tables and doubts of a run, or of one of its scenarios, for a terminal of ``width`` columns."""
     shown = [item for item in data.scenarios if scenario in (None, item.name)]
-    parts: list[Text | Table] = []
+    parts: list[Text | Table] = [Text(said, style="bold yellow")] if (said := sections.in_guest(data)) else []
     for item in shown:
         parts += [Text(item.headline if not item.points.empty else sections.NOTHING), *show_tables(item, width)]
     names = {item.name for item in shown}
