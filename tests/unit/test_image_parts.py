@@ -1,0 +1,180 @@
+"""Base images, the registry's log, bytes on a disk: the parts that need no engine."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from bench import procedures
+from bench.errors import InvocationFailed, NotApplicable
+from bench.lab import bases, images, registry
+from bench.lab.images import Image
+from bench.lab.registry import Registry
+from bench.procedures import _image_disk, _image_pulls, pull, size
+from bench.procedures._image_disk import Taken
+
+LOG = Path(__file__).parents[1] / "data/registry/pull.jsonl"
+LAYERS = (
+    "sha256:e8968c7dd5d75f2f3ea52d7dd28dbcc16f151403d6bfa224c68a07b849b3b08c",
+    "sha256:a6c372a2938b9e90bcd4d84bb2a52bd17a3c6d6d26f441cb7479bcd553ff45b4",
+)
+
+
+def members(layer: bytes) -> dict[str, tarfile.TarInfo]:
+    with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+        return {info.name: info for info in archive}
+
+
+def pulled(*layers: str) -> Image:
+    return Image(Path("none"), "sha256:0", b"{}", layers, layers)
+
+
+def test_every_base_of_the_scenario_is_known() -> None:
+    assert set(bases.NAMES) == set(procedures.PROCEDURES["size"].params["base"].allowed)
+
+
+def test_busyboxs_layer_is_one_program_and_links() -> None:
+    found = members(bases.busybox_layer(b"program", ["sh", "ls", "busybox", "sh"]))
+    assert found["bin/busybox"].size == 7
+    assert found["bin/busybox"].mode == 0o755
+    assert {name for name, info in found.items() if info.issym()} == {"bin/sh", "bin/ls"}
+    assert found["bin/sh"].linkname == "busybox"
+    assert found["tmp"].mode == 0o1777
+
+
+def test_a_base_that_was_not_provisioned_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    for name in ("debian", "compiler"):
+        with pytest.raises(NotApplicable, match=rf"{name}\.tar\.gz.*run 'tare provision base_images' as root"):
+            bases.base(tmp_path, name)
+
+
+def test_a_base_that_is_not_whole_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bases").mkdir()
+    (tmp_path / "bases/debian.tar.gz.digests").write_text("only-one\n")
+    (tmp_path / "bases/debian.tar.gz").write_bytes(b"")
+    with pytest.raises(NotApplicable, match="not whole"):
+        bases.base(tmp_path, "debian")
+
+
+def test_nothing_is_a_base_too(state: Path) -> None:
+    assert bases.base(state, "scratch").layers == ()
+    found = bases.with_payload(state, "scratch")
+    assert found.layers != images.image(state).layers  # an engine has that one already, and would store nothing
+    assert len(found.layers) == 1
+    assert bases.with_payload(state, "scratch") == found
+
+
+def test_a_packed_layer_is_taken_as_it_is(state: Path, tmp_path: Path) -> None:
+    plain = bases.tar([bases.file("a", b"content")])
+    packed = images.pack(plain, tmp_path / "layer")
+    assert images.layered(state, "tare/same:latest", [packed]) == images.layered(state, "tare/same:latest", [plain])
+    assert packed.diff_id == f"sha256:{images.sha256(plain)}"
+
+
+def test_siblings_share_their_base_and_nothing_else(state: Path, tmp_path: Path) -> None:
+    plain = bases.tar([bases.file("etc/debian_version", b"12\n")])
+    (tmp_path / "bases").mkdir()
+    packed = images.pack(plain, tmp_path / "bases/debian.tar.gz")
+    digests = f"{packed.diff_id.removeprefix('sha256:')}\n{packed.digest}\n"
+    (tmp_path / "bases/debian.tar.gz.digests").write_text(digests)
+    (tmp_path / "payload").symlink_to(state / "payload")
+    one, other = bases.with_payload(tmp_path, "debian"), bases.sibling(tmp_path, "debian")
+    assert one.layers[0] == other.layers[0] == f"sha256:{packed.digest}"
+    assert len({*one.layers, *other.layers}) == 3
+    assert bases.alone(tmp_path, "debian").layers == one.layers[:1]
+    assert size.packed_bytes(bases.alone(tmp_path, "debian")) == packed.path.stat().st_size
+
+
+@pytest.mark.parametrize(("layers", "count"), [(1, 1000), (3, 1000), (10, 4096)])
+def test_a_pulled_image_has_its_bytes_in_so_many_layers(state: Path, layers: int, count: int) -> None:
+    image = pull.image_of(state, layers, count)
+    assert len(set(image.layers)) == layers
+    assert images.image(state).layers[0] not in image.layers
+    with tarfile.open(image.archive) as archive:
+        found: dict[str, int] = {}
+        for digest in image.layers:
+            blob = archive.extractfile(f"blobs/{digest.replace(':', '/')}")
+            assert blob is not None
+            with tarfile.open(fileobj=blob, mode="r:gz") as layer:
+                found |= {info.name: info.size for info in layer if info.name.startswith("filler-")}
+    assert len(found) == layers
+    assert sum(found.values()) == count
+    assert max(found.values()) - min(found.values()) <= 1
+
+
+def test_the_registrys_log_tells_what_was_served() -> None:
+    found = registry.served(Registry(0, LOG), 0, pulled(*LAYERS))
+    assert found.blobs >= set(LAYERS)
+    lines = [json.loads(line) for line in LOG.read_text().splitlines()]
+    written = [
+        line["http.response.written"]
+        for line in lines
+        if line["http.request.method"] == "GET" and line["http.request.uri"] != "/v2/"
+    ]
+    assert found.count == sum(written) > 10**6
+
+
+def test_a_layer_that_was_there_before_fails_the_pull(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_LOGGED_S", 0.0)
+    with pytest.raises(InvocationFailed, match=r"1 of 3 layers were not fetched, the engine had them: sha256:feed"):
+        registry.served(Registry(0, LOG), 0, pulled(*LAYERS, "sha256:feed"))
+
+
+def test_a_torn_line_of_the_log_is_left_out(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(LOG.read_text() + 'time="now" level=info\n[1]\n{"http.request.uri": "/v2/x/blo')
+    assert registry.served(Registry(0, log), 0, pulled(*LAYERS)).blobs >= set(LAYERS)
+
+
+def test_the_registry_listens_on_loopback_only(tmp_path: Path) -> None:
+    given = json.loads(registry.configuration(tmp_path))
+    assert given["http"]["addr"] == "127.0.0.1:5000"
+    assert given["storage"]["filesystem"]["rootdirectory"] == str(tmp_path)
+
+
+def test_a_listener_is_found_by_its_port() -> None:
+    import socket  # noqa: PLC0415 - for this test only
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert registry.listens(os.getpid(), port)
+    assert not registry.listens(os.getpid(), port)
+    assert not registry.listens(2**22 + 1, port)
+
+
+def test_a_pull_that_fails_says_why() -> None:
+    _image_pulls.check([{"status": "Pulling"}, {"status": "Done"}])
+    with pytest.raises(InvocationFailed, match="the pull failed: no such host"):
+        _image_pulls.check([{"status": "Pulling"}, {"error": "no such\nhost"}])
+
+
+def test_what_is_new_on_a_disk_is_told_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"x" * 10_000)
+    before = Taken(_image_disk.files(tmp_path))
+    (tmp_path / "old").write_bytes(b"x" * 90_000)  # a database that grows is the engine's own
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/file").write_bytes(b"y" * 20_000)
+    (tmp_path / "new/again").hardlink_to(tmp_path / "new/file")
+    with (tmp_path / "new/hole").open("wb") as file:
+        file.truncate(10**9)
+    after = Taken(_image_disk.files(tmp_path))
+    wanted = sum((tmp_path / name).stat().st_blocks * 512 for name in ("new", "new/file", "new/hole"))
+    assert after.more_than(before) == wanted
+    assert wanted < 10**6
+    assert before.more_than(after) == 0
+    assert _image_disk.on_disk([tmp_path / "new"]) == wanted
+
+
+def test_where_files_share_blocks_the_totals_count() -> None:
+    assert Taken({}, 5000).more_than(Taken({}, 3000)) == 2000
+
+
+def test_compression_is_that_of_layers(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(bytes(10**6) + os.urandom(10**5))
+    packed = images.pack(tmp_path / "plain", tmp_path / "packed")
+    assert _image_disk.compressed(tmp_path / "plain") == packed.path.stat().st_size
