@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import libvirt
+
 from bench import proc
 from bench.engines import _domain
 from bench.errors import UsageError
@@ -108,7 +110,7 @@ def start(lab: Lab, kernel: Kernel, place: Place) -> Running:
     lab.journal.add("domain", name=name)
     lab.daemons.clients.callback(stop, lab, name)
     with _domain.limited(name, 30 * place.patience):
-        connection.createXML(definition(name, kernel, place, home), 0)
+        connection.createXML(definition(name, kernel, place, home), libvirt.VIR_DOMAIN_START_AUTODESTROY)
     return Running(name, _domain.pid_of(name), home, exchange, virt.log_of(lab, name))
 
 

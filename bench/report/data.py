@@ -214,7 +214,8 @@ def _titled(meta: Mapping[str, Any]) -> Mapping[str, Any]:
     if not (inside := meta.get("inside")):
         return scenarios
     return {
-        name: {**one, "title": f"{one.get('title') or name} – in the guest {inside}"} for name, one in scenarios.items()
+        name: {**one, "title": f"{one.get('title') or name} – in the guest {inside}", "inside": inside}
+        for name, one in scenarios.items()
     }
 
 
@@ -268,7 +269,7 @@ def _scenario(
     return ScenarioData(
         name=name,
         meta=meta,
-        headline=stats.headline(own, meta, own_outcomes, own_points, left_out),
+        headline=_placed(stats.headline(own, meta, own_outcomes, own_points, left_out), meta),
         summaries=own,
         variants=tuple(_variants(own, meta, own_outcomes)),
         invoked=tuple(_invoked(meta, own_outcomes)),
@@ -276,6 +277,10 @@ def _scenario(
         outcomes=own_outcomes,
         skipped=left_out,
     )
+
+
+def _placed(headline: str, meta: Mapping[str, Any]) -> str:
+    return headline.replace("this host", "this guest") if meta.get("inside") else headline
 
 
 def _variants(summaries: Iterable[Summary], meta: Mapping[str, Any], outcomes: pd.DataFrame) -> list[Variant]:

@@ -1,0 +1,67 @@
+"""A whole run in a guest with another kernel, for real: what it brings back, what it says, and nothing left."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+
+import pytest
+
+from bench import store
+from bench.lab.paths import state_dir
+from tests.system.conftest import Tare, inventory
+
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
+
+
+@pytest.fixture(autouse=True)
+def _provisioned() -> None:
+    if not (state_dir() / "guest" / "inside" / "vmlinuz").exists():
+        pytest.skip("the guest's kernel is not there: run 'tare provision guest_images' as root")
+
+
+def inside(tare: Tare, *targets: str) -> None:
+    """Run scenario startup in a guest and look at what every such run must say."""
+    asked = [word for target in targets for word in ("-t", target)]
+    before = inventory()
+    done = tare(
+        "run", "startup", *asked, *("--blocks", "1", "--warmup", "0", "--inside", "libvirt:guest=full"), timeout_s=580
+    )
+    assert done.returncode == 0, done.stderr
+    assert inventory() == before
+    run = store.load(
+        store.find(Path(done.stdout.split("results in ")[1].split("\n")[0]).parent, done.stdout.split()[-1])
+    )
+    assert run.meta["inside"].startswith("libvirt:accel=")
+    assert run.meta["tags"]["inside"] == run.meta["inside"]
+    assert platform.release() not in run.meta["facts"]["kernel"]
+    assert run.meta["facts"]["outer.kernel"].startswith(platform.release())
+    assert set(store.outcomes(run)["status"]) == {"ok"}
+    assert "Everything here was measured in the guest" in " ".join(tare("show").stdout.split())
+
+
+def test_a_run_in_a_guest_comes_back_and_leaves_nothing(tare: Tare, tmp_path: Path) -> None:
+    inside(tare, "host")
+    outcomes = (tmp_path / "results").glob("*/outcomes.jsonl")
+    assert all(json.loads(line)["evidence"]["payload"] for path in outcomes for line in path.read_text().splitlines())
+
+
+def test_a_run_cannot_be_put_into_anything_else(tare: Tare) -> None:
+    done = tare("run", "startup", "-t", "libvirt", "--inside", "docker")
+    assert done.returncode == 2
+    assert "libvirt:guest=full" in done.stderr
+
+
+@pytest.mark.skipif(
+    "TARE_TEST_INSIDE" not in os.environ, reason="takes minutes when emulated: TARE_TEST_INSIDE=1 runs it"
+)
+def test_devicemapper_runs_there(tare: Tare, tmp_path: Path) -> None:
+    target = "docker:network=none,storage=devicemapper"
+    inside(tare, "host", target)
+    outcomes = store.outcomes(store.load(store.find(tmp_path / "results", "latest")))
+    evidence = outcomes[outcomes["target"] == target]["evidence"].iloc[0]
+    assert (
+        evidence["storage"] == "devicemapper"
+    )  # the root is a device of the device mapper, says the kernel's table of mounts

@@ -1,0 +1,236 @@
+"""A whole run in a guest: the order on its way in, the events on their way out, and every way to end, without a guest."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("libvirt")
+
+from bench import facts, inside, report, session, store
+from bench.errors import Interrupted, LabError, TargetUnavailable, UsageError
+from bench.inside import kernel, machine, wire
+from bench.model import Facts, Invocation, Outcome, RunState, Skipped, Status
+from bench.report import sections
+from bench.scenario import parse_target
+from tests.fakes import small
+from tests.synthetic import write_run
+
+TCG = machine.Place("tcg", "q35")
+KERNEL = kernel.Kernel(
+    Path("/g/vmlinuz"), Path("/g/i.cpio"), "6.1.0", Path("/g/modules"), {"kernel": "0", "initrd": "1"}
+)
+WHERE = parse_target("libvirt:guest=full")
+OUTCOME = Outcome("r1", 0, "startup", "host", "host", {"n": 1}, 0, 0, False, Status.FAILED, "no", flags=("held: 1",))
+
+
+class Seen(session.Watcher):
+    """What a watcher was told, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def preparing(self, text: str) -> None:
+        """Keep it."""
+        self.told.append(text)
+
+    def planned(self, run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> None:
+        """Keep it."""
+        self.told.append((run_id, list(skipped), list(invocations), total))
+
+    def outcome(self, outcome: Outcome, left: int) -> None:
+        """Keep it."""
+        self.told.append((outcome, left))
+
+
+@dataclasses.dataclass
+class Guest(machine.Running):
+    """A guest that says what is in its folder and then ends as it is told."""
+
+    end: str | None = None
+
+    def ended(self) -> str | None:
+        """Say what the test says."""
+        return self.end
+
+
+def guest(folder: Path, end: str | None = None) -> Guest:
+    return Guest("tare-1", 1, folder, folder, folder / "log", end)
+
+
+def order(folder: Path) -> session.Order:
+    return session.Order([small(["fake"])], frozenset({"fake"}), 7, folder / "results", {"k": "v"}, ["tare", "run"])
+
+
+def test_an_order_arrives_as_it_was_given(tmp_path: Path) -> None:
+    given = dataclasses.replace(order(tmp_path), surroundings={"inside": TCG.text})
+    wire.write_order(tmp_path, given)
+    assert wire.read_order(tmp_path) == dataclasses.replace(given, results=tmp_path / "results")
+
+
+def test_the_guest_has_more_time_and_knows_where_it_is(tmp_path: Path) -> None:
+    told = inside._told(order(tmp_path), TCG, KERNEL)
+    assert told.scenarios[0].timeout_s == 8 * order(tmp_path).scenarios[0].timeout_s
+    assert told.tags == {"k": "v", "inside": "libvirt:accel=tcg,guest=full,machine=q35"}
+    assert told.surroundings["outer.kernel"] == facts.host().values["kernel"]
+
+
+def test_a_watcher_on_the_host_hears_what_happens_in_the_guest(tmp_path: Path) -> None:
+    teller, seen, same = wire.Teller(tmp_path), Seen(), Seen()
+    for one in (teller, same):
+        one.preparing("host")
+        one.planned("r1", [Skipped("s", "t", "why", "what")], [Invocation(0, "s", "host", {}, 0, 0, warmup=False)], 3)
+        one.outcome(OUTCOME, 2)
+    for event in wire.Reader(tmp_path).new():
+        wire.pass_on(event, seen)
+    assert seen.told == same.told
+
+
+def test_half_a_line_waits_for_its_end(tmp_path: Path) -> None:
+    path, reader = tmp_path / wire.EVENTS, wire.Reader(tmp_path)
+    assert list(reader.new()) == []
+    path.write_bytes(b'{"kind": "up"}\n{"kind"')
+    assert [event["kind"] for event in reader.new()] == ["up"]
+    with path.open("ab") as file:
+        file.write(b': "end"}\n')
+    assert [event["kind"] for event in reader.new()] == ["end"]
+
+
+@pytest.mark.parametrize("line", [b"Kernel panic\n", b"[]\n", b"{}\n"])
+def test_what_is_no_event_is_refused(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / wire.EVENTS).write_bytes(line)
+    with pytest.raises(LabError, match="not an event"):
+        list(wire.Reader(tmp_path).new())
+
+
+def finished(folder: Path, state: RunState = RunState.RUNNING) -> str:
+    """Put a run's folder where the guest would, and return its id."""
+    made = write_run(folder / wire.RESULTS)
+    meta = json.loads((made / "run.json").read_text())
+    (made / "run.json").write_text(json.dumps({**meta, "state": state}))
+    return made.name
+
+
+def test_a_run_that_ended_comes_back(tmp_path: Path) -> None:
+    (exchange := tmp_path / "x").mkdir()
+    teller = wire.Teller(exchange)
+    run_id = finished(exchange, RunState.COMPLETE)
+    teller.outcome(OUTCOME, 0)
+    teller.say("end", run_id=run_id, measured=1, failed=1)
+    result = inside._follow(guest(exchange, "off"), TCG, order(tmp_path), Seen())
+    assert (result.run_id, result.measured, result.failed, result.interrupted) == (run_id, 1, 1, "")
+    assert store.load(result.folder).meta["state"] == RunState.COMPLETE
+    assert result.folder.parent == tmp_path / "results"
+
+
+def test_an_unavailable_target_in_the_guest_is_one_here(tmp_path: Path) -> None:
+    wire.Teller(tmp_path).say("error", text="no such thing", remedy="get it", exit_code=3)
+    with pytest.raises(TargetUnavailable, match=r"in the guest: no such thing \(get it\)"):
+        inside._follow(guest(tmp_path, "off"), TCG, order(tmp_path), Seen())
+
+
+@pytest.mark.parametrize("code", [2, 4, 70])
+def test_exit_codes_pass_through(tmp_path: Path, code: int) -> None:
+    wire.Teller(tmp_path).say("error", text="it went wrong", remedy=None, exit_code=code)
+    with pytest.raises(inside.GuestError, match="in the guest: it went wrong") as raised:
+        inside._follow(guest(tmp_path, "off"), TCG, order(tmp_path), Seen())
+    assert raised.value.exit_code == code
+
+
+def test_a_guest_that_dies_leaves_what_was_measured(tmp_path: Path) -> None:
+    (exchange := tmp_path / "x").mkdir()
+    run_id = finished(exchange)
+    wire.Teller(exchange).say("up", kernel="6.1")
+    with pytest.raises(LabError, match=rf"ended by itself: Kernel panic.*what was measured is in .*{run_id}"):
+        inside._follow(guest(exchange, "Kernel panic"), TCG, order(tmp_path), Seen())
+    assert store.load(tmp_path / "results" / run_id).meta["state"] == RunState.INTERRUPTED
+
+
+def test_a_guest_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"said nothing for 0\.2 s"):
+        inside._listen(guest(tmp_path), inside._Seen(), Seen(), 0.2, 9)
+
+
+def test_an_interrupt_keeps_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: float) -> None:
+        raise Interrupted("got SIGTERM")
+
+    (exchange := tmp_path / "x").mkdir()
+    run_id = finished(exchange)
+    monkeypatch.setattr(inside, "sleep_s", interrupted)
+    result = inside._follow(guest(exchange), TCG, order(tmp_path), Seen())
+    assert (result.run_id, result.interrupted) == (run_id, "got SIGTERM")
+    assert store.load(result.folder).meta["state"] == RunState.INTERRUPTED
+
+
+@pytest.mark.parametrize("text", ["docker", "libvirt", "libvirt:guest=minimal", "libvirt:guest=full,network=user"])
+def test_what_a_run_cannot_be_put_into_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="libvirt:guest=full"):
+        machine.check(parse_target(text))
+
+
+@pytest.mark.parametrize(("accel", "kind", "cpus"), [("tcg", "qemu", "1"), ("kvm", "kvm", "2")])
+def test_the_machine_sees_the_host_and_cannot_change_it(
+    accel: str, kind: str, cpus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.lab.guests.qemu", lambda: "/usr/bin/qemu")
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    domain = ET.fromstring(machine.definition("tare-1", KERNEL, machine.Place(accel, "q35"), Path("/lab/inside")))  # noqa: S314 - ours
+    shared = {one.find("source").get("dir"): one.find("readonly") for one in domain.iter("filesystem")}  # type: ignore[union-attr]
+    assert list(shared) == ["/", "/lab/inside/x"]
+    assert shared["/"] is not None
+    assert (domain.get("type"), domain.findtext("vcpu"), domain.findtext("memory")) == (kind, cpus, str(2 * 2**30))
+    assert ("mitigations=off" in domain.findtext("os/cmdline", "")) == (accel == "tcg")
+
+
+def modules(folder: Path) -> Path:
+    dep = "kernel/fs/9p/9p.ko.xz: kernel/net/9p/9pnet.ko.xz kernel/fs/netfs/netfs.ko.xz\nkernel/net/9p/9pnet.ko.xz:\n"
+    (folder / "modules.dep").write_text(dep + "kernel/fs/netfs/netfs.ko.xz:\nkernel/drivers/md/dm-mod.ko:\n")
+    (folder / "modules.builtin").write_text("kernel/fs/ext4/ext4.ko\n")
+    return folder
+
+
+def test_modules_come_after_what_they_need(tmp_path: Path) -> None:
+    order = kernel.in_order(modules(tmp_path), ["ext4", "9p", "dm_mod", "crc32c_intel", "9pnet"])
+    assert [Path(path).name for path in order] == ["netfs.ko.xz", "9pnet.ko.xz", "9p.ko.xz", "dm-mod.ko"]
+
+
+def test_a_kernel_without_a_module_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TargetUnavailable, match="has no module 'overlay'"):
+        kernel.in_order(modules(tmp_path), ["9p", "overlay"])
+
+
+def test_without_the_kernel_the_remedy_is_said(tmp_path: Path) -> None:
+    with pytest.raises(TargetUnavailable, match=r"is not there \(run 'tare provision guest_images' as root\)"):
+        kernel.load(tmp_path)
+
+
+def test_a_guest_is_another_fingerprint() -> None:
+    known = Facts({"kernel": "6.1"}, facts.EPOCH)
+    around = {"inside": TCG.text, "outer.kernel": "6.18", "outer.host": "a"}
+    within = facts.within(known, around)
+    assert within.values["outer.host"] == "a"
+    assert facts.fingerprint(within) != facts.fingerprint(known)
+    assert facts.fingerprint(within) == facts.fingerprint(facts.within(known, {**around, "outer.host": "b"}))
+    assert facts.within(known, {}) == known
+
+
+def test_every_table_and_report_says_that_it_was_a_guest(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    here = report.contents([report.collect(store.load(run))])
+    meta = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**meta, "inside": TCG.text}))
+    data = report.collect(store.load(run))
+    there = report.contents([data])
+    for name in ("report.md", "index.html"):
+        assert "Everything here was measured in the guest" in there[name]
+        assert "in the guest" not in here[name]
+    assert TCG.text in there["report.md"].splitlines()[0]
+    assert all(line.endswith(TCG.text + '"') for line in there["summary.csv"].splitlines()[1:])
+    assert all(f"in the guest {TCG.text}" in str(one.meta["title"]) for one in data.scenarios)
+    assert sections.in_guest(data).startswith("Everything here")
