@@ -25,8 +25,12 @@ def write(
     fingerprint: str = "aa",
     facts: Mapping[str, str] = FACTS,
     payload: str = "p" * 64,
+    **more: object,
 ) -> str:
-    """Write a run and return its id; ``values`` is target → block values, each target at its place in every block."""
+    """Write a run and return its id.
+
+    ``values`` is target → block values, each target at its place in every block; ``more`` goes to ``run.json``.
+    """
     whole = {**values, **({"sentinel": sentinel} if sentinel else {})}
     targets = [name for name in values if name != "null"]
     scenario = {
@@ -60,6 +64,7 @@ def write(
         "fingerprint": fingerprint,
         "engines": {"host": {"payload": payload}},
         "skipped": [],
+        **more,
     }
     writer = RunWriter.create(folder, meta, plan)
     for invocation, value in zip(plan, lines, strict=True):

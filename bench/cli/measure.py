@@ -69,8 +69,8 @@ def plan_command(*, names: Sequence[str], targets: Sequence[str], params: Sequen
 
     Choices that the host makes (such as accel=tcg of a virtual machine) are made when it runs.
     """
-    scenarios = _scenarios(names, targets, params, blocks, warmup)
-    chosen = _seed(seed)
+    scenarios = scenarios_of(names, targets, params, blocks, warmup)
+    chosen = seed_of(seed)
     invocations = plan.build(scenarios, chosen)
     if as_json:
         click.echo(
@@ -114,12 +114,12 @@ def run_command(*, names: Sequence[str], targets: Sequence[str], params: Sequenc
             result = session.resume(store.find(results, resumed), watch)
         else:
             narrow, budget_s = _rule(precision, budget, blocks, inside)
-            scenarios = _scenarios(names, targets, params, enough.MOST if narrow else blocks, warmup)
+            scenarios = scenarios_of(names, targets, params, enough.MOST if narrow else blocks, warmup)
             explicit = frozenset(scenario.parse_target(text).text for text in targets)
             order = session.Order(
                 scenarios,
                 explicit,
-                _seed(seed),
+                seed_of(seed),
                 results,
                 pairs("--tag", tags),
                 ["tare", *sys.argv[1:]],
@@ -173,8 +173,9 @@ def _ending(result: session.Result, as_json: bool) -> int:
     return code
 
 
-def _scenarios(names: Sequence[str], targets: Sequence[str], params: Sequence[str], blocks: int | None,
-               warmup: int | None) -> list[Scenario]:  # fmt: skip
+def scenarios_of(names: Sequence[str], targets: Sequence[str], params: Sequence[str], blocks: int | None,
+                 warmup: int | None) -> list[Scenario]:  # fmt: skip
+    """Load scenarios and suites by name or path, with the command line's changes."""
     if not names:
         msg = f"name a scenario or a suite; there are: {', '.join(sorted(scenario.names()))}"
         raise UsageError(msg)
@@ -210,7 +211,8 @@ def _param_lists(texts: Sequence[str]) -> dict[str, list[ParamValue]]:
     return {key: list(value.split(",")) for key, value in pairs("-p", texts).items()}
 
 
-def _seed(given: int | None) -> int:
+def seed_of(given: int | None) -> int:
+    """Return the seed, drawn when none was given."""
     return secrets.randbelow(2**31) if given is None else given
 
 
