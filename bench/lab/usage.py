@@ -29,14 +29,14 @@ class Store:
         kind: ``folder`` (its files' blocks are added up), ``file system`` (one of its own: what the kernel says is used) or
             ``pool`` (a thin pool).
         pool: The pool's name.
-        settle: Has the engine do now what it would do later in the background: free what was deleted.
+        settle: Has the engine free now what was deleted and what it would free later; ``None`` where it does so at once.
         mount: Where its file system is mounted, if it is the lab's own.
     """
 
     folder: Path
     kind: Literal["folder", "file system", "pool"] = "folder"
     pool: str = ""
-    settle: Callable[[], None] = lambda: None
+    settle: Callable[[], None] | None = None
     mount: Path | None = None
 
     def sync(self) -> None:
@@ -45,7 +45,8 @@ class Store:
         Raises:
             LabError: The kernel refuses.
         """
-        self.settle()
+        if self.settle is not None:
+            self.settle()
         if self.kind == "pool":  # its thin devices are file systems of their own
             os.sync()
             return
@@ -105,7 +106,7 @@ def _described(device: str) -> str:
     return "a loop device"
 
 
-def store_of(folder: Path, own: Sequence[Path] = (), settle: Callable[[], None] = lambda: None) -> Store:
+def store_of(folder: Path, own: Sequence[Path] = (), settle: Callable[[], None] | None = None) -> Store:
     """Return the store at a folder, looked at as its file system demands; ``own`` are the mounts of the lab."""
     mount = next((one for one in own if one == folder or one in folder.parents), None)
     whole = mount is not None or file_system(folder)[0] in _BY_FILE_SYSTEM

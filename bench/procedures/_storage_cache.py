@@ -66,7 +66,7 @@ def _read(ground: Ground, members: Sequence[Member], file: File, step: tuple[int
         pagecache.take(paths)
         for instance, channel in group:
             with ground.place.account.engine():
-                grounds.go_on(instance)
+                grounds.go_on(instance, channel, done)
                 grounds.heard(ground.place, channel, instance, done + 1)
     return pagecache.take(paths)
 

@@ -62,7 +62,7 @@ def _one(ground: Ground, file: File) -> tuple[list[Line], int, int, Mapping[str,
             grounds.heard(place, channel, instance, 1)
         before = ground.store.used_bytes()
         with place.account.engine():
-            grounds.go_on(instance)
+            grounds.go_on(instance, channel, 1)
             lines = grounds.heard(place, channel, instance, len(_STEPS))
             evidence = _life.evidence_of(place, instance)
         after = ground.store.used_bytes()

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import proc
 from bench.clock import Channel, Line, now_s
 from bench.engines.base import Bind, Holder, Instance, Job, Stored
 from bench.errors import InvocationFailed, NotApplicable
@@ -21,7 +22,7 @@ from bench.probes import processes
 from bench.procedures import _life
 from bench.procedures.base import Place
 
-WAIT_MS = 60_000
+WAIT_MS = int(60_000 * proc.PATIENCE)
 """How long an instance waits to be asked before it goes on by itself, which then fails the invocation."""
 
 
@@ -104,12 +105,18 @@ def only_images(place: Place, why: str) -> None:
         raise NotApplicable(msg)
 
 
-def go_on(instance: Instance) -> None:
-    """Ask an instance that waits to go on.
+def go_on(instance: Instance, channel: Channel, done: int) -> None:
+    """Ask an instance that waits, having done so many steps, to go on.
 
     Raises:
-        InvocationFailed: There is no payload that could be asked.
+        InvocationFailed: It did not wait any more, or there is no payload that could be asked.
     """
+    begun = sum(line.text.startswith("B ") for line in channel.lines)
+    if begun > done:
+        msg = (
+            f"'{instance.name}' was to wait after {done} steps, but was not asked for {WAIT_MS / 1000:g} s and went on"
+        )
+        raise InvocationFailed(msg)
     pids = payloads(instance)
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):  # it has just ended: waiting for its word says why

@@ -29,12 +29,15 @@ def measure(place: Place) -> Reading:
     grounds.only_images(place, "there are no layers whose number could matter; its start is in the scenario 'startup'")
     series: list[Value] = []
     evidence: Mapping[str, str] = {}
+    notes: dict[str, str] = {}
     for depth in turned(LAYERS, place.invocation.block):
         with grounds.ground(place, f"deep{depth}", layers.deep(depth)) as ground:
             for number in range(_LIVES):
                 times, evidence = _one(ground, f"-{depth}-{number}")
                 series += [Value(name, seconds, {"layers": depth}, number) for name, seconds in times.items()]
-    return Reading({}, evidence, series=tuple(series))
+            if ground.store.settle is not None:
+                notes["remove"] = "the engine frees the disk later, in the background: that is not part of it"
+    return Reading({}, evidence, series=tuple(series), notes=notes)
 
 
 def _one(ground: Ground, suffix: str) -> tuple[dict[str, float], Mapping[str, str]]:

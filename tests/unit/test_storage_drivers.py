@@ -158,6 +158,7 @@ def test_files_of_a_name_are_found_below(tmp_path: Path) -> None:
 
 
 def test_a_pool_says_what_it_has_given_out() -> None:
+    """Captured inside a guest with Debian's kernel."""
     status = (DATA / "status.txt").read_text()
     assert usage.pool_used(status) == int(status.split()[5].split("/")[0]) * 64 * 2**10
     with pytest.raises(LabError, match="no status of a thin pool"):
