@@ -1,4 +1,4 @@
-"""Which storage driver it should be: one row a driver, one table an operation, and what each costs compared with two references."""
+"""Which storage driver it should be: a row a driver, a table an operation, and what each costs compared with two references."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _table(data: ScenarioData, title: str, chosen: Sequence[Operation]) -> Grid:
             continue
         found = [one.what.of(data, row) for one in chosen]
         main = next((one for one in found if one), None)
-        made = [*(cells.value(one) for one in found), *cells.counted(data, row, main)]
+        made = [*(cells.tight(one) for one in found), *cells.counted(data, row, main)]
         rows.append((operations.named(row), made))
     heads = [*(Column(one.what.title, cells.CI) for one in chosen), *cells.COUNTS]
     return cells.grid(title, heads, rows)

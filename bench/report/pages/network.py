@@ -12,7 +12,7 @@ from bench.report.pages import cells, paired
 from bench.report.pages.paired import Quantity
 from bench.report.table import NONE, Cell, Column, Grid, ratio_cell
 from bench.report.table import notes as every_note
-from bench.units import METRICS, significant
+from bench.units import significant
 
 THROUGHPUT, CPU = "network.throughput_bytes_per_s", "network.cpu_s_per_gb"
 MEDIAN, TAIL, CONNECTS = (
@@ -39,7 +39,8 @@ def tables(data: ScenarioData, width: int | None = None) -> list[Grid]:
     made = [
         *(_throughput(data, streams) for streams in lookup.kinds(data, THROUGHPUT, "streams")),
         _order(data, brief=brief),
-        _relative(data, "Answers and connections", [MEDIAN, CONNECTS, TAIL]),
+        _relative(data, "Request and answer", [MEDIAN, TAIL]),
+        _relative(data, "TCP connections", [CONNECTS]),
         _costs(data, CPU, "CPU time of the whole host for 1 GB"),
         _costs(data, "network.retransmits", "Retransmitted segments"),
         _udp(data),
@@ -67,8 +68,9 @@ def ways(data: ScenarioData, metric: str) -> list[Quantity]:
 
 
 def verdicts(data: ScenarioData) -> list[OrderVerdict]:
-    """Weigh the claimed orders with what this scenario measured."""
-    return orders(data.points, data.outcomes, data.skipped)
+    """Weigh the claimed orders with what this scenario measured: few streams before many, out before in."""
+    found = orders(data.points, data.outcomes, data.skipped)
+    return sorted(found, key=lambda one: (str(one.params.get("streams", "")), one.params.get("direction") != "out"))
 
 
 def plain_mode(data: ScenarioData, row: Variant) -> Variant | None:
@@ -117,8 +119,7 @@ def _costs(data: ScenarioData, metric: str, title: str) -> Grid:
         main = next((one for one in found if one), None)
         if main:
             rows.append((row, [*(cells.value(one) for one in found), Cell(str(main.n))]))
-    note = METRICS[metric].title.capitalize() + ", per way of sending." if metric != CPU else ""
-    return cells.grid(title, [*(Column(what.title, cells.CI) for what in chosen), Column("n")], rows, note=note)
+    return cells.grid(title, [*(Column(what.title, cells.CI) for what in chosen), Column("n")], rows)
 
 
 def _udp(data: ScenarioData) -> Grid:
@@ -131,7 +132,7 @@ def _udp(data: ScenarioData) -> Grid:
             made = [cells.value(received), _percent(data, row), cells.value(jitter), Cell(str(main.n))]
             rows.append((row, made))
     heads = [Column("received", cells.CI), Column("lost", cells.CI), Column("jitter", cells.CI), Column("n")]
-    return cells.grid("UDP", heads, rows, note="Loss and jitter are what iperf3 tells at the rate that arrived.")
+    return cells.grid("UDP", heads, rows, note="Loss and jitter are what the receiving tool tells.")
 
 
 def _percent(data: ScenarioData, row: Variant) -> Cell:
