@@ -21,6 +21,7 @@ void do_scripted(const char *option, const char *value);  /* an action of a scri
 void set_address(const char *text); /* IFACE:IP/PREFIX:GATEWAY (interface.c) */
 int is_network(const char *option);                /* actions of network.c: each takes one value */
 int act_network(const char *option, char *text);   /* 1 when it was one of them; may write into text */
+void spawn_program(char **argv);                   /* goes on in the background, and ends with us (network.c) */
 int is_file(const char *option);                   /* the same of files.c */
 int act_file(const char *option, char *text);
 int is_kept(const char *option);                   /* the same of kept.c */

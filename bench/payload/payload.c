@@ -28,6 +28,9 @@
  *   --grow STEP:MAX      write to STEP bytes of memory more and more: "M BYTES" after each step, "E grow" when nothing stopped it
  *   --forks N            have N children at once, or as many as there may be: "P COUNT WHY"
  *   --send MS            send datagrams to the default gateway's discard port, and wait until the last has left: "B send", "C send BYTES"
+ *   --connect ADDRESS:PORT:MS   connect to --accept's port, read its byte and close, over and over for MS milliseconds: "B connect",
+ *                        "E connect WHY" when somebody does not answer, "C connect COUNT"
+ *   --accept PORT        have a child accept such connections from then on: "B accept PORT"
  *   --resolve NAME:SERVER:N  look a name up N times, one question and its answer by UDP each; SERVER is ADDRESS, ADDRESS#PORT or "own",
  *                        the one of /etc/resolv.conf: "S server ADDRESS", "B resolve NAME", "C resolve COUNT", "S answer ADDRESS", or
  *                        "nobody" when there is no such name, or why COUNT is less than N
@@ -37,7 +40,8 @@
  *                        then on; without ADDRESS on loopback, port 0 is any: "B answer PORT"
  *   --wait MS            wait until somebody asks whether it lives, and answer ("A"); go on after MS milliseconds at the latest
  *   --look               say what can be seen from here: "S NAME VALUE" lines, then "E look"; -1 is what cannot be read
- *   --script FILE        do what the lines of FILE say, one action a line without its dashes ("wait 1000", "run PROGRAM …"), last
+ *   --script FILE        do what the lines of FILE say, one action a line without its dashes ("wait 1000", "run PROGRAM …"), last;
+ *                        "spawn PROGRAM …" starts one that goes on in the background: "B spawn PROGRAM"
  *   --place NAME=PATH    what {NAME} stands for in a script
  *   --run PROGRAM …      run a program: "B run", "O LINE" for each line that it prints, "C run STATUS"; it is the last option, but
  *                        for another --run

@@ -65,6 +65,10 @@ static void do_line(char *line)
         run_program(words + 1);
         return;
     }
+    if (strcmp(words[0], "spawn") == 0) {
+        spawn_program(words + 1);
+        return;
+    }
     snprintf(option, sizeof option, "--%s", words[0]);
     do_scripted(option, count > 1 ? words[1] : "");
 }
