@@ -13,6 +13,7 @@ from rich.console import Console
 
 from bench import report, store
 from bench._growth import growth, statement
+from bench._headline.images import PAIRS
 from bench._pairs import Times, ratio
 from bench.model import Interval, Invocation
 from bench.procedures.base import Value
@@ -414,7 +415,7 @@ def test_forms_without_a_base_are_one_row_without_it(data: RunData) -> None:
 def test_a_pair_is_the_mistake_divided_by_the_habit(data: RunData) -> None:
     found = of(data, "image-build")
     every = builds.pairs(found)
-    assert len(every) == 2 * len(builds.PAIRS)
+    assert len(every) == 2 * len(PAIRS)
     pair = next(one for one in every if builds.recipe_of(one.bad) == "bad-order")
     changed = builds.times(found, pair, paired.Quantity(builds.BUILD, {"cache": "source-change"}, ""))
     assert changed is not None
