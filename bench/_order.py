@@ -243,4 +243,5 @@ def _sentence(pair: PairVerdict, ratio: float, level: float) -> str:
         return f"{text} × as good as {pair.worse} in {blocks}, {needed_for(level)} are needed to decide"
     interval = f"[{units.significant(ci.low)}, {units.significant(ci.high)}]"
     ending = ", no difference that counts" if pair.verdict == "holds" and ci.low < 1 else ""
-    return f"{text} {interval} × as good as {pair.worse} over {pair.n} blocks{ending}"
+    certain = f"{units.significant(100 * level)} % interval"
+    return f"{text} {interval} × as good as {pair.worse} over {pair.n} blocks ({certain}){ending}"
