@@ -47,6 +47,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "registry": ("registry",),
     "base_images": ("base_images",),
     "cni": ("cni",),
+    "nightly": ("nightly",),
     "guest_images": ("guest_images",),
 }
 """What may be asked for: an engine with all that it builds on, or a single role."""
@@ -263,6 +264,7 @@ def _arguments(tags: Sequence[str], inventory: Path | None, check: bool) -> dict
     variables = {"payload_source_dir": str(resources.files("bench") / "payload")}
     if inventory is None:
         variables["tare_state_dir"] = str(state_dir())
+        variables["tare_program"] = str(Path(sys.executable).with_name("tare"))
     programs = _ansible_playbook().parent
     arguments: dict[str, Any] = {
         "playbook": str(folder / "site.yml"),

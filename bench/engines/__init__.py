@@ -32,9 +32,9 @@ MOUNTS = ("layer", "volume", "bind", "bind-ro", "tmpfs")
 OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "host": {"network": ("loopback", "veth"), "disk": ("direct", "ext4", "btrfs")},
     "sandbox": {"user": ("yes", "no")},
-    "runc": {},
-    "crun": {},
-    "runsc": {"platform": ("ptrace", "systrap", "kvm")},
+    "runc": {"bin": ()},
+    "crun": {"bin": ()},
+    "runsc": {"platform": ("ptrace", "systrap", "kvm"), "bin": ()},
     "containerd": {
         "snapshotter": ("overlayfs", "native", "btrfs", "devmapper", "zfs"),
         "runtime": ("runc", "crun", "runsc"),

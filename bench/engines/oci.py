@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any, Literal
 from bench import orphans, proc
 from bench.engines import _evidence, _gvisor, _ocispec, _trial
 from bench.engines.base import Instance, Job
-from bench.errors import InvocationFailed
+from bench.errors import InvocationFailed, TargetUnavailable
 from bench.lab import Lab, images
 from bench.model import Facts, Phase, Target
 
@@ -43,13 +44,28 @@ class Oci:
         """Find the runtime and prove by one trial that it can run the bundle here."""
         name = self.target.engine
         _ = self._lab.daemons  # without root there is no control group to put a container in
-        self._program = proc.find(name, "run 'tare provision oci_runtimes' as root")
+        self._program = self._find(name)
         self._rootfs = images.rootfs(self._lab.paths.state)
-        self._base = [self._program, f"--root={self._lab.paths.run / name}", *self._options]
+        self._base = [self._program, f"--root={self._lab.paths.run / self._home(name)}", *self._options]
         version = proc.run([self._program, "--version"], timeout_s=10).stdout
         _trial.run(self, self._lab)
         values = {"version": " ".join(version.split()[:3]), "payload": self._rootfs.digest}
         return Facts(values | {"binary": _evidence.digest(Path(self._program))})
+
+    def _find(self, name: str) -> str:
+        """Return the program: the one that ``bin`` names, else the one on PATH."""
+        given = self.target.options.get("bin")
+        if given is None:
+            return proc.find(name, "run 'tare provision oci_runtimes' as root")
+        if not (Path(given).is_absolute() and os.access(given, os.X_OK) and Path(given).is_file()):
+            msg = f"'{given}' of '{self.target.text}' is no program"
+            raise TargetUnavailable(msg, "give bin= the absolute path of a file that may be executed")
+        return given
+
+    def _home(self, name: str) -> str:
+        """Return the name of the folder in which the runtime keeps its state: one for each program."""
+        given = self.target.options.get("bin")
+        return f"{name}-{images.sha256(given.encode())[:8]}" if given else name
 
     def create(self, job: Job) -> Instance:
         """Write the bundle and create the container."""
@@ -89,6 +105,8 @@ class Oci:
         if self.target.engine == "runsc":
             pid = int(state["pid"])
             found |= {"payload": _gvisor.payload(self._rootfs.path), "platform": _gvisor.platform(pid)}
+        if "bin" in self.target.options:
+            found["bin"] = self._program
         return found | {"runtime": self.target.engine, "runtime_digest": _evidence.digest(Path(self._program))}
 
     def stop(self, instance: Instance) -> None:

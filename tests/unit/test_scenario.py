@@ -48,7 +48,7 @@ def test_a_good_file_is_loaded(tmp_path: Path) -> None:
         ("docker:network=none", "docker:netwrk=none", 6, r"unknown option of docker 'netwrk'.*did you mean 'network'\?"),
         ("docker:network=none", "docker:network=nine", 6, r"unknown value of docker:network 'nine', allowed: bridge, host, macvlan, none"),
         ("docker:network=none", "docker:network", 6, r"'network' in target 'docker:network' is not key=value"),
-        ("docker:network=none", "runc:x=1", 6, r"the engine 'runc' takes no options"),
+        ("docker:network=none", "runc:x=1", 6, r"unknown option of runc 'x', allowed: bin"),
         ("docker:network=none", "host", 6, r"the target 'host' is listed twice"),
         ("baseline: host", "baseline: runc", 7, r"the baseline 'runc' is not among the targets: host, docker:network=none"),
         ("startup.ready_s", "startup.redy_s", 9, r"unknown metric 'startup.redy_s'.*did you mean 'startup.ready_s'\?"),
