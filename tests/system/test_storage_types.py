@@ -29,7 +29,7 @@ from tests.fakes import small
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
 KERNEL = state_dir() / "guest/kernel"  # read before a test changes TARE_STATE
-MILLISECONDS, FILE_BYTES, FILES, PAIRS = 150, 8 * 2**20, 50, 9
+MILLISECONDS, FILE_BYTES, FILES, PAIRS = 100, 8 * 2**20, 50, 12
 FEW = tuple(test for test in fio.TESTS if test.op == "read" and test.name != "read-random-direct")
 
 
@@ -68,9 +68,14 @@ def measure(lab: Lab, engine: Engine, number: int = 0) -> Reading:
 
 
 def by_hand(folder: Path) -> fio.Report:
-    """Run the host's own fio with the same options."""
+    """Run the host's own fio with the same options on a new file, from a terminal of its own.
+
+    A kernel that groups tasks by session (sched(7), autogroup) gives each session the same share of a busy processor, and what
+    Tare starts has its own.
+    """
+    (folder / fio.FILE).unlink(missing_ok=True)
     argv = ["fio", *fio.options(fio.TESTS, str(folder), MILLISECONDS, FILE_BYTES)]
-    return fio.parse(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
+    return fio.parse(subprocess.run(argv, capture_output=True, text=True, check=True, start_new_session=True).stdout)
 
 
 def rate(reading: Reading, test: fio.Test) -> float:
@@ -103,11 +108,15 @@ def test_the_host_is_as_quick_as_fio_by_hand(
         found = [report.results[test.name] for report in theirs]
         pairs = [(rate(one, test), other.bytes / other.seconds) for one, other in zip(ours, found, strict=True)]
         medians = statistics.median(one for one, _ in pairs) / statistics.median(other for _, other in pairs)
-        interval = median_ci([math.log(one / other) for one, other in pairs])
+        best = max(one for one, _ in pairs) / max(other for _, other in pairs)
+        interval = median_ci([math.log(one / other) for one, other in pairs], 0.99)
         assert interval is not None
         low, high = math.exp(interval.low), math.exp(interval.high)
         with capsys.disabled():
-            print(f"\n    {test.name}: {medians:.3f} by medians of {PAIRS}; pairs {low:.3f} to {high:.3f}", end="")
+            print(
+                f"\n    {test.name}: {medians:.3f} by medians of {PAIRS}, {best:.3f} by the best; pairs {low:.3f} to {high:.3f}",
+                end="",
+            )
         assert low <= 1.05, f"{test.name}: the host is quicker than fio by hand: {low:.3f} to {high:.3f}"
         assert high >= 0.95, f"{test.name}: the host is slower than fio by hand: {low:.3f} to {high:.3f}"
 
