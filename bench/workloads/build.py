@@ -18,8 +18,8 @@ from typing import Any
 from bench.errors import InvocationFailed
 from bench.lab.bases import Base
 
-PRIMES = 200_000
-"""Size of the generated table: to make and compile it takes about a second, the application itself a tenth of that."""
+PRIMES = 100_000
+"""Size of the generated table: to make and compile it takes three times as long as the application itself."""
 PROGRAM = "/application"
 LEFTOVER_BYTES = 32 * 2**20
 """What a build fetches, uses and removes: in ``clean-same`` and ``clean-later``."""
