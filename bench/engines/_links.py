@@ -50,6 +50,24 @@ def live_facts(pid: int, reference: int | str) -> dict[str, str]:
     return found | ({"offloads": _offloads.of(pid, way["ifname"])} if (way := way_out(inside)) else {})
 
 
+def way_facts(pid: int, name: str) -> dict[str, str]:
+    """Return kind, MTU and offloads of a link by its name in a process's network namespace.
+
+    Raises:
+        InvocationFailed: There is none of that name, or the process is gone.
+    """
+    link = next((one for one in of(pid) if one["ifname"] == name), None)
+    if link is None:
+        msg = f"process {pid} has no link '{name}' in its network namespace"
+        raise InvocationFailed(msg)
+    return {"link": kind_of(link), "mtu": str(link.get("mtu", "unknown")), "offloads": _offloads.of(pid, name)}
+
+
+def loopback_facts(pid: int) -> dict[str, str]:
+    """Return the same of a process's loopback."""
+    return {**way_facts(pid, "lo"), "link": "loopback"}
+
+
 def way_out(links: Sequence[Link]) -> Link | None:
     """Return the first link that is up and leads anywhere."""
     return next((one for one in links if one.get("link_type") != "loopback" and "UP" in one.get("flags", ())), None)

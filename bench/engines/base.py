@@ -207,6 +207,40 @@ class Keeper(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Way:
+    """How an instance and the far end of a network workload, a native process, reach each other.
+
+    Attributes:
+        far: Where the far end's programs are, in words: ``peer`` (the lab's second host), ``inside`` (the instance's own network
+            namespace), or what else the mode needs.
+        address: Who is called.
+        pid: A process in whose network namespace they are; ``None``: that of the second host, or with ``inside`` the instance's.
+        first_port: When the far end calls, for the instance has published ports: the first of as many ports at ``address`` as
+            there are services (``network.PORTS``); ``None``: the instance calls.
+        turned: Whether the far end calls.
+    """
+
+    far: str
+    address: str
+    pid: int | None = None
+    first_port: int | None = None
+    turned: bool = False
+
+
+@runtime_checkable
+class Reachable(Protocol):
+    """An engine whose instances do not simply reach the lab's second host by its address."""
+
+    def way(self, instance: Instance | None) -> Way:
+        """Return the way; before there is an instance its port may be missing.
+
+        Raises:
+            NotApplicable: There is none.
+        """
+        ...
+
+
 def launch(engine: Engine, job: Job) -> Instance:
     """Create and start an instance in the quickest way that the engine has."""
     if isinstance(engine, Launcher):

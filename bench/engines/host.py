@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from bench import proc
-from bench.engines.base import Instance, Job, refuse_limits
+from bench.engines.base import Instance, Job, Way, refuse_limits
 from bench.errors import LabError, TargetUnavailable
-from bench.lab import Lab, images, usage
+from bench.lab import Lab, images, network, usage
 from bench.lab.usage import Store
 from bench.model import Facts, Phase, Target
 
@@ -33,11 +33,15 @@ class Host:
         self._lab = lab
         self._live: dict[str, proc.Process] = {}
         self._disk = target.options.get("disk", "direct")
+        self._network = target.options.get("network", "loopback")
+        self._before: list[str] = []
 
     def prepare(self) -> Facts:
         """Compile the payload where that was not done yet."""
         if self._disk != "direct":
             self._mount()
+        if self._network == "veth":
+            self._join()
         payload = images.payload(self._lab.paths.state)
         self._program = str(payload.path)
         self._environment = proc.environment()
@@ -46,7 +50,15 @@ class Host:
     def create(self, job: Job) -> Instance:
         """Put the command line together; a process has no state before it is started."""
         refuse_limits(self.target, job)
-        argv = [self._program, "--events", f"unix:{job.events}", "--name", job.name, *job.command(inside=False)]
+        argv = [
+            *self._before,
+            self._program,
+            "--events",
+            f"unix:{job.events}",
+            "--name",
+            job.name,
+            *job.command(inside=False),
+        ]
         return Instance(
             job.name,
             lambda: self._pids(job.name),
@@ -65,7 +77,13 @@ class Host:
         found = _evidence.of_process(self._live[instance.name].pid)
         if "disk" in self.target.options:
             found["disk"] = disk_of(self._folder)
+        if "network" in self.target.options:
+            found |= self._network_of(self._live[instance.name].pid)
         return found
+
+    def way(self, _: Instance | None) -> Way:
+        """Return the way to the far end: loopback, or the cable."""
+        return Way("inside", "127.0.0.1") if self._network == "loopback" else Way("peer", network.PEER_ADDRESS)
 
     def store(self) -> Store:
         """Return the folder where files of the host's processes go."""
@@ -92,6 +110,24 @@ class Host:
         except LabError as error:
             reason = f"there can be no {self._disk} on a loop device here: {error}"
             raise TargetUnavailable(reason, "measure with disk=direct, or on a kernel with that file system") from error
+
+    def _join(self) -> None:
+        """Have processes start in the lab's network namespace."""
+        try:
+            network.peer(self._lab)
+        except LabError as error:
+            reason = f"there can be no virtual cable here: {error}"
+            raise TargetUnavailable(reason, "measure with network=loopback, or on a kernel with veth") from error
+        self._before = network.inside(self._lab.daemons.namespace.holder.pid)
+
+    def _network_of(self, pid: int) -> dict[str, str]:
+        """Read whether a process shares our network, and otherwise what its way out is."""
+        from bench.engines import _evidence, _links  # noqa: PLC0415 - not needed to start a process
+
+        if _evidence.network(pid) == "host":
+            return {"network": "loopback"} | _links.loopback_facts(pid)
+        found = _links.way_facts(pid, network.LAB_LINK)
+        return {**found, "network": found["link"]}
 
     def _pids(self, name: str) -> set[int]:
         process = self._live.get(name)

@@ -23,6 +23,10 @@ LAB_LINK, PEER_LINK = "tare-out", "tare-in"
 LAB_ADDRESS, PEER_ADDRESS = "10.90.0.1", "10.90.0.2"
 SUBNET, PREFIX = "10.90.0.0/24", 24
 """Addresses from .128 on are for instances that are on the cable themselves (macvlan, macvtap)."""
+STREAMS, CONNECTS, ANSWERS = PORTS = (5201, 5202, 5203)
+"""Ports of a far end's services: iperf3 (TCP and UDP), the payload that accepts connections, sockperf."""
+_LISTENS = "0A"
+"""State of a socket in /proc/net/tcp (include/net/tcp_states.h)."""
 
 
 @dataclass(frozen=True)
@@ -112,3 +116,18 @@ def addresses(lab: Lab, pids: Iterable[int]) -> set[str]:
     return {
         str(one["local"]) for done in found for link in json.loads(done.stdout) for one in link.get("addr_info", ())
     }
+
+
+def listening(pid: int) -> set[int]:
+    """Return the TCP ports at which somebody listens in the network namespace of a process; none when it is gone."""
+    found: set[int] = set()
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            found |= parse_listening(Path(f"/proc/{pid}/net/{table}").read_text(encoding="ascii"))
+    return found
+
+
+def parse_listening(text: str) -> set[int]:
+    """Read the ports of listening sockets from /proc/net/tcp or tcp6 (proc(5))."""
+    rows = [line.split() for line in text.splitlines()[1:]]
+    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTENS}
