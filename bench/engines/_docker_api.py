@@ -133,6 +133,7 @@ class Box:
         runtime: Name of the OCI runtime; empty: the daemon's own.
         cgroup_parent: Control group to be below; empty: as the daemon is configured.
         ulimits: Limits of each process by name (``nofile``), soft and hard alike; others are the daemon's.
+        ports: What is published: ``PORT/tcp`` of the container → address and port of the host.
     """
 
     image: str
@@ -140,6 +141,7 @@ class Box:
     runtime: str = ""
     cgroup_parent: str = ""
     ulimits: Mapping[str, int] = field(default_factory=dict)
+    ports: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
 class Verbs(Protocol):
@@ -182,11 +184,14 @@ class Requests:
             tmpfs=memory(job),
             network_mode=box.network,
             init=False,
+            port_bindings={port: tuple(where) for port, where in box.ports.items()},
             ulimits=[{"Name": name, "Soft": value, "Hard": value} for name, value in box.ulimits.items()],
             **({"runtime": box.runtime} if box.runtime else {}),
             **({"cgroup_parent": box.cgroup_parent} if box.cgroup_parent else {}),
         )
-        who = {"name": job.name, "hostname": job.name}
+        who: dict[str, Any] = {"name": job.name, "hostname": job.name}
+        if box.ports:
+            who["ports"] = [tuple(port.split("/")) for port in box.ports]
         made = self._client.create_container(box.image, command(job), host_config=settings, **who)
         return str(made["Id"])
 

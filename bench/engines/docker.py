@@ -15,11 +15,22 @@ from typing import Any, Literal
 from docker.errors import NotFound
 
 from bench import proc
-from bench.engines import _docker_api, _docker_cli, _docker_images, _evidence, _gvisor, _mounts, _trial, _user_network
+from bench.engines import (
+    _docker_api,
+    _docker_cli,
+    _docker_images,
+    _docker_networks,
+    _evidence,
+    _gvisor,
+    _mounts,
+    _trial,
+    _user_network,
+)
 from bench.engines._docker_api import Box, Requests, Verbs
-from bench.engines.base import Bind, Instance, Job
+from bench.engines.base import Bind, Instance, Job, Way
 from bench.errors import InvocationFailed, LabError, TargetUnavailable
-from bench.lab import Lab, images
+from bench.lab import Lab, images, network
+from bench.lab.daemons import docker_name
 from bench.lab.images import Image
 from bench.lab.usage import Store
 from bench.model import Facts, Phase, Target
@@ -44,6 +55,8 @@ class Docker:
         self._storage = target.options.get("storage", self.default_storage)
         self._runtime = target.options.get("runtime", "runc")
         self._system = target.options.get("endpoint", "lab") == "system"
+        special = self._network in _docker_networks.MODES
+        self._special = _docker_networks.Mode(self._network, lab, self._storage) if special else None
         self._created: set[str] = set()  # in the user's daemon
         self._volumes: set[str] = set()  # in the user's daemon
         self._loaded = False  # into the user's daemon
@@ -72,21 +85,26 @@ class Docker:
     def box(self) -> Box:
         """Return how containers are made here."""
         own_gvisor = self._runtime == "runsc" and not self._system  # the lab's daemons know it once a network mode
-        return Box(self._image, self.mode, f"runsc-{self._network}" if own_gvisor else self._runtime)
+        runtime = f"runsc-{self._network}" if own_gvisor else self._runtime
+        return Box(self._image, self.mode, runtime, ports=self._special.ports if self._special else {})
 
     @property
     def mode(self) -> str:
         """The network mode as the daemon calls it."""
+        if self._special:
+            return self._special.network
         return _user_network.NAME if self._network == "user" else self._network
 
     def socket(self) -> str:
         """Start the daemon, unless it is the user's own, and return its URL."""
-        return _docker_api.system_url() if self._system else f"unix://{self._lab.daemons.docker(self._storage)}"
+        if self._system:
+            return _docker_api.system_url()
+        return f"unix://{self._special.socket() if self._special else self._lab.daemons.docker(self._storage)}"
 
     @property
     def daemon(self) -> str:
         """Name of the daemon among the lab's."""
-        return f"dockerd-{self._storage}"
+        return self._special.daemon if self._special else docker_name(self._storage)
 
     def _connect(self) -> None:
         if not hasattr(self, "_client"):
@@ -96,7 +114,7 @@ class Docker:
             self._at_end(self._client.close)
             self._at_end(self._leave)
             self._verbs: Verbs = Requests(self._client)
-            if self._network == "user":
+            if self._network == "user" or self._special:
                 self._make_network()
             if self.target.options.get("client") == "cli":
                 self._verbs = _docker_cli.Commands(url, self._lab.paths.run / "docker-cli", self._verbs)
@@ -111,7 +129,18 @@ class Docker:
         if self._system:
             msg = "a network of one's own is made in the lab's daemons only, not in the user's"
             raise TargetUnavailable(msg, "leave out endpoint=system")
-        _user_network.make(self._client)
+        if self._special:
+            self._special.make(self._client)
+        else:
+            _user_network.make(self._client)
+
+    def way(self, instance: Instance | None) -> Way:
+        """Return how instances and the far end of a network workload reach each other."""
+        if self._special:
+            return self._special.way()
+        if self._network == "none":
+            return Way("inside", "127.0.0.1")
+        return Way("peer", network.PEER_ADDRESS)
 
     def _leave(self) -> None:
         """Remove from the user's daemon what is ours."""
@@ -182,6 +211,9 @@ class Docker:
         if self._network == "user":
             with self._asked("network inspection"):
                 found |= _user_network.evidence(self._client, self._lab, pid)
+        elif self._special and lab:
+            with self._asked("network inspection"):
+                found |= self._special.evidence(self._client, said, lab)
         if self._runtime == "runsc":
             found |= _gvisor.below_shim(pid)
         else:  # what a sandbox mounts is gVisor's own affair, the kernel knows nothing of it

@@ -85,13 +85,19 @@ def _network(kind: str, *plugins: Mapping[str, object]) -> str:
     return json.dumps({"cniVersion": "0.4.0", "name": f"tare-{kind}", "plugins": plugins}, indent=1)
 
 
-def docker(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_parent: str, *, pool: str = "") -> str:
+PROXY_BRIDGE = "tare-px"
+"""Bridge of the daemon without iptables: on docker0 it would be in the way of the others."""
+
+
+def docker(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_parent: str, *, pool: str = "",
+           role: str = "") -> str:  # fmt: skip
     """Return the configuration of dockerd (``daemon.json``); ``pool`` is the thin pool of its devicemapper driver.
 
+    ``role`` tells several daemons of one storage driver apart: ``proxied`` leaves iptables alone and has a bridge of its own.
     Without a pool that driver would make one in files of its own, which nobody could remove after a SIGKILL.
     """
     mapper = (f"thinpooldev=/dev/mapper/{pool}", "fs=ext4", "basesize=4G", "override_udev_sync_check=true")
-    spaces = f"tare-{storage}"  # two daemons on one containerd must not see each other's tasks
+    spaces = f"tare-{storage}{role and '-' + role}"  # two daemons on one containerd must not see each other's tasks
     return json.dumps(
         {
             "hosts": [f"unix://{sock}"],
@@ -102,6 +108,7 @@ def docker(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_p
             "exec-root": str(home / "exec"),
             "pidfile": str(home / "pid"),
             "storage-driver": storage,
+            **({"iptables": False, "bridge": PROXY_BRIDGE} if role == "proxied" else {}),
             **({"storage-opts": [f"dm.{option}" for option in mapper]} if pool else {}),
             "cgroup-parent": cgroup_parent,
             "exec-opts": ["native.cgroupdriver=cgroupfs"],

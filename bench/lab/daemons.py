@@ -33,6 +33,11 @@ _PLUGIN_CACHE = Path("/var/lib/cni")
 """Where CNI's library notes each network of a pod (libcni, ``CacheDir``); no daemon has a setting for it."""
 
 
+def docker_name(storage: str, role: str = "") -> str:
+    """Return the name of a dockerd among the lab's daemons."""
+    return f"dockerd-{storage}" + (f"-{role}" if role else "")
+
+
 @dataclass
 class Daemons:
     """The daemons of one lab, by name; ended in the reverse of their starting order.
@@ -74,9 +79,12 @@ class Daemons:
             self._start(name, argv, lambda: _listens(sock), env=WITHOUT_UDEV)
         return sock
 
-    def docker(self, storage: str = "overlay2") -> Path:
-        """Return the socket of the lab's dockerd with that storage driver, starting it (and containerd) first."""
-        name = f"dockerd-{storage}"
+    def docker(self, storage: str = "overlay2", role: str = "", *, where: Sequence[str] = ()) -> Path:
+        """Return the socket of the lab's dockerd with that storage driver, starting it (and containerd) first.
+
+        ``role`` tells several of them apart (:func:`configs.docker`), ``where`` is an argv prefix that puts it elsewhere.
+        """
+        name = docker_name(storage, role)
         home = self._home(name)
         sock = home / "d.sock"
         if name not in self.running:
@@ -87,9 +95,11 @@ class Daemons:
                 self.disks.file_system(storage, home / "root")
             elif storage == "devicemapper":
                 pool = self.disks.pool(storage)
-            text = configs.docker(home, storage, sock, containerd, self.cgroup.path, pool=pool)
+            text = configs.docker(home, storage, sock, containerd, self.cgroup.path, pool=pool, role=role)
             config.write_text(text, encoding="utf-8")
-            self._start(name, [program, f"--config-file={config}"], lambda: _answers_http(sock), env=WITHOUT_UDEV)
+            self._start(
+                name, [*where, program, f"--config-file={config}"], lambda: _answers_http(sock), env=WITHOUT_UDEV
+            )
         return sock
 
     def containerd_cri(self) -> Path:
