@@ -13,9 +13,9 @@ import libvirt
 
 from bench import proc
 from bench.engines import _domain, _domain_disk, _domain_network, _evidence, _trial
-from bench.engines.base import Bind, Instance, Job, refuse_limits
-from bench.errors import TargetUnavailable
-from bench.lab import Lab, guests, modules, virt
+from bench.engines.base import Bind, Instance, Job, Way, refuse_limits
+from bench.errors import NotApplicable, TargetUnavailable
+from bench.lab import Lab, guests, modules, network, virt
 from bench.model import Facts, Phase, Target
 
 _CLEANUP_S = 30.0
@@ -116,6 +116,13 @@ class Libvirt:
             shutil.rmtree(home, ignore_errors=True)
             virt.log_of(self._lab, name).unlink(missing_ok=True)
             self._addresses.give_back(name)
+
+    def way(self, instance: Instance | None) -> Way:
+        """Return the way to the second host, by which every machine with a card calls."""
+        if self._network not in _domain_network.KINDS:
+            msg = f"'{self.target.text}' has no network; use network={', '.join(_domain_network.KINDS)}"
+            raise NotApplicable(msg)
+        return Way("peer", network.PEER_ADDRESS)
 
     def _home(self, name: str) -> Path:
         return self._lab.paths.run / "b" / name

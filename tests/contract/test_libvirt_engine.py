@@ -19,7 +19,7 @@ from bench.engines import _domain_network, _links
 from bench.engines.base import Bind, Job
 from bench.engines.libvirt import Libvirt
 from bench.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
-from bench.lab import Lab, guests, images
+from bench.lab import Lab, guests, images, network
 from bench.lab.paths import state_dir
 from bench.model import Phase, Target
 from bench.workloads import dns, payload
@@ -137,6 +137,12 @@ def test_a_machine_has_the_network_that_was_asked_for(lab: Lab, hub: EventHub, k
     assert payload.look(events.lines)["interfaces"] == "2"
     far_end.check([line.text for line in events.lines])
     assert links(lab) == before
+
+
+def test_a_machine_without_a_network_has_no_way(lab: Lab, minimal: Libvirt) -> None:
+    with pytest.raises(NotApplicable, match="use network=user, bridge, macvtap"):
+        minimal.way(None)
+    assert prepared(lab, network="user").way(None).address == network.PEER_ADDRESS
 
 
 def test_the_full_guest_has_no_network_and_says_so(lab: Lab) -> None:
