@@ -4,6 +4,7 @@
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 export TARE_STATE=/tare/state TARE_PATIENCE="$PATIENCE" PYTHONPATH="$PACKAGE" PYTHONDONTWRITEBYTECODE=1
 exec </dev/null >/dev/console 2>&1
+echo "tare: in the host's tree after $(cut -d ' ' -f 1 /proc/uptime) s"
 
 mount -t sysfs sys /sys
 mount -t tmpfs -o mode=755 run /run
@@ -21,9 +22,10 @@ for module in loop dm-thin-pool btrfs; do modprobe "$module"; done
 mkdir -p "$TARE_STATE"
 cp -a "$STATE/payload" "$TARE_STATE/" # compiling it again would take longer than all the rest
 
+echo "tare: set up after $(cut -d ' ' -f 1 /proc/uptime) s"
+
 cd /tare
 "$PYTHON" -m bench.inside.guest /tare/x
 sync
-umount /tare/x
 echo o >/proc/sysrq-trigger
-sleep 60
+while :; do :; done # without devices nothing else can be started any more, and the first process must not end

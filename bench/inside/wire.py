@@ -71,7 +71,9 @@ class Teller(session.Watcher):
 
 def pass_on(event: Mapping[str, Any], watcher: session.Watcher) -> None:
     """Tell a watcher on the host what a line says; lines of another kind are not for it."""
-    if event["kind"] == "preparing":
+    if event["kind"] == "up":
+        watcher.preparing(f"in the guest, which is up with kernel {event['kernel']}")
+    elif event["kind"] == "preparing":
         watcher.preparing(event["text"])
     elif event["kind"] == "planned":
         skipped = [Skipped(**one) for one in event["skipped"]]

@@ -86,9 +86,11 @@ def test_a_watcher_on_the_host_hears_what_happens_in_the_guest(tmp_path: Path) -
         one.preparing("host")
         one.planned("r1", [Skipped("s", "t", "why", "what")], [Invocation(0, "s", "host", {}, 0, 0, warmup=False)], 3)
         one.outcome(OUTCOME, 2)
+    teller.say("up", kernel="6.1")
+    teller.say("end", run_id="r1")
     for event in wire.Reader(tmp_path).new():
         wire.pass_on(event, seen)
-    assert seen.told == same.told
+    assert seen.told == [*same.told, "in the guest, which is up with kernel 6.1"]
 
 
 def test_half_a_line_waits_for_its_end(tmp_path: Path) -> None:
