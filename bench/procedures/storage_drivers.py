@@ -28,15 +28,23 @@ def measure(place: Place) -> Reading:
 
 
 def _metadata(place: Place) -> Reading:
-    """Make, look at, rename and remove files in the instance's own layer; remove files of the image, and list what is left."""
+    """Make, look at, rename and remove files in the instance's own layer; remove files of the image, and list what is left.
+
+    Before that everything is written to the disk: a driver that has copied the files for this instance would else remove what
+    never got there.
+    """
     files = int(place.params["files"])
     with grounds.ground(place, f"many{files}", [layers.many(2 * files)]) as ground:
-        job = ground.job(workload.metadata(ground.own("storm"), ground.path("many"), files))
+        arguments = workload.metadata(ground.own("storm"), ground.path("many"), files, grounds.WAIT_MS)
+        job = ground.job(arguments)
         ground.renew()
-        with _life.living(place, job) as (instance, channel), place.account.engine():
-            lines = grounds.heard(place, channel, instance, len(workload.STORM) + 2)
-            evidence = _life.evidence_of(place, instance)
-            place.engine.stop(instance)
+        with _life.living(place, job) as (instance, channel):
+            ground.store.sync()
+            with place.account.engine():
+                grounds.go_on(instance, channel, 0)
+                lines = grounds.heard(place, channel, instance, len(workload.STORM) + 2)
+                evidence = _life.evidence_of(place, instance)
+                place.engine.stop(instance)
     found = workload.only(lines, *workload.STORM, "whiteout", "list")
     series = tuple(Value("storage.metadata_per_s", step.count / step.seconds, {"action": step.name}) for step in found)
     return Reading({}, evidence, series=series)

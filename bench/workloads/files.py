@@ -33,9 +33,9 @@ def copy_up(path: str, wait_ms: int) -> tuple[str, ...]:
     return (*first, "--poke", path, "--fsync", path, "--poke", path)
 
 
-def metadata(storm: str, lower: str, files: int) -> tuple[str, ...]:
-    """Return the arguments of a storm in a folder of the instance's own, and of whiteouts in one of the image."""
-    return ("--storm", f"{storm}:{files}", "--whiteout", f"{lower}:{files}")
+def metadata(storm: str, lower: str, files: int, wait_ms: int) -> tuple[str, ...]:
+    """Return the arguments that wait, then make a storm in a folder of the instance's own and whiteouts in one of the image."""
+    return ("--wait", str(wait_ms), "--storm", f"{storm}:{files}", "--whiteout", f"{lower}:{files}")
 
 
 def steps(lines: Sequence[Line]) -> list[Step]:
