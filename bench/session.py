@@ -116,6 +116,9 @@ def resume(folder: Path, watcher: Watcher) -> Result:
     if found.meta.get("state") == RunState.COMPLETE:
         msg = f"the run {found.run_id} is complete; start a new one"
         raise UsageError(msg)
+    if "inside" in found.meta:
+        msg = f"the run {found.run_id} was in the guest {found.meta['inside']}, which is gone: start a new one with --inside"
+        raise UsageError(msg)
     now = facts.host()
     same_boot = now.values.get("boot") == found.meta.get("facts", {}).get("boot")
     if facts.fingerprint(now) != found.meta.get("fingerprint") or not same_boot:

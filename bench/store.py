@@ -184,9 +184,8 @@ def load(path: Path) -> Run:
         raise UsageError(msg)
     warnings = []
     if meta.get("state") != RunState.COMPLETE:
-        warnings.append(
-            f"the run did not finish (state: {meta.get('state')}); 'tare run --resume {meta['run_id']}' goes on"
-        )
+        go_on = "its guest is gone" if meta.get("inside") else f"'tare run --resume {meta['run_id']}' goes on"
+        warnings.append(f"the run did not finish (state: {meta.get('state')}); {go_on}")
     return Run(path, meta, tuple(warnings))
 
 

@@ -127,7 +127,7 @@ def run_command(*, names: Sequence[str], targets: Sequence[str], params: Sequenc
                 budget_s=budget_s,
             )
             result = session.run(order, watch) if inside is None else _run_inside(order, inside, watch)
-    return _ending(result, as_json)
+    return _ending(result, as_json, inside)
 
 
 def _rule(
@@ -155,16 +155,15 @@ def _run_inside(order: session.Order, inside: str, watch: session.Watcher) -> se
     return guest.run(order, where, watch)
 
 
-def _ending(result: session.Result, as_json: bool) -> int:
+def _ending(result: session.Result, as_json: bool, inside: str | None) -> int:
     code = 130 if result.interrupted else 4 if result.failed else 0
     if as_json:
         click.echo(json.dumps({"run_id": result.run_id, "folder": str(result.folder), "measured": result.measured,
                                "failed": result.failed, "interrupted": result.interrupted, "exit_code": code}))  # fmt: skip
         return code
     if result.interrupted:
-        click.echo(
-            f"interrupted ({result.interrupted}); what was measured is kept, go on with: tare run --resume {result.run_id}"
-        )
+        go_on = "" if inside else f", go on with: tare run --resume {result.run_id}"
+        click.echo(f"interrupted ({result.interrupted}); what was measured is kept{go_on}")
     elif result.failed:
         said = f"{result.failed} of {result.measured} invocations failed"
         click.echo(f"{said}; 'tare show {result.run_id}' counts them, the report says why")

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("libvirt")
 
-from bench import facts, inside, report, session, store
+from bench import cli, facts, inside, report, session, store
 from bench.errors import Interrupted, LabError, TargetUnavailable, UsageError
 from bench.inside import kernel, machine, wire
 from bench.model import Facts, Invocation, Outcome, RunState, Skipped, Status
@@ -168,6 +168,24 @@ def test_an_interrupt_keeps_what_was_measured(tmp_path: Path, monkeypatch: pytes
     result = inside._follow(guest(exchange), TCG, order(tmp_path), Seen())
     assert (result.run_id, result.interrupted) == (run_id, "got SIGTERM")
     assert store.load(result.folder).meta["state"] == RunState.INTERRUPTED
+
+
+def test_a_guest_that_is_gone_cannot_be_gone_on_with(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    meta = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**meta, "state": "interrupted", "inside": TCG.text}))
+    assert store.load(run).warnings == ("the run did not finish (state: interrupted); its guest is gone",)
+    with pytest.raises(UsageError, match=f"was in the guest {TCG.text}, which is gone"):
+        session.resume(run, Seen())
+
+
+@pytest.mark.parametrize("options", [("--inside", "docker"), ("--resume", "x", "--inside", "libvirt:guest=full")])
+def test_the_command_line_refuses_what_cannot_be(
+    options: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = () if "--resume" in options else ("startup",)
+    assert cli.run(["run", *names, *options, "--results", str(tmp_path)]) == 2
+    assert "tare:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["docker", "libvirt", "libvirt:guest=minimal", "libvirt:guest=full,network=user"])
