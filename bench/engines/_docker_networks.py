@@ -28,7 +28,7 @@ from bench.lab.daemons import docker_name
 MODES = ("macvlan", "overlay", "published", "proxied")
 ROLES = {"overlay": "swarm", "proxied": "proxied"}
 """Modes that have a daemon of their own, and the role in which the lab starts it."""
-_PROXY_ADDRESS = "10.91.0.1/24"
+_PROXY_ADDRESS = "10.92.0.1/24"
 _MACVLAN_RANGE = "10.90.0.128/27"
 _HOLDER = "tare-far"
 _NAMES = {"macvlan": "tare-macvlan", "overlay": "tare-overlay", "published": "bridge", "proxied": "bridge"}
