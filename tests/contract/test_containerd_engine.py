@@ -1,4 +1,4 @@
-"""containerd keeps the contract, with each snapshotter and OCI runtime that needs no file system of its own."""
+"""containerd keeps the contract, with each snapshotter and OCI runtime that the kernels of most hosts have."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ TARGETS = (
     target("containerd"),
     target("containerd", runtime="crun"),
     target("containerd", snapshotter="native", runtime="runc"),
+    target("containerd", snapshotter="btrfs"),
 )
 
 
