@@ -21,7 +21,7 @@ from bench.lab import Lab, guests
 from bench.model import RunState, Target
 
 _BOOT_S = 60.0
-_QUIET_S = 120.0
+_QUIET_S = 60.0
 """How long the guest may say nothing beyond the longest invocation: engines are prepared meanwhile."""
 _OFF_S = 15.0
 _LOOK_S = 0.1
