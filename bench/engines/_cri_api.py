@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.engines import _ocispec
+from bench.engines import _mounts, _ocispec
 from bench.engines._grpc import Connection, Message, NotFoundError, UnimplementedError, classes
 from bench.engines.base import Job
 from bench.errors import NotApplicable
@@ -215,7 +215,7 @@ def container(job: Job, image_name: str, network: int) -> Message:
         readonly_paths=_ocispec.READONLY,
         seccomp=_no_filter(),
     )
-    binds = [(images.EVENTS, job.events, False)] + [(f"/{one.name}", one.source, one.read_only) for one in job.binds]
+    folders = [(f"/{a.name}", a.source, a.read_only) for a in _mounts.only_folders(job, "CRI")]
     return TYPES["ContainerConfig"](
         metadata=TYPES["ContainerMetadata"](name="payload", attempt=0),
         image=image(image_name),
@@ -223,7 +223,7 @@ def container(job: Job, image_name: str, network: int) -> Message:
         args=["--events", f"unix:{images.EVENTS}", *job.command(inside=True)],
         mounts=[
             TYPES["Mount"](container_path=place, host_path=str(source), readonly=read_only)
-            for place, source, read_only in binds
+            for place, source, read_only in [(images.EVENTS, job.events, False), *folders]
         ],
         labels={NAME_LABEL: job.name},
         log_path=f"{job.name}.log",

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from bench import proc
-from bench.engines import _evidence
+from bench.engines import _evidence, _mounts
 from bench.engines.base import Bind, Instance, Job, refuse_limits
 from bench.errors import InvocationFailed, TargetUnavailable
 from bench.lab import Lab, images
@@ -52,7 +52,12 @@ class Sandbox:
     def create(self, job: Job) -> Instance:
         """Put the command line together; there is nothing to create before it runs."""
         refuse_limits(self.target, job)
-        argv = [*self._argv(job.name, job.binds), "--events", f"fd:{_EVENTS_FD}", *job.command(inside=True)]
+        argv = [
+            *self._argv(job.name, _mounts.only_folders(job, "unshare")),
+            "--events",
+            f"fd:{_EVENTS_FD}",
+            *job.command(inside=True),
+        ]
         handle = {"argv": argv, "events": job.events, "timeout_s": job.timeout_s}
         return Instance(job.name, lambda: self._pids(job.name), lambda: self._ended(job.name), handle)
 

@@ -6,13 +6,17 @@ import json
 import os
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from bench.engines import _docker_api, _docker_cli, _mounts, _ocispec
 from bench.engines._docker_api import Box
 from bench.engines.base import Bind, Job
+from bench.engines.sandbox import Sandbox
 from bench.errors import InvocationFailed, NotApplicable
+from bench.lab import Lab
+from bench.scenario import parse_target
 
 MOUNTS = Path(__file__).parents[1] / "data/mounts"
 DOMAIN = Path(__file__).parents[1] / "data/domain"
@@ -149,3 +153,10 @@ def test_a_large_folder_becomes_a_disk_once(tmp_path: Path, monkeypatch: pytest.
     assert disk.read_bytes()[1080:1082] == b"\x53\xef"  # ext4's magic number
     assert disks.of(whole, "raw", tmp_path).large["tools"] == disk
     assert [path.name for path in disk.parent.iterdir()] == [disk.name]
+
+
+def test_who_knows_only_folders_says_so() -> None:
+    sandbox = Sandbox(parse_target("sandbox"), cast("Lab", None))
+    for kind in ("volume", "tmpfs"):
+        with pytest.raises(NotApplicable, match=rf"unshare mounts folders of the host.*data \({kind}\)"):
+            sandbox.create(job(bind(kind)))
