@@ -75,6 +75,8 @@ def arguments(job: Job, box: Box) -> list[str]:
     limits = [word for name, value in _docker_api.limits(job).items() for word in _limit(name, value)]
     binds = [word for bind in _docker_api.binds(job) for word in ("--volume", bind)]
     binds += [word for place in _docker_api.memory(job) for word in ("--tmpfs", place)]
+    ports = [f"{address}:{number}:{port}" for port, (address, number) in box.ports.items()]
+    binds += [word for port in ports for word in ("--publish", port)]
     where = ["--network", box.network, *(("--runtime", box.runtime) if box.runtime else ())]
     who = ["--name", job.name, "--hostname", job.name]
     return ["--pull", "never", *who, *where, *limits, *binds, box.image, *_docker_api.command(job)]

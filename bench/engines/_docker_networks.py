@@ -166,9 +166,18 @@ def _published(lab: Lab, address: str) -> dict[str, str]:
     iptables = proc.find("iptables", "install iptables")
     rules = lab.daemons.namespace.run([iptables, "-w", "-t", "nat", "-S"]).stdout.splitlines()
     translated = any(f"--to-destination {address}:" in rule for rule in rules)
-    copied = bool(address and proc.with_argument(address))
+    here = Path(f"/proc/{lab.daemons.namespace.holder.pid}/ns/net").readlink()
+    copied = any(_space(pid) == here for pid in proc.with_argument(address)) if address else False
     kind = "published" if translated else "proxied" if copied else "private"
     return {"network": kind, "dnat": "yes" if translated else "no", "docker_proxy": "yes" if copied else "no"}
+
+
+def _space(pid: int) -> Path | None:
+    """Return a process's network namespace; another lab's docker-proxy may have the same arguments."""
+    try:
+        return Path(f"/proc/{pid}/ns/net").readlink()
+    except OSError:  # it is gone
+        return None
 
 
 def _make_bridge(lab: Lab) -> None:

@@ -68,6 +68,31 @@ def loopback_facts(pid: int) -> dict[str, str]:
     return {**way_facts(pid, "lo"), "link": "loopback"}
 
 
+def toward(pid: int, address: str) -> dict[str, str]:
+    """Return the same of the link by which a process would send to an address, as the kernel's routes say.
+
+    Raises:
+        InvocationFailed: There is no way there, or the process is gone.
+    """
+    where = [*network.inside(pid), proc.find("ip", "install iproute2"), "-json", "route", "get", address]
+    said = proc.run(where, timeout_s=30).check().stdout
+    name = route_device(said)
+    return loopback_facts(pid) if name == "lo" else way_facts(pid, name)
+
+
+def route_device(text: str) -> str:
+    """Read the link in what ``ip -json route get`` prints.
+
+    Raises:
+        InvocationFailed: It is something else.
+    """
+    try:
+        return str(json.loads(text)[0]["dev"])
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        msg = f"'ip -json route get' did not print a route, but: {' '.join(text.split())[:200] or 'nothing'}"
+        raise InvocationFailed(msg) from error
+
+
 def way_out(links: Sequence[Link]) -> Link | None:
     """Return the first link that is up and leads anywhere."""
     return next((one for one in links if one.get("link_type") != "loopback" and "UP" in one.get("flags", ())), None)

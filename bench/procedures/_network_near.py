@@ -118,7 +118,7 @@ def words(step: Step, way: Way, seconds: int) -> list[str]:
 
 
 def job(place: Place, way: Way, steps: Sequence[Step]) -> Job:
-    """Return the instance's job: the steps, each after a question, or the servers.
+    """Return the instance's job: the steps, each after a question, or the servers. Without limits: a quota would be measured, too.
 
     Raises:
         TargetUnavailable: A tool is not installed.
@@ -131,7 +131,9 @@ def job(place: Place, way: Way, steps: Sequence[Step]) -> Job:
     (work / "script").write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
     binds = (*(Bind(name, path) for name, path in folders.items()), Bind("work", work))
     places = [word for name in _TOOLS for word in ("--place", f"{name}={{{name}}}")]
-    return _life.job_of(place, (*places, "--script", "{work}/script", "--sleep"), binds=binds)
+    return _life.job_of(
+        place, (*places, "--script", "{work}/script", "--sleep"), binds=binds, cpus=None, memory_bytes=None
+    )
 
 
 def _inside(name: str) -> str:

@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.clock import Channel, now_s
+from bench.engines import _links
 from bench.engines.base import Instance, Reachable, Way
 from bench.errors import InvocationFailed, NotApplicable
 from bench.lab import network
@@ -53,6 +54,7 @@ def measure(place: Place) -> Reading:
         evidence = _life.evidence_of(place, instance)
         _refuse_silence(place, way, evidence)
         way = _way(place, instance)
+        evidence = _link(place, instance, way) | evidence
         with _near(place, instance, channel, way) as near:
             found = [(step, near.run(step)) for step in steps]
         place.engine.stop(instance)
@@ -96,6 +98,17 @@ def _refuse_silence(place: Place, way: Way, evidence: Mapping[str, str]) -> None
     if way.far == PEER and evidence.get("network") == "none":
         msg = f"'{place.engine.target.text}' has no network but loopback"
         raise NotApplicable(msg)
+
+
+def _link(place: Place, instance: Instance, way: Way) -> dict[str, str]:
+    """Return the link to the far end from the instance's network namespace; a machine's kernel is not asked.
+
+    Raises:
+        InvocationFailed: There is no way to the far end.
+    """
+    if place.engine.channel == "stream":
+        return {}
+    return _links.toward(_own_pid(instance), network.PEER_ADDRESS if way.turned else way.address)
 
 
 @contextlib.contextmanager
