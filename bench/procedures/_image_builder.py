@@ -28,8 +28,8 @@ from bench.procedures.base import Place
 from bench.workloads import build
 from bench.workloads.build import Built
 
-_NETWORKS = ("none", "host")
-"""Network modes that builds have, too; in the others they get the daemon's bridge."""
+_NETWORKS = ("none", "host", "bridge")
+"""Network modes that steps of a build have, too."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ class Builder:
         self._engine = engine
         self._client = client
         self._kept = {str(image["Id"]) for image in client.images(all=True)}
-        network = place.engine.target.options.get("network", "bridge")
-        self._network = network if network in _NETWORKS else None
+        self._network = place.engine.target.options.get("network", "bridge")
         self.who = f"{engine.who} {client.version()['Version']}"
 
     def base(self, image: Image) -> str:
@@ -191,6 +190,20 @@ def layers_bytes(inspected: Mapping[str, Any]) -> int:
     return _image_disk.on_disk(Path(folder) for folder in folders if folder)
 
 
+def _why_not(engine: Docker) -> str | None:
+    """Return why an option of the target means nothing for a build, ``None`` when all do."""
+    options = engine.target.options
+    if options.get("endpoint", "lab") != "lab":
+        return "it is not the lab's own daemon, and its build cache is left alone"
+    if options.get("network", "bridge") not in _NETWORKS:
+        return f"steps of a build have the network modes {', '.join(_NETWORKS)}"
+    if options.get("client", "api") != "api":
+        return "builds are measured over the API only"
+    if engine.target.engine == "docker" and options.get("runtime", "runc") != "runc":
+        return "steps of a build have the daemon's default OCI runtime, runc"
+    return None
+
+
 @contextlib.contextmanager
 def opened(place: Place) -> Iterator[Builder]:
     """Give the builder of the place's engine; nothing that it made is left.
@@ -202,8 +215,8 @@ def opened(place: Place) -> Iterator[Builder]:
     if not isinstance(engine, Docker):
         msg = f"'{engine.target.engine}' builds no images"
         raise NotApplicable(msg)
-    if engine.target.options.get("endpoint", "lab") != "lab":
-        msg = f"'{engine.target.text}' is not the lab's own daemon, and its build cache is left alone"
+    if reason := _why_not(engine):
+        msg = f"'{engine.target.text}': {reason}"
         raise NotApplicable(msg)
     with contextlib.closing(_docker_api.connect(engine.socket())) as client:
         client.timeout = place.timeout_s

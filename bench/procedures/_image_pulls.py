@@ -162,6 +162,9 @@ def puller(place: Place) -> Iterator[Puller]:
     if engine.target.options.get("endpoint", "lab") != "lab":
         msg = f"'{engine.target.text}' is not the lab's own, and its images are left alone"
         raise NotApplicable(msg)
+    if engine.target.options.get("client", "api") != "api":
+        msg = f"'{engine.target.text}': pulls are measured over the API only"
+        raise NotApplicable(msg)
     if isinstance(engine, Containerd):
         with contextlib.closing(_CtrPuller(place, engine.target.options.get("snapshotter", "overlayfs"))) as ctr:
             yield ctr
