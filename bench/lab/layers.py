@@ -64,8 +64,9 @@ def image(state: Path, name: str, layers: Sequence[Sequence[File]]) -> Image:
         tars = [_layer(Path(folder) / str(number), layer) for number, layer in enumerate(layers)]
         made = images.layered(state, name, [images.payload_layer(payload.path.read_bytes()), *tars])
     temporary = note.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(_plain(made)), encoding="utf-8")
+    temporary.write_text(json.dumps({**_plain(made), "payload": payload.digest}), encoding="utf-8")
     temporary.rename(note)
+    _forget(note.parent, payload.digest)
     return made
 
 
@@ -123,6 +124,15 @@ def _noted(note: Path) -> Image | None:
         name=said["name"],
     )
     return found if found.archive.exists() else None
+
+
+def _forget(folder: Path, payload: str) -> None:
+    """Remove the archives of images with another payload, an earlier one: nobody will ask for them again."""
+    for note in folder.glob("*.json"):
+        said = json.loads(note.read_text(encoding="utf-8"))
+        if said["payload"] != payload:
+            Path(said["archive"]).unlink(missing_ok=True)
+            note.unlink()
 
 
 def _plain(made: Image) -> dict[str, object]:

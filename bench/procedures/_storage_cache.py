@@ -26,10 +26,12 @@ Member = tuple[Instance, Channel]
 
 def measure(place: Place) -> Reading:
     """Have 1, 2, 4 … instances of the same image read the same file, and count the page cache behind it."""
-    file = layers.sized(min(_MOST, int(place.params["largest_bytes"])))[-1]
+    largest = min(_MOST, int(place.params["largest_bytes"]))
+    files = layers.sized(largest)
+    file = files[-1]
     steps = counts(int(place.params["readers"]))
     values: list[Value] = []
-    with grounds.ground(place, "copy", [layers.sized(int(place.params["largest_bytes"]))]) as ground:
+    with grounds.ground(place, f"copy{largest}", [files]) as ground:
         ground.renew([file])
         with contextlib.ExitStack() as stack:
             members = [_reader(ground, stack, file, number, len(steps)) for number in range(steps[-1])]

@@ -27,11 +27,12 @@ _STEPS = ("scan", "poke", "fsync", "poke")
 
 def measure(place: Place) -> Reading:
     """Copy up one file of each size."""
-    files = layers.sized(int(place.params["largest_bytes"]))
+    largest = int(place.params["largest_bytes"])
+    files = layers.sized(largest)
     series: list[Value] = []
     evidence: Mapping[str, str] = {}
     before: dict[int, int] = {}
-    with grounds.ground(place, "copy", [files]) as ground:
+    with grounds.ground(place, f"copy{largest}", [files]) as ground:
         for file in turned(files, place.invocation.block):
             lines, used, before[file.size], evidence = _one(ground, file)
             series += [*_times(lines, file), Value("storage.used_bytes", used, {"file_bytes": file.size})]

@@ -93,6 +93,19 @@ def test_an_image_whose_archive_is_gone_is_made_again(built_state: Path) -> None
     assert made.archive.exists()
 
 
+def test_images_of_an_earlier_payload_are_forgotten(built_state: Path) -> None:
+    folder = built_state / "images"
+    folder.mkdir(exist_ok=True)
+    (folder / "old.tar").touch()
+    note = folder / "old.json"
+    note.write_text(json.dumps({"payload": "another", "archive": str(folder / "old.tar")}))
+    kept = layers.image(built_state, "tare/kept:latest", layers.deep(2))
+    layers.image(built_state, "tare/new:latest", layers.deep(3))
+    assert not note.exists()
+    assert not (folder / "old.tar").exists()
+    assert kept.archive.exists()
+
+
 def test_the_host_gets_the_same_files_as_an_image(built_state: Path, tmp_path: Path) -> None:
     wanted = (File("a/b", 3 * 2**20 + 5), File("c", 0))
     layers.write(tmp_path, wanted)
