@@ -130,7 +130,7 @@ def _forget(folder: Path, payload: str) -> None:
     """Remove the archives of images with another payload, an earlier one: nobody will ask for them again."""
     for note in folder.glob("*.json"):
         said = json.loads(note.read_text(encoding="utf-8"))
-        if said["payload"] != payload:
+        if said.get("payload") != payload:
             Path(said["archive"]).unlink(missing_ok=True)
             note.unlink()
 
