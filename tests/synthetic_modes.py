@@ -64,7 +64,9 @@ class Draw:
         values.append(Value("network.udp_jitter_s", 0.2 * mode.answer * self.noise(0.2), {}))
         values.append(Value("network.ready_s", mode.ready * self.noise(), {}))
         far, address = FAR.get(target, ("a native process on the second host", "10.90.0.2"))
-        return Given(values, {"far end": far, "address": address})
+        return Given(
+            values, {"far": far, "address": address, "order": "1 out, answers, 1 in, connects, 4 out, datagrams, 4 in"}
+        )
 
     def discovery(self, target: str, params: Params) -> Given:
         """Ask for names."""

@@ -24,6 +24,9 @@ PAIRS = (
 )
 """The habit, the mistake, and what the habit is."""
 
+COUNTS = 1.01
+"""Less than this many times as much is no mistake worth a sentence."""
+
 _CACHES = {
     "cold": "in a cold build",
     "source-change": "after a change of the source",
@@ -109,7 +112,7 @@ def _worst(series: Sequence[Series], metric: str, verb: str) -> str:
     if not sure:
         return ""
     worst, target, good, bad, cache = max(sure, key=lambda one: one[0].ratio)
-    if worst.ratio <= 1:
+    if worst.ratio < COUNTS:
         return ""
     few = f" ({worst.n} {'block' if worst.n == 1 else 'blocks'}, too few for an interval)" if worst.ci is None else ""
     where = f" {_CACHES.get(cache, cache)}" if cache else ""

@@ -85,7 +85,8 @@ def _order(outcomes: pd.DataFrame | None, points: pd.DataFrame | None, skipped: 
         return ""
     first = min(found, key=lambda one: (one.params.get("streams") != 1, one.params.get("direction") != "out"))
     alike = [one for one in found if one.verdict == first.verdict]
-    where = "" if len(found) == 1 else f" in {len(alike)} of {len(found)} ways of measuring"
+    told_once = len(found) == 1 or first.verdict == "not measured"
+    where = "" if told_once else f" in {len(alike)} of {len(found)} ways of measuring"
     verb = {"holds": "holds", "contradicted": "is contradicted"}.get(first.verdict, f"was {first.verdict}")
     why = [pair.sentence for pair in first.pairs if pair.verdict == first.verdict != "holds"]
     return f"The order {first.statement} {verb}{where}" + (f": {why[0]}" if why else "")

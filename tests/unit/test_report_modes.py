@@ -207,6 +207,22 @@ def test_a_mode_s_start_is_compared_with_the_plainest_of_its_engine(data: RunDat
     )
 
 
+def test_a_start_that_is_not_longer_is_not_called_dearest(tmp_path: Path) -> None:
+    def change(item: Invocation, given: Given) -> Given:
+        flat = [dataclasses.replace(one, value=0.3) if "ready" in one.metric else one for one in given.values]
+        return dataclasses.replace(given, values=flat)
+
+    modes = scenario(tmp_path, "network-modes", blocks=6, targets=["docker", "docker:network=none"], change=change)
+    plot = next(plot for plot in figures(modes) if plot.kind == "start")
+    assert plot.title.startswith("No network makes a start measurably longer: ready after 300 ms")
+
+
+def test_what_every_mode_says_is_told_once(data: RunData) -> None:
+    ends = table(of(data, "network-modes"), "Who talked to whom")
+    assert [column.title for column in ends.columns] == ["Target", "Far", "Address"]
+    assert ends.note.startswith("Order: 1 out, answers")
+
+
 def test_loopback_of_none_is_no_mode_to_boast_of(data: RunData) -> None:
     modes = of(data, "network-modes")
     assert "docker:network=none carries most" not in modes.headline
@@ -234,7 +250,7 @@ def test_a_contradicted_order_names_the_pair_with_its_interval(tmp_path: Path) -
     assert "is contradicted in 4 of 4 ways of measuring: macvlan is 0.590 [" in modes.headline
     words = [row[1].text for row in table(modes, "Does the usual order hold?", 100).rows]
     assert words == ["contradicted", "contradicted"] * 4
-    assert modes.headline.endswith("] × as good as bridge over 6 blocks.")
+    assert "] × as good as bridge over 6 blocks" in modes.headline
 
 
 def test_an_order_that_was_not_measured_says_why(tmp_path: Path) -> None:

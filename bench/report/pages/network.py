@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from bench._order import OrderVerdict, orders
@@ -165,24 +166,27 @@ def _start(data: ScenarioData) -> Grid:
 
 def _order(data: ScenarioData, *, brief: bool) -> Grid:
     """Give each claimed order's verdict with the pairs that it stands on; in a terminal only pairs that do not hold."""
+    found = verdicts(data)
     heads = [
         Column("verdict", numeric=False),
-        Column("how many times as good", cells.CI),
+        Column("how many times as good", _level(found)),
         Column("blocks"),
         Column("why", numeric=False),
     ]
     rows: list[tuple[Row, list[Cell]]] = []
-    for found in verdicts(data):
-        under = _under(found)
-        whole = Cell(found.verdict)
-        rows.append((Label(found.statement, under), [whole, Cell(NONE), Cell(NONE), Cell("")]))
-        for pair in found.pairs:
-            if (pair.neighbours and not (brief and pair.verdict == "holds")) or pair.verdict == "contradicted":
+    for one in found:
+        under = _under(one)
+        reasons = dict.fromkeys(pair.sentence for pair in one.pairs if pair.verdict == one.verdict)
+        why = "; ".join(reasons) if brief and one.verdict == "not measured" else ""
+        rows.append((Label(one.statement, under), [Cell(one.verdict), Cell(NONE), Cell(NONE), Cell(why)]))
+        for pair in one.pairs:
+            settled = brief and pair.verdict in ("holds", "not measured")
+            if (pair.neighbours and not settled) or pair.verdict == "contradicted":
                 known = paired.Times(pair.ratio, pair.ci, pair.n) if pair.ratio is not None else None
                 why = pair.sentence if pair.verdict in ("not measured", "not decided") else ""
                 made = [Cell(pair.verdict), paired.cell(known), Cell(str(pair.n)), Cell(why)]
                 rows.append((Label(f"{pair.better} ≥ {pair.worse}", under), made))
-    return cells.grid("Does the usual order hold?", heads, rows, first="Claim", note=_said(data))
+    return cells.grid("Does the usual order hold?", heads, rows, first="Claim", note=_said(found))
 
 
 def _under(found: OrderVerdict) -> str:
@@ -190,24 +194,31 @@ def _under(found: OrderVerdict) -> str:
     return f"{_streams(streams)} {direction}" if streams is not None else ""
 
 
-def _said(data: ScenarioData) -> str:
-    counts: dict[str, int] = {}
-    for one in verdicts(data):
-        counts[one.verdict] = counts.get(one.verdict, 0) + 1
+def _level(found: Sequence[OrderVerdict]) -> str:
+    """Return the level of the pairs' intervals, which is not that of one interval where several are weighed together."""
+    levels = {f"{100 * pair.ci.level:.3g}" for one in found for pair in one.pairs if pair.ci}
+    return f"{levels.pop()} % CI" if len(levels) == 1 else "CI"
+
+
+def _said(found: Sequence[OrderVerdict]) -> str:
+    counts = Counter(one.verdict for one in found)
+    if not counts:
+        return ""
     text = ", ".join(f"{verdict} {count}×" for verdict, count in counts.items())
-    return (
-        f"The whole: {text}. “≥” is “at least as good as”; a pair is contradicted only where its interval says so."
-        if text
-        else ""
-    )
+    return f"The whole: {text}. “≥” is “at least as good as”; a pair is contradicted only where its interval says so."
 
 
 def _ends(data: ScenarioData) -> Grid:
-    """Say who was at the other end."""
+    """Say who was at the other end; what is the same everywhere is told once."""
     said = {row: lookup.said(data, row) for row in data.invoked}
     names = list(dict.fromkeys(name for found in said.values() for name in found))
+    texts = {name: {cells.words(found.get(name)).text for found in said.values() if found} for name in names}
+    alike = [name for name in names if len(said) > 1 and len(texts[name]) == 1]
     rows: list[tuple[Row, list[Cell]]] = [
-        (row, [cells.words(found.get(name)) for name in names]) for row, found in said.items() if found
+        (row, [cells.words(found.get(name)) for name in names if name not in alike])
+        for row, found in said.items()
+        if found
     ]
-    heads = [Column(name.capitalize().replace("_", " "), numeric=False) for name in names]
-    return cells.grid("Who talked to whom", heads, rows)
+    heads = [Column(name.capitalize().replace("_", " "), numeric=False) for name in names if name not in alike]
+    note = " ".join(f"{name.capitalize()}: {next(iter(texts[name]))}." for name in alike)
+    return cells.grid("Who talked to whom", heads, rows, note=note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench._headline.images import COUNTS
 from bench.report import svg, theme
 from bench.report.data import Label, Row, ScenarioData
 from bench.report.pages import builds as page
@@ -68,7 +69,7 @@ def _title(data: ScenarioData, every: Sequence[page.Pair]) -> str:
             (one, pair, what.title)
             for what in page.quantities(data)
             for pair in every
-            if what.metric == metric and (one := page.times(data, pair, what)) and one.ratio > 1
+            if what.metric == metric and (one := page.times(data, pair, what)) and one.ratio >= COUNTS
         ]
         found = [item for item in found if item[0].sure] or found
         if found:

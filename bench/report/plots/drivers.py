@@ -137,7 +137,8 @@ def _lines(data: ScenarioData, write: str) -> list[lines.Line]:
 def _note(found: _growth.Growth) -> str:
     if found.slope is None or found.kind == "no growth shown":
         return found.kind
-    return f"{found.kind}: {format_value(found.slope * _GIB, 's')} a GiB, R² {found.r2 or 0.0:.3f}"
+    verb = found.kind if found.kind == "grows linearly" else "grows, no line"  # there is little room
+    return f"{verb}: {format_value(found.slope * _GIB, 's')} a GiB, R² {found.r2 or 0.0:.3f}"
 
 
 def _scales(panel: Axes, points: Sequence[tuple[float, float]]) -> None:

@@ -191,12 +191,15 @@ def _slowest(data: ScenarioData) -> str:
 def _dearest_start(data: ScenarioData) -> str:
     """Say in which mode of an engine the start grows most over the mode without a network of its own."""
     grown = [
-        (ratio.ratio, ratio, row, other)
+        (ratio, row, other)
         for row, _ in _rows(data)
         if (other := page.plain_mode(data, row)) and (ratio := paired.times(data, row, other, page.READY))
     ]
-    if not grown:
-        found = _of(data, page.READY)
-        return f"Ready after {_value(found[0][1])} ({found[0][0].text}) to {_value(found[-1][1])} ({found[-1][0].text})"
-    _, ratio, row, other = max(grown, key=lambda one: one[0])
-    return f"The dearest network at start is {row.text}: {ratio.text} as long as {other.text}"
+    longer = [one for one in grown if one[0].ratio > 1 and (one[0].sure or one[0].ci is None)]
+    if longer:
+        ratio, row, other = max(longer, key=lambda one: one[0].ratio)
+        return f"The dearest network at start is {row.text}: {ratio.text} as long as {other.text}"
+    found = _of(data, page.READY)
+    ends = [f"{_value(one)} ({row.text})" for row, one in (found if len(found) < 2 else [found[0], found[-1]])]
+    start = "No network makes a start measurably longer: ready" if grown else "Ready"
+    return f"{start} after {' to '.join(ends)}"
