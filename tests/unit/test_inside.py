@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("libvirt")
 
-from bench import cli, facts, inside, report, session, store
+from bench import cli, facts, inside, proc, report, session, store
 from bench.errors import Interrupted, LabError, TargetUnavailable, UsageError
 from bench.inside import kernel, machine, wire
 from bench.model import Facts, Invocation, Outcome, RunState, Skipped, Status
@@ -206,6 +206,14 @@ def test_the_machine_sees_the_host_and_cannot_change_it(
     assert shared["/"] is not None
     assert (domain.get("type"), domain.findtext("vcpu"), domain.findtext("memory")) == (kind, cpus, str(2 * 2**30))
     assert ("mitigations=off" in domain.findtext("os/cmdline", "")) == (accel == "tcg")
+
+
+@pytest.mark.parametrize(("given", "times"), [("8.0", 8.0), ("0.1", 1.0), ("soon", 1.0), (None, 1.0)])
+def test_a_slow_system_is_given_more_time(given: str | None, times: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TARE_PATIENCE", raising=False)
+    if given is not None:
+        monkeypatch.setenv("TARE_PATIENCE", given)
+    assert proc._patience() == times
 
 
 def modules(folder: Path) -> Path:
