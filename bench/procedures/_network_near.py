@@ -118,7 +118,7 @@ def words(step: Step, way: Way, seconds: int) -> list[str]:
 
 
 def job(place: Place, way: Way, steps: Sequence[Step]) -> Job:
-    """Return the instance's job: the steps, each after a question, or the servers. Without limits: a quota would be measured, too.
+    """Return the instance's job: the steps, each after a question, or the servers; a quota would be measured, too.
 
     Raises:
         TargetUnavailable: A tool is not installed.
