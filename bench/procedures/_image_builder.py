@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +24,15 @@ from bench.engines import _docker_api
 from bench.engines._docker_api import Client
 from bench.engines.docker import Docker
 from bench.errors import InvocationFailed, NotApplicable
+from bench.lab.bases import Base
 from bench.lab.images import Image
 from bench.procedures import _image_disk
 from bench.procedures.base import Place
 from bench.workloads import build
 from bench.workloads.build import Built
 
+_LOOK = "echo network $(readlink /proc/self/ns/net) $(ls /sys/class/net)"
+_LOOKED = re.compile(r"^network (net:\[\d+\])(.*)$", re.MULTILINE)
 _NETWORKS = ("none", "host", "bridge")
 """Network modes that steps of a build have, too."""
 
@@ -85,10 +90,10 @@ class Builder:
         """
         parent = self._engine.box().cgroup_parent
         wanted = {
+            **network_options(self._engine.who, self._network),
             "t": self._place.name,
             "rm": "1",
             "forcerm": "1",
-            "networkmode": self._network,
             # Docker's daemon knows the lab's group. Podman takes this for the step's own group, and kills at the end of a step
             # whatever is in it.
             "cgroupparent": parent and f"{parent}/{self._place.name}",
@@ -113,6 +118,19 @@ class Builder:
         ignored = build.ignored(folder)
         packed = context_of.tar(folder, exclude=ignored, dockerfile=("Dockerfile", None), gzip=False)
         return contextlib.closing(cast("IO[bytes]", packed))
+
+    def network(self, base: Base) -> str:
+        """Return the network mode that steps of a build have: one step says its namespace and its interfaces.
+
+        Raises:
+            InvocationFailed: It does not say.
+        """
+        with tempfile.TemporaryDirectory() as folder, self._asked("build"):
+            (Path(folder) / "Dockerfile").write_text(f"FROM {base.tag}\nRUN {_LOOK}\n", encoding="utf-8")
+            with self._context(Path(folder)) as context:
+                said = "".join(str(line.get("stream", "")) for line in self._sent(context))
+        lab = Path(f"/proc/{self._place.lab.daemons.namespace.holder.pid}/ns/net")
+        return network_of(said, str(lab.readlink()))
 
     def run(self, image: str) -> str:
         """Run an image to its end and return what it printed.
@@ -173,6 +191,29 @@ class Builder:
 
     def _asked(self, verb: str) -> contextlib.AbstractContextManager[None]:
         return _docker_api.asked(verb, self._place.lab.daemons.dead, self._engine.who)
+
+
+def network_options(who: str, network: str) -> dict[str, str]:
+    """Return the query of a build that gives its steps a network mode.
+
+    Podman takes ``networkmode`` for the policy of buildah (0: default, 1: disabled, 2: enabled) and
+    leaves steps in the network of the service unless it is told to give them a namespace.
+    """
+    if who != "Podman":
+        return {"networkmode": network}
+    spaces = [{"Name": "network", "Host": network == "host", "Path": ""}]
+    return {"nsoptions": json.dumps(spaces), "networkmode": {"none": "1", "bridge": "2"}.get(network, "0")}
+
+
+def network_of(said: str, lab: str) -> str:
+    """Return the network mode from what a step said of itself; ``lab`` is the network namespace of the daemons."""
+    found = _LOOKED.search(said)
+    if found is None:
+        msg = f"a step of a build did not say which network it has, it said: {' '.join(said.split())[-200:]}"
+        raise InvocationFailed(msg)
+    if found[1] == lab:
+        return "host"
+    return "none" if found[2].split() == ["lo"] else "bridge"
 
 
 def layers_bytes(inspected: Mapping[str, Any]) -> int:

@@ -34,6 +34,7 @@ def measure(place: Place) -> Reading:
     with _image_builder.opened(place) as builder, _context(place) as name, place.account.engine():
         folder = Path(name)
         base_id = builder.base(image)
+        network = builder.network(base)
         build.write(recipe, base, folder)
         done = _builds(builder, folder)
         found = builder.inspect(done["cold"].built.image)
@@ -41,6 +42,7 @@ def measure(place: Place) -> Reading:
         evidence = {
             "builder": builder.who,
             "base": base_id,
+            "network": network,
             "storage": str(found["GraphDriver"]["Name"]),
             "layers": str(len(found["RootFS"]["Layers"])),
             "kept_layers": str(_common(found["RootFS"]["Layers"], final["RootFS"]["Layers"])),

@@ -15,7 +15,7 @@ from bench.errors import InvocationFailed, NotApplicable
 from bench.lab import bases, images, registry
 from bench.lab.images import Image
 from bench.lab.registry import Registry
-from bench.procedures import _image_disk, _image_pulls, pull, size
+from bench.procedures import _image_builder, _image_disk, _image_pulls, pull, size
 from bench.procedures._image_disk import Taken
 
 LOG = Path(__file__).parents[1] / "data/registry/pull.jsonl"
@@ -145,6 +145,33 @@ def test_a_listener_is_found_by_its_port() -> None:
         assert registry.listens(os.getpid(), port)
     assert not registry.listens(os.getpid(), port)
     assert not registry.listens(2**22 + 1, port)
+
+
+@pytest.mark.parametrize(
+    ("said", "mode"),
+    [
+        ("network net:[4026532544] lo\n", "none"),
+        ("network net:[4026532545] eth0 lo\n", "bridge"),
+        ("network net:[1] docker0 lo\n", "host"),
+        ("network net:[1] lo\n", "host"),
+    ],
+)
+def test_a_step_tells_its_network_by_its_namespace(said: str, mode: str) -> None:
+    step = "Step 2/2 : RUN echo network $(readlink /proc/self/ns/net) $(ls /sys/class/net)\n"
+    assert _image_builder.network_of(step + said, "net:[1]") == mode
+
+
+def test_a_step_that_does_not_tell_its_network_fails() -> None:
+    with pytest.raises(InvocationFailed, match="which network it has, it said: Step 2/2"):
+        _image_builder.network_of("Step 2/2\n", "net:[1]")
+
+
+def test_podman_needs_to_be_told_to_give_a_step_a_namespace() -> None:
+    assert _image_builder.network_options("Docker", "none") == {"networkmode": "none"}
+    for mode, policy in (("none", "1"), ("bridge", "2"), ("host", "0")):
+        given = _image_builder.network_options("Podman", mode)
+        assert given["networkmode"] == policy
+        assert json.loads(given["nsoptions"]) == [{"Name": "network", "Host": mode == "host", "Path": ""}]
 
 
 def test_a_pull_that_fails_says_why() -> None:
