@@ -129,7 +129,9 @@ def _relative(data: ScenarioData, reference: str) -> Grid:
     for one in operations.heat(data):
         made = [paired.cell(operations.relative(data, of, every[reference], one)) for of in others.values()]
         if any(cell.text != NONE for cell in made):
-            rows.append((Label(one.what.title), made))
+            name, _, details = one.what.title.partition(", ")
+            rows.append((Label(name, details), made))
     note = "How many times as dear, paired block by block; rates are turned round, so that more is dearer everywhere."
-    heads = [Column(name, cells.CI) for name in others]
+    labels = [operations.short(data, next(iter(of.values())).target) for of in others.values()]
+    heads = [Column(f"{label.name} {label.details}".strip(), cells.CI) for label in labels]
     return cells.grid(f"Cost, in multiples of {reference}", heads, rows, first="Operation", note=note)
