@@ -29,15 +29,7 @@ POOL_BLOCK = 128
 _LOOP_CLR_FD, _LOOP_SET_DIRECT_IO = 0x4C01, 0x4C08  # linux/loop.h
 _GONE_S = 5.0
 _MAKE = {"ext4": ("mkfs.ext4", "-q", "-F"), "btrfs": ("mkfs.btrfs", "-q", "-f")}
-_REMEDY = {
-    "mkfs.ext4": "install e2fsprogs",
-    "mkfs.btrfs": "install btrfs-progs",
-    "btrfs": "install btrfs-progs",
-    "dmsetup": "install dmsetup",
-    "losetup": "install util-linux",
-    "mount": "install util-linux",
-}
-"""Program → what to do when it is missing."""
+_REMEDY = "run 'tare provision storage' as root"
 WITHOUT_UDEV = {"DM_DISABLE_UDEV": "1"}
 """Environment in which programs of the device mapper make its nodes themselves, whether or not a udev daemon runs."""
 
@@ -190,7 +182,7 @@ def run(argv: list[str]) -> str:
         LabError: It failed.
         TargetUnavailable: It is not installed.
     """
-    done = _ended([proc.find(argv[0], _REMEDY[argv[0]]), *argv[1:]])
+    done = _ended([proc.find(argv[0], _REMEDY), *argv[1:]])
     if done.status != 0:
         said = " ".join((done.stderr or done.stdout).split())[-300:]
         msg = f"'{' '.join(argv)}' failed: {said}"
