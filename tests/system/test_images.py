@@ -65,7 +65,7 @@ def test_what_changes_last_is_copied_last_and_pays_after_a_change(tare: Tare, tm
 
 @needs_compiler
 def test_each_pair_of_recipes_differs_where_it_should(tare: Tare, tmp_path: Path) -> None:
-    pairs = "recipe=multi-stage,single-stage,many-run,one-run,clean-same,clean-later,ignore,no-ignore"
+    pairs = "recipe=multi-stage,single-stage,clean-same,clean-later,ignore,no-ignore"
     numbers, _ = measured(tare, tmp_path, "image-build", "-t", "docker:network=none", "-p", pairs, "--blocks", "1")
 
     def one(metric: str, recipe: str) -> float:
@@ -74,7 +74,6 @@ def test_each_pair_of_recipes_differs_where_it_should(tare: Tare, tmp_path: Path
 
     assert one("image.bytes", "multi-stage") < one("image.bytes", "single-stage") / 10
     assert one("image.layers", "multi-stage") < one("image.layers", "single-stage")
-    assert one("image.layers", "many-run") == one("image.layers", "one-run") + 9
     saved = one("image.bytes", "clean-later") - one("image.bytes", "clean-same")
     assert 32 * 2**20 <= saved < 33 * 2**20  # what was fetched and is still in the layer below
     saved = one("image.context_bytes", "no-ignore") - one("image.context_bytes", "ignore")
