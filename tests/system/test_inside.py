@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from pathlib import Path
@@ -22,7 +21,7 @@ def _provisioned() -> None:
         pytest.skip("the guest's kernel is not there: run 'tare provision guest_images' as root")
 
 
-def inside(tare: Tare, *targets: str) -> None:
+def inside(tare: Tare, results: Path, *targets: str) -> store.Run:
     """Run scenario startup in a guest and look at what every such run must say."""
     asked = [word for target in targets for word in ("-t", target)]
     before = inventory()
@@ -31,21 +30,19 @@ def inside(tare: Tare, *targets: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert inventory() == before
-    run = store.load(
-        store.find(Path(done.stdout.split("results in ")[1].split("\n")[0]).parent, done.stdout.split()[-1])
-    )
+    run = store.load(store.find(results, done.stdout.split()[-1]))
     assert run.meta["inside"].startswith("libvirt:accel=")
     assert run.meta["tags"]["inside"] == run.meta["inside"]
     assert platform.release() not in run.meta["facts"]["kernel"]
     assert run.meta["facts"]["outer.kernel"].startswith(platform.release())
     assert set(store.outcomes(run)["status"]) == {"ok"}
     assert "Everything here was measured in the guest" in " ".join(tare("show").stdout.split())
+    return run
 
 
 def test_a_run_in_a_guest_comes_back_and_leaves_nothing(tare: Tare, tmp_path: Path) -> None:
-    inside(tare, "host")
-    outcomes = (tmp_path / "results").glob("*/outcomes.jsonl")
-    assert all(json.loads(line)["evidence"]["payload"] for path in outcomes for line in path.read_text().splitlines())
+    outcomes = store.outcomes(inside(tare, tmp_path / "results", "host"))
+    assert all(evidence["payload"] for evidence in outcomes["evidence"])
 
 
 def test_a_run_cannot_be_put_into_anything_else(tare: Tare) -> None:
@@ -59,8 +56,7 @@ def test_a_run_cannot_be_put_into_anything_else(tare: Tare) -> None:
 )
 def test_devicemapper_runs_there(tare: Tare, tmp_path: Path) -> None:
     target = "docker:network=none,storage=devicemapper"
-    inside(tare, "host", target)
-    outcomes = store.outcomes(store.load(store.find(tmp_path / "results", "latest")))
+    outcomes = store.outcomes(inside(tare, tmp_path / "results", "host", target))
     evidence = outcomes[outcomes["target"] == target]["evidence"].iloc[0]
     assert (
         evidence["storage"] == "devicemapper"
