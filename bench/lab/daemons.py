@@ -137,7 +137,8 @@ class Daemons:
             files["CONTAINERS_CONF"].write_text(configs.podman_containers(home, runtime, path), encoding="utf-8")
             files["CONTAINERS_STORAGE_CONF"].write_text(configs.podman_storage(home, storage), encoding="utf-8")
             argv = [program, "--log-level=warn", "system", "service", "--time=0", f"unix://{sock}"]
-            extra = {key: str(value) for key, value in files.items()}
+            (home / "tmp").mkdir(exist_ok=True)  # contexts of builds go there, and would stay after a kill
+            extra = {"TMPDIR": str(home / "tmp"), **{key: str(value) for key, value in files.items()}}
             self._start(name, argv, lambda: _answers_http(sock), env=extra)
         return sock
 
