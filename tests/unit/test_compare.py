@@ -110,9 +110,11 @@ def test_an_imprecise_comparison_is_not_called_unchanged(tmp_path: Path) -> None
 
 
 def test_a_change_below_what_counts_is_small(tmp_path: Path) -> None:
-    found = only(runs(tmp_path, noisy(0.1, 30, 0.005), noisy(0.1045, 30, 0.02)))
-    assert found.verdict in (Verdict.SMALL, Verdict.UNCHANGED)
-    assert found.ratio == pytest.approx(1.045, rel=0.01)
+    write(tmp_path, "a", {"runc": [0.1] * 20, "crun": [0.102 + 0.0005 * (n % 5) for n in range(20)]})
+    found = only(between(tmp_path, "a@runc", "a@crun", threshold=0.03))
+    assert found.verdict is Verdict.SMALL
+    assert found.ci
+    assert 1.0 < found.ci.low < 1.03 < found.ci.high + 0.01
 
 
 def test_a_change_below_the_metrics_floor_does_not_count(tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ def test_what_does_not_go_together_is_refused(
     assert said in capsys.readouterr().err
 
 
-def test_a_run_says_why_it_stopped(tmp_path: Path) -> None:
+def test_a_run_says_why_it_stopped(tmp_path: Path, built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TARE_STATE", str(built_state))
     arguments = ["run", "startup", "-t", "host", "--precision", "90%", "--warmup", "0", "--results", str(tmp_path)]
     done = CliRunner().invoke(cli.tare, arguments, standalone_mode=False)
     assert done.exception is None, done.output
