@@ -1,0 +1,141 @@
+"""Scenarios as pytest items over pytest-benchmark: ``pytest scenarios/startup.yaml --benchmark-compare-fail=median:10%``.
+
+A scenario file that is named on pytest's command line becomes one item a variant (target × parameters). An item measures its
+variant alone, by a run of its own, and hands the block values of the first metric in seconds to the fixture ``benchmark``, whose
+timer is a clock that advances by exactly these. So everything that pytest-benchmark can do with times works on them.
+
+Its limit: items run one after the other. Nothing is interleaved or paired, no sentinel ties two of them, and a host that drifts
+looks like a regression. For deciding use ``tare compare``; this is for those who have pytest-benchmark's tables and gates.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from bench.model import ParamValue, Scenario, Target
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("tare", "scenarios of Tare")
+    group.addoption(
+        "--tare-target", action="append", metavar="TARGET", help="only this target of a scenario (repeatable)"
+    )
+    group.addoption("--tare-blocks", type=int, metavar="N", help="blocks of each item instead of the scenario's")
+    group.addoption("--tare-results", metavar="DIR", help="keep the runs there; default: pytest's temporary folder")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Take a YAML file that was named on the command line and says what it measures; others are somebody else's."""
+    named = file_path.suffix in (".yaml", ".yml") and parent.session.isinitpath(file_path)
+    if not named or "\nmeasure:" not in file_path.read_text(encoding="utf-8"):
+        return None
+    found: pytest.Collector = ScenarioFile.from_parent(parent, path=file_path)
+    return found
+
+
+class ScenarioFile(pytest.File):
+    """One scenario file."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Yield an item a variant.
+
+        Raises:
+            pytest.UsageError: The file, or a target, is wrong.
+        """
+        from bench import scenario as scenarios  # noqa: PLC0415 - only where a scenario is collected
+        from bench.errors import UsageError  # noqa: PLC0415
+
+        try:
+            (loaded,) = scenarios.load(self.path)
+            targets = self.config.getoption("--tare-target") or ()
+            chosen = scenarios.override(loaded, targets=targets, params={}, blocks=None, warmup_blocks=None)
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from error
+        for target, params in _variants(chosen):
+            words = ",".join([target.text, *(f"{key}={value}" for key, value in params.items())])
+            clock = _Replay()
+            call = _call(chosen, target, params, clock)
+            item = pytest.Function.from_parent(self, name=f"{chosen.name}[{words}]", callobj=call)
+            item.add_marker(pytest.mark.benchmark(timer=clock.read, group=chosen.name))
+            yield item
+
+
+def _variants(scenario: Scenario) -> Iterator[tuple[Target, dict[str, ParamValue]]]:
+    names = sorted(scenario.params)
+    for target in scenario.targets:
+        for values in itertools.product(*(scenario.params[name] for name in names)):
+            yield target, dict(zip(names, values, strict=True))
+
+
+class _Replay:
+    """A clock that advances by one measured value with each call of :meth:`play`."""
+
+    def __init__(self) -> None:
+        self.values: Iterator[float] = iter(())
+        self._now = 0.0
+
+    def play(self) -> None:
+        self._now += next(self.values)
+
+    def read(self) -> float:
+        return self._now
+
+
+def _call(scenario: Scenario, target: Target, params: dict[str, ParamValue], clock: _Replay) -> Any:
+    def measure(benchmark: Any, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+        kept = request.config.getoption("--tare-results")
+        blocks = request.config.getoption("--tare-blocks") or scenario.blocks
+        metric, values, run_id = _measured(
+            scenario, target, params, blocks, Path(kept) if kept else tmp_path / "results"
+        )
+        clock.values = iter(values)
+        benchmark.extra_info.update(run=run_id, target=target.text, metric=metric)
+        benchmark.pedantic(clock.play, rounds=len(values), iterations=1)
+
+    return measure
+
+
+def _measured(
+    scenario: Scenario, target: Target, params: dict[str, ParamValue], blocks: int, results: Path
+) -> tuple[str, list[float], str]:
+    """Measure one variant and return its metric, its block values and the run's id; skips or fails as the run does."""
+    from bench import session, store, units  # noqa: PLC0415
+    from bench._series import block_values, usable  # noqa: PLC0415
+    from bench.errors import TargetUnavailable  # noqa: PLC0415
+
+    metric = next((name for name in scenario.primary if units.metric(name).unit == "s"), None)
+    if metric is None:
+        pytest.skip(f"no metric that decides in '{scenario.name}' is a time: {', '.join(scenario.primary)}")
+    alone = dataclasses.replace(
+        scenario,
+        targets=(target,),
+        baseline=target.text,
+        params={name: (value,) for name, value in params.items()},
+        blocks=blocks,
+        null_target=False,
+        sentinel=False,
+    )
+    order = session.Order([alone], frozenset([target.text]), 1, results, {"pytest": "yes"}, ["pytest"])
+    try:
+        result = session.run(order, session.Watcher())
+    except TargetUnavailable as error:
+        pytest.skip(f"{error.reason} ({error.remedy})" if error.remedy else error.reason)
+    run = store.load(result.folder)
+    outcomes = store.outcomes(run)
+    if result.failed:
+        reasons = "; ".join(dict.fromkeys(str(one) for one in outcomes["reason"] if one))
+        pytest.fail(f"{result.failed} of {result.measured} invocations failed: {reasons}", pytrace=False)
+    found = block_values(usable(store.measurements(run), outcomes))
+    values = found[found["metric"] == metric]["value"].tolist()
+    if not values:
+        reasons = "; ".join(dict.fromkeys(str(one) for one in outcomes["reason"] if one))
+        pytest.skip(f"'{target.text}' has no {metric}: {reasons or 'nothing was measured'}")
+    return metric, values, run.run_id

@@ -1,0 +1,78 @@
+"""Scenarios as pytest items: measured for real on the host, gated by pytest-benchmark's own options."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.resources import shipped
+
+STARTUP = shipped("scenarios") / "startup.yaml"
+
+
+@pytest.fixture
+def run(tmp_path: Path, state: Path) -> object:
+    def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "pytest", "-p", "bench.pytest_plugin", "-rs", "--rootdir", tmp_path, *arguments]
+        return subprocess.run(
+            argv,
+            cwd=tmp_path,
+            env={**os.environ, "TARE_STATE": str(state)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return call
+
+
+def saved(folder: Path) -> Path:
+    (found,) = folder.rglob("0001_*.json")
+    return found
+
+
+def test_a_variant_is_an_item_and_the_gate_works_on_it(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    host = (STARTUP, "--tare-target", "host", "--tare-blocks", "3")
+    first = run(*host, "--benchmark-save=base", "--benchmark-save-data", "--tare-results", tmp_path / "kept")
+    assert first.returncode == 0, first.stdout
+    assert "startup[host]" in first.stdout
+    record = json.loads(saved(tmp_path).read_text())
+    (one,) = record["benchmarks"]
+    assert (one["group"], one["stats"]["rounds"]) == ("startup", 3)
+    assert one["extra_info"]["metric"] == "startup.ready_s"
+    (kept,) = (tmp_path / "kept").iterdir()
+    lines = (kept / "measurements.jsonl").read_text().splitlines()
+    ready = [json.loads(line) for line in lines if '"startup.ready_s"' in line]
+    values = sorted(line["value"] for line in ready if not line["warmup"])
+    assert sorted(one["stats"]["data"]) == pytest.approx(values)  # what was measured, not what pytest-benchmark saw
+    for name in ("min", "max", "mean", "median", "q1", "q3"):  # as if it had been a hundred times as quick before
+        one["stats"][name] /= 100
+    saved(tmp_path).write_text(json.dumps(record))
+    worse = run(*host, "--benchmark-compare", "--benchmark-compare-fail=median:900%")
+    assert worse.returncode == 1, worse.stdout
+    assert "Performance has regressed" in worse.stdout + worse.stderr
+
+
+def test_what_cannot_be_measured_is_skipped_with_its_reason(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    done = run(STARTUP, "--tare-target", "runc:bin=/nowhere", "--tare-blocks", "1")
+    assert done.returncode == 0, done.stdout
+    assert "1 skipped" in done.stdout
+    rates = tmp_path / "rates.yaml"
+    text = (shipped("scenarios") / "compute.yaml").read_text(encoding="utf-8")
+    rates.write_text(text.partition("primary:")[0] + "primary: [compute.rounds_per_s]\n", encoding="utf-8")
+    without = run(rates, "--tare-target", "host")
+    assert "no metric that decides in 'compute' is a time" in without.stdout
+
+
+def test_other_files_are_left_alone_and_wrong_ones_are_refused(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "other.yaml").write_text("a: 1\n")
+    assert "collected 0 items" in run(tmp_path / "other.yaml").stdout
+    (tmp_path / "wrong.yaml").write_text("name: x\nmeasure: startp\n")
+    wrong = run(tmp_path / "wrong.yaml")
+    assert wrong.returncode != 0
+    assert "wrong.yaml" in wrong.stdout + wrong.stderr
