@@ -294,6 +294,16 @@ static void look(void)
     say("E look\n", 7);
 }
 
+const struct action *find_action(const char *option)
+{
+    static const struct action *const tables[] = {NETWORK_ACTIONS, FILE_ACTIONS, KEPT_ACTIONS, NAME_ACTIONS};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        for (const struct action *one = tables[i]; one->option; one++)
+            if (strcmp(one->option, option) == 0)
+                return one;
+    return NULL;
+}
+
 int act(const char *option, const char *value)
 {
     char text[4096];
@@ -312,9 +322,12 @@ int act(const char *option, const char *value)
         transfer(option, text, 1);
     else if (strcmp(option, "--read") == 0)
         transfer(option, text, 0);
-    else
-        return act_network(option, text) || act_file(option, text) || act_kept(option, text) ||
-               act_name(option, text);
+    else {
+        const struct action *found = find_action(option);
+        if (!found)
+            return 0;
+        found->act(text);
+    }
     return 1;
 }
 

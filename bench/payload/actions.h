@@ -19,13 +19,14 @@ void run_script(const char *path);                        /* one action a line *
 void do_scripted(const char *option, const char *value);  /* an action of a script, --wait included */
 
 void set_address(const char *text); /* IFACE:IP/PREFIX:GATEWAY (interface.c) */
-int is_network(const char *option);                /* actions of network.c: each takes one value */
-int act_network(const char *option, char *text);   /* 1 when it was one of them; may write into text */
 void spawn_program(char **argv);                   /* goes on in the background, and ends with us (network.c) */
-int is_file(const char *option);                   /* the same of files.c */
-int act_file(const char *option, char *text);
-int is_kept(const char *option);                   /* the same of kept.c */
-int act_kept(const char *option, char *text);
-int is_name(const char *option);                   /* the same of names.c */
-int act_name(const char *option, char *text);
+
+/* Actions that take one value, into which they may write. A table ends with an empty one. */
+struct action {
+    const char *option;
+    void (*act)(char *text);
+};
+extern const struct action NETWORK_ACTIONS[], FILE_ACTIONS[], KEPT_ACTIONS[], NAME_ACTIONS[];
+const struct action *find_action(const char *option); /* NULL when no table has it */
+
 int set_up(const char *option, const char *value); /* what a guest needs before it is ready; 1 when it was that (modules.c) */

@@ -145,25 +145,4 @@ static void whiteout(char *text)
     closedir(folder);
 }
 
-static const struct {
-    const char *option;
-    void (*act)(char *text);
-} ACTIONS[] = {{"--poke", poke}, {"--fsync", flush}, {"--scan", scan}, {"--storm", storm}, {"--whiteout", whiteout}, {NULL, NULL}};
-
-int is_file(const char *option)
-{
-    for (size_t i = 0; ACTIONS[i].option; i++)
-        if (strcmp(ACTIONS[i].option, option) == 0)
-            return 1;
-    return 0;
-}
-
-int act_file(const char *option, char *text)
-{
-    for (size_t i = 0; ACTIONS[i].option; i++)
-        if (strcmp(ACTIONS[i].option, option) == 0) {
-            ACTIONS[i].act(text);
-            return 1;
-        }
-    return 0;
-}
+const struct action FILE_ACTIONS[] = {{"--poke", poke}, {"--fsync", flush}, {"--scan", scan}, {"--storm", storm}, {"--whiteout", whiteout}, {NULL, NULL}};

@@ -96,25 +96,4 @@ static void say_mounts(char *path)
     say("E mounts\n", 9);
 }
 
-static const struct {
-    const char *option;
-    void (*act)(char *text);
-} ACTIONS[] = {{"--keep", keep}, {"--kept", look_for}, {"--mounts", say_mounts}, {NULL, NULL}};
-
-int is_kept(const char *option)
-{
-    for (size_t i = 0; ACTIONS[i].option; i++)
-        if (strcmp(ACTIONS[i].option, option) == 0)
-            return 1;
-    return 0;
-}
-
-int act_kept(const char *option, char *text)
-{
-    for (size_t i = 0; ACTIONS[i].option; i++)
-        if (strcmp(ACTIONS[i].option, option) == 0) {
-            ACTIONS[i].act(text);
-            return 1;
-        }
-    return 0;
-}
+const struct action KEPT_ACTIONS[] = {{"--keep", keep}, {"--kept", look_for}, {"--mounts", say_mounts}, {NULL, NULL}};

@@ -309,25 +309,4 @@ static void answer(char *text)
     say_format("B answer %d\n", ntohs(at.sin_port));
 }
 
-static const struct {
-    const char *option;
-    void (*act)(char *text);
-} ACTIONS[] = {{"--resolve", resolve}, {"--await", await}, {"--answer", answer}, {NULL, NULL}};
-
-int is_name(const char *option)
-{
-    for (size_t i = 0; ACTIONS[i].option; i++)
-        if (strcmp(ACTIONS[i].option, option) == 0)
-            return 1;
-    return 0;
-}
-
-int act_name(const char *option, char *text)
-{
-    for (size_t i = 0; ACTIONS[i].option; i++)
-        if (strcmp(ACTIONS[i].option, option) == 0) {
-            ACTIONS[i].act(text);
-            return 1;
-        }
-    return 0;
-}
+const struct action NAME_ACTIONS[] = {{"--resolve", resolve}, {"--await", await}, {"--answer", answer}, {NULL, NULL}};

@@ -149,25 +149,4 @@ void spawn_program(char **argv)
     say_format("B spawn %s\n", argv[0]);
 }
 
-static const struct {
-    const char *option;
-    void (*act)(char *text);
-} ACTIONS[] = {{"--connect", connect_again}, {"--accept", accept_in_background}, {NULL, NULL}};
-
-int is_network(const char *option)
-{
-    for (size_t i = 0; ACTIONS[i].option; i++)
-        if (strcmp(ACTIONS[i].option, option) == 0)
-            return 1;
-    return 0;
-}
-
-int act_network(const char *option, char *text)
-{
-    for (size_t i = 0; ACTIONS[i].option; i++)
-        if (strcmp(ACTIONS[i].option, option) == 0) {
-            ACTIONS[i].act(text);
-            return 1;
-        }
-    return 0;
-}
+const struct action NETWORK_ACTIONS[] = {{"--connect", connect_again}, {"--accept", accept_in_background}, {NULL, NULL}};

@@ -264,8 +264,7 @@ int main(int argc, char **argv)
             port = number(option, value), ending = SERVE, i++;
         else if (strcmp(option, "--loop") == 0 || strcmp(option, "--read") == 0 || strcmp(option, "--write") == 0 ||
                  strcmp(option, "--grow") == 0 || strcmp(option, "--forks") == 0 || strcmp(option, "--send") == 0 ||
-                 strcmp(option, "--wait") == 0 || strcmp(option, "--script") == 0 || is_network(option) || is_file(option) ||
-                 is_kept(option) || is_name(option))
+                 strcmp(option, "--wait") == 0 || strcmp(option, "--script") == 0 || find_action(option))
             i++; /* done after ready */
         else if (strcmp(option, "--address") == 0)
             set_address(value), i++;
