@@ -22,6 +22,10 @@ GROWN = 2.0
 """The largest file must take this many times as long as the smallest, and the slope's interval lie above 0, before anything is
 said to grow."""
 
+COPIED = 1 / (100 * 2.0**30)
+"""Seconds for each byte below which nothing can have been copied: no memory moves 100 GiB a second. What grows more slowly
+is noise that happens to lie on a line."""
+
 _SIZES = 3
 
 
@@ -50,7 +54,7 @@ def growth(points: Sequence[tuple[float, float]]) -> Growth:
     if len(points) < _SIZES:
         return Growth("too few sizes", times=times)
     fit = line([size for size, _ in points], [seconds for _, seconds in points])
-    flat = fit.ci is None or fit.ci.low <= 0 or (times is not None and times < GROWN)
+    flat = fit.ci is None or fit.ci.low <= 0 or fit.slope < COPIED or (times is not None and times < GROWN)
     straight = (fit.r2 or 0.0) >= LINEAR
     kind: Kind = "no growth shown" if flat else "grows linearly" if straight else "grows, not along a line"
     return Growth(kind, fit.slope, fit.ci, fit.r2, times)

@@ -19,29 +19,7 @@ chmod 755 "$work" # apt downloads as a user of its own
 mkdir "$work/made"
 (umask 077 && touch "$work/sources.list" "$work/apt.conf") # there may be passwords of proxies in them
 
-die() { echo "$*" >&2; exit 1; }
-
-# The host's own sources, of the distribution's archive only, as for the full guest (role guest_images).
-sources() {
-  origin=$1 keyring=$2
-  signed=
-  [ ! -f "$keyring" ] || signed="[signed-by=$keyring] "
-  apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
-    | while read -r whose uri release component; do
-        case $whose,$release in
-          "$origin",*-backports* | "$origin",*-proposed* | "$origin",experimental) ;;
-          "$origin","$SUITE"*) echo "deb $signed$uri $release $component" ;;
-        esac
-      done | sort -u
-}
-apt-get update -qq >&2
-sources Debian /usr/share/keyrings/debian-archive-keyring.gpg >"$work/sources.list"
-[ -s "$work/sources.list" ] || sources Ubuntu /usr/share/keyrings/ubuntu-archive-keyring.gpg >"$work/sources.list"
-[ -s "$work/sources.list" ] || die "this host's apt sources have no archive of Debian or Ubuntu for the suite '$SUITE'"
-
-apt-config dump | grep -E '^Acquire::(http|https|ftp|Retries|ForceIPv[46]|Check-Valid-Until|Check-Date|Max-FutureTime)(:| )' \
-  >"$work/apt.conf" || true
-echo 'APT::Install-Recommends "false";' >>"$work/apt.conf"
+. "$(dirname "$0")/archive.sh"
 
 # base NAME PACKAGES: the packages are the whole difference; times of files are the epoch's, so that a rebuild from the same
 # packages has the same bits. Documentation is left out, as container images of distributions leave it out.
