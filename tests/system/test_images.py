@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from tests.system.conftest import Tare, inventory
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
 COMPILER = state_dir() / "bases/compiler.tar.gz"
-needs_compiler = pytest.mark.skipif(not COMPILER.exists(), reason="no base image: run 'tare provision base_images'")
+needs_compiler = pytest.mark.skipif(
+    not COMPILER.exists() and not os.environ.get("TARE_PROVISIONED"),  # provisioned, and not there, is a failure
+    reason="no base image: run 'tare provision base_images'",
+)
 
 
 def measured(tare: Tare, tmp_path: Path, *arguments: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -46,13 +50,13 @@ def of(numbers: pd.DataFrame, metric: str, target: str = "docker:network=none", 
 
 @needs_compiler
 def test_what_changes_last_is_copied_last_and_pays_after_a_change(tare: Tare, tmp_path: Path) -> None:
-    arguments = ("image-build", "-t", "docker:network=none", "-p", "recipe=good-order,bad-order", "--blocks", "3")
+    arguments = ("image-build", "-t", "docker:network=none", "-p", "recipe=good-order,bad-order", "--blocks", "2")
     numbers, outcomes = measured(tare, tmp_path, *arguments)
     good, bad = (
         of(numbers, "image.build_s", recipe=recipe, cache="source-change") for recipe in ("good-order", "bad-order")
     )
     ratios = [one / other for one, other in zip(good, bad, strict=True)]
-    assert len(ratios) == 3
+    assert len(ratios) == 2
     assert statistics.median(ratios) < 0.8, ratios
     for recipe in ("good-order", "bad-order"):
         cold, unchanged = (of(numbers, "image.build_s", recipe=recipe, cache=kind) for kind in ("cold", "unchanged"))

@@ -43,7 +43,10 @@ def test_an_injected_delay_is_found_and_two_copies_are_the_same(
     added = (slow["startup.ready_s"].new or 0) - (slow["startup.ready_s"].base or 0)
     print(f"two delays of {DELAY_S} s: ready {added:.3f} s later, {slow['startup.ready_s']}")
     assert added > 1.8 * DELAY_S  # a busy host adds to it, and never takes from it
-    assert same["startup.ready_s"].verdict is not Verdict.REGRESSED
+    ratio = (
+        same["startup.ready_s"].ratio or 0.0
+    )  # eight blocks in a test host's noise: near 1, and no verdict is asked of them
+    assert 0.5 < ratio < 2.0 < (slow["startup.ready_s"].ratio or 0.0)
     evidence = store.outcomes(store.load(folder)).query("target != 'sentinel'")["evidence"].map(json.dumps)
     assert any(str(programs["slow"]) in text for text in evidence)
 

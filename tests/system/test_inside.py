@@ -17,7 +17,8 @@ pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
 @pytest.fixture(autouse=True)
 def _provisioned() -> None:
-    if not (state_dir() / "guest" / "inside" / "vmlinuz").exists():
+    there = (state_dir() / "guest" / "inside" / "vmlinuz").exists()
+    if not there and not os.environ.get("TARE_PROVISIONED"):  # provisioned, and not there, is a failure
         pytest.skip("the guest's kernel is not there: run 'tare provision guest_images' as root")
 
 

@@ -50,7 +50,7 @@ def measured(numbers: pd.DataFrame, target: str) -> dict[tuple[str, Any, Any], f
 def test_each_mode_is_what_the_kernel_says_and_nothing_is_left(tare: Tare, tmp_path: Path) -> None:
     before = inventory()
     asked = [word for target in TARGETS for word in ("-t", target)]
-    done = tare("run", "network-modes", *asked, "--blocks", "1")
+    done = tare("run", "network-modes", *asked, "--blocks", "1", "--warmup", "0")
     assert done.returncode == 0, done.stderr
     found = store.load(store.find(tmp_path / "results", "latest"))
     numbers = store.measurements(found)

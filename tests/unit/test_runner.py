@@ -56,7 +56,7 @@ def test_a_good_invocation_goes_through_its_steps_in_order(tmp_path: Path, lab: 
     [
         ("create", Status.FAILED, "fails at create"),
         ("start", Status.FAILED, "fails at start"),
-        ("ready", Status.TIMEOUT, "'ready' did not come within 0.3 s"),
+        ("ready", Status.TIMEOUT, "'ready' did not come within 0."),
         ("dies", Status.FAILED, "'ready' will not come: the fake payload died"),
         ("evidence", Status.FAILED, "fails at evidence"),
         ("mismatch", Status.FAILED, "asked for fail=mismatch, but the live instance has fail=something else"),
