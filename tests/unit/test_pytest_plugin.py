@@ -18,7 +18,7 @@ STARTUP = shipped("scenarios") / "startup.yaml"
 @pytest.fixture
 def run(tmp_path: Path, state: Path) -> object:
     def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "pytest", "-p", "bench.pytest_plugin", "-rs", "--rootdir", tmp_path, *arguments]
+        argv = [sys.executable, "-m", "pytest", "-rs", "--rootdir", tmp_path, *arguments]  # installed, so loaded
         return subprocess.run(
             argv,
             cwd=tmp_path,
