@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn, cast
 
+import pytest
+
 from bench import engines, plan, runner, scenario, store
 from bench.clock import EventHub, now_s
+from bench.engines.base import Instance, Job
 from bench.engines.fake import Fake
 from bench.errors import TargetUnavailable
 from bench.lab import Lab
@@ -71,3 +75,30 @@ def context(folder: Path, one: Scenario, lab: FakeLab) -> Iterator[runner.Contex
     with EventHub() as hub:
         writer = store.RunWriter.create(folder, meta, invocations)
         yield runner.Context("r1", {one.name: one}, made, host, as_lab, hub, writer, now_s())
+
+
+Speech = Callable[[Job], list[str]]
+"""What an instance says, by its job."""
+
+
+def speaking(monkeypatch: pytest.MonkeyPatch, speech: Speech) -> list[Job]:
+    """Have every fake instance say what its job asks for; the jobs are returned as they come."""
+    jobs: list[Job] = []
+    create, start = Fake.create, Fake.start
+
+    def note(self: Fake, job: Job) -> Instance:
+        jobs.append(job)
+        instance = create(self, job)
+        instance.handle["job"] = job
+        return instance
+
+    def speak(self: Fake, instance: Instance) -> None:
+        start(self, instance)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.connect(str(instance.handle["events"]))
+            for line in speech(instance.handle["job"]):
+                sock.send(f"{line}\n".encode())
+
+    monkeypatch.setattr(Fake, "create", note)
+    monkeypatch.setattr(Fake, "start", speak)
+    return jobs

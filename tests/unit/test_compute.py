@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from bench import plan, runner, store
-from bench.engines.base import Instance, Job
-from bench.engines.fake import Fake
+from bench.engines.base import Job
 from bench.errors import TargetUnavailable
 from bench.lab import images, tools
 from bench.model import Scenario, Status
 from bench.procedures import compute
 from bench.workloads import payload, sysbench
-from tests.fakes import FakeLab, context, small
+from tests.fakes import FakeLab, Speech, context, small, speaking
 
 DATA = Path(__file__).parents[1] / "data/sysbench"
 FOLDER = images.Artifact(Path("/nonexistent"), "ab" * 32)
-Speech = Callable[[Job], list[str]]
 
 
 @pytest.fixture
@@ -51,29 +48,6 @@ def whole(job: Job) -> list[str]:
         text = (DATA / f"{test}.txt").read_text(encoding="utf-8")
         said += ["B run", *(f"O {line}" for line in text.splitlines() if line), "C run 0"]
     return said
-
-
-def speaking(monkeypatch: pytest.MonkeyPatch, speech: Speech) -> list[Job]:
-    """Have every fake instance say what its job asks for; the jobs are returned as they come."""
-    jobs: list[Job] = []
-    create, start = Fake.create, Fake.start
-
-    def note(self: Fake, job: Job) -> Instance:
-        jobs.append(job)
-        instance = create(self, job)
-        instance.handle["job"] = job
-        return instance
-
-    def speak(self: Fake, instance: Instance) -> None:
-        start(self, instance)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.connect(str(instance.handle["events"]))
-            for line in speech(instance.handle["job"]):
-                sock.send(f"{line}\n".encode())
-
-    monkeypatch.setattr(Fake, "create", note)
-    monkeypatch.setattr(Fake, "start", speak)
-    return jobs
 
 
 def run(folder: Path, one: Scenario, lab: FakeLab) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -16,8 +16,8 @@ from bench.lab import images
 from bench.model import Scenario, Status
 from bench.procedures import namespaces
 from bench.workloads import spaces
-from tests.fakes import FakeLab, small
-from tests.unit.test_compute import run, speaking
+from tests.fakes import FakeLab, small, speaking
+from tests.unit.test_compute import run
 
 SEEN = [
     "S pid 1",

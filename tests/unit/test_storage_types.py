@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from bench import plan, runner, store, units
-from bench.engines.base import Instance, Job
-from bench.engines.fake import Fake
+from bench.engines.base import Job
 from bench.errors import NotApplicable
 from bench.lab import images, tools
 from bench.model import Status
 from bench.procedures import _kept
 from bench.scenario import parse_target
 from bench.workloads import fio
-from tests.fakes import FakeLab, context, small
+from tests.fakes import FakeLab, Speech, context, small, speaking
 
 REPORT = (Path(__file__).parents[1] / "data/fio/report.json").read_text(encoding="utf-8")
-Speech = Callable[[Job], list[str]]
 
 
 @pytest.fixture
@@ -68,24 +65,7 @@ ACTIONS = ("create", "stat", "rename", "unlink")
 def run(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, kind: str, speech: Speech
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Job]]:
-    jobs: list[Job] = []
-    create, start = Fake.create, Fake.start
-
-    def note(self: Fake, job: Job) -> Instance:
-        jobs.append(job)
-        instance = create(self, job)
-        instance.handle["job"] = job
-        return instance
-
-    def speak(self: Fake, instance: Instance) -> None:
-        start(self, instance)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.connect(str(instance.handle["events"]))
-            for line in speech(instance.handle["job"]):
-                sock.send(f"{line}\n".encode())
-
-    monkeypatch.setattr(Fake, "create", note)
-    monkeypatch.setattr(Fake, "start", speak)
+    jobs = speaking(monkeypatch, speech)
     monkeypatch.setattr(_kept, "kind_of", lambda _: kind)
     # The captured report is of jobs that lasted two seconds, the fake's life is shorter.
     monkeypatch.setattr(fio, "_CLOCK_TOLERANCE", 1e9)

@@ -100,8 +100,8 @@ def _ends(panel: Panel) -> list[float]:
     return [end for dot in panel.dots.values() for end in (dot.value, *((dot.ci.low, dot.ci.high) if dot.ci else ()))]
 
 
-def _panel(axes: Axes, look: Look, panel: Panel, ends: Sequence[float], *, names: bool) -> None:
-    labels = [label for label, _ in look.rows]
+def name_rows(axes: Axes, labels: Sequence[Row], *, names: bool) -> None:
+    """Give a panel its rows: with their names, or bare where the panel to its left has them."""
     if names:
         canvas.rows(axes, labels)
     else:
@@ -109,6 +109,11 @@ def _panel(axes: Axes, look: Look, panel: Panel, ends: Sequence[float], *, names
         axes.yaxis.set_major_locator(NullLocator())
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
+
+
+def _panel(axes: Axes, look: Look, panel: Panel, ends: Sequence[float], *, names: bool) -> None:
+    labels = [label for label, _ in look.rows]
+    name_rows(axes, labels, names=names)
     around = [] if look.reference is None else [look.reference * (1 + sign * look.band) for sign in (-1, 0, 1)]
     canvas.scale(axes, [*ends, *around], look.unit, ticks=3)
     if look.reference is not None:

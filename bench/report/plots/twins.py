@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator
 
 from bench.report import theme
 from bench.report.data import Row
-from bench.report.plots import canvas
+from bench.report.plots import canvas, matrix
 from bench.report.plots.matrix import Dot
 from bench.report.table import interval_text
 
@@ -142,13 +142,7 @@ def _mark(kind: int, text: str) -> Line2D:
 
 def _panel(axes: Axes, look: Look, panel: Panel, *, names: bool) -> None:
     labels = [label for label, _ in look.rows]
-    if names:
-        canvas.rows(axes, labels)
-    else:
-        axes.set_ylim(len(labels) - 0.5, -0.5)
-        axes.yaxis.set_major_locator(NullLocator())
-        axes.spines["left"].set_visible(False)
-        axes.grid(axis="x")
+    matrix.name_rows(axes, labels, names=names)
     ends = [end for dot in panel.dots.values() for end in (dot.value, *((dot.ci.low, dot.ci.high) if dot.ci else ()))]
     around = [] if panel.reference is None else [panel.reference]
     narrow = axes.get_position().width * canvas.WIDTH < _NARROW
