@@ -24,7 +24,7 @@ from bench.engines import _cri_api
 from bench.engines._cri_api import TYPES
 
 SYSTEMD, CGROUPFS = 0, 1
-_WATCH = '"$2" --events "$3" $4 & echo $! >"$5"; wait $!; echo $? >"$5.status"; sleep 60'
+_WATCH = '"$2" --events "$3" $4 & echo $! >"$5"; wait $!; echo $? >"$5.part"; mv "$5.part" "$5.status"; sleep 60'
 """What stands for conmon: its command line names the OCI runtime, and the container's process is its child."""
 
 
