@@ -7,18 +7,15 @@ side. Every host has the same total of noise in both arrangements.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from bench import _judge, units
 from bench._exact import Floats
-from bench.model import Verdict
+from tests.benchmarks.rules import SEQUENTIAL, tare
 
-BLOCKS, TRIALS, THRESHOLD = 20, 1000, 0.03
-METRIC = units.metric("startup.ready_s")
+BLOCKS, TRIALS = 20, 1000
 Host = Callable[[np.random.Generator, int], Floats]
 """Log of what a host does to each of so many invocations one after the other."""
 
@@ -54,35 +51,6 @@ def spiky(rng: np.random.Generator, n: int) -> Floats:
 
 
 HOSTS: tuple[Host, ...] = (quiet, drifting, linear, neighbour, spiky)
-
-
-def tare(base: Floats, new: Floats) -> bool:
-    samples = _judge.Samples(np.exp(new), np.exp(base), paired=True)
-    found = _judge.estimate(samples, METRIC)
-    return _judge.decide(found, METRIC, THRESHOLD, found.p).verdict is Verdict.REGRESSED
-
-
-def welch(base: Floats, new: Floats) -> bool:
-    found = stats.ttest_ind(np.exp(new), np.exp(base), equal_var=False)
-    return bool(found.pvalue < 0.05 and found.statistic > 0)
-
-
-def mann_whitney(base: Floats, new: Floats) -> bool:
-    return bool(
-        stats.mannwhitneyu(new, base, alternative="two-sided").pvalue < 0.05 and np.median(new) > np.median(base)
-    )
-
-
-def compare_fail(base: Floats, new: Floats) -> bool:
-    """pytest-benchmark's ``--benchmark-compare-fail=mean:5%``."""
-    return bool(np.mean(np.exp(new)) > 1.05 * np.mean(np.exp(base)))
-
-
-SEQUENTIAL: Mapping[str, Callable[[Floats, Floats], bool]] = {
-    "Welch": welch,
-    "Mann-Whitney": mann_whitney,
-    "compare-fail 5%": compare_fail,
-}
 
 
 def shares(host: Host, sd: float, change: float) -> dict[str, float]:

@@ -1,0 +1,76 @@
+"""The rules by which a regression is called: Tare's two and what most tools do. All take logs of values, the base first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from scipy import stats
+
+from bench import _judge, units
+from bench._exact import Floats
+from bench._shift import shift_ci
+from bench.model import Interval, Verdict
+
+METRIC = units.metric("startup.ready_s")
+THRESHOLD = 0.03
+"""The smallest change that counts, for every rule that has one of its own kind."""
+
+Rule = Callable[[Floats, Floats], bool]
+
+
+def judged(
+    base: Floats, new: Floats, *, paired: bool, drift: Interval | None = None, metric: units.Metric = METRIC
+) -> tuple[_judge.Estimate, Verdict]:
+    """Estimate and decide as ``compare`` does for a series that is alone in its family."""
+    found = _judge.estimate(_judge.Samples(np.exp(new), np.exp(base), paired=paired), metric, drift)
+    return found, _judge.decide(found, metric, THRESHOLD, found.p).verdict
+
+
+def tare(base: Floats, new: Floats) -> bool:
+    """Compare in pairs, as two targets of one run."""
+    return judged(base, new, paired=True)[1] is Verdict.REGRESSED
+
+
+def tied(base: Floats, new: Floats, sentinels: tuple[Floats, Floats]) -> bool:
+    """Compare as two runs, which only the sentinel ties: logs of its values in the base and in the new one."""
+    drift = shift_ci(sentinels[1], sentinels[0])
+    assert drift is not None
+    moved = abs(drift.low + drift.high) / 2 > np.log(1.1)  # such a comparison is invalid
+    return not moved and judged(base, new, paired=False, drift=drift)[1] is Verdict.REGRESSED
+
+
+def welch(base: Floats, new: Floats) -> bool:
+    """Compare means by Welch's t test at 5 %, two-sided."""
+    found = stats.ttest_ind(np.exp(new), np.exp(base), equal_var=False)
+    return bool(found.pvalue < 0.05 and found.statistic > 0)
+
+
+def mann_whitney(base: Floats, new: Floats) -> bool:
+    """Compare ranks at 5 %, two-sided."""
+    found = stats.mannwhitneyu(new, base, alternative="two-sided")
+    return bool(found.pvalue < 0.05 and np.median(new) > np.median(base))
+
+
+def mean_5(base: Floats, new: Floats) -> bool:
+    """pytest-benchmark's ``--benchmark-compare-fail=mean:5%``."""
+    return bool(np.mean(np.exp(new)) > 1.05 * np.mean(np.exp(base)))
+
+
+def median_10(base: Floats, new: Floats) -> bool:
+    """pytest-benchmark's ``--benchmark-compare-fail=median:10%``."""
+    return bool(np.median(np.exp(new)) > 1.10 * np.median(np.exp(base)))
+
+
+SEQUENTIAL: Mapping[str, Rule] = {
+    "Welch": welch,
+    "Mann-Whitney": mann_whitney,
+    "compare-fail mean:5%": mean_5,
+    "median:10%": median_10,
+}
+"""What is told of all of the base, then all of the new side."""
+
+
+def at_most(hits: int, trials: int, share: float) -> bool:
+    """Say whether so many hits may come from a rate of at most ``share``: exact binomial test, one-sided, 1 %."""
+    return bool(stats.binom.sf(hits - 1, trials, share) >= 0.01)
