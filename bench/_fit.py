@@ -78,6 +78,11 @@ def t_quantile(probability: float, freedom: int) -> float:
     return high
 
 
+def t_p(t: float, freedom: int) -> float:
+    """Return the two-sided p value of Student's t, ``t`` at least 0."""
+    return max(0.0, 1 - _t_within(t, freedom))
+
+
 def _t_within(t: float, freedom: int) -> float:
     """Return P(-t <= T <= t), a finite sum for whole degrees of freedom (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
     angle = math.atan(t / math.sqrt(freedom))

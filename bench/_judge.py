@@ -6,17 +6,21 @@ The six verdicts and their order are explained in docs/method.md. A sample is on
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from bench._exact import Floats, hodges_lehmann, needed_for, signed_rank_ci
+from bench._fit import t_p, t_quantile
 from bench._shift import detectable, needed_for_shift, rank_sum_p, shift, shift_ci, signed_rank_p
 from bench.model import Interval, Verdict
 from bench.units import Metric, format_value, significant
 
 LEVEL = 0.95
 """Level of the interval that decides, and 1 - the rate of false discoveries that is accepted."""
+
+_SPREAD_FROM = 3
+"""Runs of a base from which on their spread is an estimate and no accident."""
 
 _STRONGEST = 1.2
 """A metric follows the host's drift with a sensitivity of 0 to this: more has not been seen (docs/method.md)."""
@@ -31,12 +35,14 @@ class Samples:
         base: Block values of the base; as many as ``new``, block by block, when ``paired``.
         paired: Whether the two come from the same blocks.
         late: Time-outs of the new side beyond the base's: its values are then the quicker part only.
+        medians: Median of each run where the base is several; empty: it is one.
     """
 
     new: Floats
     base: Floats
     paired: bool
     late: int = 0
+    medians: Floats = field(default_factory=lambda: np.empty(0))
 
     @property
     def n(self) -> int:
@@ -54,6 +60,7 @@ class Estimate:
         centre: The estimate, ``None`` without values.
         ci: Its interval, widened by the host's drift, ``None`` for too few blocks.
         p: Two-sided p value, ``None`` without a test.
+        level: Level that was asked for.
     """
 
     samples: Samples
@@ -61,6 +68,7 @@ class Estimate:
     centre: float | None = None
     ci: Interval | None = None
     p: float | None = None
+    level: float = LEVEL
 
 
 @dataclass(frozen=True)
@@ -72,25 +80,39 @@ class Decision:
     mde: float | None = None
 
 
-def estimate(samples: Samples, metric: Metric, drift: Interval | None = None) -> Estimate:
-    """Estimate the change; ``drift`` is the interval of the sentinel's log ratio between the two runs.
+def estimate(samples: Samples, metric: Metric, drift: Interval | None = None, level: float = LEVEL) -> Estimate:
+    """Estimate the change; ``drift`` is the interval of the sentinel's log ratio between the two sides.
 
     Values that are not all positive are compared as differences, which no sentinel corrects.
     """
     if not samples.n:
-        return Estimate(samples, relative=True)
+        return Estimate(samples, relative=True, level=level)
     relative = bool(np.all(samples.new > 0) and np.all(samples.base > 0))
     if metric.exact:
-        return Estimate(samples, relative, _exact_centre(samples, relative=relative))
+        return Estimate(samples, relative, _exact_centre(samples, relative=relative), level=level)
     new, base = (np.log(samples.new), np.log(samples.base)) if relative else (samples.new, samples.base)
     if samples.paired:
-        found = Estimate(samples, relative, hodges_lehmann(new - base), signed_rank_ci(new - base, LEVEL))
-        p = signed_rank_p(new - base)
+        centre, ci, p = hodges_lehmann(new - base), signed_rank_ci(new - base, level), signed_rank_p(new - base)
     else:
-        found = Estimate(samples, relative, shift(new, base), shift_ci(new, base, LEVEL))
-        p = rank_sum_p(new, base)
-    ci = _widened(found.ci, drift) if relative else found.ci
-    return Estimate(samples, relative, found.centre, ci, p if ci else None)
+        centre, ci, p = shift(new, base), shift_ci(new, base, level), rank_sum_p(new, base)
+        ci, p = _with_spread(centre, ci, p, np.log(samples.medians) if relative else samples.medians)
+    ci = _widened(ci, drift) if relative else ci
+    return Estimate(samples, relative, centre, ci, p if ci else None, level)
+
+
+def _with_spread(centre: float, ci: Interval | None, p: float, medians: Floats) -> tuple[Interval | None, float]:
+    """Take in how far runs of the base lie apart: one more run of the same is as far from them as they are from each other.
+
+    The prediction interval of one more normal value (Student's t; Hahn and Meeker, Statistical Intervals, 4.4) of the runs'
+    medians; blocks alone know nothing of what differs between runs. The wider of the two ends counts, and the larger p value.
+    """
+    k = len(medians)
+    if ci is None or k < _SPREAD_FROM:
+        return ci, p
+    error = float(np.std(medians, ddof=1)) * math.sqrt(1 + 1 / k)
+    half = t_quantile((1 + ci.level) / 2, k - 1) * error
+    wide = Interval(min(ci.low, centre - half), max(ci.high, centre + half), ci.level)
+    return wide, max(p, t_p(abs(centre) / error, k - 1)) if error else p
 
 
 def _exact_centre(samples: Samples, *, relative: bool) -> float:
@@ -117,7 +139,7 @@ def decide(found: Estimate, metric: Metric, threshold: float, q: float | None) -
     if metric.exact:
         return _decide_exact(found, metric)
     if found.ci is None:
-        needed = needed_for(LEVEL) if samples.paired else needed_for_shift(LEVEL)
+        needed = needed_for(found.level) if samples.paired else needed_for_shift(found.level)
         where = "in both" if samples.paired else "on each side"
         return Decision(
             Verdict.INCONCLUSIVE, f"{samples.n} blocks are too few for an interval: {needed} {where} are needed"

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from bench import _judge, _rates, stats, store, units
-from bench._exact import Floats
-from bench._series import SENTINEL, Key, Series, attempted, block_values, series_of, usable
+from bench import _judge, _rates, store, units
+from bench._half import Half, half, pooled
+from bench._series import NULL, SENTINEL, Key, Series
 from bench._shift import false_discovery, shift, shift_ci
 from bench._sides import Side, are_paired, differences, find_side
 from bench.errors import UsageError
-from bench.model import Comparison, Interval, Status, Verdict
+from bench.model import Comparison, Interval, Verdict
 
 __all__ = ["Compared", "Side", "compare", "find_side"]
 
@@ -41,6 +40,7 @@ class Compared:
         paired: Whether the two sides share their blocks.
         results: Every series that both have.
         notes: What must be read with it: how strong it is, what only one side has, what was forced.
+        runs: Ids of the runs that make the base where it is more than one side's, the newest first.
     """
 
     base: str
@@ -48,6 +48,7 @@ class Compared:
     paired: bool
     results: Sequence[Comparison]
     notes: Sequence[str] = ()
+    runs: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -59,22 +60,23 @@ class Compared:
         return 5 if Verdict.INVALID in verdicts or undecided else 0
 
 
-@dataclass
-class _Half:
-    """What is computed once of a side."""
+@dataclass(frozen=True)
+class Rules:
+    """How sure a comparison has to be.
 
-    side: Side
-    series: Mapping[Key, Series] = field(default_factory=dict)
-    tried: pd.DataFrame = field(default_factory=pd.DataFrame)
-    doubts: Mapping[str, str] = field(default_factory=dict)
-    late: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    Attributes:
+        threshold: Smallest relative change that counts, ``None``: each metric's own.
+        level: Level of the intervals.
+        correct: Whether verdicts are corrected over their family; not where fresh blocks decide afterwards.
+    """
+
+    threshold: float | None = None
+    level: float = _judge.LEVEL
+    correct: bool = True
 
 
-def compare(base: Side, new: Side, *, threshold: float | None = None, force: bool = False) -> Compared:
-    """Compare every series that both sides have.
-
-    ``threshold`` is the smallest relative change that counts, instead of the metric registry's. ``force`` compares what
-    should not be compared, and says so.
+def compare(base: Side, new: Side, rules: Rules = Rules(), *, force: bool = False) -> Compared:
+    """Compare every series that both sides have; ``force`` compares what should not be compared, and says so.
 
     Raises:
         UsageError: The two cannot be compared, or have nothing in common.
@@ -87,9 +89,9 @@ def compare(base: Side, new: Side, *, threshold: float | None = None, force: boo
             "or use --force, which labels the result"
         )
         raise UsageError(msg)
-    halves = (_half(base, paired=paired), _half(new, paired=paired))
+    halves = (half(base, paired=paired), half(new, paired=paired))
     drift, notes = _drift(halves, paired=paired)
-    results = _results(halves, paired=paired, drift=drift, threshold=threshold)
+    results = _results(halves, paired=paired, drift=drift, rules=rules)
     if not results:
         msg = f"'{base.name}' and '{new.name}' have no series in common: {_only(halves) or 'neither has any'}"
         raise UsageError(msg)
@@ -97,52 +99,59 @@ def compare(base: Side, new: Side, *, threshold: float | None = None, force: boo
     return Compared(base.name, new.name, paired, results, [*forced, *notes, *filter(None, [_only(halves)])])
 
 
-def _half(one: Side, *, paired: bool) -> _Half:
-    measurements, outcomes = store.measurements(one.run), store.outcomes(one.run)
-    scenarios = one.run.meta["scenarios"]
-    # A drift within a run moves both halves of a pair; of two runs it moves one.
-    deciding = {"null", "position"} | (set() if paired else {"sentinel"})
-    checks = stats.checks(measurements, outcomes, scenarios)
-    doubts = {check.scenario: check.sentence for check in checks if not check.ok and check.name in deciding}
-    tried = attempted(outcomes)
-    over = tried[tried["status"] == Status.TIMEOUT] if len(tried) else tried
-    late = Counter(zip(map(str, over["scenario"]), map(str, over["target"]), strict=True))
-    return _Half(one, series_of(block_values(usable(measurements, outcomes))), tried, doubts, late)
+def against(
+    nights: Iterable[store.Run],
+    new: Side,
+    rules: Rules = Rules(),
+    *,
+    without: Mapping[str, AbstractSet[Key]],
+) -> Compared | None:
+    """Compare a run with several earlier ones of the same host, the newest first, as one base.
+
+    Each series has the newest runs that may stand for it (:func:`bench._half.pooled`); with three or more of them its interval
+    holds the spread between runs, too. ``None`` when no run can stand for anything.
+    """
+    mine = half(new, paired=False)
+    base = pooled(nights, mine.series.keys(), without)
+    if base is None:
+        return None
+    halves = (base, mine)
+    drift, notes = _drift(halves, paired=False)
+    results = _results(halves, paired=False, drift=drift, rules=rules)
+    if not results:
+        return None
+    name = base.runs[0] if len(base.runs) == 1 else f"{len(base.runs)} runs, {base.runs[-1]} to {base.runs[0]}"
+    return Compared(name, new.name, False, results, [*notes, *filter(None, [_only(halves)])], tuple(base.runs))
 
 
-def _drift(halves: tuple[_Half, _Half], *, paired: bool) -> tuple[Interval | None, list[str]]:
-    """Return the interval of the sentinel's log ratio between two runs, and what is to be said of it."""
+def _drift(halves: tuple[Half, Half], *, paired: bool) -> tuple[Interval | None, list[str]]:
+    """Return the interval of the sentinel's log ratio between two sides, and what is to be said of it."""
     if paired:
         return None, ["paired block by block within one run"]
-    base, new = (_sentinel(half) for half in halves)
+    several = len(halves[0].runs) > 1
+    kind = f"{len(halves[0].runs)} earlier runs as one base" if several else "two runs"
+    base, new = (one.sentinel() for one in halves)
     interval = shift_ci(new, base) if len(base) and len(new) else None
     if interval is None:
         sides = f"{len(base)} and {len(new)} blocks have it"
         return None, [
-            f"two runs, not paired, and no sentinel ties them ({sides}): a host that changed cannot be told apart"
+            f"{kind}, not paired, and no sentinel ties them ({sides}): a host that changed cannot be told apart"
         ]
     ratio, low, high = (units.significant(math.exp(x), 4) for x in (shift(new, base), interval.low, interval.high))
-    text = f"two runs, not paired: tied by the sentinel alone, new ÷ base {ratio} [{low}, {high}]"
-    return interval, [f"{text}; every interval is widened by it"]
+    text = f"{kind}, not paired: tied by the sentinel alone, new ÷ base {ratio} [{low}, {high}]"
+    return interval, [
+        f"{text}; every interval is widened by it{', and by how far those runs lie apart' if several else ''}"
+    ]
 
 
-def _sentinel(half: _Half) -> Floats:
-    values = [one.values for one in half.series.values() if one.target == SENTINEL and one.metric == "sentinel.work_s"]
-    whole = np.concatenate(values) if values else np.empty(0)
-    logs: Floats = np.log(whole[whole > 0])
-    return logs
-
-
-def _results(
-    halves: tuple[_Half, _Half], *, paired: bool, drift: Interval | None, threshold: float | None
-) -> list[Comparison]:
+def _results(halves: tuple[Half, Half], *, paired: bool, drift: Interval | None, rules: Rules) -> list[Comparison]:
     found = [
-        (item, metric, _judge.estimate(_samples(halves, item, other, paired=paired), metric, drift))
+        (item, metric, _judge.estimate(_samples(halves, item, other, paired=paired), metric, drift, rules.level))
         for item, other, metric in _common(halves)
     ]
     base, new = halves
     rates = list(_rates.rates(base.tried, new.tried, (base.side.target, new.side.target)))
-    q_values = _family(halves[1].side, found, rates)
+    q_values = _family(new.side, found, rates, correct=rules.correct)
     noisy = f"the sentinel says that the host changed by more than {round(100 * math.expm1(_DRIFT_LIMIT))} %"
     moved = drift is not None and abs(drift.low + drift.high) / 2 > _DRIFT_LIMIT
     made = [
@@ -150,21 +159,21 @@ def _results(
             item,
             metric,
             one,
-            _judge.decide(one, metric, metric.min_effect if threshold is None else threshold, q),
+            _judge.decide(one, metric, metric.min_effect if rules.threshold is None else rules.threshold, q),
             q=q,
             doubt="" if metric.exact else (noisy if moved else "") or _doubt(halves, item.scenario),
         )
         for (item, metric, one), q in zip(found, q_values[: len(found)], strict=True)
     ]
-    made += [_rates.row(rate, q, _judge.LEVEL) for rate, q in zip(rates, q_values[len(found) :], strict=True)]
+    made += [_rates.row(rate, q, rules.level) for rate, q in zip(rates, q_values[len(found) :], strict=True)]
     return sorted(made, key=lambda one: _SEVERITY.index(one.verdict))
 
 
-def _common(halves: tuple[_Half, _Half]) -> Iterator[tuple[Series, Series, units.Metric]]:
+def _common(halves: tuple[Half, Half]) -> Iterator[tuple[Series, Series, units.Metric]]:
     """Yield new series, base series and metric of what both have; controls only when they are named."""
     base, new = halves
     for (scenario, target, params, metric), item in new.series.items():
-        if target == SENTINEL or (new.side.target is None and target == "null"):
+        if target == SENTINEL or (new.side.target is None and target == NULL):
             continue
         if new.side.target not in (None, target):
             continue
@@ -173,20 +182,30 @@ def _common(halves: tuple[_Half, _Half]) -> Iterator[tuple[Series, Series, units
             yield item, other, units.METRICS[metric]
 
 
-def _samples(halves: tuple[_Half, _Half], item: Series, other: Series, *, paired: bool) -> _judge.Samples:
-    late = [half.late.get((one.scenario, one.target), 0) for half, one in zip(halves, (other, item), strict=True)]
-    more = max(0, late[1] - late[0])
+def _samples(halves: tuple[Half, Half], item: Series, other: Series, *, paired: bool) -> _judge.Samples:
+    late = [side.late.get((one.scenario, one.target), 0) for side, one in zip(halves, (other, item), strict=True)]
+    more = max(0, math.ceil(late[1] - late[0]))
     if not paired:
-        return _judge.Samples(item.values, other.values, paired=False, late=more)
+        medians = halves[0].medians.get(other.key, np.empty(0))
+        return _judge.Samples(item.values, other.values, paired=False, late=more, medians=medians)
     _, mine, theirs = np.intersect1d(item.blocks, other.blocks, assume_unique=True, return_indices=True)
     return _judge.Samples(item.values[mine], other.values[theirs], paired=True, late=more)
 
 
 def _family(
-    new: Side, found: Sequence[tuple[Series, units.Metric, _judge.Estimate]], rates: Sequence[_rates.Rate]
+    new: Side,
+    found: Sequence[tuple[Series, units.Metric, _judge.Estimate]],
+    rates: Sequence[_rates.Rate],
+    *,
+    correct: bool,
 ) -> list[float | None]:
-    """Return q of each: metrics that decide are one family, the others and the failures a second one."""
+    """Return q of each: metrics that decide are one family, the others and the failures a second one.
+
+    Uncorrected it is the p value itself, which the interval has already taken into account.
+    """
     p_values: list[float | None] = [one.p for *_, one in found] + [rate.p for rate in rates]
+    if not correct:
+        return p_values
     primary = {(name, metric) for name, meta in new.run.meta["scenarios"].items() for metric in meta["primary"]}
     first = [(item.scenario, item.metric) in primary for item, *_ in found] + [False] * len(rates)
     q_values: list[float | None] = [None] * len(p_values)
@@ -226,15 +245,15 @@ def _comparison(
     )
 
 
-def _doubt(halves: tuple[_Half, _Half], scenario: str) -> str:
-    return next((half.doubts[scenario] for half in halves if scenario in half.doubts), "")
+def _doubt(halves: tuple[Half, Half], scenario: str) -> str:
+    return next((side.doubts[scenario] for side in halves if scenario in side.doubts), "")
 
 
-def _only(halves: tuple[_Half, _Half]) -> str:
+def _only(halves: tuple[Half, Half]) -> str:
     """Name the series that one side has alone, by scenario and metric."""
     if halves[0].side.target is not None:
         return ""
-    names = [{(key[0], key[3]) for key in half.series if key[1] != SENTINEL} for half in halves]
+    names = [{(key[0], key[3]) for key in side.series if key[1] != SENTINEL} for side in halves]
     parts = []
     for word, mine, theirs in (("base", names[0], names[1]), ("new", names[1], names[0])):
         if alone := sorted(f"{scenario}: {metric}" for scenario, metric in mine - theirs):

@@ -42,7 +42,7 @@ def compare_command(  # noqa: PLR0917 - click passes options by name
 
     least = None if threshold is None else share(threshold)
     sides = [compare.find_side(results, text) for text in (base, new)]
-    found = compare.compare(sides[0], sides[1], threshold=least, force=force)
+    found = compare.compare(sides[0], sides[1], compare.Rules(threshold=least), force=force)
     if as_json:
         click.echo(json.dumps(compared.as_json(found), indent=1))
     else:

@@ -31,7 +31,8 @@ def runs(tmp_path: Path, base: Values, new: Values, **changes: object) -> compar
 
 def between(folder: Path, base: str, new: str, **options: object) -> compare.Compared:
     sides = [compare.find_side(folder, name) for name in (base, new)]
-    return compare.compare(sides[0], sides[1], **options)  # type: ignore[arg-type]
+    force = bool(options.pop("force", False))
+    return compare.compare(sides[0], sides[1], compare.Rules(**options), force=force)  # type: ignore[arg-type]
 
 
 def only(compared: compare.Compared) -> Comparison:
