@@ -1,7 +1,7 @@
 """Install engines with Ansible, through ansible-runner, and tell what its tasks did.
 
-The playbook and its roles are in ``provisioning/``; this module chooses the roles, starts Ansible, and turns its events
-into records. It neither prints nor exits.
+The playbook and its roles are in ``provisioning/``; this module chooses the roles, starts Ansible and gathers what its
+events say. It neither prints nor exits.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from bench import _tasks
+from bench._tasks import HostCounts, TaskEvent
 from bench.errors import Interrupted, ProvisionError, UsageError, unknown
 from bench.lab.paths import state_dir
 from bench.resources import shipped
-
-TaskStatus = Literal["started", "ok", "changed", "skipped", "failed", "unreachable"]
 
 _BASE = ("tools", "payload")
 _IMAGES = ("registry", "base_images")
@@ -53,47 +53,6 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 """What may be asked for: an engine with all that it builds on, or a single role."""
 
 _REMEDY = "install it into this Python with: pip install 'tare-bench[provision]'"
-_MESSAGE_LINES = 20
-_MESSAGE_CHARACTERS = 2000
-_OUTCOMES: Mapping[str, TaskStatus] = {
-    "runner_on_start": "started",
-    "runner_on_ok": "ok",
-    "runner_on_skipped": "skipped",
-    "runner_on_failed": "failed",
-    "runner_on_unreachable": "unreachable",
-}
-"""Ansible-runner's names of events (https://ansible.readthedocs.io/projects/runner, 'Runner Artifact Job Events')."""
-
-
-@dataclass(frozen=True)
-class TaskEvent:
-    """What one task did on one host.
-
-    Attributes:
-        host: The host's name in the inventory.
-        role: The role that the task is in; empty for a task of the playbook.
-        task: The task's name.
-        status: How it ended, or ``started``.
-        message: Of a task that failed, its own words; of one that has something to say (why an optional package was
-            skipped), what it says; else empty.
-    """
-
-    host: str
-    role: str
-    task: str
-    status: TaskStatus
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class HostCounts:
-    """How many tasks ended in which way on one host."""
-
-    ok: int = 0
-    changed: int = 0
-    skipped: int = 0
-    failures: int = 0
-    unreachable: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,8 +81,8 @@ class _Collector:
     def handle(self, event: Mapping[str, Any]) -> bool:
         """Take one event; ``False`` tells ansible-runner not to write it into a file."""
         if event.get("event") == "playbook_on_stats":
-            self.hosts.update(read_stats(event))
-        elif (task := read_event(event)) is not None:
+            self.hosts.update(_tasks.read_stats(event))
+        elif (task := _tasks.read_event(event)) is not None:
             if task.status in {"failed", "unreachable"}:
                 self.failed.append(task)
             self.on_event(task)
@@ -193,69 +152,6 @@ def resolve(engines: Sequence[str]) -> tuple[str, ...]:
             raise UsageError(unknown("engine", engine, ROLES))
         roles.update(dict.fromkeys(ROLES[engine]))
     return tuple(roles)
-
-
-def read_event(event: Mapping[str, Any]) -> TaskEvent | None:
-    """Translate one event of ansible-runner; ``None`` for one that tells nothing about a task on a host.
-
-    An event with parts missing is translated as far as it goes, never an error: what a task did must not be lost
-    because another release of Ansible words it in another way.
-    """
-    status = _OUTCOMES.get(str(event.get("event")))
-    data = _mapping(event.get("event_data"))
-    if status is None or not data.get("host"):
-        return None
-    result = _mapping(data.get("res"))
-    if status == "failed" and data.get("ignore_errors"):
-        status = "ok"
-    if status == "ok" and result.get("changed"):
-        status = "changed"
-    message = ""
-    if status in {"failed", "unreachable"}:
-        message = _message(result) or "the task failed and said nothing"
-    elif status == "ok" and str(data.get("task_action", "")).endswith("debug"):
-        message = _message(result)
-    return TaskEvent(str(data["host"]), str(data.get("role") or ""), str(data.get("task") or ""), status, message)
-
-
-def read_stats(event: Mapping[str, Any]) -> dict[str, HostCounts]:
-    """Return each host's counts from the event at a playbook's end; Ansible calls unreachable hosts ``dark``."""
-    data = _mapping(event.get("event_data"))
-    names = {"ok": "ok", "changed": "changed", "skipped": "skipped", "failures": "failures", "unreachable": "dark"}
-    tables = {name: _mapping(data.get(key)) for name, key in names.items()}
-    hosts = sorted({host for table in tables.values() for host in table})
-    return {host: HostCounts(**{name: int(table.get(host, 0)) for name, table in tables.items()}) for host in hosts}
-
-
-def _message(result: Mapping[str, Any]) -> str:
-    """Return a module's own words: of a loop those of the items that failed."""
-    items = [_mapping(item) for item in result.get("results") or () if isinstance(item, Mapping) and item.get("failed")]
-    if items:
-        return _trim("\n".join(filter(None, (_words(item) for item in items))))
-    return _trim(_words(result))
-
-
-def _words(result: Mapping[str, Any]) -> str:
-    parts: list[str] = []
-    for key in ("msg", "stderr", "module_stderr", "stdout", "module_stdout"):
-        value = result.get(key)
-        text = "\n".join(map(str, value)) if isinstance(value, list) else str(value or "")
-        if text.strip() and text.strip() not in parts:
-            parts.append(text.strip())
-        if key.endswith("stderr") and len(parts) > 1:
-            break  # standard output is the last resort
-    return "\n".join(parts)
-
-
-def _trim(text: str) -> str:
-    """Keep the end, which is where programs say why they gave up."""
-    lines = text.splitlines()
-    kept = "\n".join(lines[-_MESSAGE_LINES:])[-_MESSAGE_CHARACTERS:]
-    return kept if kept == text else f"… {kept}"
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _arguments(tags: Sequence[str], inventory: Path | None, check: bool) -> dict[str, Any]:
@@ -344,4 +240,4 @@ def _keep(output: Path) -> Path:
 
 
 def _tail(log: Path) -> str:
-    return _trim(log.read_text(encoding="utf-8", errors="replace").strip()) or "it printed nothing"
+    return _tasks.trim(log.read_text(encoding="utf-8", errors="replace").strip()) or "it printed nothing"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
+from bench._tasks import TaskEvent
 from bench.model import Target
 from bench.preflight import Verdict
-from bench.provision import TaskEvent
 
 
 @click.command("doctor")

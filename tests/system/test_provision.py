@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench import provision
-from bench.provision import TaskEvent
+from bench._tasks import TaskEvent
 
 pytestmark = pytest.mark.system
 pytest.importorskip("ansible_runner", reason="pip install 'tare-bench[provision]'")

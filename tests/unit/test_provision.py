@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bench import provision
+from bench import _tasks, provision
+from bench._tasks import HostCounts, TaskEvent
 from bench.errors import ProvisionError, UsageError
-from bench.provision import HostCounts, TaskEvent
 
 DATA = Path(__file__).parent.parent / "data" / "ansible"
 
@@ -22,7 +22,7 @@ def load(name: str) -> list[dict[str, Any]]:
 
 
 def translated(name: str) -> list[TaskEvent]:
-    return [task for event in load(name) if (task := provision.read_event(event)) is not None]
+    return [task for event in load(name) if (task := _tasks.read_event(event)) is not None]
 
 
 def ended(host: str, task: str) -> TaskEvent:
@@ -86,7 +86,7 @@ def test_a_failing_task_says_it_in_the_programs_own_words() -> None:
 def test_a_failing_loop_says_which_items_failed() -> None:
     (event,) = (e for e in load("events.json") if e["event_data"].get("res", {}).get("results"))
     event["event_data"]["ignore_errors"] = None
-    failed = provision.read_event(event)
+    failed = _tasks.read_event(event)
     assert failed is not None
     assert failed.message.splitlines() == [f"No package matching 'no-such-package-{x}' is available" for x in "ab"]
 
@@ -102,7 +102,7 @@ def test_a_host_that_is_not_reached_says_why() -> None:
 
 
 def test_counts_of_each_host() -> None:
-    counts = provision.read_stats(load("events.json")[-1])
+    counts = _tasks.read_stats(load("events.json")[-1])
     assert counts["far"] == HostCounts(ok=1, unreachable=1)
     assert counts["localhost"].failures == 1
     assert counts["localhost"].skipped == 1
@@ -112,7 +112,7 @@ def test_broken_events_lose_nothing_that_they_say() -> None:
     silent, half = translated("broken.json")
     assert (silent.status, silent.message) == ("failed", "the task failed and said nothing")
     assert (half.task, half.message) == ("", "line one\nline two")
-    assert provision.read_stats(load("broken.json")[-1]) == {
+    assert _tasks.read_stats(load("broken.json")[-1]) == {
         "far": HostCounts(unreachable=1),
         "localhost": HostCounts(ok=3),
     }
@@ -121,7 +121,7 @@ def test_broken_events_lose_nothing_that_they_say() -> None:
 def test_a_long_message_keeps_its_end() -> None:
     result = {"msg": "\n".join(f"line {number}" for number in range(1000))}
     event = {"event": "runner_on_failed", "event_data": {"host": "a", "task": "t", "res": result}}
-    task = provision.read_event(event)
+    task = _tasks.read_event(event)
     assert task is not None
     assert task.message.startswith("… ")
     assert task.message.endswith("line 999")

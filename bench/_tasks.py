@@ -1,0 +1,114 @@
+"""What Ansible says of its tasks: events of ansible-runner, as records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+TaskStatus = Literal["started", "ok", "changed", "skipped", "failed", "unreachable"]
+
+_MESSAGE_LINES = 20
+_MESSAGE_CHARACTERS = 2000
+_OUTCOMES: Mapping[str, TaskStatus] = {
+    "runner_on_start": "started",
+    "runner_on_ok": "ok",
+    "runner_on_skipped": "skipped",
+    "runner_on_failed": "failed",
+    "runner_on_unreachable": "unreachable",
+}
+"""Ansible-runner's names of events (https://ansible.readthedocs.io/projects/runner, 'Runner Artifact Job Events')."""
+
+
+@dataclass(frozen=True)
+class TaskEvent:
+    """What one task did on one host.
+
+    Attributes:
+        host: The host's name in the inventory.
+        role: The role that the task is in; empty for a task of the playbook.
+        task: The task's name.
+        status: How it ended, or ``started``.
+        message: Of a task that failed, its own words; of one that has something to say (why an optional package was
+            skipped), what it says; else empty.
+    """
+
+    host: str
+    role: str
+    task: str
+    status: TaskStatus
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class HostCounts:
+    """How many tasks ended in which way on one host."""
+
+    ok: int = 0
+    changed: int = 0
+    skipped: int = 0
+    failures: int = 0
+    unreachable: int = 0
+
+
+def read_event(event: Mapping[str, Any]) -> TaskEvent | None:
+    """Translate one event of ansible-runner; ``None`` for one that tells nothing about a task on a host.
+
+    An event with parts missing is translated as far as it goes, never an error: what a task did must not be lost
+    because another release of Ansible words it in another way.
+    """
+    status = _OUTCOMES.get(str(event.get("event")))
+    data = _mapping(event.get("event_data"))
+    if status is None or not data.get("host"):
+        return None
+    result = _mapping(data.get("res"))
+    if status == "failed" and data.get("ignore_errors"):
+        status = "ok"
+    if status == "ok" and result.get("changed"):
+        status = "changed"
+    message = ""
+    if status in {"failed", "unreachable"}:
+        message = _message(result) or "the task failed and said nothing"
+    elif status == "ok" and str(data.get("task_action", "")).endswith("debug"):
+        message = _message(result)
+    return TaskEvent(str(data["host"]), str(data.get("role") or ""), str(data.get("task") or ""), status, message)
+
+
+def read_stats(event: Mapping[str, Any]) -> dict[str, HostCounts]:
+    """Return each host's counts from the event at a playbook's end; Ansible calls unreachable hosts ``dark``."""
+    data = _mapping(event.get("event_data"))
+    names = {"ok": "ok", "changed": "changed", "skipped": "skipped", "failures": "failures", "unreachable": "dark"}
+    tables = {name: _mapping(data.get(key)) for name, key in names.items()}
+    hosts = sorted({host for table in tables.values() for host in table})
+    return {host: HostCounts(**{name: int(table.get(host, 0)) for name, table in tables.items()}) for host in hosts}
+
+
+def _message(result: Mapping[str, Any]) -> str:
+    """Return a module's own words: of a loop those of the items that failed."""
+    items = [_mapping(item) for item in result.get("results") or () if isinstance(item, Mapping) and item.get("failed")]
+    if items:
+        return trim("\n".join(filter(None, (_words(item) for item in items))))
+    return trim(_words(result))
+
+
+def _words(result: Mapping[str, Any]) -> str:
+    parts: list[str] = []
+    for key in ("msg", "stderr", "module_stderr", "stdout", "module_stdout"):
+        value = result.get(key)
+        text = "\n".join(map(str, value)) if isinstance(value, list) else str(value or "")
+        if text.strip() and text.strip() not in parts:
+            parts.append(text.strip())
+        if key.endswith("stderr") and len(parts) > 1:
+            break  # standard output is the last resort
+    return "\n".join(parts)
+
+
+def trim(text: str) -> str:
+    """Keep the end, which is where programs say why they gave up."""
+    lines = text.splitlines()
+    kept = "\n".join(lines[-_MESSAGE_LINES:])[-_MESSAGE_CHARACTERS:]
+    return kept if kept == text else f"… {kept}"
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
