@@ -29,9 +29,9 @@ def show_command(run: str, scenario: str | None, as_json: bool, results: Path) -
     """
     from rich.console import Console  # noqa: PLC0415
 
-    from bench.report import data, table, terminal  # noqa: PLC0415
+    from bench.report import reading, table, terminal  # noqa: PLC0415
 
-    found = data.collect(store.load(store.find(results, run)))
+    found = reading.collect(store.load(store.find(results, run)))
     if scenario is not None and scenario not in found.run.meta["scenarios"]:
         raise UsageError(unknown("scenario of this run", scenario, found.run.meta["scenarios"]))
     summaries = [one for one in found.summaries if scenario in (None, one.scenario)]

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import StoreError
-from bench.report.data import RunData, collect
+from bench.report.data import RunData
+from bench.report.reading import collect
 from bench.report.table import show_json
 from bench.store import Run
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.report import sections, theme
+from bench.report import method, sections, theme
 from bench.report.data import RunData, ScenarioData
 from bench.report.pages import page_of
 from bench.report.plots import slug
@@ -65,6 +65,7 @@ def text(runs: Sequence[RunData], figures: Mapping[tuple[str, str], Sequence[Plo
         lstrip_blocks=True,
     )
     environment.globals["say"] = sections
+    environment.globals["method"] = method.paragraphs
     style = theme.css(":root") + environment.get_template("report.css").render()
     return environment.get_template("report.html.j2").render(
         title=sections.title(runs),

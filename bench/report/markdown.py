@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.report import sections
+from bench.report import method, sections
 from bench.report.data import RunData, ScenarioData
 from bench.report.pages import page_of
 from bench.report.svg import Plot
@@ -91,7 +91,7 @@ def _ended(item: sections.Ended) -> tuple[str, ...]:
 
 
 def _method(data: RunData) -> list[str]:
-    lines = _bullets("How it was measured", [(f"{name}.", words) for name, words in sections.method(data)])
+    lines = _bullets("How it was measured", [(f"{name}.", words) for name, words in method.paragraphs(data)])
     return [*lines, "The same plan again:", "", f"    {_line(sections.command(data))}", ""]
 
 

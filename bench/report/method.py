@@ -1,0 +1,70 @@
+"""How a run was measured, in words: blocks, order, clock, what ready and the numbers mean."""
+
+from __future__ import annotations
+
+from bench.report.data import NULL, SENTINEL, RunData, ScenarioData
+
+_ENDED = {
+    "precision": "then every interval was narrow enough",
+    "budget": "then the time was up",
+    "cap": "as many as there may be",
+}
+"""Why a run with ``--precision`` stopped, in words."""
+
+
+def paragraphs(data: RunData) -> list[tuple[str, str]]:
+    """Return how it was measured: a word and a few sentences each."""
+    controls = {str(name) for name in data.outcomes["target"]} & {NULL, SENTINEL}
+    return [
+        ("Blocks", " ".join(_blocks(scenario) for scenario in data.scenarios) or "No scenario was planned."),
+        ("Order", _order_text(data, controls)),
+        (
+            "Clock",
+            "One clock stamps every event: the host's CLOCK_MONOTONIC. Clocks inside guests and containers are never "
+            "compared with it, and no target measures itself.",
+        ),
+        (
+            "Ready",
+            "Ready means the same everywhere: the payload runs inside the target and tells the host so. Importing, "
+            "pulling and building happen before the request and are not timed. A phase that means nothing for an "
+            "engine is absent, not zero.",
+        ),
+        (
+            "Numbers",
+            "One value a block and target. The median has an exact order-statistic interval; a ratio is paired block "
+            "by block (Hodges-Lehmann) with an exact signed-rank interval. Warm-ups are kept and do not count.",
+        ),
+        (
+            "Failures",
+            "An invocation that failed gives no value and is counted; one that ran into its time limit is not a "
+            "duration. The rate has a Wilson interval.",
+        ),
+    ]
+
+
+def _blocks(scenario: ScenarioData) -> str:
+    meta = scenario.meta
+    blocks, warmups = int(meta.get("blocks", 0)), int(meta.get("warmup_blocks", 0))
+    ended = ""
+    if stopped := meta.get("stopped"):
+        blocks, ended = int(stopped["blocks"]), f" ({_ENDED.get(str(stopped['reason']), stopped['reason'])})"
+    return (
+        f"{scenario.name}: {warmups} warm-up {_plural('block', warmups)}, then {blocks} measured "
+        f"{_plural('block', blocks)}{ended}; time limit {meta.get('timeout_s', '–')} s an invocation."
+    )
+
+
+def _order_text(data: RunData, controls: set[str]) -> str:
+    text = (
+        "Every block runs every target once, each in a fresh instance, in a random order that seed "
+        f"{data.meta.get('seed', '–')} fixes."
+    )
+    if NULL in controls:
+        text += " Each block also runs the baseline a second time under another name (null): its ratio has to be 1."
+    if SENTINEL in controls:
+        text += " A fixed host workload (sentinel) in each block shows whether the host itself changed."
+    return text
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"
