@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import secrets
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import __version__, enough, facts, plan, preflight, runner, store
+from bench import __version__, _available, enough, facts, plan, preflight, runner, store
 from bench.clock import EventHub, now_s, wall_time
 from bench.engines.base import Engine
 from bench.errors import Interrupted, StoreError, TargetUnavailable, UsageError
 from bench.lab import Lab, images
-from bench.model import Invocation, Outcome, RunState, Scenario, Skipped, Status, Target
+from bench.model import Invocation, Outcome, RunState, Scenario, Skipped, Status
 from bench.scenario import parse_target
-
-Say = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,12 +79,12 @@ def run(order: Order, watcher: Watcher) -> Result:
         UsageError: Nothing is left to measure.
         StoreError: The results folder cannot be made.
     """
-    _refuse_cold(order.scenarios)
+    _available.refuse_cold(order.scenarios)
     run_id = make_id()
     with open_lab(run_id, order.results) as (lab, hub):
-        prepared = _prepare(order.scenarios, lab, watcher)
-        _refuse_missing(order, prepared)
-        scenarios, skipped = _resolve(order.scenarios, prepared)
+        prepared = _available.prepare(order.scenarios, lab, watcher.preparing)
+        _available.refuse_missing(order.explicit, prepared)
+        scenarios, skipped = _available.resolve(order.scenarios, prepared)
         invocations = plan.build(scenarios, order.seed)
         meta = _meta(order, run_id, scenarios, skipped, prepared)
         writer = store.RunWriter.create(order.results, meta, invocations)
@@ -129,7 +126,7 @@ def resume(folder: Path, watcher: Watcher) -> Result:
     left = [invocation for invocation in every if invocation.index not in done]
     scenarios = [scenario_from(name, meta) for name, meta in found.meta["scenarios"].items()]
     with open_lab(found.run_id, folder.parent) as (lab, hub):
-        prepared = _prepare(scenarios, lab, watcher)
+        prepared = _available.prepare(scenarios, lab, watcher.preparing)
         for text, error in prepared.missing.items():
             msg = f"'{text}' ran before and cannot now: {error.reason}"
             raise TargetUnavailable(msg, error.remedy)
@@ -196,59 +193,6 @@ def _signals() -> Iterator[None]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-
-
-def _prepare(scenarios: Sequence[Scenario], lab: Lab, watcher: Watcher) -> preflight.Prepared:
-    engines: dict[str, Engine] = {}
-    known: dict[str, Mapping[str, str]] = {}
-    missing: dict[str, TargetUnavailable] = {}
-    wanted = {target.text: target for scenario in scenarios for target in scenario.targets}
-    wanted.setdefault("host", parse_target("host"))  # the sentinel runs on it
-    for text, target in wanted.items():
-        watcher.preparing(text)
-        one = preflight.prepare([target], lab)
-        engines |= one.engines
-        known |= one.facts
-        missing |= one.missing
-    return preflight.Prepared(engines, known, missing)
-
-
-def _refuse_cold(scenarios: Sequence[Scenario]) -> None:
-    """Refuse cache=cold before anything is measured where this process cannot drop the page cache."""
-    wanted = any("cold" in scenario.params.get("cache", ()) for scenario in scenarios)
-    if wanted and not os.access("/proc/sys/vm/drop_caches", os.W_OK):
-        msg = "cache=cold needs to write /proc/sys/vm/drop_caches"
-        raise TargetUnavailable(msg, "run as root, or measure with cache=warm")
-
-
-def _refuse_missing(order: Order, prepared: preflight.Prepared) -> None:
-    for text, error in prepared.missing.items():
-        if text in order.explicit:
-            msg = f"the target '{text}' is unavailable here: {error.reason}"
-            raise TargetUnavailable(msg, error.remedy)
-    if "host" in prepared.missing:
-        raise prepared.missing["host"]
-
-
-def _resolve(scenarios: Sequence[Scenario], prepared: preflight.Prepared) -> tuple[list[Scenario], list[Skipped]]:
-    """Leave out what cannot run and put in the choices that the host made (``accel=tcg``)."""
-    resolved, skipped = [], []
-    for scenario in scenarios:
-        targets: list[Target] = []
-        for target in scenario.targets:
-            if error := prepared.missing.get(target.text):
-                skipped.append(Skipped(scenario.name, target.text, error.reason, error.remedy))
-            elif (settled := prepared.engines[target.text].target).text in [one.text for one in targets]:
-                msg = f"'{target.text}' is '{settled.text}' on this host, which is measured already; name it once"
-                raise UsageError(msg)
-            else:
-                targets.append(settled)
-        if scenario.baseline in prepared.missing:
-            msg = f"the baseline '{scenario.baseline}' of '{scenario.name}' cannot run here"
-            raise TargetUnavailable(msg, prepared.missing[scenario.baseline].remedy)
-        baseline = prepared.engines[scenario.baseline].target.text
-        resolved.append(dataclasses.replace(scenario, targets=tuple(targets), baseline=baseline))
-    return resolved, skipped
 
 
 def _meta(order: Order, run_id: str, scenarios: Sequence[Scenario], skipped: Sequence[Skipped],
