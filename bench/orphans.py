@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Iterator
 
-from bench import proc
+from bench import proc, proctable
 
 _PR_SET_CHILD_SUBREAPER = 36
 _IDLE_S = 0.02
@@ -30,7 +30,7 @@ _ends: dict[int, int] = {}
 def adopted() -> Iterator[None]:
     """Be the parent of orphans for the time of the block (prctl(2), PR_SET_CHILD_SUBREAPER)."""
     stop = threading.Event()
-    others = proc.children_of(os.getpid()) - proc.RUNNING
+    others = proctable.children_of(os.getpid()) - proc.RUNNING
     thread = threading.Thread(target=_collect, args=(stop, others), name="tare-orphans", daemon=True)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     thread.start()
@@ -47,7 +47,7 @@ def adopted() -> Iterator[None]:
 def end_of(pid: int) -> str:
     """Say how an orphan ended: ``ended with status 3``, or just ``has ended`` when nobody saw it."""
     if pid not in _ends:
-        proc.wait_until_gone({pid}, _LAST_THREAD_S)
+        proctable.wait_until_gone({pid}, _LAST_THREAD_S)
     with _COLLECTING:
         status = _ends.get(pid)
     if status is None:
@@ -94,6 +94,6 @@ def _collect_one(pid: int, others: set[int]) -> bool:
 def _collect_now(others: set[int]) -> None:
     """Collect all orphans that have ended: among thousands of living ones this is slow."""
     with proc.STARTING:
-        orphans = proc.children_of(os.getpid()) - proc.RUNNING - others
+        orphans = proctable.children_of(os.getpid()) - proc.RUNNING - others
     for pid in orphans:
         _collect_one(pid, others)

@@ -18,7 +18,7 @@ from typing import Any
 from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
-from bench import proc
+from bench import proc, proctable
 from bench.engines import _docker_api, _links
 from bench.engines.base import Way
 from bench.errors import InvocationFailed
@@ -167,7 +167,7 @@ def _published(lab: Lab, address: str) -> dict[str, str]:
     rules = lab.daemons.namespace.run([iptables, "-w", "-t", "nat", "-S"]).stdout.splitlines()
     translated = any(f"--to-destination {address}:" in rule for rule in rules)
     here = Path(f"/proc/{lab.daemons.namespace.holder.pid}/ns/net").readlink()
-    copied = any(_space(pid) == here for pid in proc.with_argument(address)) if address else False
+    copied = any(_space(pid) == here for pid in proctable.with_argument(address)) if address else False
     kind = "published" if translated else "proxied" if copied else "private"
     return {"network": kind, "dnat": "yes" if translated else "no", "docker_proxy": "yes" if copied else "no"}
 

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 import libvirt
 import libvirt_qemu  # type: ignore[import-untyped]  # ships no types
 
-from bench import proc
+from bench import proctable
 from bench.engines import _evidence
 from bench.engines.base import Job
 from bench.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
@@ -216,7 +216,7 @@ def _said(error: libvirt.libvirtError) -> str:
 def _kill(name: str, late: threading.Event | None = None) -> None:
     if late is not None:
         late.set()
-    proc.kill_all(proc.with_argument(identity(name)))
+    proctable.kill_all(proctable.with_argument(identity(name)))
 
 
 def destroy(connection: libvirt.virConnect, name: str) -> None:

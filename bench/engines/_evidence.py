@@ -10,7 +10,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from bench import proc
+from bench import proc, proctable
 from bench.errors import InvocationFailed
 
 _NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
@@ -188,7 +188,7 @@ def family(pid: int) -> set[int]:
         return set()
     found, todo = {pid}, [pid]
     while todo:
-        new = proc.children_of(todo.pop()) - found
+        new = proctable.children_of(todo.pop()) - found
         found |= new
         todo += new
     return found

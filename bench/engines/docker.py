@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from docker.errors import NotFound
 
-from bench import proc
+from bench import proctable
 from bench.engines import (
     _docker_api,
     _docker_cli,
@@ -239,7 +239,7 @@ class Docker:
                 handle["mount"] = self._inspect(handle["id"])["GraphDriver"]["Data"]["MergedDir"]
         whole = _gvisor.family if self._runtime == "runsc" else _evidence.shim_family
         found = whole(handle["pid"]) if handle["pid"] else set()
-        return found | (proc.with_argument(handle["mount"]) if found and "mount" in handle else set())
+        return found | (proctable.with_argument(handle["mount"]) if found and "mount" in handle else set())
 
     def _why_ended(self, handle: dict[str, Any]) -> str | None:
         if handle["pid"] and _evidence.runs(handle["pid"]):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from bench import orphans, proc
+from bench import orphans, proc, proctable
 from bench.engines import _evidence, _gvisor, _ocispec, _trial
 from bench.engines.base import Instance, Job
 from bench.errors import InvocationFailed, TargetUnavailable
@@ -93,7 +93,7 @@ class Oci:
     def _pids(self, pid: int, bundle: Path) -> set[int]:
         """Return the container's processes; gVisor's also the one who opens files for it, which names the bundle."""
         found = _evidence.family(pid)
-        return found | proc.with_argument(str(bundle)) if found and self.target.engine == "runsc" else found
+        return found | proctable.with_argument(str(bundle)) if found and self.target.engine == "runsc" else found
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
         """Read the runtime's own state and what the kernel says of the payload's process."""
@@ -115,9 +115,9 @@ class Oci:
         if not _evidence.runs(instance.handle["pid"]):
             return  # it ended by itself
         self._run("kill", self._id(instance.name), "TERM").check()
-        if proc.wait_until_gone(pid, _GRACE_S):
+        if proctable.wait_until_gone(pid, _GRACE_S):
             self._run("kill", self._id(instance.name), "KILL").check()
-            proc.wait_until_gone(pid, _GRACE_S)
+            proctable.wait_until_gone(pid, _GRACE_S)
 
     def delete(self, name: str) -> None:
         """Remove the container and its bundle; succeeds when there is none."""

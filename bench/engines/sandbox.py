@@ -12,7 +12,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from bench import proc
+from bench import proc, proctable
 from bench.engines import _evidence, _mounts
 from bench.engines.base import Bind, Instance, Job, refuse_limits
 from bench.errors import InvocationFailed, TargetUnavailable
@@ -106,7 +106,7 @@ class Sandbox:
         return [*begin, "sh", "-c", script, "sh", *inside]
 
     def _payload_pid(self, name: str) -> int:
-        children = proc.children_of(self._live[name].pid)
+        children = proctable.children_of(self._live[name].pid)
         if not children:
             msg = f"'{name}' has no payload process any more"
             raise InvocationFailed(msg)
@@ -116,7 +116,7 @@ class Sandbox:
         process = self._live.get(name)
         if process is None or process.poll() is not None:
             return set()
-        return {process.pid} | proc.children_of(process.pid)
+        return {process.pid} | proctable.children_of(process.pid)
 
     def _ended(self, name: str) -> str | None:
         process = self._live.get(name)

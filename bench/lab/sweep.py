@@ -108,13 +108,13 @@ def _undo_folder(path: Path, dry_run: bool) -> Swept | None:
 
 def _undo_process(name: str, dry_run: bool) -> Swept | None:
     """End the processes that carry the unique instance name as an argument (unprivileged runs have no control group)."""
-    from bench import proc  # noqa: PLC0415 - only an unprivileged run's sweep needs it
+    from bench import proctable  # noqa: PLC0415 - only an unprivileged run's sweep needs it
 
-    pids = proc.with_argument(name)
+    pids = proctable.with_argument(name)
     if not pids:
         return None
     if not dry_run:
-        pids = proc.kill_all(pids)
+        pids = proctable.kill_all(pids)
     return Swept("process", f"{name} ({', '.join(map(str, sorted(pids)))})" if pids else name, not pids)
 
 

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import pytest
 
-from bench import engines, proc
+from bench import engines, proctable
 from bench.clock import Channel, EventHub, now_s, sleep_s
 from bench.engines import _evidence
 from bench.engines.base import Engine, Instance, Job, Limits, launch
@@ -145,7 +145,7 @@ class EngineContract:
             place.engine.stop(instance)
             assert "ended" in (instance.alive() or "")
             place.engine.delete(instance.name)
-            assert not proc.wait_until_gone({pid for pid in pids if _evidence.runs(pid)}, 5)
+            assert not proctable.wait_until_gone({pid for pid in pids if _evidence.runs(pid)}, 5)
             assert place.remains(place, instance.name) == []
         assert place.settled(before) == {}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
     grpc = pytest.importorskip("grpc")
 
-from bench import engines, proc
+from bench import engines, proc, proctable
 from bench.clock import EventHub
 from bench.engines import _cri_api, _cri_image
 from bench.engines._cri_api import TYPES
@@ -206,7 +206,7 @@ def test_a_container_that_was_killed_gives_the_reason(bench: Bench) -> None:
         channel.wait(Phase.READY, 10, instance.alive)
         assert instance.alive() is None
         (made,) = bench.server.containers.values()
-        proc.kill_all({made.pid})
+        proctable.kill_all({made.pid})
         while (reason := instance.alive()) is None:
             pass
         assert reason == "the container ended with signal SIGKILL OOMKilled"

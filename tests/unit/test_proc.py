@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc
+from bench import proc, proctable
 from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 
 PYTHON = sys.executable
@@ -30,7 +30,7 @@ def test_a_time_limit_kills_the_whole_group(tmp_path: Path) -> None:
     script = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)', '{mark}']); time.sleep(60)"
     with pytest.raises(InvocationTimeout, match=r"still runs after 1 s"):
         proc.run([PYTHON, "-c", script], timeout_s=1)
-    assert not proc.wait_until_gone(proc.with_argument(mark), 5)
+    assert not proctable.wait_until_gone(proctable.with_argument(mark), 5)
 
 
 def test_a_program_that_is_not_there_is_said() -> None:
