@@ -96,6 +96,9 @@ def parse_target(text: str) -> Target:
             raise UsageError(unknown(f"option of {engine}", key, allowed))
         if allowed[key] and value not in allowed[key]:
             raise UsageError(unknown(f"value of {engine}:{key}", value, allowed[key]))
+        if key in engines.FILES and not Path(value).is_absolute():
+            msg = f"'{key}={value}' in target '{text}' must be the absolute path of {engines.FILES[key]}"
+            raise UsageError(msg)
         if key in options:
             msg = f"'{key}' is given twice in target '{text}'"
             raise UsageError(msg)

@@ -13,6 +13,7 @@ from typing import Any
 
 from bench import __version__, _available, enough, facts, plan, preflight, runner, store
 from bench.clock import EventHub, now_s, wall_time
+from bench.engines import check as check_files
 from bench.engines.base import Engine
 from bench.errors import Interrupted, StoreError, TargetUnavailable, UsageError
 from bench.lab import Lab, images
@@ -76,10 +77,12 @@ def run(order: Order, watcher: Watcher) -> Result:
 
     Raises:
         TargetUnavailable: A target that the user named cannot run here.
-        UsageError: Nothing is left to measure.
+        UsageError: Nothing is left to measure, or a file that such a target names cannot be used.
         StoreError: The results folder cannot be made.
     """
     _available.refuse_cold(order.scenarios)
+    for text in sorted(order.explicit):
+        check_files(parse_target(text))
     run_id = make_id()
     with open_lab(run_id, order.results) as (lab, hub):
         prepared = _available.prepare(order.scenarios, lab, watcher.preparing)

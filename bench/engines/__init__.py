@@ -39,8 +39,9 @@ OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "snapshotter": ("overlayfs", "native", "btrfs", "devmapper", "zfs"),
         "runtime": ("runc", "crun", "runsc"),
         "mount": MOUNTS,
+        "bin": (),
     },
-    "cri": {"endpoint": (), "network": ("bridge", "ptp", "macvlan", "host"), "runtime": ()},
+    "cri": {"endpoint": (), "network": ("bridge", "ptp", "macvlan", "host"), "runtime": (), "bin": ()},
     "docker": {
         "network": ("bridge", "user", "host", "none", "macvlan", "overlay", "published", "proxied"),
         "storage": ("overlay2", "vfs", "fuse-overlayfs", "btrfs", "zfs", "devicemapper", "aufs"),
@@ -48,6 +49,8 @@ OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "runtime": ("runc", "crun", "runsc"),
         "endpoint": ("lab", "system"),
         "client": ("api", "cli"),
+        "bin": (),
+        "config": (),
     },
     "podman": {
         "network": ("bridge", "user", "host", "none"),
@@ -61,10 +64,14 @@ OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "accel": ("kvm", "tcg"),
         "network": ("none", "user", "bridge", "macvtap"),
         "disk": ("none", "raw", "qcow2", "shared"),
+        "kernel": (),
     },
     "fake": {"fail": (), "copy": ()},
 }
 """Engine → option → allowed values (none listed: any). Options left out take the engine's default."""
+
+FILES = {"bin": "a program", "config": "a daemon.json", "kernel": "a Linux kernel (bzImage)"}
+"""Option → what the file is whose absolute path is its value."""
 
 EXAMINED = (
     "cri",
@@ -93,3 +100,15 @@ def load(target: Target, lab: Lab) -> Engine:
         msg = f"the Python package '{error.name}' is not installed"
         raise TargetUnavailable(msg, f"pip install 'tare-bench[{target.engine}]'") from error
     return cast("Engine", getattr(module, class_name)(target, lab))
+
+
+def check(target: Target) -> None:
+    """Look at every file that a target's options name, before anything is started.
+
+    Raises:
+        TargetUnavailable: It is not there, or is something else.
+        UsageError: It is there, and what is in it cannot be used.
+    """
+    from bench.engines import _given  # noqa: PLC0415 - only for a run, which needs the lab anyway
+
+    _given.check(target)

@@ -29,10 +29,9 @@ class Commands:
 
     name = "cli"
 
-    def __init__(self, url: str, config: Path, api: Verbs) -> None:
-        self._program = proc.find("docker", "run 'tare provision docker' as root")
+    def __init__(self, url: str, config: Path, api: Verbs, program: str) -> None:
         config.mkdir(exist_ok=True)
-        self._base = [self._program, "--config", str(config), "--host", url]
+        self._base = [program, "--config", str(config), "--host", url]
         self._api = api
 
     def version(self) -> str:

@@ -24,6 +24,7 @@ from bench.engines.base import Way
 from bench.errors import InvocationFailed
 from bench.lab import Lab, configs, images, network
 from bench.lab.daemons import docker_name
+from bench.lab.variants import Variant
 
 MODES = ("macvlan", "overlay", "published", "proxied")
 ROLES = {"overlay": "swarm", "proxied": "proxied"}
@@ -42,12 +43,14 @@ class Mode:
         name: ``macvlan``, ``overlay``, ``published`` or ``proxied``.
         lab: The lab.
         storage: Storage driver of the daemons.
+        variant: Program and settings of the daemons.
         holder: Process in the overlay network on the second host, and its address.
     """
 
     name: str
     lab: Lab
     storage: str
+    variant: Variant = field(default_factory=Variant)
     holder: tuple[int, str] | None = field(default=None)
 
     @property
@@ -65,7 +68,7 @@ class Mode:
     @property
     def daemon(self) -> str:
         """Name of its daemon among the lab's."""
-        return docker_name(self.storage, ROLES.get(self.name, ""))
+        return docker_name(self.storage, ROLES.get(self.name, ""), self.variant)
 
     def socket(self) -> Path:
         """Start its daemon and return the socket.
@@ -76,7 +79,7 @@ class Mode:
         network.peer(self.lab)
         if self.name == "proxied":
             _make_bridge(self.lab)
-        return self.lab.daemons.docker(self.storage, ROLES.get(self.name, ""))
+        return self.lab.daemons.docker(self.storage, ROLES.get(self.name, ""), variant=self.variant)
 
     def make(self, client: Any) -> None:
         """Make the network in the daemon of this mode, unless it is there.
@@ -87,7 +90,7 @@ class Mode:
         if self.name == "macvlan":
             _make_macvlan(client)
         elif self.name == "overlay":
-            self.holder = self.holder or _make_overlay(client, self.lab, self.storage)
+            self.holder = self.holder or _make_overlay(client, self)
 
     def way(self) -> Way:
         """Return how instances and the far end reach each other."""
@@ -134,15 +137,17 @@ def _make_macvlan(client: Any) -> None:
     client.create_network(_NAMES["macvlan"], driver="macvlan", options=options, ipam=IPAMConfig(pool_configs=[pool]))
 
 
-def _make_overlay(client: Any, lab: Lab, storage: str) -> tuple[int, str]:
+def _make_overlay(client: Any, mode: Mode) -> tuple[int, str]:
     """Join two daemons into a swarm and return a process in the overlay network on the second host, with its address.
 
     Networks that containers can be attached to need no load balancer of the kernel (IPVS), which not every kernel has.
     """
+    lab = mode.lab
     peer = network.peer(lab)
     if client.info()["Swarm"]["LocalNodeState"] != "active":
         client.init_swarm(advertise_addr=network.LAB_ADDRESS, listen_addr=f"{network.LAB_ADDRESS}:2377")
-    far = _docker_api.connect(f"unix://{lab.daemons.docker(storage, 'peer', where=peer.prefix())}")
+    there = lab.daemons.docker(mode.storage, "peer", variant=mode.variant, where=peer.prefix())
+    far = _docker_api.connect(f"unix://{there}")
     lab.daemons.clients.callback(far.close)
     token = client.inspect_swarm()["JoinTokens"]["Worker"]
     where = f"{network.PEER_ADDRESS}:2377"

@@ -287,7 +287,8 @@ def live_facts(domain: libvirt.virDomain, guest: Guest) -> dict[str, str]:
         "memory_bytes": str(int(found.findtext("memory", "0")) * 1024),
         "cpus": found.findtext("vcpu", "unknown"),
         "qemu": f"{qemu['major']}.{qemu['minor']}.{qemu['micro']}",
-        "kernel": _evidence.digest(Path(booted[0])),
+        "kernel": booted[0],
+        "kernel_digest": _evidence.digest(Path(booted[0])),
         "initrd": _evidence.digest(Path(booted[1])),
     }
 

@@ -79,8 +79,9 @@ def network(pid: int, reference: int | str = "thread-self") -> str:
 def of_monitor(pid: int) -> dict[str, str]:
     """Return the OCI runtime that made a container, from the process that watches over it.
 
-    Keys: ``shim`` (the monitor's program), ``runtime``, ``runtime_path``, ``runtime_digest``. containerd's shim runs in
-    the container's bundle and keeps the name of the runtime there, for its own use; conmon has it as an argument.
+    Keys: ``shim`` (the monitor's name), ``shim_path`` (its program), ``runtime``, ``runtime_path``, ``runtime_digest``.
+    containerd's shim runs in the container's bundle and keeps the name of the runtime there, for its own use; conmon has it as
+    an argument.
 
     Raises:
         InvocationFailed: The parent of ``pid`` is neither, or is gone.
@@ -97,7 +98,8 @@ def of_monitor(pid: int) -> dict[str, str]:
         msg = f"process {pid} is no child of a containerd shim or of conmon, so its OCI runtime cannot be read back"
         raise InvocationFailed(msg)
     path = _found(home, program)
-    found = {"shim": name, "runtime": Path(program).name, "runtime_path": path}
+    found = {"shim": name, "shim_path": str((home / "exe").readlink())}
+    found |= {"runtime": Path(program).name, "runtime_path": path}
     return found | {"runtime_digest": digest(home / "root" / path.lstrip("/"))}
 
 

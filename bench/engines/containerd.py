@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench import proc
-from bench.engines import _evidence, _gvisor, _mounts, _ocispec, _trial
+from bench.engines import _daemon, _evidence, _given, _gvisor, _mounts, _ocispec, _trial
 from bench.engines._containerd_api import KEEP, TYPES, Api, any_of, import_image, unpack
 from bench.engines._grpc import NotFoundError
 from bench.engines.base import Instance, Job
 from bench.errors import InvocationFailed, InvocationTimeout, LabError, TargetUnavailable
 from bench.lab import Lab, images, usage
+from bench.lab.daemons import containerd_name
 from bench.lab.images import Image
 from bench.lab.usage import Store
 from bench.model import Facts, Phase, Target
@@ -31,7 +32,7 @@ _OPTIONS_TYPE = "containerd.runc.v1.Options"
 
 
 class Containerd:
-    """The lab's own containerd, with one snapshotter and one OCI runtime."""
+    """The lab's own containerd, with one snapshotter and one OCI runtime; ``bin`` names another program of it."""
 
     phases = frozenset(Phase)
     channel: Literal["datagram", "stream"] = "datagram"
@@ -41,11 +42,12 @@ class Containerd:
         self._lab = lab
         self._snapshotter = target.options.get("snapshotter", "overlayfs")
         self._runtime = target.options.get("runtime", "runc")
+        self._variant = _given.variant(target)
         self._held: dict[str, Image] = {}
 
     def prepare(self) -> Facts:
         """Import and unpack the image and prove by one trial that an instance can be created here."""
-        found = proc.find(self._runtime, "run 'tare provision oci_runtimes' as root")
+        found = self._variant.find(self._runtime, "run 'tare provision oci_runtimes' as root")
         program = str(self._lab.daemons.gvisor("none")) if self._runtime == "runsc" else found
         options = TYPES["RuncOptions"](binary_name=program).SerializeToString()
         self._shim = TYPES["Runtime"](name=_RUNTIME, options=any_of(_OPTIONS_TYPE, options))
@@ -64,6 +66,7 @@ class Containerd:
             "runtime_digest": _evidence.digest(Path(found)),
             "snapshotter": self._snapshotter,
             "image": self._image.manifest,
+            **_daemon.facts(self._daemon_pid, self._variant),
         }
         return Facts(values, frozenset({"containerd", "runtime", "runtime_digest"}))
 
@@ -101,7 +104,8 @@ class Containerd:
         else:  # what a sandbox mounts is gVisor's own affair, the kernel knows nothing of it
             found |= _mounts.evidence(pid, instance.handle["binds"])
         claimed = str(self._api.call("Containers/Get", _CLEANUP_S, id=self._id(instance.name)).container.snapshotter)
-        return found | {"snapshotter": _evidence.storage(found["root_fs"], claimed, _evidence.root_device(pid))}
+        found["snapshotter"] = _evidence.storage(found["root_fs"], claimed, _evidence.root_device(pid))
+        return found | _daemon.program(self._daemon_pid, self._variant)
 
     def stop(self, instance: Instance) -> None:
         """End the task with SIGTERM, SIGKILL after the grace, and wait for its end."""
@@ -148,7 +152,7 @@ class Containerd:
         """Return where the snapshotter keeps layers and what containers write."""
         root = self._socket.parent / "root" / f"io.containerd.snapshotter.v1.{self._snapshotter}"
         if self._snapshotter == "devmapper":
-            pool = self._lab.daemons.disks.pool(self._snapshotter)
+            pool = self._lab.daemons.disks.pool(self._snapshotter + self._variant.mark)
             return Store(self._socket.parent, "pool", pool, self._collect)
         return usage.store_of(root, self._lab.daemons.disks.mounts, self._collect)
 
@@ -183,9 +187,17 @@ class Containerd:
         cgroup = f"{self._lab.cgroup_path}/{job.name}"
         return _ocispec.spec(job=job, rootfs_path="rootfs", cgroup_path=cgroup)  # where the shim mounts the snapshot
 
+    @property
+    def _daemon_pid(self) -> int:
+        return self._lab.daemons.running[containerd_name(self._snapshotter, self._variant)].pid
+
+    def socket(self) -> Path:
+        """Start the daemon and return its socket."""
+        return self._lab.daemons.containerd(self._snapshotter, self._variant)
+
     def _connect(self) -> None:
         daemons = self._lab.daemons
-        self._socket = daemons.containerd(self._snapshotter)
+        self._socket = self.socket()
         if not hasattr(self, "_api"):
             self._api = Api(self._socket, _NAMESPACE, daemons.dead)
             daemons.clients.callback(self._api.close)

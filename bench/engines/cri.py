@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.engines import _cri_api, _cri_image, _evidence, _links, _trial
+from bench.engines import _cri_api, _cri_image, _daemon, _evidence, _given, _links, _trial
 from bench.engines._cri_api import EXITED, NODE, POD, Api
 from bench.engines.base import Instance, Job
 from bench.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.lab import Lab, configs, forwarding, images, network
+from bench.lab.daemons import cri_name
 from bench.model import Facts, Phase, Target
 
 _GRACE_S = 10
@@ -46,6 +47,7 @@ class Cri:
         self._lab = lab
         self._endpoint = target.options.get("endpoint", "lab")
         self._own = self._endpoint == "lab"
+        self._variant = _given.variant(target)
         self._network = NODE if target.options.get("network") == "host" else POD
         self._kind = target.options.get("network", configs.POD_NETWORKS[0])
         self._handler = target.options.get("runtime", "runc" if self._own else "")
@@ -80,6 +82,7 @@ class Cri:
         _trial.run(self, self._lab)
         values = {self._api.who: str(version.runtime_version), "cri": str(version.runtime_api_version)}
         settings = {"cgroup_driver": driver, "image": images.image(self._lab.paths.state).manifest}
+        settings |= _daemon.facts(int(self._server), self._variant) if self._own else {}
         return Facts(values | settings, frozenset(values))
 
     def create(self, job: Job) -> Instance:
@@ -108,6 +111,8 @@ class Cri:
         found = _evidence.of_process(pid, self._server) | _evidence.of_monitor(pid)
         if found["network"] == "private":
             found |= _links.live_facts(pid, self._server)
+        if self._own:
+            found |= _daemon.program(int(self._server), self._variant)
         return found | {"cri": self._api.who}
 
     def stop(self, instance: Instance) -> None:
@@ -133,9 +138,9 @@ class Cri:
             return
         if self._own:
             daemons = self._lab.daemons
-            path = str(daemons.containerd_cri())
+            path = str(daemons.containerd_cri(self._variant))
             self._api = Api(path, daemons.dead)
-            self._server: int | str = daemons.running["containerd-cri"].pid
+            self._server: int | str = daemons.running[cri_name(self._variant)].pid
         else:
             path = _cri_api.outside(self._endpoint)
             self._api = Api(path)

@@ -16,11 +16,13 @@ from docker.errors import NotFound
 
 from bench import proctable
 from bench.engines import (
+    _daemon,
     _docker_api,
     _docker_cli,
     _docker_images,
     _docker_networks,
     _evidence,
+    _given,
     _gvisor,
     _mounts,
     _trial,
@@ -41,7 +43,10 @@ _ENDED = ("exited", "stopped", "dead", "removing")  # Podman says "stopped" of w
 
 
 class Docker:
-    """A Docker daemon with one storage driver, and containers of it with one network mode and OCI runtime."""
+    """A Docker daemon with one storage driver, and containers of it with one network mode and OCI runtime.
+
+    Its program and some of its settings may be a user's (``bin``, ``config``).
+    """
 
     phases = frozenset(Phase)
     channel: Literal["datagram", "stream"] = "datagram"
@@ -55,8 +60,9 @@ class Docker:
         self._storage = target.options.get("storage", self.default_storage)
         self._runtime = target.options.get("runtime", "runc")
         self._system = target.options.get("endpoint", "lab") == "system"
+        self._variant = _given.variant(target)
         special = self._network in _docker_networks.MODES
-        self._special = _docker_networks.Mode(self._network, lab, self._storage) if special else None
+        self._special = _docker_networks.Mode(self._network, lab, self._storage, self._variant) if special else None
         self._created: set[str] = set()  # in the user's daemon
         self._volumes: set[str] = set()  # in the user's daemon
         self._loaded = False  # into the user's daemon
@@ -77,6 +83,8 @@ class Docker:
             msg = f"this Docker uses storage driver {self._driver}, not {self._storage}"
             raise TargetUnavailable(msg, "leave out endpoint=system, or change its daemon.json")
         _trial.run(self, self._lab)
+        if not self._system:
+            facts = Facts({**facts.values, **_daemon.facts(self._daemon_pid, self._variant)}, facts.epoch)
         if isinstance(self._verbs, _docker_cli.Commands):
             version = self._verbs.version()
             return Facts({**facts.values, "docker_cli": version}, facts.epoch | {"docker_cli"})
@@ -99,12 +107,17 @@ class Docker:
         """Start the daemon, unless it is the user's own, and return its URL."""
         if self._system:
             return _docker_api.system_url()
-        return f"unix://{self._special.socket() if self._special else self._lab.daemons.docker(self._storage)}"
+        daemons = self._lab.daemons
+        return f"unix://{self._special.socket() if self._special else daemons.docker(self._storage, variant=self._variant)}"
 
     @property
     def daemon(self) -> str:
         """Name of the daemon among the lab's."""
-        return self._special.daemon if self._special else docker_name(self._storage)
+        return self._special.daemon if self._special else docker_name(self._storage, variant=self._variant)
+
+    @property
+    def _daemon_pid(self) -> int:
+        return self._lab.daemons.running[self.daemon].pid
 
     def _connect(self) -> None:
         if not hasattr(self, "_client"):
@@ -117,7 +130,8 @@ class Docker:
             if self._network == "user" or self._special:
                 self._make_network()
             if self.target.options.get("client") == "cli":
-                self._verbs = _docker_cli.Commands(url, self._lab.paths.run / "docker-cli", self._verbs)
+                client = self._variant.find("docker", "run 'tare provision docker' as root")
+                self._verbs = _docker_cli.Commands(url, self._lab.paths.run / "docker-cli", self._verbs, client)
 
     def _load(self, image: images.Image) -> str:
         if self._system:
@@ -205,7 +219,7 @@ class Docker:
         """
         said = self._inspect(instance.handle["id"])
         pid, driver = int(said["State"]["Pid"]), said.get("GraphDriver", {}).get("Name", self._driver)
-        lab = None if self._system else self._lab.daemons.running[self.daemon].pid
+        lab = None if self._system else self._daemon_pid
         found = _evidence.of_process(pid, lab or "thread-self") | _evidence.of_monitor(pid)
         found["network"] = _docker_api.network(found["network"], said["HostConfig"]["NetworkMode"])
         if self._network == "user":
@@ -219,7 +233,16 @@ class Docker:
         else:  # what a sandbox mounts is gVisor's own affair, the kernel knows nothing of it
             found |= _mounts.evidence(pid, instance.handle["binds"])
         found["storage"] = _evidence.storage(found["root_fs"], driver, _evidence.root_device(pid))
-        return found | {"client": self._verbs.name}
+        return found | {"client": self._verbs.name} | (self._maker(said, lab) if lab else {})
+
+    def _maker(self, said: Mapping[str, Any], daemon: int) -> dict[str, str]:
+        """Return what the daemon is and, with settings of a user's, which of them are in force."""
+        found = _daemon.program(daemon, self._variant)
+        if self._variant.config:
+            with self._asked("info"):
+                pid = None if self._runtime == "runsc" else int(said["State"]["Pid"])
+                found |= _daemon.settings(self._variant, _daemon.Live(said, self._client.info(), pid))
+        return found
 
     def stop(self, instance: Instance) -> None:
         """End the container with SIGTERM, SIGKILL after the grace, and wait for its end."""

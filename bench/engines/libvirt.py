@@ -12,7 +12,7 @@ from typing import Literal
 import libvirt
 
 from bench import proc
-from bench.engines import _domain, _domain_disk, _domain_network, _evidence, _trial
+from bench.engines import _domain, _domain_disk, _domain_network, _evidence, _given, _trial
 from bench.engines.base import Bind, Instance, Job, Way, refuse_limits
 from bench.errors import NotApplicable, TargetUnavailable
 from bench.lab import Lab, guests, modules, network, virt
@@ -54,7 +54,7 @@ class Libvirt:
         self._settle(accel)
         self._connection = _domain.connect(self._lab)
         state = self._lab.paths.state
-        self._guest = guests.minimal(state)
+        self._guest = guests.minimal(state, self._kernel())
         self._plug_in()
         with self._trial_data() as binds:
             _trial.run(self, self._lab, binds)
@@ -127,6 +127,21 @@ class Libvirt:
     def _home(self, name: str) -> Path:
         return self._lab.paths.run / "b" / name
 
+    def _kernel(self) -> Path | None:
+        """Return the kernel that ``kernel`` names: one for a minimal guest without devices, since its modules are nobody's."""
+        given = _given.file(self.target, "kernel")
+        if given is None:
+            return None
+        if self.target.options["guest"] == "full":
+            raise TargetUnavailable("the full guest's modules are those of its own kernel", "use guest=minimal,kernel=")
+        for option, kinds in (("network", _domain_network.KINDS), ("disk", _domain_disk.KINDS)):
+            if self.target.options.get(option) in kinds:
+                reason = (
+                    f"'{self.target.text}': a card or a disk takes modules, and there are none of the kernel '{given}'"
+                )
+                raise TargetUnavailable(reason, f"leave out {option}, or kernel")
+        return given
+
     def _plug_in(self) -> None:
         """Make the network of the machines and find the drivers of their cards."""
         self._modules: dict[str, Path] = {}
@@ -177,6 +192,7 @@ class Libvirt:
             name: f"{number // 10**6}.{number // 1000 % 1000}.{number % 1000}" for name, number in versions.items()
         }
         values |= {"qemu_digest": _evidence.digest(Path(self._machine.emulator)), "accel": self._machine.accel}
+        values |= {"guest_release": guests.release(self._guest.kernel)}
         values |= {"accel_trial": verdict.why, "guest": self._guest.name, "machine": self._machine.machine}
         values |= {f"guest_{name}": digest[:16] for name, digest in self._guest.digests.items()}
         return Facts(values, frozenset(values) - {"accel_trial"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import signal
 from collections.abc import Mapping
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench import orphans, proc, proctable
-from bench.engines import _evidence, _gvisor, _ocispec, _trial
+from bench.engines import _evidence, _given, _gvisor, _ocispec, _trial
 from bench.engines.base import Instance, Job
-from bench.errors import InvocationFailed, TargetUnavailable
+from bench.errors import InvocationFailed
 from bench.lab import Lab, images
 from bench.model import Facts, Phase, Target
 
@@ -54,13 +53,7 @@ class Oci:
 
     def _find(self, name: str) -> str:
         """Return the program: the one that ``bin`` names, else the one on PATH."""
-        given = self.target.options.get("bin")
-        if given is None:
-            return proc.find(name, "run 'tare provision oci_runtimes' as root")
-        if not (Path(given).is_absolute() and os.access(given, os.X_OK) and Path(given).is_file()):
-            msg = f"'{given}' of '{self.target.text}' is no program"
-            raise TargetUnavailable(msg, "give bin= the absolute path of a file that may be executed")
-        return given
+        return _given.program(self.target) or proc.find(name, "run 'tare provision oci_runtimes' as root")
 
     def _home(self, name: str) -> str:
         """Return the name of the folder in which the runtime keeps its state: one for each program."""

@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.lab.variants import Variant, refuse
+
+_USUAL = Variant()
 _GVISOR_NETWORKS = {"none": "none", "bridge": "sandbox", "host": "host"}
 """Network mode of the engine above → what gVisor is to do for the network: nothing, its own stack, or the host's."""
 POD_SUBNETS = {"bridge": "10.89.0.0/16", "ptp": "10.88.0.0/16"}
@@ -90,33 +93,39 @@ PROXY_BRIDGE = "tare-px"
 
 
 def docker(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_parent: str, *, pool: str = "",
-           role: str = "") -> str:  # fmt: skip
+           role: str = "", variant: Variant = _USUAL) -> str:  # fmt: skip
     """Return the configuration of dockerd (``daemon.json``); ``pool`` is the thin pool of its devicemapper driver.
 
     ``role`` tells several daemons of one storage driver apart: ``proxied`` leaves iptables alone and has a bridge of its own.
-    Without a pool that driver would make one in files of its own, which nobody could remove after a SIGKILL.
+    Without a pool that driver would make one in files of its own, which nobody could remove after a SIGKILL. A variant's settings
+    come on top.
+
+    Raises:
+        UsageError: The variant's settings have one that is set here.
     """
     mapper = (f"thinpooldev=/dev/mapper/{pool}", "fs=ext4", "basesize=4G", "override_udev_sync_check=true")
-    spaces = f"tare-{storage}{role and '-' + role}"  # two daemons on one containerd must not see each other's tasks
-    return json.dumps(
-        {
-            "hosts": [f"unix://{sock}"],
-            "containerd": str(containerd_sock),
-            "containerd-namespace": spaces,
-            "containerd-plugins-namespace": f"{spaces}-plugins",
-            "data-root": str(home / "root"),
-            "exec-root": str(home / "exec"),
-            "pidfile": str(home / "pid"),
-            "storage-driver": storage,
-            **({"iptables": False, "bridge": PROXY_BRIDGE} if role == "proxied" else {}),
-            **({"storage-opts": [f"dm.{option}" for option in mapper]} if pool else {}),
-            "cgroup-parent": cgroup_parent,
-            "exec-opts": ["native.cgroupdriver=cgroupfs"],
-            "log-level": "warn",
-            "runtimes": {"crun": {"path": "crun"}}
-            | {f"runsc-{mode}": {"path": "runsc", "runtimeArgs": gvisor_options(mode)} for mode in _GVISOR_NETWORKS},
-        }
-    )
+    spaces = f"tare-{storage}{role and '-' + role}{variant.mark}"  # daemons on one containerd must not see each other's tasks
+    # Newer releases look for these in folders of the system's before they look on PATH.
+    helpers = {"userland-proxy-path": variant.beside("docker-proxy"), "init-path": variant.beside("docker-init")}
+    ours = {
+        "hosts": [f"unix://{sock}"],
+        "containerd": str(containerd_sock),
+        "containerd-namespace": spaces,
+        "containerd-plugins-namespace": f"{spaces}-plugins",
+        "data-root": str(home / "root"),
+        "exec-root": str(home / "exec"),
+        "pidfile": str(home / "pid"),
+        "storage-driver": storage,
+        **({"iptables": False, "bridge": PROXY_BRIDGE} if role == "proxied" else {}),
+        **({"storage-opts": [f"dm.{option}" for option in mapper]} if pool else {}),
+        **{key: path for key, path in helpers.items() if path},
+        "cgroup-parent": cgroup_parent,
+        "exec-opts": ["native.cgroupdriver=cgroupfs"],
+        "runtimes": {"crun": {"path": "crun"}}
+        | {f"runsc-{mode}": {"path": "runsc", "runtimeArgs": gvisor_options(mode)} for mode in _GVISOR_NETWORKS},
+    }
+    refuse(variant.config, variant.settings, ours)
+    return json.dumps({**ours, "log-level": "warn", **variant.settings})
 
 
 def gvisor_options(network: str) -> list[str]:

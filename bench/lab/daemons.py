@@ -19,7 +19,9 @@ from bench.lab.disks import WITHOUT_UDEV, Disks
 from bench.lab.journal import Journal
 from bench.lab.namespace import LabNamespace
 from bench.lab.paths import Paths
+from bench.lab.variants import Variant
 
+_USUAL = Variant()
 _START_S = 30.0
 """How long a daemon may take until it listens; on the slowest host seen libvirtd took 3 s."""
 _GRACE_S = 15.0
@@ -33,9 +35,23 @@ _PLUGIN_CACHE = Path("/var/lib/cni")
 """Where CNI's library notes each network of a pod (libcni, ``CacheDir``); no daemon has a setting for it."""
 
 
-def docker_name(storage: str, role: str = "") -> str:
+def docker_name(storage: str, role: str = "", variant: Variant = _USUAL) -> str:
     """Return the name of a dockerd among the lab's daemons."""
-    return f"dockerd-{storage}" + (f"-{role}" if role else "")
+    return f"dockerd-{storage}" + (f"-{role}" if role else "") + variant.mark
+
+
+def containerd_name(snapshotter: str = "", variant: Variant = _USUAL) -> str:
+    """Return the name of a containerd among the lab's daemons.
+
+    A snapshotter that needs a disk of its own kind (btrfs, devmapper, zfs) has a containerd of its own, since it must be
+    there when that starts.
+    """
+    return "containerd" + (f"-{snapshotter}" if snapshotter in OWN_DISK else "") + variant.mark
+
+
+def cri_name(variant: Variant = _USUAL) -> str:
+    """Return the name of the containerd with the CRI plugin among the lab's daemons."""
+    return f"containerd-cri{variant.mark}"
 
 
 @dataclass
@@ -57,58 +73,56 @@ class Daemons:
         """Let the daemons' own file systems go when the daemons do."""
         self.disks = Disks(self.paths, self.journal, self.namespace)
 
-    def containerd(self, snapshotter: str = "") -> Path:
-        """Return the socket of the lab's containerd, starting it first.
-
-        A snapshotter that needs a disk of its own kind (btrfs, devmapper, zfs) has a containerd of its own, since it must be
-        there when that starts.
-        """
-        own = snapshotter if snapshotter in OWN_DISK else ""
-        name = f"containerd-{own}" if own else "containerd"
+    def containerd(self, snapshotter: str = "", variant: Variant = _USUAL) -> Path:
+        """Return the socket of the lab's containerd for that snapshotter, starting it first."""
+        name = containerd_name(snapshotter, variant)
         home = self._home(name)
         sock = home / "c.sock"
         if name not in self.running:
-            program = proc.find("containerd", "run 'tare provision containerd' as root")
+            program = variant.program or proc.find("containerd", "run 'tare provision containerd' as root")
             config, pool = home / "config.toml", ""
-            if own == "btrfs":
-                self.disks.file_system(own, home / "root")
-            elif own == "devmapper":
-                pool = self.disks.pool(own)
+            if snapshotter == "btrfs":
+                self.disks.file_system(snapshotter, home / "root")
+            elif snapshotter == "devmapper":
+                pool = self.disks.pool(snapshotter + variant.mark)
             config.write_text(configs.containerd(home, sock, pool), encoding="utf-8")
             argv = [program, "--config", str(config), "--log-level", "warn"]
-            self._start(name, argv, lambda: _listens(sock), env=WITHOUT_UDEV)
+            self._start(name, argv, lambda: _listens(sock), env=WITHOUT_UDEV | variant.environment)
         return sock
 
-    def docker(self, storage: str = "overlay2", role: str = "", *, where: Sequence[str] = ()) -> Path:
+    def docker(
+        self, storage: str = "overlay2", role: str = "", *, variant: Variant = _USUAL, where: Sequence[str] = ()
+    ) -> Path:
         """Return the socket of the lab's dockerd with that storage driver, starting it (and containerd) first.
 
         ``role`` tells several of them apart (:func:`configs.docker`), ``where`` is an argv prefix that puts it elsewhere.
         """
-        name = docker_name(storage, role)
+        name = docker_name(storage, role, variant)
         home = self._home(name)
         sock = home / "d.sock"
         if name not in self.running:
-            program = proc.find("dockerd", "run 'tare provision docker' as root")
-            containerd = self.containerd()
+            program = variant.program or proc.find("dockerd", "run 'tare provision docker' as root")
+            containerd = self.containerd(variant=variant.below())
             config, pool = home / "daemon.json", ""
             if storage == "btrfs":
                 self.disks.file_system(storage, home / "root")
             elif storage == "devicemapper":
-                pool = self.disks.pool(storage)
-            text = configs.docker(home, storage, sock, containerd, self.cgroup.path, pool=pool, role=role)
-            config.write_text(text, encoding="utf-8")
-            self._start(
-                name, [*where, program, f"--config-file={config}"], lambda: _answers_http(sock), env=WITHOUT_UDEV
+                pool = self.disks.pool(storage + variant.mark)
+            text = configs.docker(
+                home, storage, sock, containerd, self.cgroup.path, pool=pool, role=role, variant=variant
             )
+            config.write_text(text, encoding="utf-8")
+            argv = [*where, program, f"--config-file={config}"]
+            self._start(name, argv, lambda: _answers_http(sock), env=WITHOUT_UDEV | variant.environment)
         return sock
 
-    def containerd_cri(self) -> Path:
+    def containerd_cri(self, variant: Variant = _USUAL) -> Path:
         """Return the socket of a second containerd, the one with the CRI plugin, starting it first."""
-        name = "containerd-cri"
+        name = cri_name(variant)
         home = self._home(name)
         sock = home / "c.sock"
         if name not in self.running:
-            program = proc.find("containerd", "run 'tare provision containerd' as root")
+            program = variant.program or proc.find("containerd", "run 'tare provision containerd' as root")
             plugins = next((Path(folder) for folder in PLUGIN_FOLDERS if (Path(folder) / "bridge").exists()), None)
             if plugins is not None:  # without any the plugin says that there is no network, which is then the reason
                 for kind in configs.POD_NETWORKS:
@@ -117,10 +131,12 @@ class Daemons:
                     conflist.write_text(configs.pod_network(home, kind), encoding="utf-8")
                 self._hide(_PLUGIN_CACHE)
             config = home / "config.toml"
-            runtimes = {runtime: path for runtime in ("runc", "crun") if (path := shutil.which(runtime))}
+            found = {runtime: variant.beside(runtime) or shutil.which(runtime) for runtime in ("runc", "crun")}
+            runtimes = {runtime: path for runtime, path in found.items() if path}
             text = configs.containerd_cri(home, sock, f"docker.io/{images.IMAGE}", plugins, runtimes)
             config.write_text(text, encoding="utf-8")
-            self._start(name, [program, "--config", str(config), "--log-level", "warn"], lambda: _listens(sock))
+            argv = [program, "--config", str(config), "--log-level", "warn"]
+            self._start(name, argv, lambda: _listens(sock), env=variant.environment)
         return sock
 
     def podman(self, storage: str, runtime: str) -> Path:

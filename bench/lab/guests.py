@@ -46,6 +46,8 @@ ExecStart=
 ExecStart=/usr/local/bin/tare-payload --events tty:/dev/ttyS1 $TARE_ARGUMENTS
 """
 """Lets the kernel's command line say what the payload is to do (systemd.service(5): unbraced, so split into words)."""
+_SETUP_BYTES = 64 * 512
+"""The most that comes before a kernel's compressed part (``setup_sects``)."""
 _KERNEL_BYTES = 100 * 2**20
 """Memory that the kernel and the payload take themselves, rounded up."""
 _MACHINE_ID = b"0123456789abcdef0123456789abcdef\n"
@@ -100,16 +102,34 @@ class Accelerator:
     why: str
 
 
-def minimal(state: Path) -> Guest:
-    """Return the guest whose PID 1 is the payload.
+def minimal(state: Path, kernel: Path | None = None) -> Guest:
+    """Return the guest whose PID 1 is the payload; without a ``kernel`` it boots the one that was provisioned.
 
     Raises:
-        TargetUnavailable: Its kernel was not provisioned, or this is not x86-64.
+        TargetUnavailable: Its kernel was not provisioned or is none, or this is not x86-64.
     """
-    kernel = _provisioned(state / "guest" / "kernel" / "vmlinuz")
+    if kernel is not None:
+        release(kernel)
+    kernel = _provisioned(kernel or state / "guest" / "kernel" / "vmlinuz")
     initrd = initramfs.initramfs(state)
     digests = {"kernel": _digest(kernel), "initrd": initrd.digest, "payload": images.payload(state).digest}
     return Guest("minimal", kernel, initrd.path, f"{_CMDLINE} rdinit={images.PAYLOAD}", None, digests)
+
+
+def release(kernel: Path) -> str:
+    """Return what a kernel calls itself (``uname -r``), from its header (Linux, arch/x86/boot.rst: ``kernel_version``).
+
+    Raises:
+        TargetUnavailable: It is no kernel that a PC boots.
+    """
+    with kernel.open("rb") as file:
+        head = file.read(_SETUP_BYTES)
+    if head[0x202:0x206] != b"HdrS":
+        msg = f"'{kernel}' is no Linux kernel that a PC boots (bzImage)"
+        raise TargetUnavailable(msg, "give the file that is installed as /boot/vmlinuz-VERSION")
+    at = 0x200 + int.from_bytes(head[0x20E:0x210], "little")
+    words = head[at : at + 128].partition(b"\0")[0].decode(errors="replace").split()
+    return words[0] if words else "unknown"
 
 
 def with_folders(guest: Guest, folders: Mapping[str, Path], memory_bytes: int) -> Guest:

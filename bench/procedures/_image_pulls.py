@@ -108,11 +108,11 @@ class _PodmanPuller(_DockerPuller):
 class _CtrPuller:
     """containerd's own client as a process inside the lab's network namespace."""
 
-    def __init__(self, place: Place, snapshotter: str) -> None:
+    def __init__(self, place: Place, engine: Containerd) -> None:
         self._place = place
-        self._snapshotter = snapshotter
+        self._snapshotter = engine.target.options.get("snapshotter", "overlayfs")
         daemons = place.lab.daemons
-        socket = daemons.containerd(snapshotter)
+        socket = engine.socket()
         program = proc.find("ctr", _CTR_REMEDY)
         self._argv = [*daemons.namespace.prefix(), program, f"--address={socket}", f"--namespace={_NAMESPACE}"]
         self._api = Api(socket, _NAMESPACE, daemons.dead)
@@ -166,7 +166,7 @@ def puller(place: Place) -> Iterator[Puller]:
         msg = f"'{engine.target.text}': pulls are measured over the API only"
         raise NotApplicable(msg)
     if isinstance(engine, Containerd):
-        with contextlib.closing(_CtrPuller(place, engine.target.options.get("snapshotter", "overlayfs"))) as ctr:
+        with contextlib.closing(_CtrPuller(place, engine)) as ctr:
             yield ctr
     elif isinstance(engine, Docker):
         with contextlib.closing(_docker_api.connect(engine.socket())) as client:

@@ -95,10 +95,9 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, said:
     def run(argv: list[str], *, timeout_s: float, env: Any = None) -> proc.Completed:
         return proc.Completed(tuple(argv), status, "abc\n", said, 0, 0)
 
-    monkeypatch.setattr(proc, "find", lambda program, remedy: "/bin/docker")
     monkeypatch.setattr(proc, "run", run)
     api = Nothing()
-    return Commands("unix:///s", tmp_path / "config", api), api
+    return Commands("unix:///s", tmp_path / "config", api, "/bin/docker"), api
 
 
 def test_the_id_is_what_the_command_line_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
