@@ -21,23 +21,25 @@ Rule = Callable[[Floats, Floats], bool]
 
 def judged(
     base: Floats, new: Floats, *, paired: bool, drift: Interval | None = None, metric: units.Metric = METRIC
-) -> tuple[_judge.Estimate, Verdict]:
-    """Estimate and decide as ``compare`` does for a series that is alone in its family."""
+) -> tuple[Interval, _judge.Decision]:
+    """Return the interval of the log ratio and the decision, as ``compare`` does for a series that is alone in its family."""
     found = _judge.estimate(_judge.Samples(np.exp(new), np.exp(base), paired=paired), metric, drift)
-    return found, _judge.decide(found, metric, THRESHOLD, found.p).verdict
+    assert found.ci is not None, "blocks enough are a rule's own business"
+    return found.ci, _judge.decide(found, metric, THRESHOLD, found.p)
 
 
 def tare(base: Floats, new: Floats) -> bool:
     """Compare in pairs, as two targets of one run."""
-    return judged(base, new, paired=True)[1] is Verdict.REGRESSED
+    return judged(base, new, paired=True)[1].verdict is Verdict.REGRESSED
 
 
-def tied(base: Floats, new: Floats, sentinels: tuple[Floats, Floats]) -> bool:
+def tied(base: Floats, new: Floats, sentinels: tuple[Floats, Floats], metric: units.Metric = METRIC) -> bool:
     """Compare as two runs, which only the sentinel ties: logs of its values in the base and in the new one."""
     drift = shift_ci(sentinels[1], sentinels[0])
     assert drift is not None
-    moved = abs(drift.low + drift.high) / 2 > np.log(1.1)  # such a comparison is invalid
-    return not moved and judged(base, new, paired=False, drift=drift)[1] is Verdict.REGRESSED
+    if abs(drift.low + drift.high) / 2 > np.log(1.1):
+        return False  # such a comparison is invalid
+    return judged(base, new, paired=False, drift=drift, metric=metric)[1].verdict is Verdict.REGRESSED
 
 
 def welch(base: Floats, new: Floats) -> bool:
