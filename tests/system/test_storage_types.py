@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import statistics
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bench import engines, plan, procedures
-from bench._exact import median_ci
+from bench import engines
 from bench.clock import EventHub
 from bench.engines.base import Engine
 from bench.engines.docker import Docker
 from bench.errors import InvocationFailed, TargetUnavailable
 from bench.lab import Lab, journal, sweep
 from bench.lab.paths import state_dir
+from bench.model import ParamValue
 from bench.procedures import _kept, storage_types
-from bench.procedures.base import Account, Place, Reading
+from bench.procedures.base import Reading
 from bench.scenario import parse_target
 from bench.workloads import fio
 from tests.contract import contract
-from tests.fakes import small
+from tests.system import by_hand
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
@@ -33,10 +30,12 @@ MILLISECONDS, FILE_BYTES, FILES, PAIRS = 100, 8 * 2**20, 50, 12
 FEW = tuple(test for test in fio.TESTS if test.op == "read" and test.name != "read-random-direct")
 
 
-@pytest.fixture
-def lab(state: Path) -> Iterator[Lab]:
-    with Lab("st0ra9e", state=state) as opened:
+@pytest.fixture(scope="module")
+def lab(built_state: Path) -> Iterator[Lab]:
+    """One lab for all: a daemon is started once, and what each test must not leave it looks for itself."""
+    with Lab("st0ra9e", state=built_state) as opened:
         yield opened
+    assert not list((built_state / "run").glob("*"))
 
 
 def prepared(lab: Lab, target: str) -> Engine:
@@ -50,32 +49,15 @@ def prepared(lab: Lab, target: str) -> Engine:
 
 def measure(lab: Lab, engine: Engine, number: int = 0) -> Reading:
     """Measure one invocation of an engine."""
-    one = small(["host"], procedure="storage-types", params={})
-    params = {"milliseconds": MILLISECONDS, "file_bytes": FILE_BYTES, "files": FILES}
+    params: dict[str, ParamValue] = {"milliseconds": MILLISECONDS, "file_bytes": FILE_BYTES, "files": FILES}
     with EventHub() as hub:
-        place = Place(
-            invocation=next(item for item in plan.build([one], 1) if item.target == "host"),
-            params=procedures.with_defaults("storage-types", params),
-            engine=engine,
-            lab=lab,
-            hub=hub,
-            name=f"tare-{lab.short_id}-{number}",
-            timeout_s=120,
-            account=Account(),
-            note_request=lambda _: None,
-        )
-        return storage_types.measure(place)
+        return storage_types.measure(by_hand.on_host(lab, hub, engine, "storage-types", params, number=number))
 
 
-def by_hand(folder: Path) -> fio.Report:
-    """Run the host's own fio with the same options on a new file, from a terminal of its own.
-
-    A kernel that groups tasks by session (sched(7), autogroup) gives each session the same share of a busy processor, and what
-    Tare starts has its own.
-    """
+def fio_by_hand(folder: Path) -> fio.Report:
+    """Run the host's own fio with the same options on a new file."""
     (folder / fio.FILE).unlink(missing_ok=True)
-    argv = ["fio", *fio.options(fio.TESTS, str(folder), MILLISECONDS, FILE_BYTES)]
-    return fio.parse(subprocess.run(argv, capture_output=True, text=True, check=True, start_new_session=True).stdout)
+    return fio.parse(by_hand.run(["fio", *fio.options(fio.TESTS, str(folder), MILLISECONDS, FILE_BYTES)]))
 
 
 def rate(reading: Reading, test: fio.Test) -> float:
@@ -91,34 +73,14 @@ def rate(reading: Reading, test: fio.Test) -> float:
 def test_the_host_is_as_quick_as_fio_by_hand(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Pairs in turn, each begun by the other; on a busy host the interval is wide, and only what it leaves no room for fails."""
     monkeypatch.setattr(fio, "TESTS", FEW)
     host = prepared(lab, "host")
     folder = lab.paths.run / "by-hand"
     folder.mkdir()
-    ours: list[Reading] = []
-    theirs: list[fio.Report] = []
-    for number in range(PAIRS):
-        if number % 2:
-            theirs.append(by_hand(folder))
-        ours.append(measure(lab, host, number))
-        if not number % 2:
-            theirs.append(by_hand(folder))
+    pairs = list(by_hand.in_turn(lambda number: measure(lab, host, number), lambda: fio_by_hand(folder), PAIRS))
     for test in FEW:
-        found = [report.results[test.name] for report in theirs]
-        pairs = [(rate(one, test), other.bytes / other.seconds) for one, other in zip(ours, found, strict=True)]
-        medians = statistics.median(one for one, _ in pairs) / statistics.median(other for _, other in pairs)
-        best = max(one for one, _ in pairs) / max(other for _, other in pairs)
-        interval = median_ci([math.log(one / other) for one, other in pairs], 0.99)
-        assert interval is not None
-        low, high = math.exp(interval.low), math.exp(interval.high)
-        with capsys.disabled():
-            print(
-                f"\n    {test.name}: {medians:.3f} by medians of {PAIRS}, {best:.3f} by the best; pairs {low:.3f} to {high:.3f}",
-                end="",
-            )
-        assert low <= 1.05, f"{test.name}: the host is quicker than fio by hand: {low:.3f} to {high:.3f}"
-        assert high >= 0.95, f"{test.name}: the host is slower than fio by hand: {low:.3f} to {high:.3f}"
+        found = [(rate(ours, test), theirs.results[test.name]) for ours, theirs in pairs]
+        by_hand.near(test.name, [(ours, other.bytes / other.seconds) for ours, other in found], capsys)
 
 
 @pytest.mark.parametrize("mount", engines.MOUNTS)
