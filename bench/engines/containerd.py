@@ -47,7 +47,9 @@ class Containerd:
 
     def prepare(self) -> Facts:
         """Import and unpack the image and prove by one trial that an instance can be created here."""
-        found = self._variant.find(self._runtime, "run 'tare provision oci_runtimes' as root")
+        # The shim would find one beside the daemon anyway, unless it is told a path; gVisor's is told one, a script of the lab's.
+        search = proc.find if self._runtime == "runsc" else self._variant.find
+        found = search(self._runtime, "run 'tare provision oci_runtimes' as root")
         program = str(self._lab.daemons.gvisor("none")) if self._runtime == "runsc" else found
         options = TYPES["RuncOptions"](binary_name=program).SerializeToString()
         self._shim = TYPES["Runtime"](name=_RUNTIME, options=any_of(_OPTIONS_TYPE, options))

@@ -37,7 +37,7 @@ _PLUGIN_CACHE = Path("/var/lib/cni")
 
 def docker_name(storage: str, role: str = "", variant: Variant = _USUAL) -> str:
     """Return the name of a dockerd among the lab's daemons."""
-    return f"dockerd-{storage}" + (f"-{role}" if role else "") + variant.mark
+    return variant.name("dockerd", storage, role)
 
 
 def containerd_name(snapshotter: str = "", variant: Variant = _USUAL) -> str:
@@ -46,12 +46,12 @@ def containerd_name(snapshotter: str = "", variant: Variant = _USUAL) -> str:
     A snapshotter that needs a disk of its own kind (btrfs, devmapper, zfs) has a containerd of its own, since it must be
     there when that starts.
     """
-    return "containerd" + (f"-{snapshotter}" if snapshotter in OWN_DISK else "") + variant.mark
+    return variant.name("containerd", snapshotter if snapshotter in OWN_DISK else "")
 
 
 def cri_name(variant: Variant = _USUAL) -> str:
     """Return the name of the containerd with the CRI plugin among the lab's daemons."""
-    return f"containerd-cri{variant.mark}"
+    return variant.name("containerd", "cri")
 
 
 @dataclass

@@ -13,7 +13,7 @@ from bench import proc
 from bench.errors import UsageError
 from bench.lab import images
 
-_BELOW = ("containerd", "containerd-shim-runc-v2", "runc")
+_BELOW = ("containerd", "containerd-shim-runc-v2", "runc", "crun")
 """Programs that a dockerd does not start itself: containerd does, or is one."""
 _PLACE = "it is a place, a name or a group of the lab's own, and goes with the lab"
 _SHARED = "it changes docker0 or the rules of iptables, which all dockerds of a lab share"
@@ -25,7 +25,7 @@ _OWNED = {
          "tlskey"), _PLACE),
     **dict.fromkeys(
         ("bridge", "bip", "fixed-cidr", "fixed-cidr-v6", "default-gateway", "default-gateway-v6", "ipv6", "icc", "ip-masq",
-         "ip-forward", "iptables", "ip6tables", "firewall-backend"), _SHARED),
+         "ip-forward", "iptables", "ip6tables", "firewall-backend", "mtu"), _SHARED),
     "storage-driver": _SWITCH.format("storage"),
     "default-runtime": _SWITCH.format("runtime"),
     "runtimes": _SWITCH.format("runtime"),
@@ -59,12 +59,20 @@ class Variant:
         folder = str(Path(program).parent) if program else ""
         return cls(program, folder, config, read_settings(config) if config else "")
 
+    def name(self, *words: str) -> str:
+        """Return the name of a daemon that these words tell from others of its kind: the words themselves for the usual one.
+
+        Another has eight digits in the place of all but the first: its folder holds sockets, whose paths may have 107 bytes.
+        """
+        return f"{words[0]}{self._mark(*words)}" if self != Variant() else "-".join(filter(None, words))
+
     @property
     def mark(self) -> str:
-        """What its name has at the end: nothing for the usual one, else eight digits of their own for each variant."""
-        if self == Variant():
-            return ""
-        whole = "\0".join((self.program, self.folder, str(self.config or ""), self.text))
+        """What things of its have at the end of their names; nothing for the usual one."""
+        return self._mark() if self != Variant() else ""
+
+    def _mark(self, *words: str) -> str:
+        whole = "\0".join((*words, self.program, self.folder, str(self.config or ""), self.text))
         return f"-{images.sha256(whole.encode())[:8]}"
 
     @property

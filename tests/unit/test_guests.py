@@ -114,6 +114,33 @@ def test_the_minimal_guest_boots_the_payload(provisioned: Path) -> None:
     )
 
 
+def kernel_of(path: Path, version: bytes) -> Path:
+    """Write a kernel's first part: the header's magic, and where it says what the kernel calls itself."""
+    head = bytearray(0x1000)
+    head[0x202:0x206] = b"HdrS"
+    head[0x20E:0x210] = (0x800).to_bytes(2, "little")
+    head[0xA00 : 0xA00 + len(version)] = version
+    path.write_bytes(head)
+    return path
+
+
+def test_a_minimal_guest_boots_the_kernel_that_is_given(provisioned: Path, tmp_path: Path) -> None:
+    path = kernel_of(tmp_path / "vmlinuz", b"6.12.1-mine (me@here) #1 SMP\0rest")
+    assert guests.release(path) == "6.12.1-mine"
+    usual, given = guests.minimal(provisioned), guests.minimal(provisioned, path)
+    assert (given.kernel, given.digests["kernel"]) == (path, images.sha256(path.read_bytes()))
+    assert (given.initrd, given.cmdline) == (usual.initrd, usual.cmdline)
+    assert usual.digests["kernel"] != given.digests["kernel"]
+
+
+@pytest.mark.parametrize("content", [b"", b"text", bytes(0x1000), b"\x7fELF" + bytes(0x1000)])
+def test_what_no_pc_boots_is_no_kernel(provisioned: Path, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "vmlinux"
+    path.write_bytes(content)
+    with pytest.raises(TargetUnavailable, match=r"vmlinux' is no Linux kernel .*bzImage"):
+        guests.minimal(provisioned, path)
+
+
 def test_the_full_guest_gets_the_arguments_by_its_command_line(provisioned: Path) -> None:
     command = guests.full(provisioned).command(["--touch", "4096", "--sleep"])
     assert command.endswith(' systemd.setenv="TARE_ARGUMENTS=--touch 4096 --sleep"')

@@ -1,0 +1,267 @@
+"""Several daemons of a kind in one lab: their names, their files, what a user's settings may say, and who is who."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import proc
+from bench.cli import run
+from bench.engines import _daemon, _given
+from bench.engines._daemon import Live
+from bench.errors import InvocationFailed, TargetUnavailable, UsageError
+from bench.lab import configs
+from bench.lab.daemons import containerd_name, cri_name, docker_name
+from bench.lab.variants import Variant, read_settings
+from bench.scenario import parse_target
+
+HOME = Path("/s/run/aa/x")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in, with the state folder below: whatever is started or made shows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TARE_STATE", str(tmp_path / "state"))
+    return tmp_path
+
+
+def program(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def settings(folder: Path, **keys: Any) -> Path:
+    path = folder / "daemon.json"
+    path.write_text(json.dumps({key.replace("_", "-"): value for key, value in keys.items()}), encoding="utf-8")
+    return path
+
+
+def generated(variant: Variant, **options: Any) -> dict[str, Any]:
+    text = configs.docker(HOME, "overlay2", HOME / "d.sock", HOME / "c.sock", "/tare/aa", variant=variant, **options)
+    return dict(json.loads(text))
+
+
+def test_the_usual_daemons_keep_their_names_and_each_variant_has_its_own(tmp_path: Path) -> None:
+    assert (docker_name("vfs", "swarm"), containerd_name("btrfs"), containerd_name("native"), cri_name()) == (
+        "dockerd-vfs-swarm", "containerd-btrfs", "containerd", "containerd-cri",
+    )  # fmt: skip
+    variants = [Variant.of("/a/dockerd"), Variant.of("/b/dockerd"), Variant.of("", settings(tmp_path, debug=True))]
+    variants.append(Variant.of("/a/dockerd", tmp_path / "daemon.json"))
+    settings(tmp_path, debug=False)
+    variants.append(Variant.of("/a/dockerd", tmp_path / "daemon.json"))  # the same file, changed in between
+    every = (Variant(), *variants)
+    names = [docker_name("vfs", role, one) for one in every for role in ("", "swarm")]
+    names += [containerd_name(snapshotter, one) for one in every for snapshotter in ("", "btrfs")]
+    names += map(cri_name, every)
+    assert len(set(names)) == len(names) == 5 * 6
+    longest = docker_name("fuse-overlayfs", "proxied", variants[0])
+    assert len(f"/var/lib/tare/run/1a2b3c4d/{longest}/exec/libnetwork/123456789012.sock") < 100  # 107 are allowed
+    assert docker_name("vfs", "", variants[0]) == docker_name("vfs", "", Variant.of("/a/dockerd"))
+
+
+def test_what_lies_beside_a_program_comes_first_on_its_path(tmp_path: Path) -> None:
+    variant = Variant.of(str(program(tmp_path / "dockerd")))
+    beside = str(program(tmp_path / "sh"))
+    assert variant.environment["PATH"].split(":")[0] == str(tmp_path)
+    assert shutil.which("sh", path=variant.environment["PATH"]) == variant.find("sh", "") == beside
+    assert variant.find("cat", "") == proc.find("cat", "")
+    assert (Variant().environment, Variant().beside("sh")) == ({}, None)
+
+
+def test_a_dockerd_shares_the_labs_containerd_unless_something_of_that_lies_beside_it(tmp_path: Path) -> None:
+    variant = Variant.of(str(program(tmp_path / "dockerd")))
+    assert variant.below() == Variant()
+    program(tmp_path / "runc")
+    assert variant.below() == Variant(folder=str(tmp_path))  # containerd of PATH, which finds that runc first
+    beside = str(program(tmp_path / "containerd"))
+    assert variant.below() == Variant.of(beside)
+    assert Variant().below() == Variant()
+
+
+def test_a_users_settings_come_on_top(tmp_path: Path) -> None:
+    usual, more = generated(Variant()), {"log_driver": "none", "log_level": "error", "userland_proxy": False}
+    variant = Variant.of("", settings(tmp_path, **more))
+    found = generated(variant)
+    assert {key for key in found if found[key] != usual.get(key)} == {
+        "log-driver", "log-level", "userland-proxy", "containerd-namespace", "containerd-plugins-namespace",
+    }  # fmt: skip
+    assert found["containerd-namespace"] == f"tare-overlay2{variant.mark}"
+    assert (usual["log-level"], found["log-level"]) == ("warn", "error")
+
+
+def test_helpers_beside_the_program_are_named_since_newer_releases_look_elsewhere_first(tmp_path: Path) -> None:
+    proxy = program(tmp_path / "docker-proxy")
+    variant = Variant.of(str(program(tmp_path / "dockerd")))
+    found = generated(variant)
+    assert found["userland-proxy-path"] == str(proxy)
+    assert "init-path" not in found
+    both = Variant.of(variant.program, settings(tmp_path, userland_proxy_path="/x"))
+    with pytest.raises(UsageError, match="may not set 'userland-proxy-path'"):
+        generated(both)
+
+
+def test_what_only_some_daemons_of_the_lab_set_is_refused_for_those(tmp_path: Path) -> None:
+    variant = Variant.of("", settings(tmp_path, storage_opts=["size=1G"]))
+    assert generated(variant)["storage-opts"] == ["size=1G"]
+    with pytest.raises(UsageError, match="'storage-opts'"):
+        generated(variant, pool="tare-x")
+
+
+@pytest.mark.parametrize("key", sorted(generated(Variant(), role="proxied").keys() - {"log-level"}))
+def test_no_setting_of_the_lab_can_be_a_users(tmp_path: Path, key: str) -> None:
+    with pytest.raises(UsageError, match=f"{tmp_path}/daemon.json' may not set '{key}': it "):
+        read_settings(settings(tmp_path, **{key: "x"}))
+
+
+def test_all_refused_keys_are_named_with_what_to_do(tmp_path: Path) -> None:
+    path = settings(tmp_path, data_root="/x", icc=False, default_runtime="crun", debug=True)
+    with pytest.raises(UsageError) as caught:
+        read_settings(path)
+    said = str(caught.value)
+    assert all(part in said for part in ("'data-root'", "'icc': it changes docker0", "docker:runtime="))
+    assert "debug" not in said
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b'{"debug":', "is no JSON: "),
+        (b"", "is no JSON: "),
+        (b"\xff\xfe", "is no JSON: "),
+        (b"[1]", "expected, not list"),
+    ],
+)
+def test_what_is_no_daemon_json_is_bad_usage_and_nothing_is_started(
+    here: Path, capsys: pytest.CaptureFixture[str], content: bytes, says: str
+) -> None:
+    path = here / "daemon.json"
+    path.write_bytes(content)
+    assert run(["run", "startup", "-t", "docker:network=none", "-t", f"docker:config={path}"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("tare: ")
+    assert f"'{path}'" in said
+    assert says in said
+    assert list(here.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "option", ["runc:bin", "docker:bin", "containerd:bin", "cri:bin", "docker:config", "libvirt:kernel"]
+)
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/nowhere/x", "does not exist"),
+        ("{tmp}", "is no file but a folder"),
+        ("/dev/null", "is no file but a device"),
+        ("/run/x", "is below /run, of which the lab has its own"),
+    ],
+)
+def test_a_file_that_is_none_makes_the_target_unavailable_before_anything_is_started(
+    here: Path, capsys: pytest.CaptureFixture[str], option: str, path: str, says: str
+) -> None:
+    text = f"{option}={path.format(tmp=here)}"
+    assert run(["run", "startup", "-t", "host", "-t", text]) == 3
+    said = capsys.readouterr().err
+    assert f"of '{text}' {says}" in said
+    assert f"give {option.partition(':')[2]}= the absolute path" in said
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("option", ["runc:bin", "docker:bin", "docker:config", "libvirt:kernel"])
+def test_a_relative_path_is_bad_usage(option: str) -> None:
+    with pytest.raises(UsageError, match="must be the absolute path of a"):
+        parse_target(f"{option}=bin/x")
+
+
+def test_a_program_must_be_executable_and_a_configuration_need_not(tmp_path: Path) -> None:
+    path = settings(tmp_path, debug=True)
+    with pytest.raises(TargetUnavailable, match=r"may not be executed .*chmod"):
+        _given.check(parse_target(f"docker:bin={path}"))
+    _given.check(parse_target(f"docker:config={path}"))
+    path.chmod(0o755)
+    _given.check(parse_target(f"docker:bin={path}"))
+
+
+@pytest.mark.parametrize("text", ["docker:bin={}", "docker:config={}", "cri:bin={}"])
+def test_a_daemon_of_the_users_own_is_what_it_is(tmp_path: Path, text: str) -> None:
+    path = settings(tmp_path, debug=True)
+    path.chmod(0o755)
+    for endpoint in ("system", "/crio.sock") if text.startswith("cri") else ("system",):
+        with pytest.raises(TargetUnavailable, match=r"not the lab's cannot be chosen .*leave out"):
+            _given.check(parse_target(f"{text.format(path)},endpoint={endpoint}"))
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path):  # type: ignore[no-untyped-def]
+    """A running program that is a copy of its own."""
+    path = tmp_path / "d" / "dockerd"
+    path.parent.mkdir()
+    shutil.copy(proc.find("sleep", ""), path)
+    process = subprocess.Popen([path, "60"])
+    while Path(f"/proc/{process.pid}/comm").read_text().strip() != "dockerd":
+        time.sleep(0.005)
+    yield path, process.pid
+    process.kill()
+    process.wait()
+
+
+def test_the_program_is_read_from_the_running_daemon(sleeper: tuple[Path, int], tmp_path: Path) -> None:
+    path, pid = sleeper
+    found = _daemon.program(pid, Variant.of(str(path)))
+    assert (found["bin"], found["daemon"]) == (str(path), str(path))
+    other = shutil.copy(path, tmp_path / "other")
+    assert _daemon.program(pid, Variant.of(str(other)))["bin"] == str(path)  # no proof that it is the other
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    assert _daemon.program(pid, Variant.of(str(link)))["bin"] == str(link)
+    script = program(tmp_path / "script")
+    assert _daemon.program(pid, Variant.of(str(script)))["bin"] == str(script)  # it has become what it started
+    assert "bin" not in _daemon.program(pid, Variant())
+    path.unlink()
+    shutil.copy(proc.find("cat", ""), path)  # built anew while its daemon runs
+    rebuilt = _daemon.program(pid, Variant.of(str(path)))
+    assert rebuilt["bin"] == f"{path} (deleted)"
+    assert rebuilt["daemon_digest"] == found["daemon_digest"]
+
+
+def test_of_a_daemon_that_is_gone_nothing_is_read() -> None:
+    process = subprocess.Popen(["/bin/true"])
+    process.wait()
+    with pytest.raises(InvocationFailed, match=r"the daemon .* is gone"):
+        _daemon.program(process.pid, Variant())
+
+
+def test_settings_are_read_back_or_said_to_be_unread(tmp_path: Path) -> None:
+    soft, hard = resource.prlimit(os.getpid(), resource.RLIMIT_NOFILE)
+    limit = {"nofile": {"Name": "nofile", "Soft": soft, "Hard": hard}}
+    path = settings(
+        tmp_path, log_driver="none", default_ulimits=limit, labels=["b=1", "a=2"], mystery=1, live_restore=True
+    )
+    said = {"HostConfig": {"LogConfig": {"Type": "none"}}}
+    live = Live(said, {"LiveRestoreEnabled": True, "Labels": ["a=2", "b=1"]}, os.getpid())
+    variant = Variant.of("", path)
+    assert _daemon.settings(variant, live) == {
+        "config": str(path),
+        "config_digest": variant.digest,
+        "config_read": "default-ulimits labels live-restore log-driver",
+        "config_unread": "mystery",
+    }
+    hidden = _daemon.settings(variant, Live(said, {"Labels": None}, None))
+    assert hidden["config_unread"] == "default-ulimits labels live-restore mystery"
+
+
+def test_a_setting_that_is_not_in_force_is_no_evidence_of_the_file(tmp_path: Path) -> None:
+    path = settings(tmp_path, log_driver="none", debug=True)
+    live = Live({"HostConfig": {"LogConfig": {"Type": "json-file"}}}, {"Debug": True}, None)
+    assert _daemon.settings(Variant.of("", path), live)["config"] == f"{path}, but log-driver is json-file"
