@@ -79,9 +79,13 @@ def checks(
 ) -> list[Check]:
     """Return the checks of every scenario that was tried, scenarios in the order of ``scenarios``."""
     tried = attempted(outcomes)
+    return [] if tried.empty else of_blocks(block_values(usable(measurements, outcomes)), tried, scenarios)
+
+
+def of_blocks(blocks: pd.DataFrame, tried: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]) -> list[Check]:
+    """Return the same from the frames of :func:`bench._series.block_values` and :func:`bench._series.attempted`."""
     if tried.empty:
         return []
-    blocks = block_values(usable(measurements, outcomes))
     series = series_of(blocks)
     present = dict.fromkeys(tried["scenario"])
     names = [name for name in scenarios if name in present] + [name for name in present if name not in scenarios]

@@ -10,13 +10,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from bench import stats, store
+from bench import _checks, store
 from bench._exact import Floats
-from bench._series import SENTINEL, Key, Series, attempted, block_values, series_of, usable
+from bench._series import NULL, SENTINEL, Key, Series, attempted, block_values, series_of, usable
 from bench._sides import Side
 from bench.model import Status
 
@@ -34,8 +36,9 @@ class Half:
         tried: Its attempts.
         doubts: Scenario → why its numbers are in doubt.
         late: (scenario, target) → time-outs; of several runs their mean.
+        sentinels: Run id → logarithms of the fixed host workload's times.
         medians: Series → the median of each run that is in it.
-        runs: Ids of the runs that are in it, the newest first.
+        parts: Series → ids of those runs; only of several.
     """
 
     side: Side
@@ -43,31 +46,52 @@ class Half:
     tried: pd.DataFrame
     doubts: Mapping[str, str]
     late: Mapping[tuple[str, str], float]
+    sentinels: Mapping[str, Floats]
     medians: Mapping[Key, Floats] = field(default_factory=dict)
-    runs: Sequence[str] = ()
+    parts: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
 
-    def sentinel(self) -> Floats:
-        """Return the logarithms of the fixed host workload's times."""
-        values = [one.values for key, one in self.series.items() if key[1] == SENTINEL and key[3] == "sentinel.work_s"]
-        whole = np.concatenate(values) if values else np.empty(0)
-        logs: Floats = np.log(whole[whole > 0])
-        return logs
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Ids of all its runs, the newest first."""
+        return tuple(self.sentinels)
+
+    def sentinel(self, runs: Sequence[str]) -> Floats:
+        """Return the logarithms of the fixed host workload's times in some of its runs."""
+        return np.concatenate([self.sentinels[run] for run in runs]) if runs else np.empty(0)
 
 
 def half(one: Side, *, paired: bool) -> Half:
-    """Read and compute one side; ``paired`` says whether a drift within the run moves both sides alike."""
-    measurements, outcomes = store.measurements(one.run), store.outcomes(one.run)
+    """Read and compute one side; ``paired`` says whether a drift within the run moves both sides alike.
+
+    A night and its fresh blocks have the same week behind them: what was read a moment ago is not read again.
+    """
+    files = (one.run.path / name for name in ("run.json", store.MEASUREMENTS, store.OUTCOMES))
+    state = tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+    return replace(_computed(one.run.path, state, paired), side=one)
+
+
+@lru_cache(maxsize=4 * POOL)
+def _computed(path: Path, _: tuple[int, ...], paired: bool) -> Half:
+    run = store.load(path)
+    outcomes = store.outcomes(run)
+    tried = attempted(outcomes)
+    blocks = block_values(usable(store.measurements(run), outcomes))
     # A drift within a run moves both halves of a pair; of two runs it moves one.
     deciding = {"null", "position"} | (set() if paired else {"sentinel"})
-    checks = stats.checks(measurements, outcomes, one.run.meta["scenarios"])
+    checks = _checks.of_blocks(blocks, tried, run.meta["scenarios"])
     doubts = {check.scenario: check.sentence for check in checks if not check.ok and check.name in deciding}
-    tried = attempted(outcomes)
     over = tried[tried["status"] == Status.TIMEOUT] if len(tried) else tried
     late = Counter(zip(map(str, over["scenario"]), map(str, over["target"]), strict=True))
-    series = series_of(block_values(usable(measurements, outcomes)))
-    return Half(
-        one, series, tried, doubts, {place: float(count) for place, count in late.items()}, {}, [one.run.run_id]
-    )
+    series = series_of(blocks)
+    times = {place: float(count) for place, count in late.items()}
+    return Half(Side(run), series, tried, doubts, times, {run.run_id: _sentinel(series)})
+
+
+def _sentinel(series: Mapping[Key, Series]) -> Floats:
+    values = [one.values for key, one in series.items() if key[1] == SENTINEL and key[3] == "sentinel.work_s"]
+    whole = np.concatenate(values) if values else np.empty(0)
+    logs: Floats = np.log(whole[whole > 0])
+    return logs
 
 
 def pooled(runs: Iterable[store.Run], wanted: AbstractSet[Key], without: Mapping[str, AbstractSet[Key]]) -> Half | None:
@@ -76,33 +100,35 @@ def pooled(runs: Iterable[store.Run], wanted: AbstractSet[Key], without: Mapping
     ``runs`` come the newest first and are read only as far as needed. A run does not stand for a series of a scenario that is in
     doubt, nor for those that ``without`` names by its id. ``None`` when no run is left.
     """
-    taken: dict[Key, list[Series]] = {}
+    taken: dict[Key, list[tuple[str, Series]]] = {}
     halves: list[Half] = []
     for run in runs:
-        open_ = {key for key in wanted if len(taken.get(key, ())) < POOL}
+        open_ = {key for key in wanted if len(taken.get(key, ())) < POOL and key[1] not in (SENTINEL, NULL)}
         if not open_:
             break
         one = half(Side(run), paired=False)
         barred = without.get(run.run_id, frozenset())
         mine = [key for key in one.series if key in open_ and key[0] not in one.doubts and key not in barred]
         for key in mine:
-            taken.setdefault(key, []).append(one.series[key])
+            taken.setdefault(key, []).append((run.run_id, one.series[key]))
         if mine:
             halves.append(one)
-    if not halves:
-        return None
+    return _whole(halves, taken) if halves else None
+
+
+def _whole(halves: Sequence[Half], taken: Mapping[Key, Sequence[tuple[str, Series]]]) -> Half:
     counted = halves[:POOL]  # rates of failure are the newest runs', whatever a series has to go back to
     places = {place for one in counted for place in one.late}
-    late = {place: sum(one.late.get(place, 0.0) for one in counted) / len(counted) for place in places}
     tried = [one.tried for one in counted if len(one.tried)]
     return Half(
         halves[0].side,
-        {key: _joined(items) for key, items in taken.items()},
+        {key: _joined([one for _, one in items]) for key, items in taken.items()},
         pd.concat(tried) if tried else halves[0].tried,
         {},
-        late,
-        {key: np.array([np.median(one.values) for one in items]) for key, items in taken.items()},
-        [one.side.run.run_id for one in halves],
+        {place: sum(one.late.get(place, 0.0) for one in counted) / len(counted) for place in places},
+        {run: logs for one in halves for run, logs in one.sentinels.items()},
+        {key: np.array([np.median(one.values) for _, one in items]) for key, items in taken.items()},
+        {key: tuple(run for run, _ in items) for key, items in taken.items()},
     )
 
 

@@ -35,10 +35,15 @@ def find_side(results: Path, text: str) -> Side:
     """
     name, at, wanted = text.partition("@")
     run = store.load(store.find(results, name))
-    return Side(run, _target(run, wanted) if at else None)
+    return Side(run, find_target(run, wanted) if at else None)
 
 
-def _target(run: store.Run, wanted: str) -> str:
+def find_target(run: store.Run, wanted: str) -> str:
+    """Return the target of a run that is meant: its whole text, or as many of its options as tell it apart.
+
+    Raises:
+        UsageError: The run has none such, or several.
+    """
     targets = [str(target) for meta in run.meta["scenarios"].values() for target in meta["targets"]]
     known = list(dict.fromkeys([*targets, "null"]))
     if wanted in known:

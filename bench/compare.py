@@ -90,13 +90,13 @@ def compare(base: Side, new: Side, rules: Rules = Rules(), *, force: bool = Fals
         )
         raise UsageError(msg)
     halves = (half(base, paired=paired), half(new, paired=paired))
-    drift, notes = _drift(halves, paired=paired)
-    results = _results(halves, paired=paired, drift=drift, rules=rules)
+    tie = _Tie(halves, paired=paired)
+    results = _results(halves, tie, rules)
     if not results:
         msg = f"'{base.name}' and '{new.name}' have no series in common: {_only(halves) or 'neither has any'}"
         raise UsageError(msg)
     forced = [f"FORCED: {text}" for text in strange]
-    return Compared(base.name, new.name, paired, results, [*forced, *notes, *filter(None, [_only(halves)])])
+    return Compared(base.name, new.name, paired, results, [*forced, tie.sentence(), *filter(None, [_only(halves)])])
 
 
 def against(
@@ -116,44 +116,63 @@ def against(
     if base is None:
         return None
     halves = (base, mine)
-    drift, notes = _drift(halves, paired=False)
-    results = _results(halves, paired=False, drift=drift, rules=rules)
+    tie = _Tie(halves, paired=False)
+    results = _results(halves, tie, rules)
     if not results:
         return None
     name = base.runs[0] if len(base.runs) == 1 else f"{len(base.runs)} runs, {base.runs[-1]} to {base.runs[0]}"
-    return Compared(name, new.name, False, results, [*notes, *filter(None, [_only(halves)])], tuple(base.runs))
+    return Compared(name, new.name, False, results, [tie.sentence(), *filter(None, [_only(halves)])], base.runs)
 
 
-def _drift(halves: tuple[Half, Half], *, paired: bool) -> tuple[Interval | None, list[str]]:
-    """Return the interval of the sentinel's log ratio between two sides, and what is to be said of it."""
-    if paired:
-        return None, ["paired block by block within one run"]
-    several = len(halves[0].runs) > 1
-    kind = f"{len(halves[0].runs)} earlier runs as one base" if several else "two runs"
-    base, new = (one.sentinel() for one in halves)
-    interval = shift_ci(new, base) if len(base) and len(new) else None
-    if interval is None:
-        sides = f"{len(base)} and {len(new)} blocks have it"
-        return None, [
-            f"{kind}, not paired, and no sentinel ties them ({sides}): a host that changed cannot be told apart"
-        ]
-    ratio, low, high = (units.significant(math.exp(x), 4) for x in (shift(new, base), interval.low, interval.high))
-    text = f"{kind}, not paired: tied by the sentinel alone, new ÷ base {ratio} [{low}, {high}]"
-    return interval, [
-        f"{text}; every interval is widened by it{', and by how far those runs lie apart' if several else ''}"
-    ]
+class _Tie:
+    """What ties two unpaired sides: the sentinel's log ratio between them, for each series over its own runs."""
+
+    def __init__(self, halves: tuple[Half, Half], *, paired: bool) -> None:
+        self.paired = paired
+        self._base, self._new = halves
+        self._found: dict[tuple[str, ...], Interval | None] = {}
+
+    def of(self, key: Key) -> Interval | None:
+        """Return the interval of the sentinel's log ratio for one series of the base; ``None`` when nothing ties it."""
+        runs = self._base.parts.get(key, self._base.runs)
+        if self.paired:
+            return None
+        if runs not in self._found:
+            self._found[runs] = self._between(runs)
+        return self._found[runs]
+
+    def _between(self, runs: tuple[str, ...]) -> Interval | None:
+        base, new = self._base.sentinel(runs), self._new.sentinel(self._new.runs)
+        return shift_ci(new, base) if len(base) and len(new) else None
+
+    def sentence(self) -> str:
+        """Say how strong the comparison is."""
+        if self.paired:
+            return "paired block by block within one run"
+        several = len(self._base.runs) > 1
+        kind = f"{len(self._base.runs)} earlier runs as one base" if several else "two runs"
+        base, new = self._base.sentinel(self._base.runs), self._new.sentinel(self._new.runs)
+        interval = self._between(self._base.runs)
+        if interval is None:
+            sides = f"{len(base)} and {len(new)} blocks have it"
+            return f"{kind}, not paired, and no sentinel ties them ({sides}): a host that changed cannot be told apart"
+        ratio, low, high = (units.significant(math.exp(x), 4) for x in (shift(new, base), interval.low, interval.high))
+        widened = "every interval is widened by it" + (", and by how far those runs lie apart" if several else "")
+        return f"{kind}, not paired: tied by the sentinel alone, new ÷ base {ratio} [{low}, {high}]; {widened}"
 
 
-def _results(halves: tuple[Half, Half], *, paired: bool, drift: Interval | None, rules: Rules) -> list[Comparison]:
+def _results(halves: tuple[Half, Half], tie: _Tie, rules: Rules) -> list[Comparison]:
     found = [
-        (item, metric, _judge.estimate(_samples(halves, item, other, paired=paired), metric, drift, rules.level))
+        (
+            item,
+            metric,
+            _judge.estimate(_samples(halves, item, other, tie.paired), metric, tie.of(other.key), rules.level),
+        )
         for item, other, metric in _common(halves)
     ]
     base, new = halves
     rates = list(_rates.rates(base.tried, new.tried, (base.side.target, new.side.target)))
     q_values = _family(new.side, found, rates, correct=rules.correct)
-    noisy = f"the sentinel says that the host changed by more than {round(100 * math.expm1(_DRIFT_LIMIT))} %"
-    moved = drift is not None and abs(drift.low + drift.high) / 2 > _DRIFT_LIMIT
     made = [
         _comparison(
             item,
@@ -161,12 +180,18 @@ def _results(halves: tuple[Half, Half], *, paired: bool, drift: Interval | None,
             one,
             _judge.decide(one, metric, metric.min_effect if rules.threshold is None else rules.threshold, q),
             q=q,
-            doubt="" if metric.exact else (noisy if moved else "") or _doubt(halves, item.scenario),
+            doubt="" if metric.exact else _moved(tie.of(item.key)) or _doubt(halves, item.scenario),
         )
         for (item, metric, one), q in zip(found, q_values[: len(found)], strict=True)
     ]
     made += [_rates.row(rate, q, rules.level) for rate, q in zip(rates, q_values[len(found) :], strict=True)]
     return sorted(made, key=lambda one: _SEVERITY.index(one.verdict))
+
+
+def _moved(drift: Interval | None) -> str:
+    if drift is None or abs(drift.low + drift.high) / 2 <= _DRIFT_LIMIT:
+        return ""
+    return f"the sentinel says that the host changed by more than {round(100 * math.expm1(_DRIFT_LIMIT))} %"
 
 
 def _common(halves: tuple[Half, Half]) -> Iterator[tuple[Series, Series, units.Metric]]:
@@ -182,7 +207,7 @@ def _common(halves: tuple[Half, Half]) -> Iterator[tuple[Series, Series, units.M
             yield item, other, units.METRICS[metric]
 
 
-def _samples(halves: tuple[Half, Half], item: Series, other: Series, *, paired: bool) -> _judge.Samples:
+def _samples(halves: tuple[Half, Half], item: Series, other: Series, paired: bool) -> _judge.Samples:
     late = [side.late.get((one.scenario, one.target), 0) for side, one in zip(halves, (other, item), strict=True)]
     more = max(0, math.ceil(late[1] - late[0]))
     if not paired:

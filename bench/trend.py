@@ -112,7 +112,8 @@ def _metas(results: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
             meta = json.loads(path.read_bytes())
         except ValueError:
             continue  # a foreign file, or one that was cut off: no complete run
-        if isinstance(meta, dict) and meta.get("state") == RunState.COMPLETE and "run_id" in meta:
+        again = isinstance(meta, dict) and "confirms" in meta.get("tags", {})  # fresh blocks of a night are no night
+        if isinstance(meta, dict) and meta.get("state") == RunState.COMPLETE and "run_id" in meta and not again:
             yield path.parent, meta
 
 

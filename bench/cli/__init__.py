@@ -27,6 +27,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("bench.cli.read", "Render runs to a self-contained HTML page, SVG, Markdown and CSV."),
     "compare": ("bench.cli.compare", "Compare two runs, or two targets of one run, series by series."),
     "nightly": ("bench.cli.nightly", "Run a suite, compare it with this host's baseline, report and summarise."),
+    "ack": ("bench.cli.nightly", "Acknowledge a known regression: no alarm until a day."),
     "tag": ("bench.cli.nightly", "Put tags on a run; baseline=main makes it the baseline."),
     "trend": ("bench.cli.trend", "Find where a series changed for good, over this host's history."),
     "export": ("bench.cli.read", "Write a run's measurements in another format."),

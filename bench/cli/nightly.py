@@ -1,16 +1,27 @@
-"""``tare nightly`` and ``tare tag``."""
+"""``tare nightly``, ``tare ack`` and ``tare tag``."""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench import scenario, session, store
 from bench.cli.measure import RESULTS, pairs, scenarios_of, seed_of
 from bench.cli.progress import watcher
+from bench.clock import wall_time
+from bench.errors import UsageError
+from bench.model import Scenario
+
+if TYPE_CHECKING:
+    from bench import ledger, nightly
+
+_ACKNOWLEDGED_DAYS = 30
 
 
 @click.command("nightly")
@@ -18,48 +29,148 @@ from bench.cli.progress import watcher
 @click.option(
     "-t", "--target", "targets", multiple=True, metavar="TARGET", help="Measure only this target (repeatable)."
 )
+@click.option(
+    "--against",
+    "references",
+    nargs=2,
+    multiple=True,
+    metavar="CURRENT REFERENCE",
+    help="Measure REFERENCE wherever CURRENT is, and compare the two block by block (repeatable).",
+)
 @click.option("--blocks", type=click.IntRange(1, 10_000), help="Measured blocks instead of the file's number.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the order; drawn and recorded when left out.")
+@click.option("--confirm/--no-confirm", default=True, help="Measure what regressed once more, on fresh blocks.")
 @click.option("--keep", type=click.IntRange(min=10), default=90, show_default=True, help="Nights that are kept.")
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for run.json (repeatable).")
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; default reports/RUN.")
 @RESULTS
-def nightly_command(*, suite: str, targets: Sequence[str], blocks: int | None, seed: int | None, keep: int,
-                    tags: Sequence[str], output: Path | None, results: Path) -> int:  # fmt: skip
+def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[tuple[str, str]], blocks: int | None,
+                    seed: int | None, confirm: bool, keep: int, tags: Sequence[str], output: Path | None,
+                    results: Path) -> int:  # fmt: skip
     """Run a suite, compare it with this host's baseline, write report and summaries.
 
-    Exit code 1: a regression for the second night; 5: too noisy to decide; 4: invocations failed. A first regression is told, and
-    no alarm. 'tare tag RUN baseline=main' accepts a run as the baseline.
+    What regressed is measured once more on fresh blocks. Exit code 1: it regressed there, too, or for the second night; 5: too
+    noisy to decide; 4: invocations failed. What was seen once is told, and no alarm. 'tare ack' silences a known regression,
+    'tare tag RUN baseline=main' accepts a run as the baseline.
     """
-    from bench import nightly, report  # noqa: PLC0415
+    from bench import _night, ledger, nightly, report  # noqa: PLC0415
 
-    given = {**pairs("--tag", tags), "nightly": suite}
-    explicit = frozenset(scenario.parse_target(text).text for text in targets)
+    ledger.load(results)  # a damaged one is told before an hour of measuring, not after
+    explicit = [*targets, *(text for pair in references for text in pair)]
     order = session.Order(
-        scenarios_of([suite], targets, (), blocks, None),
-        explicit,
+        _with_references(scenarios_of([suite], targets, (), blocks, None), references),
+        frozenset(scenario.parse_target(text).text for text in explicit),
         seed_of(seed),
         results,
-        given,
+        {**pairs("--tag", tags), nightly.TAG: suite},
         ["tare", *sys.argv[1:]],
     )
-    with watcher(as_json=False) as watch:
-        result = session.run(order, watch)
-    if result.interrupted:
-        click.echo(f"interrupted ({result.interrupted}); go on with: tare run --resume {result.run_id}")
+    run = _measured(order)
+    if run is None:
         return 130
-    run = store.load(result.folder)
-    night = nightly.judge(results, run, suite)
+    night = nightly.judge(results, run, suite, references)
     folder = output or Path("reports") / run.run_id
+    _night.write(night, folder)  # what the screen found is kept, whatever becomes of the fresh blocks
+    if confirm and night.findings:
+        fresh = _measured(_again(order, night))
+        if fresh is None:
+            return 130
+        night = nightly.confirm(night, results, fresh, references)
+        _night.write(night, folder)
     page = report.render([run], folder)
-    nightly.write(night, folder)
     gone = nightly.retain(results, night, keep)
-    click.echo(nightly.summary(night), nl=False)
+    click.echo(_night.summary(night), nl=False)
     if gone:
         click.echo(f"{len(gone)} nights older than the last {keep} were removed, baselines never are")
     click.echo(f"report: {page}")
     click.echo(f"run {run.run_id}")
     return night.exit_code
+
+
+def _with_references(scenarios: Sequence[Scenario], references: Sequence[tuple[str, str]]) -> list[Scenario]:
+    """Put each reference into the scenarios that have its current target."""
+    changed = list(scenarios)
+    for pair in references:
+        current, reference = (scenario.parse_target(text) for text in pair)
+        having = [one for one in changed if current in one.targets]
+        if current == reference or not having:
+            there = ", ".join(dict.fromkeys(target.text for one in changed for target in one.targets))
+            msg = f"'--against {pair[0]} {pair[1]}': the first must be a target of the suite, and not the second; it has {there}"
+            raise UsageError(msg)
+        changed = [
+            dataclasses.replace(one, targets=tuple(dict.fromkeys([*one.targets, reference]))) if one in having else one
+            for one in changed
+        ]
+    return changed
+
+
+def _again(order: session.Order, night: nightly.Night) -> session.Order:
+    """Return the order of the fresh blocks: the scenarios in which something regressed, all their targets, another order."""
+    from bench.nightly import AGAIN, doubtful  # noqa: PLC0415
+
+    wanted = doubtful(night)
+    click.echo(f"{len(night.findings)} series regressed at the screen: {', '.join(wanted)} once more, on fresh blocks")
+    return dataclasses.replace(
+        order,
+        scenarios=[one for one in order.scenarios if one.name in wanted],
+        seed=order.seed + 1,
+        tags={AGAIN: night.run.run_id},
+    )
+
+
+def _measured(order: session.Order) -> store.Run | None:
+    with watcher(as_json=False) as watch:
+        result = session.run(order, watch)
+    if result.interrupted:
+        click.echo(f"interrupted ({result.interrupted}); go on with: tare run --resume {result.run_id}")
+        return None
+    return store.load(result.folder)
+
+
+@click.command("ack")
+@click.argument("series", required=False)
+@click.option("--reason", metavar="TEXT", help="Why it may stay as it is.")
+@click.option(
+    "--until", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Last day; default: 30 days from now."
+)
+@click.option("--suite", default="nightly", show_default=True, help="Suite whose newest night is meant.")
+@RESULTS
+def ack_command(*, series: str | None, reason: str | None, until: datetime | None, suite: str, results: Path) -> None:
+    """Acknowledge a confirmed regression of the newest night: no alarm until a day, unless it grows.
+
+    SERIES is scenario/target/metric as the summary has it, with * and ?; without it, what is open and what is acknowledged is
+    listed.
+    """
+    from bench import ledger, nightly  # noqa: PLC0415
+
+    run, found = nightly.newest(results, suite)
+    if series is None:
+        _list_ledger(ledger.load(results), run, found)
+        return
+    if not reason or not reason.strip():
+        msg = f"say why '{series}' may stay, with --reason TEXT: nobody knows it in a month"
+        raise UsageError(msg)
+    today = wall_time().date()
+    last = until.date() if until is not None else today + timedelta(days=_ACKNOWLEDGED_DAYS)
+    if last < today:
+        msg = f"--until {last} is over; give a day from {today} on"
+        raise UsageError(msg)
+    for one in ledger.acknowledge(results, found, series, reason=reason.strip(), until=last, run=run):
+        click.echo(f"acknowledged until {one.until}: {one.series}")
+
+
+def _list_ledger(known: Sequence[ledger.Acknowledgement], run: str, found: Sequence[Mapping[str, Any]]) -> None:
+    from bench.ledger import series_text  # noqa: PLC0415
+
+    for one in known:
+        click.echo(f"acknowledged until {one.until}: {one.series} ({one.reason})")
+    covered = {one.series for one in known}
+    texts = dict.fromkeys(series_text(one["scenario"], one["target"], one["metric"]) for one in found)
+    still = [text for text in texts if text not in covered]
+    for text in still:
+        click.echo(f"open since the night {run} or before: {text}")
+    if not known and not still:
+        click.echo(f"nothing is open after the night {run}, and nothing is acknowledged")
 
 
 @click.command("tag")

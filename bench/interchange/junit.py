@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from bench import store
 from bench.compare import Compared
 from bench.model import Comparison, Status, Verdict
+from bench.nightly import Night
 from bench.units import significant
 
 _FAILED = (Status.FAILED, Status.TIMEOUT)
@@ -37,12 +40,24 @@ def run(measured: store.Run) -> str:
 
 def comparison(compared: Compared) -> str:
     """Write a comparison: regressed is a failure, invalid an error, inconclusive skipped."""
+    return _series("tare.compare", compared.results)
+
+
+def night(judged: Night) -> str:
+    """Write a night: an alarm is a failure; what regressed and is not believed yet, or is acknowledged, is skipped."""
+    alarms = {id(one.comparison) for one in judged.alarms}
+    return _series("tare.nightly", judged.results, {id(one.comparison) for one in judged.findings} - alarms)
+
+
+def _series(name: str, results: Sequence[Comparison], quiet: AbstractSet[int] = frozenset()) -> str:
     top = ET.Element("testsuites")
-    suite = ET.SubElement(top, "testsuite", name="tare.compare")
-    for one in compared.results:
+    suite = ET.SubElement(top, "testsuite", name=name)
+    for one in results:
         words = _variant(one.metric, json.dumps(dict(one.params)))
         case = _case(suite, f"{one.scenario}.{one.target}", words, 0.0)
         tag = {Verdict.REGRESSED: "failure", Verdict.INVALID: "error", Verdict.INCONCLUSIVE: "skipped"}.get(one.verdict)
+        if id(one) in quiet:
+            tag = "skipped"
         if tag:
             _add(case, tag, _words(one), one.reason)
     _count(suite)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import cli, nightly, session, store
+from bench import _night, cli, ledger, nightly, session, store
 from bench.model import Verdict
 from tests.synthetic_pairs import write
 
@@ -21,16 +22,24 @@ def noisy(median: float, n: int = 20, sd: float = 0.01) -> list[float]:
     return [float(median * np.exp(sd * z)) for z in RNG.normal(size=n)]
 
 
-def measured(folder: Path, number: int, level: float, host: float = 0.04) -> store.Run:
-    started = f"2026-{1 + number // 28:02}-{1 + number % 28:02}T02:00:00+00:00"
-    values, name = {"host": noisy(level)}, f"night-{number:03}"
-    write(folder, name, values, sentinel=noisy(host, 20, 0.002), tags={"nightly": "quick"}, started_at=started)
+def day(number: int) -> str:
+    return f"2026-{1 + number // 28:02}-{1 + number % 28:02}"
+
+
+def measured(folder: Path, number: int, level: float, host: float = 0.04, again: bool = False) -> store.Run:
+    name = f"night-{number:03}" + ("-again" if again else "")
+    tags = {"confirms": f"night-{number:03}"} if again else {"nightly": "quick"}
+    steady = noisy(host, 20, 0.002)
+    write(folder, name, {"host": noisy(level)}, sentinel=steady, tags=tags, started_at=f"{day(number)}T02:00:00+00:00")
     return store.load(folder / name)
 
 
-def night(folder: Path, number: int, level: float, host: float = 0.04) -> nightly.Night:
+def night(folder: Path, number: int, level: float, host: float = 0.04, *, fresh: float | None = None) -> nightly.Night:
+    """Judge and write one night; ``fresh`` is the level of its fresh blocks, where something regressed."""
     made = nightly.judge(folder, measured(folder, number, level, host), "quick")
-    nightly.write(made, folder.parent / "reports" / made.run.run_id)
+    if fresh is not None and made.findings:
+        made = nightly.confirm(made, folder, measured(folder, number, fresh, host, again=True))
+    _night.write(made, folder.parent / "reports" / made.run.run_id)
     return made
 
 
@@ -41,28 +50,87 @@ def results(tmp_path: Path) -> Path:
 
 def test_the_first_night_has_no_verdict(results: Path) -> None:
     first = night(results, 0, 0.1)
-    assert (first.baseline, first.exit_code) == (None, 0)
-    assert "first night" in first.headline
+    assert (first.baseline, first.exit_code) == ((), 0)
+    assert "first night" in _night.headline(first)
 
 
 def test_a_quiet_week_is_silent(results: Path) -> None:
     made = [night(results, number, 0.1) for number in range(7)]
     assert [one.exit_code for one in made] == [0] * 7
-    assert made[1].baseline == "night-000"
-    assert made[6].baseline == "night-002"  # three nights lie between
-    assert made[6].headline.startswith("Nothing regressed in 1 series")
+    assert made[1].baseline == ("night-000",)
+    assert made[6].baseline == ("night-002", "night-001", "night-000")  # three nights lie between
+    assert _night.headline(made[6]) == "Nothing regressed in 1 series."
+
+
+def test_a_rolling_baseline_is_a_week(results: Path) -> None:
+    made = [night(results, number, 0.1) for number in range(14)]
+    assert made[13].baseline == tuple(f"night-{number:03}" for number in range(9, 2, -1))
 
 
 def test_a_regression_is_an_alarm_on_its_second_night_and_stays_one(results: Path) -> None:
     for number in range(6):
         night(results, number, 0.1)
     first = night(results, 6, 0.12)
-    assert (len(first.new), len(first.confirmed), first.exit_code) == (1, 0, 0)
-    assert "an alarm if they do so again" in first.headline
-    later = [night(results, number, 0.12) for number in range(7, 14)]
-    assert [one.exit_code for one in later] == [1] * 7  # it never becomes its own baseline
-    assert all(one.baseline and one.baseline < "night-006" for one in later)
-    assert later[-1].steps[0].at_run == "night-006" if later[-1].steps else True
+    assert (len(first.new), len(first.alarms), first.exit_code) == (1, 0, 0)
+    assert "an alarm if they do so again" in _night.headline(first)
+    later = [night(results, number, 0.12) for number in range(7, 24)]
+    assert [one.exit_code for one in later] == [1] * 17  # it never becomes its own baseline
+    assert {one.findings[0].how for one in later} == {"second night"}
+    assert all(set(one.baseline) <= {f"night-{number:03}" for number in range(7)} for one in later)
+
+
+def test_fresh_blocks_make_it_an_alarm_on_the_same_night(results: Path) -> None:
+    for number in range(10):
+        night(results, number, 0.1)
+    found = night(results, 10, 0.12, fresh=0.12)
+    assert (found.exit_code, found.alarms[0].how, found.fresh) == (1, "fresh blocks", "night-010-again")
+    again = found.alarms[0].again
+    assert again is not None
+    assert again.ci is not None
+    assert again.ci.level == 0.99
+    assert "night-010-again" not in [run.run_id for run in nightly.nights(results, "quick", measured(results, 11, 0.1))]
+
+
+def test_what_fresh_blocks_do_not_show_is_no_alarm(results: Path) -> None:
+    for number in range(10):
+        night(results, number, 0.1)
+    found = night(results, 10, 0.12, fresh=0.1)
+    assert (found.exit_code, len(found.new), found.alarms) == (0, 1, [])
+    assert "and not on fresh blocks" in _night.headline(found)
+    assert night(results, 11, 0.1, fresh=0.1).exit_code == 0
+
+
+def test_nights_that_lie_apart_make_the_interval_wider(results: Path) -> None:
+    for number, level in enumerate([0.1, 0.11, 0.098, 0.112, 0.1, 0.09, 0.11, 0.1, 0.1, 0.1]):
+        night(results, number, level)
+    wide = night(results, 10, 0.108)
+    (one,) = wide.results
+    assert one.verdict is Verdict.INCONCLUSIVE
+    assert one.ci is not None
+    assert one.ci.high / one.ci.low > 1.2  # though the blocks of each night spread by 1 %
+
+
+def test_what_is_over_is_told_once(results: Path) -> None:
+    for number in range(10):
+        night(results, number, 0.1)
+    night(results, 10, 0.12, fresh=0.12)
+    over = night(results, 11, 0.1)
+    assert [name[3] for name in over.fixed] == ["startup.ready_s"]
+    assert "## No longer regressed" in _night.summary(over)
+    assert night(results, 12, 0.1).fixed == ()
+
+
+def test_two_targets_of_a_night_are_compared_in_pairs(results: Path) -> None:
+    drifting = [0.1 * 1.02**block for block in range(20)]
+    slower = [1.05 * value * float(np.exp(0.005 * z)) for value, z in zip(drifting, RNG.normal(size=20), strict=True)]
+    write(results, "n", {"host": drifting, "runc": slower}, tags={"nightly": "quick"}, started_at=f"{day(0)}T02")
+    found = nightly.judge(results, store.load(results / "n"), "quick", [("runc", "host")])
+    (one,) = found.findings
+    assert (one.reference, one.comparison.target) == ("host", "runc")
+    assert one.comparison.ratio == pytest.approx(1.05, abs=0.01)
+    confirmed = nightly.confirm(found, results, store.load(results / "n"), [("runc", "host")])
+    assert confirmed.exit_code == 1
+    assert "against host" in _night.summary(confirmed)
 
 
 def test_what_was_seen_once_is_no_alarm(results: Path) -> None:
@@ -76,7 +144,7 @@ def test_an_accepted_baseline_ends_the_alarm(results: Path) -> None:
     done = CliRunner().invoke(cli.tare, ["tag", "night-007", "baseline=main", "--results", str(results)])
     assert "night-007: nightly=quick baseline=main" in done.output
     accepted = night(results, 8, 0.12)
-    assert (accepted.baseline, accepted.exit_code) == ("night-007", 0)
+    assert (accepted.baseline, accepted.exit_code) == (("night-007",), 0)
 
 
 def test_a_host_that_changed_is_too_noisy_and_no_alarm(results: Path) -> None:
@@ -84,8 +152,7 @@ def test_a_host_that_changed_is_too_noisy_and_no_alarm(results: Path) -> None:
         night(results, number, 0.1)
     moved = night(results, 5, 0.13, host=0.052)
     assert moved.exit_code == 5
-    assert moved.compared
-    assert {one.verdict for one in moved.compared.results} == {Verdict.INVALID}
+    assert {one.verdict for one in moved.results} == {Verdict.INVALID}
 
 
 def test_a_tag_is_put_and_taken_away(results: Path) -> None:
@@ -119,16 +186,16 @@ def test_old_nights_go_and_baselines_stay(results: Path) -> None:
     CliRunner().invoke(cli.tare, ["tag", "night-000", "baseline=main", "--results", str(results)])
     write(results, "by-hand", {"host": noisy(0.1)}, tags={})
     gone = nightly.retain(results, last, 10)
-    assert gone == ["night-001", "night-002", "night-003"]
+    assert gone == ["night-001", "night-002"]  # night-003 is of tonight's own baseline
     left = sorted(path.name for path in results.iterdir())
-    assert left == ["by-hand", "night-000", *(f"night-{number:03}" for number in range(4, 14))]
+    assert left == ["by-hand", "night-000", *(f"night-{number:03}" for number in range(3, 14))]
 
 
 def test_a_damaged_record_of_a_night_counts_as_clean(results: Path) -> None:
     for number in range(5):
         night(results, number, 0.1)
     (results / "night-001" / nightly.FILE).write_text("{")
-    assert night(results, 5, 0.1).baseline == "night-001"
+    assert night(results, 5, 0.1).baseline == ("night-001", "night-000")
 
 
 def test_the_command_runs_compares_and_reports(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,3 +219,82 @@ def test_the_command_runs_compares_and_reports(results: Path, tmp_path: Path, mo
         "summary.json",
         "junit.xml",
     }
+
+
+def alarm(results: Path) -> None:
+    """Make ten quiet nights and one with a confirmed regression of a fifth."""
+    for number in range(10):
+        night(results, number, 0.1)
+    assert night(results, 10, 0.12, fresh=0.12).exit_code == 1
+
+
+def ack(results: Path, *words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(cli.tare, ["ack", *words, "--suite", "quick", "--results", str(results)])
+    return done.exit_code, done.output
+
+
+def test_what_is_acknowledged_is_no_alarm_until_its_day(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alarm(results)
+    monkeypatch.setattr("bench.cli.nightly.wall_time", lambda: datetime(2026, 1, 12, tzinfo=UTC))
+    code, said = ack(results, "startup/*", "--reason", "the new kernel checks twice", "--until", day(12))
+    assert (code, said) == (0, f"acknowledged until {day(12)}: startup/host/startup.ready_s\n")
+    quiet = night(results, 11, 0.12, fresh=0.12)
+    assert (quiet.exit_code, len(quiet.acknowledged), quiet.alarms) == (0, 1, [])
+    assert "but what is acknowledged (1)" in _night.headline(quiet)
+    assert "the new kernel checks twice (until" in _night.summary(quiet)
+    assert night(results, 12, 0.12, fresh=0.12).exit_code == 0
+    assert night(results, 13, 0.12, fresh=0.12).exit_code == 1
+
+
+def test_what_grows_beyond_its_acknowledgement_is_an_alarm_again(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alarm(results)
+    monkeypatch.setattr("bench.cli.nightly.wall_time", lambda: datetime(2026, 1, 12, tzinfo=UTC))
+    assert ack(results, "startup/host/startup.ready_s", "--reason", "known")[0] == 0
+    assert night(results, 11, 0.12, fresh=0.12).exit_code == 0
+    assert night(results, 12, 0.14, fresh=0.14).exit_code == 1
+
+
+def test_the_ledger_is_listed(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alarm(results)
+    assert ack(results)[1] == "open since the night night-010 or before: startup/host/startup.ready_s\n"
+    monkeypatch.setattr("bench.cli.nightly.wall_time", lambda: datetime(2026, 1, 12, tzinfo=UTC))
+    ack(results, "*", "--reason", "known")
+    assert ack(results)[1] == "acknowledged until 2026-02-11: startup/host/startup.ready_s (known)\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["startup/*"], "say why 'startup/*' may stay, with --reason TEXT"),
+        (
+            ["nothing/*", "--reason", "r"],
+            "no confirmed regression of the night night-010 matches 'nothing/*'; there is startup/host",
+        ),
+        (["startup/*", "--reason", "r", "--until", "2020-01-01"], "--until 2020-01-01 is over"),
+        (["--results", "nowhere"], "has no night of the suite 'nightly'"),
+    ],
+)
+def test_what_cannot_be_acknowledged_says_why(
+    results: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    alarm(results)
+    where = [] if "--results" in words else ["--results", str(results), "--suite", "quick"]
+    assert cli.run(["ack", *words, *where]) == 2
+    assert said in capsys.readouterr().err
+    assert ledger.load(results) == []
+
+
+def test_a_damaged_ledger_is_told_before_anything_is_measured(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results.mkdir()
+    (results / ledger.FILE).write_text('[{"scenario": 1}]')
+    assert cli.run(["nightly", "quick", "--results", str(results)]) == 2
+    assert "acknowledged.json' is damaged" in capsys.readouterr().err
+
+
+def test_a_reference_of_nothing_is_refused(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["nightly", "nightly", "--against", "podman", "host", "--results", str(results)]) == 2
+    assert "the first must be a target of the suite" in capsys.readouterr().err
