@@ -59,11 +59,13 @@ def test_a_script_parses(script: Path) -> None:
 @pytest.mark.root
 def test_the_second_provisioning_changes_nothing() -> None:
     mounts = Path("/proc/self/mounts").read_text(encoding="utf-8")
-    assert provision.provision([], inventory=None, check=False).failed == ()
+    if not os.environ.get("TARE_PROVISIONED"):  # there the first was a moment ago, by the same command
+        assert provision.provision([], inventory=None, check=False).failed == ()
     events: list[TaskEvent] = []
     again = provision.provision([], inventory=None, check=False, on_event=events.append)
     assert [event for event in events if event.status in {"changed", "failed", "unreachable"}] == []
     assert again.hosts["localhost"].changed == 0
+    assert again.hosts["localhost"].ok > 0
     assert "PLAY RECAP" in again.log.read_text(encoding="utf-8")
     assert Path("/proc/self/mounts").read_text(encoding="utf-8") == mounts
 
@@ -96,10 +98,10 @@ def test_a_task_that_fails_is_told_in_its_own_words(tmp_path: Path) -> None:
 @pytest.mark.root
 def test_a_package_that_does_not_exist_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     packages = "[{name: no-such-package}, {name: nor-this, optional: true}]"
-    inventory = host_with(tmp_path, "odd", f"containerd_packages: {{Debian: {packages}, RedHat: {packages}}}")
+    inventory = host_with(tmp_path, "odd", f"oci_runtimes_packages: {{Debian: {packages}, RedHat: {packages}}}")
     events: list[TaskEvent] = []
-    result = provision.provision(["docker"], inventory=inventory, check=True, on_event=events.append)
+    result = provision.provision(["oci_runtimes", "storage"], inventory=inventory, check=True, on_event=events.append)
     (failed,) = result.failed
-    assert "containerd: no-such-package not available for" in failed.message
+    assert "oci_runtimes: no-such-package not available for" in failed.message
     assert any("nor-this skipped" in event.message for event in events)
-    assert any(event.role == "docker" for event in events)
+    assert any(event.role == "storage" for event in events)
