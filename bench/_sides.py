@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,18 +72,34 @@ def are_paired(base: Side, new: Side) -> bool:
     return same
 
 
-def differences(base: store.Run, new: store.Run) -> list[str]:
-    """Return what makes two runs incomparable: facts of the host's epoch, and the workload's own bits."""
-    found = []
+PAYLOAD = "payload"
+"""What is named as a factor when the workload's own bits are what is compared."""
+
+
+def differences(base: store.Run, new: store.Run) -> dict[str, str]:
+    """Return what makes two runs incomparable, name → sentence: facts of the host's epoch, and the workload's own bits."""
+    found = {}
     if base.meta.get("fingerprint") != new.meta.get("fingerprint"):
         names = set(base.meta.get("epoch", ())) | set(new.meta.get("epoch", ()))
         facts = [run.meta.get("facts", {}) for run in (base, new)]
-        found = [
-            f"{name}: '{facts[0].get(name, 'unknown')}' and '{facts[1].get(name, 'unknown')}'"
+        found = {
+            name: f"{name}: '{facts[0].get(name, 'unknown')}' and '{facts[1].get(name, 'unknown')}'"
             for name in sorted(names)
             if facts[0].get(name) != facts[1].get(name)
-        ] or ["the fingerprint of the host"]
+        } or {"fingerprint": "the fingerprint of the host"}
     payloads = [run.meta.get("engines", {}).get("host", {}).get("payload") for run in (base, new)]
     if all(payloads) and payloads[0] != payloads[1]:
-        found.append(f"payload: {payloads[0][:12]}… and {payloads[1][:12]}…")
+        found[PAYLOAD] = f"payload: {payloads[0][:12]}… and {payloads[1][:12]}…"
     return found
+
+
+def check_factors(base: store.Run, new: store.Run, names: Collection[str]) -> None:
+    """Refuse a factor that is no fact of either run.
+
+    Raises:
+        UsageError: One of the names is unknown.
+    """
+    known = {PAYLOAD, *base.meta.get("epoch", ()), *new.meta.get("epoch", ())}
+    for name in names:
+        if name not in known:
+            raise UsageError(unknown("factor", name, sorted(known)))

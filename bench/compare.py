@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from bench import _judge, _rates, store, units
 from bench._half import Half, half, pooled
 from bench._series import NULL, SENTINEL, Key, Series
 from bench._shift import false_discovery, shift, shift_ci
-from bench._sides import Side, are_paired, differences, find_side
+from bench._sides import Side, are_paired, check_factors, differences, find_side
 from bench.errors import UsageError
 from bench.model import Comparison, Interval, Verdict
 
@@ -75,18 +75,25 @@ class Rules:
     correct: bool = True
 
 
-def compare(base: Side, new: Side, rules: Rules = Rules(), *, force: bool = False) -> Compared:
-    """Compare every series that both sides have; ``force`` compares what should not be compared, and says so.
+def compare(
+    base: Side, new: Side, rules: Rules = Rules(), *, factors: Collection[str] = (), force: bool = False
+) -> Compared:
+    """Compare every series that both sides have.
+
+    ``factors`` are the facts of the host that are compared (``kernel``, …): two runs may differ in them, and in nothing else.
+    ``force`` compares what should not be compared, and says so.
 
     Raises:
         UsageError: The two cannot be compared, or have nothing in common.
     """
     paired = are_paired(base, new)
-    strange = [] if paired else differences(base.run, new.run)
+    check_factors(base.run, new.run, factors)
+    apart = {} if paired else differences(base.run, new.run)
+    strange = [sentence for name, sentence in apart.items() if name not in factors]
     if strange and not force:
         msg = (
             f"the runs differ in what is not compared: {'; '.join(strange)}; compare runs of the same host and workload, "
-            "or use --force, which labels the result"
+            "name what is compared with --factor, or use --force, which labels the result"
         )
         raise UsageError(msg)
     halves = (half(base, paired=paired), half(new, paired=paired))
@@ -95,8 +102,8 @@ def compare(base: Side, new: Side, rules: Rules = Rules(), *, force: bool = Fals
     if not results:
         msg = f"'{base.name}' and '{new.name}' have no series in common: {_only(halves) or 'neither has any'}"
         raise UsageError(msg)
-    forced = [f"FORCED: {text}" for text in strange]
-    return Compared(base.name, new.name, paired, results, [*forced, tie.sentence(), *filter(None, [_only(halves)])])
+    told = [f"FORCED: {text}" for text in strange] + [f"compared: {apart[name]}" for name in factors if name in apart]
+    return Compared(base.name, new.name, paired, results, [*told, tie.sentence(), *filter(None, [_only(halves)])])
 
 
 def against(

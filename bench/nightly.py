@@ -227,7 +227,7 @@ def _baseline(
     if tagged:
         run = tagged[-1]
         if strange := differences(run, tonight):
-            return [], f"the baseline {run.run_id} is of another host or workload ({strange[0]}); tag a newer run", {}
+            return [], f"the baseline {run.run_id} is of another host or workload ({next(iter(strange.values()))}); tag a newer run", {}
         return [run], "tagged baseline=main", {}
     if not earlier:
         return [], "this is the first night of this host and workload", {}

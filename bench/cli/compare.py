@@ -17,6 +17,13 @@ _PIPE_COLUMNS = 120
 @click.argument("base")
 @click.argument("new")
 @click.option("--threshold", metavar="5%", help="Smallest change that counts; default: each metric's own.")
+@click.option(
+    "--factor",
+    "factors",
+    multiple=True,
+    metavar="FACT",
+    help="A fact of the host that is compared: kernel, … (repeatable).",
+)
 @click.option("--force", is_flag=True, help="Compare runs of different hosts or workloads, and label the result.")
 @click.option("--all", "everything", is_flag=True, help="Show every series.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -25,6 +32,7 @@ def compare_command(  # noqa: PLR0917 - click passes options by name
     base: str,
     new: str,
     threshold: str | None,
+    factors: tuple[str, ...],
     force: bool,
     everything: bool,
     as_json: bool,
@@ -33,7 +41,8 @@ def compare_command(  # noqa: PLR0917 - click passes options by name
     """Compare every series that BASE and NEW have: ratio, CI, verdict, smallest effect it could have found.
 
     BASE and NEW are runs (an id, a unique prefix, a folder, 'latest') or RUN@TARGET: two targets of one run are paired block by
-    block, which is the strong way. Exit code 1: something regressed; 5: the host was too noisy to decide.
+    block, which is the strong way. Runs of another host, or after a change of this one, are refused, unless that change is the
+    --factor that is compared. Exit code 1: something regressed; 5: the host was too noisy to decide.
     """
     from rich.console import Console  # noqa: PLC0415
 
@@ -42,7 +51,7 @@ def compare_command(  # noqa: PLR0917 - click passes options by name
 
     least = None if threshold is None else share(threshold)
     sides = [compare.find_side(results, text) for text in (base, new)]
-    found = compare.compare(sides[0], sides[1], compare.Rules(threshold=least), force=force)
+    found = compare.compare(sides[0], sides[1], compare.Rules(threshold=least), factors=factors, force=force)
     if as_json:
         click.echo(json.dumps(compared.as_json(found), indent=1))
     else:

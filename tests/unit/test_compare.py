@@ -165,6 +165,22 @@ def test_other_hosts_and_other_workloads_are_refused_by_name(tmp_path: Path) -> 
     assert forced.notes[0].startswith("FORCED: kernel")
 
 
+def test_a_factor_may_differ_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = {"kernel": "6.1.0", "cpu.model": "one"}
+    write(tmp_path, "a", {"host": noisy(0.1, 12)}, facts=facts)
+    write(tmp_path, "b", {"host": noisy(0.1, 12)}, facts={**facts, "kernel": "6.12.0"}, fingerprint="bb")
+    write(tmp_path, "c", {"host": noisy(0.1, 12)}, facts={"kernel": "6.12.0", "cpu.model": "two"}, fingerprint="cc")
+    where = ["--results", str(tmp_path)]
+    assert cli.run(["compare", "a", "b", *where]) == 2
+    assert "kernel: '6.1.0' and '6.12.0'; compare runs" in capsys.readouterr().err
+    assert cli.run(["compare", "a", "b", "--factor", "kernel", *where]) == 0
+    assert "compared: kernel: '6.1.0' and '6.12.0'" in capsys.readouterr().out
+    assert cli.run(["compare", "a", "c", "--factor", "kernel", *where]) == 2
+    assert "not compared: cpu.model: 'one' and 'two'; compare" in capsys.readouterr().err
+    assert cli.run(["compare", "a", "b", "--factor", "kernal", *where]) == 2
+    assert "unknown factor 'kernal', allowed: cpu.model, kernel, payload" in capsys.readouterr().err
+
+
 def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "a", {"runc": noisy(0.1, 8)})
     write(tmp_path, "b", {"crun": noisy(0.1, 8)})
