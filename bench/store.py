@@ -7,15 +7,17 @@ invocation that was cut off, and readers leave them out.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench import _lines, _shape
 from bench.errors import StoreError, UsageError
 from bench.model import SCHEMA_VERSION, Invocation, Measurement, Outcome, RunState, Skipped
 
@@ -26,6 +28,7 @@ _TIMED = re.compile(r"\d{8}T\d{6}Z-")
 MEASUREMENTS = "measurements.jsonl"
 OUTCOMES = "outcomes.jsonl"
 MEASUREMENT_COLUMNS = tuple(field.name for field in dataclasses.fields(Measurement))
+_UNSAID: Mapping[str, Any] = {"targets": [], "baseline": "", "primary": []}  # of a scenario that does not say
 OUTCOME_COLUMNS = tuple(field.name for field in dataclasses.fields(Outcome))
 
 
@@ -76,14 +79,22 @@ class RunWriter:
     @classmethod
     def reopen(cls, run: Run) -> RunWriter:
         """Continue a run: cut off a half-written last line and append after it."""
-        writer = cls(run.path)
-        writer._meta = dict(run.meta)
+        writer = cls.beside(run)
         for name in (MEASUREMENTS, OUTCOMES):
             _cut_partial_line(run.path / name)
         return writer
 
+    @classmethod
+    def beside(cls, run: Run) -> RunWriter:
+        """Change ``run.json`` alone: the run may be going on, and its lines are another process's."""
+        writer = cls(run.path)
+        writer._meta = dict(run.meta)
+        return writer
+
     def update(self, **changes: Any) -> None:
-        """Change keys of ``run.json`` (facts learned late, the final state)."""
+        """Change keys of ``run.json`` (facts learned late, the final state); tags that it was given meanwhile stay."""
+        with contextlib.suppress(UsageError):
+            self._meta |= {key: value for key, value in load(self.path).meta.items() if key == "tags"}
         self._meta.update(changes)
         self._replace("run.json", self._meta)
 
@@ -147,9 +158,8 @@ def find(results: Path, name: str) -> Path:
     Raises:
         UsageError: Nothing or more than one run matches.
     """
-    as_path = Path(name)
-    if (as_path / "run.json").is_file():
-        return as_path
+    if is_run(Path(name)):
+        return Path(name)
     runs = sorted(path.parent.name for path in results.glob("*/run.json"))
     if not runs:
         msg = f"no runs in '{results}'; make one with 'tare run quick' or name another folder with --results DIR"
@@ -162,46 +172,89 @@ def find(results: Path, name: str) -> Path:
         return results / hits[0]
     if hits:
         msg = f"'{name}' is the beginning of {len(hits)} runs: {', '.join(hits[:5])}; give more of the id"
+    elif name in _folders(results) or name in _folders(Path()):
+        msg = f"'{name}' is a folder without run.json: no run, or one of which it was lost; restore it or name another run"
     else:
         msg = f"no run '{name}' in '{results}'; the last ones are: {', '.join(runs[-3:])}"
     raise UsageError(msg)
+
+
+def is_run(path: Path) -> bool:
+    """Say whether a folder is a run's; of what cannot be looked at: no."""
+    try:
+        return (path / "run.json").is_file()
+    except OSError:
+        return False
+
+
+def _folders(path: Path) -> list[str]:
+    try:
+        return [one.name for one in os.scandir(path) if one.is_dir()]
+    except OSError:
+        return []
 
 
 def load(path: Path) -> Run:
     """Read ``run.json``.
 
     Raises:
-        UsageError: The folder is no run, or a newer Tare wrote it.
+        UsageError: The folder is no run, a newer Tare wrote it, or something in it is not what it must be.
     """
     try:
-        meta = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        meta = _lines.document(path / "run.json")
     except (OSError, ValueError) as error:
-        msg = f"'{path}' is not a run: run.json cannot be read ({error}); a run's folder has run.json and plan.json"
+        said = getattr(error, "strerror", None) or error
+        msg = f"'{path}' is not a run: run.json cannot be read ({said}); restore it from a copy, or leave the run out"
         raise UsageError(msg) from error
     version = meta.get("schema_version") if isinstance(meta, dict) else None
-    if not isinstance(version, int) or version > SCHEMA_VERSION or "run_id" not in meta:
-        msg = f"'{path}' has schema version {version!r}, this Tare reads up to {SCHEMA_VERSION}; use a newer Tare"
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
+        newer = "use a newer Tare" if type(version) is int and version > 1 else "it is no run of Tare's, or was damaged"
+        msg = f"'{path}/run.json' has schema version {version!r}, this Tare reads 1 to {SCHEMA_VERSION}: {newer}"
         raise UsageError(msg)
-    warnings = []
+    if wrong := _shape.of_run(meta):
+        msg = f"'{path}/run.json' is not what a run has: {wrong}; {_lines.REMEDY}"
+        raise UsageError(msg)
+    scenarios = {name: {**_UNSAID, **one} for name, one in meta.get("scenarios", {}).items()}
+    return Run(path, {**meta, "scenarios": scenarios}, tuple(_warnings(path, meta)))
+
+
+def _warnings(path: Path, meta: Mapping[str, Any]) -> Iterator[str]:
     if meta.get("state") != RunState.COMPLETE:
         go_on = "its guest is gone" if meta.get("inside") else f"'tare run --resume {meta['run_id']}' goes on"
-        warnings.append(f"the run did not finish (state: {meta.get('state')}); {go_on}")
-    return Run(path, meta, tuple(warnings))
+        yield f"the run did not finish (state: {meta.get('state')}); {go_on}"
+        return
+    for name in (MEASUREMENTS, OUTCOMES):
+        if not _lines.are_whole(path / name):
+            yield f"{name} was cut off in a line, after the run was complete: what follows is lost; restore it from a copy"
+    if "rule" in meta:  # how many invocations there were was decided on the way
+        return
+    try:
+        planned, ended = len(_lines.document(path / "plan.json")), _lines.count(path / OUTCOMES)
+    except (OSError, ValueError, TypeError):
+        yield "plan.json cannot be read: nobody can tell whether invocations are missing; restore it from a copy"
+        return
+    if ended < planned:
+        yield f"{planned - ended} of {planned} invocations are missing from {OUTCOMES}: lines were lost; restore it from a copy"
 
 
 def plan(run: Run) -> list[Invocation]:
     """Read the invocations that the run was to make, in order."""
     try:
-        records = json.loads((run.path / "plan.json").read_text(encoding="utf-8"))
-        return [Invocation(**record) for record in records]
-    except (OSError, ValueError, TypeError) as error:
+        records = _lines.document(run.path / "plan.json")
+    except (OSError, ValueError) as error:
         msg = f"'{run.path}/plan.json' cannot be read: {error}"
         raise UsageError(msg) from error
+    if wrong := _shape.of_plan(records):
+        msg = f"'{run.path}/plan.json' is not what a run has: {wrong}; {_lines.REMEDY}"
+        raise UsageError(msg)
+    names = [field.name for field in dataclasses.fields(Invocation)]
+    return [Invocation(**{name: record[name] for name in names}) for record in records]
 
 
 def skipped(run: Run) -> list[Skipped]:
     """Read what was not measured, and why."""
-    return [Skipped(**record) for record in run.meta.get("skipped", [])]
+    names = [field.name for field in dataclasses.fields(Skipped)]
+    return [Skipped(**{name: record[name] for name in names}) for record in run.meta.get("skipped", [])]
 
 
 def measurements(run: Run) -> pd.DataFrame:
@@ -224,44 +277,12 @@ def outcomes(run: Run) -> pd.DataFrame:
 def _frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415 - only readers pay for pandas
 
-    records = list(_lines(path))
+    kind = Measurement if "metric" in columns else Outcome
+    records = _lines.lines(path, kind)
     for record in records:
         params = record.get("params")
         record["params"] = json.dumps(params, sort_keys=True) if params else "{}"
     frame = pd.DataFrame.from_records(records, columns=list(columns))
     # A resumed run may have measured an invocation twice when it was killed between the two appends.
-    keys = ["invocation", "metric", "iteration"] if "metric" in columns else ["invocation"]
+    keys = ["invocation", "metric", "iteration"] if kind is Measurement else ["invocation"]
     return frame.drop_duplicates([*keys, "params"], keep="last").reset_index(drop=True)
-
-
-def _at_once(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
-    """Parse all lines in one go, twice as quick as one by one; ``None`` when any of them is wrong."""
-    try:
-        records: list[dict[str, Any]] = json.loads(b"[" + b",".join(lines) + b"]")
-    except ValueError:
-        return None
-    whole = len(records) == len(lines) and all(isinstance(record, dict) for record in records)
-    return records if whole else None
-
-
-def _lines(path: Path) -> Iterable[dict[str, Any]]:
-    """Yield the whole lines; the last one may have been cut off by a kill and is then left out."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return
-    *whole, _rest = data.split(b"\n")
-    records = _at_once(whole)
-    if records is not None:
-        yield from records
-        return
-    for number, line in enumerate(whole, 1):
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            msg = f"{path}:{number}: not a line of JSON ({error}); the file was changed by hand, restore it"
-            raise UsageError(msg) from error
-        if not isinstance(record, dict):
-            msg = f"{path}:{number}: a JSON object was expected, found {type(record).__name__}"
-            raise UsageError(msg)
-        yield record

@@ -84,6 +84,8 @@ def test_a_line_that_is_no_json_is_named_by_its_number(tmp_path: Path) -> None:
 def test_a_run_that_did_not_finish_says_so(tmp_path: Path) -> None:
     writer = make(tmp_path)
     assert "did not finish" in store.load(tmp_path / "r1").warnings[0]
+    for number in range(len(PLAN)):
+        writer.append([measurement(number)], outcome(number))
     writer.update(state=RunState.COMPLETE)
     assert store.load(tmp_path / "r1").warnings == ()
 
@@ -143,3 +145,30 @@ def test_a_results_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="choose another with --results"):
         make(tmp_path / "file")
+
+
+def test_a_complete_run_that_has_lost_lines_says_so(tmp_path: Path) -> None:
+    writer = make(tmp_path)
+    for number in range(len(PLAN)):
+        writer.append([measurement(number)], outcome(number))
+    writer.update(state=RunState.COMPLETE)
+    for name in (store.MEASUREMENTS, store.OUTCOMES):
+        path = tmp_path / "r1" / name
+        path.write_bytes(path.read_bytes()[:-9])
+    assert [text.partition(":")[0] for text in store.load(tmp_path / "r1").warnings] == [
+        "measurements.jsonl was cut off in a line, after the run was complete",
+        "outcomes.jsonl was cut off in a line, after the run was complete",
+        "1 of 3 invocations are missing from outcomes.jsonl",
+    ]
+
+
+def test_a_tag_and_the_run_itself_do_not_undo_each_other(tmp_path: Path) -> None:
+    running = make(tmp_path)
+    running.append([measurement(0)], outcome(0))
+    path = tmp_path / "r1" / store.MEASUREMENTS
+    path.write_bytes(path.read_bytes() + b'{"half a line')  # as another process sees it while it is written
+    store.RunWriter.beside(store.load(tmp_path / "r1")).update(tags={"baseline": "main"})
+    assert path.read_bytes().endswith(b'{"half a line'), "whoever tags a run leaves its lines alone"
+    running.update(state=RunState.COMPLETE)
+    meta = store.load(tmp_path / "r1").meta
+    assert (meta["tags"], meta["state"]) == ({"baseline": "main"}, "complete")

@@ -1,0 +1,93 @@
+"""Reading the JSON files of a run: whole lines only, each of them checked, every complaint with its place."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import _shape
+from bench.errors import UsageError
+from bench.model import Measurement, Outcome
+
+REMEDY = "the file was changed or damaged: restore it from a copy, or leave the run out"
+
+
+def document(path: Path) -> Any:
+    """Read a file that is one JSON value.
+
+    Raises:
+        ValueError: It is none; the reason in words.
+        OSError: It cannot be read.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except RecursionError as error:
+        msg = "it is nested too deeply"
+        raise ValueError(msg) from error
+
+
+def lines(path: Path, kind: type[Measurement] | type[Outcome]) -> list[dict[str, Any]]:
+    """Read the whole lines of a file; the last one may have been cut off by a kill and is then left out.
+
+    A file that is not there has no lines.
+
+    Raises:
+        UsageError: It cannot be read, or a line is not what it must be.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        msg = f"'{path}' cannot be read: {error.strerror}; make it readable, or leave the run out"
+        raise UsageError(msg) from error
+    *whole, _rest = data.split(b"\n")
+    records = _at_once(whole)
+    if records is None:
+        records = [_one(path, number, line) for number, line in enumerate(whole, 1)]
+    place, wrong = _shape.of_lines(records, kind)
+    if wrong:
+        msg = f"{path}:{place + 1}: {wrong}; {REMEDY}"
+        raise UsageError(msg)
+    return records
+
+
+def _at_once(whole: Sequence[bytes]) -> list[dict[str, Any]] | None:
+    """Parse all lines in one go, twice as quick as one by one; ``None`` when any of them is wrong."""
+    try:
+        records: list[dict[str, Any]] = json.loads(b"[" + b",".join(whole) + b"]")
+    except (ValueError, RecursionError):
+        return None
+    right = len(records) == len(whole) and all(isinstance(record, dict) for record in records)
+    return records if right else None
+
+
+def _one(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        msg = f"{path}:{number}: not a line of JSON ({error}); {REMEDY}"
+        raise UsageError(msg) from error
+    if not isinstance(record, dict):
+        msg = f"{path}:{number}: a JSON object was expected, found {type(record).__name__}; {REMEDY}"
+        raise UsageError(msg)
+    return record
+
+
+def are_whole(path: Path) -> bool:
+    """Say whether a file ends with a line's end; of one that cannot be read, reading its lines tells."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            return file.read() in (b"", b"\n")
+    except OSError:
+        return True
+
+
+def count(path: Path) -> int:
+    """Count the whole lines of a file, none of one that is not there."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
