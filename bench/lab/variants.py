@@ -25,7 +25,8 @@ _OWNED = {
          "tlskey"), _PLACE),
     **dict.fromkeys(
         ("bridge", "bip", "fixed-cidr", "fixed-cidr-v6", "default-gateway", "default-gateway-v6", "ipv6", "icc", "ip-masq",
-         "ip-forward", "iptables", "ip6tables", "firewall-backend", "mtu"), _SHARED),
+         "ip-forward", "ip-forward-no-drop", "iptables", "ip6tables", "firewall-backend", "mtu"), _SHARED),
+    "userns-remap": "it makes a user of the host's",
     "storage-driver": _SWITCH.format("storage"),
     "default-runtime": _SWITCH.format("runtime"),
     "runtimes": _SWITCH.format("runtime"),
