@@ -12,14 +12,18 @@ import pytest
 
 from bench import engines, proc, proctable
 from bench.clock import EventHub
+from bench.engines import _evidence
 from bench.engines.docker import Docker
 from bench.errors import TargetUnavailable
-from bench.lab import Lab
+from bench.lab import Lab, guests
+from bench.lab.paths import state_dir
 from bench.model import Phase, Target
 from tests.contract import contract
 from tests.contract.contract import Place, target
 
 pytestmark = [pytest.mark.root, pytest.mark.engines]
+
+PROVISIONED = state_dir() / "guest"  # read before a test changes TARE_STATE
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +139,51 @@ def test_a_cri_of_ones_own_build(lab: tuple[Lab, EventHub], builds: dict[str, Pa
     with living(lab, target("cri", bin=path)) as (own,):
         assert own["bin"] == own["daemon"] == path
         assert own["shim_path"] == str(builds["whole"] / "containerd-shim-runc-v2")
+
+
+@pytest.fixture
+def kernel(lab: tuple[Lab, EventHub], tmp_path: Path) -> Iterator[Path]:
+    """A copy of the guests' kernel with another digest, in a lab that has the guests' kernel."""
+    source = PROVISIONED / "kernel/vmlinuz"
+    if not source.is_file():
+        contract.missing(TargetUnavailable(f"there is no '{source}'", "tare provision guest_images"))
+    link = lab[0].paths.state / "guest/kernel/vmlinuz"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(source)
+    copy = tmp_path / "vmlinuz"
+    copy.write_bytes(source.read_bytes() + b"\n")
+    yield copy
+    link.unlink()
+
+
+def test_a_minimal_guest_boots_the_kernel_that_is_named(lab: tuple[Lab, EventHub], kernel: Path) -> None:
+    pytest.importorskip("libvirt")
+    place = Place(*lab, engines.load(target("libvirt", kernel=str(kernel)), lab[0]), numbers=iter((200,)))
+    try:
+        facts = place.engine.prepare().values  # its trial boots that kernel until the payload is ready
+    except TargetUnavailable as error:
+        contract.missing(error)
+    job = place.job()
+    with lab[1].channel(job.events, "stream"):
+        try:
+            evidence = place.engine.evidence(place.engine.create(job))
+        finally:
+            place.engine.delete(job.name)
+    assert evidence["kernel"] == place.engine.target.options["kernel"] == str(kernel)
+    assert evidence["kernel_digest"] == facts["guest_kernel"] == _evidence.digest(kernel)
+    assert evidence["kernel_digest"] != _evidence.digest(PROVISIONED / "kernel/vmlinuz")
+    assert facts["guest_release"] == guests.release(PROVISIONED / "kernel/vmlinuz")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"), [({"guest": "full"}, "its own kernel"), ({"network": "user"}, "takes modules"), ({"disk": "raw"}, "takes modules")]
+)  # fmt: skip
+def test_a_kernel_without_its_modules_is_for_a_minimal_guest_without_devices(
+    lab: tuple[Lab, EventHub], kernel: Path, options: dict[str, str], says: str
+) -> None:
+    pytest.importorskip("libvirt")
+    with pytest.raises(TargetUnavailable, match=says):
+        engines.load(target("libvirt", kernel=str(kernel), **options), lab[0]).prepare()
 
 
 def test_what_is_no_daemon_says_how_it_ended(lab: tuple[Lab, EventHub], tmp_path: Path) -> None:
