@@ -10,14 +10,16 @@ import pytest
 
 from bench import report, store
 from bench.model import Invocation
+from bench.report import terminal
 from bench.report.pages import page_of
 from bench.report.plots import figures
+from tests.pages import MODES, WEIGHTS, printed, table, words_of
+from tests.synthetic_modes_shapes import SCENARIOS as MODE_SCENARIOS
 from tests.synthetic_weights import SCENARIOS, Given, write_weights
 from tests.unit.test_report_html import EVIL, Page
-from tests.unit.test_report_pages import KINDS, printed, scenario, table
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", WEIGHTS.kinds)
 def test_one_target_alone(tmp_path: Path, name: str) -> None:
     alone = write_weights(tmp_path, only=(name,), targets=("runc",), failures={})
     made = report.contents([report.collect(store.load(alone))])
@@ -25,25 +27,27 @@ def test_one_target_alone(tmp_path: Path, name: str) -> None:
     Page(made["index.html"])
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", WEIGHTS.kinds)
 def test_baseline_that_was_not_measured(tmp_path: Path, name: str) -> None:
-    data = scenario(tmp_path, name, baseline="crun", failures={})
+    data = WEIGHTS.scenario(tmp_path, name, baseline="crun", failures={})
     assert page_of(data).tables(data)
     assert data.headline
     assert bool(figures(data)) == (name != "compute")
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", WEIGHTS.kinds)
 def test_single_block_has_no_interval_and_still_every_figure(tmp_path: Path, name: str) -> None:
-    data = scenario(tmp_path, name, blocks=1, failures={})
-    assert [plot.kind for plot in figures(data)] == KINDS[name]
+    data = WEIGHTS.scenario(tmp_path, name, blocks=1, failures={})
+    assert [plot.kind for plot in figures(data)] == WEIGHTS.kinds[name]
     assert "too few for an interval" in data.headline
     assert any("too few for an interval" in note for note in page_of(data).notes(data))
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", WEIGHTS.kinds)
 def test_target_that_only_failed_keeps_its_row(tmp_path: Path, name: str) -> None:
-    data = scenario(tmp_path, name, blocks=2, failures={(name, "runc", block): "it broke" for block in range(2)})
+    data = WEIGHTS.scenario(
+        tmp_path, name, blocks=2, failures={(name, "runc", block): "it broke" for block in range(2)}
+    )
     labels = [row[0].text for row in page_of(data).tables(data)[0].rows]
     assert any(label.startswith("runc") for label in labels) == (name != "namespaces")  # whose rows are kinds
     assert page_of(data).tables(data, 100)
@@ -51,10 +55,10 @@ def test_target_that_only_failed_keeps_its_row(tmp_path: Path, name: str) -> Non
         assert "runc" not in plot.alt
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", WEIGHTS.kinds)
 def test_everything_failed(tmp_path: Path, name: str) -> None:
     targets = SCENARIOS[name][1]
-    data = scenario(tmp_path, name, blocks=1, failures={(name, target, 0): "it broke" for target in targets})
+    data = WEIGHTS.scenario(tmp_path, name, blocks=1, failures={(name, target, 0): "it broke" for target in targets})
     assert figures(data) == []
     assert data.headline.startswith("Nothing can be said")
     page_of(data).tables(data)
@@ -68,7 +72,7 @@ def test_run_without_notes_is_shown(tmp_path: Path) -> None:
     data = report.collect(store.load(run))
     made = report.contents([data])
     assert "At once ran 200 of each of host and runc, 160 of docker" in made["report.md"]
-    assert len([name for name in made if name.endswith(".svg")]) == sum(map(len, KINDS.values()))
+    assert len([name for name in made if name.endswith(".svg")]) == sum(map(len, WEIGHTS.kinds.values()))
     assert printed(data, 100)
 
 
@@ -94,3 +98,38 @@ def test_what_a_run_says_in_words_is_inert(tmp_path: Path) -> None:
     assert page.tags["script"] == 0
     assert EVIL in "".join(page.words)
     assert "<script" not in "".join(text for name, text in made.items() if name.endswith((".html", ".svg", ".md")))
+
+
+@pytest.mark.parametrize("name", MODES.kinds)
+def test_one_block_has_no_interval_and_says_so(tmp_path: Path, name: str) -> None:
+    few = MODES.scenario(tmp_path, name, blocks=1, failures={})
+    assert [plot.kind for plot in figures(few)] == MODES.kinds[name]
+    assert "[" not in few.headline
+    assert "1 block" in words_of(few)
+
+
+@pytest.mark.parametrize("name", MODES.kinds)
+def test_a_scenario_of_failures_only_is_told_and_draws_nothing(tmp_path: Path, name: str) -> None:
+    failures = {(name, target, block): "it broke" for target in MODE_SCENARIOS[name].targets for block in range(2)}
+    none = MODES.scenario(tmp_path, name, blocks=2, failures=failures)
+    assert figures(none) == []
+    assert "Nothing can be said" in none.headline or "run here" in none.headline or "place promises" in none.headline
+    words_of(none)
+    terminal.show_tables(none, 80)
+
+
+@pytest.mark.parametrize("name", MODES.kinds)
+def test_a_scenario_without_its_baseline_has_a_page(tmp_path: Path, name: str) -> None:
+    others = [target for target in MODE_SCENARIOS[name].targets if target != MODE_SCENARIOS[name].baseline][:2]
+    some = MODES.scenario(tmp_path, name, blocks=2, targets=others)
+    assert page_of(some).tables(some)
+    for plot in figures(some):
+        assert "None" not in plot.title + plot.caption + plot.alt
+
+
+@pytest.mark.parametrize("name", MODES.kinds)
+def test_a_scenario_of_its_baseline_alone_has_a_page(tmp_path: Path, name: str) -> None:
+    alone = MODES.scenario(tmp_path, name, blocks=2, targets=[MODE_SCENARIOS[name].baseline])
+    assert page_of(alone).tables(alone)
+    assert alone.headline
+    figures(alone)

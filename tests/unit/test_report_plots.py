@@ -21,6 +21,12 @@ def scenario(folder: Path, **arguments: object) -> ScenarioData:
     return report.collect(store.load(run)).scenarios[0]
 
 
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> list[svg.Plot]:
+    """The figures of the usual run, drawn once."""
+    return figures(scenario(tmp_path_factory.mktemp("usual")))
+
+
 def ladder_with(folder: Path, phases: Mapping[str, float]) -> ladder.Ladder:
     shape = Shape(phases, 0.001, 0.5, 0.01)
     data = scenario(folder, targets=("docker",), controls=(), shapes={"docker": shape}, failures={})
@@ -70,8 +76,8 @@ def test_ladder_needs_a_ready(tmp_path: Path) -> None:
     assert figures(data) == []
 
 
-def test_titles_carry_the_numbers_and_captions_the_counts(tmp_path: Path) -> None:
-    made = {plot.kind: plot for plot in figures(scenario(tmp_path))}
+def test_titles_carry_the_numbers_and_captions_the_counts(usual: list[svg.Plot]) -> None:
+    made = {plot.kind: plot for plot in usual}
     assert list(made) == ["ladder", "ratio", "spread", "series", "cpu"]
     assert "host is ready after" in made["ladder"].title
     assert "× as long as host" in made["ratio"].title
@@ -91,8 +97,8 @@ def test_failed_blocks_are_marked_and_interrupt_the_line(tmp_path: Path) -> None
     assert float(line.values.loc[~line.values["warmup"], "change"].median()) == pytest.approx(0)
 
 
-def test_drawing_knows_only_theme_colours_and_prefixed_ids(tmp_path: Path) -> None:
-    for plot in figures(scenario(tmp_path)):
+def test_drawing_knows_only_theme_colours_and_prefixed_ids(usual: list[svg.Plot]) -> None:
+    for plot in usual:
         assert "DejaVu Sans Mono" not in plot.body
         assert 'id="' in plot.body
         assert plot.body.count('id="') == plot.body.count(f'id="{plot.name}-')
@@ -136,8 +142,8 @@ def ticks(plot: svg.Plot) -> list[str]:
     return re.findall(r">(\d+(?:\.\d+)? (?:µs|ms|s|MiB)|\d+×)</text>", plot.body)
 
 
-def test_axis_of_every_figure_has_different_ticks(tmp_path: Path) -> None:
-    made = {plot.kind: plot for plot in figures(scenario(tmp_path))}
+def test_axis_of_every_figure_has_different_ticks(usual: list[svg.Plot]) -> None:
+    made = {plot.kind: plot for plot in usual}
     for kind, expected in (("spread", "1 ms, 10 ms, 100 ms, 1 s, 10 s"), ("ratio", "1×, 10×, 100×, 1000×, 10000×")):
         assert ", ".join(ticks(made[kind])[:5]) == expected
     assert ticks(made["ladder"])[:2] == ["1 ms", "2 ms"]

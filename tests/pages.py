@@ -1,0 +1,122 @@
+"""What tests of a report's pages share: the runs, and ways to a scenario, a row, a table and its cells."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import report, store
+from bench.report import terminal
+from bench.report.data import RunData, ScenarioData, Variant
+from bench.report.pages import page_of
+from bench.report.table import Grid
+from tests import synthetic_modes_shapes, synthetic_weights
+from tests.synthetic_modes import write_modes
+from tests.synthetic_weights import write_weights
+
+
+@dataclass(frozen=True)
+class Family:
+    """Kinds of scenario that one synthetic run has together.
+
+    Attributes:
+        name: Of the run, and of its golden files.
+        write: Writes it into a folder.
+        kinds: Scenario → its figures.
+        small: Arguments of ``write`` for a run of a few scenarios.
+        words: What is among the words in a terminal.
+    """
+
+    name: str
+    write: Callable[..., Path]
+    kinds: Mapping[str, Sequence[str]]
+    small: Mapping[str, object]
+    words: Sequence[str]
+
+    def scenario(self, folder: Path, name: str, **arguments: object) -> ScenarioData:
+        """Write a run of one scenario into the folder and return it."""
+        return collected(self.write(folder, only=(name,), **arguments)).scenarios[0]
+
+
+WEIGHTS = Family(
+    "weights",
+    write_weights,
+    {
+        "memory": ["weight", "ramp"],
+        "density": ["latency", "available"],
+        "stack": ["waterfall", "phases"],
+        "namespaces": ["kinds", "rate"],
+        "limits": ["achieved", "cost"],
+        "compute": ["relative"],
+    },
+    {"only": ("density", "stack", "limits"), "targets": ("host", "runc", "docker")},
+    ("MemAvailable", "What each layer adds", "Achieved ÷ asked", "getpid", "the memory floor", "interfaces"),
+)
+MODES = Family(
+    "modes",
+    write_modes,
+    {
+        "network-modes": ["throughput", "answers", "cpu-per-gb", "start"],
+        "discovery": ["lookup"],
+        "storage-drivers": ["heat", "heat", "copy-up"],
+        "storage-types": ["heat", "fsync"],
+        "size": ["bytes"],
+        "image-build": ["pairs", "times"],
+        "pull": ["share"],
+    },
+    {"only": ("discovery", "size", "pull"), "blocks": 6},
+    ("TCP throughput, 1 stream", "One lookup", "Does copy-up grow", "What became of the data", "Pair"),
+)
+FAMILIES = (WEIGHTS, MODES)
+assert list(WEIGHTS.kinds) == list(synthetic_weights.SCENARIOS)
+assert list(MODES.kinds) == list(synthetic_modes_shapes.SCENARIOS)
+
+
+def collected(run: Path) -> RunData:
+    """Return a run's folder as a report has it."""
+    return report.collect(store.load(run))
+
+
+def of(data: RunData, name: str) -> ScenarioData:
+    """Return a scenario of the run."""
+    return next(item for item in data.scenarios if item.name == name)
+
+
+def row_of(data: ScenarioData, target: str, **params: object) -> Variant:
+    """Return what was invoked of a target with these params, whatever others it has."""
+    return next(
+        row for row in data.invoked if row.target == target and params.items() <= json.loads(row.params).items()
+    )
+
+
+def table(data: ScenarioData, title: str, width: int | None = None) -> Grid:
+    """Return the scenario's table of that title."""
+    return next(grid for grid in page_of(data).tables(data, width) if grid.title == title)
+
+
+def cells(grid: Grid, label: str) -> dict[str, str]:
+    """Return column → cell of the row with that label."""
+    row = next(row for row in grid.rows if row[0].text == label)
+    return {column.title: cell.line for column, cell in zip(grid.columns[1:], row[1:], strict=True)}
+
+
+def printed(data: RunData, width: int) -> str:
+    """Return the run as a terminal shows it."""
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    with console.capture() as capture:
+        console.print(terminal.show(data, None, width))
+    return capture.get()
+
+
+def words_of(item: ScenarioData) -> str:
+    """Return what the scenario's own page says: neither checks, which other tests are about, nor figures."""
+    lines = [f"# {item.name}", item.headline, *page_of(item).notes(item)]
+    for grid in page_of(item).tables(item):
+        lines += [f"## {grid.title}", grid.note, " | ".join(column.line for column in grid.columns)]
+        lines += [" | ".join(cell.line for cell in row) for row in grid.rows]
+    return "\n".join(lines)

@@ -1,0 +1,94 @@
+"""What holds for the page of every kind of scenario, in every form."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bench import report
+from bench.report import csvfile
+from bench.report.data import RunData
+from bench.report.plots import figures
+from tests import pages
+from tests.pages import FAMILIES, MODES, WEIGHTS, Family
+from tests.unit.test_report import alike, rows_of
+from tests.unit.test_report_html import Page
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+@pytest.fixture(scope="module", params=FAMILIES, ids=lambda family: family.name)
+def family(request: pytest.FixtureRequest) -> Family:
+    found = request.param
+    assert isinstance(found, Family)
+    return found
+
+
+@pytest.fixture(scope="module")
+def data(family: Family, weights: RunData, modes: RunData) -> RunData:
+    return {WEIGHTS.name: weights, MODES.name: modes}[family.name]
+
+
+@pytest.fixture(scope="module")
+def files(data: RunData) -> dict[str, str]:
+    return report.contents([data])
+
+
+def small_csv(family: Family, folder: Path) -> str:
+    return csvfile.text([pages.collected(family.write(folder, **family.small))])
+
+
+def agreed(family: Family, data: RunData, files: dict[str, str]) -> tuple[Path, str]:
+    """Return a golden file and what is to be in it: one whole report, and of the other run what its pages say."""
+    if family is WEIGHTS:
+        return GOLDEN / "weights.md", files["report.md"]
+    return GOLDEN / "modes.txt", "\n\n".join(map(pages.words_of, data.scenarios)) + "\n"
+
+
+@pytest.mark.skipif("TARE_UPDATE_GOLDEN" not in os.environ, reason="only when the golden files are to be written")
+def test_update_golden(family: Family, data: RunData, files: dict[str, str], tmp_path: Path) -> None:
+    path, text = agreed(family, data, files)
+    path.write_text(text)
+    (GOLDEN / f"{family.name}.csv").write_text(small_csv(family, tmp_path))
+
+
+def test_pages_say_what_was_agreed(family: Family, data: RunData, files: dict[str, str]) -> None:
+    path, text = agreed(family, data, files)
+    assert text == path.read_text()
+
+
+def test_csv_is_as_agreed(family: Family, tmp_path: Path) -> None:
+    (tmp_path / "ours.csv").write_text(small_csv(family, tmp_path))
+    ours, golden = rows_of(tmp_path / "ours.csv"), rows_of(GOLDEN / f"{family.name}.csv")
+    assert len(ours) == len(golden)
+    assert all(len(mine) == len(line) and all(map(alike, mine, line)) for mine, line in zip(ours, golden, strict=True))
+
+
+def test_every_procedure_has_its_figures_with_words(family: Family, data: RunData) -> None:
+    for item in data.scenarios:
+        plots = figures(item)
+        assert [plot.kind for plot in plots] == family.kinds[item.name]
+        assert len({plot.name for plot in plots}) == len(plots)
+        for plot in plots:
+            assert any(letter.isdigit() for letter in plot.title), plot.title
+            assert "n\u00a0=\u00a0" in plot.caption
+            assert plot.alt.startswith(plot.title)
+            assert len(plot.alt) > len(plot.title) + 40
+            assert "nan" not in plot.body
+
+
+def test_page_is_well_formed_and_fetches_nothing(family: Family, files: dict[str, str]) -> None:
+    page = Page(files["index.html"])
+    assert [name for name, count in page.ids.items() if count > 1] == []
+    assert page.wanted <= set(page.ids)
+    assert page.tags["svg"] == page.tags["figure"] == sum(map(len, family.kinds.values()))
+    assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
+
+
+@pytest.mark.parametrize("width", [100, 80])
+def test_terminal_tables_fit(family: Family, data: RunData, width: int) -> None:
+    text = pages.printed(data, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert [words for words in family.words if words not in text] == []

@@ -1,0 +1,82 @@
+"""The pages of images: bytes on disk, pairs of recipes, pulls."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from bench._headline.images import PAIRS
+from bench.model import Invocation
+from bench.report.data import RunData
+from bench.report.pages import (
+    builds,
+    images,
+    paired,
+)
+from bench.report.plots import figures
+from tests.pages import MODES, cells, of, table
+from tests.synthetic_weights import Given
+
+
+@pytest.fixture
+def data(modes: RunData) -> RunData:
+    return modes
+
+
+def test_forms_without_a_base_are_one_row_without_it(data: RunData) -> None:
+    found = of(data, "size")
+    labels = [row.text for row in images.forms(found)]
+    assert labels[0] == "host"
+    assert labels[1:5] == [
+        f"docker:network=none (base={base})" for base in ("scratch", "busybox", "debian", "compiler")
+    ]
+    assert labels[-1] == "libvirt:guest=full"
+    assert len(labels) == 11
+
+
+def test_a_pair_is_the_mistake_divided_by_the_habit(data: RunData) -> None:
+    found = of(data, "image-build")
+    every = builds.pairs(found)
+    assert len(every) == 2 * len(PAIRS)
+    pair = next(one for one in every if builds.recipe_of(one.bad) == "bad-order")
+    changed = builds.times(found, pair, paired.Quantity(builds.BUILD, {"cache": "source-change"}, ""))
+    assert changed is not None
+    assert changed.ratio == pytest.approx(7.6 / 1.1, rel=0.05)
+    assert changed.n == 7
+    row = cells(table(found, "The mistake, in multiples of the habit"), builds.label(pair).text)
+    assert row["layers"] == "1.00×"  # exact: no interval
+    assert "bad-order instead of good-order" in found.headline
+
+
+def test_half_a_pair_is_no_pair(tmp_path: Path) -> None:
+    alone = ("good-order", "no-ignore")
+
+    def change(item: Invocation, given: Given) -> Given:
+        return given if item.params["recipe"] in alone else Given(())
+
+    found = MODES.scenario(tmp_path, "image-build", blocks=2, change=change)
+    assert [plot.kind for plot in figures(found)] == ["times"]
+    row = cells(table(found, "Time to build"), "no-ignore (docker:network=none)")
+    assert row["cold build"].endswith("s")
+
+
+def test_a_panel_in_which_all_are_the_same_is_told_in_words(tmp_path: Path) -> None:
+    def change(item: Invocation, given: Given) -> Given:
+        same = [
+            dataclasses.replace(one, value=1000.0) if one.metric == "image.context_bytes" else one
+            for one in given.values
+        ]
+        return dataclasses.replace(given, values=same)
+
+    plot = figures(MODES.scenario(tmp_path, "image-build", blocks=2, change=change))[0]
+    assert "The same with both: sent to the builder" in plot.caption
+
+
+def test_the_share_of_the_pull_has_an_interval(data: RunData) -> None:
+    found = of(data, "pull")
+    row = cells(table(found, "Pull and start"), "containerd (layers=50)")
+    assert row["share of the pull"].startswith("85.")
+    assert row["share of the pull"].endswith("%)")
+    assert row["transferred"] == "32.0 MiB"

@@ -1,0 +1,188 @@
+"""The pages of storage: whether copy-up grows, the map of operations, and what became of the data."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from bench._growth import growth, statement
+from bench.model import Invocation
+from bench.procedures.base import Value
+from bench.report.data import RunData
+from bench.report.pages import (
+    drivers,
+    operations,
+    page_of,
+    places,
+)
+from bench.report.plots import figures, heat
+from tests.pages import MODES, cells, of, row_of, table
+from tests.synthetic_modes_shapes import DRIVERS, PLACES, UNAVAILABLE
+from tests.synthetic_weights import Given
+
+OVERLAY2, BTRFS, VFS = (f"docker:network=none,storage={name}" for name in ("overlay2", "btrfs", "vfs"))
+
+
+@pytest.fixture
+def data(modes: RunData) -> RunData:
+    return modes
+
+
+# storage drivers
+
+
+def test_growth_is_found_where_it_is(data: RunData) -> None:
+    found = of(data, "storage-drivers")
+    every = operations.drivers(found)
+    kinds = {name: drivers.growth_of(found, variants.get("copy-up")).kind for name, variants in every.items()}
+    assert {name for name, kind in kinds.items() if kind == "grows linearly"} == {
+        name for name, driver in DRIVERS.items() if driver.byte
+    }
+    assert kinds[BTRFS] == "no growth shown"
+    told = cells(table(found, "Does copy-up grow with the file?"), OVERLAY2)
+    assert float(told["R²"]) > 0.95
+    assert told["for each GiB"].startswith(("8", "9"))  # 1 / 1.1 GiB/s
+    assert f"grows linearly with the file on {OVERLAY2}" in found.headline
+    assert f"does not measurably grow on {BTRFS}" in found.headline
+
+
+def test_growth_by_shape() -> None:
+    sizes = (4096.0, 2.0**16, 2.0**20, 2.0**24, 2.0**26)
+    straight = growth([(size, 50e-6 + size / 1e9) for size in sizes])
+    assert straight.kind == "grows linearly"
+    assert straight.slope == pytest.approx(1e-9)
+    assert straight.r2 == pytest.approx(1.0)
+    assert growth([(size, 40e-6) for size in sizes]).kind == "no growth shown"
+    quicker = growth([(size, 12e-6 + size / 1e12) for size in sizes])  # on a line, but no memory copies that fast
+    assert quicker.kind == "no growth shown"
+    assert quicker.r2 == pytest.approx(1.0)
+    noisy = growth(list(zip(sizes, (11e-6, 50e-6, 40e-6, 200e-6, 39e-6), strict=True)))
+    assert noisy.kind == "no growth shown"  # seen on btrfs: 3.6 times as long, and yet no line
+    root = growth([(size, size**0.4 * 1e-6) for size in (1e3, 4e3, 1e4, 1e5, 1e6, 4e6, 1e7, 3e7, 6e7, 1e8)])
+    assert root.kind == "grows, not along a line"
+    assert growth([(1.0, 1.0), (2.0, 9.0)]).kind == "too few sizes"
+    assert growth([]).times is None
+    assert statement([]) == statement([("a", growth([(1.0, 1.0)]))]) == ""
+
+
+def test_cells_of_the_map_are_paired_ratios_with_rates_turned_round(data: RunData) -> None:
+    found = of(data, "storage-drivers")
+    every = operations.drivers(found)
+    rows = {one.what.title: one for one in operations.heat(found)}
+    deep = operations.relative(found, every[VFS], every[OVERLAY2], rows["create, 50 layers"])
+    assert deep is not None
+    assert deep.ratio == pytest.approx(7 * 6 / 1.2, rel=0.05)
+    assert deep.sure
+    files = operations.relative(found, every[BTRFS], every["host"], rows["files: create"])
+    assert files is not None
+    assert files.ratio == pytest.approx(1.9, rel=0.05)  # slower, though the rate is lower
+    assert operations.relative(found, every["host"], every[OVERLAY2], rows["create, 1 layer"]) is None
+    assert operations.references(found) == [OVERLAY2, "host"]
+
+
+def test_an_empty_cell_says_why(data: RunData, tmp_path: Path) -> None:
+    found = of(data, "storage-drivers")
+    assert operations.lacking(found, row_of(found, "host", operation="life")) == "n/a"
+    assert operations.lacking(found, row_of(found, VFS, operation="life")) == ""
+    assert operations.lacking(found, None) == ""
+    plot = figures(found)[0]
+    assert plot.body.count("unavailable here") == len(UNAVAILABLE)
+    assert "n/a" in plot.body
+    broken = MODES.scenario(
+        tmp_path, "storage-drivers", blocks=1, failures={("storage-drivers", VFS, 0): "no space left on device"}
+    )
+    assert operations.lacking(broken, row_of(broken, VFS, operation="io")) == "failed"
+    assert "failed" in figures(broken)[0].body
+
+
+def test_what_cannot_run_here_is_listed_with_reason_and_remedy(data: RunData) -> None:
+    found = of(data, "storage-drivers")
+    grid = table(found, "Cannot run here", 100)
+    assert {(row[1].text, row[2].text) for row in grid.rows} == set(UNAVAILABLE.values())
+    assert all(target in found.headline for target in UNAVAILABLE)
+
+
+def test_narrow_places_leave_out_what_all_targets_of_an_engine_share(data: RunData) -> None:
+    found = of(data, "storage-drivers")
+    assert operations.short(found, OVERLAY2).text == "docker (storage=overlay2)"
+    assert operations.short(found, "containerd:snapshotter=native").text == "containerd (snapshotter=native)"
+    assert operations.short(found, "host").text == "host"
+
+
+def test_of_bytes_and_operations_that_say_the_same_one_is_shown(tmp_path: Path) -> None:
+    def change(item: Invocation, given: Given) -> Given:
+        more = [
+            Value(one.metric, one.value, {**one.params, "pattern": other})
+            for one in given.values
+            for other in ("sequential", "random")
+            if "pattern" in one.params
+        ]
+        return dataclasses.replace(given, values=[*(one for one in given.values if "pattern" not in one.params), *more])
+
+    found = MODES.scenario(tmp_path, "storage-drivers", blocks=1, targets=["host", OVERLAY2], change=change)
+    titles = [one.what.title for one in operations.heat(found) if ", direct" in one.what.title]
+    assert titles == [
+        "sequential read, direct",
+        "sequential write, direct",
+        "random read, direct",
+        "random write, direct",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ratio_", "text"),
+    [
+        (0.0001, "<0.01"),
+        (0.62, "0.62"),
+        (1.0, "1.00"),
+        (9.949, "9.95"),
+        (12.4, "12"),
+        (996.0, "1.0k"),
+        (11600.0, "12k"),
+    ],
+)
+def test_numbers_in_cells_are_short(ratio_: float, text: str) -> None:
+    assert heat.number(ratio_) == text
+
+
+def test_colours_are_centred_on_one_and_end_somewhere() -> None:
+    (dear, much), (cheap, little) = heat.shade(4.0), heat.shade(0.25)
+    assert dear != cheap
+    assert much == pytest.approx(little)
+    assert heat.shade(1.0)[1] == 0
+    assert heat.shade(1e6)[1] == heat.shade(16.0)[1] <= 0.5
+
+
+# places
+
+
+def test_every_place_tells_what_became_of_the_data(data: RunData) -> None:
+    found = of(data, "storage-types")
+    words = {row.target: places.promise(found, row)[0] for row in places.places(found)}
+    assert words["host"] == "kept"
+    assert words["docker:mount=tmpfs,network=none"] == "gone, as it should be"
+    assert words["docker:mount=bind-ro,network=none"] == "writing refused, as it should be"
+    assert found.headline.endswith(f"All {len(PLACES)} places did with the data what they promise.")
+
+
+def test_a_broken_promise_is_told_with_its_reason(tmp_path: Path) -> None:
+    target, reason = "docker:mount=volume,network=none", "data in 'volume' are not kept as that place promises (yes)"
+    failures = {("storage-types", target, block): reason for block in range(2)}
+    found = MODES.scenario(tmp_path, "storage-types", blocks=2, failures=failures)
+    assert places.promise(found, row_of(found, target)) == ("broken", reason)
+    assert target in found.headline
+    once = MODES.scenario(tmp_path / "once", "storage-types", blocks=2, failures={("storage-types", target, 0): reason})
+    word, how = places.promise(once, row_of(once, target))
+    assert word == "kept, but 1 of 2 failed"
+    assert reason in how
+
+
+def test_measures_are_beside_their_ratios(data: RunData) -> None:
+    found = of(data, "storage-types")
+    row = cells(table(found, "Throughput, direct"), "libvirt:disk=raw,guest=minimal")
+    assert row["× host"].startswith("0.11")
+    parts = [grid.title for grid in page_of(found).tables(found, 80)]
+    assert "Small files a second: create, stat" in parts
+    assert "Small files a second" in [grid.title for grid in page_of(found).tables(found)]

@@ -1,0 +1,193 @@
+"""The pages of memory and density: parts that make up a slope, ramps that stopped, and lines beside their names."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import stats
+from bench.model import Invocation
+from bench.probes import host
+from bench.report.data import RunData
+from bench.report.pages import (
+    density,
+    memory,
+)
+from bench.report.plots import figures
+from bench.report.plots.lines import spread
+from tests.pages import WEIGHTS, cells, of, row_of, table
+from tests.synthetic_shapes import TOUCHED, VM
+from tests.synthetic_shapes import WEIGHTS as WEIGHED
+from tests.synthetic_weights import Given
+
+
+@pytest.fixture
+def data(weights: RunData) -> RunData:
+    return weights
+
+
+def test_rows_are_what_was_invoked_not_what_was_read(data: RunData) -> None:
+    weights = of(data, "memory")
+    assert len(weights.invoked) == 2 * len(WEIGHED)
+    assert len(weights.variants) > 100
+    assert weights.invoked[0].text == "host (touch=0\u00a0B)"  # instances is 50 everywhere and goes without saying
+
+
+# memory
+
+
+def test_the_parts_and_the_rest_make_up_the_slope(data: RunData) -> None:
+    from bench.report.plots.memory import bar_of  # noqa: PLC0415 - matplotlib only where it is drawn
+
+    weights = of(data, "memory")
+    for row in weights.invoked:
+        bar = bar_of(weights, row)
+        assert bar is not None
+        assert sum(size for _, size in bar.parts) + bar.rest == pytest.approx(bar.slope)
+        assert bar.rest == pytest.approx(WEIGHED[row.target].rest, abs=0.03 * bar.slope)
+
+
+def test_negative_rest_is_left_of_zero_and_the_parts_go_past_the_mark(data: RunData) -> None:
+    from bench.report.plots.memory import bar_of  # noqa: PLC0415
+
+    weights = of(data, "memory")
+    bar = bar_of(weights, row_of(weights, VM, touch_bytes=0))
+    assert bar is not None
+    assert bar.rest < 0
+    low, high = bar.reach
+    assert low == pytest.approx(bar.rest)
+    assert high > bar.slope
+
+
+def test_touched_memory_is_recovered_by_the_component(data: RunData) -> None:
+    weights = of(data, "memory")
+    for target, component in (("host", "payload"), ("runc", "payload"), ("docker", "payload"), (VM, "guest")):
+        idle, touching = (
+            memory.slopes(weights, row_of(weights, target, touch_bytes=size), "memory.anonymous_bytes", "component")[
+                component
+            ]
+            for size in (0, TOUCHED)
+        )
+        assert touching - idle == pytest.approx(TOUCHED, rel=0.02)
+
+
+def test_available_parts_are_shown_but_not_in_the_sum(data: RunData) -> None:
+    weights = of(data, "memory")
+    row = row_of(weights, "runc", touch_bytes=0)
+    names = {share.name for share in memory.shares(weights, row)}
+    assert "kernel:unreclaimable_slab" in names
+    assert not {"kernel:reclaimable_slab", "kernel:free_lists"} & names
+    heads = table(weights, "The kernel's part, each further instance").columns
+    assert [head.title for head in heads if head.detail == "not in the sum"] == ["free lists", "reclaimable slab"]
+    assert set(memory.SUMMED) == set(host.PARTS)  # what the report adds up is what the probe subtracts
+
+
+def test_large_rest_is_flagged_where_many_instances_live(data: RunData) -> None:
+    weights = of(data, "memory")
+    flagged = [row.text for row in weights.invoked if memory.remainder(weights, row)]
+    assert flagged == ["docker (touch=0\u00a0B)"]
+    assert any("none of the columns" in note for note in memory.notes(weights))
+    assert "! 22." in cells(table(weights, "How well a line fits"), flagged[0])["unexplained there"]
+
+
+def test_large_rest_of_few_instances_is_no_flag(tmp_path: Path) -> None:
+    few = WEIGHTS.scenario(tmp_path, "memory", targets=("docker",), blocks=2, change=only_up_to(40))
+    assert memory.top(few, few.invoked[0]) == 40
+    assert [memory.remainder(few, row) for row in few.invoked] == ["", ""]
+
+
+def only_up_to(most: int) -> object:
+    def change(item: Invocation, given: Given) -> Given:
+        del item
+        kept = [one for one in given.values if float(one.params.get("instances", 0)) <= most]
+        return dataclasses.replace(given, values=kept)
+
+    return change
+
+
+def test_absent_control_group_is_a_dash(data: RunData) -> None:
+    slopes = table(of(data, "memory"), "What each further instance takes")
+    assert cells(slopes, f"{VM} (touch=0\u00a0B)")["cgroup"] == "–"
+    assert "KiB" in cells(slopes, "runc (touch=0\u00a0B)")["cgroup"]
+
+
+def test_part_that_is_absent_at_an_n_was_nothing_there(tmp_path: Path) -> None:
+    def change(item: Invocation, given: Given) -> Given:
+        del item
+        kept = [
+            v for v in given.values if not (v.params.get("component") == "shim" and float(v.params["instances"]) < 50)
+        ]
+        return dataclasses.replace(given, values=kept)
+
+    few = WEIGHTS.scenario(tmp_path, "memory", targets=("docker",), blocks=1, change=change)
+    found = memory.slopes(few, few.invoked[0], "memory.anonymous_bytes", "component")
+    top = 50 * WEIGHED["docker"].anonymous["shim"]
+    assert found["shim"] == pytest.approx(top * 20 / 1000, rel=0.05)  # least squares of 0 0 0 0 top over 10 … 50
+
+
+def test_columns_of_zeros_are_drawn(tmp_path: Path) -> None:
+    def change(item: Invocation, given: Given) -> Given:
+        del item
+        return dataclasses.replace(given, values=[dataclasses.replace(one, value=0.0) for one in given.values])
+
+    none = WEIGHTS.scenario(tmp_path, "memory", targets=("runc",), blocks=2, change=change)
+    assert [plot.kind for plot in figures(none)] == WEIGHTS.kinds["memory"]
+    assert cells(table(none, "What each further instance takes"), "runc (touch=0\u00a0B)")["kernel"] == "0 B"
+
+
+# density
+
+
+def test_a_ramp_says_where_it_stopped_and_why(data: RunData) -> None:
+    ramps = of(data, "density")
+    words = cells(table(ramps, "What ended each ramp"), "docker")
+    assert words["Rule"] == "slow starts"
+    assert words["Limited by"].startswith("Start time: 9.1 s")
+    numbers = cells(table(ramps, "How many fit"), VM)
+    assert numbers["reached"] == "40"
+    assert numbers["would fit"] == "–"
+    assert numbers["last start"].endswith("(N = 40)")
+
+
+def test_extrapolation_follows_the_slope_and_is_said_to_be_one(data: RunData) -> None:
+    from bench.report.plots.density import _lines  # noqa: PLC0415
+
+    ramps = of(data, "density")
+    lines = {line.label.text: line for line in _lines(ramps, density.LEFT)}
+    assert lines[VM].further == ()
+    assert [one.label.text for one in _lines(ramps, density.LEFT)] == ["host", "runc", "docker", VM]
+    row = row_of(ramps, "docker")
+    slope, goal = (ramps.median(row, name) for name in (density.SLOPE, density.LATER))
+    assert slope is not None
+    assert goal is not None
+    (at, left), end = lines["docker"].further[-1], lines["docker"].end
+    assert at == pytest.approx(goal)
+    assert left == pytest.approx(end[1] - slope * (goal - end[0]))
+    caption = next(plot.caption for plot in figures(ramps) if plot.kind == "available")
+    assert "extrapolated" in caption
+    assert "not measured" in caption
+
+
+def test_headline_of_a_density_run_needs_no_outcomes(data: RunData) -> None:
+    ramps = of(data, "density")
+    said = stats.headline(ramps.summaries, ramps.meta)
+    assert said.startswith("At once ran 200 of each of host and runc, 160 of docker")
+
+
+@given(st.lists(st.floats(0, 200), min_size=1, max_size=8))
+def test_names_beside_lines_never_touch_and_keep_their_order(wanted: list[float]) -> None:
+    found = spread(wanted, 23.0, 210.0)
+    order = sorted(range(len(wanted)), key=lambda place: wanted[place])
+    assert all(found[after] - found[before] >= 23.0 - 1e-9 for before, after in pairwise(order))
+    assert max(found) <= 210.0
+    if len(wanted) * 23.0 <= 210.0:
+        assert min(found) >= 0
+
+
+def test_names_that_have_room_stay_where_they_are() -> None:
+    assert spread([100.0, 20.0], 23.0, 210.0) == [100.0, 20.0]
