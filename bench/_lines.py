@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,10 @@ def document(path: Path) -> Any:
         raise ValueError(msg) from error
 
 
-def lines(path: Path, kind: type[Measurement] | type[Outcome]) -> list[dict[str, Any]]:
+def lines(path: Path, kind: type[Measurement] | type[Outcome], only: Collection[bytes] = ()) -> list[dict[str, Any]]:
     """Read the whole lines of a file; the last one may have been cut off by a kill and is then left out.
 
-    A file that is not there has no lines.
+    A file that is not there has no lines. With ``only``, lines that have none of these bytes are not looked at.
 
     Raises:
         UsageError: It cannot be read, or a line is not what it must be.
@@ -44,13 +44,15 @@ def lines(path: Path, kind: type[Measurement] | type[Outcome]) -> list[dict[str,
     except OSError as error:
         msg = f"'{path}' cannot be read: {error.strerror}; make it readable, or leave the run out"
         raise UsageError(msg) from error
-    *whole, _rest = data.split(b"\n")
-    records = _at_once(whole)
+    whole = [(number, line) for number, line in enumerate(data.split(b"\n")[:-1], 1)]
+    if only:
+        whole = [(number, line) for number, line in whole if any(part in line for part in only)]
+    records = _at_once([line for _, line in whole])
     if records is None:
-        records = [_one(path, number, line) for number, line in enumerate(whole, 1)]
+        records = [_one(path, number, line) for number, line in whole]
     place, wrong = _shape.of_lines(records, kind)
     if wrong:
-        msg = f"{path}:{place + 1}: {wrong}; {REMEDY}"
+        msg = f"{path}:{whole[place][0]}: {wrong}; {REMEDY}"
         raise UsageError(msg)
     return records
 

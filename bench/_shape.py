@@ -116,7 +116,7 @@ _RUN: Mapping[str, tuple[str, Check]] = {
     "run_id": ("a name without '/'", _is_id),
     **dict.fromkeys(("tare_version", "host", "started_at", "finished_at", "state", "inside", "fingerprint"), _TEXT),
     **dict.fromkeys(("command", "epoch"), _TEXTS),
-    "tags": _SCALARS,
+    "tags": ("an object of texts", lambda value: value is not None and _is_scalars(value)),
     "facts": ("an object of texts", lambda value: value is not None and _is_scalars(value)),
     "engines": ("an object of objects", _is_objects),
     "scenarios": ("an object of objects", _is_objects),

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from bench import _steps, units
+from bench import _lines, _steps, store, units
 from bench._exact import Floats
 from bench._series import NULL, SENTINEL, Key
 from bench.errors import UsageError, unknown
-from bench.model import RunState
+from bench.model import Measurement, Outcome, RunState, Status
 
 _STRONGEST = 1.2
 """A series follows the host with a sensitivity of 0 to this (docs/method.md)."""
@@ -87,48 +87,47 @@ def history(results: Path, *, metric: str | None = None, target: str | None = No
     """
     if metric is not None and metric not in units.METRICS:
         raise UsageError(unknown("metric", metric, units.METRICS))
-    metas = sorted(_metas(results), key=lambda pair: str(pair[1].get("started_at", "")))
-    if not metas:
-        msg = f"no complete run in '{results}'; make one with 'tare run nightly', or name another folder with --results DIR"
-        raise UsageError(msg)
-    newest = metas[-1][1].get("fingerprint")
     found = History()
+    runs = sorted(_complete(results, found.notes), key=lambda run: str(run.meta.get("started_at", "")))
+    if not runs:
+        said = f" ({found.notes[0]})" if found.notes else ""
+        msg = f"no complete run in '{results}'{said}; make one with 'tare run nightly', or name another with --results DIR"
+        raise UsageError(msg)
+    newest = runs[-1].meta.get("fingerprint")
     seen: set[str] = set()
-    for folder, meta in metas:
-        run_id = str(meta["run_id"])
-        if meta.get("fingerprint") != newest:
-            found.notes.append(f"{run_id} has another fingerprint: an epoch of its own, left out")
-        elif run_id in seen:
-            found.notes.append(f"{folder.name} is a copy of the run {run_id}, left out")
+    for run in runs:
+        if run.meta.get("fingerprint") != newest:
+            found.notes.append(f"{run.run_id} has another fingerprint: an epoch of its own, left out")
+        elif run.run_id in seen:
+            found.notes.append(f"{run.path.name} is a copy of the run {run.run_id}, left out")
         else:
-            seen.add(run_id)
-            _take(found, folder, meta, metric, target)
+            seen.add(run.run_id)
+            _take(found, run, metric, target)
     return found
 
 
-def _metas(results: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+def _complete(results: Path, notes: list[str]) -> Iterator[store.Run]:
+    """Yield the complete runs but fresh blocks of a night, which are no night; say of what is damaged that it is left out."""
     for path in sorted(results.glob("*/run.json")):
         try:
-            meta = json.loads(path.read_bytes())
-        except ValueError:
-            continue  # a foreign file, or one that was cut off: no complete run
-        again = isinstance(meta, dict) and "confirms" in meta.get("tags", {})  # fresh blocks of a night are no night
-        if isinstance(meta, dict) and meta.get("state") == RunState.COMPLETE and "run_id" in meta and not again:
-            yield path.parent, meta
-
-
-def _take(found: History, folder: Path, meta: Mapping[str, Any], metric: str | None, target: str | None) -> None:
-    place = len(found.runs)
-    found.runs.append(str(meta["run_id"]))
-    found.at.append(str(meta.get("started_at", "")))
-    values: dict[Key, list[float]] = {}
-    for record in _records(folder / "measurements.jsonl", metric):
-        name = str(record["target"])
-        if record.get("warmup") or (target is not None and name not in (target, SENTINEL)):
+            run = store.load(path.parent)
+        except UsageError as error:
+            notes.append(f"left out: {error}")
             continue
-        params = json.dumps(record.get("params") or {}, sort_keys=True)
-        key = (str(record["scenario"]), name, params, str(record["metric"]))
-        values.setdefault(key, []).append(float(record["value"]))
+        if run.meta.get("state") == RunState.COMPLETE and "confirms" not in run.meta.get("tags", {}):
+            yield run
+
+
+def _take(found: History, run: store.Run, metric: str | None, target: str | None) -> None:
+    try:
+        values = _values(run, metric, target)
+    except UsageError as error:
+        found.notes.append(f"left out: {error}")
+        return
+    place = len(found.runs)
+    found.runs.append(run.run_id)
+    found.at.append(str(run.meta.get("started_at", "")))
+    found.notes += [f"{run.run_id}: {text}" for text in run.warnings]
     of_sentinel = [value for key, many in values.items() if key[1] == SENTINEL for value in many]
     if of_sentinel:
         found.sentinel[place] = float(np.median(of_sentinel))
@@ -137,22 +136,19 @@ def _take(found: History, folder: Path, meta: Mapping[str, Any], metric: str | N
             found.series.setdefault(key, {})[place] = float(np.median(many))
 
 
-def _records(path: Path, metric: str | None) -> Iterator[Mapping[str, Any]]:
-    """Yield the whole lines of a metric and of the sentinel; only those are parsed."""
-    try:
-        lines = path.read_bytes().split(b"\n")[:-1]
-    except FileNotFoundError:
-        return
-    if metric is not None:
-        wanted = (f'"metric": "{metric}"'.encode(), b'"metric": "sentinel.work_s"')
-        lines = [line for line in lines if any(word in line for word in wanted)]
-    try:
-        yield from json.loads(b"[" + b",".join(lines) + b"]")
-    except ValueError as error:
-        msg = (
-            f"'{path}' has a line that is no JSON ({error}); the file was changed by hand, restore it or remove the run"
-        )
-        raise UsageError(msg) from error
+def _values(run: store.Run, metric: str | None, target: str | None) -> dict[Key, list[float]]:
+    """Return the finite values of the invocations that ended well, by series; of one metric only its lines are parsed."""
+    ended = _lines.lines(run.path / store.OUTCOMES, Outcome)
+    well = {one["invocation"] for one in ended if one["status"] == Status.OK and not one["warmup"]}
+    only = () if metric is None else (f'"metric": "{metric}"'.encode(), b'"metric": "sentinel.work_s"')
+    values: dict[Key, list[float]] = {}
+    for record in _lines.lines(run.path / store.MEASUREMENTS, Measurement, only):
+        name = str(record["target"])
+        wanted = record["invocation"] in well and (target is None or name in (target, SENTINEL))
+        if wanted and math.isfinite(value := float(record["value"])):
+            params = json.dumps(record["params"] or {}, sort_keys=True)
+            values.setdefault((str(record["scenario"]), name, params, str(record["metric"])), []).append(value)
+    return values
 
 
 def change_points(found: History) -> list[ChangePoint]:
