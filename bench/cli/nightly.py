@@ -190,6 +190,6 @@ def tag_command(run: str, tags: Sequence[str], results: Path) -> None:
             kept.pop(key, None)
         else:
             kept |= pairs("tag", [text])
-    store.RunWriter.reopen(found).update(tags=kept)
+    store.RunWriter.beside(found).update(tags=kept)
     told = " ".join(f"{key}={value}" for key, value in kept.items()) or "no tags"
     click.echo(f"{found.run_id}: {told}")
