@@ -1,0 +1,142 @@
+"""Changes of known size in a real engine, found and sized; two copies of the same engine, twenty times over. For real.
+
+    pytest tests/benchmarks/test_real_changes.py -s
+
+The delayed engine is a script around runc that sleeps before ``create``, so that one delay lies between the request and ready.
+What a script and a start of sleep(1) cost by themselves is measured beside it in the same blocks, by the same script with a
+delay of 0. The difference of the two must be the delay, and what a sleep comes too late.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import compare, store
+from bench._exact import Floats, hodges_lehmann, signed_rank_ci
+from bench._series import block_values, series_of, usable
+from bench.model import Comparison, Verdict
+from tests.benchmarks.rules import at_most
+
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.timeout(1200)]
+
+DELAY_S, LATE_S = 0.020, 0.0009
+"""The delay, and by how much a sleep of that length may end late: timer slack, a wake-up, a processor that fell asleep."""
+
+BLOCKS, RUNS, RUN_BLOCKS = 20, 20, 12
+PRIMARY, CHANGES = "startup.ready_s", (Verdict.REGRESSED, Verdict.IMPROVED)
+
+SCRIPT = """#!/bin/sh
+for word do
+    if [ "$word" = create ]; then sleep {delay}; break; fi
+done
+exec {program} "$@"
+"""
+
+
+def program() -> Path:
+    found = shutil.which("runc")
+    assert found, "runc is provisioned for these"
+    return Path(found)
+
+
+def copy(path: Path) -> str:
+    shutil.copy(program(), path)
+    return f"runc:bin={path}"
+
+
+def delayed(path: Path, delay_s: float) -> str:
+    path.write_text(SCRIPT.format(delay=delay_s, program=program()), encoding="utf-8")
+    path.chmod(0o755)
+    return f"runc:bin={path}"
+
+
+def measured(results: Path, targets: list[str], blocks: int) -> store.Run:
+    words = [word for target in targets for word in ("-t", target)]
+    argv = [sys.executable, "-m", "bench", "run", "startup", *words, "--blocks", str(blocks), "--warmup", "0"]
+    done = subprocess.run(
+        [*argv, "--results", str(results)], cwd=results.parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return store.load(store.find(results, done.stdout.split()[-1]))
+
+
+def between(run: store.Run, base: str, new: str) -> list[Comparison]:
+    return list(compare.compare(compare.Side(run, base), compare.Side(run, new)).results)
+
+
+def values(run: store.Run, target: str) -> Floats:
+    blocks = series_of(block_values(usable(store.measurements(run), store.outcomes(run))))
+    return blocks["startup", target, "{}", PRIMARY].values
+
+
+def sized(name: str, run: store.Run, base: str, new: str) -> tuple[Comparison, float, float]:
+    """Return the verdict on ready and the interval of the difference in seconds, and print both."""
+    found = next(one for one in between(run, base, new) if one.metric == PRIMARY)
+    added = values(run, new) - values(run, base)
+    ci = signed_rank_ci(added)
+    assert ci is not None
+    print(
+        f"{name:22} {told(found)}; difference {1e3 * hodges_lehmann(added):.2f} ms "
+        f"[{1e3 * ci.low:.2f}, {1e3 * ci.high:.2f}], n = {len(added)}"
+    )
+    return found, ci.low, ci.high
+
+
+def told(one: Comparison) -> str:
+    assert one.ci is not None
+    assert one.ratio is not None
+    return f"{one.verdict:12} {one.ratio:.3f} [{one.ci.low:.3f}, {one.ci.high:.3f}] of {1e3 * (one.base or 0):.1f} ms"
+
+
+def test_a_delay_of_20_ms_is_found_and_sized(tmp_path: Path) -> None:
+    plain, none, slow = (
+        copy(tmp_path / "plain"),
+        delayed(tmp_path / "none", 0),
+        delayed(tmp_path / "slow", DELAY_S),
+    )
+    run = measured(tmp_path / "results", [plain, none, slow], BLOCKS)
+    print()
+    sized("the script by itself", run, plain, none)
+    found, *_ = sized("script and delay", run, plain, slow)
+    alone, low_s, high_s = sized("the delay alone", run, none, slow)
+    assert found.verdict is alone.verdict is Verdict.REGRESSED
+    assert alone.ci is not None
+    # what compare shows is a ratio: of the base it must be the same delay
+    base = float(np.median(values(run, none)))
+    scaled_s = [base * (end - 1) for end in (alone.ci.low, alone.ci.high)]
+    print(f"{'as ratio × base':22} [{1e3 * scaled_s[0]:.2f}, {1e3 * scaled_s[1]:.2f}] ms")
+    for low, high in ((low_s, high_s), scaled_s):
+        assert 0 < low <= DELAY_S + LATE_S
+        assert high >= DELAY_S
+
+
+def test_two_copies_of_one_program_stay_silent(tmp_path: Path) -> None:
+    """Each run has two families of verdicts, of which at most one in twenty calls any change; ready_s is one of its own."""
+    targets = [copy(tmp_path / name) for name in ("a", "b")]
+    verdicts: Counter[str] = Counter()
+    called: list[set[str]] = []
+    print()
+    for number in range(RUNS):
+        results = between(measured(tmp_path / "results", targets, RUN_BLOCKS), *targets)
+        ready = next(one for one in results if one.metric == PRIMARY)
+        verdicts.update(str(one.verdict) for one in results)
+        called.append({f"{one.metric} {one.verdict}" for one in results if one.verdict in CHANGES})
+        print(
+            f"run {number + 1:2}: ready_s {told(ready)}; called a change: {', '.join(sorted(called[-1])) or 'nothing'}"
+        )
+    families = sum(any(PRIMARY in text for text in one) + any(PRIMARY not in text for text in one) for one in called)
+    again = [sorted(one & other) for one, other in pairwise(called) if one & other]
+    print(
+        f"{RUNS} runs of {RUN_BLOCKS} blocks: {dict(verdicts)}; in {families} of {2 * RUNS} families a change was called; twice running: {again}"
+    )
+    assert verdicts.total() > 2 * RUNS
+    assert at_most(families, 2 * RUNS, 0.05)
+    assert not again  # what a nightly would call confirmed
