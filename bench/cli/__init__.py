@@ -32,6 +32,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "trend": ("bench.cli.trend", "Find where a series changed for good, over this host's history."),
     "export": ("bench.cli.read", "Write a run's measurements in another format."),
     "import": ("bench.cli.bring", "Make a run of what another tool measured."),
+    "fleet": ("bench.cli.fleet", "Measure the same on many hosts, and gather the runs."),
     "sweep": ("bench.cli.host", "Remove what a killed run left; exactly that."),
     "schema": ("bench.cli.info", "Print the JSON Schema of scenario and suite files."),
     "completion": ("bench.cli.info", "Print the shell's completion script."),

@@ -79,7 +79,7 @@ def provision_command(engines: Sequence[str], inventory: Path | None, check: boo
     """
     from bench import provision  # noqa: PLC0415
 
-    result = provision.provision(engines, inventory=inventory, check=check, on_event=_show_task)
+    result = provision.provision(engines, inventory=inventory, check=check, on_event=show_task)
     for host, counts in sorted(result.hosts.items()):
         told = f"ok={counts.ok} changed={counts.changed} skipped={counts.skipped} failed={counts.failures}"
         click.echo(f"{host}: {told}" + (f" unreachable={counts.unreachable}" if counts.unreachable else ""))
@@ -96,7 +96,7 @@ def _name(task: TaskEvent) -> str:
     return f"{task.role}: {task.task}" if task.role else task.task
 
 
-def _show_task(task: TaskEvent) -> None:
+def show_task(task: TaskEvent) -> None:
     """Print a line a task: what starts where a terminal waits for it, and how it ended."""
     name = _name(task)
     if task.status == "started":

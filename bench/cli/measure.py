@@ -26,7 +26,7 @@ RESULTS = click.option(
 )
 
 
-def _choices(function: Callable[..., Any]) -> Callable[..., Any]:
+def choices(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that ``plan`` and ``run`` share."""
     for option in reversed(
         (
@@ -62,7 +62,7 @@ def _choices(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("plan")
-@_choices
+@choices
 def plan_command(*, names: Sequence[str], targets: Sequence[str], params: Sequence[str], blocks: int | None,
                  warmup: int | None, seed: int | None, as_json: bool) -> None:  # fmt: skip
     """Print the seeded list of invocations; touches nothing.
@@ -85,7 +85,7 @@ def plan_command(*, names: Sequence[str], targets: Sequence[str], params: Sequen
 
 
 @click.command("run")
-@_choices
+@choices
 @RESULTS
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for run.json (repeatable).")
 @click.option(
