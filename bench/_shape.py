@@ -18,6 +18,9 @@ from bench.model import Invocation, Measurement, Outcome, Skipped, Status
 _LARGEST = 2**53
 """Whole numbers beyond it are no counts of ours, and not every reader of JSON holds them."""
 
+_SIZES = (1e-100, 1e100)
+"""No quantity that is not 0 is smaller or larger; ratios and squares of all between can be computed."""
+
 _SHOWN = 40
 """Characters of a wrong value that a sentence quotes."""
 
@@ -34,7 +37,11 @@ def _is_whole(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     """Say whether a value is a number that a float holds; NaN and the infinities are numbers that readers leave out."""
-    return isinstance(value, float) or (type(value) is int and math.log2(abs(value) + 1) < 1023)
+    return isinstance(value, float) or (type(value) is int and abs(value) <= _SIZES[1])
+
+
+def _is_quantity(value: Any) -> bool:
+    return _is_number(value) and (not value or not math.isfinite(value) or _SIZES[0] <= abs(value) <= _SIZES[1])
 
 
 def _is_flag(value: Any) -> bool:
@@ -90,7 +97,8 @@ _STATUS = (f"one of {', '.join(Status)}", lambda value: value in tuple(Status))
 _LINE: Mapping[str, tuple[str, Check]] = {
     **dict.fromkeys(("run_id", "scenario", "target", "engine", "metric", "unit", "reason"), _TEXT),
     **dict.fromkeys(("block", "order", "invocation", "iteration", "index"), _WHOLE),
-    **dict.fromkeys(("value", "at_s", "wall_s", "harness_s"), _NUMBER),
+    **dict.fromkeys(("at_s", "wall_s", "harness_s"), _NUMBER),
+    "value": ("a number, 0 or between 1e-100 and 1e100 in size", _is_quantity),
     "warmup": _FLAG,
     "params": _SCALARS,
     "status": _STATUS,

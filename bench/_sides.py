@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import store
+from bench._series import SENTINEL, usable
 from bench.errors import UsageError, unknown
 
 
@@ -34,7 +35,7 @@ def find_side(results: Path, text: str) -> Side:
     Raises:
         UsageError: There is no such run, or the run has no such target, or several.
     """
-    name, at, wanted = text.partition("@")
+    name, at, wanted = (text, "", "") if store.is_run(Path(text)) else text.partition("@")  # a folder may have an @
     run = store.load(store.find(results, name))
     return Side(run, find_target(run, wanted) if at else None)
 
@@ -57,6 +58,10 @@ def find_target(run: store.Run, wanted: str) -> str:
     if hits:
         msg = f"'{wanted}' may be {' or '.join(hits)} in the run {run.run_id}: give the options that tell them apart"
         raise UsageError(msg)
+    for one in store.skipped(run):
+        if wanted in (one.target, one.target.partition(":")[0]):
+            msg = f"'{one.target}' was not measured in the run {run.run_id}: {one.reason} ({one.remedy})"
+            raise UsageError(msg)
     raise UsageError(unknown(f"target of the run {run.run_id}", wanted, known))
 
 
@@ -67,9 +72,25 @@ def are_paired(base: Side, new: Side) -> bool:
         raise UsageError(msg)
     same = base.run.run_id == new.run.run_id
     if same and (base.target is None or base.target == new.target):
-        msg = f"'{new.name}' is the same as the base; to compare two targets of a run write RUN@TARGET twice"
+        copies = (
+            "" if base.run.path == new.run.path else f" ('{base.run.path}' and '{new.run.path}' are copies of one run)"
+        )
+        msg = f"'{new.name}' is the same as the base{copies}; to compare two targets of a run write RUN@TARGET twice"
         raise UsageError(msg)
     return same
+
+
+def why_nothing(side: Side) -> str:
+    """Say that a side has no value at all and how its invocations ended; nothing when it has one."""
+    outcomes = store.outcomes(side.run)
+    mine = outcomes[~outcomes["warmup"].astype(bool) & (outcomes["target"] != SENTINEL)]
+    if side.target is not None:
+        mine = mine[mine["target"] == side.target]
+    if len(usable(store.measurements(side.run), mine)):
+        return ""
+    ended = ", ".join(f"{count} {status}" for status, count in mine["status"].value_counts().items())
+    reasons = [reason for reason in mine["reason"].unique() if reason]
+    return f"'{side.name}' has no value (invocations: {ended or 'none'}{f', {reasons[0]}' if reasons else ''})"
 
 
 PAYLOAD = "payload"

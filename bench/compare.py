@@ -18,7 +18,7 @@ from bench import _judge, _rates, store, units
 from bench._half import Half, half, pooled
 from bench._series import NULL, SENTINEL, Key, Series
 from bench._shift import false_discovery, shift, shift_ci
-from bench._sides import Side, are_paired, check_factors, differences, find_side
+from bench._sides import Side, are_paired, check_factors, differences, find_side, why_nothing
 from bench.errors import UsageError
 from bench.model import Comparison, Interval, Verdict
 
@@ -100,7 +100,8 @@ def compare(
     tie = _Tie(halves, paired=paired)
     results = _results(halves, tie, rules)
     if not results:
-        msg = f"'{base.name}' and '{new.name}' have no series in common: {_only(halves) or 'neither has any'}"
+        told = [*filter(None, map(why_nothing, (base, new)))] or [_only(halves) or "their metrics or parameters differ"]
+        msg = f"'{base.name}' and '{new.name}' have no series in common: {'; '.join(told)}"
         raise UsageError(msg)
     told = [f"FORCED: {text}" for text in strange] + [f"compared: {apart[name]}" for name in factors if name in apart]
     return Compared(base.name, new.name, paired, results, [*told, tie.sentence(), *filter(None, [_only(halves)])])

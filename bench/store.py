@@ -30,6 +30,8 @@ OUTCOMES = "outcomes.jsonl"
 MEASUREMENT_COLUMNS = tuple(field.name for field in dataclasses.fields(Measurement))
 _UNSAID: Mapping[str, Any] = {"targets": [], "baseline": "", "primary": []}  # of a scenario that does not say
 OUTCOME_COLUMNS = tuple(field.name for field in dataclasses.fields(Outcome))
+_OLDER: Mapping[str, Any] = {"reason": "", "evidence": {}, "notes": {}, "flags": [], "wall_s": 0.0, "harness_s": 0.0}
+"""What an outcome is taken to say where an older Tare wrote nothing."""
 
 
 @dataclass(frozen=True)
@@ -269,9 +271,7 @@ def measurements(run: Run) -> pd.DataFrame:
 
 def outcomes(run: Run) -> pd.DataFrame:
     """Return the run's outcomes, columns as in ``Outcome``; ``params`` is JSON text, ``evidence`` and ``notes`` dicts."""
-    frame = _frame(run.path / OUTCOMES, OUTCOME_COLUMNS)
-    frame["notes"] = frame["notes"].map(lambda value: value if isinstance(value, dict) else {})  # older runs have none
-    return frame
+    return _frame(run.path / OUTCOMES, OUTCOME_COLUMNS)
 
 
 def _frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -279,7 +279,9 @@ def _frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
     kind = Measurement if "metric" in columns else Outcome
     records = _lines.lines(path, kind)
+    unsaid = _OLDER if kind is Outcome else {}
     for record in records:
+        record.update({name: value for name, value in unsaid.items() if record.get(name) is None})
         params = record.get("params")
         record["params"] = json.dumps(params, sort_keys=True) if params else "{}"
     frame = pd.DataFrame.from_records(records, columns=list(columns))
