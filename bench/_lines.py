@@ -22,11 +22,20 @@ def document(path: Path) -> Any:
         ValueError: It is none; the reason in words.
         OSError: It cannot be read.
     """
+    data = path.read_bytes()
     try:
-        return json.loads(path.read_bytes())
+        found = json.loads(data)
     except RecursionError as error:
         msg = "it is nested too deeply"
         raise ValueError(msg) from error
+    _refuse_halves(data, found)
+    return found
+
+
+def _refuse_halves(data: bytes, value: Any) -> None:
+    r"""Refuse ``\ud800`` and its like, halves of characters that JSON can name and no text can hold; Tare writes no escapes."""
+    if b"\\ud" in data or b"\\uD" in data:
+        json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError, which is a ValueError
 
 
 def lines(path: Path, kind: type[Measurement] | type[Outcome], only: Collection[bytes] = ()) -> list[dict[str, Any]]:
@@ -60,7 +69,9 @@ def lines(path: Path, kind: type[Measurement] | type[Outcome], only: Collection[
 def _at_once(whole: Sequence[bytes]) -> list[dict[str, Any]] | None:
     """Parse all lines in one go, twice as quick as one by one; ``None`` when any of them is wrong."""
     try:
-        records: list[dict[str, Any]] = json.loads(b"[" + b",".join(whole) + b"]")
+        text = b"[" + b",".join(whole) + b"]"
+        records: list[dict[str, Any]] = json.loads(text)
+        _refuse_halves(text, records)
     except (ValueError, RecursionError):
         return None
     right = len(records) == len(whole) and all(isinstance(record, dict) for record in records)
@@ -70,6 +81,7 @@ def _at_once(whole: Sequence[bytes]) -> list[dict[str, Any]] | None:
 def _one(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         record = json.loads(line)
+        _refuse_halves(line, record)
     except (ValueError, RecursionError) as error:
         msg = f"{path}:{number}: not a line of JSON ({error}); {REMEDY}"
         raise UsageError(msg) from error

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli.measure import RESULTS, share
+from bench.errors import StoreError
+
+if TYPE_CHECKING:
+    from bench.compare import Compared
 
 _PIPE_COLUMNS = 120
 
@@ -26,6 +32,12 @@ _PIPE_COLUMNS = 120
 )
 @click.option("--force", is_flag=True, help="Compare runs of different hosts or workloads, and label the result.")
 @click.option("--all", "everything", is_flag=True, help="Show every series.")
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write JUnit XML, too: regressed is a failure, invalid an error, inconclusive skipped.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @RESULTS
 def compare_command(  # noqa: PLR0917 - click passes options by name
@@ -35,6 +47,7 @@ def compare_command(  # noqa: PLR0917 - click passes options by name
     factors: tuple[str, ...],
     force: bool,
     everything: bool,
+    junit: Path | None,
     as_json: bool,
     results: Path,
 ) -> int:
@@ -52,9 +65,23 @@ def compare_command(  # noqa: PLR0917 - click passes options by name
     least = None if threshold is None else share(threshold)
     sides = [compare.find_side(results, text) for text in (base, new)]
     found = compare.compare(sides[0], sides[1], compare.Rules(threshold=least), factors=factors, force=force)
+    damaged = dict.fromkeys(f"{side.run.run_id}: {text}" for side in sides for text in side.run.warnings)
+    found = dataclasses.replace(found, notes=[*found.notes, *damaged])
+    if junit is not None:
+        _write(junit, found)
     if as_json:
         click.echo(json.dumps(compared.as_json(found), indent=1))
     else:
         console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
         console.print(compared.show(found, everything=everything))
     return found.exit_code
+
+
+def _write(path: Path, found: Compared) -> None:
+    from bench.interchange import junit  # noqa: PLC0415 - only those who ask for it pay for it
+
+    try:
+        path.write_text(junit.comparison(found), encoding="utf-8")
+    except OSError as error:
+        msg = f"cannot write '{path}': {error.strerror}; choose another file with --junit FILE"
+        raise StoreError(msg) from error

@@ -11,7 +11,7 @@ import click
 
 from bench import store
 from bench.cli.measure import RESULTS
-from bench.errors import UsageError, unknown
+from bench.errors import StoreError, UsageError, unknown
 
 _PIPE_COLUMNS = 100
 """Width of tables that nobody's window limits: room for the phases."""
@@ -36,6 +36,7 @@ def show_command(run: str, scenario: str | None, as_json: bool, results: Path) -
         raise UsageError(unknown("scenario of this run", scenario, found.run.meta["scenarios"]))
     summaries = [one for one in found.summaries if scenario in (None, one.scenario)]
     if as_json:
+        _warn(found.run)
         more = {"inside": found.inside} if found.inside else {}
         click.echo(json.dumps([{**row, **more} for row in table.show_json(summaries)], indent=1))
         return
@@ -70,7 +71,9 @@ def export_command(run: str, form: str, output: Path | None, results: Path) -> N
     """Write a run in another format: as taken, or one value a block for another tool."""
     from bench import export  # noqa: PLC0415
 
-    content = export.export(store.load(store.find(results, run)), form)
+    loaded = store.load(store.find(results, run))
+    content = export.export(loaded, form)
+    _warn(loaded)
     data = content.encode() if isinstance(content, str) else content
     if output is None:
         sys.stdout.buffer.write(data)
@@ -78,5 +81,11 @@ def export_command(run: str, form: str, output: Path | None, results: Path) -> N
     try:
         output.write_bytes(data)
     except OSError as error:
-        msg = f"cannot write '{output}': {error.strerror}"
-        raise UsageError(msg) from error
+        msg = f"cannot write '{output}': {error.strerror}; choose another file with -o FILE"
+        raise StoreError(msg) from error
+
+
+def _warn(run: store.Run) -> None:
+    """Tell what is wrong with a run where standard output is for a program."""
+    for text in run.warnings:
+        click.echo(f"! {run.run_id}: {text}", err=True)

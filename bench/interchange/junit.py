@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -12,6 +13,9 @@ from bench.compare import Compared
 from bench.model import Comparison, Status, Verdict
 from bench.nightly import Night
 from bench.units import significant
+
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 has no way to write (section 2.2): a tool's message may have escapes in it."""
 
 _FAILED = (Status.FAILED, Status.TIMEOUT)
 
@@ -39,8 +43,8 @@ def run(measured: store.Run) -> str:
 
 
 def comparison(compared: Compared) -> str:
-    """Write a comparison: regressed is a failure, invalid an error, inconclusive skipped."""
-    return _series("tare.compare", compared.results)
+    """Write a comparison: regressed is a failure, invalid an error, inconclusive skipped; notes are the suite's output."""
+    return _series("tare.compare", compared.results, notes=compared.notes)
 
 
 def night(judged: Night) -> str:
@@ -49,7 +53,9 @@ def night(judged: Night) -> str:
     return _series("tare.nightly", judged.results, {id(one.comparison) for one in judged.findings} - alarms)
 
 
-def _series(name: str, results: Sequence[Comparison], quiet: AbstractSet[int] = frozenset()) -> str:
+def _series(
+    name: str, results: Sequence[Comparison], quiet: AbstractSet[int] = frozenset(), notes: Sequence[str] = ()
+) -> str:
     top = ET.Element("testsuites")
     suite = ET.SubElement(top, "testsuite", name=name)
     for one in results:
@@ -61,6 +67,8 @@ def _series(name: str, results: Sequence[Comparison], quiet: AbstractSet[int] = 
         if tag:
             _add(case, tag, _words(one), one.reason)
     _count(suite)
+    if notes:
+        ET.SubElement(suite, "system-out").text = "\n".join(notes)
     return _text(top)
 
 
@@ -85,11 +93,12 @@ def _add(case: ET.Element, tag: str, message: str, text: str = "") -> None:
 
 
 def _count(suite: ET.Element) -> None:
-    suite.set("tests", str(len(suite)))
+    suite.set("tests", str(len(suite.findall("testcase"))))
     for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
 
 
 def _text(top: ET.Element) -> str:
     ET.indent(top, " ")
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(top, encoding="unicode") + "\n"
+    text = _NOT_XML.sub("\ufffd", ET.tostring(top, encoding="unicode"))
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
