@@ -31,7 +31,8 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """Say whether a value is a whole number that every reader holds."""
     return type(value) is int and abs(value) <= _LARGEST
 
 
@@ -40,7 +41,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, float) or (type(value) is int and abs(value) <= _SIZES[1])
 
 
-def _is_quantity(value: Any) -> bool:
+def is_quantity(value: Any) -> bool:
+    """Say whether a value can have been measured: 0, of a size that can be, or no finite number, which readers leave out."""
     return _is_number(value) and (not value or not math.isfinite(value) or _SIZES[0] <= abs(value) <= _SIZES[1])
 
 
@@ -52,7 +54,8 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-def _is_scalars(value: Any) -> bool:
+def is_scalars(value: Any) -> bool:
+    """Say whether a value is what ``params`` may be: an object of texts, numbers and flags, or nothing."""
     return value is None or (isinstance(value, Mapping) and (not value or all(map(_is_scalar, value.values()))))
 
 
@@ -89,16 +92,16 @@ def _or_none(check: Check) -> Check:
     return lambda value: value is None or check(value)
 
 
-_TEXT, _WHOLE, _NUMBER = ("text", _is_text), ("a whole number", _is_whole), ("a number", _is_number)
+_TEXT, _WHOLE, _NUMBER = ("text", _is_text), ("a whole number", is_whole), ("a number", _is_number)
 _FLAG, _TEXTS = ("true or false", _is_flag), ("a list of texts", _is_texts)
-_SCALARS = ("an object of texts and numbers", _is_scalars)
+_SCALARS = ("an object of texts and numbers", is_scalars)
 _STATUS = (f"one of {', '.join(Status)}", lambda value: value in tuple(Status))
 
 _LINE: Mapping[str, tuple[str, Check]] = {
     **dict.fromkeys(("run_id", "scenario", "target", "engine", "metric", "unit", "reason"), _TEXT),
     **dict.fromkeys(("block", "order", "invocation", "iteration", "index"), _WHOLE),
     **dict.fromkeys(("at_s", "wall_s", "harness_s"), _NUMBER),
-    "value": ("a number, 0 or between 1e-100 and 1e100 in size", _is_quantity),
+    "value": ("a number, 0 or between 1e-100 and 1e100 in size", is_quantity),
     "warmup": _FLAG,
     "params": _SCALARS,
     "status": _STATUS,
@@ -124,17 +127,17 @@ _RUN: Mapping[str, tuple[str, Check]] = {
     "run_id": ("a name without '/'", _is_id),
     **dict.fromkeys(("tare_version", "host", "started_at", "finished_at", "state", "inside", "fingerprint"), _TEXT),
     **dict.fromkeys(("command", "epoch"), _TEXTS),
-    "tags": ("an object of texts", lambda value: value is not None and _is_scalars(value)),
-    "facts": ("an object of texts", lambda value: value is not None and _is_scalars(value)),
+    "tags": ("an object of texts", lambda value: value is not None and is_scalars(value)),
+    "facts": ("an object of texts", lambda value: value is not None and is_scalars(value)),
     "engines": ("an object of objects", _is_objects),
     "scenarios": ("an object of objects", _is_objects),
-    "harness": ("an object of numbers", lambda value: value is not None and _is_scalars(value)),
+    "harness": ("an object of numbers", lambda value: value is not None and is_scalars(value)),
     "skipped": ("a list of objects", lambda value: isinstance(value, list) and all(map(_is_object, value))),
     "started_mono_s": _NUMBER,
 }
 
 
-_QUICK: Mapping[Check, type] = {_is_text: str, _is_whole: int, _is_number: float, _is_flag: bool}
+_QUICK: Mapping[Check, type] = {_is_text: str, is_whole: int, _is_number: float, _is_flag: bool}
 """Check → the type that passes it without a look at each value."""
 
 _ABSENT = object()

@@ -8,14 +8,17 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import __version__, store, units
+from bench import __version__, _shape, store, units
+from bench._series import NULL, SENTINEL
 from bench.clock import wall_time
-from bench.errors import UsageError, unknown
+from bench.errors import StoreError, UsageError, unknown
 from bench.model import Invocation, Measurement, Outcome, RunState, Status
 
 METRIC = "imported.time_s"
@@ -24,7 +27,7 @@ METRIC = "imported.time_s"
 
 @dataclass(frozen=True)
 class Value:
-    """One number of another tool; ``block`` is its place among its series' values."""
+    """One number of another tool; ``block`` is its place among its series' values, ``warmup`` whether it does not count."""
 
     scenario: str
     target: str
@@ -33,6 +36,7 @@ class Value:
     metric: str
     value: float
     block: int
+    warmup: bool = False
 
 
 def load(path: Path, fmt: str) -> list[Value]:
@@ -44,18 +48,20 @@ def load(path: Path, fmt: str) -> list[Value]:
     if fmt not in FORMATS:
         raise UsageError(unknown("format", fmt, FORMATS))
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"'{path}' cannot be read: {error}"
+        said = getattr(error, "strerror", None) or f"it is no UTF-8 text ({error})"
+        msg = f"'{path}' cannot be read: {said}; name a file of one of the formats {', '.join(FORMATS)}"
         raise UsageError(msg) from error
     try:
         found = list(FORMATS[fmt](text))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        json.dumps([(one.scenario, one.target, dict(one.params)) for one in found], ensure_ascii=False).encode()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
         said = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
         msg = f"'{path}' is no {fmt} file: {said}; check the file, or name its format with --format"
         raise UsageError(msg) from error
     if not found:
-        msg = f"'{path}' has no value that can be imported"
+        msg = f"'{path}' has no value that can be imported; a {fmt} file has at least one"
         raise UsageError(msg)
     return found
 
@@ -81,25 +87,51 @@ def _tidy(row: Mapping[str, Any], params: Mapping[str, Any], where: str) -> Valu
     if row["metric"] not in units.METRICS:
         msg = f"{where}: {unknown('metric', str(row['metric']), units.METRICS)}"
         raise ValueError(msg)
+    wanted = units.METRICS[row["metric"]].unit
+    if row.get("unit") not in (None, "", wanted):
+        msg = f"{where}: '{row['metric']}' is in '{row['unit']}', allowed is '{wanted}': convert the values"
+        raise ValueError(msg)
     target = str(row["target"])
     engine = str(row.get("engine") or target.partition(":")[0])
-    value = _number(row["value"], where)
-    return Value(str(row["scenario"]), target, engine, params, str(row["metric"]), value, int(row.get("block") or 0))
+    value, block = _number(row["value"], where), _block(row.get("block"), where)
+    warmup = row.get("warmup") in (True, "true", "True", "1")
+    return Value(str(row["scenario"]), target, engine, _params(params, where), str(row["metric"]), value, block, warmup)
 
 
 def _number(value: Any, where: str) -> float:
+    """Read a number; of text too, which is what a CSV file has."""
     number = float(value)
-    if not math.isfinite(number):
-        msg = f"{where}: {value} is no finite number"
+    if not _shape.is_quantity(number) or not math.isfinite(number) or isinstance(value, bool):
+        msg = f"{where}: {value} is no finite number of a size that can be: 0, or from 1e-100 to 1e100"
         raise ValueError(msg)
     return number
 
 
+def _block(value: Any, where: str) -> int:
+    text = str(value or 0)
+    if not text.isdecimal() or not _shape.is_whole(int(text)):
+        msg = f"{where}: block '{value}' is no whole number from 0 on"
+        raise ValueError(msg)
+    return int(text)
+
+
+def _params(params: Any, where: str) -> Mapping[str, Any]:
+    if not _shape.is_scalars(params):
+        msg = f"{where}: params are {json.dumps(params)}, allowed is an object of texts and numbers"
+        raise ValueError(msg)
+    return dict(params)
+
+
 def _hyperfine(text: str) -> Iterator[Value]:
+    seen: Counter[str] = Counter()
     for result in json.loads(text)["results"]:
-        command, parameters = str(result["command"]), dict(result.get("parameters") or {})
+        command = str(result["command"])
+        parameters = _params(result.get("parameters") or {}, command)
+        seen[command + json.dumps(parameters)] += 1
+        again = seen[command + json.dumps(parameters)]
+        name = command if again == 1 else f"{command} ({again})"  # measured twice, on purpose or not: two series
         for block, time in enumerate(result["times"]):
-            yield Value("hyperfine", command, "hyperfine", parameters, METRIC, _number(time, command), block)
+            yield Value("hyperfine", name, "hyperfine", parameters, METRIC, _number(time, command), block)
 
 
 def _pytest_benchmark(text: str) -> Iterator[Value]:
@@ -125,42 +157,44 @@ def save(values: Sequence[Value], results: Path, run_id: str, source: str, tags:
     Raises:
         StoreError: It cannot be written.
     """
-    groups: dict[tuple[str, str, str, int], list[Value]] = {}
+    groups: dict[tuple[str, str, str, int, bool], list[Value]] = {}
     for one in values:
-        key = (one.scenario, one.target, json.dumps(dict(one.params), sort_keys=True), one.block)
+        key = (one.scenario, one.target, json.dumps(dict(one.params), sort_keys=True), one.block, one.warmup)
         groups.setdefault(key, []).append(one)
     plan = [_invocation(number, group[0]) for number, group in enumerate(groups.values())]
     writer = store.RunWriter.create(results, _meta(values, run_id, source, tags), plan)
-    for invocation, group in zip(plan, groups.values(), strict=True):
-        same = {
-            name: getattr(invocation, name) for name in ("scenario", "target", "params", "block", "order", "warmup")
-        }
-        head = {"run_id": run_id, "engine": group[0].engine, "invocation": invocation.index, **same}
-        lines = [
-            Measurement(
-                **head,
-                iteration=number,
-                metric=one.metric,
-                value=one.value,
-                unit=units.metric(one.metric).unit,
-                at_s=0.0,
-            )
-            for number, one in enumerate(group)
-        ]
-        writer.append(lines, Outcome(**head, status=Status.OK, notes={"imported": source}))
-    writer.update(state=RunState.COMPLETE)
+    try:
+        for invocation, group in zip(plan, groups.values(), strict=True):
+            writer.append(*_ended(run_id, invocation, group, source))
+        writer.update(state=RunState.COMPLETE)
+    except StoreError:
+        shutil.rmtree(writer.path, ignore_errors=True)  # half an import is of no use: the file is still there
+        raise
     return writer.path
 
 
+def _ended(
+    run_id: str, invocation: Invocation, group: Sequence[Value], source: str
+) -> tuple[list[Measurement], Outcome]:
+    same = {name: getattr(invocation, name) for name in ("scenario", "target", "params", "block", "order", "warmup")}
+    head = {"run_id": run_id, "engine": group[0].engine, "invocation": invocation.index, **same}
+    lines = []
+    for number, one in enumerate(group):
+        unit = units.metric(one.metric).unit
+        lines.append(Measurement(**head, iteration=number, metric=one.metric, value=one.value, unit=unit, at_s=0.0))
+    return lines, Outcome(**head, status=Status.OK, notes={"imported": source})
+
+
 def _invocation(number: int, one: Value) -> Invocation:
-    return Invocation(number, one.scenario, one.target, dict(one.params), one.block, 0, warmup=False)
+    return Invocation(number, one.scenario, one.target, dict(one.params), one.block, 0, warmup=one.warmup)
 
 
 def _meta(values: Sequence[Value], run_id: str, source: str, tags: Mapping[str, str]) -> dict[str, Any]:
     scenarios: dict[str, Any] = {}
     for name in dict.fromkeys(one.scenario for one in values):
         mine = [one for one in values if one.scenario == name]
-        targets = list(dict.fromkeys(one.target for one in mine))
+        every = list(dict.fromkeys(one.target for one in mine))
+        targets = [one for one in every if one not in (NULL, SENTINEL)] or every
         scenarios[name] = {
             "procedure": "imported",
             "title": f"Imported from {source}",

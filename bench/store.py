@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +75,12 @@ class RunWriter:
             msg = f"cannot make the results folder {writer.path}: {error.strerror}; choose another with --results DIR"
             raise StoreError(msg) from error
         writer._meta = {"schema_version": SCHEMA_VERSION, **meta, "state": RunState.RUNNING}
-        writer._replace("plan.json", [dataclasses.asdict(item) for item in plan])
-        writer._replace("run.json", writer._meta)
+        try:
+            writer._replace("plan.json", [dataclasses.asdict(item) for item in plan])
+            writer._replace("run.json", writer._meta)
+        except StoreError:
+            shutil.rmtree(writer.path, ignore_errors=True)  # nothing is in it yet, and half a folder is no run
+            raise
         return writer
 
     @classmethod
