@@ -2,7 +2,9 @@
 
 At each place the up to 30 values before are compared with the up to 30 after by the rank-sum test (Mann and Whitney, 1947); the
 likeliest place is split, then both sides are searched, and in the end each step is tested once more between its neighbours.
-Ranks see a lasting shift and hardly a spike. The cost grows linearly with the length, as windows do not.
+Ranks see a lasting shift and hardly a spike, but take nights for independent. So a step must also stand out of what the noise
+makes of itself where a bad night makes the next one worse: its standard error counts in how alike neighbouring nights are.
+The cost grows linearly with the length, as windows do not.
 """
 
 from __future__ import annotations
@@ -10,12 +12,13 @@ from __future__ import annotations
 import bisect
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from statistics import NormalDist
 
 import numpy as np
 
 from bench._exact import Floats
+from bench._fit import t_quantile
 from bench._shift import rank_sum_p, rank_sum_weights, shift, shift_ci
 from bench.model import Interval
 
@@ -25,7 +28,17 @@ LEAST = 3
 P_VALUE = 4e-3
 """Chance at which a place without a step would look like one; calibrated in tests/benchmarks/test_trends.py."""
 
+SURE = 0.99865
+"""One-sided level of Student's t that a step must reach against noise that lingers: 3 standard errors of many nights."""
+
 _WINDOW = 30
+_LONG = 90
+"""Nights on either side from which it is told how far the noise lingers: that needs more of them than a step."""
+
+_CAREFUL = 1.3
+"""By how much lingering is taken for stronger than estimated: too little of it makes alarms, too much costs nights."""
+
+_MOST = 0.9
 _FAR = 5.0
 _NEAR = 4
 """How far the place of a step is refined."""
@@ -134,19 +147,69 @@ def _deviation(values: Floats) -> float:
 
 
 def _kept(values: Floats, found: list[int], floor: float) -> list[int]:
-    """Drop the weakest step again and again until each is large, unlikely by chance and no slope."""
+    """Drop the weakest step again and again until each is large, unlikely by chance, above the noise and no slope."""
+    weakness = cache(lambda before, one, after: _weakness(values, one, (before, after), floor))
     while found:
-        weak = []
-        for before, one, after in _with_neighbours(found, len(values)):
-            sides = _sides(values, one, (before, after))
-            p = rank_sum_p(sides[1], sides[0])
-            size = abs(float(np.median(sides[1]) - np.median(sides[0])))
-            if p > P_VALUE or size < floor or _slopes(values, one, (before, after)):
-                weak.append((size, one))
+        sizes = [(weakness(*place), place[1]) for place in _with_neighbours(found, len(values))]
+        weak = [(size, one) for size, one in sizes if size is not None]
         if not weak:
             return found
         found = [one for one in found if one != min(weak)[1]]
     return found
+
+
+def _weakness(values: Floats, at: int, ends: tuple[int, int], floor: float) -> float | None:
+    """Return the size of a step that does not stand between these ends, ``None`` for one that does."""
+    before, after = _sides(values, at, ends)
+    size = abs(shift(after, before))
+    stands = (
+        size >= floor
+        and rank_sum_p(after, before) <= P_VALUE
+        and _stands_out(values, at, ends, size)
+        and not _slopes(values, at, ends)
+    )
+    return None if stands else size
+
+
+def _stands_out(values: Floats, at: int, ends: tuple[int, int], size: float) -> bool:
+    """Say whether a step is more than lingering noise makes: Student's t with the standard error of a correlated series.
+
+    The noise is what is left around the medians of both sides, at most 3 robust standard deviations of it. Where more than half
+    of the nights are equal, ranks alone decide.
+    """
+    near, (before, after) = _sides(values, at, ends), _sides(values, at, ends, _LONG)
+    left = np.concatenate([before - np.median(before), after - np.median(after)])
+    spread = 1.4826 * float(np.median(np.abs(left)))
+    if not spread:
+        return True
+    left = np.clip(left, -3 * spread, 3 * spread)
+    rho = _lingering(left, len(before))
+    freedom = len(left) - sum(len(side) * _variance(len(side), rho) for side in (before, after))
+    variance = float(left @ left) / max(1.0, freedom) * sum(_variance(len(side), rho) for side in near)
+    return size >= _student(len(left) - 2) * math.sqrt(variance)
+
+
+def _lingering(left: Floats, first: int) -> float:
+    """Return how alike neighbouring nights are, 0 to 0.9: a careful estimate of the first-order autocorrelation.
+
+    ``left`` is what remains around the levels of two sides, the first of which has ``first`` nights. An estimate around fitted
+    levels is too low by (1 + 3 rho) / n a level (Marriott and Pope, 1954; Kendall, 1954), which is put back.
+    """
+    n = len(left)
+    products = left[1:] * left[:-1]
+    rho = (float(products.sum()) - float(products[first - 1])) / float(left @ left)
+    unbiased = (n * rho + 2) / (n - 6) if n > 6 * LEAST else (n * rho + 2) / n
+    return min(max(_CAREFUL * unbiased, 0.0), _MOST)
+
+
+def _variance(n: int, rho: float) -> float:
+    """Return the variance of a mean of n values of an AR(1) process of variance 1 (Bayley and Hammersley, 1946)."""
+    return ((1 + rho) / (1 - rho) - 2 * rho * (1 - rho**n) / (n * (1 - rho) ** 2)) / n
+
+
+@cache
+def _student(freedom: int) -> float:
+    return t_quantile(SURE, freedom)
 
 
 def _with_neighbours(found: list[int], n: int) -> list[tuple[int, int, int]]:
@@ -154,8 +217,8 @@ def _with_neighbours(found: list[int], n: int) -> list[tuple[int, int, int]]:
     return [(edges[i - 1], edges[i], edges[i + 1]) for i in range(1, len(edges) - 1)]
 
 
-def _sides(values: Floats, at: int, ends: tuple[int, int]) -> tuple[Floats, Floats]:
-    return values[max(ends[0], at - _WINDOW) : at], values[at : min(ends[1], at + _WINDOW)]
+def _sides(values: Floats, at: int, ends: tuple[int, int], most: int = _WINDOW) -> tuple[Floats, Floats]:
+    return values[max(ends[0], at - most) : at], values[at : min(ends[1], at + most)]
 
 
 def _slopes(values: Floats, at: int, ends: tuple[int, int]) -> bool:
