@@ -38,6 +38,9 @@ _PIPE_COLUMNS = 120
     metavar="FILE",
     help="Write JUnit XML, too: regressed is a failure, invalid an error, inconclusive skipped.",
 )
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for compare.html and its figures."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @RESULTS
 def compare_command(  # noqa: PLR0917 - click passes options by name
@@ -48,6 +51,7 @@ def compare_command(  # noqa: PLR0917 - click passes options by name
     force: bool,
     everything: bool,
     junit: Path | None,
+    output: Path | None,
     as_json: bool,
     results: Path,
 ) -> int:
@@ -74,6 +78,11 @@ def compare_command(  # noqa: PLR0917 - click passes options by name
     else:
         console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
         console.print(compared.show(found, everything=everything))
+    if output is not None:
+        from bench.report import changes  # noqa: PLC0415 - only a page pays for matplotlib
+
+        page = changes.render({"": found}, output, headline=compared.summary(found), run=sides[1].run)
+        click.echo(f"page: {page}", err=as_json)
     return found.exit_code
 
 

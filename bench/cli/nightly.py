@@ -53,7 +53,8 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
     noisy to decide; 4: invocations failed. What was seen once is told, and no alarm. 'tare ack' silences a known regression,
     'tare tag RUN baseline=main' accepts a run as the baseline.
     """
-    from bench import _night, ledger, nightly, report  # noqa: PLC0415
+    from bench import _night, ledger, nightly, report, trend  # noqa: PLC0415
+    from bench.report import changes  # noqa: PLC0415
 
     ledger.load(results)  # a damaged one is told before an hour of measuring, not after
     explicit = [*targets, *(text for pair in references for text in pair)]
@@ -78,6 +79,16 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
         night = nightly.confirm(night, results, fresh, references)
         _night.write(night, folder)
     page = report.render([run], folder)
+    if night.compared:
+        past = trend.history(results)
+        page = changes.render(
+            night.compared,
+            folder,
+            headline=_night.headline(night),
+            run=run,
+            history=past,
+            steps=trend.change_points(past),
+        )
     gone = nightly.retain(results, night, keep)
     click.echo(_night.summary(night), nl=False)
     if gone:

@@ -1,0 +1,159 @@
+"""``compare.html``: what changed, by how much and how sure that is; for a night its history, too. One file, nothing fetched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench.compare import Compared
+from bench.errors import StoreError
+from bench.model import Comparison, Verdict
+from bench.report import theme
+from bench.report.compared import summary
+from bench.report.data import metric_title, params_text
+from bench.report.html import Figure
+from bench.report.plots import forest, nights, slug
+from bench.report.svg import Plot
+from bench.report.table import Cell, interval_text, ratio_text
+from bench.store import Run
+from bench.trend import ChangePoint, History
+from bench.units import format_value, significant
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table: what is named, its numbers, its verdict; ``detail`` and ``reason`` stand smaller below."""
+
+    name: str
+    detail: str
+    numbers: tuple[Cell, ...]
+    verdict: str
+    reason: str
+
+
+HEADS = ("base", "new", "new ÷ base", "found from", "n")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One comparison's part of the page."""
+
+    compared: Compared
+    title: str
+    summary: str
+    figures: tuple[Figure, ...]
+    rows: tuple[Line, ...]
+
+
+def render(
+    parts: Mapping[str, Compared],
+    folder: Path,
+    *,
+    headline: str,
+    run: Run,
+    history: History | None = None,
+    steps: Sequence[ChangePoint] = (),
+) -> Path:
+    """Write ``compare.html`` and its figures; return the page's path.
+
+    Args:
+        parts: Reference → comparison; an empty reference: against other runs.
+        folder: Where to.
+        headline: The first sentence.
+        run: The run of the new side: its scenarios say which metrics decide, and are drawn.
+        history: The runs of this host.
+        steps: The steps in it.
+
+    Raises:
+        StoreError: The folder cannot be written.
+    """
+    primary = {name: tuple(meta["primary"]) for name, meta in run.meta["scenarios"].items()}
+    made = [_part(name, one, primary) for name, one in parts.items()]
+    past = _past(history, steps, parts, primary) if history else None
+    environment = Environment(
+        loader=PackageLoader("bench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = theme.css(":root") + environment.get_template("report.css").render()
+    text = environment.get_template("changes.html.j2").render(
+        style=Markup(style),  # noqa: S704 - our own file
+        headline=headline,
+        parts=made,
+        heads=HEADS,
+        past=Figure(past) if past else None,
+        link=(folder / "index.html").exists(),
+    )
+    drawn = [figure.plot for part in made for figure in part.figures] + ([past] if past else [])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "compare.html").write_text(text, encoding="utf-8")
+        for plot in drawn:
+            (folder / f"{plot.name}.svg").write_text(plot.standalone(), encoding="utf-8")
+    except OSError as error:
+        msg = f"cannot write the comparison into '{folder}': {error.strerror}; choose another folder with -o DIR"
+        raise StoreError(msg) from error
+    return folder / "compare.html"
+
+
+def _part(reference: str, one: Compared, primary: Mapping[str, Sequence[str]]) -> Part:
+    title = f"Against {reference} in the same run" if reference else f"{one.new} against {one.base}"
+    figures = []
+    for scenario in dict.fromkeys(item.scenario for item in one.results):
+        drawn = [item for item in one.results if item.scenario == scenario and _decides(item, primary)]
+        name = slug(f"compare-{reference}-{scenario}")
+        if plot := forest.draw(drawn, reference or one.base, name):
+            figures.append(Figure(_titled(plot, scenario)))
+    return Part(one, title, summary(one), tuple(figures), tuple(_row(item) for item in one.results))
+
+
+def _titled(plot: Plot, scenario: str) -> Plot:
+    return replace(plot, title=f"{scenario}: {plot.title[:1].lower()}{plot.title[1:]}")
+
+
+def _decides(one: Comparison, primary: Mapping[str, Sequence[str]]) -> bool:
+    """Say whether a series is drawn: those that decide, and whatever changed."""
+    return one.metric in primary.get(one.scenario, ()) or one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED)
+
+
+def _row(one: Comparison) -> Line:
+    words = params_text(json.dumps(dict(one.params)))
+    ratio = Cell(ratio_text(one.ratio), interval_text(one.ci, "ratio") if one.ci else "")
+    least = "–" if one.mde is None else "any" if one.mde == 0 else f"±{significant(100 * one.mde, 2)} %"
+    numbers = (
+        Cell(format_value(one.base, one.unit)),
+        Cell(format_value(one.new, one.unit)),
+        ratio,
+        Cell(least),
+        Cell(str(one.n)),
+    )
+    plain = one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)
+    detail = "\u00a0· ".join(part for part in (one.scenario, metric_title(one.metric), words) if part)
+    return Line(one.target, detail, numbers, str(one.verdict), "" if plain else one.reason)
+
+
+def _past(
+    found: History, steps: Sequence[ChangePoint], parts: Mapping[str, Compared], primary: Mapping[str, Sequence[str]]
+) -> Plot | None:
+    """Draw the history of what changed, and then of what decides."""
+    changed = {_key(one) for part in parts.values() for one in part.results if one.verdict is Verdict.REGRESSED}
+    places = {run: place for place, run in enumerate(found.runs)}
+    of: dict[tuple[str, str, str, str], dict[int, bool]] = {}
+    for step in steps:
+        key = step.scenario, step.target, json.dumps(dict(step.params), sort_keys=True), step.metric
+        of.setdefault(key, {})[places[step.at_run]] = step.worse
+    keys = [key for key in found.series if key in changed or key in of or key[3] in primary.get(key[0], ())]
+    keys.sort(key=lambda key: (key not in changed, key not in of))
+    tracks = [nights.Track(*key, found.series[key], of.get(key, {})) for key in keys]
+    return nights.draw(tracks, len(found.runs), "history")
+
+
+def _key(one: Comparison) -> tuple[str, str, str, str]:
+    return one.scenario, one.target, json.dumps(dict(one.params), sort_keys=True), one.metric
