@@ -179,7 +179,7 @@ def find(results: Path, name: str) -> Path:
         return results / hits[0]
     if hits:
         msg = f"'{name}' is the beginning of {len(hits)} runs: {', '.join(hits[:5])}; give more of the id"
-    elif name in _folders(results) or name in _folders(Path()):
+    elif _is_folder(results / name) or _is_folder(Path(name)):
         msg = f"'{name}' is a folder without run.json: no run, or one of which it was lost; restore it or name another run"
     else:
         msg = f"no run '{name}' in '{results}'; the last ones are: {', '.join(runs[-3:])}"
@@ -194,11 +194,11 @@ def is_run(path: Path) -> bool:
         return False
 
 
-def _folders(path: Path) -> list[str]:
+def _is_folder(path: Path) -> bool:
     try:
-        return [one.name for one in os.scandir(path) if one.is_dir()]
+        return path.is_dir()
     except OSError:
-        return []
+        return False
 
 
 def load(path: Path) -> Run:
