@@ -20,6 +20,7 @@ from bench import _checks, store
 from bench._exact import Floats
 from bench._series import NULL, SENTINEL, Key, Series, attempted, block_values, series_of, usable
 from bench._sides import Side
+from bench.errors import UsageError
 from bench.model import Status
 
 POOL = 7
@@ -98,21 +99,31 @@ def pooled(runs: Iterable[store.Run], wanted: AbstractSet[Key], without: Mapping
     """Return several runs as one base: for each wanted series the newest ``POOL`` runs that may stand for it.
 
     ``runs`` come the newest first and are read only as far as needed. A run does not stand for a series of a scenario that is in
-    doubt, nor for those that ``without`` names by its id. ``None`` when no run is left.
+    doubt, nor for those that ``without`` names by its id, nor for any if its lines are damaged. ``None`` when no run is left.
+
+    Raises:
+        UsageError: No run is left, and one is damaged.
     """
     taken: dict[Key, list[tuple[str, Series]]] = {}
     halves: list[Half] = []
+    damaged: UsageError | None = None
     for run in runs:
         open_ = {key for key in wanted if len(taken.get(key, ())) < POOL and key[1] not in (SENTINEL, NULL)}
         if not open_:
             break
-        one = half(Side(run), paired=False)
+        try:
+            one = half(Side(run), paired=False)
+        except UsageError as error:  # its lines are damaged: it stands for nothing, and the older ones do
+            damaged = damaged or error
+            continue
         barred = without.get(run.run_id, frozenset())
         mine = [key for key in one.series if key in open_ and key[0] not in one.doubts and key not in barred]
         for key in mine:
             taken.setdefault(key, []).append((run.run_id, one.series[key]))
         if mine:
             halves.append(one)
+    if damaged and not halves:
+        raise damaged
     return _whole(halves, taken) if halves else None
 
 

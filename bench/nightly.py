@@ -8,6 +8,7 @@ before, is an alarm.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -205,13 +206,13 @@ def nights(results: Path, suite: str, tonight: store.Run) -> list[store.Run]:
 
 
 def _runs(results: Path) -> list[store.Run]:
-    found = []
+    found: dict[str, store.Run] = {}
     for path in results.glob("*/run.json"):
-        try:
-            found.append(store.load(path.parent))
-        except UsageError:
-            continue  # a folder that is no run of ours has no say
-    return sorted(found, key=_began)
+        with contextlib.suppress(UsageError):  # a folder that is no run of ours has no say
+            run = store.load(path.parent)
+            if run.run_id not in found or run.path.name == run.run_id:  # the others are copies of it
+                found[run.run_id] = run
+    return sorted(found.values(), key=_began)
 
 
 def _began(run: store.Run) -> tuple[str, str]:
@@ -227,11 +228,17 @@ def _baseline(
     if tagged:
         run = tagged[-1]
         if strange := differences(run, tonight):
-            return [], f"the baseline {run.run_id} is of another host or workload ({next(iter(strange.values()))}); tag a newer run", {}
+            return (
+                [],
+                f"the baseline {run.run_id} is of another host or workload ({next(iter(strange.values()))}); tag a newer run",
+                {},
+            )
         return [run], "tagged baseline=main", {}
     if not earlier:
         return [], "this is the first night of this host and workload", {}
     old = list(reversed(earlier[:-OFFSET] or earlier[:1]))
+    if len(earlier) <= OFFSET:
+        return old, f"the oldest night: none is {OFFSET} nights old yet", {}
     without = {run.run_id: {name[:4] for name in _regressed(run)} for run in old}
     return old, f"rolling: a week of nights at least {OFFSET} nights old, without what had regressed in them", without
 
