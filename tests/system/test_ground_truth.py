@@ -41,9 +41,11 @@ def gaps(folder: Path, execs: list[float]) -> pd.DataFrame:
 def test_the_first_instruction_is_within_a_millisecond_of_the_exec(
     tare: Tare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    targets = [word for target in TARGETS for word in ("-t", target)]
     best: dict[str, float] = {}
+    left: tuple[str, ...] = TARGETS
     for _ in range(ATTEMPTS):
+        again = dict.fromkeys(("host", *left))  # always the host: the control is a second one
+        targets = [word for target in again for word in ("-t", target)]
         with program_starts() as trace:
             done = tare("run", "startup", *targets, "--blocks", "20")
             assert done.returncode == 0, done.stderr
@@ -56,9 +58,10 @@ def test_the_first_instruction_is_within_a_millisecond_of_the_exec(
             )
             print(f"\nexec → reported first instruction, median and 95th percentile: {shown}")
         assert found["gap_s"].min() >= 0, "a report before the exec: the clocks are not the same"
-        assert set(TARGETS) <= set(late)
+        assert set(left) <= set(late)
         for name, rows in late.items():
             best[name] = min(best.get(name, 1.0), float(rows.quantile(QUANTILE.get(name, 0.95))))
         if max(best.values()) <= LIMIT_S:
             return
+        left = tuple(name for name in TARGETS if best[name] > LIMIT_S)
     pytest.fail(f"the reported first instruction is late by more than {LIMIT_S} s in every attempt: {best}")

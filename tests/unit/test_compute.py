@@ -140,7 +140,8 @@ def test_each_failure_of_an_engine_is_an_outcome_and_the_others_go_on(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, fail: str
 ) -> None:
     speaking(monkeypatch, lambda job: [] if fail in ("ready", "dies") else whole(job))
-    one = scenario("fake", f"fake:fail={fail}", blocks=1, timeout_s=0.5 if fail == "ready" else 5.0)
+    timeout_s = {"ready": 0.5, "dies": 1.0}.get(fail, 5.0)  # short where the other one is silent, too
+    one = scenario("fake", f"fake:fail={fail}", blocks=1, timeout_s=timeout_s)
     numbers, outcomes = run(tmp_path, one, lab)
     bad = outcomes[outcomes["target"] == f"fake:fail={fail}"]
     assert bad["status"].tolist() == [Status.TIMEOUT if fail == "ready" else Status.FAILED]
