@@ -1,8 +1,8 @@
 """A history of one host: where a series changed for good, with the run on either side and the size of the step.
 
-Only complete runs of one fingerprint are one history: a changed host is a new epoch, not a regression. What the sentinel says of
-the host is taken out as far as the series has followed it; never by plain division, which harms a series that follows it only in
-part.
+Only complete runs of one host and one fingerprint are one history: a changed host is a new epoch, not a regression, and two hosts
+of one model are not alike (Duplyakin et al., CCGrid 2020). What the sentinel says of the host is taken out as far as the series
+has followed it; never by plain division, which harms a series that follows it only in part.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from bench.model import Measurement, Outcome, RunState, Status
 _STRONGEST = 1.2
 """A series follows the host with a sensitivity of 0 to this (docs/method.md)."""
 
+LEAST = 2 * _steps.LEAST
+"""Runs from which on a series can have a step at all."""
+
 _NEEDED = 8
 """Nights from which on it can be told how far a series follows the sentinel."""
 
@@ -41,8 +44,9 @@ class ChangePoint:
         at_run: The first run after it; ``at`` is when that began.
         before: Median of the runs before it, up to 30 and to the step before, as measured.
         after: The same after it.
-        ratio: After ÷ before, what the host did taken out.
-        ci_low: Lower end of its 95 % interval; ``ci_high`` the upper end. ``None`` for too few runs.
+        ratio: After ÷ before, what the host did taken out; ``None`` where one of them is not above 0.
+        ci_low: Lower end of its 95 % interval; ``ci_high`` the upper end. ``None`` for too few runs, and
+            for a series that has values not above 0: its steps are differences.
         worse: Whether the metric got worse.
     """
 
@@ -55,7 +59,7 @@ class ChangePoint:
     at: str
     before: float
     after: float
-    ratio: float
+    ratio: float | None
     ci_low: float | None
     ci_high: float | None
     worse: bool
@@ -63,7 +67,7 @@ class ChangePoint:
 
 @dataclass
 class History:
-    """The runs of one fingerprint.
+    """The runs of one host and one fingerprint.
 
     Attributes:
         runs: Run ids, the oldest first; ``at`` is when each began.
@@ -80,10 +84,10 @@ class History:
 
 
 def history(results: Path, *, metric: str | None = None, target: str | None = None) -> History:
-    """Read the complete runs that have the fingerprint of the newest one.
+    """Read the complete runs that have the host and the fingerprint of the newest one.
 
     Raises:
-        UsageError: There are no such runs, or no such metric.
+        UsageError: There are no such runs, no such metric, or no run has a value of what was asked for.
     """
     if metric is not None and metric not in units.METRICS:
         raise UsageError(unknown("metric", metric, units.METRICS))
@@ -93,17 +97,37 @@ def history(results: Path, *, metric: str | None = None, target: str | None = No
         said = f" ({found.notes[0]})" if found.notes else ""
         msg = f"no complete run in '{results}'{said}; make one with 'tare run nightly', or name another with --results DIR"
         raise UsageError(msg)
-    newest = runs[-1].meta.get("fingerprint")
+    others: dict[str, list[str]] = {}
     seen: set[str] = set()
     for run in runs:
-        if run.meta.get("fingerprint") != newest:
-            found.notes.append(f"{run.run_id} has another fingerprint: an epoch of its own, left out")
+        if why := _another(run, runs[-1]):
+            others.setdefault(why, []).append(run.run_id)
         elif run.run_id in seen:
             found.notes.append(f"{run.path.name} is a copy of the run {run.run_id}, left out")
         else:
             seen.add(run.run_id)
             _take(found, run, metric, target)
+    found.notes[:0] = [_left_out(why, names) for why, names in others.items()]
+    if not found.series and (metric or target):
+        asked = " and ".join(f"{kind} '{name}'" for kind, name in (("metric", metric), ("target", target)) if name)
+        msg = f"none of the {len(found.runs)} runs in '{results}' has a value of {asked}; 'tare show RUN' lists what a run has"
+        raise UsageError(msg)
     return found
+
+
+def _another(run: store.Run, newest: store.Run) -> str:
+    """Say why a run is not of the newest one's history, nothing when it is."""
+    if run.meta.get("host") != newest.meta.get("host"):
+        return (
+            f"of the host '{run.meta.get('host')}', the newest is of '{newest.meta.get('host')}': a history of its own"
+        )
+    same = run.meta.get("fingerprint") == newest.meta.get("fingerprint")
+    return "" if same else "of another fingerprint than the newest: an epoch of its own"
+
+
+def _left_out(why: str, names: Sequence[str]) -> str:
+    who = f"{names[0]} is" if len(names) == 1 else f"{len(names)} runs ({names[0]} … {names[-1]}) are"
+    return f"{who} {why}, left out"
 
 
 def _complete(results: Path, notes: list[str]) -> Iterator[store.Run]:
@@ -114,7 +138,9 @@ def _complete(results: Path, notes: list[str]) -> Iterator[store.Run]:
         except UsageError as error:
             notes.append(f"left out: {error}")
             continue
-        if run.meta.get("state") == RunState.COMPLETE and "confirms" not in run.meta.get("tags", {}):
+        if run.meta.get("state") != RunState.COMPLETE:
+            notes.append(f"{run.run_id} did not finish (state: {run.meta.get('state')}), left out")
+        elif "confirms" not in run.meta.get("tags", {}):
             yield run
 
 
@@ -154,23 +180,24 @@ def _values(run: store.Run, metric: str | None, target: str | None) -> dict[Key,
 def change_points(found: History) -> list[ChangePoint]:
     """Return the lasting steps of every series that is as large as its metric says, the worst first."""
     made = [one for key, values in found.series.items() for one in _changes(found, key, values)]
-    return sorted(made, key=lambda one: (not one.worse, -abs(math.log(one.ratio))))
+    return sorted(made, key=lambda one: (not one.worse, -abs(math.log(one.ratio)) if one.ratio else -math.inf))
 
 
 def _changes(found: History, key: Key, values: Mapping[int, float]) -> Iterator[ChangePoint]:
     known = units.METRICS.get(key[3])
-    places = [place for place in sorted(values) if values[place] > 0]
-    if known is None or len(places) < 2 * _steps.LEAST:
+    places = sorted(values)
+    if known is None or len(places) < LEAST:
         return
     raw = np.array([values[place] for place in places])
-    adjusted = _without_host(np.log(raw), [found.sentinel.get(place) for place in places])
-    edges = _steps.steps(adjusted, math.log1p(known.min_effect))
-    for number, one in enumerate(edges):
-        low = edges[number - 1].at if number else 0
-        high = edges[number + 1].at if number + 1 < len(edges) else len(raw)
+    relative = bool(raw.min() > 0)
+    edges = (
+        _relative(raw, [found.sentinel.get(place) for place in places], known) if relative else _absolute(raw, known)
+    )
+    for low, one, high in zip([0, *(e.at for e in edges)], edges, [*(e.at for e in edges[1:]), len(raw)], strict=False):
         before, after = float(np.median(raw[low : one.at])), float(np.median(raw[one.at : high]))
         if abs(after - before) < known.floor:
             continue
+        ci = one.ci if relative else None
         yield ChangePoint(
             *(key[0], key[1], json.loads(key[2]), key[3]),
             before_run=found.runs[places[one.at - 1]],
@@ -178,11 +205,24 @@ def _changes(found: History, key: Key, values: Mapping[int, float]) -> Iterator[
             at=found.at[places[one.at]],
             before=before,
             after=after,
-            ratio=math.exp(one.shift),
-            ci_low=math.exp(one.ci.low) if one.ci else None,
-            ci_high=math.exp(one.ci.high) if one.ci else None,
+            ratio=math.exp(one.shift) if relative else after / before if min(before, after) > 0 else None,
+            ci_low=math.exp(ci.low) if ci else None,
+            ci_high=math.exp(ci.high) if ci else None,
             worse=(one.shift > 0) == (known.better == "lower"),
         )
+
+
+def _relative(raw: Floats, sentinel: Sequence[float | None], known: units.Metric) -> list[_steps.Step]:
+    return _steps.steps(_without_host(np.log(raw), sentinel), math.log1p(known.min_effect))
+
+
+def _absolute(raw: Floats, known: units.Metric) -> list[_steps.Step]:
+    """Find the steps of a series that is not all above 0, which has no logarithms: by differences.
+
+    The smallest that counts is the metric's floor or smallest effect, this of the median distance from 0. What the host did is
+    a factor, and stays in.
+    """
+    return _steps.steps(raw, max(known.floor, known.min_effect * float(np.median(np.abs(raw)))))
 
 
 def _without_host(logs: Floats, sentinel: Sequence[float | None]) -> Floats:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _PIPE_COLUMNS = 120
 _SHOWN = 3
-"""Notes of what was left out that are shown; the others are counted."""
+"""Notes of what was left out or is in doubt that are shown; the others are counted."""
 
 
 @click.command("trend")
@@ -29,7 +29,7 @@ _SHOWN = 3
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @RESULTS
 def trend_command(metric: str | None, target: str | None, as_json: bool, results: Path) -> int:
-    """Find where a series changed for good, over all complete runs of this host's fingerprint.
+    """Find where a series changed for good, over all complete runs of the newest run's host and fingerprint.
 
     A step counts when at least 3 runs on either side bear it out and it is as large as the metric's smallest effect. Exit
     code 1: something got worse.
@@ -42,18 +42,30 @@ def trend_command(metric: str | None, target: str | None, as_json: bool, results
     points = trend.change_points(found)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(one) for one in points], indent=1))
+        _notes(found.notes, err=True)
         return int(any(one.worse for one in points))
     console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
     if points:
         console.print(_table(points))
-    for note in found.notes[:_SHOWN]:
-        click.echo(f"! {note}")
-    if more := len(found.notes) - _SHOWN:
-        click.echo(f"! and {more} more were left out" if more > 0 else "", nl=more > 0)
+    _notes(found.notes)
     worse = sum(one.worse for one in points)
-    said = f"{len(found.series)} series over {len(found.runs)} runs: {worse} got worse, {len(points) - worse} better"
-    click.echo(said if len(found.runs) > 5 else f"{said}; a step needs 3 runs on either side")
+    click.echo(
+        f"{len(found.series)} series over {_runs(len(found.runs))}: {worse} got worse, {len(points) - worse} better"
+    )
+    if short := sum(len(values) < trend.LEAST for values in found.series.values()):
+        click.echo(f"{short} of them have fewer than {trend.LEAST} runs so far; a step needs 3 runs on either side")
     return int(worse > 0)
+
+
+def _notes(notes: Sequence[str], *, err: bool = False) -> None:
+    for note in notes[:_SHOWN]:
+        click.echo(f"! {note}", err=err)
+    if (more := len(notes) - _SHOWN) > 0:
+        click.echo(f"! and {more} more like these", err=err)
+
+
+def _runs(count: int) -> str:
+    return f"{count} run" if count == 1 else f"{count} runs"
 
 
 def _table(points: Sequence[ChangePoint]) -> Table:
@@ -77,7 +89,7 @@ def _table(points: Sequence[ChangePoint]) -> Table:
             f"{one.at_run}\nlast before: {one.before_run}",
             format_value(one.before, unit),
             format_value(one.after, unit),
-            f"{significant(one.ratio)}{ends}",
+            f"{significant(one.ratio)}{ends}" if one.ratio else f"{format_value(one.after - one.before, unit)} apart",
             "▲ worse" if one.worse else "▼ better",
         )
     return table

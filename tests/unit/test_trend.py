@@ -74,8 +74,10 @@ def test_a_changed_fingerprint_is_a_new_epoch(tmp_path: Path) -> None:
     for number in range(10, 20):
         date(tmp_path / f"night-{number:03}", number, fingerprint="other")
     history = trend.history(tmp_path)
-    assert len(history.runs) == 10
-    assert "an epoch of its own" in history.notes[0]
+    assert history.runs == [f"night-{number:03}" for number in range(10, 20)]
+    assert history.notes == [
+        "10 runs (night-000 … night-009) are of another fingerprint than the newest: an epoch of its own, left out"
+    ]
     assert trend.change_points(history) == []
 
 
@@ -121,8 +123,130 @@ def test_the_command_tells_the_step_and_returns_1(tmp_path: Path) -> None:
     }
 
 
-def test_a_short_history_says_what_a_step_needs(tmp_path: Path) -> None:
+def run(folder: Path, *more: str) -> tuple[int, str, str]:
+    """Return the exit code of ``tare trend`` and what it said, on both channels; of an error its code and sentence."""
+    try:
+        done = CliRunner().invoke(cli.tare, ["trend", "--results", str(folder), *more], standalone_mode=False)
+        if done.exception:
+            raise done.exception
+    except UsageError as error:
+        return error.exit_code, "", str(error)
+    return int(done.return_value or 0), done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 series over 1 run: 0"), (3, "1 series over 3 runs: 0")])
+def test_a_short_history_says_what_a_step_needs(tmp_path: Path, count: int, said: str) -> None:
+    nights(tmp_path, [0.1] * count)
+    code, out, _ = run(tmp_path)
+    assert code == 0
+    assert said in out
+    assert "1 of them have fewer than 6 runs so far; a step needs 3 runs on either side" in out
+
+
+def test_runs_of_another_host_in_the_folder_are_a_history_of_their_own(tmp_path: Path) -> None:
+    nights(tmp_path, [0.1] * 10 + [0.2] * 10)
+    for number in range(20):
+        date(tmp_path / f"night-{number:03}", number, host="a" if number < 10 else "b")
+    code, out, _ = run(tmp_path)
+    assert code == 0
+    assert "! 10 runs (night-000 … night-009) are of the host 'a', the newest is of 'b': a history of its own" in out
+    assert "1 series over 10 runs: 0 got worse" in out
+
+
+def test_an_unfinished_run_is_left_out_and_said_and_alone_it_is_no_history(tmp_path: Path) -> None:
+    nights(tmp_path, [0.1] * 10 + [0.2])
+    date(tmp_path / "night-010", 10, state="interrupted")
+    code, out, _ = run(tmp_path)
+    assert code == 0
+    assert "! night-010 did not finish (state: interrupted), left out" in out
+    for number in range(10):
+        shutil.rmtree(tmp_path / f"night-{number:03}")
+    code, _, error = run(tmp_path)
+    assert code == 2
+    assert "no complete run in" in error
+    assert "night-010 did not finish (state: interrupted)" in error
+
+
+def test_a_run_whose_lines_were_lost_is_used_and_said(tmp_path: Path) -> None:
+    nights(tmp_path, [0.1] * 8)
+    for name in ("measurements.jsonl", "outcomes.jsonl"):
+        path = tmp_path / "night-004" / name
+        path.write_bytes(path.read_bytes()[:-40])
+    code, out, _ = run(tmp_path)
+    assert code == 0
+    assert "! night-004: measurements.jsonl was cut off in a line" in out
+    assert "1 series over 8 runs" in out
+
+
+def test_missing_nights_and_a_metric_that_appears_later_are_told_by_the_runs_that_have_it(tmp_path: Path) -> None:
+    nights(tmp_path, [0.1] * 10 + [0.12] * 8, first=5)
+    for number in range(14, 19):  # five nights without a run, around the step
+        shutil.rmtree(tmp_path / f"night-{number:03}")
+    write(tmp_path, "night-004", {"host": [0.3] * 5}, metric="startup.created_s")
+    date(tmp_path / "night-004", 4)
+    history = trend.history(tmp_path)
+    assert len(history.runs) == 14
+    (one,) = trend.change_points(history)
+    assert (one.before_run, one.at_run) == ("night-013", "night-019")
+    code, out, _ = run(tmp_path)
+    assert code == 1
+    assert "1 of them have fewer than 6 runs so far" in out
+
+
+def test_what_no_run_has_is_refused(tmp_path: Path) -> None:
     nights(tmp_path, [0.1] * 3)
-    done = CliRunner().invoke(cli.tare, ["trend", "--results", str(tmp_path)], standalone_mode=False)
-    assert done.return_value == 0
-    assert "needs 3 runs on either side" in done.output
+    code, _, error = run(tmp_path, "--target", "rnc", "--metric", "startup.ready_s")
+    assert code == 2
+    assert "none of the 3 runs in" in error
+    assert "has a value of metric 'startup.ready_s' and target 'rnc'" in error
+
+
+def test_json_has_nothing_but_json_on_its_channel(tmp_path: Path) -> None:
+    nights(tmp_path, [0.1] * 8)
+    date(tmp_path / "night-007", 7, state="running")
+    code, out, error = run(tmp_path, "--json")
+    assert code == 0
+    assert json.loads(out) == []
+    assert "night-007 did not finish" in error
+
+
+MIB = 2.0**20
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        ([-1 * MIB] * 8 + [2 * MIB] * 8, [(-1.0, 2.0, None)]),  # no ratio of a negative number
+        ([0.0] * 8 + [3 * MIB] * 8, [(0.0, 3.0, None)]),
+        ([0.0] + [10 * MIB] * 9 + [12 * MIB] * 8, [(10.0, 12.0, 1.2)]),  # a single 0 is a spike, not a missing night
+        ([0.0] * 8 + [0.03 * MIB] * 8, []),  # below the metric's floor of 64 KiB
+        ([-1 * MIB] * 8 + [-0.99 * MIB] * 8, []),
+    ],
+)
+def test_values_that_are_not_above_0_are_compared_by_differences(
+    tmp_path: Path, levels: list[float], expected: list[tuple[float, float, float | None]]
+) -> None:
+    rng = np.random.default_rng(3)
+    for number, level in enumerate(levels):
+        values = [float(level + 2000 * z * (level != 0)) for z in rng.normal(size=5)]
+        write(tmp_path, f"night-{number:03}", {"host": values}, metric="memory.unexplained_bytes")
+        date(tmp_path / f"night-{number:03}", number)
+    points = found(tmp_path)
+    assert [(round(one.before / MIB, 1), round(one.after / MIB, 1)) for one in points] == [one[:2] for one in expected]
+    assert all(one.worse and one.ci_low is None for one in points)
+    assert [one.ratio and round(one.ratio, 1) for one in points] == [one[2] for one in expected]
+
+
+def test_a_difference_is_told_as_one(tmp_path: Path) -> None:
+    for number in range(16):
+        write(
+            tmp_path,
+            f"night-{number:03}",
+            {"host": [3 * MIB if number > 7 else -1.0] * 5},
+            metric="memory.unexplained_bytes",
+        )
+        date(tmp_path / f"night-{number:03}", number)
+    code, out, _ = run(tmp_path)
+    assert code == 1
+    assert "3.00 MiB apart" in out
+    assert json.loads(run(tmp_path, "--json")[1])[0]["ratio"] is None

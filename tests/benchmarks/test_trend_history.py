@@ -1,0 +1,60 @@
+"""What ``tare trend`` costs over years of nights: runs read from their folders, series followed, everything in one process.
+
+CPU seconds are printed; what is asked is that they grow no faster than the number of runs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from bench import trend
+from bench.clock import self_cpu_s
+from tests.synthetic_pairs import write
+
+TARGETS = ("host", "runc", "crun", "docker")
+FEW, MANY = 1250, 5000
+
+
+def grow(results: Path, numbers: range) -> None:
+    """Add small complete runs, eight blocks of four targets and the sentinel: copies of one, with other values, id and time."""
+    rng = np.random.default_rng(numbers.start)
+    template = results.parent / write(results.parent, "template", dict.fromkeys(TARGETS, [1.0] * 8), sentinel=[0.5] * 8)
+    meta = json.loads((template / "run.json").read_text())
+    texts = {name: (template / name).read_text() for name in ("plan.json", "measurements.jsonl", "outcomes.jsonl")}
+    for number in numbers:
+        run_id = f"night-{number:05}"
+        folder = results / run_id
+        folder.mkdir(parents=True)
+        level = 0.1 * (1 + 0.1 * (number // 500 % 2)) * np.exp(rng.normal(0, 0.02))
+        for name, text in texts.items():
+            named = text.replace("template", run_id)
+            (folder / name).write_text(named.replace('"value": 1.0', f'"value": {level:.6f}'))
+        at = f"{2000 + number // 336:04}-{1 + number // 28 % 12:02}-{1 + number % 28:02}T02:00:00+00:00"
+        (folder / "run.json").write_text(json.dumps({**meta, "run_id": run_id, "started_at": at}))
+    shutil.rmtree(template)
+
+
+def cost(results: Path) -> tuple[int, int, float, float]:
+    """Return series, steps, and the CPU seconds of reading and of looking."""
+    begin = self_cpu_s()
+    history = trend.history(results)
+    read = self_cpu_s()
+    points = trend.change_points(history)
+    return len(history.series), len(points), read - begin, self_cpu_s() - read
+
+
+def test_the_cost_of_years_grows_with_the_number_of_runs(tmp_path: Path) -> None:
+    results, spent = tmp_path / "results", {}
+    for numbers in (range(FEW), range(FEW, MANY)):
+        grow(results, numbers)
+        series, steps, reading, looking = cost(results)
+        spent[numbers.stop] = reading + looking
+        print(f"{numbers.stop} runs, {series} series, {steps} steps: {reading:.1f} s to read, {looking:.2f} s to look")
+        assert series == len(TARGETS)
+        made = len(TARGETS) * ((numbers.stop - 1) // 500)
+        assert made <= steps <= 1.5 * made  # in 5000 nights there may be a step that nobody made
+    assert spent[MANY] / spent[FEW] < 2 * MANY / FEW  # twice the linear growth is allowed for a busy host
