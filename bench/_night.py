@@ -13,7 +13,8 @@ from bench.errors import StoreError
 from bench.ledger import series_text
 from bench.model import Comparison
 from bench.nightly import FILE, Finding, Name, Night
-from bench.units import format_value, significant
+from bench.trend import ChangePoint
+from bench.units import METRICS, format_value, significant
 
 
 def write(night: Night, folder: Path) -> None:
@@ -117,7 +118,7 @@ def summary(night: Night) -> str:
     if night.steps:
         lines += ["", "## Steps of the last nights", ""]
         lines += [
-            f"- {one.target} {one.metric} ({one.scenario}): × {significant(one.ratio)} since {one.at_run}"
+            f"- {one.target} {one.metric} ({one.scenario}): {_step(one)} since {one.at_run}"
             for one in night.steps
         ]
     if night.failed:
@@ -125,6 +126,13 @@ def summary(night: Night) -> str:
     if notes := _notes(night):
         lines += ["", *(f"- {note}" for note in notes)]
     return "\n".join(lines) + "\n"
+
+
+def _step(one: ChangePoint) -> str:
+    if one.ratio is not None:
+        return f"× {significant(one.ratio)}"
+    unit = METRICS[one.metric].unit
+    return f"from {format_value(one.before, unit)} to {format_value(one.after, unit)}"
 
 
 def _base(night: Night) -> str:

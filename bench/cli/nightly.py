@@ -108,9 +108,9 @@ def _with_references(scenarios: Sequence[Scenario], references: Sequence[tuple[s
             there = ", ".join(dict.fromkeys(target.text for one in changed for target in one.targets))
             msg = f"'--against {pair[0]} {pair[1]}': the first must be a target of the suite, and not the second; it has {there}"
             raise UsageError(msg)
+        short = [one.name for one in having if reference not in one.targets]
         changed = [
-            dataclasses.replace(one, targets=tuple(dict.fromkeys([*one.targets, reference]))) if one in having else one
-            for one in changed
+            dataclasses.replace(one, targets=(*one.targets, reference)) if one.name in short else one for one in changed
         ]
     return changed
 

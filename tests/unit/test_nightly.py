@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import _night, cli, ledger, nightly, session, store
+from bench import _night, cli, ledger, nightly, scenario, session, store
 from bench.model import Verdict
 from tests.synthetic_pairs import write
 
@@ -57,7 +57,7 @@ def test_the_first_night_has_no_verdict(results: Path) -> None:
 def test_a_quiet_week_is_silent(results: Path) -> None:
     made = [night(results, number, 0.1) for number in range(7)]
     assert [one.exit_code for one in made] == [0] * 7
-    assert made[1].baseline == ("night-000",)
+    assert (made[1].baseline, made[1].why) == (("night-000",), "the oldest night: none is 3 nights old yet")
     assert made[6].baseline == ("night-002", "night-001", "night-000")  # three nights lie between
     assert _night.headline(made[6]) == "Nothing regressed in 1 series."
 
@@ -298,3 +298,33 @@ def test_a_damaged_ledger_is_told_before_anything_is_measured(
 def test_a_reference_of_nothing_is_refused(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["nightly", "nightly", "--against", "podman", "host", "--results", str(results)]) == 2
     assert "the first must be a target of the suite" in capsys.readouterr().err
+
+
+def test_the_command_measures_references_and_what_regressed_once_more(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(10):
+        night(results, number, 0.1)
+    orders: list[session.Order] = []
+
+    def fake(order: session.Order, watch: session.Watcher) -> session.Result:
+        orders.append(order)
+        run = measured(results, 10, 0.12, again=len(orders) > 1)
+        return session.Result(run.run_id, run.path)
+
+    monkeypatch.setattr(session, "run", fake)
+    monkeypatch.setattr(nightly, "_paired", lambda run, references, rules: {})
+    suite = tmp_path / "quick.yaml"
+    suite.write_text(
+        "name: startup\nmeasure: startup\ntitle: t\ntargets: [host, runc]\nbaseline: host\nblocks: 8\n"
+        "primary: [startup.ready_s]\n"
+    )
+    monkeypatch.setattr("bench.cli.nightly.scenarios_of", lambda *_: scenario.load(suite))
+    words = ["nightly", "quick", "--against", "runc", "crun", "--seed", "5", "--results", str(results)]
+    done = CliRunner().invoke(cli.tare, [*words, "-o", str(tmp_path / "out")], standalone_mode=False)
+    assert done.exception is None, done.output
+    first, second = orders
+    assert [target.text for target in first.scenarios[0].targets] == ["host", "runc", "crun"]
+    assert first.explicit == {"runc", "crun"}
+    assert (second.seed, second.tags) == (6, {"confirms": "night-010"})
+    assert [one.name for one in second.scenarios] == ["startup"]
