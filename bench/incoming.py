@@ -167,9 +167,10 @@ def save(values: Sequence[Value], results: Path, run_id: str, source: str, tags:
         for invocation, group in zip(plan, groups.values(), strict=True):
             writer.append(*_ended(run_id, invocation, group, source))
         writer.update(state=RunState.COMPLETE)
-    except StoreError:
+    except StoreError as error:
         shutil.rmtree(writer.path, ignore_errors=True)  # half an import is of no use: the file is still there
-        raise
+        msg = f"{str(error).partition(';')[0]}; nothing was imported, free space and import '{source}' again"
+        raise StoreError(msg) from error
     return writer.path
 
 

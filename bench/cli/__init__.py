@@ -5,6 +5,7 @@ Each command is imported when it is called, so that ``tare --help`` costs little
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -105,8 +106,15 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return an endin
     except (BrokenPipeError, SystemExit):  # the reader of our output has gone: nothing is wrong with us
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except Exception:  # noqa: BLE001 - the last resort: keep the trace for a report, spare the user the noise
-        return _complain(f"this is a fault in Tare; please report it with the file {_keep_trace()}", 70)
+    except Exception as error:  # noqa: BLE001 - the last resort: keep the trace for a report, spare the user the noise
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be written would fail again at the end
+        return _complain(f"cannot write the output: {error.strerror}; free space, or write it somewhere else", 4)
+    return _complain(f"this is a fault in Tare; please report it with the file {_keep_trace()}", 70)
 
 
 def _complain(sentence: str, code: int) -> int:

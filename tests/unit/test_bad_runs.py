@@ -6,6 +6,8 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ A, B, C = (f"2026010{day}T000000Z-{day * 11111111:08x}" for day in (1, 2, 3))
 """Three runs; B is the one that something is done to."""
 
 M, OUT, R, P = store.MEASUREMENTS, store.OUTCOMES, "run.json", "plan.json"
+ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(7)
 
 Damage = Callable[[Path], object]
@@ -457,6 +460,17 @@ def test_a_full_disk_is_told_and_loses_nothing(
     monkeypatch.undo()
     assert (code, "No space left on device" in said) == (4, True), said
     assert before == {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
+
+
+def test_standard_output_on_a_full_disk_is_told(results: Path) -> None:
+    program = [sys.executable, "-m", "bench", "export", A, "--format", "csv", "--results", str(results)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 4
+    assert (
+        done.stderr
+        == "tare: cannot write the output: No space left on device; free space, or write it somewhere else\n"
+    )
 
 
 def test_whatever_the_bytes_no_reader_stumbles(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
