@@ -68,6 +68,17 @@ def measured(results: Path, targets: list[str], blocks: int) -> store.Run:
     return store.load(store.find(results, done.stdout.split()[-1]))
 
 
+def believed(results: Path, targets: list[str]) -> store.Run:
+    """Measure again, at most twice, when the run is in doubt by its own controls, as what it says then advises."""
+    for _ in range(3):
+        run = measured(results, targets, BLOCKS)
+        doubts = {one.reason for one in between(run, *targets[:2]) if one.verdict is Verdict.INVALID}
+        if not doubts:
+            break
+        print(f"again: {'; '.join(doubts)}")
+    return run
+
+
 def between(run: store.Run, base: str, new: str) -> list[Comparison]:
     return list(compare.compare(compare.Side(run, base), compare.Side(run, new)).results)
 
@@ -102,8 +113,8 @@ def test_a_delay_of_20_ms_is_found_and_sized(tmp_path: Path) -> None:
         delayed(tmp_path / "none", 0),
         delayed(tmp_path / "slow", DELAY_S),
     )
-    run = measured(tmp_path / "results", [plain, none, slow], BLOCKS)
     print()
+    run = believed(tmp_path / "results", [plain, none, slow])
     sized("the script by itself", run, plain, none)
     found, *_ = sized("script and delay", run, plain, slow)
     alone, low_s, high_s = sized("the delay alone", run, none, slow)
