@@ -118,6 +118,12 @@ def spread(trials: list[Trial]) -> float:
     return float(np.std(np.concatenate([trial.new - trial.base for trial in trials]), ddof=1)) / math.sqrt(2)
 
 
+def by_target(name: str, metric: str) -> list[float]:
+    """Return the same of each target by itself, from neighbouring blocks, in increasing order."""
+    series = [np.diff(values[np.isfinite(values)]) for values in records()[name][metric].values()]
+    return sorted(float(np.std(one, ddof=1)) / math.sqrt(2) for one in series)
+
+
 def paired(trials: list[Trial], metric: str, change: float) -> tuple[int, int]:
     """Return how many of the trials Tare calls a regression, and of how many the interval holds the change."""
     hits = held = 0
@@ -154,8 +160,9 @@ def told(name: str, metric: str, change: float, *, apart: bool) -> tuple[int, in
     rest = others(later, metric, change)
     places = "side by side" if apart else "anywhere"
     words = "  ".join(f"{rule} {count / len(later):.1%}" for rule, count in rest.items())
+    least, *_, most = by_target(name, metric)
     print(
-        f"{name} {metric} sd {spread(near):.0%} change {change:3.0%}, {places:12}: tare {hits / len(near):.1%} of {len(near)} pairs; "
+        f"{name} {metric} sd {least:.0%} to {most:.0%} by target, change {change:3.0%}, {places:12}: tare {hits / len(near):.1%} of {len(near)} pairs; "
         f"one after the other, {len(later)}: {words}"
     )
     return len(near), hits, rest, len(later)
