@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.resources import shipped
+
 Tare = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -55,6 +57,14 @@ def _engines() -> list[str]:
             if tail.split()[0] not in "ZX" and head.partition("(")[2] in names:
                 found.append(head)
     return found
+
+
+def without_controls(folder: Path, name: str) -> str:
+    """Write a shipped scenario but for its second baseline and its sentinel, which tell of drift, and return its path."""
+    text = (shipped("scenarios") / f"{name}.yaml").read_text(encoding="utf-8")
+    path = folder / f"{name}.yaml"
+    path.write_text(f"{text}null_target: false\nsentinel: false\n", encoding="utf-8")
+    return str(path)
 
 
 @pytest.fixture

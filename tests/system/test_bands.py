@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.conftest import Tare, inventory
+from tests.system.conftest import Tare, inventory, without_controls
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.system]
 
@@ -62,13 +62,16 @@ def shown(capsys: pytest.CaptureFixture[str]) -> Callable[[str, float, float, fl
     return show
 
 
-def test_a_network_namespace_is_the_dear_one(tare: Tare, state: Path, shown: Callable[..., None]) -> None:
+def test_a_network_namespace_is_the_dear_one(
+    tare: Tare, state: Path, tmp_path: Path, shown: Callable[..., None]
+) -> None:
     """A life in one (fork, unshare, exit, wait) takes 2 to 8 times that in any other single one.
 
     The figures that the band comes from hold the child's first page faults beside the call, so whole lives are compared. The
     call alone, which is shown too, has a larger ratio and no band: what it is divided by is a few microseconds.
     """
-    lines = measured(tare, state, "namespaces", "-t", "host", "--blocks", "3", "--warmup", "0", "-p", "rounds=50")
+    scenario = without_controls(tmp_path, "namespaces")
+    lines = measured(tare, state, scenario, "-t", "host", "--blocks", "3", "--warmup", "0", "-p", "rounds=50")
     kinds = [kind for kind in SINGLE if any(line["params"].get("kind") == kind for line in lines)]
     assert len(kinds) >= 4
     alone = min(line["params"]["workers"] for line in lines if line["metric"] == "namespace.create_per_s")
@@ -83,10 +86,10 @@ def test_a_network_namespace_is_the_dear_one(tare: Tare, state: Path, shown: Cal
     shown("net ÷ mean of the others, a whole life", life("net") / statistics.mean(map(life, kinds)), 2, 8)
 
 
-def test_the_ladder_of_runtimes(tare: Tare, state: Path, shown: Callable[..., None]) -> None:
+def test_the_ladder_of_runtimes(tare: Tare, state: Path, tmp_path: Path, shown: Callable[..., None]) -> None:
     """A whole life by runc takes 1.3 to 3 times that by crun (crun's README), by Docker 4 to 20 times that by runc (bucketbench)."""
     rungs = ("-t", "crun", "-t", "runc", "-t", "docker")
-    lines = measured(tare, state, "stack", *rungs, "--blocks", "10", "-p", "lives=0")
+    lines = measured(tare, state, without_controls(tmp_path, "stack"), *rungs, "--blocks", "10", "-p", "lives=0")
     life = {target: blocks(lines, "stack.wall_s", target, add=True) for target in ("crun", "runc", "docker")}
     shown("runc ÷ crun, a whole life", ratio(life["runc"], life["crun"]), 1.3, 3)
     shown("docker ÷ runc, a whole life", ratio(life["docker"], life["runc"]), 4, 20)
