@@ -11,7 +11,6 @@ from prometheus_client.openmetrics.exposition import generate_latest
 
 from bench import store, units
 from bench.interchange._series import Named, named
-from bench.units import format_value
 
 _SUFFIX = {"s": "seconds", "bytes": "bytes", "bytes/s": "bytes_per_second", "1/s": "per_second", "ratio": "ratio"}
 _ENDING = re.compile(r"_(bytes_per_s|per_s|bytes|ratio|s)$")
@@ -76,5 +75,7 @@ def _better(one: Named) -> str:
 def _entry(one: Named) -> dict[str, Any]:
     found: dict[str, Any] = {"name": one.name, "unit": one.series.unit, "value": one.median}
     if one.low is not None and one.high is not None:
-        found["range"] = f"± {format_value((one.high - one.low) / 2, one.series.unit)}"
+        found["range"] = (
+            f"± {(one.high - one.low) / 2:.6g}"  # a bare number in the unit of the value: it is converted with it
+        )
     return {**found, "extra": f"blocks={len(one.values)}"}
