@@ -7,7 +7,10 @@ the next night, or one within five nights of it, is the same alarm. Beside Tare 
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +55,26 @@ def mixed(rng: np.random.Generator, n: int) -> Floats:
     """What hosts do: AR(1) with rho 0.3 and heavy tails, one night in fifty 10 to 50 % worse."""
     slow = _autoregressive(rng, n, 0.3)
     found: Floats = (slow + heavy(rng, n)) / np.sqrt(2) + np.where(rng.random(n) < 0.02, rng.uniform(0.1, 0.4, n), 0)
+    return found
+
+
+def recorded(rng: np.random.Generator, n: int) -> Floats:
+    """A real host with much else to do: a night is 20 blocks in a row of the CPU time of runc and of its copy, their ratio."""
+    ratios = _recorded()
+    starts = rng.integers(len(ratios) - 20, size=n)
+    return np.array([np.median(ratios[start : start + 20]) for start in starts])
+
+
+@cache
+def _recorded() -> Floats:
+    """Return the logarithm of the copy's CPU time over runc's, a value a block (tests/data/recorded/README.md)."""
+    rows = csv.DictReader((Path(__file__).parents[1] / "data/recorded/startup.csv").read_text().splitlines())
+    time: dict[tuple[str, int], float] = {}
+    for row in rows:
+        if (row["record"], row["metric"]) == ("busy", "startup.cpu_s") and row["value_s"]:
+            time[row["target"], int(row["block"])] = float(row["value_s"])
+    blocks = [block for target, block in time if target == "runc" and ("runc-copy", block) in time]
+    found: Floats = np.log([time["runc-copy", block] / time["runc", block] for block in sorted(blocks)])
     return found
 
 
@@ -121,7 +144,16 @@ def spread(nights: Floats) -> str:
 
 @pytest.mark.parametrize(
     ("noise", "most"),
-    [(normal, 0.5), (heavy, 0.5), (spiky, 0.5), (lingering, 0.5), (mixed, 0.5), (stubborn, 1.0), (drifting, 3.0)],
+    [
+        (normal, 0.5),
+        (heavy, 0.5),
+        (spiky, 0.5),
+        (lingering, 0.5),
+        (mixed, 0.5),
+        (stubborn, 1.0),
+        (recorded, 0.5),
+        (drifting, 3.0),
+    ],
 )
 def test_quiet_series_are_quiet(noise: Noise, most: float) -> None:
     share = alarms(noise, tare, 60)
@@ -147,7 +179,7 @@ def test_what_few_alarms_cost_where_noise_lingers(size: float, nights: int, leas
     assert near >= 0.8
 
 
-@pytest.mark.parametrize("noise", [normal, heavy, spiky, lingering, mixed])
+@pytest.mark.parametrize("noise", [normal, heavy, spiky, lingering, mixed, recorded])
 def test_the_delay_and_the_alarms_of_a_year_beside_simpler_rules(noise: Noise) -> None:
     """Print the table; ask of Tare what no threshold on single nights does: a 5 % step and a quiet year, both."""
     print(
