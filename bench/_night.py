@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench._nights import FILE, Name
 from bench.errors import StoreError
 from bench.ledger import series_text
 from bench.model import Comparison
-from bench.nightly import FILE, Finding, Name, Night
+from bench.nightly import Finding, Night
 from bench.trend import ChangePoint
 from bench.units import METRICS, format_value, significant
 
@@ -118,8 +119,7 @@ def summary(night: Night) -> str:
     if night.steps:
         lines += ["", "## Steps of the last nights", ""]
         lines += [
-            f"- {one.target} {one.metric} ({one.scenario}): {_step(one)} since {one.at_run}"
-            for one in night.steps
+            f"- {one.target} {one.metric} ({one.scenario}): {_step(one)} since {one.at_run}" for one in night.steps
         ]
     if night.failed:
         lines += ["", f"{night.failed} invocations failed; the report says why."]

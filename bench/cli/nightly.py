@@ -53,7 +53,7 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
     noisy to decide; 4: invocations failed. What was seen once is told, and no alarm. 'tare ack' silences a known regression,
     'tare tag RUN baseline=main' accepts a run as the baseline.
     """
-    from bench import _night, ledger, nightly, report, trend  # noqa: PLC0415
+    from bench import _night, _nights, ledger, nightly, report, trend  # noqa: PLC0415
     from bench.report import changes  # noqa: PLC0415
 
     ledger.load(results)  # a damaged one is told before an hour of measuring, not after
@@ -63,7 +63,7 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
         frozenset(scenario.parse_target(text).text for text in explicit),
         seed_of(seed),
         results,
-        {**pairs("--tag", tags), nightly.TAG: suite},
+        {**pairs("--tag", tags), _nights.TAG: suite},
         ["tare", *sys.argv[1:]],
     )
     run = _measured(order)
@@ -89,7 +89,7 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
             history=past,
             steps=trend.change_points(past),
         )
-    gone = nightly.retain(results, night, keep)
+    gone = _nights.retain(results, suite, night.run, night.baseline, keep)
     click.echo(_night.summary(night), nl=False)
     if gone:
         click.echo(f"{len(gone)} nights older than the last {keep} were removed, baselines never are")
@@ -117,7 +117,8 @@ def _with_references(scenarios: Sequence[Scenario], references: Sequence[tuple[s
 
 def _again(order: session.Order, night: nightly.Night) -> session.Order:
     """Return the order of the fresh blocks: the scenarios in which something regressed, all their targets, another order."""
-    from bench.nightly import AGAIN, doubtful  # noqa: PLC0415
+    from bench._nights import AGAIN  # noqa: PLC0415
+    from bench.nightly import doubtful  # noqa: PLC0415
 
     wanted = doubtful(night)
     click.echo(f"{len(night.findings)} series regressed at the screen: {', '.join(wanted)} once more, on fresh blocks")
@@ -152,9 +153,9 @@ def ack_command(*, series: str | None, reason: str | None, until: datetime | Non
     SERIES is scenario/target/metric as the summary has it, with * and ?; without it, what is open and what is acknowledged is
     listed.
     """
-    from bench import ledger, nightly  # noqa: PLC0415
+    from bench import _nights, ledger  # noqa: PLC0415
 
-    run, found = nightly.newest(results, suite)
+    run, found = _nights.newest(results, suite)
     if series is None:
         _list_ledger(ledger.load(results), run, found)
         return

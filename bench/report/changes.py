@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.compare import Compared
@@ -16,7 +15,7 @@ from bench.model import Comparison, Verdict
 from bench.report import theme
 from bench.report.compared import summary
 from bench.report.data import metric_title, params_text
-from bench.report.html import Figure
+from bench.report.html import Figure, templates
 from bench.report.plots import forest, nights, slug
 from bench.report.svg import Plot
 from bench.report.table import Cell, interval_text, ratio_text
@@ -75,13 +74,7 @@ def render(
     primary = {name: tuple(meta["primary"]) for name, meta in run.meta["scenarios"].items()}
     made = [_part(name, one, primary) for name, one in parts.items()]
     past = _past(history, steps, parts, primary) if history else None
-    environment = Environment(
-        loader=PackageLoader("bench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     style = theme.css(":root") + environment.get_template("report.css").render()
     text = environment.get_template("changes.html.j2").render(
         style=Markup(style),  # noqa: S704 - our own file

@@ -55,15 +55,20 @@ class RunPage:
     scenarios: tuple[ScenarioPage, ...]
 
 
-def text(runs: Sequence[RunData], figures: Mapping[tuple[str, str], Sequence[Plot]]) -> str:
-    """Return the file's content."""
-    environment = Environment(
+def templates() -> Environment:
+    """Return the templates of all pages; what they are given is escaped, what they lack is an error."""
+    return Environment(
         loader=PackageLoader("bench.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def text(runs: Sequence[RunData], figures: Mapping[tuple[str, str], Sequence[Plot]]) -> str:
+    """Return the file's content."""
+    environment = templates()
     environment.globals["say"] = sections
     environment.globals["method"] = method.paragraphs
     style = theme.css(":root") + environment.get_template("report.css").render()

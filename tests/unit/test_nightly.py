@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import _night, cli, ledger, nightly, scenario, session, store
+from bench import _night, _nights, cli, ledger, nightly, scenario, session, store
 from bench.model import Verdict
 from tests.synthetic_pairs import write
 
@@ -88,7 +88,7 @@ def test_fresh_blocks_make_it_an_alarm_on_the_same_night(results: Path) -> None:
     assert again is not None
     assert again.ci is not None
     assert again.ci.level == 0.99
-    assert "night-010-again" not in [run.run_id for run in nightly.nights(results, "quick", measured(results, 11, 0.1))]
+    assert "night-010-again" not in [run.run_id for run in _nights.nights(results, "quick", measured(results, 11, 0.1))]
 
 
 def test_what_fresh_blocks_do_not_show_is_no_alarm(results: Path) -> None:
@@ -185,7 +185,7 @@ def test_old_nights_go_and_baselines_stay(results: Path) -> None:
         last = night(results, number, 0.1)
     CliRunner().invoke(cli.tare, ["tag", "night-000", "baseline=main", "--results", str(results)])
     write(results, "by-hand", {"host": noisy(0.1)}, tags={})
-    gone = nightly.retain(results, last, 10)
+    gone = _nights.retain(results, "quick", last.run, last.baseline, 10)
     assert gone == ["night-001", "night-002"]  # night-003 is of tonight's own baseline
     left = sorted(path.name for path in results.iterdir())
     assert left == ["by-hand", "night-000", *(f"night-{number:03}" for number in range(3, 14))]
@@ -194,7 +194,7 @@ def test_old_nights_go_and_baselines_stay(results: Path) -> None:
 def test_a_damaged_record_of_a_night_counts_as_clean(results: Path) -> None:
     for number in range(5):
         night(results, number, 0.1)
-    (results / "night-001" / nightly.FILE).write_text("{")
+    (results / "night-001" / _nights.FILE).write_text("{")
     assert night(results, 5, 0.1).baseline == ("night-001", "night-000")
 
 
