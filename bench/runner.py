@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from bench import procedures, units
 from bench.clock import EventHub, now_s, sleep_s
@@ -130,6 +131,7 @@ def _attempt(context: Context, invocation: Invocation, requests: list[float]) ->
             account=context.account,
             note_request=requests.append,
             rewarm="cold" in scenario.params.get("cache", ()),
+            keep=partial(context.writer.keep, invocation.index),
         )
         return Status.OK, "", procedures.load(procedure)(place)
     except NotApplicable as error:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _TIMED = re.compile(r"\d{8}T\d{6}Z-")
 MEASUREMENTS = "measurements.jsonl"
 OUTCOMES = "outcomes.jsonl"
+RAW = "raw"
+_UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
 MEASUREMENT_COLUMNS = tuple(field.name for field in dataclasses.fields(Measurement))
 _UNSAID: Mapping[str, Any] = {"targets": [], "baseline": "", "primary": []}  # of a scenario that does not say
 OUTCOME_COLUMNS = tuple(field.name for field in dataclasses.fields(Outcome))
@@ -70,7 +72,7 @@ class RunWriter:
         """Make the folder of a new run with ``run.json`` and ``plan.json``."""
         writer = cls(results / str(meta["run_id"]))
         try:
-            (writer.path / "raw").mkdir(parents=True)
+            (writer.path / RAW).mkdir(parents=True)
         except OSError as error:
             msg = f"cannot make the results folder {writer.path}: {error.strerror}; choose another with --results DIR"
             raise StoreError(msg) from error
@@ -109,6 +111,17 @@ class RunWriter:
         """Append one invocation: its measurements, then its outcome, each synced to disk."""
         self._append(MEASUREMENTS, [dataclasses.asdict(item) for item in measurements])
         self._append(OUTCOMES, [dataclasses.asdict(outcome)])
+
+    def keep(self, invocation: int, name: str, text: str) -> None:
+        """Keep what a tool printed in an invocation, untouched, under a name of its own in ``raw/``."""
+        stem = f"{invocation:06}-{_UNSAFE.sub('-', name).strip('-')[:60] or 'said'}"
+        taken = sum(1 for _ in (self.path / RAW).glob(f"{stem}*.txt"))
+        path = self.path / RAW / (f"{stem}-{taken + 1}.txt" if taken else f"{stem}.txt")
+        try:
+            path.write_text(text, encoding="utf-8", errors="replace")
+        except OSError as error:
+            msg = f"cannot write {path}: {error.strerror}; earlier results are whole, free space and use --resume"
+            raise StoreError(msg) from error
 
     def _append(self, name: str, records: Sequence[Mapping[str, Any]]) -> None:
         if not records:

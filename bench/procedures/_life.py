@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bench.clock import Channel, now_s
+from bench.clock import Channel, Line, now_s
 from bench.engines.base import Instance, Job
 from bench.errors import InvocationFailed, TareError
 from bench.lab import images
@@ -47,7 +47,26 @@ def living(place: Place, job: Job) -> Iterator[tuple[Instance, Channel]]:
             instance = place.engine.create(job)
             place.engine.start(instance)
             channel.wait(Phase.READY, max(0.0, begin + place.timeout_s - now_s()), instance.alive)
-        yield instance, channel
+        try:
+            yield instance, channel
+        finally:  # most of all when it failed: what a tool said is then the reason
+            for name, text in outputs(channel.lines):
+                place.keep(name, text)
+
+
+def outputs(lines: Iterable[Line]) -> Iterator[tuple[str, str]]:
+    """Yield what each program printed that a payload ran, from ``B NAME`` on, with its name."""
+    name, printed = "", list[str]()
+    for line in lines:
+        kind, _, rest = line.text.partition(" ")
+        if kind == "O":
+            printed.append(rest)
+        elif kind in ("B", "C"):
+            if printed:
+                yield name, "\n".join(printed) + "\n"
+            name, printed = rest, []
+    if printed:
+        yield name, "\n".join(printed) + "\n"
 
 
 @contextlib.contextmanager

@@ -228,6 +228,7 @@ class Outside:
         program = proc.find("sockperf" if step.kind == "answers" else "iperf3", iperf3.REMEDY)
         before, begin = _cpu_s(), now_s()
         done = proc.run([*network.inside(self.pid), program, *arguments], timeout_s=self.place.timeout_s)
+        self.place.keep(step.name, done.stdout + done.stderr)
         return Heard(
             f"{done.stdout}\n{done.stderr}" if done.status else done.stdout, now_s() - begin, _cpu_s() - before
         )

@@ -56,8 +56,9 @@ class Place:
         name: Name of the instance.
         timeout_s: Time limit of the whole invocation, seconds.
         account: Where the time goes.
-        rewarm: Whether cold invocations stand between the warm ones, which then have to be warmed again.
         note_request: Keeps the request's stamp even when the invocation fails.
+        rewarm: Whether cold invocations stand between the warm ones, which then have to be warmed again.
+        keep: Keeps what a tool printed, untouched: a name of it, and its text.
     """
 
     invocation: Invocation
@@ -70,6 +71,7 @@ class Place:
     account: Account
     note_request: Callable[[float], None]
     rewarm: bool = False
+    keep: Callable[[str, str], None] = lambda name, text: None
 
     def cpu_s(self) -> float | None:
         """Return CPU seconds used so far by everything involved; ``None`` where that cannot be known.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,20 @@ def test_a_tag_and_the_run_itself_do_not_undo_each_other(tmp_path: Path) -> None
     running.update(state=RunState.COMPLETE)
     meta = store.load(tmp_path / "r1").meta
     assert (meta["tags"], meta["state"]) == ({"baseline": "main"}, "complete")
+
+
+def test_what_a_tool_printed_is_kept_untouched_under_names_of_its_own(tmp_path: Path) -> None:
+    writer = store.RunWriter.create(tmp_path, {"run_id": "r"}, [])
+    for name, text in (("4 out", "{}\n"), ("run", "first\n"), ("run", "second\n"), ("../../x", "\u2603"), ("", "said")):
+        writer.keep(12, name, text)
+    found = {path.name: path.read_text() for path in (tmp_path / "r" / "raw").iterdir()}
+    assert found == {
+        "000012-4-out.txt": "{}\n",
+        "000012-run.txt": "first\n",
+        "000012-run-2.txt": "second\n",
+        "000012-..-..-x.txt": "\u2603",
+        "000012-said.txt": "said",
+    }
+    shutil.rmtree(tmp_path / "r" / "raw")
+    with pytest.raises(StoreError, match=r"cannot write .*raw.*earlier results are whole"):
+        writer.keep(14, "run", "")

@@ -9,6 +9,7 @@ import pytest
 
 from bench.clock import Line
 from bench.errors import InvocationFailed
+from bench.procedures import _life
 from bench.workloads import payload, spaces, sysbench
 
 DATA = Path(__file__).parents[1] / "data"
@@ -155,3 +156,12 @@ def test_what_all_is_made_of_is_read() -> None:
     assert spaces.everything("all mnt\nall user\n") == ("mnt", "user")
     with pytest.raises(InvocationFailed, match="printed 'all'"):
         spaces.everything("all\n")
+
+
+def test_what_a_program_printed_is_kept_whole_and_apart() -> None:
+    lines = said(
+        "I", "R", "B run", "O {", 'O  "a": 1', "O }", "C run 0", "B getpid", "C getpid 5", "B run", "O cut off"
+    )
+    assert list(_life.outputs(lines)) == [("run", '{\n "a": 1\n}\n'), ("run", "cut off\n")]
+    assert "".join(text for _, text in _life.outputs(program("cpu"))).startswith("sysbench ")
+    assert list(_life.outputs(said("I", "R"))) == []
