@@ -134,6 +134,7 @@ _RUN: Mapping[str, tuple[str, Check]] = {
     "harness": ("an object of numbers", lambda value: value is not None and is_scalars(value)),
     "skipped": ("a list of objects", lambda value: isinstance(value, list) and all(map(_is_object, value))),
     "started_mono_s": _NUMBER,
+    "interleaved": _FLAG,
 }
 
 

@@ -77,7 +77,7 @@ def are_paired(base: Side, new: Side) -> bool:
         )
         msg = f"'{new.name}' is the same as the base{copies}; to compare two targets of a run write RUN@TARGET twice"
         raise UsageError(msg)
-    return same
+    return same and bool(base.run.meta.get("interleaved", True))  # an import may not say what was measured together
 
 
 def why_nothing(side: Side) -> str:

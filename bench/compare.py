@@ -159,6 +159,7 @@ class _Tie:
             return "paired block by block within one run"
         several = len(self._base.runs) > 1
         kind = f"{len(self._base.runs)} earlier runs as one base" if several else "two runs"
+        kind = "one import that names no blocks" if self._base.runs == self._new.runs else kind
         base, new = self._base.sentinel(self._base.runs), self._new.sentinel(self._new.runs)
         interval = self._between(self._base.runs)
         if interval is None:

@@ -1,11 +1,13 @@
 """What another tool measured, as a run: so that it can be shown, compared and exported like our own.
 
-Such a run has no fingerprint of ours, no sentinel and no blocks: each value counts as a block, in its order. It says so.
+Such a run has no fingerprint of ours and no sentinel. Where the file does not say which values were measured together, every
+value is a block of its own, so that nothing is paired that was not measured side by side. It says so.
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 import shutil
@@ -27,7 +29,7 @@ METRIC = "imported.time_s"
 
 @dataclass(frozen=True)
 class Value:
-    """One number of another tool; ``block`` is its place among its series' values, ``warmup`` whether it does not count."""
+    """One number of another tool; ``block`` is shared by what was measured together, ``warmup`` whether it does not count."""
 
     scenario: str
     target: str
@@ -68,18 +70,19 @@ def load(path: Path, fmt: str) -> list[Value]:
 
 def _csv(text: str) -> Iterator[Value]:
     for number, row in enumerate(csv.DictReader(text.splitlines()), 2):
-        yield _tidy(row, json.loads(row.get("params") or "{}"), f"line {number}")
+        yield _tidy(row, json.loads(row.get("params") or "{}"), number)
 
 
 def _jsonl(text: str) -> Iterator[Value]:
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             row = json.loads(line)
-            yield _tidy(row, row.get("params") or {}, f"line {number}")
+            yield _tidy(row, row.get("params") or {}, number)
 
 
-def _tidy(row: Mapping[str, Any], params: Mapping[str, Any], where: str) -> Value:
+def _tidy(row: Mapping[str, Any], params: Mapping[str, Any], place: int) -> Value:
     """Read a row with the columns of an export; ``scenario target metric value`` are needed, the others may be missing."""
+    where = f"line {place}"
     missing = [name for name in ("scenario", "target", "metric", "value") if row.get(name) in (None, "")]
     if missing:
         msg = f"{where} has no {', '.join(missing)}; needed are scenario, target, metric and value"
@@ -93,7 +96,7 @@ def _tidy(row: Mapping[str, Any], params: Mapping[str, Any], where: str) -> Valu
         raise ValueError(msg)
     target = str(row["target"])
     engine = str(row.get("engine") or target.partition(":")[0])
-    value, block = _number(row["value"], where), _block(row.get("block"), where)
+    value, block = _number(row["value"], where), _block(row.get("block"), where, place)
     warmup = row.get("warmup") in (True, "true", "True", "1")
     return Value(str(row["scenario"]), target, engine, _params(params, where), str(row["metric"]), value, block, warmup)
 
@@ -107,8 +110,9 @@ def _number(value: Any, where: str) -> float:
     return number
 
 
-def _block(value: Any, where: str) -> int:
-    text = str(value or 0)
+def _block(value: Any, where: str, place: int) -> int:
+    """Read a block; without one the line is a block of its own."""
+    text = str(place if value in (None, "") else value)
     if not text.isdecimal() or not _shape.is_whole(int(text)):
         msg = f"{where}: block '{value}' is no whole number from 0 on"
         raise ValueError(msg)
@@ -124,22 +128,24 @@ def _params(params: Any, where: str) -> Mapping[str, Any]:
 
 def _hyperfine(text: str) -> Iterator[Value]:
     seen: Counter[str] = Counter()
+    block = itertools.count()  # one command after the other: no two values are of one block
     for result in json.loads(text)["results"]:
         command = str(result["command"])
         parameters = _params(result.get("parameters") or {}, command)
         seen[command + json.dumps(parameters)] += 1
         again = seen[command + json.dumps(parameters)]
         name = command if again == 1 else f"{command} ({again})"  # measured twice, on purpose or not: two series
-        for block, time in enumerate(result["times"]):
-            yield Value("hyperfine", name, "hyperfine", parameters, METRIC, _number(time, command), block)
+        for time in result["times"]:
+            yield Value("hyperfine", name, "hyperfine", parameters, METRIC, _number(time, command), next(block))
 
 
 def _pytest_benchmark(text: str) -> Iterator[Value]:
+    block = itertools.count()
     for one in json.loads(text)["benchmarks"]:
         name, stats = str(one["fullname"]), one["stats"]
         values = stats.get("data") or [stats["median"]]  # without --benchmark-save-data there is no more than that
-        for block, time in enumerate(values):
-            yield Value("pytest-benchmark", name, "pytest-benchmark", {}, METRIC, _number(time, name), block)
+        for time in values:
+            yield Value("pytest-benchmark", name, "pytest-benchmark", {}, METRIC, _number(time, name), next(block))
 
 
 FORMATS: Mapping[str, Callable[[str], Iterator[Value]]] = {
@@ -151,8 +157,10 @@ FORMATS: Mapping[str, Callable[[str], Iterator[Value]]] = {
 """Format → what reads it."""
 
 
-def save(values: Sequence[Value], results: Path, run_id: str, source: str, tags: Mapping[str, str]) -> Path:
-    """Write a run of these values and return its folder.
+def save(
+    values: Sequence[Value], results: Path, run_id: str, source: str, tags: Mapping[str, str], *, fmt: str = "csv"
+) -> Path:
+    """Write a run of these values, of a file ``source`` in the format ``fmt``, and return its folder.
 
     Raises:
         StoreError: It cannot be written.
@@ -162,7 +170,7 @@ def save(values: Sequence[Value], results: Path, run_id: str, source: str, tags:
         key = (one.scenario, one.target, json.dumps(dict(one.params), sort_keys=True), one.block, one.warmup)
         groups.setdefault(key, []).append(one)
     plan = [_invocation(number, group[0]) for number, group in enumerate(groups.values())]
-    writer = store.RunWriter.create(results, _meta(values, run_id, source, tags), plan)
+    writer = store.RunWriter.create(results, _meta(values, run_id, source, tags, fmt), plan)
     try:
         for invocation, group in zip(plan, groups.values(), strict=True):
             writer.append(*_ended(run_id, invocation, group, source))
@@ -190,7 +198,15 @@ def _invocation(number: int, one: Value) -> Invocation:
     return Invocation(number, one.scenario, one.target, dict(one.params), one.block, 0, warmup=one.warmup)
 
 
-def _meta(values: Sequence[Value], run_id: str, source: str, tags: Mapping[str, str]) -> dict[str, Any]:
+def _interleaved(values: Sequence[Value]) -> bool:
+    """Say whether the file names blocks in which more than one target was measured."""
+    targets: dict[tuple[str, int], set[str]] = {}
+    for one in values:
+        targets.setdefault((one.scenario, one.block), set()).add(one.target)
+    return any(len(found) > 1 for found in targets.values())
+
+
+def _meta(values: Sequence[Value], run_id: str, source: str, tags: Mapping[str, str], fmt: str) -> dict[str, Any]:
     scenarios: dict[str, Any] = {}
     for name in dict.fromkeys(one.scenario for one in values):
         mine = [one for one in values if one.scenario == name]
@@ -199,11 +215,11 @@ def _meta(values: Sequence[Value], run_id: str, source: str, tags: Mapping[str, 
         scenarios[name] = {
             "procedure": "imported",
             "title": f"Imported from {source}",
-            "description": "Measured by another tool, in its order: no blocks, no sentinel, no evidence.",
+            "description": "Measured by another tool, in its order: no seed, no sentinel, no evidence.",
             "targets": targets,
             "baseline": targets[0],
             "params": {},
-            "blocks": 1 + max(one.block for one in mine),
+            "blocks": len({one.block for one in mine}),
             "warmup_blocks": 0,
             "timeout_s": 0.0,
             "primary": list(dict.fromkeys(one.metric for one in mine))[:3],
@@ -215,9 +231,10 @@ def _meta(values: Sequence[Value], run_id: str, source: str, tags: Mapping[str, 
     return {
         "run_id": run_id,
         "tare_version": __version__,
-        "command": ["import", source],
+        "command": ["tare", "import", source, "--format", fmt],
         "seed": None,
-        "host": "",
+        "host": "unknown host",
+        "interleaved": _interleaved(values),
         "started_at": wall_time().isoformat(timespec="seconds"),
         "tags": {**tags, "imported": source},
         "scenarios": scenarios,

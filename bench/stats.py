@@ -157,7 +157,7 @@ def _refusal(target: str, baseline: str, logs: Floats | None) -> str:
     if logs is None:
         return f"no ratio to {baseline}: a value is zero or negative; compare the medians instead"
     if not len(logs):
-        return f"no ratio to {baseline}: no block has both; run more blocks"
+        return f"no ratio to {baseline}: no block has both; run more blocks, or compare RUN@TARGET with RUN@TARGET"
     return ""
 
 

@@ -10,6 +10,7 @@ from bench._headline import (
     density,
     discovery,
     images,
+    imported,
     limits,
     memory,
     namespaces,
@@ -32,6 +33,7 @@ _TOLD: Mapping[str, Callable[[Sequence[Summary], Mapping[str, Any]], str]] = {
     "discovery": discovery.headline,
     "size": images.size,
     "pull": images.pull,
+    "imported": imported.headline,
 }
 """Procedure → what tells its result; the others are told as a startup is."""
 

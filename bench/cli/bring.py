@@ -26,5 +26,5 @@ def import_command(file: Path, form: str, tags: Sequence[str], results: Path) ->
 
     values = incoming.load(file, form)
     run_id = session.make_id()
-    incoming.save(values, results, run_id, file.name, pairs("--tag", tags))
+    incoming.save(values, results, run_id, file.name, pairs("--tag", tags), fmt=form)
     click.echo(f"imported {len(values)} values of {file.name} as {run_id}")

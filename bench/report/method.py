@@ -14,6 +14,8 @@ _ENDED = {
 
 def paragraphs(data: RunData) -> list[tuple[str, str]]:
     """Return how it was measured: a word and a few sentences each."""
+    if data.scenarios and all(scenario.procedure == "imported" for scenario in data.scenarios):
+        return _imported(data)
     controls = {str(name) for name in data.outcomes["target"]} & {NULL, SENTINEL}
     return [
         ("Blocks", " ".join(_blocks(scenario) for scenario in data.scenarios) or "No scenario was planned."),
@@ -38,6 +40,24 @@ def paragraphs(data: RunData) -> list[tuple[str, str]]:
             "Failures",
             "An invocation that failed gives no value and is counted; one that ran into its time limit is not a "
             "duration. The rate has a Wilson interval.",
+        ),
+    ]
+
+
+def _imported(data: RunData) -> list[tuple[str, str]]:
+    together = "Its file says which values were measured together: those are a block."
+    apart = (
+        "Its file does not say which values were measured together: no ratio is paired, each value stands for itself."
+    )
+    return [
+        (
+            "Imported",
+            "Another tool measured this, with its own clock, order and idea of done; nothing of it was checked here.",
+        ),
+        ("Order", together if data.meta.get("interleaved") else apart),
+        (
+            "Numbers",
+            "The median has an exact order-statistic interval. Warm-ups, where the file names them, do not count.",
         ),
     ]
 

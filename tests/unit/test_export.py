@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -15,12 +16,13 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from bench import cli, incoming, store
+from bench import cli, compare, incoming, report, store
 from bench import export as exports
 from bench.errors import UsageError
 from bench.interchange import tables
 from bench.interchange._series import named
-from bench.model import Measurement, Outcome, Status
+from bench.model import Measurement, Outcome, Status, Verdict
+from bench.report import method
 from tests.synthetic_pairs import write
 
 
@@ -229,3 +231,127 @@ def test_the_command_makes_a_run_that_can_be_shown(measured: store.Run, tmp_path
     shown = CliRunner().invoke(cli.tare, ["show", run_id, "--results", results], standalone_mode=False)
     assert shown.exception is None
     assert "Imported from h.json" in shown.output
+
+
+def imported(tmp_path: Path, fmt: str, content: object) -> store.Run:
+    file = tmp_path / "file"
+    file.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return store.load(incoming.save(incoming.load(file, fmt), tmp_path / "in", "r9", "file", {}, fmt=fmt))
+
+
+HYPERFINE = {
+    "results": [
+        {"command": "sleep 0.01", "times": [0.0110 + 0.0001 * n for n in range(12)], "exit_codes": [0] * 12},
+        {"command": "sleep 0.011", "times": [0.0150 + 0.0001 * n for n in range(12)], "exit_codes": [0] * 12},
+    ]
+}
+
+
+def test_what_was_measured_one_after_the_other_is_not_paired(tmp_path: Path) -> None:
+    run = imported(tmp_path, "hyperfine", HYPERFINE)
+    base, new = (compare.find_side(tmp_path / "in", f"r9@{name}") for name in ("sleep 0.01", "sleep 0.011"))
+    found = compare.compare(base, new)
+    assert (found.paired, [one.verdict for one in found.results]) == (False, [Verdict.REGRESSED])
+    assert "one import that names no blocks, not paired" in found.notes[0]
+    ratios = {one.target: one.ratio for one in report.collect(run).summaries}
+    assert ratios == {"sleep 0.01": 1.0, "sleep 0.011": None}
+    assert run.meta["command"] == ["tare", "import", "file", "--format", "hyperfine"]
+
+
+def test_the_blocks_of_a_csv_file_are_paired(tmp_path: Path) -> None:
+    rows = [
+        f"s,{target},startup.ready_s,{value + n / 1000},{n}"
+        for n in range(8)
+        for target, value in (("a", 0.1), ("b", 0.2))
+    ]
+    imported(tmp_path, "csv", "\n".join(["scenario,target,metric,value,block", *rows]))
+    base, new = (compare.find_side(tmp_path / "in", f"r9@{name}") for name in ("a", "b"))
+    assert compare.compare(base, new).paired
+    without = [row.rpartition(",")[0] for row in rows]
+    shutil.rmtree(tmp_path / "in")
+    run = imported(tmp_path, "csv", "\n".join(["scenario,target,metric,value", *without]))
+    assert run.meta["interleaved"] is False
+    assert {one.n for one in report.collect(run).summaries} == {8}, "each line without a block is a block of its own"
+
+
+def test_warmups_and_controls_stay_what_they_are(tmp_path: Path) -> None:
+    write(tmp_path, "r4", {"null": [0.1] * 8, "host": noisy(0.1), "runc": noisy(0.2)}, sentinel=noisy(0.04))
+    whole = store.load(tmp_path / "r4")
+    lines = [json.loads(line) for line in text_of(whole, "jsonl").splitlines()]
+    text = "".join(json.dumps({**one, "warmup": one["block"] == 0}) + "\n" for one in lines)
+    run = imported(tmp_path, "jsonl", text)
+    assert run.meta["scenarios"]["startup"]["targets"] == ["host", "runc"]
+    assert run.meta["scenarios"]["startup"]["baseline"] == "host"
+    assert {(one.target, one.n) for one in report.collect(run).summaries} >= {("host", 7), ("runc", 7)}
+    assert run.meta["interleaved"] is True
+
+
+def test_a_command_that_was_measured_twice_is_two_series(tmp_path: Path) -> None:
+    run = imported(tmp_path, "hyperfine", {"results": [{"command": "true", "times": [1, 2]}] * 2})
+    assert run.meta["scenarios"]["hyperfine"]["targets"] == ["true", "true (2)"]
+
+
+def test_imports_are_told_and_reported_as_such(tmp_path: Path) -> None:
+    run = imported(tmp_path, "hyperfine", HYPERFINE)
+    collected = report.collect(run)
+    assert collected.scenarios[0].headline.startswith("Imported from file, imported.time_s: sleep 0.01 11.")
+    told = dict(method.paragraphs(collected))
+    assert "Another tool measured this" in told["Imported"]
+    assert "no ratio is paired" in told["Order"]
+
+
+def test_the_comparison_is_told_as_junit(tmp_path: Path) -> None:
+    values: dict[str, list[float | None]] = {
+        "host": noisy(0.1),
+        "runc": noisy(0.2),
+        "crun": noisy(0.3),
+        "runsc": [0.4, 0.5],
+    }
+    write(tmp_path, "r5", values, sentinel=noisy(0.04))
+    slower: dict[str, list[float | None]] = {
+        "host": noisy(0.1),
+        "runc": noisy(0.25),
+        "crun": [0.3, None, None],
+        "runsc": [0.4, 0.5],
+    }
+    write(tmp_path, "r6", slower, sentinel=noisy(0.04))
+    arguments = ["compare", "r5", "r6", "--junit", str(tmp_path / "j.xml"), "--results", str(tmp_path)]
+    done = CliRunner().invoke(cli.tare, arguments, standalone_mode=False)
+    assert done.return_value == 1
+    suite = ET.parse(tmp_path / "j.xml").find("testsuite")  # noqa: S314 - our own file
+    assert suite is not None
+    cases = {(one.get("classname"), one.get("name")): one for one in suite.findall("testcase")}
+    worse = cases["startup.runc", "startup.ready_s"].find("failure")
+    assert worse is not None
+    assert str(worse.get("message")).startswith("regressed: new ÷ base 1.2")
+    open_ = cases["startup.runsc", "startup.ready_s"].find("skipped")
+    assert open_ is not None
+    assert "inconclusive" in str(open_.get("message"))
+    assert open_.text
+    assert len(cases["startup.host", "startup.ready_s"]) == 0
+    counts = {name: int(suite.get(name, "")) for name in ("tests", "failures", "errors", "skipped")}
+    assert counts["tests"] == len(cases)
+    assert counts["failures"] == len(suite.findall("testcase/failure")) == 1
+    assert "two runs, not paired" in str(suite.findtext("system-out"))
+
+
+def test_an_escape_in_a_reason_leaves_the_xml_well_formed(tmp_path: Path) -> None:
+    write(tmp_path, "r7", {"host": [0.1, None]})
+    path = tmp_path / "r7" / store.OUTCOMES
+    path.write_text(path.read_text().replace('"late"', '"\\u001b[31mlate\\u0000 & <b>"'))
+    failure = ET.fromstring(text_of(store.load(tmp_path / "r7"), "junit")).find("testsuite/testcase/failure")  # noqa: S314
+    assert failure is not None
+    assert failure.text == "\ufffd[31mlate\ufffd & <b>"
+
+
+def test_the_range_for_github_is_a_bare_number(tmp_path: Path) -> None:
+    write(tmp_path, "r8", {"host": noisy(0.1)})
+    (entry,) = json.loads(text_of(store.load(tmp_path / "r8"), "github"))
+    sign, number = entry["range"].split(" ")
+    assert sign == "±"
+    assert 0 < float(number) < entry["value"]  # the action converts it with the value, when it is a number
+    assert set(entry) == {"name", "unit", "value", "range", "extra"}
+
+
+def noisy(median: float) -> list[float | None]:
+    return [median * (1 + 0.002 * ((n * 5) % 8 - 3.5)) for n in range(8)]
