@@ -23,7 +23,7 @@ from bench.engines import _evidence
 from bench.engines.base import Engine, Instance, Job, Limits, launch
 from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 from bench.lab import Lab, cgroups, images
-from bench.model import Phase, Target
+from bench.model import Facts, Phase, Target
 
 READY_S = 30.0
 SHORT_ID = f"{os.getpid():08x}"
@@ -35,7 +35,8 @@ LIMIT_FILES = (("memory", "memory.limit_in_bytes"), ("cpu", "cpu.cfs_quota_us"),
 class Place:
     """A prepared engine in an open lab.
 
-    ``remains`` asks the engine by its own means what it still knows of a name; empty when nothing.
+    ``remains`` asks the engine by its own means what it still knows of a name; empty when nothing. ``facts`` are those of the
+    first time that it was prepared.
     """
 
     lab: Lab
@@ -43,6 +44,7 @@ class Place:
     engine: Engine
     remains: Callable[[Place, str], list[str]] = lambda place, name: []
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    facts: Facts | None = None
 
     def job(self, *arguments: str, timeout_s: float = 60) -> Job:
         number = next(self.numbers)
@@ -86,7 +88,7 @@ def place_of(wanted: Target, state: Path, remains: Callable[[Place, str], list[s
         if remains is not None:
             place.remains = remains
         try:
-            place.engine.prepare()
+            place.facts = place.engine.prepare()
         except TargetUnavailable as error:
             missing(error)
         yield place
@@ -165,7 +167,8 @@ class EngineContract:
             assert limits(path) == [256 * 2**20, 100_000, 100_000]
 
     def test_preparing_again_changes_nothing(self, place: Place) -> None:
-        assert place.engine.prepare() == place.engine.prepare()
+        assert place.facts is not None
+        assert place.engine.prepare() == place.facts
 
     def test_what_is_already_gone_can_be_deleted(self, place: Place) -> None:
         with place.started() as (instance, _):
