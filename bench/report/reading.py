@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -48,7 +49,8 @@ def _titled(meta: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _good(measurements: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     ended_well = outcomes.loc[outcomes["status"] == Status.OK, "invocation"]
-    good = measurements[measurements["invocation"].isin(ended_well)].copy()
+    finite = measurements["value"].astype("float64").abs() < math.inf  # not so for NaN
+    good = measurements[measurements["invocation"].isin(ended_well) & finite].copy()
     good["warmup"] = good["warmup"].astype(bool)
     return good
 

@@ -345,6 +345,13 @@ def test_params_are_the_same_in_any_order(results: Path, tare: Callable[..., tup
     assert (code, "4 unchanged" in said) == (0, True), said
 
 
+def test_a_report_of_nothing_finite_is_made(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
+    lines(M, lambda _, one: {**one, "value": float("nan")})(results / B)
+    code, said = tare("report", B, "-o", "out")
+    assert (code, said) == (0, "out/index.html")
+    assert "ended well but gave none" in Path("out/report.md").read_text()
+
+
 def test_copies_foreign_folders_and_loops_are_no_runs(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
     shutil.copytree(results / B, results / f"{B}-copy")
     (results / "empty").mkdir()
