@@ -28,8 +28,8 @@ LEAST = 3
 P_VALUE = 4e-3
 """Chance at which a place without a step would look like one; calibrated in tests/benchmarks/test_trends.py."""
 
-SURE = 0.99865
-"""One-sided level of Student's t that a step must reach against noise that lingers: 3 standard errors of many nights."""
+SURE = 0.998
+"""One-sided level of Student's t that a step must reach against noise that lingers: 2.9 standard errors of many nights."""
 
 _WINDOW = 30
 _LONG = 90

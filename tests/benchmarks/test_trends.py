@@ -20,7 +20,7 @@ from bench._exact import Floats
 from bench.clock import self_cpu_s
 from tests.benchmarks.trend_rules import FIRST, FLOOR, NO_OTAVA, RULES, Rule, tare
 
-QUIET, SERIES = 40, 160
+QUIET, SERIES = 40, 600
 NIGHTS, LATEST = 120, 30
 """Nights of a series in which nothing happens; nights after a step from which on it counts as never found."""
 Noise = Callable[[np.random.Generator, int], Floats]
