@@ -60,7 +60,7 @@ def is_scalars(value: Any) -> bool:
 
 
 def _is_scalar(value: Any) -> bool:
-    return isinstance(value, str | bool) or _is_number(value)
+    return isinstance(value, str | bool) or (_is_number(value) and math.isfinite(value))
 
 
 def _is_texts(value: Any) -> bool:

@@ -10,11 +10,12 @@ from typing import Any
 
 from bench import store
 from bench.errors import UsageError
+from bench.interchange._series import finite
 
 
 def jsonl(run: store.Run) -> str:
-    """Write one JSON object a line, ``params`` as an object."""
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in _records(run))
+    """Write one JSON object a line, ``params`` as an object; what is no finite number is null, JSON has no other word for it."""
+    return "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in _records(run))
 
 
 def comma_separated(run: store.Run) -> str:
@@ -50,4 +51,5 @@ def _records(run: store.Run) -> Iterator[dict[str, Any]]:
     columns = [frame[name].tolist() for name in store.MEASUREMENT_COLUMNS]
     for row in zip(*columns, strict=True):
         record = dict(zip(store.MEASUREMENT_COLUMNS, row, strict=True))
-        yield {**record, "params": json.loads(record["params"])}
+        numbers = {name: finite(record[name]) for name in ("value", "at_s")}
+        yield {**record, **numbers, "params": json.loads(record["params"])}

@@ -183,6 +183,7 @@ ODD_LINES: Sequence[tuple[str, Damage, str]] = (
     ("two units of an unknown metric", all_of(fourth(M, metric="x.y"), lines(M, lambda n, one: {**one, "metric": "x.y", "unit": "B"} if n == 9 else one)), f"{M}:10: 'x.y' is in 'B'"),
     ("params are a list", fourth(M, params=[1]), "'params' is [1], allowed is an object of texts and numbers"),
     ("params in params", fourth(M, params={"a": {"b": 1}}), "'params' is"),
+    ("NaN in params", fourth(M, params={"a": float("nan")}), "'params' is"),
     ("block is text", fourth(M, block="1"), "'block' is \"1\", allowed is a whole number"),
     ("block is huge", fourth(M, block=2**60), "'block' is"),
     ("warmup is text", fourth(M, warmup="no"), "allowed is true or false"),

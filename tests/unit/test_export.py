@@ -83,6 +83,13 @@ def test_a_run_without_measurements_is_a_header_or_nothing(tmp_path: Path) -> No
     assert exports.export(empty, "csv") == ",".join(store.MEASUREMENT_COLUMNS) + "\n"
 
 
+def test_what_is_no_finite_number_is_null_or_empty(run: store.Run) -> None:
+    path = run.path / store.MEASUREMENTS
+    path.write_text(path.read_text().replace('"value": 1e-09', '"value": NaN'))
+    assert [json.loads(line)["value"] for line in text_of(run, "jsonl").splitlines()] == [0.1 + 0.2, None]
+    assert [row["value"] for row in csv.DictReader(io.StringIO(text_of(run, "csv")))] == [str(0.1 + 0.2), ""]
+
+
 def test_an_unknown_format_names_the_known_ones(run: store.Run) -> None:
     with pytest.raises(UsageError, match=r"unknown format 'jsonll', allowed: .*csv.*jsonl.*; did you mean 'jsonl'"):
         exports.export(run, "jsonll")
