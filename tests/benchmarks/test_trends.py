@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import _steps
+from bench import _steps, trend
 from bench._exact import Floats
 from bench.clock import self_cpu_s
 from tests.benchmarks.trend_rules import FIRST, FLOOR, NO_OTAVA, RULES, Rule, tare
@@ -177,6 +177,23 @@ def test_what_few_alarms_cost_where_noise_lingers(size: float, nights: int, leas
     print(f"lingering {size:+.0%} within {nights} nights: {share:.1%}, place right within 2 nights {near:.1%}")
     assert share >= least
     assert near >= 0.8
+
+
+@pytest.mark.parametrize("follows", [1.0, 0.5, 0.0])
+def test_the_sentinel_gives_back_the_nights_that_a_lingering_host_costs(follows: float) -> None:
+    """AR(1), rho 0.5, 3 % of the host, which a series follows fully, in part or not at all; 1 % of its own, 0.3 % of the sentinel's."""
+    rng, seen = np.random.default_rng([3, round(10 * follows)]), {"as measured": 0, "without the host": 0}
+    for _ in range(300):
+        host = 1.5 * lingering(rng, QUIET + 7)
+        values = follows * host + rng.normal(0, 0.01, QUIET + 7)
+        values[QUIET:] += np.log1p(0.05)
+        sentinel = np.exp(host + rng.normal(0, 0.003, QUIET + 7)).tolist()
+        for name, logs in (("as measured", values), ("without the host", trend._without_host(values, sentinel))):
+            seen[name] += any(abs(at - QUIET) <= 5 for at in tare(logs))
+    shares = {name: count / 300 for name, count in seen.items()}
+    print(f"follows the host by {follows}: 5 % within 7 nights", *(f"{n} {share:.1%}" for n, share in shares.items()))
+    assert shares["without the host"] >= 0.95
+    assert shares["without the host"] >= shares["as measured"] - 0.01
 
 
 @pytest.mark.parametrize("noise", [normal, heavy, spiky, lingering, mixed, recorded])
