@@ -110,7 +110,7 @@ def history(results: Path, *, metric: str | None = None, target: str | None = No
     found.notes[:0] = [_left_out(why, names) for why, names in others.items()]
     if not found.series and (metric or target):
         asked = " and ".join(f"{kind} '{name}'" for kind, name in (("metric", metric), ("target", target)) if name)
-        msg = f"none of the {len(found.runs)} runs in '{results}' has a value of {asked}; 'tare show RUN' lists what a run has"
+        msg = f"no run in '{results}' has a value of {asked} (looked at: {len(found.runs)}); 'tare show RUN' lists what one has"
         raise UsageError(msg)
     return found
 

@@ -53,7 +53,7 @@ def trend_command(metric: str | None, target: str | None, as_json: bool, results
         f"{len(found.series)} series over {_runs(len(found.runs))}: {worse} got worse, {len(points) - worse} better"
     )
     if short := sum(len(values) < trend.LEAST for values in found.series.values()):
-        click.echo(f"{short} of them have fewer than {trend.LEAST} runs so far; a step needs 3 runs on either side")
+        click.echo(f"series with fewer than {trend.LEAST} runs so far: {short}; a step needs 3 runs on either side")
     return int(worse > 0)
 
 

@@ -140,7 +140,7 @@ def test_a_short_history_says_what_a_step_needs(tmp_path: Path, count: int, said
     code, out, _ = run(tmp_path)
     assert code == 0
     assert said in out
-    assert "1 of them have fewer than 6 runs so far; a step needs 3 runs on either side" in out
+    assert "series with fewer than 6 runs so far: 1; a step needs 3 runs on either side" in out
 
 
 def test_runs_of_another_host_in_the_folder_are_a_history_of_their_own(tmp_path: Path) -> None:
@@ -190,15 +190,14 @@ def test_missing_nights_and_a_metric_that_appears_later_are_told_by_the_runs_tha
     assert (one.before_run, one.at_run) == ("night-013", "night-019")
     code, out, _ = run(tmp_path)
     assert code == 1
-    assert "1 of them have fewer than 6 runs so far" in out
+    assert "series with fewer than 6 runs so far: 1" in out
 
 
 def test_what_no_run_has_is_refused(tmp_path: Path) -> None:
     nights(tmp_path, [0.1] * 3)
     code, _, error = run(tmp_path, "--target", "rnc", "--metric", "startup.ready_s")
     assert code == 2
-    assert "none of the 3 runs in" in error
-    assert "has a value of metric 'startup.ready_s' and target 'rnc'" in error
+    assert "has a value of metric 'startup.ready_s' and target 'rnc' (looked at: 3)" in error
 
 
 def test_json_has_nothing_but_json_on_its_channel(tmp_path: Path) -> None:
