@@ -34,6 +34,7 @@ def nights(results: Path, suite: str, tonight: store.Run) -> list[store.Run]:
     found = []
     for run in _runs(results):
         same = run.meta.get("tags", {}).get(TAG) == suite and run.meta.get("state") == RunState.COMPLETE
+        same = same and run.meta.get("host") == tonight.meta.get("host")  # two hosts of a fleet may be alike
         if same and _began(run) < _began(tonight) and not differences(run, tonight):
             found.append(run)
     return found

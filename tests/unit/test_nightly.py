@@ -110,6 +110,14 @@ def test_nights_that_lie_apart_make_the_interval_wider(results: Path) -> None:
     assert one.ci.high / one.ci.low > 1.2  # though the blocks of each night spread by 1 %
 
 
+def test_a_twin_of_a_fleet_is_another_host(results: Path) -> None:
+    for number, host in enumerate(["a", "a", "b"]):
+        values, started = {"host": noisy(0.1)}, f"{day(number)}T02"
+        write(results, f"n-{number}", values, tags={"nightly": "quick"}, started_at=started, host=host)
+    assert [run.run_id for run in _nights.nights(results, "quick", store.load(results / "n-1"))] == ["n-0"]
+    assert _nights.nights(results, "quick", store.load(results / "n-2")) == []
+
+
 def test_what_is_over_is_told_once(results: Path) -> None:
     for number in range(10):
         night(results, number, 0.1)
