@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.model import Invocation, Measurement, Outcome, RunState, Status
 from bench.store import RunWriter
+from tests.unsynced import unsynced
 
 MS = 1e-3
 RUN_ID = "20261101T081500Z-bench-01-5eed"
@@ -189,6 +190,7 @@ class Draw:
         return math.exp(self.rng.gauss(0.0, sigma))
 
 
+@unsynced()
 def write_run(
     folder: Path,
     seed: int = 7,

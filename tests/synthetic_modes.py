@@ -31,6 +31,7 @@ from tests.synthetic_modes_shapes import (
 )
 from tests.synthetic_shapes import GIB, KIB, MIB
 from tests.synthetic_weights import Change, Given, Params, measurements_of, outcome_of
+from tests.unsynced import unsynced
 
 RUN_ID = "20261125T090000Z-bench-01-m0de"
 LARGEST = 64 * 2**20
@@ -214,6 +215,7 @@ def _plan(targets: Mapping[str, Sequence[str]], blocks: int, rng: random.Random)
     return made
 
 
+@unsynced()
 def write_modes(
     folder: Path,
     *,

@@ -9,12 +9,14 @@ from typing import Any
 from bench import units
 from bench.model import Invocation, Measurement, Outcome, RunState, Status
 from bench.store import RunWriter
+from tests.unsynced import unsynced
 
 FACTS = {"kernel": "6.1.0", "cpu.model": "one"}
 Values = Sequence[float | None]
 """A value a block; ``None`` is a time-out."""
 
 
+@unsynced()
 def write(
     folder: Path,
     run_id: str,

@@ -36,6 +36,7 @@ from tests.synthetic_shapes import (
     VM,
     WEIGHTS,
 )
+from tests.unsynced import unsynced
 
 RUN_ID = "20261124T090000Z-bench-01-w8"
 Params = Mapping[str, ParamValue]
@@ -288,6 +289,7 @@ def _plan(
 Change = Callable[[Invocation, Given], Given]
 
 
+@unsynced()
 def write_weights(
     folder: Path,
     *,
