@@ -62,7 +62,10 @@ def test_a_missing_inventory_is_refused(tmp_path: Path) -> None:
 
 def test_every_tag_is_a_role_of_the_playbook() -> None:
     roles = {path.name for path in (_ansible.playbook_dir() / "roles").iterdir()}
-    assert {role for needed in provision.ROLES.values() for role in needed} == roles - {"packages", "harness"}  # not asked for by name
+    assert {role for needed in provision.ROLES.values() for role in needed} == roles - {
+        "packages",
+        "harness",
+    }  # not asked for by name
 
 
 def test_events_of_tasks_are_translated() -> None:

@@ -195,7 +195,10 @@ def test_no_ratio_where_a_value_is_not_positive() -> None:
 
 def test_no_ratio_without_a_baseline_or_a_common_block() -> None:
     run = Run().series("runc", [1.0, 2.0]).add("host", 7, {READY: 1.0})
-    assert "no ratio to host: no block has both; run more blocks, or compare RUN@TARGET with RUN@TARGET" in run.one("runc").warnings
+    assert (
+        "no ratio to host: no block has both; run more blocks, or compare RUN@TARGET with RUN@TARGET"
+        in run.one("runc").warnings
+    )
     assert Run().series("runc", [1.0, 2.0]).one("runc").ratio is None
     (unknown,) = stats.summaries(*Run().series("runc", [1.0, 2.0]).frames(), {})
     assert (unknown.n, unknown.ratio) == (2, None)
