@@ -110,7 +110,7 @@ def differences(base: store.Run, new: store.Run) -> dict[str, str]:
         } or {"fingerprint": "the fingerprint of the host"}
     payloads = [run.meta.get("engines", {}).get("host", {}).get("payload") for run in (base, new)]
     if all(payloads) and payloads[0] != payloads[1]:
-        found[PAYLOAD] = f"payload: {payloads[0][:12]}… and {payloads[1][:12]}…"
+        found[PAYLOAD] = f"payload: {str(payloads[0])[:12]}… and {str(payloads[1])[:12]}…"
     return found
 
 

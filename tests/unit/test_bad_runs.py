@@ -284,6 +284,7 @@ TOLD: Sequence[tuple[str, Damage, str, int, str]] = (
     ("another metric", lines(M, lambda _, one: {**one, "metric": "startup.created_s"} if one["target"] != "sentinel" else one), "compare A", 2, "only in the base: startup: startup.ready_s; only in the new: startup: startup.created_s"),
     ("unknown metric", fourth(M, metric="no.such"), "compare A", 0, "only in the new: startup: no.such"),
     ("another host", head(fingerprint="bb"), "compare A", 2, "the runs differ in what is not compared"),
+    ("a payload that is a number", head(engines={"host": {"payload": 3}}), "compare A", 2, "payload: "),
     ("the same id", head(run_id=A), "compare A", 2, "are copies of one run"),
 )  # fmt: skip
 """Runs that are read all the same: damage, command, exit code, essential words."""
