@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench import _half, _night, compare, nightly, store, units
+from bench import _half, _night, _nights, compare, nightly, store, units
 from bench._exact import Floats
 from bench._sides import Side
 from bench.model import Comparison, Invocation, Measurement, Outcome, RunState, Status, Verdict
@@ -82,7 +82,7 @@ class History:
         run_id, plan = f"{number:04}-{tag}", list(self._plan())
         writer = store.RunWriter.create(self.folder, _meta(run_id, f"{number:04}", tag), plan)
         hosts = self.level + self._wandering(len(plan))
-        if tag != nightly.AGAIN or not self.world.kept:
+        if tag != _nights.AGAIN or not self.world.kept:
             self.own = self.rng.normal(0, self.world.own, SERIES)
         own = change + self.own
         for one, host in zip(plan, hosts, strict=True):
@@ -189,7 +189,7 @@ def lived(history: History, nights: int, change: float = 0.0) -> tuple[Counter[s
         shifts = np.log1p(change) * slow
         night = nightly.judge(history.folder, history.write(number, change=shifts), SUITE)
         if night.findings:
-            night = nightly.confirm(night, history.folder, history.write(number, nightly.AGAIN, shifts))
+            night = nightly.confirm(night, history.folder, history.write(number, _nights.AGAIN, shifts))
         _night.write(night, history.folder.parent / "report")
         for old in history.folder.glob(f"{number - 2 * FIRST:04}-*"):
             shutil.rmtree(old)
