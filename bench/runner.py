@@ -91,6 +91,7 @@ def _invoke(context: Context, invocation: Invocation) -> tuple[Outcome, Reading 
     residue = context.lab.residue()
     status, reason, reading = _attempt(context, invocation, requests)
     with context.account.barrier():
+        context.lab.clear()
         flags = _settle(context.lab, residue)
     wall = now_s() - begin
     inside = context.account.engine_s - before.engine_s + context.account.barrier_s - before.barrier_s

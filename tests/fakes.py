@@ -45,6 +45,9 @@ class FakeLab:
         msg = "the private lab's daemons need root"
         raise TargetUnavailable(msg, "run as root")
 
+    def clear(self) -> None:
+        """There is nothing to clear."""
+
     def residue(self) -> Mapping[str, int]:
         """Return the counts."""
         return dict(self.counts)

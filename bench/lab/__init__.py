@@ -38,6 +38,7 @@ class Lab:
         self._stack = contextlib.ExitStack()
         self._daemons: Daemons | None = None
         self._cgroup: cgroups.RunCgroup | None = None
+        self._mark: Path | None = None
         self._why_not = "not root"
 
     def __enter__(self) -> Self:
@@ -91,7 +92,9 @@ class Lab:
             # crun refuses a v2 tree beside v1 controllers, and nothing in the lab needs it. Without the empty file system
             # in its place runtimes would write their groups as plain folders below the mount point, onto the host.
             namespace.run(["umount", str(hybrid)])
-            namespace.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=1m", "tmpfs", str(hybrid)])
+            namespace.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=64m", "tmpfs", str(hybrid)])
+            self._mark = hybrid / f".tare-{self.short_id}"
+            namespace.run(["touch", str(self._mark)])
 
     @property
     def daemons(self) -> Daemons:
@@ -124,6 +127,17 @@ class Lab:
             own = self_cpu_s()  # first: asking for it brings the group's count of this running process up to date
             return self._cgroup.cpu_s() - own
         return None
+
+    def clear(self) -> None:
+        """Remove what runtimes wrote into the place of the hidden v2 tree; call it when no instance lives.
+
+        crun takes that for control groups: a folder and a page for each container, which it never removes. The mark says that
+        this is the lab's own empty file system, and not the host's tree.
+        """
+        if self._mark is not None and self._mark.exists():
+            for left in self._mark.parent.iterdir():
+                if left != self._mark:
+                    shutil.rmtree(left, ignore_errors=True)
 
     def residue(self) -> Mapping[str, int]:
         """Count what an instance may leave behind: processes, groups, mounts, network namespaces, dying groups.

@@ -12,7 +12,7 @@ from bench import engines, proc
 from bench.engines import _evidence
 from bench.engines.base import launch
 from bench.errors import TargetUnavailable
-from bench.lab import Lab
+from bench.lab import Lab, cgroups
 from bench.model import Phase
 from tests.contract import contract
 from tests.contract.contract import Place, target
@@ -57,6 +57,15 @@ class TestOci(contract.EngineContract):
     @pytest.fixture
     def place(self, runtime_place: Place) -> Place:  # noqa: D102
         return runtime_place
+
+    def test_nothing_is_left_where_control_groups_are_not(self, place: Place) -> None:
+        """What crun writes into the place of a hidden v2 tree is removed; after 255 containers of a run that was full."""
+        instead = cgroups.hierarchy().hybrid or Path("/nowhere")
+        with place.started() as (instance, channel):
+            channel.wait(Phase.READY, contract.READY_S, instance.alive)
+        place.lab.clear()
+        assert [path.name for path in instead.glob("[!.]*")] == []
+        assert not (instead / "cgroup.procs").exists()  # in the lab it is not the host's tree that was looked at
 
 
 class TestGvisor(contract.GvisorContract):
