@@ -49,7 +49,8 @@ def lab(built_state: Path) -> Iterator[Lab]:
     for name in NEEDED:
         link = built_state / "guest" / name
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(PROVISIONED / name)
+        if not link.is_symlink():
+            link.symlink_to(PROVISIONED / name)
     (built_state / "guest/kernel/modules").symlink_to(PROVISIONED / "kernel/modules")
     before = listing()
     with pytest.MonkeyPatch.context() as patch, Lab("11b70001", state=built_state) as opened:
