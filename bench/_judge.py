@@ -129,7 +129,10 @@ def _widened(ci: Interval | None, drift: Interval | None) -> Interval | None:
 
 
 def decide(found: Estimate, metric: Metric, threshold: float, q: float | None) -> Decision:
-    """Give the verdict; ``threshold`` is the smallest relative change that counts, ``q`` as in ``Comparison``."""
+    """Give the verdict.
+
+    ``threshold`` is the smallest relative change that counts, ``q`` as in ``Comparison``; ``None``: uncorrected.
+    """
     samples = found.samples
     if found.centre is None:
         side = "neither side" if not len(samples.new) | len(samples.base) else "one side"
@@ -155,6 +158,11 @@ def _decide_exact(found: Estimate, metric: Metric) -> Decision:
     if not found.centre:
         return Decision(Verdict.UNCHANGED, f"exactly the same{note}", 0.0)
     return Decision(_direction(found.centre, metric), f"a number without noise: any change counts{note}", 0.0)
+
+
+def is_worse(found: Estimate, metric: Metric) -> bool:
+    """Say whether the estimate is on the worse side."""
+    return bool(found.centre) and _direction(found.centre or 0.0, metric) is Verdict.REGRESSED
 
 
 def _direction(centre: float, metric: Metric) -> Verdict:

@@ -67,7 +67,7 @@ class Rules:
     Attributes:
         threshold: Smallest relative change that counts, ``None``: each metric's own.
         level: Level of the intervals.
-        correct: Whether verdicts are corrected over their family; not where fresh blocks decide afterwards.
+        correct: Whether "regressed" is corrected over its family, as "improved" always is; not where fresh blocks decide.
     """
 
     threshold: float | None = None
@@ -181,19 +181,25 @@ def _results(halves: tuple[Half, Half], tie: _Tie, rules: Rules) -> list[Compari
     ]
     base, new = halves
     rates = list(_rates.rates(base.tried, new.tried, (base.side.target, new.side.target)))
-    q_values = _family(new.side, found, rates, correct=rules.correct)
+    q_values = _family(new.side, found, rates)
     made = [
         _comparison(
             item,
             metric,
             one,
-            _judge.decide(one, metric, metric.min_effect if rules.threshold is None else rules.threshold, q),
+            _judge.decide(
+                one,
+                metric,
+                metric.min_effect if rules.threshold is None else rules.threshold,
+                q if rules.correct or not _judge.is_worse(one, metric) else None,
+            ),
             q=q,
             doubt="" if metric.exact else _moved(tie.of(item.key)) or _doubt(halves, item.scenario),
         )
         for (item, metric, one), q in zip(found, q_values[: len(found)], strict=True)
     ]
-    made += [_rates.row(rate, q, rules.level) for rate, q in zip(rates, q_values[len(found) :], strict=True)]
+    corrected = q_values[len(found) :] if rules.correct else [rate.p for rate in rates]
+    made += [_rates.row(rate, q, rules.level) for rate, q in zip(rates, corrected, strict=True)]
     return sorted(made, key=lambda one: _SEVERITY.index(one.verdict))
 
 
@@ -227,19 +233,10 @@ def _samples(halves: tuple[Half, Half], item: Series, other: Series, paired: boo
 
 
 def _family(
-    new: Side,
-    found: Sequence[tuple[Series, units.Metric, _judge.Estimate]],
-    rates: Sequence[_rates.Rate],
-    *,
-    correct: bool,
+    new: Side, found: Sequence[tuple[Series, units.Metric, _judge.Estimate]], rates: Sequence[_rates.Rate]
 ) -> list[float | None]:
-    """Return q of each: metrics that decide are one family, the others and the failures a second one.
-
-    Uncorrected it is the p value itself, which the interval has already taken into account.
-    """
+    """Return q of each: metrics that decide are one family, the others and the failures a second one."""
     p_values: list[float | None] = [one.p for *_, one in found] + [rate.p for rate in rates]
-    if not correct:
-        return p_values
     primary = {(name, metric) for name, meta in new.run.meta["scenarios"].items() for metric in meta["primary"]}
     first = [(item.scenario, item.metric) in primary for item, *_ in found] + [False] * len(rates)
     q_values: list[float | None] = [None] * len(p_values)

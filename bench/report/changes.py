@@ -47,6 +47,7 @@ class Part:
     summary: str
     figures: tuple[Figure, ...]
     rows: tuple[Line, ...]
+    undecided: tuple[Line, ...]
 
 
 def render(
@@ -104,7 +105,9 @@ def _part(reference: str, one: Compared, primary: Mapping[str, Sequence[str]]) -
         name = slug(f"compare-{reference}-{scenario}")
         if plot := forest.draw(drawn, reference or one.base, name):
             figures.append(Figure(_titled(plot, scenario)))
-    return Part(one, title, summary(one), tuple(figures), tuple(_row(item) for item in one.results))
+    rest = [item for item in one.results if item.ci is None and item.verdict is Verdict.INCONCLUSIVE]
+    told = [item for item in one.results if item.ci is not None or item.verdict is not Verdict.INCONCLUSIVE]
+    return Part(one, title, summary(one), tuple(figures), tuple(map(_row, told)), tuple(map(_row, rest)))
 
 
 def _titled(plot: Plot, scenario: str) -> Plot:

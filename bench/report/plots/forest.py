@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MOST = 40
 """Rows of one figure; the table has all."""
 
+_CERTAIN = (Verdict.REGRESSED, Verdict.IMPROVED)
+"""Without an interval only a number without noise gets these."""
+
 MARKS = {
     Verdict.REGRESSED: ("^", theme.HEAT["dearer"], False),
     Verdict.IMPROVED: ("v", theme.HEAT["cheaper"], False),
@@ -31,8 +34,8 @@ MARKS = {
 
 
 def draw(results: Sequence[Comparison], base: str, name: str) -> svg.Plot | None:
-    """Draw the series that have a ratio, in the order given; ``None`` when none has."""
-    rows = [(one, one.ratio) for one in results if one.ratio is not None][:MOST]
+    """Draw the series that have a ratio and something to say of it, in the order given; ``None`` when none has."""
+    rows = [(one, one.ratio) for one in results if one.ratio is not None and (one.ci or one.verdict in _CERTAIN)][:MOST]
     if not rows:
         return None
     labels = [_label(one) for one, _ in rows]
@@ -62,7 +65,7 @@ def draw(results: Sequence[Comparison], base: str, name: str) -> svg.Plot | None
                 if verdict in there
             ],
         )
-        return canvas.finish(figure, _words([one for one, _ in rows], len(results), base, name, axis))
+        return canvas.finish(figure, _words([one for one, _ in rows], len(results) - len(rows), base, name, axis))
 
 
 def _label(one: Comparison) -> Variant:
@@ -85,7 +88,7 @@ def _row(panel: Axes, place: int, one: Comparison, ratio: float) -> None:
     panel.plot([ratio], [place], marker=marker, markersize=6.5, color=colour, markerfacecolor=face, zorder=4)
 
 
-def _words(rows: Sequence[Comparison], count: int, base: str, name: str, axis: str) -> canvas.Words:
+def _words(rows: Sequence[Comparison], more: int, base: str, name: str, axis: str) -> canvas.Words:
     counts = Counter(one.verdict for one in rows)
     title = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
     levels = sorted({one.ci.level for one in rows if one.ci})
@@ -94,7 +97,7 @@ def _words(rows: Sequence[Comparison], count: int, base: str, name: str, axis: s
         f"Ratio to {base}, with its {sure} interval, widened by what is known of the host; {axis} axis. Whether more is better "
         "or worse is the metric’s: the verdict knows."
     )
-    if count > len(rows):
-        caption += f" The table below has {count - len(rows)} more."
+    if more:
+        caption += f" The table has {more} more."
     alt = "; ".join(f"{one.target} {one.metric}: {one.verdict}" for one in rows)
     return canvas.Words(name, "forest", title[:1].upper() + title[1:], caption, f"{title}. {alt}")
