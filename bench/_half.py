@@ -76,7 +76,7 @@ def _computed(path: Path, _: tuple[int, ...], paired: bool) -> Half:
     run = store.load(path)
     outcomes = store.outcomes(run)
     tried = attempted(outcomes)
-    blocks = block_values(usable(store.measurements(run), outcomes))
+    blocks = block_values(usable(store.measurements(run, outcomes), outcomes))
     # A drift within a run moves both halves of a pair; of two runs it moves one.
     deciding = {"null", "position"} | (set() if paired else {"sentinel"})
     checks = _checks.of_blocks(blocks, tried, run.meta["scenarios"])

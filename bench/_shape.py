@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from bench import units
@@ -180,8 +181,8 @@ def _wrong(record: Mapping[str, Any], known: Mapping[str, tuple[str, Check]], ne
 
 
 def _first_wrong(records: Sequence[Mapping[str, Any]], fields: Iterable[dataclasses.Field[Any]]) -> tuple[int, str]:
-    for field in fields:
-        column = [record.get(field.name, _ABSENT) for record in records]
+    fields = tuple(fields)
+    for field, column in zip(fields, _columns(records, [field.name for field in fields]), strict=True):
         allowed, check = _LINE[field.name]
         if _is_plain(column, _QUICK.get(check)):
             continue
@@ -196,6 +197,16 @@ def _first_wrong(records: Sequence[Mapping[str, Any]], fields: Iterable[dataclas
     return 0, ""
 
 
+def _columns(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iterator[Sequence[Any]]:
+    """Yield the values of each field, absent ones marked; the usual case, none absent, is quick."""
+    try:
+        rows = list(map(itemgetter(*names), records))
+    except KeyError:
+        yield from ([record.get(name, _ABSENT) for record in records] for name in names)
+    else:
+        yield from zip(*rows, strict=True) if rows else ((),) * len(names)
+
+
 def _is_plain(column: Sequence[Any], kind: type | None) -> bool:
     """Say whether a column is of one type that cannot be wrong, and its whole numbers are not too large."""
     if kind is None or set(map(type, column)) != {kind}:
@@ -205,12 +216,12 @@ def _is_plain(column: Sequence[Any], kind: type | None) -> bool:
 
 def _first_odd_unit(records: Sequence[Mapping[str, Any]]) -> tuple[int, str]:
     """Find a metric that is in another unit than the registry has, or than the lines before had."""
-    pairs = [(record["metric"], record["unit"]) for record in records]
+    pair = itemgetter("metric", "unit")
     seen = {name: metric.unit for name, metric in units.METRICS.items()}
-    for metric, unit in dict.fromkeys(pairs):
+    for metric, unit in dict.fromkeys(map(pair, records)):
         if seen.setdefault(metric, unit) != unit:
             wrong = f"'{metric}' is in '{unit}', and must be in '{seen[metric]}': two units cannot be mixed"
-            return pairs.index((metric, unit)), wrong
+            return list(map(pair, records)).index((metric, unit)), wrong
     return 0, ""
 
 

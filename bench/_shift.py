@@ -18,6 +18,9 @@ import numpy.typing as npt
 from bench._exact import EXACT_LIMIT, Floats, signed_rank_weights
 from bench.model import Interval
 
+_PAIRS_LIMIT = 250_000
+"""Pairs that are listed; of more, a rank is found by counting."""
+
 _POWER = 0.8
 """Power at which the smallest effect that could have been found is told."""
 
@@ -28,9 +31,7 @@ def signed_rank_p(differences: npt.ArrayLike) -> float:
     n = len(values)
     if not n:
         return 1.0
-    first, second = np.triu_indices(n)
-    averages = (values[first] + values[second]) / 2
-    against = min(int((averages <= 0).sum()), int((averages >= 0).sum()))
+    against = _one_sided(np.sort(values))
     if n > EXACT_LIMIT:
         return _normal(against, n * (n + 1) / 4, n * (n + 1) * (2 * n + 1) / 24)
     return _tail(signed_rank_weights(n), against)
@@ -42,11 +43,12 @@ def shift(new: npt.ArrayLike, base: npt.ArrayLike) -> float:
     Raises:
         ValueError: A sample is empty.
     """
-    differences = _differences(new, base)
-    if not len(differences):
+    size = np.size(new) * np.size(base)
+    if not size:
         msg = "a shift needs a value on both sides"
         raise ValueError(msg)
-    return float(np.median(differences))
+    low, high = _ranked(new, base, (size + 1) // 2, size // 2 + 1)
+    return (low + high) / 2
 
 
 def shift_ci(new: npt.ArrayLike, base: npt.ArrayLike, level: float = 0.95) -> Interval | None:
@@ -55,8 +57,8 @@ def shift_ci(new: npt.ArrayLike, base: npt.ArrayLike, level: float = 0.95) -> In
     rank = _rank_sum_rank(n, m, level)
     if not rank:
         return None
-    ordered = np.sort(_differences(new, base))
-    return Interval(float(ordered[rank - 1]), float(ordered[-rank]), level)
+    low, high = _ranked(new, base, rank, n * m + 1 - rank)
+    return Interval(low, high, level)
 
 
 def rank_sum_p(new: npt.ArrayLike, base: npt.ArrayLike) -> float:
@@ -64,8 +66,10 @@ def rank_sum_p(new: npt.ArrayLike, base: npt.ArrayLike) -> float:
     n, m = np.size(new), np.size(base)
     if not n or not m:
         return 1.0
-    differences = _differences(new, base)
-    against = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
+    above, below = np.asarray(new, dtype=np.float64), np.sort(np.asarray(base, dtype=np.float64))
+    # new <= base in so many of all pairs, new >= base in so many: counted, not listed
+    least = n * m - int(np.searchsorted(below, above, side="left").sum())
+    against = min(least, int(np.searchsorted(below, above, side="right").sum()))
     if max(n, m) > EXACT_LIMIT:
         return _normal(against, n * m / 2, n * m * (n + m + 1) / 12)
     return _tail(rank_sum_weights(n, m), against)
@@ -124,10 +128,36 @@ def detectable(interval: Interval) -> float:
     return (interval.high - interval.low) / 2 * (1 + NormalDist().inv_cdf(_POWER) / z)
 
 
-def _differences(new: npt.ArrayLike, base: npt.ArrayLike) -> Floats:
+def _one_sided(ordered: Floats) -> int:
+    """Return how many Walsh averages of sorted values are at most 0, or at least 0, whichever are fewer."""
+    n = len(ordered)
+    at_most = int(np.searchsorted(ordered, -ordered, side="right").sum()) + int(
+        np.searchsorted(ordered, 0.0, side="right")
+    )
+    below = int(np.searchsorted(ordered, -ordered, side="left").sum()) + int(np.searchsorted(ordered, 0.0, side="left"))
+    return min(at_most // 2, (n * n + n - below) // 2)
+
+
+def _ranked(new: npt.ArrayLike, base: npt.ArrayLike, low: int, high: int) -> tuple[float, float]:
+    """Return the pairwise differences new - base of two ranks, counted from 1."""
     above, below = np.asarray(new, dtype=np.float64), np.asarray(base, dtype=np.float64)
-    found: Floats = np.subtract.outer(above, below).ravel()
-    return found
+    if len(above) * len(below) > _PAIRS_LIMIT:
+        above, below = np.sort(above), np.sort(below)
+        return _bisect(above, below, low), _bisect(above, below, high)
+    differences = np.partition(np.subtract.outer(above, below).ravel(), (low - 1, high - 1))
+    return float(differences[low - 1]), float(differences[high - 1])
+
+
+def _bisect(above: Floats, below: Floats, rank: int) -> float:
+    """Find a difference by counting those up to a guess: their number grows with the square of the blocks, the time does not."""
+    low, high = float(above[0] - below[-1]), float(above[-1] - below[0])
+    pairs = len(above) * len(below)
+    while (middle := low + (high - low) / 2) not in (low, high):
+        if pairs - int(np.searchsorted(below, above - middle, side="left").sum()) >= rank:
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 @lru_cache(maxsize=1024)
