@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import gc
 import json
 import os
 import re
@@ -293,24 +292,12 @@ def outcomes(run: Run) -> pd.DataFrame:
     return _frame(run.path / OUTCOMES, OUTCOME_COLUMNS)
 
 
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the collector of cycles out while a hundred thousand small objects are made that have none: half of the time."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
-
-
 def _frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415 - only readers pay for pandas
 
     kind = Measurement if "metric" in columns else Outcome
     unsaid = _OLDER if kind is Outcome else {}
-    with _uncollected():
+    with _lines.uncollected():
         records = _lines.lines(path, kind)
         for record in records:
             record.update({name: value for name, value in unsaid.items() if record.get(name) is None})

@@ -53,8 +53,7 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
     noisy to decide; 4: invocations failed. What was seen once is told, and no alarm. 'tare ack' silences a known regression,
     'tare tag RUN baseline=main' accepts a run as the baseline.
     """
-    from bench import _night, _nights, ledger, nightly, report, trend  # noqa: PLC0415
-    from bench.report import changes  # noqa: PLC0415
+    from bench import _night, _nights, ledger, nightly  # noqa: PLC0415
 
     ledger.load(results)  # a damaged one is told before an hour of measuring, not after
     explicit = [*targets, *(text for pair in references for text in pair)]
@@ -78,17 +77,7 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
             return 130
         night = nightly.confirm(night, results, fresh, references)
         _night.write(night, folder)
-    page = report.render([run], folder)
-    if night.compared:
-        past = trend.history(results)
-        page = changes.render(
-            night.compared,
-            folder,
-            headline=_night.headline(night),
-            run=run,
-            history=past,
-            steps=trend.change_points(past),
-        )
+    page = _pages(night, folder, results)
     gone = _nights.retain(results, suite, night.run, night.baseline, keep)
     click.echo(_night.summary(night), nl=False)
     if gone:
@@ -96,6 +85,21 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
     click.echo(f"report: {page}")
     click.echo(f"run {run.run_id}")
     return night.exit_code
+
+
+def _pages(night: nightly.Night, folder: Path, results: Path) -> Path:
+    """Write the run's report and what changed; return the page to look at first."""
+    from bench import _night, report, trend  # noqa: PLC0415
+    from bench.report import changes  # noqa: PLC0415
+
+    page = report.render([night.run], folder)
+    if not night.compared:
+        return page
+    past = trend.history(results)
+    steps = trend.change_points(past)
+    return changes.render(
+        night.compared, folder, headline=_night.headline(night), run=night.run, history=past, steps=steps
+    )
 
 
 def _with_references(scenarios: Sequence[Scenario], references: Sequence[tuple[str, str]]) -> list[Scenario]:
