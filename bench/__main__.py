@@ -8,7 +8,7 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # gRPC's fork handlers print noise; nothing here forks (bench.proc spawns).
+    # gRPC's fork handlers print noise; nothing here forks (bench.core.proc spawns).
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from bench.cli import run  # noqa: PLC0415 - after the environment is set
 

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bench.core.metrics import metric_named
+
 if TYPE_CHECKING:
-    from bench.model import ParamValue, Scenario, Target
+    from bench.core.model import ParamValue, Scenario, Target
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,7 +53,7 @@ class ScenarioFile(pytest.File):
             pytest.UsageError: The file, or a target, is wrong.
         """
         from bench import scenario as scenarios  # noqa: PLC0415 - only where a scenario is collected
-        from bench.errors import UsageError  # noqa: PLC0415
+        from bench.core.errors import UsageError  # noqa: PLC0415
 
         try:
             (loaded,) = scenarios.load(self.path)
@@ -107,11 +109,12 @@ def _measured(
     scenario: Scenario, target: Target, params: dict[str, ParamValue], blocks: int, results: Path
 ) -> tuple[str, list[float], str]:
     """Measure one variant and return its metric, its block values and the run's id; skips or fails as the run does."""
-    from bench import session, store, units  # noqa: PLC0415
-    from bench._series import block_values, usable  # noqa: PLC0415
-    from bench.errors import TargetUnavailable  # noqa: PLC0415
+    from bench import store  # noqa: PLC0415
+    from bench.core.errors import TargetUnavailable  # noqa: PLC0415
+    from bench.run import session  # noqa: PLC0415
+    from bench.stats.series import block_values, usable  # noqa: PLC0415
 
-    metric = next((name for name in scenario.primary if units.metric(name).unit == "s"), None)
+    metric = next((name for name in scenario.primary if metric_named(name).unit == "s"), None)
     if metric is None:
         pytest.skip(f"no metric that decides in '{scenario.name}' is a time: {', '.join(scenario.primary)}")
     alone = dataclasses.replace(

@@ -20,8 +20,8 @@ from typing import Any
 
 import grpc
 
-from bench.engines import _cri_api
-from bench.engines._cri_api import TYPES
+from bench.engines.cri import api
+from bench.engines.cri.api import TYPES
 
 SYSTEMD, CGROUPFS = 0, 1
 _WATCH = '"$2" --events "$3" $4 & echo $! >"$5"; wait $!; echo $? >"$5.part"; mv "$5.part" "$5.status"; sleep 60'
@@ -65,7 +65,7 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """Return the handler of a call, ``None`` for one that CRI does not have."""
-        for name, (path, request, _) in _cri_api._CALLS.items():
+        for name, (path, request, _) in api._CALLS.items():
             if path == handler_call_details.method:
                 return grpc.unary_unary_rpc_method_handler(self._answering(name), TYPES[request].FromString)
         return None
@@ -120,7 +120,7 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
         _check(request.runtime_handler in self.handlers, f"failed to find runtime handler {request.runtime_handler}")
         for name in ("name", "uid", "namespace"):
             _check(getattr(config.metadata, name), f"PodSandboxConfig.Metadata.{name} should not be empty")
-        host = config.linux.security_context.namespace_options.network == _cri_api.NODE
+        host = config.linux.security_context.namespace_options.network == api.NODE
         _check(config.hostname or host, "hostname could only be empty when the pod network namespace is NODE")
         if self.driver == SYSTEMD:
             _check(not parent or parent.endswith(".slice"), f"did not receive slice as parent: {parent}")
@@ -163,7 +163,7 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
         while made.pid and not (self.folder / f"{request.container_id}.status").exists():
             os.sched_yield()
         self._end(made)
-        made.state = _cri_api.EXITED
+        made.state = api.EXITED
         return TYPES["Empty"]()
 
     def on_StopPodSandbox(self, request: Any) -> Any:
@@ -205,7 +205,7 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
         made = self._found(self.containers, request.container_id)
         end = self.folder / f"{request.container_id}.status"
         code = int(end.read_text()) if end.exists() else 0
-        state = _cri_api.EXITED if end.exists() else made.state
+        state = api.EXITED if end.exists() else made.state
         reason = "OOMKilled" if code == 137 else "Completed"
         status = TYPES["ContainerStatus"](id=request.container_id, state=state, exit_code=code, reason=reason)
         info = {"info": json.dumps({"pid": made.pid})} if request.verbose else {}
@@ -222,7 +222,7 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
                 os.kill(pid, 9) if pid else None
         if made.process:
             made.process.wait(10)
-        made.state = _cri_api.EXITED
+        made.state = api.EXITED
 
 
 def _check(holds: object, said: str) -> None:

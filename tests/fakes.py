@@ -11,15 +11,17 @@ from typing import NoReturn, cast
 
 import pytest
 
-from bench import engines, plan, runner, scenario, store
-from bench.clock import EventHub, now_s
+from bench import engines, scenario, store
+from bench.core.clock import EventHub, now_s
+from bench.core.errors import TargetUnavailable
+from bench.core.model import Scenario
 from bench.engines.base import Instance, Job
 from bench.engines.fake import Fake
-from bench.errors import TargetUnavailable
 from bench.lab import Lab
 from bench.lab.journal import Journal
 from bench.lab.paths import Paths
-from bench.model import Scenario
+from bench.run import runner
+from bench.scenario import plan
 
 
 class FakeLab:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
-from bench import report, store
+from bench import benchmarks, report, store
+from bench.display.data import RunData, ScenarioData, Variant
+from bench.display.table import Grid
 from bench.report import terminal
-from bench.report.data import RunData, ScenarioData, Variant
-from bench.report.pages import page_of
-from bench.report.table import Grid
 from tests import synthetic_modes_shapes, synthetic_weights
 from tests.synthetic_modes import write_modes
 from tests.synthetic_weights import write_weights
@@ -96,7 +95,7 @@ def row_of(data: ScenarioData, target: str, **params: object) -> Variant:
 
 def table(data: ScenarioData, title: str, width: int | None = None) -> Grid:
     """Return the scenario's table of that title."""
-    return next(grid for grid in page_of(data).tables(data, width) if grid.title == title)
+    return next(grid for grid in benchmarks.tables(replace(data, columns=width)) if grid.title == title)
 
 
 def cells(grid: Grid, label: str) -> dict[str, str]:
@@ -115,8 +114,8 @@ def printed(data: RunData, width: int) -> str:
 
 def words_of(item: ScenarioData) -> str:
     """Return what the scenario's own page says: neither checks, which other tests are about, nor figures."""
-    lines = [f"# {item.name}", item.headline, *page_of(item).notes(item)]
-    for grid in page_of(item).tables(item):
+    lines = [f"# {item.name}", item.headline, *benchmarks.notes(item)]
+    for grid in benchmarks.tables(item):
         lines += [f"## {grid.title}", grid.note, " | ".join(column.line for column in grid.columns)]
         lines += [" | ".join(cell.line for cell in row) for row in grid.rows]
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.model import Invocation, Measurement, Outcome, RunState, Status
+from bench.core.model import Invocation, Measurement, Outcome, RunState, Status
 from bench.store import RunWriter
 from tests.unsynced import unsynced
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.model import Invocation, ParamValue, RunState, Status
-from bench.procedures.base import Value
+from bench.core.model import Invocation, ParamValue, RunState, Status
+from bench.invocation.base import Value
 from bench.store import RunWriter
 from tests.synthetic import FACTS
 from tests.synthetic_modes_shapes import (

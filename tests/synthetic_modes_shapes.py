@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.model import ParamValue
+from bench.core.model import ParamValue
 from tests.synthetic_shapes import GIB, MIB
 
 

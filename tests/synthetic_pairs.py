@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import units
-from bench.model import Invocation, Measurement, Outcome, RunState, Status
+from bench.core.metrics import metric_named
+from bench.core.model import Invocation, Measurement, Outcome, RunState, Status
 from bench.store import RunWriter
 from tests.unsynced import unsynced
 
@@ -88,7 +88,7 @@ def _lines(run_id: str, one: Invocation, value: float | None, metric: str) -> tu
     outcome = Outcome(run_id, one.index, params={}, warmup=False, status=status, reason="" if value else "late", **same)
     if value is None:
         return [], outcome
-    unit = units.metric(name).unit
+    unit = metric_named(name).unit
     given: dict[str, Any] = {
         "params": {},
         "invocation": one.index,

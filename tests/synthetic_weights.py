@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import units
-from bench._fit import line
-from bench.model import Invocation, Measurement, Outcome, ParamValue, RunState, Status
-from bench.procedures.base import Value
+from bench.core.metrics import metric_named
+from bench.core.model import Invocation, Measurement, Outcome, ParamValue, RunState, Status
+from bench.invocation.base import Value
+from bench.stats.fit import line
 from bench.store import RunWriter
 from tests.synthetic import FACTS
 from tests.synthetic_shapes import (
@@ -351,7 +351,7 @@ def measurements_of(item: Invocation, values: Sequence[Value], at_s: float, run_
             params={**item.params, **found.params},
             metric=found.metric,
             value=found.value,
-            unit=units.metric(found.metric).unit,
+            unit=metric_named(found.metric).unit,
         )
         for found in values
     ]

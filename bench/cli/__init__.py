@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from bench import __version__
-from bench.errors import TareError, TargetUnavailable
+from bench.core.errors import TareError, TargetUnavailable
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("bench.cli.host", "Say what can run here, proved by doing it, and why the rest cannot."),
@@ -54,7 +54,7 @@ class _Lazy(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from bench.errors import UsageError, unknown  # noqa: PLC0415
+        from bench.core.errors import UsageError, unknown  # noqa: PLC0415
 
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
             raise UsageError(unknown("command", args[0], _COMMANDS))

@@ -22,7 +22,8 @@ def import_command(file: Path, form: str, tags: Sequence[str], results: Path) ->
 
     Prints the run id last.
     """
-    from bench import incoming, session  # noqa: PLC0415
+    from bench.interchange import incoming  # noqa: PLC0415
+    from bench.run import session  # noqa: PLC0415
 
     values = incoming.load(file, form)
     run_id = session.make_id()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.measure import RESULTS, share
-from bench.errors import StoreError
+from bench.core.errors import StoreError
 
 if TYPE_CHECKING:
     from bench.compare import Compared

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench import enough
 from bench.cli.host import show_task
 from bench.cli.measure import RESULTS, choices, pairs, scenarios_of, seed_of, share
+from bench.run import stopping
 
 if TYPE_CHECKING:
-    from bench import fleet
+    from bench.hosts import fleet
 
 
 @click.group("fleet")
@@ -40,14 +40,14 @@ def run_command(*, inventory: Path, names: Sequence[str], targets: Sequence[str]
     A host's variable tare_program names its Tare; without it this one is installed there. 'tare provision -i INVENTORY' installs
     the engines. Compare two of the runs with: tare compare RUN RUN --factor kernel.
     """
-    from bench import fleet  # noqa: PLC0415
+    from bench.hosts import fleet  # noqa: PLC0415
 
     scenarios_of(names, targets, params, blocks, warmup)  # what is wrong here would be wrong on every host
     pairs("--tag", tags)
     if precision is not None:
         share(precision)
     if budget is not None:
-        enough.duration(budget)
+        stopping.duration(budget)
     files = [Path(name) for name in names if Path(name).is_file()]
     words = [Path(name).name if Path(name).is_file() else name for name in names]
     given = {"-t": targets, "-p": params, "--tag": tags}

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from bench._tasks import TaskEvent
-from bench.model import Target
-from bench.preflight import Verdict
+from bench.core.model import Target
+from bench.hosts.tasks import TaskEvent
+from bench.run.preflight import Verdict
 
 
 @click.command("doctor")
@@ -24,7 +24,7 @@ def doctor_command(targets: Sequence[str], as_json: bool) -> int:
     Starts one instance of each target (a container, a guest) and removes it again. Exit code 3 when a target named with
     -t cannot run.
     """
-    from bench import preflight, session  # noqa: PLC0415
+    from bench.run import preflight, session  # noqa: PLC0415
 
     wanted = _wanted(targets)
     with session.open_lab(session.make_id()) as (lab, hub):
@@ -77,7 +77,7 @@ def provision_command(engines: Sequence[str], inventory: Path | None, check: boo
 
     Without an ENGINE all of them. Needs root on the host that is provisioned.
     """
-    from bench import provision  # noqa: PLC0415
+    from bench.hosts import provision  # noqa: PLC0415
 
     result = provision.provision(engines, inventory=inventory, check=check, on_event=show_task)
     for host, counts in sorted(result.hosts.items()):

@@ -60,7 +60,7 @@ def _suites() -> list[dict[str, Any]]:
 
 
 def _metrics() -> list[dict[str, Any]]:
-    from bench.units import METRICS  # noqa: PLC0415
+    from bench.core.metrics import METRICS  # noqa: PLC0415
 
     return [
         {**dataclasses.asdict(one), "about": f"{one.unit}, {one.better} is better: {one.title}"}

@@ -12,10 +12,12 @@ from typing import Any
 
 import click
 
-from bench import enough, plan, scenario, session, store
+from bench import scenario, store
 from bench.cli.progress import watcher
-from bench.errors import TargetUnavailable, UsageError
-from bench.model import ParamValue, Scenario
+from bench.core.errors import TargetUnavailable, UsageError
+from bench.core.model import ParamValue, Scenario
+from bench.run import session, stopping
+from bench.scenario import plan
 
 RESULTS = click.option(
     "--results",
@@ -114,7 +116,7 @@ def run_command(*, names: Sequence[str], targets: Sequence[str], params: Sequenc
             result = session.resume(store.find(results, resumed), watch)
         else:
             narrow, budget_s = _rule(precision, budget, blocks, inside)
-            scenarios = scenarios_of(names, targets, params, enough.MOST if narrow else blocks, warmup)
+            scenarios = scenarios_of(names, targets, params, stopping.MOST if narrow else blocks, warmup)
             explicit = frozenset(scenario.parse_target(text).text for text in targets)
             order = session.Order(
                 scenarios,
@@ -142,13 +144,13 @@ def _rule(
     if blocks is not None or inside is not None:
         msg = f"--precision chooses the number of blocks itself; leave out {'--blocks' if blocks else '--inside'}"
         raise UsageError(msg)
-    return share(precision), enough.duration(budget) if budget else None
+    return share(precision), stopping.duration(budget) if budget else None
 
 
 def _run_inside(order: session.Order, inside: str, watch: session.Watcher) -> session.Result:
     where = scenario.parse_target(inside)
     try:
-        from bench import inside as guest  # noqa: PLC0415 - needs libvirt's Python binding
+        from bench.run import inside as guest  # noqa: PLC0415 - needs libvirt's Python binding
     except ImportError as error:
         msg = f"the Python package '{error.name}' is not installed"
         raise TargetUnavailable(msg, "pip install 'tare-bench[libvirt]'") from error

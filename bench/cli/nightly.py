@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench import scenario, session, store
+from bench import scenario, store
 from bench.cli.measure import RESULTS, pairs, scenarios_of, seed_of
 from bench.cli.progress import watcher
-from bench.clock import wall_time
-from bench.errors import UsageError
-from bench.model import Scenario
+from bench.core.clock import wall_time
+from bench.core.errors import UsageError
+from bench.core.model import Scenario
+from bench.run import session
 
 if TYPE_CHECKING:
-    from bench import ledger, nightly
+    from bench.compare import acknowledged, nightly
 
 _ACKNOWLEDGED_DAYS = 30
 
@@ -53,16 +54,17 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
     noisy to decide; 4: invocations failed. What was seen once is told, and no alarm. 'tare ack' silences a known regression,
     'tare tag RUN baseline=main' accepts a run as the baseline.
     """
-    from bench import _night, _nights, ledger, nightly  # noqa: PLC0415
+    from bench.compare import acknowledged, nightly, nights  # noqa: PLC0415
+    from bench.report import night as _night  # noqa: PLC0415
 
-    ledger.load(results)  # a damaged one is told before an hour of measuring, not after
+    acknowledged.load(results)  # a damaged one is told before an hour of measuring, not after
     explicit = [*targets, *(text for pair in references for text in pair)]
     order = session.Order(
         _with_references(scenarios_of([suite], targets, (), blocks, None), references),
         frozenset(scenario.parse_target(text).text for text in explicit),
         seed_of(seed),
         results,
-        {**pairs("--tag", tags), _nights.TAG: suite},
+        {**pairs("--tag", tags), nights.TAG: suite},
         ["tare", *sys.argv[1:]],
     )
     run = _measured(order)
@@ -78,7 +80,7 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
         night = nightly.confirm(night, results, fresh, references)
         _night.write(night, folder)
     page = _pages(night, folder, results)
-    gone = _nights.retain(results, suite, night.run, night.baseline, keep)
+    gone = nights.retain(results, suite, night.run, night.baseline, keep)
     click.echo(_night.summary(night), nl=False)
     if gone:
         click.echo(f"{len(gone)} nights older than the last {keep} were removed, baselines never are")
@@ -89,8 +91,10 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
 
 def _pages(night: nightly.Night, folder: Path, results: Path) -> Path:
     """Write the run's report and what changed; return the page to look at first."""
-    from bench import _night, report, trend  # noqa: PLC0415
+    from bench import report  # noqa: PLC0415
+    from bench.compare import trend  # noqa: PLC0415
     from bench.report import changes  # noqa: PLC0415
+    from bench.report import night as _night  # noqa: PLC0415
 
     page = report.render([night.run], folder)
     if not night.compared:
@@ -121,8 +125,8 @@ def _with_references(scenarios: Sequence[Scenario], references: Sequence[tuple[s
 
 def _again(order: session.Order, night: nightly.Night) -> session.Order:
     """Return the order of the fresh blocks: the scenarios in which something regressed, all their targets, another order."""
-    from bench._nights import AGAIN  # noqa: PLC0415
-    from bench.nightly import doubtful  # noqa: PLC0415
+    from bench.compare.nightly import doubtful  # noqa: PLC0415
+    from bench.compare.nights import AGAIN  # noqa: PLC0415
 
     wanted = doubtful(night)
     click.echo(f"{len(night.findings)} series regressed at the screen: {', '.join(wanted)} once more, on fresh blocks")
@@ -157,11 +161,11 @@ def ack_command(*, series: str | None, reason: str | None, until: datetime | Non
     SERIES is scenario/target/metric as the summary has it, with * and ?; without it, what is open and what is acknowledged is
     listed.
     """
-    from bench import _nights, ledger  # noqa: PLC0415
+    from bench.compare import acknowledged, nights  # noqa: PLC0415
 
-    run, found = _nights.newest(results, suite)
+    run, found = nights.newest(results, suite)
     if series is None:
-        _list_ledger(ledger.load(results), run, found)
+        _list_ledger(acknowledged.load(results), run, found)
         return
     if not reason or not reason.strip():
         msg = f"say why '{series}' may stay, with --reason TEXT: nobody knows it in a month"
@@ -171,12 +175,12 @@ def ack_command(*, series: str | None, reason: str | None, until: datetime | Non
     if last < today:
         msg = f"--until {last} is over; give a day from {today} on"
         raise UsageError(msg)
-    for one in ledger.acknowledge(results, found, series, reason=reason.strip(), until=last, run=run):
+    for one in acknowledged.acknowledge(results, found, series, reason=reason.strip(), until=last, run=run):
         click.echo(f"acknowledged until {one.until}: {one.series}")
 
 
-def _list_ledger(known: Sequence[ledger.Acknowledgement], run: str, found: Sequence[Mapping[str, Any]]) -> None:
-    from bench.ledger import series_text  # noqa: PLC0415
+def _list_ledger(known: Sequence[acknowledged.Acknowledgement], run: str, found: Sequence[Mapping[str, Any]]) -> None:
+    from bench.compare.acknowledged import series_text  # noqa: PLC0415
 
     for one in known:
         click.echo(f"acknowledged until {one.until}: {one.series} ({one.reason})")

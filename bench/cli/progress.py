@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from bench.model import Invocation, Outcome, Skipped, Status
-from bench.session import Watcher
-from bench.units import format_value
+from bench.core.model import Invocation, Outcome, Skipped, Status
+from bench.core.units import format_value
+from bench.run.session import Watcher
 
 
 @contextlib.contextmanager

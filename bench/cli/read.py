@@ -11,7 +11,7 @@ import click
 
 from bench import store
 from bench.cli.measure import RESULTS
-from bench.errors import StoreError, UsageError, unknown
+from bench.core.errors import StoreError, UsageError, unknown
 
 _PIPE_COLUMNS = 100
 """Width of tables that nobody's window limits: room for the phases."""
@@ -29,7 +29,9 @@ def show_command(run: str, scenario: str | None, as_json: bool, results: Path) -
     """
     from rich.console import Console  # noqa: PLC0415
 
-    from bench.report import reading, table, terminal  # noqa: PLC0415
+    from bench.display import table  # noqa: PLC0415
+    from bench.report import load as reading  # noqa: PLC0415
+    from bench.report import terminal  # noqa: PLC0415
 
     found = reading.collect(store.load(store.find(results, run)))
     if scenario is not None and scenario not in found.run.meta["scenarios"]:
@@ -69,7 +71,7 @@ def report_command(runs: Sequence[str], output: Path | None, results: Path) -> N
 @RESULTS
 def export_command(run: str, form: str, output: Path | None, results: Path) -> None:
     """Write a run in another format: as taken, or one value a block for another tool."""
-    from bench import export  # noqa: PLC0415
+    from bench.interchange import export  # noqa: PLC0415
 
     loaded = store.load(store.find(results, run))
     content = export.export(loaded, form)

@@ -16,7 +16,7 @@ from bench.cli.measure import RESULTS
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bench.trend import ChangePoint
+    from bench.compare.trend import ChangePoint
 
 _PIPE_COLUMNS = 120
 _SHOWN = 3
@@ -36,7 +36,7 @@ def trend_command(metric: str | None, target: str | None, as_json: bool, results
     """
     from rich.console import Console  # noqa: PLC0415
 
-    from bench import trend  # noqa: PLC0415
+    from bench.compare import trend  # noqa: PLC0415
 
     found = trend.history(results, metric=metric, target=target)
     points = trend.change_points(found)
@@ -72,8 +72,9 @@ def _table(points: Sequence[ChangePoint]) -> Table:
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from bench.report.data import params_text  # noqa: PLC0415
-    from bench.units import format_value, metric, significant  # noqa: PLC0415
+    from bench.core.metrics import metric_named  # noqa: PLC0415
+    from bench.core.units import format_value, significant  # noqa: PLC0415
+    from bench.display.data import params_text  # noqa: PLC0415
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("series", min_width=24, overflow="fold")
@@ -82,7 +83,7 @@ def _table(points: Sequence[ChangePoint]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     for one in points:
-        unit, words = metric(one.metric).unit, params_text(json.dumps(dict(one.params)))
+        unit, words = metric_named(one.metric).unit, params_text(json.dumps(dict(one.params)))
         ends = f" [{significant(one.ci_low)}, {significant(one.ci_high)}]" if one.ci_low and one.ci_high else ""
         table.add_row(
             f"{one.target} {one.metric}\n{one.scenario}{', ' + words if words else ''}",

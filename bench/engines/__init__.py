@@ -5,24 +5,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from bench.errors import TargetUnavailable, UsageError, unknown
+from bench.core.errors import TargetUnavailable, UsageError, unknown
 
 if TYPE_CHECKING:
+    from bench.core.model import Target
     from bench.engines.base import Engine
     from bench.lab import Lab
-    from bench.model import Target
 
 ENGINES: dict[str, str] = {
     "host": "bench.engines.host:Host",
     "sandbox": "bench.engines.sandbox:Sandbox",
-    "runc": "bench.engines.oci:Oci",
-    "crun": "bench.engines.oci:Oci",
-    "runsc": "bench.engines.oci:Oci",
-    "containerd": "bench.engines.containerd:Containerd",
-    "cri": "bench.engines.cri:Cri",
-    "docker": "bench.engines.docker:Docker",
-    "podman": "bench.engines.podman:Podman",
-    "libvirt": "bench.engines.libvirt:Libvirt",
+    "runc": "bench.engines.oci.engine:Oci",
+    "crun": "bench.engines.oci.engine:Oci",
+    "runsc": "bench.engines.oci.engine:Oci",
+    "containerd": "bench.engines.containerd.engine:Containerd",
+    "cri": "bench.engines.cri.engine:Cri",
+    "docker": "bench.engines.docker.engine:Docker",
+    "podman": "bench.engines.docker.podman:Podman",
+    "libvirt": "bench.engines.libvirt.engine:Libvirt",
     "fake": "bench.engines.fake:Fake",
 }
 
@@ -109,6 +109,6 @@ def check(target: Target) -> None:
         TargetUnavailable: It is not there, or is something else.
         UsageError: It is there, and what is in it cannot be used.
     """
-    from bench.engines import _given  # noqa: PLC0415 - only for a run, which needs the lab anyway
+    from bench.engines import given  # noqa: PLC0415 - only for a run, which needs the lab anyway
 
-    _given.check(target)
+    given.check(target)

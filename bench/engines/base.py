@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from bench.errors import NotApplicable
+from bench.core.errors import NotApplicable
+from bench.core.model import Facts, Phase, Target
 from bench.lab.images import Image
 from bench.lab.usage import Store
-from bench.model import Facts, Phase, Target
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import socket
 from collections.abc import Mapping
 from typing import Literal
 
+from bench.core.errors import InvocationFailed, TargetUnavailable
+from bench.core.model import Facts, Phase, Target
 from bench.engines.base import Instance, Job
-from bench.errors import InvocationFailed, TargetUnavailable
 from bench.lab import Lab
-from bench.model import Facts, Phase, Target
 
 
 class Fake:

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from bench import proc
+from bench.core import proc
+from bench.core.errors import LabError, TargetUnavailable
+from bench.core.model import Facts, Phase, Target
 from bench.engines.base import Instance, Job, Way, refuse_limits
-from bench.errors import LabError, TargetUnavailable
 from bench.lab import Lab, images, network, usage
 from bench.lab.usage import Store
-from bench.model import Facts, Phase, Target
 
 _GRACE_S = 10.0
 
@@ -72,7 +72,7 @@ class Host:
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
         """Read which program runs, and that it shares the host's namespaces."""
-        from bench.engines import _evidence  # noqa: PLC0415 - not needed to start a process
+        from bench.engines.evidence import process as _evidence  # noqa: PLC0415 - not needed to start a process
 
         found = _evidence.of_process(self._live[instance.name].pid)
         if "disk" in self.target.options:
@@ -122,11 +122,12 @@ class Host:
 
     def _network_of(self, pid: int) -> dict[str, str]:
         """Read whether a process shares our network, and otherwise what its way out is."""
-        from bench.engines import _evidence, _links  # noqa: PLC0415 - not needed to start a process
+        from bench.engines.evidence import links  # noqa: PLC0415
+        from bench.engines.evidence import process as _evidence  # noqa: PLC0415 - not needed to start a process
 
         if _evidence.network(pid) == "host":
-            return {"network": "loopback"} | _links.loopback_facts(pid)
-        found = _links.way_facts(pid, network.LAB_LINK)
+            return {"network": "loopback"} | links.loopback_facts(pid)
+        found = links.way_facts(pid, network.LAB_LINK)
         return {**found, "network": found["link"]}
 
     def _pids(self, name: str) -> set[int]:

@@ -12,13 +12,14 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from bench import proc, proctable
-from bench.engines import _evidence, _mounts
+from bench.core import proc, proctable
+from bench.core.errors import InvocationFailed, TargetUnavailable
+from bench.core.model import Facts, Phase, Target
 from bench.engines.base import Bind, Instance, Job, refuse_limits
-from bench.errors import InvocationFailed, TargetUnavailable
+from bench.engines.evidence import mounts as _mounts
+from bench.engines.evidence import process as _evidence
 from bench.lab import Lab, images
 from bench.lab.paths import is_root
-from bench.model import Facts, Phase, Target
 
 _GRACE_S = 10.0
 _EVENTS_FD = 3

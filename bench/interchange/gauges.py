@@ -9,8 +9,9 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from bench import store, units
-from bench.interchange._series import Named, named
+from bench import store
+from bench.core.metrics import METRICS
+from bench.interchange.series import Named, named
 
 _SUFFIX = {"s": "seconds", "bytes": "bytes", "bytes/s": "bytes_per_second", "1/s": "per_second", "ratio": "ratio"}
 _ENDING = re.compile(r"_(bytes_per_s|per_s|bytes|ratio|s)$")
@@ -25,7 +26,7 @@ def openmetrics(run: store.Run) -> str:
         metric = one.series.metric
         if metric not in gauges:
             name, unit = _gauge(metric, one.series.unit)
-            known = units.METRICS.get(metric)
+            known = METRICS.get(metric)
             gauges[metric] = Gauge(name, known.title if known else metric, labels, unit=unit, registry=registry)
         given = (one.series.scenario, one.series.target, ",".join(one.words))
         for stat, value in (("median", one.median), ("ci_low", one.low), ("ci_high", one.high)):
@@ -68,7 +69,7 @@ def _custom(run: store.Run, better: str) -> str:
 
 
 def _better(one: Named) -> str:
-    known = units.METRICS.get(one.series.metric)
+    known = METRICS.get(one.series.metric)
     return known.better if known else "lower"
 
 

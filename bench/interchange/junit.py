@@ -10,9 +10,9 @@ from collections.abc import Set as AbstractSet
 
 from bench import store
 from bench.compare import Compared
-from bench.model import Comparison, Status, Verdict
-from bench.nightly import Night
-from bench.units import significant
+from bench.compare.nightly import Night
+from bench.core.model import Comparison, Status, Verdict
+from bench.core.units import significant
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 has no way to write (section 2.2): a tool's message may have escapes in it."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench import store
-from bench.errors import UsageError
-from bench.interchange._series import finite
+from bench.core.errors import UsageError
+from bench.interchange.series import finite
 
 
 def jsonl(run: store.Run) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from bench import store
-from bench._exact import Floats
-from bench.interchange._series import Named, deviation, named, quartiles
+from bench.interchange.series import Named, deviation, named, quartiles
+from bench.stats.exact import Floats
 
 _VERSION = "5.0.0"
 """Release of pytest-benchmark whose layout this is (its docs, "Comparing past runs"; read by ``compare`` since 3.0)."""

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from bench import orphans
-from bench.clock import self_cpu_s
-from bench.errors import LabError, TargetUnavailable
+from bench.core import orphans
+from bench.core.clock import self_cpu_s
+from bench.core.errors import LabError, TargetUnavailable
 from bench.lab import cgroups, sweep
 from bench.lab.daemons import Daemons
 from bench.lab.journal import Journal, start_time

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import proc
-from bench.errors import NotApplicable, TargetUnavailable
+from bench.core import proc
+from bench.core.errors import NotApplicable, TargetUnavailable
 from bench.lab import images
 from bench.lab.images import Image, Packed
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from bench.clock import now_s, sleep_s
-from bench.errors import LabError
+from bench.core.clock import now_s, sleep_s
+from bench.core.errors import LabError
 
 ROOT = "tare"
 

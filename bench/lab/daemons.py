@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import proc
-from bench.clock import now_s, sleep_s
-from bench.errors import LabError
+from bench.core import proc
+from bench.core.clock import now_s, sleep_s
+from bench.core.errors import LabError
 from bench.lab import configs, images
 from bench.lab.cgroups import RunCgroup
 from bench.lab.disks import WITHOUT_UDEV, Disks

@@ -13,9 +13,9 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import proc
-from bench.clock import now_s, sleep_s
-from bench.errors import LabError
+from bench.core import proc
+from bench.core.clock import now_s, sleep_s
+from bench.core.errors import LabError
 from bench.lab.journal import Journal
 from bench.lab.namespace import LabNamespace
 from bench.lab.paths import Paths

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
-from bench import proc
+from bench.core import proc
 from bench.lab import Lab
 
 _REMEDY = "install iptables"

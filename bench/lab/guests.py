@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary
 
-from bench import proc
-from bench.clock import EventHub
-from bench.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
+from bench.core import proc
+from bench.core.clock import EventHub
+from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
+from bench.core.model import Phase
 from bench.lab import images, initramfs
-from bench.model import Phase
 
 if TYPE_CHECKING:
     from bench.lab import Lab

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from bench import proc
-from bench.errors import TargetUnavailable
+from bench.core import proc
+from bench.core.errors import TargetUnavailable
 
 IMAGE = "tare/payload:latest"
 PAYLOAD = "/tare-payload"

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bench.errors import TargetUnavailable
+from bench.core.errors import TargetUnavailable
 from bench.lab import images
 from bench.lab.images import Artifact
 

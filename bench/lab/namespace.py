@@ -13,9 +13,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench import proc
-from bench.clock import now_s, sleep_s
-from bench.errors import LabError
+from bench.core import proc
+from bench.core.clock import now_s, sleep_s
+from bench.core.errors import LabError
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_FS = 0x00000200

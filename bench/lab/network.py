@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from bench import proc
+from bench.core import proc
 from bench.lab import Lab
 
 NAME = "peer"

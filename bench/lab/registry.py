@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from bench import proc
-from bench.clock import now_s, sleep_s
-from bench.errors import InvocationFailed, LabError, TargetUnavailable
+from bench.core import proc
+from bench.core.clock import now_s, sleep_s
+from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.lab import Lab
 from bench.lab.images import Image
 

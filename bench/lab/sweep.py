@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import InvocationFailed, TareError, UsageError
+from bench.core.errors import InvocationFailed, TareError, UsageError
 from bench.lab import cgroups, disks
 from bench.lab.journal import owner_is_alive, read
 
@@ -108,7 +108,7 @@ def _undo_folder(path: Path, dry_run: bool) -> Swept | None:
 
 def _undo_process(name: str, dry_run: bool) -> Swept | None:
     """End the processes that carry the unique instance name as an argument (unprivileged runs have no control group)."""
-    from bench import proctable  # noqa: PLC0415 - only an unprivileged run's sweep needs it
+    from bench.core import proctable  # noqa: PLC0415 - only an unprivileged run's sweep needs it
 
     pids = proctable.with_argument(name)
     if not pids:
@@ -175,7 +175,7 @@ def _undo_in_docker(kind: str, name: str, dry_run: bool, remove: Callable[[APICl
 def _undo_in_cri(kind: str, name: str, endpoint: str, dry_run: bool) -> Swept | None:
     """Remove an instance's pods, or the payload's image, from a CRI runtime that is not the lab's own."""
     try:
-        from bench.engines import _cri_api  # noqa: PLC0415 - only after a run with cri:endpoint=…
+        from bench.engines.cri import api as _cri_api  # noqa: PLC0415 - only after a run with cri:endpoint=…
     except ImportError as error:
         return Swept(
             kind, f"{name} (the Python package '{error.name}' is not installed: it cannot be asked)", gone=False

@@ -13,8 +13,8 @@ import re
 import shutil
 from pathlib import Path
 
-from bench import proc
-from bench.errors import TargetUnavailable
+from bench.core import proc
+from bench.core.errors import TargetUnavailable
 from bench.lab import images
 from bench.lab.images import Artifact
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench.clock import now_s
-from bench.errors import LabError
+from bench.core.clock import now_s
+from bench.core.errors import LabError
 from bench.lab.disks import POOL_BLOCK, SECTOR, run
 
 _FREED_S = 30.0

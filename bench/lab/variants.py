@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import proc
-from bench.errors import UsageError
+from bench.core import proc
+from bench.core.errors import UsageError
 from bench.lab import images
 
 _BELOW = ("containerd", "containerd-shim-runc-v2", "runc", "crun")

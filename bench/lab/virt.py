@@ -11,8 +11,8 @@ import contextlib
 import socket
 from pathlib import Path
 
-from bench import proc
-from bench.errors import TargetUnavailable
+from bench.core import proc
+from bench.core.errors import TargetUnavailable
 from bench.lab import Lab, guests, reaper
 
 _REMEDY = "run 'tare provision libvirt' as root"

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import InvocationFailed
+from bench.core.errors import InvocationFailed
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PARTS = (

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.core.units import format_value
 from bench.lab import cgroups
-from bench.units import format_value
 
 _GIB = 2**30
 _NEAR = 0.95

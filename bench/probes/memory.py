@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bench.clock import now_s, sleep_s
+from bench.core.clock import now_s, sleep_s
 from bench.lab import Lab, cgroups
 from bench.probes import groups, host, processes
 from bench.probes.groups import Charged

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.errors import InvocationFailed
+from bench.core.errors import InvocationFailed
 
 COMPONENTS = (
     "payload",

@@ -7,12 +7,14 @@ Importing this package loads neither matplotlib nor rich: the first is for :func
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from bench.errors import StoreError
-from bench.report.data import RunData
-from bench.report.reading import collect
-from bench.report.table import show_json
+from bench import benchmarks
+from bench.core.errors import StoreError
+from bench.display.data import RunData
+from bench.display.table import show_json
+from bench.report.load import collect
 from bench.store import Run
 
 __all__ = ["collect", "render", "show_json"]
@@ -37,11 +39,13 @@ def render(runs: Sequence[Run], folder: Path) -> Path:
 
 def contents(runs: Sequence[RunData]) -> dict[str, str]:
     """Return the report's files: name → text."""
-    from bench.report import csvfile, html, markdown, plots  # noqa: PLC0415 - only a report pays for matplotlib
+    from bench.report import csvfile, html, markdown  # noqa: PLC0415 - only a report pays for matplotlib
 
     several = len(runs) > 1
     figures = {
-        (data.run.run_id, scenario.name): plots.figures(scenario, data.run.run_id if several else "")
+        (data.run.run_id, scenario.name): benchmarks.charts(
+            replace(scenario, prefix=data.run.run_id if several else "")
+        )
         for data in runs
         for scenario in data.scenarios
     }

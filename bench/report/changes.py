@@ -10,18 +10,18 @@ from pathlib import Path
 from markupsafe import Markup
 
 from bench.compare import Compared
-from bench.errors import StoreError
-from bench.model import Comparison, Verdict
-from bench.report import theme
+from bench.compare.trend import ChangePoint, History
+from bench.core.errors import StoreError
+from bench.core.model import Comparison, Verdict
+from bench.core.units import format_value, significant
+from bench.display import theme
+from bench.display.data import metric_title, params_text, slug
+from bench.display.svg import Plot
+from bench.display.table import Cell, interval_text, ratio_text
+from bench.report import forest, nights
 from bench.report.compared import summary
-from bench.report.data import metric_title, params_text
 from bench.report.html import Figure, templates
-from bench.report.plots import forest, nights, slug
-from bench.report.svg import Plot
-from bench.report.table import Cell, interval_text, ratio_text
 from bench.store import Run
-from bench.trend import ChangePoint, History
-from bench.units import format_value, significant
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.compare import Compared
-from bench.model import Comparison, Verdict
-from bench.report.data import params_text
-from bench.units import format_value, significant
+from bench.core.model import Comparison, Verdict
+from bench.core.units import format_value, significant
+from bench.display.data import params_text
 
 _STYLES = {
     Verdict.REGRESSED: ("▲", "bold red"),

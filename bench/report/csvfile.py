@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from bench.report.data import RunData
-from bench.report.table import SUMMARY_COLUMNS, summary_rows
+from bench.display.data import RunData
+from bench.display.table import SUMMARY_COLUMNS, summary_rows
 
 
 def text(runs: Sequence[RunData]) -> str:

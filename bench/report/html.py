@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.report import method, sections, theme
-from bench.report.data import RunData, ScenarioData
-from bench.report.pages import page_of
-from bench.report.plots import slug
-from bench.report.svg import Plot
-from bench.report.table import Grid
+from bench import benchmarks
+from bench.display import theme
+from bench.display.data import RunData, ScenarioData, slug
+from bench.display.svg import Plot
+from bench.display.table import Grid
+from bench.report import method, sections
 
 _BEFORE_TABLE = (
     *("ladder", "ratio", "spread"),
@@ -30,7 +30,7 @@ class Figure:
 
     @property
     def drawing(self) -> Markup:
-        """The SVG element: made by us, all text in it escaped by matplotlib or by :mod:`bench.report.svg`."""
+        """The SVG element: made by us, all text in it escaped by matplotlib or by :mod:`bench.display.svg`."""
         return Markup(self.plot.inline())  # noqa: S704
 
 
@@ -91,5 +91,4 @@ def _run(number: int, data: RunData, figures: Mapping[tuple[str, str], Sequence[
 def _scenario(anchor: str, data: ScenarioData, plots: Sequence[Plot]) -> ScenarioPage:
     first = tuple(Figure(plot) for kind in _BEFORE_TABLE for plot in plots if plot.kind == kind)
     rest = tuple(Figure(plot) for plot in plots if plot.kind not in _BEFORE_TABLE)
-    page = page_of(data)
-    return ScenarioPage(data, anchor, tuple(page.tables(data)), tuple(page.notes(data)), first, rest)
+    return ScenarioPage(data, anchor, tuple(benchmarks.tables(data)), tuple(benchmarks.notes(data)), first, rest)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from bench import benchmarks
+from bench.display.data import RunData, ScenarioData
+from bench.display.svg import Plot
+from bench.display.table import Grid
 from bench.report import method, sections
-from bench.report.data import RunData, ScenarioData
-from bench.report.pages import page_of
-from bench.report.svg import Plot
-from bench.report.table import Grid
 
 Figures = Mapping[tuple[str, str], Sequence[Plot]]
 """(run id, scenario) → its figures."""
@@ -40,12 +40,11 @@ def _scenario(scenario: ScenarioData, plots: Sequence[Plot]) -> list[str]:
     lines = [f"## {_escape(str(scenario.meta.get('title') or scenario.name))}", ""]
     if description := str(scenario.meta.get("description", "")):
         lines += [_escape(description), ""]
-    page = page_of(scenario)
-    tables = page.tables(scenario)
+    tables = benchmarks.tables(scenario)
     for content in tables:
         lines += [f"**{_escape(content.title)}**", ""] * (len(tables) > 1) + [*_grid(content), ""]
         lines += [_escape(content.note), ""] * bool(content.note)
-    below = page.notes(scenario)
+    below = benchmarks.notes(scenario)
     lines += [f"- {_escape(note)}" for note in below] + [""] * bool(below)
     for plot in plots:
         lines += [f"![{_escape(plot.title)}]({plot.name}.svg)", "", f"*{_escape(plot.caption)}*", ""]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.report.data import NULL, SENTINEL, RunData, ScenarioData
+from bench.core.model import NULL, SENTINEL
+from bench.display.data import RunData, ScenarioData
 
 _ENDED = {
     "precision": "then every interval was narrow enough",
@@ -14,7 +15,7 @@ _ENDED = {
 
 def paragraphs(data: RunData) -> list[tuple[str, str]]:
     """Return how it was measured: a word and a few sentences each."""
-    if data.scenarios and all(scenario.procedure == "imported" for scenario in data.scenarios):
+    if data.scenarios and all(scenario.benchmark == "imported" for scenario in data.scenarios):
         return _imported(data)
     controls = {str(name) for name in data.outcomes["target"]} & {NULL, SENTINEL}
     return [

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bench import stats
-from bench.model import Status
-from bench.report.data import RunData, evidence_counts, params_text
+from bench.core.model import Status
+from bench.display.data import RunData, evidence_counts, params_text
+from bench.stats.checks import Check
 
 NOTHING = "Nothing was measured: no invocation of this run ended with a value."
 
@@ -151,7 +151,7 @@ def _titles(name: str) -> tuple[str, str]:
     return _TITLES.get(name, (name, ""))
 
 
-def _verdict(check: stats.Check, ending: str = "") -> Verdict:
+def _verdict(check: Check, ending: str = "") -> Verdict:
     heading, prefix = _titles(check.name)
     text = check.sentence.removeprefix(prefix)
     return Verdict(heading + ending, check.ok, text[:1].upper() + text[1:])

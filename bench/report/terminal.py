@@ -11,10 +11,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from bench import benchmarks
+from bench.display.data import RunData, ScenarioData
+from bench.display.table import Cell, Column, Grid
 from bench.report import sections
-from bench.report.data import RunData, ScenarioData
-from bench.report.pages import page_of
-from bench.report.table import Cell, Column, Grid
 
 _NAME = 16
 """Least width of a column of names or words."""
@@ -35,11 +35,10 @@ def show(data: RunData, scenario: str | None = None, width: int = 100) -> Group:
 
 def show_tables(data: ScenarioData, width: int = 100) -> list[Table | Text]:
     """Return the tables of one scenario; what must be read with the numbers stands under a single one, else at the end."""
-    page = page_of(data)
-    contents = page.tables(data, width)
+    contents = benchmarks.tables(replace(data, columns=width))
     alone = len(contents) < 2
     made = [_table(data, fitting(content, width), alone=alone) for content in contents]
-    words = Text("\n".join(page.notes(data)), style="dim")
+    words = Text("\n".join(benchmarks.notes(data)), style="dim")
     if made and words and alone and len(contents[0].columns) > 4:  # a caption is as wide as its table
         made[-1].caption = words
         return [*made]

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from bench.errors import InvocationFailed
+from bench.core.errors import InvocationFailed
 from bench.lab.bases import Base
 
 PRIMES = 100_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.clock import Line
-from bench.errors import InvocationFailed
+from bench.core.clock import Line
+from bench.core.errors import InvocationFailed
 
 OWN = "own"
 """The name server that the instance was given, in its /etc/resolv.conf."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.clock import Line
-from bench.errors import InvocationFailed
+from bench.core.clock import Line
+from bench.core.errors import InvocationFailed
 
 STORM = ("create", "stat", "rename", "unlink")
 """What a storm does with each of its files, one kind after the other."""

@@ -22,8 +22,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.clock import Line
-from bench.errors import InvocationFailed
+from bench.core.clock import Line
+from bench.core.errors import InvocationFailed
 
 TOOLS = "tools"
 """Name of the folder in which an instance sees the program (``bench/lab/tools.py``)."""

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.errors import InvocationFailed
+from bench.core.errors import InvocationFailed
 
 REMEDY = "run 'tare provision tools' as root, or install iperf3"
 Direction = Literal["out", "in"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.clock import Line
-from bench.errors import InvocationFailed
+from bench.core.clock import Line
+from bench.core.errors import InvocationFailed
 
 LOOPS = ("getpid", "open", "read", "futex", "compute")
 """What ``--loop`` knows: four system calls, and a computation without any."""

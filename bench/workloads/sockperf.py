@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bench.errors import InvocationFailed
+from bench.core.errors import InvocationFailed
 
 REMEDY = "run 'tare provision tools' as root, or install sockperf"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")

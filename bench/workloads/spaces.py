@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bench.errors import InvocationFailed
+from bench.core.errors import InvocationFailed
 
 KINDS = ("none", "mnt", "pid", "uts", "net", "ipc", "user", "cgroup", "time", "all")
 """What it can make; ``none`` is a child that makes nothing, ``all`` all of them at once."""

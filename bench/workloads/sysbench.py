@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bench.clock import Line
-from bench.errors import InvocationFailed
+from bench.core.clock import Line
+from bench.core.errors import InvocationFailed
 from bench.workloads.payload import Turns
 
 TESTS = ("cpu", "memory")

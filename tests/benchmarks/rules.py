@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy import stats
 
-from bench import _judge, units
-from bench._exact import Floats
-from bench._shift import shift_ci
-from bench.model import Interval, Verdict
+from bench.compare import judge
+from bench.core.metrics import Metric, metric_named
+from bench.core.model import Interval, Verdict
+from bench.stats.exact import Floats
+from bench.stats.shift import shift_ci
 
-METRIC = units.metric("startup.ready_s")
+METRIC = metric_named("startup.ready_s")
 THRESHOLD = 0.03
 """The smallest change that counts, for every rule that has one of its own kind."""
 
@@ -20,12 +21,12 @@ Rule = Callable[[Floats, Floats], bool]
 
 
 def judged(
-    base: Floats, new: Floats, *, paired: bool, drift: Interval | None = None, metric: units.Metric = METRIC
-) -> tuple[Interval, _judge.Decision]:
+    base: Floats, new: Floats, *, paired: bool, drift: Interval | None = None, metric: Metric = METRIC
+) -> tuple[Interval, judge.Decision]:
     """Return the interval of the log ratio and the decision, as ``compare`` does for a series that is alone in its family."""
-    found = _judge.estimate(_judge.Samples(np.exp(new), np.exp(base), paired=paired), metric, drift)
+    found = judge.estimate(judge.Samples(np.exp(new), np.exp(base), paired=paired), metric, drift)
     assert found.ci is not None, "blocks enough are a rule's own business"
-    return found.ci, _judge.decide(found, metric, THRESHOLD, found.p)
+    return found.ci, judge.decide(found, metric, THRESHOLD, found.p)
 
 
 def tare(base: Floats, new: Floats) -> bool:
@@ -33,7 +34,7 @@ def tare(base: Floats, new: Floats) -> bool:
     return judged(base, new, paired=True)[1].verdict is Verdict.REGRESSED
 
 
-def tied(base: Floats, new: Floats, sentinels: tuple[Floats, Floats], metric: units.Metric = METRIC) -> bool:
+def tied(base: Floats, new: Floats, sentinels: tuple[Floats, Floats], metric: Metric = METRIC) -> bool:
     """Compare as two runs, which only the sentinel ties: logs of its values in the base and in the new one."""
     drift = shift_ci(sentinels[1], sentinels[0])
     assert drift is not None

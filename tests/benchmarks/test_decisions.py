@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bench._exact import Floats
+from bench.stats.exact import Floats
 from tests.benchmarks.rules import SEQUENTIAL, tare
 
 BLOCKS, TRIALS = 20, 1000

@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from bench import units
-from bench._exact import Floats, hodges_lehmann, signed_rank_ci
-from bench.model import Verdict
+from bench.core.metrics import metric_named
+from bench.core.model import Verdict
+from bench.stats.exact import Floats, hodges_lehmann, signed_rank_ci
 from tests.benchmarks.rules import SEQUENTIAL, THRESHOLD, at_most, judged, tied
 
 DATA = Path(__file__).parent.parent / "data" / "recorded" / "startup.csv"
@@ -129,7 +129,7 @@ def paired(trials: list[Trial], metric: str, change: float) -> tuple[int, int]:
     """Return how many of the trials Tare calls a regression, and of how many the interval holds the change."""
     hits = held = 0
     for trial in trials:
-        ci, decision = judged(trial.base, trial.new + math.log1p(change), paired=True, metric=units.metric(metric))
+        ci, decision = judged(trial.base, trial.new + math.log1p(change), paired=True, metric=metric_named(metric))
         hits += decision.verdict is Verdict.REGRESSED
         held += ci.low <= math.log1p(change) <= ci.high
     return hits, held
@@ -137,7 +137,7 @@ def paired(trials: list[Trial], metric: str, change: float) -> tuple[int, int]:
 
 def at_its_own_limit(trials: list[Trial], metric: str) -> tuple[int, float]:
     """Return how many changes are found that are as large as "found from" says of each trial, and its median."""
-    known, hits, limits = units.metric(metric), 0, []
+    known, hits, limits = metric_named(metric), 0, []
     for trial in trials:
         limit = judged(trial.base, trial.new, paired=True, metric=known)[1].mde
         assert limit is not None
@@ -151,7 +151,7 @@ def others(trials: list[Trial], metric: str, change: float) -> dict[str, int]:
     """Count what each rule calls when the sides come one after the other, Tare's comparison of two runs last."""
     shifted = [(trial.base, trial.new + math.log1p(change), trial.sentinels) for trial in trials]
     found = {name: sum(rule(base, new) for base, new, _ in shifted) for name, rule in SEQUENTIAL.items()}
-    return found | {"two runs of tare": sum(tied(*one, units.metric(metric)) for one in shifted)}
+    return found | {"two runs of tare": sum(tied(*one, metric_named(metric)) for one in shifted)}
 
 
 def told(name: str, metric: str, change: float, *, apart: bool) -> tuple[int, int, dict[str, int], int]:

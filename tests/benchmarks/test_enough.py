@@ -7,17 +7,17 @@ import math
 import numpy as np
 import pytest
 
-from bench import enough
-from bench._exact import signed_rank_ci
-from bench._shift import signed_rank_p
+from bench.run import stopping
+from bench.stats.exact import signed_rank_ci
+from bench.stats.shift import signed_rank_p
 
 TRIALS, TRUTH = 1500, math.log(1.3)
-LOOKS = range(enough.FIRST, enough.MOST + 1, enough.STEP)
+LOOKS = range(stopping.FIRST, stopping.MOST + 1, stopping.STEP)
 
 
 def logs(rng: np.random.Generator, sd: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    spikes = np.where(rng.random(enough.MOST) < 0.05, rng.uniform(0.1, 0.4, enough.MOST), 0.0)
-    return TRUTH + rng.normal(0, sd * math.sqrt(2), enough.MOST) + spikes
+    spikes = np.where(rng.random(stopping.MOST) < 0.05, rng.uniform(0.1, 0.4, stopping.MOST), 0.0)
+    return TRUTH + rng.normal(0, sd * math.sqrt(2), stopping.MOST) + spikes
 
 
 @pytest.mark.parametrize("sd", [0.01, 0.02, 0.04])
@@ -29,19 +29,19 @@ def test_coverage_and_saving(sd: float) -> None:
         for n in LOOKS:
             ci = signed_rank_ci(values[:n])
             assert ci is not None
-            if (ci.high - ci.low) / 2 <= 0.02 or n == enough.MOST:
+            if (ci.high - ci.low) / 2 <= 0.02 or n == stopping.MOST:
                 hits += ci.low <= truth <= ci.high
                 used += n
                 break
-    print(f"sd {sd:.0%}, ±2 %: covered {hits / TRIALS:.1%}, {used / TRIALS:.1f} blocks instead of {enough.MOST}")
+    print(f"sd {sd:.0%}, ±2 %: covered {hits / TRIALS:.1%}, {used / TRIALS:.1f} blocks instead of {stopping.MOST}")
     assert 0.92 <= hits / TRIALS <= 0.985
-    assert sd > 0.02 or used / TRIALS <= enough.MOST / 2
+    assert sd > 0.02 or used / TRIALS <= stopping.MOST / 2
 
 
 def test_stopping_at_significance_is_what_must_not_be_done() -> None:
     rng, wolf = np.random.default_rng(9), 0
     for _ in range(TRIALS):
-        values = rng.normal(0, 0.03, enough.MOST)
+        values = rng.normal(0, 0.03, stopping.MOST)
         wolf += any(signed_rank_p(values[:n]) < 0.05 for n in LOOKS)
-    print(f"peeking at p < 5 % every {enough.STEP} blocks: {wolf / TRIALS:.1%} false alarms")
+    print(f"peeking at p < 5 % every {stopping.STEP} blocks: {wolf / TRIALS:.1%} false alarms")
     assert wolf / TRIALS > 0.1

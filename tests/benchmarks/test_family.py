@@ -20,10 +20,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench import _half, _night, _nights, compare, nightly, store, units
-from bench._exact import Floats
-from bench._sides import Side
-from bench.model import Comparison, Invocation, Measurement, Outcome, RunState, Status, Verdict
+from bench import compare, store
+from bench.compare import nightly
+from bench.compare import nights as _nights
+from bench.compare import side_cache as _half
+from bench.compare.sides import Side
+from bench.core.metrics import metric_named
+from bench.core.model import Comparison, Invocation, Measurement, Outcome, RunState, Status, Verdict
+from bench.report import night as _night
+from bench.stats.exact import Floats
 from tests.benchmarks.rules import at_most
 
 SUITE = "nightly"
@@ -127,7 +132,7 @@ def _common(run_id: str, one: Invocation) -> dict[str, object]:
 
 
 def _measurement(run_id: str, one: Invocation, metric: str, value: float, params: dict[str, int]) -> Measurement:
-    own = {"params": params, "iteration": 0, "metric": metric, "value": float(value), "unit": units.metric(metric).unit}
+    own = {"params": params, "iteration": 0, "metric": metric, "value": float(value), "unit": metric_named(metric).unit}
     return Measurement(**_common(run_id, one), **own, at_s=float(one.index))  # type: ignore[arg-type]
 
 

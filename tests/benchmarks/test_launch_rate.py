@@ -16,14 +16,16 @@ from typing import Any
 
 import pytest
 
-from bench import preflight, procedures, scenario
-from bench.clock import EventHub, now_s
-from bench.engines import _ocispec
+from bench import benchmarks, scenario
+from bench.core.clock import EventHub, now_s
+from bench.core.model import Invocation
+from bench.engines import oci_spec
 from bench.engines.base import Engine, Job
+from bench.invocation import crowd as _crowd
+from bench.invocation import headroom
+from bench.invocation.base import Account, Place
 from bench.lab import Lab, images
-from bench.model import Invocation
-from bench.procedures import _crowd, _room
-from bench.procedures.base import Account, Place
+from bench.run import preflight
 
 CPU_MULTIPLES = (1.0, 2.0, 4.0)
 SCREENED, PAIRS = 3, 9
@@ -46,7 +48,7 @@ def engine_of(target: str, lab: Lab) -> Engine:
 
 
 def place_of(engine: Engine, lab: Lab, hub: EventHub, number: int, multiple: float) -> Place:
-    params = procedures.with_defaults("density", {"concurrency": multiple})
+    params = benchmarks.with_defaults("density", {"concurrency": multiple})
     return Place(
         invocation=Invocation(number, "density", engine.target.text, params, 0, 0, warmup=False),
         params=params,
@@ -76,7 +78,7 @@ def loop(place: Place, count: int) -> float:
     before = place.lab.residue()
     names = [f"{place.name}-x{number}" for number in range(count)]
     with listening(place.lab.paths.run / "e" / place.name, count) as (events, ready):
-        argv = ["xargs", "-P", str(_room.workers(place)), "-I{}", *LOOPS[place.engine.target.engine](place, events)]
+        argv = ["xargs", "-P", str(headroom.workers(place)), "-I{}", *LOOPS[place.engine.target.engine](place, events)]
         try:
             begin = now_s()
             done = subprocess.run(argv, input="\n".join(names), text=True, capture_output=True, check=False)
@@ -84,7 +86,7 @@ def loop(place: Place, count: int) -> float:
             assert ready.wait(30), "an instance of the loop did not report"
             return count / (now_s() - begin)
         finally:
-            with ThreadPoolExecutor(_room.workers(place)) as pool:
+            with ThreadPoolExecutor(headroom.workers(place)) as pool:
                 list(pool.map(place.engine.delete, names))
             _crowd.quiet(place, before)
 
@@ -125,7 +127,7 @@ def runc(place: Place, events: Path) -> list[str]:
     """A bundle an instance from a template, and ``runc run -d``, as the crowd's instances have one each."""
     rootfs = images.rootfs(place.lab.paths.state).path
     job = Job("NAME", events, memory_bytes=MEMORY)
-    spec = _ocispec.spec(job=job, rootfs_path=rootfs, cgroup_path=f"{place.lab.cgroup_path}/NAME")
+    spec = oci_spec.spec(job=job, rootfs_path=rootfs, cgroup_path=f"{place.lab.cgroup_path}/NAME")
     template = place.lab.paths.run / "template.json"
     template.write_text(json.dumps(spec), encoding="utf-8")
     bundle = f"{place.lab.paths.run}/b/{{}}"

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from bench import plan, preflight, runner, scenario, store
-from bench.clock import EventHub, now_s
+from bench import scenario, store
+from bench.core.clock import EventHub, now_s
+from bench.core.model import Outcome
 from bench.lab import Lab, images
-from bench.model import Outcome
+from bench.run import preflight, runner
+from bench.scenario import plan
 
 HERE = Path(__file__).parent
 ROUNDS = 200

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import compare, nightly, store
-from bench._exact import Floats, hodges_lehmann, signed_rank_ci
-from bench._series import block_values, series_of, usable
-from bench.model import Comparison, Interval, Verdict
+from bench import compare, store
+from bench.compare import nightly
+from bench.core.model import Comparison, Interval, Verdict
+from bench.stats.exact import Floats, hodges_lehmann, signed_rank_ci
+from bench.stats.series import block_values, series_of, usable
 from tests.benchmarks.rules import at_most
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.timeout(1200)]

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from bench import stats
-from bench._exact import Floats
+from bench.stats.exact import Floats, median_ci, signed_rank_ci
 
 Noise = Callable[[np.random.Generator, tuple[int, int]], Floats]
 
@@ -40,7 +39,7 @@ def share(hits: list[bool]) -> float:
 
 
 def expected_median_coverage(n: int) -> float:
-    interval = stats.median_ci(np.arange(1, n + 1))
+    interval = median_ci(np.arange(1, n + 1))
     assert interval is not None
     return float(1 - 2 * binom.cdf(interval.low - 1, n, 0.5))
 
@@ -52,9 +51,9 @@ def test_coverage(noise: Noise, n: int) -> None:
     truth = float(np.median(np.exp(noise(np.random.default_rng(0), (1, 2_000_000)))))
     base, target = noise(rng, (TRIALS, n)), noise(rng, (TRIALS, n))
     host = rng.normal(0.0, 0.05, size=(TRIALS, n)).cumsum(axis=1)  # drift, which both sides of a block share
-    medians = [stats.median_ci(row) for row in np.exp(base)]
+    medians = [median_ci(row) for row in np.exp(base)]
     logs = np.log(RATIO) + (target + host) - (base + host)
-    ratios = [stats.signed_rank_ci(row) for row in logs]
+    ratios = [signed_rank_ci(row) for row in logs]
     of_median = share([ci is not None and ci.low <= truth <= ci.high for ci in medians])
     of_ratio = share([ci is not None and ci.low <= np.log(RATIO) <= ci.high for ci in ratios])
     print(f"{noise.__name__:7} n={n:2}  median {of_median:.1%}  ratio {of_ratio:.1%}")

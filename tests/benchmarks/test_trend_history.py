@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import trend
-from bench.clock import self_cpu_s
+from bench.compare import trend
+from bench.core.clock import self_cpu_s
 from tests.synthetic_pairs import write
 
 TARGETS = ("host", "runc", "crun", "docker")

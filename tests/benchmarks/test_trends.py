@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import _steps, trend
-from bench._exact import Floats
-from bench.clock import self_cpu_s
+from bench.compare import trend
+from bench.core.clock import self_cpu_s
+from bench.stats import steps as _steps
+from bench.stats.exact import Floats
 from tests.benchmarks.trend_rules import FIRST, FLOOR, NO_OTAVA, RULES, Rule, tare
 
 QUIET, SERIES = 40, 600

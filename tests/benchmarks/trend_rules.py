@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench import _steps
-from bench._exact import Floats
+from bench.stats import steps as _steps
+from bench.stats.exact import Floats
 
 FLOOR = float(np.log(1.03))
 FIRST = 10

@@ -17,13 +17,14 @@ from typing import NoReturn
 
 import pytest
 
-from bench import engines, proctable
-from bench.clock import Channel, EventHub, now_s, sleep_s
-from bench.engines import _evidence
+from bench import engines
+from bench.core import proctable
+from bench.core.clock import Channel, EventHub, now_s, sleep_s
+from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+from bench.core.model import Facts, Phase, Target
 from bench.engines.base import Engine, Instance, Job, Limits, launch
-from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+from bench.engines.evidence import process as _evidence
 from bench.lab import Lab, cgroups, images
-from bench.model import Facts, Phase, Target
 
 READY_S = 30.0
 SHORT_ID = f"{os.getpid():08x}"

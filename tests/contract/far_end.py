@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from bench import proc
-from bench.clock import EventHub
+from bench.core import proc
+from bench.core.clock import EventHub
 from bench.lab import Lab, images, network
 from bench.workloads import dns
 

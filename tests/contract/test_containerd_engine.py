@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.engines._grpc import NotFoundError
-from bench.engines.containerd import Containerd
-from bench.errors import TargetUnavailable
+from bench.core.errors import TargetUnavailable
+from bench.engines.containerd.engine import Containerd
+from bench.engines.grpc import NotFoundError
 from bench.lab import Lab
 from tests.contract import contract
 from tests.contract.contract import Place, target

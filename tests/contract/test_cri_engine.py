@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
-from bench import proc
-from bench.clock import EventHub
-from bench.engines import _containerd_api, _cri_api, _cri_image
+from bench.core import proc
+from bench.core.clock import EventHub
+from bench.core.errors import NotApplicable, TargetUnavailable
+from bench.core.model import Phase
 from bench.engines.base import Limits
-from bench.engines.cri import Cri
-from bench.errors import NotApplicable, TargetUnavailable
+from bench.engines.containerd import api as _containerd_api
+from bench.engines.cri import api as _cri_api
+from bench.engines.cri import image as _cri_image
+from bench.engines.cri.engine import Cri
 from bench.lab import Lab, daemons, images, journal, sweep
-from bench.model import Phase
 from bench.workloads import dns
 from tests import cri_server
 from tests.contract import contract, far_end

@@ -10,9 +10,9 @@ import pytest
 from docker.errors import NotFound
 from docker.transport.unixconn import UnixHTTPConnection
 
+from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.engines.base import Limits
-from bench.engines.docker import Docker
-from bench.errors import InvocationFailed, TargetUnavailable
+from bench.engines.docker.engine import Docker
 from bench.lab import Lab
 from tests.contract import contract
 from tests.contract.contract import Place, target

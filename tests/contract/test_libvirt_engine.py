@@ -14,14 +14,16 @@ import pytest
 if not os.environ.get("TARE_PROVISIONED"):  # where this host was just provisioned a missing binding is a failure
     pytest.importorskip("libvirt")
 
-from bench.clock import EventHub, now_s
-from bench.engines import _domain, _domain_network, _links
+from bench.core.clock import EventHub, now_s
+from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
+from bench.core.model import Phase, Target
 from bench.engines.base import Bind, Job
-from bench.engines.libvirt import Libvirt
-from bench.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
+from bench.engines.evidence import links as _links
+from bench.engines.libvirt import domain
+from bench.engines.libvirt import network as _domain_network
+from bench.engines.libvirt.engine import Libvirt
 from bench.lab import Lab, guests, images, network
 from bench.lab.paths import state_dir
-from bench.model import Phase, Target
 from bench.workloads import dns, payload
 from tests.contract import contract, far_end
 
@@ -54,7 +56,7 @@ def lab(built_state: Path) -> Iterator[Lab]:
     (built_state / "guest/kernel/modules").symlink_to(PROVISIONED / "kernel/modules")
     before = listing()
     with pytest.MonkeyPatch.context() as patch, Lab("11b70001", state=built_state) as opened:
-        patch.setattr(_domain, "_KEEPALIVE_S", KEEPALIVE_S)
+        patch.setattr(domain, "_KEEPALIVE_S", KEEPALIVE_S)
         yield opened
     assert listing() == before
     assert not (built_state / "run" / "11b70001").exists()

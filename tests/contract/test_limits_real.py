@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import procedures
-from bench.errors import NotApplicable
-from bench.model import Invocation
-from bench.procedures import limits
-from bench.procedures.base import Account, Reading
-from bench.procedures.base import Place as Where
+from bench import benchmarks
+from bench.benchmarks.limits import measure as limits
+from bench.core.errors import NotApplicable
+from bench.core.model import Invocation
+from bench.invocation.base import Account, Reading
+from bench.invocation.base import Place as Where
 from tests.contract import contract
 from tests.contract.contract import Place, target
 
@@ -46,7 +46,7 @@ class Limited:
         return limits.measure(
             Where(
                 invocation=Invocation(number, "limits", engine.target.text, {"limit": limit}, 0, 0, warmup=False),
-                params=procedures.with_defaults("limits", {"limit": limit}),
+                params=benchmarks.with_defaults("limits", {"limit": limit}),
                 engine=engine,
                 lab=self.place.lab,
                 hub=self.place.hub,

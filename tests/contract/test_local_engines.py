@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import engines, proc
-from bench.engines import _evidence
+from bench import engines
+from bench.core import proc
+from bench.core.errors import TargetUnavailable
+from bench.core.model import Phase
 from bench.engines.base import launch
-from bench.errors import TargetUnavailable
+from bench.engines.evidence import process
 from bench.lab import Lab, cgroups
-from bench.model import Phase
 from tests.contract import contract
 from tests.contract.contract import Place, target
 
@@ -77,7 +78,7 @@ class TestGvisor(contract.GvisorContract):
 
     def test_who_opens_files_for_the_sandbox_belongs_to_the_instance(self, place: Place) -> None:  # noqa: D102
         with place.started() as (instance, _):
-            names = {_evidence.arguments(pid)[0] for pid in instance.pids()}
+            names = {process.arguments(pid)[0] for pid in instance.pids()}
         assert names >= {"runsc-sandbox", "runsc-gofer"}
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.engines.podman import Podman
+from bench.core.model import Phase
+from bench.engines.docker.podman import Podman
 from bench.lab import Lab
-from bench.model import Phase
 from tests.contract import contract
 from tests.contract.contract import Place, target
 from tests.contract.test_docker_engine import remains

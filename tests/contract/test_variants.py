@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from bench import engines, proc, proctable
-from bench.clock import EventHub
-from bench.engines import _evidence
-from bench.engines.docker import Docker
-from bench.errors import TargetUnavailable
+from bench import engines
+from bench.core import proc, proctable
+from bench.core.clock import EventHub
+from bench.core.errors import TargetUnavailable
+from bench.core.model import Phase, Target
+from bench.engines.docker.engine import Docker
+from bench.engines.evidence import process
 from bench.lab import Lab, guests
 from bench.lab.paths import state_dir
-from bench.model import Phase, Target
 from tests.contract import contract
 from tests.contract.contract import Place, target
 
@@ -170,8 +171,8 @@ def test_a_minimal_guest_boots_the_kernel_that_is_named(lab: tuple[Lab, EventHub
         finally:
             place.engine.delete(job.name)
     assert evidence["kernel"] == place.engine.target.options["kernel"] == str(kernel)
-    assert evidence["kernel_digest"] == facts["guest_kernel"] == _evidence.digest(kernel)
-    assert evidence["kernel_digest"] != _evidence.digest(PROVISIONED / "kernel/vmlinuz")
+    assert evidence["kernel_digest"] == facts["guest_kernel"] == process.digest(kernel)
+    assert evidence["kernel_digest"] != process.digest(PROVISIONED / "kernel/vmlinuz")
     assert facts["guest_release"] == guests.release(PROVISIONED / "kernel/vmlinuz")
 
 

@@ -10,13 +10,14 @@ from typing import TypeVar
 
 import pytest
 
-from bench import plan, procedures
-from bench._exact import median_ci
-from bench.clock import EventHub
+from bench import benchmarks
+from bench.core.clock import EventHub
+from bench.core.model import ParamValue
 from bench.engines.base import Engine
+from bench.invocation.base import Account, Place
 from bench.lab import Lab
-from bench.model import ParamValue
-from bench.procedures.base import Account, Place
+from bench.scenario import plan
+from bench.stats.exact import median_ci
 from tests.fakes import small
 
 TOLERANCE = 0.05
@@ -42,7 +43,7 @@ def on_host(
     one = small(["host"], procedure=procedure, params={})
     return Place(
         invocation=next(item for item in plan.build([one], 1) if item.target == "host"),
-        params=procedures.with_defaults(procedure, params),
+        params=benchmarks.with_defaults(procedure, params),
         engine=engine,
         lab=lab,
         hub=hub,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.resources import shipped
+from bench.core.resources import shipped
 
 Tare = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 
 from bench import engines, store
-from bench.clock import EventHub
+from bench.benchmarks.network_modes import measure, near
+from bench.benchmarks.network_modes.near import Step
+from bench.core.clock import EventHub
+from bench.invocation import life
+from bench.invocation.base import Place
 from bench.lab import Lab, network
-from bench.procedures import _life, network_modes
-from bench.procedures import _network_near as near
-from bench.procedures._network_near import Step
-from bench.procedures.base import Place
 from bench.scenario import parse_target
 from bench.workloads import iperf3
 from tests.system import by_hand
@@ -123,8 +123,8 @@ def test_the_host_is_as_quick_as_iperf3_by_hand(place: Place, capsys: pytest.Cap
     job = near.job(place, way, [step] * PAIRS)
     argv = ["iperf3", *iperf3.client("127.0.0.1", PORT, 1, 1, reverse=False)]
     with (
-        _life.living(place, job) as (instance, channel),
-        network_modes._near(place, instance, channel, way) as one,
+        life.living(place, job) as (instance, channel),
+        measure._near(place, instance, channel, way) as one,
         server(),
     ):
 

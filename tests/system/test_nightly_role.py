@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import _ansible
+from bench.hosts import ansible
 
 pytestmark = pytest.mark.system
 pytest.importorskip("ansible_runner", reason="pip install 'tare-bench[provision]'")
 
-ROLE = _ansible.playbook_dir() / "roles" / "nightly"
+ROLE = ansible.playbook_dir() / "roles" / "nightly"
 BIN = Path(sys.executable).parent
 PLAY = """
 - hosts: localhost

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import _ansible, provision
-from bench._tasks import TaskEvent
+from bench.hosts import ansible, provision
+from bench.hosts.tasks import TaskEvent
 
 pytestmark = pytest.mark.system
 pytest.importorskip("ansible_runner", reason="pip install 'tare-bench[provision]'")
@@ -33,7 +33,7 @@ def tool(name: str) -> str:
 
 
 def run(argv: Sequence[str]) -> None:
-    folder = _ansible.playbook_dir()
+    folder = ansible.playbook_dir()
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
     done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
@@ -50,7 +50,7 @@ def test_the_playbook_lints() -> None:
 
 
 @pytest.mark.parametrize(
-    "script", sorted(_ansible.playbook_dir().glob("roles/*/files/*.sh")), ids=lambda path: path.name
+    "script", sorted(ansible.playbook_dir().glob("roles/*/files/*.sh")), ids=lambda path: path.name
 )
 def test_a_script_parses(script: Path) -> None:
     run(["sh", "-n", str(script)])

@@ -13,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench import _growth, store
+from bench import store
+from bench.benchmarks.storage_drivers import growth as _growth
 from bench.lab import disks
 from bench.lab.journal import read
 from bench.lab.paths import state_dir

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from bench import engines
-from bench.clock import EventHub
+from bench.benchmarks.storage_types import measure as storage_types
+from bench.core.clock import EventHub
+from bench.core.errors import InvocationFailed, TargetUnavailable
+from bench.core.model import ParamValue
 from bench.engines.base import Engine
-from bench.engines.docker import Docker
-from bench.errors import InvocationFailed, TargetUnavailable
+from bench.engines.docker.engine import Docker
+from bench.invocation import data_places
+from bench.invocation.base import Reading
 from bench.lab import Lab, journal, sweep
 from bench.lab.paths import state_dir
-from bench.model import ParamValue
-from bench.procedures import _kept, storage_types
-from bench.procedures.base import Reading
 from bench.scenario import parse_target
 from bench.workloads import fio
 from tests.contract import contract
@@ -89,7 +90,7 @@ def test_a_containers_places_keep_their_promise(lab: Lab, mount: str) -> None:
     assert isinstance(engine, Docker)
     reading = measure(lab, engine)
     assert reading.evidence["mount"] == mount
-    assert reading.notes["kept"] == _kept.PROMISES[mount]
+    assert reading.notes["kept"] == data_places.PROMISES[mount]
     assert {"tmpfs": "tmpfs", "layer": "overlay"}.get(mount, reading.evidence["data_fs"]) == reading.evidence["data_fs"]
     metrics = {value.metric for value in reading.series}
     assert "storage.read_bytes_per_s" in metrics
@@ -129,10 +130,10 @@ def _serves(cmdline: Path, folder: str) -> bool:
 
 def test_a_broken_promise_fails(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fio, "TESTS", FEW[:1])
-    monkeypatch.setitem(_kept.PROMISES, "folder", "no")
+    monkeypatch.setitem(data_places.PROMISES, "folder", "no")
     with pytest.raises(InvocationFailed, match=r"'folder' are not kept as that place promises \(no\).*says 'same'"):
         measure(lab, prepared(lab, "host"))
-    monkeypatch.setitem(_kept.PROMISES, "folder", "refused")
+    monkeypatch.setitem(data_places.PROMISES, "folder", "refused")
     with pytest.raises(
         InvocationFailed, match="was to be 'refused Read-only file system', the instance says 'written'"
     ):

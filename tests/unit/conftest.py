@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.report.data import RunData
+from bench.display.data import RunData
 from tests import pages
 
 

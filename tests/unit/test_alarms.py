@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import stats, units
-from bench._floor import floor_of
+from bench.core.metrics import METRICS
 from bench.report.sections import _TITLES
+from bench.stats.alarms import check_run
+from bench.stats.checks import Check
+from bench.stats.floor import floor_of
+from bench.stats.summaries import summarise
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
 
 GUEST, CONTAINER = "libvirt:guest=minimal", "docker:network=none"
@@ -35,7 +38,7 @@ class Trial:
             what = {
                 "metric": metric,
                 "value": float(value),
-                "unit": units.METRICS[metric].unit,
+                "unit": METRICS[metric].unit,
                 "iteration": 0,
                 "at_s": 0,
             }
@@ -51,11 +54,11 @@ class Trial:
         self.outcomes.append({**names, **place, **ended})
         return self
 
-    def alarms(self) -> dict[str, stats.Check]:
+    def alarms(self) -> dict[str, Check]:
         """Return the alarms by name."""
         measurements = pd.DataFrame.from_records(self.measurements, columns=list(MEASUREMENT_COLUMNS))
         outcomes = pd.DataFrame.from_records(self.outcomes, columns=list(OUTCOME_COLUMNS))
-        found = stats.checks(measurements, outcomes, {self.scenario: {"baseline": self.baseline}})
+        found = check_run(measurements, outcomes, {self.scenario: {"baseline": self.baseline}})
         return {check.name: check for check in found if check.name in ALARMS}
 
 
@@ -66,7 +69,7 @@ def noisy(seed: int, centre: float, n: int = 8, sd: float = 0.005) -> list[float
 
 def against_host(target: str, factor: float, metric: str = "compute.syscall_s", scenario: str = "compute") -> Trial:
     """Return a run in which the target's values are ``factor`` times the host's."""
-    centre = 1e-4 if units.METRICS[metric].unit == "s" else 1e9
+    centre = 1e-4 if METRICS[metric].unit == "s" else 1e9
     return Trial(scenario).add("host", metric, noisy(1, centre)).add(target, metric, noisy(2, factor * centre))
 
 
@@ -135,7 +138,7 @@ def test_less_than_the_metric_calls_a_change_is_no_alarm() -> None:
     ],
 )
 def test_what_the_host_is_the_floor_of(target: str, metric: str, baseline: str, floor: str) -> None:
-    assert metric in units.METRICS
+    assert metric in METRICS
     assert floor_of(target, metric, baseline) == floor
 
 
@@ -155,7 +158,7 @@ def test_the_warning_beside_a_series_follows_the_same_rule() -> None:
     trial = against_host("docker:mount=tmpfs", 0.2, "storage.fsync_s", "storage-types")
     trial.add("docker:mount=bind", "storage.fsync_s", noisy(3, 0.2e-4))
     frames = (pd.DataFrame(trial.measurements), pd.DataFrame(trial.outcomes))
-    warned = {one.target for one in stats.summaries(*frames, {"storage-types": {"baseline": "host"}}) if one.warnings}
+    warned = {one.target for one in summarise(*frames, {"storage-types": {"baseline": "host"}}) if one.warnings}
     assert warned == {"docker:mount=bind"}
 
 

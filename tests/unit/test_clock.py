@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import clock
-from bench.clock import EventHub, Timeline, now_s
-from bench.errors import InvocationFailed, InvocationTimeout, UsageError
-from bench.model import Phase
+from bench.core import clock
+from bench.core.clock import EventHub, Timeline, now_s
+from bench.core.errors import InvocationFailed, InvocationTimeout, UsageError
+from bench.core.model import Phase
 
 
 def send(path: Path, *lines: bytes) -> None:
@@ -109,4 +109,4 @@ def test_no_other_module_reads_a_clock() -> None:
     for path in package.rglob("*.py"):
         if path.name != "clock.py":
             text = path.read_text(encoding="utf-8")
-            assert not any(word in text for word in words), f"{path} reads a clock; use bench.clock"
+            assert not any(word in text for word in words), f"{path} reads a clock; use bench.core.clock"

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from bench import cli, compare
-from bench.errors import UsageError
-from bench.model import Comparison, Verdict
+from bench.core.errors import UsageError
+from bench.core.model import Comparison, Verdict
 from tests.synthetic_pairs import Values, write
 
 RNG = np.random.default_rng(7)

@@ -10,12 +10,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench import plan, runner, store
+from bench import store
+from bench.benchmarks.compute import measure
+from bench.core.errors import TargetUnavailable
+from bench.core.model import Scenario, Status
 from bench.engines.base import Job
-from bench.errors import TargetUnavailable
 from bench.lab import images, tools
-from bench.model import Scenario, Status
-from bench.procedures import compute
+from bench.run import runner
+from bench.scenario import plan
 from bench.workloads import payload, sysbench
 from tests.fakes import FakeLab, Speech, context, small, speaking
 
@@ -80,7 +82,7 @@ def test_no_loop_and_no_test_is_always_first(tmp_path: Path, lab: FakeLab, monke
     first = [job.arguments[1].split(":")[0] for job in jobs]
     assert first == ["getpid", "getpid", "open", "open"], "all targets of a block have the same order"
     assert len(set(outcomes["notes"].map(lambda notes: notes["order"]))) == 2
-    turns = [compute.order(block) for block in range(10)]
+    turns = [measure.order(block) for block in range(10)]
     for loop in payload.LOOPS:
         assert [names.index(loop) for names, _ in turns].count(0) == 2
     assert [tests[0] for _, tests in turns].count("cpu") == 5

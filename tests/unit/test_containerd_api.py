@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 else:
     grpc = pytest.importorskip("grpc")
 
-from bench.engines import _containerd_api
-from bench.engines._containerd_api import TYPES, Api
-from bench.engines._grpc import AlreadyExistsError, NotFoundError
-from bench.errors import InvocationFailed, InvocationTimeout
+from bench.core.errors import InvocationFailed, InvocationTimeout
+from bench.engines.containerd import api as _containerd_api
+from bench.engines.containerd.api import TYPES, Api
+from bench.engines.grpc import AlreadyExistsError, NotFoundError
 
 
 def text(number: int, value: bytes) -> bytes:

@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 else:
     grpc = pytest.importorskip("grpc")
 
-from bench import engines, proc, proctable
-from bench.clock import EventHub
-from bench.engines import _cri_api, _cri_image
-from bench.engines._cri_api import TYPES
+from bench import engines
+from bench.core import proc, proctable
+from bench.core.clock import EventHub
+from bench.core.errors import InvocationFailed, NotApplicable, TargetUnavailable
+from bench.core.model import Phase, Target
 from bench.engines.base import Bind, Job, Limits
-from bench.engines.cri import Cri
-from bench.errors import InvocationFailed, NotApplicable, TargetUnavailable
+from bench.engines.cri import api
+from bench.engines.cri import image as _cri_image
+from bench.engines.cri.api import TYPES
+from bench.engines.cri.engine import Cri
 from bench.lab import Lab, images, sweep
-from bench.model import Phase, Target
 from bench.scenario import parse_target
 from tests import cri_server
 from tests.cri_server import CriServer, RefusedError
@@ -104,9 +106,9 @@ def test_the_table_has_the_numbers_of_api_proto() -> None:
 
 
 def test_every_call_has_its_messages_and_its_service() -> None:
-    assert {name for _, *pair in _cri_api._CALLS.values() for name in pair} <= set(TYPES)
-    assert _cri_api._CALLS["RunPodSandbox"][0] == "/runtime.v1.RuntimeService/RunPodSandbox"
-    assert _cri_api._CALLS["ImageStatus"][0] == "/runtime.v1.ImageService/ImageStatus"
+    assert {name for _, *pair in api._CALLS.values() for name in pair} <= set(TYPES)
+    assert api._CALLS["RunPodSandbox"][0] == "/runtime.v1.RuntimeService/RunPodSandbox"
+    assert api._CALLS["ImageStatus"][0] == "/runtime.v1.ImageService/ImageStatus"
 
 
 def test_a_whole_life_at_cri_o(bench: Bench) -> None:
@@ -171,8 +173,8 @@ def test_the_pod_and_its_container_say_what_a_kubelet_would(bench: Bench, tmp_pa
     with EventHub() as hub, hub.channel(job.events):
         engine.create(job)
     (pod,), (container,) = bench.server.pods.values(), bench.server.containers.values()
-    assert pod.config.linux.security_context.namespace_options.network == _cri_api.NODE
-    assert pod.config.linux.security_context.namespace_options.pid == _cri_api.CONTAINER
+    assert pod.config.linux.security_context.namespace_options.network == api.NODE
+    assert pod.config.linux.security_context.namespace_options.pid == api.CONTAINER
     assert pod.config.hostname == ""
     limits = container.config.linux.resources
     assert (limits.cpu_quota, limits.cpu_period, limits.memory_limit_in_bytes) == (50_000, 100_000, 2**26)
@@ -186,7 +188,7 @@ def test_the_pod_and_its_container_say_what_a_kubelet_would(bench: Bench, tmp_pa
 
 def test_limits_that_cri_has_are_sent_and_others_are_refused(bench: Bench) -> None:
     wanted = Limits(cpu_shares=512, cpuset="0", swap_bytes=2**28)
-    sent = _cri_api.resources(bench.job(limits=wanted, cpus=None, memory_bytes=None))
+    sent = api.resources(bench.job(limits=wanted, cpus=None, memory_bytes=None))
     assert (sent.cpu_shares, sent.cpuset_cpus, sent.memory_swap_limit_in_bytes) == (512, "0", 2**28)
     assert (sent.cpu_quota, sent.cpu_period, sent.memory_limit_in_bytes) == (0, 0, 0)
     engine = bench.engine()
@@ -315,15 +317,15 @@ def test_without_skopeo_the_remedy_is_the_command(bench: Bench, monkeypatch: pyt
     ],
 )
 def test_the_process_is_read_from_a_verbose_status(info: dict[str, str], pid: int) -> None:
-    assert _cri_api.pid_of(info) == pid
+    assert api.pid_of(info) == pid
 
 
 def test_storage_is_told_from_other_file_systems() -> None:
-    place = _cri_api.storage_place("/var/lib/containers/storage/overlay-images")
+    place = api.storage_place("/var/lib/containers/storage/overlay-images")
     assert place == ("overlay", Path("/var/lib/containers/storage"))
-    assert _cri_api.storage_place("/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs") is None
-    assert _cri_api.storage_place("/x/-images") is None
-    assert _cri_api.storage_place("") is None
+    assert api.storage_place("/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs") is None
+    assert api.storage_place("/x/-images") is None
+    assert api.storage_place("") is None
 
 
 def test_any_path_is_an_endpoint() -> None:
@@ -334,9 +336,9 @@ def test_any_path_is_an_endpoint() -> None:
 def test_the_listening_process_is_known(bench: Bench) -> None:
     import os  # noqa: PLC0415
 
-    assert _cri_api.server_pid(bench.path) == os.getpid()
-    assert _cri_api.server_pid("/nowhere/s") is None
-    assert _cri_api.outside(f"unix://{bench.path}") == bench.path
+    assert api.server_pid(bench.path) == os.getpid()
+    assert api.server_pid("/nowhere/s") is None
+    assert api.outside(f"unix://{bench.path}") == bench.path
 
 
 def test_doctor_leaves_no_engine_out() -> None:

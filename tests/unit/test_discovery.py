@@ -13,12 +13,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench import plan, runner, store
+from bench import store
+from bench.benchmarks.discovery import measure
+from bench.core.model import Scenario, Status
 from bench.engines.base import Instance, Job
 from bench.engines.fake import Fake
 from bench.lab import images, names, network
-from bench.model import Scenario, Status
-from bench.procedures import discovery
+from bench.run import runner
+from bench.scenario import plan
 from bench.workloads import dns
 from tests.fakes import FakeLab, context, small
 
@@ -91,7 +93,7 @@ def net(monkeypatch: pytest.MonkeyPatch) -> Network:
     monkeypatch.setattr(Fake, "start", speak)
     monkeypatch.setattr(network, "addresses", addresses)
     monkeypatch.setattr(names, "last_server", lambda _: contextlib.nullcontext("10.90.1.53"))
-    monkeypatch.setattr(discovery, "_NAMED", {"fake": ("bridge",)})
+    monkeypatch.setattr(measure, "_NAMED", {"fake": ("bridge",)})
     return made
 
 
@@ -112,7 +114,7 @@ def test_every_number_is_there_with_its_proof(tmp_path: Path, lab: FakeLab, net:
     numbers, outcomes = run(tmp_path, scenario(), lab)
     assert list(outcomes["status"]) == [Status.OK] * 3, list(outcomes["reason"])
     lookups = numbers[numbers["metric"] == "discovery.lookup_s"]
-    assert sorted(json.loads(text)["name"] for text in lookups["params"]) == sorted(discovery.KINDS * 3)
+    assert sorted(json.loads(text)["name"] for text in lookups["params"]) == sorted(measure.KINDS * 3)
     assert sorted(set(numbers["metric"])) == ["discovery.gap_s", "discovery.lookup_s", "discovery.resolvable_s"]
     assert (numbers["value"] > 0).all()
     assert all(found["server"] == SERVER for found in outcomes["evidence"])
@@ -124,8 +126,8 @@ def test_no_kind_of_name_is_always_first(tmp_path: Path, lab: FakeLab, net: Netw
     _, outcomes = run(tmp_path, scenario(), lab)
     assert len(net.started) == 6
     orders = [found["order"].split(", ") for found in outcomes["notes"]]
-    assert {kinds[0] for kinds in orders} == set(discovery.KINDS)
-    assert all(set(kinds) == set(discovery.KINDS) for kinds in orders)
+    assert {kinds[0] for kinds in orders} == set(measure.KINDS)
+    assert all(set(kinds) == set(measure.KINDS) for kinds in orders)
     words = net.jobs[0].arguments
     assert words[0] == "--await", "it asks before there is anything to be found"
     assert [word.rpartition(":")[2] for word in words[3::2]] == ["50", "50", "50"]
@@ -161,11 +163,11 @@ def test_a_name_that_was_there_before_is_not_a_time(tmp_path: Path, lab: FakeLab
 def test_without_a_name_service_it_is_not_applicable(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discovery, "_NAMED", {"docker": ("user",)})
+    monkeypatch.setattr(measure, "_NAMED", {"docker": ("user",)})
     _, outcomes = run(tmp_path, scenario(blocks=1), lab)
     assert list(outcomes["status"]) == [Status.SKIPPED]
     assert "has no name service" in outcomes["reason"].iloc[0]
 
 
 def test_each_order_begins_with_another_kind() -> None:
-    assert [discovery.order(block)[0] for block in range(4)] == ["own", "other", "unknown", "own"]
+    assert [measure.order(block)[0] for block in range(4)] == ["own", "other", "unknown", "own"]

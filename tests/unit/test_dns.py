@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc
-from bench.clock import Line
-from bench.errors import InvocationFailed
+from bench.core import proc
+from bench.core.clock import Line
+from bench.core.errors import InvocationFailed
 from bench.lab import images
 from bench.workloads import dns
 

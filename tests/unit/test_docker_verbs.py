@@ -14,12 +14,14 @@ pytest.importorskip("docker")
 
 from docker.errors import DockerException
 
-from bench import proc
-from bench.engines import _docker_api, _docker_cli, _evidence, _gvisor
-from bench.engines._docker_api import Box
-from bench.engines._docker_cli import Commands, arguments
+from bench.core import proc
+from bench.core.errors import InvocationFailed
 from bench.engines.base import Bind, Job, Limits
-from bench.errors import InvocationFailed
+from bench.engines.docker import api as _docker_api
+from bench.engines.docker import cli
+from bench.engines.docker.api import Box
+from bench.engines.docker.cli import Commands, arguments
+from bench.engines.evidence import gvisor, process
 from bench.lab import images
 
 JOB = Job("tare-1", Path("/run/e"), ("--sleep",), memory_bytes=2**26, cpus=0.5)
@@ -86,7 +88,7 @@ def test_a_rate_is_written_with_its_device(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_every_limit_has_an_option() -> None:
     every = Limits(1, "0", 2**28, 5, "254:0", 1, 2)
-    assert set(_docker_api.limits(dataclasses.replace(JOB, limits=every))) == set(_docker_cli._OPTIONS)
+    assert set(_docker_api.limits(dataclasses.replace(JOB, limits=every))) == set(cli._OPTIONS)
 
 
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, said: str) -> tuple[Commands, Nothing]:
@@ -162,14 +164,14 @@ def test_a_death_is_named_whoever_noticed_it() -> None:
     ],
 )
 def test_conmons_runtime_is_read_from_its_command_line(words: list[str], runtime: str) -> None:
-    assert _evidence.runtime_argument(words) == runtime
+    assert process.runtime_argument(words) == runtime
 
 
 def test_gvisors_default_platform_is_read_from_its_flags() -> None:
     said = (
         '  -platform string\n    \tspecifies which platform to use: ptrace (default), kvm. (default "ptrace")\n  -x\n'
     )
-    assert _gvisor.parse_default(said) == "ptrace"
-    assert _gvisor.parse_default(said.replace("ptrace", "systrap")) == "systrap"
-    assert _gvisor.parse_default("  -platform string\n    \twhich platform\n") == "default"
-    assert _gvisor.parse_default("") == "default"
+    assert gvisor.parse_default(said) == "ptrace"
+    assert gvisor.parse_default(said.replace("ptrace", "systrap")) == "systrap"
+    assert gvisor.parse_default("  -platform string\n    \twhich platform\n") == "default"
+    assert gvisor.parse_default("") == "default"

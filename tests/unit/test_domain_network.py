@@ -11,10 +11,12 @@ import pytest
 
 pytest.importorskip("libvirt")
 
-from bench.engines import _domain, _domain_network, _links
-from bench.engines._domain_network import Addresses, Card
+from bench.core.errors import InvocationFailed
 from bench.engines.base import Job
-from bench.errors import InvocationFailed
+from bench.engines.evidence import links as _links
+from bench.engines.libvirt import domain as _domain
+from bench.engines.libvirt import network as _domain_network
+from bench.engines.libvirt.network import Addresses, Card
 from bench.lab import configs, network
 from bench.lab.guests import Guest
 

@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("libvirt")
 
-from bench.engines import _domain
+from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Bind, Job
-from bench.errors import InvocationFailed, NotApplicable
+from bench.engines.libvirt import domain as _domain
 from bench.lab.guests import Guest
 
 HOME = Path("/lab/b/tare-1")

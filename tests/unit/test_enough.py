@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import cli, enough, plan, scenario
-from bench.errors import UsageError
-from bench.model import Scenario
+from bench import cli, scenario
+from bench.core.errors import UsageError
+from bench.core.model import Scenario
+from bench.run import stopping
+from bench.scenario import plan
 from tests.synthetic_pairs import write
 
 RNG = np.random.default_rng(3)
@@ -26,59 +28,60 @@ def noisy(median: float, sd: float, n: int = 40) -> list[float]:
 
 def scenarios(**changes: Any) -> dict[str, Scenario]:
     (found,) = scenario.load(scenario.find("startup"))
-    given = {"targets": found.targets[:2], "blocks": enough.MOST, "warmup_blocks": 1, "null_target": False, **changes}
+    given = {"targets": found.targets[:2], "blocks": stopping.MOST, "warmup_blocks": 1, "null_target": False, **changes}
     return {"startup": Scenario(**{**found.__dict__, **given})}
 
 
-def walk(rule: enough.Enough) -> int:
+def walk(rule: stopping.Enough) -> int:
     """Offer the whole plan and return how many invocations were wanted."""
     return sum(rule.wants(one) for one in plan.build(list(rule.scenarios.values()), 1))
 
 
 def test_a_quiet_scenario_stops_at_the_first_look(tmp_path: Path) -> None:
     write(tmp_path, "r", {"host": noisy(0.1, 0.005), "sandbox": noisy(0.2, 0.005)})
-    rule = enough.Enough(0.05, None, tmp_path / "r", scenarios())
-    assert walk(rule) == (1 + enough.FIRST) * 3  # two targets and the sentinel
+    rule = stopping.Enough(0.05, None, tmp_path / "r", scenarios())
+    assert walk(rule) == (1 + stopping.FIRST) * 3  # two targets and the sentinel
     assert rule.finish()["startup"] | {"half_width": 0} == {"blocks": 8, "reason": "precision", "half_width": 0}
 
 
 def test_a_noisy_one_goes_on_to_the_cap(tmp_path: Path) -> None:
     write(tmp_path, "r", {"host": noisy(0.1, 0.6), "sandbox": noisy(0.2, 0.6)})
-    rule = enough.Enough(0.01, None, tmp_path / "r", scenarios())
-    assert walk(rule) == (1 + enough.MOST) * 3
+    rule = stopping.Enough(0.01, None, tmp_path / "r", scenarios())
+    assert walk(rule) == (1 + stopping.MOST) * 3
     assert rule.finish()["startup"] == {"blocks": 40, "reason": "cap"}
 
 
 def test_the_time_ends_it_before_a_block_that_would_pass_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()
-    monkeypatch.setattr(enough, "now_s", lambda: float(next(ticks)))
+    monkeypatch.setattr(stopping, "now_s", lambda: float(next(ticks)))
     write(tmp_path, "r", {"host": noisy(0.1, 0.6), "sandbox": noisy(0.2, 0.6)})
-    rule = enough.Enough(0.01, 5.0, tmp_path / "r", scenarios())
+    rule = stopping.Enough(0.01, 5.0, tmp_path / "r", scenarios())
     walk(rule)
     stopped = rule.finish()["startup"]
     assert stopped["reason"] == "budget"
-    assert int(stopped["blocks"]) < enough.FIRST
+    assert int(stopped["blocks"]) < stopping.FIRST
 
 
 def test_what_has_no_interval_is_not_precise(tmp_path: Path) -> None:
-    assert enough.widest([], "host", ["startup.ready_s"]) == 0.0
-    from bench import stats, store  # noqa: PLC0415 - what reads the run
+    assert stopping.widest([], "host", ["startup.ready_s"]) == 0.0
+    from bench import store  # noqa: PLC0415 - what reads the run
+    from bench.stats.summaries import summarise  # noqa: PLC0415 - what reads the run
 
     write(tmp_path, "r", {"host": noisy(0.1, 0.01, 3)})
     run = store.load(tmp_path / "r")
-    found = stats.summaries(store.measurements(run), store.outcomes(run), run.meta["scenarios"])
-    assert enough.widest(found, "host", ["startup.ready_s"]) == math.inf
+    found = summarise(store.measurements(run), store.outcomes(run), run.meta["scenarios"])
+    assert stopping.widest(found, "host", ["startup.ready_s"]) == math.inf
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400)])
 def test_a_time(text: str, seconds: float) -> None:
-    assert enough.duration(text) == seconds
+    assert stopping.duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "-1m", "0s", "ten m"])
 def test_no_time(text: str) -> None:
     with pytest.raises(UsageError, match="no time"):
-        enough.duration(text)
+        stopping.duration(text)
 
 
 @pytest.mark.parametrize(
@@ -105,4 +108,4 @@ def test_a_run_says_why_it_stopped(tmp_path: Path, built_state: Path, monkeypatc
     meta = json.loads((folder / "run.json").read_text())
     assert meta["rule"] == {"precision": 0.9, "budget_s": None}
     assert meta["scenarios"]["startup"]["stopped"]["reason"] == "precision"
-    assert int(meta["scenarios"]["startup"]["stopped"]["blocks"]) % enough.STEP == 0
+    assert int(meta["scenarios"]["startup"]["stopped"]["blocks"]) % stopping.STEP == 0

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.engines import _evidence
-from bench.errors import InvocationFailed
+from bench.core.errors import InvocationFailed
+from bench.engines.evidence import process as _evidence
 
 OVERLAY = "30 29 0:50 / / rw,relatime shared:1 - overlay overlay rw,lowerdir=/l\n31 30 0:51 / /proc rw - proc proc rw\n"
 FOLDER = "30 29 254:0 /var/x / rw,relatime - ext4 /dev/vda rw\n"

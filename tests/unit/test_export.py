@@ -16,12 +16,12 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from bench import cli, compare, incoming, report, store
-from bench import export as exports
-from bench.errors import UsageError
-from bench.interchange import tables
-from bench.interchange._series import named
-from bench.model import Measurement, Outcome, Status, Verdict
+from bench import cli, compare, report, store
+from bench.core.errors import UsageError
+from bench.core.model import Measurement, Outcome, Status, Verdict
+from bench.interchange import export as exports
+from bench.interchange import incoming, tables
+from bench.interchange.series import named
 from bench.report import method
 from tests.synthetic_pairs import write
 

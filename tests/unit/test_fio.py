@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import units
-from bench.clock import Line
-from bench.errors import InvocationFailed
-from bench.procedures import _fio
+from bench.core.clock import Line
+from bench.core.errors import InvocationFailed
+from bench.core.metrics import METRICS
+from bench.invocation import fio_values
 from bench.workloads import fio
 
 DATA = Path(__file__).parents[1] / "data/fio"
@@ -41,8 +41,8 @@ def test_a_report_has_each_job_with_its_own_numbers() -> None:
 def test_what_failed_is_told_apart_from_a_number() -> None:
     report = fio.heard(run(said("refused.txt"), end="C run 1"))
     assert (dict(report.results), dict(report.errors)) == ({}, {"write-sequential-buffered": 13})
-    assert list(_fio.values(report, fio.TESTS)) == []
-    assert _fio.flags(report) == ("fio write-sequential-buffered: absent, Permission denied",)
+    assert list(fio_values.values(report, fio.TESTS)) == []
+    assert fio_values.flags(report) == ("fio write-sequential-buffered: absent, Permission denied",)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_what_is_no_report_fails(lines: Sequence[Line], why: str) -> None:
 
 def test_the_metrics_are_rates_over_fios_own_time() -> None:
     report = fio.parse(said("report.json"))
-    values = list(_fio.values(report, fio.TESTS))
-    assert all(value.metric in units.METRICS and value.value > 0 for value in values)
+    values = list(fio_values.values(report, fio.TESTS))
+    assert all(value.metric in METRICS and value.value > 0 for value in values)
     direct = {"pattern": "random", "cache": "direct"}
     found = {(value.metric, *value.params.values()): value.value for value in values}
     assert found["storage.read_bytes_per_s", *direct.values()] == 12148736 / 0.201

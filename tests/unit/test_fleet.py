@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from bench import _ansible, cli, fleet, store
-from bench._ansible import PlayResult
-from bench._tasks import HostCounts, TaskEvent
-from bench.errors import StoreError, UsageError
+from bench import cli, store
+from bench.core.errors import StoreError, UsageError
+from bench.hosts import ansible, fleet
+from bench.hosts.ansible import PlayResult
+from bench.hosts.tasks import HostCounts, TaskEvent
 from tests.synthetic_pairs import write
 
 
@@ -122,4 +123,4 @@ def test_a_missing_inventory_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_playbook_ships_with_the_others() -> None:
-    assert (_ansible.playbook_dir() / "fleet.yml").is_file()
+    assert (ansible.playbook_dir() / "fleet.yml").is_file()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from bench.errors import TargetUnavailable
+from bench.core.errors import TargetUnavailable
 from bench.lab import forwarding
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class RecordingLab:
 
 @pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch) -> RecordingLab:
-    monkeypatch.setattr("bench.proc.find", lambda name, _: f"/usr/sbin/{name}")
+    monkeypatch.setattr("bench.core.proc.find", lambda name, _: f"/usr/sbin/{name}")
     return RecordingLab()
 
 
@@ -53,7 +53,7 @@ def test_it_is_done_once_a_subnet_and_only_what_leaves_is_masqueraded(lab: Recor
 
 
 def test_without_iptables_the_target_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.proc.find", _nothing)
+    monkeypatch.setattr("bench.core.proc.find", _nothing)
     with pytest.raises(TargetUnavailable, match="install iptables"):
         forwarding.let_through(cast("Lab", RecordingLab()), "10.1.0.0/16")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc
-from bench.errors import InvocationFailed, NotApplicable, TargetUnavailable
+from bench.core import proc
+from bench.core.errors import InvocationFailed, NotApplicable, TargetUnavailable
 from bench.lab import Lab, guests, images
 
 MKE2FS = shutil.which("mke2fs", path="/usr/sbin:/sbin:/usr/bin:/bin")

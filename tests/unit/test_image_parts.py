@@ -10,13 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from bench import procedures
-from bench.errors import InvocationFailed, NotApplicable
+from bench import benchmarks
+from bench.benchmarks.image_build import builder
+from bench.benchmarks.pull import measure as pull
+from bench.benchmarks.pull import pulls
+from bench.benchmarks.size import measure as size
+from bench.core.errors import InvocationFailed, NotApplicable
+from bench.invocation import disk_use
+from bench.invocation.disk_use import Taken
 from bench.lab import bases, images, registry
 from bench.lab.images import Image
 from bench.lab.registry import Registry
-from bench.procedures import _image_builder, _image_disk, _image_pulls, pull, size
-from bench.procedures._image_disk import Taken
 
 LOG = Path(__file__).parents[1] / "data/registry/pull.jsonl"
 LAYERS = (
@@ -35,7 +39,7 @@ def pulled(*layers: str) -> Image:
 
 
 def test_every_base_of_the_scenario_is_known() -> None:
-    assert set(bases.NAMES) == set(procedures.PROCEDURES["size"].params["base"].allowed)
+    assert set(bases.NAMES) == set(benchmarks.get("size").params["base"].allowed)
 
 
 def test_busyboxs_layer_is_one_program_and_links() -> None:
@@ -158,43 +162,43 @@ def test_a_listener_is_found_by_its_port() -> None:
 )
 def test_a_step_tells_its_network_by_its_namespace(said: str, mode: str) -> None:
     step = "Step 2/2 : RUN echo network $(readlink /proc/self/ns/net) $(ls /sys/class/net)\n"
-    assert _image_builder.network_of(step + said, "net:[1]") == mode
+    assert builder.network_of(step + said, "net:[1]") == mode
 
 
 def test_a_step_that_does_not_tell_its_network_fails() -> None:
     with pytest.raises(InvocationFailed, match="which network it has, it said: Step 2/2"):
-        _image_builder.network_of("Step 2/2\n", "net:[1]")
+        builder.network_of("Step 2/2\n", "net:[1]")
 
 
 def test_podman_needs_to_be_told_to_give_a_step_a_namespace() -> None:
-    assert _image_builder.network_options("Docker", "none") == {"networkmode": "none"}
+    assert builder.network_options("Docker", "none") == {"networkmode": "none"}
     for mode, policy in (("none", "1"), ("bridge", "2"), ("host", "0")):
-        given = _image_builder.network_options("Podman", mode)
+        given = builder.network_options("Podman", mode)
         assert given["networkmode"] == policy
         assert json.loads(given["nsoptions"]) == [{"Name": "network", "Host": mode == "host", "Path": ""}]
 
 
 def test_a_pull_that_fails_says_why() -> None:
-    _image_pulls.check([{"status": "Pulling"}, {"status": "Done"}])
+    pulls.check([{"status": "Pulling"}, {"status": "Done"}])
     with pytest.raises(InvocationFailed, match="the pull failed: no such host"):
-        _image_pulls.check([{"status": "Pulling"}, {"error": "no such\nhost"}])
+        pulls.check([{"status": "Pulling"}, {"error": "no such\nhost"}])
 
 
 def test_what_is_new_on_a_disk_is_told_by_its_path(tmp_path: Path) -> None:
     (tmp_path / "old").write_bytes(b"x" * 10_000)
-    before = Taken(_image_disk.files(tmp_path))
+    before = Taken(disk_use.files(tmp_path))
     (tmp_path / "old").write_bytes(b"x" * 90_000)  # a database that grows is the engine's own
     (tmp_path / "new").mkdir()
     (tmp_path / "new/file").write_bytes(b"y" * 20_000)
     (tmp_path / "new/again").hardlink_to(tmp_path / "new/file")
     with (tmp_path / "new/hole").open("wb") as file:
         file.truncate(10**9)
-    after = Taken(_image_disk.files(tmp_path))
+    after = Taken(disk_use.files(tmp_path))
     wanted = sum((tmp_path / name).stat().st_blocks * 512 for name in ("new", "new/file", "new/hole"))
     assert after.more_than(before) == wanted
     assert wanted < 10**6
     assert before.more_than(after) == 0
-    assert _image_disk.on_disk([tmp_path / "new"]) == wanted
+    assert disk_use.on_disk([tmp_path / "new"]) == wanted
 
 
 def test_where_files_share_blocks_the_totals_count() -> None:
@@ -204,4 +208,4 @@ def test_where_files_share_blocks_the_totals_count() -> None:
 def test_compression_is_that_of_layers(tmp_path: Path) -> None:
     (tmp_path / "plain").write_bytes(bytes(10**6) + os.urandom(10**5))
     packed = images.pack(tmp_path / "plain", tmp_path / "packed")
-    assert _image_disk.compressed(tmp_path / "plain") == packed.path.stat().st_size
+    assert disk_use.compressed(tmp_path / "plain") == packed.path.stat().st_size

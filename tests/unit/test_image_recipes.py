@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from bench import proc, procedures
-from bench.errors import InvocationFailed
+from bench import benchmarks
+from bench.core import proc
+from bench.core.errors import InvocationFailed
 from bench.lab.bases import Base
 from bench.workloads import build
 
@@ -27,7 +28,7 @@ def runs(recipe: str) -> list[str]:
 
 
 def test_every_recipe_of_the_scenario_is_there() -> None:
-    assert set(build.RECIPES) == set(procedures.PROCEDURES["image-build"].params["recipe"].allowed)
+    assert set(build.RECIPES) == set(benchmarks.get("image-build").params["recipe"].allowed)
 
 
 @pytest.mark.parametrize("recipe", build.RECIPES)

@@ -12,11 +12,13 @@ import pytest
 
 pytest.importorskip("libvirt")
 
-from bench import cli, facts, inside, proc, report, session, store
-from bench.errors import Interrupted, LabError, TargetUnavailable, UsageError
-from bench.inside import kernel, machine, wire
-from bench.model import Facts, Invocation, Outcome, RunState, Skipped, Status
+from bench import cli, report, store
+from bench.core import proc
+from bench.core.errors import Interrupted, LabError, TargetUnavailable, UsageError
+from bench.core.model import Facts, Invocation, Outcome, RunState, Skipped, Status
 from bench.report import sections
+from bench.run import facts, inside, session
+from bench.run.inside import kernel, machine, wire
 from bench.scenario import parse_target
 from tests.fakes import small
 from tests.synthetic import write_run

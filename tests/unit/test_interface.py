@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc
+from bench.core import proc
 from bench.lab import images
 
 UNSHARE = [proc.find("unshare", "install util-linux"), "--user", "--map-root-user", "--net", "--"]

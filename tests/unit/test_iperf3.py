@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import InvocationFailed
+from bench.core.errors import InvocationFailed
 from bench.workloads import iperf3, sockperf
 
 DATA = Path(__file__).parents[1] / "data"

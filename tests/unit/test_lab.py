@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc
+from bench.core import proc
 from bench.lab import cgroups, images, initramfs, journal, sweep
 from bench.lab.paths import Paths, state_dir
 

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench import stats
-from bench._ladder import with_added
-from bench.model import Status, Summary
+from bench.core.model import Status, Summary
+from bench.stats.layers import with_added
+from bench.stats.summaries import summarise
 
 WALLS = {
     "host": {"start": 1.0, "stop": 0.5},
@@ -51,7 +51,7 @@ def summaries(rungs: list[str], blocks: int = 7, lost: tuple[str, int] = ("", -1
                 rows.append({**common, "invocation": number, "iteration": 0, "params": params, "warmup": False,
                              "metric": "stack.wall_s", "value": seconds * (1 + block), "unit": "s", "at_s": 0.0})  # fmt: skip
     meta = {"stack": {"procedure": "stack", "targets": rungs, "baseline": rungs[0], "primary": ["startup.ready_s"]}}
-    return stats.summaries(pd.DataFrame(rows), pd.DataFrame(ended), meta)
+    return summarise(pd.DataFrame(rows), pd.DataFrame(ended), meta)
 
 
 def added(found: list[Summary], target: str) -> dict[str, float]:

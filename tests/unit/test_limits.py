@@ -13,17 +13,18 @@ from typing import cast
 
 import pytest
 
-from bench import procedures, scenario
-from bench.clock import EventHub, now_s, sleep_s
+from bench import benchmarks, scenario
+from bench.benchmarks.limits import measure as limits
+from bench.benchmarks.limits import press, rate
+from bench.benchmarks.limits.group import Group, Throttled
+from bench.benchmarks.limits.press import MIB
+from bench.core.clock import EventHub, now_s, sleep_s
+from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
+from bench.core.model import Invocation
 from bench.engines.base import Instance, Job, Limits, refuse_limits
 from bench.engines.fake import Fake
-from bench.errors import InvocationFailed, InvocationTimeout, NotApplicable
+from bench.invocation.base import Account, Place, Reading
 from bench.lab import Lab, images
-from bench.model import Invocation
-from bench.procedures import _limits_press, _limits_rate, limits
-from bench.procedures._limits_group import Group, Throttled
-from bench.procedures._limits_press import MIB
-from bench.procedures.base import Account, Place, Reading
 from tests.fakes import FakeLab
 
 Script = Callable[["Scripted"], None]
@@ -100,7 +101,7 @@ class Bench:
     def measure(self, limit: str, script: Script = lambda _: None, **params: int) -> Reading:
         """Measure that limit; whatever happens, no instance may be left."""
         self.engine = Scripted(self.lab, script)
-        given = procedures.with_defaults("limits", {"limit": limit, **params})
+        given = benchmarks.with_defaults("limits", {"limit": limit, **params})
         place = Place(
             invocation=Invocation(0, "limits", "fake", {"limit": limit}, 0, 0, warmup=False),
             params=given,
@@ -122,14 +123,14 @@ class Bench:
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
     lab, host = FakeLab(tmp_path / "s"), Host()
-    monkeypatch.setattr(_limits_press, "of_process", lambda _: cast("Group", host))
+    monkeypatch.setattr(press, "of_process", lambda _: cast("Group", host))
     with EventHub() as hub:
         yield Bench(lab, hub, host)
     lab.journal.close(done=True)
 
 
 def test_every_limit_that_a_scenario_may_name_is_measured() -> None:
-    assert set(limits._LIMITS) == set(procedures.PROCEDURES["limits"].params["limit"].allowed)
+    assert set(limits._LIMITS) == set(benchmarks.get("limits").params["limit"].allowed)
     shipped = scenario.load(scenario.find("limits"))[0]
     assert set(shipped.params["limit"]) == set(limits._LIMITS)
 
@@ -176,7 +177,7 @@ def test_a_limit_that_cannot_be_read_back_is_flagged(bench: Bench) -> None:
 def test_shares_are_pressed_against_by_two_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.host.files = {"cpuset.cpus": str(min(os.sched_getaffinity(0)))}
     told: list[int] = []
-    monkeypatch.setattr(_limits_press, "_reports", lambda _: True)
+    monkeypatch.setattr(press, "_reports", lambda _: True)
     monkeypatch.setattr(os, "kill", lambda pid, number: told.append(number))
 
     def both(engine: Scripted) -> None:
@@ -258,8 +259,8 @@ def test_a_network_that_is_none_has_no_rate(bench: Bench) -> None:
 def test_a_rate_is_measured_on_the_disk_of_the_state_folder(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(_limits_rate, "whole_disk", lambda *_: "8:0")
-    monkeypatch.setattr(_limits_rate, "refuse_throttle", lambda *_: None)
+    monkeypatch.setattr(rate, "whole_disk", lambda *_: "8:0")
+    monkeypatch.setattr(rate, "refuse_throttle", lambda *_: None)
     bench.host.files = {f"blkio.throttle.{kind}_bps_device": f"8:0 {8 * MIB}"}
 
     def moves(engine: Scripted) -> None:
@@ -278,7 +279,7 @@ def test_a_rate_is_measured_on_the_disk_of_the_state_folder(
 
 
 def test_a_group_without_the_file_of_a_rate_is_not_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_limits_rate, "whole_disk", lambda *_: "8:0")
-    monkeypatch.setattr(_limits_rate, "refuse_throttle", lambda *_: None)
+    monkeypatch.setattr(rate, "whole_disk", lambda *_: "8:0")
+    monkeypatch.setattr(rate, "refuse_throttle", lambda *_: None)
     with pytest.raises(NotApplicable, match="has no file for a limit on block I/O"):
         bench.measure("write")

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.clock import Line
+from bench.benchmarks.limits import cpu, memory, rate
+from bench.benchmarks.limits.cpu import Used
+from bench.benchmarks.limits.group import Group, Throttled, parse, wanted
+from bench.benchmarks.limits.memory import Growth, Kills
+from bench.benchmarks.limits.press import MIB, Counted
+from bench.core.clock import Line
+from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Limits
-from bench.errors import InvocationFailed, NotApplicable
 from bench.lab.cgroups import Hierarchy
-from bench.procedures import _limits_cpu, _limits_memory, _limits_rate
-from bench.procedures._limits_cpu import Used
-from bench.procedures._limits_group import Group, Throttled, parse, wanted
-from bench.procedures._limits_memory import Growth, Kills
-from bench.procedures._limits_press import MIB, Counted
 
 V1_MOUNTS = """\
 tmpfs /sys/fs/cgroup tmpfs rw 0 0
@@ -133,7 +133,7 @@ def test_limits_are_where_either_version_keeps_them(tmp_path: Path, limit: str, 
 
 
 def test_a_quota_that_holds_has_the_ratio_one() -> None:
-    found = _limits_cpu.of_quota(0.25, 1.0, cpus=0.25)
+    found = cpu.of_quota(0.25, 1.0, cpus=0.25)
     assert (found.ratio, found.probe_s) == (1.0, 1.0)
     assert "0.25 CPU" in found.asked
 
@@ -143,38 +143,38 @@ def test_the_slope_hardly_depends_on_where_a_period_was_met(phase: float) -> Non
     """A group with half a CPU runs for 50 of each 100 ms; the difference of the ends would be wrong by up to 5 %."""
     times = [phase + 0.005 * step for step in range(201)]
     seen = [Used(at, at // 0.1 * 0.05 + min(at % 0.1, 0.05)) for at in times]
-    assert _limits_cpu.slope(seen) == pytest.approx(0.5, rel=0.01)
+    assert cpu.slope(seen) == pytest.approx(0.5, rel=0.01)
 
 
 def test_one_look_is_no_slope() -> None:
     with pytest.raises(InvocationFailed, match="looked at 1 times"):
-        _limits_cpu.slope([Used(1.0, 1.0)])
+        cpu.slope([Used(1.0, 1.0)])
 
 
 def test_a_quota_that_was_not_used_up_is_flagged() -> None:
-    assert _limits_cpu.starved(Throttled(5, 5), Throttled(16, 14)) == ()
-    assert _limits_cpu.starved(None, Throttled(16, 0)) == ()
-    (flag,) = _limits_cpu.starved(Throttled(0, 0), Throttled(11, 4))
+    assert cpu.starved(Throttled(5, 5), Throttled(16, 14)) == ()
+    assert cpu.starved(None, Throttled(16, 0)) == ()
+    (flag,) = cpu.starved(Throttled(0, 0), Throttled(11, 4))
     assert "only 4 of 11 periods" in flag
 
 
 def test_shares_are_compared_by_what_was_done() -> None:
-    found = _limits_cpu.of_shares(Counted(2000, 0.0, 1.0), Counted(1000, 0.01, 1.01), "0")
+    found = cpu.of_shares(Counted(2000, 0.0, 1.0), Counted(1000, 0.01, 1.01), "0")
     assert found.ratio == pytest.approx(1.0)
     assert found.probe_s == pytest.approx(0.99)
-    half = _limits_cpu.of_shares(Counted(1000, 0.0, 1.0), Counted(1000, 0.0, 1.0), "0")
+    half = cpu.of_shares(Counted(1000, 0.0, 1.0), Counted(1000, 0.0, 1.0), "0")
     assert half.ratio == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("late", [0.2, 2.0])
 def test_loops_that_did_not_run_together_prove_nothing(late: float) -> None:
     with pytest.raises(InvocationFailed, match="no real contention"):
-        _limits_cpu.of_shares(Counted(2000, 0.0, 1.0), Counted(1000, late, late + 1.0), "0")
+        cpu.of_shares(Counted(2000, 0.0, 1.0), Counted(1000, late, late + 1.0), "0")
 
 
 def test_a_loop_that_did_nothing_gives_no_ratio() -> None:
     with pytest.raises(InvocationFailed, match="did nothing"):
-        _limits_cpu.of_shares(Counted(2000, 0.0, 1.0), Counted(0, 0.0, 1.0), "0")
+        cpu.of_shares(Counted(2000, 0.0, 1.0), Counted(0, 0.0, 1.0), "0")
 
 
 def test_an_end_before_its_beginning_is_refused() -> None:
@@ -189,19 +189,19 @@ BEFORE, AFTER = Kills(0, 3), Kills(1, 4)
 
 def test_the_last_size_said_is_how_far_it_came() -> None:
     lines = [Line(1.0, "A"), Line(2.0, "M 1048576"), Line(3.5, "M 2097152")]
-    assert _limits_memory.growth(4 * MIB, lines) == Growth(4 * MIB, 2 * MIB, 1.5)
-    assert _limits_memory.growth(4 * MIB, lines[:1]) == Growth(4 * MIB, 0, 0.0)
+    assert memory.growth(4 * MIB, lines) == Growth(4 * MIB, 2 * MIB, 1.5)
+    assert memory.growth(4 * MIB, lines[:1]) == Growth(4 * MIB, 0, 0.0)
 
 
 def test_a_kill_that_was_counted_is_believed() -> None:
-    found = _limits_memory.of_growth(Growth(64 * MIB, 63 * MIB, 0.1), "ended with signal SIGKILL", BEFORE, AFTER)
+    found = memory.of_growth(Growth(64 * MIB, 63 * MIB, 0.1), "ended with signal SIGKILL", BEFORE, AFTER)
     assert found.ratio == 63 / 64
     assert found.flags == ()
     assert "1 OOM kill counted by its control group" in found.how
 
 
 def test_a_group_that_went_with_its_process_leaves_the_hosts_count() -> None:
-    assert "its group was gone" in _limits_memory.proof("ended with signal SIGKILL", BEFORE, Kills(None, 4))
+    assert "its group was gone" in memory.proof("ended with signal SIGKILL", BEFORE, Kills(None, 4))
 
 
 @pytest.mark.parametrize(
@@ -215,20 +215,20 @@ def test_a_group_that_went_with_its_process_leaves_the_hosts_count() -> None:
 )
 def test_an_end_without_proof_is_a_failure(ended: str, after: Kills) -> None:
     with pytest.raises(InvocationFailed, match="nothing says that it was killed for want of memory"):
-        _limits_memory.proof(ended, BEFORE, after)
+        memory.proof(ended, BEFORE, after)
 
 
 def test_a_guests_kernel_says_it_itself() -> None:
     ended = (
         "its QEMU has ended; console: [ 3.3] Kernel panic - not syncing: System is deadlocked on memory | …; log: none"
     )
-    assert "guest's kernel" in _limits_memory.proof(ended, Kills(None, 3), Kills(None, 3))
+    assert "guest's kernel" in memory.proof(ended, Kills(None, 3), Kills(None, 3))
     with pytest.raises(InvocationFailed):
-        _limits_memory.proof("its QEMU has ended; console: empty; log: none", Kills(None, 3), Kills(None, 3))
+        memory.proof("its QEMU has ended; console: empty; log: none", Kills(None, 3), Kills(None, 3))
 
 
 def test_a_limit_that_stopped_nothing_is_flagged() -> None:
-    found = _limits_memory.of_growth(Growth(64 * MIB, 256 * MIB, 0.1), None, BEFORE, BEFORE)
+    found = memory.of_growth(Growth(64 * MIB, 256 * MIB, 0.1), None, BEFORE, BEFORE)
     assert found.ratio == 4
     assert "not enforced" in found.flags[0]
 
@@ -239,49 +239,49 @@ SWAP = "MemTotal: 1 kB\nSwapTotal:      {} kB\nSwapFree:       {} kB\n"
 def test_swap_is_refused_with_its_reason(tmp_path: Path) -> None:
     v1 = Hierarchy(1, tmp_path, (tmp_path,))
     with pytest.raises(NotApplicable, match="no swap"):
-        _limits_memory.refuse_swap(SWAP.format(0, 0), v1)
+        memory.refuse_swap(SWAP.format(0, 0), v1)
     with pytest.raises(NotApplicable, match="no swap"):
-        _limits_memory.refuse_swap("MemTotal: 1 kB\n", v1)
+        memory.refuse_swap("MemTotal: 1 kB\n", v1)
     with pytest.raises(NotApplicable, match="only 1 MiB"):
-        _limits_memory.refuse_swap(SWAP.format(2**20, 1024), v1)
+        memory.refuse_swap(SWAP.format(2**20, 1024), v1)
     with pytest.raises(NotApplicable, match=r"memory\.memsw"):
-        _limits_memory.refuse_swap(SWAP.format(2**20, 2**20), v1)
+        memory.refuse_swap(SWAP.format(2**20, 2**20), v1)
     (tmp_path / "memory.memsw.limit_in_bytes").touch()
-    _limits_memory.refuse_swap(SWAP.format(2**20, 2**20), v1)
-    _limits_memory.refuse_swap(SWAP.format(2**20, 2**20), Hierarchy(2, tmp_path / "none", (tmp_path / "none",)))
+    memory.refuse_swap(SWAP.format(2**20, 2**20), v1)
+    memory.refuse_swap(SWAP.format(2**20, 2**20), Hierarchy(2, tmp_path / "none", (tmp_path / "none",)))
 
 
 # Processes.
 
 
 def test_the_payload_counts_as_a_process() -> None:
-    found = _limits_memory.of_pids("P 31 Resource temporarily unavailable", 0.5)
+    found = memory.of_pids("P 31 Resource temporarily unavailable", 0.5)
     assert (found.ratio, found.probe_s, found.flags) == (1.0, 0.5, ())
     assert "Resource temporarily unavailable" in found.how
 
 
 def test_processes_without_a_limit_are_flagged() -> None:
-    assert "not enforced" in _limits_memory.of_pids("P 128 all", 0.5).flags[0]
+    assert "not enforced" in memory.of_pids("P 128 all", 0.5).flags[0]
 
 
 @pytest.mark.parametrize("line", ["P", "P many children", "P 31", "X 31 why"])
 def test_another_word_than_a_count_is_refused(line: str) -> None:
     with pytest.raises(InvocationFailed, match="instead of how many children"):
-        _limits_memory.of_pids(line, 0.5)
+        memory.of_pids(line, 0.5)
 
 
 # Rates.
 
 
 def test_a_rate_is_bytes_in_time() -> None:
-    found = _limits_rate.of_rate(4 * MIB, 2.0, "how", asked=4 * MIB)
+    found = rate.of_rate(4 * MIB, 2.0, "how", asked=4 * MIB)
     assert (found.ratio, found.probe_s) == (0.5, 2.0)
     assert found.achieved.startswith("2.000 MiB/s")
     assert found.flags == ()
 
 
 def test_a_rate_that_holds_nothing_back_is_flagged() -> None:
-    assert "not enforced" in _limits_rate.of_rate(40 * MIB, 1.0, "how", asked=4 * MIB).flags[0]
+    assert "not enforced" in rate.of_rate(40 * MIB, 1.0, "how", asked=4 * MIB).flags[0]
 
 
 def disks(tmp_path: Path) -> Path:
@@ -300,27 +300,27 @@ def disks(tmp_path: Path) -> Path:
 
 def test_a_partitions_limit_is_set_on_its_disk(tmp_path: Path) -> None:
     block = disks(tmp_path)
-    assert _limits_rate.whole_disk(os.makedev(8, 0), "/state", block) == "8:0"
-    assert _limits_rate.whole_disk(os.makedev(8, 1), "/state", block) == "8:0"
+    assert rate.whole_disk(os.makedev(8, 0), "/state", block) == "8:0"
+    assert rate.whole_disk(os.makedev(8, 1), "/state", block) == "8:0"
 
 
 def test_a_file_system_without_a_disk_has_no_rate(tmp_path: Path) -> None:
     with pytest.raises(NotApplicable, match=r"'/state' is on no single block device \(0:42\)"):
-        _limits_rate.whole_disk(os.makedev(0, 42), "/state", disks(tmp_path))
+        rate.whole_disk(os.makedev(0, 42), "/state", disks(tmp_path))
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
 def test_a_kernel_without_throttling_is_said(tmp_path: Path, kind: str) -> None:
     v1 = Hierarchy(1, tmp_path, (tmp_path,))
     with pytest.raises(NotApplicable, match="CONFIG_BLK_DEV_THROTTLING"):
-        _limits_rate.refuse_throttle(kind, v1)
+        rate.refuse_throttle(kind, v1)
     (tmp_path / f"blkio.throttle.{kind}_bps_device").touch()
-    _limits_rate.refuse_throttle(kind, v1)
+    rate.refuse_throttle(kind, v1)
     (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
     with pytest.raises(NotApplicable, match="no 'io' among the controllers"):
-        _limits_rate.refuse_throttle(kind, Hierarchy(2, tmp_path, (tmp_path,)))
+        rate.refuse_throttle(kind, Hierarchy(2, tmp_path, (tmp_path,)))
     (tmp_path / "cgroup.controllers").write_text("cpu io memory pids\n")
-    _limits_rate.refuse_throttle(kind, Hierarchy(2, tmp_path, (tmp_path,)))
+    rate.refuse_throttle(kind, Hierarchy(2, tmp_path, (tmp_path,)))
 
 
 ROUTES = """\
@@ -337,18 +337,18 @@ Inter-|   Receive                                                |  Transmit
 
 
 def test_the_way_out_is_the_default_routes_interface() -> None:
-    assert _limits_rate.default_interface(ROUTES) == "eth0"
-    assert _limits_rate.default_interface("\n".join(ROUTES.splitlines()[:2])) is None
-    assert _limits_rate.default_interface("Iface\nlo 00000000 torn") is None
+    assert rate.default_interface(ROUTES) == "eth0"
+    assert rate.default_interface("\n".join(ROUTES.splitlines()[:2])) is None
+    assert rate.default_interface("Iface\nlo 00000000 torn") is None
 
 
 def test_what_left_an_interface() -> None:
-    assert _limits_rate.sent_bytes(DEVICES, "eth0") == 1042
-    assert _limits_rate.sent_bytes(DEVICES, "eth1") is None
-    assert _limits_rate.sent_bytes("eth0: 1 2 3", "eth0") is None
+    assert rate.sent_bytes(DEVICES, "eth0") == 1042
+    assert rate.sent_bytes(DEVICES, "eth1") is None
+    assert rate.sent_bytes("eth0: 1 2 3", "eth0") is None
 
 
 def test_a_token_bucket_is_read_back_without_its_handle() -> None:
     shown = "qdisc noqueue 0: root refcnt 2 \nqdisc tbf 8001: root refcnt 3 rate 67108Kbit burst 32Kb lat 100ms \n"
-    assert _limits_rate.token_bucket(shown) == "tbf rate 67108Kbit burst 32Kb lat 100ms"
-    assert _limits_rate.token_bucket("qdisc noqueue 0: root refcnt 2 \n") is None
+    assert rate.token_bucket(shown) == "tbf rate 67108Kbit burst 32Kb lat 100ms"
+    assert rate.token_bucket("qdisc noqueue 0: root refcnt 2 \n") is None

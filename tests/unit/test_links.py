@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.engines import _links
-from bench.errors import InvocationFailed
+from bench.core.errors import InvocationFailed
+from bench.engines.evidence import links as _links
 
 DATA = Path(__file__).parent.parent / "data" / "ip"
 

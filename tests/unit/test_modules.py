@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc
-from bench.errors import TargetUnavailable
+from bench.core import proc
+from bench.core.errors import TargetUnavailable
 from bench.lab import images, modules
 
 DEPENDENCIES = Path(__file__).parents[1] / "data/modules/modules.dep"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc
+from bench.benchmarks.namespaces import measure
+from bench.core import proc
+from bench.core.model import Scenario, Status
 from bench.engines.fake import Fake
 from bench.lab import images
-from bench.model import Scenario, Status
-from bench.procedures import namespaces
 from bench.workloads import spaces
 from tests.fakes import FakeLab, small, speaking
 from tests.unit.test_compute import run
@@ -115,7 +115,7 @@ def test_the_host_gives_the_costs_and_rates_of_what_it_may_make(
     assert (numbers[numbers["metric"] == "namespace.create_per_s"]["value"] > 0).all()
     rates = [one for one, metric in zip(params, numbers["metric"], strict=True) if metric == "namespace.create_per_s"]
     assert {(one["kind"], one["workers"]) for one in rates} == {
-        (kind, workers) for kind in made for workers in namespaces.workers()
+        (kind, workers) for kind in made for workers in measure.workers()
     }
     assert set(numbers["metric"]) >= {"namespace.processes_seen", "namespace.destroy_s"}
 
@@ -206,4 +206,4 @@ def test_workers_are_multiples_of_the_cpus_that_may_be_used(
     monkeypatch: pytest.MonkeyPatch, cpus: set[int], expected: dict[float, int]
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cpus)
-    assert namespaces.workers() == expected
+    assert measure.workers() == expected

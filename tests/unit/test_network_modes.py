@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.clock import Line
-from bench.engines import _links
+from bench.benchmarks.network_modes import measure, near
+from bench.benchmarks.network_modes.near import Heard, Step
+from bench.core.clock import Line
+from bench.core.errors import InvocationFailed
 from bench.engines.base import Way
-from bench.errors import InvocationFailed
+from bench.engines.evidence import links
 from bench.lab import images, network
-from bench.procedures import _network_near as near
-from bench.procedures import network_modes
-from bench.procedures._network_near import Heard, Step
 from tests.unit.test_payload import told
 
 PEER = Way("peer", "10.90.0.2")
@@ -58,9 +57,9 @@ def test_what_the_payload_said_of_a_step() -> None:
 
 def test_connections_are_counted_over_the_hosts_stamps() -> None:
     said = near.heard([Line(1.0, "B connect"), Line(3.0, "C connect 500")], "connect", 0.0)
-    assert network_modes.connections(said) == 250
+    assert measure.connections(said) == 250
     with pytest.raises(InvocationFailed, match="no connection was counted"):
-        network_modes.connections(Heard("connect 0", 1.0, 0.0))
+        measure.connections(Heard("connect 0", 1.0, 0.0))
     lines = [Line(1.0, "B connect"), Line(1.1, "E connect Connection refused"), Line(1.2, "C connect 7")]
     with pytest.raises(InvocationFailed, match="far end did not answer any more: Connection refused"):
         near.heard(lines, "connect", 0.0)
@@ -78,10 +77,10 @@ def test_listening_ports_of_the_kernels_table() -> None:
 
 
 def test_the_link_of_a_route() -> None:
-    assert _links.route_device('[{"dst":"10.90.0.2","dev":"eth0","prefsrc":"172.17.0.2"}]') == "eth0"
+    assert links.route_device('[{"dst":"10.90.0.2","dev":"eth0","prefsrc":"172.17.0.2"}]') == "eth0"
     for text in ("", "[]", "[{}]", "RTNETLINK answers: Network is unreachable"):
         with pytest.raises(InvocationFailed, match="did not print a route"):
-            _links.route_device(text)
+            links.route_device(text)
 
 
 def test_the_payload_connects_to_itself_and_counts(built_state: Path) -> None:

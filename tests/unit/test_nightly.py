@@ -11,8 +11,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import _night, _nights, cli, ledger, nightly, scenario, session, store
-from bench.model import Verdict
+from bench import cli, scenario, store
+from bench.compare import acknowledged as ledger
+from bench.compare import nightly
+from bench.compare import nights as _nights
+from bench.core.model import Verdict
+from bench.report import night as _night
+from bench.run import session
 from tests.synthetic_pairs import write
 
 RNG = np.random.default_rng(23)

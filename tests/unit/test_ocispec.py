@@ -8,15 +8,15 @@ from typing import Any, Literal
 
 import pytest
 
-from bench.engines import _ocispec
+from bench.engines import oci_spec
 from bench.engines.base import Bind, Job, Limits
 from bench.lab import cgroups, images
 
 
-def made(*, network: Literal["private", "host"] = "private", **changes: Any) -> _ocispec.Spec:
+def made(*, network: Literal["private", "host"] = "private", **changes: Any) -> oci_spec.Spec:
     fields: dict[str, Any] = {"name": "one", "events": Path("/state/e/1"), "memory_bytes": 256 * 2**20, "cpus": 2}
     job = Job(**(fields | changes))
-    return _ocispec.spec(job=job, rootfs_path=Path("/r"), cgroup_path="/tare/aa/one", network=network)
+    return oci_spec.spec(job=job, rootfs_path=Path("/r"), cgroup_path="/tare/aa/one", network=network)
 
 
 def hierarchy(version: int) -> cgroups.Hierarchy:
@@ -76,9 +76,9 @@ def test_the_event_socket_is_where_the_payload_looks_for_it() -> None:
 def test_privileges_are_those_of_a_plain_container() -> None:
     process = made()["process"]
     assert process["noNewPrivileges"] is True
-    assert len(_ocispec.CAPABILITIES) == 14
+    assert len(oci_spec.CAPABILITIES) == 14
     assert "CAP_SYS_ADMIN" not in process["capabilities"]["bounding"]
-    assert process["capabilities"]["effective"] == list(_ocispec.CAPABILITIES)
+    assert process["capabilities"]["effective"] == list(oci_spec.CAPABILITIES)
 
 
 def test_it_is_json_and_no_two_share_a_part() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.engines import _offloads
-from bench.errors import InvocationFailed
+from bench.core.errors import InvocationFailed
+from bench.engines.evidence import offloads
 
 ROOT = os.geteuid() == 0
 
@@ -16,7 +16,7 @@ ROOT = os.geteuid() == 0
 @pytest.mark.skipif(not ROOT, reason="entering a namespace takes CAP_SYS_ADMIN, even one's own")
 def test_loopback_leaves_checksums_and_segmentation_to_its_device() -> None:
     before = Path("/proc/thread-self/ns/net").readlink()
-    found = _offloads.of("self", "lo").split()
+    found = offloads.of("self", "lo").split()
     assert found == sorted(found)
     assert {"tx", "gso"} <= set(found)
     assert Path("/proc/thread-self/ns/net").readlink() == before
@@ -27,4 +27,4 @@ def test_what_cannot_be_read_is_named(pid: int | str, name: str) -> None:
     with pytest.raises(
         InvocationFailed, match=f"the offloads of '{name}' cannot be read in the network of process {pid}"
     ):
-        _offloads.of(pid, name)
+        offloads.of(pid, name)

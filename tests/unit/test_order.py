@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import _order, units
-from bench._order import ORDERS, Order, OrderVerdict, Step, orders
+from bench.core.metrics import metric_named
+from bench.core.model import Skipped
 from bench.engines import ENGINES, OPTIONS
-from bench.model import Skipped
+from bench.stats import order as _order
+from bench.stats.order import ORDERS, Order, OrderVerdict, Step, orders
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
 
 METRIC = "network.throughput_bytes_per_s"
@@ -159,7 +160,7 @@ def test_false_alarms_are_rare_where_all_are_equal() -> None:
 
 def test_the_table_names_what_exists() -> None:
     for order in ORDERS:
-        assert units.metric(order.metric)
+        assert metric_named(order.metric)
         for target in (target for step in order.steps for target in step.targets):
             engine, _, options = target.partition(":")
             assert engine in ENGINES

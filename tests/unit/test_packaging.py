@@ -1,31 +1,53 @@
-"""What is installed is what is in the checkout."""
+"""The wheel holds what the checkout holds."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def test_every_package_is_named() -> None:
-    found = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "bench").rglob("__init__.py")}
-    data = {"bench._data.provisioning", "bench._data.scenarios"}
-    assert set(PROJECT["tool"]["setuptools"]["packages"]) == found | data
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Build a wheel and return the names of its files."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=120)
+    (path,) = folder.glob("*.whl")
+    return set(zipfile.ZipFile(path).namelist())
 
 
-def test_every_file_that_is_not_python_is_package_data() -> None:
-    patterns = PROJECT["tool"]["setuptools"]["package-data"]["bench"]
-    shipped = {path for pattern in patterns for path in (ROOT / "bench").glob(pattern)}
-    others = {path for path in (ROOT / "bench").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
-    assert others <= shipped
+def tracked(folder: str, prefix: str = "") -> set[str]:
+    """Return the files of a folder of the checkout as the wheel should name them."""
+    files = (path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {prefix + path.relative_to(ROOT).as_posix() for path in files}
 
 
-def test_the_version_is_said_once() -> None:
+def test_wheel_holds_every_file_of_the_package(wheel: set[str]) -> None:
+    assert tracked("bench") <= wheel
+
+
+def test_wheel_holds_scenarios_and_playbooks_inside_the_package(wheel: set[str]) -> None:
+    assert tracked("scenarios", "bench/_data/") | tracked("provisioning", "bench/_data/") <= wheel
+
+
+def test_wheel_installs_no_top_level_package_but_bench(wheel: set[str]) -> None:
+    assert {name.split("/")[0] for name in wheel} == {
+        "bench",
+        f"tare_bench-{PROJECT['project']['version']}.dist-info",
+    }
+
+
+def test_version_is_the_same_everywhere() -> None:
     from bench import __version__  # noqa: PLC0415
 
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert PROJECT["project"]["version"] == __version__
-    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8") or "## [Unreleased]" in (
-        ROOT / "CHANGELOG.md"
-    ).read_text(encoding="utf-8")
+    assert f"## [{__version__}]" in changelog or "## [Unreleased]" in changelog

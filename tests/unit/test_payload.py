@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc
-from bench.clock import Line
+from bench.core import proc
+from bench.core.clock import Line
 from bench.lab import images
 from bench.workloads import payload, spaces, sysbench
 

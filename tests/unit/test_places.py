@@ -10,11 +10,13 @@ from typing import cast
 
 import pytest
 
-from bench.engines import _docker_api, _docker_cli, _mounts, _ocispec
-from bench.engines._docker_api import Box
+from bench.core.errors import InvocationFailed, NotApplicable
+from bench.engines import oci_spec
 from bench.engines.base import Bind, Job
+from bench.engines.docker import api, cli
+from bench.engines.docker.api import Box
+from bench.engines.evidence import mounts as _mounts
 from bench.engines.sandbox import Sandbox
-from bench.errors import InvocationFailed, NotApplicable
 from bench.lab import Lab
 from bench.scenario import parse_target
 
@@ -60,18 +62,18 @@ def test_evidence_reads_a_living_process_and_needs_one() -> None:
 
 def test_docker_is_told_each_place_in_its_own_words() -> None:
     events = "/lab/e/1:/events"
-    assert _docker_api.binds(job(bind("bind", read_only=True))) == [events, f"{SOURCE}:/data:ro"]
-    assert _docker_api.binds(job(bind("volume"))) == [events, "data-volume:/data:rw"]
+    assert api.binds(job(bind("bind", read_only=True))) == [events, f"{SOURCE}:/data:ro"]
+    assert api.binds(job(bind("volume"))) == [events, "data-volume:/data:rw"]
     for kind in ("layer", "tmpfs"):
-        assert _docker_api.binds(job(bind(kind))) == [events]
-    assert (_docker_api.memory(job(bind("layer"))), _docker_api.memory(job(bind("tmpfs")))) == ({}, {"/data": ""})
-    words = _docker_cli.arguments(job(bind("tmpfs")), Box("id", "none"))
+        assert api.binds(job(bind(kind))) == [events]
+    assert (api.memory(job(bind("layer"))), api.memory(job(bind("tmpfs")))) == ({}, {"/data": ""})
+    words = cli.arguments(job(bind("tmpfs")), Box("id", "none"))
     assert words[words.index("--tmpfs") + 1] == "/data"
 
 
 def test_a_runtime_mounts_folders_and_memory_and_no_volume() -> None:
     def mounts(one: Bind) -> list[dict[str, object]]:
-        made = _ocispec.spec(job=job(one), rootfs_path="rootfs", cgroup_path="/x")
+        made = oci_spec.spec(job=job(one), rootfs_path="rootfs", cgroup_path="/x")
         return [mount for mount in made["mounts"] if mount["destination"] == "/data"]
 
     assert mounts(bind("layer")) == []
@@ -88,7 +90,7 @@ def test_the_payload_is_told_where_its_data_are() -> None:
 
 
 def test_a_machines_disks_come_in_the_order_in_which_it_mounts_them() -> None:
-    disks = pytest.importorskip("bench.engines._domain_disk")
+    disks = pytest.importorskip("bench.engines.libvirt.disk")
     storage = disks.Storage("qcow2", Path("/k/data"), {"tools": Path("/g/tools.ext4")}, job())
     assert list(storage.arguments()) == [
         *("--modules", "/modules"),
@@ -106,7 +108,7 @@ def test_a_machines_disks_come_in_the_order_in_which_it_mounts_them() -> None:
 
 
 def test_a_shared_folder_needs_memory_that_can_be_shared() -> None:
-    disks = pytest.importorskip("bench.engines._domain_disk")
+    disks = pytest.importorskip("bench.engines.libvirt.disk")
     storage = disks.Storage("shared", Path("/k/data"), {}, job())
     assert list(storage.arguments())[2:] == ["--mount", "virtiofs:data:/data"]
     top = ET.Element("domain")
@@ -116,7 +118,7 @@ def test_a_shared_folder_needs_memory_that_can_be_shared() -> None:
 
 
 def test_a_machine_without_a_disk_is_as_it_was() -> None:
-    disks = pytest.importorskip("bench.engines._domain_disk")
+    disks = pytest.importorskip("bench.engines.libvirt.disk")
     whole = job(Bind("tools", Path("/s/tools")))
     storage = disks.of(whole, "none", Path("/s"))
     assert (list(storage.arguments()), storage.rest) == ([], whole)
@@ -125,7 +127,7 @@ def test_a_machine_without_a_disk_is_as_it_was() -> None:
 
 
 def test_what_qemu_has_open_proves_the_disk() -> None:
-    disks = pytest.importorskip("bench.engines._domain_disk")
+    disks = pytest.importorskip("bench.engines.libvirt.disk")
     live = ET.fromstring((DOMAIN / "qcow2.xml").read_text(encoding="utf-8"))  # noqa: S314 - ours
     blocks = json.loads((DOMAIN / "qcow2.json").read_text(encoding="utf-8"))
     assert disks.facts(live, blocks) == {"disk": "qcow2", "past_page_cache": "yes"}
@@ -139,7 +141,7 @@ def test_what_qemu_has_open_proves_the_disk() -> None:
 
 
 def test_a_large_folder_becomes_a_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    disks = pytest.importorskip("bench.engines._domain_disk")
+    disks = pytest.importorskip("bench.engines.libvirt.disk")
     monkeypatch.setattr(disks, "_LARGE_BYTES", 2**20)
     large, small = tmp_path / "large", tmp_path / "small"
     for folder, size in ((large, 2**21), (small, 10)):

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import plan, scenario
-from bench.model import Scenario
+from bench import scenario
+from bench.core.model import Scenario
+from bench.scenario import plan
 
 STARTUP = scenario.load(scenario.find("startup"))[0]
 

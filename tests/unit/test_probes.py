@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import InvocationFailed
+from bench.core.errors import InvocationFailed
 from bench.lab import cgroups
 from bench.probes import groups, host, limits, memory, processes
 from bench.probes.limits import Counter

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc, proctable
-from bench.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+from bench.core import proc, proctable
+from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 
 PYTHON = sys.executable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.cli.progress import watcher
-from bench.model import Invocation, Outcome, Skipped, Status
+from bench.core.model import Invocation, Outcome, Skipped, Status
 
 
 def outcome(block: int, status: Status, reason: str, target: str = "runc") -> Outcome:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bench import _ansible, _tasks, provision
-from bench._tasks import HostCounts, TaskEvent
-from bench.errors import ProvisionError, UsageError
+from bench.core.errors import ProvisionError, UsageError
+from bench.hosts import ansible, provision, tasks
+from bench.hosts.tasks import HostCounts, TaskEvent
 
 DATA = Path(__file__).parent.parent / "data" / "ansible"
 
@@ -22,7 +22,7 @@ def load(name: str) -> list[dict[str, Any]]:
 
 
 def translated(name: str) -> list[TaskEvent]:
-    return [task for event in load(name) if (task := _tasks.read_event(event)) is not None]
+    return [task for event in load(name) if (task := tasks.read_event(event)) is not None]
 
 
 def ended(host: str, task: str) -> TaskEvent:
@@ -61,7 +61,7 @@ def test_a_missing_inventory_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_tag_is_a_role_of_the_playbook() -> None:
-    roles = {path.name for path in (_ansible.playbook_dir() / "roles").iterdir()}
+    roles = {path.name for path in (ansible.playbook_dir() / "roles").iterdir()}
     assert {role for needed in provision.ROLES.values() for role in needed} == roles - {
         "packages",
         "harness",
@@ -89,7 +89,7 @@ def test_a_failing_task_says_it_in_the_programs_own_words() -> None:
 def test_a_failing_loop_says_which_items_failed() -> None:
     (event,) = (e for e in load("events.json") if e["event_data"].get("res", {}).get("results"))
     event["event_data"]["ignore_errors"] = None
-    failed = _tasks.read_event(event)
+    failed = tasks.read_event(event)
     assert failed is not None
     assert failed.message.splitlines() == [f"No package matching 'no-such-package-{x}' is available" for x in "ab"]
 
@@ -105,7 +105,7 @@ def test_a_host_that_is_not_reached_says_why() -> None:
 
 
 def test_counts_of_each_host() -> None:
-    counts = _tasks.read_stats(load("events.json")[-1])
+    counts = tasks.read_stats(load("events.json")[-1])
     assert counts["far"] == HostCounts(ok=1, unreachable=1)
     assert counts["localhost"].failures == 1
     assert counts["localhost"].skipped == 1
@@ -115,7 +115,7 @@ def test_broken_events_lose_nothing_that_they_say() -> None:
     silent, half = translated("broken.json")
     assert (silent.status, silent.message) == ("failed", "the task failed and said nothing")
     assert (half.task, half.message) == ("", "line one\nline two")
-    assert _tasks.read_stats(load("broken.json")[-1]) == {
+    assert tasks.read_stats(load("broken.json")[-1]) == {
         "far": HostCounts(unreachable=1),
         "localhost": HostCounts(ok=3),
     }
@@ -124,7 +124,7 @@ def test_broken_events_lose_nothing_that_they_say() -> None:
 def test_a_long_message_keeps_its_end() -> None:
     result = {"msg": "\n".join(f"line {number}" for number in range(1000))}
     event = {"event": "runner_on_failed", "event_data": {"host": "a", "task": "t", "res": result}}
-    task = _tasks.read_event(event)
+    task = tasks.read_event(event)
     assert task is not None
     assert task.message.startswith("… ")
     assert task.message.endswith("line 999")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import _steps
-from bench._exact import Floats
+from bench.stats import steps as _steps
+from bench.stats.exact import Floats
 
 PUBLISHED = Path(__file__).parents[1] / "data/published"
 

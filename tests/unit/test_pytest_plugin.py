@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.resources import shipped
+from bench.core.resources import shipped
 
 STARTUP = shipped("scenarios") / "startup.yaml"
 

@@ -14,16 +14,18 @@ from typing import Any, cast
 import pandas as pd
 import pytest
 
-from bench import plan, runner, scenario, store
+from bench import scenario, store
+from bench.core.errors import Interrupted, InvocationFailed
+from bench.core.model import Scenario, Status
 from bench.engines.fake import Fake
-from bench.errors import Interrupted, InvocationFailed
+from bench.invocation import crowd
 from bench.lab import images
-from bench.model import Scenario, Status
 from bench.probes import host, memory
 from bench.probes.groups import Charged
 from bench.probes.memory import Weight
 from bench.probes.processes import Shares
-from bench.procedures import _crowd
+from bench.run import runner
+from bench.scenario import plan
 from tests.fakes import FakeLab, context, small
 
 MIB = 2**20
@@ -260,7 +262,7 @@ def test_a_failing_delete_is_reported_after_all_were_tried(
 def test_an_instance_that_dies_on_the_way_fails_the_weighing(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_crowd, "_lives", lambda member: not member.job.name.endswith("-3"))
+    monkeypatch.setattr(crowd, "_lives", lambda member: not member.job.name.endswith("-3"))
     done = measure(tmp_path, ramp("memory", instances=4, steps=2), lab)
     assert "only 3 of 4 instances live at the top of the ramp" in done.outcome["reason"]
 
@@ -330,7 +332,7 @@ def test_a_launch_failure_ends_the_ramp_keeps_the_others_and_names_the_limit(
 def test_slow_starts_end_the_ramp(tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = [f"-{number}" for number in range(4, 8)]
     times = property(lambda self: 0.3 if self.ready[0].job.name.endswith(tuple(slow)) else 0.01)
-    monkeypatch.setattr(_crowd.Step, "start_s", times)
+    monkeypatch.setattr(crowd.Step, "start_s", times)
     done = measure(tmp_path, ramp("density", instances=40, step=4, slower=20.0), lab)
     assert done.outcome["notes"]["rule"] == "latency"
     assert "300 ms is 30 times the first step's 10.0 ms" in done.outcome["notes"]["limited_by"]
@@ -359,7 +361,7 @@ def test_without_pressure_counters_the_rule_is_off_and_that_is_said(
 def test_a_step_that_would_outlast_the_time_limit_is_not_begun(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bench.procedures import density  # noqa: PLC0415 - only this test turns its screw
+    from bench.benchmarks.density import measure as density  # noqa: PLC0415 - only this test turns its screw
 
     monkeypatch.setattr(density, "_LAST_S", 1e9)
     notes = measure(tmp_path, ramp("density", instances=40, step=4), lab).outcome["notes"]
@@ -370,7 +372,7 @@ def test_a_step_that_would_outlast_the_time_limit_is_not_begun(
 def test_the_dead_are_counted_at_each_step(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_crowd, "_lives", lambda member: not member.job.name.endswith("-1"))
+    monkeypatch.setattr(crowd, "_lives", lambda member: not member.job.name.endswith("-1"))
     done = measure(tmp_path, ramp("density", instances=4, step=2), lab)
     assert done.value("density.alive_ratio", instances=2) == 0.5
     assert done.value("density.alive_ratio", instances=4) == 0.75, "one value, though the variant has this number, too"
@@ -400,7 +402,7 @@ def test_ctrl_c_leaves_nothing(
             raise Interrupted("got SIGTERM")
         return real(those)
 
-    monkeypatch.setattr(_crowd, "wait", interrupted)
+    monkeypatch.setattr(crowd, "wait", interrupted)
     one = ramp(procedure, instances=8)
     with context(tmp_path, one, lab) as ready:
         [fake] = [cast("Fake", engine) for engine in ready.engines.values()]

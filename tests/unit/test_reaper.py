@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from bench import proc
-from bench.clock import now_s, sleep_s
+from bench.core import proc
+from bench.core.clock import now_s, sleep_s
 from bench.lab import reaper
 
 SH = proc.find("sh", "install a shell")

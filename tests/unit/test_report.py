@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from bench import report, store
-from bench.errors import StoreError
-from bench.model import RunState, Status
+from bench.core.errors import StoreError
+from bench.core.model import RunState, Status
 from bench.report import html, markdown, sections
 from tests.synthetic import SHAPES, write_run
 

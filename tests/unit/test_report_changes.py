@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import cli, compare, store, trend
-from bench.errors import StoreError
+from bench import cli, compare, store
+from bench.compare import trend
+from bench.core.errors import StoreError
 from bench.report import changes
 from tests.synthetic_pairs import write
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import report
+from bench import benchmarks, report
+from bench.display.data import RunData
 from bench.report import csvfile
-from bench.report.data import RunData
-from bench.report.plots import figures
 from tests import pages
 from tests.pages import FAMILIES, MODES, WEIGHTS, Family
 from tests.unit.test_report import alike, rows_of
@@ -68,7 +67,7 @@ def test_csv_is_as_agreed(family: Family, tmp_path: Path) -> None:
 
 def test_every_procedure_has_its_figures_with_words(family: Family, data: RunData) -> None:
     for item in data.scenarios:
-        plots = figures(item)
+        plots = benchmarks.charts(item)
         assert [plot.kind for plot in plots] == family.kinds[item.name]
         assert len({plot.name for plot in plots}) == len(plots)
         for plot in plots:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench import report, store
-from bench.model import Status
+from bench.core.model import Status
 from tests.synthetic import SHAPES, Shape, write_run
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bench._headline.images import PAIRS
-from bench.model import Invocation
-from bench.report.data import RunData
-from bench.report.pages import (
-    builds,
-    images,
-    paired,
-)
-from bench.report.plots import figures
+from bench import benchmarks
+from bench.benchmarks.image_build import tables as builds
+from bench.benchmarks.image_build.words import PAIRS
+from bench.benchmarks.size import tables as forms
+from bench.core.model import Invocation
+from bench.display import paired
+from bench.display.data import RunData
 from tests.pages import MODES, cells, of, table
 from tests.synthetic_weights import Given
 
@@ -27,7 +25,7 @@ def data(modes: RunData) -> RunData:
 
 def test_forms_without_a_base_are_one_row_without_it(data: RunData) -> None:
     found = of(data, "size")
-    labels = [row.text for row in images.forms(found)]
+    labels = [row.text for row in forms.forms(found)]
     assert labels[0] == "host"
     assert labels[1:5] == [
         f"docker:network=none (base={base})" for base in ("scratch", "busybox", "debian", "compiler")
@@ -57,7 +55,7 @@ def test_half_a_pair_is_no_pair(tmp_path: Path) -> None:
         return given if item.params["recipe"] in alone else Given(())
 
     found = MODES.scenario(tmp_path, "image-build", blocks=2, change=change)
-    assert [plot.kind for plot in figures(found)] == ["times"]
+    assert [plot.kind for plot in benchmarks.charts(found)] == ["times"]
     row = cells(table(found, "Time to build"), "no-ignore (docker:network=none)")
     assert row["cold build"].endswith("s")
 
@@ -70,7 +68,7 @@ def test_a_panel_in_which_all_are_the_same_is_told_in_words(tmp_path: Path) -> N
         ]
         return dataclasses.replace(given, values=same)
 
-    plot = figures(MODES.scenario(tmp_path, "image-build", blocks=2, change=change))[0]
+    plot = benchmarks.charts(MODES.scenario(tmp_path, "image-build", blocks=2, change=change))[0]
     assert "The same with both: sent to the builder" in plot.caption
 
 

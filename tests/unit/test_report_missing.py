@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench import report, store
-from bench.model import Invocation
+from bench import benchmarks, report, store
+from bench.core.model import Invocation
 from bench.report import terminal
-from bench.report.pages import page_of
-from bench.report.plots import figures
 from tests.pages import MODES, WEIGHTS, printed, table, words_of
 from tests.synthetic_modes_shapes import SCENARIOS as MODE_SCENARIOS
 from tests.synthetic_weights import SCENARIOS, Given, write_weights
@@ -30,17 +29,17 @@ def test_one_target_alone(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", WEIGHTS.kinds)
 def test_baseline_that_was_not_measured(tmp_path: Path, name: str) -> None:
     data = WEIGHTS.scenario(tmp_path, name, baseline="crun", failures={})
-    assert page_of(data).tables(data)
+    assert benchmarks.tables(data)
     assert data.headline
-    assert bool(figures(data)) == (name != "compute")
+    assert bool(benchmarks.charts(data)) == (name != "compute")
 
 
 @pytest.mark.parametrize("name", WEIGHTS.kinds)
 def test_single_block_has_no_interval_and_still_every_figure(tmp_path: Path, name: str) -> None:
     data = WEIGHTS.scenario(tmp_path, name, blocks=1, failures={})
-    assert [plot.kind for plot in figures(data)] == WEIGHTS.kinds[name]
+    assert [plot.kind for plot in benchmarks.charts(data)] == WEIGHTS.kinds[name]
     assert "too few for an interval" in data.headline
-    assert any("too few for an interval" in note for note in page_of(data).notes(data))
+    assert any("too few for an interval" in note for note in benchmarks.notes(data))
 
 
 @pytest.mark.parametrize("name", WEIGHTS.kinds)
@@ -48,10 +47,10 @@ def test_target_that_only_failed_keeps_its_row(tmp_path: Path, name: str) -> Non
     data = WEIGHTS.scenario(
         tmp_path, name, blocks=2, failures={(name, "runc", block): "it broke" for block in range(2)}
     )
-    labels = [row[0].text for row in page_of(data).tables(data)[0].rows]
+    labels = [row[0].text for row in benchmarks.tables(data)[0].rows]
     assert any(label.startswith("runc") for label in labels) == (name != "namespaces")  # whose rows are kinds
-    assert page_of(data).tables(data, 100)
-    for plot in figures(data):
+    assert benchmarks.tables(replace(data, columns=100))
+    for plot in benchmarks.charts(data):
         assert "runc" not in plot.alt
 
 
@@ -59,9 +58,9 @@ def test_target_that_only_failed_keeps_its_row(tmp_path: Path, name: str) -> Non
 def test_everything_failed(tmp_path: Path, name: str) -> None:
     targets = SCENARIOS[name][1]
     data = WEIGHTS.scenario(tmp_path, name, blocks=1, failures={(name, target, 0): "it broke" for target in targets})
-    assert figures(data) == []
+    assert benchmarks.charts(data) == []
     assert data.headline.startswith("Nothing can be said")
-    page_of(data).tables(data)
+    benchmarks.tables(data)
 
 
 def test_run_without_notes_is_shown(tmp_path: Path) -> None:
@@ -85,7 +84,7 @@ def test_null_control_is_in_the_tables_but_not_in_the_figures(tmp_path: Path) ->
         (run / name).write_text("".join(json.dumps(one) + "\n" for one in [*lines, *more]))
     data = report.collect(store.load(run)).scenarios[0]
     assert "null (host again)" in [row[0].text for row in table(data, "Speed").rows]
-    assert "null" not in figures(data)[0].alt
+    assert "null" not in benchmarks.charts(data)[0].alt
 
 
 def test_what_a_run_says_in_words_is_inert(tmp_path: Path) -> None:
@@ -103,7 +102,7 @@ def test_what_a_run_says_in_words_is_inert(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", MODES.kinds)
 def test_one_block_has_no_interval_and_says_so(tmp_path: Path, name: str) -> None:
     few = MODES.scenario(tmp_path, name, blocks=1, failures={})
-    assert [plot.kind for plot in figures(few)] == MODES.kinds[name]
+    assert [plot.kind for plot in benchmarks.charts(few)] == MODES.kinds[name]
     assert "[" not in few.headline
     assert "1 block" in words_of(few)
 
@@ -112,7 +111,7 @@ def test_one_block_has_no_interval_and_says_so(tmp_path: Path, name: str) -> Non
 def test_a_scenario_of_failures_only_is_told_and_draws_nothing(tmp_path: Path, name: str) -> None:
     failures = {(name, target, block): "it broke" for target in MODE_SCENARIOS[name].targets for block in range(2)}
     none = MODES.scenario(tmp_path, name, blocks=2, failures=failures)
-    assert figures(none) == []
+    assert benchmarks.charts(none) == []
     assert "Nothing can be said" in none.headline or "run here" in none.headline or "place promises" in none.headline
     words_of(none)
     terminal.show_tables(none, 80)
@@ -122,14 +121,14 @@ def test_a_scenario_of_failures_only_is_told_and_draws_nothing(tmp_path: Path, n
 def test_a_scenario_without_its_baseline_has_a_page(tmp_path: Path, name: str) -> None:
     others = [target for target in MODE_SCENARIOS[name].targets if target != MODE_SCENARIOS[name].baseline][:2]
     some = MODES.scenario(tmp_path, name, blocks=2, targets=others)
-    assert page_of(some).tables(some)
-    for plot in figures(some):
+    assert benchmarks.tables(some)
+    for plot in benchmarks.charts(some):
         assert "None" not in plot.title + plot.caption + plot.alt
 
 
 @pytest.mark.parametrize("name", MODES.kinds)
 def test_a_scenario_of_its_baseline_alone_has_a_page(tmp_path: Path, name: str) -> None:
     alone = MODES.scenario(tmp_path, name, blocks=2, targets=[MODE_SCENARIOS[name].baseline])
-    assert page_of(alone).tables(alone)
+    assert benchmarks.tables(alone)
     assert alone.headline
-    figures(alone)
+    benchmarks.charts(alone)

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bench._pairs import Times, ratio
-from bench.model import Interval, Invocation
-from bench.report.data import RunData
-from bench.report.pages import (
-    network,
-    paired,
-)
-from bench.report.plots import figures
+from bench import benchmarks
+from bench.benchmarks.network_modes import tables
+from bench.core.model import Interval, Invocation
+from bench.display import paired
+from bench.display.data import RunData
+from bench.stats.pairs import Times, ratio
 from tests.pages import MODES, cells, of, row_of, table
 from tests.synthetic_modes_shapes import MODES as NETWORKS
 from tests.synthetic_weights import Given
@@ -36,7 +34,7 @@ def test_the_throughput_table_has_both_ways_with_their_ratios(data: RunData) -> 
 
 def test_a_mode_s_start_is_compared_with_the_plainest_of_its_engine(data: RunData) -> None:
     modes = of(data, "network-modes")
-    plain = {name: network.plain_mode(modes, row_of(modes, name)) for name in NETWORKS}
+    plain = {name: tables.plain_mode(modes, row_of(modes, name)) for name in NETWORKS}
     assert plain["docker"] is not None
     assert plain["docker"].target == "docker:network=none"
     assert plain["docker:network=none"] is None
@@ -58,7 +56,7 @@ def test_a_start_that_is_not_longer_is_not_called_dearest(tmp_path: Path) -> Non
     modes = MODES.scenario(
         tmp_path, "network-modes", blocks=6, targets=["docker", "docker:network=none"], change=change
     )
-    plot = next(plot for plot in figures(modes) if plot.kind == "start")
+    plot = next(plot for plot in benchmarks.charts(modes) if plot.kind == "start")
     assert plot.title.startswith("No network makes a start measurably longer: ready after 300 ms")
 
 
@@ -72,13 +70,13 @@ def test_loopback_of_none_is_no_mode_to_boast_of(data: RunData) -> None:
     modes = of(data, "network-modes")
     assert "docker:network=none carries most" not in modes.headline
     assert "carries most" in modes.headline
-    assert "docker:network=none" not in figures(modes)[0].title
+    assert "docker:network=none" not in benchmarks.charts(modes)[0].title
 
 
 def test_the_order_is_told_with_its_verdict(data: RunData) -> None:
     modes = of(data, "network-modes")
     assert "holds in 4 of 4 ways of measuring" in modes.headline
-    assert len(network.verdicts(modes)) == 4
+    assert len(tables.verdicts(modes)) == 4
     full, brief = (table(modes, "Does the usual order hold?", width) for width in (None, 100))
     assert len(full.rows) == 4 * (1 + 3)
     assert len(brief.rows) == 4  # what holds needs no proof in a terminal
@@ -124,7 +122,7 @@ def test_a_ratio_needs_common_blocks_and_positive_values(data: RunData, tmp_path
     zero = MODES.scenario(tmp_path, "discovery", blocks=2, change=change)
     what = paired.Quantity("discovery.lookup_s", {"name": "own"}, "")
     assert paired.times(zero, row_of(zero, "docker:network=user"), row_of(zero, "host"), what) is None
-    assert [plot.kind for plot in figures(zero)] == ["lookup"]
+    assert [plot.kind for plot in benchmarks.charts(zero)] == ["lookup"]
 
 
 def test_a_ratio_in_words() -> None:

@@ -9,20 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from bench import report
-from bench.model import Invocation
+from bench import benchmarks, report
+from bench.benchmarks.compute import tables as compute
+from bench.benchmarks.limits import tables as limits
+from bench.benchmarks.namespaces import tables as namespaces
+from bench.benchmarks.stack import tables as stack
+from bench.core.model import Invocation
+from bench.display import cells as shared
+from bench.display.data import Label, RunData
+from bench.display.table import Cell, Column
 from bench.report import html, sections, terminal
-from bench.report.data import Label, RunData
-from bench.report.pages import cells as shared
-from bench.report.pages import (
-    compute,
-    limits,
-    namespaces,
-    page_of,
-    stack,
-)
-from bench.report.plots import figures
-from bench.report.table import Cell, Column
 from tests.pages import WEIGHTS, cells, of, row_of, table
 from tests.synthetic_shapes import SKIPS, VM
 from tests.synthetic_weights import SCENARIOS, Given
@@ -63,7 +59,7 @@ def test_headlines_name_what_was_found(data: RunData) -> None:
 
 
 def test_each_step_begins_where_the_one_before_ended(data: RunData) -> None:
-    from bench.report.plots.stack import steps  # noqa: PLC0415
+    from bench.benchmarks.stack.charts import steps  # noqa: PLC0415
 
     ladder = of(data, "stack")
     rows = stack.rungs(ladder)
@@ -83,7 +79,7 @@ def test_a_rung_that_is_lost_is_stepped_over(tmp_path: Path) -> None:
     assert cells(adds, "runc")["total"] == "–"
     assert cells(adds, "runc")["failed"].startswith("7 of 7")
     assert "ms" in cells(adds, "containerd")["total"]
-    assert [plot.kind for plot in figures(ladder)] == WEIGHTS.kinds["stack"]
+    assert [plot.kind for plot in benchmarks.charts(ladder)] == WEIGHTS.kinds["stack"]
 
 
 def test_a_ladder_without_cpu_times_has_one_side(tmp_path: Path) -> None:
@@ -92,11 +88,11 @@ def test_a_ladder_without_cpu_times_has_one_side(tmp_path: Path) -> None:
         return dataclasses.replace(given, values=[one for one in given.values if "cpu" not in one.metric])
 
     ladder = WEIGHTS.scenario(tmp_path, "stack", change=change)
-    assert [grid.title for grid in page_of(ladder).tables(ladder)][:2] == [
+    assert [grid.title for grid in benchmarks.tables(ladder)][:2] == [
         "What each layer adds, wall time",
         "Daemons under steady churn",
     ]
-    plots = figures(ladder)
+    plots = benchmarks.charts(ladder)
     assert [plot.kind for plot in plots] == WEIGHTS.kinds["stack"]
     assert "CPU time" not in plots[0].body
 
@@ -124,13 +120,13 @@ def test_proof_has_what_is_seen_and_not_how_it_was_measured(data: RunData) -> No
 def test_kinds_stand_in_their_order_with_the_network_among_them(data: RunData) -> None:
     spaces = of(data, "namespaces")
     assert namespaces.kinds(spaces) == ["none", "uts", "ipc", "pid", "user", "mnt", "net", "all"]
-    assert "net is the dearest namespace" in figures(spaces)[0].title
+    assert "net is the dearest namespace" in benchmarks.charts(spaces)[0].title
 
 
 def test_proof_alone_still_is_a_page(tmp_path: Path) -> None:
     spaces = WEIGHTS.scenario(tmp_path, "namespaces", targets=("runc",))
-    assert [grid.title for grid in page_of(spaces).tables(spaces)] == ["What a process sees"]
-    assert figures(spaces) == []
+    assert [grid.title for grid in benchmarks.tables(spaces)] == ["What a process sees"]
+    assert benchmarks.charts(spaces) == []
     assert spaces.headline == "Nothing can be said: no invocation of this run ended with a namespace.create_s."
 
 
@@ -173,7 +169,7 @@ def test_failed_limit_is_counted_where_its_value_would_stand(tmp_path: Path) -> 
 
 
 def test_rates_are_turned_round_so_that_right_is_slower(data: RunData) -> None:
-    from bench.report.plots.compute import slower  # noqa: PLC0415
+    from bench.benchmarks.compute.charts import slower  # noqa: PLC0415
 
     work = of(data, "compute")
     row = row_of(work, VM)
@@ -186,4 +182,4 @@ def test_rates_are_turned_round_so_that_right_is_slower(data: RunData) -> None:
         assert times[0] == pytest.approx(3.1**0.5 if title == "sysbench memory" else 3.1, rel=0.05)
         assert times[1] is not None
         assert times[1].low < times[0] < times[1].high
-    assert "as long in runsc as on host" in figures(work)[0].title
+    assert "as long in runsc as on host" in benchmarks.charts(work)[0].title

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import report, store
-from bench.model import Status
-from bench.report import svg, theme
-from bench.report.data import ScenarioData
-from bench.report.plots import canvas, figures, ladder, series, slug
+from bench import benchmarks, report, store
+from bench.benchmarks.startup import ladder
+from bench.core.model import Status
+from bench.display import canvas, svg, theme
+from bench.display.charts import series
+from bench.display.data import ScenarioData, slug
 from tests.synthetic import Shape, write_run
 
 
@@ -24,7 +25,7 @@ def scenario(folder: Path, **arguments: object) -> ScenarioData:
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory: pytest.TempPathFactory) -> list[svg.Plot]:
     """The figures of the usual run, drawn once."""
-    return figures(scenario(tmp_path_factory.mktemp("usual")))
+    return benchmarks.charts(scenario(tmp_path_factory.mktemp("usual")))
 
 
 def ladder_with(folder: Path, phases: Mapping[str, float]) -> ladder.Ladder:
@@ -73,7 +74,7 @@ def test_ladder_needs_a_ready(tmp_path: Path) -> None:
     failures = {("host", block): (Status.FAILED, "no") for block in range(9)}
     data = scenario(tmp_path, targets=("host",), controls=(), failures=failures)
     assert ladder.ladder_of(data.variants[0], data) is None
-    assert figures(data) == []
+    assert benchmarks.charts(data) == []
 
 
 def test_titles_carry_the_numbers_and_captions_the_counts(usual: list[svg.Plot]) -> None:

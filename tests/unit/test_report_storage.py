@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench._growth import growth, statement
-from bench.model import Invocation
-from bench.procedures.base import Value
-from bench.report.data import RunData
-from bench.report.pages import (
-    drivers,
-    operations,
-    page_of,
-    places,
-)
-from bench.report.plots import figures, heat
+from bench import benchmarks
+from bench.benchmarks.storage_drivers import operations
+from bench.benchmarks.storage_drivers import tables as drivers
+from bench.benchmarks.storage_drivers.growth import growth, statement
+from bench.benchmarks.storage_types import tables as places
+from bench.core.model import Invocation
+from bench.display import storage
+from bench.display.charts import heat
+from bench.display.data import RunData
+from bench.invocation.base import Value
 from tests.pages import MODES, cells, of, row_of, table
 from tests.synthetic_modes_shapes import DRIVERS, PLACES, UNAVAILABLE
 from tests.synthetic_weights import Given
@@ -84,17 +84,17 @@ def test_cells_of_the_map_are_paired_ratios_with_rates_turned_round(data: RunDat
 
 def test_an_empty_cell_says_why(data: RunData, tmp_path: Path) -> None:
     found = of(data, "storage-drivers")
-    assert operations.lacking(found, row_of(found, "host", operation="life")) == "n/a"
-    assert operations.lacking(found, row_of(found, VFS, operation="life")) == ""
-    assert operations.lacking(found, None) == ""
-    plot = figures(found)[0]
+    assert storage.lacking(found, row_of(found, "host", operation="life")) == "n/a"
+    assert storage.lacking(found, row_of(found, VFS, operation="life")) == ""
+    assert storage.lacking(found, None) == ""
+    plot = benchmarks.charts(found)[0]
     assert plot.body.count("unavailable here") == len(UNAVAILABLE)
     assert "n/a" in plot.body
     broken = MODES.scenario(
         tmp_path, "storage-drivers", blocks=1, failures={("storage-drivers", VFS, 0): "no space left on device"}
     )
-    assert operations.lacking(broken, row_of(broken, VFS, operation="io")) == "failed"
-    assert "failed" in figures(broken)[0].body
+    assert storage.lacking(broken, row_of(broken, VFS, operation="io")) == "failed"
+    assert "failed" in benchmarks.charts(broken)[0].body
 
 
 def test_what_cannot_run_here_is_listed_with_reason_and_remedy(data: RunData) -> None:
@@ -106,9 +106,9 @@ def test_what_cannot_run_here_is_listed_with_reason_and_remedy(data: RunData) ->
 
 def test_narrow_places_leave_out_what_all_targets_of_an_engine_share(data: RunData) -> None:
     found = of(data, "storage-drivers")
-    assert operations.short(found, OVERLAY2).text == "docker (storage=overlay2)"
-    assert operations.short(found, "containerd:snapshotter=native").text == "containerd (snapshotter=native)"
-    assert operations.short(found, "host").text == "host"
+    assert storage.short(found, OVERLAY2).text == "docker (storage=overlay2)"
+    assert storage.short(found, "containerd:snapshotter=native").text == "containerd (snapshotter=native)"
+    assert storage.short(found, "host").text == "host"
 
 
 def test_of_bytes_and_operations_that_say_the_same_one_is_shown(tmp_path: Path) -> None:
@@ -183,6 +183,6 @@ def test_measures_are_beside_their_ratios(data: RunData) -> None:
     found = of(data, "storage-types")
     row = cells(table(found, "Throughput, direct"), "libvirt:disk=raw,guest=minimal")
     assert row["× host"].startswith("0.11")
-    parts = [grid.title for grid in page_of(found).tables(found, 80)]
+    parts = [grid.title for grid in benchmarks.tables(replace(found, columns=80))]
     assert "Small files a second: create, stat" in parts
-    assert "Small files a second" in [grid.title for grid in page_of(found).tables(found)]
+    assert "Small files a second" in [grid.title for grid in benchmarks.tables(found)]

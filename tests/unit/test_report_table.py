@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from bench import report, store
-from bench.model import Interval
+from bench.core.model import Interval
+from bench.display.data import RunData
+from bench.display.table import Cell, failures_cell, grids, interval_text, notes, ratio_text
 from bench.report import terminal
-from bench.report.data import RunData
-from bench.report.table import Cell, failures_cell, grids, interval_text, notes, ratio_text
 from tests.synthetic import write_run
 
 FIELDS = [

@@ -10,16 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import stats
-from bench.model import Invocation
+from bench import benchmarks
+from bench.benchmarks.density import tables as density
+from bench.benchmarks.density import words
+from bench.benchmarks.memory import tables as memory
+from bench.core.model import Invocation
+from bench.display.charts.lines import spread
+from bench.display.data import RunData
 from bench.probes import host
-from bench.report.data import RunData
-from bench.report.pages import (
-    density,
-    memory,
-)
-from bench.report.plots import figures
-from bench.report.plots.lines import spread
 from tests.pages import WEIGHTS, cells, of, row_of, table
 from tests.synthetic_shapes import TOUCHED, VM
 from tests.synthetic_shapes import WEIGHTS as WEIGHED
@@ -42,7 +40,7 @@ def test_rows_are_what_was_invoked_not_what_was_read(data: RunData) -> None:
 
 
 def test_the_parts_and_the_rest_make_up_the_slope(data: RunData) -> None:
-    from bench.report.plots.memory import bar_of  # noqa: PLC0415 - matplotlib only where it is drawn
+    from bench.benchmarks.memory.charts import bar_of  # noqa: PLC0415 - matplotlib only where it is drawn
 
     weights = of(data, "memory")
     for row in weights.invoked:
@@ -53,7 +51,7 @@ def test_the_parts_and_the_rest_make_up_the_slope(data: RunData) -> None:
 
 
 def test_negative_rest_is_left_of_zero_and_the_parts_go_past_the_mark(data: RunData) -> None:
-    from bench.report.plots.memory import bar_of  # noqa: PLC0415
+    from bench.benchmarks.memory.charts import bar_of  # noqa: PLC0415
 
     weights = of(data, "memory")
     bar = bar_of(weights, row_of(weights, VM, touch_bytes=0))
@@ -136,7 +134,7 @@ def test_columns_of_zeros_are_drawn(tmp_path: Path) -> None:
         return dataclasses.replace(given, values=[dataclasses.replace(one, value=0.0) for one in given.values])
 
     none = WEIGHTS.scenario(tmp_path, "memory", targets=("runc",), blocks=2, change=change)
-    assert [plot.kind for plot in figures(none)] == WEIGHTS.kinds["memory"]
+    assert [plot.kind for plot in benchmarks.charts(none)] == WEIGHTS.kinds["memory"]
     assert cells(table(none, "What each further instance takes"), "runc (touch=0\u00a0B)")["kernel"] == "0 B"
 
 
@@ -155,7 +153,7 @@ def test_a_ramp_says_where_it_stopped_and_why(data: RunData) -> None:
 
 
 def test_extrapolation_follows_the_slope_and_is_said_to_be_one(data: RunData) -> None:
-    from bench.report.plots.density import _lines  # noqa: PLC0415
+    from bench.benchmarks.density.charts import _lines  # noqa: PLC0415
 
     ramps = of(data, "density")
     lines = {line.label.text: line for line in _lines(ramps, density.LEFT)}
@@ -168,14 +166,14 @@ def test_extrapolation_follows_the_slope_and_is_said_to_be_one(data: RunData) ->
     (at, left), end = lines["docker"].further[-1], lines["docker"].end
     assert at == pytest.approx(goal)
     assert left == pytest.approx(end[1] - slope * (goal - end[0]))
-    caption = next(plot.caption for plot in figures(ramps) if plot.kind == "available")
+    caption = next(plot.caption for plot in benchmarks.charts(ramps) if plot.kind == "available")
     assert "extrapolated" in caption
     assert "not measured" in caption
 
 
 def test_headline_of_a_density_run_needs_no_outcomes(data: RunData) -> None:
     ramps = of(data, "density")
-    said = stats.headline(ramps.summaries, ramps.meta)
+    said = words.words(dataclasses.replace(ramps, outcomes=ramps.outcomes.iloc[:0]))
     assert said.startswith("At once ran 200 of each of host and runc, 160 of docker")
 
 

@@ -9,11 +9,13 @@ from typing import cast
 import pandas as pd
 import pytest
 
-from bench import plan, runner, store
+from bench import store
+from bench.core.errors import Interrupted, StoreError
+from bench.core.model import Outcome, Scenario, Status
 from bench.engines.fake import Fake
-from bench.errors import Interrupted, StoreError
 from bench.lab import images
-from bench.model import Outcome, Scenario, Status
+from bench.run import runner
+from bench.scenario import plan
 from tests.fakes import FakeLab, context, small
 
 LIFE = ["create", "start", "evidence", "stop", "delete", "delete"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import scenario
-from bench.errors import ScenarioError, UsageError
+from bench.core.errors import ScenarioError, UsageError
 
 GOOD = """\
 name: mine
@@ -43,7 +43,7 @@ def test_a_good_file_is_loaded(tmp_path: Path) -> None:
         ("blocks: 6", "blocks: 0", 8, r"'blocks': .*greater than or equal to 1.*found 0"),
         ("blocks: 6", "blocks: 6\ntimeout_s: -1", 9, r"'timeout_s': .*greater than 0"),
         ("blocks: 6", "blocks: 6\nblocks: 7", 9, r"the key 'blocks' stands here again \(first in line 8\)"),
-        ("measure: startup", "measure: startp", 2, r"unknown procedure 'startp', allowed: .*startup.*; did you mean 'startup'\?"),
+        ("measure: startup", "measure: startp", 2, r"unknown benchmark 'startp', allowed: .*startup.*; did you mean 'startup'\?"),
         ("docker:network=none", "dokcer", 6, r"unknown engine 'dokcer', allowed: .*docker.*; did you mean 'docker'\?"),
         ("docker:network=none", "docker:netwrk=none", 6, r"unknown option of docker 'netwrk'.*did you mean 'network'\?"),
         ("docker:network=none", "docker:network=nine", 6, r"unknown value of docker:network 'nine', allowed: bridge, host, macvlan, none"),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench import _shift
-from bench.model import Interval
+from bench.core.model import Interval
+from bench.stats import shift as _shift
 
 RNG = np.random.default_rng(20261125)
 

@@ -11,11 +11,13 @@ from typing import cast
 import pandas as pd
 import pytest
 
-from bench import plan, runner, scenario, store
+from bench import scenario, store
+from bench.core.model import Scenario, Status
 from bench.engines.fake import Fake
+from bench.invocation.base import Place
 from bench.lab import images
-from bench.model import Scenario, Status
-from bench.procedures.base import Place
+from bench.run import runner
+from bench.scenario import plan
 from tests.fakes import FakeLab, context
 
 LIFE = ["create", "start", "evidence", "stop", "delete", "delete"]

@@ -13,8 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import stats
-from bench.model import Summary
+from bench.benchmarks.startup import words
+from bench.core.model import Summary
+from bench.display.data import ScenarioData
+from bench.stats.alarms import check_run
+from bench.stats.checks import Check, position_effect
+from bench.stats.exact import needed_for, wilson
+from bench.stats.series import block_values
+from bench.stats.summaries import precision, summarise
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
 
 READY = "startup.ready_s"
@@ -69,16 +75,16 @@ class Run:
 
     def summaries(self, **meta: Any) -> list[Summary]:
         """Summarise with ``META`` changed by ``meta``."""
-        return stats.summaries(*self.frames(), {"startup": {**META, **meta}})
+        return summarise(*self.frames(), {"startup": {**META, **meta}})
 
     def one(self, target: str, metric: str = READY, **meta: Any) -> Summary:
         """Return the summary of one series."""
         (found,) = [row for row in self.summaries(**meta) if (row.target, row.metric) == (target, metric)]
         return found
 
-    def check(self, name: str, **meta: Any) -> stats.Check:
+    def check(self, name: str, **meta: Any) -> Check:
         """Return one run-level check."""
-        (found,) = [c for c in stats.checks(*self.frames(), {"startup": {**META, **meta}}) if c.name == name]
+        (found,) = [c for c in check_run(*self.frames(), {"startup": {**META, **meta}}) if c.name == name]
         return found
 
 
@@ -95,16 +101,23 @@ def pair(n: int = 12, factor: float = 3.0) -> Run:
     return Run().series("host", noisy(1, n, 0.5e-3)).series("runc", noisy(2, n, factor * 0.5e-3))
 
 
+def said_of(rows: Sequence[Summary], meta: Mapping[str, Any]) -> str:
+    """Return what the words of startup say of these series."""
+    empty = pd.DataFrame()
+    data = ScenarioData("startup", meta, "", tuple(rows), variants=(), invoked=(), points=empty, outcomes=empty)
+    return words.words(data)
+
+
 def test_empty_frames_give_nothing() -> None:
     assert Run().summaries() == []
-    assert stats.checks(*Run().frames(), {"startup": META}) == []
-    assert stats.block_values(Run().frames()[0]).empty
+    assert check_run(*Run().frames(), {"startup": META}) == []
+    assert block_values(Run().frames()[0]).empty
 
 
 def test_a_block_has_one_value_and_warm_up_has_none() -> None:
     run = Run().add("host", 0, {READY: 99.0}, warmup=True).add("host", 1, {READY: [1.0, 2.0, 30.0]})
     run.add("host", 2, {READY: 4.0}).add("host", 2, {READY: 6.0})
-    blocks = stats.block_values(run.frames()[0])
+    blocks = block_values(run.frames()[0])
     assert blocks[["block", "value"]].to_numpy().tolist() == [[1, 2.0], [2, 5.0]]
     assert (run.one("host").n, run.one("host").median, run.one("host").attempts) == (2, 3.5, 3)
 
@@ -114,7 +127,7 @@ def test_only_invocations_that_ended_well_contribute_but_all_are_counted() -> No
     run.add("host", 4, {}, status="timeout").add("host", 5, {}, status="skipped")
     summary = run.one("host")
     assert (summary.n, summary.maximum, summary.failures, summary.attempts) == (3, 3.0, 2, 5)
-    assert summary.failure_ci == stats.wilson(2, 5)
+    assert summary.failure_ci == wilson(2, 5)
     assert any(
         "2 of 5 invocations failed, 1 of them by a time limit (40 % [12 %, 77 %])" in w for w in summary.warnings
     )
@@ -137,7 +150,7 @@ def test_everything_failed() -> None:
     rows = run.summaries(primary=[READY, "startup.cpu_s"])
     expected = [("host", READY), ("host", "startup.cpu_s"), ("null", READY), ("null", "startup.cpu_s")]
     assert [(row.target, row.metric) for row in rows] == [*expected, ("sentinel", "sentinel.work_s")]
-    assert "No comparison can be made" in stats.headline(rows, META)
+    assert "No comparison can be made" in said_of(rows, META)
     assert not run.check("failures").ok
 
 
@@ -200,7 +213,7 @@ def test_no_ratio_without_a_baseline_or_a_common_block() -> None:
         in run.one("runc").warnings
     )
     assert Run().series("runc", [1.0, 2.0]).one("runc").ratio is None
-    (unknown,) = stats.summaries(*Run().series("runc", [1.0, 2.0]).frames(), {})
+    (unknown,) = summarise(*Run().series("runc", [1.0, 2.0]).frames(), {})
     assert (unknown.n, unknown.ratio) == (2, None)
 
 
@@ -208,13 +221,13 @@ def test_one_block_is_a_value_without_an_interval() -> None:
     summary = Run().series("host", [1.0]).one("host")
     assert (summary.n, summary.median, summary.ci) == (1, 1.0, None)
     assert summary.warnings == ("1 block is too few for an interval at 95 %: use --blocks 6 or more",)
-    assert stats.precision(summary) is None
+    assert precision(summary) is None
 
 
 def test_precision_is_the_half_width_relative_to_the_median() -> None:
     summary = Run().series("host", [1.0, 2.0, 3.0, 5.0, 6.0, 9.0]).one("host")
-    assert stats.precision(summary) == pytest.approx(4.0 / 4.0)
-    assert stats.precision(Run().series("host", [0.0] * 6).one("host")) is None
+    assert precision(summary) == pytest.approx(4.0 / 4.0)
+    assert precision(Run().series("host", [0.0] * 6).one("host")) is None
 
 
 def test_nan_and_infinity_are_not_values() -> None:
@@ -231,7 +244,7 @@ def test_order_is_scenario_target_metric_params() -> None:
     for target in ("sentinel", "null", "aaa", "docker", "host"):
         run.add(target, 0, values, params={"n": 10}).add(target, 0, {READY: 1.0}, params={"n": 2}, scenario="second")
         run.add(target, 0, {READY: 1.0}, params={"n": 2})
-    rows = stats.summaries(
+    rows = summarise(
         *run.frames(), {"second": META, "startup": {**META, "targets": [{"text": "host"}, {"text": "docker"}]}}
     )
     names = [(row.scenario, row.target, row.metric, row.params["n"]) for row in rows]
@@ -285,7 +298,7 @@ def test_faster_than_the_host_within_the_noise_is_no_alarm() -> None:
 def test_higher_is_better_turns_the_alarm_round() -> None:
     run = Run().series("host", noisy(1, 12, 100.0), "x.rate").series("runc", noisy(2, 12, 120.0), "x.rate")
     measurements, outcomes = run.frames()
-    rows = stats.summaries(measurements.assign(unit="1/s"), outcomes, {"startup": META})
+    rows = summarise(measurements.assign(unit="1/s"), outcomes, {"startup": META})
     assert "faster than host" in rows[1].warnings[0]
 
 
@@ -310,7 +323,7 @@ def test_the_headline_uses_the_words_of_the_data() -> None:
         .series("docker", noisy(4, 12, 0.2))
         .series(TCG, noisy(5, 12, 2.0))
     )
-    said = stats.headline(run.summaries(), META)
+    said = said_of(run.summaries(), META)
     assert said.startswith("On this host a bare process is ready after 504 µs [500 µs, 506 µs]. ")
     assert "Namespaces alone make that 3.2\N{MULTIPLICATION SIGN}" in said
     assert "containers: runc 3.0\N{MULTIPLICATION SIGN} (1." in said
@@ -322,21 +335,21 @@ def test_the_headline_uses_the_words_of_the_data() -> None:
 
 def test_the_headline_makes_no_claim_without_an_interval() -> None:
     run = pair().series("docker", [0.2] * 4).add("crun", 0, {}, status="failed").add("sandbox", 3, {READY: 0.0})
-    said = stats.headline(run.summaries(), META)
+    said = said_of(run.summaries(), META)
     assert "docker (4 blocks are too few for an interval)" in said
     assert "crun (1 of 1 invocations failed)" in said
     assert "sandbox (no ratio)" in said
-    few = stats.headline(pair(3).summaries(), META)
+    few = said_of(pair(3).summaries(), META)
     assert few.endswith("in 3 blocks: too few for an interval, so nothing is compared.")
     assert "runc" not in few
-    assert "baseline (none)" in stats.headline([], {})
+    assert "baseline (none)" in said_of([], {})
 
 
 def test_many_containers_are_given_as_a_range() -> None:
     run = pair().series("null", noisy(9, 3, 0.5e-3))  # a control is not told of, with or without an interval
     for place, name in enumerate(["crun", "runsc", "containerd", "docker"]):
         run.series(name, noisy(place, 12, 0.01 * (place + 1)))
-    said = stats.headline(run.summaries(), META)
+    said = said_of(run.summaries(), META)
     assert "5 kinds of container lie between runc 3" in said
     assert "null" not in said
 
@@ -362,7 +375,7 @@ def test_the_null_control_pays_for_asking_more_than_once() -> None:
         )
     assert not run.check("null", primary=metrics[:1]).ok
     assert run.check("null", primary=metrics).sentence.endswith(
-        "8 are needed.".replace("8", str(stats.needed_for(1 - 0.05 / 4)))
+        "8 are needed.".replace("8", str(needed_for(1 - 0.05 / 4)))
     )
 
 
@@ -401,24 +414,22 @@ def test_the_place_within_a_block_must_not_matter() -> None:
 
 def test_a_place_that_matters_less_than_anybody_cares_is_no_doubt() -> None:
     run = placed(1, 0.01, 0.001)
-    effect = stats.position_effect(stats.block_values(run.frames()[0]), "startup", READY)
+    effect = position_effect(block_values(run.frames()[0]), "startup", READY)
     assert effect is not None
     assert effect.p < 1e-6
     assert run.check("position").ok
 
 
 def test_the_position_check_cries_wolf_rarely() -> None:
-    effects = [
-        stats.position_effect(stats.block_values(placed(seed, 0.0).frames()[0]), "startup", READY) for seed in range(60)
-    ]
+    effects = [position_effect(block_values(placed(seed, 0.0).frames()[0]), "startup", READY) for seed in range(60)]
     assert sum(effect is not None and effect.p < 0.05 for effect in effects) <= 8
 
 
 def test_position_cannot_be_said_without_repetition() -> None:
-    frame = stats.block_values(Run().series("host", [1.0, 2.0]).frames()[0])
-    assert stats.position_effect(frame, "startup", READY) is None
-    alone = stats.block_values(Run().series("host", [1.0, 2.0, 3.0]).frames()[0])
-    assert stats.position_effect(alone, "startup", READY) is None
+    frame = block_values(Run().series("host", [1.0, 2.0]).frames()[0])
+    assert position_effect(frame, "startup", READY) is None
+    alone = block_values(Run().series("host", [1.0, 2.0, 3.0]).frames()[0])
+    assert position_effect(alone, "startup", READY) is None
 
 
 def test_flags_and_failures_are_shares_with_reasons() -> None:

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as oracle
 
-from bench import _exact, stats
-from bench.model import Interval
+from bench.core.model import Interval
+from bench.stats import exact as _exact
+from bench.stats.exact import hodges_lehmann, median_ci, needed_for, signed_rank_ci, theil_sen, wilson
 
 VALUES = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False, width=32)
 SAMPLES = st.lists(VALUES, min_size=6, max_size=40)
@@ -29,7 +30,7 @@ def ends(interval: Interval | None) -> tuple[float, float]:
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
 @pytest.mark.parametrize("n", [6, 7, 8, 9, 12, 20, 40, 41, 200, 1000, 1001, 5000])
 def test_median_interval_is_the_inverted_sign_test(n: int, level: float) -> None:
-    interval = stats.median_ci(np.arange(1, n + 1), level)
+    interval = median_ci(np.arange(1, n + 1), level)
     if oracle.binomtest(0, n).pvalue > 1 - level:
         assert interval is None
         return
@@ -43,15 +44,15 @@ def test_median_interval_is_the_inverted_sign_test(n: int, level: float) -> None
 
 @pytest.mark.parametrize("level", [0.8, 0.9, 0.95, 0.96875, 0.99, 0.999])
 def test_needed_for_is_where_intervals_begin(level: float) -> None:
-    needed = stats.needed_for(level)
-    for estimator in (stats.median_ci, stats.signed_rank_ci):
+    needed = needed_for(level)
+    for estimator in (median_ci, signed_rank_ci):
         assert estimator(np.arange(needed - 1), level) is None
         assert estimator(np.arange(needed), level) is not None
 
 
 def test_an_interval_at_95_percent_needs_six() -> None:
-    assert stats.needed_for(0.95) == 6
-    assert ends(stats.median_ci([3, 1, 2, 6, 5, 4])) == (1, 6)
+    assert needed_for(0.95) == 6
+    assert ends(median_ci([3, 1, 2, 6, 5, 4])) == (1, 6)
 
 
 @pytest.mark.parametrize("n", [6, 7, 8, 10, 12])
@@ -61,7 +62,7 @@ def test_signed_rank_interval_is_where_every_sign_pattern_says(n: int) -> None:
     critical = max(k for k in range(n * n) if 2 * sum(total < k for total in sums) <= 0.05 * 2**n)
     differences = np.random.default_rng(n).normal(size=n)
     walsh = sorted((a + b) / 2 for a, b in itertools.combinations_with_replacement(differences, 2))
-    assert ends(stats.signed_rank_ci(differences)) == pytest.approx((walsh[critical - 1], walsh[-critical]))
+    assert ends(signed_rank_ci(differences)) == pytest.approx((walsh[critical - 1], walsh[-critical]))
 
 
 @pytest.mark.parametrize("n", [6, 8, 13, 20, 40, 60])
@@ -70,7 +71,7 @@ def test_signed_rank_interval_excludes_zero_when_the_exact_test_rejects(n: int, 
     rng = np.random.default_rng([n, round(100 * level)])
     for shift in np.linspace(0.0, 2.0, 25):
         differences = rng.normal(shift, 1.0, size=n)
-        interval = stats.signed_rank_ci(differences, level)
+        interval = signed_rank_ci(differences, level)
         excludes = interval is not None and (interval.low > 0 or interval.high < 0)
         assert excludes == (oracle.wilcoxon(differences, method="exact").pvalue <= 1 - level)
 
@@ -78,7 +79,7 @@ def test_signed_rank_interval_excludes_zero_when_the_exact_test_rejects(n: int, 
 @pytest.mark.parametrize("n", [61, 200, 1500])
 def test_beyond_the_exact_limit_the_approximation_is_scipys(n: int) -> None:
     differences = np.random.default_rng(n).normal(size=n)
-    low, high = ends(stats.signed_rank_ci(differences))
+    low, high = ends(signed_rank_ci(differences))
     for edge in (low, high):  # shifted to its edge the test is at its level
         outside = oracle.wilcoxon(differences - edge, method="asymptotic", correction=True, zero_method="zsplit").pvalue
         assert outside == pytest.approx(0.05, abs=0.003)
@@ -99,39 +100,39 @@ def test_exact_and_approximate_ranks_meet_at_the_limit(
 def test_hodges_lehmann_is_the_median_of_all_pairs(n: int) -> None:
     values = np.random.default_rng(n).lognormal(size=n)
     pairs = [(a + b) / 2 for a, b in itertools.combinations_with_replacement(values, 2)]
-    assert stats.hodges_lehmann(values) == pytest.approx(np.median(pairs))
+    assert hodges_lehmann(values) == pytest.approx(np.median(pairs))
 
 
 def test_large_samples_find_the_same_pairs_without_listing_them() -> None:
     values = np.random.default_rng(3).normal(size=1200)
     first, second = np.triu_indices(len(values))
-    assert stats.hodges_lehmann(values) == pytest.approx(np.median((values[first] + values[second]) / 2), abs=1e-12)
-    assert ends(stats.signed_rank_ci(np.zeros(1200))) == (0, 0)
+    assert hodges_lehmann(values) == pytest.approx(np.median((values[first] + values[second]) / 2), abs=1e-12)
+    assert ends(signed_rank_ci(np.zeros(1200))) == (0, 0)
 
 
 def test_hodges_lehmann_of_nothing_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        stats.hodges_lehmann([])
+        hodges_lehmann([])
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
 @pytest.mark.parametrize(("failures", "attempts"), [(0, 1), (1, 1), (0, 12), (2, 12), (12, 12), (500, 1000)])
 def test_wilson_is_scipys(failures: int, attempts: int, level: float) -> None:
     expected = oracle.binomtest(failures, attempts).proportion_ci(level, method="wilson")
-    assert ends(stats.wilson(failures, attempts, level)) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert ends(wilson(failures, attempts, level)) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_wilson_needs_attempts_and_sane_counts() -> None:
-    assert stats.wilson(0, 0) is None
+    assert wilson(0, 0) is None
     with pytest.raises(ValueError, match="between 0 and"):
-        stats.wilson(3, 2)
+        wilson(3, 2)
 
 
 @pytest.mark.parametrize("n", [5, 8, 20, 60, 61, 150])
 def test_theil_sen_agrees_with_scipy(n: int) -> None:
     rng = np.random.default_rng(n)
     x, y = np.cumsum(rng.integers(1, 4, size=n)), rng.normal(size=n)
-    slope, interval = stats.theil_sen(x, y)
+    slope, interval = theil_sen(x, y)
     expected = oracle.theilslopes(y, x, alpha=0.95)
     assert slope == pytest.approx(expected.slope)
     low, high = ends(interval)
@@ -144,41 +145,41 @@ def test_the_slope_interval_inverts_kendalls_exact_test(n: int) -> None:
     rng = np.random.default_rng(n)
     for trend in np.linspace(0.0, 3.0, 20):
         y = trend * np.arange(n) + rng.normal(size=n)
-        _, interval = stats.theil_sen(np.arange(n), y)
+        _, interval = theil_sen(np.arange(n), y)
         low, high = ends(interval)
         assert (low > 0 or high < 0) == (oracle.kendalltau(np.arange(n), y, method="exact").pvalue <= 0.05)
 
 
 def test_a_slope_needs_points() -> None:
-    assert stats.theil_sen([0, 1, 2, 3], [1, 2, 3, 4]) == (1.0, None)
+    assert theil_sen([0, 1, 2, 3], [1, 2, 3, 4]) == (1.0, None)
     with pytest.raises(ValueError, match="at least 2"):
-        stats.theil_sen([0], [1])
+        theil_sen([0], [1])
 
 
 @relaxed
 @given(SAMPLES, st.integers(min_value=-10, max_value=10))
 def test_scaling_values_scales_the_interval(values: Sequence[float], exponent: int) -> None:
     factor = 2.0**exponent  # a power of two: scaling is exact, so the equality may be
-    low, high = ends(stats.median_ci(values))
-    assert ends(stats.median_ci([factor * value for value in values])) == (factor * low, factor * high)
+    low, high = ends(median_ci(values))
+    assert ends(median_ci([factor * value for value in values])) == (factor * low, factor * high)
 
 
 @relaxed
 @given(SAMPLES)
 def test_estimates_lie_within_their_intervals_and_within_the_data(values: Sequence[float]) -> None:
-    low, high = ends(stats.median_ci(values))
+    low, high = ends(median_ci(values))
     assert min(values) <= low <= np.median(values) <= high <= max(values)
-    low, high = ends(stats.signed_rank_ci(values))
-    assert min(values) <= low <= stats.hodges_lehmann(values) <= high <= max(values)
+    low, high = ends(signed_rank_ci(values))
+    assert min(values) <= low <= hodges_lehmann(values) <= high <= max(values)
 
 
 @relaxed
 @given(SAMPLES)
 def test_swapping_the_sides_mirrors_the_comparison(values: Sequence[float]) -> None:
     mirrored = [-value for value in values]
-    low, high = ends(stats.signed_rank_ci(values))
-    assert ends(stats.signed_rank_ci(mirrored)) == (-high, -low)
-    assert stats.hodges_lehmann(mirrored) == -stats.hodges_lehmann(values)
+    low, high = ends(signed_rank_ci(values))
+    assert ends(signed_rank_ci(mirrored)) == (-high, -low)
+    assert hodges_lehmann(mirrored) == -hodges_lehmann(values)
 
 
 @relaxed
@@ -186,13 +187,13 @@ def test_swapping_the_sides_mirrors_the_comparison(values: Sequence[float]) -> N
 def test_order_does_not_matter(values: list[float], random: object) -> None:
     shuffled = list(values)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert stats.median_ci(values) == stats.median_ci(shuffled)
-    assert stats.signed_rank_ci(values) == stats.signed_rank_ci(shuffled)
+    assert median_ci(values) == median_ci(shuffled)
+    assert signed_rank_ci(values) == signed_rank_ci(shuffled)
 
 
 @relaxed
 @given(st.integers(min_value=1, max_value=500), st.data())
 def test_wilson_contains_the_rate(attempts: int, data: st.DataObject) -> None:
     failures = data.draw(st.integers(min_value=0, max_value=attempts))
-    low, high = ends(stats.wilson(failures, attempts))
+    low, high = ends(wilson(failures, attempts))
     assert 0 <= low <= failures / attempts <= high <= 1

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.clock import Line
-from bench.engines import _docker_images, _evidence
-from bench.errors import InvocationFailed, LabError
+from bench.benchmarks.storage_drivers import cache, copy_up
+from bench.core.clock import Line
+from bench.core.errors import InvocationFailed, LabError
+from bench.core.model import Target
+from bench.engines.docker import images as _docker_images
+from bench.engines.evidence import process
 from bench.lab import configs, disks, images, layers, pagecache, usage
 from bench.lab.layers import File
-from bench.model import Target
-from bench.procedures import _storage_cache, _storage_copy
 from bench.workloads import files
 
 DATA = Path(__file__).parent.parent / "data" / "dmsetup"
@@ -56,7 +57,7 @@ def test_other_steps_than_those_asked_for_are_refused() -> None:
 
 
 def test_the_order_turns_by_one_each_block() -> None:
-    assert [_storage_copy.turned((1, 2, 3), block) for block in range(4)] == [
+    assert [copy_up.turned((1, 2, 3), block) for block in range(4)] == [
         (1, 2, 3),
         (2, 3, 1),
         (3, 1, 2),
@@ -66,7 +67,7 @@ def test_the_order_turns_by_one_each_block() -> None:
 
 @pytest.mark.parametrize(("most", "expected"), [(2, (1, 2)), (4, (1, 2, 4)), (5, (1, 2, 4, 5)), (8, (1, 2, 4, 8))])
 def test_readers_double_up_to_the_most(most: int, expected: tuple[int, ...]) -> None:
-    assert _storage_cache.counts(most) == expected
+    assert cache.counts(most) == expected
 
 
 @pytest.mark.parametrize(("largest", "count"), [(4096, 1), (5000, 2), (64 * 2**20, 5), (2**30, 7)])
@@ -216,7 +217,7 @@ def test_containerd_gets_a_pool_of_the_labs_own() -> None:
     ],
 )
 def test_a_root_proves_its_driver_or_not(root_fs: str, claimed: str, device: str, proved: bool) -> None:
-    assert (_evidence.storage(root_fs, claimed, device) == claimed) is proved
+    assert (process.storage(root_fs, claimed, device) == claimed) is proved
 
 
 def test_the_remedy_names_the_way_into_a_machine() -> None:

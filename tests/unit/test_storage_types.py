@@ -9,13 +9,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench import plan, runner, store, units
+from bench import store
+from bench.core.errors import NotApplicable
+from bench.core.metrics import METRICS
+from bench.core.model import Status
 from bench.engines.base import Job
-from bench.errors import NotApplicable
+from bench.invocation import data_places
 from bench.lab import images, tools
-from bench.model import Status
-from bench.procedures import _kept
-from bench.scenario import parse_target
+from bench.run import runner
+from bench.scenario import parse_target, plan
 from bench.workloads import fio
 from tests.fakes import FakeLab, Speech, context, small, speaking
 
@@ -66,7 +68,7 @@ def run(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, kind: str, speech: Speech
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Job]]:
     jobs = speaking(monkeypatch, speech)
-    monkeypatch.setattr(_kept, "kind_of", lambda _: kind)
+    monkeypatch.setattr(data_places, "kind_of", lambda _: kind)
     # The captured report is of jobs that lasted two seconds, the fake's life is shorter.
     monkeypatch.setattr(fio, "_CLOCK_TOLERANCE", 1e9)
     one = small(["fake"], blocks=1, warmup_blocks=0, timeout_s=5.0)
@@ -85,7 +87,7 @@ def test_a_writable_place_has_every_number(tmp_path: Path, lab: FakeLab, monkeyp
     assert outcomes["evidence"][0]["fio"] == "3.33"
     wanted = {f"storage.{name}" for name in ("read_bytes_per_s", "write_bytes_per_s", "iops", "metadata_per_s")}
     assert set(numbers["metric"]) == wanted | {"storage.fsync_s", "storage.fsync_p99_s"}
-    assert set(numbers["metric"]) <= set(units.METRICS)
+    assert set(numbers["metric"]) <= set(METRICS)
     assert len(numbers) == 2 * len(fio.TESTS) + 2 + len(ACTIONS)
     assert [job.name.endswith("-again") for job in jobs] == [False, True]
     assert jobs[0].binds[-1] == jobs[1].binds[-1]
@@ -161,10 +163,10 @@ def test_no_direct_access_is_absent_and_said(tmp_path: Path, lab: FakeLab, monke
     ],
 )
 def test_a_targets_place(target: str, kind: str) -> None:
-    assert _kept.kind_of(parse_target(target)) == kind
+    assert data_places.kind_of(parse_target(target)) == kind
 
 
 @pytest.mark.parametrize("target", ["libvirt", "libvirt:disk=none", "runc", "sandbox"])
 def test_what_has_no_place_is_skipped(target: str) -> None:
     with pytest.raises(NotApplicable, match="has no place for data"):
-        _kept.kind_of(parse_target(target))
+        data_places.kind_of(parse_target(target))

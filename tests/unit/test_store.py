@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench import store
-from bench.errors import StoreError, UsageError
-from bench.model import Invocation, Measurement, Outcome, RunState, Status
+from bench.core.errors import StoreError, UsageError
+from bench.core.model import Invocation, Measurement, Outcome, RunState, Status
 
 PLAN = [Invocation(number, "startup", "host", {}, number, 0, warmup=False) for number in range(3)]
 

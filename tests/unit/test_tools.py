@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import proc
-from bench.errors import TargetUnavailable
+from bench.core import proc
+from bench.core.errors import TargetUnavailable
 from bench.lab import images, tools
 
 LDD = (Path(__file__).parents[1] / "data/sysbench/ldd.txt").read_text(encoding="utf-8")

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import cli, trend
-from bench.errors import UsageError
+from bench import cli
+from bench.compare import trend
+from bench.core.errors import UsageError
 from tests.synthetic_pairs import write
 
 RNG = np.random.default_rng(11)

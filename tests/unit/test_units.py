@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bench.errors import UsageError
-from bench.units import METRICS, format_value, metric, significant
+from bench.core.errors import UsageError
+from bench.core.metrics import METRICS, metric_named
+from bench.core.units import format_value, significant
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_small_numbers_do_not_become_zero(value: float, shown: str) -> None:
 
 def test_an_unknown_metric_is_a_usage_error_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match=r"did you mean 'startup.ready_s'"):
-        metric("startup.ready")
+        metric_named("startup.ready")
 
 
 def test_every_metric_ends_in_its_unit() -> None:

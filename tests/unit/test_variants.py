@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from bench import proc
 from bench.cli import run
-from bench.engines import _daemon, _given
-from bench.engines._daemon import Live
-from bench.errors import InvocationFailed, TargetUnavailable, UsageError
+from bench.core import proc
+from bench.core.errors import InvocationFailed, TargetUnavailable, UsageError
+from bench.engines import given
+from bench.engines.evidence import daemon
+from bench.engines.evidence.daemon import Live
 from bench.lab import configs
 from bench.lab.daemons import containerd_name, cri_name, docker_name
 from bench.lab.variants import Variant, read_settings
@@ -187,10 +188,10 @@ def test_a_relative_path_is_bad_usage(option: str) -> None:
 def test_a_program_must_be_executable_and_a_configuration_need_not(tmp_path: Path) -> None:
     path = settings(tmp_path, debug=True)
     with pytest.raises(TargetUnavailable, match=r"may not be executed .*chmod"):
-        _given.check(parse_target(f"docker:bin={path}"))
-    _given.check(parse_target(f"docker:config={path}"))
+        given.check(parse_target(f"docker:bin={path}"))
+    given.check(parse_target(f"docker:config={path}"))
     path.chmod(0o755)
-    _given.check(parse_target(f"docker:bin={path}"))
+    given.check(parse_target(f"docker:bin={path}"))
 
 
 @pytest.mark.parametrize("text", ["docker:bin={}", "docker:config={}", "cri:bin={}"])
@@ -199,7 +200,7 @@ def test_a_daemon_of_the_users_own_is_what_it_is(tmp_path: Path, text: str) -> N
     path.chmod(0o755)
     for endpoint in ("system", "/crio.sock") if text.startswith("cri") else ("system",):
         with pytest.raises(TargetUnavailable, match=r"not the lab's cannot be chosen .*leave out"):
-            _given.check(parse_target(f"{text.format(path)},endpoint={endpoint}"))
+            given.check(parse_target(f"{text.format(path)},endpoint={endpoint}"))
 
 
 @pytest.fixture
@@ -218,19 +219,19 @@ def sleeper(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 def test_the_program_is_read_from_the_running_daemon(sleeper: tuple[Path, int], tmp_path: Path) -> None:
     path, pid = sleeper
-    found = _daemon.program(pid, Variant.of(str(path)))
+    found = daemon.program(pid, Variant.of(str(path)))
     assert (found["bin"], found["daemon"]) == (str(path), str(path))
     other = shutil.copy(path, tmp_path / "other")
-    assert _daemon.program(pid, Variant.of(str(other)))["bin"] == str(path)  # no proof that it is the other
+    assert daemon.program(pid, Variant.of(str(other)))["bin"] == str(path)  # no proof that it is the other
     link = tmp_path / "link"
     link.symlink_to(path)
-    assert _daemon.program(pid, Variant.of(str(link)))["bin"] == str(link)
+    assert daemon.program(pid, Variant.of(str(link)))["bin"] == str(link)
     script = program(tmp_path / "script")
-    assert _daemon.program(pid, Variant.of(str(script)))["bin"] == str(script)  # it has become what it started
-    assert "bin" not in _daemon.program(pid, Variant())
+    assert daemon.program(pid, Variant.of(str(script)))["bin"] == str(script)  # it has become what it started
+    assert "bin" not in daemon.program(pid, Variant())
     path.unlink()
     shutil.copy(proc.find("cat", ""), path)  # built anew while its daemon runs
-    rebuilt = _daemon.program(pid, Variant.of(str(path)))
+    rebuilt = daemon.program(pid, Variant.of(str(path)))
     assert rebuilt["bin"] == f"{path} (deleted)"
     assert rebuilt["daemon_digest"] == found["daemon_digest"]
 
@@ -239,7 +240,7 @@ def test_of_a_daemon_that_is_gone_nothing_is_read() -> None:
     process = subprocess.Popen(["/bin/true"])
     process.wait()
     with pytest.raises(InvocationFailed, match=r"the daemon .* is gone"):
-        _daemon.program(process.pid, Variant())
+        daemon.program(process.pid, Variant())
 
 
 def test_settings_are_read_back_or_said_to_be_unread(tmp_path: Path) -> None:
@@ -251,17 +252,17 @@ def test_settings_are_read_back_or_said_to_be_unread(tmp_path: Path) -> None:
     said = {"HostConfig": {"LogConfig": {"Type": "none"}}}
     live = Live(said, {"LiveRestoreEnabled": True, "Labels": ["a=2", "b=1"]}, os.getpid())
     variant = Variant.of("", path)
-    assert _daemon.settings(variant, live) == {
+    assert daemon.settings(variant, live) == {
         "config": str(path),
         "config_digest": variant.digest,
         "config_read": "default-ulimits labels live-restore log-driver",
         "config_unread": "mystery",
     }
-    hidden = _daemon.settings(variant, Live(said, {"Labels": None}, None))
+    hidden = daemon.settings(variant, Live(said, {"Labels": None}, None))
     assert hidden["config_unread"] == "default-ulimits labels live-restore mystery"
 
 
 def test_a_setting_that_is_not_in_force_is_no_evidence_of_the_file(tmp_path: Path) -> None:
     path = settings(tmp_path, log_driver="none", debug=True)
     live = Live({"HostConfig": {"LogConfig": {"Type": "json-file"}}}, {"Debug": True}, None)
-    assert _daemon.settings(Variant.of("", path), live)["config"] == f"{path}, but log-driver is json-file"
+    assert daemon.settings(Variant.of("", path), live)["config"] == f"{path}, but log-driver is json-file"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.clock import Line
-from bench.errors import InvocationFailed
-from bench.procedures import _life
+from bench.core.clock import Line
+from bench.core.errors import InvocationFailed
+from bench.invocation import life
 from bench.workloads import payload, spaces, sysbench
 
 DATA = Path(__file__).parents[1] / "data"
@@ -162,6 +162,6 @@ def test_what_a_program_printed_is_kept_whole_and_apart() -> None:
     lines = said(
         "I", "R", "B run", "O {", 'O  "a": 1', "O }", "C run 0", "B getpid", "C getpid 5", "B run", "O cut off"
     )
-    assert list(_life.outputs(lines)) == [("run", '{\n "a": 1\n}\n'), ("run", "cut off\n")]
-    assert "".join(text for _, text in _life.outputs(program("cpu"))).startswith("sysbench ")
-    assert list(_life.outputs(said("I", "R"))) == []
+    assert list(life.outputs(lines)) == [("run", '{\n "a": 1\n}\n'), ("run", "cut off\n")]
+    assert "".join(text for _, text in life.outputs(program("cpu"))).startswith("sysbench ")
+    assert list(life.outputs(said("I", "R"))) == []

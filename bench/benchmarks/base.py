@@ -1,0 +1,102 @@
+"""What a benchmark declares: its name, parameters, metrics, and the package that measures and shows it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bench.core.errors import UsageError, unknown
+from bench.core.metrics import Metric
+from bench.core.model import ParamValue
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter of a benchmark.
+
+    Attributes:
+        default: Value when the scenario does not set it; its type is the parameter's type.
+        meaning: One line for people, with the unit.
+        allowed: The allowed values; empty when any value of the type is allowed.
+        minimum: Smallest number allowed.
+    """
+
+    default: ParamValue
+    meaning: str
+    allowed: tuple[ParamValue, ...] = ()
+    minimum: float = 0
+
+    def checked(self, name: str, value: ParamValue) -> ParamValue:
+        """Return the value in the parameter's type.
+
+        Raises:
+            UsageError: The value has another type or is not allowed; the message names ``name``.
+        """
+        if isinstance(self.default, str):
+            if value not in self.allowed and self.allowed:
+                raise UsageError(unknown(f"value of '{name}'", str(value), map(str, self.allowed)))
+            return str(value)
+        if isinstance(self.default, float):
+            return self._number(name, value)
+        try:
+            number = int(value)
+        except (ValueError, OverflowError):
+            msg = f"'{name}' takes a whole number ({self.meaning}), found '{value}'"
+            raise UsageError(msg) from None
+        if isinstance(value, bool) or (number != value and not isinstance(value, str)) or number < self.minimum:
+            msg = f"'{name}' takes a whole number of at least {self.minimum:g} ({self.meaning}), found '{value}'"
+            raise UsageError(msg)
+        return number
+
+    def _number(self, name: str, value: ParamValue) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if isinstance(value, bool) or not math.isfinite(number) or number < self.minimum:
+            msg = f"'{name}' takes a number of at least {self.minimum:g} ({self.meaning}), found '{value}'"
+            raise UsageError(msg)
+        return number
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One way of measuring.
+
+    Attributes:
+        name: What a scenario's ``measure:`` names, for example ``storage-types``.
+        package: The package with the modules ``measure``, ``words``, ``tables`` and ``charts``: ``__name__`` of the package
+            that declares it. Only ``measure`` is required; see :mod:`bench.benchmarks` for what each module holds.
+        metrics: What it measures, in display order.
+        params: The parameters that a scenario may set.
+        primary: Metrics that decide when a scenario does not name any.
+    """
+
+    name: str
+    package: str
+    metrics: tuple[Metric, ...]
+    params: Mapping[str, Param] = field(default_factory=dict)
+    primary: tuple[str, ...] = ()
+
+
+SIZE = {
+    "memory_bytes": Param(256 * 2**20, "declared memory of each instance, bytes", minimum=64 * 2**20),
+    "cpus": Param(1, "declared CPUs of each instance", minimum=1),
+}
+"""Declared size of an instance."""
+
+TOUCH = {"touch_bytes": Param(0, "memory that the payload writes to before it is ready, bytes")}
+"""Memory that the payload fills."""
+
+RAMP = {
+    "concurrency": Param(1.0, "instances started at once, in multiples of the CPUs", minimum=0.01),
+    "machines": Param(4, "the same for virtual machines, each of which boots a kernel", minimum=2),
+}
+"""How a ramp of many instances is started."""
+
+FIO = {
+    "milliseconds": Param(1000, "how long each fio job runs", minimum=100),
+    "file_bytes": Param(64 * 2**20, "size of the file that fio reads and writes, bytes", minimum=2**20),
+}
+"""How fio runs."""

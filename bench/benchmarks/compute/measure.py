@@ -1,0 +1,86 @@
+"""How fast a target computes: system calls and a fixed computation by the payload, and sysbench's cpu and memory tests in it.
+
+Every rate is a count that the program made over a time that the host stamped. The loops begin with another one in each
+block, so that none is always first; all targets of a block have the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.core.clock import Channel, Line, now_s
+from bench.core.errors import TargetUnavailable
+from bench.engines.base import Bind, Instance, Job
+from bench.invocation import life
+from bench.invocation.base import Place, Reading, Value
+from bench.lab import tools
+from bench.lab.images import Artifact
+from bench.workloads import payload, sysbench
+
+
+def measure(place: Place) -> Reading:
+    """Run the loops and then sysbench in one instance; without sysbench its numbers are absent, and flagged."""
+    names, tests = order(place.invocation.block)
+    flags: tuple[str, ...] = ()
+    found: Artifact | None = None
+    try:
+        found = tools.folder(place.lab.paths.state)
+    except TargetUnavailable as error:
+        tests, flags = (), (f"sysbench: absent, {error}",)
+    job = _job(place, names, tests, found)
+    with life.living(place, job) as (instance, channel), place.account.engine():
+        lines = _heard(place, instance, channel, len(names), len(tests))
+        evidence = life.evidence_of(place, instance)
+        place.engine.stop(instance)
+    runs = sysbench.runs(lines)
+    if found is not None:
+        evidence |= {"tools": found.digest, "sysbench": sysbench.version(runs[0])}
+    values = {f"compute.{name}": value for name, value in _programs(runs, tests)}
+    series = tuple(_calls(payload.loops(lines, names), values))
+    return Reading(values, evidence, flags, series, {"order": ", ".join((*names, *tests))})
+
+
+def order(block: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the order of the loops and of sysbench's tests in a block: turned by one each block."""
+    loop, test = block % len(payload.LOOPS), block % len(sysbench.TESTS)
+    return (
+        payload.LOOPS[loop:] + payload.LOOPS[:loop],
+        sysbench.TESTS[test:] + sysbench.TESTS[:test],
+    )
+
+
+def _job(place: Place, names: Sequence[str], tests: Sequence[str], found: Artifact | None) -> Job:
+    milliseconds = int(place.params["milliseconds"])
+    seconds = max(1, round(2 * milliseconds / 1000))  # sysbench takes whole ones
+    threads = int(place.params["cpus"])
+    programs = [word for test in tests for word in sysbench.arguments(test, seconds, threads)]
+    arguments = (*payload.loop_arguments(names, milliseconds), "--sleep", *programs)
+    return life.job_of(place, arguments, binds=(Bind(sysbench.TOOLS, found.path),) if found else ())
+
+
+def _heard(place: Place, instance: Instance, channel: Channel, loops: int, runs: int) -> list[Line]:
+    """Wait for the end of each loop and of each program, and return what was said."""
+    deadline = now_s() + place.timeout_s
+    after = 0
+    for _ in range(loops + runs):
+        channel.wait_line("C ", max(0.0, deadline - now_s()), instance.alive, after=after)
+        after = 1 + next(i for i, line in enumerate(channel.lines) if i >= after and line.text.startswith("C "))
+    return list(channel.lines)
+
+
+def _programs(runs: Sequence[Sequence[Line]], tests: Sequence[str]) -> Iterator[tuple[str, float]]:
+    for run, test in zip(runs, tests, strict=True):
+        found = sysbench.events(run, test)
+        if test == "cpu":
+            yield "cpu_events_per_s", found.count / found.seconds
+        else:
+            yield "memory_bytes_per_s", found.count * sysbench.block_bytes(run) / found.seconds
+
+
+def _calls(loops: dict[str, payload.Turns], values: dict[str, float]) -> Iterator[Value]:
+    """Yield the time of each system call; the computation's rate goes to the plain values."""
+    for name, found in loops.items():
+        if name == "compute":
+            values["compute.rounds_per_s"] = found.count * payload.ROUNDS_A_TURN / found.seconds
+        else:
+            yield Value("compute.syscall_s", found.seconds / found.count, {"syscall": name})

@@ -1,0 +1,251 @@
+"""How many fit: instances by steps until a rule stops the ramp, what slows down on the way, and which limit comes first.
+
+Safe on a machine that other people use: a step is made only when what it is expected to need leaves the floor
+untouched. Nothing is deleted before the end, so that the N-th instance starts beside all earlier ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from bench.core.clock import now_s
+from bench.core.errors import InvocationFailed
+from bench.core.units import format_value
+from bench.invocation import crowd as _crowd
+from bench.invocation import headroom, life
+from bench.invocation.base import Place, Reading, Value
+from bench.invocation.crowd import Crowd, Liveness, Step
+from bench.probes import host, limits, memory
+from bench.probes.limits import Counter
+from bench.stats import fit
+
+_SETTLE_S = 5.0
+_LAST_S = 1.5
+"""How much longer than the last one a step may take: with less time left it is not begun."""
+
+
+@dataclass(frozen=True)
+class _At:
+    """What was read at the end of a step."""
+
+    instances: int
+    step: Step
+    available: int
+    mem_available: int
+    alive: Liveness
+    counters: list[Counter]
+    pressure_percent: float | None
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """Why the ramp ended: the rule, and one sentence that names what is limiting, with numbers."""
+
+    rule: str
+    limited_by: str
+
+
+@dataclass
+class _Ramp:
+    place: Place
+    top: int
+    floor: int
+    available_before: int
+    counted: list[Counter]
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    steps: list[_At] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    last_s: float = 0.0
+    launched: int = 0
+    launch_s: float = 0.0
+
+
+def measure(place: Place) -> Reading:
+    """Start instances by steps until a rule says stop, then delete all of them.
+
+    Raises:
+        InvocationFailed: Not even the first step could be made.
+    """
+    with _crowd.gathered(place) as crowd:
+        ramp = _begin(place)
+        while (stop := _before(ramp, crowd)) is None and (stop := _step(ramp, crowd)) is None:
+            pass
+        if not ramp.steps:
+            msg = f"no instance could be started ({stop.rule}): {stop.limited_by}"
+            raise InvocationFailed(msg)
+    values = _whole(ramp)
+    if crowd.deleted_per_s is not None:
+        values["density.delete_per_s"] = crowd.deleted_per_s
+    notes = {
+        "rule": stop.rule,
+        "limited_by": stop.limited_by,
+        "probe": ramp.steps[-1].alive.probe,
+        **_extrapolated(ramp, values),
+    }
+    if ramp.steps[-1].pressure_percent is None:
+        notes["pressure"] = "not watched: this kernel has no /proc/pressure/memory, so that rule is off"
+    return Reading(values, ramp.evidence, tuple(ramp.flags), tuple(_series(ramp)), notes)
+
+
+def _begin(place: Place) -> _Ramp:
+    with place.account.barrier():
+        before, still = memory.available_settled(_SETTLE_S)
+    floor = limits.floor_bytes(int(place.params["floor_bytes"]), host.meminfo()["MemTotal"])
+    counted = limits.counters(place.lab.cgroup_path)
+    ramp = _Ramp(place, headroom.top(place), floor, before, counted)
+    if not still:
+        ramp.flags.append(f"settle: before the first instance memory did not stand still within {_SETTLE_S:g} s")
+    return ramp
+
+
+def _before(ramp: _Ramp, crowd: Crowd) -> _Stop | None:
+    """Say why no further step may be begun."""
+    have = len(crowd.members)
+    if have >= ramp.top:
+        return _Stop("asked", f"nothing: the {ramp.top} instances that were asked for live")
+    if _fit_more(ramp, crowd) < 1:
+        left = host.meminfo()["MemAvailable"]
+        words = f"MemAvailable is {format_value(left, 'bytes')}, the floor left to others {format_value(ramp.floor, 'bytes')}"
+        return _Stop("memory", f"memory: {words}, and one more instance may need more than the difference")
+    if now_s() + _LAST_S * ramp.last_s > crowd.deadline_s:
+        limit = f"{ramp.place.timeout_s:g} s"
+        return _Stop("time", f"the scenario's time limit of {limit}: the last step took {ramp.last_s:.1f} s")
+    return None
+
+
+def _fit_more(ramp: _Ramp, crowd: Crowd) -> int:
+    return headroom.room(ramp.place, ramp.available_before, len(crowd.members), ramp.floor)
+
+
+def _step(ramp: _Ramp, crowd: Crowd) -> _Stop | None:
+    """Start one step's instances, read, and say why the ramp must end, if so."""
+    count = min(_stride(ramp), ramp.top - len(crowd.members), _fit_more(ramp, crowd))
+    begin, waited = now_s(), host.pressure()
+    step = crowd.launch(count)
+    pressure = _percent(waited, host.pressure(), step.wall_s)
+    ramp.launched += len(step.ready)
+    ramp.launch_s += step.wall_s
+    if step.ready:
+        _note(ramp, crowd, step, pressure)
+    ramp.last_s = now_s() - begin
+    if step.errors:
+        return _failed(ramp, step)
+    return _slow(ramp, step) or _pressed(ramp, pressure)
+
+
+def _stride(ramp: _Ramp) -> int:
+    """Return how many a step starts: of virtual machines a quarter, since there are far fewer of them."""
+    return int(ramp.place.params["step"]) if ramp.place.engine.channel == "datagram" else max(1, ramp.top // 4)
+
+
+def _note(ramp: _Ramp, crowd: Crowd, step: Step, pressure: float | None) -> None:
+    if not ramp.evidence and (instance := crowd.members[0].instance) is not None:
+        with ramp.place.account.engine():
+            ramp.evidence = life.evidence_of(ramp.place, instance)
+    with ramp.place.account.barrier():
+        available, still = memory.available_settled(_SETTLE_S, ramp.available_before)
+    if not still:
+        ramp.flags.append(
+            f"settle: at {len(crowd.members)} instances memory did not stand still within {_SETTLE_S:g} s"
+        )
+    ramp.steps.append(
+        _At(
+            instances=len(crowd.members),
+            step=step,
+            available=available,
+            mem_available=host.meminfo()["MemAvailable"],
+            alive=crowd.alive(),
+            counters=limits.counters(ramp.place.lab.cgroup_path),
+            pressure_percent=pressure,
+        )
+    )
+
+
+def _percent(before: float | None, after: float | None, wall_s: float) -> float | None:
+    return None if before is None or after is None else 100 * (after - before) / wall_s
+
+
+def _failed(ramp: _Ramp, step: Step) -> _Stop:
+    known = limits.counters(ramp.place.lab.cgroup_path)
+    named = limits.name_of(str(step.errors[0]), known, host.meminfo()["MemAvailable"])
+    whole = len(step.errors) + len(step.ready)
+    return _Stop("failure", f"{named} ({len(step.errors)} of {whole} instances of the last step did not start)")
+
+
+def _slow(ramp: _Ramp, step: Step) -> _Stop | None:
+    first, most = ramp.steps[0].step.start_s, float(ramp.place.params["slower"])
+    if step.start_s <= most * first:
+        return None
+    times = f"{format_value(step.start_s, 's')} is {step.start_s / first:.3g} times the first step's {format_value(first, 's')}"
+    return _Stop("latency", f"start time: {times}, more than {most:g} times ({headroom.workers(ramp.place)} at once)")
+
+
+def _pressed(ramp: _Ramp, percent: float | None) -> _Stop | None:
+    most = int(ramp.place.params["pressure_percent"])
+    if percent is None or percent <= most:
+        return None
+    return _Stop(
+        "pressure", f"memory: somebody waited for it {percent:.0f} % of the last step's time, more than {most} %"
+    )
+
+
+def _whole(ramp: _Ramp) -> dict[str, float]:
+    last = ramp.steps[-1]
+    values = {
+        "density.instances": float(last.instances),
+        "density.alive_ratio": last.alive.ratio,
+        "density.launch_per_s": ramp.launched / ramp.launch_s,
+    }
+    if len(ramp.steps) < 2:
+        return values
+    line = fit.line([at.instances for at in ramp.steps], [ramp.available_before - at.available for at in ramp.steps])
+    values |= {"density.slope_bytes": line.slope, "density.intercept_bytes": line.intercept}
+    if line.r2 is not None:
+        values["density.fit_r2"] = line.r2
+    if line.slope > 0:
+        values["density.extrapolated_instances"] = last.instances + max(
+            0.0, (last.mem_available - ramp.floor) / line.slope
+        )
+    return values
+
+
+def _extrapolated(ramp: _Ramp, values: Mapping[str, float]) -> dict[str, str]:
+    found = values.get("density.extrapolated_instances")
+    if found is None:
+        return {}
+    measured = f"measured up to {ramp.steps[-1].instances}"
+    floor = f"the floor of {format_value(ramp.floor, 'bytes')}"
+    each = format_value(values["density.slope_bytes"], "bytes")
+    words = f"extrapolated, not measured: by memory alone some {found:.0f} would fit above {floor}, at {each} each ({measured})"
+    return {"extrapolation": words + _other_limit(ramp, found)}
+
+
+def _other_limit(ramp: _Ramp, found: float) -> str:
+    """Name the countable limit that would come before memory, by what the instances take of it."""
+    last = ramp.steps[-1].instances
+    reached = [
+        (last + (now.limit - now.used) * last / (now.used - before.used), now)
+        for before, now in zip(ramp.counted, ramp.steps[-1].counters, strict=False)
+        if now.name == before.name and now.used - before.used >= last / 2
+    ]
+    first = min(reached, key=lambda item: item[0], default=None)
+    if first is None or first[0] >= found:
+        return ""
+    return f"; {first[1].name} would end before that, at some {first[0]:.0f} (limit {first[1].limit})"
+
+
+def _series(ramp: _Ramp) -> Iterator[Value]:
+    """Return the numbers of each step.
+
+    Where the scenario names ``instances`` the whole ramp's rate and liveness already stand at that number of instances:
+    one variant has one value of a metric an invocation.
+    """
+    asked = ramp.place.invocation.params.get("instances")
+    for at in ramp.steps:
+        named = {"instances": at.instances}
+        yield Value("density.start_s", at.step.start_s, named)
+        yield Value("density.available_bytes", at.mem_available, named)
+        if at.instances != asked:
+            yield Value("density.launch_per_s", len(at.step.ready) / at.step.wall_s, named)
+            yield Value("density.alive_ratio", at.alive.ratio, named)

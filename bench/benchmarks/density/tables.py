@@ -1,0 +1,96 @@
+"""How many fit: one row a target, and what stopped each ramp in words."""
+
+from __future__ import annotations
+
+from bench.benchmarks.density.words import RULES
+from bench.core.model import Summary
+from bench.display import cells, lookup
+from bench.display.data import Row, ScenarioData, Variant
+from bench.display.table import NONE, Cell, Column, Grid
+from bench.display.table import notes as every_note
+
+REACHED = "density.instances"
+START = "density.start_s"
+LEFT = "density.available_bytes"
+SLOPE = "density.slope_bytes"
+LATER = "density.extrapolated_instances"
+_ORDER = {"limited_by": 0, "extrapolation": 1}
+
+
+def tables(data: ScenarioData) -> list[Grid]:
+    """Return the numbers, then the words; a terminal gets the numbers that decide."""
+    return cells.some([_numbers(data, brief=data.columns is not None), _words(data, brief=data.columns is not None)])
+
+
+def notes(data: ScenarioData) -> list[str]:
+    """Return what must be read with the numbers."""
+    return every_note(data, lambda item: item.metric == SLOPE)
+
+
+def stopped(data: ScenarioData, row: Variant) -> str:
+    """Say in a few words which rule ended most ramps of a variant; empty when the run does not say."""
+    rules = lookup.said(data, row).get("rule")
+    return RULES.get(rule := max(rules, key=lambda name: rules[name]), rule) if rules else ""
+
+
+def _numbers(data: ScenarioData, *, brief: bool) -> Grid:
+    heads = [
+        Column("reached", "instances"),
+        Column("each further", cells.CI),
+        Column("R²"),
+        Column("launch rate"),
+        Column("alive"),
+        Column("first start"),
+        Column("last start"),
+        Column("would fit", "extrapolated"),
+    ]
+    if not brief:
+        heads += [Column("before the first"), Column("removal rate"), *cells.COUNTS]
+    rows = [(row, _numbers_of(data, row)[: len(heads)]) for row in data.invoked]
+    note = (
+        "“Each further” is the slope of what is gone from MemAvailable over N. “Start” is the median from request to "
+        "ready within the ramp's first and last step. The extrapolation follows the slope down to the floor: it was not tried."
+    )
+    return cells.grid("How many fit", heads, rows, note="" if brief else note)
+
+
+def _numbers_of(data: ScenarioData, row: Variant) -> list[Cell]:
+    main, starts = data.summary(row, REACHED), lookup.over(data, row, START, "instances")
+    fit = data.summary(row, "density.fit_r2")
+    return [
+        cells.plain(main),
+        cells.value(data.summary(row, SLOPE)),
+        Cell(NONE) if fit is None or fit.median is None else Cell(f"{fit.median:.4f}"),
+        cells.plain(data.summary(row, "density.launch_per_s")),
+        cells.percent(data.summary(row, "density.alive_ratio"), 3),
+        _step(starts[0]) if starts else Cell(NONE),
+        _step(starts[-1]) if starts else Cell(NONE),
+        _later(data.summary(row, LATER)),
+        cells.plain(data.summary(row, "density.intercept_bytes")),
+        cells.plain(data.summary(row, "density.delete_per_s")),
+        *cells.counted(data, row, main),
+    ]
+
+
+def _step(at: tuple[float, Summary]) -> Cell:
+    return Cell(cells.plain(at[1]).text, f"N = {at[0]:.0f}")
+
+
+def _later(found: Summary | None) -> Cell:
+    return Cell(NONE) if found is None or found.median is None else cells.number(found.median, "count")
+
+
+def _words(data: ScenarioData, *, brief: bool) -> Grid:
+    """Show what the ramps said in words."""
+    said = {row: lookup.said(data, row) for row in data.invoked}
+    known = {name for found in said.values() for name in found} - {"rule"}
+    names = sorted(known, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))[: 1 if brief else None]
+    heads = [
+        Column("Rule", numeric=False),
+        *(Column(name.capitalize().replace("_", " "), numeric=False) for name in names),
+    ]
+    rows: list[tuple[Row, list[Cell]]] = []
+    for row, found in said.items():
+        if found:
+            rows.append((row, [Cell(stopped(data, row) or NONE), *(cells.words(found.get(name)) for name in names)]))
+    return cells.grid("What ended each ramp", heads, rows)

@@ -1,0 +1,63 @@
+"""How long a lookup takes, and how soon a new instance has a name."""
+
+from __future__ import annotations
+
+from bench.benchmarks.discovery import tables as page
+from bench.core.model import NULL
+from bench.core.units import format_value
+from bench.display import canvas, svg, theme
+from bench.display.charts import twins
+from bench.display.charts.matrix import Dot
+from bench.display.charts.words import plural_blocks
+from bench.display.data import ScenarioData
+
+
+def charts(data: ScenarioData) -> list[svg.Plot | None]:
+    """Draw both beside each other."""
+    return [draw(data, f"{data.stem}-lookup")]
+
+
+def draw(data: ScenarioData, name: str) -> svg.Plot | None:
+    """Draw one kind of name a mark, and beside it the time until a new name resolves."""
+    rows = [(row, theme.colour(row.engine)) for row in data.invoked if row.target != NULL]
+    asked = page.asked(data)
+    lookups, later, counts = {}, {}, []
+    for place, (row, _) in enumerate(rows):
+        for kind, what in enumerate(asked):
+            if (one := what.of(data, row)) and one.median is not None:
+                lookups[place, kind] = Dot(one.median, one.ci, format_value(one.median, one.unit))
+                counts.append(one.n)
+        if (one := page.RESOLVABLE.of(data, row)) and one.median is not None:
+            later[place, 0] = Dot(one.median, one.ci, format_value(one.median, one.unit))
+    panels = [twins.Panel("one lookup", "s", lookups), twins.Panel("request → name resolves", "s", later)]
+    kept, panels = twins.compact(list(rows), panels)
+    if not panels:
+        return None
+    look = twins.Look(kept, [what.title for what in asked] or ["a new name"])
+    title = _title(data)
+    caption = (
+        "One question and its answer over UDP, by the kind of name that is asked for, and how long after its request a new "
+        f"instance’s name resolves. Medians of the blocks with their 95\u00a0% intervals. {plural_blocks(counts)}"
+    )
+    with canvas.sheet(twins.height(look)) as figure:
+        twins.draw(figure, look, panels)
+        words = canvas.Words(name, "lookup", title, caption, f"{title}. {twins.said(look, panels)}")
+        return canvas.finish(figure, words)
+
+
+def _title(data: ScenarioData) -> str:
+    """Compare the dearest name of another instance with the baseline's lookup."""
+    asked = [what for what in page.asked(data) if what.more.get("name") == "other"]
+    rows = [row for row in data.invoked if row.target not in (NULL, data.baseline)]
+    found = [(one.median or 0.0, row.text) for what in asked for row in rows if (one := what.of(data, row))]
+    if not found:
+        return "How long a lookup takes"
+    most = max(found)
+    title = f"The name of another instance takes up to {format_value(most[0], 's')} ({most[1]})"
+    bare = [
+        one.median
+        for what in sorted(page.asked(data), key=lambda what: what.more.get("name") != "other")
+        for row in data.invoked
+        if row.target == data.baseline and (one := what.of(data, row)) and one.median
+    ]
+    return title + (f"; a lookup without a name service {format_value(bare[0], 's')} ({data.baseline})" if bare else "")

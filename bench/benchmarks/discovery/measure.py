@@ -1,0 +1,169 @@
+"""How long a name takes: one lookup of each kind of name, and how long until a new instance has one.
+
+The first instance asks for the second one's name again and again, from before that is requested until there is an answer; then
+it looks up its own name, the other's and nobody's many times each, one question at a time over one socket. Which kind comes
+first changes from block to block. The host asks a native process on loopback that answers at once: what is left of a lookup
+when there is no name service. Names of nobody are answered in the lab (``lab/names.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from bench.core.clock import Channel, Line, now_s
+from bench.core.errors import InvocationFailed, NotApplicable
+from bench.core.model import Phase
+from bench.engines.base import Instance
+from bench.invocation import life
+from bench.invocation.base import Place, Reading, Value
+from bench.lab import names, network
+from bench.workloads import dns
+
+KINDS = ("own", "other", "unknown")
+_NOBODY = "nobody.test"
+"""A name that nobody has: the domain is reserved (RFC 6761), so no name service may have it."""
+_LOOPBACK = "127.0.0.1"
+"""What the native process answers."""
+_PAUSE_MS = 1
+"""Between two tries: asking without any would take the CPU from what is waited for."""
+_NAMED = {"docker": ("user", "overlay"), "podman": ("user",)}
+"""Engine → its network modes that have names; the others have none by design (Docker's default bridge, no network …)."""
+
+
+def measure(place: Place) -> Reading:
+    """Look the names up in one instance; where there is a name service, beside a second instance.
+
+    Raises:
+        NotApplicable: The target has no name service.
+        InvocationFailed: A lookup got no answer, or a wrong one.
+    """
+    target = place.engine.target
+    if target.engine == "host":
+        return _floor(place)
+    if target.options.get("network", "bridge") not in _NAMED.get(target.engine, ()):
+        msg = f"'{target.text}' has no name service: names are what user-defined networks have"
+        raise NotApplicable(msg)
+    with names.last_server(place.lab) as last:
+        return _served(place, last)
+
+
+def order(block: int) -> tuple[str, ...]:
+    """Return the order of the kinds of names in a block: turned by one each block."""
+    first = block % len(KINDS)
+    return KINDS[first:] + KINDS[:first]
+
+
+def _floor(place: Place) -> Reading:
+    """Ask a native process: no name service, no second instance whose name could come up."""
+    asked = _names(place)
+    with _answering(place, asked) as port:
+        job = life.job_of(place, (*_lookups(place, asked, f"127.0.0.1#{port}"), "--sleep"), suffix="-a")
+        with life.living(place, job) as (instance, channel), place.account.engine():
+            lines = _heard(place, instance, channel, len(KINDS))
+            evidence = life.evidence_of(place, instance)
+            place.engine.stop(instance)
+    found = _found(place, asked, lines)
+    _expect(found, {"own": {_LOOPBACK}, "other": {_LOOPBACK}})
+    evidence |= {"server": "a native process on loopback"}
+    return Reading(
+        {}, evidence, series=tuple(_values(found)), notes={"order": ", ".join(order(place.invocation.block))}
+    )
+
+
+@contextmanager
+def _answering(place: Place, asked: Mapping[str, str]) -> Iterator[str]:
+    """Give the port at which a process of the host answers for the instances' names at once."""
+    job = life.job_of(place, (*dns.answer((asked["own"], asked["other"])), "--sleep"), suffix="-s")
+    with life.living(place, job) as (server, channel):
+        with place.account.engine():
+            said = channel.wait_line("B answer ", place.timeout_s, server.alive)
+        yield said.text.rpartition(" ")[2]
+        with place.account.engine():
+            place.engine.stop(server)
+
+
+def _served(place: Place, last: str) -> Reading:
+    """Ask the name service of the target's network, from before the second instance is requested."""
+    asked = _names(place)
+    waiting = dns.wait_for(asked["other"], dns.OWN, _PAUSE_MS)
+    job = life.job_of(place, (*waiting, *_lookups(place, asked, dns.OWN), "--sleep"), suffix="-a")
+    with (
+        life.living(place, job) as (first, channel),
+        _second(place, first, channel) as (second, requested_s),
+        place.account.engine(),
+    ):
+        lines = _heard(place, first, channel, 1 + len(KINDS))
+        evidence = life.evidence_of(place, first)
+        own, other = (network.addresses(place.lab, one.pids()) for one in (first, second))
+        place.engine.stop(second)
+        place.engine.stop(first)
+    found, waited = _found(place, asked, lines), dns.waited_for(lines, asked["other"])
+    _expect({**found, "other, when it came": waited}, {"own": own, "other": other, "other, when it came": other})
+    resolvable = waited.end_s - requested_s
+    if resolvable <= 0:
+        msg = f"{waited.server} had the name {asked['other']} before the second instance was requested"
+        raise InvocationFailed(msg)
+    values = {"discovery.resolvable_s": resolvable, "discovery.gap_s": waited.each_s}
+    evidence |= {"server": waited.server, "other": "the second instance's own address"}
+    notes = {"order": ", ".join(order(place.invocation.block)), "address": waited.answer, "last_server": last}
+    return Reading(values, evidence, series=tuple(_values(found)), notes=notes)
+
+
+@contextmanager
+def _second(place: Place, first: Instance, channel: Channel) -> Iterator[tuple[Instance, float]]:
+    """Give the second instance and the stamp of its request, once it is ready and the first one knows its name."""
+    job = life.job_of(place, suffix="-b")
+    with place.hub.channel(job.events, place.engine.channel) as events, life.deleted(place, job.name):
+        with place.account.engine():
+            channel.wait_line("B await ", place.timeout_s, first.alive)
+            requested_s = now_s()
+            second = place.engine.create(job)
+            place.engine.start(second)
+            events.wait(Phase.READY, place.timeout_s, second.alive)
+            channel.wait_line("C await ", place.timeout_s, first.alive)
+        yield second, requested_s
+
+
+def _names(place: Place) -> dict[str, str]:
+    """Return kind → name: those of the two instances, which the journal knows by their jobs, and nobody's."""
+    return {"own": f"{place.name}-a", "other": f"{place.name}-b", "unknown": _NOBODY}
+
+
+def _lookups(place: Place, asked: Mapping[str, str], server: str) -> tuple[str, ...]:
+    count = int(place.params["lookups"])
+    kinds = order(place.invocation.block)
+    return tuple(word for kind in kinds for word in dns.resolve(asked[kind], server, count))
+
+
+def _heard(place: Place, instance: Instance, channel: Channel, actions: int) -> list[Line]:
+    """Wait for the end of each lookup, and return what was said."""
+    deadline, after = now_s() + place.timeout_s, 0
+    for _ in range(actions):
+        channel.wait_line(dns.END, max(0.0, deadline - now_s()), instance.alive, after=after)
+        after = 1 + next(i for i, line in enumerate(channel.lines) if i >= after and line.text.startswith(dns.END))
+    return list(channel.lines)
+
+
+def _found(place: Place, asked: Mapping[str, str], lines: list[Line]) -> dict[str, dns.Lookup]:
+    count = int(place.params["lookups"])
+    return {kind: dns.looked_up(lines, asked[kind], count) for kind in order(place.invocation.block)}
+
+
+def _expect(found: Mapping[str, dns.Lookup], real: Mapping[str, set[str]]) -> None:
+    """Compare the answers with the addresses that the kernel has.
+
+    Raises:
+        InvocationFailed: One is another, or nobody's name has one.
+    """
+    for kind, lookup in found.items():
+        right = real.get(kind, {dns.NOBODY})
+        if lookup.answer not in right:
+            wanted = " or ".join(sorted(right)) or "an address"
+            msg = f"{lookup.server} answered {lookup.answer} for {lookup.name} ({kind}), where {wanted} is right"
+            raise InvocationFailed(msg)
+
+
+def _values(found: Mapping[str, dns.Lookup]) -> Iterator[Value]:
+    for kind in KINDS:
+        yield Value("discovery.lookup_s", found[kind].each_s, {"name": kind})

@@ -1,0 +1,26 @@
+"""Benchmark ``image-build``: what common build practices cost or save."""
+
+from __future__ import annotations
+
+from bench.benchmarks.base import Benchmark, Param
+from bench.core.metrics import Metric
+from bench.invocation.metrics import IMAGE
+
+_RECIPES = (
+    *("good-order", "bad-order", "multi-stage", "single-stage", "many-run", "one-run"),
+    *("clean-same", "clean-later", "ignore", "no-ignore"),
+)
+
+_METRICS = (
+    *IMAGE,
+    Metric("image.build_s", "s", "lower", 1e-3, 0.05, exact=False, title="build"),
+    Metric("image.context_bytes", "bytes", "lower", 0, 0.0, exact=True, title="sent to the builder"),
+)
+
+BENCHMARK = Benchmark(
+    name="image-build",
+    package=__name__,
+    metrics=_METRICS,
+    params={"recipe": Param("good-order", "how the image is built", _RECIPES)},
+    primary=("image.build_s",),
+)

@@ -1,0 +1,157 @@
+"""CPU time under a quota, and its division by weight where two instances want the same CPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.benchmarks.limits.group import CPU_PERIOD_US, Throttled
+from bench.benchmarks.limits.press import Counted, Finding, Pressed, reading, started
+from bench.core.clock import now_s, sleep_s
+from bench.core.errors import InvocationFailed, NotApplicable
+from bench.engines.base import Limits
+from bench.invocation.base import Place, Reading
+
+CPUS = 0.5
+"""The quota: half a CPU, which one thread alone would exceed."""
+SHARES = (1024, 512)
+_PERIOD_S = CPU_PERIOD_US / 1e6
+_EDGES = 2
+_EVERY_S = 0.005
+"""How often CPU time is looked at."""
+_REAL = 0.9
+"""Share of each loop's time in which the other one must have run too."""
+
+
+class Used(NamedTuple):
+    """CPU seconds used by a time on the host's clock."""
+
+    at_s: float
+    cpu_s: float
+
+
+def quota(place: Place) -> Reading:
+    """Let a loop run against a quota of CPU time and compare what its group used with what it may use.
+
+    Watched is the middle of the loop: what is left of the quota in the period in which it begins comes on top, and would
+    look like a limit that does not hold.
+    """
+    window_s = max(2 * _PERIOD_S, int(place.params["milliseconds"]) / 1000)
+    loop = ("--loop", f"compute:{round((window_s + 2 * _PERIOD_S) * 1000)}")
+    with started(place, *loop, limit="cpu", cpus=CPUS) as pressed:
+        pressed.go()
+        begin = pressed.line("B compute").at_s + _PERIOD_S
+        before = pressed.group.throttled() if pressed.group else None
+        with place.account.engine():
+            seen = _watched(pressed, begin, begin + window_s)
+        flags = starved(before, pressed.group.throttled() if pressed.group else None)
+        if pressed.counted("compute").end_s < seen[-1].at_s:
+            msg = f"the loop ended before it had been watched for {window_s:g} s; the host is too busy to tell"
+            raise InvocationFailed(msg)
+        return reading(pressed, of_quota(slope(seen), seen[-1].at_s - seen[0].at_s, flags=flags))
+
+
+def _watched(pressed: Pressed, begin_s: float, end_s: float) -> list[Used]:
+    """Return the CPU time that the instance's group has used, again and again between two times."""
+    found: list[Used] = []
+    sleep_s(max(0.0, begin_s - now_s()))
+    while not found or found[-1].at_s < end_s:
+        before = now_s()
+        used = pressed.group.cpu_s() if pressed.group is not None else None
+        if used is None:
+            msg = f"no control group counts the CPU time of '{pressed.instance.name}', so a quota cannot be checked"
+            raise InvocationFailed(msg)
+        found.append(Used((before + now_s()) / 2, used))
+        sleep_s(_EVERY_S)
+    return found
+
+
+def slope(seen: Sequence[Used]) -> float:
+    """Return CPU seconds per second, by least squares: where in a period the first and the last look fell hardly matters.
+
+    Between its refills a group runs for a part of each period and then stands still. A difference of two looks is wrong
+    by up to one quota, a fit over n periods by some 1/n² of that.
+
+    Raises:
+        InvocationFailed: There are not two looks at different times.
+    """
+    if len({one.at_s for one in seen}) < 2:
+        msg = f"CPU time was looked at {len(seen)} times, which is not enough for a rate"
+        raise InvocationFailed(msg)
+    times = np.array([one.at_s for one in seen]) - seen[0].at_s
+    used = np.array([one.cpu_s for one in seen]) - seen[0].cpu_s
+    return float(np.polyfit(times, used, 1)[0])
+
+
+def starved(before: Throttled | None, after: Throttled | None) -> tuple[str, ...]:
+    """Return a flag when the quota was not used up in more than two of its periods: others had the CPU, nothing held back."""
+    if before is None or after is None:
+        return ()
+    periods, used_up = after.periods - before.periods, after.used_up - before.used_up
+    if used_up >= periods - _EDGES:  # the first and the last period are seen only in part
+        return ()
+    return (
+        f"limit: the quota was used up in only {used_up} of {periods} periods, the CPU was busy with something else",
+    )
+
+
+def of_quota(achieved: float, window_s: float, cpus: float = CPUS, flags: tuple[str, ...] = ()) -> Finding:
+    """Return what a number of CPUs used means for a quota of CPUs."""
+    how = f"slope of its control group's CPU time over {window_s:.3f} s in the middle of a loop, on the host's clock"
+    return Finding(achieved / cpus, window_s, f"{cpus:g} CPU", f"{achieved:.3f} CPU", how, flags)
+
+
+def shares(place: Place) -> Reading:
+    """Let two instances loop on the same CPU at the same time and compare what each got done."""
+    loop = ("--loop", f"compute:{place.params['milliseconds']}")
+    cpu = str(min(os.sched_getaffinity(0)))
+    big, small = (Limits(cpu_shares=number, cpuset=cpu) for number in SHARES)
+    with (
+        started(place, *loop, suffix="-a", limit="cpu-shares", limits=big) as one,
+        started(place, *loop, suffix="-b", limit="cpu-shares", limits=small) as two,
+    ):
+        _refuse_deaf(one)
+        one.go()
+        two.go()
+        return reading(one, of_shares(one.counted("compute"), two.counted("compute"), cpu))
+
+
+def _refuse_deaf(pressed: Pressed) -> None:
+    """Refuse what the host cannot signal: two payloads that begin when they like would not contend.
+
+    Raises:
+        NotApplicable: The host does not see the payload's process.
+    """
+    if pressed.pid is None:
+        msg = f"the host cannot tell the payload in '{pressed.place.engine.target.text}' when to begin, so two cannot contend"
+        raise NotApplicable(msg)
+
+
+def of_shares(one: Counted, two: Counted, cpu: str) -> Finding:
+    """Return what two counts mean for two weights.
+
+    Raises:
+        InvocationFailed: The two did not run at the same time, or the lighter one did nothing.
+    """
+    overlap = min(one.end_s, two.end_s) - max(one.begin_s, two.begin_s)
+    longer = max(one.window_s, two.window_s)
+    if overlap < _REAL * longer:
+        msg = (
+            f"there was no real contention: only {max(0.0, overlap):.3f} s of {longer:.3f} s were common to both loops"
+        )
+        raise InvocationFailed(msg)
+    if two.count == 0:
+        msg = f"the loop with {SHARES[1]} shares did nothing in {two.window_s:.3f} s, so there is no ratio"
+        raise InvocationFailed(msg)
+    asked = SHARES[0] / SHARES[1]
+    achieved = one.count / one.window_s / (two.count / two.window_s)
+    return Finding(
+        achieved / asked,
+        overlap,
+        f"{asked:g} times as much for {SHARES[0]} shares as for {SHARES[1]}, both on CPU {cpu}",
+        f"{achieved:.3f} times as much",
+        f"computations done by each, which ran together for {overlap:.3f} s of {longer:.3f} s by the host's stamps",
+    )

@@ -1,0 +1,48 @@
+"""What a limit is worth: one target, one limit, one payload that presses against it; achieved ÷ asked.
+
+    none          nothing is limited: what a start costs without
+    cpu           half a CPU by quota: CPU time that a loop got
+    cpu-shares    two loops on one CPU with 1024 and 512 shares: what each got done
+    memory        64 MiB: how far the payload came before it was killed, and the proof that this was an OOM kill
+    memory-swap   64 MiB of memory, 128 MiB with swap: the same
+    pids          32 processes: how many there could be
+    read, write   8 MiB/s from or to a block device, past the page cache
+    network       8 MiB/s by the kernel's token bucket on the instance's interface
+
+Each limit stands alone: nothing else is limited meanwhile. It is read back from the live instance before it is pressed
+against, and a limit that an engine or this kernel does not have is skipped with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.benchmarks.limits import cpu, rate
+from bench.benchmarks.limits import memory as _limits_memory
+from bench.benchmarks.limits.press import started
+from bench.invocation.base import Place, Reading
+
+
+def measure(place: Place) -> Reading:
+    """Measure the limit that the invocation names."""
+    return _LIMITS[str(place.params["limit"])](place)
+
+
+def _none(place: Place) -> Reading:
+    """Start an instance without any limit: what the cost of each limit at the start is compared with."""
+    with started(place) as pressed:
+        notes = {"asked": "nothing", "achieved": "nothing", "how": "request to ready without any limit"}
+        return Reading({"limit.ready_s": pressed.ready_s}, pressed.evidence, notes=notes)
+
+
+_LIMITS: dict[str, Callable[[Place], Reading]] = {
+    "none": _none,
+    "cpu": cpu.quota,
+    "cpu-shares": cpu.shares,
+    "memory": _limits_memory.memory,
+    "memory-swap": _limits_memory.memory_and_swap,
+    "pids": _limits_memory.pids,
+    "read": rate.read,
+    "write": rate.write,
+    "network": rate.network,
+}

@@ -1,0 +1,201 @@
+"""An instance under a limit that waits until it is told to press against it, and what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.benchmarks.limits.group import Group, of_process, wanted
+from bench.core.clock import Channel, Line
+from bench.core.errors import InvocationFailed, NotApplicable
+from bench.core.model import Phase
+from bench.engines.base import Instance, Job
+from bench.invocation import life
+from bench.invocation.base import Place, Reading
+
+MIB = 2**20
+_PATIENCE_MS = 5000
+"""How long the payload waits for the word to go. Only one that the host cannot signal (in gVisor) waits for all of it."""
+_PAYLOAD = "tare-payload"
+"""Name of the payload's process."""
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """A live instance with one limit in force.
+
+    Attributes:
+        place: Where it is measured.
+        job: What it was asked to be.
+        instance: The instance.
+        channel: Its event channel.
+        ready_s: Request to ready, seconds.
+        group: Its control group; ``None`` for a machine and where there is none.
+        evidence: What was read back from it.
+        pid: The payload's process; ``None`` where the host does not see it.
+    """
+
+    place: Place
+    job: Job
+    instance: Instance
+    channel: Channel
+    ready_s: float
+    group: Group | None
+    evidence: Mapping[str, str]
+    pid: int | None
+
+    def go(self) -> None:
+        """Tell the payload to begin; it says so in its next line."""
+        if self.channel.kind == "stream":
+            self.channel.ask()
+        elif self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):  # its end is noticed by who waits for its lines
+                os.kill(self.pid, signal.SIGUSR1)
+
+    def line(self, start: str) -> Line:
+        """Wait for a line that begins with ``start``; errors as of :meth:`bench.core.clock.Channel.wait_line`."""
+        with self.place.account.engine():
+            return self.channel.wait_line(start, self.place.timeout_s, self.instance.alive)
+
+    def counted(self, what: str) -> Counted:
+        """Wait until the payload has done ``what`` and return what it counted in which time."""
+        begin, end = self.line(f"B {what}"), self.line(f"C {what} ")
+        return Counted(int(end.text.split()[2]), begin.at_s, end.at_s)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What the payload did between two events, stamped on the host.
+
+    Raises:
+        InvocationFailed: No time passed between them.
+    """
+
+    count: int
+    begin_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        if self.end_s <= self.begin_s:
+            msg = f"the payload's end came {self.begin_s - self.end_s:.3g} s before its beginning"
+            raise InvocationFailed(msg)
+
+    @property
+    def window_s(self) -> float:
+        """How long it took, seconds."""
+        return self.end_s - self.begin_s
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What pressing against a limit gave.
+
+    Attributes:
+        ratio: Achieved ÷ asked.
+        probe_s: Time observed, seconds.
+        asked: What was asked for, in words.
+        achieved: What came of it.
+        how: How it was measured and what proves it.
+        flags: Doubts.
+    """
+
+    ratio: float
+    probe_s: float
+    asked: str
+    achieved: str
+    how: str
+    flags: tuple[str, ...] = ()
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def started(
+    place: Place, *actions: str, suffix: str = "", limit: str | None = None, **changes: Any
+) -> Iterator[Pressed]:
+    """Give an instance that is ready and waits to do its ``actions``; with nothing in ``changes`` it has no limits at all.
+
+    Raises:
+        NotApplicable: The target has no such limit.
+        InvocationFailed: The limit that was read back from the live instance is not the one that was asked for.
+    """
+    if limit is not None and Phase.CREATED not in place.engine.phases:
+        msg = f"'{place.engine.target.text}' is a plain process without a control group of its own: there is no {limit} limit"
+        raise NotApplicable(msg)
+    wait = ("--wait", str(_PATIENCE_MS)) if actions else ()
+    fields = {"memory_bytes": None, "cpus": None, **changes}
+    job = life.job_of(place, (*wait, *actions, "--sleep"), suffix=suffix, **fields)
+    requests: list[float] = []
+
+    def note(at: float) -> None:
+        requests.append(at)
+        place.note_request(at)
+
+    with life.living(dataclasses.replace(place, note_request=note), job) as (instance, channel):
+        ready_s = channel.stamps[Phase.READY] - requests[0]
+        with place.account.engine():
+            evidence = life.evidence_of(place, instance)
+            pid, group = _found(place, instance)
+        if limit is not None:
+            evidence |= check(limit, job, group, evidence)
+        yield Pressed(place, job, instance, channel, ready_s, group, evidence, pid)
+
+
+def check(limit: str, job: Job, group: Group | None, evidence: Mapping[str, str]) -> dict[str, str]:
+    """Return the limit as the live instance has it, as evidence.
+
+    Raises:
+        InvocationFailed: It is another than asked for.
+    """
+    asked = wanted(limit, job.cpus, job.memory_bytes, job.limits)
+    if group is None and limit == "memory" and "memory_bytes" in evidence:  # a machine's memory is its limit
+        found, asked = {"machine": evidence["memory_bytes"]}, {"machine": str(job.memory_bytes)}
+    else:
+        found = group.limit(limit) if group is not None else {}
+    wrong = [
+        f"{name} is '{text}', not '{asked[name]}'" for name, text in found.items() if asked.get(name, text) != text
+    ]
+    if wrong:
+        msg = f"the limit in force is another than asked for: {'; '.join(wrong)}"
+        raise InvocationFailed(msg)
+    return {f"limit {name}": text or "empty" for name, text in found.items()}
+
+
+def reading(pressed: Pressed, finding: Finding, *, with_ready: bool = True) -> Reading:
+    """Return the invocation's numbers and words."""
+    values = {"limit.achieved_ratio": finding.ratio, "limit.probe_s": finding.probe_s}
+    if with_ready:
+        values["limit.ready_s"] = pressed.ready_s
+    notes = {"asked": finding.asked, "achieved": finding.achieved, "how": finding.how}
+    flags = finding.flags
+    if not any(name.startswith("limit ") for name in {**pressed.evidence, **finding.evidence}):
+        flags = (*flags, "limit: could not be read back from the live instance")
+    return Reading(values, {**pressed.evidence, **finding.evidence}, flags, notes=notes)
+
+
+def _found(place: Place, instance: Instance) -> tuple[int | None, Group | None]:
+    """Return the payload's process and the instance's control group, as far as the host sees them.
+
+    gVisor's payload is none of the host's processes, but its sandbox is in the container's group; a machine's QEMU is in
+    a group whose limits are not the machine's.
+    """
+    pids = instance.pids()
+    if place.engine.channel == "stream" or not pids:
+        return None, None
+    payload = next((pid for pid in sorted(pids) if _reports(pid)), None)
+    return payload, of_process(min(pids) if payload is None else payload)
+
+
+def _reports(pid: int) -> bool:
+    """Say whether a process is the payload that reports: a pod may have the same program a second time, to hold it."""
+    try:
+        home = Path(f"/proc/{pid}")
+        comm = (home / "comm").read_text(encoding="utf-8", errors="replace").strip()
+        return comm == _PAYLOAD and b"--events" in (home / "cmdline").read_bytes().split(b"\0")
+    except OSError:  # it has just ended
+        return False

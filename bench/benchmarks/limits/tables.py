@@ -1,0 +1,172 @@
+"""Whether a limit is what was asked for: targets against limits, what the limit costs at start, and how it was seen."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.core.model import NULL, Interval, Status
+from bench.display import cells, lookup
+from bench.display.data import Label, Row, ScenarioData, Variant
+from bench.display.table import NONE, Cell, Column, Grid, interval_text, ratio_text
+from bench.display.table import notes as every_note
+from bench.stats.exact import hodges_lehmann, signed_rank_ci
+from bench.stats.summaries import LEVEL
+
+ACHIEVED, READY, WATCHED = "limit.achieved_ratio", "limit.ready_s", "limit.probe_s"
+FREE = "none"
+"""The limit that is none: what a start without any takes."""
+
+_ORDER = ("cpu", "cpu-shares", "memory", "memory-swap", "pids", "read", "write", "network")
+_SAID = {"asked": 0, "achieved": 1, "how": 2}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A start with a limit against one without: ratio, interval and number of common blocks."""
+
+    ratio: float
+    ci: Interval | None
+    n: int
+
+
+def tables(data: ScenarioData) -> list[Grid]:
+    """Return what was achieved, what it costs at start, how it was seen, and what cannot be done here."""
+    brief = data.columns is not None
+    made = [_achieved(data, brief=brief), _costs(data, brief=brief)]
+    return cells.some(made if brief else [*made, _how(data), _impossible(data)])
+
+
+def notes(data: ScenarioData) -> list[str]:
+    """Return what must be read with the numbers."""
+    return every_note(data, lambda item: item.metric == ACHIEVED)
+
+
+def limit_of(row: Variant) -> str:
+    """Return the limit of a variant."""
+    return str(json.loads(row.params).get("limit", ""))
+
+
+def limits(data: ScenarioData) -> list[str]:
+    """Return the limits that were tried, none left out."""
+    found = {limit_of(row) for row in data.invoked} - {FREE, ""}
+    return [name for name in _ORDER if name in found] + sorted(found.difference(_ORDER))
+
+
+def targets(data: ScenarioData) -> dict[str, dict[str, Variant]]:
+    """Return target and its other parameters → limit → variant."""
+    found: dict[str, dict[str, Variant]] = {}
+    for row in data.invoked:
+        if row.target != NULL:
+            found.setdefault(named(row).text, {})[limit_of(row)] = row
+    return found
+
+
+def named(row: Variant) -> Variant:
+    """Return a variant as a row without its limit."""
+    rest = {name: value for name, value in json.loads(row.shown or row.params).items() if name != "limit"}
+    return replace(row, shown=json.dumps(rest, sort_keys=True))
+
+
+def skipped(data: ScenarioData, row: Variant) -> str:
+    """Return why a variant cannot be measured here; empty when it was."""
+    frame = data.outcomes
+    mine = frame[(frame["target"] == row.target) & (frame["params"] == row.params)]
+    reasons = [str(reason) for reason in mine.loc[mine["status"] == Status.SKIPPED, "reason"]]
+    return reasons[0] if reasons and len(reasons) == len(mine) else ""
+
+
+def cost(data: ScenarioData, row: Variant, free: Variant | None) -> Cost | None:
+    """Compare the start of a variant with the same target's start without a limit, block by block."""
+    if free is None or row == free:
+        return None
+    limited, bare = (_blocks(data, one) for one in (row, free))
+    common = sorted(limited.keys() & bare.keys())
+    if not common or any(values[block] <= 0 for values in (limited, bare) for block in common):
+        return None
+    logs = np.array([math.log(limited[block] / bare[block]) for block in common])
+    ci = signed_rank_ci(logs, LEVEL)
+    scaled = Interval(math.exp(ci.low), math.exp(ci.high), ci.level) if ci else None
+    return Cost(math.exp(hodges_lehmann(logs)), scaled, len(common))
+
+
+def _blocks(data: ScenarioData, row: Variant) -> dict[int, float]:
+    frame = data.values(row, READY)
+    found = frame[~frame["warmup"]].groupby("block")["value"].median()
+    return {int(block): float(value) for block, value in found.items()}  # type: ignore[call-overload]
+
+
+def _achieved(data: ScenarioData, *, brief: bool) -> Grid:
+    names = limits(data)
+    heads = [Column(name.replace("-", " ")) for name in names]
+    rows: list[tuple[Row, list[Cell]]] = []
+    for found in targets(data).values():
+        row = next(iter(found.values()))
+        rows.append((named(row), [_ratio(data, found.get(name), brief=brief) for name in names]))
+    note = "Achieved ÷ asked, 1 is as asked; “n/a” cannot be done here, the reasons are below."
+    return cells.grid("Achieved ÷ asked", heads, rows, note=note.partition(";")[0] + "." if brief else note)
+
+
+def _ratio(data: ScenarioData, row: Variant | None, *, brief: bool) -> Cell:
+    if row is None:
+        return Cell(NONE)
+    found = data.summary(row, ACHIEVED)
+    if found is not None and found.median is not None:
+        return cells.value(found, interval=not brief)
+    if skipped(data, row):
+        return Cell("n/a")
+    _, failed = cells.counted(data, row, found)
+    return Cell(NONE, "" if failed.text == "0" else f"{failed.text} failed")
+
+
+def _costs(data: ScenarioData, *, brief: bool) -> Grid:
+    names = limits(data)
+    heads = [Column("ready", "no limit"), *(Column(name.replace("-", " ")) for name in names)]
+    rows: list[tuple[Row, list[Cell]]] = []
+    for found in targets(data).values():
+        free = found.get(FREE)
+        made = [_cost(cost(data, found[name], free) if name in found else None, brief=brief) for name in names]
+        if any(cell.text != NONE for cell in made):
+            bare = data.summary(free, READY) if free else None
+            rows.append((named(next(iter(found.values()))), [cells.plain(bare), *made]))
+    note = "Request to ready with the limit, as a multiple of the same target's without any, paired block by block."
+    return cells.grid("What a limit costs at start", heads, rows, note=note)
+
+
+def _cost(found: Cost | None, *, brief: bool) -> Cell:
+    if found is None:
+        return Cell(NONE)
+    return Cell(ratio_text(found.ratio), "" if brief else interval_text(found.ci, "ratio"))
+
+
+def _how(data: ScenarioData) -> Grid:
+    """Show in words what was asked for, what came of it and how that was seen."""
+    said = {row: lookup.said(data, row) for row in data.invoked if row.target != NULL and limit_of(row) != FREE}
+    known = dict.fromkeys(name for found in said.values() for name in found)
+    names = sorted(known, key=lambda name: _SAID.get(name, len(_SAID)))
+    heads = [
+        *(Column(name.capitalize().replace("_", " "), numeric=False) for name in names),
+        Column("watched for"),
+        *cells.COUNTS,
+    ]
+    rows: list[tuple[Row, list[Cell]]] = []
+    for row, found in said.items():
+        main = data.summary(row, ACHIEVED)
+        if main is not None and (found or main.median is not None):
+            texts = [cells.words(found.get(name)) for name in names]
+            made = [*texts, cells.plain(data.summary(row, WATCHED)), *cells.counted(data, row, main)]
+            rows.append((Label(limit_of(row), named(row).text), made))
+    rows.sort(key=lambda pair: limits(data).index(pair[0].name))
+    return cells.grid("How each limit was seen", heads, rows, first="Limit")
+
+
+def _impossible(data: ScenarioData) -> Grid:
+    rows: list[tuple[Row, list[Cell]]] = [
+        (Label(limit_of(row), named(row).text), [Cell(reason)])
+        for row in data.invoked
+        if (reason := skipped(data, row))
+    ]
+    return cells.grid("Cannot be done here", (Column("Reason", numeric=False),), rows, first="Limit")

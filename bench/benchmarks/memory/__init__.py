@@ -1,0 +1,45 @@
+"""Benchmark ``memory``: how much memory each further instance takes, and which part of the system takes it."""
+
+from __future__ import annotations
+
+from bench.benchmarks.base import RAMP, SIZE, TOUCH, Benchmark, Param
+from bench.core.metrics import Metric
+
+
+def _metric(quantity: str, title: str) -> Metric:
+    # 64 KiB is the batch in which a control group is charged on each CPU, and 16 pages: less is bookkeeping.
+    return Metric(f"memory.{quantity}_bytes", "bytes", "lower", 65536, 0.05, exact=False, title=title)
+
+
+_METRICS = (
+    _metric("slope", "memory, each further instance"),
+    _metric("slope_low", "… lower end of the fit's 95 % interval"),
+    _metric("slope_high", "… upper end of the fit's 95 % interval"),
+    _metric("intercept", "memory, before the first instance"),
+    Metric("memory.fit_r2", "ratio", "higher", 0.0, 0.01, exact=False, title="R² of memory over N"),
+    _metric("available_delta", "taken from MemAvailable"),
+    _metric("pss", "proportional set size"),
+    _metric("rss", "resident set size"),
+    _metric("uss", "unique set size"),
+    _metric("anonymous", "anonymous and shared memory"),
+    _metric("cgroup", "charged to control groups"),
+    _metric("kernel", "kernel memory"),
+    _metric("unexplained", "unexplained rest"),
+    Metric("memory.unexplained_ratio", "ratio", "lower", 0.01, 0.05, exact=False, title="unexplained ÷ taken"),
+    Metric("memory.network_namespaces", "count", "lower", 0, 0.0, exact=True, title="network namespaces"),
+    Metric("memory.processes", "count", "lower", 0, 0.0, exact=True, title="processes"),
+)
+
+BENCHMARK = Benchmark(
+    name="memory",
+    package=__name__,
+    metrics=_METRICS,
+    params={
+        **SIZE,
+        **TOUCH,
+        **RAMP,
+        "instances": Param(50, "instances at the top of the ramp", minimum=2),
+        "steps": Param(5, "readings on the way up, after the one without any", minimum=2),
+    },
+    primary=("memory.slope_bytes",),
+)

@@ -1,0 +1,103 @@
+"""The readings behind each slope: memory taken over the number of instances, and the line through them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from matplotlib.ticker import MaxNLocator
+
+from bench.benchmarks.memory import tables as page
+from bench.core.model import NULL
+from bench.display import canvas, cells, lookup, svg, theme
+from bench.display.charts.words import plural_blocks
+from bench.display.data import ScenarioData, Variant
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLUMNS = 3
+_PANEL = 1.0
+_LEFT = 0.6
+_TOP = 0.22
+
+
+def draw(data: ScenarioData, name: str) -> svg.Plot | None:
+    """Draw a small panel a target, each with its own axes."""
+    rows = [row for row in data.invoked if row.target != NULL]
+    shown = [(row, points) for row in rows if (points := lookup.points(data, row, page.TAKEN, "instances"))]
+    if not shown:
+        return None
+    head = 0.46 + 0.13 * max(0, max(len(_details(data, row)) for row, _ in shown) - 1)
+    step, count = _PANEL + head + 0.22, math.ceil(len(shown) / _COLUMNS)
+    width = (canvas.WIDTH - _COLUMNS * _LEFT - 0.1) / _COLUMNS
+    with canvas.sheet(_TOP + count * step + 0.16) as figure:
+        for number, (row, points) in enumerate(shown):
+            line, column = divmod(number, _COLUMNS)
+            left = _LEFT + column * (width + _LEFT)
+            panel = canvas.axes(figure, _TOP + head + line * step, _PANEL, left, canvas.WIDTH - left - width)
+            _panel(panel, data, row, points)
+            _title(panel, row, _details(data, row))
+        _legend(figure)
+        return canvas.finish(figure, _words(data, [row for row, _ in shown], name))
+
+
+def _legend(figure: Figure) -> None:
+    marks = [canvas.mark("o", "one reading", size=3.6), canvas.mark("_", "fitted line", size=9, edge=1.4)]
+    canvas.legend(figure, marks)
+
+
+def _panel(panel: Axes, data: ScenarioData, row: Variant, points: Sequence[lookup.Point]) -> None:
+    colour, most = theme.colour(row.engine), max(point.at for point in points)
+    canvas.linear(panel, 0.0, most * 1.05, "count")
+    panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    values = [0.0, *(point.value for point in points)]
+    pad = 0.06 * (max(values) - min(values) or 1.0)
+    canvas.linear(panel, min(values) - pad, max(values) + pad, "bytes", side="y", ticks=3)
+    panel.grid(axis="y")
+    base, slope = data.summary(row, "memory.intercept_bytes", column="available"), page.slope(data, row)
+    if base and slope and base.median is not None and slope.median is not None:
+        ends = [base.median, base.median + slope.median * most]
+        panel.plot([0, most], ends, color=colour, linewidth=1.2, alpha=0.7, zorder=2)
+    at = [point.at for point in points]
+    panel.plot(at, values[1:], linestyle="none", marker="o", markersize=3.2, color=colour, zorder=3)
+
+
+def _title(panel: Axes, row: Variant, details: Sequence[str]) -> None:
+    top = panel.get_ylim()[1]
+    canvas.note(panel, (0, top), (0, 8.0 + 9.5 * len(details)), canvas.shorten(row.name, 26), weight="bold")
+    for number, text in enumerate(details, 1):
+        up = 7.5 + 9.5 * (len(details) - number)
+        canvas.note(panel, (0, top), (0, up), text, size=canvas.SMALL_PT, colour=theme.MUTED)
+
+
+def _details(data: ScenarioData, row: Variant) -> list[str]:
+    fit, slope = data.summary(row, "memory.fit_r2", column="available"), page.slope(data, row)
+    said = f"{cells.plain(slope).text} each" if slope and slope.median is not None else "no line: one reading"
+    return [
+        *canvas.wrap(row.details, 34, 2),
+        said + (f", R² {fit.median:.4f}" if fit and fit.median is not None else ""),
+    ]
+
+
+def _words(data: ScenarioData, rows: Sequence[Variant], name: str) -> canvas.Words:
+    fits = [
+        (found.median, row.text)
+        for row in rows
+        if (found := data.summary(row, "memory.fit_r2", column="available")) and found.median is not None
+    ]
+    title = "Memory taken over the number of instances"
+    if fits:
+        worst = min(fits)
+        title = (
+            f"A line explains at least {100 * worst[0]:.2f}\u00a0% of the memory taken over N (least for {worst[1]})"
+        )
+    caption = (
+        "What is gone from MemAvailable against the number of instances, every reading of every block, and the line through "
+        "them: its slope is the cost of each further instance. Every panel has its own axes. "
+        f"{plural_blocks(found.n for row in rows if (found := page.slope(data, row)))}"
+    )
+    alt = "; ".join(f"{row.text}: {_details(data, row)[-1]}" for row in rows)
+    return canvas.Words(name, "ramp", title, caption, f"{title}. {alt}")

@@ -1,0 +1,126 @@
+"""What a namespace costs, by kind; and what a process sees in each target."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from bench.core.model import NULL, Summary
+from bench.display import cells, lookup
+from bench.display.data import Label, Row, ScenarioData, Variant
+from bench.display.table import NONE, Cell, Column, Grid
+from bench.display.table import notes as every_note
+
+CREATE, DESTROY, RATE = "namespace.create_s", "namespace.destroy_s", "namespace.create_per_s"
+DRAIN = "namespace.drain_s"
+NONE_KIND, ALL_KINDS, NET = "none", "all", "net"
+_ORDER = (NONE_KIND, "uts", "ipc", "pid", "user", "cgroup", "time", "mnt", NET, ALL_KINDS)
+_SEEN = ("processes", "interfaces", "mounts")
+_FIRST = ("pid", "uid", *_SEEN, "hostname", "uid_map", "cgroup")
+_TOLD = {
+    "all": "“all” is",
+    "workers": "Workers (multiple of the CPUs: number)",
+    "refused": "Refused",
+    "refused at a rate": "Refused at a rate",
+}
+"""Notes that are about the measurement and not about what a process sees."""
+_BRIEF = ("pid", "uid", *_SEEN)
+
+
+def tables(data: ScenarioData) -> list[Grid]:
+    """Return the cost by kind, the rate against concurrency, and the proof; a terminal gets the proof's numbers."""
+    brief = data.columns is not None
+    rates = _walked(data, RATE, "Rate against concurrency", "Created and destroyed a second")
+    drains = _walked(data, DRAIN, "How much later dead ones were gone", "From the end of the last process")
+    return cells.some(
+        [_cost(data), rates, _proof(data, brief=brief)]
+        if brief
+        else [_cost(data), rates, drains, _proof(data, brief=brief)]
+    )
+
+
+def notes(data: ScenarioData) -> list[str]:
+    """Return what must be read with the numbers."""
+    told = [
+        f"{words}: {text}."
+        for row in makers(data)
+        for name, words in _TOLD.items()
+        if (text := lookup.usual(lookup.said(data, row).get(name)).rstrip("."))
+    ]
+    return every_note(data, lambda item: item.metric in (CREATE, DESTROY)) + told
+
+
+def makers(data: ScenarioData) -> list[Variant]:
+    """Return the targets on which namespaces were made."""
+    has = {item.target for item in data.summaries if item.metric in (CREATE, RATE)}
+    return [row for row in data.invoked if row.target in has and row.target != NULL]
+
+
+def kinds(data: ScenarioData) -> list[str]:
+    """Return the kinds: none first, all last."""
+    found = {str(kind) for metric in (CREATE, RATE) for kind in lookup.kinds(data, metric, "kind")}
+    return [kind for kind in _ORDER if kind in found] + sorted(found.difference(_ORDER))
+
+
+def label(kind: str, row: Variant, data: ScenarioData) -> Label:
+    """Name a row: the kind, and the target where there are several."""
+    words = {NONE_KIND: "no namespace", ALL_KINDS: "all kinds at once"}.get(kind, "")
+    return Label(kind, row.text if len(makers(data)) > 1 else words)
+
+
+def steps(data: ScenarioData, row: Variant, kind: str, metric: str = RATE) -> list[tuple[float, Summary]]:
+    """Return workers, in multiples of the CPUs, and the rate (or another metric)."""
+    return lookup.over(data, row, metric, "workers", kind=kind)
+
+
+def _cost(data: ScenarioData) -> Grid:
+    heads = (Column("create", cells.CI), Column("destroy", cells.CI), *cells.COUNTS)
+    rows: list[tuple[Row, list[Cell]]] = []
+    for row in makers(data):
+        for kind in kinds(data):
+            made, gone = (data.summary(row, metric, kind=kind) for metric in (CREATE, DESTROY))
+            if made or gone:
+                found = [
+                    cells.value(made),
+                    cells.value(gone),
+                    *cells.counted(data, row, made or gone),
+                ]
+                rows.append((label(kind, row, data), found))
+    return cells.grid("One namespace of each kind", heads, rows, first="Kind")
+
+
+def _walked(data: ScenarioData, metric: str, title: str, words: str) -> Grid:
+    walked = {(row, kind): dict(steps(data, row, kind, metric)) for row in makers(data) for kind in kinds(data)}
+    workers = sorted({number for found in walked.values() for number in found})
+    heads = [Column(f"{number:g} × CPUs") for number in workers]
+    rows: list[tuple[Row, list[Cell]]] = [
+        (label(kind, row, data), [cells.plain(found.get(number)) for number in workers])
+        for (row, kind), found in walked.items()
+        if found
+    ]
+    note = f"{words}, with that many workers at once, in multiples of the CPUs."
+    return cells.grid(title, heads, rows, first="Kind", note=note)
+
+
+def _proof(data: ScenarioData, *, brief: bool) -> Grid:
+    said = {row: lookup.said(data, row) for row in data.invoked if row.target != NULL}
+    known = dict.fromkeys(name for found in said.values() for name in found if name not in _TOLD)
+    names = [name for name in _FIRST if name in known or name in _SEEN] + [name for name in known if name not in _FIRST]
+    names = [name for name in names if not brief or name in _BRIEF]
+    rows: list[tuple[Row, list[Cell]]] = []
+    for row, found in said.items():
+        made = [_seen(data, row, name, found) for name in names]
+        if any(cell.text != NONE for cell in made):
+            rows.append((row, made))
+    note = "What the payload found when it looked around from inside; said by itself, so it is the isolation and not its name."
+    return cells.grid(
+        "What a process sees", [Column(name.replace("_", " "), numeric=brief) for name in names], rows, note=note
+    )
+
+
+def _seen(data: ScenarioData, row: Variant, name: str, found: dict[str, Counter[str]]) -> Cell:
+    """Write what was said; what differs from one instance to the next is an example; counts may be numbers instead."""
+    texts = found.get(name)
+    if texts:
+        first = next(iter(texts))
+        return Cell(first or NONE, f"differs, {len(texts)} seen" if len(texts) > 1 else "")
+    return cells.plain(data.summary(row, f"namespace.{name}_seen")) if name in _SEEN else Cell(NONE)

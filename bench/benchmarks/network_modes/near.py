@@ -1,0 +1,247 @@
+"""Who calls in a network workload: the payload and its tools inside an instance, or native programs at the second host.
+
+Both run the same steps, one at a time, each when it is told to; the host reads the CPU time of the whole machine before and
+after each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+from bench.benchmarks.network_modes.far import servers
+from bench.core import proc
+from bench.core.clock import Channel, Line, now_s
+from bench.core.errors import InvocationFailed
+from bench.engines.base import Bind, Instance, Job, Way
+from bench.invocation import life
+from bench.invocation.base import Place
+from bench.lab import images, network, tools
+from bench.lab.network import ANSWERS, CONNECTS, STREAMS
+from bench.probes import processes
+from bench.workloads import iperf3, sockperf
+
+_TOOLS = ("iperf3", "sockperf")
+_PATIENT_MS = 600_000
+"""How long the payload waits for its next step, longer than any invocation lasts."""
+Kind = Literal["streams", "datagrams", "answers", "connects"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One test.
+
+    Attributes:
+        kind: What is done.
+        streams: Connections at once.
+        direction: ``out``: the instance sends.
+    """
+
+    kind: Kind
+    streams: int = 1
+    direction: iperf3.Direction = "out"
+
+    @property
+    def name(self) -> str:
+        """The step in words."""
+        return f"{self.streams} {self.direction}" if self.kind == "streams" else self.kind
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What one step gave.
+
+    Attributes:
+        text: What the program printed, or the payload said.
+        seconds: From its beginning, a program's from the word to begin, to its end, stamped on the host.
+        cpu_s: CPU time of the whole host meanwhile.
+    """
+
+    text: str
+    seconds: float
+    cpu_s: float
+
+
+class Near(Protocol):
+    """One who calls."""
+
+    def run(self, step: Step) -> Heard:
+        """Run a step to its end."""
+        ...
+
+
+def order(block: int, streams: int) -> tuple[Step, ...]:
+    """Return the steps of a block: turned by one each block, so that none is always first."""
+    steps = (
+        Step("streams", 1, "out"),
+        Step("answers"),
+        Step("streams", 1, "in"),
+        Step("connects"),
+        Step("streams", streams, "out"),
+        Step("datagrams"),
+        Step("streams", streams, "in"),
+    )
+    first = block % len(steps)
+    return steps[first:] + steps[:first]
+
+
+def host_cpu_s(text: str, ticks: int = os.sysconf("SC_CLK_TCK")) -> float:
+    """Return CPU seconds of all CPUs from /proc/stat (proc(5)): idle, waiting for a disk and stolen time left out.
+
+    Time of guests is in that of their user.
+    """
+    user, nice, system, _, _, irq, softirq, *_ = map(int, text.split("\n", 1)[0].split()[1:])
+    return (user + nice + system + irq + softirq) / ticks
+
+
+def _cpu_s() -> float:
+    return host_cpu_s(Path("/proc/stat").read_text(encoding="ascii"))
+
+
+def words(step: Step, way: Way, seconds: int) -> list[str]:
+    """Return the arguments of a step's program; those of ``connects`` are one action of the payload."""
+    base = way.first_port or network.PORTS[0]
+    port = {kind: base + offset for offset, kind in enumerate(("streams", "connects", "answers"))}
+    reverse = (step.direction == "in") != way.turned
+    if step.kind == "streams":
+        return iperf3.client(way.address, port["streams"], seconds, step.streams, reverse=reverse)
+    if step.kind == "datagrams":
+        return iperf3.datagrams(way.address, port["streams"], seconds, reverse=reverse)
+    if step.kind == "answers":
+        return sockperf.client(way.address, port["answers"], seconds)
+    return ["connect", f"{way.address}:{port['connects']}:{seconds * 1000}"]
+
+
+def job(place: Place, way: Way, steps: Sequence[Step]) -> Job:
+    """Return the instance's job: the steps, each after a question, or the servers; a quota would be measured, too.
+
+    Raises:
+        TargetUnavailable: A tool is not installed.
+    """
+    folders = {name: tools.folder(place.lab.paths.state, name).path for name in _TOOLS}
+    work = place.lab.paths.run / f"network-{place.invocation.index}"
+    work.mkdir(exist_ok=True)
+    seconds = int(place.params["seconds"])
+    lines = _servers() if way.turned else [line for step in steps for line in _lines(step, way, seconds)]
+    (work / "script").write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
+    binds = (*(Bind(name, path) for name, path in folders.items()), Bind("work", work))
+    places = [word for name in _TOOLS for word in ("--place", f"{name}={{{name}}}")]
+    return life.job_of(
+        place, (*places, "--script", "{work}/script", "--sleep"), binds=binds, cpus=None, memory_bytes=None
+    )
+
+
+def _inside(name: str) -> str:
+    """Return the beginning of a program's command line inside an instance."""
+    mark = f"{{{name}}}"
+    return f"{mark}/ld.so --library-path {mark}/lib {mark}/bin/{name}"
+
+
+def _lines(step: Step, way: Way, seconds: int) -> Iterator[str]:
+    yield f"wait {_PATIENT_MS}"
+    program = {"connects": "", "answers": f"run {_inside('sockperf')} "}.get(step.kind, f"run {_inside('iperf3')} ")
+    yield program + " ".join(words(step, way, seconds))
+
+
+def _servers() -> list[str]:
+    return [
+        f"spawn {_inside('iperf3')} {' '.join(iperf3.server(STREAMS))}",
+        f"accept {CONNECTS}",
+        f"spawn {_inside('sockperf')} {' '.join(sockperf.server(ANSWERS))}",
+    ]
+
+
+@dataclass
+class Inside:
+    """The payload in the instance: it is asked before each step, and says when it begins and ends."""
+
+    place: Place
+    instance: Instance
+    channel: Channel
+    deadline_s: float
+
+    def run(self, step: Step) -> Heard:
+        """Run the next step of the script, which must be this one."""
+        verb = "connect" if step.kind == "connects" else "run"
+        after, before, asked_s = len(self.channel.lines), _cpu_s(), now_s()
+        self._ask()
+        end = self.channel.wait_line(f"C {verb}", self._left(), self.instance.alive, after=after)
+        cpu_s = _cpu_s() - before
+        lines = [line for line in self.channel.lines[after:] if line.at_s <= end.at_s]
+        found = heard(lines, verb, cpu_s)
+        # A program's own time is only checked, for which a stamp that is late on a busy host must not make it live shorter.
+        return found if verb == "connect" else replace(found, seconds=end.at_s - asked_s)
+
+    def _ask(self) -> None:
+        if self.channel.kind == "stream":
+            self.channel.ask()
+            return
+        asked = [pid for pid in self.instance.pids() if processes.is_payload(pid)]
+        if not asked:
+            msg = f"the payload of '{self.instance.name}' is gone"
+            raise InvocationFailed(msg)
+        for pid in asked:
+            with contextlib.suppress(ProcessLookupError):  # its end is noticed by who waits for its lines
+                os.kill(pid, signal.SIGUSR1)
+
+    def _left(self) -> float:
+        return max(0.0, self.deadline_s - now_s())
+
+
+def heard(lines: Sequence[Line], verb: str, cpu_s: float) -> Heard:
+    """Read what a payload said of one step, from ``B VERB`` to ``C VERB …``.
+
+    Raises:
+        InvocationFailed: It did not begin, or somebody did not answer.
+    """
+    begin = next((line for line in lines if line.text == f"B {verb}"), None)
+    said = [line.text for line in lines]
+    if begin is None:
+        msg = f"the payload did not say 'B {verb}', but: {' | '.join(said)[-300:] or 'nothing'}"
+        raise InvocationFailed(msg)
+    if why := next((text for text in said if text.startswith("E connect")), None):
+        msg = f"after '{said[-1]}' the far end did not answer any more: {why.removeprefix('E connect ')}"
+        raise InvocationFailed(msg)
+    text = "\n".join(text[2:] for text in said if text.startswith(("O ", "C connect")))
+    return Heard(text, lines[-1].at_s - begin.at_s, cpu_s)
+
+
+@dataclass
+class Outside:
+    """Native programs in another network namespace, which call the instance's published ports."""
+
+    place: Place
+    pid: int
+    way: Way
+
+    def run(self, step: Step) -> Heard:
+        """Run a step's program."""
+        seconds = int(self.place.params["seconds"])
+        arguments = words(step, self.way, seconds)
+        if step.kind == "connects":
+            return self._connect(arguments[1])
+        program = proc.find("sockperf" if step.kind == "answers" else "iperf3", iperf3.REMEDY)
+        before, begin = _cpu_s(), now_s()
+        done = proc.run([*network.inside(self.pid), program, *arguments], timeout_s=self.place.timeout_s)
+        self.place.keep(step.name, done.stdout + done.stderr)
+        return Heard(
+            f"{done.stdout}\n{done.stderr}" if done.status else done.stdout, now_s() - begin, _cpu_s() - before
+        )
+
+    def _connect(self, what: str) -> Heard:
+        events = self.place.lab.paths.run / "e" / f"{self.place.invocation.index}-far"
+        program = str(images.payload(self.place.lab.paths.state).path)
+        with self.place.hub.channel(events) as channel:
+            before = _cpu_s()
+            argv = [*network.inside(self.pid), program, "--events", f"unix:{events}", "--connect", what, "--exit"]
+            proc.run(argv, timeout_s=self.place.timeout_s)
+            channel.wait_line("C connect", self.place.timeout_s)
+            return heard(channel.lines, "connect", _cpu_s() - before)
+
+
+__all__ = ["Heard", "Inside", "Near", "Outside", "Step", "heard", "host_cpu_s", "job", "order", "servers", "words"]

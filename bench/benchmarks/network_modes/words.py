@@ -1,0 +1,87 @@
+"""Which network mode costs what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bench.core.model import Skipped, Summary
+from bench.core.units import format_value, significant
+from bench.display.data import ScenarioData
+from bench.display.prose import TIMES, blocks, nothing, told, value
+from bench.stats.order import orders
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+THROUGHPUT = "network.throughput_bytes_per_s"
+
+
+def words(data: ScenarioData) -> str:
+    """Say which mode carries most and least, which answers slowest, and whether the usual order holds."""
+    baseline = data.baseline
+    rows = told(data.summaries, THROUGHPUT, {"streams": 1, "direction": "out"}) or told(data.summaries, THROUGHPUT)
+    if not rows:
+        return nothing(THROUGHPUT)
+    sentences = [
+        _carried(rows, baseline),
+        _slowest(data.summaries, baseline),
+        _dearest(data.summaries),
+        _order(data.outcomes, data.points, data.skipped),
+    ]
+    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+
+
+def _carried(rows: Sequence[Summary], baseline: str) -> str:
+    """Tell of one stream out, in multiples of the baseline; the references are not modes."""
+    bare = next((row for row in rows if row.target == baseline), None)
+    modes = [
+        row for row in rows if row.engine != "host" and "network=none" not in row.target
+    ]  # that is its own loopback
+    others = sorted(modes, key=lambda row: row.median or 0.0, reverse=True)
+    ends = others if len(others) < 2 else [others[0], others[-1]]
+    names = ("most", "least")
+    texts = [f"{row.target} carries {name} ({_rate(row)})" for name, row in zip(names, ends, strict=False)]
+    start = f"With one stream {baseline} carries {value(bare)}" if bare else "With one stream"
+    if not texts:
+        return start + blocks(rows) if bare else ""
+    return f"{start}{';' if bare else ''} of the modes {' and '.join(texts)}{blocks(rows)}"
+
+
+def _rate(row: Summary) -> str:
+    times = f", {significant(row.ratio)}{TIMES}" if row.ratio is not None else ""
+    return f"{format_value(row.median, row.unit)}{times}{', emulated' * ('accel=tcg' in row.target)}"
+
+
+def _slowest(summaries: Sequence[Summary], baseline: str) -> str:
+    rows = [row for row in told(summaries, "network.rr_p50_s") if row.target != baseline]
+    if not rows:
+        return ""
+    most = max(rows, key=lambda row: row.median or 0.0)
+    times = f", {significant(most.ratio)}{TIMES} that of {baseline}" if most.ratio is not None else ""
+    return f"The slowest answer has {most.target}: {format_value(most.median, most.unit)} in the median{times}"
+
+
+def _dearest(summaries: Sequence[Summary]) -> str:
+    rows = told(summaries, "network.cpu_s_per_gb", {"streams": 1, "direction": "out"})
+    if len(rows) < 2:
+        return ""
+    rows.sort(key=lambda row: row.median or 0.0)
+    ends = [f"{format_value(row.median, row.unit)} of CPU time ({row.target})" for row in (rows[0], rows[-1])]
+    return f"1 GB costs the whole host {ends[0]} to {ends[1]}"
+
+
+def _order(outcomes: pd.DataFrame, points: pd.DataFrame, skipped: Sequence[Skipped]) -> str:
+    """Give the verdict on the claimed order; that of one stream out where it was measured in several ways."""
+    if outcomes is None or points is None or points.empty:
+        return ""
+    found = orders(points, outcomes, skipped)
+    if not found:
+        return ""
+    first = min(found, key=lambda one: (one.params.get("streams") != 1, one.params.get("direction") != "out"))
+    alike = [one for one in found if one.verdict == first.verdict]
+    told_once = len(found) == 1 or first.verdict == "not measured"
+    where = "" if told_once else f" in {len(alike)} of {len(found)} ways of measuring"
+    verb = {"holds": "holds", "contradicted": "is contradicted"}.get(first.verdict, f"was {first.verdict}")
+    why = [pair.sentence for pair in first.pairs if pair.verdict == first.verdict != "holds"]
+    return f"The order {first.statement} {verb}{where}" + (f": {why[0]}" if why else "")

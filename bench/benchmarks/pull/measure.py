@@ -1,0 +1,112 @@
+"""How much of the time to ready is the pull: the same bytes in one layer or many, from a registry on the lab's loopback.
+
+The image is pushed once, outside the clock. Each invocation begins with a store that has none of its layers, which the
+registry's log proves: every layer was fetched in this pull. The network is loopback, so what is measured is the engine's
+work (fetch, check, decompress, unpack), the least that a pull can take.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.benchmarks.pull import pulls
+from bench.benchmarks.pull.pulls import Found, Puller
+from bench.core.clock import now_s
+from bench.core.errors import InvocationFailed, TareError
+from bench.core.model import Phase
+from bench.engines.base import Instance
+from bench.invocation import disk_use, life
+from bench.invocation.base import Place, Reading
+from bench.lab import bases, images, registry
+from bench.lab.images import Image
+
+
+def measure(place: Place) -> Reading:
+    """Pull the image, create an instance and start it.
+
+    Raises:
+        NotApplicable: The engine pulls nothing.
+        InvocationFailed: The engine had a layer before, or has another image than was pushed.
+    """
+    layers, count = int(place.params["layers"]), int(place.params["image_bytes"])
+    image = image_of(place.lab.paths.state, layers, count)
+    with pulls.puller(place) as puller:
+        where = registry.start(place.lab)
+        name = _pushed(where, image, layers, count)
+        with _absent(puller, name, image, place), place.account.engine():
+            since = where.offset()
+            values, found, evidence = _pulled(place, puller, name, image)
+            served = registry.served(where, since, image)
+    _check(image, found, evidence["root"])
+    evidence |= {"image": found.digest, "layers": str(found.layers), "pulled_by": found.by}
+    return Reading({**values, "pull.bytes": float(served.count)}, evidence)
+
+
+def _pulled(place: Place, puller: Puller, name: str, image: Image) -> tuple[dict[str, float], Found, dict[str, str]]:
+    """Pull and start under one clock; that the engine is asked what it has is part of neither number."""
+    job = life.job_of(place, image=image)
+    with place.hub.channel(job.events, place.engine.channel) as channel, life.deleted(place, job.name):
+        begin = now_s()
+        place.note_request(begin)
+        puller.pull(name)
+        pulled = now_s()
+        found = puller.found(name, image)
+        asked = now_s() - pulled
+        instance = place.engine.create(job)
+        place.engine.start(instance)
+        ready = channel.wait(Phase.READY, max(0.0, begin + place.timeout_s - now_s()), instance.alive)
+        evidence = {**life.evidence_of(place, instance), "root": _in_root(instance)}
+        place.engine.stop(instance)
+    pull_s, ready_s = pulled - begin, ready - begin - asked
+    return {"pull.pull_s": pull_s, "pull.ready_s": ready_s, "pull.share_ratio": pull_s / ready_s}, found, evidence
+
+
+@contextlib.contextmanager
+def _absent(puller: Puller, name: str, image: Image, place: Place) -> Iterator[None]:
+    """Have the engine without the image before the block and after it, whatever happened."""
+    with contextlib.suppress(TareError), place.account.engine():
+        puller.remove(name, image)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(TareError), place.account.engine():
+            puller.remove(name, image)
+        raise
+    with place.account.engine():
+        puller.remove(name, image)
+
+
+def _check(image: Image, found: Found, root: str) -> None:
+    wanted = (image.manifest, len(image.layers), f"{len(image.layers)} files")
+    has = (found.digest, found.layers, root)
+    if has != wanted:
+        msg = f"pushed manifest, layers, files: {wanted}, but the engine has and the instance shows {has}"
+        raise InvocationFailed(msg)
+
+
+def _in_root(instance: Instance) -> str:
+    """Return how many of the image's files, one a layer, the kernel shows in the root of the live instance."""
+    return f"{len(list(disk_use.root_of(instance).glob('filler-*')))} files"
+
+
+@functools.cache
+def image_of(state: Path, layers: int, count: int) -> Image:
+    """Return an image of ``count`` bytes that do not compress in that many layers, the payload in the lowest."""
+    source = random.Random(layers)  # noqa: S311 - the same bytes each time, others for another number of layers
+    parts = [
+        bases.file(f"filler-{number}", source.randbytes(count // layers + (number < count % layers)))
+        for number in range(layers)
+    ]
+    program = images.payload_layer(images.payload(state).path.read_bytes())
+    plain = [bases.extended(program, parts[:1]), *(bases.tar([part]) for part in parts[1:])]
+    return images.layered(state, f"tare/pull-{layers}-{count}:latest", plain)
+
+
+@functools.cache
+def _pushed(where: registry.Registry, image: Image, layers: int, count: int) -> str:
+    """Push the image, once a registry, and return the name by which it is pulled."""
+    return registry.push(where, image, f"tare/pull-{layers}-{count}")

@@ -1,0 +1,207 @@
+"""The tax of each layer as a waterfall: a whole life, then phase by phase, wall and CPU time beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from matplotlib.ticker import NullLocator
+
+from bench.benchmarks.stack import tables as page
+from bench.core.model import Interval
+from bench.core.units import format_value
+from bench.display import canvas, cells, svg, theme
+from bench.display.charts.words import plural_blocks
+from bench.display.data import ScenarioData, Variant
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_SIDES = ((page.WALL, "wall time"), (page.CPU, "CPU time of all processes"))
+_VALUES = 0.72
+_GAP = 0.2
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: from where the rung before ended, by what this rung adds (may be negative), seconds; with its interval.
+
+    The lowest rung's step is its ``own`` time.
+    """
+
+    place: int
+    begin: float
+    added: float
+    ci: Interval | None
+    own: bool
+
+    @property
+    def end(self) -> float:
+        """Where it ends."""
+        return self.begin + self.added
+
+
+def charts(data: ScenarioData) -> list[svg.Plot | None]:
+    """Draw the whole life, then its phases."""
+    return [waterfall(data, f"{data.stem}-waterfall"), phases(data, f"{data.stem}-phases")]
+
+
+def steps(data: ScenarioData, rows: Sequence[Variant], metric: str, phase: str) -> list[Step]:
+    """Return the steps of one phase; the first one is the lowest rung's own time, a rung without numbers has none."""
+    base, found, at = page.first(data, metric), list[Step](), 0.0
+    for place, row in enumerate(rows):
+        if row == base:
+            amount, ci = page.own(data, row, metric, phase), None
+        else:
+            more = page.added(data, row, metric, phase)
+            amount, ci = (more.median, more.ci) if more else (None, None)
+        if amount is not None:
+            found.append(Step(place, at, amount, ci, row == base))
+            at += amount
+    return found
+
+
+def waterfall(data: ScenarioData, name: str) -> svg.Plot | None:
+    """Draw what each rung adds to a whole life."""
+    return _sheet(data, [page.TOTAL], name)
+
+
+def phases(data: ScenarioData, name: str) -> svg.Plot | None:
+    """Draw what each rung adds to each phase."""
+    return _sheet(data, list(page.PHASES), name)
+
+
+def _sheet(data: ScenarioData, names: Sequence[str], name: str) -> svg.Plot | None:
+    rows = [row for row in page.rungs(data) if any(page.own(data, row, metric, page.TOTAL) for metric, _ in _SIDES)]
+    found = {(phase, metric): steps(data, rows, metric, phase) for phase in names for metric, _ in _SIDES}
+    shown = [phase for phase in names if any(len(found[phase, metric]) > 1 for metric, _ in _SIDES)]
+    sides = [(metric, title) for metric, title in _SIDES if any(found[phase, metric] for phase in shown)]
+    if not shown or not sides:
+        return None
+    room = canvas.layout(rows, [])
+    tall = room.row * len(rows)
+    with canvas.sheet(0.1 + len(shown) * (0.34 + tall + 0.36)) as figure:
+        for number, phase in enumerate(shown):
+            for column, (metric, title) in enumerate(sides):
+                panel = _axes(figure, room.names, (column, len(sides)), 0.44 + number * (0.34 + tall + 0.36), tall)
+                heading = title[:1].upper() + title[1:] if phase == page.TOTAL else f"{phase}, {title}"
+                _panel(panel, rows, found[phase, metric], heading, names=column == 0)
+        words = _total_words if page.TOTAL in shown else _phase_words
+        return canvas.finish(figure, words(data, rows, found, name))
+
+
+def _axes(figure: Figure, names: float, place: tuple[int, int], top: float, tall: float) -> Axes:
+    column, count = place
+    width = (canvas.WIDTH - names - 0.02 - _GAP * (count - 1)) / count - _VALUES
+    left = names + column * (width + _VALUES + _GAP)
+    return canvas.axes(figure, top, tall, left, canvas.WIDTH - left - width)
+
+
+def _panel(panel: Axes, rows: Sequence[Variant], found: Sequence[Step], heading: str, *, names: bool) -> None:
+    if names:
+        canvas.rows(panel, rows)
+    else:
+        panel.set_ylim(len(rows) - 0.5, -0.5)
+        panel.yaxis.set_major_locator(NullLocator())
+        panel.spines["left"].set_visible(False)
+        panel.grid(axis="x")
+    ends = [end for step in found for end in (step.begin, step.end, *_whisker(step))] or [0.0, 1.0]
+    low, high = min(0.0, *ends), max(0.0, *ends)
+    pad = 0.03 * (high - low or 1e-3)
+    canvas.linear(panel, low - pad if low < 0 else 0.0, high + pad, "s", ticks=4)
+    canvas.note(panel, (0, panel.get_ylim()[1]), (0, 9), heading, weight="bold")
+    for number, step in enumerate(found):
+        _step(panel, step, rows[step.place])
+        if number:
+            panel.plot(
+                [step.begin] * 2,
+                [found[number - 1].place + 0.29, step.place - 0.29],
+                color=theme.MUTED,
+                linewidth=0.8,
+                zorder=2,
+            )
+
+
+def _whisker(step: Step) -> tuple[float, ...]:
+    return (step.begin + step.ci.low, step.begin + step.ci.high) if step.ci else ()
+
+
+def _step(panel: Axes, step: Step, row: Variant) -> None:
+    colour, negative = theme.colour(row.engine), step.added < 0
+    panel.barh(step.place, step.added, left=step.begin, height=0.58, color=theme.SURFACE, linewidth=0, zorder=2)
+    panel.barh(
+        step.place,
+        step.added,
+        left=step.begin,
+        height=0.58,
+        facecolor="none" if negative else colour,
+        edgecolor=colour,
+        linewidth=1.1,
+        alpha=0.55 if step.own else 1.0,
+        zorder=3,
+    )
+    if step.ci:
+        panel.plot(list(_whisker(step)), [step.place] * 2, color=theme.INK, linewidth=1.0, zorder=4)
+    text = cells.minus(format_value(step.added, "s"))
+    canvas.note(
+        panel,
+        (1, step.place),
+        (6, 0),
+        text if step.own or negative else f"+{text}",
+        size=canvas.SMALL_PT,
+        weight="bold",
+    )
+
+
+Found = dict[tuple[str, str], list[Step]]
+
+
+def _total_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name: str) -> canvas.Words:
+    more = [(step.added, rows[step.place].text) for step in found[page.TOTAL, page.WALL] if not step.own]
+    title = "What each layer adds to a whole life"
+    if more:
+        title = f"{max(more)[1]} adds most to a whole life: {format_value(max(more)[0], 's')}"
+        if len(more) > 1:
+            title += f"; {min(more)[1]} least, {cells.minus(format_value(min(more)[0], 's'))}"
+    caption = (
+        "From create to delete. The first bar is the lowest rung’s own time; every other starts where the one before ended "
+        "and is as long as the median difference to it within a block (line: 95\u00a0% interval). A hollow bar goes back: "
+        "that rung is faster. "
+        f"{_counts(data, rows)}"
+    )
+    return canvas.Words(name, "waterfall", title, caption, f"{title}. {_alt(rows, found)}")
+
+
+def _phase_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name: str) -> canvas.Words:
+    every = [
+        (step.added, rows[step.place].text, phase)
+        for (phase, metric), walked in found.items()
+        if metric == page.WALL
+        for step in walked
+        if not step.own
+    ]
+    title = "What each layer adds in each phase"
+    if every:
+        most = max(every)
+        title = f"The dearest step is {most[2]} in {most[1]}: {format_value(most[0], 's')} more than the rung before"
+    caption = (
+        "The same for each phase alone; every panel has its own axis. A phase that an engine does not have takes no time. "
+        f"{_counts(data, rows)}"
+    )
+    return canvas.Words(name, "phases", title, caption, f"{title}. {_alt(rows, found)}")
+
+
+def _alt(rows: Sequence[Variant], found: Found) -> str:
+    titles = dict(_SIDES)
+    return "; ".join(
+        f"{phase}, {titles[metric]}: "
+        + ", ".join(f"{rows[step.place].text} {cells.minus(format_value(step.added, 's'))}" for step in walked)
+        for (phase, metric), walked in found.items()
+        if walked
+    )
+
+
+def _counts(data: ScenarioData, rows: Sequence[Variant]) -> str:
+    return plural_blocks(found.n for row in rows if (found := page.added(data, row, page.WALL, page.TOTAL)))

@@ -1,0 +1,141 @@
+"""The tax of each layer: one life with wall and CPU time of each phase, then steady churn under which the daemons are watched.
+
+A scenario of this kind lists its targets as a ladder: each rung does what the one before does, and something more. What a rung
+adds is computed from the results, block by block (``bench/_ladder.py``).
+
+The phases are cut where the caller has something in hand, so that they add up: ``create`` ends when the engine says created,
+``start`` when it says started, ``ready`` when it has said so *and* the payload has said ready (0 when the payload was first),
+``stop`` and ``delete`` when the engine says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bench.core.clock import Channel, Timeline, now_s, process_cpu_s
+from bench.core.errors import TargetUnavailable
+from bench.core.model import Phase
+from bench.engines.base import Instance, Job
+from bench.engines.evidence.process import family
+from bench.invocation import life
+from bench.invocation.base import Place, Reading, Value
+from bench.probes import processes
+
+_WORKED_S = 1e-3
+"""A daemon that used less CPU time than this a life has no part in the target's lives."""
+
+
+@dataclass
+class Phases:
+    """Wall and CPU time of each phase, seconds; CPU times are absent without a control group."""
+
+    cpu_now: Callable[[], float | None]
+    wall: dict[str, float] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time the block; the CPU time is read outside of it."""
+        before, begin = self.cpu_now(), now_s()
+        yield
+        self.wall[name] = now_s() - begin
+        after = self.cpu_now()
+        if before is not None and after is not None:
+            self.cpu[name] = after - before
+
+    def values(self) -> Iterator[Value]:
+        """Yield the numbers."""
+        for metric, found in (("stack.wall_s", self.wall), ("stack.cpu_s", self.cpu)):
+            yield from (Value(metric, value, {"phase": name}) for name, value in found.items())
+
+
+def measure(place: Place) -> Reading:
+    """Live one life phase by phase, then as many further ones as the parameter ``lives`` says."""
+    job = life.job_of(place)
+    phases, timeline = Phases(place.cpu_s), Timeline()
+    with (
+        place.hub.channel(job.events, place.engine.channel) as channel,
+        life.deleted(place, job.name),
+        place.account.engine(),
+    ):
+        instance = _start(place, job, channel, phases, timeline)
+        evidence = life.evidence_of(place, instance)
+        _end(place, instance, phases)
+    values = life.from_request(timeline)
+    values |= {f"startup.{name}_s": phases.wall[name] for name in ("stop", "delete") if name in phases.wall}
+    cpu = [phases.cpu[name] for name in ("create", "start", "ready") if name in phases.cpu]
+    if cpu:
+        values["startup.cpu_s"] = sum(cpu)
+    churned, notes = _churn(place, int(place.params["lives"]))
+    return Reading(values | churned, evidence, series=tuple(phases.values()), notes=notes)
+
+
+def _start(place: Place, job: Job, channel: Channel, phases: Phases, timeline: Timeline) -> Instance:
+    engine = place.engine
+    # Where nothing exists before the start (a process), putting its command line together is ours, not the target's.
+    instance = None if Phase.CREATED in engine.phases else engine.create(job)
+    place.note_request(timeline.stamp(Phase.REQUEST))
+    if instance is None:
+        with phases.phase("create"):
+            instance = engine.create(job)
+        timeline.stamp(Phase.CREATED)
+    with phases.phase("start"):
+        engine.start(instance)
+    timeline.stamp(Phase.STARTED)
+    with phases.phase("ready"):
+        left = timeline.stamps[Phase.REQUEST] + place.timeout_s - now_s()
+        channel.wait(Phase.READY, max(0.0, left), instance.alive)
+    timeline.stamps |= channel.stamps
+    # The wait returns a moment after the payload's word; when that had come before "started" nobody had to wait.
+    phases.wall["ready"] = max(0.0, timeline.stamps[Phase.READY] - timeline.stamps[Phase.STARTED])
+    return instance
+
+
+def _end(place: Place, instance: Instance, phases: Phases) -> None:
+    with phases.phase("stop"):
+        place.engine.stop(instance)
+    if Phase.DELETED in place.engine.phases:
+        with phases.phase("delete"):
+            place.engine.delete(instance.name)
+
+
+def _churn(place: Place, lives: int) -> tuple[dict[str, float], dict[str, str]]:
+    """Live that many lives, one after the other, and return what the daemons that worked for them used and grew."""
+    if not lives:
+        return {}, {}
+    daemons = _daemons(place)
+    cpu, memory = {name: _cpu_s(pids) for name, pids in daemons.items()}, _memory(daemons)
+    begin = now_s()
+    for number in range(lives):
+        with life.living(place, life.job_of(place, suffix=f"c{number}")) as (instance, _), place.account.engine():
+            place.engine.stop(instance)
+    values = {"stack.lives_per_s": lives / (now_s() - begin)}
+    used = {name: (_cpu_s(pids) - cpu[name]) / lives for name, pids in daemons.items()}
+    worked = [name for name, seconds in used.items() if seconds >= _WORKED_S]
+    if worked:
+        after = _memory(daemons)
+        values["stack.daemon_cpu_s"] = sum(used[name] for name in worked)
+        values["stack.daemon_pss_bytes"] = sum(after[name] for name in worked)
+        values["stack.daemon_growth_bytes"] = sum(after[name] - memory[name] for name in worked) / lives
+    return values, {"daemons": ", ".join(worked) or "none worked for it"}
+
+
+def _daemons(place: Place) -> dict[str, set[int]]:
+    """Return the lab's daemons with their processes, while no instance lives; none without root."""
+    try:
+        running = place.lab.daemons.running
+    except TargetUnavailable:
+        return {}
+    return {name: family(process.pid) for name, process in running.items()}
+
+
+def _cpu_s(pids: set[int]) -> float:
+    return sum(process_cpu_s(pid) or 0.0 for pid in pids)  # what has ended since was a passing child
+
+
+def _memory(daemons: dict[str, set[int]]) -> dict[str, float]:
+    """Return the proportional set size of each daemon, bytes."""
+    weighed = {name: processes.weigh(pids, daemons=frozenset(pids), guest_bytes=None) for name, pids in daemons.items()}
+    return {name: float(sum(one.pss for one in found.values())) for name, found in weighed.items()}

@@ -1,0 +1,112 @@
+"""Which layer costs what: one row a rung, one column a phase, in wall and in CPU time; then the daemons."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.core.model import NULL, Summary
+from bench.display import cells, lookup
+from bench.display.data import Row, ScenarioData, Variant
+from bench.display.table import Cell, Column, Grid, ratio_cell
+from bench.display.table import notes as every_note
+
+PHASES = ("create", "start", "ready", "stop", "delete")
+TOTAL = "total"
+WALL, CPU = "stack.wall_s", "stack.cpu_s"
+ADDED = {WALL: "stack.added_s", CPU: "stack.added_cpu_s"}
+READY = "startup.ready_s"
+
+_DAEMONS = (
+    ("stack.daemon_cpu_s", "CPU time a life"),
+    ("stack.daemon_pss_bytes", "memory (PSS)"),
+    ("stack.daemon_growth_bytes", "growth a life"),
+    ("stack.lives_per_s", "lives a second"),
+)
+
+
+def tables(data: ScenarioData) -> list[Grid]:
+    """Return what each rung adds in wall and CPU time, the daemons, and the time until ready."""
+    made = [
+        _added(data, WALL, "What each layer adds, wall time"),
+        _added(data, CPU, "What each layer adds, CPU time of all processes"),
+        _daemons(data),
+    ]
+    return cells.some(made if data.columns is not None else [*made, _ready(data)])
+
+
+def notes(data: ScenarioData) -> list[str]:
+    """Return what must be read with the numbers."""
+    return every_note(data, lambda item: item.metric == READY or item.params.get("phase") == TOTAL)
+
+
+def rungs(data: ScenarioData) -> list[Variant]:
+    """Return the rungs in their order, the control left out."""
+    return [row for row in data.invoked if row.target != NULL]
+
+
+def added(data: ScenarioData, row: Variant, metric: str, phase: str) -> Summary | None:
+    """Return what a rung adds to the one before it, in a phase or in all (``TOTAL``)."""
+    return data.summary(row, ADDED[metric], phase=phase)
+
+
+def own(data: ScenarioData, row: Variant, metric: str, phase: str) -> float | None:
+    """Return a rung's own time in a phase; the total is the median of the blocks' sums, seconds."""
+    if phase != TOTAL:
+        found = data.summary(row, metric, phase=phase)
+        return found.median if found else None
+    frame = data.points
+    mine = frame[(frame["metric"] == metric) & (frame["target"] == row.target) & ~frame["warmup"]]
+    return float(np.median(mine.groupby("block")["value"].sum())) if len(mine) else None
+
+
+def first(data: ScenarioData, metric: str) -> Variant | None:
+    """Return the rung on which the others stand: the first one that has a time of its own."""
+    return next((row for row in rungs(data) if own(data, row, metric, TOTAL) is not None), None)
+
+
+def _added(data: ScenarioData, metric: str, title: str) -> Grid:
+    phases = [*PHASES, TOTAL]
+    heads = [*(Column(phase, cells.CI if phase == TOTAL else "") for phase in phases), *cells.COUNTS]
+    base = first(data, metric)
+    rows: list[tuple[Row, list[Cell]]] = []
+    for row in rungs(data):
+        if row == base:
+            found = [cells.number(own(data, row, metric, phase), "s") for phase in PHASES]
+            found.append(Cell(cells.number(own(data, row, metric, TOTAL), "s").text, "its own time"))
+        else:
+            found = [cells.plain(added(data, row, metric, phase)) for phase in PHASES]
+            found.append(cells.value(added(data, row, metric, TOTAL)))
+        rows.append(
+            (row, [*found, *cells.counted(data, row, added(data, row, metric, TOTAL) or _main(data, row, metric))])
+        )
+    note = (
+        "The first row is a rung's own time; every other row is the difference to the rung before it in the same block. "
+        "What is negative is faster than the rung before."
+    )
+    return cells.grid(title, heads, rows, first="Layer", note=note)
+
+
+def _main(data: ScenarioData, row: Variant, metric: str) -> Summary | None:
+    walked = (data.summary(row, metric, phase=phase) for phase in PHASES)
+    return next((found for found in walked if found), data.summary(row, READY))
+
+
+def _daemons(data: ScenarioData) -> Grid:
+    heads = [*(Column(title) for _, title in _DAEMONS), Column("which", numeric=False)]
+    rows: list[tuple[Row, list[Cell]]] = []
+    for row in rungs(data):
+        found = [data.summary(row, metric) for metric, _ in _DAEMONS]
+        which = lookup.usual(lookup.said(data, row).get("daemons"))
+        if which or any(found):
+            rows.append((row, [*map(cells.plain, found), Cell(which)]))
+    note = "Lives one after the other; a daemon that did nothing for them is left out."
+    return cells.grid("Daemons under steady churn", heads, rows, first="Layer", note=note)
+
+
+def _ready(data: ScenarioData) -> Grid:
+    heads = (Column("ready", cells.CI), Column(f"× {data.baseline}", cells.CI), *cells.COUNTS)
+    rows: list[tuple[Row, list[Cell]]] = []
+    for row in data.invoked:
+        found = data.summary(row, READY)
+        rows.append((row, [cells.value(found), ratio_cell(found, data.baseline), *cells.counted(data, row, found)]))
+    return cells.grid("From request to ready", heads, rows, first="Layer")

@@ -1,0 +1,13 @@
+"""The phases until ready, the ratio to the baseline, single values, the course over the run, and wall against CPU time."""
+
+from __future__ import annotations
+
+from bench.benchmarks.startup import cpu, ladder
+from bench.display import svg
+from bench.display.data import ScenarioData
+from bench.display.usual import charts as usual
+
+
+def charts(data: ScenarioData) -> list[svg.Plot | None]:
+    """Draw the charts of startup."""
+    return [ladder.draw(data, f"{data.stem}-ladder"), *usual.charts(data), cpu.draw(data, f"{data.stem}-cpu")]

@@ -1,0 +1,75 @@
+"""Wall time against CPU time until ready: who computes, and who waits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.core.model import NULL
+from bench.core.units import format_value
+from bench.display import canvas, svg, theme
+from bench.display.charts.words import count_sentence
+from bench.display.data import ScenarioData, Variant
+from bench.display.table import Cell
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WALL, CPU = "startup.ready_s", "startup.cpu_s"
+Row = tuple[Variant, float, float]
+
+
+def draw(data: ScenarioData, name: str) -> svg.Plot | None:
+    """Draw both times of each target on one axis."""
+    rows: list[Row] = [
+        (item, wall, cpu)
+        for item in data.variants
+        if item.target != NULL and (wall := data.median(item, WALL)) and (cpu := data.median(item, CPU))
+    ]
+    if not rows:
+        return None
+    cells = [
+        Cell(f"{100 * cpu / wall:.0f} %", f"{format_value(cpu, 's', 2)} ÷ {format_value(wall, 's', 2)}")
+        for _, wall, cpu in rows
+    ]
+    room = canvas.layout([item for item, *_ in rows], cells)
+    with canvas.sheet(0.56 + room.row * len(rows) + 0.32) as figure:
+        panel = canvas.axes(figure, 0.56, room.row * len(rows), room.names, room.values)
+        canvas.rows(panel, [item for item, *_ in rows])
+        values = [value for _, wall, cpu in rows for value in (wall, cpu)]
+        axis = canvas.scale(panel, values, "s")
+        for place, row in enumerate(rows):
+            _row(panel, place, row)
+        canvas.gutter(panel, "CPU ÷ wall time", cells)
+        _legend(figure)
+        return canvas.finish(figure, _words(rows, data, name, axis))
+
+
+def _row(panel: Axes, place: int, row: Row) -> None:
+    item, wall, cpu = row
+    colour = theme.colour(item.engine)
+    panel.plot([cpu, wall], [place, place], color=colour, linewidth=5, alpha=0.22, zorder=2)
+    panel.plot([wall], [place], marker="o", markersize=6.5, color=colour, zorder=3)
+    panel.plot([cpu], [place], marker="D", markersize=5.5, color=colour, markerfacecolor="none", zorder=4)
+
+
+def _legend(figure: Figure) -> None:
+    wall = canvas.mark("o", "wall time until ready", size=5.5)
+    cpu = canvas.mark("D", "CPU time, all processes", size=4.8, hollow=True)
+    canvas.legend(figure, [wall, cpu])
+
+
+def _words(rows: list[Row], data: ScenarioData, name: str, axis: str) -> canvas.Words:
+    shares = sorted((cpu / wall, item.text) for item, wall, cpu in rows)
+    title = f"Until it is ready, {shares[-1][1]} uses {100 * shares[-1][0]:.0f} % of one CPU"
+    if len(shares) > 1:
+        title += f", {shares[0][1]} {100 * shares[0][0]:.0f} %"
+    caption = (
+        "Medians of the wall time until ready and of the CPU time of every process involved; "
+        f"{axis} axis. More than 100 % means that several CPUs worked at once. "
+        f"{count_sentence(data, [item for item, *_ in rows], CPU)}"
+    )
+    alt = "; ".join(
+        f"{item.text}: wall {format_value(wall, 's')}, CPU {format_value(cpu, 's')}" for item, wall, cpu in rows
+    )
+    return canvas.Words(name, "cpu", title, caption, f"{title}. {alt}")

@@ -1,0 +1,110 @@
+"""What starting an isolated process costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.core.model import NULL, SENTINEL, Summary
+from bench.core.units import format_value, significant
+from bench.display.data import ScenarioData
+from bench.display.prose import TIMES, factor, value
+
+_LISTED = 4
+"""More containers than this are given as a range."""
+
+
+def words(data: ScenarioData) -> str:
+    """Say what starting an isolated process costs, in words and numbers of the data.
+
+    ``data.meta`` is the scenario's object in ``run.json``. Only targets with an interval are compared; the others
+    are named with the reason. When there are several params, those of the baseline's first row are told.
+    """
+    rows = _rows(data.summaries, data.meta)
+    baseline = next((row for row in rows if row.target == data.baseline), None)
+    if baseline is None or baseline.median is None:
+        name = data.meta.get("baseline", "none")
+        return f"No comparison can be made: the baseline ({name}) has no measurement in this run."
+    start = f"On this host {_subject(baseline)} {_verb(baseline.metric)} {value(baseline)}{_params(baseline)}"
+    if baseline.ci is None:
+        return f"{start}, in {baseline.n} blocks: too few for an interval, so nothing is compared."
+    others = [row for row in rows if row.target not in (baseline.target, NULL, SENTINEL)]
+    told = [row for row in others if row.ratio is not None and row.ratio_ci is not None]
+    isolated = "; ".join(part for part in (_sandboxes(told), _containers(told)) if part)
+    sentences = [start, isolated[:1].upper() + isolated[1:], _machines(told), _untold(others, told)]
+    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+
+
+def _rows(summaries: Sequence[Summary], meta: Mapping[str, Any]) -> list[Summary]:
+    """Return the rows of one scenario, one metric and one set of params."""
+    primary = tuple(meta.get("primary", ())) or ("startup.ready_s",)
+    metric = "startup.ready_s" if "startup.ready_s" in primary else primary[0]
+    rows = [row for row in summaries if row.metric == metric]
+    # The scenario's name is not in its object: it is the one whose baseline this is, "startup" before any other.
+    based = [row for row in rows if row.target == meta.get("baseline")]
+    based.sort(key=lambda row: (row.scenario != "startup", row.median is None))
+    return [row for row in rows if based and (row.scenario, row.params) == (based[0].scenario, based[0].params)]
+
+
+def _subject(row: Summary) -> str:
+    return "a bare process" if row.engine == "host" else row.target
+
+
+def _verb(metric: str) -> str:
+    return "is ready after" if metric == "startup.ready_s" else f"has a {metric} of"
+
+
+def _params(row: Summary) -> str:
+    return f" ({', '.join(f'{name}={value}' for name, value in row.params.items())})" if row.params else ""
+
+
+def _short(row: Summary) -> str:
+    return f"{row.target} {significant(row.ratio or 0.0, 2)}{TIMES} ({format_value(row.median, row.unit)})"
+
+
+def _is_machine(row: Summary) -> bool:
+    return row.engine == "libvirt" or "accel=" in row.target
+
+
+def _sandboxes(told: Sequence[Summary]) -> str:
+    found = [row for row in told if row.engine == "sandbox"]
+    if not found:
+        return ""
+    row = min(found, key=lambda one: one.ratio or 0.0)
+    return f"namespaces alone make that {factor(row)} ({format_value(row.median, row.unit)})"
+
+
+def _containers(told: Sequence[Summary]) -> str:
+    found = [row for row in told if row.engine not in ("host", "sandbox") and not _is_machine(row)]
+    if not found:
+        return ""
+    if len(found) <= _LISTED:
+        return f"containers: {', '.join(_short(row) for row in found)}"
+    found.sort(key=lambda row: row.ratio or 0.0)
+    return f"{len(found)} kinds of container lie between {_short(found[0])} and {_short(found[-1])}"
+
+
+def _machines(told: Sequence[Summary]) -> str:
+    found = [row for row in told if _is_machine(row)]
+    if not found:
+        return ""
+    row = min(found, key=lambda one: one.ratio or 0.0)
+    name = "The virtual machine" if len(found) == 1 else "The fastest virtual machine"
+    emulated = "; emulated (TCG), so no statement about KVM" if "accel=tcg" in row.target else ""
+    return f"{name} ({row.target}) takes {factor(row)} ({format_value(row.median, row.unit)}{emulated})"
+
+
+def _untold(others: Sequence[Summary], told: Sequence[Summary]) -> str:
+    left = [row for row in others if row not in told]
+    if not left:
+        return ""
+    listed = ", ".join(f"{row.target} ({_why(row)})" for row in left)
+    return f"Nothing is said about {listed}"
+
+
+def _why(row: Summary) -> str:
+    if not row.n:
+        return f"{row.failures} of {row.attempts} invocations failed"
+    if row.ratio is None:
+        return "no ratio"
+    return f"{row.ratio_n} blocks are too few for an interval"

@@ -1,0 +1,83 @@
+"""How much page cache several readers of one file of the image take: once, or once each.
+
+Every page is counted once, at whichever path it is found first: in the driver's own storage, or in an instance's root. Where
+two instances see one file of the kernel's, putting it out of the cache by one path leaves nothing to be counted at the next;
+where each has a copy, or a cache in front of it (FUSE), each is counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.benchmarks.storage_drivers import ground as grounds
+from bench.benchmarks.storage_drivers.ground import Ground
+from bench.core.clock import Channel
+from bench.engines.base import Instance
+from bench.invocation import life
+from bench.invocation.base import Place, Reading, Value
+from bench.lab import layers, pagecache
+from bench.lab.layers import File
+
+_MOST = 64 * 2**20
+Member = tuple[Instance, Channel]
+
+
+def measure(place: Place) -> Reading:
+    """Have 1, 2, 4 … instances of the same image read the same file, and count the page cache behind it."""
+    largest = min(_MOST, int(place.params["largest_bytes"]))
+    files = layers.sized(largest)
+    file = files[-1]
+    steps = counts(int(place.params["readers"]))
+    values: list[Value] = []
+    with grounds.ground(place, f"copy{largest}", [files]) as ground:
+        ground.renew([file])
+        with contextlib.ExitStack() as stack:
+            members = [_reader(ground, stack, file, number, len(steps)) for number in range(steps[-1])]
+            evidence: Mapping[str, str] = life.evidence_of(place, members[0][0])
+            for done, readers in enumerate(steps):
+                found = _read(ground, members, file, (readers, done))
+                values.append(Value("storage.shared_cache_bytes", found, {"readers": readers}))
+            with place.account.engine():
+                for instance, _ in members:
+                    place.engine.stop(instance)
+    notes = {"file": f"{file.size} bytes", "page cache": "put out file by file (fsync, posix_fadvise), not the host's"}
+    return Reading({}, evidence, series=tuple(values), notes=notes)
+
+
+def counts(most: int) -> tuple[int, ...]:
+    """Return 1, 2, 4 … up to the most, which is the last one."""
+    return (*(2**power for power in range(most.bit_length()) if 2**power < most), most)
+
+
+def _reader(ground: Ground, stack: contextlib.ExitStack, file: File, number: int, steps: int) -> Member:
+    """Start an instance that reads the file whenever it is asked."""
+    path = ground.path(file.name)
+    arguments = ("--wait", str(grounds.WAIT_MS), "--scan", path) * steps
+    job = ground.job(arguments, f"-{number}")
+    return stack.enter_context(life.living(ground.place, job))
+
+
+def _read(ground: Ground, members: Sequence[Member], file: File, step: tuple[int, int]) -> int:
+    """Have all go on with their next reading, of which only those of so many readers count; the others' is taken before."""
+    readers, done = step
+    paths = _paths(ground, members, file)
+    # Those that do not count read first, so that every instance is equally far in its list of readings.
+    for group in (members[readers:], members[:readers]):
+        pagecache.take(paths)
+        for instance, channel in group:
+            with ground.place.account.engine():
+                grounds.go_on(instance, channel, done)
+                grounds.heard(ground.place, channel, instance, done + 1)
+    return pagecache.take(paths)
+
+
+def _paths(ground: Ground, members: Sequence[Member], file: File) -> list[Path]:
+    """Return the paths of all copies of the file: in the driver's storage, and as each instance sees it."""
+    views = [
+        Path(f"/proc/{pid}/root{ground.path(file.name)}")
+        for instance, _ in members
+        for pid in grounds.payloads(instance)
+    ]
+    return [*pagecache.below(ground.store.folder, file.name), *views]

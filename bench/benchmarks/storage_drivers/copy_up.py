@@ -1,0 +1,80 @@
+"""Copy-up: the first write into a file of the image, by the file's size, each by a container of its own.
+
+Four bytes are written into the middle of a file that has just been read, so that it is in the page cache in every case. Of
+overlayfs the kernel copies the whole file up when it is opened for writing (and syncs it, which is part of it); a file system
+that copies on write changes one block; vfs has copied everything before, when the container was created. So the disk is looked at
+twice: how much the container took before it wrote, and how much the write took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from bench.benchmarks.storage_drivers import ground as grounds
+from bench.benchmarks.storage_drivers.ground import Ground
+from bench.core.clock import Line
+from bench.core.units import format_value
+from bench.invocation import life
+from bench.invocation.base import Place, Reading, Value
+from bench.lab import layers
+from bench.lab.layers import File
+from bench.workloads import files as workload
+
+Item = TypeVar("Item")
+_STEPS = ("scan", "poke", "fsync", "poke")
+
+
+def measure(place: Place) -> Reading:
+    """Copy up one file of each size."""
+    largest = int(place.params["largest_bytes"])
+    files = layers.sized(largest)
+    series: list[Value] = []
+    evidence: Mapping[str, str] = {}
+    before: dict[int, int] = {}
+    with grounds.ground(place, f"copy{largest}", [files]) as ground:
+        for file in turned(files, place.invocation.block):
+            lines, used, before[file.size], evidence = _one(ground, file)
+            series += [*_times(lines, file), Value("storage.used_bytes", used, {"file_bytes": file.size})]
+    notes = {
+        "page cache": "the file was read before the first write",
+        "disk used by the container before it wrote": ", ".join(
+            format_value(before[size], "bytes") for size in sorted(before)
+        ),
+    }
+    return Reading({}, evidence, series=tuple(series), notes=notes)
+
+
+def turned(items: Sequence[Item], block: int) -> tuple[Item, ...]:
+    """Return the items in the order of a block: turned by one each block, so that none is always first."""
+    first = block % len(items)
+    return (*items[first:], *items[:first])
+
+
+def _one(ground: Ground, file: File) -> tuple[list[Line], int, int, Mapping[str, str]]:
+    """Let a fresh instance write, and return what it said, the disk that it and that its write took, and what it was."""
+    place = ground.place
+    arguments = workload.copy_up(ground.path(file.name), grounds.WAIT_MS)
+    job = ground.job(arguments, f"-{file.size}")
+    ground.renew([file])
+    empty = ground.store.used_bytes()
+    with life.living(place, job) as (instance, channel):
+        with place.account.engine():
+            grounds.heard(place, channel, instance, 1)
+        before = ground.store.used_bytes()
+        with place.account.engine():
+            grounds.go_on(instance, channel, 1)
+            lines = grounds.heard(place, channel, instance, len(_STEPS))
+            evidence = life.evidence_of(place, instance)
+        after = ground.store.used_bytes()
+        with place.account.engine():
+            place.engine.stop(instance)
+    return lines, max(0, after - before), before - empty, evidence
+
+
+def _times(lines: Sequence[Line], file: File) -> Iterator[Value]:
+    _, first, flushed, second = workload.only(lines, *_STEPS)
+    size = {"file_bytes": file.size}
+    yield Value("storage.copy_up_s", first.seconds, {**size, "write": "first"})
+    yield Value("storage.fsync_s", flushed.seconds, {**size, "write": "first"})
+    yield Value("storage.copy_up_s", second.seconds, {**size, "write": "second"})

@@ -1,0 +1,95 @@
+"""What each place for data costs beside the baseline, and how long a flush to disk takes."""
+
+from __future__ import annotations
+
+from bench.benchmarks.storage_types import tables as page
+from bench.core.units import format_value
+from bench.display import canvas, paired, storage, svg, theme
+from bench.display.charts import heat, twins
+from bench.display.charts.matrix import Dot
+from bench.display.charts.words import plural_blocks
+from bench.display.data import Row, ScenarioData, Variant
+from bench.display.paired import Quantity, Times
+
+
+def charts(data: ScenarioData) -> list[svg.Plot | None]:
+    """Draw the heat map, then the flushes."""
+    return [relative(data, f"{data.stem}-relative"), flush(data, f"{data.stem}-fsync")]
+
+
+def relative(data: ScenarioData, name: str) -> svg.Plot | None:
+    """Draw each measure of each place in multiples of the baseline."""
+    rows = [row for row in page.places(data) if row.target != data.baseline]
+    every = [what for chosen in _titled(data) for what in chosen]
+    cells: dict[tuple[int, int], Times] = {}
+    kept = [what for what in every if any(paired.cost_to_baseline(data, row, what) for row in rows)]
+    for place, what in enumerate(kept):
+        for column, row in enumerate(rows):
+            if times := paired.cost_to_baseline(data, row, what):
+                cells[place, column] = times
+    if not cells:
+        return None
+    columns: list[tuple[Row, str]] = [(storage.short(data, row.target), theme.colour(row.engine)) for row in rows]
+    empty = {
+        (place, column): storage.lacking(data, row) or "–"
+        for place in range(len(kept))
+        for column, row in enumerate(rows)
+        if (place, column) not in cells
+    }
+    table = heat.Table([what.title for what in kept], columns, cells, empty, {})
+    with canvas.sheet(heat.height(table)) as figure:
+        heat.draw(figure, table)
+        return canvas.finish(figure, _words(data, table, rows, name))
+
+
+def flush(data: ScenarioData, name: str) -> svg.Plot | None:
+    """Draw the median and the 99th percentile of an fsync."""
+    rows = [(row, theme.colour(row.engine)) for row in page.places(data)]
+    found = {
+        (place, kind): one
+        for place, (row, _) in enumerate(rows)
+        for kind, what in enumerate(page.FSYNC)
+        if (one := what.of(data, row))
+    }
+    dots = {key: Dot(one.median or 0.0, one.ci, format_value(one.median, "s")) for key, one in found.items()}
+    kept, panels = twins.compact(list(rows), [twins.Panel("fsync", "s", dots)])
+    if not panels:
+        return None
+    look = twins.Look(kept, ("median", "99th percentile"))
+    medians = sorted((one.median or 0.0, rows[place][0].text) for (place, kind), one in found.items() if not kind)
+    title = "How long a flush to disk takes"
+    if medians:
+        low, high = medians[0], medians[-1]
+        title = (
+            f"An fsync takes from {format_value(low[0], 's')} ({low[1]}) to {format_value(high[0], 's')} ({high[1]})"
+        )
+    caption = (
+        "Time of an fsync after each write, as fio tells it; medians over the blocks with their 95\u00a0% intervals. "
+        f"{plural_blocks(one.n for one in found.values())}"
+    )
+    with canvas.sheet(twins.height(look)) as figure:
+        twins.draw(figure, look, panels)
+        words = canvas.Words(name, "fsync", title, caption, f"{title}. {twins.said(look, panels)}")
+        return canvas.finish(figure, words)
+
+
+def _titled(data: ScenarioData) -> list[list[Quantity]]:
+    """Return the measures with titles that say all."""
+    done = storage.actions(data)
+    files = [Quantity(storage.FILES, {"action": action}, f"files: {action}") for action in done]
+    return [storage.streams(data), storage.singles(data), list(page.FSYNC), files]
+
+
+def _words(data: ScenarioData, table: heat.Table, rows: list[Variant], name: str) -> canvas.Words:
+    worst = max(table.cells, key=lambda key: table.cells[key].ratio)
+    what, row, times = table.rows[worst[0]], rows[worst[1]], table.cells[worst]
+    title = f"No place is dearer than {data.baseline}"
+    if times.ratio > 1:
+        title = f"Compared with {data.baseline} the dearest is “{what}” in {row.text}: {times.text}"
+    caption = (
+        f"Each cell is how many times as long the same work takes as on {data.baseline}, paired block by block "
+        "(Hodges-Lehmann), on a logarithmic colour scale centred on 1; rates are turned round, so that more is dearer "
+        f"everywhere. Bold: the 95\u00a0% interval leaves 1 out. {plural_blocks(one.n for one in table.cells.values())}"
+    )
+    said = [f"{table.rows[place]} of {rows[column].text} {one.text}" for (place, column), one in table.cells.items()]
+    return canvas.Words(name, "heat", title, caption, f"{title}. {'; '.join(said)}")

@@ -1,0 +1,78 @@
+"""Where data are kept: fio, fsync and small files in one place, and the check of what that place promises of them.
+
+The first instance writes a file of known content, runs fio (one process for all jobs) and makes, looks at, renames and removes
+small files. When it is gone a second one looks for the file: a place that does not keep its promise fails the invocation. The
+file systems are made outside of any measured time, and no job measures the start of an instance.
+
+Bytes, operations and fsync latencies are fio's own, as is the time over which it counts (``workloads/fio`` says why and how
+that is checked); small files are counted by the payload over a time that the host stamps.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+
+from bench.core.clock import Line
+from bench.engines.base import Bind
+from bench.invocation import data_places, fio_values, life
+from bench.invocation.base import Place, Reading, Value
+from bench.invocation.data_places import Data
+from bench.lab import tools
+from bench.workloads import fio as workload
+from bench.workloads import payload, sysbench
+
+_SMALL = ("create", "stat", "rename", "unlink")
+
+
+def measure(place: Place) -> Reading:
+    """Measure one place with one instance, and look with another at what is left."""
+    with data_places.data(place) as data:
+        tests = tests_of(data)
+        lines, evidence = _first(place, data, tests)
+        data_places.check_written(data, lines)
+        report = workload.heard(sysbench.runs(lines)[0])
+        fio_values.check(report, tests)
+        notes = data_places.look_again(place, data)
+    small = _small(lines) if data.promise != "refused" else ()
+    evidence |= {"fio": report.version, **data_places.mounted(lines)}
+    return Reading({}, evidence, fio_values.flags(report), (*fio_values.values(report, tests), *small), notes)
+
+
+def tests_of(data: Data) -> tuple[workload.Test, ...]:
+    """Return what fio can do there: where nothing can be written, it reads."""
+    return tuple(test for test in workload.TESTS if data.promise != "refused" or test.op == "read")
+
+
+def script_of(place: Place, data: Data, tests: Sequence[workload.Test]) -> list[str]:
+    """Return what the first instance does."""
+    milliseconds, file_bytes = int(place.params["milliseconds"]), int(place.params["file_bytes"])
+    writes = data.promise != "refused"
+    words = workload.arguments(tests, "{data}", milliseconds, file_bytes, fsync=writes)
+    lines = [data_places.writing(), f"run {' '.join(words)}"]
+    return [*lines, *([f"storm {{data}}/small:{int(place.params['files'])}"] * writes), "mounts {data}"]
+
+
+def _first(place: Place, data: Data, tests: Sequence[workload.Test]) -> tuple[list[Line], dict[str, str]]:
+    """Let the first instance do its script, and return what it said and what it was."""
+    found = tools.folder(place.lab.paths.state, "fio")
+    if data.promise == "refused":
+        data_places.lay_out(data, int(place.params["file_bytes"]))
+    folder = place.lab.paths.run / "k" / f"{place.name}-work"
+    try:
+        work = data_places.script(folder, script_of(place, data, tests))
+        places = [word for name in (workload.TOOLS, "data") for word in ("--place", f"{name}={{{name}}}")]
+        binds = (Bind(workload.TOOLS, found.path), work, data.bind)
+        job = life.job_of(place, (*places, "--script", "{work}/script", "--sleep"), binds=binds)
+        with life.living(place, job) as (instance, channel), place.account.engine():
+            channel.wait_line("E mounts", place.timeout_s, instance.alive)
+            evidence = life.evidence_of(place, instance)
+            place.engine.stop(instance)
+        return list(channel.lines), evidence | {"tools": found.digest}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _small(lines: Sequence[Line]) -> Iterator[Value]:
+    for action, found in payload.loops(lines, _SMALL).items():
+        yield Value("storage.metadata_per_s", found.count / found.seconds, {"action": action})

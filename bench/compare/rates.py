@@ -1,0 +1,80 @@
+"""Rates of failure of two samples: counted a variant, compared by an exact test, never mixed with durations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench.core import units
+from bench.core.model import NULL, SENTINEL, Comparison, Status, Verdict
+from bench.stats.checks import percent
+from bench.stats.exact import wilson
+from bench.stats.shift import fisher_p
+
+FAILURES = "failures"
+"""Name of the comparison of failure rates; no metric of the registry."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Failures of one variant on both sides, base first, and the p value of their difference."""
+
+    scenario: str
+    target: str
+    params: str
+    failures: tuple[int, int]
+    attempts: tuple[int, int]
+    p: float
+
+
+def rates(base: pd.DataFrame, new: pd.DataFrame, targets: tuple[str | None, str | None]) -> Iterator[Rate]:
+    """Yield the variants that failed at all on either side; frames as :func:`bench.stats.series.attempted` gives them.
+
+    ``targets`` are the sides' own, base first, ``None``: each with itself.
+    """
+    before = _failed(base)
+    for (scenario, target, params), (failed, tried) in _failed(new).items():
+        if target in (SENTINEL, NULL) or targets[1] not in (None, target):
+            continue
+        other = before.get((scenario, targets[0] or target, params))
+        if other is not None and (failed or other[0]):
+            failures, attempts = (other[0], failed), (other[1], tried)
+            yield Rate(scenario, target, params, failures, attempts, fisher_p(failures, attempts))
+
+
+def _failed(tried: pd.DataFrame) -> dict[tuple[str, str, str], tuple[int, int]]:
+    if tried.empty:
+        return {}
+    table = tried.assign(failed=tried["status"] != Status.OK)
+    grouped = table.groupby(["scenario", "target", "params"])["failed"].agg(["sum", "size"])
+    rows = zip(grouped.index, grouped["sum"], grouped["size"], strict=True)
+    return {(str(key[0]), str(key[1]), str(key[2])): (int(failed), int(count)) for key, failed, count in rows}
+
+
+def row(rate: Rate, q: float | None, level: float) -> Comparison:
+    """Return the comparison of a rate; ``level`` as that of the intervals."""
+    base, new = (failed / tried for failed, tried in zip(rate.failures, rate.attempts, strict=True))
+    apart = q is not None and q <= 1 - level
+    verdict = Verdict.INCONCLUSIVE if not apart else Verdict.REGRESSED if new > base else Verdict.IMPROVED
+    counts = " and ".join(f"{f} of {n}" for f, n in zip(rate.failures, rate.attempts, strict=True))
+    intervals = [wilson(f, n) for f, n in zip(rate.failures, rate.attempts, strict=True)]
+    spans = " and ".join(f"[{percent(one.low)}, {percent(one.high)}]" for one in intervals if one)
+    return Comparison(
+        scenario=rate.scenario,
+        target=rate.target,
+        params=json.loads(rate.params),
+        metric=FAILURES,
+        unit="ratio",
+        n=min(rate.attempts),
+        base=base,
+        new=new,
+        ratio=None,
+        ci=None,
+        verdict=verdict,
+        mde=None,
+        q=q,
+        reason=f"{counts} invocations failed, base and new ({spans}); exact test, p = {units.significant(rate.p, 2)}",
+    )

@@ -1,0 +1,149 @@
+"""What is computed once of one side of a comparison: its series, its attempts, what makes it doubtful.
+
+The base may be several runs of one host: then a series has the blocks of all of them, and each run's own median says how far
+such runs lie apart.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bench import store
+from bench.compare.sides import Side
+from bench.core.errors import UsageError
+from bench.core.model import NULL, SENTINEL, Status
+from bench.stats import checks as _checks
+from bench.stats.exact import Floats
+from bench.stats.series import Key, Series, attempted, block_values, series_of, usable
+
+POOL = 7
+"""Runs that make a rolling base: a week of nights, so that each weekday has its part, and their spread six degrees of freedom."""
+
+
+@dataclass(frozen=True)
+class Half:
+    """One side of a comparison, computed.
+
+    Attributes:
+        side: The side itself; of several runs the newest.
+        series: Its series; of several runs the blocks of all, one run after the other.
+        tried: Its attempts.
+        doubts: Scenario → why its numbers are in doubt.
+        late: (scenario, target) → time-outs; of several runs their mean.
+        sentinels: Run id → logarithms of the fixed host workload's times.
+        medians: Series → the median of each run that is in it.
+        parts: Series → ids of those runs; only of several.
+    """
+
+    side: Side
+    series: Mapping[Key, Series]
+    tried: pd.DataFrame
+    doubts: Mapping[str, str]
+    late: Mapping[tuple[str, str], float]
+    sentinels: Mapping[str, Floats]
+    medians: Mapping[Key, Floats] = field(default_factory=dict)
+    parts: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Ids of all its runs, the newest first."""
+        return tuple(self.sentinels)
+
+    def sentinel(self, runs: Sequence[str]) -> Floats:
+        """Return the logarithms of the fixed host workload's times in some of its runs."""
+        return np.concatenate([self.sentinels[run] for run in runs]) if runs else np.empty(0)
+
+
+def half(one: Side, *, paired: bool) -> Half:
+    """Read and compute one side; ``paired`` says whether a drift within the run moves both sides alike.
+
+    A night and its fresh blocks have the same week behind them: what was read a moment ago is not read again.
+    """
+    files = (one.run.path / name for name in ("run.json", store.MEASUREMENTS, store.OUTCOMES))
+    state = tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+    return replace(_computed(one.run.path, state, paired), side=one)
+
+
+@lru_cache(maxsize=4 * POOL)
+def _computed(path: Path, _: tuple[int, ...], paired: bool) -> Half:
+    run = store.load(path)
+    outcomes = store.outcomes(run)
+    tried = attempted(outcomes)
+    blocks = block_values(usable(store.measurements(run, outcomes), outcomes))
+    # A drift within a run moves both halves of a pair; of two runs it moves one.
+    deciding = {"null", "position"} | (set() if paired else {"sentinel"})
+    checks = _checks.of_blocks(blocks, tried, run.meta["scenarios"])
+    doubts = {check.scenario: check.sentence for check in checks if not check.ok and check.name in deciding}
+    over = tried[tried["status"] == Status.TIMEOUT] if len(tried) else tried
+    late = Counter(zip(map(str, over["scenario"]), map(str, over["target"]), strict=True))
+    series = series_of(blocks)
+    times = {place: float(count) for place, count in late.items()}
+    return Half(Side(run), series, tried, doubts, times, {run.run_id: _sentinel(series)})
+
+
+def _sentinel(series: Mapping[Key, Series]) -> Floats:
+    values = [one.values for key, one in series.items() if key[1] == SENTINEL and key[3] == "sentinel.work_s"]
+    whole = np.concatenate(values) if values else np.empty(0)
+    logs: Floats = np.log(whole[whole > 0])
+    return logs
+
+
+def pooled(runs: Iterable[store.Run], wanted: AbstractSet[Key], without: Mapping[str, AbstractSet[Key]]) -> Half | None:
+    """Return several runs as one base: for each wanted series the newest ``POOL`` runs that may stand for it.
+
+    ``runs`` come the newest first and are read only as far as needed. A run does not stand for a series of a scenario that is in
+    doubt, nor for those that ``without`` names by its id, nor for any if its lines are damaged. ``None`` when no run is left.
+
+    Raises:
+        UsageError: No run is left, and one is damaged.
+    """
+    taken: dict[Key, list[tuple[str, Series]]] = {}
+    halves: list[Half] = []
+    damaged: UsageError | None = None
+    for run in runs:
+        open_ = {key for key in wanted if len(taken.get(key, ())) < POOL and key[1] not in (SENTINEL, NULL)}
+        if not open_:
+            break
+        try:
+            one = half(Side(run), paired=False)
+        except UsageError as error:  # its lines are damaged: it stands for nothing, and the older ones do
+            damaged = damaged or error
+            continue
+        barred = without.get(run.run_id, frozenset())
+        mine = [key for key in one.series if key in open_ and key[0] not in one.doubts and key not in barred]
+        for key in mine:
+            taken.setdefault(key, []).append((run.run_id, one.series[key]))
+        if mine:
+            halves.append(one)
+    if damaged and not halves:
+        raise damaged
+    return _whole(halves, taken) if halves else None
+
+
+def _whole(halves: Sequence[Half], taken: Mapping[Key, Sequence[tuple[str, Series]]]) -> Half:
+    counted = halves[:POOL]  # rates of failure are the newest runs', whatever a series has to go back to
+    places = {place for one in counted for place in one.late}
+    tried = [one.tried for one in counted if len(one.tried)]
+    return Half(
+        halves[0].side,
+        {key: _joined([one for _, one in items]) for key, items in taken.items()},
+        pd.concat(tried) if tried else halves[0].tried,
+        {},
+        {place: sum(one.late.get(place, 0.0) for one in counted) / len(counted) for place in places},
+        {run: logs for one in halves for run, logs in one.sentinels.items()},
+        {key: np.array([np.median(one.values) for _, one in items]) for key, items in taken.items()},
+        {key: tuple(run for run, _ in items) for key, items in taken.items()},
+    )
+
+
+def _joined(items: Sequence[Series]) -> Series:
+    values = np.concatenate([one.values for one in items])
+    return replace(items[0], blocks=np.arange(len(values), dtype=np.int64), values=values)

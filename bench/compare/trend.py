@@ -1,0 +1,248 @@
+"""A history of one host: where a series changed for good, with the run on either side and the size of the step.
+
+Only complete runs of one host and one fingerprint are one history: a changed host is a new epoch, not a regression, and two hosts
+of one model are not alike (Duplyakin et al., CCGrid 2020). What the sentinel says of the host is taken out as far as the series
+has followed it; never by plain division, which harms a series that follows it only in part.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import store
+from bench.core.errors import UsageError, unknown
+from bench.core.metrics import METRICS, Metric
+from bench.core.model import NULL, SENTINEL, Measurement, Outcome, RunState, Status
+from bench.stats import steps as _steps
+from bench.stats.exact import Floats
+from bench.stats.series import Key
+from bench.store import lines as _lines
+
+_STRONGEST = 1.2
+"""A series follows the host with a sensitivity of 0 to this (docs/method.md)."""
+
+LEAST = 2 * _steps.LEAST
+"""Runs from which on a series can have a step at all."""
+
+_NEEDED = 8
+"""Nights from which on it can be told how far a series follows the sentinel."""
+
+_PAIRED = 200
+"""Nights of which this is told: slopes are counted in pairs."""
+
+
+@dataclass(frozen=True)
+class ChangePoint:
+    """A step of one series that lasted.
+
+    Attributes:
+        before_run: The last run before it.
+        at_run: The first run after it; ``at`` is when that began.
+        before: Median of the runs before it, up to 30 and to the step before, as measured.
+        after: The same after it.
+        ratio: After ÷ before, what the host did taken out; ``None`` where one of them is not above 0.
+        ci_low: Lower end of its 95 % interval; ``ci_high`` the upper end. ``None`` for too few runs, and
+            for a series that has values not above 0: its steps are differences.
+        worse: Whether the metric got worse.
+    """
+
+    scenario: str
+    target: str
+    params: Mapping[str, Any]
+    metric: str
+    before_run: str
+    at_run: str
+    at: str
+    before: float
+    after: float
+    ratio: float | None
+    ci_low: float | None
+    ci_high: float | None
+    worse: bool
+
+
+@dataclass
+class History:
+    """The runs of one host and one fingerprint.
+
+    Attributes:
+        runs: Run ids, the oldest first; ``at`` is when each began.
+        series: Series → run's place → its median.
+        sentinel: Run's place → median of the fixed host workload.
+        notes: What was left out, and why.
+    """
+
+    runs: list[str] = field(default_factory=list)
+    at: list[str] = field(default_factory=list)
+    series: dict[Key, dict[int, float]] = field(default_factory=dict)
+    sentinel: dict[int, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def history(results: Path, *, metric: str | None = None, target: str | None = None) -> History:
+    """Read the complete runs that have the host and the fingerprint of the newest one.
+
+    Raises:
+        UsageError: There are no such runs, no such metric, or no run has a value of what was asked for.
+    """
+    if metric is not None and metric not in METRICS:
+        raise UsageError(unknown("metric", metric, METRICS))
+    found = History()
+    runs = sorted(_complete(results, found.notes), key=lambda run: str(run.meta.get("started_at", "")))
+    if not runs:
+        said = f" ({found.notes[0]})" if found.notes else ""
+        msg = f"no complete run in '{results}'{said}; make one with 'tare run nightly', or name another with --results DIR"
+        raise UsageError(msg)
+    others: dict[str, list[str]] = {}
+    seen: set[str] = set()
+    for run in runs:
+        if why := _another(run, runs[-1]):
+            others.setdefault(why, []).append(run.run_id)
+        elif run.run_id in seen:
+            found.notes.append(f"{run.path.name} is a copy of the run {run.run_id}, left out")
+        else:
+            seen.add(run.run_id)
+            _take(found, run, metric, target)
+    found.notes[:0] = [_left_out(why, names) for why, names in others.items()]
+    if not found.series and (metric or target):
+        asked = " and ".join(f"{kind} '{name}'" for kind, name in (("metric", metric), ("target", target)) if name)
+        msg = f"no run in '{results}' has a value of {asked} (looked at: {len(found.runs)}); 'tare show RUN' lists what one has"
+        raise UsageError(msg)
+    return found
+
+
+def _another(run: store.Run, newest: store.Run) -> str:
+    """Say why a run is not of the newest one's history, nothing when it is."""
+    if run.meta.get("host") != newest.meta.get("host"):
+        return (
+            f"of the host '{run.meta.get('host')}', the newest is of '{newest.meta.get('host')}': a history of its own"
+        )
+    same = run.meta.get("fingerprint") == newest.meta.get("fingerprint")
+    return "" if same else "of another fingerprint than the newest: an epoch of its own"
+
+
+def _left_out(why: str, names: Sequence[str]) -> str:
+    who = f"{names[0]} is" if len(names) == 1 else f"{len(names)} runs ({names[0]} … {names[-1]}) are"
+    return f"{who} {why}, left out"
+
+
+def _complete(results: Path, notes: list[str]) -> Iterator[store.Run]:
+    """Yield the complete runs but fresh blocks of a night, which are no night; say of what is damaged that it is left out."""
+    for path in sorted(results.glob("*/run.json")):
+        try:
+            run = store.load(path.parent)
+        except UsageError as error:
+            notes.append(f"left out: {error}")
+            continue
+        if run.meta.get("state") != RunState.COMPLETE:
+            notes.append(f"{run.run_id} did not finish (state: {run.meta.get('state')}), left out")
+        elif "confirms" not in run.meta.get("tags", {}):
+            yield run
+
+
+def _take(found: History, run: store.Run, metric: str | None, target: str | None) -> None:
+    try:
+        values = _values(run, metric, target)
+    except UsageError as error:
+        found.notes.append(f"left out: {error}")
+        return
+    place = len(found.runs)
+    found.runs.append(run.run_id)
+    found.at.append(str(run.meta.get("started_at", "")))
+    found.notes += [f"{run.run_id}: {text}" for text in run.warnings]
+    of_sentinel = [value for key, many in values.items() if key[1] == SENTINEL for value in many]
+    if of_sentinel:
+        found.sentinel[place] = float(np.median(of_sentinel))
+    for key, many in values.items():
+        if key[1] not in (SENTINEL, NULL):
+            found.series.setdefault(key, {})[place] = float(np.median(many))
+
+
+def _values(run: store.Run, metric: str | None, target: str | None) -> dict[Key, list[float]]:
+    """Return the finite values of the invocations that ended well, by series; of one metric only its lines are parsed."""
+    ended = _lines.lines(run.path / store.OUTCOMES, Outcome)
+    well = {one["invocation"] for one in ended if one["status"] == Status.OK and not one["warmup"]}
+    only = () if metric is None else (f'"metric": "{metric}"'.encode(), b'"metric": "sentinel.work_s"')
+    values: dict[Key, list[float]] = {}
+    for record in _lines.lines(run.path / store.MEASUREMENTS, Measurement, only):
+        name = str(record["target"])
+        wanted = record["invocation"] in well and (target is None or name in (target, SENTINEL))
+        if wanted and math.isfinite(value := float(record["value"])):
+            params = json.dumps(record["params"] or {}, sort_keys=True)
+            values.setdefault((str(record["scenario"]), name, params, str(record["metric"])), []).append(value)
+    return values
+
+
+def change_points(found: History) -> list[ChangePoint]:
+    """Return the lasting steps of every series that is as large as its metric says, the worst first."""
+    made = [one for key, values in found.series.items() for one in _changes(found, key, values)]
+    return sorted(made, key=lambda one: (not one.worse, -abs(math.log(one.ratio)) if one.ratio else -math.inf))
+
+
+def _changes(found: History, key: Key, values: Mapping[int, float]) -> Iterator[ChangePoint]:
+    known = METRICS.get(key[3])
+    places = sorted(values)
+    if known is None or len(places) < LEAST:
+        return
+    raw = np.array([values[place] for place in places])
+    relative = bool(raw.min() > 0)
+    edges = (
+        _relative(raw, [found.sentinel.get(place) for place in places], known) if relative else _absolute(raw, known)
+    )
+    for low, one, high in zip([0, *(e.at for e in edges)], edges, [*(e.at for e in edges[1:]), len(raw)], strict=False):
+        before, after = float(np.median(raw[low : one.at])), float(np.median(raw[one.at : high]))
+        if abs(after - before) < known.floor:
+            continue
+        ci = one.ci if relative else None
+        yield ChangePoint(
+            *(key[0], key[1], json.loads(key[2]), key[3]),
+            before_run=found.runs[places[one.at - 1]],
+            at_run=found.runs[places[one.at]],
+            at=found.at[places[one.at]],
+            before=before,
+            after=after,
+            ratio=math.exp(one.shift) if relative else after / before if min(before, after) > 0 else None,
+            ci_low=math.exp(ci.low) if ci else None,
+            ci_high=math.exp(ci.high) if ci else None,
+            worse=(one.shift > 0) == (known.better == "lower"),
+        )
+
+
+def _relative(raw: Floats, sentinel: Sequence[float | None], known: Metric) -> list[_steps.Step]:
+    return _steps.steps(_without_host(np.log(raw), sentinel), math.log1p(known.min_effect))
+
+
+def _absolute(raw: Floats, known: Metric) -> list[_steps.Step]:
+    """Find the steps of a series that is not all above 0, which has no logarithms: by differences.
+
+    The smallest that counts is the metric's floor or smallest effect, this of the median distance from 0. What the host did is
+    a factor, and stays in.
+    """
+    return _steps.steps(raw, max(known.floor, known.min_effect * float(np.median(np.abs(raw)))))
+
+
+def _without_host(logs: Floats, sentinel: Sequence[float | None]) -> Floats:
+    """Subtract what the host did: the sentinel's logarithm times the slope with which the series has followed it.
+
+    The slope is the median of pairwise slopes between first differences, clipped to 0 and 1.2: differences, since a trend that
+    both happen to have is no dependence. Nights without a sentinel are left as they are when any lacks one.
+    """
+    if len(logs) < _NEEDED or not all(value and value > 0 for value in sentinel):
+        return logs
+    host = np.log(np.array(sentinel, dtype=np.float64))
+    x, y = np.diff(host)[-_PAIRED:], np.diff(logs)[-_PAIRED:]
+    first, second = np.triu_indices(len(x), 1)
+    apart = np.abs(x[second] - x[first]) > 1e-9
+    if not apart.any():
+        return logs
+    slopes = (y[second] - y[first])[apart] / (x[second] - x[first])[apart]
+    beta = float(np.clip(np.median(slopes), 0.0, _STRONGEST))
+    adjusted: Floats = logs - beta * (host - np.median(host))
+    return adjusted

@@ -1,0 +1,1 @@
+"""The vocabulary of Tare and its access to the machine: records, errors, metrics, units, clock and processes."""

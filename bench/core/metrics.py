@@ -1,0 +1,89 @@
+"""The metric registry: what each number means, which direction is better, and how large a difference counts.
+
+Benchmarks declare their metrics. This registry asks the installed benchmarks for them on first use, so that statistics and
+reports can look a metric up without importing any benchmark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.core.errors import UsageError, unknown
+from bench.core.units import Unit
+
+Better = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One entry of the registry.
+
+    Attributes:
+        name: ``family.quantity_unit``.
+        unit: Base unit.
+        better: Which direction is an improvement.
+        floor: Differences smaller than this, in the metric's unit, are never called a change.
+        min_effect: Smallest relative change worth reporting.
+        exact: Whether the number is free of noise, so that any difference counts.
+        title: A few words for a chart's axis.
+        host_bound: Whether no isolated target can beat the bare host, which does the same work without the isolation.
+        stepped: Whether the number is noisy but read from a histogram, so that the same value again is plausible.
+        may_be_zero: Whether 0 is a plausible measurement (a phase that was over before it was waited for).
+        added_from: For a metric computed from others: the metric whose difference to the previous target of the scenario,
+            block by block, it is. Empty for a measured metric.
+    """
+
+    name: str
+    unit: Unit
+    better: Better
+    floor: float
+    min_effect: float
+    exact: bool
+    title: str
+    host_bound: bool = False
+    stepped: bool = False
+    may_be_zero: bool = False
+    added_from: str = ""
+
+
+class Registry(Mapping[str, Metric]):
+    """All metrics by name, in the order in which the benchmarks declare them; filled on first use."""
+
+    def __init__(self) -> None:
+        self._source: Callable[[], Iterable[Metric]] = tuple
+        self._found: dict[str, Metric] | None = None
+
+    def declared_by(self, source: Callable[[], Iterable[Metric]]) -> None:
+        """Set where the metrics come from; they are asked for on first use."""
+        self._source, self._found = source, None
+
+    def _all(self) -> dict[str, Metric]:
+        if self._found is None:
+            self._found = {metric.name: metric for metric in self._source()}
+        return self._found
+
+    def __getitem__(self, name: str) -> Metric:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+METRICS = Registry()
+
+
+def metric_named(name: str) -> Metric:
+    """Return the registry's entry.
+
+    Raises:
+        UsageError: There is no such metric.
+    """
+    try:
+        return METRICS[name]
+    except KeyError:
+        raise UsageError(unknown("metric", name, METRICS)) from None

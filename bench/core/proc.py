@@ -1,0 +1,290 @@
+"""The only starter of processes: argv in, ``Completed`` out, time limits, process groups.
+
+Everything goes through ``posix_spawn``: its vfork-like start costs the same from a large Python process as from a
+small C program, so the harness's own size is not part of what is measured. No shell is ever involved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import resource
+import select
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+
+_INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
+
+
+def _patience() -> float:
+    """Return by what the time limits of set-up and helpers are multiplied: ``TARE_PATIENCE``, 1 when that is no number."""
+    try:
+        return max(1.0, float(os.environ.get("TARE_PATIENCE", "1")))
+    except ValueError:
+        return 1.0
+
+
+PATIENCE = _patience()
+"""More than 1 on a slow system, such as an emulated one; no time limit of an invocation changes by it."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A process that has ended.
+
+    Attributes:
+        argv: What was run.
+        status: Exit status; negative: the signal that ended it.
+        stdout: What it printed, decoded with replacement.
+        stderr: The same for standard error.
+        user_s: CPU time in user mode of it and its waited-for children, seconds.
+        system_s: The same in kernel mode.
+    """
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+    user_s: float
+    system_s: float
+
+    def check(self) -> Completed:
+        """Return itself when the status is 0.
+
+        Raises:
+            InvocationFailed: The status is another; the message has the last lines of its standard error.
+        """
+        if self.status == 0:
+            return self
+        said = "; ".join((self.stderr.strip() or self.stdout.strip()).splitlines()[-3:]) or "it said nothing"
+        msg = f"'{' '.join(self.argv[:3])} …' ended with {describe_status(self.status)}: {said[:500]}"
+        raise InvocationFailed(msg)
+
+
+def describe_status(status: int) -> str:
+    """Say an exit status in words: ``status 3``, ``signal SIGKILL``."""
+    return f"status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
+
+
+RUNNING: set[int] = set()
+"""Process ids of children that were started here and not yet waited for; nobody else may collect them."""
+
+
+STARTING = threading.Lock()
+"""Held from a child's start until it is in ``RUNNING``: in between it looks like somebody's orphan."""
+COLLECTED = threading.Event()
+"""Set each time that a child was collected here: whoever waits for the end of any child may look again."""
+
+
+class Process:
+    """A child that is running; its pid stays ours until ``wait`` has returned."""
+
+    def __init__(self, argv: tuple[str, ...], pid: int) -> None:
+        RUNNING.add(pid)
+        self.argv = argv
+        self.pid = pid
+        self.status: int | None = None
+        self.usage: resource.struct_rusage | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit status if it has ended, else ``None``."""
+        if self.status is None:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+            if pid:
+                self._ended(status, usage)
+        return self.status
+
+    def wait(self, timeout_s: float) -> int:
+        """Wait for its end and return the exit status.
+
+        Raises:
+            InvocationTimeout: It still runs after ``timeout_s`` seconds; it is left running.
+        """
+        if self.status is None:
+            self._wait_readable(timeout_s)
+            _, status, usage = os.wait4(self.pid, 0)
+            self._ended(status, usage)
+        assert self.status is not None  # noqa: S101 - for the type checker: _ended has set it
+        return self.status
+
+    def send(self, number: signal.Signals, *, group: bool = False) -> None:
+        """Send a signal to it (or its process group); nothing happens when it has ended."""
+        if self.status is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number) if group else os.kill(self.pid, number)
+
+    def stop(self, grace_s: float, first: signal.Signals = signal.SIGTERM) -> int:
+        """End it: ``first``, then SIGKILL to its group when ``grace_s`` has passed; return the status."""
+        self.send(first)
+        try:
+            return self.wait(grace_s)
+        except InvocationTimeout:
+            self.send(signal.SIGKILL, group=True)
+            return self.wait(grace_s + 5)
+
+    def _wait_readable(self, timeout_s: float) -> None:
+        descriptor = os.pidfd_open(self.pid)
+        try:
+            poller = select.poll()
+            poller.register(descriptor, select.POLLIN)
+            if not poller.poll(max(0.0, timeout_s) * 1000):
+                msg = f"'{' '.join(self.argv[:3])} …' (pid {self.pid}) still runs after {timeout_s:g} s"
+                raise InvocationTimeout(msg)
+        finally:
+            os.close(descriptor)
+
+    def _ended(self, status: int, usage: resource.struct_rusage) -> None:
+        self.status = os.waitstatus_to_exitcode(status)
+        self.usage = usage
+        RUNNING.discard(self.pid)
+        COLLECTED.set()
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the small environment that children get: a few names of ours plus ``extra``.
+
+    A user's environment differs from the next user's in size and content, and both are known to move results.
+    """
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return inherited | {"PATH": _path()} | dict(extra or {})
+
+
+def _path() -> str:
+    """Return PATH with the system's own programs at its end: a shell of ``su`` leaves them out."""
+    return ":".join(filter(None, (os.environ.get("PATH"), "/usr/local/sbin", "/usr/sbin", "/sbin")))
+
+
+def find(program: str, remedy: str) -> str:
+    """Return the absolute path of a program.
+
+    Raises:
+        TargetUnavailable: It is not on PATH; ``remedy`` says how to get it.
+    """
+    path = shutil.which(program, path=_path())
+    if path is None:
+        msg = f"the program '{program}' is not on PATH"
+        raise TargetUnavailable(msg, remedy)
+    return path
+
+
+@dataclass(frozen=True)
+class Command:
+    """A process that is ready to be started: everything but the system call is done."""
+
+    argv: list[str]
+    environment: Mapping[str, str]
+    actions: list[tuple[object, ...]]
+
+    def start(self) -> Process:
+        """Start it in a session of its own.
+
+        Raises:
+            InvocationFailed: The system did not start it.
+        """
+        try:
+            with STARTING:
+                pid = os.posix_spawn(
+                    self.argv[0],
+                    self.argv,
+                    self.environment,
+                    file_actions=self.actions,
+                    setsid=True,
+                    setsigdef=_IGNORED,
+                )
+                return Process(tuple(self.argv), pid)
+        except OSError as error:
+            msg = f"cannot start '{self.argv[0]}': {error.strerror}"
+            raise InvocationFailed(msg) from error
+
+
+_IGNORED = (signal.SIGPIPE,)
+"""Signals that Python ignores and that a child must not inherit as ignored; handlers are reset by the exec."""
+
+
+def command(
+    argv: Sequence[str],
+    *,
+    stdout: Path | int | None = None,
+    stderr: Path | int | None = None,
+    env: Mapping[str, str] | None = None,
+    keep: Mapping[int, int] | None = None,
+) -> Command:
+    """Return the command of ``argv`` (``argv[0]`` is a path), its output to a file, a descriptor or nowhere.
+
+    ``keep`` gives it open descriptors: number there → number here.
+    """
+    actions = [(os.POSIX_SPAWN_DUP2, _nowhere(), 0), _output(1, stdout), _output(2, stderr)]
+    actions += [(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in (keep or {}).items()]
+    return Command(list(argv), environment() if env is None else env, actions)
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    stdout: Path | int | None = None,
+    stderr: Path | int | None = None,
+    env: Mapping[str, str] | None = None,
+    keep: Mapping[int, int] | None = None,
+) -> Process:
+    """Start a process now; arguments and errors as of :func:`command` and :meth:`Command.start`."""
+    return command(argv, stdout=stdout, stderr=stderr, env=env, keep=keep).start()
+
+
+@functools.cache
+def _nowhere() -> int:
+    """Return the one descriptor of /dev/null that every child's unused streams are copies of."""
+    return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+
+
+def _output(descriptor: int, to: Path | int | None) -> tuple[object, ...]:
+    if isinstance(to, Path):
+        return (os.POSIX_SPAWN_OPEN, descriptor, os.fspath(to), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    return (os.POSIX_SPAWN_DUP2, _nowhere() if to is None else to, descriptor)
+
+
+def run(argv: Sequence[str], *, timeout_s: float, env: Mapping[str, str] | None = None) -> Completed:
+    """Run a process to its end and return what it printed; a non-zero status is no error here (see ``check``).
+
+    Raises:
+        InvocationTimeout: ``timeout_s`` passed; its process group was killed.
+        InvocationFailed: The system did not start it.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = spawn(argv, stdout=out.fileno(), stderr=err.fileno(), env=env)
+        try:
+            status = process.wait(timeout_s * PATIENCE)
+        except BaseException:
+            process.send(signal.SIGKILL, group=True)
+            process.wait(10)
+            raise
+        usage = process.usage
+        assert usage is not None  # noqa: S101 - set with the status
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode(errors="replace"))
+        return Completed(tuple(argv), status, texts[0], texts[1], usage.ru_utime, usage.ru_stime)
+
+
+def stray() -> None:
+    """Start a child that ends at once and that nobody here waits for: it wakes whoever waits for the end of any child."""
+    os.posix_spawn("/bin/true", ["true"], {})

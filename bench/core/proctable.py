@@ -1,0 +1,57 @@
+"""The kernel's table of processes: those known by their number only, started by others; they are found, waited for and killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+from pathlib import Path
+
+from bench.core.clock import now_s
+
+
+def children_of(pid: int) -> set[int]:
+    """Return the direct children of a process (all its threads'); none when it is gone."""
+    found: set[int] = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found |= {int(child) for child in path.read_text(encoding="ascii").split()}
+    return found
+
+
+def with_argument(argument: str) -> set[int]:
+    """Return the processes that have exactly this argument on their command line."""
+    wanted = os.fsencode(argument)
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if wanted in path.read_bytes().split(b"\0"):
+                found.add(int(path.parent.name))
+    return found
+
+
+def wait_until_gone(pids: set[int], timeout_s: float) -> set[int]:
+    """Wait until none of the processes exists any more; return those that still do after ``timeout_s``."""
+    deadline = now_s() + timeout_s
+    left = set(pids)
+    for pid in pids:
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            left.discard(pid)
+            continue
+        with contextlib.closing(os.fdopen(descriptor, "rb", buffering=0)):
+            poller = select.poll()
+            poller.register(descriptor, select.POLLIN)
+            if poller.poll(max(0.0, deadline - now_s()) * 1000):
+                left.discard(pid)
+    return left
+
+
+def kill_all(pids: set[int], timeout_s: float = 5.0) -> set[int]:
+    """SIGKILL each process and return those that are still there after the time limit."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return wait_until_gone(pids, timeout_s)

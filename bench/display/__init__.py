@@ -1,0 +1,1 @@
+"""What the tables, charts and sentences of every benchmark are made of."""

@@ -1,0 +1,301 @@
+"""The sheet that every figure is drawn on: sizes, fonts, axes with a gutter for names and one for values."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import matplotlib.style
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
+
+from bench.core.units import format_value
+from bench.display import svg, theme
+from bench.display.data import Row, Variant
+from bench.display.table import Cell
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.axis import XAxis, YAxis
+
+Side = Literal["x", "y"]
+Item = TypeVar("Item")
+
+WIDTH = 7.7
+ROW = 0.40
+TEXT_PT = 9.0
+SMALL_PT = 7.6
+_PER_INCH = 72.0
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_LABEL = 36
+
+_RC = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tare",
+    "font.family": ["DejaVu Sans"],
+    "font.size": TEXT_PT,
+    "text.color": theme.INK,
+    "text.parse_math": False,  # names and parameters are text, a '$' in them too
+    "axes.edgecolor": theme.MUTED,
+    "axes.labelcolor": theme.MUTED,
+    "axes.linewidth": 0.6,
+    "axes.facecolor": "none",
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "figure.facecolor": "none",
+    "grid.color": theme.GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": theme.MUTED,
+    "ytick.color": theme.MUTED,
+    "xtick.labelsize": SMALL_PT,
+    "ytick.labelsize": SMALL_PT,
+    "xtick.major.size": 3,
+    "xtick.minor.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": SMALL_PT,
+    "legend.labelcolor": theme.MUTED,
+    "lines.solid_capstyle": "butt",
+}
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said about a figure: file name, kind, title, caption and the content in words."""
+
+    name: str
+    kind: str
+    title: str
+    caption: str
+    alt: str
+
+
+@contextmanager
+def sheet(height: float) -> Iterator[Figure]:
+    """Give a figure of the report's width and a height in inches, independent of the user's matplotlibrc."""
+    with matplotlib.style.context(["default", _RC]):
+        yield Figure(figsize=(WIDTH, height))
+
+
+def finish(figure: Figure, words: Words) -> svg.Plot:
+    """Write the figure as SVG and hand it over with its words; must be called inside :func:`sheet`."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    width, height = (float(size) * _PER_INCH for size in figure.get_size_inches())
+    return svg.Plot(
+        name=words.name,
+        kind=words.kind,
+        title=words.title,
+        caption=words.caption,
+        alt=words.alt,
+        body=svg.themed(buffer.getvalue(), words.name),
+        width=width,
+        height=height,
+    )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Room in inches: widths of the gutters for names and values, height of a row."""
+
+    names: float
+    values: float
+    row: float
+
+
+def layout(variants: Sequence[Row], cells: Sequence[Cell]) -> Layout:
+    """Return the room that the names and values of these rows need."""
+    details = [wrap(item.details, _LABEL, 3) for item in variants]
+    widths = [len(shorten(item.name, 22)) * TEXT_PT * 0.7 for item in variants]
+    widths += [len(line) * SMALL_PT * 0.62 for lines in details for line in lines]
+    right = max((17, *(len(cell.detail) for cell in cells))) * SMALL_PT * 0.62
+    return Layout((max(widths) + 12) / _PER_INCH, right / _PER_INCH, ROW + 0.12 * max(0, max(map(len, details)) - 1))
+
+
+def axes(figure: Figure, top: float, height: float, left: float, right: float) -> Axes:
+    """Add axes; distances in inches from the top, the left and the right edge."""
+    total = float(figure.get_size_inches()[1])
+    box = (left / WIDTH, 1 - (top + height) / total, (WIDTH - left - right) / WIDTH, height / total)
+    made = figure.add_axes(box)
+    made.spines[["top", "right"]].set_visible(False)
+    return made
+
+
+def rows(target: Axes, variants: Sequence[Row]) -> None:
+    """Make one row a variant, the first on top, with its name on the left."""
+    target.set_ylim(len(variants) - 0.5, -0.5)
+    target.yaxis.set_major_locator(NullLocator())
+    target.spines["left"].set_visible(False)
+    target.grid(axis="x")
+    for place, variant in enumerate(variants):
+        label(target, place, variant)
+
+
+def label(target: Axes, place: float, variant: Row) -> None:
+    """Write a variant's name left of the axes: the engine, and under it what distinguishes the target."""
+    details = wrap(variant.details, _LABEL, 3)
+    middle = 0.5 * (len(details) * (SMALL_PT + 1.2))
+    name = shorten(variant.name, 22)
+    note(target, (0, place), (-8, middle), name, align="right", weight="bold")
+    for number, line in enumerate(details, 1):
+        up = middle - number * (SMALL_PT + 1.8)
+        note(target, (0, place), (-8, up), line, align="right", size=SMALL_PT, colour=theme.MUTED)
+
+
+def gutter(target: Axes, title: str, cells: Sequence[Cell]) -> None:
+    """Write one value a row right of the axes, the smaller detail under it, and above them what they are."""
+    top = target.get_ylim()[1]
+    note(target, (1, top), (10, 8), title, size=SMALL_PT, colour=theme.MUTED)
+    for place, cell in enumerate(cells):
+        up = 5.0 if cell.detail else 0.0
+        note(target, (1, place), (10, up), cell.text, weight="bold")
+        if cell.detail:
+            note(target, (1, place), (10, up - 10.4), cell.detail, size=SMALL_PT, colour=theme.MUTED)
+
+
+def note(
+    target: Axes,
+    at: tuple[float, float],
+    offset: tuple[float, float],
+    text: str,
+    *,
+    align: Literal["left", "right", "center"] = "left",
+    size: float = TEXT_PT,
+    colour: str = theme.INK,
+    weight: str = "normal",
+    x: Literal["axes fraction", "data"] = "axes fraction",
+) -> None:
+    """Write beside the axes: ``at`` in axes fraction (or data) and data, ``offset`` right and up in points."""
+    target.annotate(
+        text,
+        xy=at,
+        xycoords=(x, "data"),
+        xytext=offset,
+        textcoords="offset points",
+        ha=align,
+        va="center_baseline",
+        fontsize=size,
+        color=colour,
+        fontweight=weight,
+        annotation_clip=False,
+    )
+
+
+def scale(target: Axes, values: Sequence[float], unit: str, *, side: Side = "x", ticks: int = 5) -> str:
+    """Set an axis for the values, logarithmic where they span more than a factor of four; say which it became."""
+    low, high = min(values), max(values)
+    if low > 0 and high / low > 4:
+        pad = (high / low) ** 0.06
+        axis = _axis(target, side)
+        target.set(**{f"{side}scale": "log", f"{side}lim": (low / pad, high * pad)})
+        axis.set_major_locator(_log_locator(high / low, unit, ticks))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, unit)))
+        return "logarithmic"
+    pad = (high - low) * 0.06 or abs(high) * 0.05 or 1.0
+    linear(target, low - pad, high + pad, unit, side=side, ticks=ticks)
+    return "linear"
+
+
+def _axis(target: Axes, side: Side) -> XAxis | YAxis:
+    return target.xaxis if side == "x" else target.yaxis
+
+
+def _log_locator(span: float, unit: str, ticks: int) -> LogLocator:
+    """Return ticks at powers of ten, between them at 2 and 5 where few fit; for bytes at powers of two."""
+    if unit.startswith("bytes"):
+        return LogLocator(base=2.0 ** math.ceil(math.log2(span) / (ticks + 2)), numticks=20)
+    if ticks < 5 and span > 10**ticks:
+        return LogLocator(base=10.0 ** math.ceil(math.log10(span) / ticks), numticks=20)
+    return LogLocator(subs=(1.0,) if span > 100 else (1.0, 2.0, 5.0) if ticks > 4 or span < 10 else (1.0, 3.0))
+
+
+def linear(target: Axes, low: float, high: float, unit: str, *, side: Side = "x", ticks: int = 5) -> None:
+    """Set a linear axis, every tick with the prefix of the largest value."""
+    largest = max(abs(low), abs(high)) or 1.0
+    number, _, name = ("1", "", "") if unit == "ratio" else format_value(largest, unit, 6).partition(" ")
+    factor = 1.0 if unit == "ratio" else largest / abs(float(number))
+    ending = "×" if unit == "ratio" else f" {name}" if name else ""
+    rough = (high - low) / factor / ticks
+    ten = 10.0 ** math.floor(math.log10(rough))
+    step = next(ten * step for step in _STEPS if ten * step >= rough * 0.999)
+    target.set(**{f"{side}lim": (low, high)})
+    _axis(target, side).set_major_locator(MultipleLocator(step * factor))
+    _axis(target, side).set_major_formatter(FuncFormatter(lambda value, _: _plain(value / factor, ending, step)))
+
+
+def _plain(value: float, ending: str, step: float) -> str:
+    return "0" if abs(value) < step / 2 and ending != "×" else f"{value:.6g}{ending}".replace("-", "−")
+
+
+def mark(
+    marker: str, text: str, *, size: float = 4.4, colour: str = theme.MUTED, hollow: bool = False, edge: float = 1.0
+) -> Line2D:
+    """Return a legend's entry for a marker."""
+    face = "none" if hollow else colour
+    made = Line2D(
+        [], [], linestyle="none", marker=marker, markersize=size, color=colour, markerfacecolor=face, label=text
+    )
+    made.set_markeredgewidth(edge)
+    return made
+
+
+def legend(figure: Figure, handles: Sequence[Artist], columns: int | None = None) -> None:
+    """Explain marks along the upper edge, in one line or in ``columns``."""
+    figure.legend(
+        handles=list(handles),
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1 - 5 / (_PER_INCH * float(figure.get_size_inches()[1]))),
+        ncol=columns or len(handles),
+        borderaxespad=0.0,
+        borderpad=0.0,
+        handlelength=1.2,
+        handleheight=0.9,
+        handletextpad=0.5,
+        columnspacing=1.3,
+    )
+
+
+def tick(value: float, unit: str) -> str:
+    """Write a tick: a formatted value without zeros at its end."""
+    if unit == "ratio":
+        return f"{value:.6g}×"
+    number, space, name = format_value(value, unit).partition(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number}{space}{name}"
+
+
+def shorten(text: str, most: int) -> str:
+    """Cut a text that is longer than ``most`` characters and mark the cut."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def wrap(text: str, most: int, lines: int) -> list[str]:
+    """Break a label at spaces into few lines; what does not fit is cut, and the cut is marked."""
+    found: list[str] = []
+    for word in text.split(" ") if text else ():  # a no-break space does not break
+        if found and len(found[-1]) + 1 + len(word) <= most:
+            found[-1] += f" {word}"
+        else:
+            found.append(word)
+    if len(found) > lines:
+        found = [*found[: lines - 1], " ".join(found[lines - 1 :])]
+    return [shorten(line, most) for line in found]
+
+
+_GROUPS = ("Processes", "Containers", "Virtual machines")
+_GROUP_OF = {"host": 0, "sandbox": 0, "other": 0, "vm": 2}
+"""Family → place in ``_GROUPS``; the others are containers."""
+
+
+def grouped(items: Sequence[Item], variant: Callable[[Item], Variant]) -> list[tuple[str, list[Item]]]:
+    """Sort rows into processes, containers and virtual machines: what is as far apart as these needs an axis of its own."""
+    groups = [
+        (title, [item for item in items if _GROUP_OF.get(theme.family(variant(item).engine), 1) == number])
+        for number, title in enumerate(_GROUPS)
+    ]
+    return [(title, found) for title, found in groups if found]

@@ -1,0 +1,133 @@
+"""Dots in small panels: one row a target, one panel a quantity, the names once on the left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from matplotlib.ticker import NullLocator
+
+from bench.core.model import Interval
+from bench.display import canvas, theme
+from bench.display.data import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+T = TypeVar("T")
+_COLUMNS = 3
+_TOP = 0.1
+_HEAD = 0.3
+_FOOT = 0.36
+_VALUES = 0.58
+_GAP = 0.16
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A value with its interval, and how it is written."""
+
+    value: float
+    ci: Interval | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One quantity: title, and row → dot; a row without a value is left empty."""
+
+    title: str
+    dots: Mapping[int, Dot]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What all panels share.
+
+    Attributes:
+        rows: The rows' labels and colours.
+        unit: Unit of the values.
+        reference: Where a line is drawn, or ``None``.
+        band: Half the width of a shaded band around it, as a share.
+        shared: Whether all panels have the same axis.
+    """
+
+    rows: Sequence[tuple[Row, str]]
+    unit: str
+    reference: float | None = None
+    band: float = 0.0
+    shared: bool = False
+
+
+def compact(rows: Sequence[T], panels: Sequence[Panel]) -> tuple[list[T], list[Panel]]:
+    """Leave out rows without any dot."""
+    kept = sorted({place for panel in panels for place in panel.dots})
+    moved = [Panel(panel.title, {kept.index(place): dot for place, dot in panel.dots.items()}) for panel in panels]
+    return [rows[place] for place in kept], moved
+
+
+def height(look: Look, panels: Sequence[Panel]) -> float:
+    """Return the height of the figure, inches."""
+    line = _HEAD + _row(look) * len(look.rows) + _FOOT
+    return _TOP + line * math.ceil(len(panels) / _COLUMNS)
+
+
+def _row(look: Look) -> float:
+    return canvas.layout([label for label, _ in look.rows], []).row - 0.04
+
+
+def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
+    """Draw the panels, three in a line."""
+    names = canvas.layout([label for label, _ in look.rows], []).names
+    whole = canvas.WIDTH - names - 0.02
+    columns = min(_COLUMNS, len(panels))
+    width = (whole - _GAP * (columns - 1)) / columns - _VALUES
+    tall = _row(look) * len(look.rows)
+    ends = [end for panel in panels for end in _ends(panel)]
+    for number, panel in enumerate(panels):
+        line, column = divmod(number, columns)
+        left = names + column * (width + _VALUES + _GAP)
+        top = _TOP + _HEAD + line * (_HEAD + tall + _FOOT)
+        axes = canvas.axes(figure, top, tall, left, canvas.WIDTH - left - width)
+        _panel(axes, look, panel, ends if look.shared else _ends(panel), names=column == 0)
+
+
+def _ends(panel: Panel) -> list[float]:
+    return [end for dot in panel.dots.values() for end in (dot.value, *((dot.ci.low, dot.ci.high) if dot.ci else ()))]
+
+
+def name_rows(axes: Axes, labels: Sequence[Row], *, names: bool) -> None:
+    """Give a panel its rows: with their names, or bare where the panel to its left has them."""
+    if names:
+        canvas.rows(axes, labels)
+    else:
+        axes.set_ylim(len(labels) - 0.5, -0.5)
+        axes.yaxis.set_major_locator(NullLocator())
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+
+
+def _panel(axes: Axes, look: Look, panel: Panel, ends: Sequence[float], *, names: bool) -> None:
+    labels = [label for label, _ in look.rows]
+    name_rows(axes, labels, names=names)
+    around = [] if look.reference is None else [look.reference * (1 + sign * look.band) for sign in (-1, 0, 1)]
+    canvas.scale(axes, [*ends, *around], look.unit, ticks=3)
+    if look.reference is not None:
+        axes.axvline(look.reference, color=theme.INK, linewidth=1.0, zorder=1.5)
+        if look.band:
+            axes.axvspan(around[0], around[-1], color=theme.MUTED, alpha=0.15, linewidth=0, zorder=1)
+    canvas.note(axes, (0, axes.get_ylim()[1]), (0, 8), panel.title, weight="bold")
+    for place, dot in panel.dots.items():
+        _dot(axes, place, dot, look.rows[place][1])
+
+
+def _dot(axes: Axes, place: int, dot: Dot, colour: str) -> None:
+    if dot.ci:
+        axes.plot([dot.ci.low, dot.ci.high], [place, place], color=theme.INK, linewidth=1.1, zorder=4)
+        for end in (dot.ci.low, dot.ci.high):
+            axes.plot([end, end], [place - 0.14, place + 0.14], color=theme.INK, linewidth=1.1, zorder=4)
+    axes.plot([dot.value], [place], marker="o", markersize=5.5, color=colour, zorder=3, clip_on=False)
+    canvas.note(axes, (1, place), (5, 0), dot.text, size=canvas.SMALL_PT)

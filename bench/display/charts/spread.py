@@ -1,0 +1,109 @@
+"""Every single value of one metric, one row a target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import seaborn as sns
+from matplotlib.patches import Patch
+
+from bench.core.units import format_value
+from bench.display import canvas, svg, theme
+from bench.display.charts.words import count_sentence, value_cell
+from bench.display.data import ScenarioData, Variant, metric_title
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_GOLDEN = 0.6180339887
+
+
+def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
+    """Draw points, median and interval; warm-ups are hollow."""
+    variants = [item for item in data.variants if not data.values(item, metric).empty]
+    if not variants:
+        return None
+    unit = str(data.values(variants[0], metric)["unit"].iloc[0])
+    values = [float(value) for item in variants for value in data.values(item, metric)["value"]]
+    cells = [value_cell(data.summary(item, metric)) for item in variants]
+    room = canvas.layout(variants, cells)
+    with canvas.sheet(0.56 + room.row * len(variants) + 0.32) as figure:
+        panel = canvas.axes(figure, 0.56, room.row * len(variants), room.names, room.values)
+        canvas.rows(panel, variants)
+        axis = canvas.scale(panel, values, unit)
+        for place, item in enumerate(variants):
+            _row(panel, place, item, data, metric)
+        canvas.gutter(panel, "median (95 % CI)", cells)
+        _legend(figure, warmups=bool(data.points["warmup"].any()))
+        return canvas.finish(figure, _words(variants, data, metric, name, axis))
+
+
+def _row(panel: Axes, place: int, item: Variant, data: ScenarioData, metric: str) -> None:
+    colour, found = theme.colour(item.engine), data.summary(item, metric)
+    if found and found.ci:
+        panel.barh(place, found.ci.high - found.ci.low, left=found.ci.low, height=0.72, color=theme.MUTED, alpha=0.25)
+    frame = _placed(data.values(item, metric), place)
+    for warmup, face in ((True, "none"), (False, colour)):
+        part = frame[frame["warmup"] == warmup]
+        sns.scatterplot(
+            data=part,
+            x="value",
+            y="y",
+            ax=panel,
+            s=14,
+            color=face,
+            edgecolor=colour,
+            linewidth=0.9,
+            alpha=1.0 if warmup else 0.8,
+            legend=False,
+            zorder=4,
+        )
+    panel.set(xlabel="", ylabel="")
+    if found and found.median is not None:
+        panel.plot([found.median] * 2, [place - 0.44, place + 0.44], color=theme.INK, linewidth=1.4, zorder=3)
+
+
+def _placed(frame: pd.DataFrame, place: int) -> pd.DataFrame:
+    """Spread points over the height of their row: multiples of the golden ratio never bunch and need no chance."""
+    offsets = [((number * _GOLDEN) % 1.0 - 0.5) * 0.5 for number in range(len(frame))]
+    return frame.assign(y=[place + offset for offset in offsets])
+
+
+def _legend(figure: Figure, *, warmups: bool) -> None:
+    marks: list[Artist] = [canvas.mark("o", "one value")]
+    if warmups:
+        marks.append(canvas.mark("o", "warm-up, not counted", hollow=True))
+    marks.append(canvas.mark("|", "median", size=9, colour=theme.INK, edge=1.6))
+    canvas.legend(
+        figure, [*marks, Patch(facecolor=theme.MUTED, alpha=0.25, linewidth=0, label="95 % CI of the median")]
+    )
+
+
+def _words(variants: list[Variant], data: ScenarioData, metric: str, name: str, axis: str) -> canvas.Words:
+    widths = sorted(
+        (found.maximum / found.minimum, item.text)
+        for item in variants
+        if (found := data.summary(item, metric)) and found.minimum and found.maximum and found.minimum > 0
+    )
+    if widths and widths[-1][0] > 1:
+        factor, widest = widths[-1]
+        title = f"{widest} varies most: its largest value is {100 * (factor - 1):.0f} % above its smallest"
+    else:
+        title = f"Every single value of {metric_title(metric)}"
+    caption = (
+        f"Every single value of {metric_title(metric)}, {axis} axis; values that end in the same place are spread in "
+        f"height. {count_sentence(data, variants, metric)}"
+    )
+    alt = "; ".join(_said(item, data, metric) for item in variants)
+    return canvas.Words(name, "spread", title, caption, f"{title}. {alt}")
+
+
+def _said(item: Variant, data: ScenarioData, metric: str) -> str:
+    found = data.summary(item, metric)
+    if found is None or found.median is None:
+        return f"{item.text}: warm-ups only"
+    low, high = format_value(found.minimum, found.unit), format_value(found.maximum, found.unit)
+    return f"{item.text}: median {format_value(found.median, found.unit)}, {low} to {high}"

@@ -1,0 +1,176 @@
+"""Dots of several kinds in one row: one row a target, one panel a quantity with its own unit, one mark a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from matplotlib.ticker import FixedLocator
+
+from bench.display import canvas, theme
+from bench.display.charts import matrix
+from bench.display.charts.matrix import Dot
+from bench.display.data import Row
+from bench.display.table import interval_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+_MARKS = (("o", False), ("D", True), ("^", False))
+"""Marker and whether it is hollow, a kind each."""
+
+_LEGEND = 0.3
+_HEAD = 0.34
+_FOOT = 0.36
+_GAP = 0.18
+_STEP = 0.135
+"""Height that each kind needs within a row, inches."""
+
+_CHARACTER = 0.62
+_NARROW = 3.0
+"""Panels less wide than this, inches, have room for few ticks."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One quantity.
+
+    Attributes:
+        title: Its title.
+        unit: Unit of its values.
+        dots: Row and kind → value; a missing one is left empty.
+        reference: Where a line is drawn, or ``None``.
+    """
+
+    title: str
+    unit: str
+    dots: Mapping[tuple[int, int], Dot]
+    reference: float | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What all panels share: the rows' labels with their colours, and what each kind is called."""
+
+    rows: Sequence[tuple[Row, str]]
+    kinds: Sequence[str]
+
+
+def compact(rows: Sequence[tuple[Row, str]], panels: Sequence[Panel]) -> tuple[list[tuple[Row, str]], list[Panel]]:
+    """Leave out rows without any dot and panels without any."""
+    kept = sorted({place for panel in panels for place, _ in panel.dots})
+    moved = [
+        Panel(
+            panel.title,
+            panel.unit,
+            {(kept.index(place), kind): dot for (place, kind), dot in panel.dots.items()},
+            panel.reference,
+        )
+        for panel in panels
+        if panel.dots
+    ]
+    return [rows[place] for place in kept], moved
+
+
+def height(look: Look) -> float:
+    """Return the height of the figure, inches."""
+    return _top(look) + _HEAD + _row(look) * len(look.rows) + _FOOT
+
+
+def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
+    """Draw the panels side by side, the names once on the left, and explain the marks where there are several."""
+    names = canvas.layout([label for label, _ in look.rows], []).names
+    values = [_values(panel) for panel in panels]
+    room = canvas.WIDTH - names - sum(values) - _GAP * (len(panels) - 1) - 0.02
+    width, tall, left = room / len(panels), _row(look) * len(look.rows), names
+    for panel, beside in zip(panels, values, strict=True):
+        axes = canvas.axes(figure, _top(look) + _HEAD, tall, left, canvas.WIDTH - left - width)
+        _panel(axes, look, panel, names=panel is panels[0])
+        left += width + beside + _GAP
+    if len(look.kinds) > 1:
+        canvas.legend(figure, [_mark(kind, text) for kind, text in enumerate(look.kinds)])
+
+
+def said(look: Look, panels: Sequence[Panel]) -> str:
+    """Return all values in words."""
+    parts = []
+    for panel in panels:
+        kinds = len({kind for _, kind in panel.dots})
+        values = [
+            f"{look.rows[place][0].text} {look.kinds[kind] + ' ' if kinds > 1 else ''}{_text(dot, panel.unit)}"
+            for (place, kind), dot in panel.dots.items()
+        ]
+        parts.append(f"{panel.title}: {', '.join(values)}")
+    return ". ".join(parts)
+
+
+def _text(dot: Dot, unit: str) -> str:
+    return dot.text + (f" [{interval_text(dot.ci, unit)}]" if dot.ci else "")
+
+
+def thin(axes: Axes, unit: str) -> None:
+    """Leave out ticks whose labels would touch; the scale must be set."""
+    low, high = axes.get_xlim()
+    at = [float(place) for place in axes.xaxis.get_majorticklocs() if low <= place <= high]
+    inches = axes.get_position().width * canvas.WIDTH
+    label = max((len(canvas.tick(place, unit)) for place in at), default=0) * canvas.SMALL_PT * 0.55 + 5
+    most = max(1, int(inches * 72 / label)) if label else 1
+    if len(at) > most:
+        axes.xaxis.set_major_locator(FixedLocator(at[:: -(-len(at) // most)]))
+
+
+def _top(look: Look) -> float:
+    return _LEGEND if len(look.kinds) > 1 else 0.06
+
+
+def _row(look: Look) -> float:
+    return max(canvas.layout([label for label, _ in look.rows], []).row, 0.1 + _STEP * len(look.kinds))
+
+
+def _values(panel: Panel) -> float:
+    """Return the width that the values beside a panel need, inches."""
+    return (max(len(dot.text) for dot in panel.dots.values()) * canvas.SMALL_PT * _CHARACTER + 8) / 72
+
+
+def _mark(kind: int, text: str) -> Line2D:
+    marker, hollow = _MARKS[kind % len(_MARKS)]
+    return canvas.mark(marker, text, size=5, hollow=hollow)
+
+
+def _panel(axes: Axes, look: Look, panel: Panel, *, names: bool) -> None:
+    labels = [label for label, _ in look.rows]
+    matrix.name_rows(axes, labels, names=names)
+    ends = [end for dot in panel.dots.values() for end in (dot.value, *((dot.ci.low, dot.ci.high) if dot.ci else ()))]
+    around = [] if panel.reference is None else [panel.reference]
+    narrow = axes.get_position().width * canvas.WIDTH < _NARROW
+    canvas.scale(axes, [*ends, *around], panel.unit, ticks=3 if narrow else 5)
+    thin(axes, panel.unit)
+    if panel.reference is not None:
+        axes.axvline(panel.reference, color=theme.INK, linewidth=1.0, zorder=1.5)
+    canvas.note(axes, (0, axes.get_ylim()[1]), (0, 8), panel.title, weight="bold")
+    step = _STEP / _row(look)
+    for (place, kind), dot in panel.dots.items():
+        kinds = sorted(one for at, one in panel.dots if at == place)
+        _dot(axes, place + step * (kinds.index(kind) - (len(kinds) - 1) / 2), dot, kind, look.rows[place][1])
+
+
+def _dot(axes: Axes, at: float, dot: Dot, kind: int, colour: str) -> None:
+    marker, hollow = _MARKS[kind % len(_MARKS)]
+    if dot.ci:
+        axes.plot([dot.ci.low, dot.ci.high], [at, at], color=theme.INK, linewidth=1.0, zorder=2.5)
+    face = theme.SURFACE if hollow else colour
+    axes.plot(
+        [dot.value],
+        [at],
+        marker=marker,
+        markersize=4.8,
+        color=colour,
+        markerfacecolor=face,
+        markeredgewidth=1.1,
+        zorder=3,
+        clip_on=False,
+    )
+    canvas.note(axes, (1, at), (6, 0), dot.text, size=canvas.SMALL_PT)

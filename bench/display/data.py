@@ -1,0 +1,252 @@
+"""What a report knows of a run: its rows, its scenarios, their series and values."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from bench import store
+from bench.core.metrics import METRICS
+from bench.core.model import ParamValue, Skipped, Summary
+from bench.core.units import format_value
+from bench.stats.checks import Check
+from bench.stats.series import Key, Series, block_values, series_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row of tables and figures: a target with parameters.
+
+    Attributes:
+        target: ``Target.text``.
+        params: Parameters as JSON text with sorted keys.
+        engine: Engine's name.
+        note: What must be said beside the name, else empty.
+        shown: The part of ``params`` that a label has, when that is not all of them.
+    """
+
+    target: str
+    params: str
+    engine: str
+    note: str = ""
+    shown: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The engine, or the control's name: the first line of a label."""
+        return self.target.partition(":")[0]
+
+    @property
+    def details(self) -> str:
+        """Options, parameters and note: the second line of a label."""
+        options = self.target.partition(":")[2].replace(",", ", ")
+        return "\u00a0· ".join(part for part in (options, self._params, self.note) if part)
+
+    @property
+    def text(self) -> str:
+        """The whole label on one line."""
+        rest = " · ".join(part for part in (self._params, self.note) if part)
+        return f"{self.target} ({rest})" if rest else self.target
+
+    @property
+    def _params(self) -> str:
+        return params_text(self.params if self.shown is None else self.shown)
+
+
+@dataclass(frozen=True)
+class Label:
+    """A row of tables and figures that is no variant: a kind, a limit, a part of one."""
+
+    name: str
+    details: str = ""
+
+    @property
+    def text(self) -> str:
+        """The whole label on one line."""
+        return f"{self.name} ({self.details})" if self.details else self.name
+
+
+Row = Variant | Label
+
+
+@dataclass(frozen=True)
+class ScenarioData:
+    """One scenario of one run.
+
+    Attributes:
+        name: Scenario's name.
+        meta: Its entry in ``run.json``.
+        headline: The result in one or two sentences.
+        summaries: All of its series.
+        variants: Series as rows, in display order: every target with every set of params, the sentinel left out.
+        invoked: What was invoked, in display order: every target with the params of its invocations only; their labels
+            have what differs between them.
+        points: Single values of invocations that ended well, warm-ups included.
+        outcomes: How its invocations ended.
+        skipped: Targets that could not be measured here.
+        columns: Width of the terminal that the tables are for, in characters; ``None``: there is room for all.
+        prefix: What the names of charts begin with, for a report of several runs.
+    """
+
+    name: str
+    meta: Mapping[str, Any]
+    headline: str
+    summaries: tuple[Summary, ...]
+    variants: tuple[Variant, ...]
+    invoked: tuple[Variant, ...]
+    points: pd.DataFrame
+    outcomes: pd.DataFrame
+    skipped: tuple[Skipped, ...] = ()
+    columns: int | None = None
+    prefix: str = ""
+
+    @property
+    def benchmark(self) -> str:
+        """The benchmark that measured it."""
+        return str(self.meta.get("procedure", "startup"))
+
+    @property
+    def stem(self) -> str:
+        """What the names of its charts begin with."""
+        return slug(f"{self.prefix}-{self.name}" if self.prefix else self.name)
+
+    @property
+    def here(self) -> str:
+        """Where it was measured, in words: ``this host``, or ``this guest`` when the whole run was in one."""
+        return "this guest" if self.meta.get("inside") else "this host"
+
+    @property
+    def baseline(self) -> str:
+        """The target that the others are divided by."""
+        return str(self.meta.get("baseline", "host"))
+
+    @property
+    def primary(self) -> tuple[str, ...]:
+        """Metrics that decide, those without any series left out."""
+        present = {item.metric for item in self.summaries}
+        return tuple(name for name in self.meta.get("primary", ()) if name in present)
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, str, str], Summary]:
+        return {(item.target, params_key(item.params), item.metric): item for item in self.summaries}
+
+    @cached_property
+    def _series(self) -> dict[Key, Series]:
+        return series_of(block_values(self.points))
+
+    def series(self, variant: Variant, metric: str, **more: ParamValue) -> Series | None:
+        """Return the values of one series, one a block, or ``None``; ``more`` as in :meth:`summary`."""
+        params = params_key({**json.loads(variant.params), **more})
+        return self._series.get((self.name, variant.target, params, metric))
+
+    def summary(self, variant: Variant, metric: str, **more: ParamValue) -> Summary | None:
+        """Return one series, or ``None`` when the variant has no such metric; ``more`` are params beside the variant's."""
+        params = params_key({**json.loads(variant.params), **more}) if more else variant.params
+        return self._index.get((variant.target, params, metric))
+
+    def median(self, variant: Variant, metric: str) -> float | None:
+        """Return the median of one series, or ``None`` without a value."""
+        found = self.summary(variant, metric)
+        return found.median if found else None
+
+    def values(self, variant: Variant, metric: str) -> pd.DataFrame:
+        """Return the single values of one series, columns as in ``Measurement``."""
+        frame = self.points
+        hit = (frame["metric"] == metric) & (frame["target"] == variant.target) & (frame["params"] == variant.params)
+        return frame[hit]
+
+
+@dataclass(frozen=True)
+class RunData:
+    """One run.
+
+    Attributes:
+        run: The run as read.
+        scenarios: Its scenarios, in their order.
+        summaries: All series.
+        blocks: One value a block, variant and metric.
+        outcomes: How every invocation ended.
+        skipped: What could not be measured.
+        checks: What the run says about its own quality.
+    """
+
+    run: store.Run
+    scenarios: tuple[ScenarioData, ...]
+    summaries: tuple[Summary, ...]
+    blocks: pd.DataFrame
+    outcomes: pd.DataFrame
+    skipped: tuple[Skipped, ...]
+    checks: tuple[Check, ...]
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """``run.json``."""
+        return self.run.meta
+
+    @property
+    def host(self) -> str:
+        """The host's name; of a guest that was made for the run, with what it is."""
+        name = str(self.meta.get("host", "unknown host"))
+        return f"{name}, in the guest {self.inside}" if self.inside else name
+
+    @property
+    def inside(self) -> str:
+        """The guest that the whole run was in, empty when it was on the host itself."""
+        return str(self.meta.get("inside", ""))
+
+
+def slug(text: str) -> str:
+    """Return a text that is safe as file name and as id."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()
+
+
+def params_key(params: Mapping[str, ParamValue]) -> str:
+    """Return parameters as the JSON text that the store uses."""
+    return json.dumps(dict(params), sort_keys=True)
+
+
+def params_text(params: str) -> str:
+    """Return parameters, given as JSON text, for people: ``touch=4.00 KiB, instances=1``."""
+    values: Mapping[str, ParamValue] = json.loads(params) if params else {}
+    return ", ".join(_param(name, value) for name, value in values.items())
+
+
+def _param(name: str, value: ParamValue) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        for ending, unit in (("_bytes", "bytes"), ("_s", "s")):
+            if name.endswith(ending):
+                return f"{name.removesuffix(ending)}={format_value(value, unit)}".replace(" ", "\u00a0")
+    return f"{name}={value}"
+
+
+def evidence_counts(outcomes: pd.DataFrame, target: str) -> dict[str, Counter[str]]:
+    """Return evidence name → how often each value was read back from ``target``."""
+    found: dict[str, Counter[str]] = {}
+    for evidence in outcomes.loc[outcomes["target"] == target, "evidence"]:
+        for name, value in (evidence or {}).items():
+            found.setdefault(str(name), Counter())[str(value)] += 1
+    return found
+
+
+def sortable(value: ParamValue) -> tuple[int, float, str]:
+    """Return a key that sorts numbers as numbers and before text."""
+    return (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, value)
+
+
+def metric_order(names: Iterable[str]) -> list[str]:
+    """Sort metrics as the registry does; unknown ones come last, by name."""
+    known = list(METRICS)
+    return sorted(names, key=lambda name: (known.index(name) if name in METRICS else len(known), name))
+
+
+def metric_title(name: str) -> str:
+    """Return a few words for a column or axis."""
+    return METRICS[name].title if name in METRICS else name

@@ -1,0 +1,62 @@
+"""One variant divided by another block by block, where the other one is not the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.core.metrics import METRICS
+from bench.core.model import ParamValue, Summary
+from bench.display.data import ScenarioData, Variant
+from bench.display.table import NONE, Cell, interval_text, ratio_text
+from bench.stats import pairs
+from bench.stats.pairs import Times
+
+__all__ = ["Quantity", "Times", "cell", "cost", "cost_to_baseline", "times"]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One thing that is measured: metric, params beside the variant's, and what to call it."""
+
+    metric: str
+    more: Mapping[str, ParamValue]
+    title: str
+
+    def of(self, data: ScenarioData, row: Variant | None) -> Summary | None:
+        """Return a variant's series, only when it has a value."""
+        found = data.summary(row, self.metric, **self.more) if row else None
+        return found if found and found.median is not None else None
+
+
+def times(data: ScenarioData, above: Variant | None, below: Variant | None, what: Quantity) -> Times | None:
+    """Divide two variants' values of the same blocks; ``None`` without a common block or where a value is not positive."""
+    if above is None or below is None:
+        return None
+    upper, lower = (data.series(row, what.metric, **what.more) for row in (above, below))
+    return pairs.ratio(upper, lower)
+
+
+def cost(data: ScenarioData, above: Variant | None, below: Variant | None, what: Quantity) -> Times | None:
+    """Do the same so that more is always worse: of what is better when it is higher, the inverse."""
+    return _turned(times(data, above, below, what), what.metric)
+
+
+def cost_to_baseline(data: ScenarioData, row: Variant | None, what: Quantity) -> Times | None:
+    """Return the summary's ratio to the baseline so that more is always worse; ``None`` for the baseline itself."""
+    found = what.of(data, row)
+    if found is None or not found.ratio or found.target == data.baseline:
+        return None
+    return _turned(Times(found.ratio, found.ratio_ci, found.ratio_n), what.metric)
+
+
+def cell(found: Times | None) -> Cell:
+    """Write a ratio with its interval."""
+    if found is None:
+        return Cell(NONE)
+    return Cell(ratio_text(found.ratio), "" if found.exact else interval_text(found.ci, "ratio"))
+
+
+def _turned(found: Times | None, metric: str) -> Times | None:
+    higher = metric in METRICS and METRICS[metric].better == "higher"
+    return found.inverse() if found and higher else found

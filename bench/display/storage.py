@@ -1,0 +1,95 @@
+"""What fio and file operations measured of a disk: the quantities that a run has, in display order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from bench.core.model import NULL, ParamValue, Status
+from bench.display import lookup
+from bench.display.data import Label, ScenarioData, Variant
+from bench.display.paired import Quantity
+
+FSYNC = "storage.fsync_s"
+READ, WRITTEN, IOPS, FILES = (
+    "storage.read_bytes_per_s",
+    "storage.write_bytes_per_s",
+    "storage.iops",
+    "storage.metadata_per_s",
+)
+SKIPPED = "n/a"
+ACTIONS = ("create", "stat", "rename", "unlink", "whiteout")
+_TELLING = ("storage", "snapshotter", "disk", "mount")
+"""Options that say where data are."""
+
+
+def short(data: ScenarioData, target: str) -> Label:
+    """Return a target as a label for narrow places: where data are, and what else tells its engine's targets apart."""
+    every = [*(row.target for row in data.invoked if row.target != NULL), *(item.target for item in data.skipped)]
+    name = target.partition(":")[0]
+    mine = [_options(one) for one in dict.fromkeys(every) if one.partition(":")[0] == name]
+    shared = set.intersection(*map(set, mine)) if mine else set()
+    kept = [one for one in _options(target) if one not in shared or one.partition("=")[0] in _TELLING]
+    return Label(name, ", ".join(kept))
+
+
+def _options(target: str) -> list[str]:
+    return [one for one in target.partition(":")[2].split(",") if one]
+
+
+def lacking(data: ScenarioData, row: Variant | None) -> str:
+    """Say in a word why a variant has no value: skipped or failed; empty when it has some or was not asked for."""
+    if row is None:
+        return ""
+    frame = data.outcomes
+    ended = frame.loc[(frame["target"] == row.target) & (frame["params"] == row.params), "status"]
+    if len(ended) and (ended == Status.SKIPPED).all():
+        return SKIPPED
+    return "failed" if len(ended) and not (ended == Status.OK).any() else ""
+
+
+def actions(data: ScenarioData, order: Sequence[str] = ACTIONS) -> list[str]:
+    """Return what was done with files, in its order."""
+    found = [str(kind) for kind in lookup.kinds(data, FILES, "action")]
+    return [name for name in order if name in found] + [name for name in found if name not in order]
+
+
+def disk(data: ScenarioData, metric: str, verb: str) -> list[Quantity]:
+    """Return the fio jobs of a metric: direct before buffered, sequential before random, reads before writes."""
+    found: dict[str, Quantity] = {}
+    for item in data.summaries:
+        if item.metric == metric and item.median is not None and "pattern" in item.params:
+            named = {name: item.params[name] for name in ("pattern", "cache", "op") if name in item.params}
+            words = f"{named['pattern']} {named.get('op', verb)}" + (f", {named['cache']}" if "cache" in named else "")
+            found[json.dumps(named, sort_keys=True)] = Quantity(metric, named, words)
+    return sorted(found.values(), key=lambda what: _rank(what.more))
+
+
+def streams(data: ScenarioData) -> list[Quantity]:
+    """Return the fio jobs whose bytes count, sequential ones where there are any, both directions beside each other."""
+    both = _only("sequential", [*disk(data, READ, "read"), *disk(data, WRITTEN, "write")])
+    return sorted(both, key=lambda what: (*_rank(what.more), what.metric != READ))
+
+
+def singles(data: ScenarioData) -> list[Quantity]:
+    """Return the fio jobs whose operations count: those of random places where there are any."""
+    return _only("random", disk(data, IOPS, ""))
+
+
+def _only(pattern: str, chosen: Sequence[Quantity]) -> list[Quantity]:
+    """Return the jobs of a pattern; of the others bytes and operations say the same, so that one of them is enough."""
+    return [what for what in chosen if what.more.get("pattern") == pattern] or list(chosen)
+
+
+def by_cache(title: str, chosen: Sequence[Quantity]) -> dict[str, list[Quantity]]:
+    """Divide fio jobs into those past the page cache and those through it: title → jobs, named without it."""
+    found: dict[str, list[Quantity]] = {}
+    for what in chosen:
+        words, _, cache = what.title.partition(", ")
+        found.setdefault(f"{title}, {cache}" if cache else title, []).append(replace(what, title=words))
+    return found
+
+
+def _rank(named: Mapping[str, ParamValue]) -> tuple[bool, bool, bool]:
+    return named.get("cache") == "buffered", named.get("pattern") == "random", named.get("op") == "write"

@@ -1,0 +1,100 @@
+"""What happens to a figure after it is drawn: theme, unique ids, and its two forms (in a page, alone)."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from html import escape
+
+from bench.display import theme
+
+FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
+
+_TITLE_PT = 12.5
+_CAPTION_PT = 8.5
+_EDGE_PT = 12.0
+# DejaVu Sans, the widest of the fonts above, is a little under 0.6 em a character in running text.
+_EM = 0.58
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One figure.
+
+    Attributes:
+        name: File name without ending, unique in the report.
+        kind: What sort of figure it is (``ladder``, ``ratio``, ``spread``, ``series``, ``cpu``).
+        title: What the figure shows, as a sentence.
+        caption: Units, number of values and how to read it.
+        alt: The figure's content in words.
+        body: The drawing between ``<svg>`` and ``</svg>``, themed, ids prefixed with the name.
+        width: Width in points.
+        height: Height in points.
+    """
+
+    name: str
+    kind: str
+    title: str
+    caption: str
+    alt: str
+    body: str
+    width: float
+    height: float
+
+    def inline(self) -> str:
+        """Return the element for a page that defines the theme's variables and prints title and caption itself."""
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
+            f'aria-label="{escape(self.alt)}" viewBox="0 0 {self.width:g} {self.height:g}">{self.body}</svg>'
+        )
+
+    def standalone(self) -> str:
+        """Return a whole file: style sheet, background, title, drawing, caption."""
+        title = _lines(self.title, _TITLE_PT, self.width)
+        caption = _lines(self.caption, _CAPTION_PT, self.width)
+        head = _EDGE_PT + len(title) * _TITLE_PT * 1.3 + 4
+        foot = len(caption) * _CAPTION_PT * 1.4 + _EDGE_PT
+        width, height = self.width + 2 * _EDGE_PT, self.height + head + foot
+        return (
+            '<?xml version="1.0" encoding="utf-8"?>\n'
+            f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
+            f'aria-label="{escape(self.alt)}" width="{width:g}pt" height="{height:g}pt" '
+            f'viewBox="{-_EDGE_PT:g} {-head:g} {width:g} {height:g}">\n'
+            f"<style>{theme.css('svg')}</style>\n"
+            f'<rect x="{-_EDGE_PT:g}" y="{-head:g}" width="{width:g}" height="{height:g}" '
+            f'style="{_paint("fill", theme.SURFACE)}"/>\n'
+            f"{_text(title, _TITLE_PT, leading=1.3, top=_EDGE_PT - head, colour=theme.INK, weight=600)}"
+            f"{self.body}\n"
+            f"{_text(caption, _CAPTION_PT, leading=1.4, top=self.height, colour=theme.MUTED, weight=400)}</svg>\n"
+        )
+
+
+def themed(drawing: str, prefix: str) -> str:
+    """Return what is inside the ``<svg>`` of a matplotlib file, themed, with system fonts and prefixed ids."""
+    inner = re.sub(r"^.*?<svg\b[^>]*>|</svg>\s*$", "", drawing, flags=re.DOTALL)
+    inner = re.sub(r"\s*<metadata>.*?</metadata>", "", inner, flags=re.DOTALL)
+    inner = re.sub(r"font-family: [^;\"]*", f"font-family: {FONTS}", inner)
+    inner = re.sub(r"font: ([^;\"]*?)(\d+(?:\.\d+)?px) [^;\"]*", rf"font: \g<1>\g<2> {FONTS}", inner)
+    inner = re.sub(r"\b(fill|stroke): (#[0-9a-f]{6})", lambda hit: _paint(hit[1], hit[2]), inner)
+    inner = re.sub(r'\bid="([^"]*)"', rf'id="{prefix}-\1"', inner)
+    inner = re.sub(r'href="#([^"]*)"', rf'href="#{prefix}-\1"', inner)
+    return re.sub(r"url\(#([^)]*)\)", rf"url(#{prefix}-\1)", inner).strip()
+
+
+def _paint(attribute: str, colour: str) -> str:
+    """Write a paint twice: plain for programs that know no CSS variables, and as the variable."""
+    variable = theme.VARIABLES.get(colour)
+    return f"{attribute}: {colour}" + (f"; {attribute}: var({variable})" if variable else "")
+
+
+def _lines(text: str, size: float, width: float) -> list[str]:
+    return textwrap.wrap(text, int(width / (size * _EM)))
+
+
+def _text(lines: list[str], size: float, *, leading: float, top: float, colour: str, weight: int) -> str:
+    style = f"font-family: {FONTS}; font-size: {size}px; font-weight: {weight}; {_paint('fill', colour)}"
+    return "".join(
+        f'<text x="0" y="{top + (number + 0.8) * size * leading:g}" style="{style}">{escape(line)}</text>\n'
+        for number, line in enumerate(lines)
+    )

@@ -1,0 +1,238 @@
+"""The table of a scenario, once, for the terminal, Markdown, HTML and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.core.model import SENTINEL, Interval, Status, Summary
+from bench.core.units import format_value, significant
+from bench.display.data import Row, ScenarioData, Variant, metric_order, metric_title, params_key
+
+NONE = "–"
+_CI = "95 % CI"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its title, what the cells' details are, and whether it holds numbers."""
+
+    title: str
+    detail: str = ""
+    numeric: bool = True
+
+    @property
+    def line(self) -> str:
+        """The title on one line."""
+        return f"{self.title} ({self.detail})" if self.detail else self.title
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: the value, and what stands smaller beside it."""
+
+    text: str
+    detail: str = ""
+
+    @property
+    def line(self) -> str:
+        """The cell on one line."""
+        return f"{self.text} ({self.detail})" if self.detail else self.text
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as text.
+
+    Attributes:
+        title: What it shows.
+        columns: The columns; the first one names the row.
+        variants: What each row is about.
+        rows: The cells.
+        note: What must be known to read it, else empty.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    variants: tuple[Row, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+
+def interval_text(interval: Interval | None, unit: str) -> str:
+    """Write an interval with its unit once where both ends share it: ``312–345 ms``."""
+    if interval is None:
+        return ""
+    low, high = format_value(interval.low, unit), format_value(interval.high, unit)
+    low_number, _, low_unit = low.partition(" ")
+    between = " to " if interval.low < 0 else "–"
+    return f"{low_number if low_unit and high.endswith(' ' + low_unit) else low}{between}{high}"
+
+
+def ratio_text(ratio: float | None) -> str:
+    """Write a ratio: ``5.42×``."""
+    return NONE if ratio is None else f"{significant(ratio)}×"
+
+
+def failures_cell(failures: int, attempts: int, interval: Interval | None) -> Cell:
+    """Write failures as a count, with the interval of their rate when there are any."""
+    if not failures:
+        return Cell("0")
+    detail = f"{100 * interval.low:.0f}–{100 * interval.high:.0f} %" if interval else ""
+    return Cell(f"{failures} of {attempts}", detail)
+
+
+def grids(data: ScenarioData, keep: Collection[str] | None = None) -> list[Grid]:
+    """Build the tables of one scenario, one row a variant, with n and failures at the end.
+
+    One metric that decides shares its table with the others; several get a table each, the others one more.
+    ``keep`` names the metrics to show beside those that decide; all of them by default.
+    """
+    present = metric_order({item.metric for item in data.summaries if item.target != SENTINEL})
+    others = [name for name in present if name not in data.primary and (keep is None or name in keep)]
+    if len(data.primary) < 2:
+        shown = [name for name in present if name in data.primary or name in others]
+        return [_grid("All numbers", shown, data)] if data.variants else []
+    made = [_grid(metric_title(name), [name], data) for name in data.primary]
+    return made + ([_grid("Other metrics", others, data)] if others else [])
+
+
+def _grid(title: str, metrics: Sequence[str], data: ScenarioData) -> Grid:
+    ratios = [name for name in data.primary if name in metrics]
+    variants = data.variants
+    if len(data.primary) > 1:
+        variants = tuple(item for item in variants if any(data.summary(item, name) for name in metrics))
+    columns = [Column("Target", numeric=False), *(_metric_column(name, data) for name in metrics)]
+    columns += [Column(f"× {data.baseline}", _CI) for _ in ratios]
+    columns += [Column("n"), Column("failed")]
+    return Grid(title, tuple(columns), variants, tuple(_row(item, metrics, ratios, data) for item in variants))
+
+
+def _metric_column(metric: str, data: ScenarioData) -> Column:
+    return Column(metric_title(metric).removeprefix("request → "), _CI if metric in data.primary else "")
+
+
+def _row(variant: Variant, metrics: Sequence[str], ratios: Sequence[str], data: ScenarioData) -> tuple[Cell, ...]:
+    cells = [Cell(variant.text)]
+    for name in metrics:
+        found = data.summary(variant, name)
+        detail = interval_text(found.ci, found.unit) if found and name in data.primary else ""
+        cells.append(Cell(format_value(found.median, found.unit) if found else NONE, detail))
+    cells += [ratio_cell(data.summary(variant, name), data.baseline) for name in ratios]
+    return (*cells, *_counts(variant, metrics, data))
+
+
+def ratio_cell(found: Summary | None, baseline: str) -> Cell:
+    """Write a series' ratio to the baseline with its interval."""
+    if found is None or found.ratio is None:
+        return Cell(NONE)
+    if found.target == baseline:
+        return Cell("1×", "baseline")
+    return Cell(ratio_text(found.ratio), interval_text(found.ratio_ci, "ratio"))
+
+
+def _counts(variant: Variant, metrics: Sequence[str], data: ScenarioData) -> tuple[Cell, Cell]:
+    """Return n and failures of the variant; a variant without any series is counted from its outcomes."""
+    names = [*(name for name in data.primary if name in metrics), *metrics]
+    return counts_of(variant, next((item for name in names if (item := data.summary(variant, name))), None), data)
+
+
+def counts_of(variant: Variant, found: Summary | None, data: ScenarioData) -> tuple[Cell, Cell]:
+    """Return n and failures of a series, or those of the variant's outcomes when it has none."""
+    if found:
+        return Cell(str(found.n)), failures_cell(found.failures, found.attempts, found.failure_ci)
+    frame = data.outcomes
+    own = frame[(frame["target"] == variant.target) & (frame["params"] == variant.params)]
+    own = own[~own["warmup"].astype(bool) & (own["status"] != Status.SKIPPED)]
+    return Cell("0"), failures_cell(int((own["status"] != Status.OK).sum()), len(own), None)
+
+
+def notes(data: ScenarioData, keep: Callable[[Summary], bool] = lambda _: True) -> list[str]:
+    """Return what must be read with the numbers: the sentinel, then every warning of a series that is kept, each once."""
+    found = [
+        f"The sentinel (fixed host workload) took {format_value(item.median, item.unit)}"
+        f" ({interval_text(item.ci, item.unit) or 'no interval'}), n = {item.n}."
+        for item in data.summaries
+        if item.target == SENTINEL
+    ]
+    warned: dict[str, list[Summary]] = {}
+    for item in filter(keep, data.summaries):
+        for warning in item.warnings:
+            warned.setdefault(warning, []).append(item)
+    return found + [_note(warning, items) for warning, items in warned.items()]
+
+
+def _note(warning: str, series: Sequence[Summary]) -> str:
+    return warning if warning.startswith(series[0].target) else f"{_where(series)}: {warning}"
+
+
+def _where(series: Sequence[Summary], most: int = 4) -> str:
+    """Name the series of a warning: a single one by its metric, several by their targets."""
+    if len(series) == 1:
+        return f"{series[0].target} {series[0].metric}"
+    names = list(dict.fromkeys(item.target for item in series))
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def show_json(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
+    """Return the summaries with the fields of ``tare show --json``; what is absent is ``None``."""
+    return [_flat(item) for item in summaries]
+
+
+def _flat(item: Summary) -> dict[str, Any]:
+    return {
+        "scenario": item.scenario,
+        "target": item.target,
+        "params": dict(item.params),
+        "metric": item.metric,
+        "unit": item.unit,
+        "median": item.median,
+        "ci_low": item.ci.low if item.ci else None,
+        "ci_high": item.ci.high if item.ci else None,
+        "n": item.n,
+        "failures": item.failures,
+        "ratio_to_host": item.ratio,
+        "ratio_ci_low": item.ratio_ci.low if item.ratio_ci else None,
+        "ratio_ci_high": item.ratio_ci.high if item.ratio_ci else None,
+    }
+
+
+SUMMARY_COLUMNS = (
+    *("run_id", "scenario", "target", "engine", "params", "metric", "unit", "n", "median"),
+    *("ci_low", "ci_high", "ci_level", "minimum", "maximum"),
+    *("failures", "attempts", "failure_ci_low", "failure_ci_high", "failure_ci_level"),
+    *("ratio", "ratio_ci_low", "ratio_ci_high", "ratio_ci_level", "ratio_n", "warnings"),
+)
+"""Columns of ``summary.csv``, in their order."""
+
+
+def summary_rows(run_id: str, summaries: Sequence[Summary]) -> list[Mapping[str, object]]:
+    """Return every field of every summary, flat, in base units: the lines of ``summary.csv``."""
+    return [_full(run_id, item) for item in summaries]
+
+
+def _full(run_id: str, item: Summary) -> dict[str, object]:
+    flat: dict[str, object] = {
+        "run_id": run_id,
+        "scenario": item.scenario,
+        "target": item.target,
+        "engine": item.engine,
+        "params": params_key(item.params),
+        "metric": item.metric,
+        "unit": item.unit,
+        "n": item.n,
+        "median": item.median,
+    }
+    flat |= _bounds("ci", item.ci)
+    flat |= {"minimum": item.minimum, "maximum": item.maximum, "failures": item.failures, "attempts": item.attempts}
+    flat |= _bounds("failure_ci", item.failure_ci)
+    flat["ratio"] = item.ratio
+    flat |= _bounds("ratio_ci", item.ratio_ci)
+    return flat | {"ratio_n": item.ratio_n, "warnings": "; ".join(item.warnings)}
+
+
+def _bounds(name: str, interval: Interval | None) -> dict[str, object]:
+    if interval is None:
+        return {f"{name}_low": None, f"{name}_high": None, f"{name}_level": None}
+    return {f"{name}_low": interval.low, f"{name}_high": interval.high, f"{name}_level": interval.level}

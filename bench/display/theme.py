@@ -1,0 +1,109 @@
+"""Colours of page and figures: each role has a light and a dark value and one CSS variable.
+
+Figures are drawn in the light values, which are all different; :func:`bench.display.svg.themed` replaces each by its
+variable. Family colours were chosen so that any two stay apart (OKLab distance) in normal vision and in simulated protanopia,
+deuteranopia and tritanopia, and have a contrast of 3:1 or more with the background. Eleven cannot all be far apart, so
+that a name or another mark always stands beside a colour.
+"""
+
+from __future__ import annotations
+
+INK = "#1b1f24"
+MUTED = "#59636e"
+GRID = "#dde1e6"
+SURFACE = "#ffffff"
+
+FAMILIES = {
+    "host": "#8d9096",
+    "sandbox": "#507442",
+    "oci": "#0073df",
+    "containerd": "#15536b",
+    "cri": "#2a9cc4",
+    "docker": "#c08c00",
+    "podman": "#8a2a9c",
+    "vm": "#730003",
+    "other": "#6f5a8c",
+}
+"""Engine family → colour, the same in every figure."""
+
+PARTS = {
+    "payload": "#256af4",
+    "guest": "#540c09",
+    "helper": "#375a52",
+    "daemon": "#a87411",
+    "kernel": "#7749b2",
+    "harness": "#899197",
+}
+"""What memory is used by → colour; chosen as the families were, among themselves."""
+
+HEAT = {
+    "dearer": "#b4401f",
+    "cheaper": "#1f6fb4",
+}
+"""Side of 1 on which a cell of a heat map lies → colour; drawn so thin that text on it can be read."""
+
+_DARK = {
+    "ink": "#e8ebef",
+    "muted": "#a3adb8",
+    "grid": "#2f363e",
+    "surface": "#15181c",
+    "host": "#767b8c",
+    "sandbox": "#abfbb8",
+    "oci": "#3785ec",
+    "containerd": "#43c3fe",
+    "cri": "#008f86",
+    "docker": "#b98400",
+    "podman": "#c65ad0",
+    "vm": "#d59b8e",
+    "other": "#b7a3d6",
+    "payload": "#3a9ef0",
+    "guest": "#dc4025",
+    "helper": "#adfed1",
+    "daemon": "#c39928",
+    "kernel": "#923bde",
+    "harness": "#93979d",
+    "dearer": "#e2693f",
+    "cheaper": "#4a9fe8",
+}
+_LIGHT = {"ink": INK, "muted": MUTED, "grid": GRID, "surface": SURFACE, **FAMILIES, **PARTS, **HEAT}
+
+VARIABLES = {colour: f"--{role}" for role, colour in _LIGHT.items()}
+"""Colour that a figure is drawn in → CSS variable that it becomes."""
+
+_ENGINES = {
+    "host": "host",
+    "null": "host",
+    "sentinel": "host",
+    "sandbox": "sandbox",
+    "runc": "oci",
+    "crun": "oci",
+    "runsc": "oci",
+    "oci": "oci",
+    "containerd": "containerd",
+    "cri": "cri",
+    "crio": "cri",
+    "docker": "docker",
+    "podman": "podman",
+    "libvirt": "vm",
+}
+
+
+def family(engine: str) -> str:
+    """Return the family of an engine; an unknown one belongs to ``other``."""
+    return _ENGINES.get(engine, "other")
+
+
+def colour(engine: str) -> str:
+    """Return the colour in which an engine is drawn."""
+    return FAMILIES[family(engine)]
+
+
+def css(scope: str) -> str:
+    """Return the variables as a style sheet for ``scope``: light, dark, and light again on paper."""
+    light = "".join(f"--{role}:{value};" for role, value in _LIGHT.items())
+    dark = "".join(f"--{role}:{value};" for role, value in _DARK.items())
+    return (
+        f"{scope}{{{light}}}\n"
+        f"@media (prefers-color-scheme:dark){{{scope}{{{dark}}}}}\n"
+        f"@media print{{{scope}{{{light}}}}}\n"
+    )

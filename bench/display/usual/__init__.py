@@ -1,0 +1,1 @@
+"""What is shown of a benchmark that brings no words, tables or charts of its own."""

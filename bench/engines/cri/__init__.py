@@ -1,0 +1,1 @@
+"""Runtimes behind the Kubernetes Container Runtime Interface: containerd's plug-in and CRI-O."""

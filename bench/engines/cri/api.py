@@ -1,0 +1,300 @@
+"""The Container Runtime Interface, version 1, as far as Tare needs it.
+
+The tables hold field names, numbers and types of ``runtime.v1`` (kubernetes/cri-api, pkg/apis/runtime/v1/api.proto),
+which do not change within version 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.core.errors import NotApplicable
+from bench.core.model import Target
+from bench.engines import oci_spec
+from bench.engines.base import Job
+from bench.engines.evidence import mounts as _mounts
+from bench.engines.evidence import process
+from bench.engines.grpc import Connection, Message, NotFoundError, UnimplementedError, classes
+from bench.lab import images
+
+NAME_LABEL = "tare.instance"
+"""Label of a pod and of its container: the instance's name, by which they are found again."""
+NAMESPACE = "tare"
+"""Kubernetes namespace of the pods."""
+POD, CONTAINER, NODE = 0, 1, 2
+"""``NamespaceMode``."""
+EXITED = 2
+"""``ContainerState``."""
+_UNCONFINED = 1
+"""``SecurityProfile.ProfileType``: what a kubelet sends for a pod that asks for no system call filter."""
+
+# Message → fields as name:number[:type]; the type is string unless given, [] is a list, map is string to string.
+_MESSAGES = {
+    "Empty": "",
+    "VersionRequest": "version:1",
+    "VersionResponse": "version:1 runtime_name:2 runtime_version:3 runtime_api_version:4",
+    "StatusRequest": "verbose:1:bool",
+    "RuntimeCondition": "type:1 status:2:bool reason:3 message:4",
+    "RuntimeStatus": "conditions:1:RuntimeCondition[]",
+    "StatusResponse": "status:1:RuntimeStatus info:2:map",
+    "LinuxRuntimeConfiguration": "cgroup_driver:1:int32",
+    "RuntimeConfigResponse": "linux:1:LinuxRuntimeConfiguration",
+    "NamespaceOption": "network:1:int32 pid:2:int32 ipc:3:int32",
+    "SecurityProfile": "profile_type:1:int32",
+    "LinuxSandboxSecurityContext": "namespace_options:1:NamespaceOption seccomp:9:SecurityProfile",
+    "LinuxPodSandboxConfig": "cgroup_parent:1 security_context:2:LinuxSandboxSecurityContext",
+    "PodSandboxMetadata": "name:1 uid:2 namespace:3 attempt:4:uint32",
+    "PodSandboxConfig": "metadata:1:PodSandboxMetadata hostname:2 log_directory:3 labels:6:map"
+    " linux:8:LinuxPodSandboxConfig",
+    "RunPodSandboxRequest": "config:1:PodSandboxConfig runtime_handler:2",
+    "PodSandboxRequest": "pod_sandbox_id:1",
+    "PodSandboxStatusRequest": "pod_sandbox_id:1 verbose:2:bool",
+    "PodSandboxStatus": "id:1 state:3:int32 runtime_handler:9",
+    "PodSandboxStatusResponse": "status:1:PodSandboxStatus info:2:map",
+    "PodSandboxFilter": "label_selector:3:map",
+    "ListPodSandboxRequest": "filter:1:PodSandboxFilter",
+    "PodSandbox": "id:1 metadata:2:PodSandboxMetadata state:3:int32",
+    "ListPodSandboxResponse": "items:1:PodSandbox[]",
+    "ImageSpec": "image:1",
+    "LinuxContainerResources": "cpu_period:1:int64 cpu_quota:2:int64 cpu_shares:3:int64 memory_limit_in_bytes:4:int64"
+    " cpuset_cpus:6 memory_swap_limit_in_bytes:10:int64",
+    "LinuxContainerSecurityContext": "namespace_options:3:NamespaceOption masked_paths:13:string[]"
+    " readonly_paths:14:string[] seccomp:15:SecurityProfile",
+    "LinuxContainerConfig": "resources:1:LinuxContainerResources security_context:2:LinuxContainerSecurityContext",
+    "ContainerMetadata": "name:1 attempt:2:uint32",
+    "Mount": "container_path:1 host_path:2 readonly:3:bool",
+    "ContainerConfig": "metadata:1:ContainerMetadata image:2:ImageSpec command:3:string[] args:4:string[] mounts:7:Mount[]"
+    " labels:9:map log_path:11 linux:15:LinuxContainerConfig",
+    "CreateContainerRequest": "pod_sandbox_id:1 config:2:ContainerConfig sandbox_config:3:PodSandboxConfig",
+    "CreateContainerResponse": "container_id:1",
+    "ContainerRequest": "container_id:1",
+    "StopContainerRequest": "container_id:1 timeout:2:int64",
+    "ContainerFilter": "pod_sandbox_id:3 label_selector:4:map",
+    "ListContainersRequest": "filter:1:ContainerFilter",
+    "Container": "id:1 pod_sandbox_id:2 state:6:int32",
+    "ListContainersResponse": "containers:1:Container[]",
+    "ContainerStatusRequest": "container_id:1 verbose:2:bool",
+    "ContainerStatus": "id:1 state:3:int32 exit_code:7:int32 reason:10 message:11",
+    "ContainerStatusResponse": "status:1:ContainerStatus info:2:map",
+    "Image": "id:1 repo_tags:2:string[] repo_digests:3:string[]",
+    "ImageRequest": "image:1:ImageSpec",
+    "ImageStatusResponse": "image:1:Image",
+    "FilesystemIdentifier": "mountpoint:1",
+    "FilesystemUsage": "fs_id:2:FilesystemIdentifier",
+    "ImageFsInfoResponse": "image_filesystems:1:FilesystemUsage[]",
+}
+
+TYPES = classes("tare.cri", _MESSAGES)
+"""Message name → class."""
+
+# Call → request, response.
+_RUNTIME = {
+    "Version": ("VersionRequest", "VersionResponse"),
+    "Status": ("StatusRequest", "StatusResponse"),
+    "RuntimeConfig": ("Empty", "RuntimeConfigResponse"),
+    "RunPodSandbox": ("RunPodSandboxRequest", "PodSandboxRequest"),
+    "StopPodSandbox": ("PodSandboxRequest", "Empty"),
+    "RemovePodSandbox": ("PodSandboxRequest", "Empty"),
+    "PodSandboxStatus": ("PodSandboxStatusRequest", "PodSandboxStatusResponse"),
+    "ListPodSandbox": ("ListPodSandboxRequest", "ListPodSandboxResponse"),
+    "CreateContainer": ("CreateContainerRequest", "CreateContainerResponse"),
+    "StartContainer": ("ContainerRequest", "Empty"),
+    "StopContainer": ("StopContainerRequest", "Empty"),
+    "RemoveContainer": ("ContainerRequest", "Empty"),
+    "ListContainers": ("ListContainersRequest", "ListContainersResponse"),
+    "ContainerStatus": ("ContainerStatusRequest", "ContainerStatusResponse"),
+}
+_IMAGE = {
+    "ImageStatus": ("ImageRequest", "ImageStatusResponse"),
+    "RemoveImage": ("ImageRequest", "Empty"),
+    "ImageFsInfo": ("Empty", "ImageFsInfoResponse"),
+}
+_CALLS = {name: (f"/runtime.v1.RuntimeService/{name}", *messages) for name, messages in _RUNTIME.items()} | {
+    name: (f"/runtime.v1.ImageService/{name}", *messages) for name, messages in _IMAGE.items()
+}
+
+
+class Api(Connection):
+    """A kept-open connection to one CRI runtime, named in messages as it names itself once it was asked."""
+
+    def __init__(self, path: Path | str, dead: Callable[[], Mapping[str, str]] = dict) -> None:
+        super().__init__("the CRI runtime", path, TYPES, _CALLS, dead=dead)
+
+    def version(self, timeout_s: float) -> Message:
+        """Return ``VersionResponse``."""
+        found = self.call("Version", timeout_s, version="v1")
+        self.who = str(found.runtime_name) or self.who
+        return found
+
+    def image_id(self, name: str, timeout_s: float) -> str:
+        """Return the id of an image, empty when the runtime has none of that name: CRI's response is then without one."""
+        try:
+            return str(self.call("ImageStatus", timeout_s, image=image(name)).image.id)
+        except NotFoundError:  # … and this is how some servers say it
+            return ""
+
+    def cgroup_driver(self, timeout_s: float) -> str:
+        """Return ``systemd`` or ``cgroupfs``, ``unknown`` from a runtime that is too old to be asked (CRI of 2023)."""
+        try:
+            found = self.call("RuntimeConfig", timeout_s)
+        except UnimplementedError:
+            return "unknown"
+        return ("systemd", "cgroupfs")[found.linux.cgroup_driver] if found.HasField("linux") else "unknown"
+
+    def pods(self, name: str, timeout_s: float) -> list[str]:
+        """Return the ids of the pods of an instance."""
+        chosen = TYPES["PodSandboxFilter"](label_selector={NAME_LABEL: name})
+        return [str(pod.id) for pod in self.call("ListPodSandbox", timeout_s, filter=chosen).items]
+
+    def remove(self, name: str, timeout_s: float) -> bool:
+        """Remove the pods of an instance with what is in them; say whether there were any."""
+        pods = self.pods(name, timeout_s)
+        for pod in pods:
+            self.ask("StopPodSandbox", timeout_s, pod_sandbox_id=pod)
+            chosen = TYPES["ContainerFilter"](pod_sandbox_id=pod)
+            for container in self.call("ListContainers", timeout_s, filter=chosen).containers:
+                self.ask("RemoveContainer", timeout_s, container_id=container.id)
+            self.ask("RemovePodSandbox", timeout_s, pod_sandbox_id=pod)
+        return bool(pods)
+
+    def ask(self, name: str, timeout_s: float, /, **fields: Any) -> None:
+        """Make a call about something that may be gone."""
+        with contextlib.suppress(NotFoundError):
+            self.call(name, timeout_s, **fields)
+
+
+def image(name: str) -> Message:
+    """Return an ``ImageSpec``."""
+    return TYPES["ImageSpec"](image=name)
+
+
+def outside(endpoint: str) -> str:
+    """Return where this process finds a socket of the host, which the lab's own ``/run`` may hide.
+
+    ``endpoint`` is a path or ``unix://`` and a path.
+    """
+    path = endpoint.removeprefix("unix://").replace("/var/run/", "/run/", 1)
+    places = (path, *(f"/proc/{pid}/root{path}" for pid in (os.getppid(), 1)))
+    return next(filter(os.path.exists, places), path)
+
+
+def server_pid(path: str) -> int | None:
+    """Return the process that listens on a unix socket (unix(7), SO_PEERCRED); ``None`` when it cannot be told."""
+    with contextlib.suppress(OSError), contextlib.closing(socket.socket(socket.AF_UNIX)) as sock:
+        sock.settimeout(5)
+        sock.connect(path)
+        said = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", said)[0]) or None
+    return None
+
+
+def pod(job: Job, network: int, cgroup_parent: str, log_directory: Path) -> Message:
+    """Return the pod of an instance: a PID namespace for each container, as a kubelet asks for."""
+    spaces = TYPES["NamespaceOption"](network=network, pid=CONTAINER, ipc=POD)
+    context = TYPES["LinuxSandboxSecurityContext"](namespace_options=spaces, seccomp=_no_filter())
+    return TYPES["PodSandboxConfig"](
+        metadata=TYPES["PodSandboxMetadata"](name=job.name, uid=job.name, namespace=NAMESPACE, attempt=0),
+        hostname="" if network == NODE else job.name,  # a pod of the node's network has the node's name
+        log_directory=str(log_directory),
+        labels={NAME_LABEL: job.name},
+        linux=TYPES["LinuxPodSandboxConfig"](cgroup_parent=cgroup_parent, security_context=context),
+    )
+
+
+def container(job: Job, image_name: str, network: int) -> Message:
+    """Return the one container of an instance's pod; paths are masked as a kubelet asks for."""
+    spaces = TYPES["NamespaceOption"](network=network, pid=CONTAINER, ipc=POD)
+    context = TYPES["LinuxContainerSecurityContext"](
+        namespace_options=spaces,
+        masked_paths=oci_spec.MASKED,
+        readonly_paths=oci_spec.READONLY,
+        seccomp=_no_filter(),
+    )
+    folders = [(f"/{a.name}", a.source, a.read_only) for a in _mounts.only_folders(job, "CRI")]
+    return TYPES["ContainerConfig"](
+        metadata=TYPES["ContainerMetadata"](name="payload", attempt=0),
+        image=image(image_name),
+        command=[images.PAYLOAD],
+        args=["--events", f"unix:{images.EVENTS}", *job.command(inside=True)],
+        mounts=[
+            TYPES["Mount"](container_path=place, host_path=str(source), readonly=read_only)
+            for place, source, read_only in [(images.EVENTS, job.events, False), *folders]
+        ],
+        labels={NAME_LABEL: job.name},
+        log_path=f"{job.name}.log",
+        linux=TYPES["LinuxContainerConfig"](resources=resources(job), security_context=context),
+    )
+
+
+def refuse_limits(target: Target, job: Job) -> None:
+    """Refuse the limits that CRI has no field for.
+
+    Raises:
+        NotApplicable: The job asks for one.
+    """
+    names = ("pids", "read_bytes_per_s", "write_bytes_per_s")
+    wanted = [name for name in names if getattr(job.limits, name) is not None]
+    if wanted:
+        msg = f"'{target.text}' has no such limit: {', '.join(wanted)} (CRI v1 has no field for it)"
+        raise NotApplicable(msg)
+
+
+def resources(job: Job) -> Message:
+    """Return the job's limits; what is not given stays 0, which is CRI's "not specified"."""
+    wanted = job.limits
+    found = {
+        "cpu_period": None if job.cpus is None else oci_spec.CPU_PERIOD_US,
+        "cpu_quota": None if job.cpus is None else round(job.cpus * oci_spec.CPU_PERIOD_US),
+        "cpu_shares": wanted.cpu_shares,
+        "memory_limit_in_bytes": job.memory_bytes,
+        "cpuset_cpus": wanted.cpuset,
+        "memory_swap_limit_in_bytes": wanted.swap_bytes,
+    }
+    return TYPES["LinuxContainerResources"](**{name: value for name, value in found.items() if value is not None})
+
+
+def pid_of(info: Mapping[str, str]) -> int:
+    """Return the process id in a verbose status, 0 when there is none (yet).
+
+    containerd and CRI-O both say it in the JSON text under the key ``info``, which CRI leaves to them.
+    """
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        return int(json.loads(info.get("info", "{}")).get("pid", 0))
+    return 0
+
+
+def describe_end(status: Message) -> str:
+    """Say how a container ended, from its ``ContainerStatus``, and why when the runtime says that."""
+    why = " ".join(filter(None, (status.reason if status.reason not in ("Completed", "Error") else "", status.message)))
+    return f"the container ended with {process.describe_exit(int(status.exit_code))} {why}".rstrip()
+
+
+def not_ready(status: Message, network: int) -> str | None:
+    """Return why a runtime cannot make pods, from its ``StatusResponse``; ``None`` when it can."""
+    needed = ("RuntimeReady",) if network == NODE else ("RuntimeReady", "NetworkReady")
+    found = {str(one.type): one for one in status.status.conditions}
+    for name in needed:
+        if name in found and not found[name].status:
+            return f"{name} is false: {found[name].reason} {found[name].message}".strip()
+    return None
+
+
+def storage_place(mountpoint: str) -> tuple[str, Path] | None:
+    """Return the driver and the root of a containers-storage from what ``ImageFsInfo`` says of it.
+
+    CRI-O names the folder ``ROOT/DRIVER-images``; ``None`` for anything else.
+    """
+    path = Path(mountpoint)
+    driver = path.name.removesuffix("-images")
+    return (driver, path.parent) if path.name.endswith("-images") and driver else None
+
+
+def _no_filter() -> Message:
+    return TYPES["SecurityProfile"](profile_type=_UNCONFINED)

@@ -1,0 +1,291 @@
+"""What the Docker SDK lacks for measuring: one kept-open connection, the user's own daemon, errors as sentences."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import requests
+from docker import APIClient
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.transport import UnixHTTPAdapter
+from docker.utils import kwargs_from_env
+
+from bench.core import proc
+from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+from bench.core.model import Facts
+from bench.engines.base import Job
+from bench.lab import images
+from bench.lab.images import Image, sha256
+
+Client = Any
+"""A ``docker.APIClient``, for whose methods there are hardly any types."""
+
+_TIMEOUT_S = int(30 * proc.PATIENCE)
+_POOL = 64
+"""Connections that are kept open at most: as many as there may be threads that launch at a time."""
+_SDK_URL = "http+docker://"
+
+
+class _KeptOpen(UnixHTTPAdapter):
+    """The SDK's transport with one pool; its own has one a URL, so that hardly any connection is used twice."""
+
+    def get_connection(self, url: str | bytes, proxies: Any = None) -> Any:
+        return super().get_connection(_SDK_URL, proxies)
+
+
+class _Client(APIClient):
+    """The SDK's client, with a time limit of each thread's own: it has one attribute for all of them."""
+
+    if not TYPE_CHECKING:  # for its types a plain attribute, which it is for those who use it
+
+        @property
+        def timeout(self) -> float:
+            """Time limit of a request, seconds."""
+            return getattr(self._limits, "timeout_s", _TIMEOUT_S)
+
+        @timeout.setter
+        def timeout(self, value: float) -> None:
+            self._limits.timeout_s = value
+
+    @property
+    def _limits(self) -> threading.local:
+        found: threading.local = self.__dict__.setdefault("_tare_limits", threading.local())
+        return found
+
+
+def connect(url: str) -> Client:
+    """Return a client of the daemon at ``unix://PATH``, the API version agreed upon, its connections kept open.
+
+    Any number of threads may use it at a time.
+
+    Raises:
+        DockerException: It does not answer.
+    """
+    client = _Client(base_url=url, version="auto", timeout=_TIMEOUT_S)
+    client.get_adapter(client.base_url).close()
+    kept = _KeptOpen(url.replace("unix://", "http+unix://", 1), _TIMEOUT_S, max_pool_size=_POOL)
+    client.mount(_SDK_URL, kept)
+    client.trust_env = False  # no search for proxies and passwords before each request over a local socket
+    return client
+
+
+def system_url() -> str:
+    """Return where the user's own daemon listens: as ``DOCKER_HOST`` says, else the usual socket.
+
+    Raises:
+        TargetUnavailable: It is on another machine.
+    """
+    url = str(kwargs_from_env().get("base_url", "unix:///run/docker.sock"))
+    if not url.startswith("unix://"):
+        msg = f"DOCKER_HOST={url} is no unix socket, so its containers may not be on this host"
+        raise TargetUnavailable(msg, "unset DOCKER_HOST or point it to a local socket")
+    path = url.removeprefix("unix://").replace("/var/run/", "/run/", 1)
+    outside = (f"/proc/{pid}/root{path}" for pid in (os.getppid(), 1))  # the lab has a /run of its own
+    return f"unix://{next(filter(os.path.exists, (path, *outside)), path)}"
+
+
+def present(client: Client, image: Image) -> str | None:
+    """Return the id by which Docker knows the image, ``None`` when it does not."""
+    for name in _ids(image):
+        with contextlib.suppress(ImageNotFound):
+            return str(client.inspect_image(name)["Id"])
+    return None
+
+
+def load(client: Client, image: Image) -> str:
+    """Load the image and return its id.
+
+    Raises:
+        TargetUnavailable: What was loaded is another image.
+    """
+    with image.archive.open("rb") as archive:
+        said = " ".join(str(line) for line in client.load_image(archive))
+    found = present(client, image)
+    if found is None:
+        msg = f"Docker does not know the image that it has just loaded: {said[-300:]}"
+        raise TargetUnavailable(msg, "report this with the output of 'docker version'")
+    return found
+
+
+def facts(client: Client, image: str, who: str = "docker") -> Facts:
+    """Return what the daemon says of itself: versions, storage driver, control group driver."""
+    info, version = client.info(), client.version()
+    names = ("containerd", "runc", "Conmon")
+    parts = {part["Name"].lower(): part["Version"] for part in version["Components"] if part["Name"] in names}
+    versions = {who: version["Version"], **parts}
+    settings = {"api": client.api_version, "storage": info["Driver"], "cgroup_driver": info["CgroupDriver"]}
+    return Facts({**versions, **settings, "image": image}, frozenset(versions))
+
+
+@dataclass(frozen=True)
+class Box:
+    """How a container is made beside what its job says.
+
+    Attributes:
+        image: The image's id.
+        network: Network mode.
+        runtime: Name of the OCI runtime; empty: the daemon's own.
+        cgroup_parent: Control group to be below; empty: as the daemon is configured.
+        ulimits: Limits of each process by name (``nofile``), soft and hard alike; others are the daemon's.
+        ports: What is published: ``PORT/tcp`` of the container → address and port of the host.
+    """
+
+    image: str
+    network: str
+    runtime: str = ""
+    cgroup_parent: str = ""
+    ulimits: Mapping[str, int] = field(default_factory=dict)
+    ports: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+
+class Verbs(Protocol):
+    """The four verbs of a container's life: what is measured."""
+
+    name: str
+    """Value of the option ``client``."""
+
+    def create(self, job: Job, box: Box) -> str:
+        """Create a container and return its id."""
+        ...
+
+    def start(self, container: str, timeout_s: float) -> None:
+        """Start it."""
+        ...
+
+    def stop(self, container: str, grace_s: int, timeout_s: float) -> None:
+        """End it with SIGTERM, SIGKILL after the grace, and wait for its end."""
+        ...
+
+    def remove(self, name: str, timeout_s: float) -> None:
+        """Remove it, also when it runs; succeed when it is gone."""
+        ...
+
+
+class Requests:
+    """The verbs as requests of the SDK's client over a kept-open connection."""
+
+    name = "api"
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def create(self, job: Job, box: Box) -> str:
+        """Create a container and return its id."""
+        self._client.timeout = job.timeout_s
+        settings = self._client.create_host_config(
+            **limits(job),
+            binds=binds(job),
+            tmpfs=memory(job),
+            network_mode=box.network,
+            init=False,
+            port_bindings={port: tuple(where) for port, where in box.ports.items()},
+            ulimits=[{"Name": name, "Soft": value, "Hard": value} for name, value in box.ulimits.items()],
+            **({"runtime": box.runtime} if box.runtime else {}),
+            **({"cgroup_parent": box.cgroup_parent} if box.cgroup_parent else {}),
+        )
+        who: dict[str, Any] = {"name": job.name, "hostname": job.name}
+        if box.ports:
+            who["ports"] = [tuple(port.split("/")) for port in box.ports]
+        made = self._client.create_container(box.image, command(job), host_config=settings, **who)
+        return str(made["Id"])
+
+    def start(self, container: str, timeout_s: float) -> None:
+        """Start it."""
+        self._client.timeout = timeout_s
+        self._client.start(container)
+
+    def stop(self, container: str, grace_s: int, timeout_s: float) -> None:
+        """End it with SIGTERM, SIGKILL after the grace, and wait for its end."""
+        self._client.timeout = timeout_s
+        self._client.stop(container, timeout=grace_s)
+
+    def remove(self, name: str, timeout_s: float) -> None:
+        """Remove it, also when it runs; wait when that is being done already, succeed when it is gone."""
+        self._client.timeout = timeout_s
+        with contextlib.suppress(NotFound):
+            try:
+                self._client.remove_container(name, force=True, v=True)
+            except APIError as error:
+                if error.status_code != requests.codes.conflict:
+                    raise
+                self._client.wait(name, timeout=timeout_s, condition="removed")
+
+
+def command(job: Job) -> list[str]:
+    """Return what the image's entrypoint, the payload, is given."""
+    return ["--events", f"unix:{images.EVENTS}", *job.command(inside=True)]
+
+
+def binds(job: Job) -> list[str]:
+    """Return the job's event socket, folders and volumes as Docker writes bind mounts: one without a slash is a volume."""
+    sources = [(bind, bind.source.name if bind.kind == "volume" else str(bind.source)) for bind in job.binds]
+    folders = [
+        f"{source}:/{bind.name}:{'ro' if bind.read_only else 'rw'}"
+        for bind, source in sources
+        if bind.kind in ("bind", "volume")
+    ]
+    return [f"{job.events}:{images.EVENTS}", *folders]
+
+
+def memory(job: Job) -> dict[str, str]:
+    """Return the places in which the instance has memory for files, with mount options: Docker's own."""
+    return {f"/{bind.name}": "" for bind in job.binds if bind.kind == "tmpfs"}
+
+
+def limits(job: Job) -> dict[str, Any]:
+    """Return the job's limits as arguments of ``create_host_config``, those that are ``None`` left out."""
+    wanted = job.limits
+    # Docker takes a device's file; udev's links by number (/dev/block) are not on every host, the kernel's names are.
+    device = wanted.device and f"/dev/{Path('/sys/dev/block', wanted.device).resolve().name.replace('!', '/')}"
+    rates = {"device_read_bps": wanted.read_bytes_per_s, "device_write_bps": wanted.write_bytes_per_s}
+    found: dict[str, Any] = {
+        "mem_limit": job.memory_bytes,
+        "memswap_limit": wanted.swap_bytes,
+        "nano_cpus": None if job.cpus is None else round(job.cpus * 10**9),
+        "cpu_shares": wanted.cpu_shares,
+        "cpuset_cpus": wanted.cpuset,
+        "pids_limit": wanted.pids,
+        **{name: [{"Path": device, "Rate": rate}] for name, rate in rates.items() if rate is not None},
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def network(live: str, claimed: str) -> str:
+    """Return the network mode: the kernel's word, and the engine's where the kernel knows only that there is a way out."""
+    if live != "private":
+        return live
+    return {"default": "bridge", "host": "private", "none": "private"}.get(claimed, claimed)
+
+
+def _ids(image: Image) -> tuple[str, str]:
+    """Return what Docker may call it: the configuration's digest, or the manifest's in its containerd image store."""
+    return f"sha256:{sha256(image.config)}", image.manifest
+
+
+@contextlib.contextmanager
+def asked(verb: str, dead: Callable[[], Mapping[str, str]], who: str = "Docker") -> Iterator[None]:
+    """Turn what a request to Docker may raise into a sentence; ``dead`` tells which of the lab's daemons have ended.
+
+    Raises:
+        InvocationTimeout: No answer in time.
+        InvocationFailed: Anything else.
+    """
+    try:
+        yield
+    except (DockerException, requests.RequestException, InvocationFailed) as error:
+        if ends := "; ".join(dead().values()):
+            msg = f"{who}'s {verb} failed because a daemon died: {ends}"
+            raise InvocationFailed(msg) from error
+        if isinstance(error, InvocationFailed):
+            raise
+        if isinstance(error, requests.Timeout):
+            msg = f"{who}'s {verb} did not answer in time: {error}"
+            raise InvocationTimeout(msg) from error
+        msg = f"{who}'s {verb} failed: {getattr(error, 'explanation', None) or error}"
+        raise InvocationFailed(msg) from error

@@ -1,0 +1,89 @@
+"""Docker's verbs by its command line: a rung of the stack of its own, on top of the API that it speaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bench.core import proc
+from bench.core.errors import InvocationFailed
+from bench.engines.base import Job
+from bench.engines.docker import api as _docker_api
+from bench.engines.docker.api import Box, Verbs
+
+_OPTIONS = {
+    "mem_limit": "--memory",
+    "memswap_limit": "--memory-swap",
+    "nano_cpus": "--cpus",
+    "cpu_shares": "--cpu-shares",
+    "cpuset_cpus": "--cpuset-cpus",
+    "pids_limit": "--pids-limit",
+    "device_read_bps": "--device-read-bps",
+    "device_write_bps": "--device-write-bps",
+}
+"""The API's name of a limit → the command line's (docker-create(1))."""
+
+
+class Commands:
+    """The verbs as processes of ``docker``, with an empty configuration: nothing of the user's own."""
+
+    name = "cli"
+
+    def __init__(self, url: str, config: Path, api: Verbs, program: str) -> None:
+        config.mkdir(exist_ok=True)
+        self._base = [program, "--config", str(config), "--host", url]
+        self._api = api
+
+    def version(self) -> str:
+        """Return the version of the command line's program."""
+        return proc.run([*self._base, "version", "--format", "{{.Client.Version}}"], timeout_s=30).stdout.strip()
+
+    def create(self, job: Job, box: Box) -> str:
+        """Create a container and return its id."""
+        return self._run(job.timeout_s, "create", *arguments(job, box))
+
+    def start(self, container: str, timeout_s: float) -> None:
+        """Start it."""
+        self._run(timeout_s, "start", container)
+
+    def stop(self, container: str, grace_s: int, timeout_s: float) -> None:
+        """End it with SIGTERM, SIGKILL after the grace, and wait for its end."""
+        self._run(timeout_s + grace_s, "stop", "-t", str(grace_s), container)
+
+    def remove(self, name: str, timeout_s: float) -> None:
+        """Remove it, also when it runs; wait when that is being done already, succeed when it is gone."""
+        try:
+            self._run(timeout_s, "rm", "--force", "--volumes", name)
+        except InvocationFailed as error:
+            if "already in progress" in str(error):
+                self._api.remove(name, timeout_s)
+            elif "No such container" not in str(error):
+                raise
+
+    def _run(self, timeout_s: float, *arguments: str) -> str:
+        done = proc.run([*self._base, *arguments], timeout_s=timeout_s)
+        if done.status != 0:
+            said = "; ".join(done.stderr.strip().splitlines()) or "it said nothing"
+            msg = f"'docker {arguments[0]}' ended with {proc.describe_status(done.status)}: {said[-500:]}"
+            raise InvocationFailed(msg)
+        return done.stdout.strip()
+
+
+def arguments(job: Job, box: Box) -> list[str]:
+    """Return what follows ``docker create``."""
+    limits = [word for name, value in _docker_api.limits(job).items() for word in _limit(name, value)]
+    binds = [word for bind in _docker_api.binds(job) for word in ("--volume", bind)]
+    binds += [word for place in _docker_api.memory(job) for word in ("--tmpfs", place)]
+    ports = [f"{address}:{number}:{port}" for port, (address, number) in box.ports.items()]
+    binds += [word for port in ports for word in ("--publish", port)]
+    where = ["--network", box.network, *(("--runtime", box.runtime) if box.runtime else ())]
+    who = ["--name", job.name, "--hostname", job.name]
+    return ["--pull", "never", *who, *where, *limits, *binds, box.image, *_docker_api.command(job)]
+
+
+def _limit(name: str, value: Any) -> list[str]:
+    if name == "nano_cpus":
+        return [_OPTIONS[name], f"{value / 10**9:.9f}"]
+    if isinstance(value, list):
+        return [word for rate in value for word in (_OPTIONS[name], f"{rate['Path']}:{rate['Rate']}")]
+    return [_OPTIONS[name], str(value)]

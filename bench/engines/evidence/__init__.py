@@ -1,0 +1,1 @@
+"""Read back from the kernel what really runs: shared by the engines."""

@@ -1,0 +1,69 @@
+"""Where an instance's data really are: what the kernel says is mounted for a live process, not what the engine was asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.core.errors import InvocationFailed, NotApplicable
+from bench.engines.base import Bind, Job
+from bench.engines.evidence import process
+
+DATA = "data"
+"""Name of the bind that a target's option ``mount`` is about."""
+_VOLUME = re.compile(r"/volumes/([^/]+)/_data(//deleted)?")
+
+
+def evidence(pid: int, binds: Sequence[Bind]) -> dict[str, str]:
+    """Return ``mount`` (a value of the option) and ``data_fs`` for a live process whose job has data, else nothing.
+
+    Raises:
+        InvocationFailed: The process is gone.
+    """
+    bind = next((bind for bind in binds if bind.name == DATA), None)
+    if bind is None:
+        return {}
+    home, place = Path(f"/proc/{pid}"), f"/{bind.name}"
+    try:
+        table = (home / "mountinfo").read_text(encoding="utf-8")
+        same = bind.source.exists() and (home / "root" / bind.name).samefile(bind.source)
+    except OSError as error:
+        msg = f"process {pid} is gone, where its data are cannot be read back"
+        raise InvocationFailed(msg) from error
+    kind = kind_of(table, place, bind, same=same)
+    return {"mount": kind, "data_fs": process.root_file_system(table, "/" if kind == "layer" else place)}
+
+
+def kind_of(mountinfo: str, place: str, bind: Bind, *, same: bool) -> str:
+    """Return what is mounted at a place in a mountinfo table (proc_pid_mountinfo(5)).
+
+    Args:
+        mountinfo: The table.
+        place: Where the instance sees its data.
+        bind: What was asked for: names the volume.
+        same: Whether the folder there is the bind's source, by device and inode.
+    """
+    rows = [row for line in mountinfo.splitlines() if (row := line.split()) and row[4] == place]
+    if not rows:
+        return "layer"
+    row = rows[-1]
+    root, options, kind = row[3], row[5].split(","), row[row.index("-") + 1]
+    access = "-ro" if "ro" in options else ""
+    if same:
+        return f"bind{access}"
+    if (volume := _VOLUME.search(root)) and volume[1] == bind.source.name:
+        return f"volume{access}"
+    return f"tmpfs{access}" if kind == "tmpfs" and root == "/" else f"{root} of {kind}{access}"
+
+
+def only_folders(job: Job, who: str) -> tuple[Bind, ...]:
+    """Return the binds that are folders of the host, for an engine that has nothing else.
+
+    Raises:
+        NotApplicable: One is a volume, or memory.
+    """
+    if other := [f"{bind.name} ({bind.kind})" for bind in job.binds if bind.kind in ("volume", "tmpfs")]:
+        msg = f"{who} mounts folders of the host; volumes are Docker's and Podman's: {', '.join(other)}"
+        raise NotApplicable(msg)
+    return tuple(bind for bind in job.binds if bind.kind == "bind")

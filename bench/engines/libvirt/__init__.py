@@ -1,0 +1,1 @@
+"""Virtual machines under libvirt and QEMU."""

@@ -1,0 +1,299 @@
+"""The virtual machine that libvirt is asked for, and what it says of a live one."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import threading
+import uuid
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import libvirt
+import libvirt_qemu  # type: ignore[import-untyped]  # ships no types
+
+from bench.core import proctable
+from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
+from bench.engines.base import Job
+from bench.engines.evidence import process
+from bench.lab import Lab, virt
+from bench.lab.guests import Guest
+
+if TYPE_CHECKING:
+    from bench.engines.libvirt.disk import Storage
+    from bench.engines.libvirt.network import Card
+
+_CPU = {"kvm": {"mode": "host-passthrough"}, "tcg": {"mode": "custom", "match": "exact", "check": "none"}}
+_TCG_MODEL = "qemu64"
+"""The emulated model boots as quickly as ``max`` does, and is the same on every host."""
+_KEEPALIVE_S = 5
+_MEMORY_BYTES = 256 * 2**20
+CONSOLE, DISK = "console", "disk"
+"""Files in a machine's folder: what its first serial port said, and its writable layer."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a target decides of a machine.
+
+    Attributes:
+        accel: ``kvm`` or ``tcg``.
+        machine: ``q35`` or ``pc``.
+        emulator: Path of QEMU.
+    """
+
+    accel: str
+    machine: str
+    emulator: str
+
+
+def identity(name: str) -> str:
+    """Return the UUID of the machine of that name: an argument of its QEMU and of no other process."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
+
+
+def memory_bytes(job: Job) -> int:
+    """Return the machine's memory size."""
+    return job.memory_bytes or _MEMORY_BYTES
+
+
+def folders(job: Job) -> dict[str, Path]:
+    """Return the folders that the machine is to be given: name → folder.
+
+    Raises:
+        NotApplicable: It is to write to one; it gets copies.
+    """
+    if written := [bind.name for bind in job.binds if not bind.read_only]:
+        msg = f"a machine gets copies of the host's folders and cannot write to them: {', '.join(written)}"
+        raise NotApplicable(msg)
+    return {bind.name: bind.source for bind in job.binds}
+
+
+def domain_xml(
+    job: Job, guest: Guest, machine: Machine, home: Path, *, card: Card | None = None, storage: Storage | None = None
+) -> str:
+    """Return the definition of a machine that has what a server needs to boot and to report, and nothing else.
+
+    No graphics, sound, USB, memory balloon, watchdog or, unless there is a card, network: each of them costs time to make and to
+    find. ACPI stays, without it the machine could not switch itself off. A guest that panics or switches off ends its QEMU. The
+    first serial port is the console, kept in a file; the second is the event channel. A guest with a disk finds it in
+    the overlay ``home / DISK``.
+    """
+    top = ET.Element("domain", type="kvm" if machine.accel == "kvm" else "qemu")
+    for tag, text in (("name", job.name), ("uuid", identity(job.name)), ("vcpu", str(_whole(job.cpus)))):
+        ET.SubElement(top, tag).text = text
+    ET.SubElement(top, "memory", unit="b").text = str(memory_bytes(job))
+    system = ET.SubElement(top, "os")
+    ET.SubElement(system, "type", arch="x86_64", machine=machine.machine).text = "hvm"
+    ET.SubElement(system, "kernel").text = str(guest.kernel)
+    ET.SubElement(system, "initrd").text = str(guest.initrd)
+    mine = [*(storage.arguments() if storage else ()), *(card.arguments() if card else ())]
+    ET.SubElement(system, "cmdline").text = guest.command([*mine, *job.command(inside=True)])
+    ET.SubElement(ET.SubElement(top, "features"), "acpi")
+    cpu = ET.SubElement(top, "cpu", _CPU[machine.accel])
+    if machine.accel == "tcg":
+        ET.SubElement(cpu, "model", fallback="forbid").text = _TCG_MODEL
+    for event in ("on_poweroff", "on_reboot", "on_crash"):
+        ET.SubElement(top, event).text = "destroy"
+    devices = ET.SubElement(top, "devices")
+    _add_devices(devices, job, guest, machine, home)
+    if storage is not None:
+        storage.add_to(top, devices)
+    if card is not None:
+        card.add_to(devices)
+    return ET.tostring(top, encoding="unicode")
+
+
+def _whole(cpus: float | None) -> int:
+    if cpus is not None and cpus != int(cpus):
+        msg = f"a machine has whole processors, {cpus:g} were asked for"
+        raise NotApplicable(msg)
+    return int(cpus or 1)
+
+
+def _add_devices(devices: ET.Element, job: Job, guest: Guest, machine: Machine, home: Path) -> None:
+    ET.SubElement(devices, "emulator").text = machine.emulator
+    ET.SubElement(devices, "controller", type="usb", model="none")
+    ET.SubElement(devices, "memballoon", model="none")
+    console = ET.SubElement(devices, "serial", type="file")
+    ET.SubElement(console, "source", path=str(home / CONSOLE))
+    ET.SubElement(console, "target", port="0")
+    events = ET.SubElement(devices, "serial", type="unix")
+    ET.SubElement(events, "source", mode="connect", path=str(job.events))
+    ET.SubElement(events, "target", port="1")
+    if guest.disk is not None:
+        disk = ET.SubElement(devices, "disk", type="file", device="disk")
+        ET.SubElement(disk, "driver", name="qemu", type="qcow2")
+        ET.SubElement(disk, "source", file=str(home / DISK))
+        ET.SubElement(disk, "target", dev="vda", bus="virtio")
+
+
+_connections: WeakKeyDictionary[Lab, libvirt.virConnect] = WeakKeyDictionary()
+
+
+def connect(lab: Lab) -> libvirt.virConnect:
+    """Return the one connection to the lab's libvirtd; it is closed with the lab and notices a daemon that hangs.
+
+    Raises:
+        TargetUnavailable: libvirtd does not let us in.
+    """
+    if lab not in _connections:
+        uri = virt.libvirtd(lab)
+        lab.daemons.clients.enter_context(_event_loop())
+        try:
+            connection = libvirt.open(uri)
+            connection.setKeepAlive(_KEEPALIVE_S, 3)
+        except libvirt.libvirtError as error:
+            reason = f"libvirtd runs but cannot be used: {_said(error)}"
+            raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error
+        lab.daemons.clients.callback(connection.close)
+        _connections[lab] = connection
+    return _connections[lab]
+
+
+@contextlib.contextmanager
+def _event_loop() -> Iterator[None]:
+    """Run libvirt's event loop in a thread of its own: without it no keepalive message is sent or answered."""
+    timer, ending = _register(), threading.Event()
+
+    def loop() -> None:
+        while not ending.is_set():
+            libvirt.virEventRunDefaultImpl()
+
+    thread = threading.Thread(target=loop, name="tare-libvirt", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        libvirt.virEventUpdateTimeout(timer, 0)
+        thread.join()
+        libvirt.virEventUpdateTimeout(timer, -1)
+
+
+@functools.cache
+def _register() -> int:
+    """Make libvirt's event loop and return a timer that wakes it when it is set to 0; -1 keeps it silent."""
+    libvirt.registerErrorHandler(lambda *_: None, None)  # else each error is printed, beside being raised
+    libvirt.virEventRegisterDefaultImpl()
+    return int(libvirt.virEventAddTimeout(-1, lambda *_: None, None))
+
+
+@contextlib.contextmanager
+def limited(name: str, timeout_s: float) -> Iterator[None]:
+    """Give the calls within the block a time limit and make their errors ours.
+
+    libvirt has no limit of its own for a QEMU that hangs: when the time is over the machine's QEMU is killed, which
+    ends the call.
+
+    Raises:
+        InvocationTimeout: The limit passed.
+        InvocationFailed: libvirt reported an error.
+    """
+    late = threading.Event()
+    timer = threading.Timer(timeout_s, _kill, (name, late))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if late.is_set():
+            raise InvocationTimeout(f"libvirt did not answer within {timeout_s:g} s") from error
+        raise InvocationFailed(f"libvirt: {_said(error)}") from error
+    finally:
+        timer.cancel()
+
+
+def _said(error: libvirt.libvirtError) -> str:
+    return " ".join((error.get_error_message() or str(error)).split())[-600:]
+
+
+def _kill(name: str, late: threading.Event | None = None) -> None:
+    if late is not None:
+        late.set()
+    proctable.kill_all(proctable.with_argument(identity(name)))
+
+
+def destroy(connection: libvirt.virConnect, name: str) -> None:
+    """End the machine of that name, which removes it as it is transient; nothing happens when there is none."""
+    try:
+        connection.lookupByName(name).destroy()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() not in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID):
+            _kill(name)  # whatever libvirtd's trouble is, its machine must not stay
+            raise
+
+
+def pid_of(name: str) -> int:
+    """Return the process id of a machine's QEMU, from the file that libvirt keeps while it runs.
+
+    Raises:
+        InvocationFailed: The machine has ended already.
+    """
+    try:
+        return int((virt.PIDS / f"{name}.pid").read_text(encoding="ascii"))
+    except (OSError, ValueError) as error:
+        msg = f"the QEMU of '{name}' has ended right after its start"
+        raise InvocationFailed(msg) from error
+
+
+def ended(pid: int, console: Path, log: Path) -> str | None:
+    """Say that a machine has ended, with the ends of its console and of QEMU's log; ``None`` while it runs.
+
+    A panic of the guest's kernel is named, too: what follows it is a trace of many lines.
+    """
+    if process.runs(pid):
+        return None
+    return f"its QEMU (pid {pid}) has ended; console: {_last_lines(console)}; log: {_last_lines(log)}"
+
+
+def _last_lines(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        panic = next((f"{line.strip()} | … | " for line in lines[:-3] if "Kernel panic" in line), "")
+        return panic + (" | ".join(line.strip() for line in lines[-3:])[-300:] or "empty")
+    return "none"
+
+
+def live(domain: libvirt.virDomain) -> ET.Element:
+    """Return the live definition of a machine."""
+    return ET.fromstring(domain.XMLDesc(0))  # noqa: S314 - written by our own libvirtd
+
+
+def live_facts(domain: libvirt.virDomain, guest: Guest) -> dict[str, str]:
+    """Read from a live machine what runs its instructions, how large it is and what it booted (QMP, live definition).
+
+    Raises:
+        InvocationFailed: It was not booted from the guest's files.
+    """
+    found = live(domain)
+    kind = found.find("./os/type")
+    version = "unknown" if kind is None else kind.get("machine", "unknown")
+    booted = tuple(found.findtext(f"./os/{name}", "") for name in ("kernel", "initrd"))
+    if booted != (str(guest.kernel), str(guest.initrd)):
+        msg = f"'{domain.name()}' was booted from {' and '.join(booted)}, not from the {guest.name} guest"
+        raise InvocationFailed(msg)
+    qemu = ask(domain, "query-version")["qemu"]
+    return {
+        "accel": "kvm" if ask(domain, "query-kvm")["enabled"] else "tcg",
+        "guest": "full" if any(disk.find("serial") is None for disk in found.iterfind("./devices/disk")) else "minimal",
+        "machine": "q35" if "q35" in version else "pc",
+        "machine_version": version,
+        "memory_bytes": str(int(found.findtext("memory", "0")) * 1024),
+        "cpus": found.findtext("vcpu", "unknown"),
+        "qemu": f"{qemu['major']}.{qemu['minor']}.{qemu['micro']}",
+        "kernel": booted[0],
+        "kernel_digest": process.digest(Path(booted[0])),
+        "initrd": process.digest(Path(booted[1])),
+    }
+
+
+def ask(domain: libvirt.virDomain, command: str, arguments: Mapping[str, str] | None = None) -> Any:
+    """Ask QEMU itself (QMP) and return its answer."""
+    question = {"execute": command} | ({"arguments": arguments} if arguments else {})
+    return json.loads(libvirt_qemu.qemuMonitorCommand(domain, json.dumps(question), 0))["return"]

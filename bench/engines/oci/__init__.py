@@ -1,0 +1,1 @@
+"""OCI runtimes called directly: runc, crun and gVisor's runsc."""

@@ -1,0 +1,184 @@
+"""Run one of the project's playbooks with Ansible, through ansible-runner, and gather what its events say."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.core.errors import Interrupted, ProvisionError, UsageError
+from bench.core.resources import shipped
+from bench.hosts import tasks
+from bench.hosts.tasks import HostCounts, TaskEvent
+
+_REMEDY = "install it into this Python with: pip install 'tare-bench[provision]'"
+
+OnEvent = Callable[[TaskEvent], None]
+
+
+@dataclass(frozen=True)
+class PlayResult:
+    """How a playbook ended.
+
+    Attributes:
+        hosts: Counts of each host.
+        failed: The tasks that failed and the hosts that were not reached; empty when all is well.
+        log: The file with Ansible's own output.
+    """
+
+    hosts: Mapping[str, HostCounts]
+    failed: tuple[TaskEvent, ...]
+    log: Path
+
+
+@dataclass
+class _Collector:
+    """Gathers what the events of one playbook say."""
+
+    on_event: OnEvent
+    hosts: dict[str, HostCounts] = field(default_factory=dict)
+    failed: list[TaskEvent] = field(default_factory=list)
+
+    def handle(self, event: Mapping[str, Any]) -> bool:
+        """Take one event; ``False`` tells ansible-runner not to write it into a file."""
+        if event.get("event") == "playbook_on_stats":
+            self.hosts.update(tasks.read_stats(event))
+        elif (task := tasks.read_event(event)) is not None:
+            if task.status in {"failed", "unreachable"}:
+                self.failed.append(task)
+            self.on_event(task)
+        return False
+
+
+def playbook_dir() -> Path:
+    """Return the folder of the playbooks: beside the package in a checkout, inside it when installed from a wheel.
+
+    Raises:
+        UsageError: It is not part of this installation.
+    """
+    return shipped("provisioning")
+
+
+def play(
+    name: str,
+    inventory: Path | None,
+    variables: Mapping[str, Any],
+    *,
+    tags: str = "",
+    check: bool = False,
+    on_event: OnEvent = lambda _: None,
+) -> PlayResult:
+    """Run a playbook of ``provisioning/`` on the hosts of an inventory, ``None``: this host.
+
+    Returns:
+        What was done. A task that failed is in ``failed``, not raised: other hosts may have succeeded.
+
+    Raises:
+        UsageError: There is no such inventory; nothing was started.
+        ProvisionError: Ansible is not installed, or it ended without telling which task failed.
+        Interrupted: SIGINT or SIGTERM came; no further task is started, the one under way ends by itself.
+    """
+    if inventory is not None and not inventory.exists():
+        msg = f"the inventory '{inventory}' is not there; leave -i out for this host"
+        raise UsageError(msg)
+    arguments = _arguments(name, inventory, variables)
+    arguments |= ({"tags": tags} if tags else {}) | ({"cmdline": "--check"} if check else {})
+    collector = _Collector(on_event)
+    with tempfile.TemporaryDirectory(prefix="tare-provision-") as folder, _interruptible() as stopped:
+        status, output = _run(arguments, Path(folder), collector, stopped)
+        log = _keep(output)
+    if stopped.is_set():
+        msg = f"Ansible was interrupted; the same command again finishes it (log: {log})"
+        raise Interrupted(msg)
+    if status != "successful" and not collector.failed:
+        msg = f"Ansible ended with '{status}' and named no failed task: {_tail(log)} (log: {log})"
+        raise ProvisionError(msg)
+    return PlayResult(dict(collector.hosts), tuple(collector.failed), log)
+
+
+def _arguments(name: str, inventory: Path | None, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ansible-runner is called with, but for its folder and its callbacks."""
+    folder, programs = playbook_dir(), _ansible_playbook().parent
+    return {
+        "playbook": str(folder / name),
+        "inventory": str((inventory or folder / "inventories" / "local.yml").absolute()),
+        "extravars": dict(variables),
+        "envvars": {
+            "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
+            "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}",
+            "LC_ALL": "C.UTF-8",  # Ansible refuses to start without a UTF-8 locale
+        },
+    }
+
+
+def _ansible_playbook() -> Path:
+    """Return the ``ansible-playbook`` of this Python's environment, else the first one on PATH."""
+    beside = Path(sys.executable).parent / "ansible-playbook"
+    found = str(beside) if beside.exists() else shutil.which("ansible-playbook")
+    if found is None:
+        msg = f"Ansible is not installed; {_REMEDY}"
+        raise ProvisionError(msg)
+    return Path(found)
+
+
+def _run(
+    arguments: Mapping[str, Any], folder: Path, collector: _Collector, stopped: threading.Event
+) -> tuple[str, Path]:
+    """Run the playbook; return how it ended and the file with its output."""
+    try:
+        import ansible_runner  # noqa: PLC0415 - an extra: everything else works without it
+    except ImportError as error:
+        msg = f"ansible-runner is not installed; {_REMEDY}"
+        raise ProvisionError(msg) from error
+    own = {"ANSIBLE_LOCAL_TEMP": str(folder / "tmp"), "ANSIBLE_HOME": str(folder / "home")}
+    with warnings.catch_warnings():
+        # ansible-runner forks a terminal for Ansible, of which Python 3.12 warns where there are threads
+        warnings.simplefilter("ignore", DeprecationWarning)
+        runner = ansible_runner.run(
+            private_data_dir=str(folder),
+            ident="run",
+            quiet=True,
+            suppress_env_files=True,
+            event_handler=collector.handle,
+            cancel_callback=stopped.is_set,
+            **{**arguments, "envvars": {**arguments["envvars"], **own}},
+        )
+    return str(runner.status), folder / "artifacts" / "run" / "stdout"
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Set the event on SIGINT and SIGTERM, on which ansible-runner ends Ansible."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _keep(output: Path) -> Path:
+    """Copy Ansible's output to where it stays; its colours stay with it."""
+    handle, name = tempfile.mkstemp(prefix="tare-provision-", suffix=".log")
+    os.close(handle)
+    log = Path(name)
+    if output.exists():
+        shutil.copyfile(output, log)
+    return log
+
+
+def _tail(log: Path) -> str:
+    return tasks.trim(log.read_text(encoding="utf-8", errors="replace").strip()) or "it printed nothing"

@@ -1,0 +1,35 @@
+"""A run in another format: as taken (jsonl, csv, parquet) or one value a block in the format of another tool."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from bench import store
+from bench.core.errors import UsageError, unknown
+
+FORMATS: dict[str, str] = {
+    "jsonl": "tables:jsonl",
+    "csv": "tables:comma_separated",
+    "parquet": "tables:parquet",
+    "pytest-benchmark": "timings:pytest_benchmark",
+    "hyperfine": "timings:hyperfine",
+    "junit": "junit:run",
+    "openmetrics": "gauges:openmetrics",
+    "bmf": "gauges:bencher",
+    "github": "gauges:github",
+    "github-bigger": "gauges:github_bigger",
+}
+"""Format → module and function of ``bench.interchange``; another format is one function and one line here."""
+
+
+def export(run: store.Run, fmt: str) -> str | bytes:
+    """Return the run in a format of :data:`FORMATS`.
+
+    Raises:
+        UsageError: There is no such format, its package is not installed, or the run cannot be read.
+    """
+    if fmt not in FORMATS:
+        raise UsageError(unknown("format", fmt, FORMATS))
+    module, function = FORMATS[fmt].split(":")
+    content: str | bytes = getattr(import_module(f"bench.interchange.{module}"), function)(run)
+    return content

@@ -1,0 +1,184 @@
+"""Where data are kept, and what that place promises of them when the instance is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.core.clock import Line
+from bench.core.errors import InvocationFailed, NotApplicable, TareError
+from bench.core.model import Target
+from bench.engines.base import Bind, Keeper, Stored
+from bench.engines.evidence.mounts import DATA
+from bench.invocation import life
+from bench.invocation.base import Place
+from bench.workloads import fio
+
+FILE = "kept"
+"""The file of known content (payload/kept.c)."""
+BYTES = 2**20
+_MARK = f"{{{DATA}}}"
+_READ_ONLY = os.strerror(errno.EROFS)
+
+Kept = Literal["yes", "no", "refused"]
+
+PROMISES: dict[str, Kept] = {
+    "folder": "yes",
+    "layer": "no",
+    "volume": "yes",
+    "bind": "yes",
+    "bind-ro": "refused",
+    "tmpfs": "no",
+    "raw": "yes",
+    "qcow2": "yes",
+    "shared": "yes",
+}
+"""Place → whether what is written there is there for the next instance, or cannot be written at all."""
+
+_CONTAINERS = ("docker", "podman", "containerd")
+
+
+@dataclass(frozen=True)
+class Data:
+    """An invocation's data.
+
+    Attributes:
+        kind: The place: a key of ``PROMISES``.
+        bind: What each of its instances sees as ``/data``.
+    """
+
+    kind: str
+    bind: Bind
+
+    @property
+    def promise(self) -> Kept:
+        """What is to become of what is written."""
+        return PROMISES[self.kind]
+
+
+def kind_of(target: Target) -> str:
+    """Return the place that a target is about.
+
+    Raises:
+        NotApplicable: It has none.
+    """
+    if target.engine == "host":
+        return "folder"
+    if target.engine in _CONTAINERS:
+        return target.options.get("mount", "layer")
+    if target.engine == "libvirt" and (disk := target.options.get("disk", "none")) != "none":
+        return disk
+    msg = f"'{target.text}' has no place for data that could be compared; use host, mount=… of a container or disk=… of a machine"
+    raise NotApplicable(msg)
+
+
+@contextlib.contextmanager
+def data(place: Place) -> Iterator[Data]:
+    """Give an invocation's place for data, empty; afterwards neither folder nor volume is left."""
+    kind = kind_of(place.engine.target)
+    folder = _home(place) / f"{place.name}-{DATA}"
+    bind = Bind(DATA, folder, read_only=kind == "bind-ro")
+    if kind in ("layer", "volume", "tmpfs"):
+        bind = Bind(DATA, folder, read_only=False, kind=kind)  # type: ignore[arg-type]  # mypy does not narrow by "in"
+    folder.mkdir(parents=True)
+    try:
+        yield Data(kind, bind)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if bind.kind == "volume" and isinstance(place.engine, Keeper):
+            with contextlib.suppress(TareError), place.account.engine():
+                place.engine.discard(bind)
+
+
+def _home(place: Place) -> Path:
+    """Return the folder of the host in which data are: on the file system that a host's target names, else the lab's own."""
+    if place.engine.target.engine == "host" and isinstance(place.engine, Stored):
+        return place.engine.store().folder
+    return place.lab.paths.run / "k"
+
+
+def lay_out(found: Data, file_bytes: int) -> None:
+    """Put the file that fio reads onto the disk, for an instance that cannot write it."""
+    block = os.urandom(2**20)
+    with (found.bind.source / fio.FILE).open("wb") as file:
+        for begin in range(0, file_bytes, len(block)):
+            file.write(block[: file_bytes - begin])
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def writing() -> str:
+    """Return the line of a script that writes the known content."""
+    return f"keep {_MARK}/{FILE}:{BYTES}"
+
+
+def check_written(found: Data, lines: Sequence[Line]) -> None:
+    """Check what became of the writing: done, or refused because the mount is read-only.
+
+    Raises:
+        InvocationFailed: Anything else.
+    """
+    said = _said(lines, "keep")
+    expected = f"refused {_READ_ONLY}" if found.promise == "refused" else "written"
+    if said != [expected]:
+        raise _broken(
+            found, f"writing a file was to be '{expected}', the instance says '{', '.join(said) or 'nothing'}'"
+        )
+
+
+def look_again(place: Place, found: Data) -> dict[str, str]:
+    """Start a second instance on the same data, after the first is gone, and return what is left as notes.
+
+    Raises:
+        InvocationFailed: The place does not keep its promise.
+    """
+    arguments = ("--kept", f"{_MARK}/{FILE}:{BYTES}", "--mounts", _MARK, "--sleep")
+    job = life.job_of(place, arguments, suffix="-again", binds=(found.bind,))
+    with life.living(place, job) as (instance, channel), place.account.engine():
+        channel.wait_line("E mounts", place.timeout_s, instance.alive)
+        life.evidence_of(place, instance)
+        place.engine.stop(instance)
+    said = _said(channel.lines, "kept")
+    expected = "same" if found.promise == "yes" else "absent"
+    if said != [expected]:
+        raise _broken(
+            found, f"a second instance was to find the file '{expected}', it says '{', '.join(said) or 'nothing'}'"
+        )
+    return {"kept": found.promise, "how": _HOW[found.promise]}
+
+
+_HOW: dict[Kept, str] = {
+    "yes": "a second instance reads the same content back",
+    "no": "a second instance does not find the file",
+    "refused": f"writing is refused: {_READ_ONLY}",
+}
+
+
+def mounted(lines: Sequence[Line]) -> dict[str, str]:
+    """Return ``data_fs`` and ``data_options`` as the instance itself sees its data (proc_pid_mountinfo(5)); none: no mount."""
+    rows = [line.text.split()[2:] for line in lines if line.text.startswith("S mount ")]
+    if not rows:
+        return {}
+    row = rows[-1]
+    return {"data_fs": row[row.index("-") + 1], "data_options": row[5]}
+
+
+def _said(lines: Sequence[Line], action: str) -> list[str]:
+    return [line.text[7:] for line in lines if line.text.startswith(f"S {action} ")]
+
+
+def _broken(found: Data, what: str) -> InvocationFailed:
+    return InvocationFailed(f"data in '{found.kind}' are not kept as that place promises ({found.promise}): {what}")
+
+
+def script(folder: Path, lines: Sequence[str]) -> Bind:
+    """Write a script for the payload and return the folder in which an instance sees it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "script").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return Bind("work", folder)

@@ -1,0 +1,75 @@
+"""What a ramp may use of the host: CPUs for starting, memory above the floor, open files."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import resource
+from collections.abc import Iterator
+
+from bench.core.errors import InvocationFailed
+from bench.invocation.base import Place
+from bench.probes import host
+
+_SPARE = 256
+"""Descriptors for everything that is not an instance: connections to daemons, results, libraries."""
+DESCRIPTORS = {"datagram": 2, "stream": 3}
+"""Descriptors an instance: its channel's socket (and a connection of it), one more while it is started."""
+_BESIDE_BYTES = 64 * 2**20
+"""More than any engine needs for one instance beside its declared memory (an emulating VMM's own is the most)."""
+_LEAST_BYTES = 2**18
+_CAUTION = 1.5
+"""How much more than so far an instance may need: what a ramp never does is to cross the floor."""
+
+
+def workers(place: Place) -> int:
+    """Return how many instances are started at once: multiples of the CPUs that this process may use, at least one."""
+    return max(1, round(float(place.params["concurrency"]) * len(os.sched_getaffinity(0))))
+
+
+def top(place: Place) -> int:
+    """Return at how many instances a ramp ends: a virtual machine's (it reports by a serial port) has its own number."""
+    return int(place.params["machines" if place.engine.channel == "stream" else "instances"])
+
+
+def room(place: Place, available_before: int, have: int, floor: int) -> int:
+    """Return how many more instances fit above the floor, by what those that live took of MemAvailable.
+
+    Before there are any, each is expected to take all that it may (its declared memory) and what engines need beside.
+    """
+    info = host.meminfo()
+    each = float(place.params["memory_bytes"]) + _BESIDE_BYTES
+    if have:
+        least = max(_LEAST_BYTES, float(place.params["touch_bytes"]))
+        taken = available_before - host.available(info, host.zones(), host.slab_stock())
+        each = max(least, taken / have) * _CAUTION
+    return math.floor((info["MemAvailable"] - floor) / each)
+
+
+def allow_descriptors(count: int) -> None:
+    """Raise the soft limit of open files, as far as the hard one, to what that many more need.
+
+    Raises:
+        InvocationFailed: The hard limit is too small.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = count + _SPARE
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        msg = (
+            f"the instances' event channels need {needed} open files, this process may have {hard}: "
+            "raise the hard limit ('ulimit -Hn', systemd: LimitNOFILE=) or ask for fewer instances"
+        )
+        raise InvocationFailed(msg)
+    if soft != resource.RLIM_INFINITY and needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+@contextlib.contextmanager
+def own_descriptor_limit() -> Iterator[None]:
+    """Put the limit of open files back after the block: later children are to have the user's."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

@@ -1,0 +1,132 @@
+"""What the procedures share: an instance's job, its life that always ends, and the check of what really ran."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from bench.core.clock import Channel, Line, Timeline, now_s
+from bench.core.errors import InvocationFailed, TareError
+from bench.core.model import Phase
+from bench.engines.base import Instance, Job
+from bench.invocation.base import Place
+from bench.lab import images
+
+_FROM_REQUEST = {
+    Phase.CREATED: "startup.created_s",
+    Phase.STARTED: "startup.started_s",
+    Phase.FIRST_INSTRUCTION: "startup.first_instruction_s",
+    Phase.READY: "startup.ready_s",
+}
+
+
+def job_of(place: Place, arguments: tuple[str, ...] = ("--sleep",), *, suffix: str = "", **changes: Any) -> Job:
+    """Return the job of an instance of this invocation, journalled; ``suffix`` tells several of them apart.
+
+    Memory and CPUs are those of the invocation's parameters where it has them; ``changes`` are other fields of ``Job``.
+    """
+    given: dict[str, Any] = {}
+    if "memory_bytes" in place.params:
+        given["memory_bytes"] = int(place.params["memory_bytes"])
+    if "cpus" in place.params:
+        given["cpus"] = int(place.params["cpus"])
+    job = Job(
+        name=f"{place.name}{suffix}",
+        events=place.lab.paths.run / "e" / f"{place.invocation.index}{suffix}",
+        arguments=arguments,
+        timeout_s=place.timeout_s,
+        **{**given, **changes},
+    )
+    place.lab.journal.add("process", name=job.name)
+    return job
+
+
+@contextlib.contextmanager
+def living(place: Place, job: Job) -> Iterator[tuple[Instance, Channel]]:
+    """Give an instance that is ready, with its channel; whatever happens in the block, nothing of its name is left."""
+    with place.hub.channel(job.events, place.engine.channel) as channel, deleted(place, job.name):
+        with place.account.engine():
+            begin = now_s()
+            place.note_request(begin)
+            instance = place.engine.create(job)
+            place.engine.start(instance)
+            channel.wait(Phase.READY, max(0.0, begin + place.timeout_s - now_s()), instance.alive)
+        try:
+            yield instance, channel
+        finally:  # most of all when it failed: what a tool said is then the reason
+            for name, text in outputs(channel.lines):
+                place.keep(name, text)
+
+
+def outputs(lines: Iterable[Line]) -> Iterator[tuple[str, str]]:
+    """Yield what each program printed that a payload ran, from ``B NAME`` on, with its name."""
+    name, printed = "", list[str]()
+    for line in lines:
+        kind, _, rest = line.text.partition(" ")
+        if kind == "O":
+            printed.append(rest)
+        elif kind in ("B", "C"):
+            if printed:
+                yield name, "\n".join(printed) + "\n"
+            name, printed = rest, []
+    if printed:
+        yield name, "\n".join(printed) + "\n"
+
+
+@contextlib.contextmanager
+def deleted(place: Place, name: str) -> Iterator[None]:
+    """Delete what carries the name after the block, whatever happened in it; the first error is the one to report."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(TareError), place.account.engine():
+            place.engine.delete(name)
+        raise
+    with place.account.engine():
+        place.engine.delete(name)
+
+
+def evidence_of(place: Place, instance: Instance) -> dict[str, str]:
+    """Read back what runs, compare it with what was asked for, and put placeholders for the instance's own names.
+
+    Raises:
+        InvocationFailed: Something else runs.
+    """
+    evidence = dict(place.engine.evidence(instance))
+    check_evidence(place, evidence)
+    return {key: without_names(place, value) for key, value in evidence.items()}
+
+
+def check_evidence(place: Place, evidence: Mapping[str, str]) -> None:
+    """Compare what runs with what was asked for.
+
+    Raises:
+        InvocationFailed: An option of the target, or the payload's digest, is another in the live instance.
+    """
+    asked = dict(place.engine.target.options)
+    asked["payload"] = images.payload(place.lab.paths.state).digest
+    for key, wanted in asked.items():
+        found = evidence.get(key)
+        if found is not None and found != wanted:
+            msg = f"asked for {key}={wanted}, but the live instance has {key}={found}"
+            raise InvocationFailed(msg)
+
+
+def at(place: Place, **params: Any) -> Place:
+    """Return the place with some parameters changed."""
+    return dataclasses.replace(place, params={**place.params, **params})
+
+
+def without_names(place: Place, value: str) -> str:
+    """Put placeholders where this instance's own names stand: evidence of the same kind reads the same every time."""
+    value = re.sub(re.escape(place.name) + r"(-[a-z0-9]+)*\b", "NAME", value).replace(place.lab.short_id, "RUN")
+    return re.sub(r"([/-])[0-9a-f]{64}\b", r"\1ID", value)
+
+
+def from_request(timeline: Timeline) -> dict[str, float]:
+    """Return the startup metrics of the phases that took place, in seconds from the request."""
+    found = {name: timeline.since_request(phase) for phase, name in _FROM_REQUEST.items()}
+    return {name: value for name, value in found.items() if value is not None}

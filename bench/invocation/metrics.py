@@ -1,0 +1,33 @@
+"""Metrics that several benchmarks measure."""
+
+from __future__ import annotations
+
+from bench.core.metrics import Metric
+
+STORAGE_IO = (
+    Metric("storage.fsync_s", "s", "lower", 20e-6, 0.1, exact=False, title="fsync", host_bound=True),
+    Metric(
+        "storage.fsync_p99_s",
+        "s",
+        "lower",
+        50e-6,
+        0.1,
+        exact=False,
+        title="fsync, 99th percentile",
+        host_bound=True,
+        stepped=True,
+    ),
+    Metric("storage.read_bytes_per_s", "bytes/s", "higher", 2**20, 0.05, exact=False, title="read", host_bound=True),
+    Metric(
+        "storage.write_bytes_per_s", "bytes/s", "higher", 2**20, 0.05, exact=False, title="written", host_bound=True
+    ),
+    Metric("storage.iops", "1/s", "higher", 10, 0.05, exact=False, title="operations", host_bound=True),
+    Metric("storage.metadata_per_s", "1/s", "higher", 10, 0.05, exact=False, title="files", host_bound=True),
+)
+"""Reads, writes, flushes and files, as fio and the payload count them. The same work as on the bare host."""
+
+IMAGE = (
+    Metric("image.bytes", "bytes", "lower", 0, 0.0, exact=True, title="on disk"),
+    Metric("image.layers", "count", "lower", 0, 0.0, exact=True, title="layers"),
+)
+"""What an image takes."""

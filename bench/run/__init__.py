@@ -1,0 +1,1 @@
+"""One run on this host: its targets, facts, invocations and stopping rule."""

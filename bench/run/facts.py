@@ -1,0 +1,151 @@
+"""What is true of this host, as names and plain text; and the fingerprint of what makes numbers incomparable."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench.core.model import Facts
+from bench.lab.cgroups import hierarchy
+from bench.lab.paths import state_dir
+
+EPOCH = frozenset(
+    {
+        "kernel", "cpu.model", "cpu.microcode", "cpu.mitigations", "cpu.governor", "cpu.turbo", "cpu.smt", "cpu.count",
+        "cgroup.version", "memory.total", "memory.numa_nodes", "memory.swap", "filesystem", "hypervisor", "firmware",
+    }
+)  # fmt: skip
+"""Facts that start a new epoch when they change (docs/method.md); engine versions are covariates and do not."""
+_AROUND = frozenset({"inside", "outer.kernel", "outer.cpu.model"})
+"""The same of what is around a guest."""
+
+
+def host() -> Facts:
+    """Read the host's facts; one that cannot be read is left out, never guessed."""
+    values = {
+        "host": platform.node(),
+        "os": _os_name(),
+        "kernel": f"{platform.release()} {platform.version()}",
+        "python": platform.python_version(),
+        **_cpu(),
+        **_memory(),
+        "cgroup.version": str(hierarchy().version) + (" hybrid" if hierarchy().hybrid else ""),
+        "filesystem": filesystem_of(state_dir()),
+        "boot": _read("/proc/sys/kernel/random/boot_id"),
+        "init": _read("/proc/1/comm"),
+        "privilege": "root" if os.geteuid() == 0 else "user",
+    }
+    return Facts({key: value for key, value in values.items() if value}, EPOCH)
+
+
+def within(facts: Facts, surroundings: Mapping[str, str]) -> Facts:
+    """Return the facts of a guest together with those of what is around it."""
+    return Facts({**facts.values, **surroundings}, facts.epoch | (_AROUND & frozenset(surroundings)))
+
+
+def fingerprint(facts: Facts) -> str:
+    """Return 16 hex digits of the epoch's facts: runs with the same one may be compared."""
+    text = "\n".join(f"{key}={facts.values[key]}" for key in sorted(facts.epoch) if key in facts.values)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _cpu() -> dict[str, str]:
+    info = _read("/proc/cpuinfo")
+    sys = "/sys/devices/system/cpu"
+    turbo = _read(f"{sys}/intel_pstate/no_turbo")
+    boost = _read(f"{sys}/cpufreq/boost")
+    return {
+        "cpu.model": _field(info, "model name"),
+        "cpu.microcode": _field(info, "microcode"),
+        "cpu.count": str(os.cpu_count() or ""),
+        "cpu.usable": str(len(os.sched_getaffinity(0))),
+        "cpu.smt": _read(f"{sys}/smt/control"),
+        "cpu.governor": _read(f"{sys}/cpu0/cpufreq/scaling_governor"),
+        "cpu.turbo": {"0": "on", "1": "off"}.get(turbo, "") or {"1": "on", "0": "off"}.get(boost, ""),
+        "cpu.mitigations": mitigations(Path(f"{sys}/vulnerabilities")),
+        "cpu.clocksource": _read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "hypervisor": _hypervisor(info),
+        "firmware": " ".join(_read(f"/sys/class/dmi/id/{name}") for name in ("bios_vendor", "bios_version")).strip(),
+    }
+
+
+def mitigations(folder: Path) -> str:
+    """Return ``name: state`` of each CPU vulnerability that does affect this CPU."""
+    found = []
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.iterdir()):
+            state = path.read_text(encoding="utf-8").strip()
+            if state != "Not affected":
+                found.append(f"{path.name}: {state}")
+    return "; ".join(found)
+
+
+def _memory() -> dict[str, str]:
+    info = _read("/proc/meminfo")
+    return {
+        "memory.total": _rounded(_field(info, "MemTotal")),
+        "memory.swap": _field(info, "SwapTotal"),
+        "memory.thp": _chosen(_read("/sys/kernel/mm/transparent_hugepage/enabled")),
+        "memory.ksm": _read("/sys/kernel/mm/ksm/run"),
+        "memory.numa_nodes": str(len(list(Path("/sys/devices/system/node").glob("node[0-9]*")))),
+    }
+
+
+def _rounded(size: str) -> str:
+    """Return a size of /proc/meminfo to 64 MiB: what firmware and kernel keep differs by a little from boot to boot."""
+    return f"{64 * round(int(size.split(maxsplit=1)[0]) / 1024 / 64)} MiB" if size else ""
+
+
+def _hypervisor(cpuinfo: str) -> str:
+    if " hypervisor" not in cpuinfo:
+        return "none"
+    return _read("/sys/hypervisor/type") or _read("/sys/class/dmi/id/sys_vendor") or "present"
+
+
+def filesystem_of(path: Path) -> str:
+    """Return type and mount options of the file system that holds ``path``."""
+    best = ("", "")
+    for line in _read("/proc/self/mounts").splitlines():
+        _, point, kind, options, *_ = line.split()
+        inside = point == "/" or str(path) == point or str(path).startswith(point + "/")
+        if inside and len(point) >= len(best[0]):
+            best = (point, f"{kind} {_without_places(options)}")
+    return best[1]
+
+
+def _without_places(options: str) -> str:
+    """Leave out the mount options that name folders or sizes: they differ where nothing else does."""
+    places = ("lowerdir=", "upperdir=", "workdir=", "size=", "nr_inodes=")
+    return ",".join(option for option in options.split(",") if not option.startswith(places))
+
+
+def _os_name() -> str:
+    match = re.search(r'^PRETTY_NAME="?([^"\n]+)', _read("/etc/os-release"), re.MULTILINE)
+    return match.group(1) if match else platform.system()
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _field(text: str, name: str) -> str:
+    match = re.search(rf"^{re.escape(name)}\s*:\s*(.+)$", text, re.MULTILINE)
+    return match.group(1).strip() if match else ""
+
+
+def _chosen(text: str) -> str:
+    match = re.search(r"\[(\w+)\]", text)
+    return match.group(1) if match else ""
+
+
+def as_meta(facts: Facts) -> Mapping[str, object]:
+    """Return the facts as the keys of ``run.json``."""
+    return {"facts": dict(facts.values), "fingerprint": fingerprint(facts), "epoch": sorted(facts.epoch)}

@@ -1,0 +1,197 @@
+"""The machine that a whole run happens in: a full kernel over this host's own files, which it cannot change."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import libvirt
+
+from bench.core import proc
+from bench.core.errors import UsageError
+from bench.core.model import Target
+from bench.engines.libvirt import domain
+from bench.lab import Lab, guests, images, virt
+from bench.run.inside.kernel import Kernel
+
+_MEMORY_BYTES = 2 * 2**30
+_CPUS = {"kvm": 2, "tcg": 1}
+"""With two emulated processors, each a thread of QEMU's, guests were seen to hang in two runs of seven, with one in none."""
+_DISK_BYTES = 20 * 2**30
+"""The size that the guest sees; what it does not write takes no room on the host."""
+_TCG_MODEL = "Nehalem"
+"""x86-64-v2, which compiled Python packages ask for; what is emulated is the same on every host."""
+_CMDLINE = "console=ttyS0 quiet loglevel=4 reboot=t panic=-1"
+_TCG_CMDLINE = "mitigations=off"
+"""Emulated code cannot be speculated on, and the guards would cost more than the code."""
+_PATIENCE = {"kvm": 2.0, "tcg": 8.0}
+"""By how much longer than on the host things may take: emulation was seen to take 5 to 15 times as long."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run happens.
+
+    Attributes:
+        accel: ``kvm`` or ``tcg``.
+        machine: ``q35`` or ``pc``.
+    """
+
+    accel: str
+    machine: str
+
+    @property
+    def text(self) -> str:
+        """How it is named everywhere."""
+        return f"libvirt:accel={self.accel},guest=full,machine={self.machine}"
+
+    @property
+    def patience(self) -> float:
+        """By what every time limit is multiplied."""
+        return _PATIENCE[self.accel]
+
+
+def check(target: Target) -> None:
+    """Refuse what a whole run cannot be put into.
+
+    Raises:
+        UsageError: It is not ``libvirt:guest=full``, or has an option that means nothing for it.
+    """
+    allowed = {"guest", "accel", "machine"}
+    if target.engine != "libvirt" or target.options.get("guest") != "full" or set(target.options) - allowed:
+        msg = f"'--inside {target.text}': a run can be put into libvirt:guest=full, with accel and machine if you like"
+        raise UsageError(msg)
+
+
+@dataclass
+class Running:
+    """A machine that was started: where its folders are, and how to see that it has ended."""
+
+    name: str
+    pid: int
+    home: Path
+    exchange: Path
+    log: Path
+
+    def ended(self) -> str | None:
+        """Say that it has ended, with the last that its console said."""
+        return domain.ended(self.pid, self.home / domain.CONSOLE, self.log)
+
+
+def folders(lab: Lab) -> tuple[Path, Path]:
+    """Make the machine's folder and the one that it shares with the host."""
+    home = lab.paths.run / "inside"
+    (home / "x").mkdir(parents=True)
+    return home, home / "x"
+
+
+def start(lab: Lab, kernel: Kernel, place: Place) -> Running:
+    """Start the machine; what it is to do is in the shared folder already.
+
+    Raises:
+        TargetUnavailable: libvirt is not usable here.
+        InvocationFailed: libvirt did not start it.
+    """
+    home = lab.paths.run / "inside"
+    exchange, name = home / "x", f"tare-{lab.short_id}-inside"
+    source = Path(str(resources.files("bench") / "inside" / "start.sh"))
+    shutil.copy(source, exchange / "start.sh")
+    (exchange / "env").write_text(_environment(lab, kernel, place), encoding="utf-8")
+    _make_disk(home / domain.DISK)
+    connection = domain.connect(lab)
+    lab.journal.add("domain", name=name)
+    lab.daemons.clients.callback(stop, lab, name)
+    with domain.limited(name, 30 * place.patience):
+        connection.createXML(definition(name, kernel, place, home), libvirt.VIR_DOMAIN_START_AUTODESTROY)
+    return Running(name, domain.pid_of(name), home, exchange, virt.log_of(lab, name))
+
+
+def stop(lab: Lab, name: str) -> None:
+    """End the machine at once; nothing happens when it has ended."""
+    with domain.limited(name, 30):
+        domain.destroy(domain.connect(lab), name)
+
+
+def _environment(lab: Lab, kernel: Kernel, place: Place) -> str:
+    values = {
+        "NAME": f"{platform.node()}-guest",
+        "KERNEL": kernel.version,
+        "MODULES": str(kernel.modules),
+        "STATE": str(lab.paths.state),
+        "PATIENCE": str(place.patience),
+        "PYTHON": sys.executable,
+        "PACKAGE": str(Path(str(resources.files("bench"))).parent),
+    }
+    images.payload(lab.paths.state)  # compiled here, it is only copied there
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _make_disk(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(_DISK_BYTES)
+    options = ["-q", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", str(path)]
+    proc.run([proc.find("mkfs.ext4", "install e2fsprogs"), *options], timeout_s=60).check()
+
+
+def definition(name: str, kernel: Kernel, place: Place, home: Path) -> str:
+    """Return the machine's definition: two shared folders, one of them read-only and the whole host, a disk, a console."""
+    top = ET.Element("domain", type="kvm" if place.accel == "kvm" else "qemu")
+    plain = {
+        "name": name,
+        "uuid": domain.identity(name),
+        "vcpu": str(min(_CPUS[place.accel], os.cpu_count() or 1)),
+        "on_poweroff": "destroy",
+        "on_reboot": "destroy",
+        "on_crash": "destroy",
+    }
+    for tag, text in plain.items():
+        ET.SubElement(top, tag).text = text
+    ET.SubElement(top, "memory", unit="b").text = str(_MEMORY_BYTES)
+    system = ET.SubElement(top, "os")
+    ET.SubElement(system, "type", arch="x86_64", machine=place.machine).text = "hvm"
+    words = {"kernel": str(kernel.image), "initrd": str(kernel.initrd), "cmdline": _CMDLINE}
+    if place.accel == "tcg":
+        words["cmdline"] += f" {_TCG_CMDLINE}"
+    for tag, text in words.items():
+        ET.SubElement(system, tag).text = text
+    ET.SubElement(ET.SubElement(top, "features"), "acpi")
+    if place.accel == "kvm":
+        ET.SubElement(top, "cpu", mode="host-passthrough")
+    else:
+        cpu = ET.SubElement(top, "cpu", mode="custom", match="exact", check="none")
+        ET.SubElement(cpu, "model", fallback="forbid").text = _TCG_MODEL
+    _add_devices(ET.SubElement(top, "devices"), home)
+    return ET.tostring(top, encoding="unicode")
+
+
+def _add_devices(devices: ET.Element, home: Path) -> None:
+    ET.SubElement(devices, "emulator").text = guests.qemu()
+    ET.SubElement(devices, "controller", type="usb", model="none")
+    ET.SubElement(devices, "memballoon", model="none")
+    _add(devices, "serial", {"type": "file"}, source={"path": str(home / domain.CONSOLE)}, target={"port": "0"})
+    disk = _add(devices, "disk", {"type": "file", "device": "disk"}, source={"file": str(home / domain.DISK)})
+    ET.SubElement(disk, "driver", name="qemu", type="raw", discard="unmap")
+    ET.SubElement(disk, "target", dev="vda", bus="virtio")
+    share = {"type": "mount", "accessmode": "passthrough"}
+    host = _add(
+        devices, "filesystem", {**share, "multidevs": "remap"}, source={"dir": "/"}, target={"dir": "tare-host"}
+    )
+    ET.SubElement(host, "readonly")
+    _add(devices, "filesystem", share, source={"dir": str(home / "x")}, target={"dir": "tare-exchange"})
+    rng = ET.SubElement(devices, "rng", model="virtio")
+    ET.SubElement(rng, "backend", model="random").text = "/dev/urandom"
+
+
+def _add(parent: ET.Element, tag: str, attributes: Mapping[str, str], **children: Mapping[str, str]) -> ET.Element:
+    made = ET.SubElement(parent, tag, dict(attributes))
+    for name, values in children.items():
+        ET.SubElement(made, name, dict(values))
+    return made

@@ -1,0 +1,115 @@
+"""What goes between the host and the Tare in the guest: an order as a file, and what happens as lines of JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.core.errors import LabError
+from bench.core.model import Invocation, Outcome, Skipped, Status
+from bench.run import session
+
+ORDER, EVENTS, RESULTS = "order.json", "events.jsonl", "results"
+"""Names in the shared folder."""
+
+
+def write_order(folder: Path, order: session.Order) -> None:
+    """Write what is to be measured; the scenarios are in it as the host has read them."""
+    given = {
+        "scenarios": {scenario.name: session.scenario_meta(scenario) for scenario in order.scenarios},
+        "explicit": sorted(order.explicit),
+        "seed": order.seed,
+        "tags": dict(order.tags),
+        "command": list(order.command),
+        "surroundings": dict(order.surroundings),
+    }
+    (folder / ORDER).write_text(json.dumps(given), encoding="utf-8")
+
+
+def read_order(folder: Path) -> session.Order:
+    """Read the order; results are to go below the same folder."""
+    given = json.loads((folder / ORDER).read_text(encoding="utf-8"))
+    scenarios = [session.scenario_from(name, meta) for name, meta in given["scenarios"].items()]
+    return session.Order(
+        scenarios=scenarios,
+        explicit=frozenset(given["explicit"]),
+        seed=given["seed"],
+        results=folder / RESULTS,
+        tags=given["tags"],
+        command=given["command"],
+        surroundings=given["surroundings"],
+    )
+
+
+class Teller(session.Watcher):
+    """Tells the host what happens, a line each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / EVENTS
+
+    def say(self, kind: str, **what: Any) -> None:
+        """Append one line."""
+        with self._path.open("ab", buffering=0) as file:
+            file.write(json.dumps({"kind": kind, **what}).encode() + b"\n")
+
+    def preparing(self, text: str) -> None:
+        """Say what is being prepared."""
+        self.say("preparing", text=text)
+
+    def planned(self, run_id: str, skipped: Any, invocations: Any, total: int) -> None:
+        """Say what will be measured, and what not."""
+        plain = {"skipped": [*map(dataclasses.asdict, skipped)], "invocations": [*map(dataclasses.asdict, invocations)]}
+        self.say("planned", run_id=run_id, total=total, **plain)
+
+    def outcome(self, outcome: Outcome, left: int) -> None:
+        """Say how an invocation ended."""
+        self.say("outcome", outcome=dataclasses.asdict(outcome), left=left)
+
+
+def pass_on(event: Mapping[str, Any], watcher: session.Watcher) -> None:
+    """Tell a watcher on the host what a line says; lines of another kind are not for it."""
+    if event["kind"] == "up":
+        watcher.preparing(f"in the guest, which is up with kernel {event['kernel']}")
+    elif event["kind"] == "preparing":
+        watcher.preparing(event["text"])
+    elif event["kind"] == "planned":
+        skipped = [Skipped(**one) for one in event["skipped"]]
+        watcher.planned(event["run_id"], skipped, [Invocation(**one) for one in event["invocations"]], event["total"])
+    elif event["kind"] == "outcome":
+        given = event["outcome"]
+        outcome = Outcome(**{**given, "status": Status(given["status"]), "flags": tuple(given["flags"])})
+        watcher.outcome(outcome, event["left"])
+
+
+class Reader:
+    """Reads the lines that were added since it was last asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / EVENTS
+        self._rest = b""
+        self._place = 0
+
+    def new(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the new lines; a half one waits for its end.
+
+        Raises:
+            LabError: A line is not what the Tare in the guest writes.
+        """
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._place)
+            data = file.read()
+        self._place += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            try:
+                event = json.loads(line)
+                event["kind"]
+            except (ValueError, TypeError, KeyError) as error:
+                msg = f"the guest said something that is not an event: {line[:80]!r}"
+                raise LabError(msg) from error
+            yield event

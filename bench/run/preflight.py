@@ -1,0 +1,191 @@
+"""What can run here and why the rest cannot, proved by doing it. Reports; never tunes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import engines
+from bench.core.clock import EventHub
+from bench.core.errors import TareError, TargetUnavailable
+from bench.core.model import Phase, Target
+from bench.engines.base import Engine, Job
+from bench.lab import Lab
+from bench.run.facts import host
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The outcome of preparing targets.
+
+    Attributes:
+        engines: Target as asked for → its engine, ready to measure.
+        facts: Target as asked for → facts of its engine.
+        missing: Target as asked for → reason and remedy.
+    """
+
+    engines: Mapping[str, Engine] = field(default_factory=dict)
+    facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    missing: Mapping[str, TargetUnavailable] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of ``tare doctor``.
+
+    Attributes:
+        name: Target or check.
+        ok: Whether it works (a target) or is as a quiet host should be (a check).
+        says: What was seen.
+        remedy: What would make it work; empty when nothing is to be done.
+    """
+
+    name: str
+    ok: bool
+    says: str
+    remedy: str = ""
+
+
+def prepare(targets: Iterable[Target], lab: Lab) -> Prepared:
+    """Load and prepare the engine of each target: images imported, disks built, daemons started."""
+    ready: dict[str, Engine] = {}
+    facts: dict[str, Mapping[str, str]] = {}
+    missing: dict[str, TargetUnavailable] = {}
+    for target in targets:
+        if target.text in ready or target.text in missing:
+            continue
+        try:
+            engine = engines.load(target, lab)
+            facts[target.text] = engine.prepare().values
+            ready[target.text] = engine
+        except TargetUnavailable as error:
+            missing[target.text] = error
+        except (TareError, OSError) as error:
+            missing[target.text] = TargetUnavailable(str(error), "see the reason; 'tare doctor' tries again")
+    return Prepared(ready, facts, missing)
+
+
+def trial(engine: Engine, lab: Lab, hub: EventHub, number: int, timeout_s: float) -> Verdict:
+    """Start one instance to ready, read its evidence and remove it again."""
+    name = f"tare-{lab.short_id}-doctor-{number}"
+    text = engine.target.text
+    socket = lab.paths.run / "e" / f"d{number}"
+    try:
+        with hub.channel(socket, engine.channel) as channel:
+            try:
+                instance = engine.create(Job(name, socket, timeout_s=timeout_s))
+                engine.start(instance)
+                channel.wait(Phase.READY, timeout_s, instance.alive)
+                evidence = engine.evidence(instance)
+                engine.stop(instance)
+            finally:
+                engine.delete(name)
+    except TareError as error:
+        return Verdict(
+            text, ok=False, says=str(error), remedy="read the reason; the engine is installed but does not work here"
+        )
+    shown = [
+        f"{key} {evidence[key][:40]}"
+        for key in ("runtime", "accel", "network", "storage", "snapshotter")
+        if key in evidence
+    ]
+    return Verdict(text, ok=True, says="; ".join(["started, ready, stopped, deleted", *shown]))
+
+
+def examine(target: Target, lab: Lab, hub: EventHub, number: int, timeout_s: float = 120.0) -> Verdict:
+    """Try one target for real: prepare it, start one instance to ready, remove it."""
+    prepared = prepare([target], lab)
+    if error := prepared.missing.get(target.text):
+        return Verdict(target.text, ok=False, says=error.reason, remedy=error.remedy)
+    return trial(prepared.engines[target.text], lab, hub, number, timeout_s)
+
+
+def noise() -> list[Verdict]:
+    """Look for what makes numbers noisy on this host; each check says what it saw and what helps."""
+    facts = host().values
+    checks = [_governor(facts), _load(), _steal(), _swap(facts), _ksm(facts), _virtual(facts), _pressure()]
+    return [check for check in checks if check is not None]
+
+
+def _governor(facts: Mapping[str, str]) -> Verdict | None:
+    governor = facts.get("cpu.governor")
+    if governor is None:
+        return Verdict("frequency", ok=True, says="the kernel does not scale the CPU's frequency here")
+    remedy = "" if governor == "performance" else "cpupower frequency-set -g performance (and set it back afterwards)"
+    return Verdict("frequency", ok=not remedy, says=f"governor {governor}", remedy=remedy)
+
+
+def _load() -> Verdict:
+    one = float(_read("/proc/loadavg").split()[0])
+    limit = 0.5 * int(host().values.get("cpu.usable", "1"))
+    remedy = "" if one < limit else "wait until the host is idle, or stop what else runs"
+    return Verdict(
+        "load",
+        ok=one < limit,
+        says=f"{one:.2f} runnable on average over a minute, {limit:g} is the limit",
+        remedy=remedy,
+    )
+
+
+def _steal() -> Verdict:
+    fields = [int(value) for value in _read("/proc/stat").splitlines()[0].split()[1:]]
+    share = fields[7] / max(1, sum(fields[:8]))
+    remedy = (
+        ""
+        if share < 0.005
+        else "this is a virtual machine that shares its CPUs: prefer bare metal, more blocks otherwise"
+    )
+    return Verdict(
+        "steal",
+        ok=share < 0.005,
+        says=f"{100 * share:.2f} % of CPU time since boot went to other guests",
+        remedy=remedy,
+    )
+
+
+def _swap(facts: Mapping[str, str]) -> Verdict:
+    size = facts.get("memory.swap", "0 kB")
+    used = size.split()[0] != "0"
+    return Verdict(
+        "swap", ok=not used, says=f"{size} of swap", remedy="swapoff -a during memory measurements" if used else ""
+    )
+
+
+def _ksm(facts: Mapping[str, str]) -> Verdict | None:
+    if "memory.ksm" not in facts:
+        return None
+    on = facts["memory.ksm"] == "1"
+    return Verdict(
+        "page merging",
+        ok=not on,
+        says=f"KSM is {'on' if on else 'off'}",
+        remedy="echo 0 > /sys/kernel/mm/ksm/run" if on else "",
+    )
+
+
+def _virtual(facts: Mapping[str, str]) -> Verdict:
+    where = facts.get("hypervisor", "none")
+    bare = where == "none"
+    remedy = (
+        "" if bare else "ratios between targets hold roughly, those of virtual machines do not: measure on bare metal"
+    )
+    return Verdict("bare metal", ok=bare, says="yes" if bare else f"no, under a hypervisor ({where})", remedy=remedy)
+
+
+def _pressure() -> Verdict | None:
+    text = _read("/proc/pressure/cpu")
+    if not text:
+        return None
+    some = float(text.split("avg10=")[1].split()[0])
+    remedy = "" if some < 5 else "something else uses the CPU right now"
+    return Verdict(
+        "CPU pressure", ok=some < 5, says=f"{some:g} % of the last 10 s somebody waited for a CPU", remedy=remedy
+    )
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError:
+        return ""

@@ -1,0 +1,124 @@
+"""When a scenario has blocks enough: a rule that is fixed beforehand and looks at precision only, never at a difference.
+
+At least 8 blocks, then 4 more at a time until the interval of every metric that decides is narrow enough, or 40, or until the
+time is up. Stopping on the width of an interval leaves its coverage nearly as it is (tests/benchmarks/test_enough.py); stopping
+when "no regression yet" would not. The reason is kept in ``run.json``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import store
+from bench.core.clock import now_s
+from bench.core.errors import UsageError
+from bench.core.metrics import metric_named
+from bench.core.model import NULL, SENTINEL, Invocation, Scenario, Summary
+from bench.stats.summaries import precision, summarise
+
+FIRST, STEP, MOST = 8, 4, 40
+"""Blocks before the first look, between two looks, and at the most."""
+
+
+@dataclass
+class Enough:
+    """The rule of one run.
+
+    Attributes:
+        precision: Half width of the intervals at which there is enough, relative (0.05: ±5 %).
+        budget_s: Time for all scenarios together, seconds, ``None``: no limit. Each gets an equal part of what is left.
+        folder: The run's folder.
+        scenarios: The scenarios in their order.
+        stopped: Scenario → blocks and reason (``precision``, ``budget`` or ``cap``).
+    """
+
+    precision: float
+    budget_s: float | None
+    folder: Path
+    scenarios: Mapping[str, Scenario]
+    stopped: dict[str, dict[str, str | int | float]] = field(default_factory=dict)
+    _now: tuple[str, int] = ("", -1)
+    _part: tuple[float, float] = (0.0, math.inf)
+
+    def __post_init__(self) -> None:
+        self._began_s = now_s()
+
+    def wants(self, invocation: Invocation) -> bool:
+        """Say whether an invocation is still to be made; a block is made whole or not at all."""
+        if invocation.scenario in self.stopped:
+            return False
+        at = (invocation.scenario, invocation.block)
+        if at != self._now:
+            if invocation.scenario != self._now[0]:
+                self._begin(invocation.scenario)
+            self._now = at
+            self._look(invocation)
+        return invocation.scenario not in self.stopped
+
+    def finish(self) -> dict[str, dict[str, str | int | float]]:
+        """Return how each scenario ended; one that ran to its end had as many blocks as there may be."""
+        for name, scenario in self.scenarios.items():
+            self.stopped.setdefault(name, {"blocks": scenario.blocks, "reason": "cap"})
+        return self.stopped
+
+    def _begin(self, name: str) -> None:
+        names = list(self.scenarios)
+        left = len(names) - names.index(name)
+        rest = math.inf if self.budget_s is None else max(0.0, self.budget_s - (now_s() - self._began_s))
+        self._part = (now_s(), rest / left)
+
+    def _look(self, invocation: Invocation) -> None:
+        done = invocation.block - self.scenarios[invocation.scenario].warmup_blocks
+        spent = now_s() - self._part[0]
+        if done >= 1 and spent * (done + 1) / done > self._part[1]:
+            self.stopped[invocation.scenario] = {"blocks": done, "reason": "budget"}
+        elif done >= FIRST and (done - FIRST) % STEP == 0:
+            half = self._half(invocation.scenario)
+            if half <= self.precision:
+                self.stopped[invocation.scenario] = {"blocks": done, "reason": "precision", "half_width": half}
+
+    def _half(self, name: str) -> float:
+        run = store.load(self.folder)
+        found = summarise(store.measurements(run), store.outcomes(run), run.meta["scenarios"])
+        scenario = self.scenarios[name]
+        return widest([one for one in found if one.scenario == name], scenario.baseline, scenario.primary)
+
+
+def widest(summaries: Sequence[Summary], baseline: str, primary: Sequence[str]) -> float:
+    """Return the largest half width of a deciding series: of its ratio to the baseline, of its median where it has none.
+
+    Infinite when one has no interval; series without any value, and numbers without noise, are left out.
+    """
+    halves = [_half_of(one, baseline) for one in summaries if one.metric in primary and _decides(one)]
+    return max(halves, default=0.0)
+
+
+def _decides(one: Summary) -> bool:
+    return one.n > 0 and one.target not in (NULL, SENTINEL) and not metric_named(one.metric).exact
+
+
+def _half_of(one: Summary, baseline: str) -> float:
+    if one.ratio_ci is not None and one.target != baseline and one.ratio_ci.low > 0:
+        return math.log(one.ratio_ci.high / one.ratio_ci.low) / 2
+    found = precision(one)
+    return math.inf if found is None else found
+
+
+def duration(text: str) -> float:
+    """Read ``90s``, ``10m`` or ``2h`` into seconds.
+
+    Raises:
+        UsageError: It is none of these, or not above 0.
+    """
+    factor = {"s": 1, "m": 60, "h": 3600}.get(text.strip()[-1:], 0)
+    try:
+        value = float(text.strip()[:-1]) * factor
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        msg = f"'{text}' is no time: write 90s, 10m or 2h, above 0"
+        raise UsageError(msg)
+    return value

@@ -1,0 +1,74 @@
+"""Turn a scenario into the seeded list of invocations: randomised complete blocks, balanced over positions.
+
+Pure: the same scenarios, targets and seed give the same list on every host and Python version.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+from bench.core.model import NULL, SENTINEL, Invocation, ParamValue, Scenario
+
+Variant = tuple[str, Mapping[str, ParamValue]]
+
+
+def build(scenarios: Sequence[Scenario], seed: int) -> list[Invocation]:
+    """Return the invocations of all scenarios, one scenario after the other, indexed from 0."""
+    invocations: list[Invocation] = []
+    for scenario in scenarios:
+        rng = random.Random(f"{seed}:{scenario.name}")  # noqa: S311 - a schedule, not a secret
+        squares = _orders(len(variants(scenario)), rng)
+        for block in range(scenario.warmup_blocks + scenario.blocks):
+            order = next(squares)
+            for place, number in enumerate(order):
+                target, params = variants(scenario)[number]
+                warmup = block < scenario.warmup_blocks
+                invocations.append(Invocation(len(invocations), scenario.name, target, params, block, place, warmup))
+    return invocations
+
+
+def variants(scenario: Scenario) -> list[Variant]:
+    """Return targets × parameters; the null control has the baseline's parameters, the sentinel none."""
+    names = sorted(scenario.params)
+    sets = [
+        dict(zip(names, values, strict=True))
+        for values in itertools.product(*(scenario.params[name] for name in names))
+    ]
+    targets = [target.text for target in scenario.targets] + ([NULL] if scenario.null_target else [])
+    found: list[Variant] = [(target, params) for target in targets for params in sets]
+    return [*found, (SENTINEL, {})] if scenario.sentinel else found
+
+
+def _orders(count: int, rng: random.Random) -> Iterator[list[int]]:
+    """Yield one order a block for ever.
+
+    Each run of ``count`` blocks is a Williams square with its labels and rows shuffled: every variant stands at every
+    place once, and (over an even square, or an odd one and its mirror) follows every other equally often, so that
+    neither place nor predecessor favours anybody. E. J. Williams, "Experimental designs balanced for the estimation of
+    residual effects of treatments", Australian Journal of Scientific Research A 2 (1949).
+    """
+    while True:
+        labels = list(range(count))
+        rng.shuffle(labels)
+        rows = [[labels[(step + shift) % count] for step in _zigzag(count)] for shift in range(count)]
+        rng.shuffle(rows)
+        yield from rows
+        if count % 2:
+            rng.shuffle(rows)
+            yield from (row[::-1] for row in rows)
+
+
+def _zigzag(count: int) -> list[int]:
+    """Return 0, 1, n-1, 2, n-2, …: all differences between neighbours are distinct."""
+    low, high = 0, count
+    found = [0]
+    while len(found) < count:
+        if len(found) % 2:
+            low += 1
+            found.append(low)
+        else:
+            high -= 1
+            found.append(high)
+    return found

@@ -1,0 +1,171 @@
+"""From measurements to series: one value a block, and how many invocations stand behind it.
+
+DataFrames are those of :func:`bench.store.measurements` and :func:`bench.store.outcomes`, of one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bench.core.model import SENTINEL, Status
+from bench.stats.exact import Floats
+
+KEYS = ["scenario", "target", "params", "metric"]
+"""What names a series; ``params`` is JSON text with sorted keys."""
+
+VARIANT = ["scenario", "target", "variant"]
+"""What names a variant; ``variant`` is the params of the invocation, of which a metric's params may say more."""
+
+BLOCK_COLUMNS = [*KEYS, "block", "order", "engine", "unit", "value"]
+
+Key = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series of one run: a value a block.
+
+    Attributes:
+        scenario: Name of the scenario.
+        target: ``Target.text``, or the name of a control.
+        params: JSON text with sorted keys.
+        metric: Name of the metric.
+        engine: Engine's name.
+        unit: Unit of the values.
+        blocks: Block numbers, increasing.
+        values: The values, in the order of the blocks.
+    """
+
+    scenario: str
+    target: str
+    params: str
+    metric: str
+    engine: str
+    unit: str
+    blocks: npt.NDArray[np.int64]
+    values: Floats
+
+    @property
+    def key(self) -> Key:
+        """What names the series."""
+        return self.scenario, self.target, self.params, self.metric
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How the measured invocations of a series ended."""
+
+    attempts: int = 0
+    failures: int = 0
+    timeouts: int = 0
+
+
+def block_values(measurements: pd.DataFrame) -> pd.DataFrame:
+    """Return one value a (scenario, target, params, metric, block): the median within the block.
+
+    The block is the unit of analysis: iterations of one instance share its luck, and pooling them makes tests that cry
+    wolf (Kalibera and Jones, 2013). Warm-up blocks and values that are no finite number are left out. Columns:
+    ``scenario target params metric block order engine unit value``, sorted by the first five.
+    """
+    if measurements.empty:
+        return pd.DataFrame(columns=BLOCK_COLUMNS)
+    values = pd.to_numeric(measurements["value"], errors="coerce").astype("float64")
+    kept = measurements.assign(value=values)[np.isfinite(values) & ~measurements["warmup"].astype(bool)]
+    grouped = kept.groupby([*KEYS, "block"], sort=True)
+    medians = grouped["value"].median().reset_index()
+    # The other columns are the same in every row of a group but for the order of a repeated variant.
+    first = kept.drop_duplicates([*KEYS, "block"])[[*KEYS, "block", "order", "engine", "unit"]]
+    return medians.merge(first, on=[*KEYS, "block"], how="left")[BLOCK_COLUMNS]
+
+
+def usable(measurements: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the finite measurements of measured blocks whose invocation ended well, with its params as ``variant``."""
+    if measurements.empty or outcomes.empty:
+        return measurements.iloc[:0].assign(variant=[])
+    ended_well = outcomes[(outcomes["status"] == Status.OK) & ~outcomes["warmup"].astype(bool)]
+    variants = ended_well[["run_id", "invocation", "params"]].rename(columns={"params": "variant"})
+    values = pd.to_numeric(measurements["value"], errors="coerce").astype("float64")
+    finite = measurements.assign(value=values)[np.isfinite(values)]
+    return finite.merge(variants, on=["run_id", "invocation"])
+
+
+def attempted(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the outcomes that count as attempts: measured blocks, not skipped."""
+    if outcomes.empty:
+        return outcomes
+    return outcomes[~outcomes["warmup"].astype(bool) & (outcomes["status"] != Status.SKIPPED)]
+
+
+def series_of(blocks: pd.DataFrame) -> dict[Key, Series]:
+    """Cut the frame of :func:`block_values` into its series."""
+    return {item.key: item for item in _cut(blocks)}
+
+
+def _cut(blocks: pd.DataFrame) -> Iterator[Series]:
+    if blocks.empty:
+        return
+    columns = {name: blocks[name].to_numpy() for name in [*KEYS, "engine", "unit"]}
+    numbers = blocks["block"].to_numpy(dtype=np.int64)
+    values = blocks["value"].to_numpy(dtype=np.float64)
+    # The rows are sorted by the keys, so a series ends where any of them changes.
+    changes = np.any([columns[name][1:] != columns[name][:-1] for name in KEYS], axis=0)
+    edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(blocks)]
+    for start, end in pairwise(edges):
+        names = {name: str(column[start]) for name, column in columns.items()}
+        yield Series(**names, blocks=numbers[start:end], values=values[start:end])
+
+
+def silent(good: pd.DataFrame, outcomes: pd.DataFrame, metrics: Mapping[str, tuple[str, ...]]) -> list[Series]:
+    """Return an empty series for each metric of each variant that was tried and gave no measurement at all.
+
+    ``metrics`` says per scenario which ones to show; the sentinel has only its own.
+    """
+    gave = set(good[VARIANT].drop_duplicates().itertuples(index=False, name=None))
+    tried = attempted(outcomes).drop_duplicates(["scenario", "target", "params"])
+    nothing = np.empty(0)
+    found = []
+    for scenario, target, params, engine in tried[["scenario", "target", "params", "engine"]].itertuples(index=False):
+        if (scenario, target, params) not in gave:
+            names = ("sentinel.work_s",) if target == SENTINEL else metrics.get(scenario, ())
+            found += [Series(scenario, target, params, m, engine, "", nothing.astype(np.int64), nothing) for m in names]
+    return found
+
+
+def counts(good: pd.DataFrame, outcomes: pd.DataFrame) -> dict[Key | tuple[str, str, str], Counts]:
+    """Count attempts, failures and time-outs of every series, and of every variant under its three names."""
+    tried = attempted(outcomes)
+    if tried.empty:
+        return {}
+    failed, timeout = tried["status"] != Status.OK, tried["status"] == Status.TIMEOUT
+    table = tried.assign(attempts=1, failures=failed, timeouts=timeout).rename(columns={"params": "variant"})
+    numbers = ["attempts", "failures", "timeouts"]
+    variants = table.groupby(VARIANT, as_index=False)[numbers].sum()
+    # A series may stand on several variants (a slope over a parameter), a variant may feed several series.
+    feeds = good[[*KEYS, "variant"]].drop_duplicates().merge(variants, on=VARIANT) if not good.empty else None
+    result = _counts_of(variants, VARIANT)
+    if feeds is not None:
+        result |= _counts_of(feeds.groupby(KEYS, as_index=False)[numbers].sum(), KEYS)
+    return result
+
+
+def _counts_of(table: pd.DataFrame, names: list[str]) -> dict[Any, Counts]:
+    keys = table[names].itertuples(index=False, name=None)
+    numbers = table[["attempts", "failures", "timeouts"]].itertuples(index=False, name=None)
+    return {key: Counts(*map(int, row)) for key, row in zip(keys, numbers, strict=True)}
+
+
+def log_ratios(item: Series, base: Series) -> Floats | None:
+    """Return log(value / baseline value) of the blocks that both have; ``None`` when a value is not positive."""
+    _, mine, theirs = np.intersect1d(item.blocks, base.blocks, assume_unique=True, return_indices=True)
+    above, below = item.values[mine], base.values[theirs]
+    if np.any(above <= 0) or np.any(below <= 0):
+        return None
+    logs: Floats = np.log(above) - np.log(below)
+    return logs

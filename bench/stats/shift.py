@@ -1,0 +1,179 @@
+"""How far one sample lies from another: exact rank estimators, p values, and corrections over a family of tests.
+
+Pairs use the signed-rank test of :mod:`bench.stats.exact`; two samples without pairs the rank-sum test, whose interval is an
+order statistic of the pairwise differences (Hodges and Lehmann, 1963; Hollander, Wolfe and Chicken, 4.3). A p value here is the
+inversion of its interval: it is below 1 - level exactly when the interval of that level leaves 0 out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.core.model import Interval
+from bench.stats.exact import EXACT_LIMIT, Floats, signed_rank_weights
+
+_PAIRS_LIMIT = 250_000
+"""Pairs that are listed; of more, a rank is found by counting."""
+
+_POWER = 0.8
+"""Power at which the smallest effect that could have been found is told."""
+
+
+def signed_rank_p(differences: npt.ArrayLike) -> float:
+    """Return the two-sided p value of paired differences; a difference of 0 counts for neither side, 1 without any."""
+    values = np.asarray(differences, dtype=np.float64)
+    n = len(values)
+    if not n:
+        return 1.0
+    against = _one_sided(np.sort(values))
+    if n > EXACT_LIMIT:
+        return _normal(against, n * (n + 1) / 4, n * (n + 1) * (2 * n + 1) / 24)
+    return _tail(signed_rank_weights(n), against)
+
+
+def shift(new: npt.ArrayLike, base: npt.ArrayLike) -> float:
+    """Return the median of all differences new - base (Hodges and Lehmann, 1963).
+
+    Raises:
+        ValueError: A sample is empty.
+    """
+    size = np.size(new) * np.size(base)
+    if not size:
+        msg = "a shift needs a value on both sides"
+        raise ValueError(msg)
+    low, high = _ranked(new, base, (size + 1) // 2, size // 2 + 1)
+    return (low + high) / 2
+
+
+def shift_ci(new: npt.ArrayLike, base: npt.ArrayLike, level: float = 0.95) -> Interval | None:
+    """Return the interval of the shift that inverts the rank-sum test, ``None`` for too few values."""
+    n, m = np.size(new), np.size(base)
+    rank = _rank_sum_rank(n, m, level)
+    if not rank:
+        return None
+    low, high = _ranked(new, base, rank, n * m + 1 - rank)
+    return Interval(low, high, level)
+
+
+def rank_sum_p(new: npt.ArrayLike, base: npt.ArrayLike) -> float:
+    """Return the two-sided p value of two samples without pairs, 1 when one is empty."""
+    n, m = np.size(new), np.size(base)
+    if not n or not m:
+        return 1.0
+    above, below = np.asarray(new, dtype=np.float64), np.sort(np.asarray(base, dtype=np.float64))
+    # new <= base in so many of all pairs, new >= base in so many: counted, not listed
+    least = n * m - int(np.searchsorted(below, above, side="left").sum())
+    against = min(least, int(np.searchsorted(below, above, side="right").sum()))
+    if max(n, m) > EXACT_LIMIT:
+        return _normal(against, n * m / 2, n * m * (n + m + 1) / 12)
+    return _tail(rank_sum_weights(n, m), against)
+
+
+def needed_for_shift(level: float = 0.95) -> int:
+    """Return how many values each of two samples of the same size needs for an interval of this level."""
+    return next(n for n in range(1, EXACT_LIMIT) if _rank_sum_rank(n, n, level))
+
+
+@lru_cache(maxsize=256)
+def rank_sum_weights(n: int, m: int) -> Floats:
+    """Return P(U = u), u = 0 … n m, when both samples come from one distribution (Mann and Whitney, 1947)."""
+    before = [np.ones(1)] * (m + 1)
+    for i in range(1, n + 1):
+        now = [np.ones(1)]
+        for j in range(1, m + 1):  # the largest value is of the first sample, which is above all j, or of the second
+            above = np.pad(before[j], (j, 0)) * (i / (i + j))
+            below = np.pad(now[j - 1], (0, i)) * (j / (i + j))
+            now.append(above + below)
+        before = now
+    return before[m]
+
+
+def fisher_p(failures: Sequence[int], attempts: Sequence[int]) -> float:
+    """Return the two-sided p value that two rates of failure differ (Fisher, 1934).
+
+    ``failures`` and ``attempts`` have one number a side. The p value adds up all tables that are no likelier.
+    """
+    total, hits = sum(attempts), sum(failures)
+    if not min(attempts) or hits in (0, total):
+        return 1.0
+    low, high = max(0, hits - attempts[1]), min(hits, attempts[0])
+    chances = [math.comb(attempts[0], k) * math.comb(attempts[1], hits - k) for k in range(low, high + 1)]
+    here = chances[failures[0] - low]
+    return sum(chance for chance in chances if chance <= here) / sum(chances)
+
+
+def false_discovery(p_values: Sequence[float]) -> list[float]:
+    """Return the smallest rate of false discoveries at which each would be one (Benjamini and Hochberg, 1995)."""
+    order = sorted(range(len(p_values)), key=lambda place: -p_values[place])
+    found, least = [1.0] * len(p_values), 1.0
+    for below, place in enumerate(order):
+        least = min(least, p_values[place] * len(p_values) / (len(p_values) - below))
+        found[place] = least
+    return found
+
+
+def detectable(interval: Interval) -> float:
+    """Return the shift that would have been found with a chance of 80 %, from the half width of the interval.
+
+    (z(1 - α/2) + z(power)) standard errors, the half width being z(1 - α/2) of them (Cohen, 1988, 2.4): robust, as the
+    interval is, where a standard deviation is not.
+    """
+    z = NormalDist().inv_cdf((1 + interval.level) / 2)
+    return (interval.high - interval.low) / 2 * (1 + NormalDist().inv_cdf(_POWER) / z)
+
+
+def _one_sided(ordered: Floats) -> int:
+    """Return how many Walsh averages of sorted values are at most 0, or at least 0, whichever are fewer."""
+    n = len(ordered)
+    at_most = int(np.searchsorted(ordered, -ordered, side="right").sum()) + int(
+        np.searchsorted(ordered, 0.0, side="right")
+    )
+    below = int(np.searchsorted(ordered, -ordered, side="left").sum()) + int(np.searchsorted(ordered, 0.0, side="left"))
+    return min(at_most // 2, (n * n + n - below) // 2)
+
+
+def _ranked(new: npt.ArrayLike, base: npt.ArrayLike, low: int, high: int) -> tuple[float, float]:
+    """Return the pairwise differences new - base of two ranks, counted from 1."""
+    above, below = np.asarray(new, dtype=np.float64), np.asarray(base, dtype=np.float64)
+    if len(above) * len(below) > _PAIRS_LIMIT:
+        above, below = np.sort(above), np.sort(below)
+        return _bisect(above, below, low), _bisect(above, below, high)
+    differences = np.partition(np.subtract.outer(above, below).ravel(), (low - 1, high - 1))
+    return float(differences[low - 1]), float(differences[high - 1])
+
+
+def _bisect(above: Floats, below: Floats, rank: int) -> float:
+    """Find a difference by counting those up to a guess: their number grows with the square of the blocks, the time does not."""
+    low, high = float(above[0] - below[-1]), float(above[-1] - below[0])
+    pairs = len(above) * len(below)
+    while (middle := low + (high - low) / 2) not in (low, high):
+        if pairs - int(np.searchsorted(below, above - middle, side="left").sum()) >= rank:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+@lru_cache(maxsize=1024)
+def _rank_sum_rank(n: int, m: int, level: float) -> int:
+    """Return the largest k with 2 P(U < k) <= 1 - level, 0 when there is none."""
+    if not n or not m:
+        return 0
+    if max(n, m) > EXACT_LIMIT:
+        z = NormalDist().inv_cdf((1 + level) / 2)
+        return max(0, math.floor(n * m / 2 + 0.5 - z * math.sqrt(n * m * (n + m + 1) / 12)))
+    return int(np.searchsorted(2 * np.cumsum(rank_sum_weights(n, m)), 1 - level + 1e-12, side="right"))
+
+
+def _tail(weights: Floats, against: int) -> float:
+    return min(1.0, 2 * float(weights[: against + 1].sum()))
+
+
+def _normal(against: int, mean: float, variance: float) -> float:
+    return min(1.0, 2 * NormalDist().cdf((against + 0.5 - mean) / math.sqrt(variance)))

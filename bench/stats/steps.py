@@ -1,0 +1,238 @@
+"""Change points of a series of nights: steps that last, found by ranks, so that a single bad night is none.
+
+At each place the up to 30 values before are compared with the up to 30 after by the rank-sum test (Mann and Whitney, 1947); the
+likeliest place is split, then both sides are searched, and in the end each step is tested once more between its neighbours.
+Ranks see a lasting shift and hardly a spike, but take nights for independent. So a step must also stand out of what the noise
+makes of itself where a bad night makes the next one worse: its standard error counts in how alike neighbouring nights are.
+The cost grows linearly with the length, as windows do not.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from statistics import NormalDist
+
+import numpy as np
+
+from bench.core.model import Interval
+from bench.stats.exact import Floats
+from bench.stats.fit import t_quantile
+from bench.stats.shift import rank_sum_p, rank_sum_weights, shift, shift_ci
+
+LEAST = 3
+"""Values that a step needs on either side: fewer may be one bad night and its echo."""
+
+P_VALUE = 4e-3
+"""Chance at which a place without a step would look like one; calibrated in tests/benchmarks/test_trends.py."""
+
+SURE = 0.998
+"""One-sided level of Student's t that a step must reach against noise that lingers: 2.9 standard errors of many nights."""
+
+_WINDOW = 30
+_LONG = 90
+"""Nights on either side from which it is told how far the noise lingers: that needs more of them than a step."""
+
+_CAREFUL = 1.3
+"""By how much lingering is taken for stronger than estimated: too little of it makes alarms, too much costs nights."""
+
+_MOST = 0.9
+_FAR = 5.0
+_NEAR = 4
+"""How far the place of a step is refined."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One lasting shift.
+
+    Attributes:
+        at: Index of the first value after it.
+        shift: How much higher the values after it are, in the series' own scale.
+        ci: Its 95 % interval.
+        p: Rank-sum p value between its neighbouring steps.
+        after: Values after it, up to the next step.
+    """
+
+    at: int
+    shift: float
+    ci: Interval | None
+    p: float
+    after: int
+
+
+def steps(values: Floats, floor: float) -> list[Step]:
+    """Return the steps of at least ``floor``, in order; values must be finite, for a relative change their logarithms."""
+    values = without_spikes(values)
+    found = _kept(values, _split(values), floor)
+    return [_step(values, one, (before, after)) for before, one, after in _with_neighbours(found, len(values))]
+
+
+def without_spikes(values: Floats) -> Floats:
+    """Put the median of five nights in the place of a single night far from it: more than 5 standard deviations.
+
+    A median of five leaves steps as they are. The noise is told from the differences of neighbours (median absolute
+    deviation), which a step hardly changes. The last two nights stay as they are: what follows them is not known.
+    """
+    if len(values) < 2 * LEAST:
+        return values
+    noise = 1.4826 * float(np.median(np.abs(np.diff(values)))) / math.sqrt(2)
+    middle = np.median(np.lib.stride_tricks.sliding_window_view(values, 5), axis=1)
+    cleaned = values.copy()
+    inner = cleaned[2:-2]
+    inner[np.abs(inner - middle) > _FAR * noise] = middle[np.abs(inner - middle) > _FAR * noise]
+    return cleaned
+
+
+def _split(values: Floats) -> list[int]:
+    """Split at the likeliest place as long as there is one; a split changes the windows near it only."""
+    n = len(values)
+    edges = [0, n]
+    chances = np.ones(n + 1)
+    _look(values, chances, edges, (0, n))
+    while n and chances.min() <= P_VALUE:
+        place = int(np.argmin(chances))
+        low, high = _part(edges, place)
+        place = _refined(values, place, (low, high))
+        edges = sorted([*edges, place])
+        _look(values, chances, edges, (max(low, place - _WINDOW), min(high, place + _WINDOW)))
+    return edges[1:-1]
+
+
+def _part(edges: list[int], place: int) -> tuple[int, int]:
+    """Return the neighbouring edges of a place."""
+    after = bisect.bisect_right(edges, place)
+    return edges[after - 1], edges[min(after, len(edges) - 1)]
+
+
+def _look(values: Floats, chances: Floats, edges: list[int], among: tuple[int, int]) -> None:
+    """Write the chance of each place among two, seen within its part; 1 where a side would be too short."""
+    for k in range(among[0], among[1] + 1):
+        low, high = _part(edges, k)
+        chances[k] = 1.0
+        if low + LEAST <= k <= high - LEAST:
+            chances[k] = _chance(values[max(low, k - _WINDOW) : k], values[k : min(high, k + _WINDOW)])
+
+
+def _chance(before: Floats, after: Floats) -> float:
+    """Return the rank-sum p value; ties count for neither side. Exact where a side is short, where normal is wrong."""
+    n, m = len(after), len(before)
+    ordered = np.sort(before)
+    below = int(np.searchsorted(ordered, after, side="left").sum())
+    above = n * m - int(np.searchsorted(ordered, after, side="right").sum())
+    against = n * m - max(below, above)
+    if min(n, m) <= 10:
+        return min(1.0, 2 * float(_tails(n, m)[against]))
+    z = (against + 0.5 - n * m / 2) / math.sqrt(n * m * (n + m + 1) / 12)
+    return min(1.0, 2 * NormalDist().cdf(z))
+
+
+@lru_cache(maxsize=2048)
+def _tails(n: int, m: int) -> Floats:
+    tails: Floats = np.cumsum(rank_sum_weights(n, m))
+    return tails
+
+
+def _refined(values: Floats, place: int, part: tuple[int, int]) -> int:
+    """Move a place to where two medians fit best in sum of absolute deviations, which ranks in wide windows leave open."""
+    low, high = max(part[0], place - _WINDOW), min(part[1], place + _WINDOW)
+    near = range(max(low + LEAST, place - _NEAR), min(high - LEAST, place + _NEAR) + 1)
+    return min(near, key=lambda k: _deviation(values[low:k]) + _deviation(values[k:high]), default=place)
+
+
+def _deviation(values: Floats) -> float:
+    return float(np.abs(values - np.median(values)).sum())
+
+
+def _kept(values: Floats, found: list[int], floor: float) -> list[int]:
+    """Drop the weakest step again and again until each is large, unlikely by chance, above the noise and no slope."""
+    weakness = cache(lambda before, one, after: _weakness(values, one, (before, after), floor))
+    while found:
+        sizes = [(weakness(*place), place[1]) for place in _with_neighbours(found, len(values))]
+        weak = [(size, one) for size, one in sizes if size is not None]
+        if not weak:
+            return found
+        found = [one for one in found if one != min(weak)[1]]
+    return found
+
+
+def _weakness(values: Floats, at: int, ends: tuple[int, int], floor: float) -> float | None:
+    """Return the size of a step that does not stand between these ends, ``None`` for one that does."""
+    before, after = _sides(values, at, ends)
+    size = abs(shift(after, before))
+    stands = (
+        size >= floor
+        and rank_sum_p(after, before) <= P_VALUE
+        and _stands_out(values, at, ends, size)
+        and not _slopes(values, at, ends)
+    )
+    return None if stands else size
+
+
+def _stands_out(values: Floats, at: int, ends: tuple[int, int], size: float) -> bool:
+    """Say whether a step is more than lingering noise makes: Student's t with the standard error of a correlated series.
+
+    The noise is what is left around the medians of both sides, at most 3 robust standard deviations of it. Where more than half
+    of the nights are equal, ranks alone decide.
+    """
+    near, (before, after) = _sides(values, at, ends), _sides(values, at, ends, _LONG)
+    left = np.concatenate([before - np.median(before), after - np.median(after)])
+    spread = 1.4826 * float(np.median(np.abs(left)))
+    if not spread:
+        return True
+    left = np.clip(left, -3 * spread, 3 * spread)
+    rho = _lingering(left, len(before))
+    freedom = len(left) - sum(len(side) * _variance(len(side), rho) for side in (before, after))
+    variance = float(left @ left) / max(1.0, freedom) * sum(_variance(len(side), rho) for side in near)
+    return size >= _student(len(left) - 2) * math.sqrt(variance)
+
+
+def _lingering(left: Floats, first: int) -> float:
+    """Return how alike neighbouring nights are, 0 to 0.9: a careful estimate of the first-order autocorrelation.
+
+    ``left`` is what remains around the levels of two sides, the first of which has ``first`` nights. An estimate around fitted
+    levels is too low by (1 + 3 rho) / n a level (Marriott and Pope, 1954; Kendall, 1954), which is put back.
+    """
+    n = len(left)
+    products = left[1:] * left[:-1]
+    rho = (float(products.sum()) - float(products[first - 1])) / float(left @ left)
+    unbiased = (n * rho + 2) / (n - 6) if n > 6 * LEAST else (n * rho + 2) / n
+    return min(max(_CAREFUL * unbiased, 0.0), _MOST)
+
+
+def _variance(n: int, rho: float) -> float:
+    """Return the variance of a mean of n values of an AR(1) process of variance 1 (Bayley and Hammersley, 1946)."""
+    return ((1 + rho) / (1 - rho) - 2 * rho * (1 - rho**n) / (n * (1 - rho) ** 2)) / n
+
+
+@cache
+def _student(freedom: int) -> float:
+    return t_quantile(SURE, freedom)
+
+
+def _with_neighbours(found: list[int], n: int) -> list[tuple[int, int, int]]:
+    edges = [0, *found, n]
+    return [(edges[i - 1], edges[i], edges[i + 1]) for i in range(1, len(edges) - 1)]
+
+
+def _sides(values: Floats, at: int, ends: tuple[int, int], most: int = _WINDOW) -> tuple[Floats, Floats]:
+    return values[max(ends[0], at - most) : at], values[at : min(ends[1], at + most)]
+
+
+def _slopes(values: Floats, at: int, ends: tuple[int, int]) -> bool:
+    """Say whether a straight line fits better than the step: a slow drift is no step."""
+    before, after = _sides(values, at, ends)
+    if len(before) + len(after) < 4 * LEAST:  # too short for a slope to be told
+        return False
+    whole = np.concatenate([before, after])
+    x = np.arange(len(whole), dtype=np.float64)
+    first, second = np.triu_indices(len(whole), 1)
+    slope = float(np.median((whole[second] - whole[first]) / (x[second] - x[first])))  # Theil-Sen
+    return _deviation(whole - slope * x) < _deviation(before) + _deviation(after)
+
+
+def _step(values: Floats, at: int, ends: tuple[int, int]) -> Step:
+    before, after = _sides(values, at, ends)
+    return Step(at, shift(after, before), shift_ci(after, before), rank_sum_p(after, before), ends[1] - at)

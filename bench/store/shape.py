@@ -1,0 +1,231 @@
+"""What the files of a run must look like, and one sentence on what does not.
+
+A file that was cut off, copied by halves or changed by hand must never be taken for a result, and never make a reader stumble.
+Lines are checked a column at a time, which costs a fraction of parsing them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+from bench.core.metrics import METRICS
+from bench.core.model import Invocation, Measurement, Outcome, Skipped, Status
+
+_LARGEST = 2**53
+"""Whole numbers beyond it are no counts of ours, and not every reader of JSON holds them."""
+
+_SIZES = (1e-100, 1e100)
+"""No quantity that is not 0 is smaller or larger; ratios and squares of all between can be computed."""
+
+_SHOWN = 40
+"""Characters of a wrong value that a sentence quotes."""
+
+Check = Callable[[Any], bool]
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def is_whole(value: Any) -> bool:
+    """Say whether a value is a whole number that every reader holds."""
+    return type(value) is int and abs(value) <= _LARGEST
+
+
+def _is_number(value: Any) -> bool:
+    """Say whether a value is a number that a float holds; NaN and the infinities are numbers that readers leave out."""
+    return isinstance(value, float) or (type(value) is int and abs(value) <= _SIZES[1])
+
+
+def is_quantity(value: Any) -> bool:
+    """Say whether a value can have been measured: 0, of a size that can be, or no finite number, which readers leave out."""
+    return _is_number(value) and (not value or not math.isfinite(value) or _SIZES[0] <= abs(value) <= _SIZES[1])
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def is_scalars(value: Any) -> bool:
+    """Say whether a value is what ``params`` may be: an object of texts, numbers and flags, or nothing."""
+    return value is None or (isinstance(value, Mapping) and (not value or all(map(_is_scalar, value.values()))))
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | bool) or (_is_number(value) and math.isfinite(value))
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_text, value))
+
+
+def _is_targets(value: Any) -> bool:
+    """Say whether a value is a list of targets: text, or objects with ``text``."""
+    return isinstance(value, list) and all(
+        isinstance(one, str) or (isinstance(one, Mapping) and _is_text(one.get("text"))) for one in value
+    )
+
+
+def _is_lists(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(one, list) and all(map(_is_scalar, one)) for one in value.values()
+    )
+
+
+def _is_objects(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_object, value.values()))
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and "/" not in value
+
+
+def _or_none(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+_TEXT, _WHOLE, _NUMBER = ("text", _is_text), ("a whole number", is_whole), ("a number", _is_number)
+_FLAG, _TEXTS = ("true or false", _is_flag), ("a list of texts", _is_texts)
+_SCALARS = ("an object of texts and numbers", is_scalars)
+_STATUS = (f"one of {', '.join(Status)}", lambda value: value in tuple(Status))
+
+_LINE: Mapping[str, tuple[str, Check]] = {
+    **dict.fromkeys(("run_id", "scenario", "target", "engine", "metric", "unit", "reason"), _TEXT),
+    **dict.fromkeys(("block", "order", "invocation", "iteration", "index"), _WHOLE),
+    **dict.fromkeys(("at_s", "wall_s", "harness_s"), _NUMBER),
+    "value": ("a number, 0 or between 1e-100 and 1e100 in size", is_quantity),
+    "warmup": _FLAG,
+    "params": _SCALARS,
+    "status": _STATUS,
+    "evidence": ("an object", _or_none(_is_object)),
+    "notes": ("an object", _or_none(_is_object)),
+    "flags": ("a list of texts", _or_none(_is_texts)),
+    "request_mono_s": ("a number or null", _or_none(_is_number)),
+}
+"""Field of a line → what is allowed, and whether a value is that."""
+
+_SCENARIO: Mapping[str, tuple[str, Check]] = {
+    **dict.fromkeys(("title", "description", "procedure", "baseline", "digest", "path"), _TEXT),
+    **dict.fromkeys(("blocks", "warmup_blocks"), _WHOLE),
+    **dict.fromkeys(("null_target", "sentinel"), _FLAG),
+    "timeout_s": _NUMBER,
+    "targets": ("a list of targets", _is_targets),
+    "primary": _TEXTS,
+    "params": ("an object of lists", _is_lists),
+    "stopped": ("an object", _is_object),
+}
+
+_RUN: Mapping[str, tuple[str, Check]] = {
+    "run_id": ("a name without '/'", _is_id),
+    **dict.fromkeys(("tare_version", "host", "started_at", "finished_at", "state", "inside", "fingerprint"), _TEXT),
+    **dict.fromkeys(("command", "epoch"), _TEXTS),
+    "tags": ("an object of texts", lambda value: value is not None and is_scalars(value)),
+    "facts": ("an object of texts", lambda value: value is not None and is_scalars(value)),
+    "engines": ("an object of objects", _is_objects),
+    "scenarios": ("an object of objects", _is_objects),
+    "harness": ("an object of numbers", lambda value: value is not None and is_scalars(value)),
+    "skipped": ("a list of objects", lambda value: isinstance(value, list) and all(map(_is_object, value))),
+    "started_mono_s": _NUMBER,
+    "interleaved": _FLAG,
+}
+
+
+_QUICK: Mapping[Check, type] = {_is_text: str, is_whole: int, _is_number: float, _is_flag: bool}
+"""Check → the type that passes it without a look at each value."""
+
+_ABSENT = object()
+
+
+def of_run(meta: Mapping[str, Any]) -> str:
+    """Say what is wrong with ``run.json``, or nothing; keys that this Tare does not know are of no concern to it."""
+    if wrong := _wrong(meta, _RUN, ("run_id",)):
+        return wrong
+    for name, scenario in meta.get("scenarios", {}).items():
+        if wrong := _wrong(scenario, _SCENARIO, ()):
+            return f"scenario '{name}': {wrong}"
+    names = [field.name for field in dataclasses.fields(Skipped)]
+    skips = (_wrong(one, dict.fromkeys(names, _TEXT), names) for one in meta.get("skipped", ()))
+    return next((f"skipped: {wrong}" for wrong in skips if wrong), "")
+
+
+def of_plan(records: Any) -> str:
+    """Say what is wrong with ``plan.json``, or nothing."""
+    if not isinstance(records, list) or not all(map(_is_object, records)):
+        return "a list of objects was expected"
+    place, wrong = _first_wrong(records, dataclasses.fields(Invocation))
+    return f"invocation {place}: {wrong}" if wrong else ""
+
+
+def of_lines(records: Sequence[Mapping[str, Any]], kind: type[Measurement] | type[Outcome]) -> tuple[int, str]:
+    """Return the number, from 0, of the first line that is wrong and what is wrong with it; ``(0, "")`` for none."""
+    found = _first_wrong(records, dataclasses.fields(kind))
+    return found if found[1] or kind is Outcome else _first_odd_unit(records)
+
+
+def _wrong(record: Mapping[str, Any], known: Mapping[str, tuple[str, Check]], needed: Iterable[str]) -> str:
+    if missing := [name for name in needed if name not in record]:
+        return f"there is no '{missing[0]}'"
+    for name, (allowed, check) in known.items():
+        if name in record and not check(record[name]):
+            return _complaint(name, record[name], allowed)
+    return ""
+
+
+def _first_wrong(records: Sequence[Mapping[str, Any]], fields: Iterable[dataclasses.Field[Any]]) -> tuple[int, str]:
+    fields = tuple(fields)
+    for field, column in zip(fields, _columns(records, [field.name for field in fields]), strict=True):
+        allowed, check = _LINE[field.name]
+        if _is_plain(column, _QUICK.get(check)):
+            continue
+        optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        for place, value in enumerate(column):
+            if value is _ABSENT:
+                if optional:  # of an older Tare
+                    continue
+                return place, f"there is no '{field.name}'"
+            if not check(value):
+                return place, _complaint(field.name, value, allowed)
+    return 0, ""
+
+
+def _columns(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iterator[Sequence[Any]]:
+    """Yield the values of each field, absent ones marked; the usual case, none absent, is quick."""
+    try:
+        rows = list(map(itemgetter(*names), records))
+    except KeyError:
+        yield from ([record.get(name, _ABSENT) for record in records] for name in names)
+    else:
+        yield from zip(*rows, strict=True) if rows else ((),) * len(names)
+
+
+def _is_plain(column: Sequence[Any], kind: type | None) -> bool:
+    """Say whether a column is of one type that cannot be wrong, and its whole numbers are not too large."""
+    if kind is None or set(map(type, column)) != {kind}:
+        return False
+    return kind is not int or -_LARGEST <= min(column) <= max(column) <= _LARGEST
+
+
+def _first_odd_unit(records: Sequence[Mapping[str, Any]]) -> tuple[int, str]:
+    """Find a metric that is in another unit than the registry has, or than the lines before had."""
+    pair = itemgetter("metric", "unit")
+    seen = {name: metric.unit for name, metric in METRICS.items()}
+    for metric, unit in dict.fromkeys(map(pair, records)):
+        if seen.setdefault(metric, unit) != unit:
+            wrong = f"'{metric}' is in '{unit}', and must be in '{seen[metric]}': two units cannot be mixed"
+            return list(map(pair, records)).index((metric, unit)), wrong
+    return 0, ""
+
+
+def _complaint(name: str, value: Any, allowed: str) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    short = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return f"'{name}' is {short}, allowed is {allowed}"

@@ -1,0 +1,127 @@
+"""The layout of ``bench/``: packages stand in the order in which a number passes through them, and imports follow it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+ORDER = (
+    *("core", "store", "stats", "lab", "workloads", "probes", "payload", "engines", "invocation", "display"),
+    *("benchmarks", "scenario", "run", "compare", "interchange", "report", "hosts", "cli"),
+    *("pytest_plugin", "__main__"),
+)
+"""Packages from the ground up, as docs/architecture.md lists them: each imports only itself and those before it."""
+
+BENCHMARKS = sorted(path.parent.name for path in (BENCH / "benchmarks").glob("*/__init__.py"))
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and dotted name of everything of Tare that a module imports, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "bench":
+            for alias in node.names:
+                yield node.lineno, f"{node.module}.{alias.name}"
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names if alias.name.split(".")[0] == "bench")
+
+
+def room_of(path: Path) -> str:
+    """Return the package, or module of the root, that a file belongs to."""
+    first = path.relative_to(BENCH).parts[0]
+    return first.removesuffix(".py")
+
+
+def backward(files: list[Path]) -> list[str]:
+    """Return the imports that run against the order, as ``file:line imports name``."""
+    found = []
+    for path in files:
+        here = ORDER.index(room_of(path))
+        for line, name in imports(path):
+            parts = name.split(".")
+            if len(parts) > 1 and parts[1] in ORDER and ORDER.index(parts[1]) > here:
+                found.append(f"{path.relative_to(BENCH)}:{line} imports {name}")
+    return found
+
+
+def modules() -> list[Path]:
+    """Return every module but the root's ``__init__``, which ties the metric registry to the benchmarks."""
+    return [path for path in sorted(BENCH.rglob("*.py")) if path != BENCH / "__init__.py"]
+
+
+def test_no_import_runs_against_the_order() -> None:
+    assert [one for one in backward(modules()) if not one.startswith("lab/sweep.py")] == []
+
+
+def test_an_import_against_the_order_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "BENCH", tmp_path)
+    (tmp_path / "stats").mkdir()
+    wrong = tmp_path / "stats/wrong.py"
+    wrong.write_text("def f():\n    from bench.report import html\n", encoding="utf-8")
+    assert backward([wrong]) == ["stats/wrong.py:2 imports bench.report.html"]
+
+
+def test_every_package_is_in_the_order() -> None:
+    assert {room_of(path) for path in modules()} | {"payload"} == set(ORDER)
+
+
+def test_no_module_of_the_root_or_package_begins_with_an_underscore() -> None:
+    names = [path.name for path in BENCH.rglob("*") if "__pycache__" not in path.parts and path.suffix in ("", ".py")]
+    assert [name for name in names if name.startswith("_") and not name.startswith("__")] == []
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_no_benchmark_imports_another(name: str) -> None:
+    others = {f"bench.benchmarks.{other}" for other in BENCHMARKS if other != name}
+    found = [
+        f"{path.name}:{line} imports {imported}"
+        for path in sorted((BENCH / "benchmarks" / name).rglob("*.py"))
+        for line, imported in imports(path)
+        if any(imported == other or imported.startswith(f"{other}.") for other in others)
+    ]
+    assert found == []
+
+
+def test_the_registry_names_every_benchmark() -> None:
+    from bench import benchmarks  # noqa: PLC0415
+
+    named = {name.replace("-", "_") for name in (*benchmarks.BUILT_IN, "imported", "sentinel")}
+    assert named == set(BENCHMARKS)
+    assert all(benchmarks.get(name).name == name for name in benchmarks.BUILT_IN)
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the top-level names of all modules that a fresh interpreter has after a statement."""
+    code = f"import sys; {statement}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.split())
+
+
+def test_measuring_loads_no_pandas() -> None:
+    names = [name for name in BENCHMARKS if (BENCH / "benchmarks" / name / "measure.py").exists()]
+    statement = "import " + ", ".join(f"bench.benchmarks.{name}.measure" for name in names)
+    assert not loaded_by(statement) & {"pandas", "matplotlib", "seaborn"}
+
+
+def test_words_and_tables_load_no_matplotlib() -> None:
+    parts = [
+        f"bench.benchmarks.{name}.{part}"
+        for name in BENCHMARKS
+        for part in ("words", "tables")
+        if (BENCH / "benchmarks" / name / f"{part}.py").exists()
+    ]
+    assert not loaded_by("import " + ", ".join(parts)) & {"matplotlib", "seaborn"}
+
+
+def test_declaring_the_benchmarks_loads_neither_the_lab_nor_pandas() -> None:
+    code = "from bench.core.metrics import METRICS; assert len(METRICS) > 50; import sys"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(*sys.modules)"], capture_output=True, text=True, check=True, timeout=60
+    )
+    names = set(done.stdout.split())
+    assert not names & {"pandas", "matplotlib", "bench.lab", "bench.engines"}
