@@ -15,7 +15,7 @@ from bench import engines, scenario, store
 from bench.core.clock import EventHub, now_s
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Scenario
-from bench.engines.base import Instance, Job
+from bench.engines.base import Instance, InstanceSpec
 from bench.engines.fake import Fake
 from bench.lab import Lab
 from bench.lab.journal import Journal
@@ -82,19 +82,19 @@ def context(folder: Path, one: Scenario, lab: FakeLab) -> Iterator[runner.Contex
         yield runner.Context("r1", {one.name: one}, made, host, as_lab, hub, writer, now_s())
 
 
-Speech = Callable[[Job], list[str]]
+Speech = Callable[[InstanceSpec], list[str]]
 """What an instance says, by its job."""
 
 
-def speaking(monkeypatch: pytest.MonkeyPatch, speech: Speech) -> list[Job]:
+def speaking(monkeypatch: pytest.MonkeyPatch, speech: Speech) -> list[InstanceSpec]:
     """Have every fake instance say what its job asks for; the jobs are returned as they come."""
-    jobs: list[Job] = []
+    jobs: list[InstanceSpec] = []
     create, start = Fake.create, Fake.start
 
-    def note(self: Fake, job: Job) -> Instance:
-        jobs.append(job)
-        instance = create(self, job)
-        instance.handle["job"] = job
+    def note(self: Fake, spec: InstanceSpec) -> Instance:
+        jobs.append(spec)
+        instance = create(self, spec)
+        instance.handle["job"] = spec
         return instance
 
     def speak(self: Fake, instance: Instance) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.core.model import Invocation, ParamValue, RunState, Status
-from bench.invocation.base import Value
+from bench.invocation.context import Value
 from bench.store import RunWriter
 from tests.synthetic import FACTS
 from tests.synthetic_modes_shapes import (

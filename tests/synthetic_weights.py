@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.core.metrics import metric_named
 from bench.core.model import Invocation, Measurement, Outcome, ParamValue, RunState, Status
-from bench.invocation.base import Value
+from bench.invocation.context import Value
 from bench.stats.fit import line
 from bench.store import RunWriter
 from tests.synthetic import FACTS

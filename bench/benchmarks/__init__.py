@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bench.display.data import ScenarioData
     from bench.display.svg import Plot
     from bench.display.table import Grid
-    from bench.invocation.base import Place, Reading
+    from bench.invocation.context import InvocationContext, InvocationResult
 
 BUILT_IN = (
     *("startup", "memory", "density", "stack", "namespaces", "limits", "compute", "network-modes", "discovery"),
@@ -72,9 +72,9 @@ def get(name: str) -> Benchmark:
     return plugin
 
 
-def measure(name: str) -> Callable[[Place], Reading]:
+def measure(name: str) -> Callable[[InvocationContext], InvocationResult]:
     """Return the function that does one invocation of a benchmark."""
-    found: Callable[[Place], Reading] = import_module(f"{get(name).package}.measure").measure
+    found: Callable[[InvocationContext], InvocationResult] = import_module(f"{get(name).package}.measure").measure
     return found
 
 

@@ -15,7 +15,7 @@ from bench.core.errors import ScenarioError, UsageError, unknown
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Given = TypeVar("Given")
 Made = TypeVar("Made")
-Place = Sequence[str | int]
+InvocationContext = Sequence[str | int]
 
 
 class Document:
@@ -59,7 +59,7 @@ class Document:
             first = error.errors()[0]
             raise self.error(first["loc"], _explain(first, model)) from None
 
-    def checked(self, at: Place, check: Callable[[Given], Made], value: Given) -> Made:
+    def checked(self, at: InvocationContext, check: Callable[[Given], Made], value: Given) -> Made:
         """Return ``check(value)``; a usage error of it gets this file's line of ``at``."""
         try:
             return check(value)
@@ -68,11 +68,11 @@ class Document:
         except UsageError as error:
             raise self.error(at, str(error)) from None
 
-    def error(self, at: Place, message: str) -> ScenarioError:
+    def error(self, at: InvocationContext, message: str) -> ScenarioError:
         """Return the error for the place ``at`` (keys and indices from the top)."""
         return ScenarioError(str(self.path), self._line(at), message)
 
-    def _line(self, at: Place) -> int:
+    def _line(self, at: InvocationContext) -> int:
         """Return the line of the deepest part of ``at`` that is in the file."""
         node, line = self._node, 1
         for step in at:
@@ -113,7 +113,7 @@ def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     return f"'{name}': {error['msg'][0].lower()}{error['msg'][1:]}, found {_short(error['input'])}"
 
 
-def _keys(model: type[BaseModel], at: Place) -> list[str]:
+def _keys(model: type[BaseModel], at: InvocationContext) -> list[str]:
     """Return the keys that are allowed where ``at`` stands (one level of nesting: a suite's entries)."""
     if len(at) > 1 and (field := model.model_fields.get(str(at[0]))) is not None:
         for argument in getattr(field.annotation, "__args__", ()):
@@ -122,7 +122,7 @@ def _keys(model: type[BaseModel], at: Place) -> list[str]:
     return list(model.model_fields)
 
 
-def _describe(model: type[BaseModel], at: Place) -> str:
+def _describe(model: type[BaseModel], at: InvocationContext) -> str:
     field = model.model_fields.get(str(at[0]))
     return field.description if field is not None and field.description else "it has no default"
 

@@ -58,7 +58,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Job:
+class InstanceSpec:
     """What an instance is to run: the same for every target.
 
     Attributes:
@@ -70,7 +70,7 @@ class Job:
         timeout_s: Time limit of each single engine call, seconds.
         limits: Further limits.
         binds: Folders of the host that the instance sees.
-        image: The image to run, held by the engine (:class:`Holder`); ``None``: the payload's own.
+        image: The image to run, held by the engine (:class:`RunsImages`); ``None``: the payload's own.
     """
 
     name: str
@@ -92,13 +92,13 @@ class Job:
         return found
 
 
-def refuse_limits(target: Target, job: Job) -> None:
+def refuse_limits(target: Target, spec: InstanceSpec) -> None:
     """Refuse the limits of :class:`Limits` for a target that knows none of them.
 
     Raises:
         NotApplicable: The job asks for one.
     """
-    named = [name for name, value in vars(job.limits).items() if value is not None]
+    named = [name for name, value in vars(spec.limits).items() if value is not None]
     if named:
         msg = f"'{target.text}' has no such limit: {', '.join(named)}"
         raise NotApplicable(msg)
@@ -143,7 +143,7 @@ class Engine(Protocol):
         """
         ...
 
-    def create(self, job: Job) -> Instance:
+    def create(self, spec: InstanceSpec) -> Instance:
         """Create an instance; must not pull or build.
 
         An error leaves nothing behind that :meth:`delete` cannot remove by name.
@@ -168,16 +168,16 @@ class Engine(Protocol):
 
 
 @runtime_checkable
-class Launcher(Protocol):
+class LaunchesInOneStep(Protocol):
     """An engine that can do both in one step, where nobody looks at what is in between."""
 
-    def launch(self, job: Job) -> Instance:
+    def launch(self, spec: InstanceSpec) -> Instance:
         """Create and start an instance."""
         ...
 
 
 @runtime_checkable
-class Holder(Protocol):
+class RunsImages(Protocol):
     """An engine that can run other images than the payload's own."""
 
     def hold(self, image: Image) -> None:
@@ -190,7 +190,7 @@ class Holder(Protocol):
 
 
 @runtime_checkable
-class Stored(Protocol):
+class HasStorage(Protocol):
     """An engine whose instances write to a disk of the host that can be looked at."""
 
     def store(self) -> Store:
@@ -199,7 +199,7 @@ class Stored(Protocol):
 
 
 @runtime_checkable
-class Keeper(Protocol):
+class HasVolumes(Protocol):
     """An engine that keeps volumes, which outlive the instances that wrote to them."""
 
     def discard(self, bind: Bind) -> None:
@@ -208,7 +208,7 @@ class Keeper(Protocol):
 
 
 @dataclass(frozen=True)
-class Way:
+class NetworkPath:
     """How an instance and the far end of a network workload, a native process, reach each other.
 
     Attributes:
@@ -229,10 +229,10 @@ class Way:
 
 
 @runtime_checkable
-class Reachable(Protocol):
+class HasNetworkPath(Protocol):
     """An engine whose instances do not simply reach the lab's second host by its address."""
 
-    def way(self, instance: Instance | None) -> Way:
+    def way(self, instance: Instance | None) -> NetworkPath:
         """Return the way; before there is an instance its port may be missing.
 
         Raises:
@@ -241,10 +241,10 @@ class Reachable(Protocol):
         ...
 
 
-def launch(engine: Engine, job: Job) -> Instance:
+def launch(engine: Engine, spec: InstanceSpec) -> Instance:
     """Create and start an instance in the quickest way that the engine has."""
-    if isinstance(engine, Launcher):
-        return engine.launch(job)
-    instance = engine.create(job)
+    if isinstance(engine, LaunchesInOneStep):
+        return engine.launch(spec)
+    instance = engine.create(spec)
     engine.start(instance)
     return instance

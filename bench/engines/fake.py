@@ -8,7 +8,7 @@ from typing import Literal
 
 from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines.base import Instance, Job
+from bench.engines.base import Instance, InstanceSpec
 from bench.lab import Lab
 
 
@@ -36,12 +36,12 @@ class Fake:
             raise TargetUnavailable(msg, "leave out fail=prepare")
         return Facts({"version": "0"})
 
-    def create(self, job: Job) -> Instance:
+    def create(self, spec: InstanceSpec) -> Instance:
         """Note the instance."""
         self._step("create")
-        self.live.add(job.name)
+        self.live.add(spec.name)
         dead = "the fake payload died" if self._fails("dies") else None
-        return Instance(job.name, set, lambda: dead, {"events": job.events})
+        return Instance(spec.name, set, lambda: dead, {"events": spec.events})
 
     def start(self, instance: Instance) -> None:
         """Send what a payload would."""

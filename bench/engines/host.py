@@ -15,7 +15,7 @@ from typing import Literal
 from bench.core import proc
 from bench.core.errors import LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines.base import Instance, Job, Way, refuse_limits
+from bench.engines.base import Instance, InstanceSpec, NetworkPath, refuse_limits
 from bench.lab import Lab, images, network, usage
 from bench.lab.usage import Store
 
@@ -47,22 +47,22 @@ class Host:
         self._environment = proc.environment()
         return Facts({"kernel": platform.release(), "payload": payload.digest})
 
-    def create(self, job: Job) -> Instance:
+    def create(self, spec: InstanceSpec) -> Instance:
         """Put the command line together; a process has no state before it is started."""
-        refuse_limits(self.target, job)
+        refuse_limits(self.target, spec)
         argv = [
             *self._before,
             self._program,
             "--events",
-            f"unix:{job.events}",
+            f"unix:{spec.events}",
             "--name",
-            job.name,
-            *job.command(inside=False),
+            spec.name,
+            *spec.command(inside=False),
         ]
         return Instance(
-            job.name,
-            lambda: self._pids(job.name),
-            lambda: self._ended(job.name),
+            spec.name,
+            lambda: self._pids(spec.name),
+            lambda: self._ended(spec.name),
             {"command": proc.command(argv, env=self._environment)},
         )
 
@@ -81,9 +81,13 @@ class Host:
             found |= self._network_of(self._live[instance.name].pid)
         return found
 
-    def way(self, _: Instance | None) -> Way:
+    def way(self, _: Instance | None) -> NetworkPath:
         """Return the way to the far end: loopback, or the cable."""
-        return Way("inside", "127.0.0.1") if self._network == "loopback" else Way("peer", network.PEER_ADDRESS)
+        return (
+            NetworkPath("inside", "127.0.0.1")
+            if self._network == "loopback"
+            else NetworkPath("peer", network.PEER_ADDRESS)
+        )
 
     def store(self) -> Store:
         """Return the folder where files of the host's processes go."""

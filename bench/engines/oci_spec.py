@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.engines.base import Job
+from bench.engines.base import InstanceSpec
 from bench.engines.evidence import mounts
 from bench.lab import cgroups, images
 
@@ -55,7 +55,7 @@ _MOUNTS = (
 
 def spec(
     *,
-    job: Job,
+    job: InstanceSpec,
     rootfs_path: Path | str,
     cgroup_path: str,
     network: Literal["private", "host"] = "private",
@@ -95,7 +95,7 @@ def _process(args: list[str]) -> Spec:
     }
 
 
-def _folders(job: Job) -> list[Spec]:
+def _folders(job: InstanceSpec) -> list[Spec]:
     """Return the job's folders and file systems in memory.
 
     Raises:
@@ -124,7 +124,7 @@ def _namespaces(network: str) -> list[str]:
     return kinds
 
 
-def _resources(job: Job) -> Spec:
+def _resources(job: InstanceSpec) -> Spec:
     """Return the limits, those that are ``None`` left out (config-linux.md, "Control groups")."""
     quota = None if job.cpus is None else round(job.cpus * CPU_PERIOD_US)
     wanted = job.limits

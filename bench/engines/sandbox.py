@@ -15,7 +15,7 @@ from typing import Literal
 from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines.base import Bind, Instance, Job, refuse_limits
+from bench.engines.base import Bind, Instance, InstanceSpec, refuse_limits
 from bench.engines.evidence import mounts as _mounts
 from bench.engines.evidence import process as _evidence
 from bench.lab import Lab, images
@@ -50,17 +50,17 @@ class Sandbox:
         spaces = " ".join(name.lstrip("-") for name in self._spaces())
         return Facts({"unshare": version, "namespaces": spaces, "payload": self._rootfs.digest})
 
-    def create(self, job: Job) -> Instance:
+    def create(self, spec: InstanceSpec) -> Instance:
         """Put the command line together; there is nothing to create before it runs."""
-        refuse_limits(self.target, job)
+        refuse_limits(self.target, spec)
         argv = [
-            *self._argv(job.name, _mounts.only_folders(job, "unshare")),
+            *self._argv(spec.name, _mounts.only_folders(spec, "unshare")),
             "--events",
             f"fd:{_EVENTS_FD}",
-            *job.command(inside=True),
+            *spec.command(inside=True),
         ]
-        handle = {"argv": argv, "events": job.events, "timeout_s": job.timeout_s}
-        return Instance(job.name, lambda: self._pids(job.name), lambda: self._ended(job.name), handle)
+        handle = {"argv": argv, "events": spec.events, "timeout_s": spec.timeout_s}
+        return Instance(spec.name, lambda: self._pids(spec.name), lambda: self._ended(spec.name), handle)
 
     def start(self, instance: Instance) -> None:
         """Start it; returns when ``unshare`` runs. The payload inherits its event socket: its root has no path to it."""

@@ -8,7 +8,7 @@ from bench.core import proc
 from bench.core.clock import EventHub
 from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import Phase
-from bench.engines.base import Bind, Engine, Job
+from bench.engines.base import Bind, Engine, InstanceSpec
 from bench.lab import Lab
 
 _TIMEOUT_S = 30.0 * proc.PATIENCE
@@ -20,18 +20,18 @@ def run(engine: Engine, lab: Lab, binds: tuple[Bind, ...] = ()) -> None:
     Raises:
         TargetUnavailable: One of these steps failed.
     """
-    job = Job(f"tare-{lab.short_id}-trial", lab.paths.run / "e" / "trial", timeout_s=_TIMEOUT_S, binds=binds)
+    spec = InstanceSpec(f"tare-{lab.short_id}-trial", lab.paths.run / "e" / "trial", timeout_s=_TIMEOUT_S, binds=binds)
     try:
-        with EventHub() as hub, hub.channel(job.events, engine.channel) as events:
+        with EventHub() as hub, hub.channel(spec.events, engine.channel) as events:
             try:
-                instance = engine.create(job)
+                instance = engine.create(spec)
                 engine.start(instance)
                 events.wait(Phase.READY, _TIMEOUT_S, instance.alive)
             except BaseException:
                 with contextlib.suppress(InvocationFailed):  # the first error is the one to report
-                    engine.delete(job.name)
+                    engine.delete(spec.name)
                 raise
-            engine.delete(job.name)
+            engine.delete(spec.name)
     except InvocationFailed as error:
         reason = f"'{engine.target.text}' is installed but cannot run the payload here: {error}"
         raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error

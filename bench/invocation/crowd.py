@@ -20,9 +20,9 @@ from bench.core.clock import Channel, now_s, sleep_s
 from bench.core.errors import InvocationFailed, TareError
 from bench.core.model import Phase
 from bench.engines import base
-from bench.engines.base import Instance, Job
+from bench.engines.base import Instance, InstanceSpec
 from bench.invocation import headroom, life
-from bench.invocation.base import Place
+from bench.invocation.context import InvocationContext
 from bench.lab import cgroups
 from bench.probes import processes
 
@@ -48,7 +48,7 @@ class Member:
         error: Why it did not become ready.
     """
 
-    job: Job
+    spec: InstanceSpec
     channel: Channel
     instance: Instance | None = None
     request_s: float = 0.0
@@ -107,7 +107,7 @@ class Crowd:
         deleted_per_s: Rate of the deletion, once it is done without errors.
     """
 
-    place: Place
+    context: InvocationContext
     arguments: tuple[str, ...]
     deadline_s: float
     pool: ThreadPoolExecutor
@@ -119,13 +119,13 @@ class Crowd:
 
     def launch(self, count: int) -> Step:
         """Start ``count`` more and wait until each is ready or has failed; a failure does not end the others."""
-        headroom.allow_descriptors((len(self.members) + count) * headroom.DESCRIPTORS[self.place.engine.channel])
+        headroom.allow_descriptors((len(self.members) + count) * headroom.DESCRIPTORS[self.context.engine.channel])
         jobs = [self._job(self._count + number) for number in range(count)]
         self._count += count
-        with self.place.account.engine():
+        with self.context.account.engine():
             begin = now_s()
             if jobs[0].name.endswith("-0"):
-                self.place.note_request(begin)
+                self.context.note_request(begin)
             done = self._each(self._one, jobs)
             wall = now_s() - begin
         ready = [member for member in done if member.error is None]
@@ -134,7 +134,7 @@ class Crowd:
 
     def alive(self) -> Liveness:
         """Ask every instance whether it lives: the payload itself where it can be reached, else the engine."""
-        with self.place.account.engine():
+        with self.context.account.engine():
             before = [len(member.channel.lines) for member in self.members]
             probe = self._ask()
             if probe == _PROCESS:
@@ -159,7 +159,7 @@ class Crowd:
         """
         names = [*self._open]
         begin = now_s()
-        with self.place.account.engine():
+        with self.context.account.engine():
             errors = [error for error in self._each(self._delete, names) if error is not None]
         self.members.clear()
         if errors:
@@ -171,21 +171,23 @@ class Crowd:
         while self._open:
             self._open.popitem()[1].close()
 
-    def _job(self, number: int) -> Job:
+    def _job(self, number: int) -> InstanceSpec:
         left = max(_BRIEF_S, self.deadline_s - now_s())
-        return replace(life.job_of(self.place, self.arguments, suffix=f"-{number}"), timeout_s=left)
+        return replace(life.spec_of(self.context, self.arguments, suffix=f"-{number}"), timeout_s=left)
 
-    def _one(self, job: Job) -> Member:
+    def _one(self, spec: InstanceSpec) -> Member:
         """Start one and wait for its word; runs in a thread of the pool."""
-        channels = self._open[job.name] = contextlib.ExitStack()
-        member = Member(job, channels.enter_context(self.place.hub.channel(job.events, self.place.engine.channel)))
+        channels = self._open[spec.name] = contextlib.ExitStack()
+        member = Member(
+            spec, channels.enter_context(self.context.hub.channel(spec.events, self.context.engine.channel))
+        )
         try:
             member.request_s = now_s()
-            member.instance = instance = base.launch(self.place.engine, job)
+            member.instance = instance = base.launch(self.context.engine, spec)
             member.channel.wait(Phase.READY, max(0.0, self.deadline_s - now_s()), lambda: self._why_not(instance))
         except Exception as error:  # noqa: BLE001 - one that fails, in whatever way, must not lose the others
             member.error = error
-            self._delete(job.name)
+            self._delete(spec.name)
         return member
 
     def _why_not(self, instance: Instance) -> str | None:
@@ -193,7 +195,7 @@ class Crowd:
 
     def _delete(self, name: str) -> Exception | None:
         try:
-            self.place.engine.delete(name)
+            self.context.engine.delete(name)
         except Exception as error:  # noqa: BLE001 - the others must be deleted all the same
             return error
         self._open.pop(name).close()
@@ -201,11 +203,11 @@ class Crowd:
 
     def _ask(self) -> str:
         """Ask all payloads at once and say how; ``_PROCESS`` when none of them can be asked."""
-        if self.place.engine.channel == "stream":
+        if self.context.engine.channel == "stream":
             for member in self.members:
                 member.channel.ask()
             return "the payload answered over its serial port"
-        every = cgroups.pids_of(self.place.lab.cgroup_path) if self._inside() else self.pids()
+        every = cgroups.pids_of(self.context.lab.cgroup_path) if self._inside() else self.pids()
         asked = [pid for pid in every if processes.is_payload(pid)]
         for pid in asked:
             with contextlib.suppress(ProcessLookupError):
@@ -214,7 +216,7 @@ class Crowd:
 
     def _inside(self) -> bool:
         """Say whether the instances' processes are in the run's control group, by the first instance's."""
-        path = self.place.lab.cgroup_path
+        path = self.context.lab.cgroup_path
         return bool(path) and _pids(self.members[0]) <= cgroups.pids_of(path)
 
     def _each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
@@ -232,16 +234,16 @@ class Crowd:
 
 
 @contextlib.contextmanager
-def gathered(place: Place) -> Iterator[Crowd]:
+def gathered(context: InvocationContext) -> Iterator[Crowd]:
     """Give an empty crowd; whatever happens in the block, none of its instances is left, and the host is quiet again."""
-    touch = int(place.params["touch_bytes"])
+    touch = int(context.params["touch_bytes"])
     arguments = ("--touch", str(touch), "--sleep") if touch else ("--sleep",)
-    before = place.lab.residue()
+    before = context.lab.residue()
     with (
         headroom.own_descriptor_limit(),
-        ThreadPoolExecutor(headroom.workers(place), thread_name_prefix="tare-crowd") as pool,
+        ThreadPoolExecutor(headroom.workers(context), thread_name_prefix="tare-crowd") as pool,
     ):
-        crowd = Crowd(place, arguments, now_s() + place.timeout_s, pool)
+        crowd = Crowd(context, arguments, now_s() + context.timeout_s, pool)
         try:
             yield crowd
         except BaseException:
@@ -252,8 +254,8 @@ def gathered(place: Place) -> Iterator[Crowd]:
             crowd.delete()
         finally:
             crowd.close()
-            with place.account.barrier():
-                quiet(place, before)
+            with context.account.barrier():
+                quiet(context, before)
 
 
 def failure(errors: list[Exception], count: int) -> Exception:
@@ -264,16 +266,16 @@ def failure(errors: list[Exception], count: int) -> Exception:
     return first
 
 
-def quiet(place: Place, before: Mapping[str, int]) -> bool:
+def quiet(context: InvocationContext, before: Mapping[str, int]) -> bool:
     """Wait until there is no more of anything than before, or nothing becomes less any more; say whether that came.
 
     The kernel removes network namespaces and control groups one after the other in the background: a thousand take a
     minute. What does not become less for some seconds (groups held by cached file pages) is left to the runner's flag.
     """
-    last, since, end = place.lab.residue(), now_s(), now_s() + _QUIET_S
+    last, since, end = context.lab.residue(), now_s(), now_s() + _QUIET_S
     while any(count > before.get(name, 0) for name, count in last.items()):
         sleep_s(_GAP_S)
-        now = place.lab.residue()
+        now = context.lab.residue()
         if any(count < last[name] for name, count in now.items()):
             since = now_s()
         last = now

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from bench.core.errors import InvocationFailed
-from bench.invocation.base import Value
+from bench.invocation.context import Value
 from bench.workloads.fio import FSYNC, Report, Test
 
 

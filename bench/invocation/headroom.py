@@ -9,7 +9,7 @@ import resource
 from collections.abc import Iterator
 
 from bench.core.errors import InvocationFailed
-from bench.invocation.base import Place
+from bench.invocation.context import InvocationContext
 from bench.probes import host
 
 _SPARE = 256
@@ -23,25 +23,25 @@ _CAUTION = 1.5
 """How much more than so far an instance may need: what a ramp never does is to cross the floor."""
 
 
-def workers(place: Place) -> int:
+def workers(context: InvocationContext) -> int:
     """Return how many instances are started at once: multiples of the CPUs that this process may use, at least one."""
-    return max(1, round(float(place.params["concurrency"]) * len(os.sched_getaffinity(0))))
+    return max(1, round(float(context.params["concurrency"]) * len(os.sched_getaffinity(0))))
 
 
-def top(place: Place) -> int:
+def top(context: InvocationContext) -> int:
     """Return at how many instances a ramp ends: a virtual machine's (it reports by a serial port) has its own number."""
-    return int(place.params["machines" if place.engine.channel == "stream" else "instances"])
+    return int(context.params["machines" if context.engine.channel == "stream" else "instances"])
 
 
-def room(place: Place, available_before: int, have: int, floor: int) -> int:
+def room(context: InvocationContext, available_before: int, have: int, floor: int) -> int:
     """Return how many more instances fit above the floor, by what those that live took of MemAvailable.
 
     Before there are any, each is expected to take all that it may (its declared memory) and what engines need beside.
     """
     info = host.meminfo()
-    each = float(place.params["memory_bytes"]) + _BESIDE_BYTES
+    each = float(context.params["memory_bytes"]) + _BESIDE_BYTES
     if have:
-        least = max(_LEAST_BYTES, float(place.params["touch_bytes"]))
+        least = max(_LEAST_BYTES, float(context.params["touch_bytes"]))
         taken = available_before - host.available(info, host.zones(), host.slab_stock())
         each = max(least, taken / have) * _CAUTION
     return math.floor((info["MemAvailable"] - floor) / each)

@@ -11,8 +11,8 @@ from typing import Any
 from bench.core.clock import Channel, Line, Timeline, now_s
 from bench.core.errors import InvocationFailed, TareError
 from bench.core.model import Phase
-from bench.engines.base import Instance, Job
-from bench.invocation.base import Place
+from bench.engines.base import Instance, InstanceSpec
+from bench.invocation.context import InvocationContext
 from bench.lab import images
 
 _FROM_REQUEST = {
@@ -23,42 +23,44 @@ _FROM_REQUEST = {
 }
 
 
-def job_of(place: Place, arguments: tuple[str, ...] = ("--sleep",), *, suffix: str = "", **changes: Any) -> Job:
+def spec_of(
+    context: InvocationContext, arguments: tuple[str, ...] = ("--sleep",), *, suffix: str = "", **changes: Any
+) -> InstanceSpec:
     """Return the job of an instance of this invocation, journalled; ``suffix`` tells several of them apart.
 
-    Memory and CPUs are those of the invocation's parameters where it has them; ``changes`` are other fields of ``Job``.
+    Memory and CPUs are those of the invocation's parameters where it has them; ``changes`` are other fields of ``InstanceSpec``.
     """
     given: dict[str, Any] = {}
-    if "memory_bytes" in place.params:
-        given["memory_bytes"] = int(place.params["memory_bytes"])
-    if "cpus" in place.params:
-        given["cpus"] = int(place.params["cpus"])
-    job = Job(
-        name=f"{place.name}{suffix}",
-        events=place.lab.paths.run / "e" / f"{place.invocation.index}{suffix}",
+    if "memory_bytes" in context.params:
+        given["memory_bytes"] = int(context.params["memory_bytes"])
+    if "cpus" in context.params:
+        given["cpus"] = int(context.params["cpus"])
+    spec = InstanceSpec(
+        name=f"{context.name}{suffix}",
+        events=context.lab.paths.run / "e" / f"{context.invocation.index}{suffix}",
         arguments=arguments,
-        timeout_s=place.timeout_s,
+        timeout_s=context.timeout_s,
         **{**given, **changes},
     )
-    place.lab.journal.add("process", name=job.name)
-    return job
+    context.lab.journal.add("process", name=spec.name)
+    return spec
 
 
 @contextlib.contextmanager
-def living(place: Place, job: Job) -> Iterator[tuple[Instance, Channel]]:
+def living(context: InvocationContext, spec: InstanceSpec) -> Iterator[tuple[Instance, Channel]]:
     """Give an instance that is ready, with its channel; whatever happens in the block, nothing of its name is left."""
-    with place.hub.channel(job.events, place.engine.channel) as channel, deleted(place, job.name):
-        with place.account.engine():
+    with context.hub.channel(spec.events, context.engine.channel) as channel, deleted(context, spec.name):
+        with context.account.engine():
             begin = now_s()
-            place.note_request(begin)
-            instance = place.engine.create(job)
-            place.engine.start(instance)
-            channel.wait(Phase.READY, max(0.0, begin + place.timeout_s - now_s()), instance.alive)
+            context.note_request(begin)
+            instance = context.engine.create(spec)
+            context.engine.start(instance)
+            channel.wait(Phase.READY, max(0.0, begin + context.timeout_s - now_s()), instance.alive)
         try:
             yield instance, channel
         finally:  # most of all when it failed: what a tool said is then the reason
             for name, text in outputs(channel.lines):
-                place.keep(name, text)
+                context.keep(name, text)
 
 
 def outputs(lines: Iterable[Line]) -> Iterator[tuple[str, str]]:
@@ -77,37 +79,37 @@ def outputs(lines: Iterable[Line]) -> Iterator[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def deleted(place: Place, name: str) -> Iterator[None]:
+def deleted(context: InvocationContext, name: str) -> Iterator[None]:
     """Delete what carries the name after the block, whatever happened in it; the first error is the one to report."""
     try:
         yield
     except BaseException:
-        with contextlib.suppress(TareError), place.account.engine():
-            place.engine.delete(name)
+        with contextlib.suppress(TareError), context.account.engine():
+            context.engine.delete(name)
         raise
-    with place.account.engine():
-        place.engine.delete(name)
+    with context.account.engine():
+        context.engine.delete(name)
 
 
-def evidence_of(place: Place, instance: Instance) -> dict[str, str]:
+def evidence_of(context: InvocationContext, instance: Instance) -> dict[str, str]:
     """Read back what runs, compare it with what was asked for, and put placeholders for the instance's own names.
 
     Raises:
         InvocationFailed: Something else runs.
     """
-    evidence = dict(place.engine.evidence(instance))
-    check_evidence(place, evidence)
-    return {key: without_names(place, value) for key, value in evidence.items()}
+    evidence = dict(context.engine.evidence(instance))
+    check_evidence(context, evidence)
+    return {key: without_names(context, value) for key, value in evidence.items()}
 
 
-def check_evidence(place: Place, evidence: Mapping[str, str]) -> None:
+def check_evidence(context: InvocationContext, evidence: Mapping[str, str]) -> None:
     """Compare what runs with what was asked for.
 
     Raises:
         InvocationFailed: An option of the target, or the payload's digest, is another in the live instance.
     """
-    asked = dict(place.engine.target.options)
-    asked["payload"] = images.payload(place.lab.paths.state).digest
+    asked = dict(context.engine.target.options)
+    asked["payload"] = images.payload(context.lab.paths.state).digest
     for key, wanted in asked.items():
         found = evidence.get(key)
         if found is not None and found != wanted:
@@ -115,14 +117,14 @@ def check_evidence(place: Place, evidence: Mapping[str, str]) -> None:
             raise InvocationFailed(msg)
 
 
-def at(place: Place, **params: Any) -> Place:
+def at(context: InvocationContext, **params: Any) -> InvocationContext:
     """Return the place with some parameters changed."""
-    return dataclasses.replace(place, params={**place.params, **params})
+    return dataclasses.replace(context, params={**context.params, **params})
 
 
-def without_names(place: Place, value: str) -> str:
+def without_names(context: InvocationContext, value: str) -> str:
     """Put placeholders where this instance's own names stand: evidence of the same kind reads the same every time."""
-    value = re.sub(re.escape(place.name) + r"(-[a-z0-9]+)*\b", "NAME", value).replace(place.lab.short_id, "RUN")
+    value = re.sub(re.escape(context.name) + r"(-[a-z0-9]+)*\b", "NAME", value).replace(context.lab.short_id, "RUN")
     return re.sub(r"([/-])[0-9a-f]{64}\b", r"\1ID", value)
 
 

@@ -10,7 +10,7 @@ from bench import engines
 from bench.core.clock import EventHub
 from bench.core.errors import TareError, TargetUnavailable
 from bench.core.model import Phase, Target
-from bench.engines.base import Engine, Job
+from bench.engines.base import Engine, InstanceSpec
 from bench.lab import Lab
 from bench.run.facts import host
 
@@ -74,7 +74,7 @@ def trial(engine: Engine, lab: Lab, hub: EventHub, number: int, timeout_s: float
     try:
         with hub.channel(socket, engine.channel) as channel:
             try:
-                instance = engine.create(Job(name, socket, timeout_s=timeout_s))
+                instance = engine.create(InstanceSpec(name, socket, timeout_s=timeout_s))
                 engine.start(instance)
                 channel.wait(Phase.READY, timeout_s, instance.alive)
                 evidence = engine.evidence(instance)

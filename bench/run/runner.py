@@ -15,7 +15,7 @@ from bench.core.errors import InvocationTimeout, NotApplicable, StoreError, Tare
 from bench.core.metrics import metric_named
 from bench.core.model import NULL, SENTINEL, Invocation, Measurement, Outcome, Scenario, Status
 from bench.engines.base import Engine
-from bench.invocation.base import Account, Place, Reading, Value
+from bench.invocation.context import Account, InvocationContext, InvocationResult, Value
 from bench.lab import Lab
 from bench.store import RunWriter
 
@@ -84,7 +84,7 @@ def engine_of(context: Context, invocation: Invocation) -> Engine:
     return context.engines[invocation.target]
 
 
-def _invoke(context: Context, invocation: Invocation) -> tuple[Outcome, Reading | None]:
+def _invoke(context: Context, invocation: Invocation) -> tuple[Outcome, InvocationResult | None]:
     begin = now_s()
     before = Account(context.account.engine_s, context.account.barrier_s)
     requests: list[float] = []
@@ -117,11 +117,13 @@ def _invoke(context: Context, invocation: Invocation) -> tuple[Outcome, Reading 
     return outcome, reading
 
 
-def _attempt(context: Context, invocation: Invocation, requests: list[float]) -> tuple[Status, str, Reading | None]:
+def _attempt(
+    context: Context, invocation: Invocation, requests: list[float]
+) -> tuple[Status, str, InvocationResult | None]:
     scenario = context.scenarios[invocation.scenario]
     procedure = SENTINEL if invocation.target == SENTINEL else scenario.procedure
     try:
-        place = Place(
+        place = InvocationContext(
             invocation=invocation,
             params=benchmarks.with_defaults(procedure, invocation.params),
             engine=engine_of(context, invocation),
@@ -169,7 +171,7 @@ def _flag(name: str, count: int) -> str:
 
 
 def _measurements(
-    context: Context, invocation: Invocation, reading: Reading | None, outcome: Outcome
+    context: Context, invocation: Invocation, reading: InvocationResult | None, outcome: Outcome
 ) -> list[Measurement]:
     if reading is None:
         return []

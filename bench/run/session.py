@@ -151,13 +151,13 @@ def resume(folder: Path, watcher: Watcher) -> Result:
         return _execute(context, left, watcher, found.meta, _rule(found.meta, context))
 
 
-def _rule(meta: Mapping[str, Any], context: runner.Context) -> stopping.Enough | None:
+def _rule(meta: Mapping[str, Any], context: runner.Context) -> stopping.StoppingRule | None:
     """Return the rule that says when there are blocks enough, as the run's record has it."""
     given = meta.get("rule")
     if given is None:
         return None
     scenarios = dict(context.scenarios)
-    return stopping.Enough(float(given["precision"]), given["budget_s"], context.writer.path, scenarios)
+    return stopping.StoppingRule(float(given["precision"]), given["budget_s"], context.writer.path, scenarios)
 
 
 def make_id() -> str:
@@ -255,7 +255,7 @@ def _execute(
     invocations: Sequence[Invocation],
     watcher: Watcher,
     meta: Mapping[str, Any],
-    rule: stopping.Enough | None = None,
+    rule: stopping.StoppingRule | None = None,
 ) -> Result:
     result = Result(context.run_id, context.writer.path)
     begin = now_s()

@@ -24,7 +24,7 @@ FIRST, STEP, MOST = 8, 4, 40
 
 
 @dataclass
-class Enough:
+class StoppingRule:
     """The rule of one run.
 
     Attributes:

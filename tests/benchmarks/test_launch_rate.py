@@ -20,10 +20,10 @@ from bench import benchmarks, scenario
 from bench.core.clock import EventHub, now_s
 from bench.core.model import Invocation
 from bench.engines import oci_spec
-from bench.engines.base import Engine, Job
+from bench.engines.base import Engine, InstanceSpec
 from bench.invocation import crowd as _crowd
 from bench.invocation import headroom
-from bench.invocation.base import Account, Place
+from bench.invocation.context import Account, InvocationContext
 from bench.lab import Lab, images
 from bench.run import preflight
 
@@ -47,9 +47,9 @@ def engine_of(target: str, lab: Lab) -> Engine:
     return prepared.engines[target]
 
 
-def place_of(engine: Engine, lab: Lab, hub: EventHub, number: int, multiple: float) -> Place:
+def place_of(engine: Engine, lab: Lab, hub: EventHub, number: int, multiple: float) -> InvocationContext:
     params = benchmarks.with_defaults("density", {"concurrency": multiple})
-    return Place(
+    return InvocationContext(
         invocation=Invocation(number, "density", engine.target.text, params, 0, 0, warmup=False),
         params=params,
         engine=engine,
@@ -62,38 +62,44 @@ def place_of(engine: Engine, lab: Lab, hub: EventHub, number: int, multiple: flo
     )
 
 
-def ours(place: Place, count: int) -> float:
+def ours(context: InvocationContext, count: int) -> float:
     """Return instances a second by the crowd, from the first request to the last instance's word that it is ready."""
-    with _crowd.gathered(place) as crowd:
+    with _crowd.gathered(context) as crowd:
         step = crowd.launch(count)
         assert not step.errors, step.errors
         return count / step.wall_s
 
 
-def loop(place: Place, count: int) -> float:
+def loop(context: InvocationContext, count: int) -> float:
     """Return instances a second by ``xargs -P`` over the command line, from its start to the last one's word that it is ready.
 
     The instances are the same: the same program, limits and event socket, though one socket for all of them.
     """
-    before = place.lab.residue()
-    names = [f"{place.name}-x{number}" for number in range(count)]
-    with listening(place.lab.paths.run / "e" / place.name, count) as (events, ready):
-        argv = ["xargs", "-P", str(headroom.workers(place)), "-I{}", *LOOPS[place.engine.target.engine](place, events)]
+    before = context.lab.residue()
+    names = [f"{context.name}-x{number}" for number in range(count)]
+    with listening(context.lab.paths.run / "e" / context.name, count) as (events, ready):
+        argv = [
+            "xargs",
+            "-P",
+            str(headroom.workers(context)),
+            "-I{}",
+            *LOOPS[context.engine.target.engine](context, events),
+        ]
         try:
             begin = now_s()
             done = subprocess.run(argv, input="\n".join(names), text=True, capture_output=True, check=False)
-            assert done.returncode == 0, done.stderr[-2000:] + log_of(place).read_text(encoding="utf-8")[-2000:]
+            assert done.returncode == 0, done.stderr[-2000:] + log_of(context).read_text(encoding="utf-8")[-2000:]
             assert ready.wait(30), "an instance of the loop did not report"
             return count / (now_s() - begin)
         finally:
-            with ThreadPoolExecutor(headroom.workers(place)) as pool:
-                list(pool.map(place.engine.delete, names))
-            _crowd.quiet(place, before)
+            with ThreadPoolExecutor(headroom.workers(context)) as pool:
+                list(pool.map(context.engine.delete, names))
+            _crowd.quiet(context, before)
 
 
-def log_of(place: Place) -> Path:
+def log_of(context: InvocationContext) -> Path:
     """Where a detached container's standard error goes: it would keep a pipe open."""
-    log = place.lab.paths.run / "log/loop"
+    log = context.lab.paths.run / "log/loop"
     log.touch()
     return log
 
@@ -123,37 +129,41 @@ def listening(path: Path, count: int) -> Iterator[tuple[Path, threading.Event]]:
             path.unlink()
 
 
-def runc(place: Place, events: Path) -> list[str]:
+def runc(context: InvocationContext, events: Path) -> list[str]:
     """A bundle an instance from a template, and ``runc run -d``, as the crowd's instances have one each."""
-    rootfs = images.rootfs(place.lab.paths.state).path
-    job = Job("NAME", events, memory_bytes=MEMORY)
-    spec = oci_spec.spec(job=job, rootfs_path=rootfs, cgroup_path=f"{place.lab.cgroup_path}/NAME")
-    template = place.lab.paths.run / "template.json"
+    rootfs = images.rootfs(context.lab.paths.state).path
+    job = InstanceSpec("NAME", events, memory_bytes=MEMORY)
+    spec = oci_spec.spec(job=job, rootfs_path=rootfs, cgroup_path=f"{context.lab.cgroup_path}/NAME")
+    template = context.lab.paths.run / "template.json"
     template.write_text(json.dumps(spec), encoding="utf-8")
-    bundle = f"{place.lab.paths.run}/b/{{}}"
+    bundle = f"{context.lab.paths.run}/b/{{}}"
     script = (
         f"mkdir {bundle} && sed s/NAME/{{}}/g {template} > {bundle}/config.json && "
-        f"exec runc --root={place.lab.paths.run}/runc run -d --bundle {bundle} {{}} </dev/null >/dev/null 2>>{log_of(place)}"
+        f"exec runc --root={context.lab.paths.run}/runc run -d --bundle {bundle} {{}} </dev/null >/dev/null 2>>{log_of(context)}"
     )
     return ["sh", "-c", script]
 
 
-def containerd(place: Place, events: Path) -> list[str]:
-    limits = ["--memory-limit", str(MEMORY), "--cpus", "1", "--cgroup", f"{place.lab.cgroup_path}/{{}}"]
+def containerd(context: InvocationContext, events: Path) -> list[str]:
+    limits = ["--memory-limit", str(MEMORY), "--cpus", "1", "--cgroup", f"{context.lab.cgroup_path}/{{}}"]
     mount = ["--mount", f"type=bind,src={events},dst={images.EVENTS},options=bind:nosuid:nodev"]
     program = [f"docker.io/{images.IMAGE}", "{}", images.PAYLOAD, "--events", f"unix:{images.EVENTS}", "--sleep"]
-    return ["ctr", "-a", str(place.lab.daemons.containerd()), "-n", "tare", "run", "-d", *limits, *mount, *program]
+    return ["ctr", "-a", str(context.lab.daemons.containerd()), "-n", "tare", "run", "-d", *limits, *mount, *program]
 
 
-def docker(place: Place, events: Path) -> list[str]:
-    host = f"unix://{place.lab.daemons.docker()}"
+def docker(context: InvocationContext, events: Path) -> list[str]:
+    host = f"unix://{context.lab.daemons.docker()}"
     limits = ["--memory", str(MEMORY), "--cpus", "1", "--network", "none", "-v", f"{events}:{images.EVENTS}"]
     program = [images.IMAGE, "--events", f"unix:{images.EVENTS}", "--sleep"]
     return ["docker", "-H", host, "run", "-d", *limits, "--name", "{}", *program]
 
 
 WAYS = {"ours": ours, "loop": loop}
-LOOPS: dict[str, Callable[[Place, Path], list[str]]] = {"runc": runc, "containerd": containerd, "docker": docker}
+LOOPS: dict[str, Callable[[InvocationContext, Path], list[str]]] = {
+    "runc": runc,
+    "containerd": containerd,
+    "docker": docker,
+}
 
 
 @pytest.mark.root

@@ -22,7 +22,7 @@ from bench.core import proctable
 from bench.core.clock import Channel, EventHub, now_s, sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines.base import Engine, Instance, Job, Limits, launch
+from bench.engines.base import Engine, Instance, InstanceSpec, Limits, launch
 from bench.engines.evidence import process as _evidence
 from bench.lab import Lab, cgroups, images
 
@@ -33,7 +33,7 @@ LIMIT_FILES = (("memory", "memory.limit_in_bytes"), ("cpu", "cpu.cfs_quota_us"),
 
 
 @dataclass
-class Place:
+class Harness:
     """A prepared engine in an open lab.
 
     ``remains`` asks the engine by its own means what it still knows of a name; empty when nothing. ``facts`` are those of the
@@ -43,26 +43,28 @@ class Place:
     lab: Lab
     hub: EventHub
     engine: Engine
-    remains: Callable[[Place, str], list[str]] = lambda place, name: []
+    remains: Callable[[Harness, str], list[str]] = lambda context, name: []
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     facts: Facts | None = None
 
-    def job(self, *arguments: str, timeout_s: float = 60) -> Job:
+    def spec(self, *arguments: str, timeout_s: float = 60) -> InstanceSpec:
         number = next(self.numbers)
         name = f"tare-{self.lab.short_id}-{number}"
-        return Job(name, self.lab.paths.run / "e" / str(number), arguments or ("--sleep",), timeout_s=timeout_s)
+        return InstanceSpec(
+            name, self.lab.paths.run / "e" / str(number), arguments or ("--sleep",), timeout_s=timeout_s
+        )
 
     @contextlib.contextmanager
     def started(self, *arguments: str) -> Iterator[tuple[Instance, Channel]]:
         """Create and start an instance; it is deleted afterwards, whatever happens."""
-        job = self.job(*arguments)
-        with self.hub.channel(job.events, self.engine.channel) as channel:
+        spec = self.spec(*arguments)
+        with self.hub.channel(spec.events, self.engine.channel) as channel:
             try:
-                instance = self.engine.create(job)
+                instance = self.engine.create(spec)
                 self.engine.start(instance)
                 yield instance, channel
             finally:
-                self.engine.delete(job.name)
+                self.engine.delete(spec.name)
 
     def settled(self, before: Mapping[str, int]) -> dict[str, int]:
         """Wait until as few processes, groups and mounts exist as before; return those of which there are more."""
@@ -82,17 +84,19 @@ def target(engine: str, **options: str) -> Target:
 
 
 @contextlib.contextmanager
-def place_of(wanted: Target, state: Path, remains: Callable[[Place, str], list[str]] | None = None) -> Iterator[Place]:
+def place_of(
+    wanted: Target, state: Path, remains: Callable[[Harness, str], list[str]] | None = None
+) -> Iterator[Harness]:
     """Open a lab and prepare the engine; a target that cannot run here skips the test with its reason."""
     with Lab(SHORT_ID, state=state) as lab, EventHub() as hub:
-        place = Place(lab, hub, engines.load(wanted, lab))
+        context = Harness(lab, hub, engines.load(wanted, lab))
         if remains is not None:
-            place.remains = remains
+            context.remains = remains
         try:
-            place.facts = place.engine.prepare()
+            context.facts = context.engine.prepare()
         except TargetUnavailable as error:
             missing(error)
-        yield place
+        yield context
 
 
 def missing(error: TargetUnavailable) -> NoReturn:
@@ -111,9 +115,9 @@ def limits(path: str) -> list[int]:
     return [int(word) for file in ("memory.max", "cpu.max") for word in (group / file).read_text().split()]
 
 
-def with_limits(job: Job, wanted: Limits) -> Job:
+def with_limits(spec: InstanceSpec, wanted: Limits) -> InstanceSpec:
     """Return the job with further limits."""
-    return dataclasses.replace(job, limits=wanted)
+    return dataclasses.replace(spec, limits=wanted)
 
 
 def payload_pid(instance: Instance) -> int:
@@ -137,85 +141,85 @@ class EngineContract:
         """Return the process to kill: the payload."""
         return payload_pid(instance)
 
-    def test_a_whole_life(self, place: Place) -> None:
-        before = place.lab.residue()
-        with place.started() as (instance, channel):
+    def test_a_whole_life(self, context: Harness) -> None:
+        before = context.lab.residue()
+        with context.started() as (instance, channel):
             ready = channel.wait(Phase.READY, READY_S, instance.alive)
             assert channel.stamps[Phase.FIRST_INSTRUCTION] <= ready
             assert instance.alive() is None
             pids = instance.pids()
             assert pids
-            place.engine.stop(instance)
+            context.engine.stop(instance)
             assert "ended" in (instance.alive() or "")
-            place.engine.delete(instance.name)
+            context.engine.delete(instance.name)
             assert not proctable.wait_until_gone({pid for pid in pids if _evidence.runs(pid)}, 5)
-            assert place.remains(place, instance.name) == []
-        assert place.settled(before) == {}
+            assert context.remains(context, instance.name) == []
+        assert context.settled(before) == {}
 
-    def test_what_runs_is_what_was_asked_for(self, place: Place) -> None:
-        with place.started() as (instance, channel):
+    def test_what_runs_is_what_was_asked_for(self, context: Harness) -> None:
+        with context.started() as (instance, channel):
             channel.wait(Phase.READY, READY_S, instance.alive)
-            evidence = place.engine.evidence(instance)
-        asked = {key: value for key, value in place.engine.target.options.items() if key in evidence}
+            evidence = context.engine.evidence(instance)
+        asked = {key: value for key, value in context.engine.target.options.items() if key in evidence}
         assert {key: evidence[key] for key in asked} == asked
-        assert evidence["payload"] == images.payload(place.lab.paths.state).digest
-        assert set(place.engine.target.options) - {"endpoint"} <= set(evidence)
+        assert evidence["payload"] == images.payload(context.lab.paths.state).digest
+        assert set(context.engine.target.options) - {"endpoint"} <= set(evidence)
 
-    def test_the_declared_limits_are_in_force(self, place: Place) -> None:
-        with place.started() as (instance, channel):
+    def test_the_declared_limits_are_in_force(self, context: Harness) -> None:
+        with context.started() as (instance, channel):
             channel.wait(Phase.READY, READY_S, instance.alive)
-            path = place.engine.evidence(instance)["cgroup"].lstrip("/")
+            path = context.engine.evidence(instance)["cgroup"].lstrip("/")
             assert limits(path) == [256 * 2**20, 100_000, 100_000]
 
-    def test_preparing_again_changes_nothing(self, place: Place) -> None:
-        assert place.facts is not None
-        assert place.engine.prepare() == place.facts
+    def test_preparing_again_changes_nothing(self, context: Harness) -> None:
+        assert context.facts is not None
+        assert context.engine.prepare() == context.facts
 
-    def test_what_is_already_gone_can_be_deleted(self, place: Place) -> None:
-        with place.started() as (instance, _):
-            place.engine.delete(instance.name)
-            place.engine.delete(instance.name)
-        place.engine.delete(f"tare-{place.lab.short_id}-999")
+    def test_what_is_already_gone_can_be_deleted(self, context: Harness) -> None:
+        with context.started() as (instance, _):
+            context.engine.delete(instance.name)
+            context.engine.delete(instance.name)
+        context.engine.delete(f"tare-{context.lab.short_id}-999")
 
-    def test_what_was_only_created_can_be_deleted(self, place: Place) -> None:
-        before = place.lab.residue()
-        job = place.job()
-        with place.hub.channel(job.events, place.engine.channel):
-            place.engine.create(job)
-            place.engine.delete(job.name)
-        assert place.remains(place, job.name) == []
-        assert place.settled(before) == {}
+    def test_what_was_only_created_can_be_deleted(self, context: Harness) -> None:
+        before = context.lab.residue()
+        spec = context.spec()
+        with context.hub.channel(spec.events, context.engine.channel):
+            context.engine.create(spec)
+            context.engine.delete(spec.name)
+        assert context.remains(context, spec.name) == []
+        assert context.settled(before) == {}
 
-    def test_a_failed_create_leaves_nothing_that_delete_cannot_remove(self, place: Place) -> None:
-        before = place.lab.residue()
-        job = place.job(timeout_s=0.001)
-        with place.hub.channel(job.events, place.engine.channel):
+    def test_a_failed_create_leaves_nothing_that_delete_cannot_remove(self, context: Harness) -> None:
+        before = context.lab.residue()
+        spec = context.spec(timeout_s=0.001)
+        with context.hub.channel(spec.events, context.engine.channel):
             with contextlib.suppress(InvocationFailed):
-                place.engine.create(job)
+                context.engine.create(spec)
             sleep_s(0.5)  # the engine may go on with what it was asked for
-            place.engine.delete(job.name)
-        assert place.remains(place, job.name) == []
-        assert place.settled(before) == {}
+            context.engine.delete(spec.name)
+        assert context.remains(context, spec.name) == []
+        assert context.settled(before) == {}
 
-    def test_several_threads_may_call_at_a_time(self, place: Place) -> None:
-        before = place.lab.residue()
-        check_many_at_a_time(place)
-        assert place.settled(before) == {}
+    def test_several_threads_may_call_at_a_time(self, context: Harness) -> None:
+        before = context.lab.residue()
+        check_many_at_a_time(context)
+        assert context.settled(before) == {}
 
-    def test_a_payload_that_never_gets_ready_times_out(self, place: Place) -> None:
-        with place.started("--mute", "--sleep") as (instance, channel):
+    def test_a_payload_that_never_gets_ready_times_out(self, context: Harness) -> None:
+        with context.started("--mute", "--sleep") as (instance, channel):
             channel.wait(Phase.FIRST_INSTRUCTION, READY_S, instance.alive)
             with pytest.raises(InvocationTimeout, match="ready"):
                 channel.wait(Phase.READY, 0.2, instance.alive)  # a payload that is not mute says it at once
 
-    def test_a_payload_that_ends_by_itself_gives_its_status(self, place: Place) -> None:
-        with place.started("--exit") as (instance, channel):
+    def test_a_payload_that_ends_by_itself_gives_its_status(self, context: Harness) -> None:
+        with context.started("--exit") as (instance, channel):
             channel.wait(Phase.READY, READY_S, instance.alive)
             assert self.ended in (_reason(instance) or "")
-            place.engine.stop(instance)
+            context.engine.stop(instance)
 
-    def test_a_payload_killed_from_outside_gives_a_reason(self, place: Place) -> None:
-        with place.started("--mute", "--sleep") as (instance, channel):
+    def test_a_payload_killed_from_outside_gives_a_reason(self, context: Harness) -> None:
+        with context.started("--mute", "--sleep") as (instance, channel):
             channel.wait(Phase.FIRST_INSTRUCTION, READY_S, instance.alive)
             os.kill(self.victim(instance), signal.SIGKILL)
             with pytest.raises(InvocationFailed, match=self.killed):
@@ -229,38 +233,38 @@ class GvisorContract(EngineContract):
         """Return the sandbox's process."""
         return next(pid for pid in instance.pids() if _evidence.arguments(pid)[0] == "runsc-sandbox")
 
-    def test_a_name_may_be_the_beginning_of_another(self, place: Place) -> None:
-        first = place.job()
+    def test_a_name_may_be_the_beginning_of_another(self, context: Harness) -> None:
+        first = context.spec()
         second = dataclasses.replace(first, name=f"{first.name}0", events=first.events.with_suffix(".0"))
-        with place.hub.channel(first.events) as one, place.hub.channel(second.events) as two:
+        with context.hub.channel(first.events) as one, context.hub.channel(second.events) as two:
             try:
-                instances = [launch(place.engine, job) for job in (first, second)]
+                instances = [launch(context.engine, spec) for spec in (first, second)]
                 for instance, channel in zip(instances, (one, two), strict=True):
                     channel.wait(Phase.READY, READY_S, instance.alive)
-                place.engine.stop(instances[0])
+                context.engine.stop(instances[0])
                 assert instances[1].alive() is None
             finally:
-                place.engine.delete(first.name)
-                place.engine.delete(second.name)
+                context.engine.delete(first.name)
+                context.engine.delete(second.name)
 
 
-def check_many_at_a_time(place: Place, number: int = 6) -> None:
+def check_many_at_a_time(context: Harness, number: int = 6) -> None:
     """Launch and remove more instances than there are threads, as a ramp of many instances does."""
-    jobs = [place.job() for _ in range(number)]
+    jobs = [context.spec() for _ in range(number)]
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(4) as pool:
-        channels = [stack.enter_context(place.hub.channel(job.events, place.engine.channel)) for job in jobs]
+        channels = [stack.enter_context(context.hub.channel(spec.events, context.engine.channel)) for spec in jobs]
         try:
-            instances = list(pool.map(lambda job: launch(place.engine, job), jobs))
+            instances = list(pool.map(lambda spec: launch(context.engine, spec), jobs))
             for instance, channel in zip(instances, channels, strict=True):
                 channel.wait(Phase.READY, READY_S, instance.alive)
             assert [instance.alive() for instance in instances] == [None] * number
             found = [instance.pids() for instance in instances]
             payloads = [{pid for pid in pids if "--events" in _evidence.arguments(pid)} for pids in found]
             assert len({pid for pids in payloads for pid in pids}) == sum(map(len, payloads))  # nobody has another's
-            list(pool.map(place.engine.stop, instances))
+            list(pool.map(context.engine.stop, instances))
         finally:
-            list(pool.map(lambda job: place.engine.delete(job.name), jobs))
-    assert [place.remains(place, job.name) for job in jobs] == [[]] * number
+            list(pool.map(lambda spec: context.engine.delete(spec.name), jobs))
+    assert [context.remains(context, spec.name) for spec in jobs] == [[]] * number
 
 
 def _reason(instance: Instance) -> str | None:
@@ -271,25 +275,25 @@ def _reason(instance: Instance) -> str | None:
     return reason
 
 
-def kill_daemon(place: Place, daemon: str) -> None:
+def kill_daemon(context: Harness, daemon: str) -> None:
     """Kill one of the lab's daemons and wait until it is dead."""
-    process = place.lab.daemons.running[daemon]
+    process = context.lab.daemons.running[daemon]
     os.kill(process.pid, signal.SIGKILL)
     process.wait(10)
 
 
-def check_daemon_death(place: Place, daemon: str) -> None:
+def check_daemon_death(context: Harness, daemon: str) -> None:
     """Kill a daemon under a living instance: every later call fails with a sentence that names the daemon."""
-    job = place.job()
-    with place.hub.channel(job.events, place.engine.channel) as channel:
-        instance = place.engine.create(job)
-        place.engine.start(instance)
+    spec = context.spec()
+    with context.hub.channel(spec.events, context.engine.channel) as channel:
+        instance = context.engine.create(spec)
+        context.engine.start(instance)
         channel.wait(Phase.READY, READY_S, instance.alive)
-        kill_daemon(place, daemon)
+        kill_daemon(context, daemon)
         for call in (
-            lambda: place.engine.stop(instance),
-            lambda: place.engine.delete(job.name),
-            lambda: place.engine.create(place.job()),
+            lambda: context.engine.stop(instance),
+            lambda: context.engine.delete(spec.name),
+            lambda: context.engine.create(context.spec()),
         ):
             with pytest.raises(InvocationFailed, match=f"{daemon} ended with signal SIGKILL"):
                 call()

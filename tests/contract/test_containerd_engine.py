@@ -12,7 +12,7 @@ from bench.engines.containerd.engine import Containerd
 from bench.engines.grpc import NotFoundError
 from bench.lab import Lab
 from tests.contract import contract
-from tests.contract.contract import Place, target
+from tests.contract.contract import Harness, target
 
 pytestmark = [pytest.mark.root, pytest.mark.engines]
 
@@ -24,9 +24,9 @@ TARGETS = (
 )
 
 
-def remains(place: Place, name: str) -> list[str]:
+def remains(context: Harness, name: str) -> list[str]:
     """Return what containerd still knows of a name."""
-    engine = place.engine
+    engine = context.engine
     assert isinstance(engine, Containerd)
     snapshotter = engine.target.options.get("snapshotter", "overlayfs")
     found = []
@@ -45,7 +45,7 @@ def remains(place: Place, name: str) -> list[str]:
 
 
 @pytest.fixture(scope="class", params=TARGETS, ids=lambda one: one.text)
-def place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+def context(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Harness]:
     with contract.place_of(request.param, built_state, remains) as opened:
         yield opened
 
@@ -55,7 +55,7 @@ class TestContainerd(contract.EngineContract):
 
 
 @pytest.fixture(scope="class")
-def gvisor_place(built_state: Path) -> Iterator[Place]:
+def gvisor_place(built_state: Path) -> Iterator[Harness]:
     with contract.place_of(target("containerd", runtime="runsc"), built_state, remains) as opened:
         yield opened
 
@@ -64,32 +64,32 @@ class TestGvisor(contract.GvisorContract):
     """The contract, with an OCI runtime that hides the payload."""
 
     @pytest.fixture
-    def place(self, gvisor_place: Place) -> Place:  # noqa: D102
+    def context(self, gvisor_place: Harness) -> Harness:  # noqa: D102
         return gvisor_place
 
 
 def test_a_killed_daemon_is_named(built_state: Path) -> None:
     before = contract.host_state()
-    with contract.place_of(target("containerd"), built_state) as place:
-        contract.check_daemon_death(place, "containerd")
+    with contract.place_of(target("containerd"), built_state) as context:
+        contract.check_daemon_death(context, "containerd")
     assert contract.host_state() == before
 
 
 def test_the_image_outlives_garbage_collection(built_state: Path) -> None:
-    with contract.place_of(target("containerd"), built_state, remains) as place:
+    with contract.place_of(target("containerd"), built_state, remains) as context:
         for _ in range(40):  # containerd collects after deletions and every 100 changes
-            job = place.job()
-            with place.hub.channel(job.events):
-                place.engine.create(job)
-                place.engine.delete(job.name)
-        place.engine.prepare()
+            job = context.spec()
+            with context.hub.channel(job.events):
+                context.engine.create(job)
+                context.engine.delete(job.name)
+        context.engine.prepare()
 
 
 def test_two_targets_share_one_daemon(built_state: Path) -> None:
-    with contract.place_of(target("containerd"), built_state) as place:
-        other = Containerd(target("containerd", snapshotter="native"), place.lab)
+    with contract.place_of(target("containerd"), built_state) as context:
+        other = Containerd(target("containerd", snapshotter="native"), context.lab)
         other.prepare()
-        assert list(place.lab.daemons.running) == ["containerd"]
+        assert list(context.lab.daemons.running) == ["containerd"]
 
 
 def test_a_snapshotter_that_is_not_there_is_unavailable(built_state: Path) -> None:

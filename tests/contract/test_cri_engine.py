@@ -24,7 +24,7 @@ from bench.lab import Lab, daemons, images, journal, sweep
 from bench.workloads import dns
 from tests import cri_server
 from tests.contract import contract, far_end
-from tests.contract.contract import Place, target
+from tests.contract.contract import Harness, target
 
 pytestmark = [pytest.mark.root, pytest.mark.engines]
 
@@ -37,14 +37,14 @@ TARGETS = (
 )
 
 
-def remains(place: Place, name: str) -> list[str]:
+def remains(context: Harness, name: str) -> list[str]:
     """Return the pods that the runtime still knows of a name."""
-    assert isinstance(place.engine, Cri)
-    return place.engine._api.pods(name, 5)
+    assert isinstance(context.engine, Cri)
+    return context.engine._api.pods(name, 5)
 
 
 @pytest.fixture(scope="class", params=TARGETS, ids=lambda one: one.text)
-def place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+def context(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Harness]:
     with contract.place_of(request.param, built_state, remains) as opened:
         yield opened
 
@@ -52,35 +52,37 @@ def place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
 class TestCri(contract.EngineContract):
     """The contract."""
 
-    def test_the_pods_own_process_belongs_to_the_instance(self, place: Place) -> None:  # noqa: D102
-        with place.started() as (instance, channel):
+    def test_the_pods_own_process_belongs_to_the_instance(self, context: Harness) -> None:  # noqa: D102
+        with context.started() as (instance, channel):
             channel.wait(Phase.READY, contract.READY_S, instance.alive)
             names = sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in instance.pids())
         assert names == ["containerd-shim", "tare-payload", "tare-payload"]  # the shim, the pod's and the container's
 
-    def test_the_pod_has_the_network_that_was_asked_for(self, place: Place) -> None:  # noqa: D102
-        with far_end.answering(place.lab, place.hub), place.started(*far_end.ASKS) as (instance, channel):
+    def test_the_pod_has_the_network_that_was_asked_for(self, context: Harness) -> None:  # noqa: D102
+        with far_end.answering(context.lab, context.hub), context.started(*far_end.ASKS) as (instance, channel):
             channel.wait_line(dns.END, contract.READY_S, instance.alive)
             far_end.check([line.text for line in channel.lines])
-            assert place.engine.evidence(instance)["network"] == place.engine.target.options.get("network", "bridge")
+            assert context.engine.evidence(instance)["network"] == context.engine.target.options.get(
+                "network", "bridge"
+            )
 
-    def test_what_cri_cannot_limit_is_refused(self, place: Place) -> None:  # noqa: D102
-        job = contract.with_limits(place.job(), Limits(pids=20))
+    def test_what_cri_cannot_limit_is_refused(self, context: Harness) -> None:  # noqa: D102
+        job = contract.with_limits(context.spec(), Limits(pids=20))
         with pytest.raises(NotApplicable, match="pids"):
-            place.engine.create(job)
-        assert remains(place, job.name) == []
+            context.engine.create(job)
+        assert remains(context, job.name) == []
 
 
 def test_a_killed_daemon_is_named(built_state: Path) -> None:
     before = contract.host_state()
-    with contract.place_of(target("cri"), built_state) as place:
-        contract.check_daemon_death(place, "containerd-cri")
+    with contract.place_of(target("cri"), built_state) as context:
+        contract.check_daemon_death(context, "containerd-cri")
     assert contract.host_state() == before
 
 
 def test_two_containerds_do_not_see_each_other(built_state: Path) -> None:
-    with contract.place_of(target("cri"), built_state) as place, place.started():
-        client = _containerd_api.Api(place.lab.daemons.containerd(), "k8s.io")
+    with contract.place_of(target("cri"), built_state) as context, context.started():
+        client = _containerd_api.Api(context.lab.daemons.containerd(), "k8s.io")
         try:
             assert client.call("Containers/List", 5).containers == []
         finally:
@@ -119,20 +121,20 @@ def foreign(lab: Lab) -> str:
 def test_what_is_made_in_a_foreign_runtime_is_removed_from_it(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab, EventHub() as hub:
         path = foreign(lab)
-        place = Place(lab, hub, Cri(target("cri", endpoint=f"unix://{path}"), lab), remains)
-        place.engine.prepare()
+        context = Harness(lab, hub, Cri(target("cri", endpoint=f"unix://{path}"), lab), remains)
+        context.engine.prepare()
         lines = [(entry["kind"], entry.get("endpoint")) for entry in journal.read(lab.paths.journal)]
         assert ("pod image", f"unix://{path}") in lines
         assert ("pod", f"unix://{path}") in lines
-        with place.started() as (instance, channel):
+        with context.started() as (instance, channel):
             channel.wait(Phase.READY, contract.READY_S, instance.alive)
-            assert place.engine.evidence(instance)["network"] == "bridge"
-        job = place.job()
+            assert context.engine.evidence(instance)["network"] == "bridge"
+        job = context.spec()
         with hub.channel(job.events):
-            place.engine.create(job)  # and then the run ends
-        assert isinstance(place.engine, Cri)
-        place.engine._leave()
-        api = place.engine._api
+            context.engine.create(job)  # and then the run ends
+        assert isinstance(context.engine, Cri)
+        context.engine._leave()
+        api = context.engine._api
         assert api.pods(job.name, 5) == []
         assert api.image_id(_cri_image.NAME, 5) == ""
 
@@ -144,7 +146,7 @@ def test_skopeo_puts_the_image_where_cri_o_looks(built_state: Path, tmp_path: Pa
     def inspected() -> proc.Completed:
         return proc.run([proc.find("skopeo", ""), "inspect", "--config", storage], timeout_s=30)
 
-    class Stored(cri_server.CriServer):
+    class HasStorage(cri_server.CriServer):
         """A server that looks into its storage, as CRI-O does."""
 
         def on_ImageStatus(self, request: Any) -> Any:  # noqa: N802
@@ -152,7 +154,7 @@ def test_skopeo_puts_the_image_where_cri_o_looks(built_state: Path, tmp_path: Pa
             return super().on_ImageStatus(request)
 
     with Lab(contract.SHORT_ID, state=built_state):  # its /run is its own
-        server = Stored(tmp_path, images.payload(built_state).path, store=f"{root}/vfs-images")
+        server = HasStorage(tmp_path, images.payload(built_state).path, store=f"{root}/vfs-images")
         with cri_server.serving(server) as path, contextlib.closing(_cri_api.Api(path)) as api:
             api.version(5)
             assert api.who == "cri-o"
@@ -164,11 +166,11 @@ def test_skopeo_puts_the_image_where_cri_o_looks(built_state: Path, tmp_path: Pa
 def test_a_sweep_removes_what_a_killed_run_left_in_a_foreign_runtime(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab, EventHub() as hub:
         path = foreign(lab)
-        place = Place(lab, hub, Cri(target("cri", endpoint=path), lab), remains)
-        place.engine.prepare()
-        job = place.job()
+        context = Harness(lab, hub, Cri(target("cri", endpoint=path), lab), remains)
+        context.engine.prepare()
+        job = context.spec()
         with hub.channel(job.events):
-            place.engine.create(job)
+            context.engine.create(job)
             entries = [entry for entry in journal.read(lab.paths.journal) if str(entry["kind"]).startswith("pod")]
             found = [sweep._undo(entry, dry_run=False) for entry in entries]
         assert all(thing is None or thing.gone for thing in found)

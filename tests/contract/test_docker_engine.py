@@ -15,7 +15,7 @@ from bench.engines.base import Limits
 from bench.engines.docker.engine import Docker
 from bench.lab import Lab
 from tests.contract import contract
-from tests.contract.contract import Place, target
+from tests.contract.contract import Harness, target
 
 pytestmark = [pytest.mark.root, pytest.mark.engines]
 
@@ -33,9 +33,9 @@ TARGETS = (
 GVISOR = (target("docker", network="none", runtime="runsc"), target("docker", network="host", runtime="runsc"))
 
 
-def remains(place: Place, name: str) -> list[str]:
+def remains(context: Harness, name: str) -> list[str]:
     """Return what Docker still knows of a name."""
-    engine = place.engine
+    engine = context.engine
     assert isinstance(engine, Docker)
     try:
         return [str(engine._client.inspect_container(name)["Id"])]
@@ -44,7 +44,7 @@ def remains(place: Place, name: str) -> list[str]:
 
 
 @pytest.fixture(scope="class", params=TARGETS, ids=lambda one: one.text)
-def place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+def context(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Harness]:
     with contract.place_of(request.param, built_state, remains) as opened:
         yield opened
 
@@ -54,7 +54,7 @@ class TestDocker(contract.EngineContract):
 
 
 @pytest.fixture(scope="class", params=GVISOR, ids=lambda one: one.text)
-def gvisor_place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+def gvisor_place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Harness]:
     with contract.place_of(request.param, built_state, remains) as opened:
         yield opened
 
@@ -63,7 +63,7 @@ class TestGvisor(contract.GvisorContract):
     """The contract, with an OCI runtime that hides the payload."""
 
     @pytest.fixture
-    def place(self, gvisor_place: Place) -> Place:  # noqa: D102
+    def context(self, gvisor_place: Harness) -> Harness:  # noqa: D102
         return gvisor_place
 
 
@@ -71,27 +71,27 @@ class TestGvisor(contract.GvisorContract):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_killed_daemon_is_named(built_state: Path) -> None:
     before = contract.host_state()
-    with contract.place_of(target("docker"), built_state) as place:
-        contract.check_daemon_death(place, "dockerd-overlay2")
+    with contract.place_of(target("docker"), built_state) as context:
+        contract.check_daemon_death(context, "dockerd-overlay2")
     gc.collect()
     assert contract.host_state() == before
 
 
 def test_a_killed_containerd_is_named_beside_the_daemon_that_needs_it(built_state: Path) -> None:
     before = contract.host_state()
-    with contract.place_of(target("docker", network="none"), built_state) as place:
-        job = place.job(timeout_s=15)
-        with place.hub.channel(job.events):
-            instance = place.engine.create(job)
-            contract.kill_daemon(place, "containerd")
+    with contract.place_of(target("docker", network="none"), built_state) as context:
+        job = context.spec(timeout_s=15)
+        with context.hub.channel(job.events):
+            instance = context.engine.create(job)
+            contract.kill_daemon(context, "containerd")
             with pytest.raises(InvocationFailed, match="containerd ended with signal SIGKILL"):
-                place.engine.start(instance)
+                context.engine.start(instance)
     assert contract.host_state() == before
 
 
 def test_a_killed_daemon_is_named_by_the_command_line_too(built_state: Path) -> None:
-    with contract.place_of(target("docker", client="cli", network="none"), built_state) as place:
-        contract.check_daemon_death(place, "dockerd-overlay2")
+    with contract.place_of(target("docker", client="cli", network="none"), built_state) as context:
+        contract.check_daemon_death(context, "dockerd-overlay2")
     gc.collect()
 
 
@@ -99,13 +99,13 @@ def test_the_command_line_sets_the_same_limits_as_the_api(built_state: Path) -> 
     wanted = Limits(cpu_shares=512, cpuset="0", swap_bytes=300 * 2**20, pids=50)
     found = []
     for client in ("api", "cli"):
-        with contract.place_of(target("docker", client=client, network="none"), built_state) as place:
-            assert isinstance(place.engine, Docker)
-            job = contract.with_limits(place.job(), wanted)
-            with place.hub.channel(job.events):
-                place.engine.create(job)
-                settings = place.engine._inspect(job.name)["HostConfig"]
-                place.engine.delete(job.name)
+        with contract.place_of(target("docker", client=client, network="none"), built_state) as context:
+            assert isinstance(context.engine, Docker)
+            job = contract.with_limits(context.spec(), wanted)
+            with context.hub.channel(job.events):
+                context.engine.create(job)
+                settings = context.engine._inspect(job.name)["HostConfig"]
+                context.engine.delete(job.name)
             names = (
                 "Memory",
                 "MemorySwap",
@@ -129,10 +129,10 @@ def test_one_connection_is_kept_open(built_state: Path, monkeypatch: pytest.Monk
         connected.append(connection)
         connect(connection)
 
-    with contract.place_of(target("docker", network="none"), built_state) as place:
+    with contract.place_of(target("docker", network="none"), built_state) as context:
         monkeypatch.setattr(UnixHTTPConnection, "connect", noted)
-        with place.started() as (instance, _):
-            place.engine.stop(instance)
+        with context.started() as (instance, _):
+            context.engine.stop(instance)
     assert connected == []
 
 

@@ -17,7 +17,7 @@ if not os.environ.get("TARE_PROVISIONED"):  # where this host was just provision
 from bench.core.clock import EventHub, now_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
 from bench.core.model import Phase, Target
-from bench.engines.base import Bind, Job
+from bench.engines.base import Bind, InstanceSpec
 from bench.engines.evidence import links as _links
 from bench.engines.libvirt import domain
 from bench.engines.libvirt import network as _domain_network
@@ -82,9 +82,9 @@ def minimal(lab: Lab) -> Libvirt:
     return prepared(lab)
 
 
-def job(lab: Lab, name: str, *arguments: str, timeout_s: float = 60) -> Job:
+def spec(lab: Lab, name: str, *arguments: str, timeout_s: float = 60) -> InstanceSpec:
     full_name = f"tare-{lab.short_id}-{name}"
-    return Job(full_name, lab.paths.run / "e" / name, arguments or ("--sleep",), timeout_s=timeout_s)
+    return InstanceSpec(full_name, lab.paths.run / "e" / name, arguments or ("--sleep",), timeout_s=timeout_s)
 
 
 def links(lab: Lab) -> set[str]:
@@ -101,7 +101,7 @@ def test_a_whole_life(lab: Lab, hub: EventHub, options: dict[str, str]) -> None:
     accel, guest = guests.accelerator(lab).name, options.get("guest", "minimal")
     expected = {"accel": accel, "guest": guest} | options
     assert engine.target.text == "libvirt:" + ",".join(f"{key}={expected[key]}" for key in sorted(expected))
-    work = job(lab, f"life-{guest}")
+    work = spec(lab, f"life-{guest}")
     before = lab.residue()
     with hub.channel(work.events, engine.channel) as events:
         instance = engine.create(work)
@@ -129,7 +129,7 @@ def test_a_whole_life(lab: Lab, hub: EventHub, options: dict[str, str]) -> None:
 @pytest.mark.parametrize("kind", ["user", "bridge", "macvtap"])
 def test_a_machine_has_the_network_that_was_asked_for(lab: Lab, hub: EventHub, kind: str) -> None:
     engine = prepared(lab, network=kind)
-    work = job(lab, f"near-{kind}", "--look", *far_end.ASKS)
+    work = spec(lab, f"near-{kind}", "--look", *far_end.ASKS)
     before = links(lab)
     with far_end.answering(lab, hub), hub.channel(work.events, engine.channel) as events:
         instance = engine.create(work)
@@ -170,7 +170,7 @@ def test_facts_name_what_makes_numbers_incomparable(minimal: Libvirt) -> None:
 @pytest.mark.parametrize("guest", ["minimal", "full"])
 def test_the_payload_gets_its_arguments(lab: Lab, hub: EventHub, guest: str) -> None:
     engine = prepared(lab, guest=guest)
-    work = job(lab, f"mute-{guest}", "--touch", "4096", "--mute", "--sleep")
+    work = spec(lab, f"mute-{guest}", "--touch", "4096", "--mute", "--sleep")
     with hub.channel(work.events, engine.channel) as events:
         instance = engine.create(work)
         engine.start(instance)
@@ -186,7 +186,7 @@ def test_a_folder_of_the_host_is_there_and_is_proved(lab: Lab, hub: EventHub, mi
     shutil.copy(images.payload(lab.paths.state).path, tmp_path / "bin/program")
     plain = minimal.prepare().values["guest_initrd"]
     program = ("--run", "{tools}/bin/program", "--events", "fd:1", "--look", "--exit")
-    work = replace(job(lab, "given", "--sleep", *program), binds=(Bind("tools", tmp_path),))
+    work = replace(spec(lab, "given", "--sleep", *program), binds=(Bind("tools", tmp_path),))
     with hub.channel(work.events, minimal.channel) as events:
         instance = minimal.create(work)
         minimal.start(instance)
@@ -200,10 +200,10 @@ def test_a_folder_of_the_host_is_there_and_is_proved(lab: Lab, hub: EventHub, mi
 
 
 def test_a_guest_that_cannot_be_given_a_folder_says_so(lab: Lab, minimal: Libvirt, tmp_path: Path) -> None:
-    written = replace(job(lab, "written"), binds=(Bind("scratch", tmp_path, read_only=False),))
+    written = replace(spec(lab, "written"), binds=(Bind("scratch", tmp_path, read_only=False),))
     with pytest.raises(NotApplicable, match="cannot write to them: scratch"):
         minimal.create(written)
-    given = replace(job(lab, "full"), binds=(Bind("tools", tmp_path),))
+    given = replace(spec(lab, "full"), binds=(Bind("tools", tmp_path),))
     with pytest.raises(NotApplicable, match="use guest=minimal"):
         prepared(lab, guest="full").create(given)
     small = replace(given, memory_bytes=64 * 2**20)
@@ -213,7 +213,7 @@ def test_a_guest_that_cannot_be_given_a_folder_says_so(lab: Lab, minimal: Libvir
 
 
 def test_the_minimal_guest_sees_only_itself(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
-    work = job(lab, "looks", "--look", "--sleep")
+    work = spec(lab, "looks", "--look", "--sleep")
     with hub.channel(work.events, minimal.channel) as events:
         instance = minimal.create(work)
         minimal.start(instance)
@@ -226,7 +226,7 @@ def test_the_minimal_guest_sees_only_itself(lab: Lab, hub: EventHub, minimal: Li
 
 
 def test_a_qemu_that_is_killed_is_noticed(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
-    work = job(lab, "killed")
+    work = spec(lab, "killed")
     with hub.channel(work.events, minimal.channel) as events:
         instance = minimal.create(work)
         minimal.start(instance)
@@ -240,7 +240,7 @@ def test_a_qemu_that_is_killed_is_noticed(lab: Lab, hub: EventHub, minimal: Libv
 
 
 def test_a_payload_that_fails_is_quoted(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
-    work = job(lab, "wrong", "--nonsense")
+    work = spec(lab, "wrong", "--nonsense")
     with hub.channel(work.events, minimal.channel) as events:
         instance = minimal.create(work)
         minimal.start(instance)
@@ -250,12 +250,12 @@ def test_a_payload_that_fails_is_quoted(lab: Lab, hub: EventHub, minimal: Libvir
 
 
 def test_a_create_that_fails_leaves_nothing(lab: Lab, minimal: Libvirt) -> None:
-    unheard = job(lab, "unheard")  # nobody listens at its event socket
+    unheard = spec(lab, "unheard")  # nobody listens at its event socket
     with pytest.raises(InvocationFailed, match=r"libvirt: .*unheard"):
         minimal.create(unheard)
     minimal.delete(unheard.name)
     assert left_of(lab, unheard.name) == []
-    unsaid = job(lab, "unsaid", "--name", "two words")
+    unsaid = spec(lab, "unsaid", "--name", "two words")
     with pytest.raises(InvocationFailed, match="cannot carry the payload argument 'two words'"):
         minimal.create(unsaid)
     minimal.delete(unsaid.name)
@@ -264,7 +264,7 @@ def test_a_create_that_fails_leaves_nothing(lab: Lab, minimal: Libvirt) -> None:
 
 
 def test_a_qemu_that_hangs_is_a_timeout(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
-    work = job(lab, "hung", timeout_s=2)
+    work = spec(lab, "hung", timeout_s=2)
     with hub.channel(work.events, minimal.channel):
         instance = minimal.create(work)
         (pid,) = instance.pids()
@@ -276,7 +276,7 @@ def test_a_qemu_that_hangs_is_a_timeout(lab: Lab, hub: EventHub, minimal: Libvir
 
 
 def test_a_qemu_that_ignores_sigterm_is_killed(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
-    work = job(lab, "deaf")
+    work = spec(lab, "deaf")
     with hub.channel(work.events, minimal.channel) as events:
         instance = minimal.create(work)
         minimal.start(instance)
@@ -298,7 +298,7 @@ def test_kvm_is_refused_where_a_trial_guest_does_not_boot(lab: Lab) -> None:
 
 
 def test_a_libvirtd_that_hangs_or_dies_is_noticed(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
-    work = job(lab, "orphan")
+    work = spec(lab, "orphan")
     daemon = int(Path("/run/libvirtd.pid").read_text(encoding="ascii"))
     with hub.channel(work.events, minimal.channel) as events:
         instance = minimal.create(work)

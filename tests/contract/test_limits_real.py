@@ -12,10 +12,9 @@ from bench import benchmarks
 from bench.benchmarks.limits import measure as limits
 from bench.core.errors import NotApplicable
 from bench.core.model import Invocation
-from bench.invocation.base import Account, Reading
-from bench.invocation.base import Place as Where
+from bench.invocation.context import Account, InvocationContext, InvocationResult
 from tests.contract import contract
-from tests.contract.contract import Place, target
+from tests.contract.contract import Harness, target
 
 pytestmark = [pytest.mark.root, pytest.mark.engines]
 
@@ -37,20 +36,20 @@ SECOND_LOOKS = 5
 class Limited:
     """An engine whose limits are measured as a run measures them."""
 
-    place: Place
+    context: Harness
 
-    def measure(self, limit: str) -> Reading:
+    def measure(self, limit: str) -> InvocationResult:
         """Measure one limit with the defaults of the procedure."""
-        number = next(self.place.numbers)
-        engine = self.place.engine
+        number = next(self.context.numbers)
+        engine = self.context.engine
         return limits.measure(
-            Where(
+            InvocationContext(
                 invocation=Invocation(number, "limits", engine.target.text, {"limit": limit}, 0, 0, warmup=False),
                 params=benchmarks.with_defaults("limits", {"limit": limit}),
                 engine=engine,
-                lab=self.place.lab,
-                hub=self.place.hub,
-                name=f"tare-{self.place.lab.short_id}-{number}",
+                lab=self.context.lab,
+                hub=self.context.hub,
+                name=f"tare-{self.context.lab.short_id}-{number}",
                 timeout_s=60,
                 account=Account(),
                 note_request=lambda _: None,
@@ -60,13 +59,13 @@ class Limited:
 
 @pytest.fixture(scope="module", params=[target("runc"), target("docker")], ids=lambda one: one.text)
 def limited(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Limited]:
-    with contract.place_of(request.param, built_state) as place:
-        yield Limited(place)
+    with contract.place_of(request.param, built_state) as context:
+        yield Limited(context)
 
 
 @pytest.mark.parametrize("limit", list(BANDS))
 def test_a_limit_holds(limited: Limited, limit: str) -> None:
-    before = limited.place.lab.residue()
+    before = limited.context.lab.residue()
     low, high = BANDS[limit]
     ratios: list[float] = []
     while not ratios or (not low <= ratios[-1] <= high and len(ratios) < SECOND_LOOKS):
@@ -77,20 +76,20 @@ def test_a_limit_holds(limited: Limited, limit: str) -> None:
             return
         ratios.append(found.values["limit.achieved_ratio"])
         print(
-            f"\n{limited.place.engine.target.text} {limit}: {ratios[-1]:.3f} of {found.notes['asked']}; {found.flags}"
+            f"\n{limited.context.engine.target.text} {limit}: {ratios[-1]:.3f} of {found.notes['asked']}; {found.flags}"
         )
     assert any(name.startswith("limit ") for name in found.evidence), "the limit was not read back"
     if any("the CPU was busy" in flag for flag in found.flags):  # others had it, so nothing is known of the lower end
         low = 0.0
     assert low <= ratios[-1] <= high
-    assert limited.place.settled(before) == {}
+    assert limited.context.settled(before) == {}
 
 
 def check_absence(limited: Limited, limit: str, reason: str) -> None:
     """A limit may be absent only where the host or the engine really has none."""
-    print(f"\n{limited.place.engine.target.text} {limit}: {reason}")
+    print(f"\n{limited.context.engine.target.text} {limit}: {reason}")
     if limit == "network":
-        assert limited.place.engine.target.engine == "runc" or "neither the engine nor this kernel" in reason
+        assert limited.context.engine.target.engine == "runc" or "neither the engine nor this kernel" in reason
     elif limit == "memory-swap":
         assert Path("/proc/swaps").read_text().count("\n") == 1 or "swap" in reason
     else:

@@ -16,24 +16,24 @@ from bench.engines.base import launch
 from bench.engines.evidence import process
 from bench.lab import Lab, cgroups
 from tests.contract import contract
-from tests.contract.contract import Place, target
+from tests.contract.contract import Harness, target
 
 pytestmark = [pytest.mark.root, pytest.mark.engines]
 
 
-def remains(place: Place, name: str) -> list[str]:
+def remains(context: Harness, name: str) -> list[str]:
     """Return what the runtime still knows of a name."""
-    runtime = place.engine.target.engine
-    root = place.lab.paths.run / runtime
+    runtime = context.engine.target.engine
+    root = context.lab.paths.run / runtime
     done = proc.run([proc.find(runtime, ""), f"--root={root}", "list", "--format=json"], timeout_s=30).check()
     found = json.loads(done.stdout or "null") or []
     return [entry["id"] for entry in found if entry["id"].startswith(name)] + [
-        str(path) for path in (place.lab.paths.run / "b").glob(name)
+        str(path) for path in (context.lab.paths.run / "b").glob(name)
     ]
 
 
 @pytest.fixture(scope="class", params=[target("runc"), target("crun")], ids=lambda one: one.text)
-def runtime_place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+def runtime_place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Harness]:
     with contract.place_of(request.param, built_state, remains) as opened:
         yield opened
 
@@ -41,13 +41,13 @@ def runtime_place(request: pytest.FixtureRequest, built_state: Path) -> Iterator
 @pytest.fixture(
     scope="class", params=[target("host"), target("sandbox"), target("sandbox", user="yes")], ids=lambda one: one.text
 )
-def process_place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+def process_place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Harness]:
     with contract.place_of(request.param, built_state) as opened:
         yield opened
 
 
 @pytest.fixture(scope="class")
-def gvisor_place(built_state: Path) -> Iterator[Place]:
+def gvisor_place(built_state: Path) -> Iterator[Harness]:
     with contract.place_of(target("runsc"), built_state, remains) as opened:
         yield opened
 
@@ -56,15 +56,15 @@ class TestOci(contract.EngineContract):
     """The contract, for each runtime."""
 
     @pytest.fixture
-    def place(self, runtime_place: Place) -> Place:  # noqa: D102
+    def context(self, runtime_place: Harness) -> Harness:  # noqa: D102
         return runtime_place
 
-    def test_nothing_is_left_where_control_groups_are_not(self, place: Place) -> None:
+    def test_nothing_is_left_where_control_groups_are_not(self, context: Harness) -> None:
         """What crun writes into the place of a hidden v2 tree is removed; after 255 containers of a run that was full."""
         instead = cgroups.hierarchy().hybrid or Path("/nowhere")
-        with place.started() as (instance, channel):
+        with context.started() as (instance, channel):
             channel.wait(Phase.READY, contract.READY_S, instance.alive)
-        place.lab.clear()
+        context.lab.clear()
         assert [path.name for path in instead.glob("[!.]*")] == []
         assert not (instead / "cgroup.procs").exists()  # in the lab it is not the host's tree that was looked at
 
@@ -73,11 +73,11 @@ class TestGvisor(contract.GvisorContract):
     """The contract, for a runtime that hides the payload from the host."""
 
     @pytest.fixture
-    def place(self, gvisor_place: Place) -> Place:  # noqa: D102
+    def context(self, gvisor_place: Harness) -> Harness:  # noqa: D102
         return gvisor_place
 
-    def test_who_opens_files_for_the_sandbox_belongs_to_the_instance(self, place: Place) -> None:  # noqa: D102
-        with place.started() as (instance, _):
+    def test_who_opens_files_for_the_sandbox_belongs_to_the_instance(self, context: Harness) -> None:  # noqa: D102
+        with context.started() as (instance, _):
             names = {process.arguments(pid)[0] for pid in instance.pids()}
         assert names >= {"runsc-sandbox", "runsc-gofer"}
 
@@ -88,44 +88,47 @@ class TestProcess(contract.EngineContract):
     killed = "ended with"  # unshare does not pass its child's signal on
 
     @pytest.fixture
-    def place(self, process_place: Place) -> Place:  # noqa: D102
+    def context(self, process_place: Harness) -> Harness:  # noqa: D102
         return process_place
 
-    def test_the_declared_limits_are_in_force(self, place: Place) -> None:
+    def test_the_declared_limits_are_in_force(self, context: Harness) -> None:
         """There are none: a process of the host has no limits, and the evidence does not claim any."""
-        assert "limits" not in place.engine.target.options
+        assert "limits" not in context.engine.target.options
 
-    def test_the_namespaces_are_those_that_were_asked_for(self, place: Place) -> None:  # noqa: D102
-        with place.started() as (instance, channel):
+    def test_the_namespaces_are_those_that_were_asked_for(self, context: Harness) -> None:  # noqa: D102
+        with context.started() as (instance, channel):
             channel.wait(Phase.READY, contract.READY_S, instance.alive)
-            found = place.engine.evidence(instance)["namespaces"].split()
+            found = context.engine.evidence(instance)["namespaces"].split()
         wanted = {
             "host": "none",
             "sandbox": "cgroup ipc mnt net pid uts",
             "sandbox:user=yes": "cgroup ipc mnt net pid user uts",
         }
-        assert found == wanted[place.engine.target.text].split()
+        assert found == wanted[context.engine.target.text].split()
 
 
 @pytest.mark.parametrize("runtime", ["runc", "crun", "runsc"])
 def test_one_command_does_what_two_do(built_state: Path, runtime: str) -> None:
-    with contract.place_of(target(runtime), built_state, remains) as place:
-        job = place.job()
-        with place.hub.channel(job.events) as channel:
+    with contract.place_of(target(runtime), built_state, remains) as context:
+        spec = context.spec()
+        with context.hub.channel(spec.events) as channel:
             try:
-                instance = launch(place.engine, job)
+                instance = launch(context.engine, spec)
                 channel.wait(Phase.READY, contract.READY_S, instance.alive)
-                assert place.engine.evidence(instance)["runtime"] == runtime
-                place.engine.stop(instance)
+                assert context.engine.evidence(instance)["runtime"] == runtime
+                context.engine.stop(instance)
             finally:
-                place.engine.delete(job.name)
-        assert remains(place, job.name) == []
+                context.engine.delete(spec.name)
+        assert remains(context, spec.name) == []
 
 
 @pytest.mark.parametrize("platform", ["ptrace"])
 def test_gvisors_default_platform_is_named(built_state: Path, platform: str) -> None:
-    with contract.place_of(target("runsc", platform=platform), built_state) as place, place.started() as (instance, _):
-        assert place.engine.evidence(instance)["platform"] == platform
+    with (
+        contract.place_of(target("runsc", platform=platform), built_state) as context,
+        context.started() as (instance, _),
+    ):
+        assert context.engine.evidence(instance)["platform"] == platform
 
 
 def test_a_runtime_that_is_not_there_is_unavailable(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from bench.core.model import Phase
 from bench.engines.docker.podman import Podman
 from bench.lab import Lab
 from tests.contract import contract
-from tests.contract.contract import Place, target
+from tests.contract.contract import Harness, target
 from tests.contract.test_docker_engine import remains
 
 pytestmark = [pytest.mark.root, pytest.mark.engines]
@@ -27,7 +27,7 @@ TARGETS = (
 
 
 @pytest.fixture(scope="class", params=TARGETS, ids=lambda one: one.text)
-def place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
+def context(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Harness]:
     with contract.place_of(request.param, built_state, remains) as opened:
         yield opened
 
@@ -35,13 +35,13 @@ def place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Place]:
 class TestPodman(contract.EngineContract):
     """The contract."""
 
-    def test_conmon_belongs_to_the_instance_and_all_to_the_run(self, place: Place) -> None:  # noqa: D102
-        with place.started() as (instance, channel):
+    def test_conmon_belongs_to_the_instance_and_all_to_the_run(self, context: Harness) -> None:  # noqa: D102
+        with context.started() as (instance, channel):
             channel.wait(Phase.READY, contract.READY_S, instance.alive)
             names = sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in instance.pids())
             groups = [Path(f"/proc/{pid}/cgroup").read_text() for pid in instance.pids()]
         assert names == ["conmon", "tare-payload"]
-        assert all(f"{place.lab.cgroup_path}/" in group for group in groups)
+        assert all(f"{context.lab.cgroup_path}/" in group for group in groups)
 
 
 def outside() -> dict[str, int]:
@@ -57,25 +57,25 @@ def test_nothing_is_written_outside_the_run(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab:
         lab.daemons.podman("overlay", "crun")  # makes sure that there is a folder to be hidden
     before = outside()
-    with contract.place_of(target("podman"), built_state) as place, place.started() as (instance, channel):
+    with contract.place_of(target("podman"), built_state) as context, context.started() as (instance, channel):
         channel.wait(Phase.READY, contract.READY_S, instance.alive)
-        place.engine.stop(instance)
+        context.engine.stop(instance)
     assert outside() == before
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_killed_service_is_named(built_state: Path) -> None:
     before = contract.host_state()
-    with contract.place_of(target("podman"), built_state) as place:
-        contract.check_daemon_death(place, "podman-overlay-crun")
+    with contract.place_of(target("podman"), built_state) as context:
+        contract.check_daemon_death(context, "podman-overlay-crun")
     gc.collect()
     assert contract.host_state() == before
 
 
 def test_two_services_do_not_see_each_other(built_state: Path) -> None:
-    with contract.place_of(target("podman"), built_state, remains) as place, place.started() as (instance, _):
-        other = Podman(target("podman", runtime="runc"), place.lab)
+    with contract.place_of(target("podman"), built_state, remains) as context, context.started() as (instance, _):
+        other = Podman(target("podman", runtime="runc"), context.lab)
         other.prepare()
-        assert len(place.lab.daemons.running) == 2
+        assert len(context.lab.daemons.running) == 2
         assert other._client.containers(all=True) == []
         assert instance.alive() is None

@@ -20,7 +20,7 @@ from bench.engines.evidence import process
 from bench.lab import Lab, guests
 from bench.lab.paths import state_dir
 from tests.contract import contract
-from tests.contract.contract import Place, target
+from tests.contract.contract import Harness, target
 
 pytestmark = [pytest.mark.root, pytest.mark.engines]
 
@@ -65,15 +65,15 @@ def living(lab: tuple[Lab, EventHub], *targets: Target) -> Iterator[list[Mapping
     with contextlib.ExitStack() as stack:
         evidence: list[Mapping[str, str]] = []
         for number, wanted in enumerate(targets):
-            place = Place(*lab, engines.load(wanted, lab[0]), numbers=iter((100 + number,)))
+            context = Harness(*lab, engines.load(wanted, lab[0]), numbers=iter((100 + number,)))
             try:
-                facts = place.engine.prepare().values
+                facts = context.engine.prepare().values
             except TargetUnavailable as error:
                 contract.missing(error)
-            instance, channel = stack.enter_context(place.started())
+            instance, channel = stack.enter_context(context.started())
             channel.wait(Phase.READY, contract.READY_S, instance.alive)
             evidence.append(
-                {**{f"fact {key}": value for key, value in facts.items()}, **place.engine.evidence(instance)}
+                {**{f"fact {key}": value for key, value in facts.items()}, **context.engine.evidence(instance)}
             )
         yield evidence
 
@@ -159,18 +159,18 @@ def kernel(lab: tuple[Lab, EventHub], tmp_path: Path) -> Path:
 
 def test_a_minimal_guest_boots_the_kernel_that_is_named(lab: tuple[Lab, EventHub], kernel: Path) -> None:
     pytest.importorskip("libvirt")
-    place = Place(*lab, engines.load(target("libvirt", kernel=str(kernel)), lab[0]), numbers=iter((200,)))
+    context = Harness(*lab, engines.load(target("libvirt", kernel=str(kernel)), lab[0]), numbers=iter((200,)))
     try:
-        facts = place.engine.prepare().values  # its trial boots that kernel until the payload is ready
+        facts = context.engine.prepare().values  # its trial boots that kernel until the payload is ready
     except TargetUnavailable as error:
         contract.missing(error)
-    job = place.job()
+    job = context.spec()
     with lab[1].channel(job.events, "stream"):
         try:
-            evidence = place.engine.evidence(place.engine.create(job))
+            evidence = context.engine.evidence(context.engine.create(job))
         finally:
-            place.engine.delete(job.name)
-    assert evidence["kernel"] == place.engine.target.options["kernel"] == str(kernel)
+            context.engine.delete(job.name)
+    assert evidence["kernel"] == context.engine.target.options["kernel"] == str(kernel)
     assert evidence["kernel_digest"] == facts["guest_kernel"] == process.digest(kernel)
     assert evidence["kernel_digest"] != process.digest(PROVISIONED / "kernel/vmlinuz")
     assert facts["guest_release"] == guests.release(PROVISIONED / "kernel/vmlinuz")

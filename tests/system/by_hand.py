@@ -14,7 +14,7 @@ from bench import benchmarks
 from bench.core.clock import EventHub
 from bench.core.model import ParamValue
 from bench.engines.base import Engine
-from bench.invocation.base import Account, Place
+from bench.invocation.context import Account, InvocationContext
 from bench.lab import Lab
 from bench.scenario import plan
 from bench.stats.exact import median_ci
@@ -38,10 +38,10 @@ def run(argv: Sequence[str]) -> str:
 
 def on_host(
     lab: Lab, hub: EventHub, engine: Engine, procedure: str, params: dict[str, ParamValue], *, number: int = 0
-) -> Place:
+) -> InvocationContext:
     """Return the place of one invocation of an engine; other params are the procedure's defaults."""
     one = small(["host"], procedure=procedure, params={})
-    return Place(
+    return InvocationContext(
         invocation=next(item for item in plan.build([one], 1) if item.target == "host"),
         params=benchmarks.with_defaults(procedure, params),
         engine=engine,

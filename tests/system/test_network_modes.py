@@ -19,7 +19,7 @@ from bench.benchmarks.network_modes import measure, near
 from bench.benchmarks.network_modes.near import Step
 from bench.core.clock import EventHub
 from bench.invocation import life
-from bench.invocation.base import Place
+from bench.invocation.context import InvocationContext
 from bench.lab import Lab, network
 from bench.scenario import parse_target
 from bench.workloads import iperf3
@@ -88,7 +88,7 @@ def lab(state: Path) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def place(lab: Lab) -> Iterator[Place]:
+def context(lab: Lab) -> Iterator[InvocationContext]:
     """One invocation on the host."""
     engine = engines.load(parse_target("host"), lab)
     engine.prepare()
@@ -116,15 +116,15 @@ def rate(text: str, lived_s: float = math.inf) -> float:
     return found.bytes / found.seconds
 
 
-def test_the_host_is_as_quick_as_iperf3_by_hand(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_host_is_as_quick_as_iperf3_by_hand(context: InvocationContext, capsys: pytest.CaptureFixture[str]) -> None:
     """One stream of one second over loopback."""
     step = Step("streams", 1, "out")
-    way = place.engine.way(None)  # type: ignore[attr-defined]
-    job = near.job(place, way, [step] * PAIRS)
+    way = context.engine.way(None)  # type: ignore[attr-defined]
+    job = near.spec(context, way, [step] * PAIRS)
     argv = ["iperf3", *iperf3.client("127.0.0.1", PORT, 1, 1, reverse=False)]
     with (
-        life.living(place, job) as (instance, channel),
-        measure._near(place, instance, channel, way) as one,
+        life.living(context, job) as (instance, channel),
+        measure._near(context, instance, channel, way) as one,
         server(),
     ):
 

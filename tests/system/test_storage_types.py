@@ -15,8 +15,8 @@ from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import ParamValue
 from bench.engines.base import Engine
 from bench.engines.docker.engine import Docker
-from bench.invocation import data_places
-from bench.invocation.base import Reading
+from bench.invocation import mounts
+from bench.invocation.context import InvocationResult
 from bench.lab import Lab, journal, sweep
 from bench.lab.paths import state_dir
 from bench.scenario import parse_target
@@ -48,7 +48,7 @@ def prepared(lab: Lab, target: str) -> Engine:
     return engine
 
 
-def measure(lab: Lab, engine: Engine, number: int = 0) -> Reading:
+def measure(lab: Lab, engine: Engine, number: int = 0) -> InvocationResult:
     """Measure one invocation of an engine."""
     params: dict[str, ParamValue] = {"milliseconds": MILLISECONDS, "file_bytes": FILE_BYTES, "files": FILES}
     with EventHub() as hub:
@@ -61,7 +61,7 @@ def fio_by_hand(folder: Path) -> fio.Report:
     return fio.parse(by_hand.run(["fio", *fio.options(fio.TESTS, str(folder), MILLISECONDS, FILE_BYTES)]))
 
 
-def rate(reading: Reading, test: fio.Test) -> float:
+def rate(reading: InvocationResult, test: fio.Test) -> float:
     """Return the bytes per second of a test."""
     return next(
         value.value
@@ -90,7 +90,7 @@ def test_a_containers_places_keep_their_promise(lab: Lab, mount: str) -> None:
     assert isinstance(engine, Docker)
     reading = measure(lab, engine)
     assert reading.evidence["mount"] == mount
-    assert reading.notes["kept"] == data_places.PROMISES[mount]
+    assert reading.notes["kept"] == mounts.PROMISES[mount]
     assert {"tmpfs": "tmpfs", "layer": "overlay"}.get(mount, reading.evidence["data_fs"]) == reading.evidence["data_fs"]
     metrics = {value.metric for value in reading.series}
     assert "storage.read_bytes_per_s" in metrics
@@ -130,10 +130,10 @@ def _serves(cmdline: Path, folder: str) -> bool:
 
 def test_a_broken_promise_fails(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fio, "TESTS", FEW[:1])
-    monkeypatch.setitem(data_places.PROMISES, "folder", "no")
+    monkeypatch.setitem(mounts.PROMISES, "folder", "no")
     with pytest.raises(InvocationFailed, match=r"'folder' are not kept as that place promises \(no\).*says 'same'"):
         measure(lab, prepared(lab, "host"))
-    monkeypatch.setitem(data_places.PROMISES, "folder", "refused")
+    monkeypatch.setitem(mounts.PROMISES, "folder", "refused")
     with pytest.raises(
         InvocationFailed, match="was to be 'refused Read-only file system', the instance says 'written'"
     ):

@@ -14,7 +14,7 @@ from bench import store
 from bench.benchmarks.compute import measure
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Scenario, Status
-from bench.engines.base import Job
+from bench.engines.base import InstanceSpec
 from bench.lab import images, tools
 from bench.run import runner
 from bench.scenario import plan
@@ -39,10 +39,10 @@ def scenario(*targets: str, **changes: object) -> Scenario:
     return dataclasses.replace(one, procedure="compute", params={})
 
 
-def whole(job: Job) -> list[str]:
+def whole(spec: InstanceSpec) -> list[str]:
     """What a payload with that job says."""
     said: list[str] = []
-    words = list(job.arguments)
+    words = list(spec.arguments)
     for word, value in itertools.pairwise(words):
         if word == "--loop":
             said += [f"B {value.split(':')[0]}", f"C {value.split(':')[0]} 640"]
@@ -79,7 +79,7 @@ def test_every_number_is_there_with_its_proof(tmp_path: Path, lab: FakeLab, monk
 def test_no_loop_and_no_test_is_always_first(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = speaking(monkeypatch, whole)
     _, outcomes = run(tmp_path, scenario("fake", "fake:copy=1"), lab)
-    first = [job.arguments[1].split(":")[0] for job in jobs]
+    first = [spec.arguments[1].split(":")[0] for spec in jobs]
     assert first == ["getpid", "getpid", "open", "open"], "all targets of a block have the same order"
     assert len(set(outcomes["notes"].map(lambda notes: notes["order"]))) == 2
     turns = [measure.order(block) for block in range(10)]
@@ -112,7 +112,7 @@ def test_without_sysbench_the_loops_are_measured_and_the_rest_is_absent(
 
 
 def broken(part: str, instead: str = "") -> Speech:
-    return lambda job: [line.replace(part, instead) for line in whole(job) if instead or part not in line]
+    return lambda spec: [line.replace(part, instead) for line in whole(spec) if instead or part not in line]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_what_is_not_said_is_a_failure_and_no_number(
 def test_each_failure_of_an_engine_is_an_outcome_and_the_others_go_on(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, fail: str
 ) -> None:
-    speaking(monkeypatch, lambda job: [] if fail in ("ready", "dies") else whole(job))
+    speaking(monkeypatch, lambda spec: [] if fail in ("ready", "dies") else whole(spec))
     timeout_s = {"ready": 0.5, "dies": 1.0}.get(fail, 5.0)  # short where the other one is silent, too
     one = scenario("fake", f"fake:fail={fail}", blocks=1, timeout_s=timeout_s)
     numbers, outcomes = run(tmp_path, one, lab)

@@ -21,7 +21,7 @@ from bench.core import proc, proctable
 from bench.core.clock import EventHub
 from bench.core.errors import InvocationFailed, NotApplicable, TargetUnavailable
 from bench.core.model import Phase, Target
-from bench.engines.base import Bind, Job, Limits
+from bench.engines.base import Bind, InstanceSpec, Limits
 from bench.engines.cri import api
 from bench.engines.cri import image as _cri_image
 from bench.engines.cri.api import TYPES
@@ -67,9 +67,9 @@ class Bench:
         text = ",".join(f"{key}={value}" for key, value in sorted(chosen.items()))
         return Cri(Target(f"cri:{text}", "cri", chosen), cast("Lab", self.lab))
 
-    def job(self, **changes: Any) -> Job:
+    def spec(self, **changes: Any) -> InstanceSpec:
         """Return a job."""
-        return dataclasses.replace(Job("tare-1", self.lab.paths.run / "e" / "1", timeout_s=10), **changes)
+        return dataclasses.replace(InstanceSpec("tare-1", self.lab.paths.run / "e" / "1", timeout_s=10), **changes)
 
 
 @pytest.fixture
@@ -115,10 +115,10 @@ def test_a_whole_life_at_cri_o(bench: Bench) -> None:
     engine = bench.engine()
     facts = engine.prepare()
     assert (facts.values["cri-o"], facts.values["cgroup_driver"]) == ("1.30.0", "cgroupfs")
-    job = bench.job()
-    with EventHub() as hub, hub.channel(job.events) as channel:
+    spec = bench.spec()
+    with EventHub() as hub, hub.channel(spec.events) as channel:
         bench.server.calls.clear()
-        instance = engine.create(job)
+        instance = engine.create(spec)
         engine.start(instance)
         assert bench.server.calls == ["RunPodSandbox", "CreateContainer", "StartContainer"]  # nothing more is measured
         channel.wait(Phase.READY, 10, instance.alive)
@@ -129,18 +129,18 @@ def test_a_whole_life_at_cri_o(bench: Bench) -> None:
         bench.server.calls.clear()
         engine.stop(instance)
         assert "ended" in str(instance.alive())
-        engine.delete(job.name)
+        engine.delete(spec.name)
         wanted = ["StopContainer", "StopPodSandbox", "ContainerStatus", "RemoveContainer", "RemovePodSandbox"]
         assert bench.server.calls == wanted
         assert instance.pids() == set()
     assert (bench.server.pods, bench.server.containers) == ({}, {})
-    engine.delete(job.name)  # it is gone already
+    engine.delete(spec.name)  # it is gone already
 
 
 def test_what_was_not_stopped_is_found_by_its_label(bench: Bench) -> None:
     engine = bench.engine()
     engine.prepare()
-    first, second = bench.job(), bench.job(name="tare-2")
+    first, second = bench.spec(), bench.spec(name="tare-2")
     with EventHub() as hub, hub.channel(first.events):
         engine.create(first)
         engine.create(second)
@@ -159,19 +159,19 @@ def test_the_control_group_is_one_that_the_runtime_takes(bench: Bench, driver: i
     bench.server.driver = driver
     engine = bench.engine()
     engine.prepare()
-    job = bench.job()
-    with EventHub() as hub, hub.channel(job.events):
-        engine.create(job)
+    spec = bench.spec()
+    with EventHub() as hub, hub.channel(spec.events):
+        engine.create(spec)
     assert [made.config.linux.cgroup_parent for made in bench.server.pods.values()] == [parent]
-    engine.delete(job.name)
+    engine.delete(spec.name)
 
 
 def test_the_pod_and_its_container_say_what_a_kubelet_would(bench: Bench, tmp_path: Path) -> None:
     engine = bench.engine(network="host", runtime="crun")
     engine.prepare()
-    job = bench.job(binds=(Bind("data", tmp_path),), arguments=("--sleep",), memory_bytes=2**26, cpus=0.5)
-    with EventHub() as hub, hub.channel(job.events):
-        engine.create(job)
+    spec = bench.spec(binds=(Bind("data", tmp_path),), arguments=("--sleep",), memory_bytes=2**26, cpus=0.5)
+    with EventHub() as hub, hub.channel(spec.events):
+        engine.create(spec)
     (pod,), (container,) = bench.server.pods.values(), bench.server.containers.values()
     assert pod.config.linux.security_context.namespace_options.network == api.NODE
     assert pod.config.linux.security_context.namespace_options.pid == api.CONTAINER
@@ -183,27 +183,27 @@ def test_the_pod_and_its_container_say_what_a_kubelet_would(bench: Bench, tmp_pa
         ("/data", True),
     ]
     assert container.config.image.image == "1234abcd"
-    engine.delete(job.name)
+    engine.delete(spec.name)
 
 
 def test_limits_that_cri_has_are_sent_and_others_are_refused(bench: Bench) -> None:
     wanted = Limits(cpu_shares=512, cpuset="0", swap_bytes=2**28)
-    sent = api.resources(bench.job(limits=wanted, cpus=None, memory_bytes=None))
+    sent = api.resources(bench.spec(limits=wanted, cpus=None, memory_bytes=None))
     assert (sent.cpu_shares, sent.cpuset_cpus, sent.memory_swap_limit_in_bytes) == (512, "0", 2**28)
     assert (sent.cpu_quota, sent.cpu_period, sent.memory_limit_in_bytes) == (0, 0, 0)
     engine = bench.engine()
     engine.prepare()
     with pytest.raises(NotApplicable, match="pids, write_bytes_per_s"):
-        engine.create(bench.job(limits=Limits(pids=5, device="8:0", write_bytes_per_s=1)))
+        engine.create(bench.spec(limits=Limits(pids=5, device="8:0", write_bytes_per_s=1)))
     assert bench.server.pods == {}
 
 
 def test_a_container_that_was_killed_gives_the_reason(bench: Bench) -> None:
     engine = bench.engine()
     engine.prepare()
-    job = bench.job()
-    with EventHub() as hub, hub.channel(job.events) as channel:
-        instance = engine.create(job)
+    spec = bench.spec()
+    with EventHub() as hub, hub.channel(spec.events) as channel:
+        instance = engine.create(spec)
         engine.start(instance)
         channel.wait(Phase.READY, 10, instance.alive)
         assert instance.alive() is None
@@ -212,19 +212,19 @@ def test_a_container_that_was_killed_gives_the_reason(bench: Bench) -> None:
         while (reason := instance.alive()) is None:
             pass
         assert reason == "the container ended with signal SIGKILL OOMKilled"
-        engine.delete(job.name)
+        engine.delete(spec.name)
 
 
 def test_a_failed_container_leaves_a_pod_that_delete_removes(bench: Bench) -> None:
     engine = bench.engine()
     engine.prepare()
     bench.server.refuse["CreateContainer"] = RefusedError(grpc.StatusCode.UNKNOWN, "no\nspace  left")
-    job = bench.job()
-    with EventHub() as hub, hub.channel(job.events):
+    spec = bench.spec()
+    with EventHub() as hub, hub.channel(spec.events):
         with pytest.raises(InvocationFailed, match=r"cri-o's CreateContainer failed \(UNKNOWN\): no space left"):
-            engine.create(job)
+            engine.create(spec)
         assert len(bench.server.pods) == 1
-        engine.delete(job.name)
+        engine.delete(spec.name)
     assert bench.server.pods == {}
 
 
@@ -243,9 +243,9 @@ def test_an_unknown_handler_is_unavailable(bench: Bench) -> None:
 def test_what_was_made_is_removed_at_the_end(bench: Bench) -> None:
     engine = bench.engine()
     engine.prepare()
-    job = bench.job()
-    with EventHub() as hub, hub.channel(job.events):
-        engine.create(job)
+    spec = bench.spec()
+    with EventHub() as hub, hub.channel(spec.events):
+        engine.create(spec)
         bench.lab.own.clients.close()
     assert bench.server.pods == {}
     assert bench.server.images != {}  # it was there before us
@@ -254,15 +254,15 @@ def test_what_was_made_is_removed_at_the_end(bench: Bench) -> None:
 def test_a_killed_runs_pods_and_image_are_swept(bench: Bench) -> None:
     engine = bench.engine()
     engine.prepare()
-    job = bench.job()
-    with EventHub() as hub, hub.channel(job.events):
-        engine.create(job)
+    spec = bench.spec()
+    with EventHub() as hub, hub.channel(spec.events):
+        engine.create(spec)
     endpoint = f"unix://{bench.path}"
-    pod = {"kind": "pod", "name": job.name, "endpoint": endpoint}
+    pod = {"kind": "pod", "name": spec.name, "endpoint": endpoint}
     image = {"kind": "pod image", "name": _cri_image.NAME, "endpoint": endpoint}
-    assert sweep._undo(pod, dry_run=True) == sweep.Swept("pod", job.name, gone=False)
+    assert sweep._undo(pod, dry_run=True) == sweep.Swept("pod", spec.name, gone=False)
     assert len(bench.server.pods) == 1
-    assert sweep._undo(pod, dry_run=False) == sweep.Swept("pod", job.name, gone=True)
+    assert sweep._undo(pod, dry_run=False) == sweep.Swept("pod", spec.name, gone=True)
     assert sweep._undo(image, dry_run=False) == sweep.Swept("pod image", _cri_image.NAME, gone=True)
     assert (bench.server.pods, bench.server.images) == ({}, {})
     assert sweep._undo(pod, dry_run=False) is None

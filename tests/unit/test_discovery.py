@@ -16,7 +16,7 @@ import pytest
 from bench import store
 from bench.benchmarks.discovery import measure
 from bench.core.model import Scenario, Status
-from bench.engines.base import Instance, Job
+from bench.engines.base import Instance, InstanceSpec
 from bench.engines.fake import Fake
 from bench.lab import images, names, network
 from bench.run import runner
@@ -34,7 +34,7 @@ class Network:
         self.answers = {"-a": FIRST, "-b": SECOND, "nobody.test": dns.NOBODY}
         self.real = {"-a": {FIRST}, "-b": {SECOND, "192.168.0.9"}}
         self.early = False
-        self.jobs: list[Job] = []
+        self.jobs: list[InstanceSpec] = []
         self.started: list[Instance] = []
 
     def speech(self, *, awaited: bool) -> list[str]:
@@ -69,9 +69,9 @@ def net(monkeypatch: pytest.MonkeyPatch) -> Network:
     made = Network()
     create, start = Fake.create, Fake.start
 
-    def note(self: Fake, job: Job) -> Instance:
-        made.jobs = [made.jobs[0], job] if made.jobs and job.name.endswith("-b") else [job]
-        return create(self, job)
+    def note(self: Fake, spec: InstanceSpec) -> Instance:
+        made.jobs = [made.jobs[0], spec] if made.jobs and spec.name.endswith("-b") else [spec]
+        return create(self, spec)
 
     def speak(self: Fake, instance: Instance) -> None:
         start(self, instance)
@@ -119,7 +119,7 @@ def test_every_number_is_there_with_its_proof(tmp_path: Path, lab: FakeLab, net:
     assert (numbers["value"] > 0).all()
     assert all(found["server"] == SERVER for found in outcomes["evidence"])
     assert all(found["address"] == SECOND and found["last_server"] == "10.90.1.53" for found in outcomes["notes"])
-    assert [job.arguments for job in net.jobs][1] == ("--sleep",)
+    assert [spec.arguments for spec in net.jobs][1] == ("--sleep",)
 
 
 def test_no_kind_of_name_is_always_first(tmp_path: Path, lab: FakeLab, net: Network) -> None:

@@ -16,16 +16,16 @@ from docker.errors import DockerException
 
 from bench.core import proc
 from bench.core.errors import InvocationFailed
-from bench.engines.base import Bind, Job, Limits
+from bench.engines.base import Bind, InstanceSpec, Limits
 from bench.engines.docker import api as _docker_api
 from bench.engines.docker import cli
-from bench.engines.docker.api import Box
+from bench.engines.docker.api import ContainerConfig
 from bench.engines.docker.cli import Commands, arguments
 from bench.engines.evidence import gvisor, process
 from bench.lab import images
 
-JOB = Job("tare-1", Path("/run/e"), ("--sleep",), memory_bytes=2**26, cpus=0.5)
-BOX = Box("sha256:aa", "bridge", "runc")
+JOB = InstanceSpec("tare-1", Path("/run/e"), ("--sleep",), memory_bytes=2**26, cpus=0.5)
+BOX = ContainerConfig("sha256:aa", "bridge", "runc")
 
 
 class Nothing:
@@ -36,7 +36,7 @@ class Nothing:
     def __init__(self) -> None:
         self.removed: list[str] = []
 
-    def create(self, job: Job, box: Box) -> str:
+    def create(self, spec: InstanceSpec, box: ContainerConfig) -> str:
         """Refuse."""
         raise NotImplementedError
 
@@ -74,13 +74,13 @@ def test_the_command_line_names_what_the_api_gets() -> None:
 
 
 def test_limits_that_were_not_asked_for_are_left_out() -> None:
-    words = arguments(dataclasses.replace(JOB, memory_bytes=None, cpus=None), Box("i", "none"))
+    words = arguments(dataclasses.replace(JOB, memory_bytes=None, cpus=None), ContainerConfig("i", "none"))
     assert not {"--memory", "--cpus", "--pids-limit", "--runtime", "--memory-swap"} & set(words)
 
 
 def test_a_rate_is_written_with_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"device_read_bps": [{"Path": "/dev/vda", "Rate": 1000}], "pids_limit": 5}
-    monkeypatch.setattr(_docker_api, "limits", lambda job: found)
+    monkeypatch.setattr(_docker_api, "limits", lambda spec: found)
     words = arguments(JOB, BOX)
     assert ("--device-read-bps", "/dev/vda:1000") in set(pairwise(words))
     assert ("--pids-limit", "5") in set(pairwise(words))

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("libvirt")
 
 from bench.core.errors import InvocationFailed
-from bench.engines.base import Job
+from bench.engines.base import InstanceSpec
 from bench.engines.evidence import links as _links
 from bench.engines.libvirt import domain as _domain
 from bench.engines.libvirt import network as _domain_network
@@ -42,9 +42,9 @@ def read(kind: str, links: str) -> dict[str, str]:
     ],
 )
 def test_the_card_is_the_one_asked_for(kind: str, asked: str, source: dict[str, str] | None) -> None:
-    job = Job("tare-1", Path("/lab/e/1"))
+    spec = InstanceSpec("tare-1", Path("/lab/e/1"))
     card = Card(kind, "eth0:10.0.2.15/24:10.0.2.2")
-    text = _domain.domain_xml(job, GUEST, _domain.Machine("tcg", "q35", "/q"), Path("/lab/b/1"), card=card)
+    text = _domain.domain_xml(spec, GUEST, _domain.Machine("tcg", "q35", "/q"), Path("/lab/b/1"), card=card)
     domain = ET.fromstring(text)  # noqa: S314 - ours
     interface = domain.find("devices/interface")
     assert interface is not None

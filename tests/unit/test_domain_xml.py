@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("libvirt")
 
 from bench.core.errors import InvocationFailed, NotApplicable
-from bench.engines.base import Bind, Job
+from bench.engines.base import Bind, InstanceSpec
 from bench.engines.libvirt import domain as _domain
 from bench.lab.guests import Guest
 
@@ -21,8 +21,8 @@ FULL = Guest("full", Path("/g/vmlinuz"), Path("/g/initrd.img"), "quiet root=/dev
 
 
 def defined(guest: Guest = MINIMAL, accel: str = "tcg", machine: str = "q35", name: str = "tare-1") -> ET.Element:
-    job = Job(name, Path("/lab/e/1"), ("--touch", "4096", "--sleep"), memory_bytes=300 * 2**20, cpus=2)
-    return ET.fromstring(_domain.domain_xml(job, guest, _domain.Machine(accel, machine, "/usr/bin/qemu"), HOME))  # noqa: S314 - ours
+    spec = InstanceSpec(name, Path("/lab/e/1"), ("--touch", "4096", "--sleep"), memory_bytes=300 * 2**20, cpus=2)
+    return ET.fromstring(_domain.domain_xml(spec, guest, _domain.Machine(accel, machine, "/usr/bin/qemu"), HOME))  # noqa: S314 - ours
 
 
 def test_it_has_the_declared_size_and_the_guest() -> None:
@@ -39,9 +39,9 @@ def test_it_has_the_declared_size_and_the_guest() -> None:
 
 def test_it_is_given_folders_to_read_and_none_to_write() -> None:
     read, written = Bind("tools", Path("/s/tools")), Bind("scratch", Path("/s/x"), read_only=False)
-    assert _domain.folders(Job("tare-1", Path("/lab/e/1"), binds=(read,))) == {"tools": Path("/s/tools")}
+    assert _domain.folders(InstanceSpec("tare-1", Path("/lab/e/1"), binds=(read,))) == {"tools": Path("/s/tools")}
     with pytest.raises(NotApplicable, match="gets copies of the host's folders and cannot write to them: scratch"):
-        _domain.folders(Job("tare-1", Path("/lab/e/1"), binds=(read, written)))
+        _domain.folders(InstanceSpec("tare-1", Path("/lab/e/1"), binds=(read, written)))
 
 
 @pytest.mark.parametrize(("accel", "kind", "mode"), [("kvm", "kvm", "host-passthrough"), ("tcg", "qemu", "custom")])

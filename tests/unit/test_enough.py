@@ -32,21 +32,21 @@ def scenarios(**changes: Any) -> dict[str, Scenario]:
     return {"startup": Scenario(**{**found.__dict__, **given})}
 
 
-def walk(rule: stopping.Enough) -> int:
+def walk(rule: stopping.StoppingRule) -> int:
     """Offer the whole plan and return how many invocations were wanted."""
     return sum(rule.wants(one) for one in plan.build(list(rule.scenarios.values()), 1))
 
 
 def test_a_quiet_scenario_stops_at_the_first_look(tmp_path: Path) -> None:
     write(tmp_path, "r", {"host": noisy(0.1, 0.005), "sandbox": noisy(0.2, 0.005)})
-    rule = stopping.Enough(0.05, None, tmp_path / "r", scenarios())
+    rule = stopping.StoppingRule(0.05, None, tmp_path / "r", scenarios())
     assert walk(rule) == (1 + stopping.FIRST) * 3  # two targets and the sentinel
     assert rule.finish()["startup"] | {"half_width": 0} == {"blocks": 8, "reason": "precision", "half_width": 0}
 
 
 def test_a_noisy_one_goes_on_to_the_cap(tmp_path: Path) -> None:
     write(tmp_path, "r", {"host": noisy(0.1, 0.6), "sandbox": noisy(0.2, 0.6)})
-    rule = stopping.Enough(0.01, None, tmp_path / "r", scenarios())
+    rule = stopping.StoppingRule(0.01, None, tmp_path / "r", scenarios())
     assert walk(rule) == (1 + stopping.MOST) * 3
     assert rule.finish()["startup"] == {"blocks": 40, "reason": "cap"}
 
@@ -55,7 +55,7 @@ def test_the_time_ends_it_before_a_block_that_would_pass_it(tmp_path: Path, monk
     ticks = itertools.count()
     monkeypatch.setattr(stopping, "now_s", lambda: float(next(ticks)))
     write(tmp_path, "r", {"host": noisy(0.1, 0.6), "sandbox": noisy(0.2, 0.6)})
-    rule = stopping.Enough(0.01, 5.0, tmp_path / "r", scenarios())
+    rule = stopping.StoppingRule(0.01, 5.0, tmp_path / "r", scenarios())
     walk(rule)
     stopped = rule.finish()["startup"]
     assert stopped["reason"] == "budget"

@@ -23,7 +23,7 @@ from bench.scenario import parse_target
 from tests.fakes import small
 from tests.synthetic import write_run
 
-TCG = machine.Place("tcg", "q35")
+TCG = machine.GuestMachine("tcg", "q35")
 KERNEL = kernel.Kernel(
     Path("/g/vmlinuz"), Path("/g/i.cpio"), "6.1.0", Path("/g/modules"), {"kernel": "0", "initrd": "1"}
 )
@@ -202,7 +202,9 @@ def test_the_machine_sees_the_host_and_cannot_change_it(
 ) -> None:
     monkeypatch.setattr("bench.lab.guests.qemu", lambda: "/usr/bin/qemu")
     monkeypatch.setattr("os.cpu_count", lambda: 8)
-    domain = ET.fromstring(machine.definition("tare-1", KERNEL, machine.Place(accel, "q35"), Path("/lab/inside")))  # noqa: S314 - ours
+    domain = ET.fromstring(  # noqa: S314 - our own text
+        machine.definition("tare-1", KERNEL, machine.GuestMachine(accel, "q35"), Path("/lab/inside"))
+    )
     shared = {one.find("source").get("dir"): one.find("readonly") for one in domain.iter("filesystem")}  # type: ignore[union-attr]
     assert list(shared) == ["/", "/lab/inside/x"]
     assert shared["/"] is not None

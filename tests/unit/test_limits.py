@@ -21,9 +21,9 @@ from bench.benchmarks.limits.press import MIB
 from bench.core.clock import EventHub, now_s, sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
 from bench.core.model import Invocation
-from bench.engines.base import Instance, Job, Limits, refuse_limits
+from bench.engines.base import Instance, InstanceSpec, Limits, refuse_limits
 from bench.engines.fake import Fake
-from bench.invocation.base import Account, Place, Reading
+from bench.invocation.context import Account, InvocationContext, InvocationResult
 from bench.lab import Lab, images
 from tests.fakes import FakeLab
 
@@ -37,14 +37,14 @@ class Scripted(Fake):
     def __init__(self, lab: FakeLab, script: Script) -> None:
         super().__init__(scenario.parse_target("fake"), cast("Lab", lab))
         self.script = script
-        self.jobs: list[Job] = []
+        self.jobs: list[InstanceSpec] = []
         self.death: str | None = None
         self.seen = {"network": "none"}
 
-    def create(self, job: Job) -> Instance:
+    def create(self, spec: InstanceSpec) -> Instance:
         """Note the job; the only process of the instance is this one."""
-        self.jobs.append(job)
-        made = super().create(job)
+        self.jobs.append(spec)
+        made = super().create(spec)
         return Instance(made.name, lambda: {os.getpid()}, lambda: self.death, made.handle)
 
     def start(self, instance: Instance) -> None:
@@ -98,11 +98,11 @@ class Bench:
     host: Host
     engine: Scripted | None = None
 
-    def measure(self, limit: str, script: Script = lambda _: None, **params: int) -> Reading:
+    def measure(self, limit: str, script: Script = lambda _: None, **params: int) -> InvocationResult:
         """Measure that limit; whatever happens, no instance may be left."""
         self.engine = Scripted(self.lab, script)
         given = benchmarks.with_defaults("limits", {"limit": limit, **params})
-        place = Place(
+        context = InvocationContext(
             invocation=Invocation(0, "limits", "fake", {"limit": limit}, 0, 0, warmup=False),
             params=given,
             engine=self.engine,
@@ -114,7 +114,7 @@ class Bench:
             note_request=lambda _: None,
         )
         try:
-            return limits.measure(place)
+            return limits.measure(context)
         finally:
             assert not self.engine.live, "an instance was not deleted"
 
@@ -140,8 +140,8 @@ def test_without_a_limit_only_the_start_is_measured(bench: Bench) -> None:
     assert set(found.values) == {"limit.ready_s"}
     assert found.flags == ()
     assert bench.engine is not None
-    (job,) = bench.engine.jobs
-    assert (job.memory_bytes, job.cpus, job.limits, job.arguments) == (None, None, Limits(), ("--sleep",))
+    (spec,) = bench.engine.jobs
+    assert (spec.memory_bytes, spec.cpus, spec.limits, spec.arguments) == (None, None, Limits(), ("--sleep",))
 
 
 def loops(engine: Scripted) -> None:
@@ -191,10 +191,10 @@ def test_shares_are_pressed_against_by_two_at_a_time(bench: Bench, monkeypatch: 
     found = bench.measure("cpu-shares", both, milliseconds=200)
     assert found.values["limit.achieved_ratio"] == pytest.approx(1.5, rel=0.1)
     assert bench.engine is not None
-    assert [job.limits.cpu_shares for job in bench.engine.jobs] == [1024, 512]
+    assert [spec.limits.cpu_shares for spec in bench.engine.jobs] == [1024, 512]
     assert bench.engine.calls.count("delete") == 2
     assert told == [signal.SIGUSR1] * 2
-    assert {"tare-fa4e-0-a", "tare-fa4e-0-b"} == {job.name for job in bench.engine.jobs}
+    assert {"tare-fa4e-0-a", "tare-fa4e-0-b"} == {spec.name for spec in bench.engine.jobs}
 
 
 def test_two_that_cannot_be_told_to_begin_do_not_contend(bench: Bench) -> None:
@@ -271,11 +271,11 @@ def test_a_rate_is_measured_on_the_disk_of_the_state_folder(
     found = bench.measure(kind, moves)
     assert found.values["limit.achieved_ratio"] == pytest.approx(1.25, rel=0.3)
     assert bench.engine is not None
-    (job,) = bench.engine.jobs
-    assert job.arguments[2:4] == (f"--{kind}", "{scratch}/file:1000")
-    assert job.binds[0].source.joinpath("file").stat().st_size == 64 * MIB
-    assert not job.binds[0].read_only
-    assert getattr(job.limits, f"{kind}_bytes_per_s") == 8 * MIB
+    (spec,) = bench.engine.jobs
+    assert spec.arguments[2:4] == (f"--{kind}", "{scratch}/file:1000")
+    assert spec.binds[0].source.joinpath("file").stat().st_size == 64 * MIB
+    assert not spec.binds[0].read_only
+    assert getattr(spec.limits, f"{kind}_bytes_per_s") == 8 * MIB
 
 
 def test_a_group_without_the_file_of_a_rate_is_not_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,13 +10,13 @@ from bench.benchmarks.network_modes import measure, near
 from bench.benchmarks.network_modes.near import Heard, Step
 from bench.core.clock import Line
 from bench.core.errors import InvocationFailed
-from bench.engines.base import Way
+from bench.engines.base import NetworkPath
 from bench.engines.evidence import links
 from bench.lab import images, network
 from tests.unit.test_payload import told
 
-PEER = Way("peer", "10.90.0.2")
-PUBLISHED = Way("peer", "10.90.0.1", first_port=5201, turned=True)
+PEER = NetworkPath("peer", "10.90.0.2")
+PUBLISHED = NetworkPath("peer", "10.90.0.1", first_port=5201, turned=True)
 STAT = "cpu  100 20 300 5000 70 8 9 1000 40 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n"
 
 
@@ -30,7 +30,7 @@ def test_every_step_is_first_once() -> None:
 @pytest.mark.parametrize(("direction", "way", "reverse"), [
     ("out", PEER, False), ("in", PEER, True), ("out", PUBLISHED, True), ("in", PUBLISHED, False),
 ])  # fmt: skip
-def test_out_is_what_the_instance_sends_whoever_calls(direction: str, way: Way, reverse: bool) -> None:
+def test_out_is_what_the_instance_sends_whoever_calls(direction: str, way: NetworkPath, reverse: bool) -> None:
     words = near.words(Step("streams", 1, direction), way, 1)  # type: ignore[arg-type]
     assert ("--reverse" in words) is reverse
     assert words[:4] == ["--client", way.address, "--port", "5201"]
@@ -39,7 +39,7 @@ def test_out_is_what_the_instance_sends_whoever_calls(direction: str, way: Way, 
 def test_each_service_has_its_port() -> None:
     assert near.words(Step("connects"), PEER, 2) == ["connect", f"10.90.0.2:{network.CONNECTS}:2000"]
     assert str(network.ANSWERS) in near.words(Step("answers"), PEER, 1)
-    elsewhere = Way("peer", "10.90.0.1", first_port=20000, turned=True)
+    elsewhere = NetworkPath("peer", "10.90.0.1", first_port=20000, turned=True)
     assert near.words(Step("connects"), elsewhere, 1) == ["connect", "10.90.0.1:20001:1000"]
     assert near.words(Step("answers"), elsewhere, 1)[5] == "20002"
 

@@ -9,13 +9,13 @@ from typing import Any, Literal
 import pytest
 
 from bench.engines import oci_spec
-from bench.engines.base import Bind, Job, Limits
+from bench.engines.base import Bind, InstanceSpec, Limits
 from bench.lab import cgroups, images
 
 
 def made(*, network: Literal["private", "host"] = "private", **changes: Any) -> oci_spec.Spec:
     fields: dict[str, Any] = {"name": "one", "events": Path("/state/e/1"), "memory_bytes": 256 * 2**20, "cpus": 2}
-    job = Job(**(fields | changes))
+    job = InstanceSpec(**(fields | changes))
     return oci_spec.spec(job=job, rootfs_path=Path("/r"), cgroup_path="/tare/aa/one", network=network)
 
 

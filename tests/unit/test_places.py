@@ -12,9 +12,9 @@ import pytest
 
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines import oci_spec
-from bench.engines.base import Bind, Job
+from bench.engines.base import Bind, InstanceSpec
 from bench.engines.docker import api, cli
-from bench.engines.docker.api import Box
+from bench.engines.docker.api import ContainerConfig
 from bench.engines.evidence import mounts as _mounts
 from bench.engines.sandbox import Sandbox
 from bench.lab import Lab
@@ -29,8 +29,8 @@ def bind(kind: str, *, read_only: bool = False) -> Bind:
     return Bind("data", SOURCE, read_only=read_only, kind=kind)  # type: ignore[arg-type]
 
 
-def job(*binds: Bind) -> Job:
-    return Job("tare-1", Path("/lab/e/1"), ("--kept", "{data}/kept:1", "--sleep"), binds=binds)
+def job(*binds: Bind) -> InstanceSpec:
+    return InstanceSpec("tare-1", Path("/lab/e/1"), ("--kept", "{data}/kept:1", "--sleep"), binds=binds)
 
 
 @pytest.mark.parametrize("mount", ["layer", "volume", "tmpfs"])
@@ -67,7 +67,7 @@ def test_docker_is_told_each_place_in_its_own_words() -> None:
     for kind in ("layer", "tmpfs"):
         assert api.binds(job(bind(kind))) == [events]
     assert (api.memory(job(bind("layer"))), api.memory(job(bind("tmpfs")))) == ({}, {"/data": ""})
-    words = cli.arguments(job(bind("tmpfs")), Box("id", "none"))
+    words = cli.arguments(job(bind("tmpfs")), ContainerConfig("id", "none"))
     assert words[words.index("--tmpfs") + 1] == "/data"
 
 

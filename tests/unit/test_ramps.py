@@ -262,7 +262,7 @@ def test_a_failing_delete_is_reported_after_all_were_tried(
 def test_an_instance_that_dies_on_the_way_fails_the_weighing(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crowd, "_lives", lambda member: not member.job.name.endswith("-3"))
+    monkeypatch.setattr(crowd, "_lives", lambda member: not member.spec.name.endswith("-3"))
     done = measure(tmp_path, ramp("memory", instances=4, steps=2), lab)
     assert "only 3 of 4 instances live at the top of the ramp" in done.outcome["reason"]
 
@@ -331,7 +331,7 @@ def test_a_launch_failure_ends_the_ramp_keeps_the_others_and_names_the_limit(
 
 def test_slow_starts_end_the_ramp(tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = [f"-{number}" for number in range(4, 8)]
-    times = property(lambda self: 0.3 if self.ready[0].job.name.endswith(tuple(slow)) else 0.01)
+    times = property(lambda self: 0.3 if self.ready[0].spec.name.endswith(tuple(slow)) else 0.01)
     monkeypatch.setattr(crowd.Step, "start_s", times)
     done = measure(tmp_path, ramp("density", instances=40, step=4, slower=20.0), lab)
     assert done.outcome["notes"]["rule"] == "latency"
@@ -372,7 +372,7 @@ def test_a_step_that_would_outlast_the_time_limit_is_not_begun(
 def test_the_dead_are_counted_at_each_step(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crowd, "_lives", lambda member: not member.job.name.endswith("-1"))
+    monkeypatch.setattr(crowd, "_lives", lambda member: not member.spec.name.endswith("-1"))
     done = measure(tmp_path, ramp("density", instances=4, step=2), lab)
     assert done.value("density.alive_ratio", instances=2) == 0.5
     assert done.value("density.alive_ratio", instances=4) == 0.75, "one value, though the variant has this number, too"

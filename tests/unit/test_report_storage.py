@@ -17,7 +17,7 @@ from bench.core.model import Invocation
 from bench.display import storage
 from bench.display.charts import heat
 from bench.display.data import RunData
-from bench.invocation.base import Value
+from bench.invocation.context import Value
 from tests.pages import MODES, cells, of, row_of, table
 from tests.synthetic_modes_shapes import DRIVERS, PLACES, UNAVAILABLE
 from tests.synthetic_weights import Given

@@ -14,7 +14,7 @@ import pytest
 from bench import scenario, store
 from bench.core.model import Scenario, Status
 from bench.engines.fake import Fake
-from bench.invocation.base import Place
+from bench.invocation.context import InvocationContext
 from bench.lab import images
 from bench.run import runner
 from bench.scenario import plan
@@ -79,10 +79,10 @@ def test_a_failure_in_any_step_fails_the_invocation_and_leaves_nothing(tmp_path:
 
 
 def test_what_a_daemon_outside_the_lab_uses_is_unknown_and_not_a_part_of_it(lab: FakeLab) -> None:
-    def place(target: str) -> Place:
+    def place(target: str) -> InvocationContext:
         engine = SimpleNamespace(target=scenario.parse_target(target))
         fields = dict.fromkeys(("invocation", "params", "hub", "name", "timeout_s", "account", "note_request"))
-        return Place(engine=engine, lab=lab, **fields)  # type: ignore[arg-type]
+        return InvocationContext(engine=engine, lab=lab, **fields)  # type: ignore[arg-type]
 
     assert place("docker").cpu_s() == 0.0
     assert place("docker:endpoint=system").cpu_s() is None

@@ -13,8 +13,8 @@ from bench import store
 from bench.core.errors import NotApplicable
 from bench.core.metrics import METRICS
 from bench.core.model import Status
-from bench.engines.base import Job
-from bench.invocation import data_places
+from bench.engines.base import InstanceSpec
+from bench.invocation import mounts
 from bench.lab import images, tools
 from bench.run import runner
 from bench.scenario import parse_target, plan
@@ -35,20 +35,20 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
     made.journal.close(done=True)
 
 
-def script(job: Job) -> list[str]:
+def script(spec: InstanceSpec) -> list[str]:
     """Return the lines of the script that a job brings."""
-    work = next(bind.source for bind in job.binds if bind.name == "work")
+    work = next(bind.source for bind in spec.binds if bind.name == "work")
     return (work / "script").read_text(encoding="utf-8").splitlines()
 
 
 def saying(kept: str, *, written: str = "written", report: str = REPORT) -> Speech:
     """Return what the first instance says of its script, and the second of what it finds."""
 
-    def speech(job: Job) -> list[str]:
-        if job.name.endswith("-again"):
+    def speech(spec: InstanceSpec) -> list[str]:
+        if spec.name.endswith("-again"):
             return [f"S kept {kept}", "E mounts"]
         said = []
-        for line in script(job):
+        for line in script(spec):
             if line.startswith("keep "):
                 said.append(f"S keep {written}")
             if line.startswith("run "):
@@ -66,9 +66,9 @@ ACTIONS = ("create", "stat", "rename", "unlink")
 
 def run(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, kind: str, speech: Speech
-) -> tuple[pd.DataFrame, pd.DataFrame, list[Job]]:
+) -> tuple[pd.DataFrame, pd.DataFrame, list[InstanceSpec]]:
     jobs = speaking(monkeypatch, speech)
-    monkeypatch.setattr(data_places, "kind_of", lambda _: kind)
+    monkeypatch.setattr(mounts, "kind_of", lambda _: kind)
     # The captured report is of jobs that lasted two seconds, the fake's life is shorter.
     monkeypatch.setattr(fio, "_CLOCK_TOLERANCE", 1e9)
     one = small(["fake"], blocks=1, warmup_blocks=0, timeout_s=5.0)
@@ -89,7 +89,7 @@ def test_a_writable_place_has_every_number(tmp_path: Path, lab: FakeLab, monkeyp
     assert set(numbers["metric"]) == wanted | {"storage.fsync_s", "storage.fsync_p99_s"}
     assert set(numbers["metric"]) <= set(METRICS)
     assert len(numbers) == 2 * len(fio.TESTS) + 2 + len(ACTIONS)
-    assert [job.name.endswith("-again") for job in jobs] == [False, True]
+    assert [spec.name.endswith("-again") for spec in jobs] == [False, True]
     assert jobs[0].binds[-1] == jobs[1].binds[-1]
 
 
@@ -98,11 +98,11 @@ def test_a_read_only_place_is_only_read(tmp_path: Path, lab: FakeLab, monkeypatc
     laid_out: list[int] = []
     speech = saying("absent", written="refused Read-only file system")
 
-    def noting(job: Job) -> list[str]:
-        if not job.name.endswith("-again"):
-            scripts.append(script(job))
-            laid_out.append((job.binds[-1].source / fio.FILE).stat().st_size)
-        return speech(job)
+    def noting(spec: InstanceSpec) -> list[str]:
+        if not spec.name.endswith("-again"):
+            scripts.append(script(spec))
+            laid_out.append((spec.binds[-1].source / fio.FILE).stat().st_size)
+        return speech(spec)
 
     numbers, outcomes, jobs = run(tmp_path, lab, monkeypatch, "bind-ro", noting)
     assert list(outcomes["status"]) == ["ok"], outcomes["reason"].tolist()
@@ -163,10 +163,10 @@ def test_no_direct_access_is_absent_and_said(tmp_path: Path, lab: FakeLab, monke
     ],
 )
 def test_a_targets_place(target: str, kind: str) -> None:
-    assert data_places.kind_of(parse_target(target)) == kind
+    assert mounts.kind_of(parse_target(target)) == kind
 
 
 @pytest.mark.parametrize("target", ["libvirt", "libvirt:disk=none", "runc", "sandbox"])
 def test_what_has_no_place_is_skipped(target: str) -> None:
     with pytest.raises(NotApplicable, match="has no place for data"):
-        data_places.kind_of(parse_target(target))
+        mounts.kind_of(parse_target(target))

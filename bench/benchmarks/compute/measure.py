@@ -10,34 +10,34 @@ from collections.abc import Iterator, Sequence
 
 from bench.core.clock import Channel, Line, now_s
 from bench.core.errors import TargetUnavailable
-from bench.engines.base import Bind, Instance, Job
+from bench.engines.base import Bind, Instance, InstanceSpec
 from bench.invocation import life
-from bench.invocation.base import Place, Reading, Value
+from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import tools
 from bench.lab.images import Artifact
 from bench.workloads import payload, sysbench
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Run the loops and then sysbench in one instance; without sysbench its numbers are absent, and flagged."""
-    names, tests = order(place.invocation.block)
+    names, tests = order(context.invocation.block)
     flags: tuple[str, ...] = ()
     found: Artifact | None = None
     try:
-        found = tools.folder(place.lab.paths.state)
+        found = tools.folder(context.lab.paths.state)
     except TargetUnavailable as error:
         tests, flags = (), (f"sysbench: absent, {error}",)
-    job = _job(place, names, tests, found)
-    with life.living(place, job) as (instance, channel), place.account.engine():
-        lines = _heard(place, instance, channel, len(names), len(tests))
-        evidence = life.evidence_of(place, instance)
-        place.engine.stop(instance)
+    spec = _job(context, names, tests, found)
+    with life.living(context, spec) as (instance, channel), context.account.engine():
+        lines = _heard(context, instance, channel, len(names), len(tests))
+        evidence = life.evidence_of(context, instance)
+        context.engine.stop(instance)
     runs = sysbench.runs(lines)
     if found is not None:
         evidence |= {"tools": found.digest, "sysbench": sysbench.version(runs[0])}
     values = {f"compute.{name}": value for name, value in _programs(runs, tests)}
     series = tuple(_calls(payload.loops(lines, names), values))
-    return Reading(values, evidence, flags, series, {"order": ", ".join((*names, *tests))})
+    return InvocationResult(values, evidence, flags, series, {"order": ", ".join((*names, *tests))})
 
 
 def order(block: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -49,18 +49,20 @@ def order(block: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     )
 
 
-def _job(place: Place, names: Sequence[str], tests: Sequence[str], found: Artifact | None) -> Job:
-    milliseconds = int(place.params["milliseconds"])
+def _job(
+    context: InvocationContext, names: Sequence[str], tests: Sequence[str], found: Artifact | None
+) -> InstanceSpec:
+    milliseconds = int(context.params["milliseconds"])
     seconds = max(1, round(2 * milliseconds / 1000))  # sysbench takes whole ones
-    threads = int(place.params["cpus"])
+    threads = int(context.params["cpus"])
     programs = [word for test in tests for word in sysbench.arguments(test, seconds, threads)]
     arguments = (*payload.loop_arguments(names, milliseconds), "--sleep", *programs)
-    return life.job_of(place, arguments, binds=(Bind(sysbench.TOOLS, found.path),) if found else ())
+    return life.spec_of(context, arguments, binds=(Bind(sysbench.TOOLS, found.path),) if found else ())
 
 
-def _heard(place: Place, instance: Instance, channel: Channel, loops: int, runs: int) -> list[Line]:
+def _heard(context: InvocationContext, instance: Instance, channel: Channel, loops: int, runs: int) -> list[Line]:
     """Wait for the end of each loop and of each program, and return what was said."""
-    deadline = now_s() + place.timeout_s
+    deadline = now_s() + context.timeout_s
     after = 0
     for _ in range(loops + runs):
         channel.wait_line("C ", max(0.0, deadline - now_s()), instance.alive, after=after)

@@ -14,7 +14,7 @@ from bench.core.errors import InvocationFailed
 from bench.core.units import format_value
 from bench.invocation import crowd as _crowd
 from bench.invocation import headroom, life
-from bench.invocation.base import Place, Reading, Value
+from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.invocation.crowd import Crowd, Liveness, Step
 from bench.probes import host, limits, memory
 from bench.probes.limits import Counter
@@ -48,7 +48,7 @@ class _Stop:
 
 @dataclass
 class _Ramp:
-    place: Place
+    context: InvocationContext
     top: int
     floor: int
     available_before: int
@@ -61,14 +61,14 @@ class _Ramp:
     launch_s: float = 0.0
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Start instances by steps until a rule says stop, then delete all of them.
 
     Raises:
         InvocationFailed: Not even the first step could be made.
     """
-    with _crowd.gathered(place) as crowd:
-        ramp = _begin(place)
+    with _crowd.gathered(context) as crowd:
+        ramp = _begin(context)
         while (stop := _before(ramp, crowd)) is None and (stop := _step(ramp, crowd)) is None:
             pass
         if not ramp.steps:
@@ -85,15 +85,15 @@ def measure(place: Place) -> Reading:
     }
     if ramp.steps[-1].pressure_percent is None:
         notes["pressure"] = "not watched: this kernel has no /proc/pressure/memory, so that rule is off"
-    return Reading(values, ramp.evidence, tuple(ramp.flags), tuple(_series(ramp)), notes)
+    return InvocationResult(values, ramp.evidence, tuple(ramp.flags), tuple(_series(ramp)), notes)
 
 
-def _begin(place: Place) -> _Ramp:
-    with place.account.barrier():
+def _begin(context: InvocationContext) -> _Ramp:
+    with context.account.barrier():
         before, still = memory.available_settled(_SETTLE_S)
-    floor = limits.floor_bytes(int(place.params["floor_bytes"]), host.meminfo()["MemTotal"])
-    counted = limits.counters(place.lab.cgroup_path)
-    ramp = _Ramp(place, headroom.top(place), floor, before, counted)
+    floor = limits.floor_bytes(int(context.params["floor_bytes"]), host.meminfo()["MemTotal"])
+    counted = limits.counters(context.lab.cgroup_path)
+    ramp = _Ramp(context, headroom.top(context), floor, before, counted)
     if not still:
         ramp.flags.append(f"settle: before the first instance memory did not stand still within {_SETTLE_S:g} s")
     return ramp
@@ -109,13 +109,13 @@ def _before(ramp: _Ramp, crowd: Crowd) -> _Stop | None:
         words = f"MemAvailable is {format_value(left, 'bytes')}, the floor left to others {format_value(ramp.floor, 'bytes')}"
         return _Stop("memory", f"memory: {words}, and one more instance may need more than the difference")
     if now_s() + _LAST_S * ramp.last_s > crowd.deadline_s:
-        limit = f"{ramp.place.timeout_s:g} s"
+        limit = f"{ramp.context.timeout_s:g} s"
         return _Stop("time", f"the scenario's time limit of {limit}: the last step took {ramp.last_s:.1f} s")
     return None
 
 
 def _fit_more(ramp: _Ramp, crowd: Crowd) -> int:
-    return headroom.room(ramp.place, ramp.available_before, len(crowd.members), ramp.floor)
+    return headroom.room(ramp.context, ramp.available_before, len(crowd.members), ramp.floor)
 
 
 def _step(ramp: _Ramp, crowd: Crowd) -> _Stop | None:
@@ -136,14 +136,14 @@ def _step(ramp: _Ramp, crowd: Crowd) -> _Stop | None:
 
 def _stride(ramp: _Ramp) -> int:
     """Return how many a step starts: of virtual machines a quarter, since there are far fewer of them."""
-    return int(ramp.place.params["step"]) if ramp.place.engine.channel == "datagram" else max(1, ramp.top // 4)
+    return int(ramp.context.params["step"]) if ramp.context.engine.channel == "datagram" else max(1, ramp.top // 4)
 
 
 def _note(ramp: _Ramp, crowd: Crowd, step: Step, pressure: float | None) -> None:
     if not ramp.evidence and (instance := crowd.members[0].instance) is not None:
-        with ramp.place.account.engine():
-            ramp.evidence = life.evidence_of(ramp.place, instance)
-    with ramp.place.account.barrier():
+        with ramp.context.account.engine():
+            ramp.evidence = life.evidence_of(ramp.context, instance)
+    with ramp.context.account.barrier():
         available, still = memory.available_settled(_SETTLE_S, ramp.available_before)
     if not still:
         ramp.flags.append(
@@ -156,7 +156,7 @@ def _note(ramp: _Ramp, crowd: Crowd, step: Step, pressure: float | None) -> None
             available=available,
             mem_available=host.meminfo()["MemAvailable"],
             alive=crowd.alive(),
-            counters=limits.counters(ramp.place.lab.cgroup_path),
+            counters=limits.counters(ramp.context.lab.cgroup_path),
             pressure_percent=pressure,
         )
     )
@@ -167,22 +167,22 @@ def _percent(before: float | None, after: float | None, wall_s: float) -> float 
 
 
 def _failed(ramp: _Ramp, step: Step) -> _Stop:
-    known = limits.counters(ramp.place.lab.cgroup_path)
+    known = limits.counters(ramp.context.lab.cgroup_path)
     named = limits.name_of(str(step.errors[0]), known, host.meminfo()["MemAvailable"])
     whole = len(step.errors) + len(step.ready)
     return _Stop("failure", f"{named} ({len(step.errors)} of {whole} instances of the last step did not start)")
 
 
 def _slow(ramp: _Ramp, step: Step) -> _Stop | None:
-    first, most = ramp.steps[0].step.start_s, float(ramp.place.params["slower"])
+    first, most = ramp.steps[0].step.start_s, float(ramp.context.params["slower"])
     if step.start_s <= most * first:
         return None
     times = f"{format_value(step.start_s, 's')} is {step.start_s / first:.3g} times the first step's {format_value(first, 's')}"
-    return _Stop("latency", f"start time: {times}, more than {most:g} times ({headroom.workers(ramp.place)} at once)")
+    return _Stop("latency", f"start time: {times}, more than {most:g} times ({headroom.workers(ramp.context)} at once)")
 
 
 def _pressed(ramp: _Ramp, percent: float | None) -> _Stop | None:
-    most = int(ramp.place.params["pressure_percent"])
+    most = int(ramp.context.params["pressure_percent"])
     if percent is None or percent <= most:
         return None
     return _Stop(
@@ -241,7 +241,7 @@ def _series(ramp: _Ramp) -> Iterator[Value]:
     Where the scenario names ``instances`` the whole ramp's rate and liveness already stand at that number of instances:
     one variant has one value of a metric an invocation.
     """
-    asked = ramp.place.invocation.params.get("instances")
+    asked = ramp.context.invocation.params.get("instances")
     for at in ramp.steps:
         named = {"instances": at.instances}
         yield Value("density.start_s", at.step.start_s, named)

@@ -6,7 +6,7 @@ from bench.benchmarks.discovery import tables as page
 from bench.core.model import NULL
 from bench.core.units import format_value
 from bench.display import canvas, svg, theme
-from bench.display.charts import twins
+from bench.display.charts import dot_panels
 from bench.display.charts.matrix import Dot
 from bench.display.charts.words import plural_blocks
 from bench.display.data import ScenarioData
@@ -29,19 +29,19 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
                 counts.append(one.n)
         if (one := page.RESOLVABLE.of(data, row)) and one.median is not None:
             later[place, 0] = Dot(one.median, one.ci, format_value(one.median, one.unit))
-    panels = [twins.Panel("one lookup", "s", lookups), twins.Panel("request → name resolves", "s", later)]
-    kept, panels = twins.compact(list(rows), panels)
+    panels = [dot_panels.Panel("one lookup", "s", lookups), dot_panels.Panel("request → name resolves", "s", later)]
+    kept, panels = dot_panels.compact(list(rows), panels)
     if not panels:
         return None
-    look = twins.Look(kept, [what.title for what in asked] or ["a new name"])
+    look = dot_panels.Look(kept, [what.title for what in asked] or ["a new name"])
     title = _title(data)
     caption = (
         "One question and its answer over UDP, by the kind of name that is asked for, and how long after its request a new "
         f"instance’s name resolves. Medians of the blocks with their 95\u00a0% intervals. {plural_blocks(counts)}"
     )
-    with canvas.sheet(twins.height(look)) as figure:
-        twins.draw(figure, look, panels)
-        words = canvas.Words(name, "lookup", title, caption, f"{title}. {twins.said(look, panels)}")
+    with canvas.sheet(dot_panels.height(look)) as figure:
+        dot_panels.draw(figure, look, panels)
+        words = canvas.Words(name, "lookup", title, caption, f"{title}. {dot_panels.said(look, panels)}")
         return canvas.finish(figure, words)
 
 

@@ -16,7 +16,7 @@ from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import Phase
 from bench.engines.base import Instance
 from bench.invocation import life
-from bench.invocation.base import Place, Reading, Value
+from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import names, network
 from bench.workloads import dns
 
@@ -31,21 +31,21 @@ _NAMED = {"docker": ("user", "overlay"), "podman": ("user",)}
 """Engine → its network modes that have names; the others have none by design (Docker's default bridge, no network …)."""
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Look the names up in one instance; where there is a name service, beside a second instance.
 
     Raises:
         NotApplicable: The target has no name service.
         InvocationFailed: A lookup got no answer, or a wrong one.
     """
-    target = place.engine.target
+    target = context.engine.target
     if target.engine == "host":
-        return _floor(place)
+        return _floor(context)
     if target.options.get("network", "bridge") not in _NAMED.get(target.engine, ()):
         msg = f"'{target.text}' has no name service: names are what user-defined networks have"
         raise NotApplicable(msg)
-    with names.last_server(place.lab) as last:
-        return _served(place, last)
+    with names.last_server(context.lab) as last:
+        return _served(context, last)
 
 
 def order(block: int) -> tuple[str, ...]:
@@ -54,51 +54,51 @@ def order(block: int) -> tuple[str, ...]:
     return KINDS[first:] + KINDS[:first]
 
 
-def _floor(place: Place) -> Reading:
+def _floor(context: InvocationContext) -> InvocationResult:
     """Ask a native process: no name service, no second instance whose name could come up."""
-    asked = _names(place)
-    with _answering(place, asked) as port:
-        job = life.job_of(place, (*_lookups(place, asked, f"127.0.0.1#{port}"), "--sleep"), suffix="-a")
-        with life.living(place, job) as (instance, channel), place.account.engine():
-            lines = _heard(place, instance, channel, len(KINDS))
-            evidence = life.evidence_of(place, instance)
-            place.engine.stop(instance)
-    found = _found(place, asked, lines)
+    asked = _names(context)
+    with _answering(context, asked) as port:
+        spec = life.spec_of(context, (*_lookups(context, asked, f"127.0.0.1#{port}"), "--sleep"), suffix="-a")
+        with life.living(context, spec) as (instance, channel), context.account.engine():
+            lines = _heard(context, instance, channel, len(KINDS))
+            evidence = life.evidence_of(context, instance)
+            context.engine.stop(instance)
+    found = _found(context, asked, lines)
     _expect(found, {"own": {_LOOPBACK}, "other": {_LOOPBACK}})
     evidence |= {"server": "a native process on loopback"}
-    return Reading(
-        {}, evidence, series=tuple(_values(found)), notes={"order": ", ".join(order(place.invocation.block))}
+    return InvocationResult(
+        {}, evidence, series=tuple(_values(found)), notes={"order": ", ".join(order(context.invocation.block))}
     )
 
 
 @contextmanager
-def _answering(place: Place, asked: Mapping[str, str]) -> Iterator[str]:
+def _answering(context: InvocationContext, asked: Mapping[str, str]) -> Iterator[str]:
     """Give the port at which a process of the host answers for the instances' names at once."""
-    job = life.job_of(place, (*dns.answer((asked["own"], asked["other"])), "--sleep"), suffix="-s")
-    with life.living(place, job) as (server, channel):
-        with place.account.engine():
-            said = channel.wait_line("B answer ", place.timeout_s, server.alive)
+    spec = life.spec_of(context, (*dns.answer((asked["own"], asked["other"])), "--sleep"), suffix="-s")
+    with life.living(context, spec) as (server, channel):
+        with context.account.engine():
+            said = channel.wait_line("B answer ", context.timeout_s, server.alive)
         yield said.text.rpartition(" ")[2]
-        with place.account.engine():
-            place.engine.stop(server)
+        with context.account.engine():
+            context.engine.stop(server)
 
 
-def _served(place: Place, last: str) -> Reading:
+def _served(context: InvocationContext, last: str) -> InvocationResult:
     """Ask the name service of the target's network, from before the second instance is requested."""
-    asked = _names(place)
+    asked = _names(context)
     waiting = dns.wait_for(asked["other"], dns.OWN, _PAUSE_MS)
-    job = life.job_of(place, (*waiting, *_lookups(place, asked, dns.OWN), "--sleep"), suffix="-a")
+    spec = life.spec_of(context, (*waiting, *_lookups(context, asked, dns.OWN), "--sleep"), suffix="-a")
     with (
-        life.living(place, job) as (first, channel),
-        _second(place, first, channel) as (second, requested_s),
-        place.account.engine(),
+        life.living(context, spec) as (first, channel),
+        _second(context, first, channel) as (second, requested_s),
+        context.account.engine(),
     ):
-        lines = _heard(place, first, channel, 1 + len(KINDS))
-        evidence = life.evidence_of(place, first)
-        own, other = (network.addresses(place.lab, one.pids()) for one in (first, second))
-        place.engine.stop(second)
-        place.engine.stop(first)
-    found, waited = _found(place, asked, lines), dns.waited_for(lines, asked["other"])
+        lines = _heard(context, first, channel, 1 + len(KINDS))
+        evidence = life.evidence_of(context, first)
+        own, other = (network.addresses(context.lab, one.pids()) for one in (first, second))
+        context.engine.stop(second)
+        context.engine.stop(first)
+    found, waited = _found(context, asked, lines), dns.waited_for(lines, asked["other"])
     _expect({**found, "other, when it came": waited}, {"own": own, "other": other, "other, when it came": other})
     resolvable = waited.end_s - requested_s
     if resolvable <= 0:
@@ -106,48 +106,48 @@ def _served(place: Place, last: str) -> Reading:
         raise InvocationFailed(msg)
     values = {"discovery.resolvable_s": resolvable, "discovery.gap_s": waited.each_s}
     evidence |= {"server": waited.server, "other": "the second instance's own address"}
-    notes = {"order": ", ".join(order(place.invocation.block)), "address": waited.answer, "last_server": last}
-    return Reading(values, evidence, series=tuple(_values(found)), notes=notes)
+    notes = {"order": ", ".join(order(context.invocation.block)), "address": waited.answer, "last_server": last}
+    return InvocationResult(values, evidence, series=tuple(_values(found)), notes=notes)
 
 
 @contextmanager
-def _second(place: Place, first: Instance, channel: Channel) -> Iterator[tuple[Instance, float]]:
+def _second(context: InvocationContext, first: Instance, channel: Channel) -> Iterator[tuple[Instance, float]]:
     """Give the second instance and the stamp of its request, once it is ready and the first one knows its name."""
-    job = life.job_of(place, suffix="-b")
-    with place.hub.channel(job.events, place.engine.channel) as events, life.deleted(place, job.name):
-        with place.account.engine():
-            channel.wait_line("B await ", place.timeout_s, first.alive)
+    spec = life.spec_of(context, suffix="-b")
+    with context.hub.channel(spec.events, context.engine.channel) as events, life.deleted(context, spec.name):
+        with context.account.engine():
+            channel.wait_line("B await ", context.timeout_s, first.alive)
             requested_s = now_s()
-            second = place.engine.create(job)
-            place.engine.start(second)
-            events.wait(Phase.READY, place.timeout_s, second.alive)
-            channel.wait_line("C await ", place.timeout_s, first.alive)
+            second = context.engine.create(spec)
+            context.engine.start(second)
+            events.wait(Phase.READY, context.timeout_s, second.alive)
+            channel.wait_line("C await ", context.timeout_s, first.alive)
         yield second, requested_s
 
 
-def _names(place: Place) -> dict[str, str]:
+def _names(context: InvocationContext) -> dict[str, str]:
     """Return kind → name: those of the two instances, which the journal knows by their jobs, and nobody's."""
-    return {"own": f"{place.name}-a", "other": f"{place.name}-b", "unknown": _NOBODY}
+    return {"own": f"{context.name}-a", "other": f"{context.name}-b", "unknown": _NOBODY}
 
 
-def _lookups(place: Place, asked: Mapping[str, str], server: str) -> tuple[str, ...]:
-    count = int(place.params["lookups"])
-    kinds = order(place.invocation.block)
+def _lookups(context: InvocationContext, asked: Mapping[str, str], server: str) -> tuple[str, ...]:
+    count = int(context.params["lookups"])
+    kinds = order(context.invocation.block)
     return tuple(word for kind in kinds for word in dns.resolve(asked[kind], server, count))
 
 
-def _heard(place: Place, instance: Instance, channel: Channel, actions: int) -> list[Line]:
+def _heard(context: InvocationContext, instance: Instance, channel: Channel, actions: int) -> list[Line]:
     """Wait for the end of each lookup, and return what was said."""
-    deadline, after = now_s() + place.timeout_s, 0
+    deadline, after = now_s() + context.timeout_s, 0
     for _ in range(actions):
         channel.wait_line(dns.END, max(0.0, deadline - now_s()), instance.alive, after=after)
         after = 1 + next(i for i, line in enumerate(channel.lines) if i >= after and line.text.startswith(dns.END))
     return list(channel.lines)
 
 
-def _found(place: Place, asked: Mapping[str, str], lines: list[Line]) -> dict[str, dns.Lookup]:
-    count = int(place.params["lookups"])
-    return {kind: dns.looked_up(lines, asked[kind], count) for kind in order(place.invocation.block)}
+def _found(context: InvocationContext, asked: Mapping[str, str], lines: list[Line]) -> dict[str, dns.Lookup]:
+    count = int(context.params["lookups"])
+    return {kind: dns.looked_up(lines, asked[kind], count) for kind in order(context.invocation.block)}
 
 
 def _expect(found: Mapping[str, dns.Lookup], real: Mapping[str, set[str]]) -> None:

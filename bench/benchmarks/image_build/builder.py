@@ -25,7 +25,7 @@ from bench.engines.docker import api
 from bench.engines.docker.api import Client
 from bench.engines.docker.engine import Docker
 from bench.invocation import disk_use
-from bench.invocation.base import Place
+from bench.invocation.context import InvocationContext
 from bench.lab.bases import Base
 from bench.lab.images import Image
 from bench.workloads import build
@@ -59,7 +59,7 @@ class Builder:
         who: Its name and version.
     """
 
-    def __init__(self, place: Place, engine: Docker, client: Client) -> None:
+    def __init__(self, place: InvocationContext, engine: Docker, client: Client) -> None:
         self._place = place
         self._engine = engine
         self._client = client
@@ -246,7 +246,7 @@ def _why_not(engine: Docker) -> str | None:
 
 
 @contextlib.contextmanager
-def opened(place: Place) -> Iterator[Builder]:
+def opened(place: InvocationContext) -> Iterator[Builder]:
     """Give the builder of the place's engine; nothing that it made is left.
 
     Raises:

@@ -8,7 +8,7 @@ from bench.benchmarks.image_build import tables as page
 from bench.benchmarks.image_build.words import COUNTS
 from bench.core.units import format_value
 from bench.display import canvas, svg, theme
-from bench.display.charts import matrix, twins
+from bench.display.charts import dot_panels, matrix
 from bench.display.charts.words import many, plural_blocks
 from bench.display.data import Label, Row, ScenarioData
 from bench.display.table import ratio_text
@@ -94,10 +94,10 @@ def times(data: ScenarioData, name: str) -> svg.Plot | None:
         if (one := what.of(data, row))
     }
     dots = {key: matrix.Dot(one.median or 0.0, one.ci, format_value(one.median, "s")) for key, one in found.items()}
-    kept, panels = twins.compact(rows, [twins.Panel("time to build", "s", dots)])
+    kept, panels = dot_panels.compact(rows, [dot_panels.Panel("time to build", "s", dots)])
     if not panels:
         return None
-    look = twins.Look(kept, [what.title for what in chosen])
+    look = dot_panels.Look(kept, [what.title for what in chosen])
     slow = max(found, key=lambda key: found[key].median or 0.0)
     fast = min((key for key in found if key[1] == slow[1]), key=lambda key: found[key].median or 0.0)
     title = (
@@ -108,9 +108,9 @@ def times(data: ScenarioData, name: str) -> svg.Plot | None:
         "Time of one build: with an empty cache, after a change of a source, and again with nothing changed. Medians of the "
         f"blocks with their 95\u00a0% intervals. {plural_blocks(one.n for one in found.values())}"
     )
-    with canvas.sheet(twins.height(look)) as figure:
-        twins.draw(figure, look, panels)
-        words = canvas.Words(name, "times", title, caption, f"{title}. {twins.said(look, panels)}")
+    with canvas.sheet(dot_panels.height(look)) as figure:
+        dot_panels.draw(figure, look, panels)
+        words = canvas.Words(name, "times", title, caption, f"{title}. {dot_panels.said(look, panels)}")
         return canvas.finish(figure, words)
 
 

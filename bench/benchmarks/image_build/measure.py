@@ -13,7 +13,7 @@ from bench.benchmarks.image_build import builder as _image_builder
 from bench.benchmarks.image_build.builder import Builder, Done
 from bench.core.errors import InvocationFailed
 from bench.invocation import life
-from bench.invocation.base import Place, Reading, Value
+from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import bases
 from bench.workloads import build
 
@@ -21,18 +21,18 @@ _FIRST, _CHANGED = 1, 2
 """The number in the source, before and after the change."""
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Build a recipe three times and run what came of it.
 
     Raises:
         NotApplicable: The engine builds no images, or the base image is not there.
         InvocationFailed: A build is not what it should be: not cold, not from the cache, or not of this source.
     """
-    recipe = str(place.params["recipe"])
-    base = bases.base(place.lab.paths.state, "compiler")
-    image = bases.alone(place.lab.paths.state, "compiler")
-    place.lab.journal.add("process", name=place.name)
-    with _image_builder.opened(place) as builder, _context(place) as name, place.account.engine():
+    recipe = str(context.params["recipe"])
+    base = bases.base(context.lab.paths.state, "compiler")
+    image = bases.alone(context.lab.paths.state, "compiler")
+    context.lab.journal.add("process", name=context.name)
+    with _image_builder.opened(context) as builder, _context(context) as name, context.account.engine():
         folder = Path(name)
         base_id = builder.base(image)
         network = builder.network(base)
@@ -56,13 +56,13 @@ def measure(place: Place) -> Reading:
             "image.layers": float(len(found["RootFS"]["Layers"])),
             "image.context_bytes": float(done["cold"].context_bytes),
         }
-    life.check_evidence(place, evidence)
+    life.check_evidence(context, evidence)
     series = tuple(Value("image.build_s", one.seconds, {"cache": cache}) for cache, one in done.items())
-    return Reading(values, evidence, (), series)
+    return InvocationResult(values, evidence, (), series)
 
 
-def _context(place: Place) -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(dir=place.lab.paths.run / "b", prefix="context-")
+def _context(context: InvocationContext) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(dir=context.lab.paths.run / "b", prefix="context-")
 
 
 def _builds(builder: Builder, folder: Path) -> dict[str, Done]:

@@ -13,7 +13,7 @@ from bench.benchmarks.limits.press import Counted, Finding, Pressed, reading, st
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Limits
-from bench.invocation.base import Place, Reading
+from bench.invocation.context import InvocationContext, InvocationResult
 
 CPUS = 0.5
 """The quota: half a CPU, which one thread alone would exceed."""
@@ -33,19 +33,19 @@ class Used(NamedTuple):
     cpu_s: float
 
 
-def quota(place: Place) -> Reading:
+def quota(context: InvocationContext) -> InvocationResult:
     """Let a loop run against a quota of CPU time and compare what its group used with what it may use.
 
     Watched is the middle of the loop: what is left of the quota in the period in which it begins comes on top, and would
     look like a limit that does not hold.
     """
-    window_s = max(2 * _PERIOD_S, int(place.params["milliseconds"]) / 1000)
+    window_s = max(2 * _PERIOD_S, int(context.params["milliseconds"]) / 1000)
     loop = ("--loop", f"compute:{round((window_s + 2 * _PERIOD_S) * 1000)}")
-    with started(place, *loop, limit="cpu", cpus=CPUS) as pressed:
+    with started(context, *loop, limit="cpu", cpus=CPUS) as pressed:
         pressed.go()
         begin = pressed.line("B compute").at_s + _PERIOD_S
         before = pressed.group.throttled() if pressed.group else None
-        with place.account.engine():
+        with context.account.engine():
             seen = _watched(pressed, begin, begin + window_s)
         flags = starved(before, pressed.group.throttled() if pressed.group else None)
         if pressed.counted("compute").end_s < seen[-1].at_s:
@@ -104,14 +104,14 @@ def of_quota(achieved: float, window_s: float, cpus: float = CPUS, flags: tuple[
     return Finding(achieved / cpus, window_s, f"{cpus:g} CPU", f"{achieved:.3f} CPU", how, flags)
 
 
-def shares(place: Place) -> Reading:
+def shares(context: InvocationContext) -> InvocationResult:
     """Let two instances loop on the same CPU at the same time and compare what each got done."""
-    loop = ("--loop", f"compute:{place.params['milliseconds']}")
+    loop = ("--loop", f"compute:{context.params['milliseconds']}")
     cpu = str(min(os.sched_getaffinity(0)))
     big, small = (Limits(cpu_shares=number, cpuset=cpu) for number in SHARES)
     with (
-        started(place, *loop, suffix="-a", limit="cpu-shares", limits=big) as one,
-        started(place, *loop, suffix="-b", limit="cpu-shares", limits=small) as two,
+        started(context, *loop, suffix="-a", limit="cpu-shares", limits=big) as one,
+        started(context, *loop, suffix="-b", limit="cpu-shares", limits=small) as two,
     ):
         _refuse_deaf(one)
         one.go()
@@ -126,7 +126,7 @@ def _refuse_deaf(pressed: Pressed) -> None:
         NotApplicable: The host does not see the payload's process.
     """
     if pressed.pid is None:
-        msg = f"the host cannot tell the payload in '{pressed.place.engine.target.text}' when to begin, so two cannot contend"
+        msg = f"the host cannot tell the payload in '{pressed.context.engine.target.text}' when to begin, so two cannot contend"
         raise NotApplicable(msg)
 
 

@@ -20,22 +20,22 @@ from collections.abc import Callable
 from bench.benchmarks.limits import cpu, rate
 from bench.benchmarks.limits import memory as _limits_memory
 from bench.benchmarks.limits.press import started
-from bench.invocation.base import Place, Reading
+from bench.invocation.context import InvocationContext, InvocationResult
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Measure the limit that the invocation names."""
-    return _LIMITS[str(place.params["limit"])](place)
+    return _LIMITS[str(context.params["limit"])](context)
 
 
-def _none(place: Place) -> Reading:
+def _none(context: InvocationContext) -> InvocationResult:
     """Start an instance without any limit: what the cost of each limit at the start is compared with."""
-    with started(place) as pressed:
+    with started(context) as pressed:
         notes = {"asked": "nothing", "achieved": "nothing", "how": "request to ready without any limit"}
-        return Reading({"limit.ready_s": pressed.ready_s}, pressed.evidence, notes=notes)
+        return InvocationResult({"limit.ready_s": pressed.ready_s}, pressed.evidence, notes=notes)
 
 
-_LIMITS: dict[str, Callable[[Place], Reading]] = {
+_LIMITS: dict[str, Callable[[InvocationContext], InvocationResult]] = {
     "none": _none,
     "cpu": cpu.quota,
     "cpu-shares": cpu.shares,

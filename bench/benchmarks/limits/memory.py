@@ -12,7 +12,7 @@ from bench.benchmarks.limits.press import MIB, Finding, Pressed, reading, starte
 from bench.core.clock import Line
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
 from bench.engines.base import Limits
-from bench.invocation.base import Place, Reading
+from bench.invocation.context import InvocationContext, InvocationResult
 from bench.lab import cgroups
 
 MEMORY_BYTES = 64 * MIB
@@ -48,23 +48,23 @@ class Kills:
     host: int | None
 
 
-def memory(place: Place) -> Reading:
+def memory(context: InvocationContext) -> InvocationResult:
     """Let the payload write to more and more memory and see where it is killed."""
-    if place.engine.channel == "stream":
-        return _grow(place, "memory", MACHINE_BYTES, MACHINE_BYTES, Limits())
+    if context.engine.channel == "stream":
+        return _grow(context, "memory", MACHINE_BYTES, MACHINE_BYTES, Limits())
     # Where there is swap, a limit on memory alone is not where a process ends: none of it may be used.
     swap = swap_bytes(Path("/proc/meminfo").read_text(encoding="ascii"), "SwapTotal")
-    return _grow(place, "memory", MEMORY_BYTES, MEMORY_BYTES, Limits(swap_bytes=MEMORY_BYTES if swap else None))
+    return _grow(context, "memory", MEMORY_BYTES, MEMORY_BYTES, Limits(swap_bytes=MEMORY_BYTES if swap else None))
 
 
-def memory_and_swap(place: Place) -> Reading:
+def memory_and_swap(context: InvocationContext) -> InvocationResult:
     """Let the payload write to more memory than it may keep in memory and see where it is killed.
 
     Raises:
         NotApplicable: The host has no swap, not enough of it, or its kernel does not count it.
     """
     refuse_swap(Path("/proc/meminfo").read_text(encoding="ascii"), cgroups.hierarchy())
-    return _grow(place, "memory-swap", SWAP_BYTES, MEMORY_BYTES, Limits(swap_bytes=SWAP_BYTES))
+    return _grow(context, "memory-swap", SWAP_BYTES, MEMORY_BYTES, Limits(swap_bytes=SWAP_BYTES))
 
 
 def refuse_swap(meminfo: str, hierarchy: cgroups.Hierarchy) -> None:
@@ -94,9 +94,9 @@ def swap_bytes(meminfo: str, name: str) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
-def _grow(place: Place, limit: str, asked: int, memory_bytes: int, limits: Limits) -> Reading:
+def _grow(context: InvocationContext, limit: str, asked: int, memory_bytes: int, limits: Limits) -> InvocationResult:
     action = ("--grow", f"{STEP_BYTES}:{TIMES * asked}")
-    with started(place, *action, limit=limit, memory_bytes=memory_bytes, limits=limits) as pressed:
+    with started(context, *action, limit=limit, memory_bytes=memory_bytes, limits=limits) as pressed:
         before = _kills(pressed)
         pressed.go()
         ended = _end(pressed)
@@ -164,10 +164,10 @@ def _kills(pressed: Pressed) -> Kills:
     return Kills(group, None)
 
 
-def pids(place: Place) -> Reading:
+def pids(context: InvocationContext) -> InvocationResult:
     """Let the payload have more children than it may and count how many there could be."""
     most = str(TIMES * PIDS)
-    with started(place, "--forks", most, limit="pids", limits=Limits(pids=PIDS)) as pressed:
+    with started(context, "--forks", most, limit="pids", limits=Limits(pids=PIDS)) as pressed:
         pressed.go()
         begin, end = pressed.line("A"), pressed.line("P ")
         return reading(pressed, of_pids(end.text, end.at_s - begin.at_s))

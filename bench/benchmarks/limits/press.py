@@ -15,9 +15,9 @@ from bench.benchmarks.limits.group import Group, of_process, wanted
 from bench.core.clock import Channel, Line
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import Phase
-from bench.engines.base import Instance, Job
+from bench.engines.base import Instance, InstanceSpec
 from bench.invocation import life
-from bench.invocation.base import Place, Reading
+from bench.invocation.context import InvocationContext, InvocationResult
 
 MIB = 2**20
 _PATIENCE_MS = 5000
@@ -41,8 +41,8 @@ class Pressed:
         pid: The payload's process; ``None`` where the host does not see it.
     """
 
-    place: Place
-    job: Job
+    context: InvocationContext
+    spec: InstanceSpec
     instance: Instance
     channel: Channel
     ready_s: float
@@ -60,8 +60,8 @@ class Pressed:
 
     def line(self, start: str) -> Line:
         """Wait for a line that begins with ``start``; errors as of :meth:`bench.core.clock.Channel.wait_line`."""
-        with self.place.account.engine():
-            return self.channel.wait_line(start, self.place.timeout_s, self.instance.alive)
+        with self.context.account.engine():
+            return self.channel.wait_line(start, self.context.timeout_s, self.instance.alive)
 
     def counted(self, what: str) -> Counted:
         """Wait until the payload has done ``what`` and return what it counted in which time."""
@@ -116,7 +116,7 @@ class Finding:
 
 @contextlib.contextmanager
 def started(
-    place: Place, *actions: str, suffix: str = "", limit: str | None = None, **changes: Any
+    context: InvocationContext, *actions: str, suffix: str = "", limit: str | None = None, **changes: Any
 ) -> Iterator[Pressed]:
     """Give an instance that is ready and waits to do its ``actions``; with nothing in ``changes`` it has no limits at all.
 
@@ -124,37 +124,37 @@ def started(
         NotApplicable: The target has no such limit.
         InvocationFailed: The limit that was read back from the live instance is not the one that was asked for.
     """
-    if limit is not None and Phase.CREATED not in place.engine.phases:
-        msg = f"'{place.engine.target.text}' is a plain process without a control group of its own: there is no {limit} limit"
+    if limit is not None and Phase.CREATED not in context.engine.phases:
+        msg = f"'{context.engine.target.text}' is a plain process without a control group of its own: there is no {limit} limit"
         raise NotApplicable(msg)
     wait = ("--wait", str(_PATIENCE_MS)) if actions else ()
     fields = {"memory_bytes": None, "cpus": None, **changes}
-    job = life.job_of(place, (*wait, *actions, "--sleep"), suffix=suffix, **fields)
+    spec = life.spec_of(context, (*wait, *actions, "--sleep"), suffix=suffix, **fields)
     requests: list[float] = []
 
     def note(at: float) -> None:
         requests.append(at)
-        place.note_request(at)
+        context.note_request(at)
 
-    with life.living(dataclasses.replace(place, note_request=note), job) as (instance, channel):
+    with life.living(dataclasses.replace(context, note_request=note), spec) as (instance, channel):
         ready_s = channel.stamps[Phase.READY] - requests[0]
-        with place.account.engine():
-            evidence = life.evidence_of(place, instance)
-            pid, group = _found(place, instance)
+        with context.account.engine():
+            evidence = life.evidence_of(context, instance)
+            pid, group = _found(context, instance)
         if limit is not None:
-            evidence |= check(limit, job, group, evidence)
-        yield Pressed(place, job, instance, channel, ready_s, group, evidence, pid)
+            evidence |= check(limit, spec, group, evidence)
+        yield Pressed(context, spec, instance, channel, ready_s, group, evidence, pid)
 
 
-def check(limit: str, job: Job, group: Group | None, evidence: Mapping[str, str]) -> dict[str, str]:
+def check(limit: str, spec: InstanceSpec, group: Group | None, evidence: Mapping[str, str]) -> dict[str, str]:
     """Return the limit as the live instance has it, as evidence.
 
     Raises:
         InvocationFailed: It is another than asked for.
     """
-    asked = wanted(limit, job.cpus, job.memory_bytes, job.limits)
+    asked = wanted(limit, spec.cpus, spec.memory_bytes, spec.limits)
     if group is None and limit == "memory" and "memory_bytes" in evidence:  # a machine's memory is its limit
-        found, asked = {"machine": evidence["memory_bytes"]}, {"machine": str(job.memory_bytes)}
+        found, asked = {"machine": evidence["memory_bytes"]}, {"machine": str(spec.memory_bytes)}
     else:
         found = group.limit(limit) if group is not None else {}
     wrong = [
@@ -166,7 +166,7 @@ def check(limit: str, job: Job, group: Group | None, evidence: Mapping[str, str]
     return {f"limit {name}": text or "empty" for name, text in found.items()}
 
 
-def reading(pressed: Pressed, finding: Finding, *, with_ready: bool = True) -> Reading:
+def reading(pressed: Pressed, finding: Finding, *, with_ready: bool = True) -> InvocationResult:
     """Return the invocation's numbers and words."""
     values = {"limit.achieved_ratio": finding.ratio, "limit.probe_s": finding.probe_s}
     if with_ready:
@@ -175,17 +175,17 @@ def reading(pressed: Pressed, finding: Finding, *, with_ready: bool = True) -> R
     flags = finding.flags
     if not any(name.startswith("limit ") for name in {**pressed.evidence, **finding.evidence}):
         flags = (*flags, "limit: could not be read back from the live instance")
-    return Reading(values, {**pressed.evidence, **finding.evidence}, flags, notes=notes)
+    return InvocationResult(values, {**pressed.evidence, **finding.evidence}, flags, notes=notes)
 
 
-def _found(place: Place, instance: Instance) -> tuple[int | None, Group | None]:
+def _found(context: InvocationContext, instance: Instance) -> tuple[int | None, Group | None]:
     """Return the payload's process and the instance's control group, as far as the host sees them.
 
     gVisor's payload is none of the host's processes, but its sandbox is in the container's group; a machine's QEMU is in
     a group whose limits are not the machine's.
     """
     pids = instance.pids()
-    if place.engine.channel == "stream" or not pids:
+    if context.engine.channel == "stream" or not pids:
         return None, None
     payload = next((pid for pid in sorted(pids) if _reports(pid)), None)
     return payload, of_process(min(pids) if payload is None else payload)

@@ -9,7 +9,7 @@ from bench.benchmarks.limits.press import MIB, Finding, Pressed, reading, starte
 from bench.core import proc
 from bench.core.errors import InvocationFailed, NotApplicable, TargetUnavailable
 from bench.engines.base import Bind, Limits
-from bench.invocation.base import Place, Reading
+from bench.invocation.context import InvocationContext, InvocationResult
 from bench.lab import cgroups
 
 RATE = 8 * MIB
@@ -26,26 +26,26 @@ _PLACES = {
 }
 
 
-def read(place: Place) -> Reading:
+def read(context: InvocationContext) -> InvocationResult:
     """Let the payload read past the page cache against a limit on reading from the device."""
-    return _transfer(place, "read")
+    return _transfer(context, "read")
 
 
-def write(place: Place) -> Reading:
+def write(context: InvocationContext) -> InvocationResult:
     """Let the payload write past the page cache against a limit on writing to the device."""
-    return _transfer(place, "write")
+    return _transfer(context, "write")
 
 
-def _transfer(place: Place, kind: str) -> Reading:
+def _transfer(context: InvocationContext, kind: str) -> InvocationResult:
     refuse_throttle(kind, cgroups.hierarchy())
-    folder = place.lab.paths.run / "scratch"
-    with place.account.barrier():
+    folder = context.lab.paths.run / "scratch"
+    with context.account.barrier():
         _make_file(folder)
-    device = whole_disk(folder.stat().st_dev, str(place.lab.paths.state))
+    device = whole_disk(folder.stat().st_dev, str(context.lab.paths.state))
     limits = Limits(device=device, **{f"{kind}_bytes_per_s": RATE})  # type: ignore[arg-type]
-    action = (f"--{kind}", f"{{scratch}}/file:{place.params['milliseconds']}")
+    action = (f"--{kind}", f"{{scratch}}/file:{context.params['milliseconds']}")
     binds = (Bind("scratch", folder, read_only=False),)
-    with started(place, *action, limit=kind, limits=limits, binds=binds) as pressed:
+    with started(context, *action, limit=kind, limits=limits, binds=binds) as pressed:
         _refuse_silence(pressed, kind)
         pressed.go()
         moved = pressed.counted(kind)
@@ -82,7 +82,7 @@ def refuse_throttle(kind: str, hierarchy: cgroups.Hierarchy) -> None:
 def _refuse_silence(pressed: Pressed, kind: str) -> None:
     """Refuse a version 2 host whose groups have the controller but no file for this limit."""
     if pressed.group is not None and not pressed.group.limit(kind):
-        msg = f"the control group of '{pressed.place.engine.target.text}' has no file for a limit on block I/O"
+        msg = f"the control group of '{pressed.context.engine.target.text}' has no file for a limit on block I/O"
         raise NotApplicable(msg)
 
 
@@ -115,7 +115,7 @@ def _make_file(folder: Path) -> None:
             os.fsync(out.fileno())
 
 
-def network(place: Place) -> Reading:
+def network(context: InvocationContext) -> InvocationResult:
     """Let the payload send against a token bucket on its interface.
 
     No engine here limits a network's rate by itself; the bucket is what the CNI plugin ``bandwidth`` would make, set from
@@ -124,9 +124,9 @@ def network(place: Place) -> Reading:
     Raises:
         NotApplicable: The instance has no network of its own, or the kernel no token bucket.
     """
-    with started(place, "--send", str(place.params["milliseconds"])) as pressed:
+    with started(context, "--send", str(context.params["milliseconds"])) as pressed:
         interface = _interface(pressed)
-        with place.account.engine():
+        with context.account.engine():
             words = _limit_interface(pressed, interface)
         before = _sent(pressed, interface)
         pressed.go()
@@ -147,7 +147,7 @@ def _interface(pressed: Pressed) -> str:
     Raises:
         NotApplicable: There is none.
     """
-    text = pressed.place.engine.target.text
+    text = pressed.context.engine.target.text
     why = _PLACES.get(pressed.evidence.get("network", ""), "has no network interface of its own")
     if pressed.pid is None or pressed.evidence.get("network") in (None, *_PLACES):
         msg = f"'{text}' {why}"

@@ -15,7 +15,7 @@ from bench.core.model import ParamValue
 from bench.core.units import format_value
 from bench.invocation import crowd as _crowd
 from bench.invocation import headroom, life
-from bench.invocation.base import Place, Reading, Value
+from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.invocation.crowd import Crowd
 from bench.probes import host, limits, memory
 from bench.probes.memory import Added, Weight
@@ -39,17 +39,17 @@ class _Ramp:
     evidence: Mapping[str, str] = field(default_factory=dict)
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Start instances step by step, weigh everything at each step, and fit lines over N.
 
     Raises:
         InvocationFailed: An instance did not start or does not live any more: what is weighed must be N instances.
     """
-    with _crowd.gathered(place) as crowd:
-        ramp = _baseline(place)
-        top = headroom.top(place)
-        while len(crowd.members) < top and (count := _next(place, crowd, ramp, top)):
-            _step(place, crowd, ramp, count)
+    with _crowd.gathered(context) as crowd:
+        ramp = _baseline(context)
+        top = headroom.top(context)
+        while len(crowd.members) < top and (count := _next(context, crowd, ramp, top)):
+            _step(context, crowd, ramp, count)
         if not crowd.members:
             msg = f"no instance fits above the floor of {format_value(_floor(), 'bytes')} that is left to others"
             raise InvocationFailed(msg)
@@ -57,21 +57,21 @@ def measure(place: Place) -> Reading:
     _judge(ramp, top)
     rows = [value for at, one in zip(ramp.at, ramp.added, strict=True) for value in _rows(at, one)]
     series = (*rows, *_at_the_top(ramp), *_lines(ramp))
-    return Reading({}, ramp.evidence, tuple(ramp.flags), series, ramp.notes)
+    return InvocationResult({}, ramp.evidence, tuple(ramp.flags), series, ramp.notes)
 
 
-def _baseline(place: Place) -> _Ramp:
-    with place.account.barrier():
-        base, still = memory.settled(lambda: memory.take(place.lab), _SETTLE_S)
+def _baseline(context: InvocationContext) -> _Ramp:
+    with context.account.barrier():
+        base, still = memory.settled(lambda: memory.take(context.lab), _SETTLE_S)
     moved = f"settle: before the first instance memory did not stand still within {_SETTLE_S:g} s"
     return _Ramp(base, flags=[] if still else [moved])
 
 
-def _next(place: Place, crowd: Crowd, ramp: _Ramp, top: int) -> int:
+def _next(context: InvocationContext, crowd: Crowd, ramp: _Ramp, top: int) -> int:
     """Return how many to start next: up to the next reading, fewer when no more fit above the floor."""
-    have, steps = len(crowd.members), int(place.params["steps"])
+    have, steps = len(crowd.members), int(context.params["steps"])
     goal = next(at for at in (max(1, round(top * step / steps)) for step in range(1, steps + 1)) if at > have)
-    fit = headroom.room(place, ramp.base.available, have, _floor())
+    fit = headroom.room(context, ramp.base.available, have, _floor())
     if fit <= 0:
         floor = format_value(_floor(), "bytes")
         ramp.flags.append(f"clipped: {have} of {top} instances, as no more fit above the floor of {floor}")
@@ -82,18 +82,18 @@ def _floor() -> int:
     return limits.floor_bytes(0, host.meminfo()["MemTotal"])
 
 
-def _step(place: Place, crowd: Crowd, ramp: _Ramp, count: int) -> None:
+def _step(context: InvocationContext, crowd: Crowd, ramp: _Ramp, count: int) -> None:
     done = crowd.launch(count)
     if done.errors:
         raise _crowd.failure(done.errors, count)
     instance = crowd.members[0].instance
     if not ramp.evidence and instance is not None:
-        with place.account.engine():
-            ramp.evidence = life.evidence_of(place, instance)
-    guest = int(place.params["memory_bytes"]) if place.engine.channel == "stream" else None
+        with context.account.engine():
+            ramp.evidence = life.evidence_of(context, instance)
+    guest = int(context.params["memory_bytes"]) if context.engine.channel == "stream" else None
     more = crowd.pids()
-    with place.account.barrier():
-        now, still = memory.settled(lambda: memory.take(place.lab, more, guest), _SETTLE_S, ramp.base)
+    with context.account.barrier():
+        now, still = memory.settled(lambda: memory.take(context.lab, more, guest), _SETTLE_S, ramp.base)
     have = len(crowd.members)
     if not still:
         ramp.flags.append(f"settle: at {have} instances memory did not stand still within {_SETTLE_S:g} s")

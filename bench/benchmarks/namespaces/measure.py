@@ -15,7 +15,7 @@ from bench.core import proc
 from bench.core.clock import Channel, now_s
 from bench.engines.base import Instance
 from bench.invocation import life
-from bench.invocation.base import Place, Reading, Value
+from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import images
 from bench.workloads import payload, spaces
 
@@ -24,55 +24,55 @@ MULTIPLES = (0.5, 1.0, 2.0, 4.0)
 _SEEN = ("processes", "interfaces", "mounts")
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Take the proof table of the target; on the bare host take the costs of namespaces, too."""
-    values, evidence, notes = _proof(place)
-    if place.engine.target.engine != "host":
-        return Reading(values, evidence, notes=notes)
-    deadline = now_s() + place.timeout_s
-    with place.account.engine():
-        found, more = _costs(place, deadline)
-        rates, flags = _rates(place, deadline, more)
-    return Reading(values, evidence, tuple(flags), (*found, *rates), {**notes, **more})
+    values, evidence, notes = _proof(context)
+    if context.engine.target.engine != "host":
+        return InvocationResult(values, evidence, notes=notes)
+    deadline = now_s() + context.timeout_s
+    with context.account.engine():
+        found, more = _costs(context, deadline)
+        rates, flags = _rates(context, deadline, more)
+    return InvocationResult(values, evidence, tuple(flags), (*found, *rates), {**notes, **more})
 
 
-def _proof(place: Place) -> tuple[dict[str, float], dict[str, str], dict[str, str]]:
-    job = life.job_of(place, ("--look", "--sleep"))
-    with life.living(place, job) as (instance, channel), place.account.engine():
-        seen = _look(place, instance, channel)
-        evidence = life.evidence_of(place, instance)
-        place.engine.stop(instance)
+def _proof(context: InvocationContext) -> tuple[dict[str, float], dict[str, str], dict[str, str]]:
+    spec = life.spec_of(context, ("--look", "--sleep"))
+    with life.living(context, spec) as (instance, channel), context.account.engine():
+        seen = _look(context, instance, channel)
+        evidence = life.evidence_of(context, instance)
+        context.engine.stop(instance)
     values = {f"namespace.{name}_seen": float(seen[name]) for name in _SEEN if seen.get(name, "").isdecimal()}
-    return values, evidence, {name: life.without_names(place, value) for name, value in seen.items()}
+    return values, evidence, {name: life.without_names(context, value) for name, value in seen.items()}
 
 
-def _look(place: Place, instance: Instance, channel: Channel) -> dict[str, str]:
-    channel.wait_line("E look", place.timeout_s, instance.alive)
+def _look(context: InvocationContext, instance: Instance, channel: Channel) -> dict[str, str]:
+    channel.wait_line("E look", context.timeout_s, instance.alive)
     return payload.look(channel.lines)
 
 
-def _costs(place: Place, deadline: float) -> tuple[list[Value], dict[str, str]]:
+def _costs(context: InvocationContext, deadline: float) -> tuple[list[Value], dict[str, str]]:
     """Return each kind's costs, and in words what was refused and what ``all`` is made of."""
-    seed = _random(place).randrange(1, 2**32)
-    found = spaces.costs(_run(place, deadline, *spaces.cost_arguments(int(place.params["rounds"]), seed)))
+    seed = _random(context).randrange(1, 2**32)
+    found = spaces.costs(_run(context, deadline, *spaces.cost_arguments(int(context.params["rounds"]), seed)))
     values = [Value("namespace.create_s", value, {"kind": kind}) for kind, value in found.create_s.items()]
     values += [Value("namespace.destroy_s", value, {"kind": kind}) for kind, value in found.destroy_s.items()]
-    notes = {"all": " ".join(spaces.everything(_run(place, deadline, "all"))) or "nothing"}
+    notes = {"all": " ".join(spaces.everything(_run(context, deadline, "all"))) or "nothing"}
     if found.refused:
         notes["refused"] = spaces.listed(found.refused)
     return values, notes
 
 
-def _rates(place: Place, deadline: float, notes: dict[str, str]) -> tuple[list[Value], list[str]]:
+def _rates(context: InvocationContext, deadline: float, notes: dict[str, str]) -> tuple[list[Value], list[str]]:
     """Return the rates of each kind at each number of workers, in a random order; what was refused goes to the notes."""
     order = [(kind, multiple) for kind in spaces.KINDS for multiple in workers()]
-    _random(place).shuffle(order)
+    _random(context).shuffle(order)
     values: list[Value] = []
     refused: dict[str, str] = {}
     undrained = set()
     for kind, multiple in order:
-        arguments = spaces.rate_arguments(kind, workers()[multiple], int(place.params["rounds"]))
-        found = spaces.rate(_run(place, deadline, *arguments))
+        arguments = spaces.rate_arguments(kind, workers()[multiple], int(context.params["rounds"]))
+        found = spaces.rate(_run(context, deadline, *arguments))
         values += _of_rate(kind, multiple, found)
         if found.refused:
             refused[kind] = found.refused
@@ -99,10 +99,10 @@ def workers() -> dict[float, int]:
     return {multiple: count for multiple, count in found.items() if count}
 
 
-def _run(place: Place, deadline: float, *arguments: str) -> str:
-    program = str(images.spaces(place.lab.paths.state))
+def _run(context: InvocationContext, deadline: float, *arguments: str) -> str:
+    program = str(images.spaces(context.lab.paths.state))
     return proc.run([program, *arguments], timeout_s=deadline - now_s()).check().stdout
 
 
-def _random(place: Place) -> random.Random:
-    return random.Random(f"{place.invocation.block}:{place.invocation.order}")  # noqa: S311 - an order, not a secret
+def _random(context: InvocationContext) -> random.Random:
+    return random.Random(f"{context.invocation.block}:{context.invocation.order}")  # noqa: S311 - an order, not a secret

@@ -8,7 +8,7 @@ from bench.benchmarks.network_modes import tables as page
 from bench.core.model import NULL, Summary
 from bench.core.units import format_value
 from bench.display import canvas, lookup, paired, svg, theme
-from bench.display.charts import twins
+from bench.display.charts import dot_panels
 from bench.display.charts.matrix import Dot
 from bench.display.charts.words import plural_blocks
 from bench.display.data import Row, ScenarioData, Variant
@@ -50,8 +50,11 @@ def answers(data: ScenarioData, name: str) -> svg.Plot | None:
         if (dot := _dot(what.of(data, row[0])))
     }
     connects = {(place, 0): dot for place, row in enumerate(rows) if (dot := _dot(page.CONNECTS.of(data, row[0])))}
-    panels = [twins.Panel("request and answer", "s", latency), twins.Panel("TCP connections", "1/s", connects)]
-    kept, panels = twins.compact(rows, panels)
+    panels = [
+        dot_panels.Panel("request and answer", "s", latency),
+        dot_panels.Panel("TCP connections", "1/s", connects),
+    ]
+    kept, panels = dot_panels.compact(rows, panels)
     if not panels:
         return None
     caption = (
@@ -86,7 +89,7 @@ def start(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw how soon an instance is ready in each mode."""
     rows = _rows(data)
     dots = {(place, 0): dot for place, row in enumerate(rows) if (dot := _dot(page.READY.of(data, row[0])))}
-    kept, panels = twins.compact(rows, [twins.Panel("request → ready", "s", dots)])
+    kept, panels = dot_panels.compact(rows, [dot_panels.Panel("request → ready", "s", dots)])
     if not panels:
         return None
     caption = (
@@ -106,7 +109,7 @@ def _dot(found: Summary | None) -> Dot | None:
     return Dot(found.median, found.ci, format_value(found.median, found.unit))
 
 
-def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tuple[Row, str]], list[twins.Panel]]:
+def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tuple[Row, str]], list[dot_panels.Panel]]:
     """Return a panel a direction, one kind a number of streams."""
     rows, ways = _rows(data), page.ways(data, metric)
     counts = lookup.kinds(data, metric, "streams")
@@ -121,8 +124,8 @@ def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tupl
                     if row.target == reference and what.more["streams"] == counts[0]:
                         line = dot.value
         unit = "s" if metric == page.CPU else "bytes/s"
-        panels.append(twins.Panel(titles.get(direction, direction), unit, dots, line))
-    return twins.compact(list(rows), panels)
+        panels.append(dot_panels.Panel(titles.get(direction, direction), unit, dots, line))
+    return dot_panels.compact(list(rows), panels)
 
 
 def _kinds(data: ScenarioData, metric: str) -> list[str]:
@@ -131,15 +134,15 @@ def _kinds(data: ScenarioData, metric: str) -> list[str]:
 
 def _drawn(
     rows: Sequence[tuple[Row, str]],
-    panels: Sequence[twins.Panel],
+    panels: Sequence[dot_panels.Panel],
     kinds: Sequence[str],
     words: tuple[str, str, str, str],
 ) -> svg.Plot:
-    look = twins.Look(rows, kinds)
+    look = dot_panels.Look(rows, kinds)
     name, kind, title, caption = words
-    with canvas.sheet(twins.height(look)) as figure:
-        twins.draw(figure, look, panels)
-        alt = f"{title}. {twins.said(look, panels)}"
+    with canvas.sheet(dot_panels.height(look)) as figure:
+        dot_panels.draw(figure, look, panels)
+        alt = f"{title}. {dot_panels.said(look, panels)}"
         return canvas.finish(figure, canvas.Words(name, kind, title, caption, alt))
 
 

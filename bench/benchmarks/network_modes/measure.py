@@ -1,7 +1,7 @@
 """What a network mode costs: TCP throughput both ways, answers, connections, datagrams, and CPU time of the whole host.
 
 One topology for all modes: the near end is the payload in the target, the far end a native process at the lab's second host
-(``lab/network.py``). Where a mode has another meaning the far end is elsewhere (``engines/base.py``, ``Way``): beside the
+(``lab/network.py``). Where a mode has another meaning the far end is elsewhere (``engines/base.py``, ``NetworkPath``): beside the
 payload where there is only loopback, beside a second daemon's container on an overlay network. Published ports are called and
 do not call: there the servers run in the instance, and native programs at the second host call them. "Out" is always what
 the instance sends.
@@ -24,10 +24,10 @@ from bench.benchmarks.network_modes.near import Heard, Near, Step
 from bench.core.clock import Channel, now_s
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import Phase
-from bench.engines.base import Instance, Reachable, Way
+from bench.engines.base import HasNetworkPath, Instance, NetworkPath
 from bench.engines.evidence import links
 from bench.invocation import life
-from bench.invocation.base import Place, Reading, Value
+from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import network
 from bench.probes import processes
 from bench.workloads import iperf3, sockperf
@@ -37,30 +37,30 @@ _GB = 1e9
 _CONNECTS = re.compile(r"connect (\d+)")
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Run every test against one instance.
 
     Raises:
         NotApplicable: The target has no network, or one that leads to no far end.
         InvocationFailed: Another mode took, or a test failed.
     """
-    _refuse_strangers(place)
-    way = _way(place, None)
-    steps = near_end.order(place.invocation.block, int(place.params["streams"]))
+    _refuse_strangers(context)
+    way = _way(context, None)
+    steps = near_end.order(context.invocation.block, int(context.params["streams"]))
     requested: list[float] = []
-    noted = dataclasses.replace(place, note_request=requested.append)
-    with life.living(noted, near_end.job(place, way, steps)) as (instance, channel), place.account.engine():
-        place.note_request(requested[0])
-        evidence = life.evidence_of(place, instance)
-        _refuse_silence(place, way, evidence)
-        way = _way(place, instance)
-        evidence = _link(place, instance, way) | evidence
-        with _near(place, instance, channel, way) as near:
+    noted = dataclasses.replace(context, note_request=requested.append)
+    with life.living(noted, near_end.spec(context, way, steps)) as (instance, channel), context.account.engine():
+        context.note_request(requested[0])
+        evidence = life.evidence_of(context, instance)
+        _refuse_silence(context, way, evidence)
+        way = _way(context, instance)
+        evidence = _link(context, instance, way) | evidence
+        with _near(context, instance, channel, way) as near:
             found = [(step, near.run(step)) for step in steps]
-        place.engine.stop(instance)
+        context.engine.stop(instance)
     values = {"network.ready_s": channel.stamps[Phase.READY] - requested[0], **_plain(found)}
     notes = {"far": _words(way), "address": way.address, "order": ", ".join(step.name for step in steps), **_HOW}
-    return Reading(values, evidence | _versions(found), series=tuple(_series(found)), notes=notes)
+    return InvocationResult(values, evidence | _versions(found), series=tuple(_series(found)), notes=notes)
 
 
 _HOW = {
@@ -69,58 +69,58 @@ _HOW = {
 }
 
 
-def _refuse_strangers(place: Place) -> None:
+def _refuse_strangers(context: InvocationContext) -> None:
     """Refuse a daemon or runtime that is not the lab's.
 
     Raises:
         NotApplicable: It is somebody's own, whose networks do not lead into the lab.
     """
-    target = place.engine.target
+    target = context.engine.target
     if target.options.get("endpoint", "lab") != "lab":
         msg = f"'{target.text}' is outside the lab, and no network of its own leads to the lab's second host"
         raise NotApplicable(msg)
 
 
-def _way(place: Place, instance: Instance | None) -> Way:
+def _way(context: InvocationContext, instance: Instance | None) -> NetworkPath:
     """Return how the target and the far end reach each other: as the engine says, else by the second host's address."""
-    network.peer(place.lab)
-    if isinstance(place.engine, Reachable):
-        return place.engine.way(instance)
-    return Way(PEER, network.PEER_ADDRESS)
+    network.peer(context.lab)
+    if isinstance(context.engine, HasNetworkPath):
+        return context.engine.way(instance)
+    return NetworkPath(PEER, network.PEER_ADDRESS)
 
 
-def _refuse_silence(place: Place, way: Way, evidence: Mapping[str, str]) -> None:
+def _refuse_silence(context: InvocationContext, way: NetworkPath, evidence: Mapping[str, str]) -> None:
     """Refuse an instance that has nothing but loopback, where the far end is at the second host.
 
     Raises:
         NotApplicable: It is one.
     """
     if way.far == PEER and evidence.get("network") == "none":
-        msg = f"'{place.engine.target.text}' has no network but loopback"
+        msg = f"'{context.engine.target.text}' has no network but loopback"
         raise NotApplicable(msg)
 
 
-def _link(place: Place, instance: Instance, way: Way) -> dict[str, str]:
+def _link(context: InvocationContext, instance: Instance, way: NetworkPath) -> dict[str, str]:
     """Return the link to the far end from the instance's network namespace; a machine's kernel is not asked.
 
     Raises:
         InvocationFailed: There is no way to the far end.
     """
-    if place.engine.channel == "stream":
+    if context.engine.channel == "stream":
         return {}
     return links.toward(_own_pid(instance), network.PEER_ADDRESS if way.turned else way.address)
 
 
 @contextlib.contextmanager
-def _near(place: Place, instance: Instance, channel: Channel, way: Way) -> Iterator[Near]:
+def _near(context: InvocationContext, instance: Instance, channel: Channel, way: NetworkPath) -> Iterator[Near]:
     """Give the end that calls, the other one being ready for it."""
-    elsewhere = way.pid or network.peer(place.lab).pid
+    elsewhere = way.pid or network.peer(context.lab).pid
     if way.turned:
         far_end.wait_listening(_own_pid(instance))
-        yield near_end.Outside(place, elsewhere, way)
+        yield near_end.Outside(context, elsewhere, way)
         return
-    with far_end.services(place.lab, _own_pid(instance) if way.far == "inside" else elsewhere):
-        yield near_end.Inside(place, instance, channel, now_s() + place.timeout_s)
+    with far_end.services(context.lab, _own_pid(instance) if way.far == "inside" else elsewhere):
+        yield near_end.Inside(context, instance, channel, now_s() + context.timeout_s)
 
 
 def _own_pid(instance: Instance) -> int:
@@ -136,7 +136,7 @@ def _own_pid(instance: Instance) -> int:
     return pid
 
 
-def _words(way: Way) -> str:
+def _words(way: NetworkPath) -> str:
     where = {PEER: "second host", "inside": "the instance's own loopback"}.get(way.far, way.far)
     return f"{where}, calls the instance" if way.turned else where
 

@@ -18,9 +18,9 @@ from bench.benchmarks.network_modes.far import servers
 from bench.core import proc
 from bench.core.clock import Channel, Line, now_s
 from bench.core.errors import InvocationFailed
-from bench.engines.base import Bind, Instance, Job, Way
+from bench.engines.base import Bind, Instance, InstanceSpec, NetworkPath
 from bench.invocation import life
-from bench.invocation.base import Place
+from bench.invocation.context import InvocationContext
 from bench.lab import images, network, tools
 from bench.lab.network import ANSWERS, CONNECTS, STREAMS
 from bench.probes import processes
@@ -103,7 +103,7 @@ def _cpu_s() -> float:
     return host_cpu_s(Path("/proc/stat").read_text(encoding="ascii"))
 
 
-def words(step: Step, way: Way, seconds: int) -> list[str]:
+def words(step: Step, way: NetworkPath, seconds: int) -> list[str]:
     """Return the arguments of a step's program; those of ``connects`` are one action of the payload."""
     base = way.first_port or network.PORTS[0]
     port = {kind: base + offset for offset, kind in enumerate(("streams", "connects", "answers"))}
@@ -117,22 +117,22 @@ def words(step: Step, way: Way, seconds: int) -> list[str]:
     return ["connect", f"{way.address}:{port['connects']}:{seconds * 1000}"]
 
 
-def job(place: Place, way: Way, steps: Sequence[Step]) -> Job:
+def spec(context: InvocationContext, way: NetworkPath, steps: Sequence[Step]) -> InstanceSpec:
     """Return the instance's job: the steps, each after a question, or the servers; a quota would be measured, too.
 
     Raises:
         TargetUnavailable: A tool is not installed.
     """
-    folders = {name: tools.folder(place.lab.paths.state, name).path for name in _TOOLS}
-    work = place.lab.paths.run / f"network-{place.invocation.index}"
+    folders = {name: tools.folder(context.lab.paths.state, name).path for name in _TOOLS}
+    work = context.lab.paths.run / f"network-{context.invocation.index}"
     work.mkdir(exist_ok=True)
-    seconds = int(place.params["seconds"])
+    seconds = int(context.params["seconds"])
     lines = _servers() if way.turned else [line for step in steps for line in _lines(step, way, seconds)]
     (work / "script").write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
     binds = (*(Bind(name, path) for name, path in folders.items()), Bind("work", work))
     places = [word for name in _TOOLS for word in ("--place", f"{name}={{{name}}}")]
-    return life.job_of(
-        place, (*places, "--script", "{work}/script", "--sleep"), binds=binds, cpus=None, memory_bytes=None
+    return life.spec_of(
+        context, (*places, "--script", "{work}/script", "--sleep"), binds=binds, cpus=None, memory_bytes=None
     )
 
 
@@ -142,7 +142,7 @@ def _inside(name: str) -> str:
     return f"{mark}/ld.so --library-path {mark}/lib {mark}/bin/{name}"
 
 
-def _lines(step: Step, way: Way, seconds: int) -> Iterator[str]:
+def _lines(step: Step, way: NetworkPath, seconds: int) -> Iterator[str]:
     yield f"wait {_PATIENT_MS}"
     program = {"connects": "", "answers": f"run {_inside('sockperf')} "}.get(step.kind, f"run {_inside('iperf3')} ")
     yield program + " ".join(words(step, way, seconds))
@@ -160,7 +160,7 @@ def _servers() -> list[str]:
 class Inside:
     """The payload in the instance: it is asked before each step, and says when it begins and ends."""
 
-    place: Place
+    context: InvocationContext
     instance: Instance
     channel: Channel
     deadline_s: float
@@ -215,33 +215,33 @@ def heard(lines: Sequence[Line], verb: str, cpu_s: float) -> Heard:
 class Outside:
     """Native programs in another network namespace, which call the instance's published ports."""
 
-    place: Place
+    context: InvocationContext
     pid: int
-    way: Way
+    way: NetworkPath
 
     def run(self, step: Step) -> Heard:
         """Run a step's program."""
-        seconds = int(self.place.params["seconds"])
+        seconds = int(self.context.params["seconds"])
         arguments = words(step, self.way, seconds)
         if step.kind == "connects":
             return self._connect(arguments[1])
         program = proc.find("sockperf" if step.kind == "answers" else "iperf3", iperf3.REMEDY)
         before, begin = _cpu_s(), now_s()
-        done = proc.run([*network.inside(self.pid), program, *arguments], timeout_s=self.place.timeout_s)
-        self.place.keep(step.name, done.stdout + done.stderr)
+        done = proc.run([*network.inside(self.pid), program, *arguments], timeout_s=self.context.timeout_s)
+        self.context.keep(step.name, done.stdout + done.stderr)
         return Heard(
             f"{done.stdout}\n{done.stderr}" if done.status else done.stdout, now_s() - begin, _cpu_s() - before
         )
 
     def _connect(self, what: str) -> Heard:
-        events = self.place.lab.paths.run / "e" / f"{self.place.invocation.index}-far"
-        program = str(images.payload(self.place.lab.paths.state).path)
-        with self.place.hub.channel(events) as channel:
+        events = self.context.lab.paths.run / "e" / f"{self.context.invocation.index}-far"
+        program = str(images.payload(self.context.lab.paths.state).path)
+        with self.context.hub.channel(events) as channel:
             before = _cpu_s()
             argv = [*network.inside(self.pid), program, "--events", f"unix:{events}", "--connect", what, "--exit"]
-            proc.run(argv, timeout_s=self.place.timeout_s)
-            channel.wait_line("C connect", self.place.timeout_s)
+            proc.run(argv, timeout_s=self.context.timeout_s)
+            channel.wait_line("C connect", self.context.timeout_s)
             return heard(channel.lines, "connect", _cpu_s() - before)
 
 
-__all__ = ["Heard", "Inside", "Near", "Outside", "Step", "heard", "host_cpu_s", "job", "order", "servers", "words"]
+__all__ = ["Heard", "Inside", "Near", "Outside", "Step", "heard", "host_cpu_s", "order", "servers", "spec", "words"]

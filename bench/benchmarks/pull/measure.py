@@ -20,63 +20,65 @@ from bench.core.errors import InvocationFailed, TareError
 from bench.core.model import Phase
 from bench.engines.base import Instance
 from bench.invocation import disk_use, life
-from bench.invocation.base import Place, Reading
+from bench.invocation.context import InvocationContext, InvocationResult
 from bench.lab import bases, images, registry
 from bench.lab.images import Image
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Pull the image, create an instance and start it.
 
     Raises:
         NotApplicable: The engine pulls nothing.
         InvocationFailed: The engine had a layer before, or has another image than was pushed.
     """
-    layers, count = int(place.params["layers"]), int(place.params["image_bytes"])
-    image = image_of(place.lab.paths.state, layers, count)
-    with pulls.puller(place) as puller:
-        where = registry.start(place.lab)
+    layers, count = int(context.params["layers"]), int(context.params["image_bytes"])
+    image = image_of(context.lab.paths.state, layers, count)
+    with pulls.puller(context) as puller:
+        where = registry.start(context.lab)
         name = _pushed(where, image, layers, count)
-        with _absent(puller, name, image, place), place.account.engine():
+        with _absent(puller, name, image, context), context.account.engine():
             since = where.offset()
-            values, found, evidence = _pulled(place, puller, name, image)
+            values, found, evidence = _pulled(context, puller, name, image)
             served = registry.served(where, since, image)
     _check(image, found, evidence["root"])
     evidence |= {"image": found.digest, "layers": str(found.layers), "pulled_by": found.by}
-    return Reading({**values, "pull.bytes": float(served.count)}, evidence)
+    return InvocationResult({**values, "pull.bytes": float(served.count)}, evidence)
 
 
-def _pulled(place: Place, puller: Puller, name: str, image: Image) -> tuple[dict[str, float], Found, dict[str, str]]:
+def _pulled(
+    context: InvocationContext, puller: Puller, name: str, image: Image
+) -> tuple[dict[str, float], Found, dict[str, str]]:
     """Pull and start under one clock; that the engine is asked what it has is part of neither number."""
-    job = life.job_of(place, image=image)
-    with place.hub.channel(job.events, place.engine.channel) as channel, life.deleted(place, job.name):
+    spec = life.spec_of(context, image=image)
+    with context.hub.channel(spec.events, context.engine.channel) as channel, life.deleted(context, spec.name):
         begin = now_s()
-        place.note_request(begin)
+        context.note_request(begin)
         puller.pull(name)
         pulled = now_s()
         found = puller.found(name, image)
         asked = now_s() - pulled
-        instance = place.engine.create(job)
-        place.engine.start(instance)
-        ready = channel.wait(Phase.READY, max(0.0, begin + place.timeout_s - now_s()), instance.alive)
-        evidence = {**life.evidence_of(place, instance), "root": _in_root(instance)}
-        place.engine.stop(instance)
+        instance = context.engine.create(spec)
+        context.engine.start(instance)
+        ready = channel.wait(Phase.READY, max(0.0, begin + context.timeout_s - now_s()), instance.alive)
+        evidence = {**life.evidence_of(context, instance), "root": _in_root(instance)}
+        context.engine.stop(instance)
     pull_s, ready_s = pulled - begin, ready - begin - asked
     return {"pull.pull_s": pull_s, "pull.ready_s": ready_s, "pull.share_ratio": pull_s / ready_s}, found, evidence
 
 
 @contextlib.contextmanager
-def _absent(puller: Puller, name: str, image: Image, place: Place) -> Iterator[None]:
+def _absent(puller: Puller, name: str, image: Image, context: InvocationContext) -> Iterator[None]:
     """Have the engine without the image before the block and after it, whatever happened."""
-    with contextlib.suppress(TareError), place.account.engine():
+    with contextlib.suppress(TareError), context.account.engine():
         puller.remove(name, image)
     try:
         yield
     except BaseException:
-        with contextlib.suppress(TareError), place.account.engine():
+        with contextlib.suppress(TareError), context.account.engine():
             puller.remove(name, image)
         raise
-    with place.account.engine():
+    with context.account.engine():
         puller.remove(name, image)
 
 

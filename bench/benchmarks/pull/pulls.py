@@ -22,7 +22,7 @@ from bench.engines.containerd.engine import Containerd
 from bench.engines.docker import api
 from bench.engines.docker.engine import Docker
 from bench.engines.docker.podman import Podman
-from bench.invocation.base import Place
+from bench.invocation.context import InvocationContext
 from bench.lab.images import Image
 
 _CTR_REMEDY = "run 'tare provision containerd' as root"
@@ -63,11 +63,11 @@ class Puller(Protocol):
 class _DockerPuller:
     """Docker over its API, an answer of many lines that ends with the pull."""
 
-    def __init__(self, place: Place, engine: Docker, client: api.Client) -> None:
-        self._place = place
+    def __init__(self, context: InvocationContext, engine: Docker, client: api.Client) -> None:
+        self._place = context
         self._engine = engine
         self._client = client
-        self._dead = place.lab.daemons.dead
+        self._dead = context.lab.daemons.dead
 
     def pull(self, name: str) -> None:
         repository, _, tag = name.rpartition(":")
@@ -108,10 +108,10 @@ class _PodmanPuller(_DockerPuller):
 class _CtrPuller:
     """containerd's own client as a process inside the lab's network namespace."""
 
-    def __init__(self, place: Place, engine: Containerd) -> None:
-        self._place = place
+    def __init__(self, context: InvocationContext, engine: Containerd) -> None:
+        self._place = context
         self._snapshotter = engine.target.options.get("snapshotter", "overlayfs")
-        daemons = place.lab.daemons
+        daemons = context.lab.daemons
         socket = engine.socket()
         program = proc.find("ctr", _CTR_REMEDY)
         self._argv = [*daemons.namespace.prefix(), program, f"--address={socket}", f"--namespace={_NAMESPACE}"]
@@ -152,13 +152,13 @@ def check(lines: Iterable[Mapping[str, Any]]) -> None:
 
 
 @contextlib.contextmanager
-def puller(place: Place) -> Iterator[Puller]:
+def puller(context: InvocationContext) -> Iterator[Puller]:
     """Give what pulls for the place's engine.
 
     Raises:
         NotApplicable: The engine pulls nothing, or it is not the lab's own.
     """
-    engine = place.engine
+    engine = context.engine
     if engine.target.options.get("endpoint", "lab") != "lab":
         msg = f"'{engine.target.text}' is not the lab's own, and its images are left alone"
         raise NotApplicable(msg)
@@ -166,12 +166,12 @@ def puller(place: Place) -> Iterator[Puller]:
         msg = f"'{engine.target.text}': pulls are measured over the API only"
         raise NotApplicable(msg)
     if isinstance(engine, Containerd):
-        with contextlib.closing(_CtrPuller(place, engine)) as ctr:
+        with contextlib.closing(_CtrPuller(context, engine)) as ctr:
             yield ctr
     elif isinstance(engine, Docker):
         with contextlib.closing(api.connect(engine.socket())) as client:
-            client.timeout = place.timeout_s
-            yield (_PodmanPuller if isinstance(engine, Podman) else _DockerPuller)(place, engine, client)
+            client.timeout = context.timeout_s
+            yield (_PodmanPuller if isinstance(engine, Podman) else _DockerPuller)(context, engine, client)
     else:
         msg = f"'{engine.target.engine}' pulls no images"
         raise NotApplicable(msg)

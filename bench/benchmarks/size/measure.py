@@ -14,7 +14,7 @@ from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines import base as engines
 from bench.engines.base import Instance
 from bench.invocation import disk_use, life
-from bench.invocation.base import Place, Reading
+from bench.invocation.context import InvocationContext, InvocationResult
 from bench.invocation.disk_use import Taken
 from bench.lab import bases, guests, images
 from bench.lab.images import Image
@@ -23,35 +23,37 @@ _MARKS = {"compiler": "usr/bin/cc", "debian": "etc/debian_version", "busybox": "
 """What is in a base and in none that comes after it here; nothing of these is in ``scratch``."""
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Measure the application as the target's engine has it.
 
     Raises:
         NotApplicable: The base means nothing for the target, or is not there.
     """
-    engine = place.engine
+    engine = context.engine
     if engine.target.options.get("endpoint", "lab") != "lab":
         msg = f"'{engine.target.text}' is not the lab's own, and its store is left alone"
         raise NotApplicable(msg)
-    if isinstance(engine, engines.Holder) and isinstance(engine, engines.Stored):
-        return _as_image(place, engine, engine)
-    if place.params["base"] != "scratch":
-        msg = f"what '{engine.target.engine}' starts comes from no image, so there is no base '{place.params['base']}'"
+    if isinstance(engine, engines.RunsImages) and isinstance(engine, engines.HasStorage):
+        return _as_image(context, engine, engine)
+    if context.params["base"] != "scratch":
+        msg = (
+            f"what '{engine.target.engine}' starts comes from no image, so there is no base '{context.params['base']}'"
+        )
         raise NotApplicable(f"{msg}; base=scratch has its numbers")
-    return _as_files(place)
+    return _as_files(context)
 
 
-def _as_image(place: Place, holder: engines.Holder, stored: engines.Stored) -> Reading:
+def _as_image(context: InvocationContext, holder: engines.RunsImages, stored: engines.HasStorage) -> InvocationResult:
     """Hold the image, an instance of it and another image on the same base, and see what each adds and what goes with it."""
-    state, name = place.lab.paths.state, str(place.params["base"])
+    state, name = context.lab.paths.state, str(context.params["base"])
     image, other = bases.with_payload(state, name), bases.sibling(state, name)
     store = stored.store()
     before = disk_use.look(store)
-    with place.account.engine():
+    with context.account.engine():
         try:
             holder.hold(image)
             held = disk_use.look(store)
-            instance_bytes, evidence = _instance(place, image, lambda: disk_use.look(store), held)
+            instance_bytes, evidence = _instance(context, image, lambda: disk_use.look(store), held)
             holder.hold(other)
             both = disk_use.look(store)
             holder.release(image)
@@ -69,24 +71,24 @@ def _as_image(place: Place, holder: engines.Holder, stored: engines.Stored) -> R
     }
     flags = [] if held.files else ["bytes are those that the file system calls used: not exact"]
     flags += [f"residue: {left} bytes in the store"] if left else []
-    return Reading(dict(values), {**evidence, "image": image.manifest}, tuple(flags))
+    return InvocationResult(dict(values), {**evidence, "image": image.manifest}, tuple(flags))
 
 
 def _instance(
-    place: Place, image: Image | None, look: Callable[[], Taken], before: Taken
+    context: InvocationContext, image: Image | None, look: Callable[[], Taken], before: Taken
 ) -> tuple[int, dict[str, str]]:
     """Return what one more instance takes once it is ready, and the proof of what runs in it."""
-    job = life.job_of(place, image=image)
-    with life.living(place, job) as (instance, _):
+    spec = life.spec_of(context, image=image)
+    with life.living(context, spec) as (instance, _):
         taken = look().more_than(before)
-        evidence = life.evidence_of(place, instance)
+        evidence = life.evidence_of(context, instance)
         if image is not None:
-            evidence["base"] = _base_of(place, instance)
-        place.engine.stop(instance)
+            evidence["base"] = _base_of(context, instance)
+        context.engine.stop(instance)
     return taken, evidence
 
 
-def _base_of(place: Place, instance: Instance) -> str:
+def _base_of(context: InvocationContext, instance: Instance) -> str:
     """Return the base that is in the instance's root, as the kernel shows it.
 
     Raises:
@@ -94,8 +96,8 @@ def _base_of(place: Place, instance: Instance) -> str:
     """
     inside = disk_use.root_of(instance)
     found = next((name for name, mark in _MARKS.items() if (inside / mark).exists()), "scratch")
-    if found != place.params["base"]:
-        msg = f"asked for base={place.params['base']}, but the live instance has base={found}"
+    if found != context.params["base"]:
+        msg = f"asked for base={context.params['base']}, but the live instance has base={found}"
         raise InvocationFailed(msg)
     return found
 
@@ -107,24 +109,24 @@ def packed_bytes(image: Image) -> int:
         return sum(int(layer["size"]) for layer in json.loads(file.read() if file else b"{}")["layers"])
 
 
-def _as_files(place: Place) -> Reading:
+def _as_files(context: InvocationContext) -> InvocationResult:
     """Measure an application that is plain files: its own, and those that others of its kind use, too."""
-    own, common, disk = _files_of(place)
-    folder = place.lab.paths.run / "b"
+    own, common, disk = _files_of(context)
+    folder = context.lab.paths.run / "b"
     before = Taken(disk_use.files(folder))
-    taken, evidence = _instance(place, None, lambda: Taken(disk_use.files(folder)), before)
+    taken, evidence = _instance(context, None, lambda: Taken(disk_use.files(folder)), before)
     packed = sum(map(disk_use.compressed, (*_plain(own), *common)))
     if disk is not None:
-        packed += disk_use.compressed_disk(disk, place.lab.paths.run)
+        packed += disk_use.compressed_disk(disk, context.lab.paths.run)
     values: dict[str, float] = {
         "image.bytes": disk_use.on_disk((*own, *common, *([disk] if disk else []))),
         "image.compressed_bytes": packed,
     }
     if common:
         values["image.shared_bytes"] = disk_use.on_disk(common)
-    if place.engine.target.engine != "host":  # a process of the host has nothing on a disk: absent, not zero
+    if context.engine.target.engine != "host":  # a process of the host has nothing on a disk: absent, not zero
         values["image.instance_bytes"] = taken
-    return Reading(values, evidence)
+    return InvocationResult(values, evidence)
 
 
 def _plain(paths: tuple[Path, ...]) -> list[Path]:
@@ -134,9 +136,9 @@ def _plain(paths: tuple[Path, ...]) -> list[Path]:
     ]
 
 
-def _files_of(place: Place) -> tuple[tuple[Path, ...], tuple[Path, ...], Path | None]:
+def _files_of(context: InvocationContext) -> tuple[tuple[Path, ...], tuple[Path, ...], Path | None]:
     """Return the application's own files, those that other applications have as well, and a raw disk that is its own, too."""
-    state, target = place.lab.paths.state, place.engine.target
+    state, target = context.lab.paths.state, context.engine.target
     if target.engine == "host":
         return (images.payload(state).path,), (), None
     if target.engine == "libvirt":

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from bench.core.clock import Channel, Timeline, now_s, process_cpu_s
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Phase
-from bench.engines.base import Instance, Job
+from bench.engines.base import Instance, InstanceSpec
 from bench.engines.evidence.process import family
 from bench.invocation import life
-from bench.invocation.base import Place, Reading, Value
+from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.probes import processes
 
 _WORKED_S = 1e-3
@@ -51,41 +51,43 @@ class Phases:
             yield from (Value(metric, value, {"phase": name}) for name, value in found.items())
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Live one life phase by phase, then as many further ones as the parameter ``lives`` says."""
-    job = life.job_of(place)
-    phases, timeline = Phases(place.cpu_s), Timeline()
+    spec = life.spec_of(context)
+    phases, timeline = Phases(context.cpu_s), Timeline()
     with (
-        place.hub.channel(job.events, place.engine.channel) as channel,
-        life.deleted(place, job.name),
-        place.account.engine(),
+        context.hub.channel(spec.events, context.engine.channel) as channel,
+        life.deleted(context, spec.name),
+        context.account.engine(),
     ):
-        instance = _start(place, job, channel, phases, timeline)
-        evidence = life.evidence_of(place, instance)
-        _end(place, instance, phases)
+        instance = _start(context, spec, channel, phases, timeline)
+        evidence = life.evidence_of(context, instance)
+        _end(context, instance, phases)
     values = life.from_request(timeline)
     values |= {f"startup.{name}_s": phases.wall[name] for name in ("stop", "delete") if name in phases.wall}
     cpu = [phases.cpu[name] for name in ("create", "start", "ready") if name in phases.cpu]
     if cpu:
         values["startup.cpu_s"] = sum(cpu)
-    churned, notes = _churn(place, int(place.params["lives"]))
-    return Reading(values | churned, evidence, series=tuple(phases.values()), notes=notes)
+    churned, notes = _churn(context, int(context.params["lives"]))
+    return InvocationResult(values | churned, evidence, series=tuple(phases.values()), notes=notes)
 
 
-def _start(place: Place, job: Job, channel: Channel, phases: Phases, timeline: Timeline) -> Instance:
-    engine = place.engine
+def _start(
+    context: InvocationContext, spec: InstanceSpec, channel: Channel, phases: Phases, timeline: Timeline
+) -> Instance:
+    engine = context.engine
     # Where nothing exists before the start (a process), putting its command line together is ours, not the target's.
-    instance = None if Phase.CREATED in engine.phases else engine.create(job)
-    place.note_request(timeline.stamp(Phase.REQUEST))
+    instance = None if Phase.CREATED in engine.phases else engine.create(spec)
+    context.note_request(timeline.stamp(Phase.REQUEST))
     if instance is None:
         with phases.phase("create"):
-            instance = engine.create(job)
+            instance = engine.create(spec)
         timeline.stamp(Phase.CREATED)
     with phases.phase("start"):
         engine.start(instance)
     timeline.stamp(Phase.STARTED)
     with phases.phase("ready"):
-        left = timeline.stamps[Phase.REQUEST] + place.timeout_s - now_s()
+        left = timeline.stamps[Phase.REQUEST] + context.timeout_s - now_s()
         channel.wait(Phase.READY, max(0.0, left), instance.alive)
     timeline.stamps |= channel.stamps
     # The wait returns a moment after the payload's word; when that had come before "started" nobody had to wait.
@@ -93,24 +95,27 @@ def _start(place: Place, job: Job, channel: Channel, phases: Phases, timeline: T
     return instance
 
 
-def _end(place: Place, instance: Instance, phases: Phases) -> None:
+def _end(context: InvocationContext, instance: Instance, phases: Phases) -> None:
     with phases.phase("stop"):
-        place.engine.stop(instance)
-    if Phase.DELETED in place.engine.phases:
+        context.engine.stop(instance)
+    if Phase.DELETED in context.engine.phases:
         with phases.phase("delete"):
-            place.engine.delete(instance.name)
+            context.engine.delete(instance.name)
 
 
-def _churn(place: Place, lives: int) -> tuple[dict[str, float], dict[str, str]]:
+def _churn(context: InvocationContext, lives: int) -> tuple[dict[str, float], dict[str, str]]:
     """Live that many lives, one after the other, and return what the daemons that worked for them used and grew."""
     if not lives:
         return {}, {}
-    daemons = _daemons(place)
+    daemons = _daemons(context)
     cpu, memory = {name: _cpu_s(pids) for name, pids in daemons.items()}, _memory(daemons)
     begin = now_s()
     for number in range(lives):
-        with life.living(place, life.job_of(place, suffix=f"c{number}")) as (instance, _), place.account.engine():
-            place.engine.stop(instance)
+        with (
+            life.living(context, life.spec_of(context, suffix=f"c{number}")) as (instance, _),
+            context.account.engine(),
+        ):
+            context.engine.stop(instance)
     values = {"stack.lives_per_s": lives / (now_s() - begin)}
     used = {name: (_cpu_s(pids) - cpu[name]) / lives for name, pids in daemons.items()}
     worked = [name for name, seconds in used.items() if seconds >= _WORKED_S]
@@ -122,10 +127,10 @@ def _churn(place: Place, lives: int) -> tuple[dict[str, float], dict[str, str]]:
     return values, {"daemons": ", ".join(worked) or "none worked for it"}
 
 
-def _daemons(place: Place) -> dict[str, set[int]]:
+def _daemons(context: InvocationContext) -> dict[str, set[int]]:
     """Return the lab's daemons with their processes, while no instance lives; none without root."""
     try:
-        running = place.lab.daemons.running
+        running = context.lab.daemons.running
     except TargetUnavailable:
         return {}
     return {name: family(process.pid) for name, process in running.items()}

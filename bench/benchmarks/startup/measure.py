@@ -9,69 +9,71 @@ from pathlib import Path
 from bench.core.clock import Channel, Timeline, now_s
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Phase
-from bench.engines.base import Instance, Job
+from bench.engines.base import Instance, InstanceSpec
 from bench.invocation import life
-from bench.invocation.base import Place, Reading
+from bench.invocation.context import InvocationContext, InvocationResult
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Start one instance, wait until it is ready, read back what runs, stop and delete it."""
-    if place.params["cache"] == "cold":
-        with place.account.barrier():
+    if context.params["cache"] == "cold":
+        with context.account.barrier():
             _drop_caches()
-    elif place.rewarm:
-        _warm_again(place)
-    job = life.job_of(place, _arguments(place))
-    with place.hub.channel(job.events, place.engine.channel) as channel, life.deleted(place, job.name):
-        values, evidence = _measured_life(place, job, channel)
-    return Reading(values, evidence)
+    elif context.rewarm:
+        _warm_again(context)
+    spec = life.spec_of(context, _arguments(context))
+    with context.hub.channel(spec.events, context.engine.channel) as channel, life.deleted(context, spec.name):
+        values, evidence = _measured_life(context, spec, channel)
+    return InvocationResult(values, evidence)
 
 
-def _warm_again(place: Place) -> None:
+def _warm_again(context: InvocationContext) -> None:
     """Live one life that is not measured: a cold invocation before this one has emptied the host's page cache."""
-    with life.living(place, life.job_of(place, _arguments(place), suffix="w")) as (instance, _):
-        place.engine.stop(instance)
+    with life.living(context, life.spec_of(context, _arguments(context), suffix="w")) as (instance, _):
+        context.engine.stop(instance)
 
 
-def _measured_life(place: Place, job: Job, channel: Channel) -> tuple[dict[str, float], Mapping[str, str]]:
-    engine, timeline = place.engine, Timeline()
-    cpu_before = place.cpu_s()
-    with place.account.engine():
+def _measured_life(
+    context: InvocationContext, spec: InstanceSpec, channel: Channel
+) -> tuple[dict[str, float], Mapping[str, str]]:
+    engine, timeline = context.engine, Timeline()
+    cpu_before = context.cpu_s()
+    with context.account.engine():
         # Where nothing exists before the start (a process), putting its command line together is ours, not the target's.
-        instance = None if Phase.CREATED in engine.phases else engine.create(job)
-        place.note_request(timeline.stamp(Phase.REQUEST))
+        instance = None if Phase.CREATED in engine.phases else engine.create(spec)
+        context.note_request(timeline.stamp(Phase.REQUEST))
         if instance is None:
-            instance = engine.create(job)
+            instance = engine.create(spec)
             timeline.stamp(Phase.CREATED)
         engine.start(instance)
         timeline.stamp(Phase.STARTED)
-        left = timeline.stamps[Phase.REQUEST] + place.timeout_s - now_s()
+        left = timeline.stamps[Phase.REQUEST] + context.timeout_s - now_s()
         channel.wait(Phase.READY, max(0.0, left), instance.alive)
-    cpu_after = place.cpu_s()
+    cpu_after = context.cpu_s()
     timeline.stamps |= channel.stamps
     values = life.from_request(timeline)
     if cpu_before is not None and cpu_after is not None:
         values["startup.cpu_s"] = cpu_after - cpu_before
-    with place.account.engine():
-        evidence = life.evidence_of(place, instance)
-        values |= _end(place, instance)
+    with context.account.engine():
+        evidence = life.evidence_of(context, instance)
+        values |= _end(context, instance)
     return values, evidence
 
 
-def _end(place: Place, instance: Instance) -> dict[str, float]:
+def _end(context: InvocationContext, instance: Instance) -> dict[str, float]:
     values = {}
     begin = now_s()
-    place.engine.stop(instance)
+    context.engine.stop(instance)
     values["startup.stop_s"] = now_s() - begin
-    if Phase.DELETED in place.engine.phases:
+    if Phase.DELETED in context.engine.phases:
         begin = now_s()
-        place.engine.delete(instance.name)
+        context.engine.delete(instance.name)
         values["startup.delete_s"] = now_s() - begin
     return values
 
 
-def _arguments(place: Place) -> tuple[str, ...]:
-    touch = int(place.params["touch_bytes"])
+def _arguments(context: InvocationContext) -> tuple[str, ...]:
+    touch = int(context.params["touch_bytes"])
     return ("--touch", str(touch), "--sleep") if touch else ("--sleep",)
 
 

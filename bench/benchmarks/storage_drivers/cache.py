@@ -16,7 +16,7 @@ from bench.benchmarks.storage_drivers.ground import Ground
 from bench.core.clock import Channel
 from bench.engines.base import Instance
 from bench.invocation import life
-from bench.invocation.base import Place, Reading, Value
+from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import layers, pagecache
 from bench.lab.layers import File
 
@@ -24,26 +24,26 @@ _MOST = 64 * 2**20
 Member = tuple[Instance, Channel]
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Have 1, 2, 4 … instances of the same image read the same file, and count the page cache behind it."""
-    largest = min(_MOST, int(place.params["largest_bytes"]))
+    largest = min(_MOST, int(context.params["largest_bytes"]))
     files = layers.sized(largest)
     file = files[-1]
-    steps = counts(int(place.params["readers"]))
+    steps = counts(int(context.params["readers"]))
     values: list[Value] = []
-    with grounds.ground(place, f"copy{largest}", [files]) as ground:
+    with grounds.ground(context, f"copy{largest}", [files]) as ground:
         ground.renew([file])
         with contextlib.ExitStack() as stack:
             members = [_reader(ground, stack, file, number, len(steps)) for number in range(steps[-1])]
-            evidence: Mapping[str, str] = life.evidence_of(place, members[0][0])
+            evidence: Mapping[str, str] = life.evidence_of(context, members[0][0])
             for done, readers in enumerate(steps):
                 found = _read(ground, members, file, (readers, done))
                 values.append(Value("storage.shared_cache_bytes", found, {"readers": readers}))
-            with place.account.engine():
+            with context.account.engine():
                 for instance, _ in members:
-                    place.engine.stop(instance)
+                    context.engine.stop(instance)
     notes = {"file": f"{file.size} bytes", "page cache": "put out file by file (fsync, posix_fadvise), not the host's"}
-    return Reading({}, evidence, series=tuple(values), notes=notes)
+    return InvocationResult({}, evidence, series=tuple(values), notes=notes)
 
 
 def counts(most: int) -> tuple[int, ...]:
@@ -55,8 +55,8 @@ def _reader(ground: Ground, stack: contextlib.ExitStack, file: File, number: int
     """Start an instance that reads the file whenever it is asked."""
     path = ground.path(file.name)
     arguments = ("--wait", str(grounds.WAIT_MS), "--scan", path) * steps
-    job = ground.job(arguments, f"-{number}")
-    return stack.enter_context(life.living(ground.place, job))
+    spec = ground.spec(arguments, f"-{number}")
+    return stack.enter_context(life.living(ground.context, spec))
 
 
 def _read(ground: Ground, members: Sequence[Member], file: File, step: tuple[int, int]) -> int:
@@ -67,9 +67,9 @@ def _read(ground: Ground, members: Sequence[Member], file: File, step: tuple[int
     for group in (members[readers:], members[:readers]):
         pagecache.take(paths)
         for instance, channel in group:
-            with ground.place.account.engine():
+            with ground.context.account.engine():
                 grounds.go_on(instance, channel, done)
-                grounds.heard(ground.place, channel, instance, done + 1)
+                grounds.heard(ground.context, channel, instance, done + 1)
     return pagecache.take(paths)
 
 

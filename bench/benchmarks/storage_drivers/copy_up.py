@@ -16,7 +16,7 @@ from bench.benchmarks.storage_drivers.ground import Ground
 from bench.core.clock import Line
 from bench.core.units import format_value
 from bench.invocation import life
-from bench.invocation.base import Place, Reading, Value
+from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import layers
 from bench.lab.layers import File
 from bench.workloads import files as workload
@@ -25,15 +25,15 @@ Item = TypeVar("Item")
 _STEPS = ("scan", "poke", "fsync", "poke")
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Copy up one file of each size."""
-    largest = int(place.params["largest_bytes"])
+    largest = int(context.params["largest_bytes"])
     files = layers.sized(largest)
     series: list[Value] = []
     evidence: Mapping[str, str] = {}
     before: dict[int, int] = {}
-    with grounds.ground(place, f"copy{largest}", [files]) as ground:
-        for file in turned(files, place.invocation.block):
+    with grounds.ground(context, f"copy{largest}", [files]) as ground:
+        for file in turned(files, context.invocation.block):
             lines, used, before[file.size], evidence = _one(ground, file)
             series += [*_times(lines, file), Value("storage.used_bytes", used, {"file_bytes": file.size})]
     notes = {
@@ -42,7 +42,7 @@ def measure(place: Place) -> Reading:
             format_value(before[size], "bytes") for size in sorted(before)
         ),
     }
-    return Reading({}, evidence, series=tuple(series), notes=notes)
+    return InvocationResult({}, evidence, series=tuple(series), notes=notes)
 
 
 def turned(items: Sequence[Item], block: int) -> tuple[Item, ...]:
@@ -53,22 +53,22 @@ def turned(items: Sequence[Item], block: int) -> tuple[Item, ...]:
 
 def _one(ground: Ground, file: File) -> tuple[list[Line], int, int, Mapping[str, str]]:
     """Let a fresh instance write, and return what it said, the disk that it and that its write took, and what it was."""
-    place = ground.place
+    context = ground.context
     arguments = workload.copy_up(ground.path(file.name), grounds.WAIT_MS)
-    job = ground.job(arguments, f"-{file.size}")
+    spec = ground.spec(arguments, f"-{file.size}")
     ground.renew([file])
     empty = ground.store.used_bytes()
-    with life.living(place, job) as (instance, channel):
-        with place.account.engine():
-            grounds.heard(place, channel, instance, 1)
+    with life.living(context, spec) as (instance, channel):
+        with context.account.engine():
+            grounds.heard(context, channel, instance, 1)
         before = ground.store.used_bytes()
-        with place.account.engine():
+        with context.account.engine():
             grounds.go_on(instance, channel, 1)
-            lines = grounds.heard(place, channel, instance, len(_STEPS))
-            evidence = life.evidence_of(place, instance)
+            lines = grounds.heard(context, channel, instance, len(_STEPS))
+            evidence = life.evidence_of(context, instance)
         after = ground.store.used_bytes()
-        with place.account.engine():
-            place.engine.stop(instance)
+        with context.account.engine():
+            context.engine.stop(instance)
     return lines, max(0, after - before), before - empty, evidence
 
 

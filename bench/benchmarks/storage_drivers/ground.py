@@ -13,9 +13,9 @@ from pathlib import Path
 from bench.core import proc
 from bench.core.clock import Channel, Line, now_s
 from bench.core.errors import InvocationFailed, NotApplicable
-from bench.engines.base import Bind, Holder, Instance, Job, Stored
+from bench.engines.base import Bind, HasStorage, Instance, InstanceSpec, RunsImages
 from bench.invocation import life
-from bench.invocation.base import Place
+from bench.invocation.context import InvocationContext
 from bench.lab import layers
 from bench.lab.images import Image
 from bench.lab.layers import File
@@ -38,7 +38,7 @@ class Ground:
         folder: In which they find it on the host, else ``None``.
     """
 
-    place: Place
+    context: InvocationContext
     store: Store
     files: tuple[tuple[File, ...], ...]
     image: Image | None
@@ -62,31 +62,31 @@ class Ground:
             layers.write(self.folder, files or [file for layer in self.files for file in layer])
             self.store.sync()
 
-    def job(self, arguments: Sequence[str], suffix: str = "", binds: tuple[Bind, ...] = ()) -> Job:
+    def spec(self, arguments: Sequence[str], suffix: str = "", binds: tuple[Bind, ...] = ()) -> InstanceSpec:
         """Return the job of an instance, without limits: what is looked at is the disk."""
         free = {"memory_bytes": None, "cpus": None}
-        return life.job_of(self.place, (*arguments, "--sleep"), suffix=suffix, image=self.image, binds=binds, **free)
+        return life.spec_of(self.context, (*arguments, "--sleep"), suffix=suffix, image=self.image, binds=binds, **free)
 
 
 @contextlib.contextmanager
-def ground(place: Place, name: str, files: Sequence[Sequence[File]]) -> Iterator[Ground]:
+def ground(context: InvocationContext, name: str, files: Sequence[Sequence[File]]) -> Iterator[Ground]:
     """Give the ground of an operation; the image stays with the engine, which would only have to unpack it again.
 
     Raises:
         NotApplicable: The target has no storage driver, and is not the host.
     """
     found = tuple(tuple(layer) for layer in files)
-    engine = place.engine
-    if isinstance(engine, Holder) and isinstance(engine, Stored):
-        with place.account.barrier():  # the host is made ready
-            image = layers.image(place.lab.paths.state, f"tare/{name}:latest", found)
+    engine = context.engine
+    if isinstance(engine, RunsImages) and isinstance(engine, HasStorage):
+        with context.account.barrier():  # the host is made ready
+            image = layers.image(context.lab.paths.state, f"tare/{name}:latest", found)
             engine.hold(image)
-        yield Ground(place, engine.store(), found, image, None)
-    elif isinstance(engine, Stored):
+        yield Ground(context, engine.store(), found, image, None)
+    elif isinstance(engine, HasStorage):
         store = engine.store()
-        folder = store.folder / place.name
+        folder = store.folder / context.name
         try:
-            yield Ground(place, store, found, None, folder)
+            yield Ground(context, store, found, None, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     else:
@@ -94,14 +94,14 @@ def ground(place: Place, name: str, files: Sequence[Sequence[File]]) -> Iterator
         raise NotApplicable(msg)
 
 
-def only_images(place: Place, why: str) -> None:
+def only_images(context: InvocationContext, why: str) -> None:
     """Refuse a target that has no images.
 
     Raises:
         NotApplicable: It has none.
     """
-    if not isinstance(place.engine, Holder):
-        msg = f"'{place.engine.target.text}' has no images: {why}"
+    if not isinstance(context.engine, RunsImages):
+        msg = f"'{context.engine.target.text}' has no images: {why}"
         raise NotApplicable(msg)
 
 
@@ -132,7 +132,7 @@ def payloads(instance: Instance) -> list[int]:
 
 
 def heard(
-    place: Place, channel: Channel, instance: Instance, ends: int, *, within_s: float | None = None
+    context: InvocationContext, channel: Channel, instance: Instance, ends: int, *, within_s: float | None = None
 ) -> list[Line]:
     """Wait until so many steps have ended, in all, and return everything that was said.
 
@@ -140,7 +140,7 @@ def heard(
         InvocationTimeout: They did not.
         InvocationFailed: The instance ended before.
     """
-    deadline = now_s() + (within_s or place.timeout_s)
+    deadline = now_s() + (within_s or context.timeout_s)
     after = 0
     for _ in range(ends):
         channel.wait_line("C ", max(0.0, deadline - now_s()), instance.alive, after=after)

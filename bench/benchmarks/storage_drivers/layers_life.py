@@ -11,9 +11,9 @@ from bench.benchmarks.storage_drivers.ground import Ground
 from bench.core.clock import now_s
 from bench.core.errors import InvocationFailed
 from bench.core.model import Phase
-from bench.engines.base import Holder
+from bench.engines.base import RunsImages
 from bench.invocation import life
-from bench.invocation.base import Place, Reading, Value
+from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import layers
 from bench.lab.images import Image
 from bench.lab.layers import File
@@ -24,63 +24,65 @@ _UNPACKED = (layers.many(1000), (File("large", 16 * 2**20),))
 """What the image that is unpacked holds above the payload's layer: a thousand small files, and a large one."""
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Create, start and remove containers of images with 1, 10 and 50 layers."""
-    grounds.only_images(place, "there are no layers whose number could matter; its start is in the scenario 'startup'")
+    grounds.only_images(
+        context, "there are no layers whose number could matter; its start is in the scenario 'startup'"
+    )
     series: list[Value] = []
     evidence: Mapping[str, str] = {}
     notes: dict[str, str] = {}
-    for depth in turned(LAYERS, place.invocation.block):
-        with grounds.ground(place, f"deep{depth}", layers.deep(depth)) as ground:
+    for depth in turned(LAYERS, context.invocation.block):
+        with grounds.ground(context, f"deep{depth}", layers.deep(depth)) as ground:
             for number in range(_LIVES):
                 times, evidence = _one(ground, f"-{depth}-{number}")
                 series += [Value(name, seconds, {"layers": depth}, number) for name, seconds in times.items()]
             if ground.store.settle is not None:
                 notes["remove"] = "the engine frees the disk later, in the background: that is not part of it"
-    return Reading({}, evidence, series=tuple(series), notes=notes)
+    return InvocationResult({}, evidence, series=tuple(series), notes=notes)
 
 
 def _one(ground: Ground, suffix: str) -> tuple[dict[str, float], Mapping[str, str]]:
     """Live one life and return its times: request → created → ready, and the removal of what was stopped."""
-    place, engine = ground.place, ground.place.engine
-    job = ground.job((), suffix)
+    context, engine = ground.context, ground.context.engine
+    spec = ground.spec((), suffix)
     with (
-        place.hub.channel(job.events, engine.channel) as channel,
-        life.deleted(place, job.name),
-        place.account.engine(),
+        context.hub.channel(spec.events, engine.channel) as channel,
+        life.deleted(context, spec.name),
+        context.account.engine(),
     ):
         begin = now_s()
-        place.note_request(begin)
-        instance = engine.create(job)
+        context.note_request(begin)
+        instance = engine.create(spec)
         created = now_s()
         engine.start(instance)
-        ready = channel.wait(Phase.READY, max(0.0, begin + place.timeout_s - now_s()), instance.alive)
-        evidence = life.evidence_of(place, instance)
+        ready = channel.wait(Phase.READY, max(0.0, begin + context.timeout_s - now_s()), instance.alive)
+        evidence = life.evidence_of(context, instance)
         engine.stop(instance)
         stopped = now_s()
-        engine.delete(job.name)
+        engine.delete(spec.name)
         removed = now_s()
     times = {"storage.create_s": created - begin, "storage.start_s": ready - created}
     return times | {"storage.remove_s": removed - stopped}, evidence
 
 
-def unpack(place: Place) -> Reading:
+def unpack(context: InvocationContext) -> InvocationResult:
     """Import and unpack an image that is not there, from an archive in the page cache, and see what disk it takes.
 
     Raises:
         InvocationFailed: So little disk was used that it cannot have been unpacked.
     """
-    grounds.only_images(place, "there is nothing to unpack")
-    engine = cast("Holder", place.engine)
-    with grounds.ground(place, "unpacked", _UNPACKED) as ground:
+    grounds.only_images(context, "there is nothing to unpack")
+    engine = cast("RunsImages", context.engine)
+    with grounds.ground(context, "unpacked", _UNPACKED) as ground:
         image = cast("Image", ground.image)
-        with life.living(place, ground.job(())) as (instance, _), place.account.engine():
-            evidence = life.evidence_of(place, instance)
-            place.engine.stop(instance)
+        with life.living(context, ground.spec(())) as (instance, _), context.account.engine():
+            evidence = life.evidence_of(context, instance)
+            context.engine.stop(instance)
         engine.release(image)
         before = ground.store.used_bytes()
         image.archive.read_bytes()
-        with place.account.engine():
+        with context.account.engine():
             begin = now_s()
             engine.hold(image)
             seconds = now_s() - begin
@@ -90,4 +92,4 @@ def unpack(place: Place) -> Reading:
     if used < whole / 2:
         msg = f"an image of {whole} bytes was imported, but the disk has only {used} bytes less: it was there before"
         raise InvocationFailed(msg)
-    return Reading({"storage.unpack_s": seconds, "storage.used_bytes": used}, evidence)
+    return InvocationResult({"storage.unpack_s": seconds, "storage.used_bytes": used}, evidence)

@@ -13,69 +13,69 @@ from dataclasses import replace
 
 from bench.benchmarks.storage_drivers import cache, copy_up, layers_life
 from bench.benchmarks.storage_drivers import ground as grounds
-from bench.engines.base import Bind, Stored
-from bench.invocation import data_places, fio_values, life
-from bench.invocation.base import Place, Reading, Value
+from bench.engines.base import Bind, HasStorage
+from bench.invocation import fio_values, life, mounts
+from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import layers, tools
 from bench.workloads import files as workload
 from bench.workloads import fio, sysbench
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Measure one operation; the evidence also names what the storage driver writes to."""
-    reading = _OPERATIONS[str(place.params["operation"])](place)
-    store = place.engine.store().described() if isinstance(place.engine, Stored) else "unknown"
+    reading = _OPERATIONS[str(context.params["operation"])](context)
+    store = context.engine.store().described() if isinstance(context.engine, HasStorage) else "unknown"
     return replace(reading, evidence={**reading.evidence, "store": store})
 
 
-def _metadata(place: Place) -> Reading:
+def _metadata(context: InvocationContext) -> InvocationResult:
     """Make, look at, rename and remove files in the instance's own layer; remove files of the image, and list what is left.
 
     Before that everything is written to the disk: a driver that has copied the files for this instance would else remove what
     never got there.
     """
-    files = int(place.params["files"])
-    with grounds.ground(place, f"many{files}", [layers.many(2 * files)]) as ground:
+    files = int(context.params["files"])
+    with grounds.ground(context, f"many{files}", [layers.many(2 * files)]) as ground:
         arguments = workload.metadata(ground.own("storm"), ground.path("many"), files, grounds.WAIT_MS)
-        job = ground.job(arguments)
+        spec = ground.spec(arguments)
         ground.renew()
-        with life.living(place, job) as (instance, channel):
+        with life.living(context, spec) as (instance, channel):
             ground.store.sync()
-            with place.account.engine():
+            with context.account.engine():
                 grounds.go_on(instance, channel, 0)
-                lines = grounds.heard(place, channel, instance, len(workload.STORM) + 2)
-                evidence = life.evidence_of(place, instance)
-                place.engine.stop(instance)
+                lines = grounds.heard(context, channel, instance, len(workload.STORM) + 2)
+                evidence = life.evidence_of(context, instance)
+                context.engine.stop(instance)
     found = workload.only(lines, *workload.STORM, "whiteout", "list")
     series = tuple(Value("storage.metadata_per_s", step.count / step.seconds, {"action": step.name}) for step in found)
-    return Reading({}, evidence, series=series)
+    return InvocationResult({}, evidence, series=series)
 
 
-def _io(place: Place) -> Reading:
+def _io(context: InvocationContext) -> InvocationResult:
     """Run fio on a file in the instance's own layer."""
-    tool = tools.folder(place.lab.paths.state, "fio")
-    folder = place.lab.paths.run / "k" / f"{place.name}-work"
-    milliseconds, file_bytes = int(place.params["milliseconds"]), int(place.params["file_bytes"])
+    tool = tools.folder(context.lab.paths.state, "fio")
+    folder = context.lab.paths.run / "k" / f"{context.name}-work"
+    milliseconds, file_bytes = int(context.params["milliseconds"]), int(context.params["file_bytes"])
     try:
-        with grounds.ground(place, "deep1", layers.deep(1)) as ground:
+        with grounds.ground(context, "deep1", layers.deep(1)) as ground:
             words = fio.arguments(fio.TESTS, ground.own("fio"), milliseconds, file_bytes, fsync=False)
-            work = data_places.script(folder, [f"storm {ground.own('fio')}:1", f"run {' '.join(words)}"])
+            work = mounts.script(folder, [f"storm {ground.own('fio')}:1", f"run {' '.join(words)}"])
             arguments = ("--place", f"{fio.TOOLS}={{{fio.TOOLS}}}", "--script", "{work}/script")
             ground.renew()
-            job = ground.job(arguments, binds=(Bind(fio.TOOLS, tool.path), work))
-            with life.living(place, job) as (instance, channel), place.account.engine():
-                channel.wait_line("C run", place.timeout_s, instance.alive)
-                evidence: Mapping[str, str] = life.evidence_of(place, instance)
-                place.engine.stop(instance)
+            spec = ground.spec(arguments, binds=(Bind(fio.TOOLS, tool.path), work))
+            with life.living(context, spec) as (instance, channel), context.account.engine():
+                channel.wait_line("C run", context.timeout_s, instance.alive)
+                evidence: Mapping[str, str] = life.evidence_of(context, instance)
+                context.engine.stop(instance)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     report = fio.heard(sysbench.runs(channel.lines)[0])
     fio_values.check(report, fio.TESTS)
     evidence = {**evidence, "tools": tool.digest, "fio": report.version}
-    return Reading({}, evidence, fio_values.flags(report), tuple(fio_values.values(report, fio.TESTS)))
+    return InvocationResult({}, evidence, fio_values.flags(report), tuple(fio_values.values(report, fio.TESTS)))
 
 
-_OPERATIONS: dict[str, Callable[[Place], Reading]] = {
+_OPERATIONS: dict[str, Callable[[InvocationContext], InvocationResult]] = {
     "life": layers_life.measure,
     "copy-up": copy_up.measure,
     "metadata": _metadata,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.benchmarks.storage_types import tables as page
 from bench.core.units import format_value
 from bench.display import canvas, paired, storage, svg, theme
-from bench.display.charts import heat, twins
+from bench.display.charts import dot_panels, heat
 from bench.display.charts.matrix import Dot
 from bench.display.charts.words import plural_blocks
 from bench.display.data import Row, ScenarioData, Variant
@@ -52,10 +52,10 @@ def flush(data: ScenarioData, name: str) -> svg.Plot | None:
         if (one := what.of(data, row))
     }
     dots = {key: Dot(one.median or 0.0, one.ci, format_value(one.median, "s")) for key, one in found.items()}
-    kept, panels = twins.compact(list(rows), [twins.Panel("fsync", "s", dots)])
+    kept, panels = dot_panels.compact(list(rows), [dot_panels.Panel("fsync", "s", dots)])
     if not panels:
         return None
-    look = twins.Look(kept, ("median", "99th percentile"))
+    look = dot_panels.Look(kept, ("median", "99th percentile"))
     medians = sorted((one.median or 0.0, rows[place][0].text) for (place, kind), one in found.items() if not kind)
     title = "How long a flush to disk takes"
     if medians:
@@ -67,9 +67,9 @@ def flush(data: ScenarioData, name: str) -> svg.Plot | None:
         "Time of an fsync after each write, as fio tells it; medians over the blocks with their 95\u00a0% intervals. "
         f"{plural_blocks(one.n for one in found.values())}"
     )
-    with canvas.sheet(twins.height(look)) as figure:
-        twins.draw(figure, look, panels)
-        words = canvas.Words(name, "fsync", title, caption, f"{title}. {twins.said(look, panels)}")
+    with canvas.sheet(dot_panels.height(look)) as figure:
+        dot_panels.draw(figure, look, panels)
+        words = canvas.Words(name, "fsync", title, caption, f"{title}. {dot_panels.said(look, panels)}")
         return canvas.finish(figure, words)
 
 

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 
 from bench.core.clock import Line
 from bench.engines.base import Bind
-from bench.invocation import data_places, fio_values, life
-from bench.invocation.base import Place, Reading, Value
-from bench.invocation.data_places import Data
+from bench.invocation import fio_values, life, mounts
+from bench.invocation.context import InvocationContext, InvocationResult, Value
+from bench.invocation.mounts import Data
 from bench.lab import tools
 from bench.workloads import fio as workload
 from bench.workloads import payload, sysbench
@@ -25,18 +25,18 @@ from bench.workloads import payload, sysbench
 _SMALL = ("create", "stat", "rename", "unlink")
 
 
-def measure(place: Place) -> Reading:
+def measure(context: InvocationContext) -> InvocationResult:
     """Measure one place with one instance, and look with another at what is left."""
-    with data_places.data(place) as data:
+    with mounts.data(context) as data:
         tests = tests_of(data)
-        lines, evidence = _first(place, data, tests)
-        data_places.check_written(data, lines)
+        lines, evidence = _first(context, data, tests)
+        mounts.check_written(data, lines)
         report = workload.heard(sysbench.runs(lines)[0])
         fio_values.check(report, tests)
-        notes = data_places.look_again(place, data)
+        notes = mounts.look_again(context, data)
     small = _small(lines) if data.promise != "refused" else ()
-    evidence |= {"fio": report.version, **data_places.mounted(lines)}
-    return Reading({}, evidence, fio_values.flags(report), (*fio_values.values(report, tests), *small), notes)
+    evidence |= {"fio": report.version, **mounts.mounted(lines)}
+    return InvocationResult({}, evidence, fio_values.flags(report), (*fio_values.values(report, tests), *small), notes)
 
 
 def tests_of(data: Data) -> tuple[workload.Test, ...]:
@@ -44,30 +44,30 @@ def tests_of(data: Data) -> tuple[workload.Test, ...]:
     return tuple(test for test in workload.TESTS if data.promise != "refused" or test.op == "read")
 
 
-def script_of(place: Place, data: Data, tests: Sequence[workload.Test]) -> list[str]:
+def script_of(context: InvocationContext, data: Data, tests: Sequence[workload.Test]) -> list[str]:
     """Return what the first instance does."""
-    milliseconds, file_bytes = int(place.params["milliseconds"]), int(place.params["file_bytes"])
+    milliseconds, file_bytes = int(context.params["milliseconds"]), int(context.params["file_bytes"])
     writes = data.promise != "refused"
     words = workload.arguments(tests, "{data}", milliseconds, file_bytes, fsync=writes)
-    lines = [data_places.writing(), f"run {' '.join(words)}"]
-    return [*lines, *([f"storm {{data}}/small:{int(place.params['files'])}"] * writes), "mounts {data}"]
+    lines = [mounts.writing(), f"run {' '.join(words)}"]
+    return [*lines, *([f"storm {{data}}/small:{int(context.params['files'])}"] * writes), "mounts {data}"]
 
 
-def _first(place: Place, data: Data, tests: Sequence[workload.Test]) -> tuple[list[Line], dict[str, str]]:
+def _first(context: InvocationContext, data: Data, tests: Sequence[workload.Test]) -> tuple[list[Line], dict[str, str]]:
     """Let the first instance do its script, and return what it said and what it was."""
-    found = tools.folder(place.lab.paths.state, "fio")
+    found = tools.folder(context.lab.paths.state, "fio")
     if data.promise == "refused":
-        data_places.lay_out(data, int(place.params["file_bytes"]))
-    folder = place.lab.paths.run / "k" / f"{place.name}-work"
+        mounts.lay_out(data, int(context.params["file_bytes"]))
+    folder = context.lab.paths.run / "k" / f"{context.name}-work"
     try:
-        work = data_places.script(folder, script_of(place, data, tests))
+        work = mounts.script(folder, script_of(context, data, tests))
         places = [word for name in (workload.TOOLS, "data") for word in ("--place", f"{name}={{{name}}}")]
         binds = (Bind(workload.TOOLS, found.path), work, data.bind)
-        job = life.job_of(place, (*places, "--script", "{work}/script", "--sleep"), binds=binds)
-        with life.living(place, job) as (instance, channel), place.account.engine():
-            channel.wait_line("E mounts", place.timeout_s, instance.alive)
-            evidence = life.evidence_of(place, instance)
-            place.engine.stop(instance)
+        spec = life.spec_of(context, (*places, "--script", "{work}/script", "--sleep"), binds=binds)
+        with life.living(context, spec) as (instance, channel), context.account.engine():
+            channel.wait_line("E mounts", context.timeout_s, instance.alive)
+            evidence = life.evidence_of(context, instance)
+            context.engine.stop(instance)
         return list(channel.lines), evidence | {"tools": found.digest}
     finally:
         shutil.rmtree(folder, ignore_errors=True)

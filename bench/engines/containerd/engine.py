@@ -13,7 +13,7 @@ from bench.core import proc
 from bench.core.errors import InvocationFailed, InvocationTimeout, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import given, oci_spec, trial
-from bench.engines.base import Instance, Job
+from bench.engines.base import Instance, InstanceSpec
 from bench.engines.containerd.api import KEEP, TYPES, Api, any_of, import_image, unpack
 from bench.engines.evidence import daemon
 from bench.engines.evidence import gvisor as _gvisor
@@ -76,7 +76,7 @@ class Containerd:
         }
         return Facts(values, frozenset({"containerd", "runtime", "runtime_digest"}))
 
-    def create(self, job: Job) -> Instance:
+    def create(self, job: InstanceSpec) -> Instance:
         """Make a snapshot, a container and a task, whose first process then waits for its start."""
         name = self._id(job.name)
         image = job.image or self._image
@@ -189,7 +189,7 @@ class Containerd:
             return f"the container's first process has ended, and {error}"
         return f"the container's first process ended with {_evidence.describe_exit(process.exit_status)}"
 
-    def _spec(self, job: Job) -> oci_spec.Spec:
+    def _spec(self, job: InstanceSpec) -> oci_spec.Spec:
         cgroup = f"{self._lab.cgroup_path}/{job.name}"
         return oci_spec.spec(job=job, rootfs_path="rootfs", cgroup_path=cgroup)  # where the shim mounts the snapshot
 

@@ -18,7 +18,7 @@ from typing import Any
 from bench.core.errors import NotApplicable
 from bench.core.model import Target
 from bench.engines import oci_spec
-from bench.engines.base import Job
+from bench.engines.base import InstanceSpec
 from bench.engines.evidence import mounts as _mounts
 from bench.engines.evidence import process
 from bench.engines.grpc import Connection, Message, NotFoundError, UnimplementedError, classes
@@ -195,20 +195,20 @@ def server_pid(path: str) -> int | None:
     return None
 
 
-def pod(job: Job, network: int, cgroup_parent: str, log_directory: Path) -> Message:
+def pod(spec: InstanceSpec, network: int, cgroup_parent: str, log_directory: Path) -> Message:
     """Return the pod of an instance: a PID namespace for each container, as a kubelet asks for."""
     spaces = TYPES["NamespaceOption"](network=network, pid=CONTAINER, ipc=POD)
     context = TYPES["LinuxSandboxSecurityContext"](namespace_options=spaces, seccomp=_no_filter())
     return TYPES["PodSandboxConfig"](
-        metadata=TYPES["PodSandboxMetadata"](name=job.name, uid=job.name, namespace=NAMESPACE, attempt=0),
-        hostname="" if network == NODE else job.name,  # a pod of the node's network has the node's name
+        metadata=TYPES["PodSandboxMetadata"](name=spec.name, uid=spec.name, namespace=NAMESPACE, attempt=0),
+        hostname="" if network == NODE else spec.name,  # a pod of the node's network has the node's name
         log_directory=str(log_directory),
-        labels={NAME_LABEL: job.name},
+        labels={NAME_LABEL: spec.name},
         linux=TYPES["LinuxPodSandboxConfig"](cgroup_parent=cgroup_parent, security_context=context),
     )
 
 
-def container(job: Job, image_name: str, network: int) -> Message:
+def container(spec: InstanceSpec, image_name: str, network: int) -> Message:
     """Return the one container of an instance's pod; paths are masked as a kubelet asks for."""
     spaces = TYPES["NamespaceOption"](network=network, pid=CONTAINER, ipc=POD)
     context = TYPES["LinuxContainerSecurityContext"](
@@ -217,43 +217,43 @@ def container(job: Job, image_name: str, network: int) -> Message:
         readonly_paths=oci_spec.READONLY,
         seccomp=_no_filter(),
     )
-    folders = [(f"/{a.name}", a.source, a.read_only) for a in _mounts.only_folders(job, "CRI")]
+    folders = [(f"/{a.name}", a.source, a.read_only) for a in _mounts.only_folders(spec, "CRI")]
     return TYPES["ContainerConfig"](
         metadata=TYPES["ContainerMetadata"](name="payload", attempt=0),
         image=image(image_name),
         command=[images.PAYLOAD],
-        args=["--events", f"unix:{images.EVENTS}", *job.command(inside=True)],
+        args=["--events", f"unix:{images.EVENTS}", *spec.command(inside=True)],
         mounts=[
             TYPES["Mount"](container_path=place, host_path=str(source), readonly=read_only)
-            for place, source, read_only in [(images.EVENTS, job.events, False), *folders]
+            for place, source, read_only in [(images.EVENTS, spec.events, False), *folders]
         ],
-        labels={NAME_LABEL: job.name},
-        log_path=f"{job.name}.log",
-        linux=TYPES["LinuxContainerConfig"](resources=resources(job), security_context=context),
+        labels={NAME_LABEL: spec.name},
+        log_path=f"{spec.name}.log",
+        linux=TYPES["LinuxContainerConfig"](resources=resources(spec), security_context=context),
     )
 
 
-def refuse_limits(target: Target, job: Job) -> None:
+def refuse_limits(target: Target, spec: InstanceSpec) -> None:
     """Refuse the limits that CRI has no field for.
 
     Raises:
         NotApplicable: The job asks for one.
     """
     names = ("pids", "read_bytes_per_s", "write_bytes_per_s")
-    wanted = [name for name in names if getattr(job.limits, name) is not None]
+    wanted = [name for name in names if getattr(spec.limits, name) is not None]
     if wanted:
         msg = f"'{target.text}' has no such limit: {', '.join(wanted)} (CRI v1 has no field for it)"
         raise NotApplicable(msg)
 
 
-def resources(job: Job) -> Message:
+def resources(spec: InstanceSpec) -> Message:
     """Return the job's limits; what is not given stays 0, which is CRI's "not specified"."""
-    wanted = job.limits
+    wanted = spec.limits
     found = {
-        "cpu_period": None if job.cpus is None else oci_spec.CPU_PERIOD_US,
-        "cpu_quota": None if job.cpus is None else round(job.cpus * oci_spec.CPU_PERIOD_US),
+        "cpu_period": None if spec.cpus is None else oci_spec.CPU_PERIOD_US,
+        "cpu_quota": None if spec.cpus is None else round(spec.cpus * oci_spec.CPU_PERIOD_US),
         "cpu_shares": wanted.cpu_shares,
-        "memory_limit_in_bytes": job.memory_bytes,
+        "memory_limit_in_bytes": spec.memory_bytes,
         "cpuset_cpus": wanted.cpuset,
         "memory_swap_limit_in_bytes": wanted.swap_bytes,
     }

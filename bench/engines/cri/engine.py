@@ -16,7 +16,7 @@ from typing import Any, Literal
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import given, trial
-from bench.engines.base import Instance, Job
+from bench.engines.base import Instance, InstanceSpec
 from bench.engines.cri import api
 from bench.engines.cri import image as _cri_image
 from bench.engines.cri.api import EXITED, NODE, POD, Api
@@ -88,20 +88,20 @@ class Cri:
         settings |= daemon.facts(int(self._server), self._variant) if self._own else {}
         return Facts(values | settings, frozenset(values))
 
-    def create(self, job: Job) -> Instance:
+    def create(self, spec: InstanceSpec) -> Instance:
         """Make the pod and the container in it."""
-        api.refuse_limits(self.target, job)
+        api.refuse_limits(self.target, spec)
         if not self._own:  # what is in the lab's runtime goes with the lab
-            self._lab.journal.add("pod", name=job.name, endpoint=self._endpoint)
-        made = self._made[job.name] = _Made()
-        pod = api.pod(job, self._network, self._parent, self._logs)
-        answer = self._api.call("RunPodSandbox", job.timeout_s, config=pod, runtime_handler=self._runtime_handler())
+            self._lab.journal.add("pod", name=spec.name, endpoint=self._endpoint)
+        made = self._made[spec.name] = _Made()
+        pod = api.pod(spec, self._network, self._parent, self._logs)
+        answer = self._api.call("RunPodSandbox", spec.timeout_s, config=pod, runtime_handler=self._runtime_handler())
         made.pod = str(answer.pod_sandbox_id)
-        fields = {"config": api.container(job, self._image, self._network), "sandbox_config": pod}
-        answer = self._api.call("CreateContainer", job.timeout_s, pod_sandbox_id=made.pod, **fields)
+        fields = {"config": api.container(spec, self._image, self._network), "sandbox_config": pod}
+        answer = self._api.call("CreateContainer", spec.timeout_s, pod_sandbox_id=made.pod, **fields)
         made.container = str(answer.container_id)
-        handle: dict[str, Any] = {"made": made, "pids": {}, "timeout_s": job.timeout_s}
-        return Instance(job.name, lambda: self._pids(handle), lambda: self._why_ended(handle), handle)
+        handle: dict[str, Any] = {"made": made, "pids": {}, "timeout_s": spec.timeout_s}
+        return Instance(spec.name, lambda: self._pids(handle), lambda: self._why_ended(handle), handle)
 
     def start(self, instance: Instance) -> None:
         """Start the container."""

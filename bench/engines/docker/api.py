@@ -19,7 +19,7 @@ from docker.utils import kwargs_from_env
 from bench.core import proc
 from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 from bench.core.model import Facts
-from bench.engines.base import Job
+from bench.engines.base import InstanceSpec
 from bench.lab import images
 from bench.lab.images import Image, sha256
 
@@ -124,7 +124,7 @@ def facts(client: Client, image: str, who: str = "docker") -> Facts:
 
 
 @dataclass(frozen=True)
-class Box:
+class ContainerConfig:
     """How a container is made beside what its job says.
 
     Attributes:
@@ -150,7 +150,7 @@ class Verbs(Protocol):
     name: str
     """Value of the option ``client``."""
 
-    def create(self, job: Job, box: Box) -> str:
+    def create(self, spec: InstanceSpec, box: ContainerConfig) -> str:
         """Create a container and return its id."""
         ...
 
@@ -175,13 +175,13 @@ class Requests:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def create(self, job: Job, box: Box) -> str:
+    def create(self, spec: InstanceSpec, box: ContainerConfig) -> str:
         """Create a container and return its id."""
-        self._client.timeout = job.timeout_s
+        self._client.timeout = spec.timeout_s
         settings = self._client.create_host_config(
-            **limits(job),
-            binds=binds(job),
-            tmpfs=memory(job),
+            **limits(spec),
+            binds=binds(spec),
+            tmpfs=memory(spec),
             network_mode=box.network,
             init=False,
             port_bindings={port: tuple(where) for port, where in box.ports.items()},
@@ -189,10 +189,10 @@ class Requests:
             **({"runtime": box.runtime} if box.runtime else {}),
             **({"cgroup_parent": box.cgroup_parent} if box.cgroup_parent else {}),
         )
-        who: dict[str, Any] = {"name": job.name, "hostname": job.name}
+        who: dict[str, Any] = {"name": spec.name, "hostname": spec.name}
         if box.ports:
             who["ports"] = [tuple(port.split("/")) for port in box.ports]
-        made = self._client.create_container(box.image, command(job), host_config=settings, **who)
+        made = self._client.create_container(box.image, command(spec), host_config=settings, **who)
         return str(made["Id"])
 
     def start(self, container: str, timeout_s: float) -> None:
@@ -217,37 +217,37 @@ class Requests:
                 self._client.wait(name, timeout=timeout_s, condition="removed")
 
 
-def command(job: Job) -> list[str]:
+def command(spec: InstanceSpec) -> list[str]:
     """Return what the image's entrypoint, the payload, is given."""
-    return ["--events", f"unix:{images.EVENTS}", *job.command(inside=True)]
+    return ["--events", f"unix:{images.EVENTS}", *spec.command(inside=True)]
 
 
-def binds(job: Job) -> list[str]:
+def binds(spec: InstanceSpec) -> list[str]:
     """Return the job's event socket, folders and volumes as Docker writes bind mounts: one without a slash is a volume."""
-    sources = [(bind, bind.source.name if bind.kind == "volume" else str(bind.source)) for bind in job.binds]
+    sources = [(bind, bind.source.name if bind.kind == "volume" else str(bind.source)) for bind in spec.binds]
     folders = [
         f"{source}:/{bind.name}:{'ro' if bind.read_only else 'rw'}"
         for bind, source in sources
         if bind.kind in ("bind", "volume")
     ]
-    return [f"{job.events}:{images.EVENTS}", *folders]
+    return [f"{spec.events}:{images.EVENTS}", *folders]
 
 
-def memory(job: Job) -> dict[str, str]:
+def memory(spec: InstanceSpec) -> dict[str, str]:
     """Return the places in which the instance has memory for files, with mount options: Docker's own."""
-    return {f"/{bind.name}": "" for bind in job.binds if bind.kind == "tmpfs"}
+    return {f"/{bind.name}": "" for bind in spec.binds if bind.kind == "tmpfs"}
 
 
-def limits(job: Job) -> dict[str, Any]:
+def limits(spec: InstanceSpec) -> dict[str, Any]:
     """Return the job's limits as arguments of ``create_host_config``, those that are ``None`` left out."""
-    wanted = job.limits
+    wanted = spec.limits
     # Docker takes a device's file; udev's links by number (/dev/block) are not on every host, the kernel's names are.
     device = wanted.device and f"/dev/{Path('/sys/dev/block', wanted.device).resolve().name.replace('!', '/')}"
     rates = {"device_read_bps": wanted.read_bytes_per_s, "device_write_bps": wanted.write_bytes_per_s}
     found: dict[str, Any] = {
-        "mem_limit": job.memory_bytes,
+        "mem_limit": spec.memory_bytes,
         "memswap_limit": wanted.swap_bytes,
-        "nano_cpus": None if job.cpus is None else round(job.cpus * 10**9),
+        "nano_cpus": None if spec.cpus is None else round(spec.cpus * 10**9),
         "cpu_shares": wanted.cpu_shares,
         "cpuset_cpus": wanted.cpuset,
         "pids_limit": wanted.pids,

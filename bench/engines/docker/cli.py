@@ -7,9 +7,9 @@ from typing import Any
 
 from bench.core import proc
 from bench.core.errors import InvocationFailed
-from bench.engines.base import Job
+from bench.engines.base import InstanceSpec
 from bench.engines.docker import api as _docker_api
-from bench.engines.docker.api import Box, Verbs
+from bench.engines.docker.api import ContainerConfig, Verbs
 
 _OPTIONS = {
     "mem_limit": "--memory",
@@ -38,9 +38,9 @@ class Commands:
         """Return the version of the command line's program."""
         return proc.run([*self._base, "version", "--format", "{{.Client.Version}}"], timeout_s=30).stdout.strip()
 
-    def create(self, job: Job, box: Box) -> str:
+    def create(self, spec: InstanceSpec, box: ContainerConfig) -> str:
         """Create a container and return its id."""
-        return self._run(job.timeout_s, "create", *arguments(job, box))
+        return self._run(spec.timeout_s, "create", *arguments(spec, box))
 
     def start(self, container: str, timeout_s: float) -> None:
         """Start it."""
@@ -69,16 +69,16 @@ class Commands:
         return done.stdout.strip()
 
 
-def arguments(job: Job, box: Box) -> list[str]:
+def arguments(spec: InstanceSpec, box: ContainerConfig) -> list[str]:
     """Return what follows ``docker create``."""
-    limits = [word for name, value in _docker_api.limits(job).items() for word in _limit(name, value)]
-    binds = [word for bind in _docker_api.binds(job) for word in ("--volume", bind)]
-    binds += [word for place in _docker_api.memory(job) for word in ("--tmpfs", place)]
+    limits = [word for name, value in _docker_api.limits(spec).items() for word in _limit(name, value)]
+    binds = [word for bind in _docker_api.binds(spec) for word in ("--volume", bind)]
+    binds += [word for place in _docker_api.memory(spec) for word in ("--tmpfs", place)]
     ports = [f"{address}:{number}:{port}" for port, (address, number) in box.ports.items()]
     binds += [word for port in ports for word in ("--publish", port)]
     where = ["--network", box.network, *(("--runtime", box.runtime) if box.runtime else ())]
-    who = ["--name", job.name, "--hostname", job.name]
-    return ["--pull", "never", *who, *where, *limits, *binds, box.image, *_docker_api.command(job)]
+    who = ["--name", spec.name, "--hostname", spec.name]
+    return ["--pull", "never", *who, *where, *limits, *binds, box.image, *_docker_api.command(spec)]
 
 
 def _limit(name: str, value: Any) -> list[str]:

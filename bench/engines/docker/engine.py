@@ -18,10 +18,10 @@ from bench.core import proctable
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import given, trial
-from bench.engines.base import Bind, Instance, Job, Way
+from bench.engines.base import Bind, Instance, InstanceSpec, NetworkPath
 from bench.engines.docker import api, cli, networks, user_network
 from bench.engines.docker import images as _docker_images
-from bench.engines.docker.api import Box, Requests, Verbs
+from bench.engines.docker.api import ContainerConfig, Requests, Verbs
 from bench.engines.evidence import daemon as _daemon
 from bench.engines.evidence import gvisor, process
 from bench.engines.evidence import mounts as _mounts
@@ -83,11 +83,11 @@ class Docker:
             return Facts({**facts.values, "docker_cli": version}, facts.epoch | {"docker_cli"})
         return facts
 
-    def box(self) -> Box:
+    def box(self) -> ContainerConfig:
         """Return how containers are made here."""
         own_gvisor = self._runtime == "runsc" and not self._system  # the lab's daemons know it once a network mode
         runtime = f"runsc-{self._network}" if own_gvisor else self._runtime
-        return Box(self._image, self.mode, runtime, ports=self._special.ports if self._special else {})
+        return ContainerConfig(self._image, self.mode, runtime, ports=self._special.ports if self._special else {})
 
     @property
     def mode(self) -> str:
@@ -116,7 +116,7 @@ class Docker:
         if not hasattr(self, "_client"):
             url = self.socket()
             self._client = api.connect(url)
-            self._shelf = _docker_images.Shelf(self._client, self._asked)
+            self._shelf = _docker_images.ImageStore(self._client, self._asked)
             self._at_end(self._client.close)
             self._at_end(self._leave)
             self._verbs: Verbs = Requests(self._client)
@@ -141,13 +141,13 @@ class Docker:
         else:
             user_network.make(self._client)
 
-    def way(self, instance: Instance | None) -> Way:
+    def way(self, instance: Instance | None) -> NetworkPath:
         """Return how instances and the far end of a network workload reach each other."""
         if self._special:
             return self._special.way()
         if self._network == "none":
-            return Way("inside", "127.0.0.1")
-        return Way("peer", network.PEER_ADDRESS)
+            return NetworkPath("inside", "127.0.0.1")
+        return NetworkPath("peer", network.PEER_ADDRESS)
 
     def _leave(self) -> None:
         """Remove from the user's daemon what is ours."""
@@ -185,20 +185,20 @@ class Docker:
         with self._asked("info"):
             return _docker_images.store(self._client, () if self._system else self._lab.daemons.disks.mounts)
 
-    def create(self, job: Job) -> Instance:
+    def create(self, spec: InstanceSpec) -> Instance:
         """Create the container."""
         if self._system:  # what is in the lab's daemon goes with the lab
-            self._lab.journal.add("container", name=job.name)
-            self._created.add(job.name)
-            for volume in (bind.source.name for bind in job.binds if bind.kind == "volume"):
+            self._lab.journal.add("container", name=spec.name)
+            self._created.add(spec.name)
+            for volume in (bind.source.name for bind in spec.binds if bind.kind == "volume"):
                 self._lab.journal.add("volume", name=volume)
                 self._volumes.add(volume)
         box = self.box()
-        box = dataclasses.replace(box, image=self._shelf.id_of(job) or box.image)
+        box = dataclasses.replace(box, image=self._shelf.id_of(spec) or box.image)
         with self._asked("create"):
-            handle = {"id": self._verbs.create(job, box), "pid": 0, "timeout_s": job.timeout_s}
-        handle["binds"] = job.binds
-        return Instance(job.name, lambda: self._pids(handle), lambda: self._why_ended(handle), handle)
+            handle = {"id": self._verbs.create(spec, box), "pid": 0, "timeout_s": spec.timeout_s}
+        handle["binds"] = spec.binds
+        return Instance(spec.name, lambda: self._pids(handle), lambda: self._why_ended(handle), handle)
 
     def start(self, instance: Instance) -> None:
         """Start the container."""

@@ -11,7 +11,7 @@ from docker.errors import NotFound
 
 from bench.core.errors import InvocationFailed
 from bench.core.model import Target
-from bench.engines.base import Job
+from bench.engines.base import InstanceSpec
 from bench.engines.docker import api
 from bench.engines.docker.api import Client
 from bench.lab import usage
@@ -34,7 +34,7 @@ class Asker(Protocol):
         ...
 
 
-class Shelf:
+class ImageStore:
     """The images that one engine holds beside the payload's own: image name → the id by which the daemon knows it."""
 
     def __init__(self, client: Client, asked: Asker) -> None:
@@ -60,18 +60,18 @@ class Shelf:
             with self._asked("image removal"), contextlib.suppress(NotFound):
                 self._client.remove_image(self._held.pop(name), force=True)
 
-    def id_of(self, job: Job) -> str | None:
+    def id_of(self, spec: InstanceSpec) -> str | None:
         """Return the id of the job's image, ``None`` for the payload's own.
 
         Raises:
             InvocationFailed: It was not held.
         """
-        if job.image is None:
+        if spec.image is None:
             return None
-        if job.image.name not in self._held:
-            msg = f"the image '{job.image.name}' was not loaded before an instance of it was created"
+        if spec.image.name not in self._held:
+            msg = f"the image '{spec.image.name}' was not loaded before an instance of it was created"
             raise InvocationFailed(msg)
-        return self._held[job.image.name]
+        return self._held[spec.image.name]
 
     @contextlib.contextmanager
     def _patient(self) -> Iterator[None]:

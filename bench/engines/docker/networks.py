@@ -20,7 +20,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed
-from bench.engines.base import Way
+from bench.engines.base import NetworkPath
 from bench.engines.docker import api
 from bench.engines.evidence import links
 from bench.lab import Lab, configs, images, network
@@ -93,13 +93,13 @@ class Mode:
         elif self.name == "overlay":
             self.holder = self.holder or _make_overlay(client, self)
 
-    def way(self) -> Way:
+    def way(self) -> NetworkPath:
         """Return how instances and the far end reach each other."""
         if self.ports:
-            return Way("peer", network.LAB_ADDRESS, first_port=network.PORTS[0], turned=True)
+            return NetworkPath("peer", network.LAB_ADDRESS, first_port=network.PORTS[0], turned=True)
         if self.holder is not None:
-            return Way("a container's network on the second host", self.holder[1], pid=self.holder[0])
-        return Way("peer", network.PEER_ADDRESS)
+            return NetworkPath("a container's network on the second host", self.holder[1], pid=self.holder[0])
+        return NetworkPath("peer", network.PEER_ADDRESS)
 
     def evidence(self, client: Any, said: dict[str, Any], lab_pid: int) -> dict[str, str]:
         """Return ``network`` as the kernel has it, and what proves it.

@@ -6,7 +6,7 @@ import contextlib
 import resource
 
 from bench.core.model import Target
-from bench.engines.docker.api import Box
+from bench.engines.docker.api import ContainerConfig
 from bench.engines.docker.engine import Docker
 from bench.lab import Lab
 
@@ -23,9 +23,9 @@ class Podman(Docker):
         super().__init__(target, lab)
         self._runtime = target.options.get("runtime", "crun")  # its own default
 
-    def box(self) -> Box:
+    def box(self) -> ContainerConfig:
         """Return how containers are made here; the OCI runtime is the service's."""
-        return Box(self._image, self.mode, cgroup_parent=self._lab.cgroup_path, ulimits=self._limits)
+        return ContainerConfig(self._image, self.mode, cgroup_parent=self._lab.cgroup_path, ulimits=self._limits)
 
     def _connect(self) -> None:
         """Start the service and read its limits, which are then those of its containers, as with Docker.

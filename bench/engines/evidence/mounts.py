@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.core.errors import InvocationFailed, NotApplicable
-from bench.engines.base import Bind, Job
+from bench.engines.base import Bind, InstanceSpec
 from bench.engines.evidence import process
 
 DATA = "data"
@@ -57,13 +57,13 @@ def kind_of(mountinfo: str, place: str, bind: Bind, *, same: bool) -> str:
     return f"tmpfs{access}" if kind == "tmpfs" and root == "/" else f"{root} of {kind}{access}"
 
 
-def only_folders(job: Job, who: str) -> tuple[Bind, ...]:
+def only_folders(spec: InstanceSpec, who: str) -> tuple[Bind, ...]:
     """Return the binds that are folders of the host, for an engine that has nothing else.
 
     Raises:
         NotApplicable: One is a volume, or memory.
     """
-    if other := [f"{bind.name} ({bind.kind})" for bind in job.binds if bind.kind in ("volume", "tmpfs")]:
+    if other := [f"{bind.name} ({bind.kind})" for bind in spec.binds if bind.kind in ("volume", "tmpfs")]:
         msg = f"{who} mounts folders of the host; volumes are Docker's and Podman's: {', '.join(other)}"
         raise NotApplicable(msg)
-    return tuple(bind for bind in job.binds if bind.kind == "bind")
+    return tuple(bind for bind in spec.binds if bind.kind == "bind")

@@ -21,7 +21,7 @@ import libvirt
 
 from bench.core import proc
 from bench.core.errors import InvocationFailed, NotApplicable
-from bench.engines.base import Bind, Job
+from bench.engines.base import Bind, InstanceSpec
 from bench.engines.evidence import process
 from bench.engines.evidence.mounts import DATA
 from bench.engines.libvirt import domain as _domain
@@ -52,7 +52,7 @@ class Storage:
     kind: str
     data: Path | None
     large: Mapping[str, Path]
-    rest: Job
+    rest: InstanceSpec
 
     def arguments(self) -> Iterator[str]:
         """Yield the payload's arguments that have everything mounted before it is ready."""
@@ -106,22 +106,22 @@ def make_overlay(qemu_img: str, disk: Path, overlay: Path, timeout_s: float) -> 
     proc.run([qemu_img, "create", *options], timeout_s=timeout_s).check()
 
 
-def of(job: Job, kind: str, state: Path) -> Storage:
+def of(spec: InstanceSpec, kind: str, state: Path) -> Storage:
     """Return what a job's machine has of disks.
 
     Raises:
         NotApplicable: The job has data and the machine has no place for them, or they are to be kept in another way.
     """
     if kind not in KINDS:
-        return Storage("none", None, {}, job)
-    data = [bind for bind in job.binds if bind.name == DATA]
+        return Storage("none", None, {}, spec)
+    data = [bind for bind in spec.binds if bind.name == DATA]
     if wrong := [bind.kind for bind in data if bind.kind != "bind"]:
         msg = f"a machine keeps data in a folder of the host, not in a {wrong[0]}"
         raise NotApplicable(msg)
-    folders = [bind for bind in job.binds if bind.read_only and bind.name != DATA]
+    folders = [bind for bind in spec.binds if bind.read_only and bind.name != DATA]
     large = {bind.name: _packed(state, bind.source) for bind in folders if _bytes(bind.source) > _LARGE_BYTES}
-    rest = tuple(bind for bind in job.binds if bind.name not in {DATA, *large})
-    return Storage(kind, data[0].source if data else None, large, replace(job, binds=rest))
+    rest = tuple(bind for bind in spec.binds if bind.name not in {DATA, *large})
+    return Storage(kind, data[0].source if data else None, large, replace(spec, binds=rest))
 
 
 def trial(folder: Path) -> tuple[Bind, ...]:

@@ -19,7 +19,7 @@ import libvirt_qemu  # type: ignore[import-untyped]  # ships no types
 
 from bench.core import proctable
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
-from bench.engines.base import Job
+from bench.engines.base import InstanceSpec
 from bench.engines.evidence import process
 from bench.lab import Lab, virt
 from bench.lab.guests import Guest
@@ -57,25 +57,31 @@ def identity(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
 
 
-def memory_bytes(job: Job) -> int:
+def memory_bytes(spec: InstanceSpec) -> int:
     """Return the machine's memory size."""
-    return job.memory_bytes or _MEMORY_BYTES
+    return spec.memory_bytes or _MEMORY_BYTES
 
 
-def folders(job: Job) -> dict[str, Path]:
+def folders(spec: InstanceSpec) -> dict[str, Path]:
     """Return the folders that the machine is to be given: name → folder.
 
     Raises:
         NotApplicable: It is to write to one; it gets copies.
     """
-    if written := [bind.name for bind in job.binds if not bind.read_only]:
+    if written := [bind.name for bind in spec.binds if not bind.read_only]:
         msg = f"a machine gets copies of the host's folders and cannot write to them: {', '.join(written)}"
         raise NotApplicable(msg)
-    return {bind.name: bind.source for bind in job.binds}
+    return {bind.name: bind.source for bind in spec.binds}
 
 
 def domain_xml(
-    job: Job, guest: Guest, machine: Machine, home: Path, *, card: Card | None = None, storage: Storage | None = None
+    spec: InstanceSpec,
+    guest: Guest,
+    machine: Machine,
+    home: Path,
+    *,
+    card: Card | None = None,
+    storage: Storage | None = None,
 ) -> str:
     """Return the definition of a machine that has what a server needs to boot and to report, and nothing else.
 
@@ -85,15 +91,15 @@ def domain_xml(
     the overlay ``home / DISK``.
     """
     top = ET.Element("domain", type="kvm" if machine.accel == "kvm" else "qemu")
-    for tag, text in (("name", job.name), ("uuid", identity(job.name)), ("vcpu", str(_whole(job.cpus)))):
+    for tag, text in (("name", spec.name), ("uuid", identity(spec.name)), ("vcpu", str(_whole(spec.cpus)))):
         ET.SubElement(top, tag).text = text
-    ET.SubElement(top, "memory", unit="b").text = str(memory_bytes(job))
+    ET.SubElement(top, "memory", unit="b").text = str(memory_bytes(spec))
     system = ET.SubElement(top, "os")
     ET.SubElement(system, "type", arch="x86_64", machine=machine.machine).text = "hvm"
     ET.SubElement(system, "kernel").text = str(guest.kernel)
     ET.SubElement(system, "initrd").text = str(guest.initrd)
     mine = [*(storage.arguments() if storage else ()), *(card.arguments() if card else ())]
-    ET.SubElement(system, "cmdline").text = guest.command([*mine, *job.command(inside=True)])
+    ET.SubElement(system, "cmdline").text = guest.command([*mine, *spec.command(inside=True)])
     ET.SubElement(ET.SubElement(top, "features"), "acpi")
     cpu = ET.SubElement(top, "cpu", _CPU[machine.accel])
     if machine.accel == "tcg":
@@ -101,7 +107,7 @@ def domain_xml(
     for event in ("on_poweroff", "on_reboot", "on_crash"):
         ET.SubElement(top, event).text = "destroy"
     devices = ET.SubElement(top, "devices")
-    _add_devices(devices, job, guest, machine, home)
+    _add_devices(devices, spec, guest, machine, home)
     if storage is not None:
         storage.add_to(top, devices)
     if card is not None:
@@ -116,7 +122,7 @@ def _whole(cpus: float | None) -> int:
     return int(cpus or 1)
 
 
-def _add_devices(devices: ET.Element, job: Job, guest: Guest, machine: Machine, home: Path) -> None:
+def _add_devices(devices: ET.Element, spec: InstanceSpec, guest: Guest, machine: Machine, home: Path) -> None:
     ET.SubElement(devices, "emulator").text = machine.emulator
     ET.SubElement(devices, "controller", type="usb", model="none")
     ET.SubElement(devices, "memballoon", model="none")
@@ -124,7 +130,7 @@ def _add_devices(devices: ET.Element, job: Job, guest: Guest, machine: Machine, 
     ET.SubElement(console, "source", path=str(home / CONSOLE))
     ET.SubElement(console, "target", port="0")
     events = ET.SubElement(devices, "serial", type="unix")
-    ET.SubElement(events, "source", mode="connect", path=str(job.events))
+    ET.SubElement(events, "source", mode="connect", path=str(spec.events))
     ET.SubElement(events, "target", port="1")
     if guest.disk is not None:
         disk = ET.SubElement(devices, "disk", type="file", device="disk")

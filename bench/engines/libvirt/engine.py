@@ -16,7 +16,7 @@ from bench.core.errors import NotApplicable, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import given as _given
 from bench.engines import trial as _trial
-from bench.engines.base import Bind, Instance, Job, Way, refuse_limits
+from bench.engines.base import Bind, Instance, InstanceSpec, NetworkPath, refuse_limits
 from bench.engines.evidence import process
 from bench.engines.libvirt import disk as _domain_disk
 from bench.engines.libvirt import domain as _domain
@@ -67,26 +67,26 @@ class Libvirt:
             self._guest = guests.full(state)
         return self._read_facts(verdict)
 
-    def create(self, job: Job) -> Instance:
+    def create(self, spec: InstanceSpec) -> Instance:
         """Make the disk's writable layer, if there is a disk, and a machine that waits before its first instruction."""
-        refuse_limits(self.target, job)
-        storage = _domain_disk.of(job, self._disk, self._lab.paths.state)
+        refuse_limits(self.target, spec)
+        storage = _domain_disk.of(spec, self._disk, self._lab.paths.state)
         folders = _domain.folders(storage.rest) | self._modules
-        guest = guests.with_folders(self._guest, folders, _domain.memory_bytes(job))
-        self._lab.journal.add("domain", name=job.name)
-        home = self._home(job.name)
+        guest = guests.with_folders(self._guest, folders, _domain.memory_bytes(spec))
+        self._lab.journal.add("domain", name=spec.name)
+        home = self._home(spec.name)
         home.mkdir()
-        definition = _domain.domain_xml(job, guest, self._machine, home, card=self._card(job.name), storage=storage)
-        storage.make(self._qemu_img, job.timeout_s)
+        definition = _domain.domain_xml(spec, guest, self._machine, home, card=self._card(spec.name), storage=storage)
+        storage.make(self._qemu_img, spec.timeout_s)
         if guest.disk is not None:
-            _domain_disk.make_overlay(self._qemu_img, guest.disk, home / _domain.DISK, job.timeout_s)
-        with _domain.limited(job.name, job.timeout_s):
+            _domain_disk.make_overlay(self._qemu_img, guest.disk, home / _domain.DISK, spec.timeout_s)
+        with _domain.limited(spec.name, spec.timeout_s):
             flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY
             domain = self._connection.createXML(definition, flags)
-        pid = _domain.pid_of(job.name)
-        handle = {"domain": domain, "guest": guest, "pid": pid, "timeout_s": job.timeout_s}
-        console, log = home / _domain.CONSOLE, virt.log_of(self._lab, job.name)
-        return Instance(job.name, lambda: _pids(job.name, pid), lambda: _domain.ended(pid, console, log), handle)
+        pid = _domain.pid_of(spec.name)
+        handle = {"domain": domain, "guest": guest, "pid": pid, "timeout_s": spec.timeout_s}
+        console, log = home / _domain.CONSOLE, virt.log_of(self._lab, spec.name)
+        return Instance(spec.name, lambda: _pids(spec.name, pid), lambda: _domain.ended(pid, console, log), handle)
 
     def start(self, instance: Instance) -> None:
         """Let the machine run; returns when QEMU has started its processors."""
@@ -122,12 +122,12 @@ class Libvirt:
             virt.log_of(self._lab, name).unlink(missing_ok=True)
             self._addresses.give_back(name)
 
-    def way(self, instance: Instance | None) -> Way:
+    def way(self, instance: Instance | None) -> NetworkPath:
         """Return the way to the second host, by which every machine with a card calls."""
         if self._network not in _domain_network.KINDS:
             msg = f"'{self.target.text}' has no network; use network={', '.join(_domain_network.KINDS)}"
             raise NotApplicable(msg)
-        return Way("peer", network.PEER_ADDRESS)
+        return NetworkPath("peer", network.PEER_ADDRESS)
 
     def _home(self, name: str) -> Path:
         return self._lab.paths.run / "b" / name

@@ -15,7 +15,7 @@ from bench.core.errors import InvocationFailed
 from bench.core.model import Facts, Phase, Target
 from bench.engines import given as _given
 from bench.engines import oci_spec, trial
-from bench.engines.base import Instance, Job
+from bench.engines.base import Instance, InstanceSpec
 from bench.engines.evidence import gvisor
 from bench.engines.evidence import process as _evidence
 from bench.lab import Lab, images
@@ -63,7 +63,7 @@ class Oci:
         given = self.target.options.get("bin")
         return f"{name}-{images.sha256(given.encode())[:8]}" if given else name
 
-    def create(self, job: Job) -> Instance:
+    def create(self, job: InstanceSpec) -> Instance:
         """Write the bundle and create the container."""
         return self._made(job, "create")
 
@@ -73,11 +73,11 @@ class Oci:
         process = proc.spawn([*self._base, "start", self._id(instance.name)], stdout=log, stderr=log)
         self._finish(process, instance.handle["timeout_s"], log)
 
-    def launch(self, job: Job) -> Instance:
+    def launch(self, job: InstanceSpec) -> Instance:
         """Create and start the container by one command instead of two."""
         return self._made(job, "run", "--detach")
 
-    def _made(self, job: Job, verb: str, *options: str) -> Instance:
+    def _made(self, job: InstanceSpec, verb: str, *options: str) -> Instance:
         bundle = self._bundle(job)
         pid_file, log = bundle / "pid", bundle / "log"
         argv = [*self._base, verb, *options, "--bundle", str(bundle), "--pid-file", str(pid_file), self._id(job.name)]
@@ -130,7 +130,7 @@ class Oci:
     def _run(self, *arguments: str) -> proc.Completed:
         return proc.run([*self._base, *arguments], timeout_s=30)
 
-    def _bundle(self, job: Job) -> Path:
+    def _bundle(self, job: InstanceSpec) -> Path:
         bundle = self._lab.paths.run / "b" / job.name
         bundle.mkdir()
         config = oci_spec.spec(

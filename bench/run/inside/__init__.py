@@ -48,46 +48,47 @@ def run(order: session.Order, where: Target, watcher: session.Watcher) -> sessio
     machine.check(where)
     with session.open_lab(session.make_id(), order.results) as (lab, _):
         watcher.preparing(where.text)
-        place, found = _look(lab, where)
+        guest_machine, found = _look(lab, where)
         _, exchange = machine.folders(lab)
-        wire.write_order(exchange, _told(order, place, found))
-        guest = machine.start(lab, found, place)
+        wire.write_order(exchange, _told(order, guest_machine, found))
+        guest = machine.start(lab, found, guest_machine)
         try:
-            return _follow(guest, place, order, watcher)
+            return _follow(guest, guest_machine, order, watcher)
         finally:
             machine.stop(lab, guest.name)
 
 
-def _look(lab: Lab, where: Target) -> tuple[machine.Place, kernel.Kernel]:
+def _look(lab: Lab, where: Target) -> tuple[machine.GuestMachine, kernel.Kernel]:
     """Find out what there is to run a guest with."""
     _ = lab.daemons  # without root there is nobody to start libvirtd
     verdict = guests.accelerator(lab)
     accel = where.options.get("accel", verdict.name)
     if accel == "kvm" and verdict.name != "kvm":
         raise TargetUnavailable(f"KVM cannot run a guest here: {verdict.why}", "use accel=tcg, or a host with KVM")
-    return machine.Place(accel, where.options.get("machine", "q35")), kernel.load(lab.paths.state)
+    return machine.GuestMachine(accel, where.options.get("machine", "q35")), kernel.load(lab.paths.state)
 
 
-def _told(order: session.Order, place: machine.Place, found: kernel.Kernel) -> session.Order:
+def _told(order: session.Order, guest_machine: machine.GuestMachine, found: kernel.Kernel) -> session.Order:
     """Return the order as the guest gets it: more time for everything, and what is around it."""
     outside = facts.host().values
     around = {f"outer.{name}": outside[name] for name in ("host", "kernel", "os", "cpu.model") if name in outside}
-    around |= {"inside": place.text, "guest.initrd": found.digests["initrd"][:16]}
+    around |= {"inside": guest_machine.text, "guest.initrd": found.digests["initrd"][:16]}
     scenarios = [
-        dataclasses.replace(scenario, timeout_s=scenario.timeout_s * place.patience) for scenario in order.scenarios
+        dataclasses.replace(scenario, timeout_s=scenario.timeout_s * guest_machine.patience)
+        for scenario in order.scenarios
     ]
-    tags = {**order.tags, "inside": place.text}
+    tags = {**order.tags, "inside": guest_machine.text}
     return dataclasses.replace(order, scenarios=scenarios, tags=tags, surroundings=around)
 
 
 def _follow(
-    guest: machine.Running, place: machine.Place, order: session.Order, watcher: session.Watcher
+    guest: machine.Running, guest_machine: machine.GuestMachine, order: session.Order, watcher: session.Watcher
 ) -> session.Result:
     """Pass on what the guest says until it says how it ended, then bring its results here."""
     longest = max(scenario.timeout_s for scenario in order.scenarios)
     seen = _Seen()
     try:
-        _listen(guest, seen, watcher, place.patience * _BOOT_S, place.patience * (longest + _QUIET_S))
+        _listen(guest, seen, watcher, guest_machine.patience * _BOOT_S, guest_machine.patience * (longest + _QUIET_S))
     except KeyboardInterrupt as stop:
         folder = _bring(guest.exchange, order.results, RunState.INTERRUPTED)
         if folder is None:

@@ -37,7 +37,7 @@ _PATIENCE = {"kvm": 2.0, "tcg": 8.0}
 
 
 @dataclass(frozen=True)
-class Place:
+class GuestMachine:
     """Where a run happens.
 
     Attributes:
@@ -93,7 +93,7 @@ def folders(lab: Lab) -> tuple[Path, Path]:
     return home, home / "x"
 
 
-def start(lab: Lab, kernel: Kernel, place: Place) -> Running:
+def start(lab: Lab, kernel: Kernel, guest_machine: GuestMachine) -> Running:
     """Start the machine; what it is to do is in the shared folder already.
 
     Raises:
@@ -104,13 +104,13 @@ def start(lab: Lab, kernel: Kernel, place: Place) -> Running:
     exchange, name = home / "x", f"tare-{lab.short_id}-inside"
     source = Path(str(resources.files("bench") / "inside" / "start.sh"))
     shutil.copy(source, exchange / "start.sh")
-    (exchange / "env").write_text(_environment(lab, kernel, place), encoding="utf-8")
+    (exchange / "env").write_text(_environment(lab, kernel, guest_machine), encoding="utf-8")
     _make_disk(home / domain.DISK)
     connection = domain.connect(lab)
     lab.journal.add("domain", name=name)
     lab.daemons.clients.callback(stop, lab, name)
-    with domain.limited(name, 30 * place.patience):
-        connection.createXML(definition(name, kernel, place, home), libvirt.VIR_DOMAIN_START_AUTODESTROY)
+    with domain.limited(name, 30 * guest_machine.patience):
+        connection.createXML(definition(name, kernel, guest_machine, home), libvirt.VIR_DOMAIN_START_AUTODESTROY)
     return Running(name, domain.pid_of(name), home, exchange, virt.log_of(lab, name))
 
 
@@ -120,13 +120,13 @@ def stop(lab: Lab, name: str) -> None:
         domain.destroy(domain.connect(lab), name)
 
 
-def _environment(lab: Lab, kernel: Kernel, place: Place) -> str:
+def _environment(lab: Lab, kernel: Kernel, guest_machine: GuestMachine) -> str:
     values = {
         "NAME": f"{platform.node()}-guest",
         "KERNEL": kernel.version,
         "MODULES": str(kernel.modules),
         "STATE": str(lab.paths.state),
-        "PATIENCE": str(place.patience),
+        "PATIENCE": str(guest_machine.patience),
         "PYTHON": sys.executable,
         "PACKAGE": str(Path(str(resources.files("bench"))).parent),
     }
@@ -141,13 +141,13 @@ def _make_disk(path: Path) -> None:
     proc.run([proc.find("mkfs.ext4", "install e2fsprogs"), *options], timeout_s=60).check()
 
 
-def definition(name: str, kernel: Kernel, place: Place, home: Path) -> str:
+def definition(name: str, kernel: Kernel, guest_machine: GuestMachine, home: Path) -> str:
     """Return the machine's definition: two shared folders, one of them read-only and the whole host, a disk, a console."""
-    top = ET.Element("domain", type="kvm" if place.accel == "kvm" else "qemu")
+    top = ET.Element("domain", type="kvm" if guest_machine.accel == "kvm" else "qemu")
     plain = {
         "name": name,
         "uuid": domain.identity(name),
-        "vcpu": str(min(_CPUS[place.accel], os.cpu_count() or 1)),
+        "vcpu": str(min(_CPUS[guest_machine.accel], os.cpu_count() or 1)),
         "on_poweroff": "destroy",
         "on_reboot": "destroy",
         "on_crash": "destroy",
@@ -156,14 +156,14 @@ def definition(name: str, kernel: Kernel, place: Place, home: Path) -> str:
         ET.SubElement(top, tag).text = text
     ET.SubElement(top, "memory", unit="b").text = str(_MEMORY_BYTES)
     system = ET.SubElement(top, "os")
-    ET.SubElement(system, "type", arch="x86_64", machine=place.machine).text = "hvm"
+    ET.SubElement(system, "type", arch="x86_64", machine=guest_machine.machine).text = "hvm"
     words = {"kernel": str(kernel.image), "initrd": str(kernel.initrd), "cmdline": _CMDLINE}
-    if place.accel == "tcg":
+    if guest_machine.accel == "tcg":
         words["cmdline"] += f" {_TCG_CMDLINE}"
     for tag, text in words.items():
         ET.SubElement(system, tag).text = text
     ET.SubElement(ET.SubElement(top, "features"), "acpi")
-    if place.accel == "kvm":
+    if guest_machine.accel == "kvm":
         ET.SubElement(top, "cpu", mode="host-passthrough")
     else:
         cpu = ET.SubElement(top, "cpu", mode="custom", match="exact", check="none")

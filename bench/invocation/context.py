@@ -44,7 +44,7 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Place:
+class InvocationContext:
     """Where a procedure measures: one invocation's engine, lab and channel.
 
     Attributes:
@@ -101,7 +101,7 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Reading:
+class InvocationResult:
     """What one invocation gave.
 
     Attributes:

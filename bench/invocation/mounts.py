@@ -14,10 +14,10 @@ from typing import Literal
 from bench.core.clock import Line
 from bench.core.errors import InvocationFailed, NotApplicable, TareError
 from bench.core.model import Target
-from bench.engines.base import Bind, Keeper, Stored
+from bench.engines.base import Bind, HasStorage, HasVolumes
 from bench.engines.evidence.mounts import DATA
 from bench.invocation import life
-from bench.invocation.base import Place
+from bench.invocation.context import InvocationContext
 from bench.workloads import fio
 
 FILE = "kept"
@@ -79,10 +79,10 @@ def kind_of(target: Target) -> str:
 
 
 @contextlib.contextmanager
-def data(place: Place) -> Iterator[Data]:
+def data(context: InvocationContext) -> Iterator[Data]:
     """Give an invocation's place for data, empty; afterwards neither folder nor volume is left."""
-    kind = kind_of(place.engine.target)
-    folder = _home(place) / f"{place.name}-{DATA}"
+    kind = kind_of(context.engine.target)
+    folder = _home(context) / f"{context.name}-{DATA}"
     bind = Bind(DATA, folder, read_only=kind == "bind-ro")
     if kind in ("layer", "volume", "tmpfs"):
         bind = Bind(DATA, folder, read_only=False, kind=kind)  # type: ignore[arg-type]  # mypy does not narrow by "in"
@@ -91,16 +91,16 @@ def data(place: Place) -> Iterator[Data]:
         yield Data(kind, bind)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if bind.kind == "volume" and isinstance(place.engine, Keeper):
-            with contextlib.suppress(TareError), place.account.engine():
-                place.engine.discard(bind)
+        if bind.kind == "volume" and isinstance(context.engine, HasVolumes):
+            with contextlib.suppress(TareError), context.account.engine():
+                context.engine.discard(bind)
 
 
-def _home(place: Place) -> Path:
+def _home(context: InvocationContext) -> Path:
     """Return the folder of the host in which data are: on the file system that a host's target names, else the lab's own."""
-    if place.engine.target.engine == "host" and isinstance(place.engine, Stored):
-        return place.engine.store().folder
-    return place.lab.paths.run / "k"
+    if context.engine.target.engine == "host" and isinstance(context.engine, HasStorage):
+        return context.engine.store().folder
+    return context.lab.paths.run / "k"
 
 
 def lay_out(found: Data, file_bytes: int) -> None:
@@ -132,18 +132,18 @@ def check_written(found: Data, lines: Sequence[Line]) -> None:
         )
 
 
-def look_again(place: Place, found: Data) -> dict[str, str]:
+def look_again(context: InvocationContext, found: Data) -> dict[str, str]:
     """Start a second instance on the same data, after the first is gone, and return what is left as notes.
 
     Raises:
         InvocationFailed: The place does not keep its promise.
     """
     arguments = ("--kept", f"{_MARK}/{FILE}:{BYTES}", "--mounts", _MARK, "--sleep")
-    job = life.job_of(place, arguments, suffix="-again", binds=(found.bind,))
-    with life.living(place, job) as (instance, channel), place.account.engine():
-        channel.wait_line("E mounts", place.timeout_s, instance.alive)
-        life.evidence_of(place, instance)
-        place.engine.stop(instance)
+    spec = life.spec_of(context, arguments, suffix="-again", binds=(found.bind,))
+    with life.living(context, spec) as (instance, channel), context.account.engine():
+        channel.wait_line("E mounts", context.timeout_s, instance.alive)
+        life.evidence_of(context, instance)
+        context.engine.stop(instance)
     said = _said(channel.lines, "kept")
     expected = "same" if found.promise == "yes" else "absent"
     if said != [expected]:
