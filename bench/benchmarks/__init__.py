@@ -9,15 +9,16 @@ measuring code. Beside it stand up to four modules, each loaded only when it is 
 - ``tables``: ``tables(data: ScenarioData) -> list[Grid]`` and ``notes(data: ScenarioData) -> list[str]``;
 - ``charts``: ``charts(data: ScenarioData) -> list[Plot | None]``.
 
-Without ``words``, ``tables`` or ``charts`` a benchmark is shown by those of :mod:`bench.display.usual`.
+A benchmark of an installed package may bring a scenario: the file ``scenario.yaml`` in its package. Without ``words``, ``tables`` or ``charts`` a benchmark is shown by those of :mod:`bench.display.usual`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from importlib import import_module
+from importlib import import_module, resources
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.benchmarks.base import Benchmark
@@ -52,6 +53,12 @@ def names() -> tuple[str, ...]:
 def outside() -> Mapping[str, Benchmark]:
     """Return the benchmarks of installed packages by name; those that cannot be used are left out."""
     return {name: found for name in _outside() if (found := _loaded(name)) is not None}
+
+
+def scenario_files() -> dict[str, Path]:
+    """Return the scenario files of installed packages: ``scenario.yaml`` in the benchmark's package, under its name."""
+    files = {name: Path(str(resources.files(found.package))) / "scenario.yaml" for name, found in outside().items()}
+    return {name: path for name, path in files.items() if path.is_file()}
 
 
 def get(name: str) -> Benchmark:

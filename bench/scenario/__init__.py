@@ -132,11 +132,12 @@ def find(name: str, kind: Literal["scenario", "suite"] | None = None) -> Path:
 
 
 def names(kind: Literal["scenario", "suite"] | None = None) -> dict[str, Path]:
-    """Return the shipped scenarios and suites: name → file."""
+    """Return the scenarios and suites that are known by name: name → file, those of installed packages included."""
     base = shipped("scenarios")
     found: dict[str, Path] = {}
     if kind != "suite":
         found |= {path.stem: path for path in sorted(base.glob("*.yaml")) if path.stem != "claims"}
+        found |= {name: path for name, path in benchmarks.scenario_files().items() if name not in found}
     if kind != "scenario":
         found |= {path.stem: path for path in sorted((base / "suites").glob("*.yaml"))}
     return found

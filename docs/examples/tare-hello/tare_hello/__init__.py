@@ -1,0 +1,1 @@
+"""An engine (bubblewrap) and a benchmark (``goodbye``) for Tare."""
