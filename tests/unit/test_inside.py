@@ -242,6 +242,17 @@ def test_without_the_kernel_the_remedy_is_said(tmp_path: Path) -> None:
         kernel.load(tmp_path)
 
 
+def test_initramfs_of_the_guest_holds_its_init_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "_WANTED", ())
+    (busybox := tmp_path / "busybox").write_bytes(b"a program")
+    archive = kernel._initrd(tmp_path, modules(tmp_path), busybox)
+    assert kernel.INIT_SCRIPT.read_bytes() in archive.read_bytes()
+
+
+def test_start_script_of_the_guest_is_part_of_the_package() -> None:
+    assert "-m bench.run.inside.guest" in machine.START_SCRIPT.read_text(encoding="utf-8")
+
+
 def test_a_guest_is_another_fingerprint() -> None:
     known = Facts({"kernel": "6.1"}, facts.EPOCH)
     around = {"inside": TCG.text, "outer.kernel": "6.18", "outer.host": "a"}

@@ -16,6 +16,8 @@ from bench.core.errors import TargetUnavailable
 from bench.lab import images, initramfs
 
 _REMEDY = "run 'tare provision guest_images' as root"
+INIT_SCRIPT = Path(str(resources.files("bench.run.inside") / "init.sh"))
+"""The first program of the initramfs."""
 _WANTED = (
     *("virtio_pci", "virtio_blk", "virtio_rng", "9pnet_virtio", "9p", "overlay", "ext4"),
     *("crc32c_generic", "crc32c_intel"),
@@ -64,7 +66,6 @@ def load(state: Path) -> Kernel:
 
 
 def _initrd(folder: Path, modules: Path, busybox: Path) -> Path:
-    first = Path(str(resources.files("bench") / "inside" / "init.sh")).read_bytes()
     with tempfile.TemporaryDirectory() as name:
         inside = Path(name)
         (inside / "busybox").write_bytes(busybox.read_bytes())
@@ -73,7 +74,7 @@ def _initrd(folder: Path, modules: Path, busybox: Path) -> Path:
         for path in (order := in_order(modules, _WANTED)):
             (inside / "modules" / _plain(path)).write_bytes(_unpacked(modules / path))
         (inside / "modules" / "order").write_text("".join(f"{_plain(path)}\n" for path in order), encoding="utf-8")
-        data = initramfs.of_folder("inside", inside, first)
+        data = initramfs.of_folder("inside", inside, INIT_SCRIPT.read_bytes())
     archive = folder / f"{images.sha256(data)[:16]}.cpio"
     if not archive.exists():
         for stale in folder.glob("*.cpio"):
