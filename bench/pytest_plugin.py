@@ -126,9 +126,9 @@ def _measured(
         null_target=False,
         sentinel=False,
     )
-    order = session.Order([alone], frozenset([target.text]), 1, results, {"pytest": "yes"}, ["pytest"])
+    request = session.RunRequest([alone], frozenset([target.text]), 1, results, {"pytest": "yes"}, ["pytest"])
     try:
-        result = session.run(order, session.Watcher())
+        result = session.run(request, session.RunObserver())
     except TargetUnavailable as error:
         pytest.skip(f"{error.reason} ({error.remedy})" if error.remedy else error.reason)
     run = store.load(result.folder)

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from bench import scenario, store
-from bench.cli.progress import watcher
+from bench.cli.progress import observer
 from bench.core.errors import TargetUnavailable, UsageError
 from bench.core.model import ParamValue, Scenario
 from bench.run import session, stopping
@@ -110,7 +110,7 @@ def run_command(*, names: Sequence[str], targets: Sequence[str], params: Sequenc
       tare run my-scenario.yaml --tag kernel=6.12
       tare run startup -t docker:storage=devicemapper --inside libvirt:guest=full
     """
-    with watcher(as_json=as_json) as watch:
+    with observer(as_json=as_json) as watch:
         if resumed is not None:
             _refuse_beside_resume(names, targets, params, blocks, warmup, seed, tags, inside, precision, budget)
             result = session.resume(store.find(results, resumed), watch)
@@ -118,7 +118,7 @@ def run_command(*, names: Sequence[str], targets: Sequence[str], params: Sequenc
             narrow, budget_s = _rule(precision, budget, blocks, inside)
             scenarios = scenarios_of(names, targets, params, stopping.MOST if narrow else blocks, warmup)
             explicit = frozenset(scenario.parse_target(text).text for text in targets)
-            order = session.Order(
+            request = session.RunRequest(
                 scenarios,
                 explicit,
                 seed_of(seed),
@@ -128,7 +128,7 @@ def run_command(*, names: Sequence[str], targets: Sequence[str], params: Sequenc
                 precision=narrow,
                 budget_s=budget_s,
             )
-            result = session.run(order, watch) if inside is None else _run_inside(order, inside, watch)
+            result = session.run(request, watch) if inside is None else _run_inside(request, inside, watch)
     return _ending(result, as_json, inside)
 
 
@@ -147,17 +147,17 @@ def _rule(
     return share(precision), stopping.duration(budget) if budget else None
 
 
-def _run_inside(order: session.Order, inside: str, watch: session.Watcher) -> session.Result:
+def _run_inside(request: session.RunRequest, inside: str, watch: session.RunObserver) -> session.RunResult:
     where = scenario.parse_target(inside)
     try:
         from bench.run import inside as guest  # noqa: PLC0415 - needs libvirt's Python binding
     except ImportError as error:
         msg = f"the Python package '{error.name}' is not installed"
         raise TargetUnavailable(msg, "pip install 'tare-bench[libvirt]'") from error
-    return guest.run(order, where, watch)
+    return guest.run(request, where, watch)
 
 
-def _ending(result: session.Result, as_json: bool, inside: str | None) -> int:
+def _ending(result: session.RunResult, as_json: bool, inside: str | None) -> int:
     code = 130 if result.interrupted else 4 if result.failed else 0
     if as_json:
         click.echo(json.dumps({"run_id": result.run_id, "folder": str(result.folder), "measured": result.measured,

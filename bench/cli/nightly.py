@@ -13,7 +13,7 @@ import click
 
 from bench import scenario, store
 from bench.cli.measure import RESULTS, pairs, scenarios_of, seed_of
-from bench.cli.progress import watcher
+from bench.cli.progress import observer
 from bench.core.clock import wall_time
 from bench.core.errors import UsageError
 from bench.core.model import Scenario
@@ -59,7 +59,7 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
 
     acknowledged.load(results)  # a damaged one is told before an hour of measuring, not after
     explicit = [*targets, *(text for pair in references for text in pair)]
-    order = session.Order(
+    request = session.RunRequest(
         _with_references(scenarios_of([suite], targets, (), blocks, None), references),
         frozenset(scenario.parse_target(text).text for text in explicit),
         seed_of(seed),
@@ -67,14 +67,14 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
         {**pairs("--tag", tags), nights.TAG: suite},
         ["tare", *sys.argv[1:]],
     )
-    run = _measured(order)
+    run = _measured(request)
     if run is None:
         return 130
     night = nightly.judge(results, run, suite, references)
     folder = output or Path("reports") / run.run_id
     _night.write(night, folder)  # what the screen found is kept, whatever becomes of the fresh blocks
     if confirm and night.findings:
-        fresh = _measured(_again(order, night))
+        fresh = _measured(_again(request, night))
         if fresh is None:
             return 130
         night = nightly.confirm(night, results, fresh, references)
@@ -123,7 +123,7 @@ def _with_references(scenarios: Sequence[Scenario], references: Sequence[tuple[s
     return changed
 
 
-def _again(order: session.Order, night: nightly.Night) -> session.Order:
+def _again(request: session.RunRequest, night: nightly.Night) -> session.RunRequest:
     """Return the order of the fresh blocks: the scenarios in which something regressed, all their targets, another order."""
     from bench.compare.nightly import doubtful  # noqa: PLC0415
     from bench.compare.nights import AGAIN  # noqa: PLC0415
@@ -131,16 +131,16 @@ def _again(order: session.Order, night: nightly.Night) -> session.Order:
     wanted = doubtful(night)
     click.echo(f"{len(night.findings)} series regressed at the screen: {', '.join(wanted)} once more, on fresh blocks")
     return dataclasses.replace(
-        order,
-        scenarios=[one for one in order.scenarios if one.name in wanted],
-        seed=order.seed + 1,
+        request,
+        scenarios=[one for one in request.scenarios if one.name in wanted],
+        seed=request.seed + 1,
         tags={AGAIN: night.run.run_id},
     )
 
 
-def _measured(order: session.Order) -> store.Run | None:
-    with watcher(as_json=False) as watch:
-        result = session.run(order, watch)
+def _measured(request: session.RunRequest) -> store.Run | None:
+    with observer(as_json=False) as watch:
+        result = session.run(request, watch)
     if result.interrupted:
         click.echo(f"interrupted ({result.interrupted}); go on with: tare run --resume {result.run_id}")
         return None

@@ -10,14 +10,14 @@ import click
 
 from bench.core.model import Invocation, Outcome, Skipped, Status
 from bench.core.units import format_value
-from bench.run.session import Watcher
+from bench.run.session import RunObserver
 
 
 @contextlib.contextmanager
-def watcher(*, as_json: bool) -> Iterator[Watcher]:
-    """Give the watcher that fits standard error; JSON goes to standard output and is never mixed with it."""
+def observer(*, as_json: bool) -> Iterator[RunObserver]:
+    """Give the observer that fits standard error; JSON goes to standard output and is never mixed with it."""
     if as_json:
-        yield Watcher()
+        yield RunObserver()
     elif sys.stderr.isatty():
         with _Bar() as bar:
             yield bar
@@ -60,7 +60,7 @@ class _Told:
         return f"not applicable: {what[0]} {what[1]}: {what[2]}"
 
 
-class _Lines(Watcher):
+class _Lines(RunObserver):
     """Plain lines: one a block, one a failure."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class _Lines(Watcher):
             )
 
 
-class _Bar(Watcher):
+class _Bar(RunObserver):
     """A bar with the time left; failures scroll by above it."""
 
     def __enter__(self) -> _Bar:

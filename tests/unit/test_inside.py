@@ -31,8 +31,8 @@ WHERE = parse_target("libvirt:guest=full")
 OUTCOME = Outcome("r1", 0, "startup", "host", "host", {"n": 1}, 0, 0, False, Status.FAILED, "no", flags=("held: 1",))
 
 
-class Seen(session.Watcher):
-    """What a watcher was told, in order."""
+class Seen(session.RunObserver):
+    """What a observer was told, in order."""
 
     def __init__(self) -> None:
         self.told: list[object] = []
@@ -65,38 +65,40 @@ def guest(folder: Path, end: str | None = None) -> Guest:
     return Guest("tare-1", 1, folder, folder, folder / "log", end)
 
 
-def order(folder: Path) -> session.Order:
-    return session.Order([small(["fake"])], frozenset({"fake"}), 7, folder / "results", {"k": "v"}, ["tare", "run"])
+def request(folder: Path) -> session.RunRequest:
+    return session.RunRequest(
+        [small(["fake"])], frozenset({"fake"}), 7, folder / "results", {"k": "v"}, ["tare", "run"]
+    )
 
 
 def test_an_order_arrives_as_it_was_given(tmp_path: Path) -> None:
-    given = dataclasses.replace(order(tmp_path), surroundings={"inside": TCG.text})
-    wire.write_order(tmp_path, given)
-    assert wire.read_order(tmp_path) == dataclasses.replace(given, results=tmp_path / "results")
+    given = dataclasses.replace(request(tmp_path), surroundings={"inside": TCG.text})
+    wire.write_request(tmp_path, given)
+    assert wire.read_request(tmp_path) == dataclasses.replace(given, results=tmp_path / "results")
 
 
 def test_the_guest_has_more_time_and_knows_where_it_is(tmp_path: Path) -> None:
-    told = inside._told(order(tmp_path), TCG, KERNEL)
-    assert told.scenarios[0].timeout_s == 8 * order(tmp_path).scenarios[0].timeout_s
-    assert told.tags == {"k": "v", "inside": "libvirt:accel=tcg,guest=full,machine=q35"}
-    assert told.surroundings["outer.kernel"] == facts.host().values["kernel"]
+    given = inside._guest_request(request(tmp_path), TCG, KERNEL)
+    assert given.scenarios[0].timeout_s == 8 * request(tmp_path).scenarios[0].timeout_s
+    assert given.tags == {"k": "v", "inside": "libvirt:accel=tcg,guest=full,machine=q35"}
+    assert given.surroundings["outer.kernel"] == facts.host().values["kernel"]
 
 
 def test_a_watcher_on_the_host_hears_what_happens_in_the_guest(tmp_path: Path) -> None:
-    teller, seen, same = wire.Teller(tmp_path), Seen(), Seen()
-    for one in (teller, same):
+    events, seen, same = wire.EventWriter(tmp_path), Seen(), Seen()
+    for one in (events, same):
         one.preparing("host")
         one.planned("r1", [Skipped("s", "t", "why", "what")], [Invocation(0, "s", "host", {}, 0, 0, warmup=False)], 3)
         one.outcome(OUTCOME, 2)
-    teller.say("up", kernel="6.1")
-    teller.say("end", run_id="r1")
-    for event in wire.Reader(tmp_path).new():
-        wire.pass_on(event, seen)
+    events.write("up", kernel="6.1")
+    events.write("end", run_id="r1")
+    for event in wire.EventReader(tmp_path).new():
+        wire.forward(event, seen)
     assert seen.told == [*same.told, "in the guest, which is up with kernel 6.1"]
 
 
 def test_half_a_line_waits_for_its_end(tmp_path: Path) -> None:
-    path, reader = tmp_path / wire.EVENTS, wire.Reader(tmp_path)
+    path, reader = tmp_path / wire.EVENTS, wire.EventReader(tmp_path)
     assert list(reader.new()) == []
     path.write_bytes(b'{"kind": "up"}\n{"kind"')
     assert [event["kind"] for event in reader.new()] == ["up"]
@@ -109,7 +111,7 @@ def test_half_a_line_waits_for_its_end(tmp_path: Path) -> None:
 def test_what_is_no_event_is_refused(tmp_path: Path, line: bytes) -> None:
     (tmp_path / wire.EVENTS).write_bytes(line)
     with pytest.raises(LabError, match="not an event"):
-        list(wire.Reader(tmp_path).new())
+        list(wire.EventReader(tmp_path).new())
 
 
 def finished(folder: Path, state: RunState = RunState.RUNNING) -> str:
@@ -122,42 +124,42 @@ def finished(folder: Path, state: RunState = RunState.RUNNING) -> str:
 
 def test_a_run_that_ended_comes_back(tmp_path: Path) -> None:
     (exchange := tmp_path / "x").mkdir()
-    teller = wire.Teller(exchange)
+    events = wire.EventWriter(exchange)
     run_id = finished(exchange, RunState.COMPLETE)
-    teller.outcome(OUTCOME, 0)
-    teller.say("end", run_id=run_id, measured=1, failed=1)
-    result = inside._follow(guest(exchange, "off"), TCG, order(tmp_path), Seen())
+    events.outcome(OUTCOME, 0)
+    events.write("end", run_id=run_id, measured=1, failed=1)
+    result = inside._follow(guest(exchange, "off"), TCG, request(tmp_path), Seen())
     assert (result.run_id, result.measured, result.failed, result.interrupted) == (run_id, 1, 1, "")
     assert store.load(result.folder).meta["state"] == RunState.COMPLETE
     assert result.folder.parent == tmp_path / "results"
 
 
 def test_an_unavailable_target_in_the_guest_is_one_here(tmp_path: Path) -> None:
-    wire.Teller(tmp_path).say("error", text="no such thing", remedy="get it", exit_code=3)
+    wire.EventWriter(tmp_path).write("error", text="no such thing", remedy="get it", exit_code=3)
     with pytest.raises(TargetUnavailable, match=r"in the guest: no such thing \(get it\)"):
-        inside._follow(guest(tmp_path, "off"), TCG, order(tmp_path), Seen())
+        inside._follow(guest(tmp_path, "off"), TCG, request(tmp_path), Seen())
 
 
 @pytest.mark.parametrize("code", [2, 4, 70])
 def test_exit_codes_pass_through(tmp_path: Path, code: int) -> None:
-    wire.Teller(tmp_path).say("error", text="it went wrong", remedy=None, exit_code=code)
+    wire.EventWriter(tmp_path).write("error", text="it went wrong", remedy=None, exit_code=code)
     with pytest.raises(inside.GuestError, match="in the guest: it went wrong") as raised:
-        inside._follow(guest(tmp_path, "off"), TCG, order(tmp_path), Seen())
+        inside._follow(guest(tmp_path, "off"), TCG, request(tmp_path), Seen())
     assert raised.value.exit_code == code
 
 
 def test_a_guest_that_dies_leaves_what_was_measured(tmp_path: Path) -> None:
     (exchange := tmp_path / "x").mkdir()
     run_id = finished(exchange)
-    wire.Teller(exchange).say("up", kernel="6.1")
+    wire.EventWriter(exchange).write("up", kernel="6.1")
     with pytest.raises(LabError, match=rf"ended by itself: Kernel panic.*what was measured is in .*{run_id}"):
-        inside._follow(guest(exchange, "Kernel panic"), TCG, order(tmp_path), Seen())
+        inside._follow(guest(exchange, "Kernel panic"), TCG, request(tmp_path), Seen())
     assert store.load(tmp_path / "results" / run_id).meta["state"] == RunState.INTERRUPTED
 
 
 def test_a_guest_that_says_nothing_is_given_up(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"said nothing for 0\.2 s"):
-        inside._listen(guest(tmp_path), inside._Seen(), Seen(), 0.2, 9)
+        inside._listen(guest(tmp_path), inside._Progress(), Seen(), 0.2, 9)
 
 
 def test_an_interrupt_keeps_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +169,7 @@ def test_an_interrupt_keeps_what_was_measured(tmp_path: Path, monkeypatch: pytes
     (exchange := tmp_path / "x").mkdir()
     run_id = finished(exchange)
     monkeypatch.setattr(inside, "sleep_s", interrupted)
-    result = inside._follow(guest(exchange), TCG, order(tmp_path), Seen())
+    result = inside._follow(guest(exchange), TCG, request(tmp_path), Seen())
     assert (result.run_id, result.interrupted) == (run_id, "got SIGTERM")
     assert store.load(result.folder).meta["state"] == RunState.INTERRUPTED
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.cli.progress import watcher
+from bench.cli.progress import observer
 from bench.core.model import Invocation, Outcome, Skipped, Status
 
 
@@ -13,7 +13,7 @@ def outcome(block: int, status: Status, reason: str, target: str = "runc") -> Ou
 
 
 def test_each_failure_is_told_and_what_is_not_applicable_once(capsys: pytest.CaptureFixture[str]) -> None:
-    with watcher(as_json=False) as watch:
+    with observer(as_json=False) as watch:
         for block in range(3):
             watch.outcome(outcome(block, Status.SKIPPED, "no network"), 0)
             watch.outcome(outcome(block, Status.SKIPPED, "no network", "crun"), 0)
@@ -28,7 +28,7 @@ def test_each_failure_is_told_and_what_is_not_applicable_once(capsys: pytest.Cap
 
 def test_a_target_that_several_scenarios_miss_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     missing = [Skipped(name, "crun", "is not there", "install it") for name in ("startup", "stack")]
-    with watcher(as_json=False) as watch:
+    with observer(as_json=False) as watch:
         watch.planned("r", missing, [Invocation(0, "stack", "host", {}, 0, 0, False)], 1)
     assert capsys.readouterr().err.splitlines() == [
         "not measured: crun: is not there → install it",

@@ -36,7 +36,7 @@ class GuestError(TareError):
         self.exit_code = code
 
 
-def run(order: session.Order, where: Target, watcher: session.Watcher) -> session.Result:
+def run(request: session.RunRequest, where: Target, observer: session.RunObserver) -> session.RunResult:
     """Measure what the order says in a guest and return how it ended, its folder being in the order's results.
 
     Raises:
@@ -46,14 +46,14 @@ def run(order: session.Order, where: Target, watcher: session.Watcher) -> sessio
         LabError: The guest ended by itself or hung; what was measured is kept.
     """
     machine.check(where)
-    with session.open_lab(session.make_id(), order.results) as (lab, _):
-        watcher.preparing(where.text)
+    with session.open_lab(session.make_id(), request.results) as (lab, _):
+        observer.preparing(where.text)
         guest_machine, found = _look(lab, where)
         _, exchange = machine.folders(lab)
-        wire.write_order(exchange, _told(order, guest_machine, found))
+        wire.write_request(exchange, _guest_request(request, guest_machine, found))
         guest = machine.start(lab, found, guest_machine)
         try:
-            return _follow(guest, guest_machine, order, watcher)
+            return _follow(guest, guest_machine, request, observer)
         finally:
             machine.stop(lab, guest.name)
 
@@ -68,47 +68,54 @@ def _look(lab: Lab, where: Target) -> tuple[machine.GuestMachine, kernel.Kernel]
     return machine.GuestMachine(accel, where.options.get("machine", "q35")), kernel.load(lab.paths.state)
 
 
-def _told(order: session.Order, guest_machine: machine.GuestMachine, found: kernel.Kernel) -> session.Order:
+def _guest_request(
+    request: session.RunRequest, guest_machine: machine.GuestMachine, found: kernel.Kernel
+) -> session.RunRequest:
     """Return the order as the guest gets it: more time for everything, and what is around it."""
     outside = facts.host().values
     around = {f"outer.{name}": outside[name] for name in ("host", "kernel", "os", "cpu.model") if name in outside}
     around |= {"inside": guest_machine.text, "guest.initrd": found.digests["initrd"][:16]}
     scenarios = [
         dataclasses.replace(scenario, timeout_s=scenario.timeout_s * guest_machine.patience)
-        for scenario in order.scenarios
+        for scenario in request.scenarios
     ]
-    tags = {**order.tags, "inside": guest_machine.text}
-    return dataclasses.replace(order, scenarios=scenarios, tags=tags, surroundings=around)
+    tags = {**request.tags, "inside": guest_machine.text}
+    return dataclasses.replace(request, scenarios=scenarios, tags=tags, surroundings=around)
 
 
 def _follow(
-    guest: machine.Running, guest_machine: machine.GuestMachine, order: session.Order, watcher: session.Watcher
-) -> session.Result:
+    guest: machine.Running,
+    guest_machine: machine.GuestMachine,
+    request: session.RunRequest,
+    observer: session.RunObserver,
+) -> session.RunResult:
     """Pass on what the guest says until it says how it ended, then bring its results here."""
-    longest = max(scenario.timeout_s for scenario in order.scenarios)
-    seen = _Seen()
+    longest = max(scenario.timeout_s for scenario in request.scenarios)
+    progress = _Progress()
     try:
-        _listen(guest, seen, watcher, guest_machine.patience * _BOOT_S, guest_machine.patience * (longest + _QUIET_S))
+        _listen(
+            guest, progress, observer, guest_machine.patience * _BOOT_S, guest_machine.patience * (longest + _QUIET_S)
+        )
     except KeyboardInterrupt as stop:
-        folder = _bring(guest.exchange, order.results, RunState.INTERRUPTED)
+        folder = _bring(guest.exchange, request.results, RunState.INTERRUPTED)
         if folder is None:
             raise
-        return session.Result(folder.name, folder, seen.failed, seen.measured, str(stop) or "Ctrl-C")
+        return session.RunResult(folder.name, folder, progress.failed, progress.measured, str(stop) or "Ctrl-C")
     except LabError as error:
-        folder = _bring(guest.exchange, order.results, RunState.INTERRUPTED)
+        folder = _bring(guest.exchange, request.results, RunState.INTERRUPTED)
         kept = f"; what was measured is in {folder}" if folder else ""
         raise LabError(f"{error}{kept}") from error
-    folder = _bring(guest.exchange, order.results, None)
-    if (said := seen.last).get("kind") == "error":
+    folder = _bring(guest.exchange, request.results, None)
+    if (said := progress.last).get("kind") == "error":
         if said["remedy"] is not None:
             raise TargetUnavailable(f"in the guest: {said['text']}", said["remedy"])
         raise GuestError(f"in the guest: {said['text']}", said["exit_code"])
     assert folder is not None  # noqa: S101 - for the type checker: a run that ended has a folder
-    return session.Result(folder.name, folder, seen.failed, seen.measured)
+    return session.RunResult(folder.name, folder, progress.failed, progress.measured)
 
 
 @dataclasses.dataclass
-class _Seen:
+class _Progress:
     """What the guest has said so far."""
 
     measured: int = 0
@@ -116,19 +123,21 @@ class _Seen:
     last: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def _listen(guest: machine.Running, seen: _Seen, watcher: session.Watcher, boot_s: float, quiet_s: float) -> None:
-    reader = wire.Reader(guest.exchange)
+def _listen(
+    guest: machine.Running, progress: _Progress, observer: session.RunObserver, boot_s: float, quiet_s: float
+) -> None:
+    reader = wire.EventReader(guest.exchange)
     deadline, limit = now_s() + boot_s, boot_s
     while True:
         over = guest.ended()  # asked first: what it said before it ended is read after
         for event in reader.new():
             deadline, limit = now_s() + quiet_s, quiet_s
-            seen.last = event
+            progress.last = event
             if event["kind"] == "outcome":
-                seen.measured += 1
-                seen.failed += event["outcome"]["status"] in ("failed", "timeout")
-            wire.pass_on(event, watcher)
-        if seen.last.get("kind") in ("end", "error"):
+                progress.measured += 1
+                progress.failed += event["outcome"]["status"] in ("failed", "timeout")
+            wire.forward(event, observer)
+        if progress.last.get("kind") in ("end", "error"):
             return _wait_off(guest)
         if over or now_s() > deadline:
             how = f"ended by itself: {over}" if over else f"said nothing for {limit:g} s"

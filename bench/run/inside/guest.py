@@ -14,17 +14,17 @@ from bench.run.inside import wire
 
 def main(folder: Path) -> None:
     """Carry out the order; the last line says how it ended, whatever happened."""
-    teller = wire.Teller(folder)
-    teller.say("up", kernel=platform.release())
+    events = wire.EventWriter(folder)
+    events.write("up", kernel=platform.release())
     try:
-        result = session.run(wire.read_order(folder), teller)
-        teller.say("end", run_id=result.run_id, measured=result.measured, failed=result.failed)
+        result = session.run(wire.read_request(folder), events)
+        events.write("end", run_id=result.run_id, measured=result.measured, failed=result.failed)
     except TargetUnavailable as error:
-        teller.say("error", text=error.reason, remedy=error.remedy, exit_code=error.exit_code)
+        events.write("error", text=error.reason, remedy=error.remedy, exit_code=error.exit_code)
     except TareError as error:
-        teller.say("error", text=str(error), remedy=None, exit_code=error.exit_code)
+        events.write("error", text=str(error), remedy=None, exit_code=error.exit_code)
     except BaseException:  # whatever it is, the host must hear of it: nobody else will
-        teller.say("error", text=traceback.format_exc(), remedy=None, exit_code=70)
+        events.write("error", text=traceback.format_exc(), remedy=None, exit_code=70)
         raise
 
 

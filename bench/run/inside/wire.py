@@ -12,28 +12,28 @@ from bench.core.errors import LabError
 from bench.core.model import Invocation, Outcome, Skipped, Status
 from bench.run import session
 
-ORDER, EVENTS, RESULTS = "order.json", "events.jsonl", "results"
+REQUEST, EVENTS, RESULTS = "request.json", "events.jsonl", "results"
 """Names in the shared folder."""
 
 
-def write_order(folder: Path, order: session.Order) -> None:
+def write_request(folder: Path, request: session.RunRequest) -> None:
     """Write what is to be measured; the scenarios are in it as the host has read them."""
     given = {
-        "scenarios": {scenario.name: session.scenario_meta(scenario) for scenario in order.scenarios},
-        "explicit": sorted(order.explicit),
-        "seed": order.seed,
-        "tags": dict(order.tags),
-        "command": list(order.command),
-        "surroundings": dict(order.surroundings),
+        "scenarios": {scenario.name: session.scenario_meta(scenario) for scenario in request.scenarios},
+        "explicit": sorted(request.explicit),
+        "seed": request.seed,
+        "tags": dict(request.tags),
+        "command": list(request.command),
+        "surroundings": dict(request.surroundings),
     }
-    (folder / ORDER).write_text(json.dumps(given), encoding="utf-8")
+    (folder / REQUEST).write_text(json.dumps(given), encoding="utf-8")
 
 
-def read_order(folder: Path) -> session.Order:
+def read_request(folder: Path) -> session.RunRequest:
     """Read the order; results are to go below the same folder."""
-    given = json.loads((folder / ORDER).read_text(encoding="utf-8"))
+    given = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     scenarios = [session.scenario_from(name, meta) for name, meta in given["scenarios"].items()]
-    return session.Order(
+    return session.RunRequest(
         scenarios=scenarios,
         explicit=frozenset(given["explicit"]),
         seed=given["seed"],
@@ -44,47 +44,47 @@ def read_order(folder: Path) -> session.Order:
     )
 
 
-class Teller(session.Watcher):
+class EventWriter(session.RunObserver):
     """Tells the host what happens, a line each."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / EVENTS
 
-    def say(self, kind: str, **what: Any) -> None:
+    def write(self, kind: str, **what: Any) -> None:
         """Append one line."""
         with self._path.open("ab", buffering=0) as file:
             file.write(json.dumps({"kind": kind, **what}).encode() + b"\n")
 
     def preparing(self, text: str) -> None:
         """Say what is being prepared."""
-        self.say("preparing", text=text)
+        self.write("preparing", text=text)
 
     def planned(self, run_id: str, skipped: Any, invocations: Any, total: int) -> None:
         """Say what will be measured, and what not."""
         plain = {"skipped": [*map(dataclasses.asdict, skipped)], "invocations": [*map(dataclasses.asdict, invocations)]}
-        self.say("planned", run_id=run_id, total=total, **plain)
+        self.write("planned", run_id=run_id, total=total, **plain)
 
     def outcome(self, outcome: Outcome, left: int) -> None:
         """Say how an invocation ended."""
-        self.say("outcome", outcome=dataclasses.asdict(outcome), left=left)
+        self.write("outcome", outcome=dataclasses.asdict(outcome), left=left)
 
 
-def pass_on(event: Mapping[str, Any], watcher: session.Watcher) -> None:
-    """Tell a watcher on the host what a line says; lines of another kind are not for it."""
+def forward(event: Mapping[str, Any], observer: session.RunObserver) -> None:
+    """Tell a observer on the host what a line says; lines of another kind are not for it."""
     if event["kind"] == "up":
-        watcher.preparing(f"in the guest, which is up with kernel {event['kernel']}")
+        observer.preparing(f"in the guest, which is up with kernel {event['kernel']}")
     elif event["kind"] == "preparing":
-        watcher.preparing(event["text"])
+        observer.preparing(event["text"])
     elif event["kind"] == "planned":
         skipped = [Skipped(**one) for one in event["skipped"]]
-        watcher.planned(event["run_id"], skipped, [Invocation(**one) for one in event["invocations"]], event["total"])
+        observer.planned(event["run_id"], skipped, [Invocation(**one) for one in event["invocations"]], event["total"])
     elif event["kind"] == "outcome":
         given = event["outcome"]
         outcome = Outcome(**{**given, "status": Status(given["status"]), "flags": tuple(given["flags"])})
-        watcher.outcome(outcome, event["left"])
+        observer.outcome(outcome, event["left"])
 
 
-class Reader:
+class EventReader:
     """Reads the lines that were added since it was last asked."""
 
     def __init__(self, folder: Path) -> None:
