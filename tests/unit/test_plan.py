@@ -48,7 +48,7 @@ def test_plan_depends_only_on_the_seed() -> None:
 
 
 def test_plan_of_a_known_seed_never_changes() -> None:
-    """A change of the generator would break --resume and the reproduction of published runs."""
+    """Guard the generator: a change would break --resume and the reproduction of published runs."""
     order = [item.target for item in plan.build([make(3, blocks=2, warmup=0)], 42)]
     assert order == GOLDEN
 

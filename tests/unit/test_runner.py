@@ -1,4 +1,4 @@
-"""The runner: the order of steps, every failure, and nothing lost."""
+"""The runner: the order of steps, and every failure as a recorded outcome."""
 
 from __future__ import annotations
 

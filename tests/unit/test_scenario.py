@@ -1,4 +1,4 @@
-"""Scenario files: what is wrong is said with file, line, what was allowed and what was probably meant."""
+"""Scenario files: errors have file, line, the allowed values and the nearest spelling."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from bench import scenario
 from bench.core.errors import ScenarioError, UsageError
+from bench.scenario.files import ScenarioFile
 
 GOOD = """\
 name: mine
@@ -124,5 +125,5 @@ def test_every_shipped_file_loads() -> None:
 
 def test_schema_describes_every_key() -> None:
     found = scenario.schema()["oneOf"][0]["properties"]
-    assert set(found) == set(scenario.ScenarioFile.model_fields)
+    assert set(found) == set(ScenarioFile.model_fields)
     assert all("description" in entry for entry in found.values())
