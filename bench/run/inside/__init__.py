@@ -1,8 +1,8 @@
-"""A whole run inside a virtual machine with a distribution's full kernel, for what this host's kernel lacks.
+"""Measure a whole run inside a virtual machine with a distribution's full kernel, for features that this host's kernel lacks.
 
-The machine sees this host's files read-only under a layer of its own, so it runs this very Tare, these very engines and
-tools, and only the kernel is another. Everything in it is measured there, by one clock, the guest's: the run's "host" is the
-guest, and says so (``inside`` in ``run.json``). Its results come back as they are appended (docs/in-a-guest.md).
+The machine mounts this host's file tree read-only below a writable overlay, so it runs the same Tare, engines and tools with
+another kernel. Everything is measured in the guest, by the guest's clock: the guest is the "host" of the run, which ``inside``
+in ``run.json`` records. Results are written to a shared folder as they are taken (docs/in-a-guest.md).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from bench.run.inside import kernel, machine, wire
 
 _BOOT_S = 60.0
 _QUIET_S = 60.0
-"""How long the guest may say nothing beyond the longest invocation: engines are prepared meanwhile."""
+"""Longest time without an event, in addition to the longest invocation: the guest may be preparing engines."""
 _OFF_S = 15.0
 _LOOK_S = 0.1
 
 
 class GuestError(TareError):
-    """The Tare in the guest gave up; the exit code is the one that it would have had here."""
+    """Tare failed in the guest; ``exit_code`` is the one it had there."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -37,13 +37,13 @@ class GuestError(TareError):
 
 
 def run(request: session.RunRequest, where: Target, observer: session.RunObserver) -> session.RunResult:
-    """Measure what the order says in a guest and return how it ended, its folder being in the order's results.
+    """Measure a request in the guest ``where`` and return how the run ended; its folder is moved to the request's results.
 
     Raises:
-        UsageError: A run cannot be put into that target.
-        TargetUnavailable: The guest cannot be made here, or a target that the user named cannot run in it.
-        GuestError: The Tare in the guest gave up.
-        LabError: The guest ended by itself or hung; what was measured is kept.
+        UsageError: The target cannot hold a run.
+        TargetUnavailable: The guest cannot run on this host, or an explicit target cannot run in the guest.
+        GuestError: Tare failed in the guest.
+        LabError: The guest ended unexpectedly or hung; results so far are kept.
     """
     machine.check(where)
     with session.open_lab(session.make_id(), request.results) as (lab, _):
@@ -59,8 +59,8 @@ def run(request: session.RunRequest, where: Target, observer: session.RunObserve
 
 
 def _look(lab: Lab, where: Target) -> tuple[machine.GuestMachine, kernel.Kernel]:
-    """Find out what there is to run a guest with."""
-    _ = lab.daemons  # without root there is nobody to start libvirtd
+    """Return the machine and the kernel to use on this host."""
+    _ = lab.daemons  # raises early without root, which libvirtd needs
     verdict = guests.accelerator(lab)
     accel = where.options.get("accel", verdict.name)
     if accel == "kvm" and verdict.name != "kvm":
@@ -71,7 +71,7 @@ def _look(lab: Lab, where: Target) -> tuple[machine.GuestMachine, kernel.Kernel]
 def _guest_request(
     request: session.RunRequest, guest_machine: machine.GuestMachine, found: kernel.Kernel
 ) -> session.RunRequest:
-    """Return the order as the guest gets it: more time for everything, and what is around it."""
+    """Return the request for the guest: with longer time limits, and facts of the host as surroundings."""
     outside = facts.host().values
     around = {f"outer.{name}": outside[name] for name in ("host", "kernel", "os", "cpu.model") if name in outside}
     around |= {"inside": guest_machine.text, "guest.initrd": found.digests["initrd"][:16]}
@@ -89,7 +89,7 @@ def _follow(
     request: session.RunRequest,
     observer: session.RunObserver,
 ) -> session.RunResult:
-    """Pass on what the guest says until it says how it ended, then bring its results here."""
+    """Forward the guest's events until the run ends, then move its results to this host's results folder."""
     longest = max(scenario.timeout_s for scenario in request.scenarios)
     progress = _Progress()
     try:
@@ -116,7 +116,7 @@ def _follow(
 
 @dataclasses.dataclass
 class _Progress:
-    """What the guest has said so far."""
+    """Events of the guest so far: counts of outcomes, and the last event."""
 
     measured: int = 0
     failed: int = 0
@@ -129,7 +129,7 @@ def _listen(
     reader = wire.EventReader(guest.exchange)
     deadline, limit = now_s() + boot_s, boot_s
     while True:
-        over = guest.ended()  # asked first: what it said before it ended is read after
+        over = guest.ended()  # checked first, so that events sent before the end are read below
         for event in reader.new():
             deadline, limit = now_s() + quiet_s, quiet_s
             progress.last = event
@@ -147,14 +147,14 @@ def _listen(
 
 
 def _wait_off(guest: machine.Running) -> None:
-    """Give the guest the time to write everything and to switch itself off."""
+    """Give the guest time to write its files and to power off."""
     deadline = now_s() + _OFF_S
     while guest.ended() is None and now_s() < deadline:
         sleep_s(_LOOK_S)
 
 
 def _bring(exchange: Path, results: Path, state: RunState | None) -> Path | None:
-    """Move the run's folder to the results and return it; ``None`` when the guest had made none yet."""
+    """Move the run's folder to the results and return it; ``None`` when the guest has not created one."""
     made = next((path.parent for path in (exchange / wire.RESULTS).glob("*/run.json")), None)
     if made is None:
         return None

@@ -1,4 +1,4 @@
-"""What runs in the guest: the order from the shared folder, the results into it (``python -m bench.run.inside.guest FOLDER``)."""
+"""Program in the guest: it runs the request in the shared folder (``python -m bench.run.inside.guest FOLDER``)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.run.inside import wire
 
 
 def main(folder: Path) -> None:
-    """Carry out the order; the last line says how it ended, whatever happened."""
+    """Run the request; the last event always reports how it ended."""
     events = wire.EventWriter(folder)
     events.write("up", kernel=platform.release())
     try:
@@ -23,7 +23,7 @@ def main(folder: Path) -> None:
         events.write("error", text=error.reason, remedy=error.remedy, exit_code=error.exit_code)
     except TareError as error:
         events.write("error", text=str(error), remedy=None, exit_code=error.exit_code)
-    except BaseException:  # whatever it is, the host must hear of it: nobody else will
+    except BaseException:  # report every failure to the host, which has no other way to learn of it
         events.write("error", text=traceback.format_exc(), remedy=None, exit_code=70)
         raise
 

@@ -1,4 +1,4 @@
-"""What goes between the host and the Tare in the guest: an order as a file, and what happens as lines of JSON."""
+"""Files between host and guest in the shared folder: the request as JSON, events as JSON lines."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bench.core.model import Invocation, Outcome, Skipped, Status
 from bench.run import session
 
 REQUEST, EVENTS, RESULTS = "request.json", "events.jsonl", "results"
-"""Names in the shared folder."""
+"""File names in the shared folder."""
 
 
 def write_request(folder: Path, request: session.RunRequest) -> None:
-    """Write what is to be measured; the scenarios are in it as the host has read them."""
+    """Write a request, with its scenarios as the host loaded them."""
     given = {
         "scenarios": {scenario.name: session.scenario_meta(scenario) for scenario in request.scenarios},
         "explicit": sorted(request.explicit),
@@ -30,7 +30,7 @@ def write_request(folder: Path, request: session.RunRequest) -> None:
 
 
 def read_request(folder: Path) -> session.RunRequest:
-    """Read the order; results are to go below the same folder."""
+    """Read the request; its results folder is in the same folder."""
     given = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     scenarios = [session.scenario_from(name, meta) for name, meta in given["scenarios"].items()]
     return session.RunRequest(
@@ -45,32 +45,32 @@ def read_request(folder: Path) -> session.RunRequest:
 
 
 class EventWriter(session.RunObserver):
-    """Tells the host what happens, a line each."""
+    """Writes the events of a run for the host, one line each."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / EVENTS
 
     def write(self, kind: str, **what: Any) -> None:
-        """Append one line."""
+        """Append one event."""
         with self._path.open("ab", buffering=0) as file:
             file.write(json.dumps({"kind": kind, **what}).encode() + b"\n")
 
     def preparing(self, text: str) -> None:
-        """Say what is being prepared."""
+        """Write that a target is being prepared."""
         self.write("preparing", text=text)
 
     def planned(self, run_id: str, skipped: Any, invocations: Any, total: int) -> None:
-        """Say what will be measured, and what not."""
+        """Write the invocations to come and the skipped targets."""
         plain = {"skipped": [*map(dataclasses.asdict, skipped)], "invocations": [*map(dataclasses.asdict, invocations)]}
         self.write("planned", run_id=run_id, total=total, **plain)
 
     def outcome(self, outcome: Outcome, left: int) -> None:
-        """Say how an invocation ended."""
+        """Write how an invocation ended."""
         self.write("outcome", outcome=dataclasses.asdict(outcome), left=left)
 
 
 def forward(event: Mapping[str, Any], observer: session.RunObserver) -> None:
-    """Tell a observer on the host what a line says; lines of another kind are not for it."""
+    """Call the observer's method for an event; events of other kinds are ignored."""
     if event["kind"] == "up":
         observer.preparing(f"in the guest, which is up with kernel {event['kernel']}")
     elif event["kind"] == "preparing":
@@ -85,7 +85,7 @@ def forward(event: Mapping[str, Any], observer: session.RunObserver) -> None:
 
 
 class EventReader:
-    """Reads the lines that were added since it was last asked."""
+    """Reads the events that were added since the last call."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / EVENTS
@@ -93,10 +93,10 @@ class EventReader:
         self._place = 0
 
     def new(self) -> Iterator[Mapping[str, Any]]:
-        """Yield the new lines; a half one waits for its end.
+        """Yield the new events; an incomplete line is kept for the next call.
 
         Raises:
-            LabError: A line is not what the Tare in the guest writes.
+            LabError: A line is not an event.
         """
         if not self._path.exists():
             return
