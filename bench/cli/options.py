@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their texts are read."""
+"""Options that several commands share, and the parsers of their texts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RESULTS = click.option(
 
 @dataclass(frozen=True)
 class MeasureOptions:
-    """What :func:`choices` adds to a command.
+    """Arguments and options that :func:`choices` adds to a command.
 
     Attributes:
         names: Scenarios and suites, by name or path.
@@ -48,7 +48,7 @@ class MeasureOptions:
 
 @dataclass(frozen=True)
 class PrecisionOptions:
-    """What :func:`precision_choices` adds to a command: texts such as ``5%`` and ``10m``."""
+    """Options that :func:`precision_choices` adds to a command, as texts such as ``5%`` and ``10m``."""
 
     precision: str | None = None
     budget: str | None = None
@@ -91,17 +91,20 @@ def choices(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def precision_choices(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of :class:`PrecisionOptions`."""
-    narrow = "Instead of --blocks: 8 to 40 until every interval is ± this narrow."
-    function = click.option(
+    precision = click.option(
+        "--precision", metavar="5%", help="Instead of --blocks: 8 to 40 until every interval is ± this narrow."
+    )
+    budget = click.option(
         "--budget", metavar="10m", help="With --precision: time for all scenarios together (90s, 10m, 2h)."
-    )(function)
-    return click.option("--precision", metavar="5%", help=narrow)(function)
+    )
+    return precision(budget(function))
 
 
 def collected(**records: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Pass click's arguments on as dataclasses: parameter name → dataclass, which takes the arguments named like its fields.
+    """Return a decorator that passes click's arguments on as dataclasses.
 
-    Must stand next to the function, below the options.
+    ``records`` maps each parameter of the function to a dataclass, which takes the arguments named like its fields. The
+    decorator must be the innermost one, below the options.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:

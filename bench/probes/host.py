@@ -138,8 +138,7 @@ def parts(info: Mapping[str, int], zone: Zones | None, stock: int | None, mapped
 
         free - reserve + file pages - min(file pages / 2, low) + reclaimable - min(reclaimable / 2, low)
 
-    so memory counts as used unless it is free, a file page on the LRU lists or reclaimable slab; :func:`available` counts
-    some more as free. The parts of used memory, besides the anonymous memory of processes:
+    so memory is used unless it is free, an LRU file page or reclaimable slab (:func:`available` counts more as free). The parts:
 
     ``unreclaimable_slab``
         SUnreclaim without its free slots: small kernel objects such as control groups, sockets and namespaces.
