@@ -1,11 +1,12 @@
 """Scenarios as pytest items over pytest-benchmark: ``pytest scenarios/startup.yaml --benchmark-compare-fail=median:10%``.
 
-A scenario file that is named on pytest's command line becomes one item a variant (target × parameters). An item measures its
-variant alone, by a run of its own, and hands the block values of the first metric in seconds to the fixture ``benchmark``, whose
-timer is a clock that advances by exactly these. So everything that pytest-benchmark can do with times works on them.
+A scenario file on pytest's command line becomes one item for each variant (target × parameters). An item measures its variant
+alone, in a separate run, and passes the block values of the first primary metric in seconds to the fixture ``benchmark``, whose
+timer is a clock that advances by exactly these values. So all of pytest-benchmark's options work on them.
 
-Its limit: items run one after the other. Nothing is interleaved or paired, no sentinel ties two of them, and a host that drifts
-looks like a regression. For deciding use ``tare compare``; this is for those who have pytest-benchmark's tables and gates.
+The limit: items run one after another. Nothing is interleaved or paired, no sentinel corrects for drift, and a drifting host
+looks like a regression. Use ``tare compare`` for decisions; this plug-in is for projects that rely on pytest-benchmark's tables
+and gates.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options."""
+    """Add the plug-in's options to pytest."""
     group = parser.getgroup("tare", "scenarios of Tare")
     group.addoption(
         "--tare-target", action="append", metavar="TARGET", help="only this target of a scenario (repeatable)"
@@ -35,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Take a YAML file that was named on the command line and says what it measures; others are somebody else's."""
+    """Collect a YAML file that is named on the command line and has the key ``measure``; leave all others alone."""
     named = file_path.suffix in (".yaml", ".yml") and parent.session.isinitpath(file_path)
     if not named or "\nmeasure:" not in file_path.read_text(encoding="utf-8"):
         return None
@@ -44,15 +45,15 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 class ScenarioFile(pytest.File):
-    """One scenario file."""
+    """A scenario file; its items are the variants."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """Yield an item a variant.
+        """Yield one item for each variant.
 
         Raises:
-            pytest.UsageError: The file, or a target, is wrong.
+            pytest.UsageError: The file or a target is invalid.
         """
-        from bench import scenario as scenarios  # noqa: PLC0415 - only where a scenario is collected
+        from bench import scenario as scenarios  # noqa: PLC0415 - needed only when a scenario is collected
         from bench.core.errors import UsageError  # noqa: PLC0415
 
         try:
@@ -78,7 +79,7 @@ def _variants(scenario: Scenario) -> Iterator[tuple[Target, dict[str, ParamValue
 
 
 class _Replay:
-    """A clock that advances by one measured value with each call of :meth:`play`."""
+    """A clock that advances by the next measured value with each call of :meth:`play`."""
 
     def __init__(self) -> None:
         self.values: Iterator[float] = iter(())
@@ -108,7 +109,7 @@ def _call(scenario: Scenario, target: Target, params: dict[str, ParamValue], clo
 def _measured(
     scenario: Scenario, target: Target, params: dict[str, ParamValue], blocks: int, results: Path
 ) -> tuple[str, list[float], str]:
-    """Measure one variant and return its metric, its block values and the run's id; skips or fails as the run does."""
+    """Measure one variant; return its metric, block values (seconds) and run id, or skip or fail the pytest item."""
     from bench import store  # noqa: PLC0415
     from bench.core.errors import TargetUnavailable  # noqa: PLC0415
     from bench.run import session  # noqa: PLC0415
@@ -126,9 +127,9 @@ def _measured(
         null_target=False,
         sentinel=False,
     )
-    order = session.Order([alone], frozenset([target.text]), 1, results, {"pytest": "yes"}, ["pytest"])
+    request = session.RunRequest([alone], frozenset([target.text]), 1, results, {"pytest": "yes"}, ["pytest"])
     try:
-        result = session.run(order, session.Watcher())
+        result = session.run(request, session.RunObserver())
     except TargetUnavailable as error:
         pytest.skip(f"{error.reason} ({error.remedy})" if error.remedy else error.reason)
     run = store.load(result.folder)

@@ -70,7 +70,7 @@ def small(targets: list[str], **changes: object) -> Scenario:
 
 
 @contextlib.contextmanager
-def context(folder: Path, one: Scenario, lab: FakeLab) -> Iterator[runner.Context]:
+def context(folder: Path, one: Scenario, lab: FakeLab) -> Iterator[runner.RunContext]:
     """A run's context over fake engines, its folder made."""
     as_lab = cast("Lab", lab)
     made = {target.text: engines.load(target, as_lab) for target in one.targets}
@@ -79,7 +79,7 @@ def context(folder: Path, one: Scenario, lab: FakeLab) -> Iterator[runner.Contex
     meta = {"run_id": "r1", "scenarios": {one.name: {}}, "started_mono_s": now_s()}
     with EventHub() as hub:
         writer = store.RunWriter.create(folder, meta, invocations)
-        yield runner.Context("r1", {one.name: one}, made, host, as_lab, hub, writer, now_s())
+        yield runner.RunContext("r1", {one.name: one}, made, host, as_lab, hub, writer, now_s())
 
 
 Speech = Callable[[InstanceSpec], list[str]]

@@ -1,6 +1,6 @@
-"""The command line: arguments → one call → exit code. The only place that prints.
+"""The command line: arguments → one call → exit code. The only package that prints.
 
-Each command is imported when it is called, so that ``tare --help`` costs little more than starting Python.
+Each command is imported when it is called, so that ``tare --help`` takes little longer than starting Python.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("bench.cli.info", "Print the JSON Schema of scenario and suite files."),
     "completion": ("bench.cli.info", "Print the shell's completion script."),
 }
-"""Command → (module, short help); kept here so that the list of commands needs no import."""
+"""Command → (module, short help); listing the commands imports none of the modules."""
 
 
 class _Lazy(click.Group):
@@ -84,11 +84,11 @@ def tare() -> None:
     """
 
 
-def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return an ending
+def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each way to end
     """Run one command line and return its exit code; every error is one sentence on standard error."""
     try:
         result = tare.main(args=list(arguments), prog_name="tare", standalone_mode=False)
-        sys.stdout.flush()  # here a closed pipe is an error that is ours to take
+        sys.stdout.flush()  # raise BrokenPipeError here, not at exit
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as ended:
         return ended.exit_code
@@ -103,16 +103,16 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return an endin
         return _complain(str(error), error.exit_code)
     except KeyboardInterrupt as stop:
         return _complain(f"interrupted ({stop or 'Ctrl-C'})", 130)
-    except (BrokenPipeError, SystemExit):  # the reader of our output has gone: nothing is wrong with us
+    except (BrokenPipeError, SystemExit):  # the reader closed the pipe, which is not an error
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except Exception as error:  # noqa: BLE001 - the last resort: keep the trace for a report, spare the user the noise
+    except Exception as error:  # noqa: BLE001 - a bug of ours: the user gets a sentence, the trace goes to a file
         return _unexpected(error)
 
 
 def _unexpected(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be written would fail again at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the flush at exit would fail again
         return _complain(f"cannot write the output: {error.strerror}; free space, or write it somewhere else", 4)
     return _complain(f"this is a fault in Tare; please report it with the file {_keep_trace()}", 70)
 

@@ -1,4 +1,4 @@
-"""``tare import``: what another tool measured becomes a run."""
+"""``tare import``: turn another tool's results into a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli.measure import RESULTS, pairs
+from bench.cli.options import RESULTS, pairs
 
 
 @click.command("import")

@@ -5,18 +5,33 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.measure import RESULTS, share
+from bench.cli.options import RESULTS, collected, fraction
 from bench.core.errors import StoreError
 
 if TYPE_CHECKING:
     from bench.compare import Compared
 
 _PIPE_COLUMNS = 120
+"""Table width when standard output is not a terminal."""
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """The command's options, as click reads them; their help says what they mean."""
+
+    threshold: str | None
+    factors: tuple[str, ...]
+    force: bool
+    everything: bool
+    junit: Path | None
+    output: Path | None
+    as_json: bool
 
 
 @click.command("compare")
@@ -43,18 +58,8 @@ _PIPE_COLUMNS = 120
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @RESULTS
-def compare_command(  # noqa: PLR0917 - click passes options by name
-    base: str,
-    new: str,
-    threshold: str | None,
-    factors: tuple[str, ...],
-    force: bool,
-    everything: bool,
-    junit: Path | None,
-    output: Path | None,
-    as_json: bool,
-    results: Path,
-) -> int:
+@collected(options=CompareOptions)
+def compare_command(base: str, new: str, options: CompareOptions, results: Path) -> int:
     """Compare every series that BASE and NEW have: ratio, CI, verdict, smallest effect it could have found.
 
     BASE and NEW are runs (an id, a unique prefix, a folder, 'latest') or RUN@TARGET: two targets of one run are paired block by
@@ -66,28 +71,29 @@ def compare_command(  # noqa: PLR0917 - click passes options by name
     from bench import compare  # noqa: PLC0415
     from bench.report import compared  # noqa: PLC0415
 
-    least = None if threshold is None else share(threshold)
+    least = None if options.threshold is None else fraction(options.threshold)
     sides = [compare.find_side(results, text) for text in (base, new)]
-    found = compare.compare(sides[0], sides[1], compare.Rules(threshold=least), factors=factors, force=force)
+    rules = compare.Rules(threshold=least)
+    found = compare.compare(sides[0], sides[1], rules, factors=options.factors, force=options.force)
     damaged = dict.fromkeys(f"{side.run.run_id}: {text}" for side in sides for text in side.run.warnings)
     found = dataclasses.replace(found, notes=[*found.notes, *damaged])
-    if junit is not None:
-        _write(junit, found)
-    if as_json:
+    if options.junit is not None:
+        _write_junit(options.junit, found)
+    if options.as_json:
         click.echo(json.dumps(compared.as_json(found), indent=1))
     else:
         console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
-        console.print(compared.show(found, everything=everything))
-    if output is not None:
-        from bench.report import changes  # noqa: PLC0415 - only a page pays for matplotlib
+        console.print(compared.show(found, everything=options.everything))
+    if options.output is not None:
+        from bench.report import changes  # noqa: PLC0415 - only a page needs matplotlib
 
-        page = changes.render({"": found}, output, headline=compared.summary(found), run=sides[1].run)
-        click.echo(f"page: {page}", err=as_json)
+        page = changes.render({"": found}, options.output, headline=compared.summary(found), run=sides[1].run)
+        click.echo(f"page: {page}", err=options.as_json)
     return found.exit_code
 
 
-def _write(path: Path, found: Compared) -> None:
-    from bench.interchange import junit  # noqa: PLC0415 - only those who ask for it pay for it
+def _write_junit(path: Path, found: Compared) -> None:
+    from bench.interchange import junit  # noqa: PLC0415 - needed only with --junit
 
     try:
         path.write_text(junit.comparison(found), encoding="utf-8")

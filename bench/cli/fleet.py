@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.host import show_task
-from bench.cli.measure import RESULTS, choices, pairs, scenarios_of, seed_of, share
+from bench.cli.measure import scenarios_of
+from bench.cli.options import (
+    RESULTS,
+    MeasureOptions,
+    PrecisionOptions,
+    choices,
+    collected,
+    fraction,
+    pairs,
+    precision_choices,
+    seed_of,
+)
 from bench.run import stopping
 
 if TYPE_CHECKING:
@@ -28,13 +39,13 @@ def fleet_command() -> None:
     "-i", "--inventory", type=click.Path(path_type=Path), required=True, help="Ansible inventory that names the hosts."
 )
 @choices
-@click.option("--precision", metavar="5%", help="Instead of --blocks: 8 to 40 until every interval is ± this narrow.")
-@click.option("--budget", metavar="10m", help="With --precision: time for all scenarios together (90s, 10m, 2h).")
+@precision_choices
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for every run (repeatable).")
 @RESULTS
-def run_command(*, inventory: Path, names: Sequence[str], targets: Sequence[str], params: Sequence[str], blocks: int | None,
-                warmup: int | None, seed: int | None, as_json: bool, precision: str | None, budget: str | None,
-                tags: Sequence[str], results: Path) -> int:  # fmt: skip
+@collected(options=MeasureOptions, limits=PrecisionOptions)
+def run_command(
+    *, inventory: Path, options: MeasureOptions, limits: PrecisionOptions, tags: Sequence[str], results: Path
+) -> int:
     r"""Run scenarios or suites on every host of an Ansible inventory, with one seed, and gather the runs.
 
     A host's variable tare_program names its Tare; without it this one is installed there. 'tare provision -i INVENTORY' installs
@@ -42,30 +53,40 @@ def run_command(*, inventory: Path, names: Sequence[str], targets: Sequence[str]
     """
     from bench.hosts import fleet  # noqa: PLC0415
 
-    scenarios_of(names, targets, params, blocks, warmup)  # what is wrong here would be wrong on every host
-    pairs("--tag", tags)
-    if precision is not None:
-        share(precision)
-    if budget is not None:
-        stopping.duration(budget)
-    files = [Path(name) for name in names if Path(name).is_file()]
-    words = [Path(name).name if Path(name).is_file() else name for name in names]
-    given = {"-t": targets, "-p": params, "--tag": tags}
-    arguments = [*words, *(word for option, texts in given.items() for text in texts for word in (option, text))]
-    single = {
-        "--blocks": blocks,
-        "--warmup": warmup,
-        "--seed": seed_of(seed),
-        "--precision": precision,
-        "--budget": budget,
-    }
-    arguments += [word for option, value in single.items() if value is not None for word in (option, str(value))]
-    found = fleet.run(arguments, files, inventory, results, show_task if not as_json else lambda _: None)
-    _tell(found, as_json=as_json)
+    _check(options, limits, tags)
+    files = [Path(name) for name in options.names if Path(name).is_file()]
+    arguments = _arguments(options, limits, tags)
+    found = fleet.run(arguments, files, inventory, results, show_task if not options.as_json else lambda _: None)
+    _print_hosts(found, as_json=options.as_json)
     return found.exit_code
 
 
-def _tell(found: fleet.Gathered, *, as_json: bool) -> None:
+def _check(options: MeasureOptions, limits: PrecisionOptions, tags: Sequence[str]) -> None:
+    """Raise UsageError here for arguments that every host would refuse."""
+    scenarios_of(options)
+    pairs("--tag", tags)
+    if limits.precision is not None:
+        fraction(limits.precision)
+    if limits.budget is not None:
+        stopping.duration(limits.budget)
+
+
+def _arguments(options: MeasureOptions, limits: PrecisionOptions, tags: Sequence[str]) -> list[str]:
+    """Return the arguments of ``tare run`` on each host; scenario files are given by name, as they are copied there."""
+    words = [Path(name).name if Path(name).is_file() else name for name in options.names]
+    given = {"-t": options.targets, "-p": options.params, "--tag": tags}
+    words += [word for option, texts in given.items() for text in texts for word in (option, text)]
+    single = {
+        "--blocks": options.blocks,
+        "--warmup": options.warmup,
+        "--seed": seed_of(options.seed),
+        "--precision": limits.precision,
+        "--budget": limits.budget,
+    }
+    return words + [word for option, value in single.items() if value is not None for word in (option, str(value))]
+
+
+def _print_hosts(found: fleet.Gathered, *, as_json: bool) -> None:
     if as_json:
         hosts = [dataclasses.asdict(one) for one in found.hosts]
         click.echo(json.dumps({"hosts": hosts, "exit_code": found.exit_code}, indent=1))

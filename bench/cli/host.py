@@ -1,4 +1,4 @@
-"""``tare doctor``, ``tare provision`` and ``tare sweep``: the host itself."""
+"""``tare doctor``, ``tare provision`` and ``tare sweep``: check, install and clean up on this host."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def doctor_command(targets: Sequence[str], as_json: bool) -> int:
 
 
 def _wanted(texts: Sequence[str]) -> list[Target]:
-    """Return the targets to try: those asked for, else one of each engine and of each way to ask it."""
+    """Return the targets to try: the given ones, or by default those of the scenario startup and the engines' examples."""
     from bench import engines, scenario  # noqa: PLC0415
 
     if texts:
@@ -97,7 +97,7 @@ def _name(task: TaskEvent) -> str:
 
 
 def show_task(task: TaskEvent) -> None:
-    """Print a line a task: what starts where a terminal waits for it, and how it ended."""
+    """Print one line for each task when it ends; a terminal also shows the task that is running."""
     name = _name(task)
     if task.status == "started":
         if sys.stdout.isatty():

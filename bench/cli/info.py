@@ -1,4 +1,4 @@
-"""``tare list``, ``tare schema`` and ``tare completion``: what there is, without touching anything."""
+"""``tare list``, ``tare schema`` and ``tare completion``: read-only information."""
 
 from __future__ import annotations
 
@@ -94,5 +94,5 @@ def completion_command(shell: str) -> None:
     from bench.cli import tare  # noqa: PLC0415
 
     found = get_completion_class(shell)
-    assert found is not None  # noqa: S101 - the three names are click's own
+    assert found is not None  # noqa: S101 - click knows these three shells
     click.echo(found(tare, {}, "tare", "_TARE_COMPLETE").source())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench import scenario, store
-from bench.cli.measure import RESULTS, pairs, scenarios_of, seed_of
-from bench.cli.progress import watcher
+from bench.cli.measure import scenarios_of
+from bench.cli.options import RESULTS, MeasureOptions, collected, pairs, seed_of
+from bench.cli.progress import observer
 from bench.core.clock import wall_time
 from bench.core.errors import UsageError
 from bench.core.model import Scenario
@@ -23,6 +25,21 @@ if TYPE_CHECKING:
     from bench.compare import acknowledged, nightly
 
 _ACKNOWLEDGED_DAYS = 30
+"""Days that an acknowledgement lasts without --until."""
+
+
+@dataclass(frozen=True)
+class NightlyOptions:
+    """The command's options, as click reads them; their help says what they mean."""
+
+    targets: Sequence[str]
+    references: Sequence[tuple[str, str]]
+    blocks: int | None
+    seed: int | None
+    confirm: bool
+    keep: int
+    tags: Sequence[str]
+    output: Path | None
 
 
 @click.command("nightly")
@@ -45,9 +62,8 @@ _ACKNOWLEDGED_DAYS = 30
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for run.json (repeatable).")
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; default reports/RUN.")
 @RESULTS
-def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[tuple[str, str]], blocks: int | None,
-                    seed: int | None, confirm: bool, keep: int, tags: Sequence[str], output: Path | None,
-                    results: Path) -> int:  # fmt: skip
+@collected(options=NightlyOptions)
+def nightly_command(*, suite: str, options: NightlyOptions, results: Path) -> int:
     """Run a suite, compare it with this host's baseline, write report and summaries.
 
     What regressed is measured once more on fresh blocks. Exit code 1: it regressed there, too, or for the second night; 5: too
@@ -55,46 +71,53 @@ def nightly_command(*, suite: str, targets: Sequence[str], references: Sequence[
     'tare tag RUN baseline=main' accepts a run as the baseline.
     """
     from bench.compare import acknowledged, nightly, nights  # noqa: PLC0415
-    from bench.report import night as _night  # noqa: PLC0415
+    from bench.report import night as summaries  # noqa: PLC0415
 
-    acknowledged.load(results)  # a damaged one is told before an hour of measuring, not after
-    explicit = [*targets, *(text for pair in references for text in pair)]
-    order = session.Order(
-        _with_references(scenarios_of([suite], targets, (), blocks, None), references),
-        frozenset(scenario.parse_target(text).text for text in explicit),
-        seed_of(seed),
-        results,
-        {**pairs("--tag", tags), nights.TAG: suite},
-        ["tare", *sys.argv[1:]],
-    )
-    run = _measured(order)
+    acknowledged.load(results)  # report a damaged file before an hour of measuring, not after
+    request = _request(suite, options, results)
+    run = _measured(request)
     if run is None:
         return 130
-    night = nightly.judge(results, run, suite, references)
-    folder = output or Path("reports") / run.run_id
-    _night.write(night, folder)  # what the screen found is kept, whatever becomes of the fresh blocks
-    if confirm and night.findings:
-        fresh = _measured(_again(order, night))
+    night = nightly.judge(results, run, suite, options.references)
+    folder = options.output or Path("reports") / run.run_id
+    summaries.write(night, folder)  # keep the findings even if the confirmation fails
+    if options.confirm and night.findings:
+        fresh = _measured(_confirmation(request, night))
         if fresh is None:
             return 130
-        night = nightly.confirm(night, results, fresh, references)
-        _night.write(night, folder)
+        night = nightly.confirm(night, results, fresh, options.references)
+        summaries.write(night, folder)
     page = _pages(night, folder, results)
-    gone = nights.retain(results, suite, night.run, night.baseline, keep)
-    click.echo(_night.summary(night), nl=False)
+    gone = nights.retain(results, suite, night.run, night.baseline, options.keep)
+    click.echo(summaries.summary(night), nl=False)
     if gone:
-        click.echo(f"{len(gone)} nights older than the last {keep} were removed, baselines never are")
+        click.echo(f"{len(gone)} nights older than the last {options.keep} were removed, baselines never are")
     click.echo(f"report: {page}")
     click.echo(f"run {run.run_id}")
     return night.exit_code
 
 
+def _request(suite: str, options: NightlyOptions, results: Path) -> session.RunRequest:
+    from bench.compare import nights  # noqa: PLC0415
+
+    chosen = MeasureOptions(names=(suite,), targets=options.targets, blocks=options.blocks)
+    explicit = [*options.targets, *(text for pair in options.references for text in pair)]
+    return session.RunRequest(
+        _with_references(scenarios_of(chosen), options.references),
+        frozenset(scenario.parse_target(text).text for text in explicit),
+        seed_of(options.seed),
+        results,
+        {**pairs("--tag", options.tags), nights.TAG: suite},
+        ["tare", *sys.argv[1:]],
+    )
+
+
 def _pages(night: nightly.Night, folder: Path, results: Path) -> Path:
-    """Write the run's report and what changed; return the page to look at first."""
+    """Write the run's report and the page of changes; return the page to open first."""
     from bench import report  # noqa: PLC0415
     from bench.compare import trend  # noqa: PLC0415
     from bench.report import changes  # noqa: PLC0415
-    from bench.report import night as _night  # noqa: PLC0415
+    from bench.report import night as summaries  # noqa: PLC0415
 
     page = report.render([night.run], folder)
     if not night.compared:
@@ -102,12 +125,16 @@ def _pages(night: nightly.Night, folder: Path, results: Path) -> Path:
     past = trend.history(results)
     steps = trend.change_points(past)
     return changes.render(
-        night.compared, folder, headline=_night.headline(night), run=night.run, history=past, steps=steps
+        night.compared, folder, headline=summaries.headline(night), run=night.run, history=past, steps=steps
     )
 
 
 def _with_references(scenarios: Sequence[Scenario], references: Sequence[tuple[str, str]]) -> list[Scenario]:
-    """Put each reference into the scenarios that have its current target."""
+    """Add each reference target to the scenarios that measure its current target.
+
+    Raises:
+        UsageError: No scenario has the current target, or current and reference are the same.
+    """
     changed = list(scenarios)
     for pair in references:
         current, reference = (scenario.parse_target(text) for text in pair)
@@ -123,24 +150,24 @@ def _with_references(scenarios: Sequence[Scenario], references: Sequence[tuple[s
     return changed
 
 
-def _again(order: session.Order, night: nightly.Night) -> session.Order:
-    """Return the order of the fresh blocks: the scenarios in which something regressed, all their targets, another order."""
+def _confirmation(request: session.RunRequest, night: nightly.Night) -> session.RunRequest:
+    """Return the request for fresh blocks: the scenarios with a regression, all their targets, another seed."""
     from bench.compare.nightly import doubtful  # noqa: PLC0415
     from bench.compare.nights import AGAIN  # noqa: PLC0415
 
     wanted = doubtful(night)
     click.echo(f"{len(night.findings)} series regressed at the screen: {', '.join(wanted)} once more, on fresh blocks")
     return dataclasses.replace(
-        order,
-        scenarios=[one for one in order.scenarios if one.name in wanted],
-        seed=order.seed + 1,
+        request,
+        scenarios=[one for one in request.scenarios if one.name in wanted],
+        seed=request.seed + 1,
         tags={AGAIN: night.run.run_id},
     )
 
 
-def _measured(order: session.Order) -> store.Run | None:
-    with watcher(as_json=False) as watch:
-        result = session.run(order, watch)
+def _measured(request: session.RunRequest) -> store.Run | None:
+    with observer(as_json=False) as watch:
+        result = session.run(request, watch)
     if result.interrupted:
         click.echo(f"interrupted ({result.interrupted}); go on with: tare run --resume {result.run_id}")
         return None

@@ -1,4 +1,4 @@
-"""What ``tare run`` shows while it goes on: a bar with the time left on a terminal, plain lines elsewhere."""
+"""Progress of ``tare run``: a bar with the time left on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import click
 
 from bench.core.model import Invocation, Outcome, Skipped, Status
 from bench.core.units import format_value
-from bench.run.session import Watcher
+from bench.run.session import RunObserver
 
 
 @contextlib.contextmanager
-def watcher(*, as_json: bool) -> Iterator[Watcher]:
-    """Give the watcher that fits standard error; JSON goes to standard output and is never mixed with it."""
+def observer(*, as_json: bool) -> Iterator[RunObserver]:
+    """Yield the observer for standard error: a bar on a terminal, else lines, and nothing with ``as_json``."""
     if as_json:
-        yield Watcher()
+        yield RunObserver()
     elif sys.stderr.isatty():
         with _Bar() as bar:
             yield bar
@@ -41,31 +41,31 @@ def _given(outcome: Outcome) -> str:
     return " ".join(f"{key}={value}" for key, value in outcome.params.items())
 
 
-class _Told:
-    """What was said of invocations without numbers: what cannot be done is said once, failures each time."""
+class _Problems:
+    """Lines on invocations without numbers: each failure, but each reason for skipping only once."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, str, str]] = set()
 
     def line(self, outcome: Outcome) -> str | None:
-        """Return what is to be said, ``None`` for nothing."""
+        """Return the line to print for an outcome, ``None`` for none."""
         if outcome.status is Status.OK:
             return None
         if outcome.status is not Status.SKIPPED:
             return f"{_describe(outcome)}: {outcome.status}: {outcome.reason}"
-        what = (outcome.scenario, f"{outcome.target} {_given(outcome)}".rstrip(), outcome.reason)
-        if what in self._seen:
+        skip = (outcome.scenario, f"{outcome.target} {_given(outcome)}".rstrip(), outcome.reason)
+        if skip in self._seen:
             return None
-        self._seen.add(what)
-        return f"not applicable: {what[0]} {what[1]}: {what[2]}"
+        self._seen.add(skip)
+        return f"not applicable: {skip[0]} {skip[1]}: {skip[2]}"
 
 
-class _Lines(Watcher):
-    """Plain lines: one a block, one a failure."""
+class _Lines(RunObserver):
+    """Plain lines: one for each block and each failure."""
 
     def __init__(self) -> None:
         self._block: tuple[str, int] | None = None
-        self._told = _Told()
+        self._problems = _Problems()
         self._total = 0
 
     def preparing(self, text: str) -> None:
@@ -77,7 +77,7 @@ class _Lines(Watcher):
             click.echo(line, err=True)
 
     def outcome(self, outcome: Outcome, left: int) -> None:
-        if text := self._told.line(outcome):
+        if text := self._problems.line(outcome):
             click.echo(text, err=True)
         here = (outcome.scenario, outcome.block)
         if self._block != here:
@@ -88,12 +88,12 @@ class _Lines(Watcher):
             )
 
 
-class _Bar(Watcher):
-    """A bar with the time left; failures scroll by above it."""
+class _Bar(RunObserver):
+    """A bar with the time left; failures are printed above it."""
 
     def __enter__(self) -> _Bar:
         from rich import progress  # noqa: PLC0415
-        from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
+        from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
 
         console = Console(stderr=True)
         self._progress = progress.Progress(
@@ -104,9 +104,9 @@ class _Bar(Watcher):
             progress.TextColumn("left"),
             progress.TimeRemainingColumn(),
             console=console,
-            auto_refresh=False,  # no thread of ours may wake up inside a measurement
+            auto_refresh=False,  # no thread of ours may wake up during a measurement
         )
-        self._told = _Told()
+        self._problems = _Problems()
         self._progress.start()
         self._task = self._progress.add_task("preparing", total=None)
         return self
@@ -124,7 +124,7 @@ class _Bar(Watcher):
         self._progress.refresh()
 
     def outcome(self, outcome: Outcome, left: int) -> None:
-        if text := self._told.line(outcome):
+        if text := self._problems.line(outcome):
             self._progress.console.print(text, style="yellow", highlight=False, markup=False)
         wall = format_value(outcome.wall_s, "s")
         text = f"{outcome.scenario} block {outcome.block} {outcome.target} ({wall})"

@@ -1,4 +1,4 @@
-"""``tare show``, ``tare report`` and ``tare export``: from the results folder alone."""
+"""``tare show``, ``tare report`` and ``tare export``: they read the results folder only."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 
 from bench import store
-from bench.cli.measure import RESULTS
+from bench.cli.options import RESULTS
 from bench.core.errors import StoreError, UsageError, unknown
 
 _PIPE_COLUMNS = 100
-"""Width of tables that nobody's window limits: room for the phases."""
+"""Table width when standard output is not a terminal: wide enough for the phases."""
 
 
 @click.command("show")
@@ -88,6 +88,6 @@ def export_command(run: str, form: str, output: Path | None, results: Path) -> N
 
 
 def _warn(run: store.Run) -> None:
-    """Tell what is wrong with a run where standard output is for a program."""
+    """Print a run's warnings to standard error, because standard output is read by a program."""
     for text in run.warnings:
         click.echo(f"! {run.run_id}: {text}", err=True)

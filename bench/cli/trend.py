@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.measure import RESULTS
+from bench.cli.options import RESULTS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from bench.compare.trend import ChangePoint
 
 _PIPE_COLUMNS = 120
+"""Table width when standard output is not a terminal."""
 _SHOWN = 3
-"""Notes of what was left out or is in doubt that are shown; the others are counted."""
+"""Notes that are printed; further ones are only counted."""
 
 
 @click.command("trend")

@@ -1,1 +1,1 @@
-"""The vocabulary of Tare and its access to the machine: records, errors, metrics, units, clock and processes."""
+"""Vocabulary and system access: records, errors, metrics, units, clock and processes. Imports no other package of Tare."""

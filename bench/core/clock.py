@@ -1,8 +1,8 @@
-"""The only reader of a clock: host ``CLOCK_MONOTONIC``, and the hub that stamps events on receipt.
+"""The only module that reads a clock: host ``CLOCK_MONOTONIC``, and the hub that stamps events on receipt.
 
-A payload says what happened by a datagram or a line; the hub's thread stamps it the moment it arrives. Guest and
-container clocks are never read. Where the system allows it the thread runs in the real-time class, so that a busy
-daemon cannot delay a stamp by a scheduler slice; ``EventHub.priority`` says which class it got.
+A payload reports each event by a datagram or a line, and the hub's thread stamps it on arrival. Guest and container clocks
+are never read. Where permitted, the thread runs with real-time scheduling, so that a busy daemon cannot delay a stamp by a
+time slice; ``EventHub.priority`` names the scheduling class in use.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from bench.core.errors import InvocationFailed, InvocationTimeout, UsageError
 from bench.core.model import Phase
 
 _CODES = {b"F": Phase.FIRST_INSTRUCTION, b"R": Phase.READY}
-_SAYINGS = frozenset(b"ABCEMOPS"[i : i + 1] for i in range(8))
-"""First letters of what a payload says beside its phases."""
+_LINE_STARTS = frozenset(b"ABCEMOPS"[i : i + 1] for i in range(8))
+"""First letters of the lines that a payload sends besides its phases (payload.c explains them)."""
 Found = TypeVar("Found")
 _CPUCLOCK_SCHED = 2
-"""Kind of a process's CPU clock that counts what the scheduler gave it (include/linux/posix-timers.h)."""
+"""Kind of a process's CPU clock that counts scheduled time (CPUCLOCK_SCHED in include/linux/posix-timers.h)."""
 _SUN_PATH_MAX = 107
-"""Bytes of a unix socket's path without the final zero (unix(7))."""
+"""Longest path of a unix socket in bytes, without the final zero byte (unix(7))."""
 
 
 def now_s() -> float:
@@ -39,14 +39,14 @@ def now_s() -> float:
 
 
 def self_cpu_s() -> float:
-    """Return the CPU time that this process (all threads, no children) has used, seconds."""
+    """Return the CPU time of this process in seconds: all threads, no children."""
     return time.process_time_ns() / 1e9
 
 
 def process_cpu_s(pid: int) -> float | None:
-    """Return the CPU time of another process, all its threads that are and were, seconds; ``None`` when it is gone.
+    """Return the CPU time of another process in seconds, ended threads included; ``None`` when the process is gone.
 
-    The clock's number is that of clock_getcpuclockid(3): the process id, inverted, and the kind of clock.
+    The clock id is that of clock_getcpuclockid(3): the inverted process id, shifted by 3, and the kind of clock.
     """
     try:
         return time.clock_gettime_ns((~pid << 3) | _CPUCLOCK_SCHED) / 1e9
@@ -55,18 +55,18 @@ def process_cpu_s(pid: int) -> float | None:
 
 
 def wall_time() -> datetime:
-    """Return the wall time in UTC: for people and for names, never for a duration."""
+    """Return the wall time in UTC, for display and for names; never use it for durations."""
     return datetime.now(UTC)
 
 
 def sleep_s(seconds: float) -> None:
-    """Wait; the only place that sleeps."""
+    """Sleep; all other modules call this function."""
     time.sleep(seconds)
 
 
 @dataclass(frozen=True)
 class Line:
-    """What a payload said beside its phases (``B getpid``), stamped on receipt."""
+    """A line from a payload that is not a phase, such as ``B getpid``; ``at_s`` is its stamp on receipt."""
 
     at_s: float
     text: str
@@ -74,7 +74,7 @@ class Line:
 
 @dataclass
 class Timeline:
-    """Stamped events of one invocation: phase → ``CLOCK_MONOTONIC`` seconds."""
+    """Stamped phases of one invocation: phase → ``CLOCK_MONOTONIC``, seconds."""
 
     stamps: dict[Phase, float] = field(default_factory=dict)
     clock: Callable[[], float] = now_s
@@ -85,19 +85,23 @@ class Timeline:
         return at
 
     def since_request(self, phase: Phase) -> float | None:
-        """Return seconds from the request to the phase; ``None`` when either is absent."""
+        """Return the seconds from the request to the phase, ``None`` when either has no stamp."""
         if phase not in self.stamps or Phase.REQUEST not in self.stamps:
             return None
         return self.stamps[phase] - self.stamps[Phase.REQUEST]
 
 
 class Channel:
-    """The event channel of one instance: a unix socket that stamps what arrives.
+    """The event channel of one instance: a unix socket whose messages are stamped on arrival.
 
     Attributes:
-        path: Where the payload (or the VMM for a guest's serial port) connects.
-        stamps: Phase → stamp of the first arrival.
-        lines: What else the payload said, in order (the letters are explained in payload.c).
+        path: The socket's path; the payload connects to it, or the VMM for a guest's serial port.
+        kind: ``datagram``: one message is one event; ``stream``: events are lines.
+        stamps: Phase → stamp of its first arrival, seconds.
+        lines: All other lines from the payload, in order of arrival.
+        arrived: Notified after each message.
+        sockets: Open sockets of the channel; the first one listens when ``kind`` is ``stream``.
+        closed: Whether the hub has dropped the channel.
     """
 
     def __init__(self, path: Path, kind: Literal["datagram", "stream"]) -> None:
@@ -111,18 +115,18 @@ class Channel:
         self._partial = b""
 
     def receive(self, data: bytes, at: float) -> None:
-        """Take what arrived at ``at``; unknown bytes (a console's noise) are not ours and are left out."""
+        """Record the bytes that arrived at ``at``; lines in no known form, such as console messages, are ignored."""
         with self.arrived:
             *whole, self._partial = (self._partial + data).split(b"\n")
             for line in map(bytes.strip, whole):
                 if phase := _CODES.get(line):
                     self.stamps.setdefault(phase, at)
-                elif line[:1] in _SAYINGS and line[1:2] in (b"", b" "):
+                elif line[:1] in _LINE_STARTS and line[1:2] in (b"", b" "):
                     self.lines.append(Line(at, line.decode(errors="replace")))
             self.arrived.notify_all()
 
     def ask(self) -> None:
-        """Ask a payload behind a serial port whether it lives; it says ``A`` (others are asked by SIGUSR1)."""
+        """Ask a payload behind a serial port for a sign of life, the line ``A``. Use SIGUSR1 for other payloads."""
         for sock in self.sockets[1:]:
             with contextlib.suppress(OSError):
                 sock.send(b"?\n")
@@ -130,7 +134,7 @@ class Channel:
     def wait_line(
         self, start: str, timeout_s: float, alive: Callable[[], str | None] = lambda: None, *, after: int = 0
     ) -> Line:
-        """Wait for a line that begins with ``start``, the first ``after`` lines left out; errors as of :meth:`wait`."""
+        """Wait for a line that begins with ``start``, ignoring the first ``after`` lines; errors as of :meth:`wait`."""
 
         def found() -> Line | None:
             return next((line for line in self.lines[after:] if line.text.startswith(start)), None)
@@ -140,12 +144,12 @@ class Channel:
     def wait(self, phase: Phase, timeout_s: float, alive: Callable[[], str | None] = lambda: None) -> float:
         """Wait for a phase and return its stamp.
 
-        ``alive`` is asked now and then and returns a reason when the instance cannot report any more. It decides only
-        when to give up, never a timestamp.
+        ``alive`` is called every 0.25 s and returns a reason when the instance can no longer report. It only decides when to
+        give up and never affects a stamp.
 
         Raises:
-            InvocationTimeout: The time limit passed first.
-            InvocationFailed: ``alive`` gave a reason.
+            InvocationTimeout: The phase did not arrive within ``timeout_s``.
+            InvocationFailed: ``alive`` returned a reason.
         """
         return self._wait(lambda: self.stamps.get(phase), f"'{phase}'", timeout_s, alive)
 
@@ -166,7 +170,10 @@ class Channel:
 
 
 class EventHub:
-    """One thread that receives the events of all live instances; use as a context manager."""
+    """A thread that receives the events of all live instances; use as a context manager.
+
+    ``stamp`` is the compiled library that waits and reads the clock outside the interpreter (stamp.c); without it Python does.
+    """
 
     def __init__(self, stamp: Path | None = None) -> None:
         self.priority = "normal"
@@ -193,7 +200,7 @@ class EventHub:
 
     @contextlib.contextmanager
     def channel(self, path: Path, kind: Literal["datagram", "stream"] = "datagram") -> Iterator[Channel]:
-        """Open a channel at ``path`` for the time of the block; the socket file is removed afterwards.
+        """Open a channel at ``path`` during the block; the socket file is removed afterwards.
 
         Raises:
             UsageError: The path is too long for a unix socket.
@@ -206,7 +213,7 @@ class EventHub:
         channel = Channel(path, kind)
         server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if kind == "datagram" else socket.SOCK_STREAM)
         server.bind(os.fspath(path))
-        path.chmod(0o666)  # the payload may be another user inside its sandbox
+        path.chmod(0o666)  # the payload may run as another user in its sandbox
         if kind == "stream":
             server.listen(4)
         server.setblocking(False)
@@ -219,7 +226,7 @@ class EventHub:
 
     def _add(self, channel: Channel, sock: socket.socket) -> None:
         with self._lock:
-            if channel.closed:  # somebody connected while the channel was being dropped
+            if channel.closed:  # a connection was accepted while the channel was dropped
                 sock.close()
                 return
             channel.sockets.append(sock)
@@ -233,7 +240,7 @@ class EventHub:
                 self._forget(sock)
 
     def _forget(self, sock: socket.socket) -> None:
-        """Stop watching a socket and close it; nothing happens when that was done before. Needs the lock."""
+        """Stop watching a socket and close it, unless it is closed already. The caller holds the lock."""
         if sock.fileno() >= 0:
             self._epoll.unregister(sock)
             del self._open[sock.fileno()]
@@ -262,7 +269,7 @@ class EventHub:
             return
         data = sock.recv(4096)
         if data:
-            # A datagram is what woke the thread; a stream may hold more than that by now.
+            # The thread woke up for this datagram; a stream may have received more data since.
             channel.receive(data, woken if channel.kind == "datagram" else now_s())
         else:
             with self._lock:
@@ -270,7 +277,7 @@ class EventHub:
 
 
 def _python_wait(epoll: select.epoll) -> Callable[[], tuple[int, float]]:
-    """Return the wait of a hub without the library: stamped when this thread has the interpreter again."""
+    """Return a wait function in Python: the stamp is taken once this thread holds the GIL again."""
 
     def wait() -> tuple[int, float]:
         [(descriptor, _)] = epoll.poll(maxevents=1)
@@ -280,7 +287,7 @@ def _python_wait(epoll: select.epoll) -> Callable[[], tuple[int, float]]:
 
 
 def _library_wait(epoll: select.epoll, library: Path) -> Callable[[], tuple[int, float]]:
-    """Return the wait that stamps in the library ``stamp.so``, outside the interpreter."""
+    """Return a wait function that stamps in the library ``stamp.so``, without the GIL."""
     function = ctypes.CDLL(str(library)).tare_wait
     function.restype = ctypes.c_longlong
     ready = ctypes.c_int()

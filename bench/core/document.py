@@ -1,4 +1,4 @@
-"""A YAML file that knows the line of each of its keys, so that every error can say ``file:line``."""
+"""A YAML file with the line number of each key, so that errors can name ``file:line``."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from pydantic_core import ErrorDetails
 from bench.core.errors import ScenarioError, UsageError, unknown
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-Given = TypeVar("Given")
-Made = TypeVar("Made")
-InvocationContext = Sequence[str | int]
+Input = TypeVar("Input")
+Output = TypeVar("Output")
+KeyPath = Sequence[str | int]
+"""Keys and list indices from the top of a document to a value."""
 
 
 class Document:
-    """A YAML file that was read whole.
+    """A parsed YAML file.
 
     Attributes:
-        path: Where it is.
-        text: Its bytes.
-        data: Its content.
+        path: The file's path.
+        text: The file's bytes.
+        data: The parsed content.
 
     Raises:
-        ScenarioError: It cannot be read, is no YAML, is empty or has a key twice.
+        ScenarioError: The file cannot be read, is not YAML, is empty or has a duplicate key.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,7 +51,11 @@ class Document:
         self._refuse_duplicates(self._node)
 
     def validate(self, model: type[ModelT]) -> ModelT:
-        """Return the content as a record of ``model``; the first error is raised with its line."""
+        """Return the content as an instance of ``model``.
+
+        Raises:
+            ScenarioError: The content does not match; the first error, with its line.
+        """
         if not isinstance(self.data, dict):
             raise self.error((), f"expected 'key: value' lines at the top, found a {type(self.data).__name__}")
         try:
@@ -59,8 +64,8 @@ class Document:
             first = error.errors()[0]
             raise self.error(first["loc"], _explain(first, model)) from None
 
-    def checked(self, at: InvocationContext, check: Callable[[Given], Made], value: Given) -> Made:
-        """Return ``check(value)``; a usage error of it gets this file's line of ``at``."""
+    def checked(self, at: KeyPath, check: Callable[[Input], Output], value: Input) -> Output:
+        """Return ``check(value)``; its UsageError becomes a ScenarioError with the line of ``at``."""
         try:
             return check(value)
         except ScenarioError:
@@ -68,12 +73,12 @@ class Document:
         except UsageError as error:
             raise self.error(at, str(error)) from None
 
-    def error(self, at: InvocationContext, message: str) -> ScenarioError:
-        """Return the error for the place ``at`` (keys and indices from the top)."""
+    def error(self, at: KeyPath, message: str) -> ScenarioError:
+        """Return an error with the line of ``at``; the caller raises it."""
         return ScenarioError(str(self.path), self._line(at), message)
 
-    def _line(self, at: InvocationContext) -> int:
-        """Return the line of the deepest part of ``at`` that is in the file."""
+    def _line(self, at: KeyPath) -> int:
+        """Return the line of ``at``, or of its longest prefix that the file has."""
         node, line = self._node, 1
         for step in at:
             if isinstance(node, yaml.MappingNode):
@@ -104,7 +109,7 @@ class Document:
 
 
 def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
-    """Say one validation error for people: what, what was allowed, did you mean."""
+    """Return a sentence on a validation error: the key, the allowed values and the nearest spelling."""
     name = ".".join(str(step) for step in error["loc"])
     if error["type"] == "extra_forbidden":
         return unknown("key", str(error["loc"][-1]), _keys(model, error["loc"]))
@@ -113,8 +118,8 @@ def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     return f"'{name}': {error['msg'][0].lower()}{error['msg'][1:]}, found {_short(error['input'])}"
 
 
-def _keys(model: type[BaseModel], at: InvocationContext) -> list[str]:
-    """Return the keys that are allowed where ``at`` stands (one level of nesting: a suite's entries)."""
+def _keys(model: type[BaseModel], at: KeyPath) -> list[str]:
+    """Return the keys that are allowed at ``at``: at the top, or in a suite's entries."""
     if len(at) > 1 and (field := model.model_fields.get(str(at[0]))) is not None:
         for argument in getattr(field.annotation, "__args__", ()):
             if isinstance(argument, type) and issubclass(argument, BaseModel):
@@ -122,7 +127,7 @@ def _keys(model: type[BaseModel], at: InvocationContext) -> list[str]:
     return list(model.model_fields)
 
 
-def _describe(model: type[BaseModel], at: InvocationContext) -> str:
+def _describe(model: type[BaseModel], at: KeyPath) -> str:
     field = model.model_fields.get(str(at[0]))
     return field.description if field is not None and field.description else "it has no default"
 

@@ -1,20 +1,20 @@
-"""Every error that Tare raises on purpose; one exit code a class.
+"""The errors that Tare raises, with the exit code of each class.
 
     TareError
-    ├── UsageError            2    bad arguments or a bad input file; nothing was started
-    │   └── ScenarioError     2    … with file, line and column
+    ├── UsageError            2    invalid arguments or input file; nothing was started
+    │   └── ScenarioError     2    … with file and line
     ├── TargetUnavailable     3    a target that cannot run here: reason and remedy
-    ├── InvocationFailed      4    one invocation went wrong; the run goes on
-    │   ├── InvocationTimeout 4    … because a time limit passed (censored, never a duration)
-    │   └── NotApplicable     4    … because this target has no such thing; skipped, neither a failure nor a number
-    ├── StoreError            4    results could not be written; what was written is whole
+    ├── InvocationFailed      4    one invocation failed; the run goes on
+    │   ├── InvocationTimeout 4    … because a time limit passed (a censored sample, not a duration)
+    │   └── NotApplicable     4    … because the target lacks the feature: skipped, not failed
+    ├── StoreError            4    results could not be written; earlier results are intact
     ├── ProvisionError        4    a provisioning task failed
     └── LabError              70   the private lab could not be built or torn down
 
-    Interrupted               130  Ctrl-C, SIGTERM or SIGHUP; a KeyboardInterrupt, so that no library's broad
-                                   ``except Exception`` swallows it
+    Interrupted               130  Ctrl-C, SIGTERM or SIGHUP; a KeyboardInterrupt, so that a library's
+                                   ``except Exception`` cannot swallow it
 
-A message is a sentence with the value, what was allowed, and what to do.
+A message is one sentence: the value, what is allowed, and what to do.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from difflib import get_close_matches
 
 
 class TareError(Exception):
-    """The root; ``exit_code`` is what the command line returns."""
+    """Base class; ``exit_code`` is the exit code of the command line."""
 
     exit_code = 70
 
 
 class UsageError(TareError):
-    """Arguments or an input file are wrong; nothing was started."""
+    """Arguments or an input file are invalid; nothing was started."""
 
     exit_code = 2
 
 
 class ScenarioError(UsageError):
-    """A scenario or suite file is wrong: ``file:line: what, allowed, did you mean``."""
+    """A scenario or suite file is invalid; the message begins with ``file:line``."""
 
     def __init__(self, path: str, line: int | None, message: str) -> None:
         self.path = path
@@ -45,7 +45,7 @@ class ScenarioError(UsageError):
 
 
 class TargetUnavailable(TareError):
-    """A target cannot run on this host."""
+    """A target cannot run on this host, with the reason and a remedy."""
 
     exit_code = 3
 
@@ -56,7 +56,7 @@ class TargetUnavailable(TareError):
 
 
 class InvocationFailed(TareError):
-    """One invocation went wrong; recorded as an outcome."""
+    """One invocation failed; recorded as its outcome."""
 
     exit_code = 4
 
@@ -66,7 +66,7 @@ class InvocationTimeout(InvocationFailed):
 
 
 class NotApplicable(InvocationFailed):
-    """This target or this kernel has no such thing: the invocation is skipped with the reason, it did not fail."""
+    """The target or kernel lacks what is measured: the invocation is skipped with the reason and does not count as failed."""
 
 
 class StoreError(TareError):
@@ -76,7 +76,7 @@ class StoreError(TareError):
 
 
 class ProvisionError(TareError):
-    """A provisioning task failed; the message is the task's own."""
+    """A provisioning task failed; the message is the task's."""
 
     exit_code = 4
 
@@ -86,13 +86,13 @@ class LabError(TareError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Somebody asked us to stop; results so far are kept."""
+    """A signal asked the run to stop; results so far are kept."""
 
     exit_code = 130
 
 
 def unknown(kind: str, value: str, allowed: Iterable[str]) -> str:
-    """Say that ``value`` is not one of ``allowed``, with the nearest spelling where there is one."""
+    """Return the sentence that ``value`` is not one of ``allowed``, with the nearest spelling if there is one."""
     names = sorted(allowed)
     near = get_close_matches(value, names, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""

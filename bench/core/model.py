@@ -1,6 +1,6 @@
-"""The records that everything else passes around: frozen, typed, without logic.
+"""The records that all packages exchange: frozen dataclasses without logic.
 
-Units are in the field names (``_s`` seconds, ``_bytes`` bytes); every time is host ``CLOCK_MONOTONIC``.
+Field names end in their unit (``_s`` seconds, ``_bytes`` bytes); times are host ``CLOCK_MONOTONIC``.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 SCHEMA_VERSION = 1
-"""Version of the results folder; a reader refuses a newer one and converts an older one."""
+"""Version of the results folder's format; readers refuse newer versions and convert older ones."""
 
 ParamValue = str | int | float | bool
 
 NULL = "null"
-"""The target that is the baseline a second time: the A/A control."""
+"""The target that measures the baseline a second time: the A/A control."""
 
 SENTINEL = "sentinel"
-"""The target that is a fixed workload on the bare host: it shows the host's drift."""
+"""The target that runs a fixed workload on the bare host, to show the host's drift."""
 
 
 class Phase(StrEnum):
-    """The edges of one instance's life, in their order."""
+    """The phases of an instance's life, in order."""
 
     REQUEST = "request"
     CREATED = "created"
@@ -43,7 +43,7 @@ class Status(StrEnum):
 
 
 class RunState(StrEnum):
-    """How a run ended; ``RUNNING`` in a folder that nobody writes means that it was killed."""
+    """How a run ended; ``RUNNING`` without a running process means that the run was killed."""
 
     RUNNING = "running"
     COMPLETE = "complete"
@@ -52,12 +52,12 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """An engine with a configuration: one column of the report.
+    """An engine with its options: what a scenario compares.
 
     Attributes:
         text: The canonical spelling, ``engine`` or ``engine:key=value,…`` with keys sorted.
         engine: Name in the engine registry.
-        options: What differs from the engine's defaults.
+        options: Options that differ from the engine's defaults.
     """
 
     text: str
@@ -67,24 +67,24 @@ class Target:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What to compare, as a scenario file says it after validation.
+    """A validated scenario: what to compare.
 
     Attributes:
         name: Name of the scenario; first word of its metrics' families.
-        procedure: Which procedure measures it (``startup``, …).
+        procedure: Name of the benchmark that measures it (``startup``, …).
         title: One line for people.
         description: Why it is measured and how to read it.
-        targets: Columns of the comparison, in display order.
+        targets: Targets to compare, in display order.
         baseline: ``text`` of the target that the others are divided by.
         params: Parameter name → values; the variants are their product with the targets.
-        blocks: Measured blocks.
-        warmup_blocks: Blocks that run first, are kept and are flagged.
+        blocks: Number of measured blocks.
+        warmup_blocks: Number of warm-up blocks before them; their measurements are kept and flagged.
         timeout_s: Time limit of one invocation, seconds.
-        primary: Metrics that decide (shown first, checked for precision).
+        primary: Metrics that are shown first and checked for precision.
         null_target: Whether each block repeats the baseline as an A/A control.
         sentinel: Whether each block runs the fixed host workload that shows drift.
         digest: SHA-256 of the file's bytes.
-        path: Where it was read.
+        path: The file's path.
     """
 
     name: str
@@ -106,15 +106,15 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Invocation:
-    """One fresh instance to be measured: a place in the plan.
+    """One planned measurement of a fresh instance.
 
     Attributes:
-        index: Place in the whole plan, from 0.
+        index: Position in the whole plan, from 0.
         scenario: Name of the scenario.
         target: ``Target.text``; ``null`` and ``sentinel`` are the two controls.
         params: Parameters of the variant.
-        block: Block number within the scenario, from 0; warm-up blocks come first and count too.
-        order: Place within the block, from 0.
+        block: Block number within the scenario, from 0; warm-up blocks come first.
+        order: Position within the block, from 0.
         warmup: Whether the block is a warm-up.
     """
 
@@ -129,7 +129,24 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number, as taken. The fields are the columns of ``measurements.jsonl`` and of every export."""
+    """One measured number. The fields are the columns of ``measurements.jsonl`` and of the exports.
+
+    Attributes:
+        run_id: The run's id.
+        scenario: Name of the scenario.
+        target: ``Target.text``, ``null`` or ``sentinel``.
+        engine: Name of the engine.
+        params: Parameters of the variant, and those of this number (for example the step of a ramp).
+        block: Block number.
+        order: Position within the block.
+        invocation: ``Invocation.index``.
+        iteration: Repetition within the invocation, from 0.
+        warmup: Whether the block is a warm-up.
+        metric: Name of the metric.
+        value: The number, in ``unit``.
+        unit: Base unit of the metric.
+        at_s: Time of the invocation's request since the run's start, seconds.
+    """
 
     run_id: str
     scenario: str
@@ -149,26 +166,26 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one invocation ended, and the proof of what really ran.
+    """How one invocation ended, with evidence of what ran.
 
     Attributes:
-        run_id: The run.
+        run_id: The run's id.
         invocation: ``Invocation.index``.
         scenario: Name of the scenario.
-        target: ``Target.text``.
-        engine: Engine's name.
+        target: ``Target.text``, ``null`` or ``sentinel``.
+        engine: Name of the engine.
         params: Parameters of the variant.
         block: Block number.
-        order: Place within the block.
+        order: Position within the block.
         warmup: Whether the block is a warm-up.
         status: How it ended.
-        reason: One sentence when it did not end well, else empty.
-        evidence: What was read back from the live instance.
-        request_mono_s: ``CLOCK_MONOTONIC`` at the request, seconds; ``None`` when there was none.
-        notes: What is said of it in words beside its numbers (``limited_by``: what stopped a density ramp).
-        flags: Doubts about the sample (``residue: …``, ``clipped: …``), empty when there are none.
-        wall_s: What the whole invocation took, barriers included, seconds.
-        harness_s: The part of ``wall_s`` that was spent outside engine calls, workloads and barriers, seconds.
+        reason: One sentence unless the status is ``ok``, else empty.
+        evidence: Properties read back from the live instance.
+        request_mono_s: ``CLOCK_MONOTONIC`` at the request, seconds; ``None`` without a request.
+        notes: Facts in words (``limited_by``: what stopped a density ramp).
+        flags: Doubts about the sample (``residue: …``, ``clipped: …``).
+        wall_s: Duration of the whole invocation, barriers included, seconds.
+        harness_s: The part of ``wall_s`` outside engine calls, workloads and barriers, seconds.
     """
 
     run_id: str
@@ -192,7 +209,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A target that was not measured, and what would make it run."""
+    """A target that was not measured, with the reason and a remedy."""
 
     scenario: str
     target: str
@@ -202,11 +219,11 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is true of the host or of an engine: names to plain text, no prose.
+    """Facts about the host or an engine, by name.
 
     Attributes:
         values: Fact name → value.
-        epoch: Names of the facts that make numbers incomparable when they differ.
+        epoch: Names of the facts whose change makes measurements incomparable.
     """
 
     values: Mapping[str, str]
@@ -215,7 +232,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Interval:
-    """A confidence interval with its level."""
+    """A confidence interval; ``level`` is for example 0.95."""
 
     low: float
     high: float
@@ -223,7 +240,7 @@ class Interval:
 
 
 class Verdict(StrEnum):
-    """What a comparison of two samples says (docs/method.md)."""
+    """Result of comparing two samples (docs/method.md)."""
 
     REGRESSED = "regressed"
     IMPROVED = "improved"
@@ -235,19 +252,19 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One series of a new sample against the same series of a base.
+    """One series of a new run compared with the same series of a base run.
 
     Attributes:
         target: The new side's target.
-        n: Blocks that both have where they are paired, else the smaller number of blocks.
-        base: Median of the base, ``None`` without a value; a rate for failures.
-        new: Median of the new sample.
+        n: Common blocks of paired samples, else the smaller number of blocks.
+        base: Median of the base, or its failure rate; ``None`` without a value.
+        new: The same for the new sample.
         ratio: New ÷ base, ``None`` where values are not positive.
-        ci: Interval of the ratio, widened by what the sentinel says of the host.
-        verdict: What to make of it.
-        mde: Smallest relative change that would have been found with a chance of 80 %, ``None`` when it cannot be told.
-        q: Rate of false discoveries at which this would be one of the family's, ``None`` without a test.
-        reason: Why this verdict, one sentence.
+        ci: Interval of the ratio, widened by the host's drift between the runs as the sentinel shows it.
+        verdict: The decision.
+        mde: Smallest relative change that is detected with a power of 80 %, ``None`` when unknown.
+        q: Smallest false discovery rate at which this series counts as a discovery, ``None`` without a test.
+        reason: The reason for the verdict, one sentence.
     """
 
     scenario: str
@@ -268,21 +285,21 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Summary:
-    """One series (scenario, target, params, metric) of one run, computed from its samples.
+    """Estimates for one series (scenario, target, params, metric) of one run.
 
     Attributes:
         n: Measured blocks that contributed a value.
-        median: Median of the block values, or ``None`` without a value.
-        ci: Exact order-statistic interval of the median, or ``None`` when ``n`` is too small for its level.
+        median: Median of the block values, ``None`` without a value.
+        ci: Exact order-statistic interval of the median, ``None`` when ``n`` is too small for the level.
         minimum: Smallest block value.
         maximum: Largest block value.
-        failures: Measured invocations that did not end well.
-        attempts: Measured invocations in all.
+        failures: Invocations of measured blocks that failed or timed out.
+        attempts: Invocations of measured blocks that were not skipped.
         failure_ci: Wilson interval of the failure rate.
-        ratio: Hodges-Lehmann ratio to the baseline over common blocks, or ``None``.
+        ratio: Hodges-Lehmann estimate of the ratio to the baseline over common blocks, or ``None``.
         ratio_ci: Exact signed-rank interval of the ratio.
-        ratio_n: Blocks that both have.
-        warnings: Sentences that must be shown with the numbers.
+        ratio_n: Number of common blocks.
+        warnings: Sentences to show with the numbers.
     """
 
     scenario: str

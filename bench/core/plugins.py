@@ -40,7 +40,7 @@ _broken: dict[tuple[str, str, str], Broken] = {}
 
 @cache
 def declared(group: str, built_in: Collection[str]) -> Mapping[str, EntryPoint]:
-    """Return the entry points of a group by name; a name that Tare or another package already has is left out.
+    """Return the entry points of a group by name, without names that Tare or another package already declares.
 
     ``built_in`` are the names that Tare itself has in this group (hashable, for example a tuple).
     """

@@ -1,7 +1,7 @@
-"""The only starter of processes: argv in, ``Completed`` out, time limits, process groups.
+"""The only module that starts processes: argv in, ``Completed`` out, with time limits and process groups.
 
-Everything goes through ``posix_spawn``: its vfork-like start costs the same from a large Python process as from a
-small C program, so the harness's own size is not part of what is measured. No shell is ever involved.
+All processes are started by ``posix_spawn``: like vfork it costs the same in a large Python process as in a small C
+program, so the harness's size does not affect the measurement. No shell is involved.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _INHERITED = (
 
 
 def _patience() -> float:
-    """Return by what the time limits of set-up and helpers are multiplied: ``TARE_PATIENCE``, 1 when that is no number."""
+    """Return the factor for the time limits of set-up and helpers: ``TARE_PATIENCE``, at least 1; 1 if it is not a number."""
     try:
         return max(1.0, float(os.environ.get("TARE_PATIENCE", "1")))
     except ValueError:
@@ -44,7 +44,7 @@ def _patience() -> float:
 
 
 PATIENCE = _patience()
-"""More than 1 on a slow system, such as an emulated one; no time limit of an invocation changes by it."""
+"""Factor for time limits, above 1 on a slow system such as an emulated one; invocations' time limits ignore it."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Completed:
     """A process that has ended.
 
     Attributes:
-        argv: What was run.
-        status: Exit status; negative: the signal that ended it.
-        stdout: What it printed, decoded with replacement.
-        stderr: The same for standard error.
-        user_s: CPU time in user mode of it and its waited-for children, seconds.
-        system_s: The same in kernel mode.
+        argv: Program and arguments.
+        status: Exit status, or minus the signal that ended it.
+        stdout: Standard output, decoded as UTF-8 with replacement.
+        stderr: Standard error, decoded likewise.
+        user_s: User CPU time of the process and its waited-for children, seconds.
+        system_s: System CPU time of the same, seconds.
     """
 
     argv: tuple[str, ...]
@@ -68,10 +68,10 @@ class Completed:
     system_s: float
 
     def check(self) -> Completed:
-        """Return itself when the status is 0.
+        """Return this object if the status is 0.
 
         Raises:
-            InvocationFailed: The status is another; the message has the last lines of its standard error.
+            InvocationFailed: The status is not 0; the message has the last lines of standard error.
         """
         if self.status == 0:
             return self
@@ -81,22 +81,22 @@ class Completed:
 
 
 def describe_status(status: int) -> str:
-    """Say an exit status in words: ``status 3``, ``signal SIGKILL``."""
+    """Return an exit status in words: ``status 3``, ``signal SIGKILL``."""
     return f"status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
 
 
 RUNNING: set[int] = set()
-"""Process ids of children that were started here and not yet waited for; nobody else may collect them."""
+"""PIDs of children that were started here and not yet waited for; no other code may reap them."""
 
 
 STARTING = threading.Lock()
-"""Held from a child's start until it is in ``RUNNING``: in between it looks like somebody's orphan."""
-COLLECTED = threading.Event()
-"""Set each time that a child was collected here: whoever waits for the end of any child may look again."""
+"""Held from a child's start until its PID is in ``RUNNING``: in between it looks like an orphan."""
+REAPED = threading.Event()
+"""Set whenever a child was reaped here, to wake up code that waits for any child to end."""
 
 
 class Process:
-    """A child that is running; its pid stays ours until ``wait`` has returned."""
+    """A running child process; its PID is not reused until ``poll`` or ``wait`` has returned the status."""
 
     def __init__(self, argv: tuple[str, ...], pid: int) -> None:
         RUNNING.add(pid)
@@ -106,7 +106,7 @@ class Process:
         self.usage: resource.struct_rusage | None = None
 
     def poll(self) -> int | None:
-        """Return the exit status if it has ended, else ``None``."""
+        """Return the exit status if the process has ended, else ``None``."""
         if self.status is None:
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
             if pid:
@@ -114,7 +114,7 @@ class Process:
         return self.status
 
     def wait(self, timeout_s: float) -> int:
-        """Wait for its end and return the exit status.
+        """Wait for the process to end and return the exit status.
 
         Raises:
             InvocationTimeout: It still runs after ``timeout_s`` seconds; it is left running.
@@ -127,13 +127,13 @@ class Process:
         return self.status
 
     def send(self, number: signal.Signals, *, group: bool = False) -> None:
-        """Send a signal to it (or its process group); nothing happens when it has ended."""
+        """Send a signal to the process or its group, unless it has ended."""
         if self.status is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number) if group else os.kill(self.pid, number)
 
     def stop(self, grace_s: float, first: signal.Signals = signal.SIGTERM) -> int:
-        """End it: ``first``, then SIGKILL to its group when ``grace_s`` has passed; return the status."""
+        """Send ``first``, then SIGKILL to the group if it still runs after ``grace_s`` seconds; return the exit status."""
         self.send(first)
         try:
             return self.wait(grace_s)
@@ -156,20 +156,21 @@ class Process:
         self.status = os.waitstatus_to_exitcode(status)
         self.usage = usage
         RUNNING.discard(self.pid)
-        COLLECTED.set()
+        REAPED.set()
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the small environment that children get: a few names of ours plus ``extra``.
+    """Return the environment of children: a few inherited variables plus ``extra``.
 
-    A user's environment differs from the next user's in size and content, and both are known to move results.
+    The size and content of a user's environment can change results (Mytkowicz et al., "Producing wrong data without doing
+    anything obviously wrong!", ASPLOS 2009), so it is not passed on.
     """
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return inherited | {"PATH": _path()} | dict(extra or {})
 
 
 def _path() -> str:
-    """Return PATH with the system's own programs at its end: a shell of ``su`` leaves them out."""
+    """Return PATH with the system directories appended, which a shell started by ``su`` lacks."""
     return ":".join(filter(None, (os.environ.get("PATH"), "/usr/local/sbin", "/usr/sbin", "/sbin")))
 
 
@@ -177,7 +178,7 @@ def find(program: str, remedy: str) -> str:
     """Return the absolute path of a program.
 
     Raises:
-        TargetUnavailable: It is not on PATH; ``remedy`` says how to get it.
+        TargetUnavailable: The program is not on PATH; ``remedy`` tells the user how to install it.
     """
     path = shutil.which(program, path=_path())
     if path is None:
@@ -188,17 +189,17 @@ def find(program: str, remedy: str) -> str:
 
 @dataclass(frozen=True)
 class Command:
-    """A process that is ready to be started: everything but the system call is done."""
+    """A process that is ready to start: only the system call remains."""
 
     argv: list[str]
     environment: Mapping[str, str]
     actions: list[tuple[object, ...]]
 
     def start(self) -> Process:
-        """Start it in a session of its own.
+        """Start the process in a new session.
 
         Raises:
-            InvocationFailed: The system did not start it.
+            InvocationFailed: The system could not start it.
         """
         try:
             with STARTING:
@@ -208,7 +209,7 @@ class Command:
                     self.environment,
                     file_actions=self.actions,
                     setsid=True,
-                    setsigdef=_IGNORED,
+                    setsigdef=_RESET_SIGNALS,
                 )
                 return Process(tuple(self.argv), pid)
         except OSError as error:
@@ -216,8 +217,8 @@ class Command:
             raise InvocationFailed(msg) from error
 
 
-_IGNORED = (signal.SIGPIPE,)
-"""Signals that Python ignores and that a child must not inherit as ignored; handlers are reset by the exec."""
+_RESET_SIGNALS = (signal.SIGPIPE,)
+"""Signals that Python ignores and that children must not inherit as ignored; exec resets signal handlers."""
 
 
 def command(
@@ -228,11 +229,12 @@ def command(
     env: Mapping[str, str] | None = None,
     keep: Mapping[int, int] | None = None,
 ) -> Command:
-    """Return the command of ``argv`` (``argv[0]`` is a path), its output to a file, a descriptor or nowhere.
+    """Return the command for ``argv``, whose first item is a path.
 
-    ``keep`` gives it open descriptors: number there → number here.
+    Output goes to a file (appended), to an open descriptor, or with ``None`` to /dev/null. ``keep`` passes on open
+    descriptors: number in the child → number here.
     """
-    actions = [(os.POSIX_SPAWN_DUP2, _nowhere(), 0), _output(1, stdout), _output(2, stderr)]
+    actions = [(os.POSIX_SPAWN_DUP2, _dev_null(), 0), _output(1, stdout), _output(2, stderr)]
     actions += [(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in (keep or {}).items()]
     return Command(list(argv), environment() if env is None else env, actions)
 
@@ -245,28 +247,28 @@ def spawn(
     env: Mapping[str, str] | None = None,
     keep: Mapping[int, int] | None = None,
 ) -> Process:
-    """Start a process now; arguments and errors as of :func:`command` and :meth:`Command.start`."""
+    """Start a process; arguments and errors as of :func:`command` and :meth:`Command.start`."""
     return command(argv, stdout=stdout, stderr=stderr, env=env, keep=keep).start()
 
 
 @functools.cache
-def _nowhere() -> int:
-    """Return the one descriptor of /dev/null that every child's unused streams are copies of."""
+def _dev_null() -> int:
+    """Return the descriptor of /dev/null that all children share for unused streams."""
     return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
 
 def _output(descriptor: int, to: Path | int | None) -> tuple[object, ...]:
     if isinstance(to, Path):
         return (os.POSIX_SPAWN_OPEN, descriptor, os.fspath(to), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    return (os.POSIX_SPAWN_DUP2, _nowhere() if to is None else to, descriptor)
+    return (os.POSIX_SPAWN_DUP2, _dev_null() if to is None else to, descriptor)
 
 
 def run(argv: Sequence[str], *, timeout_s: float, env: Mapping[str, str] | None = None) -> Completed:
-    """Run a process to its end and return what it printed; a non-zero status is no error here (see ``check``).
+    """Run a process to its end and return its output; a non-zero status is not an error (see :meth:`Completed.check`).
 
     Raises:
-        InvocationTimeout: ``timeout_s`` passed; its process group was killed.
-        InvocationFailed: The system did not start it.
+        InvocationTimeout: The process ran for ``timeout_s`` (times ``PATIENCE``); its process group was killed.
+        InvocationFailed: The system could not start it.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = spawn(argv, stdout=out.fileno(), stderr=err.fileno(), env=env)
@@ -286,5 +288,5 @@ def run(argv: Sequence[str], *, timeout_s: float, env: Mapping[str, str] | None 
 
 
 def stray() -> None:
-    """Start a child that ends at once and that nobody here waits for: it wakes whoever waits for the end of any child."""
+    """Start a child that ends at once and is not waited for, to wake up code that waits for any child."""
     os.posix_spawn("/bin/true", ["true"], {})

@@ -1,4 +1,4 @@
-"""The kernel's table of processes: those known by their number only, started by others; they are found, waited for and killed."""
+"""Processes we did not start, by PID: find them, wait for them, kill them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.core.clock import now_s
 
 
 def children_of(pid: int) -> set[int]:
-    """Return the direct children of a process (all its threads'); none when it is gone."""
+    """Return the direct children of all threads of a process; the empty set when it is gone."""
     found: set[int] = set()
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
@@ -32,7 +32,7 @@ def with_argument(argument: str) -> set[int]:
 
 
 def wait_until_gone(pids: set[int], timeout_s: float) -> set[int]:
-    """Wait until none of the processes exists any more; return those that still do after ``timeout_s``."""
+    """Wait until all processes have ended; return those that still run after ``timeout_s`` seconds."""
     deadline = now_s() + timeout_s
     left = set(pids)
     for pid in pids:
@@ -50,7 +50,7 @@ def wait_until_gone(pids: set[int], timeout_s: float) -> set[int]:
 
 
 def kill_all(pids: set[int], timeout_s: float = 5.0) -> set[int]:
-    """SIGKILL each process and return those that are still there after the time limit."""
+    """Send SIGKILL to each process and return those that still run after ``timeout_s`` seconds."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Where the files are that ship beside the package: scenarios and playbooks."""
+"""Find the scenarios and playbooks that ship with the package."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from bench.core.errors import UsageError
 
 
 def shipped(name: str) -> Path:
-    """Return the folder ``name``: beside the package in a checkout, inside it when installed from a wheel.
+    """Return the folder ``name``: next to the package in a checkout, inside it when installed from a wheel.
 
     Raises:
-        UsageError: Neither is there.
+        UsageError: Neither exists.
     """
     package = Path(str(resources.files("bench")))
     for folder in (package / "_data" / name, package.parent / name):

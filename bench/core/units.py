@@ -10,13 +10,13 @@ Unit = Literal["s", "bytes", "bytes/s", "1/s", "ratio", "count", "s/GB"]
 
 _TIME_STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _NOTHING = 1e-3
-"""Less than this part of the smallest unit is shown as 0."""
+"""A value below this fraction of the smallest unit is shown as 0."""
 _BYTE_STEPS = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1.0, "B"))
 _RATE_STEPS = ((1e9, "G/s"), (1e6, "M/s"))
 
 
 def format_value(value: float | None, unit: str, digits: int = 3) -> str:
-    """Write a number for people: three significant digits with a prefix (``12.4 ms``, ``3.81 MiB``), ``–`` for none."""
+    """Format a number with significant digits and a unit prefix (``12.4 ms``, ``3.81 MiB``); ``–`` for ``None``."""
     if value is None:
         return "–"
     if unit == "s":
@@ -33,13 +33,13 @@ def format_value(value: float | None, unit: str, digits: int = 3) -> str:
 
 def _scaled(value: float, steps: tuple[tuple[float, str], ...], digits: int, suffix: str) -> str:
     factor, name = next((step for step in steps if abs(value) >= step[0]), steps[-1])
-    if abs(value) < factor * _NOTHING:  # a difference of floating point numbers, not of what was measured
+    if abs(value) < factor * _NOTHING:  # a rounding error of floating point, not a measurement
         value = 0.0
     return f"{significant(value / factor, digits)} {name}{suffix}"
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Round to significant digits without an exponent: 0.0000123, 0.0123, 1.23, 123, 1230."""
+    """Format a number with significant digits and no exponent (0.0000123, 0.0123, 1.23, 123, 1230), unless it is below 1e-6."""
     if value == 0:
         return "0"
     decimals = digits - 1 - math.floor(math.log10(abs(value)))

@@ -114,7 +114,7 @@ def _number(value: Any, where: str) -> float:
 def _block(value: Any, where: str, place: int) -> int:
     """Read a block; without one the line is a block of its own."""
     text = str(place if value in (None, "") else value)
-    if not text.isdecimal() or not shape.is_whole(int(text)):
+    if not text.isdecimal() or not shape.is_integer(int(text)):
         msg = f"{where}: block '{value}' is no whole number from 0 on"
         raise ValueError(msg)
     return int(text)

@@ -1,6 +1,6 @@
 /*
- * What the payload does between two events. No clock is read here: a timer only says when to stop, what is counted is reported, and
- * the host stamps both ends.
+ * Actions of the payload. They read no clock: a timer only ends a loop, the payload reports its count, and the host stamps the
+ * beginning and the end.
  */
 #define _GNU_SOURCE
 #include "actions.h"
@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 #define BLOCK 65536
-#define WRAP (64 << 20) /* bytes after which reading and writing begin again */
+#define WRAP (64 << 20) /* bytes after which reading and writing start over */
 
 static volatile sig_atomic_t over;
 
@@ -38,7 +38,7 @@ static void stop_it(int signal_number)
     over = 1;
 }
 
-/* Let the loop that follows run for that many milliseconds. */
+/* Set "over" after that many milliseconds, to end the loop that follows. */
 static void run_for(uint64_t milliseconds)
 {
     struct sigaction action = {.sa_handler = stop_it};
@@ -99,7 +99,7 @@ static void grow(char *text)
     char *memory = mmap(NULL, most, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED || step == 0)
         fail(71, "cannot map memory", "--grow");
-    madvise(memory, most, MADV_NOHUGEPAGE); /* a huge page would pass the limit in one step */
+    madvise(memory, most, MADV_NOHUGEPAGE); /* a huge page could exceed the limit in one step */
     for (; done + step <= most; done += step) {
         for (uint64_t at = done; at < done + step; at += 4096)
             memory[at] = 1;
@@ -132,7 +132,7 @@ static void many(uint64_t most)
     free(children);
 }
 
-/* Move blocks past the page cache until the time is over; the file is as long as it was made, or WRAP. */
+/* Read or write blocks with direct I/O until the time is over; writing makes the file at most WRAP bytes long. */
 static void transfer(const char *option, char *text, int writing)
 {
     uint64_t milliseconds = split(option, text), done = 0;
@@ -155,7 +155,7 @@ static void transfer(const char *option, char *text, int writing)
     free(block);
 }
 
-/* Return the address of the default gateway, network byte order; 0 when there is none. */
+/* Return the address of the default gateway in network byte order, 0 without one. */
 static uint32_t gateway(void)
 {
     char line[256], device[64];
@@ -169,7 +169,7 @@ static uint32_t gateway(void)
     return found;
 }
 
-/* Send datagrams to where they are thrown away; what waits in a queue when the time is over counts when it has left. */
+/* Send datagrams to the gateway's discard port; after the time is over, wait until the socket's queue is empty. */
 static void send_away(char *text)
 {
     uint64_t done = 0;
@@ -206,7 +206,7 @@ static const struct {
     void (*once)(void);
 } LOOPS[] = {{"getpid", do_getpid}, {"open", do_open}, {"read", do_read}, {"futex", do_futex}, {"compute", do_compute}};
 
-/* Repeat one thing for that long and report how often it was done. */
+/* Repeat one operation for that long and report how often it was done. */
 static void loop(char *text)
 {
     uint64_t milliseconds = split("--loop", text), count = 0;
@@ -258,7 +258,7 @@ static int count_processes(void)
         count += entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
     if (proc)
         closedir(proc);
-    return count ? count : -1; /* an empty folder: not mounted, for at least we exist */
+    return count ? count : -1; /* /proc is not mounted: it would list at least this process */
 }
 
 static int count_interfaces(void)
@@ -273,12 +273,12 @@ static int count_interfaces(void)
     return count;
 }
 
-/* Say what can be seen from here; as PID 1 of a guest /proc is mounted for it. */
+/* Report what is visible from here; PID 1 of a guest mounts /proc for it. */
 static void look(void)
 {
     char name[65] = "";
     if (guest_init && (mkdir("/proc", 0555) == 0 || errno == EEXIST))
-        mount("proc", "/proc", "proc", 0, NULL); /* where that fails, what is unreadable is said to be */
+        mount("proc", "/proc", "proc", 0, NULL); /* if this fails, values are reported as unreadable */
     int processes = count_processes(), interfaces = count_interfaces(), segments = lines_of("/proc/sysvipc/shm");
     gethostname(name, sizeof name - 1);
     say_format("S pid %d\n", getpid());
@@ -286,7 +286,7 @@ static void look(void)
     say_format("S processes %d\n", processes);
     say_format("S interfaces %d\n", interfaces);
     say_format("S mounts %d\n", lines_of("/proc/self/mounts"));
-    say_format("S ipc_segments %d\n", segments > 0 ? segments - 1 : -1); /* but for the headline */
+    say_format("S ipc_segments %d\n", segments > 0 ? segments - 1 : -1); /* without the header line */
     say_format("S hostname %s\n", name);
     first_line("uid_map", "/proc/self/uid_map");
     first_line("cgroup", "/proc/self/cgroup");
@@ -331,7 +331,7 @@ int act(const char *option, const char *value)
     return 1;
 }
 
-/* Run a program, pass on each line that it prints, and say how it ended. */
+/* Run a program, forward each line that it prints, and report its exit status. */
 void run_program(char **argv)
 {
     int ends[2], status = 0;

@@ -1,4 +1,4 @@
-/* What payload.c and actions.c share. */
+/* Declarations shared by the files of the payload. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -7,26 +7,26 @@ void say_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fail(int code, const char *what, const char *value) __attribute__((noreturn));
 uint64_t number(const char *option, const char *text);
 
-extern int guest_init; /* whether this is PID 1 of a guest, where nobody else mounts anything */
+extern int guest_init; /* whether this is PID 1 of a guest, which has to mount file systems itself */
 
 void touch(uint64_t bytes);
 void work(uint64_t rounds);
-int act(const char *option, const char *value); /* 1 when the option is an action, which has then been done */
+int act(const char *option, const char *value); /* does the action and returns 1; 0 when the option is not an action */
 void run_program(char **argv);
 
-void place(const char *definition);                       /* NAME=PATH: what {NAME} stands for in a script */
-void run_script(const char *path);                        /* one action a line */
-void do_scripted(const char *option, const char *value);  /* an action of a script, --wait included */
+void place(const char *definition);                       /* NAME=PATH: replaces {NAME} in scripts */
+void run_script(const char *path);                        /* one action per line */
+void do_scripted(const char *option, const char *value);  /* an action of a script, including --wait */
 
-void set_address(const char *text); /* IFACE:IP/PREFIX:GATEWAY (interface.c) */
-void spawn_program(char **argv);                   /* goes on in the background, and ends with us (network.c) */
+void set_address(const char *text); /* IFACE:IP/PREFIX[:GATEWAY] (interface.c) */
+void spawn_program(char **argv);                   /* runs in the background until we exit (network.c) */
 
-/* Actions that take one value, into which they may write. A table ends with an empty one. */
+/* Actions with one value, which they may modify. A table ends with an empty entry. */
 struct action {
     const char *option;
     void (*act)(char *text);
 };
 extern const struct action NETWORK_ACTIONS[], FILE_ACTIONS[], KEPT_ACTIONS[], NAME_ACTIONS[];
-const struct action *find_action(const char *option); /* NULL when no table has it */
+const struct action *find_action(const char *option); /* NULL when there is no such action */
 
-int set_up(const char *option, const char *value); /* what a guest needs before it is ready; 1 when it was that (modules.c) */
+int set_up(const char *option, const char *value); /* set-up of a guest before ready; returns 0 for other options (modules.c) */

@@ -1,11 +1,11 @@
 /*
- * Wait until the kernel has torn down every network namespace that was given up before now.
+ * Wait until the kernel has torn down every network namespace that was released before now.
  *
- * A network namespace dies in a worker of the kernel that takes all the dead there are at once, some time after the last process
- * has left. Nobody is told, and no counter says so: freed slab objects and per-CPU pages are kept. But a veth device goes when its
- * peer's namespace does: a namespace is made with one end of a veth pair in it and given up; when the other end is gone the worker
- * has come to it, and to all that were dead before it. The worker does one batch after the other: when the same is done once more,
- * the first batch is over.
+ * A kernel worker tears down released network namespaces in batches, some time after their last process has left. There is no
+ * notification and no counter: freed slab objects and per-CPU pages are kept. But a veth device disappears together with its
+ * peer's namespace. So a namespace with one end of a veth pair in it is created and released; once the other end has disappeared,
+ * the worker has started on the batch that holds it and all namespaces released earlier. The worker does one batch after another,
+ * so doing this a second time shows that the first batch is complete.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOOKS 40000 /* … of half a millisecond: 20 s, then it is given up */
+#define LOOKS 40000 /* checks at half a millisecond: gives up after 20 s */
 
 static struct {
     struct nlmsghdr head;
@@ -46,7 +46,7 @@ static void close_nest(struct rtattr *nest)
     nest->rta_len = (unsigned short)((char *)&request + request.head.nlmsg_len - (char *)nest);
 }
 
-/* Make a veth pair whose other end is in that process's network namespace (rtnetlink(7)); return 0 or an errno. */
+/* Create a veth pair whose other end is in that process's network namespace (rtnetlink(7)); return 0 or an errno. */
 static int make_pair(const char *name, pid_t there)
 {
     struct {
@@ -62,7 +62,7 @@ static int make_pair(const char *name, pid_t there)
     struct rtattr *info = add(IFLA_LINKINFO, NULL, 0);
     add(IFLA_INFO_KIND, "veth", 5);
     struct rtattr *data = add(IFLA_INFO_DATA, NULL, 0);
-    struct rtattr *peer = add(VETH_INFO_PEER, NULL, sizeof request.link); /* zeroes: nothing asked of it but what follows */
+    struct rtattr *peer = add(VETH_INFO_PEER, NULL, sizeof request.link); /* zeroes: only the attributes that follow */
     add(IFLA_NET_NS_PID, &owner, sizeof owner);
     close_nest(peer);
     close_nest(data);
@@ -75,7 +75,7 @@ static int make_pair(const char *name, pid_t there)
     return -answer.error.error;
 }
 
-/* Give up one namespace with an end of a pair in it, and wait until ours is gone; return 0 or an errno. */
+/* Release a namespace that holds one end of a veth pair and wait until our end has disappeared; return 0 or an errno. */
 static int follow_one(const char *name)
 {
     int made[2], gone[2], refused = 0, looks = 0;
@@ -107,7 +107,7 @@ static int follow_one(const char *name)
     return refused;
 }
 
-/* Return 0 when every network namespace that is dead by now is torn down, or the errno of what cannot be done here. */
+/* Wait until all network namespaces that are released by now are torn down; return 0, or the errno of a step that failed. */
 int drain(void)
 {
     int status = 0;
@@ -115,7 +115,7 @@ int drain(void)
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
-            _exit(errno); /* the pairs must not appear in the namespace that others use */
+            _exit(errno); /* the veth pairs must not appear in the host's namespace */
         int refused = follow_one("first");
         _exit(refused ? refused : follow_one("second"));
     }

@@ -1,11 +1,10 @@
 /*
- * What the payload does with files. The host stamps each beginning (B) and end (C); what must be ready before, and what is tidied
- * up after, is outside of both.
+ * File operations of the payload. The host stamps each beginning (B) and end (C); preparation and clean-up are outside of both.
  *
- *   --poke PATH          open PATH for writing, write four bytes into its middle: "B poke", "C poke 4"
- *   --fsync PATH         put PATH onto the disk: "B fsync", "C fsync 0"
- *   --scan PATH          read PATH from its beginning to its end: "B scan", "C scan BYTES"
- *   --storm FOLDER:N     make FOLDER where it is missing; create, stat, rename and unlink N empty files in it, each kind for itself:
+ *   --poke PATH          open PATH for writing and write four bytes into its middle: "B poke", "C poke 4"
+ *   --fsync PATH         fsync PATH: "B fsync", "C fsync 0"
+ *   --scan PATH          read all of PATH: "B scan", "C scan BYTES"
+ *   --storm FOLDER:N     create FOLDER if it is missing; then create N empty files in it, stat, rename and unlink all of them:
  *                        "B create", "C create N", "B stat" …
  *   --whiteout FOLDER:N  unlink the files 0 to N-1 of FOLDER: "B whiteout", "C whiteout N"; then list it: "B list", "C list COUNT"
  */
@@ -94,7 +93,7 @@ static int hide(const char *name, const char *other)
     return unlink(name);
 }
 
-/* Do one thing with each of N files; "other" is what a file is renamed to. */
+/* Do one operation on each of "count" files; "other" is the name that a file is renamed to. */
 static void each(const char *what, const char *folder, uint64_t count, int (*act)(const char *, const char *))
 {
     char name[4200], other[4200];

@@ -1,5 +1,5 @@
 /*
- * The address of a guest, whose first process is the only one who could set it. In a container the engine has done that.
+ * Set the address of a guest's interface: there only PID 1 can do it. In a container the engine has done it.
  */
 #define _GNU_SOURCE
 #include "actions.h"
@@ -50,7 +50,7 @@ static void put_mask(struct sockaddr *place, uint64_t prefix, const char *text)
     memcpy(place, &mask, sizeof mask);
 }
 
-/* Bring up loopback and the interface, with that address and that default gateway. */
+/* Bring up loopback and the interface, and set its address and the default gateway. */
 void set_address(const char *text)
 {
     char copy[128], *rest = NULL;
@@ -63,7 +63,7 @@ void set_address(const char *text)
         fail(64, "--address takes IFACE:IP/PREFIX or IFACE:IP/PREFIX:GATEWAY, not", text);
     }
     if (guest_init && (mkdir("/proc", 0555) == 0 || errno == EEXIST))
-        mount("proc", "/proc", "proc", 0, NULL); /* programs that use a network read how it is set from there */
+        mount("proc", "/proc", "proc", 0, NULL); /* programs read the network's configuration from there */
     int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     strcpy(wanted.ifr_name, name);
     put_address(&wanted.ifr_addr, ip, text);

@@ -1,9 +1,9 @@
 /*
- * Whether what was written is kept: a file of known content, and what is mounted where it is.
+ * Test whether written data is kept: a file of known content, and the mounts at its path.
  *
- *   --keep PATH:BYTES   write a file of known content and put it onto the disk: "S keep written", or "S keep refused WHY"
- *   --kept PATH:BYTES   look for it: "S kept same", "S kept other" or "S kept absent"
- *   --mounts PATH       say what is mounted there, as /proc/self/mountinfo has it: "S mount LINE" for each, then "E mounts"
+ *   --keep PATH:BYTES   write a file of known content and fsync it: "S keep written", or "S keep refused WHY"
+ *   --kept PATH:BYTES   check it: "S kept same", "S kept other" or "S kept absent"
+ *   --mounts PATH       list the mounts at PATH from /proc/self/mountinfo: "S mount LINE" for each, then "E mounts"
  */
 #define _GNU_SOURCE
 #include "actions.h"
@@ -28,7 +28,7 @@ static uint64_t size_of(const char *option, char *text)
     return number(option, colon + 1);
 }
 
-/* Return the known content: no two of its blocks are alike, so that one in the place of another is noticed. */
+/* Return the known content: all its blocks differ, so that a misplaced block is detected. */
 static char *content(uint64_t bytes)
 {
     char *made = malloc(bytes + 1);

@@ -1,5 +1,5 @@
 /*
- * What a guest's first process has to do itself before it is ready: its kernel's drivers are modules, and nobody else mounts.
+ * Set-up by PID 1 of a guest before it is ready: load the drivers that are modules, and mount file systems.
  */
 #define _GNU_SOURCE
 #include "actions.h"
@@ -15,11 +15,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define TRIES 500 /* of 10 ms each: a device appears when its driver has found it */
+#define TRIES 500 /* of 10 ms each: a device appears once its driver has probed it */
 
 static int plain(const struct dirent *entry) { return entry->d_name[0] != '.'; }
 
-/* Load every module of a folder, in the order of their names; one that is there already is no error. */
+/* Load every module in a folder, in the order of their names; a module that is already loaded is not an error. */
 static void load_modules(const char *folder)
 {
     char path[4200];
@@ -38,7 +38,7 @@ static void load_modules(const char *folder)
     free(found);
 }
 
-/* Wait for a device; the kernel makes its node in a file system of its own. */
+/* Wait for a device, whose node the kernel creates in devtmpfs. */
 static void wait_for(const char *device)
 {
     if (access(device, F_OK) == 0)

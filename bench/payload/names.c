@@ -1,6 +1,6 @@
 /*
- * Names: questions to a name service, and a name service that answers at once. Only what DNS over UDP needs (RFC 1035, RFC 2181):
- * one question for an IPv4 address in one datagram, its answer in another. The host stamps the beginning and the end.
+ * A DNS client, and a DNS server that answers from a list. Only a minimum of DNS over UDP (RFC 1035, RFC 2181): one question for an
+ * IPv4 address in one datagram, its answer in another. The host stamps the beginning and the end.
  */
 #define _GNU_SOURCE
 #include "actions.h"
@@ -23,7 +23,7 @@
 #define TYPE_A 1
 #define CLASS_IN 1
 #define NO_SUCH_NAME 3
-#define LATE 2 /* seconds after which an answer is missing */
+#define LATE 2 /* seconds to wait for an answer */
 
 struct message {
     unsigned char bytes[MESSAGE];
@@ -41,7 +41,7 @@ static void write16(unsigned char *to, unsigned value)
     to[1] = (unsigned char)value;
 }
 
-/* Write the question for a name's IPv4 address; every name is a whole one, nothing is added to it. */
+/* Write the question for a name's IPv4 address; the name is taken as fully qualified. */
 static void question(struct message *to, const char *name)
 {
     size_t at = HEADER;
@@ -64,12 +64,12 @@ static void question(struct message *to, const char *name)
     to->length = at + 5;
 }
 
-/* Return where what follows a name begins; 0 when the message ends before. */
+/* Return the position after a name, 0 when the message ends before. */
 static size_t after_name(const struct message *message, size_t at)
 {
     while (at < message->length && message->bytes[at] != 0 && message->bytes[at] < 0xc0)
         at += message->bytes[at] + 1u;
-    at += at < message->length && message->bytes[at] >= 0xc0 ? 2 : 1; /* the rest may stand elsewhere in the message */
+    at += at < message->length && message->bytes[at] >= 0xc0 ? 2 : 1; /* a compressed name ends in a pointer of two bytes */
     return at <= message->length ? at : 0;
 }
 
@@ -82,7 +82,8 @@ static int same_question(const struct message *one, const struct message *other)
 }
 
 /*
- * Read an answer: NULL and an address, or "nobody" where there is no such name, into found; or why it is none.
+ * Parse an answer: write the address, or "nobody" for a name that does not exist, to "found" and return NULL; or return why the
+ * answer is invalid.
  */
 static const char *read_answer(const struct message *asked, const struct message *got, char *found)
 {
@@ -111,7 +112,7 @@ static const char *read_answer(const struct message *asked, const struct message
     return "no address";
 }
 
-/* Ask once and wait for the answer to this question; others, late ones, are passed over. */
+/* Ask once and wait for the answer to this question; late answers to earlier questions are ignored. */
 static const char *look_up(int sock, struct message *asked, char *found)
 {
     struct message got;
@@ -128,7 +129,7 @@ static const char *look_up(int sock, struct message *asked, char *found)
     return read_answer(asked, &got, found);
 }
 
-/* Copy the address of the first name server that the instance was given. */
+/* Copy the address of the first name server in /etc/resolv.conf. */
 static void own_server(char *to, size_t room)
 {
     char line[256], found[64] = "";
@@ -145,7 +146,7 @@ static void own_server(char *to, size_t room)
     snprintf(to, room, "%s", found);
 }
 
-/* Connect to ADDRESS, ADDRESS#PORT or "own"; say which it is. */
+/* Connect to ADDRESS, ADDRESS#PORT or "own", and report the server's address. */
 static int reach(const char *server)
 {
     char text[64];
@@ -172,7 +173,7 @@ static int reach(const char *server)
     return sock;
 }
 
-/* Cut NAME:SERVER:NUMBER in place. */
+/* Split NAME:SERVER:NUMBER in place and return the number. */
 static uint64_t cut(const char *option, char *text, char **server)
 {
     char *first = strchr(text, ':'), *last = strrchr(text, ':');
@@ -185,7 +186,7 @@ static uint64_t cut(const char *option, char *text, char **server)
     return number(option, last + 1);
 }
 
-/* Look a name up that often; it has the same address, or none, each time, or it is said at which time not and why. */
+/* Look up a name that often; stop at the first failure or different answer, and report the count and the reason. */
 static void resolve(char *text)
 {
     char *server, first[INET_ADDRSTRLEN] = "", found[INET_ADDRSTRLEN];
@@ -210,7 +211,7 @@ static void resolve(char *text)
     close(sock);
 }
 
-/* Ask for a name until it has an address, that many milliseconds between two tries. */
+/* Look up a name until it has an address, with that many milliseconds between two tries. */
 static void await(char *text)
 {
     char *server, found[INET_ADDRSTRLEN] = "nobody";
@@ -226,7 +227,7 @@ static void await(char *text)
     close(sock);
 }
 
-/* Say whether the question is about one of these names, which are separated by commas. */
+/* Return whether the question is about one of these comma-separated names. */
 static int knows(const char *names, const struct message *asked, size_t end)
 {
     char name[MESSAGE] = "", *to = name;
@@ -244,7 +245,7 @@ static int knows(const char *names, const struct message *asked, size_t end)
     return 0;
 }
 
-/* Turn a question into its answer: 127.0.0.1 for names that are known, "no such name" for others. */
+/* Turn a question into its answer: 127.0.0.1 for known names, "no such name" for others. */
 static void reply(struct message *message, const char *names)
 {
     static const unsigned char record[] = {0xc0, HEADER, 0, TYPE_A, 0, CLASS_IN, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1};
@@ -253,8 +254,8 @@ static void reply(struct message *message, const char *names)
         return;
     int known = knows(names, message, end), address = known && read16(message->bytes + end) == TYPE_A;
     message->length = end + 4;
-    memset(message->bytes + 6, 0, 6); /* no records but those that follow */
-    message->bytes[2] |= 0x84;        /* an answer, by who has the names */
+    memset(message->bytes + 6, 0, 6); /* no records yet */
+    message->bytes[2] |= 0x84;        /* an authoritative answer */
     message->bytes[3] = (unsigned char)(0x80 | (known ? 0 : NO_SUCH_NAME));
     if (address && message->length + sizeof record <= MESSAGE) {
         message->bytes[7] = 1;
@@ -278,7 +279,7 @@ static void answer_all(int sock, const char *names)
     }
 }
 
-/* Have a child answer at [ADDRESS#]PORT[:NAME,…] until we end; port 0 is a free one, which is said. */
+/* Fork a child that answers at [ADDRESS#]PORT[:NAME,…] until we exit; for port 0 a free port is chosen and reported. */
 static void answer(char *text)
 {
     char *names = strchr(text, ':'), *mark = strchr(text, '#');

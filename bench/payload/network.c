@@ -1,5 +1,5 @@
 /*
- * What the payload does over a network: connections one after the other, the far end that accepts them, servers in the background.
+ * Network actions of the payload: repeated connections, the server that accepts them, and programs in the background.
  */
 #define _GNU_SOURCE
 #include "actions.h"
@@ -17,7 +17,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define LATE 5 /* seconds after which a far end does not answer any more */
+#define LATE 5 /* seconds to wait for the peer */
 
 static volatile sig_atomic_t over;
 
@@ -27,7 +27,7 @@ static void stop_it(int signal_number)
     over = 1;
 }
 
-/* Read HOST:PORT:MS into an address and return the milliseconds. */
+/* Parse HOST:PORT:MS into an address and return the milliseconds. */
 static uint64_t parse(char *text, struct sockaddr_in *to)
 {
     char *rest = NULL, *host = strtok_r(text, ":", &rest), *port = strtok_r(NULL, ":", &rest), *ms = strtok_r(NULL, "", &rest);
@@ -41,8 +41,8 @@ static uint64_t parse(char *text, struct sockaddr_in *to)
 }
 
 /*
- * Connect, read the far end's one byte, and close. The byte proves that the far end itself has accepted, not somebody on the way.
- * Closing by a reset leaves no port behind that waits for a minute: thousands a second would use up all of them.
+ * Connect, read one byte, and close. The byte proves that the server itself accepted, not a proxy on the way. Closing with a reset
+ * leaves no port in TIME_WAIT for a minute; thousands of connections a second would use up all ports.
  */
 static int once(const struct sockaddr_in *to)
 {
@@ -78,7 +78,7 @@ static void connect_again(char *text)
     while (!over) {
         if (once(&to))
             count++;
-        else if (!over) { /* a far end that does not answer is no slow one */
+        else if (!over) { /* an unreachable server must not count as a slow one */
             say_format("E connect %s\n", strerror(errno));
             break;
         }
@@ -95,13 +95,13 @@ static void accept_all(int listener)
         if (client < 0)
             continue;
         if (send(client, "k", 1, MSG_NOSIGNAL) == 1)
-            while (read(client, &byte, 1) > 0) /* until the caller has closed: it is the one who closes first */
+            while (read(client, &byte, 1) > 0) /* until the client has closed: it must close first */
                 ;
         close(client);
     }
 }
 
-/* Have a child run something until we end; it is gone when we are. */
+/* Fork a child that is killed when we exit; return 1 in the child. */
 static int in_background(const char *what)
 {
     pid_t us = getpid(), child = fork();
@@ -115,7 +115,7 @@ static int in_background(const char *what)
     return child == 0;
 }
 
-/* Have a child accept connections at that port from then on, one after the other. */
+/* Fork a child that accepts connections on that port, one after another. */
 static void accept_in_background(char *text)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)number("--accept", text))};
@@ -129,7 +129,7 @@ static void accept_in_background(char *text)
     say_format("B accept %s\n", text);
 }
 
-/* Start a program that goes on in the background; nobody listens to what it prints. */
+/* Start a program in the background; its output is discarded. */
 void spawn_program(char **argv)
 {
     if (!argv[0]) {

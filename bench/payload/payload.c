@@ -1,54 +1,53 @@
 /*
- * tare-payload: the one program that is PID 1 in every target.
+ * tare-payload: the program that is PID 1 in every target.
  *
- * It says "F" (first instruction) and "R" (ready) over an event channel and then exits, sleeps or serves. It never reads a
- * clock: the host stamps both on receipt. Static, so that the same bits run from a directory, an OCI image and an initramfs.
+ * It reports "F" (first instruction) and "R" (ready) over an event channel and then exits, sleeps or serves. It never reads a
+ * clock: the host stamps events on receipt. It is static, so that the same bits run from a folder, an OCI image and an initramfs.
  *
  *   tare-payload [--events CHANNEL] [--name NAME] [--touch BYTES] [--work N] [--mute] [ACTION…] (--exit | --sleep | --serve PORT)
  *                [--run PROGRAM ARGUMENT…]…
  *
- *   --events unix:PATH   one datagram an event to the unix socket PATH
- *            fd:N        one line an event to the open descriptor N
- *            tty:PATH    one line an event to the device PATH (a guest's serial port)
- *   --name NAME          not used by the program: it makes the process recognisable as ours
+ *   --events unix:PATH   one datagram per event to the unix socket PATH
+ *            fd:N        one line per event to the open descriptor N
+ *            tty:PATH    one line per event to the device PATH (a guest's serial port)
+ *   --name NAME          ignored by the program: marks the process as ours
  *   --touch BYTES        write one byte to each page of that much anonymous memory before ready
  *   --work N             do N rounds of a fixed computation and N/256 system calls before ready (the sentinel)
- *   --modules FOLDER     load the kernel modules in FOLDER, in the order of their names, before ready (in a guest; so is the next)
+ *   --modules FOLDER     load the kernel modules in FOLDER, in the order of their names, before ready (in a guest)
  *   --mount TYPE:SOURCE:TARGET[:ro]
- *                        mount a file system before ready; a device is waited for
- *   --address IFACE:IP/PREFIX:GATEWAY
- *                        bring up an interface with that address before ready; a gateway need not be
- *   --mute               never say ready (for tests of time limits)
+ *                        mount a file system before ready, after waiting for its device (in a guest)
+ *   --address IFACE:IP/PREFIX[:GATEWAY]
+ *                        bring up an interface with that address before ready
+ *   --mute               never report ready (to test time limits)
  *   --exit               exit with 0 after ready; --sleep: wait for SIGTERM; --serve PORT: answer "ok" on TCP until SIGTERM
  *
- * Actions are done after ready, in their order; each reports its beginning (B) and its end (C, with what it counted):
+ * Actions run after ready, in order; each reports its beginning (B) and its end (C, with its count):
  *
- *   --loop NAME:MS       do getpid, open, read, futex or compute over and over for MS milliseconds: "B NAME", "C NAME COUNT"
- *   --read PATH:MS       read blocks of 64 KiB past the page cache, --write PATH:MS write them: "B read", "C read BYTES"
- *   --grow STEP:MAX      write to STEP bytes of memory more and more: "M BYTES" after each step, "E grow" when nothing stopped it
- *   --forks N            have N children at once, or as many as there may be: "P COUNT WHY"
+ *   --loop NAME:MS       repeat getpid, open, read, futex or compute for MS milliseconds: "B NAME", "C NAME COUNT"
+ *   --read PATH:MS       read blocks of 64 KiB with direct I/O, --write PATH:MS write them: "B read", "C read BYTES"
+ *   --grow STEP:MAX      touch memory in steps of STEP bytes: "M BYTES" after each step, "E grow" when MAX is reached
+ *   --forks N            fork N children, or as many as allowed: "P COUNT WHY"
  *   --send MS            send datagrams to the default gateway's discard port, and wait until the last has left: "B send", "C send BYTES"
- *   --connect ADDRESS:PORT:MS   connect to --accept's port, read its byte and close, over and over for MS milliseconds: "B connect",
- *                        "E connect WHY" when somebody does not answer, "C connect COUNT"
- *   --accept PORT        have a child accept such connections from then on: "B accept PORT"
- *   --resolve NAME:SERVER:N  look a name up N times, one question and its answer by UDP each; SERVER is ADDRESS, ADDRESS#PORT or "own",
- *                        the one of /etc/resolv.conf: "S server ADDRESS", "B resolve NAME", "C resolve COUNT", "S answer ADDRESS", or
- *                        "nobody" when there is no such name, or why COUNT is less than N
- *   --await NAME:SERVER:MS   look it up, MS milliseconds between two tries, until it has an address: "S server …", "B await NAME",
- *                        "C await TRIES", "S answer ADDRESS"
- *   --answer [ADDRESS#]PORT[:NAME,…]  have a child answer such questions, 127.0.0.1 for these names and "no such name" for others, from
- *                        then on; without ADDRESS on loopback, port 0 is any: "B answer PORT"
- *   --wait MS            wait until somebody asks whether it lives, and answer ("A"); go on after MS milliseconds at the latest
- *   --look               say what can be seen from here: "S NAME VALUE" lines, then "E look"; -1 is what cannot be read
- *   --script FILE        do what the lines of FILE say, one action a line without its dashes ("wait 1000", "run PROGRAM …"), last;
- *                        "spawn PROGRAM …" starts one that goes on in the background: "B spawn PROGRAM"
- *   --place NAME=PATH    what {NAME} stands for in a script
- *   --run PROGRAM …      run a program: "B run", "O LINE" for each line that it prints, "C run STATUS"; it is the last option, but
- *                        for another --run
+ *   --connect ADDRESS:PORT:MS   repeatedly connect to the port of --accept, read its byte and close, for MS milliseconds: "B connect",
+ *                        "E connect WHY" when the server does not answer, "C connect COUNT"
+ *   --accept PORT        fork a child that accepts such connections: "B accept PORT"
+ *   --resolve NAME:SERVER:N  look up a name N times by UDP; SERVER is ADDRESS, ADDRESS#PORT, or "own" for the one in
+ *                        /etc/resolv.conf: "S server ADDRESS", "B resolve NAME", "C resolve COUNT", "S answer ADDRESS", or "S answer
+ *                        nobody" when the name does not exist, or the reason why COUNT is less than N
+ *   --await NAME:SERVER:MS   look up a name, with MS milliseconds between two tries, until it has an address: "S server …",
+ *                        "B await NAME", "C await TRIES", "S answer ADDRESS"
+ *   --answer [ADDRESS#]PORT[:NAME,…]  fork a child that answers such questions: 127.0.0.1 for these names, "no such name" for others;
+ *                        on loopback without ADDRESS, on a free port for PORT 0: "B answer PORT"
+ *   --wait MS            wait for SIGUSR1 or a byte on the serial port, at most MS milliseconds, and answer "A"
+ *   --look               report what is visible from here: "S NAME VALUE" lines, then "E look"; -1 for unreadable counts
+ *   --script FILE        run the actions in FILE, one a line without its dashes ("wait 1000", "run PROGRAM …");
+ *                        "spawn PROGRAM …" starts a program in the background: "B spawn PROGRAM"
+ *   --place NAME=PATH    replace {NAME} by PATH in a script
+ *   --run PROGRAM …      run a program: "B run", "O LINE" for each line that it prints, "C run STATUS"; only another --run may follow
  *
- * SIGUSR1, or a byte on the serial port, is answered by "A" while it sleeps or serves: the proof that it lives.
+ * While it sleeps or serves, it answers SIGUSR1 or a byte on the serial port with "A", as a sign of life.
  *
- * As PID 1 of a guest it powers the machine off instead of exiting. Exit codes: 0 told to end, 64 bad usage, 71 channel
+ * As PID 1 of a guest it powers the machine off instead of exiting. Exit codes: 0 asked to end, 64 invalid arguments, 71 channel
  * or resource failure.
  */
 #define _GNU_SOURCE
@@ -74,8 +73,8 @@
 enum ending { NONE, EXIT, SLEEP, SERVE };
 
 static int channel = -1;
-static int asked = -1;     /* where the host may ask whether we live: the serial port */
-int guest_init = 0;        /* PID 1 behind a serial port: ending means switching the machine off */
+static int asked = -1;     /* the serial port, where the host may ask for a sign of life */
+int guest_init = 0;        /* PID 1 of a guest: powers the machine off at the end */
 
 static void end(int code)
 {
@@ -138,7 +137,7 @@ static void open_channel(const char *spec)
         channel = asked = open(spec + 4, O_RDWR | O_NOCTTY | O_CLOEXEC);
         if (channel < 0)
             fail(71, "cannot open the event device", spec + 4);
-        if (tcgetattr(channel, &settings) == 0) { /* no echo of what the host asks */
+        if (tcgetattr(channel, &settings) == 0) { /* do not echo the host's questions */
             cfmakeraw(&settings);
             tcsetattr(channel, TCSANOW, &settings);
         }
@@ -175,19 +174,19 @@ static void answer(int listener)
     int client = accept(listener, NULL, NULL);
     if (client >= 0) {
         if (write(client, "ok\n", 3) != 3)
-            errno = 0; /* the client went away: its loss */
+            errno = 0; /* the client has closed the connection */
         close(client);
     }
 }
 
-/* Wait for SIGTERM or SIGINT; answer each question, and with a listener each connection with "ok\n", meanwhile. */
+/* Wait for SIGTERM or SIGINT; meanwhile answer questions with "A", and connections to the listener with "ok". */
 static void wait_for_end(const sigset_t *signals, int listener)
 {
     struct signalfd_siginfo caught;
     char question[16];
     struct pollfd fds[3] = {{.fd = signalfd(-1, signals, SFD_CLOEXEC), .events = POLLIN},
                             {.fd = listener, .events = POLLIN},
-                            {.fd = asked, .events = POLLIN}}; /* a negative descriptor is left out by poll */
+                            {.fd = asked, .events = POLLIN}}; /* poll ignores negative descriptors */
     while (poll(fds, 3, -1) > 0 || errno == EINTR) {
         if (fds[0].revents) {
             if (read(fds[0].fd, &caught, sizeof caught) != sizeof caught || caught.ssi_signo != SIGUSR1)
@@ -201,7 +200,7 @@ static void wait_for_end(const sigset_t *signals, int listener)
     }
 }
 
-/* Wait for a question for that many milliseconds at most, and answer it; a signal to end is obeyed. */
+/* Wait at most that many milliseconds for a question and answer it; SIGTERM and SIGINT end the program. */
 static void wait_for_question(const sigset_t *signals, uint64_t milliseconds)
 {
     struct signalfd_siginfo caught;
@@ -237,7 +236,7 @@ void do_scripted(const char *option, const char *value)
 
 int main(int argc, char **argv)
 {
-    for (int i = 1; i + 1 < argc && strcmp(argv[i], "--run") != 0; i++) /* what follows is another program's */
+    for (int i = 1; i + 1 < argc && strcmp(argv[i], "--run") != 0; i++) /* later arguments belong to another program */
         if (strcmp(argv[i], "--events") == 0)
             open_channel(argv[i + 1]);
     say("F\n", 2);
@@ -247,7 +246,7 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGUSR1);
-    sigprocmask(SIG_BLOCK, &signals, NULL); /* PID 1 ignores signals it has no handler for: a blocked one is kept for signalfd */
+    sigprocmask(SIG_BLOCK, &signals, NULL); /* PID 1 ignores signals without a handler, but a blocked one stays pending for signalfd */
 
     enum ending ending = NONE;
     uint64_t bytes = 0, rounds = 0, port = 0;
@@ -265,7 +264,7 @@ int main(int argc, char **argv)
         else if (strcmp(option, "--loop") == 0 || strcmp(option, "--read") == 0 || strcmp(option, "--write") == 0 ||
                  strcmp(option, "--grow") == 0 || strcmp(option, "--forks") == 0 || strcmp(option, "--send") == 0 ||
                  strcmp(option, "--wait") == 0 || strcmp(option, "--script") == 0 || find_action(option))
-            i++; /* done after ready */
+            i++; /* runs after ready */
         else if (strcmp(option, "--address") == 0)
             set_address(value), i++;
         else if (strcmp(option, "--place") == 0)
@@ -301,7 +300,7 @@ int main(int argc, char **argv)
     for (int next; last < argc; last = next) {
         for (next = last + 1; next < argc && strcmp(argv[next], "--run") != 0; next++)
             ;
-        argv[next] = NULL; /* where the next --run was, or the end of all */
+        argv[next] = NULL; /* replaces the next --run, or is the end of argv */
         run_program(argv + last + 1);
     }
     if (ending != EXIT)

@@ -1,5 +1,5 @@
 /*
- * A file of actions: for more of them than a kernel's command line can carry (a guest's first process gets 32 words).
+ * Scripts: files with more actions than a kernel's command line can hold (a guest's kernel passes 32 arguments to PID 1).
  */
 #define _GNU_SOURCE
 #include "actions.h"
@@ -28,7 +28,7 @@ void place(const char *definition)
     paths[places++] = equals + 1;
 }
 
-/* Copy a line with each {NAME} that is known replaced. */
+/* Copy a line and replace each known {NAME}. */
 static void fill(char *to, size_t room, const char *from)
 {
     size_t used = 0;

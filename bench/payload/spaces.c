@@ -1,20 +1,20 @@
 /*
- * tare-spaces: what it takes the kernel to make a namespace, and to end the process that is the last one in it.
+ * tare-spaces: time how long the kernel takes to create a namespace, and to end the last process in it.
  *
- * It is part of the harness's clock, not of a target: it runs on the host and reads CLOCK_MONOTONIC around single system calls,
- * which nobody outside could stamp. Static and small, so that a fork of it copies next to nothing.
+ * It belongs to the harness, not to a target: it runs on the host and reads CLOCK_MONOTONIC around single system calls, which
+ * cannot be stamped from outside. It is static and small, so that a fork copies very little.
  *
- *   tare-spaces cost ROUNDS SEED        each kind once a round, the kinds in a new order each round: "create KIND NS" is the time
- *                                       inside unshare(2), "destroy KIND NS" from the child's last instruction to its collection
- *   tare-spaces rate KIND WORKERS EACH  that many workers make EACH namespaces as fast as they can, each by fork, unshare, exit
- *                                       and wait: "rate KIND COUNT NS", from the word to begin to the end of the last worker;
- *                                       then, for "none" and what has a network namespace, "drain KIND NS": how much later all that
- *                                       was left of dead network namespaces was gone (drain.c), or "undrained KIND ERRNO"
- *   tare-spaces all                     "all KIND": what the kind "all" is made of here
+ *   tare-spaces cost ROUNDS SEED        each kind once a round, in a new random order: "create KIND NS" is the time inside
+ *                                       unshare(2), "destroy KIND NS" from the child's last instruction until it is reaped
+ *   tare-spaces rate KIND WORKERS EACH  WORKERS processes each create EACH namespaces as fast as possible, by fork, unshare, exit
+ *                                       and wait: "rate KIND COUNT NS", from the start signal to the end of the last worker;
+ *                                       then, for "none" and kinds with a network namespace, "drain KIND NS": the time until all
+ *                                       dead network namespaces were torn down (drain.c), or "undrained KIND ERRNO"
+ *   tare-spaces all                     "all KIND": each kind that "all" includes on this host
  *
- * "none" is a child that makes nothing (unshare(0)): what is left when there is no namespace. "refused KIND ERRNO" says what the
- * kernel lacks or does not allow. A pid or time namespace is for children: it is made here and entered by nobody. The kernel tears
- * network, pid and ipc namespaces down after the process has been collected, in workers of its own: that is not in "destroy".
+ * "none" is a child without a new namespace (unshare(0)), as a baseline. "refused KIND ERRNO" reports a kind that the kernel lacks
+ * or does not allow. New pid and time namespaces apply only to children; none is forked into them here. The kernel tears down
+ * network, pid and ipc namespaces after the process is reaped, in its own workers; "destroy" does not include that.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -54,7 +54,7 @@ static struct {
 
 int drain(void); /* drain.c */
 
-/* What a child tells its parent, in memory that both see. */
+/* A child's times, in memory shared with its parent. */
 struct stamps {
     int64_t begin, made, last;
     int refused;
@@ -87,17 +87,17 @@ static int collect(pid_t child)
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR)
             give_up("cannot wait for a child");
-    return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR; /* somebody killed it */
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR; /* it was killed */
 }
 
-/* Make one namespace in a child; return when the child was collected. */
+/* Create one namespace in a child; return the time at which the child was reaped, ns. */
 static int64_t live_once(int flags, struct stamps *stamps)
 {
     pid_t child = begin_child();
     if (child < 0)
         give_up("cannot fork");
     if (child == 0) {
-        unshare(0); /* the pages that a fork leaves to be copied at their first use are not the namespace's price */
+        unshare(0); /* take the copy-on-write faults after the fork here, outside the timed call */
         stamps->begin = now_ns();
         stamps->begin = now_ns();
         stamps->refused = unshare(flags) == 0 ? 0 : errno;
@@ -109,7 +109,7 @@ static int64_t live_once(int flags, struct stamps *stamps)
     return now_ns();
 }
 
-/* Leave out of "all" what cannot be made alone, if all eight cannot be made together. */
+/* If all eight kinds cannot be created together, remove those from "all" that cannot be created alone. */
 static void settle_all(struct stamps *stamps)
 {
     int together = 0;
@@ -169,7 +169,7 @@ static void cost(long rounds, struct stamps *stamps)
     }
 }
 
-/* Make namespaces one after the other; return the errno of the first that was refused. */
+/* Create namespaces one after another; return 0, or the errno of the first that was refused. */
 static int make_many(int flags, long each)
 {
     for (long i = 0; i < each; i++) {
@@ -193,10 +193,10 @@ static void rate(int kind, long workers, long each)
     for (long i = 0; i < workers; i++) {
         started[i] = begin_child();
         if (started[i] < 0)
-            give_up("cannot fork the workers"); /* those that wait end with us */
+            give_up("cannot fork the workers"); /* waiting workers are killed when we exit */
         if (started[i] == 0) {
             close(gate[1]);
-            if (read(gate[0], &nothing, 1) != 0) /* ends when the parent opens the gate by closing it */
+            if (read(gate[0], &nothing, 1) != 0) /* returns when the parent closes the gate */
                 _exit(EIO);
             _exit(make_many(KINDS[kind].flag, each));
         }
@@ -223,7 +223,7 @@ static void rate(int kind, long workers, long each)
         printf("drain %s %lld\n", KINDS[kind].name, (long long)(now_ns() - end));
 }
 
-/* Return a whole number of at least 1. */
+/* Parse an integer of at least 1. */
 static long number(const char *text)
 {
     char *rest;

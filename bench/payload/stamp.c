@@ -1,8 +1,8 @@
 /*
- * The stamp of the event hub: wait for an event and read the clock in one call, outside Python.
+ * Time stamps of the event hub: wait for an event and read the clock in one call, outside Python.
  *
- * Called through ctypes, which holds no interpreter lock meanwhile: whatever the harness's other threads do, the stamp is taken
- * when the kernel wakes this one. Returns CLOCK_MONOTONIC in nanoseconds and the descriptor that is ready, or -1 with errno.
+ * ctypes releases the GIL during the call, so the stamp is taken as soon as the kernel wakes this thread, whatever the harness's
+ * other threads do. Returns CLOCK_MONOTONIC in nanoseconds and stores the ready descriptor, or returns -1 and sets errno.
  */
 #include <errno.h>
 #include <sys/epoll.h>

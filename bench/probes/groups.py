@@ -1,4 +1,4 @@
-"""What the instances' control groups are charged with, of either version."""
+"""Memory charged to the instances' control groups, version 1 or 2."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from bench.lab import cgroups
 
 _HARNESS = frozenset({"harness", "lab"})
 _FILES = ("memory.current", "memory.usage_in_bytes")
-"""Version 2 and version 1 (Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst): all kinds of memory, cache too."""
+"""Usage files of version 2 and 1, page cache included (Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst)."""
 
 
 @dataclass(frozen=True)
 class Charged:
-    """What the instances' groups of a run are charged with.
+    """Memory charged to the instances' control groups of a run.
 
     Attributes:
-        usage_bytes: The sum.
-        groups: How many groups there are, those below them included: without a new one no instance has one.
+        usage_bytes: Sum over the groups.
+        groups: Number of groups, nested ones included. If it has not grown, no instance has a group.
     """
 
     usage_bytes: int
@@ -27,15 +27,15 @@ class Charged:
 
 
 def charged(path: str) -> Charged | None:
-    """Return what is charged to the groups of a run (``/tare/RUN``); ``None`` without control groups for memory."""
+    """Return what is charged to the groups below ``/tare/RUN``, ``None`` without the memory controller."""
     mount = cgroups.controller("memory")
     return None if mount is None or not path else charged_below(mount / path.lstrip("/"))
 
 
 def charged_below(run: Path) -> Charged:
-    """Return the sum over the groups right below a run's, those of the harness and of its daemons left out.
+    """Return the sum over the groups directly below a run's group, without those of the harness and its daemons.
 
-    Usage is counted with everything below a group, so the first level is enough (a pod's group has its containers').
+    The kernel counts usage with all groups below, so one level is enough (a pod's group includes its containers').
     """
     tops = [group for group in _children(run) if group.name not in _HARNESS]
     known = [(group, usage) for group in tops if (usage := _usage(group)) is not None]

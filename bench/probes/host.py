@@ -1,4 +1,4 @@
-"""What the kernel says of the whole host: memory, its parts, pressure. Parsers are pure; absent files give ``None``."""
+"""Memory of the whole host by the kernel's counters: available, its parts, pressure. Missing files give ``None``."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ PARTS = (
     "tmpfs",
     "withheld",
 )
-"""Parts of the kernel's memory that are not available; :func:`parts` says what each is."""
+"""Parts of the kernel's memory that are not available; :func:`parts` defines them."""
 SLAB, LISTS, STOCK = "reclaimable_slab", "free_lists", "slab_stock"
-"""Listed beside them: reclaim can give the slab back, and what is in the CPUs' lists and in the slabs' stock is free."""
+"""Further parts that count as available: reclaimable slab, free pages in the CPUs' lists, free objects in slabs."""
 
 
 @dataclass(frozen=True)
 class Zones:
-    """What /proc/zoneinfo adds to /proc/meminfo, summed over all zones.
+    """Sums over all zones of /proc/zoneinfo.
 
     Attributes:
-        free_lists_bytes: Free pages in the CPUs' own lists, which MemFree does not count.
-        low_bytes: The low watermarks, below which the kernel begins to reclaim.
+        free_lists_bytes: Free pages in per-CPU lists, which MemFree does not count.
+        low_bytes: Low watermarks, below which the kernel starts to reclaim.
     """
 
     free_lists_bytes: int
@@ -41,22 +41,22 @@ class Zones:
 
 
 def refresh() -> None:
-    """Have the kernel add up the counters that each CPU keeps apart, so that what is read next is exact.
+    """Make the kernel fold its per-CPU counters, so that the next reading is exact; without root nothing happens.
 
-    Each CPU may hold back up to 125 pages a counter for a second (Documentation/admin-guide/sysctl/vm.rst,
-    ``stat_refresh``). Only root may ask; without it readings are that much coarser.
+    Otherwise each CPU may hold back up to 125 pages per counter for a second (Documentation/admin-guide/sysctl/vm.rst,
+    ``stat_refresh``).
     """
     with contextlib.suppress(OSError):
         Path("/proc/sys/vm/stat_refresh").read_bytes()
 
 
 def meminfo() -> dict[str, int]:
-    """Return /proc/meminfo, bytes."""
+    """Return field → bytes of /proc/meminfo; errors as of :func:`parse_meminfo`."""
     return parse_meminfo(Path("/proc/meminfo").read_text(encoding="ascii"))
 
 
 def parse_meminfo(text: str) -> dict[str, int]:
-    """Return field → bytes of /proc/meminfo (proc(5)); lines that are not in kB are left out.
+    """Parse /proc/meminfo (proc(5)) into field → bytes; lines that are not in kB are skipped.
 
     Raises:
         InvocationFailed: MemTotal, MemFree or MemAvailable (Linux 3.14) is missing.
@@ -75,16 +75,16 @@ def parse_meminfo(text: str) -> dict[str, int]:
 
 
 def zones() -> Zones | None:
-    """Return what /proc/zoneinfo says, ``None`` where it may not be read."""
+    """Return the sums of /proc/zoneinfo, ``None`` where it cannot be read."""
     with contextlib.suppress(OSError):
         return parse_zoneinfo(Path("/proc/zoneinfo").read_text(encoding="ascii"))
     return None
 
 
 def parse_zoneinfo(text: str) -> Zones | None:
-    """Return the sums over all zones of /proc/zoneinfo, ``None`` when it is none."""
+    """Parse /proc/zoneinfo, ``None`` when the text has another form."""
     lists = [int(count) for count in re.findall(r"^\s+count:\s+(\d+)", text, re.MULTILINE)]
-    # A zone's block has "pages free N" and, below it, "boost", "min", "low", "high"; empty zones have them, too, as 0.
+    # A zone's block has "pages free N" and below it "boost", "min", "low", "high"; in empty zones they are 0.
     lows = [int(count) for count in re.findall(r"^\s+low\s+(\d+)$", text, re.MULTILINE)]
     if not lists or not lows:
         return None
@@ -103,14 +103,14 @@ def _unreclaimable() -> frozenset[str]:
 
 
 def slab_stock() -> int | None:
-    """Return the room for objects that are free in unreclaimable slabs, bytes; ``None`` where only root may know."""
+    """Return the free object slots in unreclaimable slabs, bytes; ``None`` without permission to read them."""
     with contextlib.suppress(OSError):
         return parse_slabinfo(Path("/proc/slabinfo").read_text(encoding="ascii"), _unreclaimable())
     return None
 
 
 def parse_slabinfo(text: str, caches: Collection[str]) -> int | None:
-    """Return the room for free objects in these caches by /proc/slabinfo (slabinfo(5)), bytes; ``None`` when it is none."""
+    """Parse /proc/slabinfo (slabinfo(5)): free object slots of these caches, bytes; ``None`` when no cache is listed."""
     found = None
     for line in text.splitlines():
         fields = line.split()
@@ -121,40 +121,41 @@ def parse_slabinfo(text: str, caches: Collection[str]) -> int | None:
 
 
 def available(info: Mapping[str, int], zone: Zones | None, stock: int | None) -> int:
-    """Return MemAvailable and what is free beside, which it leaves out, bytes.
+    """Return MemAvailable plus the free memory that it does not count, bytes.
 
-    These are free pages in the CPUs' own lists, and room in slabs that hold some object still. The lists grow and shrink
-    by megabytes while processes come and go (``pcp->high`` of mm/page_alloc.c, tuned by the kernel since Linux 6.7), as
-    much as fifty plain processes weigh. The room is what earlier instances have left: after a thousand of them it is
-    tens of megabytes, and the first ones of the next ramp, which are put there, would seem to cost half of what they do.
+    That is free pages in per-CPU lists, and free slots in slabs that still hold an object. The lists vary by megabytes while
+    processes come and go (``pcp->high`` of mm/page_alloc.c, tuned by the kernel since Linux 6.7), which is the memory of fifty
+    plain processes. Free slots are left by earlier instances: after a thousand of them they are tens of megabytes, and the
+    first instances of the next ramp, which use them, would appear to cost half of what they do.
     """
     return info["MemAvailable"] + (0 if zone is None else zone.free_lists_bytes) + (stock or 0)
 
 
 def parts(info: Mapping[str, int], zone: Zones | None, stock: int | None, mapped_shmem: int) -> dict[str, int]:
-    """Return what is not available beside the anonymous memory of processes, bytes; what is absent is left out.
+    """Return part → bytes of the kernel's memory; parts that this kernel does not report are left out.
 
     MemAvailable is (``si_mem_available``, mm/show_mem.c)
 
         free - reserve + file pages - min(file pages / 2, low) + reclaimable - min(reclaimable / 2, low)
 
-    so all memory counts as used that is neither free nor a file page on the LRU lists nor reclaimable slab; see
-    :func:`available` for what is counted as free beside. Parts:
+    so memory is used unless it is free, an LRU file page or reclaimable slab (:func:`available` counts more as free). The parts:
 
     ``unreclaimable_slab``
-        SUnreclaim without the stock: what the kernel allocates in small pieces: control groups, sockets, namespaces.
+        SUnreclaim without its free slots: small kernel objects such as control groups, sockets and namespaces.
     ``page_tables``
         PageTables and SecPageTables.
     ``kernel_stacks``
-        KernelStack; ``vmalloc`` is VmallocUsed without them (they are mapped there, CONFIG_VMAP_STACK).
+        KernelStack.
+    ``vmalloc``
+        VmallocUsed without the kernel stacks, which are mapped there (CONFIG_VMAP_STACK).
     ``per_cpu``
         Percpu.
     ``tmpfs``
-        Shmem that no process of the run has mapped (``mapped_shmem`` is the other part, in the processes' PSS).
+        Shmem that no process of the run has mapped; the rest, ``mapped_shmem``, is in the processes' PSS.
     ``withheld``
-        The two minima: cache and slab that the kernel would give back but does not promise.
+        The two minima: cache and slab that MemAvailable does not count although the kernel could reclaim them.
     ``reclaimable_slab``, ``free_lists``, ``slab_stock``
-        Listed only: they are available.
+        Listed for information: they count as available.
     """
     stacks = info.get("KernelStack")
     found: dict[str, int | None] = {
@@ -173,9 +174,9 @@ def parts(info: Mapping[str, int], zone: Zones | None, stock: int | None, mapped
 
 
 def _vmalloc(used: int | None, stacks: int) -> int | None:
-    if not used:  # kernels from 4.4 to 5.2 print 0: not counted
+    if not used:  # kernels from 4.4 to 5.2 always print 0
         return None
-    return used - stacks if used >= stacks else used  # stacks are not mapped there
+    return used - stacks if used >= stacks else used  # otherwise the stacks are not mapped there
 
 
 def _withheld(info: Mapping[str, int], low: int) -> int:
@@ -185,14 +186,14 @@ def _withheld(info: Mapping[str, int], low: int) -> int:
 
 
 def pressure(resource: str = "memory") -> float | None:
-    """Return for how long somebody waited for a resource since boot, seconds; ``None`` where the kernel does not count it."""
+    """Return how long tasks waited for a resource since boot, seconds; ``None`` without pressure accounting."""
     try:
         return parse_pressure(Path(f"/proc/pressure/{resource}").read_text(encoding="ascii"))
-    except OSError:  # not built in, or off (psi=0)
+    except OSError:  # not built in, or disabled by psi=0
         return None
 
 
 def parse_pressure(text: str) -> float | None:
-    """Return the total of the line ``some`` (Documentation/accounting/psi.rst), seconds."""
+    """Parse the total of the line ``some`` (Documentation/accounting/psi.rst), seconds."""
     found = re.search(r"^some .*\btotal=(\d+)$", text, re.MULTILINE)
     return int(found[1]) / 1e6 if found else None

@@ -1,4 +1,4 @@
-"""Which limit of the machine a ramp ran into, by counters and by the words of the error, with numbers."""
+"""Name the limit of the host that a ramp ran into, from counters and from the error message."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bench.lab import cgroups
 
 _GIB = 2**30
 _NEAR = 0.95
-"""Used ÷ limit from which on a counter is called exhausted: a failing start has already given back what it held."""
+"""Fraction of the limit from which a counter counts as exhausted: a failed start has already released its share."""
 
 
 @dataclass(frozen=True)
 class Counter:
-    """How much of a countable thing is used, and how much there may be."""
+    """Usage and limit of a countable resource."""
 
     name: str
     used: int
@@ -27,17 +27,17 @@ class Counter:
 
     @property
     def text(self) -> str:
-        """In words."""
+        """Usage and limit in words."""
         return f"{self.name}: {self.used} of {self.limit} in use"
 
 
 def floor_bytes(asked: int, total: int) -> int:
-    """Return how much of MemAvailable is left to others: what was asked for, else a tenth of all, at least 1 GiB."""
+    """Return how much of MemAvailable a ramp leaves free: ``asked``, or for 0 a tenth of ``total`` but at least 1 GiB."""
     return asked or max(_GIB, total // 10)
 
 
 def counters(cgroup_path: str = "", proc: Path = Path("/proc")) -> list[Counter]:
-    """Return the countable limits of the host that are known here; ``cgroup_path`` is the run's group."""
+    """Return the host's countable resources that can be read; ``cgroup_path`` is the run's control group."""
     lab_pids = cgroups.pids_of(f"{cgroup_path}/lab") if cgroup_path else set()
     found = [
         _counter("processes (kernel.pid_max)", lambda: _tasks(proc), lambda: _number(proc / "sys/kernel/pid_max")),
@@ -59,7 +59,7 @@ def counters(cgroup_path: str = "", proc: Path = Path("/proc")) -> list[Counter]
 
 
 BRIDGE_PORTS = 1023
-"""Ports of one Linux bridge: port numbers have 10 bits and begin at 1 (net/bridge/br_private.h, BR_MAX_PORTS)."""
+"""Largest number of ports of a Linux bridge: they have 10 bits and begin at 1 (BR_MAX_PORTS in net/bridge/br_private.h)."""
 
 _WORDS = (
     ("exchange full", "ports of one bridge"),
@@ -74,11 +74,11 @@ _WORDS = (
     ("no child processes", "processes"),
     ("pids.max", "processes"),
 )
-"""What the kernel and engines say (errno(3), and the bridge's EXFULL) → the resource that they mean."""
+"""Error messages of kernel and engines (errno(3), and EXFULL of a bridge) → the exhausted resource."""
 
 
 def name_of(error: str, known: list[Counter], available: int) -> str:
-    """Return one sentence on what a failed start ran into: counters at their limit first, then the error's own words."""
+    """Return a sentence on the limit that a failed start hit: an exhausted counter, else what the error message names."""
     said = " ".join(error.split())[:300]
     for counter in known:
         if counter.used >= _NEAR * counter.limit:
@@ -92,9 +92,9 @@ def name_of(error: str, known: list[Counter], available: int) -> str:
 
 
 def bridge_ports(pids: Iterable[int], proc: Path = Path("/proc")) -> int | None:
-    """Return the virtual cables (veth) in the network namespace of one of these processes; ``None`` if none can be read.
+    """Return the number of veth devices in the network namespace of one of these processes, ``None`` if none can be read.
 
-    Container engines put one end of each into one bridge, the other into a container.
+    Container engines attach one end of each veth pair to a bridge and move the other end into a container.
     """
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -121,7 +121,11 @@ def _own_files() -> int | None:
 
 
 def _tasks(proc: Path) -> int:
-    """Return the number of threads on the host (the fourth field of /proc/loadavg is runnable/all)."""
+    """Return the number of threads on the host, from the fourth field of /proc/loadavg (runnable/all).
+
+    Raises:
+        ValueError: The field has another form.
+    """
     found = re.search(r" \d+/(\d+) ", (proc / "loadavg").read_text(encoding="ascii"))
     if found is None:
         msg = "no thread count in /proc/loadavg"
@@ -130,7 +134,7 @@ def _tasks(proc: Path) -> int:
 
 
 def _pids_groups(mount: Path, group: Path) -> list[Counter]:
-    """Return the limit of each control group from ours up that has one (Documentation/admin-guide/cgroup-v2.rst, PID)."""
+    """Return the pids limits of a control group and its ancestors (Documentation/admin-guide/cgroup-v2.rst, PID)."""
     found = []
     for path in (group, *group.parents):
         if path == mount:

@@ -1,8 +1,8 @@
-"""The reconciliation: what was taken from MemAvailable, what processes, groups and the kernel account for, and the rest.
+"""Reconcile memory: what instances took from MemAvailable, what processes, groups and the kernel account for, and the rest.
 
-MemAvailable counts as used what is neither free, nor a file page, nor reclaimable slab. So what instances take from it
-is the anonymous and shared memory of processes, and kernel memory that reclaim cannot give back; their file pages
-(programs, images) are in PSS and in control groups, but not here. What these do not explain is printed, never spread.
+MemAvailable counts memory as used unless it is free, a file page or reclaimable slab. So instances reduce it by the anonymous
+and shared memory of their processes and by kernel memory that cannot be reclaimed. Their file pages (programs, images) are in
+PSS and in control groups, but not here. The unexplained rest is reported, never distributed.
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ from bench.probes.processes import Shares
 
 Read = TypeVar("Read")
 _GAP_S = 0.1
-"""Between two readings that are compared: the kernel frees in batches by RCU, of some 10 ms each."""
+"""Time between two readings: the kernel frees memory in RCU batches of some 10 ms each."""
 _AGREE = 0.005
+"""Largest difference of readings that agree, as a fraction of the memory taken."""
 _SLACK_BYTES = 128 * 1024
-"""Smaller than a thread's stack and its memory in any engine; a quiet host's readings differ by half of that."""
+"""Difference that is always accepted: less than one thread costs; readings of a quiet host differ by half of it."""
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One reading of everything.
+    """One reading of all counters.
 
     Attributes:
-        available: MemAvailable and what is free beside (``host.available``), bytes.
+        available: Available memory (``host.available``), bytes.
         components: Component → memory of the run's processes.
-        kernel: Part → bytes, as ``host.parts`` names them.
-        charged: What the instances' control groups are charged with; ``None`` without control groups.
-        anonymous_pages: Anonymous memory of all processes of the host, the run's or not, bytes; ``None`` if unknown.
-        network_namespaces: How many there are on the host.
+        kernel: Part of the kernel's memory (``host.parts``) → bytes.
+        charged: Memory charged to the instances' control groups, ``None`` without control groups.
+        anonymous_pages: Anonymous memory of all processes on the host, bytes; ``None`` if unknown.
+        network_namespaces: Number of network namespaces on the host.
     """
 
     available: int
@@ -47,16 +48,18 @@ class Weight:
     network_namespaces: int = 0
 
     def total(self) -> Shares:
-        """Return the sum over the components of instances and daemons, the harness left out."""
+        """Return the sum over all components except the harness."""
         every = [shares for name, shares in self.components.items() if name != "harness"]
         return sum(every, Shares())
 
 
 def take(lab: Lab, more: Collection[int] = (), guest_bytes: int | None = None) -> Weight:
-    """Read everything once; ``more`` are processes of instances that are not in the run's control group.
+    """Take one reading.
+
+    ``more`` are PIDs of instances outside the run's control group; ``guest_bytes`` is the declared memory of a guest.
 
     Raises:
-        InvocationFailed: The kernel does not tell what is needed.
+        InvocationFailed: The kernel lacks a required counter.
     """
     path = lab.cgroup_path
     daemons = cgroups.pids_of(f"{path}/lab") if path else set()
@@ -73,15 +76,15 @@ def take(lab: Lab, more: Collection[int] = (), guest_bytes: int | None = None) -
 
 @dataclass(frozen=True)
 class Added:
-    """What a reading has more than the baseline: the columns, which are never mixed, bytes.
+    """Growth from one reading to another, bytes; the fields overlap and are never added up.
 
     Attributes:
-        taken: From MemAvailable.
-        components: Component → growth.
-        kernel: Part → growth.
-        charged: To control groups that there were not before; ``None`` when there is no new one.
-        elsewhere: Growth of anonymous memory outside the run, by the host's count: other people's; ``None`` if unknown.
-        network_namespaces: How many more there are.
+        taken: Decrease of available memory.
+        components: Component → growth of its processes' memory.
+        kernel: Part of the kernel's memory → growth.
+        charged: Growth of what control groups are charged with, ``None`` without a new group.
+        elsewhere: Growth of the anonymous memory of processes outside the run, ``None`` if unknown.
+        network_namespaces: Number of additional network namespaces.
     """
 
     taken: int
@@ -93,21 +96,21 @@ class Added:
 
     @property
     def used_kernel(self) -> int:
-        """Growth of the kernel's parts that are not available."""
+        """Growth of the kernel's unavailable memory, bytes."""
         return sum(self.kernel.get(part, 0) for part in host.PARTS)
 
     @property
     def anonymous(self) -> int:
-        """Growth of the anonymous and shared memory of the run's processes, the harness among them."""
+        """Growth of the anonymous and shared memory of the run's processes, harness included, bytes."""
         return sum(shares.anonymous for shares in self.components.values())
 
     @property
     def unexplained(self) -> int:
-        """What was taken and is in none of the parts; negative when more is in them than was taken."""
+        """Memory taken that no part accounts for, bytes; negative when the parts sum up to more than was taken."""
         return self.taken - self.anonymous - (self.elsewhere or 0) - self.used_kernel
 
     def sum_of(self, field: str) -> int:
-        """Return a field of ``Shares`` summed over the components, the harness left out."""
+        """Return the sum of a field of ``Shares`` over all components except the harness."""
         return sum(getattr(shares, field) for name, shares in self.components.items() if name != "harness")
 
 
@@ -138,10 +141,10 @@ def _charged(base: Charged | None, now: Charged | None) -> int | None:
 def settled(
     read: Callable[[], Weight], deadline_s: float, base: Weight | None = None, *, count: int = 3
 ) -> tuple[Weight, bool]:
-    """Read until ``count`` readings in a row agree; return the last one and whether they did within the deadline.
+    """Read until ``count`` consecutive readings agree; return the last one, and whether they agreed within ``deadline_s``.
 
-    They agree when MemAvailable and the processes' anonymous memory each differ by at most half a percent of what was
-    taken since ``base``, or by a small absolute slack.
+    Readings agree when available memory and the processes' anonymous memory each differ by at most 0.5 % of the memory taken
+    since ``base``, or by at most 128 KiB.
     """
 
     def numbers(reading: Weight) -> tuple[int, int]:
@@ -151,7 +154,7 @@ def settled(
 
 
 def available_settled(deadline_s: float, before: int | None = None) -> tuple[int, bool]:
-    """Do the same with what is available alone, which is quick beside thousands of processes."""
+    """Return available memory once it settles, like :func:`settled`, without reading processes: fast even with thousands."""
 
     def read() -> int:
         host.refresh()
@@ -168,7 +171,7 @@ def still(
     *,
     count: int = 3,
 ) -> tuple[Read, bool]:
-    """Read until the numbers of the last ``count`` readings agree; the first number is what is available."""
+    """Read until the ``numbers`` of the last ``count`` readings agree; the first number must be available memory."""
     end = now_s() + deadline_s
     seen = [read()]
     while len(seen) < count or not agree([numbers(reading) for reading in seen[-count:]], before):
@@ -180,7 +183,7 @@ def still(
 
 
 def agree(readings: Sequence[Sequence[int]], before: int | None) -> bool:
-    """Say whether readings are the same but for noise; ``before`` is what was available without instances."""
+    """Return whether readings differ only by noise; ``before`` is the memory available without instances, bytes."""
     columns = list(zip(*readings, strict=True))
     taken = 0 if before is None else max(0, before - min(columns[0]))
     slack = max(_SLACK_BYTES, _AGREE * taken)
@@ -188,6 +191,6 @@ def agree(readings: Sequence[Sequence[int]], before: int | None) -> bool:
 
 
 def without_guest(now: Weight) -> bool:
-    """Say whether there are virtual machines whose memory could not be told from the VMM's own."""
+    """Return whether a VMM runs whose guest memory could not be told from its own memory."""
     vmm = now.components.get("vmm", Shares()).processes
     return vmm > 0 and "guest" not in now.components

@@ -1,4 +1,4 @@
-"""What processes weigh, by component: proportional, resident and unique set size, and what reclaim cannot take back."""
+"""Memory of processes by component: proportional, resident and unique set size, and what cannot be reclaimed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NAMES = {
     "fuse-overlayfs": "proxy",
     "pause": "pause",
 }
-"""Program → component, where the program's name is enough; it is cut off at 15 characters (TASK_COMM_LEN)."""
+"""Process name → component, where the name is enough; the kernel truncates it to 15 characters (TASK_COMM_LEN)."""
 _DAEMONS = frozenset({"dockerd", "containerd", "crio", "podman", "libvirtd", "virtlogd", "virtqemud"})
 _HEADER = re.compile(rb"^[0-9a-f]+-[0-9a-f]+ ")
 
@@ -44,12 +44,12 @@ class Shares:
     """Memory of a process or mapping, bytes.
 
     Attributes:
-        pss: Each page divided by the number of processes that map it.
-        rss: Each page in full.
-        uss: Only pages that nobody else maps.
-        anonymous: The part of ``pss`` that no file backs (with shared memory): reclaim cannot give it back without swap.
+        pss: Proportional set size: each page divided by the number of processes that map it.
+        rss: Resident set size: each page in full.
+        uss: Unique set size: pages that no other process maps.
+        anonymous: The part of ``pss`` without a file behind it, shared memory included; not reclaimable without swap.
         shmem: The part of ``anonymous`` that is shared memory.
-        processes: How many processes are summed up.
+        processes: Number of processes in the sum.
     """
 
     pss: int = 0
@@ -70,12 +70,13 @@ class Shares:
 
 
 def weigh(pids: Iterable[int], *, daemons: frozenset[int], guest_bytes: int | None) -> dict[str, Shares]:
-    """Return component → memory of the processes in one pass; those that end meanwhile are left out.
+    """Return component → memory of these processes; those that end during the reading are left out.
 
-    ``daemons`` are the lab's; ``guest_bytes`` is the declared memory of a guest, by which its mapping is found in a VMM.
+    ``daemons`` are PIDs of the lab's daemons; ``guest_bytes`` is a guest's declared memory, which identifies its mapping in
+    the VMM.
 
     Raises:
-        InvocationFailed: This kernel does not tell proportional sizes by kind (Linux 5.3).
+        InvocationFailed: The kernel does not report PSS by kind; Linux 5.3 and later do.
     """
     found: dict[str, Shares] = defaultdict(Shares)
     own = os.getpid()
@@ -87,7 +88,7 @@ def weigh(pids: Iterable[int], *, daemons: frozenset[int], guest_bytes: int | No
             guest = _guest(pid, guest_bytes) if component == "vmm" and guest_bytes else None
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if whole is None:  # a zombie, or a kernel thread: no memory of its own
+        if whole is None:  # a zombie or a kernel thread, which have no memory of their own
             continue
         if guest is not None:
             found["guest"] += guest
@@ -97,7 +98,7 @@ def weigh(pids: Iterable[int], *, daemons: frozenset[int], guest_bytes: int | No
 
 
 def classify(comm: str, argv: bytes, *, daemon: bool) -> str:
-    """Return which component of an instance a process is, by its name and arguments (separated by zero bytes)."""
+    """Return the component that a process belongs to, given its name and its arguments (separated by zero bytes)."""
     words = argv.rstrip(b"\0").split(b"\0")
     program = os.path.basename(words[0].decode(errors="replace"))  # noqa: PTH119 - a word, not a path of this host
     if comm == "tare-payload":
@@ -106,7 +107,7 @@ def classify(comm: str, argv: bytes, *, daemon: bool) -> str:
         return "shim"
     if comm.startswith("qemu-system"):
         return "vmm"
-    if "runsc" in program or (comm == "exe" and not argv):  # … whose copies under ptrace clear their arguments
+    if "runsc" in program or (comm == "exe" and not argv):  # gVisor's copies under ptrace have no arguments
         return "sandbox+gofer"
     if comm in _NAMES:
         return _NAMES[comm]
@@ -114,7 +115,7 @@ def classify(comm: str, argv: bytes, *, daemon: bool) -> str:
 
 
 def is_payload(pid: int) -> bool:
-    """Say whether a process is a payload that answers SIGUSR1; any other would end by that signal."""
+    """Return whether a process is a payload, which answers SIGUSR1; the signal would end any other process."""
     try:
         comm, argv = _read(pid, "comm").decode(errors="replace").strip(), _read(pid, "cmdline")
     except (FileNotFoundError, ProcessLookupError):
@@ -123,10 +124,10 @@ def is_payload(pid: int) -> bool:
 
 
 def parse_rollup(text: bytes) -> Shares | None:
-    """Return what /proc/PID/smaps_rollup says (Documentation/filesystems/proc.rst), ``None`` when it is empty.
+    """Parse /proc/PID/smaps_rollup (Documentation/filesystems/proc.rst), ``None`` when it is empty.
 
     Raises:
-        InvocationFailed: The proportional size is not told by kind.
+        InvocationFailed: It does not report PSS by kind.
     """
     fields = _fields(text.splitlines())
     if not fields:
@@ -139,13 +140,13 @@ def parse_rollup(text: bytes) -> Shares | None:
 
 
 def parse_guest(text: bytes, declared: int) -> Shares | None:
-    """Return the mapping of a guest's memory from a VMM's /proc/PID/smaps: the one of the declared size, bytes.
+    """Parse a VMM's /proc/PID/smaps and return the mapping with the guest's declared size in bytes.
 
-    ``None`` when there is none: then the guest's memory cannot be told from the VMM's own.
+    Return ``None`` without such a mapping; the guest's memory then cannot be told from the VMM's own.
     """
     for fields in _mappings(text):
-        if fields.get("Size") == declared and "Private_Dirty" in fields:  # a whole entry
-            pss = fields["Pss"]  # a guest's memory has no file behind it: anonymous, or shared memory
+        if fields.get("Size") == declared and "Private_Dirty" in fields:  # a complete entry
+            pss = fields["Pss"]  # guest memory is anonymous or shared memory, without a file
             return Shares(pss, fields["Rss"], _unique(fields), pss, 0)
     return None
 
@@ -181,7 +182,7 @@ def _unique(fields: Mapping[str, int]) -> int:
 
 
 def _read(pid: int, name: str) -> bytes:
-    """Read a file of a process as quickly as Python can: there may be thousands of them."""
+    """Read a file of /proc/PID without Python's file objects: there may be thousands of processes."""
     descriptor = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
     try:
         data = chunk = os.read(descriptor, _CHUNK)

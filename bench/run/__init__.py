@@ -1,1 +1,1 @@
-"""One run on this host: its targets, facts, invocations and stopping rule."""
+"""Execute a run on this host: targets, facts, invocations and stopping rule."""

@@ -1,4 +1,4 @@
-"""What is true of this host, as names and plain text; and the fingerprint of what makes numbers incomparable."""
+"""Facts about this host, by name, and the fingerprint of those that make measurements incomparable."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ EPOCH = frozenset(
         "cgroup.version", "memory.total", "memory.numa_nodes", "memory.swap", "filesystem", "hypervisor", "firmware",
     }
 )  # fmt: skip
-"""Facts that start a new epoch when they change (docs/method.md); engine versions are covariates and do not."""
+"""Facts whose change starts a new epoch (docs/method.md); engine versions are covariates and do not."""
 _AROUND = frozenset({"inside", "outer.kernel", "outer.cpu.model"})
-"""The same of what is around a guest."""
+"""Facts of a guest's surroundings that start a new epoch."""
 
 
 def host() -> Facts:
-    """Read the host's facts; one that cannot be read is left out, never guessed."""
+    """Return the host's facts; facts that cannot be read are left out."""
     values = {
         "host": platform.node(),
         "os": _os_name(),
@@ -44,12 +44,12 @@ def host() -> Facts:
 
 
 def within(facts: Facts, surroundings: Mapping[str, str]) -> Facts:
-    """Return the facts of a guest together with those of what is around it."""
+    """Return a guest's facts together with those of its surroundings."""
     return Facts({**facts.values, **surroundings}, facts.epoch | (_AROUND & frozenset(surroundings)))
 
 
 def fingerprint(facts: Facts) -> str:
-    """Return 16 hex digits of the epoch's facts: runs with the same one may be compared."""
+    """Return a hash of the epoch's facts, 16 hex digits; runs with the same fingerprint are comparable."""
     text = "\n".join(f"{key}={facts.values[key]}" for key in sorted(facts.epoch) if key in facts.values)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -75,7 +75,7 @@ def _cpu() -> dict[str, str]:
 
 
 def mitigations(folder: Path) -> str:
-    """Return ``name: state`` of each CPU vulnerability that does affect this CPU."""
+    """Return ``name: state`` of each vulnerability that affects this CPU, given /sys/devices/system/cpu/vulnerabilities."""
     found = []
     with contextlib.suppress(OSError):
         for path in sorted(folder.iterdir()):
@@ -97,7 +97,7 @@ def _memory() -> dict[str, str]:
 
 
 def _rounded(size: str) -> str:
-    """Return a size of /proc/meminfo to 64 MiB: what firmware and kernel keep differs by a little from boot to boot."""
+    """Round a size of /proc/meminfo to 64 MiB, because the memory reserved by firmware and kernel varies between boots."""
     return f"{64 * round(int(size.split(maxsplit=1)[0]) / 1024 / 64)} MiB" if size else ""
 
 
@@ -119,7 +119,7 @@ def filesystem_of(path: Path) -> str:
 
 
 def _without_places(options: str) -> str:
-    """Leave out the mount options that name folders or sizes: they differ where nothing else does."""
+    """Remove mount options that name folders or sizes, which differ between otherwise equal hosts."""
     places = ("lowerdir=", "upperdir=", "workdir=", "size=", "nr_inodes=")
     return ",".join(option for option in options.split(",") if not option.startswith(places))
 
@@ -147,5 +147,5 @@ def _chosen(text: str) -> str:
 
 
 def as_meta(facts: Facts) -> Mapping[str, object]:
-    """Return the facts as the keys of ``run.json``."""
+    """Return the facts as keys of ``run.json``."""
     return {"facts": dict(facts.values), "fingerprint": fingerprint(facts), "epoch": sorted(facts.epoch)}

@@ -1,6 +1,6 @@
 """Execute a plan: one invocation after the other, each with its barrier, its time limit and its outcome.
 
-The only place with a broad ``except``: whatever one invocation does, the run goes on and says what happened.
+This is the only module with a broad ``except``: an invocation that fails in any way is recorded, and the run goes on.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from bench.lab import Lab
 from bench.store import RunWriter
 
 _SETTLE_S = 3.0
-"""How long the barrier waits for the host to be as before; after that the next sample is flagged."""
+"""Longest wait, after an invocation, for the host to return to its earlier state; then the sample is flagged."""
 _SLOW_SETTLE_S = 2.0
-"""… for dying control groups: the kernel frees a group when its per-CPU charges are flushed, which takes 1 to 2 s."""
+"""The same when only dying control groups are left: the kernel frees one when its per-CPU charges are flushed, after 1 to 2 s."""
 
 OnOutcome = Callable[[Outcome, int], None]
 
 
 @dataclass
-class Context:
-    """Everything that a run needs while it executes.
+class RunContext:
+    """What a run needs while it executes; one a run, unlike the ``InvocationContext`` of each invocation.
 
     Attributes:
-        run_id: The run.
-        scenarios: Scenario name → record.
-        engines: Target text → prepared engine; the controls are not listed.
-        host: The engine behind the sentinel.
+        run_id: The run's id.
+        scenarios: Scenario name → scenario.
+        engines: Target text → prepared engine; ``null`` and ``sentinel`` have no entry.
+        host: The engine that runs the sentinel.
         lab: The open lab.
         hub: The running event hub.
-        writer: Where results go.
-        began_s: Stamp of the run's start.
-        account: Where the time went.
+        writer: Writes the results folder.
+        began_s: ``CLOCK_MONOTONIC`` at the run's start, seconds.
+        account: Time spent in engines and barriers.
     """
 
     run_id: str
@@ -55,88 +55,88 @@ class Context:
 
 
 def execute(
-    context: Context,
+    run: RunContext,
     invocations: Sequence[Invocation],
     on_outcome: OnOutcome,
     wanted: Callable[[Invocation], bool] = lambda _: True,
 ) -> None:
-    """Run the invocations in order; ``on_outcome`` is told each outcome and how many are left.
+    """Run the invocations in order; ``on_outcome`` gets each outcome and the number of invocations left.
 
-    ``wanted`` is asked before each one whether it is still to be made.
+    Before each invocation ``wanted`` decides whether it is still needed.
 
     Raises:
-        StoreError: Results cannot be written any more; what was written is whole.
+        StoreError: Results can no longer be written; the results written before are intact.
     """
     for done, invocation in enumerate(invocations, 1):
         if not wanted(invocation):
             continue
-        outcome, reading = _invoke(context, invocation)
-        context.writer.append(_measurements(context, invocation, reading, outcome), outcome)
+        outcome, result = _invoke(run, invocation)
+        run.writer.append(_measurements(run, invocation, result, outcome), outcome)
         on_outcome(outcome, len(invocations) - done)
 
 
-def engine_of(context: Context, invocation: Invocation) -> Engine:
-    """Return the engine that an invocation uses: the controls borrow the baseline's and the host's."""
+def engine_of(run: RunContext, invocation: Invocation) -> Engine:
+    """Return an invocation's engine; ``null`` uses the baseline's and ``sentinel`` the host's."""
     if invocation.target == SENTINEL:
-        return context.host
+        return run.host
     if invocation.target == NULL:
-        return context.engines[context.scenarios[invocation.scenario].baseline]
-    return context.engines[invocation.target]
+        return run.engines[run.scenarios[invocation.scenario].baseline]
+    return run.engines[invocation.target]
 
 
-def _invoke(context: Context, invocation: Invocation) -> tuple[Outcome, InvocationResult | None]:
+def _invoke(run: RunContext, invocation: Invocation) -> tuple[Outcome, InvocationResult | None]:
     begin = now_s()
-    before = Account(context.account.engine_s, context.account.barrier_s)
+    before = Account(run.account.engine_s, run.account.barrier_s)
     requests: list[float] = []
-    residue = context.lab.residue()
-    status, reason, reading = _attempt(context, invocation, requests)
-    with context.account.barrier():
-        context.lab.clear()
-        flags = _settle(context.lab, residue)
+    residue = run.lab.residue()
+    status, reason, result = _attempt(run, invocation, requests)
+    with run.account.barrier():
+        run.lab.clear()
+        flags = _settle(run.lab, residue)
     wall = now_s() - begin
-    inside = context.account.engine_s - before.engine_s + context.account.barrier_s - before.barrier_s
+    inside = run.account.engine_s - before.engine_s + run.account.barrier_s - before.barrier_s
     outcome = Outcome(
-        run_id=context.run_id,
+        run_id=run.run_id,
         invocation=invocation.index,
         scenario=invocation.scenario,
         target=invocation.target,
-        engine=engine_of(context, invocation).target.engine,
+        engine=engine_of(run, invocation).target.engine,
         params=invocation.params,
         block=invocation.block,
         order=invocation.order,
         warmup=invocation.warmup,
         status=status,
         reason=reason,
-        evidence=reading.evidence if reading else {},
+        evidence=result.evidence if result else {},
         request_mono_s=requests[0] if requests else None,
-        notes=reading.notes if reading else {},
-        flags=(*(reading.flags if reading else ()), *flags),
+        notes=result.notes if result else {},
+        flags=(*(result.flags if result else ()), *flags),
         wall_s=wall,
         harness_s=wall - inside,
     )
-    return outcome, reading
+    return outcome, result
 
 
 def _attempt(
-    context: Context, invocation: Invocation, requests: list[float]
+    run: RunContext, invocation: Invocation, requests: list[float]
 ) -> tuple[Status, str, InvocationResult | None]:
-    scenario = context.scenarios[invocation.scenario]
+    scenario = run.scenarios[invocation.scenario]
     procedure = SENTINEL if invocation.target == SENTINEL else scenario.procedure
     try:
-        place = InvocationContext(
+        context = InvocationContext(
             invocation=invocation,
             params=benchmarks.with_defaults(procedure, invocation.params),
-            engine=engine_of(context, invocation),
-            lab=context.lab,
-            hub=context.hub,
-            name=f"tare-{context.lab.short_id}-{invocation.index}",
+            engine=engine_of(run, invocation),
+            lab=run.lab,
+            hub=run.hub,
+            name=f"tare-{run.lab.short_id}-{invocation.index}",
             timeout_s=scenario.timeout_s,
-            account=context.account,
+            account=run.account,
             note_request=requests.append,
             rewarm="cold" in scenario.params.get("cache", ()),
-            keep=partial(context.writer.keep, invocation.index),
+            keep=partial(run.writer.keep, invocation.index),
         )
-        return Status.OK, "", benchmarks.measure(procedure)(place)
+        return Status.OK, "", benchmarks.measure(procedure)(context)
     except NotApplicable as error:
         return Status.SKIPPED, _reason(error), None
     except InvocationTimeout as error:
@@ -145,7 +145,7 @@ def _attempt(
         raise
     except TareError as error:
         return Status.FAILED, _reason(error), None
-    except Exception as error:  # noqa: BLE001 - a fault of ours in one engine must not lose the others' numbers
+    except Exception as error:  # noqa: BLE001 - a bug in one engine must not lose the other engines' numbers
         return Status.FAILED, f"{type(error).__name__}: {_reason(error)}", None
 
 
@@ -154,7 +154,7 @@ def _reason(error: Exception) -> str:
 
 
 def _settle(lab: Lab, before: Mapping[str, int]) -> list[str]:
-    """Wait until the host is as it was before the invocation; return what is not, as flags."""
+    """Wait until the host has no more residue than ``before``; return one flag for each kind that is left."""
     begin = now_s()
     while True:
         now = lab.residue()
@@ -166,20 +166,20 @@ def _settle(lab: Lab, before: Mapping[str, int]) -> list[str]:
 
 
 def _flag(name: str, count: int) -> str:
-    """Tell what may disturb the next sample (residue) from what the kernel merely holds in memory."""
+    """Return ``residue: …`` for what may disturb the next sample, ``held: …`` for what only occupies kernel memory."""
     return f"held: {count} {name}" if name == "dying cgroups" else f"residue: {count} {name}"
 
 
 def _measurements(
-    context: Context, invocation: Invocation, reading: InvocationResult | None, outcome: Outcome
+    run: RunContext, invocation: Invocation, result: InvocationResult | None, outcome: Outcome
 ) -> list[Measurement]:
-    if reading is None:
+    if result is None:
         return []
-    at_s = (outcome.request_mono_s or now_s()) - context.began_s
-    every = [*(Value(name, value) for name, value in reading.values.items()), *reading.series]
+    at_s = (outcome.request_mono_s or now_s()) - run.began_s
+    every = [*(Value(name, value) for name, value in result.values.items()), *result.series]
     return [
         Measurement(
-            run_id=context.run_id,
+            run_id=run.run_id,
             scenario=invocation.scenario,
             target=invocation.target,
             engine=outcome.engine,

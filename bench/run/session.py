@@ -1,4 +1,4 @@
-"""One run from its scenarios to its folder: lab, engines, plan, execution, final state. What ``tare run`` calls."""
+"""One run from its scenarios to its results folder: lab, engines, plan, execution, final state. Called by ``tare run``."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from bench.core.clock import EventHub, now_s, wall_time
 from bench.core.errors import Interrupted, StoreError, TargetUnavailable, UsageError
 from bench.core.model import Invocation, Outcome, RunState, Scenario, Skipped, Status
 from bench.engines import check as check_files
-from bench.engines.base import Engine
 from bench.lab import Lab, images
 from bench.run import available, facts, preflight, runner, stopping
 from bench.scenario import parse_target, plan
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
-    """What a run is asked to do.
+class RunRequest:
+    """What to measure, how, and where to put the results.
 
     Attributes:
-        scenarios: What to measure, with the command line's changes already in.
-        explicit: Targets that the user named: one that is unavailable ends the run before anything is measured.
+        scenarios: What to measure, with the command line's overrides applied.
+        explicit: Targets that the user named. If one of them is unavailable, the run ends before anything is measured.
         seed: Seed of the plan.
         results: The results folder.
-        tags: From ``--tag``.
-        command: The arguments, for the record.
-        surroundings: When this system is a guest that was made for the run: ``inside`` (which one) and what is around it.
-        precision: Half width of the intervals at which a scenario has blocks enough; ``None``: as many as it says.
-        budget_s: Time for all scenarios together, seconds; only with ``precision``.
+        tags: Keys and values from ``--tag``.
+        command: The command line, for ``run.json``.
+        surroundings: Facts of the host around this system when it is a guest started for the run: ``inside`` names the
+            guest, ``outer.*`` are the host's facts. Empty otherwise.
+        precision: Relative half-width of the confidence intervals at which a scenario stops; ``None`` runs all its blocks.
+        budget_s: Time for all scenarios together, seconds; used only with ``precision``.
     """
 
     scenarios: Sequence[Scenario]
@@ -50,8 +50,16 @@ class Order:
 
 
 @dataclasses.dataclass
-class Result:
-    """How a run ended."""
+class RunResult:
+    """How a run ended.
+
+    Attributes:
+        run_id: The run's id.
+        folder: The run's results folder.
+        failed: Invocations that failed or timed out.
+        measured: Invocations with an outcome, failed ones included.
+        interrupted: What interrupted the run, empty when it ran to its end.
+    """
 
     run_id: str
     folder: Path
@@ -60,58 +68,49 @@ class Result:
     interrupted: str = ""
 
 
-class Watcher:
-    """What a run tells while it goes on; the command line overrides it."""
+class RunObserver:
+    """Callbacks for the progress of a run; they do nothing here, the command line overrides them."""
 
     def preparing(self, text: str) -> None:
-        """Say what is being prepared."""
+        """Report that a target is being prepared."""
 
     def planned(self, run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> None:
-        """Say what will be measured, and what not."""
+        """Report the invocations to come, the skipped targets and the size of the whole plan."""
 
     def outcome(self, outcome: Outcome, left: int) -> None:
-        """Say how an invocation ended and how many are left."""
+        """Report how an invocation ended and how many are left."""
 
 
-def run(order: Order, watcher: Watcher) -> Result:
-    """Measure what the order says.
+def run(request: RunRequest, observer: RunObserver) -> RunResult:
+    """Measure the scenarios of a request and return how the run ended.
 
     Raises:
         TargetUnavailable: A target that the user named cannot run here.
-        UsageError: Nothing is left to measure, or a file that such a target names cannot be used.
-        StoreError: The results folder cannot be made.
+        UsageError: Nothing is left to measure, or a file that an explicit target names cannot be used.
+        StoreError: The results folder cannot be created.
     """
-    available.refuse_cold(order.scenarios)
-    for text in sorted(order.explicit):
+    available.refuse_cold(request.scenarios)
+    for text in sorted(request.explicit):
         check_files(parse_target(text))
     run_id = make_id()
-    with open_lab(run_id, order.results) as (lab, hub):
-        prepared = available.prepare(order.scenarios, lab, watcher.preparing)
-        available.refuse_missing(order.explicit, prepared)
-        scenarios, skipped = available.resolve(order.scenarios, prepared)
-        invocations = plan.build(scenarios, order.seed)
-        meta = _meta(order, run_id, scenarios, skipped, prepared)
-        writer = store.RunWriter.create(order.results, meta, invocations)
-        watcher.planned(run_id, skipped, invocations, len(invocations))
-        engines = {engine.target.text: engine for engine in prepared.engines.values()}
-        context = _context(
-            run_id=run_id,
-            scenarios=scenarios,
-            engines=engines,
-            lab=lab,
-            hub=hub,
-            writer=writer,
-            began_s=float(meta["started_mono_s"]),
-        )
-        return _execute(context, invocations, watcher, meta, _rule(meta, context))
+    with open_lab(run_id, request.results) as (lab, hub):
+        prepared = available.prepare(request.scenarios, lab, observer.preparing)
+        available.refuse_missing(request.explicit, prepared)
+        scenarios, skipped = available.resolve(request.scenarios, prepared)
+        invocations = plan.build(scenarios, request.seed)
+        meta = _meta(request, run_id, scenarios, skipped, prepared)
+        writer = store.RunWriter.create(request.results, meta, invocations)
+        observer.planned(run_id, skipped, invocations, len(invocations))
+        run_context = _context(meta, scenarios, prepared, lab=lab, hub=hub, writer=writer)
+        return _execute(run_context, invocations, observer, meta, _rule(meta, run_context))
 
 
-def resume(folder: Path, watcher: Watcher) -> Result:
-    """Go on with a run that was cut off: the same plan, the invocations without an outcome.
+def resume(folder: Path, observer: RunObserver) -> RunResult:
+    """Resume an unfinished run: measure the invocations of its plan that have no outcome.
 
     Raises:
-        UsageError: The run is complete, or the host is another or has changed.
-        TargetUnavailable: A target of the plan cannot run any more.
+        UsageError: The run is complete, was measured on another host, or this host has changed or restarted since.
+        TargetUnavailable: A target of the plan can no longer run.
     """
     found = store.load(folder)
     if found.meta.get("state") == RunState.COMPLETE:
@@ -130,44 +129,39 @@ def resume(folder: Path, watcher: Watcher) -> Result:
     left = [invocation for invocation in every if invocation.index not in done]
     scenarios = [scenario_from(name, meta) for name, meta in found.meta["scenarios"].items()]
     with open_lab(found.run_id, folder.parent) as (lab, hub):
-        prepared = available.prepare(scenarios, lab, watcher.preparing)
+        prepared = available.prepare(scenarios, lab, observer.preparing)
         for text, error in prepared.missing.items():
             msg = f"'{text}' ran before and cannot now: {error.reason}"
             raise TargetUnavailable(msg, error.remedy)
         writer = store.RunWriter.reopen(found)
         writer.update(state=RunState.RUNNING)
-        watcher.planned(found.run_id, store.skipped(found), left, len(every))
-        engines = {engine.target.text: engine for engine in prepared.engines.values()}
-        # at_s goes on from where the first part stopped counting, on the same boot's clock
-        context = _context(
-            run_id=found.run_id,
-            scenarios=scenarios,
-            engines=engines,
-            lab=lab,
-            hub=hub,
-            writer=writer,
-            began_s=float(found.meta["started_mono_s"]),
-        )
-        return _execute(context, left, watcher, found.meta, _rule(found.meta, context))
+        observer.planned(found.run_id, store.skipped(found), left, len(every))
+        run_context = _context(found.meta, scenarios, prepared, lab=lab, hub=hub, writer=writer)
+        return _execute(run_context, left, observer, found.meta, _rule(found.meta, run_context))
 
 
-def _rule(meta: Mapping[str, Any], context: runner.Context) -> stopping.StoppingRule | None:
-    """Return the rule that says when there are blocks enough, as the run's record has it."""
+def _rule(meta: Mapping[str, Any], run_context: runner.RunContext) -> stopping.StoppingRule | None:
+    """Return the stopping rule that ``run.json`` records, ``None`` without one."""
     given = meta.get("rule")
     if given is None:
         return None
-    scenarios = dict(context.scenarios)
-    return stopping.StoppingRule(float(given["precision"]), given["budget_s"], context.writer.path, scenarios)
+    scenarios = dict(run_context.scenarios)
+    return stopping.StoppingRule(float(given["precision"]), given["budget_s"], run_context.writer.path, scenarios)
 
 
 def make_id() -> str:
-    """Return a run id: UTC time to sort by, and 32 random bits so that hosts never collide."""
+    """Return a new run id: the UTC time, which sorts, and 32 random bits, which keep hosts apart."""
     return f"{wall_time():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
 @contextlib.contextmanager
 def open_lab(run_id: str, results: Path = Path("results")) -> Iterator[tuple[Lab, EventHub]]:
-    """Open the lab and the event hub of a run; SIGTERM and SIGHUP end it in order, like Ctrl-C."""
+    """Open a run's lab and event hub; SIGTERM and SIGHUP tear them down like Ctrl-C does.
+
+    Raises:
+        UsageError: ``results`` is below ``/run``, which the lab replaces with its own.
+        LabError: The lab could not be built.
+    """
     if results.resolve().is_relative_to("/run"):
         msg = f"results cannot be written to '{results}': the lab has a /run of its own; choose another with --results DIR"
         raise UsageError(msg)
@@ -176,16 +170,16 @@ def open_lab(run_id: str, results: Path = Path("results")) -> Iterator[tuple[Lab
 
 
 def _hub(lab: Lab) -> EventHub:
-    """Return the event hub, with the compiled stamp where the payload can be compiled at all."""
+    """Return the event hub; it uses the compiled time stamp where that library can be built and loaded."""
     try:
         return EventHub(images.stamp(lab.paths.state))
-    except (TargetUnavailable, OSError):  # no compiler, or a state folder from which nothing may be loaded
+    except (TargetUnavailable, OSError):  # no compiler, or the state folder is mounted noexec
         return EventHub()
 
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into an orderly end, like Ctrl-C."""
+    """Raise Interrupted on SIGTERM, SIGHUP and SIGINT during the block."""
 
     def interrupt(number: int, _: FrameType | None) -> None:
         msg = f"got {signal.Signals(number).name}"
@@ -199,21 +193,27 @@ def _signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _meta(order: Order, run_id: str, scenarios: Sequence[Scenario], skipped: Sequence[Skipped],
-          prepared: preflight.Prepared) -> dict[str, Any]:  # fmt: skip
-    known = facts.within(facts.host(), order.surroundings)
+def _meta(
+    request: RunRequest,
+    run_id: str,
+    scenarios: Sequence[Scenario],
+    skipped: Sequence[Skipped],
+    prepared: preflight.Prepared,
+) -> dict[str, Any]:
+    """Return the first contents of ``run.json``."""
+    known = facts.within(facts.host(), request.surroundings)
     return {
         "run_id": run_id,
-        **{key: order.surroundings[key] for key in ("inside",) if key in order.surroundings},
+        **{key: request.surroundings[key] for key in ("inside",) if key in request.surroundings},
         "tare_version": __version__,
-        "command": list(order.command),
-        "seed": order.seed,
+        "command": list(request.command),
+        "seed": request.seed,
         "host": known.values.get("host", ""),
         "started_at": wall_time().isoformat(timespec="seconds"),
         "started_mono_s": now_s(),
-        "tags": dict(order.tags),
+        "tags": dict(request.tags),
         "scenarios": {scenario.name: scenario_meta(scenario) for scenario in scenarios},
-        **({"rule": {"precision": order.precision, "budget_s": order.budget_s}} if order.precision else {}),
+        **({"rule": {"precision": request.precision, "budget_s": request.budget_s}} if request.precision else {}),
         "skipped": [dataclasses.asdict(item) for item in skipped],
         **facts.as_meta(known),
         "engines": {engine.target.text: dict(prepared.facts[text]) for text, engine in prepared.engines.items()},
@@ -221,7 +221,7 @@ def _meta(order: Order, run_id: str, scenarios: Sequence[Scenario], skipped: Seq
 
 
 def scenario_meta(scenario: Scenario) -> dict[str, Any]:
-    """Return a scenario as ``run.json`` has it."""
+    """Return a scenario as a JSON object for ``run.json``."""
     meta = dataclasses.asdict(scenario)
     meta["targets"] = [target.text for target in scenario.targets]
     del meta["name"]
@@ -229,61 +229,70 @@ def scenario_meta(scenario: Scenario) -> dict[str, Any]:
 
 
 def scenario_from(name: str, meta: Mapping[str, Any]) -> Scenario:
-    """Read a scenario back from ``run.json``."""
+    """Return the scenario that :func:`scenario_meta` wrote."""
     given = {**meta, "name": name, "targets": tuple(parse_target(text) for text in meta["targets"])}
     given["params"] = {key: tuple(values) for key, values in meta["params"].items()}
     given["primary"] = tuple(meta["primary"])
     return Scenario(**given)
 
 
-def _context(*, run_id: str, scenarios: Sequence[Scenario], engines: Mapping[str, Engine], lab: Lab, hub: EventHub,
-             writer: store.RunWriter, began_s: float) -> runner.Context:  # fmt: skip
-    return runner.Context(
-        run_id=run_id,
+def _context(
+    meta: Mapping[str, Any],
+    scenarios: Sequence[Scenario],
+    prepared: preflight.Prepared,
+    *,
+    lab: Lab,
+    hub: EventHub,
+    writer: store.RunWriter,
+) -> runner.RunContext:
+    """Return the context of a run; ``at_s`` of a resumed run counts from the first start, on the same boot's clock."""
+    engines = {engine.target.text: engine for engine in prepared.engines.values()}
+    return runner.RunContext(
+        run_id=str(meta["run_id"]),
         scenarios={scenario.name: scenario for scenario in scenarios},
         engines=engines,
         host=engines["host"],
         lab=lab,
         hub=hub,
         writer=writer,
-        began_s=began_s,
+        began_s=float(meta["started_mono_s"]),
     )
 
 
 def _execute(
-    context: runner.Context,
+    run_context: runner.RunContext,
     invocations: Sequence[Invocation],
-    watcher: Watcher,
+    observer: RunObserver,
     meta: Mapping[str, Any],
     rule: stopping.StoppingRule | None = None,
-) -> Result:
-    result = Result(context.run_id, context.writer.path)
+) -> RunResult:
+    """Measure the invocations, and record the final state and where the time went in ``run.json``."""
+    result = RunResult(run_context.run_id, run_context.writer.path)
     begin = now_s()
-    harness = 0.0
 
     def note(outcome: Outcome, left: int) -> None:
-        nonlocal harness
-        harness += outcome.harness_s
         result.measured += 1
         result.failed += outcome.status in (Status.FAILED, Status.TIMEOUT)
-        watcher.outcome(outcome, left)
+        observer.outcome(outcome, left)
 
     state = RunState.INTERRUPTED
     try:
-        runner.execute(context, invocations, note, rule.wants if rule else lambda _: True)
+        runner.execute(run_context, invocations, note, rule.wants if rule else lambda _: True)
         state = RunState.COMPLETE
         if rule:
             ended = rule.finish()
-            context.writer.update(scenarios={n: {**one, "stopped": ended[n]} for n, one in meta["scenarios"].items()})
+            run_context.writer.update(
+                scenarios={n: {**one, "stopped": ended[n]} for n, one in meta["scenarios"].items()}
+            )
     except KeyboardInterrupt as error:
         result.interrupted = str(error) or "Ctrl-C"
     finally:
         wall = now_s() - begin
-        account = context.account
+        account = run_context.account
         spent = {"wall_s": wall, "engine_s": account.engine_s, "barrier_s": account.barrier_s}
         spent["harness_s"] = wall - account.engine_s - account.barrier_s
         earlier = meta.get("harness", {})
         total = {key: value + earlier.get(key, 0.0) for key, value in spent.items()}
         with contextlib.suppress(StoreError) if state is not RunState.COMPLETE else contextlib.nullcontext():
-            context.writer.update(state=state, finished_at=wall_time().isoformat(timespec="seconds"), harness=total)
+            run_context.writer.update(state=state, finished_at=wall_time().isoformat(timespec="seconds"), harness=total)
     return result

@@ -1,4 +1,4 @@
-"""Load and validate scenario and suite files: YAML in, frozen records out, errors with ``file:line``."""
+"""Find, load and validate scenario and suite files; errors name ``file:line``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Literal
 
 from bench import benchmarks, engines
 from bench.core.document import Document
@@ -16,63 +14,9 @@ from bench.core.errors import ScenarioError, UsageError, unknown
 from bench.core.metrics import METRICS
 from bench.core.model import ParamValue, Scenario, Target
 from bench.core.resources import shipped
+from bench.scenario.files import Scalar, ScenarioFile, SuiteEntry, SuiteFile, schema
 
-CONTROLS = ("null", "sentinel")
-Scalar = str | int | float | bool
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class ScenarioFile(_Strict):
-    """A scenario file: what to compare."""
-
-    name: Annotated[
-        str, Field(pattern=r"^[a-z][a-z0-9-]*$", description="Lower case, digits and '-'; how it is called")
-    ]
-    measure: Annotated[str, Field(description="Benchmark that measures it, for example 'startup'")]
-    title: Annotated[str, Field(min_length=1, description="One line for people")]
-    description: Annotated[str, Field(description="Why it is measured and how to read it")] = ""
-    targets: Annotated[list[str], Field(min_length=1, description="'engine' or 'engine:key=value,…', in display order")]
-    baseline: Annotated[str, Field(description="One of the targets; the others are divided by it")]
-    params: Annotated[dict[str, Scalar | list[Scalar]], Field(description="Parameter → value or values")] = {}
-    blocks: Annotated[int, Field(ge=1, le=10_000, description="Measured blocks: every variant once a block")] = 20
-    warmup_blocks: Annotated[int, Field(ge=0, le=100, description="Blocks before them, kept and flagged")] = 1
-    timeout_s: Annotated[float, Field(gt=0, description="Time limit of one invocation, seconds", strict=False)] = 120.0
-    primary: Annotated[
-        list[str] | None, Field(min_length=1, description="Metrics that decide; the benchmark's own when left out")
-    ] = None
-    null_target: Annotated[bool, Field(description="Measure the baseline twice a block: the A/A control")] = True
-    sentinel: Annotated[bool, Field(description="Run the fixed host workload once a block: shows drift")] = True
-
-
-class SuiteEntry(_Strict):
-    """One scenario of a suite, with what differs from its file."""
-
-    scenario: Annotated[str, Field(description="Name or path of the scenario")]
-    targets: list[str] | None = None
-    params: dict[str, Scalar | list[Scalar]] | None = None
-    blocks: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    warmup_blocks: Annotated[int, Field(ge=0, le=100)] | None = None
-
-
-class SuiteFile(_Strict):
-    """A suite file: several scenarios under one name."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
-    title: str
-    scenarios: Annotated[list[SuiteEntry], Field(min_length=1)]
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of scenario and suite files."""
-    parts = {"scenario": ScenarioFile.model_json_schema(), "suite": SuiteFile.model_json_schema()}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Tare scenario or suite",
-        "oneOf": list(parts.values()),
-    }
+__all__ = ["find", "load", "make_target", "names", "override", "parse_target", "schema"]
 
 
 def parse_target(text: str) -> Target:
@@ -109,16 +53,16 @@ def parse_target(text: str) -> Target:
 
 
 def make_target(engine: str, options: Mapping[str, str]) -> Target:
-    """Return the target with its canonical spelling: options in the order of their names."""
+    """Return the target with its canonical spelling: options sorted by name."""
     listed = ",".join(f"{key}={options[key]}" for key in sorted(options))
     return Target(f"{engine}:{listed}" if listed else engine, engine, dict(sorted(options.items())))
 
 
 def find(name: str, kind: Literal["scenario", "suite"] | None = None) -> Path:
-    """Return the file of a scenario or suite: a name from ``scenarios/`` or the path of a YAML file.
+    """Return the file of a scenario or suite, given a name from ``scenarios/`` or the path of a YAML file.
 
     Raises:
-        UsageError: There is none.
+        UsageError: No such scenario, suite or file exists.
     """
     if name.endswith((".yaml", ".yml")) or "/" in name:
         if Path(name).is_file():
@@ -132,7 +76,7 @@ def find(name: str, kind: Literal["scenario", "suite"] | None = None) -> Path:
 
 
 def names(kind: Literal["scenario", "suite"] | None = None) -> dict[str, Path]:
-    """Return the scenarios and suites that are known by name: name → file, those of installed packages included."""
+    """Return name → file of the scenarios and suites known by name, or only of one kind; plug-ins' scenarios included."""
     base = shipped("scenarios")
     found: dict[str, Path] = {}
     if kind != "suite":
@@ -144,10 +88,10 @@ def names(kind: Literal["scenario", "suite"] | None = None) -> dict[str, Path]:
 
 
 def load(path: Path) -> list[Scenario]:
-    """Load a scenario file (one record) or a suite file (its scenarios, with what the suite changes).
+    """Load a scenario file (one scenario) or a suite file (its scenarios, with the suite's overrides applied).
 
     Raises:
-        ScenarioError: The file is wrong; ``file:line`` and what was allowed.
+        ScenarioError: The file is invalid; the message has ``file:line`` and the allowed values.
     """
     document = Document(path)
     if isinstance(document.data, dict) and "scenarios" in document.data:
@@ -164,9 +108,9 @@ def override(
     blocks: int | None = None,
     warmup_blocks: int | None = None,
 ) -> Scenario:
-    """Return the scenario with what the command line asks for instead of what its file says.
+    """Return the scenario with the command line's overrides; an empty or ``None`` argument changes nothing.
 
-    The baseline stays when it is among the targets; else it is added, since a ratio needs it.
+    The baseline is put first when it is not among the targets, because ratios need it.
 
     Raises:
         UsageError: A target or parameter is unknown.
@@ -246,7 +190,7 @@ def _scenario(document: Document) -> Scenario:
 
 
 def _shown(path: Path) -> str:
-    """Return the path as a reader elsewhere can use it: a shipped file's without this host's folders."""
+    """Return a path for ``run.json``: relative to the installation for a shipped file, as given for others."""
     base = shipped("scenarios").parent
     return str(path.relative_to(base)) if path.is_relative_to(base) else str(path)
 

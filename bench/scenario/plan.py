@@ -1,6 +1,6 @@
-"""Turn a scenario into the seeded list of invocations: randomised complete blocks, balanced over positions.
+"""Turn scenarios into the seeded list of invocations: randomised complete blocks, balanced over positions.
 
-Pure: the same scenarios, targets and seed give the same list on every host and Python version.
+The same scenarios and seed give the same list on every host and Python version.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Variant = tuple[str, Mapping[str, ParamValue]]
 
 
 def build(scenarios: Sequence[Scenario], seed: int) -> list[Invocation]:
-    """Return the invocations of all scenarios, one scenario after the other, indexed from 0."""
+    """Return the invocations of all scenarios, one scenario after another, indexed from 0."""
     invocations: list[Invocation] = []
     for scenario in scenarios:
         rng = random.Random(f"{seed}:{scenario.name}")  # noqa: S311 - a schedule, not a secret
@@ -30,7 +30,7 @@ def build(scenarios: Sequence[Scenario], seed: int) -> list[Invocation]:
 
 
 def variants(scenario: Scenario) -> list[Variant]:
-    """Return targets × parameters; the null control has the baseline's parameters, the sentinel none."""
+    """Return targets × parameters; the null control gets every parameter set, the sentinel none."""
     names = sorted(scenario.params)
     sets = [
         dict(zip(names, values, strict=True))
@@ -42,11 +42,11 @@ def variants(scenario: Scenario) -> list[Variant]:
 
 
 def _orders(count: int, rng: random.Random) -> Iterator[list[int]]:
-    """Yield one order a block for ever.
+    """Yield the order of each block, without end.
 
-    Each run of ``count`` blocks is a Williams square with its labels and rows shuffled: every variant stands at every
-    place once, and (over an even square, or an odd one and its mirror) follows every other equally often, so that
-    neither place nor predecessor favours anybody. E. J. Williams, "Experimental designs balanced for the estimation of
+    ``count`` consecutive blocks form a Williams square with shuffled labels and rows: every variant takes every position
+    once, and follows every other variant equally often (for odd ``count``: over a square and its mirror). So neither
+    position nor predecessor favours a variant. E. J. Williams, "Experimental designs balanced for the estimation of
     residual effects of treatments", Australian Journal of Scientific Research A 2 (1949).
     """
     while True:
@@ -61,7 +61,7 @@ def _orders(count: int, rng: random.Random) -> Iterator[list[int]]:
 
 
 def _zigzag(count: int) -> list[int]:
-    """Return 0, 1, n-1, 2, n-2, …: all differences between neighbours are distinct."""
+    """Return 0, 1, n-1, 2, n-2, … (n is ``count``): the differences between neighbours, modulo n, are all distinct."""
     low, high = 0, count
     found = [0]
     while len(found) < count:

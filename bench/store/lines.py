@@ -1,4 +1,4 @@
-"""Reading the JSON files of a run: whole lines only, each of them checked, every complaint with its place."""
+"""Read the JSON files of a run: complete lines only, each of them checked; errors name file and line."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ REMEDY = "the file was changed or damaged: restore it from a copy, or leave the 
 
 
 def document(path: Path) -> Any:
-    """Read a file that is one JSON value.
+    """Return the JSON value that a file holds.
 
     Raises:
-        ValueError: It is none; the reason in words.
-        OSError: It cannot be read.
+        ValueError: The file is not JSON.
+        OSError: The file cannot be read.
     """
     data = path.read_bytes()
     try:
@@ -30,19 +30,19 @@ def document(path: Path) -> Any:
     except RecursionError as error:
         msg = "it is nested too deeply"
         raise ValueError(msg) from error
-    _refuse_halves(data, found)
+    _refuse_surrogates(data, found)
     return found
 
 
-def _refuse_halves(data: bytes, value: Any) -> None:
-    r"""Refuse ``\ud800`` and its like, halves of characters that JSON can name and no text can hold; Tare writes no escapes."""
+def _refuse_surrogates(data: bytes, value: Any) -> None:
+    r"""Raise UnicodeEncodeError for lone surrogates such as ``\ud800``: JSON can escape them, UTF-8 cannot encode them."""
     if b"\\ud" in data or b"\\uD" in data:
-        json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError, which is a ValueError
+        json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
 
 
 @contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Keep the collector of cycles out while a hundred thousand small objects are made that have none: half of the time."""
+def without_gc() -> Iterator[None]:
+    """Disable cyclic GC during the block: parsing makes 100,000 objects without cycles, and GC would take half of the time."""
     on = gc.isenabled()
     gc.disable()
     try:
@@ -53,12 +53,12 @@ def uncollected() -> Iterator[None]:
 
 
 def lines(path: Path, kind: type[Measurement] | type[Outcome], only: Collection[bytes] = ()) -> list[dict[str, Any]]:
-    """Read the whole lines of a file; the last one may have been cut off by a kill and is then left out.
+    """Return the records of a file's complete lines; an incomplete last line, left by a kill, is skipped.
 
-    A file that is not there has no lines. With ``only``, lines that have none of these bytes are not looked at.
+    A missing file has no lines. With ``only``, lines that contain none of these byte strings are skipped unparsed.
 
     Raises:
-        UsageError: It cannot be read, or a line is not what it must be.
+        UsageError: The file cannot be read, or a line is invalid.
     """
     try:
         data = path.read_bytes()
@@ -67,35 +67,35 @@ def lines(path: Path, kind: type[Measurement] | type[Outcome], only: Collection[
     except OSError as error:
         msg = f"'{path}' cannot be read: {error.strerror}; make it readable, or leave the run out"
         raise UsageError(msg) from error
-    whole = [(number, line) for number, line in enumerate(data.split(b"\n")[:-1], 1)]
+    numbered = [(number, line) for number, line in enumerate(data.split(b"\n")[:-1], 1)]
     if only:
-        whole = [(number, line) for number, line in whole if any(part in line for part in only)]
-    records = _at_once([line for _, line in whole])
+        numbered = [(number, line) for number, line in numbered if any(part in line for part in only)]
+    records = _at_once([line for _, line in numbered])
     if records is None:
-        records = [_one(path, number, line) for number, line in whole]
+        records = [_one(path, number, line) for number, line in numbered]
     place, wrong = shape.of_lines(records, kind)
     if wrong:
-        msg = f"{path}:{whole[place][0]}: {wrong}; {REMEDY}"
+        msg = f"{path}:{numbered[place][0]}: {wrong}; {REMEDY}"
         raise UsageError(msg)
     return records
 
 
-def _at_once(whole: Sequence[bytes]) -> list[dict[str, Any]] | None:
-    """Parse all lines in one go, twice as quick as one by one; ``None`` when any of them is wrong."""
+def _at_once(texts: Sequence[bytes]) -> list[dict[str, Any]] | None:
+    """Parse all lines as one array, twice as fast as one by one; ``None`` when any line is not an object."""
     try:
-        text = b"[" + b",".join(whole) + b"]"
+        text = b"[" + b",".join(texts) + b"]"
         records: list[dict[str, Any]] = json.loads(text)
-        _refuse_halves(text, records)
+        _refuse_surrogates(text, records)
     except (ValueError, RecursionError):
         return None
-    right = len(records) == len(whole) and all(isinstance(record, dict) for record in records)
+    right = len(records) == len(texts) and all(isinstance(record, dict) for record in records)
     return records if right else None
 
 
 def _one(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         record = json.loads(line)
-        _refuse_halves(line, record)
+        _refuse_surrogates(line, record)
     except (ValueError, RecursionError) as error:
         msg = f"{path}:{number}: not a line of JSON ({error}); {REMEDY}"
         raise UsageError(msg) from error
@@ -105,8 +105,8 @@ def _one(path: Path, number: int, line: bytes) -> dict[str, Any]:
     return record
 
 
-def are_whole(path: Path) -> bool:
-    """Say whether a file ends with a line's end; of one that cannot be read, reading its lines tells."""
+def ends_complete(path: Path) -> bool:
+    """Return whether a file ends with a newline; ``True`` for one that cannot be read, which :func:`lines` reports."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -117,5 +117,5 @@ def are_whole(path: Path) -> bool:
 
 
 def count(path: Path) -> int:
-    """Count the whole lines of a file, none of one that is not there."""
+    """Return the number of complete lines of a file, 0 when it is missing."""
     return path.read_bytes().count(b"\n") if path.exists() else 0

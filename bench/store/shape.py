@@ -1,7 +1,7 @@
-"""What the files of a run must look like, and one sentence on what does not.
+"""Check the files of a run against their format; every check returns one sentence on the first error, or nothing.
 
-A file that was cut off, copied by halves or changed by hand must never be taken for a result, and never make a reader stumble.
-Lines are checked a column at a time, which costs a fraction of parsing them.
+A file that was truncated, copied in part or edited by hand must never be read as a result, and must never crash a reader.
+Lines are checked one column at a time, which takes a fraction of the time of parsing them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from bench.core.metrics import METRICS
 from bench.core.model import Invocation, Measurement, Outcome, Skipped, Status
 
 _LARGEST = 2**53
-"""Whole numbers beyond it are no counts of ours, and not every reader of JSON holds them."""
+"""Largest accepted integer: no count of ours exceeds it, and not every JSON reader keeps larger ones exact."""
 
 _SIZES = (1e-100, 1e100)
-"""No quantity that is not 0 is smaller or larger; ratios and squares of all between can be computed."""
+"""Accepted magnitudes of quantities other than 0: ratios and squares within them neither overflow nor underflow."""
 
 _SHOWN = 40
-"""Characters of a wrong value that a sentence quotes."""
+"""Characters of an invalid value that an error message quotes."""
 
 Check = Callable[[Any], bool]
 
@@ -32,18 +32,18 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def is_whole(value: Any) -> bool:
-    """Say whether a value is a whole number that every reader holds."""
+def is_integer(value: Any) -> bool:
+    """Return whether a value is an integer that every JSON reader keeps exact."""
     return type(value) is int and abs(value) <= _LARGEST
 
 
 def _is_number(value: Any) -> bool:
-    """Say whether a value is a number that a float holds; NaN and the infinities are numbers that readers leave out."""
+    """Return whether a value is a number within a float's range; NaN and infinities pass, readers leave them out."""
     return isinstance(value, float) or (type(value) is int and abs(value) <= _SIZES[1])
 
 
 def is_quantity(value: Any) -> bool:
-    """Say whether a value can have been measured: 0, of a size that can be, or no finite number, which readers leave out."""
+    """Return whether a value can be a measurement: 0, a plausible magnitude, or NaN or infinity, which readers leave out."""
     return _is_number(value) and (not value or not math.isfinite(value) or _SIZES[0] <= abs(value) <= _SIZES[1])
 
 
@@ -56,7 +56,7 @@ def _is_object(value: Any) -> bool:
 
 
 def is_scalars(value: Any) -> bool:
-    """Say whether a value is what ``params`` may be: an object of texts, numbers and flags, or nothing."""
+    """Return whether a value is valid for ``params``: an object of strings, numbers and booleans, or ``None``."""
     return value is None or (isinstance(value, Mapping) and (not value or all(map(_is_scalar, value.values()))))
 
 
@@ -69,7 +69,7 @@ def _is_texts(value: Any) -> bool:
 
 
 def _is_targets(value: Any) -> bool:
-    """Say whether a value is a list of targets: text, or objects with ``text``."""
+    """Return whether a value is a list of targets: strings, or objects with a string ``text``."""
     return isinstance(value, list) and all(
         isinstance(one, str) or (isinstance(one, Mapping) and _is_text(one.get("text"))) for one in value
     )
@@ -93,14 +93,14 @@ def _or_none(check: Check) -> Check:
     return lambda value: value is None or check(value)
 
 
-_TEXT, _WHOLE, _NUMBER = ("text", _is_text), ("a whole number", is_whole), ("a number", _is_number)
+_TEXT, _INTEGER, _NUMBER = ("text", _is_text), ("a whole number", is_integer), ("a number", _is_number)
 _FLAG, _TEXTS = ("true or false", _is_flag), ("a list of texts", _is_texts)
 _SCALARS = ("an object of texts and numbers", is_scalars)
 _STATUS = (f"one of {', '.join(Status)}", lambda value: value in tuple(Status))
 
 _LINE: Mapping[str, tuple[str, Check]] = {
     **dict.fromkeys(("run_id", "scenario", "target", "engine", "metric", "unit", "reason"), _TEXT),
-    **dict.fromkeys(("block", "order", "invocation", "iteration", "index"), _WHOLE),
+    **dict.fromkeys(("block", "order", "invocation", "iteration", "index"), _INTEGER),
     **dict.fromkeys(("at_s", "wall_s", "harness_s"), _NUMBER),
     "value": ("a number, 0 or between 1e-100 and 1e100 in size", is_quantity),
     "warmup": _FLAG,
@@ -111,11 +111,11 @@ _LINE: Mapping[str, tuple[str, Check]] = {
     "flags": ("a list of texts", _or_none(_is_texts)),
     "request_mono_s": ("a number or null", _or_none(_is_number)),
 }
-"""Field of a line → what is allowed, and whether a value is that."""
+"""Field of a line → description of the allowed values, and their check."""
 
 _SCENARIO: Mapping[str, tuple[str, Check]] = {
     **dict.fromkeys(("title", "description", "procedure", "baseline", "digest", "path"), _TEXT),
-    **dict.fromkeys(("blocks", "warmup_blocks"), _WHOLE),
+    **dict.fromkeys(("blocks", "warmup_blocks"), _INTEGER),
     **dict.fromkeys(("null_target", "sentinel"), _FLAG),
     "timeout_s": _NUMBER,
     "targets": ("a list of targets", _is_targets),
@@ -139,14 +139,14 @@ _RUN: Mapping[str, tuple[str, Check]] = {
 }
 
 
-_QUICK: Mapping[Check, type] = {_is_text: str, is_whole: int, _is_number: float, _is_flag: bool}
-"""Check → the type that passes it without a look at each value."""
+_PASSING_TYPE: Mapping[Check, type] = {_is_text: str, is_integer: int, _is_number: float, _is_flag: bool}
+"""Check → type whose values all pass it."""
 
 _ABSENT = object()
 
 
 def of_run(meta: Mapping[str, Any]) -> str:
-    """Say what is wrong with ``run.json``, or nothing; keys that this Tare does not know are of no concern to it."""
+    """Return the first error in ``run.json``, or ``""``; unknown keys are accepted."""
     if wrong := _wrong(meta, _RUN, ("run_id",)):
         return wrong
     for name, scenario in meta.get("scenarios", {}).items():
@@ -158,7 +158,7 @@ def of_run(meta: Mapping[str, Any]) -> str:
 
 
 def of_plan(records: Any) -> str:
-    """Say what is wrong with ``plan.json``, or nothing."""
+    """Return the first error in ``plan.json``, or ``""``."""
     if not isinstance(records, list) or not all(map(_is_object, records)):
         return "a list of objects was expected"
     place, wrong = _first_wrong(records, dataclasses.fields(Invocation))
@@ -166,9 +166,9 @@ def of_plan(records: Any) -> str:
 
 
 def of_lines(records: Sequence[Mapping[str, Any]], kind: type[Measurement] | type[Outcome]) -> tuple[int, str]:
-    """Return the number, from 0, of the first line that is wrong and what is wrong with it; ``(0, "")`` for none."""
+    """Return the first invalid record's position, from 0, and its error; ``(0, "")`` when all are valid."""
     found = _first_wrong(records, dataclasses.fields(kind))
-    return found if found[1] or kind is Outcome else _first_odd_unit(records)
+    return found if found[1] or kind is Outcome else _first_wrong_unit(records)
 
 
 def _wrong(record: Mapping[str, Any], known: Mapping[str, tuple[str, Check]], needed: Iterable[str]) -> str:
@@ -184,12 +184,12 @@ def _first_wrong(records: Sequence[Mapping[str, Any]], fields: Iterable[dataclas
     fields = tuple(fields)
     for field, column in zip(fields, _columns(records, [field.name for field in fields]), strict=True):
         allowed, check = _LINE[field.name]
-        if _is_plain(column, _QUICK.get(check)):
+        if _is_plain(column, _PASSING_TYPE.get(check)):
             continue
         optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
         for place, value in enumerate(column):
             if value is _ABSENT:
-                if optional:  # of an older Tare
+                if optional:  # earlier versions did not write it
                     continue
                 return place, f"there is no '{field.name}'"
             if not check(value):
@@ -198,7 +198,7 @@ def _first_wrong(records: Sequence[Mapping[str, Any]], fields: Iterable[dataclas
 
 
 def _columns(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iterator[Sequence[Any]]:
-    """Yield the values of each field, absent ones marked; the usual case, none absent, is quick."""
+    """Yield the values of each field, absent ones marked; fast when no field is absent, which is usual."""
     try:
         rows = list(map(itemgetter(*names), records))
     except KeyError:
@@ -208,14 +208,14 @@ def _columns(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iter
 
 
 def _is_plain(column: Sequence[Any], kind: type | None) -> bool:
-    """Say whether a column is of one type that cannot be wrong, and its whole numbers are not too large."""
+    """Return whether all values of a column have this type and, for integers, an accepted size."""
     if kind is None or set(map(type, column)) != {kind}:
         return False
     return kind is not int or -_LARGEST <= min(column) <= max(column) <= _LARGEST
 
 
-def _first_odd_unit(records: Sequence[Mapping[str, Any]]) -> tuple[int, str]:
-    """Find a metric that is in another unit than the registry has, or than the lines before had."""
+def _first_wrong_unit(records: Sequence[Mapping[str, Any]]) -> tuple[int, str]:
+    """Find a metric whose unit differs from the registry's or from an earlier line's."""
     pair = itemgetter("metric", "unit")
     seen = {name: metric.unit for name, metric in METRICS.items()}
     for metric, unit in dict.fromkeys(map(pair, records)):

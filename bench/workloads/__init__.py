@@ -1,1 +1,1 @@
-"""What runs inside targets: one module a program, each a builder of arguments and a pure parser of what was said."""
+"""Programs that run inside targets: one module for each, which builds its arguments and parses its output."""

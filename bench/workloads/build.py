@@ -1,7 +1,7 @@
-"""Recipes of images: pairs of Dockerfiles that differ in one habit, an application in C, and what a builder says of its steps.
+"""Image recipes: pairs of Dockerfiles that differ in one practice, an application in C, and the parser of builders' messages.
 
-The application is compiled in the build. What it prints is known beforehand, so that running it once proves that the
-builder built it, and from which source.
+The build compiles the application. Its output is computed here too, so running it once proves that the builder built it, and
+from which version of the source.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from bench.core.errors import InvocationFailed
 from bench.lab.bases import Base
 
 PRIMES = 100_000
-"""Size of the generated table: to make and compile it takes three times as long as the application itself."""
+"""Size of the generated table: making and compiling it takes three times as long as compiling the application."""
 PROGRAM = "/application"
 LEFTOVER_BYTES = 32 * 2**20
-"""What a build fetches, uses and removes: in ``clean-same`` and ``clean-later``."""
+"""Size of the file that the recipes ``clean-same`` and ``clean-later`` fetch, use and remove."""
 USELESS_BYTES = 64 * 2**20
-"""What lies beside the sources and is no part of the image: in ``ignore`` and ``no-ignore``."""
+"""Size of the files in the context that the image does not need, in the recipes ``ignore`` and ``no-ignore``."""
 _USELESS = "useless"
 _USELESS_FILES = 64
 
@@ -47,7 +47,7 @@ def _run(*commands: str) -> str:
 
 
 _GOOD = ("COPY lib lib", _run(*_LIBRARY), "COPY app app", _run(_APPLICATION))
-"""What seldom changes comes first, so that a change of the application leaves the library's layer as it is."""
+"""The library, which rarely changes, comes first, so that a change of the application does not rebuild its layer."""
 
 RECIPES: dict[str, tuple[str, ...]] = {
     "good-order": (*_GOOD, _END),
@@ -61,16 +61,16 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "ignore": (*_GOOD, _END),
     "no-ignore": (*_GOOD, _END),
 }
-"""Recipe → the lines of its Dockerfile after the first two."""
+"""Recipe → lines of its Dockerfile after ``FROM`` and ``WORKDIR``."""
 
 
 def dockerfile(recipe: str, base: Base) -> str:
-    """Return the Dockerfile of a recipe on a base that has a compiler."""
+    """Return the Dockerfile of a recipe; ``base`` must have a C compiler."""
     return "\n".join((f"FROM {base.tag} AS build", "WORKDIR /src", *RECIPES[recipe])) + "\n"
 
 
 def write(recipe: str, base: Base, folder: Path) -> None:
-    """Write the build context of a recipe into an empty folder: Dockerfile, sources, and what else lies there."""
+    """Write a recipe's build context into an empty folder: Dockerfile, sources, and files that the image does not need."""
     source = Path(str(resources.files("bench") / "workloads" / "recipes"))
     for name in ("app", "lib"):
         (folder / name).mkdir()
@@ -86,13 +86,13 @@ def write(recipe: str, base: Base, folder: Path) -> None:
 
 def _write_useless(folder: Path) -> None:
     folder.mkdir()
-    source = random.Random(1)  # noqa: S311 - the same bytes each time, that do not compress
+    source = random.Random(1)  # noqa: S311 - reproducible bytes that do not compress
     for number in range(_USELESS_FILES):
         (folder / str(number)).write_bytes(source.randbytes(USELESS_BYTES // _USELESS_FILES))
 
 
 def change(folder: Path, build: int) -> None:
-    """Change one line of one source file: the number that the application says of itself."""
+    """Change one line of one source file: the build number that the application prints."""
     path = folder / "app" / "build.h"
     path.write_text(f"/* The line that a change of the source changes. */\n#define BUILD {build}\n", encoding="utf-8")
 
@@ -104,7 +104,7 @@ def ignored(folder: Path) -> list[str]:
 
 
 def expected(build: int) -> str:
-    """Return what the application prints, worked out here without it."""
+    """Return the application's expected output, computed independently."""
     checksum = build
     for prime in _primes(PRIMES):
         checksum = (checksum * 31 + prime) % 1_000_000_007
@@ -113,7 +113,7 @@ def expected(build: int) -> str:
 
 @functools.cache
 def _primes(count: int) -> list[int]:
-    """Return the first prime numbers, at least six (the n-th is below n (ln n + ln ln n), Rosser 1941)."""
+    """Return the first ``count`` primes, for a count of at least 6: the n-th is below n (ln n + ln ln n) (Rosser 1941)."""
     limit = int(count * (count.bit_length() * 0.7 + 3))
     sieve = bytearray([1]) * (limit + 1)
     for number in range(2, int(limit**0.5) + 1):
@@ -124,12 +124,12 @@ def _primes(count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Built:
-    """What a builder said.
+    """Result of a build, from the builder's messages.
 
     Attributes:
-        image: The image's id as far as it was said.
-        steps: Lines of the Dockerfile that were carried out or taken from the cache.
-        cached: How many of them came from the cache.
+        image: The image's id, possibly shortened by the builder.
+        steps: Number of Dockerfile steps, executed or cached.
+        cached: Number of steps taken from the cache.
     """
 
     image: str
@@ -142,7 +142,7 @@ _DONE = re.compile(r"Successfully built ([0-9a-f]{12,64})")
 
 
 def read(lines: Iterable[Mapping[str, Any]]) -> Built:
-    """Read the messages of Docker's classic builder, or of Podman's, in the form of Docker's build API.
+    """Parse the messages of Docker's classic builder or of Podman's, as JSON objects of Docker's build API.
 
     Raises:
         InvocationFailed: A step failed, or no image was built.

@@ -1,4 +1,4 @@
-"""Names, looked up by the payload (names.c): what it is told, and what it says. Every stamp in it is the host's."""
+"""DNS lookups by the payload (names.c): its arguments and its output. All times are host stamps."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from bench.core.clock import Line
 from bench.core.errors import InvocationFailed
 
 OWN = "own"
-"""The name server that the instance was given, in its /etc/resolv.conf."""
+"""The name server in the instance's /etc/resolv.conf."""
 NOBODY = "nobody"
-"""What the payload says of a name that nobody has (NXDOMAIN): that is an answer, too."""
+"""The payload's answer for a name that does not exist (NXDOMAIN)."""
 END = "S answer "
-"""Begins the last line of each lookup."""
+"""Start of the last line of each lookup."""
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """What one action of the payload has found.
+    """Result of one lookup action of the payload.
 
     Attributes:
-        name: The name that was asked for.
+        name: The name that was looked up.
         server: The name server that was asked.
-        count: Lookups that were answered, or tries until there was an address.
-        begin_s: Stamp of its word that it begins.
-        end_s: Stamp of its word that it has ended.
-        answer: An address, :data:`NOBODY`, or why one lookup failed.
+        count: Number of answered lookups, or of tries until the name had an address.
+        begin_s: Stamp of the action's first line, seconds.
+        end_s: Stamp of the action's last line, seconds.
+        answer: An address, :data:`NOBODY`, or the reason why a lookup failed.
     """
 
     name: str
@@ -38,30 +38,30 @@ class Lookup:
 
     @property
     def each_s(self) -> float:
-        """Seconds of one lookup, or from one try to the next."""
+        """Mean duration of a lookup or a try, seconds."""
         return (self.end_s - self.begin_s) / self.count
 
 
 def resolve(name: str, server: str, count: int) -> tuple[str, ...]:
-    """Return the payload's arguments that look a name up ``count`` times."""
+    """Return payload arguments that look up a name ``count`` times."""
     return ("--resolve", f"{name}:{server}:{count}")
 
 
 def wait_for(name: str, server: str, pause_ms: int) -> tuple[str, ...]:
-    """Return the payload's arguments that look a name up until it has an address."""
+    """Return payload arguments that look up a name until it has an address."""
     return ("--await", f"{name}:{server}:{pause_ms}")
 
 
 def answer(names: Sequence[str], *, address: str = "", port: int = 0) -> tuple[str, ...]:
-    """Return the payload's arguments that answer for these names; on loopback and at a free port unless they are given."""
+    """Return payload arguments that serve these names, by default on loopback and a free port."""
     return ("--answer", f"{f'{address}#' if address else ''}{port}:{','.join(names)}")
 
 
 def looked_up(lines: Sequence[Line], name: str, count: int) -> Lookup:
-    """Read the lookups of one name.
+    """Return the result of looking up one name ``count`` times.
 
     Raises:
-        InvocationFailed: It was not looked up, or not every one of ``count`` lookups was answered alike.
+        InvocationFailed: The name was not looked up, or the ``count`` lookups did not all get the same answer.
     """
     found = _one(lines, "resolve", name)
     if found.count != count or count < 1 or found.end_s <= found.begin_s:
@@ -71,10 +71,10 @@ def looked_up(lines: Sequence[Line], name: str, count: int) -> Lookup:
 
 
 def waited_for(lines: Sequence[Line], name: str) -> Lookup:
-    """Read how a name came to have an address.
+    """Return the result of waiting for a name to have an address.
 
     Raises:
-        InvocationFailed: It never did.
+        InvocationFailed: The name never had one.
     """
     found = _one(lines, "await", name)
     if found.count < 1 or found.answer == NOBODY or found.end_s <= found.begin_s:
@@ -102,7 +102,7 @@ class _Heard:
 
 
 def _actions(lines: Sequence[Line], action: str) -> Iterator[Lookup]:
-    """Yield each action that has come to its end, in order."""
+    """Yield each completed action, in order."""
     heard = _Heard()
     for line in lines:
         words = line.text.split(" ", 2)

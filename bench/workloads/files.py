@@ -1,4 +1,4 @@
-"""What the payload does with files (files.c): its arguments, and what it says of them. Every stamp is the host's."""
+"""File operations of the payload (files.c): its arguments and its output. All times are host stamps."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from bench.core.clock import Line
 from bench.core.errors import InvocationFailed
 
 STORM = ("create", "stat", "rename", "unlink")
-"""What a storm does with each of its files, one kind after the other."""
+"""Operations of a metadata storm: each is done on all files before the next begins."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that the payload did.
+    """One file operation of the payload.
 
     Attributes:
-        name: What: ``poke``, ``fsync``, ``scan``, a part of a storm, ``whiteout`` or ``list``.
-        count: Bytes or files, as the payload counted.
-        seconds: From its word that it begins to its word that it has ended, stamped on the host.
+        name: ``poke``, ``fsync``, ``scan``, one of :data:`STORM`, ``whiteout`` or ``list``.
+        count: Bytes or files, counted by the payload.
+        seconds: Duration between its first and its last line, stamped on the host.
     """
 
     name: str
@@ -28,21 +28,21 @@ class Step:
 
 
 def copy_up(path: str, wait_ms: int) -> tuple[str, ...]:
-    """Return the arguments that read a file, wait to be asked, and then write into it, fsync it and write again."""
+    """Return payload arguments that read a file, wait for a signal, then write into it, fsync it and write again."""
     first = ("--scan", path, "--wait", str(wait_ms))
     return (*first, "--poke", path, "--fsync", path, "--poke", path)
 
 
 def metadata(storm: str, lower: str, files: int, wait_ms: int) -> tuple[str, ...]:
-    """Return the arguments that wait, then make a storm in a folder of the instance's own and whiteouts in one of the image."""
+    """Return payload arguments that wait, run a storm in a folder of the instance, and delete files of an image folder."""
     return ("--wait", str(wait_ms), "--storm", f"{storm}:{files}", "--whiteout", f"{lower}:{files}")
 
 
 def steps(lines: Sequence[Line]) -> list[Step]:
-    """Read what was done, in its order.
+    """Return the operations in order.
 
     Raises:
-        InvocationFailed: Something ended that did not begin, or took no time.
+        InvocationFailed: An operation ended without a beginning, or took no time.
     """
     return list(_steps(lines))
 
@@ -64,10 +64,10 @@ def _steps(lines: Sequence[Line]) -> Iterator[Step]:
 
 
 def only(lines: Sequence[Line], *names: str) -> list[Step]:
-    """Return the steps, which must be these and no others.
+    """Return the operations, which must have exactly these names.
 
     Raises:
-        InvocationFailed: They are others.
+        InvocationFailed: The payload did other operations.
     """
     found = steps(lines)
     if tuple(step.name for step in found) != names:

@@ -1,18 +1,17 @@
-"""fio: reading and writing one file, sequential in 1 MiB and random in 4 KiB, past the page cache and through it; fsync.
+"""fio: read and write one file, sequentially in 1 MiB and randomly in 4 KiB blocks, direct and buffered; fsync.
 
-All jobs are one process, one after the other (``stonewall``): a process a job would have fio load sixty libraries each
-time. What is taken from where:
+All jobs run in one process, one after another (``stonewall``): with a process for each job fio would load sixty libraries
+each time. Sources of the numbers:
 
-* bytes, operations and the percentiles of latency are fio's own;
-* the seconds are fio's, too. The host sees when the process begins and ends, and in between each job also starts a thread, reads
-  the file into the cache or waits up to 0.1 s for the thread's end: a tenth of a job of one second. So the host's stamps are
-  the check and not the number: all jobs together cannot have lasted longer than the host saw the process live, or the
-  instance's clock is wrong;
-* an fsync's time is the one that fio took of each call: a tool inside is the only one that can know it.
+* bytes, operations and latency percentiles are fio's;
+* durations are fio's too. The host only sees the process begin and end; in between each job also starts a thread, reads the
+  file into the cache and waits up to 0.1 s for the thread to end, a tenth of a one-second job. The host's stamps are used as a
+  check: if the jobs together lasted longer than the process lived, the instance's clock is wrong;
+* fsync latencies are fio's, for each call: only a tool inside can measure them.
 
-The file is laid out, written to disk and as large as it will be before the first job's time begins: no job measures the
-allocation of blocks. "direct" jobs go past the page cache; "buffered" reads find all of the file in it (``pre_read``), where
-the file system keeps it there from one opening to the next: virtiofs does not.
+Before the first job is timed the file has its final size and is on disk, so no job measures block allocation. "direct" jobs
+bypass the page cache. "buffered" reads find the file in the cache (``pre_read``) if the file system keeps it there between two
+opens; virtiofs does not.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from bench.core.clock import Line
 from bench.core.errors import InvocationFailed
 
 TOOLS = "tools"
-"""Name of the folder in which an instance sees the program (``bench/lab/tools.py``)."""
+"""Name of the mounted folder that holds the program in an instance (``bench/lab/tools.py``)."""
 FILE = "tare.fio"
-"""The file that is read and written."""
+"""Name of the file that is read and written."""
 FSYNC = "fsync"
-"""Name of the job that writes 4 KiB and calls fsync, over and over."""
+"""Name of the job that repeatedly writes 4 KiB and calls fsync."""
 _CLOCK_TOLERANCE = 1.01
-_MILLISECOND_S = 1e-3  # in which fio rounds each job's runtime
+_MILLISECOND_S = 1e-3  # fio rounds each job's runtime to milliseconds
 _BLOCKS = {"sequential": "1m", "random": "4k"}
 _VERBS = {
     ("read", "sequential"): "read",
@@ -44,7 +43,7 @@ _VERBS = {
 
 @dataclass(frozen=True)
 class Test:
-    """One way of reading or writing."""
+    """One access pattern: a job of fio."""
 
     op: Literal["read", "write"]
     pattern: Literal["sequential", "random"]
@@ -52,11 +51,11 @@ class Test:
 
     @property
     def name(self) -> str:
-        """The job's name in fio."""
+        """The job's name."""
         return f"{self.op}-{self.pattern}-{self.cache}"
 
 
-# Buffered writing is last: it leaves dirty pages behind, whose writing would be in the way of the others.
+# Buffered writes come last: their dirty pages are written back later and would disturb the other jobs.
 TESTS: tuple[Test, ...] = (
     Test("read", "sequential", "direct"),
     Test("read", "random", "direct"),
@@ -71,7 +70,7 @@ TESTS: tuple[Test, ...] = (
 
 @dataclass(frozen=True)
 class Sync:
-    """Latencies of fsync: how many calls, median and 99th percentile in seconds."""
+    """fsync latencies: number of calls, median and 99th percentile in seconds."""
 
     count: int
     p50_s: float
@@ -80,15 +79,15 @@ class Sync:
 
 @dataclass(frozen=True)
 class Result:
-    """What one job gave.
+    """Result of one job.
 
     Attributes:
-        bytes: Moved.
-        operations: Reads or writes.
-        seconds: For which it ran, by fio's clock.
-        p50_s: Median of the time of one operation.
-        p99_s: 99th percentile.
-        sync: Of its fsyncs, if it made any.
+        bytes: Bytes read or written.
+        operations: Number of reads or writes.
+        seconds: Runtime by fio's clock.
+        p50_s: Median latency of an operation, seconds.
+        p99_s: 99th percentile of the latency, seconds.
+        sync: Latencies of its fsync calls, ``None`` without any.
     """
 
     bytes: int
@@ -101,12 +100,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """What one process gave.
+    """Results of one fio process.
 
     Attributes:
-        version: As fio names itself.
-        results: Job → what it gave.
-        errors: Job → number of the error (errno(3)) with which it ended, for example 22 where there is no direct access.
+        version: fio's version.
+        results: Job → result.
+        errors: Job → errno(3) with which it ended, for example 22 where direct access is not supported.
     """
 
     version: str
@@ -115,19 +114,19 @@ class Report:
 
 
 def options(tests: Sequence[Test], folder: str, milliseconds: int, file_bytes: int, *, fsync: bool = True) -> list[str]:
-    """Return fio's own arguments; the same for a run by hand.
+    """Return fio's arguments, which also work on a command line by hand.
 
     Args:
-        tests: What to run, in that order.
-        folder: Where the file is.
-        milliseconds: How long each job runs.
+        tests: Jobs to run, in order.
+        folder: Folder of the file.
+        milliseconds: Runtime of each job.
         file_bytes: Size of the file.
-        fsync: Whether the job of fsyncs is run, too: first, while no other has left pages to be written.
+        fsync: Whether to run the fsync job too. It comes first, before other jobs leave dirty pages.
     """
     writes = fsync or any(test.op == "write" for test in tests)
     words = [
         *("--output-format=json", "--eta=never", "--disk_util=0", "--percentile_list=50:99"),
-        # psync works on every file system and kernel; one clock without a calibration, which takes long in an emulated machine
+        # psync works on every file system and kernel; this clock needs no calibration, which is slow in an emulated machine
         *("--thread", "--ioengine=psync", "--clocksource=clock_gettime"),
         *(f"--filename={folder}/{FILE}", f"--size={file_bytes}", "--fallocate=none"),
         *("--overwrite=1",) * writes,
@@ -144,9 +143,9 @@ def options(tests: Sequence[Test], folder: str, milliseconds: int, file_bytes: i
 def arguments(
     tests: Sequence[Test], folder: str, milliseconds: int, file_bytes: int, *, fsync: bool = True
 ) -> tuple[str, ...]:
-    """Return the command line inside an instance, of which ``{tools}`` is still a mark; ``folder`` may be one, too.
+    """Return the command line inside an instance, with the placeholder ``{tools}``; ``folder`` may be a placeholder too.
 
-    It is what follows ``--run``, or ``run`` in a script: a guest's kernel passes too few words to its first process.
+    Use it after ``--run``, or after ``run`` in a payload script: the kernel of a guest passes too few arguments to PID 1.
     """
     mark = f"{{{TOOLS}}}"
     program = (f"{mark}/ld.so", "--library-path", f"{mark}/lib", f"{mark}/bin/fio")
@@ -154,10 +153,10 @@ def arguments(
 
 
 def heard(run: Sequence[Line]) -> Report:
-    """Read what a payload passed on of one process, from ``B run`` to ``C run STATUS``, and check its clock by the host's.
+    """Parse the lines that a payload forwarded from one fio, from ``B run`` to ``C run STATUS``, and check fio's clock.
 
     Raises:
-        InvocationFailed: There is no report in it, or its jobs lasted longer than the process lived.
+        InvocationFailed: The lines hold no report, or the jobs lasted longer than the process lived.
     """
     texts = [line.text for line in run]
     if not texts or texts[0] != "B run" or not texts[-1].startswith("C run "):
@@ -173,10 +172,10 @@ def heard(run: Sequence[Line]) -> Report:
 
 
 def parse(text: str) -> Report:
-    """Read fio's report in JSON, before which it may have said something else.
+    """Parse fio's JSON report, which other output may precede.
 
     Raises:
-        InvocationFailed: There is none, or it is not the one that is known.
+        InvocationFailed: The report is missing or has another form.
     """
     lines = text.splitlines()
     try:
@@ -189,10 +188,10 @@ def parse(text: str) -> Report:
 
 
 def _result(job: Mapping[str, Any]) -> Result:
-    """Read one job, which did either read or write.
+    """Return the result of one job, which either read or wrote.
 
     Raises:
-        ValueError: It did nothing, or took no time.
+        ValueError: The job did nothing or took no time.
     """
     side = next((job[op] for op in ("read", "write") if job[op]["total_ios"]), None)
     if side is None or side["runtime"] <= 0:
@@ -204,7 +203,7 @@ def _result(job: Mapping[str, Any]) -> Result:
 
 
 def _percentiles(latency: Mapping[str, Any]) -> tuple[float, float]:
-    """Return the median and the 99th percentile, seconds."""
+    """Return median and 99th percentile, seconds."""
     found = latency["percentile"]
     return found["50.000000"] / 1e9, found["99.000000"] / 1e9
 

@@ -1,12 +1,12 @@
-"""iperf3: TCP streams both ways and UDP at a fixed rate. Bytes are those that the receiving end counted.
+"""iperf3: TCP streams in both directions and UDP at a fixed rate. Bytes are counted by the receiver.
 
-What is taken from where:
+Sources of the numbers:
 
-* bytes, segments sent again, datagrams lost and jitter are iperf3's own, from the report of the end that calls, which has asked
-  the other one for its counts;
-* the seconds are those of the receiving end's report. The host's stamps around the process include that it is loaded, connects
-  and exchanges reports, which is a tenth of a test of one second. So they are the check: a test cannot have lasted longer than
-  the host saw the process live, or the instance's clock is wrong.
+* bytes, retransmitted segments, lost datagrams and jitter are iperf3's, from the client's report, which includes the server's
+  counts;
+* durations are those of the receiver's report. The host's stamps around the process also cover loading, connecting and
+  exchanging reports, a tenth of a one-second test. They are used as a check: if a test lasted longer than the process lived,
+  the instance's clock is wrong.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from bench.core.errors import InvocationFailed
 REMEDY = "run 'tare provision tools' as root, or install iperf3"
 Direction = Literal["out", "in"]
 UDP_BITS_PER_S = 50_000_000
-"""Rate of the datagrams: a buffer of Linux's usual size holds 20 ms of it, so that a short wait for a CPU is no loss."""
+"""UDP rate: Linux's default socket buffer holds 20 ms of it, so a short wait for a CPU loses no datagram."""
 UDP_BYTES = 1400
-"""Of each datagram: fits into what is left of a packet of 1500 bytes inside a tunnel."""
+"""Size of each datagram: fits a 1500-byte packet even inside a tunnel."""
 _CLOCK_TOLERANCE = 1.01
 
 
 @dataclass(frozen=True)
 class Streams:
-    """What a TCP test gave.
+    """Result of a TCP test.
 
     Attributes:
-        bytes: That the receiving end got.
-        seconds: For which it received.
-        retransmits: Segments that were sent again; ``None`` where the sender's system does not tell.
+        bytes: Bytes that the receiver got.
+        seconds: Duration of receiving.
+        retransmits: Retransmitted segments, ``None`` where the sender's system does not report them.
     """
 
     bytes: int
@@ -44,14 +44,14 @@ class Streams:
 
 @dataclass(frozen=True)
 class Datagrams:
-    """What a UDP test gave.
+    """Result of a UDP test.
 
     Attributes:
-        bytes: That the receiving end got.
-        seconds: For which it received.
-        lost: Datagrams that were sent and never came, or too late.
-        sent: All of them.
-        jitter_s: As RFC 1889 smooths it.
+        bytes: Bytes that the receiver got.
+        seconds: Duration of receiving.
+        lost: Datagrams that never arrived, or arrived too late.
+        sent: All datagrams sent.
+        jitter_s: Smoothed interarrival jitter (RFC 1889), seconds.
     """
 
     bytes: int
@@ -62,31 +62,31 @@ class Datagrams:
 
 
 def server(port: int) -> list[str]:
-    """Return the arguments of the end that is called."""
+    """Return the server's arguments."""
     return ["--server", "--port", str(port)]
 
 
 def client(address: str, port: int, seconds: int, streams: int, *, reverse: bool) -> list[str]:
-    """Return the arguments of the end that calls; ``reverse``: it receives. The same for a run by hand."""
+    """Return the client's arguments for TCP; with ``reverse`` the client receives."""
     return [*_common(address, port, seconds), *("--parallel", str(streams)), *("--reverse",) * reverse]
 
 
 def datagrams(address: str, port: int, seconds: int, *, reverse: bool) -> list[str]:
-    """Return the arguments of the end that calls, for UDP at the fixed rate."""
+    """Return the client's arguments for UDP at the fixed rate; with ``reverse`` the client receives."""
     rate = ("--udp", "--bitrate", str(UDP_BITS_PER_S), "--length", str(UDP_BYTES))
     return [*_common(address, port, seconds), *rate, *("--reverse",) * reverse]
 
 
 def _common(address: str, port: int, seconds: int) -> list[str]:
-    # --interval 0: one report at the end, for each line of it has to pass a guest's serial port
+    # --interval 0: only the final report, because every line has to pass through a guest's serial port
     return ["--client", address, "--port", str(port), "--time", str(seconds), "--json", "--interval", "0"]
 
 
 def parse_streams(text: str, lived_s: float) -> Streams:
-    """Read the report of a TCP test; ``lived_s`` is how long the host saw the process live.
+    """Parse the report of a TCP test; ``lived_s`` is the process's lifetime as seen from the host, seconds.
 
     Raises:
-        InvocationFailed: It failed, moved nothing, or its clock is wrong.
+        InvocationFailed: The test failed or transferred nothing, or the instance's clock is wrong.
     """
     end = _end(text)
     try:
@@ -100,7 +100,7 @@ def parse_streams(text: str, lived_s: float) -> Streams:
 
 
 def parse_datagrams(text: str, lived_s: float) -> Datagrams:
-    """Read the report of a UDP test; arguments and errors as of :func:`parse_streams`."""
+    """Parse the report of a UDP test; arguments and errors as of :func:`parse_streams`."""
     end = _end(text)
     try:
         got = end["sum_received"]
@@ -115,7 +115,7 @@ def parse_datagrams(text: str, lived_s: float) -> Datagrams:
 
 
 def version(text: str) -> str:
-    """Return how the program names itself in its report, ``unknown`` when it does not."""
+    """Return the version in a report, or ``unknown``."""
     try:
         return str(json.loads(text[text.index("{") :])["start"]["version"])
     except (ValueError, KeyError, TypeError):

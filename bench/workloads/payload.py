@@ -1,4 +1,4 @@
-"""The payload's own workloads (payload.c): what it says, read back. Every stamp in it is the host's."""
+"""The payload's own workloads (payload.c): its arguments and its output. All times are host stamps."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from bench.core.clock import Line
 from bench.core.errors import InvocationFailed
 
 LOOPS = ("getpid", "open", "read", "futex", "compute")
-"""What ``--loop`` knows: four system calls, and a computation without any."""
+"""Loops of ``--loop``: four system calls, and a computation without any."""
 ROUNDS_A_TURN = 1024
-"""Rounds of the computation that are counted as one turn of the loop ``compute`` (actions.c)."""
+"""Rounds of the computation in one turn of the loop ``compute`` (actions.c)."""
 
 
 @dataclass(frozen=True)
 class Turns:
-    """How often something was done in how long.
+    """Number and duration of a loop's turns.
 
     Attributes:
-        count: How often, as the payload counted.
-        seconds: From its word that it begins to its word that it has ended, stamped on the host.
+        count: Number of turns, counted by the payload.
+        seconds: Duration between its first and its last line, stamped on the host.
     """
 
     count: int
@@ -28,15 +28,15 @@ class Turns:
 
 
 def loop_arguments(names: Sequence[str], milliseconds: int) -> tuple[str, ...]:
-    """Return the payload's arguments that run these loops one after the other, each for that long."""
+    """Return payload arguments that run these loops one after another, each for ``milliseconds``."""
     return tuple(word for name in names for word in ("--loop", f"{name}:{milliseconds}"))
 
 
 def loops(lines: Sequence[Line], names: Sequence[str]) -> dict[str, Turns]:
-    """Read what each of the loops gave.
+    """Return each loop's turns.
 
     Raises:
-        InvocationFailed: One did not begin, did not end, counted nothing or took no time.
+        InvocationFailed: A loop did not begin or end, counted nothing or took no time.
     """
     return {name: _loop(lines, name) for name in names}
 
@@ -53,10 +53,10 @@ def _loop(lines: Sequence[Line], name: str) -> Turns:
 
 
 def look(lines: Sequence[Line]) -> dict[str, str]:
-    """Read what the payload sees (``--look``): name → value; what it cannot read is ``unreadable``.
+    """Parse the output of ``--look``: name → value, ``unreadable`` for a value that the payload could not read.
 
     Raises:
-        InvocationFailed: It saw nothing at all.
+        InvocationFailed: The output holds no value.
     """
     found = {}
     for line in lines:

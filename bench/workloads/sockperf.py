@@ -1,7 +1,7 @@
-"""sockperf ping-pong over TCP: a request of 14 bytes and its answer, one after the other. Its percentiles are its own.
+"""sockperf ping-pong over TCP: 14-byte requests and their answers, one at a time. The percentiles are sockperf's.
 
-A tool inside is the only one that can know the time of one answer, so its clock is taken; the host's stamps are the check.
-The first 0.4 s and the last 0.05 s are no part of the statistics (its own warm-up and cool-down).
+Only a tool inside can time a single answer, so sockperf's clock is used, and the host's stamps check it. sockperf leaves the
+first 0.4 s and the last 0.05 s out of its statistics (warm-up and cool-down).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _CLOCK_TOLERANCE = 1.01
 
 @dataclass(frozen=True)
 class Answers:
-    """Times from a request to its answer.
+    """Round-trip times from request to answer.
 
     Attributes:
-        count: Of those that are in the statistics.
-        p50_s: Their median.
-        p99_s: Their 99th percentile.
+        count: Number of round trips in the statistics.
+        p50_s: Median, seconds.
+        p99_s: 99th percentile, seconds.
     """
 
     count: int
@@ -36,20 +36,20 @@ class Answers:
 
 
 def server(port: int) -> list[str]:
-    """Return the arguments of the end that answers, at any address."""
+    """Return the server's arguments; it listens on all addresses."""
     return ["server", "--tcp", "-i", "0.0.0.0", "-p", str(port)]  # noqa: S104 - inside the lab's own namespaces
 
 
 def client(address: str, port: int, seconds: int) -> list[str]:
-    """Return the arguments of the end that asks; the same for a run by hand."""
+    """Return the client's arguments."""
     return ["ping-pong", "--tcp", "-i", address, "-p", str(port), "-t", str(seconds), "--full-rtt"]
 
 
 def parse(text: str, lived_s: float) -> Answers:
-    """Read the report; ``lived_s`` is how long the host saw the process live.
+    """Parse the report; ``lived_s`` is the process's lifetime as seen from the host, seconds.
 
     Raises:
-        InvocationFailed: It measured nothing, or its clock is wrong.
+        InvocationFailed: Nothing was measured, or the instance's clock is wrong.
     """
     plain = _COLOUR.sub("", text)
     found = {float(share): float(value) * 1e-6 for share, value in _PERCENTILE.findall(plain)}
@@ -65,6 +65,6 @@ def parse(text: str, lived_s: float) -> Answers:
 
 
 def version(text: str) -> str:
-    """Return how the program names itself, ``unknown`` when it does not."""
+    """Return the program's version, or ``unknown``."""
     found = _VERSION.search(_COLOUR.sub("", text))
     return found[1] if found else "unknown"

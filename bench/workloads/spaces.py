@@ -1,4 +1,4 @@
-"""tare-spaces (spaces.c): the arguments of the program that times the making of namespaces, and what it prints."""
+"""tare-spaces (spaces.c), which times the creation of namespaces: its arguments and its output."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from bench.core.errors import InvocationFailed
 
 KINDS = ("none", "mnt", "pid", "uts", "net", "ipc", "user", "cgroup", "time", "all")
-"""What it can make; ``none`` is a child that makes nothing, ``all`` all of them at once."""
+"""Kinds of namespaces; ``none`` is a child without a new namespace, ``all`` creates all kinds at once."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What each kind took; a kind that was refused even once has no number.
+    """Times for each kind; a kind that the kernel refused even once has none.
 
     Attributes:
         create_s: Kind → median time inside unshare(2), seconds.
-        destroy_s: Kind → median time from the child's last instruction to its collection, seconds.
-        refused: Kind → what the kernel said, and how often.
+        destroy_s: Kind → median time from the child's last instruction until it was reaped, seconds.
+        refused: Kind → the kernel's errors with their counts.
     """
 
     create_s: Mapping[str, float]
@@ -31,13 +31,14 @@ class Costs:
 
 @dataclass(frozen=True)
 class Rate:
-    """How fast several workers made namespaces of one kind.
+    """Rate at which several workers created namespaces of one kind.
 
     Attributes:
-        per_s: How many a second, or ``None`` when one was refused.
-        drain_s: How much later all dead network namespaces were gone, or ``None`` when that cannot be told or has no meaning.
-        refused: What the kernel said.
-        undrained: Why the wait for dead network namespaces failed.
+        per_s: Namespaces per second, ``None`` when one was refused.
+        drain_s: Time after the last worker until all dead network namespaces were torn down, seconds; ``None`` when unknown or
+            not applicable.
+        refused: The kernel's error, empty when there was none.
+        undrained: Why the wait for dead network namespaces failed, else empty.
     """
 
     per_s: float | None = None
@@ -47,28 +48,28 @@ class Rate:
 
 
 def cost_arguments(rounds: int, seed: int) -> tuple[str, ...]:
-    """Return the arguments that make one of each kind a round; the seed (from 1) gives the order of kinds in each."""
+    """Return arguments that create one namespace of each kind in each round, in an order given by ``seed`` (at least 1)."""
     return ("cost", str(rounds), str(seed))
 
 
 def rate_arguments(kind: str, workers: int, each: int) -> tuple[str, ...]:
-    """Return the arguments by which that many workers make ``each`` of a kind as fast as they can."""
+    """Return arguments for ``workers`` processes that each create ``each`` namespaces of a kind as fast as possible."""
     return ("rate", kind, str(workers), str(each))
 
 
 @dataclass
 class _Said:
-    """The program's lines: ``WORD KIND NUMBER`` (``rate`` has two numbers)."""
+    """Parsed lines ``WORD KIND NUMBER`` of ``cost``: times in nanoseconds, and errors with their counts."""
 
     times: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
     refused: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
 
 
 def costs(text: str) -> Costs:
-    """Read what ``cost`` printed.
+    """Parse the output of ``cost``.
 
     Raises:
-        InvocationFailed: A line is another, or a kind has neither a number nor a reason.
+        InvocationFailed: A line has another form, or a kind has neither times nor an error.
     """
     said = _Said()
     for line in text.splitlines():
@@ -89,10 +90,10 @@ def costs(text: str) -> Costs:
 
 
 def rate(text: str) -> Rate:
-    """Read what ``rate`` printed.
+    """Parse the output of ``rate``.
 
     Raises:
-        InvocationFailed: A line is another, or there is neither a rate nor a reason.
+        InvocationFailed: A line has another form, or there is neither a rate nor an error.
     """
     found: dict[str, list[int]] = {}
     for line in text.splitlines():
@@ -112,10 +113,10 @@ def rate(text: str) -> Rate:
 
 
 def everything(text: str) -> tuple[str, ...]:
-    """Read which kinds ``all`` is made of (``tare-spaces all``).
+    """Parse the output of ``tare-spaces all``: the kinds that ``all`` creates on this host.
 
     Raises:
-        InvocationFailed: A line is another.
+        InvocationFailed: A line has another form.
     """
     return tuple(_line(line, {"all": 0})[1] for line in text.splitlines())
 
@@ -134,5 +135,5 @@ def _why(found: Counter[int]) -> str:
 
 
 def listed(rows: Mapping[str, str]) -> str:
-    """Write a few pairs on one line: ``net: EPERM (1); pid: EPERM (1)``."""
+    """Join pairs on one line: ``net: EPERM (1); pid: EPERM (1)``."""
     return "; ".join(f"{name}: {value}" for name, value in rows.items())

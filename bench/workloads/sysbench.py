@@ -1,8 +1,7 @@
-"""sysbench cpu and memory: its own count of events over the host's time.
+"""sysbench cpu and memory: its count of events over the time that the host measured.
 
-sysbench's clock is a guest's clock in a guest, so of its report only the number of events is taken. The time is the
-host's: from its word "Threads started!" to the first line of its report, stamped on arrival, so that loading the program is
-not part of it.
+In a guest sysbench reads the guest's clock, so only the number of events is taken from its report. The time is the host's, from
+the line "Threads started!" to the first line of the report, stamped on arrival; it excludes loading the program.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from bench.workloads.payload import Turns
 
 TESTS = ("cpu", "memory")
 TOOLS = "tools"
-"""Name of the folder in which an instance sees the program (``bench/lab/tools.py``)."""
+"""Name of the mounted folder that holds the program in an instance (``bench/lab/tools.py``)."""
 _BEGIN = "O Threads started!"
 _REPORT = {"cpu": "O CPU speed:", "memory": "O Total operations:"}
 _EVENTS = re.compile(r"O\s+total number of events:\s+(\d+)")
@@ -25,7 +24,7 @@ _FACTOR = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 def arguments(test: str, seconds: int, threads: int) -> tuple[str, ...]:
-    """Return the payload's arguments that run one test; few, as a kernel passes 32 to its first process at most."""
+    """Return payload arguments that run one test; they are few, because a guest's kernel passes at most 32 to PID 1."""
     mark = f"{{{TOOLS}}}"
     program = (f"{mark}/ld.so", "--library-path", f"{mark}/lib", f"{mark}/bin/sysbench")
     more = (f"--threads={threads}",) if threads > 1 else ()
@@ -33,7 +32,7 @@ def arguments(test: str, seconds: int, threads: int) -> tuple[str, ...]:
 
 
 def runs(lines: Sequence[Line]) -> list[list[Line]]:
-    """Split what a payload said into its runs of programs, each from ``B run`` to ``C run STATUS``."""
+    """Split a payload's lines into its program runs, each from ``B run`` to ``C run STATUS``."""
     found: list[list[Line]] = []
     for line in lines:
         if line.text == "B run":
@@ -44,16 +43,16 @@ def runs(lines: Sequence[Line]) -> list[list[Line]]:
 
 
 def version(run: Sequence[Line]) -> str:
-    """Return the version that the program names itself."""
+    """Return the program's version, or ``unknown``."""
     named = next((line.text for line in run if line.text.startswith("O sysbench ")), "")
     return " ".join(named.split()[1:3]) or "unknown"
 
 
 def events(run: Sequence[Line], test: str) -> Turns:
-    """Read one run of a test: its events, and the host's time for them.
+    """Return the events of one test run, and the time that the host measured for them.
 
     Raises:
-        InvocationFailed: It ended with an error, or its report is not the one that is known.
+        InvocationFailed: sysbench ended with an error, or its report has another form.
     """
     texts = [line.text for line in run]
     begin = next((line.at_s for line in run if line.text == _BEGIN), None)
@@ -70,10 +69,10 @@ def events(run: Sequence[Line], test: str) -> Turns:
 
 
 def block_bytes(run: Sequence[Line]) -> int:
-    """Return how many bytes one event of the memory test writes.
+    """Return the number of bytes that one event of the memory test writes.
 
     Raises:
-        InvocationFailed: It did not say.
+        InvocationFailed: The report does not have it.
     """
     found = next((found for line in run if (found := _BLOCK.fullmatch(line.text))), None)
     if found is None:

@@ -75,7 +75,7 @@ def test_host_target_against_a_bare_c_loop(
         [host] = preflight.prepare(one.targets, lab).engines.values()
         meta = {"run_id": "b", "scenarios": {one.name: {}}, "started_mono_s": now_s()}
         writer = store.RunWriter.create(tmp_path, meta, invocations)
-        context = runner.Context("b", {one.name: one}, {"host": host}, host, lab, hub, writer, now_s())
+        context = runner.RunContext("b", {one.name: one}, {"host": host}, host, lab, hub, writer, now_s())
         benchmark.pedantic(runner.execute, (context, invocations, interleave), rounds=1)
         priority = hub.priority
     numbers = store.measurements(store.load(tmp_path / "b"))

@@ -1,4 +1,4 @@
-"""Bad runs, bad names, bad files: one sentence with its place, the documented exit code, and the other runs unharmed."""
+"""Damaged runs, wrong names and wrong files: one sentence with the location, the documented exit code, other runs unaffected."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from bench.cli import run
 from tests.synthetic_pairs import write
 
 EXIT_CODES = (0, 1, 2, 3, 4, 5)
-"""Documented ones of commands that only read; 70 would be our fault, 130 an interruption."""
+"""Documented exit codes of commands that only read; 70 would be a bug of Tare, 130 an interruption."""
 
 A, B, C = (f"2026010{day}T000000Z-{day * 11111111:08x}" for day in (1, 2, 3))
-"""Three runs; B is the one that something is done to."""
+"""Ids of the three runs; B is the one that gets damaged."""
 
 M, OUT, R, P = store.MEASUREMENTS, store.OUTCOMES, "run.json", "plan.json"
 ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(7)
 
 Damage = Callable[[Path], object]
-"""What is done to a run's folder."""
+"""Damages a run, given its folder."""
 
 
 def noisy(median: float) -> list[float | None]:
@@ -56,7 +56,7 @@ def results(healthy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 @pytest.fixture
 def tare(results: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """The command line on ``results``: exit code and everything that it printed, in one line."""
+    """Return the command line on ``results``: it gives the exit code and all output joined into one line."""
 
     def call(*arguments: str) -> tuple[int, str]:
         code = run([*arguments, "--results", str(results)])
@@ -68,7 +68,7 @@ def tare(results: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tup
 
 
 def lines(name: str, change: Callable[[int, dict[str, Any]], dict[str, Any] | None]) -> Damage:
-    """Change each line of a file, or leave it out (``None``)."""
+    """Change each line of a file, or delete it (``None``)."""
 
     def damage(folder: Path) -> None:
         path = folder / name
@@ -114,12 +114,12 @@ def as_loop(name: str) -> Damage:
 
 
 def instead(make: Damage) -> Damage:
-    """Put something else in the folder's place."""
+    """Replace the folder by something else."""
     return all_of(shutil.rmtree, make)
 
 
 def ended(status: str, target: str = "") -> Damage:
-    """Let every invocation, or those of a target, end in another way and without a measurement."""
+    """Give every invocation, or those of one target, another status and no measurement."""
 
     def other(line: dict[str, Any]) -> bool:
         return line["target"] != target if target else False
@@ -160,9 +160,9 @@ BROKEN: Sequence[tuple[str, Damage, str]] = (
     ("skipped is none", head(skipped=[{}]), "skipped: there is no 'scenario'"),
     ("fingerprint is none", head(fingerprint=[1]), "'fingerprint' is [1], allowed is text"),
 )  # fmt: skip
-"""Damage to run.json: nothing that names this run can go on."""
+"""Damage to run.json: every command that names this run fails."""
 
-ODD_LINES: Sequence[tuple[str, Damage, str]] = (
+INVALID_LINES: Sequence[tuple[str, Damage, str]] = (
     ("no JSON", content(M, b"\0" * 9 + b"\n"), f"{M}:1: not a line of JSON"),
     ("no JSON in outcomes", content(OUT, b"oops\n"), f"{OUT}:1: not a line of JSON"),
     ("no object", content(M, b"[1]\n"), f"{M}:1: a JSON object was expected, found list"),
@@ -192,7 +192,7 @@ ODD_LINES: Sequence[tuple[str, Damage, str]] = (
     ("evidence is text", fourth(OUT, evidence="x"), f"{OUT}:4: 'evidence' is \"x\""),
     ("invocation is text", fourth(OUT, invocation="1"), f"{OUT}:4: 'invocation' is \"1\""),
 )  # fmt: skip
-"""Damage to the lines: whatever reads the numbers refuses the run with the line's place."""
+"""Damage to lines: every command that reads the numbers refuses the run and names the line."""
 
 NAMING = ("show", "compare A", "pair", "export", "report", "tag")
 
@@ -211,7 +211,7 @@ def arguments(command: str) -> list[str]:
     }[command]
 
 
-def others_are_well(tare: Callable[..., tuple[int, str]]) -> None:
+def check_other_runs(tare: Callable[..., tuple[int, str]]) -> None:
     code, said = tare("compare", A, C)
     assert (code, "4 unchanged" in said) == (0, True)
     code, said = tare("trend")
@@ -219,19 +219,21 @@ def others_are_well(tare: Callable[..., tuple[int, str]]) -> None:
 
 
 @pytest.mark.parametrize(("damage", "words"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
-def test_a_run_whose_head_is_broken_is_refused_and_the_others_are_well(
+def test_run_with_damaged_run_json_is_refused_and_others_still_work(
     results: Path, tare: Callable[..., tuple[int, str]], damage: Damage, words: str
 ) -> None:
     damage(results / B)
     for command in NAMING:
         code, said = tare(*arguments(command))
         assert (code, words in said) == (2, True), f"{command}: {said}"
-    others_are_well(tare)
+    check_other_runs(tare)
     assert not Path("out").exists()
 
 
-@pytest.mark.parametrize(("damage", "words"), [case[1:] for case in ODD_LINES], ids=[case[0] for case in ODD_LINES])
-def test_a_run_with_an_odd_line_is_refused_with_its_place_and_the_others_are_well(
+@pytest.mark.parametrize(
+    ("damage", "words"), [case[1:] for case in INVALID_LINES], ids=[case[0] for case in INVALID_LINES]
+)
+def test_run_with_an_invalid_line_is_refused_with_its_location_and_others_still_work(
     results: Path, tare: Callable[..., tuple[int, str]], damage: Damage, words: str
 ) -> None:
     damage(results / B)
@@ -245,7 +247,7 @@ def test_a_run_with_an_odd_line_is_refused_with_its_place_and_the_others_are_wel
     assert before == {path.name: path.read_bytes() for path in (results / B).glob("*.json")}
 
 
-TOLD: Sequence[tuple[str, Damage, str, int, str]] = (
+READABLE: Sequence[tuple[str, Damage, str, int, str]] = (
     ("nothing wrong", lambda _: None, "compare A", 0, "4 unchanged"),
     ("byte order mark", lambda f: (f / R).write_bytes(b"\xef\xbb\xbf" + (f / R).read_bytes()), "compare A", 0, "4 unchanged"),
     ("line ends of another system", lambda f: (f / M).write_bytes((f / M).read_bytes().replace(b"\n", b"\r\n")), "compare A", 0, "4 unchanged"),
@@ -287,13 +289,13 @@ TOLD: Sequence[tuple[str, Damage, str, int, str]] = (
     ("a payload that is a number", head(engines={"host": {"payload": 3}}), "compare A", 2, "payload: "),
     ("the same id", head(run_id=A), "compare A", 2, "are copies of one run"),
 )  # fmt: skip
-"""Runs that are read all the same: damage, command, exit code, essential words."""
+"""Damage that does not prevent reading: damage, command, exit code, words of the warning."""
 
 
 @pytest.mark.parametrize(
-    ("damage", "command", "code", "words"), [one[1:] for one in TOLD], ids=[one[0] for one in TOLD]
+    ("damage", "command", "code", "words"), [one[1:] for one in READABLE], ids=[one[0] for one in READABLE]
 )
-def test_what_can_be_read_is_read_and_told(  # noqa: PLR0917 - pytest passes them by name
+def test_damaged_but_readable_run_is_read_with_a_warning(  # noqa: PLR0917 - pytest passes them by name
     results: Path, tare: Callable[..., tuple[int, str]], damage: Damage, command: str, code: int, words: str
 ) -> None:
     damage(results / B)
@@ -325,21 +327,21 @@ def test_what_can_be_read_is_read_and_told(  # noqa: PLR0917 - pytest passes the
         (["trend", "--metric", "startup.redy_s"], "did you mean 'startup.ready_s'?"),
     ],
 )
-def test_bad_names_are_refused_with_what_there_is(
+def test_unknown_name_is_refused_with_the_valid_ones(
     tare: Callable[..., tuple[int, str]], args: list[str], words: str
 ) -> None:
     code, said = tare(*args)
     assert (code, words in said) == (2, True), said
 
 
-def test_a_target_that_was_skipped_is_told_with_the_reason(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
+def test_skipped_target_is_shown_with_its_reason(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
     reason = {"scenario": "startup", "target": "runsc", "reason": "gVisor is not installed", "remedy": "tare provision"}
     head(skipped=[reason])(results / B)
     code, said = tare("compare", f"{B}@host", f"{B}@runsc")
     assert (code, "gVisor is not installed (tare provision)" in said) == (2, True), said
 
 
-def test_params_are_the_same_in_any_order(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
+def test_params_in_another_key_order_are_the_same_series(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
     for name, params in ((A, {"size": 1, "cache": "cold"}), (B, {"cache": "cold", "size": 1})):
         for file in (M, OUT):
             lines(file, lambda _, one, params=params: {**one, "params": params})(results / name)  # type: ignore[misc]  # bound now
@@ -347,14 +349,16 @@ def test_params_are_the_same_in_any_order(results: Path, tare: Callable[..., tup
     assert (code, "4 unchanged" in said) == (0, True), said
 
 
-def test_a_report_of_nothing_finite_is_made(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
+def test_report_without_finite_values_is_rendered(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
     lines(M, lambda _, one: {**one, "value": float("nan")})(results / B)
     code, said = tare("report", B, "-o", "out")
     assert (code, said) == (0, "out/index.html")
     assert "ended well but gave none" in Path("out/report.md").read_text()
 
 
-def test_copies_foreign_folders_and_loops_are_no_runs(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
+def test_copies_foreign_folders_and_symlink_loops_are_not_runs(
+    results: Path, tare: Callable[..., tuple[int, str]]
+) -> None:
     shutil.copytree(results / B, results / f"{B}-copy")
     (results / "empty").mkdir()
     (results / "20990101T000000Z-00000000").mkdir()  # without run.json: not the latest
@@ -375,14 +379,14 @@ def test_copies_foreign_folders_and_loops_are_no_runs(results: Path, tare: Calla
         assert tare("show", name)[0] == 2
 
 
-def test_a_folder_with_an_at_sign_is_a_run(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
+def test_run_folder_with_an_at_sign_is_found(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
     shutil.copytree(results, results.parent / "me@home")
     assert tare("compare", str(results.parent / "me@home" / A), C)[0] == 0
     assert tare("compare", f"{A}@host", f"{A}@runc")[0] == 1
 
 
 @pytest.mark.parametrize("command", ["show", "report", "trend", "export --format csv", f"compare {A} {B}"])
-def test_an_empty_results_folder_says_what_to_do(
+def test_empty_results_folder_names_the_remedy(
     results: Path, tare: Callable[..., tuple[int, str]], command: str
 ) -> None:
     shutil.rmtree(results)
@@ -399,7 +403,7 @@ def refused(words: str, answer: tuple[int, str]) -> int:
 
 
 @pytest.mark.root
-def test_what_may_not_be_read_is_told(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
+def test_unreadable_files_are_reported(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
     for path in (results, results.parent, results.parent.parent, results.parent.parent.parent):
         path.chmod(0o755)
     (results / B / M).chmod(0)
@@ -434,7 +438,7 @@ IMPORTS = (
 
 
 @pytest.mark.parametrize(("form", "data", "words"), IMPORTS)
-def test_what_cannot_be_imported_leaves_nothing(
+def test_failed_import_leaves_no_run(
     results: Path, tare: Callable[..., tuple[int, str]], form: str, data: bytes, words: str
 ) -> None:
     Path("file").write_bytes(data)
@@ -444,7 +448,7 @@ def test_what_cannot_be_imported_leaves_nothing(
 
 
 @pytest.mark.parametrize("command", ["import", "tag", "export", "junit", "report"])
-def test_a_full_disk_is_told_and_loses_nothing(
+def test_full_disk_is_reported_and_no_file_changes(
     results: Path, tare: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     Path("file").write_text('{"results": [{"command": "x", "times": [1, 2]}]}')
@@ -471,7 +475,7 @@ def test_a_full_disk_is_told_and_loses_nothing(
     assert before == {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
 
 
-def test_standard_output_on_a_full_disk_is_told(results: Path) -> None:
+def test_full_disk_under_standard_output_is_reported(results: Path) -> None:
     program = [sys.executable, "-m", "bench", "export", A, "--format", "csv", "--results", str(results)]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
@@ -482,8 +486,8 @@ def test_standard_output_on_a_full_disk_is_told(results: Path) -> None:
     )
 
 
-def test_whatever_the_bytes_no_reader_stumbles(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
-    rng = random.Random(20261128)  # noqa: S311 - no secret: the same damage every time
+def test_random_damage_never_crashes_a_reader(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
+    rng = random.Random(20261128)  # noqa: S311 - reproducible damage, not a secret
     whole = {name: (results / B / name).read_bytes() for name in (M, OUT, R, P)}
     commands = [["show", B], ["compare", A, B], ["compare", f"{B}@host", f"{B}@runc", "--json"], ["trend"]]
     commands += [["export", B, "--format", form] for form in ("jsonl", "junit", "openmetrics", "hyperfine")]
@@ -513,7 +517,7 @@ def _damage(rng: random.Random, data: bytearray) -> None:
         data[at : at + 40] = b"\0" * 40
     elif kind == 4:
         data[at:at] = data[: rng.randrange(1, 500)]
-    else:  # a value of another kind in place of one that is there: still JSON, most of the time
+    else:  # replace a value by one of another type: usually still JSON
         colons = [place for place, byte in enumerate(data) if byte == ord(":")]
         start = rng.choice(colons) + 1 if colons else 0
         end = next((place for place in range(start, len(data)) if data[place] in b",}]\n"), len(data))

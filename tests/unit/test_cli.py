@@ -1,4 +1,4 @@
-"""The command line: exit codes, sentences, no side effects where none are promised."""
+"""The command line: exit codes, error messages, and commands without side effects."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["list", "things"], "'things' is not one of"),
     ],
 )
-def test_bad_usage_is_one_sentence_and_exit_code_2(
+def test_bad_usage_prints_one_sentence_and_exits_with_2(
     arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -57,14 +57,14 @@ def test_bad_usage_is_one_sentence_and_exit_code_2(
     assert not list(tmp_path.iterdir()), "nothing was started, nothing was made"
 
 
-def test_a_bad_file_is_said_with_its_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_invalid_file_is_reported_with_its_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text("name: bad\nblocs: 3\n")
     assert run(["run", str(path)]) == 2
     assert f"tare: {path}:" in capsys.readouterr().err
 
 
-def test_a_plan_is_reproducible_and_touches_nothing(
+def test_plan_is_reproducible_and_writes_nothing(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     startup = str(names()["startup"])
@@ -81,7 +81,7 @@ def test_a_plan_is_reproducible_and_touches_nothing(
 
 
 @pytest.mark.parametrize("what", ["targets", "scenarios", "suites", "metrics"])
-def test_lists_are_for_people_and_for_programs(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_prints_text_or_json(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["list", what]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert run(["list", what, "--json"]) == 0
@@ -89,24 +89,26 @@ def test_lists_are_for_people_and_for_programs(what: str, capsys: pytest.Capture
     assert [line.split()[0] for line in lines] == [row["name"] for row in rows]
 
 
-def test_metrics_say_unit_direction_and_floor(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_of_metrics_has_unit_direction_and_floor(capsys: pytest.CaptureFixture[str]) -> None:
     run(["list", "metrics", "--json"])
     rows = json.loads(capsys.readouterr().out)
     assert all({"name", "unit", "better", "floor", "min_effect", "exact"} <= set(row) for row in rows)
 
 
-def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["schema"]) == 0
     assert "oneOf" in json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_scripts_name_the_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_completion_script_names_the_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["completion", shell]) == 0
     assert "_TARE_COMPLETE" in capsys.readouterr().out
 
 
-def test_a_fault_of_ours_keeps_its_trace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unexpected_exception_saves_its_trace_to_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
@@ -118,7 +120,7 @@ def test_a_fault_of_ours_keeps_its_trace(monkeypatch: pytest.MonkeyPatch, capsys
     path.unlink()
 
 
-def test_sweep_with_nothing_to_do_says_so(
+def test_sweep_with_nothing_to_remove_reports_so(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TARE_STATE", str(tmp_path))

@@ -1,4 +1,4 @@
-"""The event hub: stamps on receipt, waits with a deadline, and closes what it opened."""
+"""The event hub: stamps on receipt, waits with a deadline, and leaves nothing open."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.core import clock
+import bench
 from bench.core.clock import EventHub, Timeline, now_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, UsageError
 from bench.core.model import Phase
@@ -20,7 +20,7 @@ def send(path: Path, *lines: bytes) -> None:
             sock.send(line)
 
 
-def test_events_are_stamped_between_sending_and_waiting(tmp_path: Path) -> None:
+def test_event_stamp_lies_between_sending_and_waiting(tmp_path: Path) -> None:
     with EventHub() as hub, hub.channel(tmp_path / "e") as channel:
         before = now_s()
         send(tmp_path / "e", b"F\n", b"R\n")
@@ -28,7 +28,7 @@ def test_events_are_stamped_between_sending_and_waiting(tmp_path: Path) -> None:
         assert before <= channel.stamps[Phase.FIRST_INSTRUCTION] <= ready <= now_s()
 
 
-def test_the_first_arrival_counts_and_noise_does_not(tmp_path: Path) -> None:
+def test_first_arrival_is_stamped_and_unknown_bytes_are_ignored(tmp_path: Path) -> None:
     with EventHub() as hub, hub.channel(tmp_path / "e") as channel:
         send(tmp_path / "e", b"SeaBIOS\r\n", b"F\n")
         first = channel.wait(Phase.FIRST_INSTRUCTION, 5)
@@ -38,7 +38,7 @@ def test_the_first_arrival_counts_and_noise_does_not(tmp_path: Path) -> None:
         assert set(channel.stamps) == {Phase.FIRST_INSTRUCTION, Phase.READY}
 
 
-def test_a_stream_is_read_until_its_end(tmp_path: Path) -> None:
+def test_stream_is_read_until_it_is_closed(tmp_path: Path) -> None:
     with EventHub() as hub, hub.channel(tmp_path / "e", "stream") as channel, socket.socket(socket.AF_UNIX) as sock:
         sock.connect(str(tmp_path / "e"))
         sock.sendall(b"F\r\n")
@@ -47,7 +47,7 @@ def test_a_stream_is_read_until_its_end(tmp_path: Path) -> None:
         channel.wait(Phase.READY, 5)
 
 
-def test_a_line_that_comes_in_two_pieces_is_one_event(tmp_path: Path) -> None:
+def test_line_received_in_two_pieces_is_one_event(tmp_path: Path) -> None:
     with (
         EventHub() as hub,
         hub.channel(tmp_path / "e", "stream") as channel,
@@ -61,25 +61,25 @@ def test_a_line_that_comes_in_two_pieces_is_one_event(tmp_path: Path) -> None:
         assert Phase.FIRST_INSTRUCTION not in channel.stamps
 
 
-def test_a_deadline_is_a_timeout(tmp_path: Path) -> None:
+def test_wait_past_the_deadline_raises_a_timeout(tmp_path: Path) -> None:
     wait = pytest.raises(InvocationTimeout, match=r"'ready' did not come within 0\.05 s")
     with EventHub() as hub, hub.channel(tmp_path / "e") as channel, wait:
         channel.wait(Phase.READY, 0.05)
 
 
-def test_a_dead_instance_is_a_failure_before_the_deadline(tmp_path: Path) -> None:
+def test_dead_instance_fails_before_the_deadline(tmp_path: Path) -> None:
     wait = pytest.raises(InvocationFailed, match="will not come: it died")
     with EventHub() as hub, hub.channel(tmp_path / "e") as channel, wait:
         channel.wait(Phase.READY, 60, lambda: "it died")
 
 
-def test_an_event_that_came_before_the_death_still_counts(tmp_path: Path) -> None:
+def test_event_received_before_the_instance_died_still_counts(tmp_path: Path) -> None:
     with EventHub() as hub, hub.channel(tmp_path / "e") as channel:
         send(tmp_path / "e", b"F\n", b"R\n")
         assert channel.wait(Phase.READY, 5, lambda: "it died") > 0
 
 
-def test_nothing_is_left_open(tmp_path: Path) -> None:
+def test_closed_channel_leaves_no_descriptor_or_file(tmp_path: Path) -> None:
     before = {path.name for path in Path("/proc/self/fd").iterdir()}
     with EventHub() as hub:
         for number in range(20):
@@ -89,12 +89,12 @@ def test_nothing_is_left_open(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_path_that_no_socket_can_have_is_refused(tmp_path: Path) -> None:
+def test_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     with EventHub() as hub, pytest.raises(UsageError, match="shorter TARE_STATE"), hub.channel(tmp_path / ("x" * 120)):
         pass
 
 
-def test_a_timeline_gives_no_number_for_an_absent_phase() -> None:
+def test_timeline_without_a_phase_gives_none() -> None:
     ticks = iter([1.0, 3.5])
     timeline = Timeline(clock=lambda: next(ticks))
     timeline.stamp(Phase.REQUEST)
@@ -104,7 +104,7 @@ def test_a_timeline_gives_no_number_for_an_absent_phase() -> None:
 
 
 def test_no_other_module_reads_a_clock() -> None:
-    package = Path(clock.__file__).parent
+    package = Path(bench.__file__).parent
     words = ("time.time(", "perf_counter", "monotonic(", "clock_gettime(", "datetime.now", "time.sleep")
     for path in package.rglob("*.py"):
         if path.name != "clock.py":

@@ -225,9 +225,9 @@ def test_the_command_prints_json_and_returns_the_verdict(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("text", ["0", "-5%", "200%", "five", ""])
 def test_a_threshold_that_is_no_share_is_refused(tmp_path: Path, text: str) -> None:
-    from bench.cli.measure import share  # noqa: PLC0415 - what is tested
+    from bench.cli.options import fraction  # noqa: PLC0415 - what is tested
 
     with pytest.raises(UsageError, match="no share"):
-        share(text)
-    assert share("5%") == pytest.approx(0.05)
-    assert share("0.02") == pytest.approx(0.02)
+        fraction(text)
+    assert fraction("5%") == pytest.approx(0.05)
+    assert fraction("0.02") == pytest.approx(0.02)

@@ -1,4 +1,4 @@
-"""Names: the payload's questions and answers against another implementation of DNS, and how what it says is read."""
+"""DNS: the payload's questions and answers against a second implementation, and the parser of its output."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Replier = Callable[[bytes], bytes | None]
 
 
 def told(state: Path, *arguments: str) -> list[Line]:
-    """Return what the payload says with these arguments, a second between two lines."""
+    """Return the payload's lines for these arguments, stamped 1 s apart."""
     program = str(images.payload(state).path)
     text = proc.run([program, "--events", "fd:1", "--exit", *arguments], timeout_s=30).check().stdout
     return [Line(at, line) for at, line in enumerate(text.splitlines())]
 
 
 def message(asked: bytes, code: int = 0, records: Sequence[bytes] = (), *, flags: int = 0x8180) -> bytes:
-    """Return an answer: the header (RFC 1035, 4.1.1), the question again, the records."""
+    """Return an answer: header (RFC 1035, 4.1.1), the question repeated, the records."""
     return asked[:2] + struct.pack("!5H", flags | code, 1, len(records), 0, 0) + asked[12:] + b"".join(records)
 
 
@@ -43,7 +43,7 @@ def address(text: str = ADDRESS) -> bytes:
 
 @contextlib.contextmanager
 def server(reply: Replier) -> Iterator[str]:
-    """Give ADDRESS#PORT of a server that sends what ``reply`` makes of each question."""
+    """Yield ADDRESS#PORT of a server that answers each question with ``reply(question)``."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
 
@@ -62,7 +62,7 @@ def server(reply: Replier) -> Iterator[str]:
             thread.join()
 
 
-def test_a_question_is_one_of_dns(built_state: Path) -> None:
+def test_payload_sends_a_valid_dns_question(built_state: Path) -> None:
     asked: list[bytes] = []
 
     def reply(got: bytes) -> bytes:
@@ -81,17 +81,17 @@ def test_a_question_is_one_of_dns(built_state: Path) -> None:
     ("records", "answer"),
     [
         ([address()], ADDRESS),
-        ([record(b"\3www\xc0\x0c", kind=5), address()], ADDRESS),  # an alias before it
+        ([record(b"\3www\xc0\x0c", kind=5), address()], ADDRESS),  # after an alias
         ([record(b"\0" * 16, kind=28), record(socket.inet_aton(ADDRESS), name=b"\3www\xc0\x0c")], ADDRESS),
         ([address("9.9.9.9"), address()], "9.9.9.9"),
     ],
 )
-def test_the_first_address_is_the_answer(built_state: Path, records: list[bytes], answer: str) -> None:
+def test_first_address_record_is_the_answer(built_state: Path, records: list[bytes], answer: str) -> None:
     with server(lambda got: message(got, 0, records)) as where:
         assert dns.looked_up(told(built_state, *dns.resolve(NAME, where, 2)), NAME, 2).answer == answer
 
 
-def test_no_such_name_is_an_answer(built_state: Path) -> None:
+def test_nxdomain_is_an_answer(built_state: Path) -> None:
     with server(lambda got: message(got, 3)) as where:
         assert dns.looked_up(told(built_state, *dns.resolve(NAME, where, 5)), NAME, 5).answer == dns.NOBODY
 
@@ -111,21 +111,21 @@ def test_no_such_name_is_an_answer(built_state: Path) -> None:
         (lambda got: got[:5], "an answer to another question"),
     ],
 )
-def test_what_is_no_answer_ends_the_lookups_with_the_reason(built_state: Path, reply: Replier, why: str) -> None:
+def test_invalid_answer_ends_the_lookups_with_the_reason(built_state: Path, reply: Replier, why: str) -> None:
     with server(reply) as where:
         lines = told(built_state, *dns.resolve(NAME, where, 2))
     with pytest.raises(InvocationFailed, match=f"answered 0 of 2 lookups of {NAME}, then: {why}"):
         dns.looked_up(lines, NAME, 2)
 
 
-def test_a_late_answer_is_not_taken_for_the_next(built_state: Path) -> None:
+def test_late_answer_is_not_taken_for_the_next_question(built_state: Path) -> None:
     with server(lambda got: message(bytes([got[0], got[1] ^ 1]) + got[2:], 0, [address()])) as where:
         lines = told(built_state, *dns.resolve(NAME, where, 1))
     with pytest.raises(InvocationFailed, match="no answer in time"):
         dns.looked_up(lines, NAME, 1)
 
 
-def test_an_address_that_changes_is_told(built_state: Path) -> None:
+def test_changed_address_is_reported(built_state: Path) -> None:
     turn = iter([ADDRESS, ADDRESS, "10.1.2.4"])
     with server(lambda got: message(got, 0, [address(next(turn))])) as where:
         lines = told(built_state, *dns.resolve(NAME, where, 3))
@@ -135,7 +135,7 @@ def test_an_address_that_changes_is_told(built_state: Path) -> None:
         dns.looked_up(lines, NAME, 3)
 
 
-def test_it_waits_until_the_name_has_an_address(built_state: Path) -> None:
+def test_await_lasts_until_the_name_has_an_address(built_state: Path) -> None:
     turn = iter([message] * 3)
     with server(lambda got: message(got, 3) if next(turn, None) else message(got, 0, [address()])) as where:
         lines = told(built_state, *dns.wait_for(NAME, where, 1))
@@ -145,7 +145,7 @@ def test_it_waits_until_the_name_has_an_address(built_state: Path) -> None:
 
 @pytest.fixture
 def answering(built_state: Path) -> Iterator[int]:
-    """The port at which the payload answers for two names."""
+    """Yield the port on which a payload serves two names."""
     program = str(images.payload(built_state).path)
     events, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     argv = [program, "--events", "fd:1", *dns.answer((NAME, "db")), "--sleep"]
@@ -175,13 +175,13 @@ def question(name: bytes, kind: int = 1) -> bytes:
         (b"\3web\7example\0", 1, 0, socket.inet_aton("127.0.0.1")),
         (b"\3WEB\7Example\0", 1, 0, socket.inet_aton("127.0.0.1")),
         (b"\2db\0", 1, 0, socket.inet_aton("127.0.0.1")),
-        (b"\2db\0", 28, 0, b""),  # known, without such an address
+        (b"\2db\0", 28, 0, b""),  # a known name without an IPv6 address
         (b"\3web\0", 1, 3, b""),
         (b"\1d\0", 1, 3, b""),
         (b"\0", 1, 3, b""),
     ],
 )
-def test_the_payload_answers_as_a_name_server_does(
+def test_payload_answers_questions_like_a_name_server(
     answering: int, name: bytes, kind: int, code: int, ending: bytes
 ) -> None:
     asked = question(name, kind)
@@ -193,7 +193,9 @@ def test_the_payload_answers_as_a_name_server_does(
     assert (struct.unpack("!H", got[6:8])[0], got[len(asked) :][12:]) == (1 if ending else 0, ending)
 
 
-def test_the_payload_answers_itself_and_survives_nonsense(answering: int, built_state: Path) -> None:
+def test_payload_as_server_answers_a_payload_and_survives_malformed_questions(
+    answering: int, built_state: Path
+) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for nonsense in (b"", b"\0" * 11, b"\xff" * 12, b"\0" * 12 + b"\x3f" * 40, question(b"\2db\0")[:-2]):
             sock.sendto(nonsense, ("127.0.0.1", answering))
@@ -212,7 +214,7 @@ def test_the_payload_answers_itself_and_survives_nonsense(answering: int, built_
         (("--answer", "port"), "--answer"),
     ],
 )
-def test_bad_usage_is_refused(built_state: Path, arguments: tuple[str, ...], says: str) -> None:
+def test_invalid_arguments_are_refused(built_state: Path, arguments: tuple[str, ...], says: str) -> None:
     done = proc.run([str(images.payload(built_state).path), "--exit", *arguments], timeout_s=10)
     assert done.status == 64
     assert says in done.stderr
@@ -225,7 +227,7 @@ def said(*texts: str) -> list[Line]:
 WHOLE = ("S server 1.1.1.1", "B resolve a", "C resolve 4", "S answer 10.0.0.1")
 
 
-def test_several_lookups_are_told_apart() -> None:
+def test_several_lookups_are_parsed_separately() -> None:
     lines = said("S server 9.9.9.9", "B await b", "C await 7", "S answer 10.0.0.2", *WHOLE, *(f"{w}" for w in WHOLE))
     assert dns.waited_for(lines, "b") == dns.Lookup("b", "9.9.9.9", 7, 1, 2, "10.0.0.2")
     assert dns.looked_up(lines, "a", 4) == dns.Lookup("a", "1.1.1.1", 4, 5, 6, "10.0.0.1")
@@ -233,12 +235,12 @@ def test_several_lookups_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("missing", WHOLE[1:])
-def test_a_lookup_that_lacks_a_part_is_none(missing: str) -> None:
+def test_incomplete_lookup_is_refused(missing: str) -> None:
     with pytest.raises(InvocationFailed, match="no 'resolve' of the name a came to an end; the payload said: S server"):
         dns.looked_up(said(*(line for line in WHOLE if line != missing)), "a", 4)
 
 
-def test_fewer_than_asked_for_and_no_address_are_failures() -> None:
+def test_too_few_answers_and_missing_address_are_refused() -> None:
     with pytest.raises(InvocationFailed, match=r"1\.1\.1\.1 answered 4 of 5 lookups of a"):
         dns.looked_up(said(*WHOLE), "a", 5)
     with pytest.raises(InvocationFailed, match=r"was asked 3 times for b, then: nobody"):

@@ -1,4 +1,4 @@
-"""fio: its arguments, its report, and what is not taken for one."""
+"""fio: its arguments and its report, valid or not."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def said(name: str) -> str:
 
 
 def run(text: str, *, seconds: float = 5.0, end: str = "C run 0") -> list[Line]:
-    """Return what a payload says of a fio that lived that long."""
+    """Return the lines that a payload forwards from a fio that lived for ``seconds``."""
     middle = [Line(0.5, f"O {line}") for line in text.splitlines() if line]
     return [Line(0.0, "B run"), *middle, Line(seconds, end)]
 
 
-def test_every_line_passes_through_the_payload_whole() -> None:
+def test_report_lines_fit_the_payloads_line_length() -> None:
     assert max(map(len, said("report.json").splitlines())) < 240
 
 
-def test_a_report_has_each_job_with_its_own_numbers() -> None:
+def test_report_gives_the_numbers_of_each_job() -> None:
     report = fio.heard(run(said("report.json")))
     assert (report.version, report.errors) == ("3.33", {})
     assert set(report.results) == {*(test.name for test in fio.TESTS), fio.FSYNC}
@@ -38,7 +38,7 @@ def test_a_report_has_each_job_with_its_own_numbers() -> None:
     assert report.results[fio.FSYNC].sync == fio.Sync(51, 0.003981312, 0.01081344)
 
 
-def test_what_failed_is_told_apart_from_a_number() -> None:
+def test_failed_job_is_an_error_without_numbers() -> None:
     report = fio.heard(run(said("refused.txt"), end="C run 1"))
     assert (dict(report.results), dict(report.errors)) == ({}, {"write-sequential-buffered": 13})
     assert list(fio_values.values(report, fio.TESTS)) == []
@@ -57,12 +57,12 @@ def test_what_failed_is_told_apart_from_a_number() -> None:
         ([], "did not run to its end"),
     ],
 )
-def test_what_is_no_report_fails(lines: Sequence[Line], why: str) -> None:
+def test_output_without_a_report_is_refused(lines: Sequence[Line], why: str) -> None:
     with pytest.raises(InvocationFailed, match=why):
         fio.heard(lines)
 
 
-def test_the_metrics_are_rates_over_fios_own_time() -> None:
+def test_metrics_are_rates_over_fios_runtime() -> None:
     report = fio.parse(said("report.json"))
     values = list(fio_values.values(report, fio.TESTS))
     assert all(value.metric in METRICS and value.value > 0 for value in values)
@@ -73,14 +73,14 @@ def test_the_metrics_are_rates_over_fios_own_time() -> None:
     assert found[("storage.fsync_p99_s",)] == 0.01081344
 
 
-def test_a_guests_script_can_hold_all_jobs() -> None:
+def test_all_jobs_fit_a_line_of_a_guests_script() -> None:
     words = fio.arguments(fio.TESTS, "{data}", 1000, 2**26)
     assert len(words) <= 64
     assert len(" ".join(words)) < 4096
     assert words[0] == "{tools}/ld.so"
 
 
-def test_only_reading_never_writes() -> None:
+def test_read_only_jobs_have_the_option_readonly() -> None:
     reads = [test for test in fio.TESTS if test.op == "read"]
     words = fio.options(reads, "/data", 1000, 2**20, fsync=False)
     assert "--readonly" in words

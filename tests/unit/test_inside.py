@@ -1,4 +1,4 @@
-"""A whole run in a guest: the order on its way in, the events on their way out, and every way to end, without a guest."""
+"""A run inside a guest, without starting one: the request, the events, and every way to end."""
 
 from __future__ import annotations
 
@@ -31,33 +31,33 @@ WHERE = parse_target("libvirt:guest=full")
 OUTCOME = Outcome("r1", 0, "startup", "host", "host", {"n": 1}, 0, 0, False, Status.FAILED, "no", flags=("held: 1",))
 
 
-class Seen(session.Watcher):
-    """What a watcher was told, in order."""
+class Seen(session.RunObserver):
+    """Records all calls, in order."""
 
     def __init__(self) -> None:
         self.told: list[object] = []
 
     def preparing(self, text: str) -> None:
-        """Keep it."""
+        """Record the call."""
         self.told.append(text)
 
     def planned(self, run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> None:
-        """Keep it."""
+        """Record the call."""
         self.told.append((run_id, list(skipped), list(invocations), total))
 
     def outcome(self, outcome: Outcome, left: int) -> None:
-        """Keep it."""
+        """Record the call."""
         self.told.append((outcome, left))
 
 
 @dataclasses.dataclass
 class Guest(machine.Running):
-    """A guest that says what is in its folder and then ends as it is told."""
+    """A guest whose end is given by the test."""
 
     end: str | None = None
 
     def ended(self) -> str | None:
-        """Say what the test says."""
+        """Return how the guest ended, ``None`` while it runs."""
         return self.end
 
 
@@ -65,38 +65,40 @@ def guest(folder: Path, end: str | None = None) -> Guest:
     return Guest("tare-1", 1, folder, folder, folder / "log", end)
 
 
-def order(folder: Path) -> session.Order:
-    return session.Order([small(["fake"])], frozenset({"fake"}), 7, folder / "results", {"k": "v"}, ["tare", "run"])
+def request(folder: Path) -> session.RunRequest:
+    return session.RunRequest(
+        [small(["fake"])], frozenset({"fake"}), 7, folder / "results", {"k": "v"}, ["tare", "run"]
+    )
 
 
-def test_an_order_arrives_as_it_was_given(tmp_path: Path) -> None:
-    given = dataclasses.replace(order(tmp_path), surroundings={"inside": TCG.text})
-    wire.write_order(tmp_path, given)
-    assert wire.read_order(tmp_path) == dataclasses.replace(given, results=tmp_path / "results")
+def test_request_is_read_back_as_written(tmp_path: Path) -> None:
+    given = dataclasses.replace(request(tmp_path), surroundings={"inside": TCG.text})
+    wire.write_request(tmp_path, given)
+    assert wire.read_request(tmp_path) == dataclasses.replace(given, results=tmp_path / "results")
 
 
-def test_the_guest_has_more_time_and_knows_where_it_is(tmp_path: Path) -> None:
-    told = inside._told(order(tmp_path), TCG, KERNEL)
-    assert told.scenarios[0].timeout_s == 8 * order(tmp_path).scenarios[0].timeout_s
-    assert told.tags == {"k": "v", "inside": "libvirt:accel=tcg,guest=full,machine=q35"}
-    assert told.surroundings["outer.kernel"] == facts.host().values["kernel"]
+def test_guest_request_has_longer_time_limits_and_facts_of_the_host(tmp_path: Path) -> None:
+    given = inside._guest_request(request(tmp_path), TCG, KERNEL)
+    assert given.scenarios[0].timeout_s == 8 * request(tmp_path).scenarios[0].timeout_s
+    assert given.tags == {"k": "v", "inside": "libvirt:accel=tcg,guest=full,machine=q35"}
+    assert given.surroundings["outer.kernel"] == facts.host().values["kernel"]
 
 
-def test_a_watcher_on_the_host_hears_what_happens_in_the_guest(tmp_path: Path) -> None:
-    teller, seen, same = wire.Teller(tmp_path), Seen(), Seen()
-    for one in (teller, same):
+def test_events_of_the_guest_reach_the_observer_on_the_host(tmp_path: Path) -> None:
+    events, seen, same = wire.EventWriter(tmp_path), Seen(), Seen()
+    for one in (events, same):
         one.preparing("host")
         one.planned("r1", [Skipped("s", "t", "why", "what")], [Invocation(0, "s", "host", {}, 0, 0, warmup=False)], 3)
         one.outcome(OUTCOME, 2)
-    teller.say("up", kernel="6.1")
-    teller.say("end", run_id="r1")
-    for event in wire.Reader(tmp_path).new():
-        wire.pass_on(event, seen)
+    events.write("up", kernel="6.1")
+    events.write("end", run_id="r1")
+    for event in wire.EventReader(tmp_path).new():
+        wire.forward(event, seen)
     assert seen.told == [*same.told, "in the guest, which is up with kernel 6.1"]
 
 
-def test_half_a_line_waits_for_its_end(tmp_path: Path) -> None:
-    path, reader = tmp_path / wire.EVENTS, wire.Reader(tmp_path)
+def test_incomplete_line_is_read_once_it_is_complete(tmp_path: Path) -> None:
+    path, reader = tmp_path / wire.EVENTS, wire.EventReader(tmp_path)
     assert list(reader.new()) == []
     path.write_bytes(b'{"kind": "up"}\n{"kind"')
     assert [event["kind"] for event in reader.new()] == ["up"]
@@ -106,73 +108,73 @@ def test_half_a_line_waits_for_its_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", [b"Kernel panic\n", b"[]\n", b"{}\n"])
-def test_what_is_no_event_is_refused(tmp_path: Path, line: bytes) -> None:
+def test_line_that_is_not_an_event_is_refused(tmp_path: Path, line: bytes) -> None:
     (tmp_path / wire.EVENTS).write_bytes(line)
     with pytest.raises(LabError, match="not an event"):
-        list(wire.Reader(tmp_path).new())
+        list(wire.EventReader(tmp_path).new())
 
 
 def finished(folder: Path, state: RunState = RunState.RUNNING) -> str:
-    """Put a run's folder where the guest would, and return its id."""
+    """Write a run's folder where the guest would, and return its id."""
     made = write_run(folder / wire.RESULTS)
     meta = json.loads((made / "run.json").read_text())
     (made / "run.json").write_text(json.dumps({**meta, "state": state}))
     return made.name
 
 
-def test_a_run_that_ended_comes_back(tmp_path: Path) -> None:
+def test_finished_run_is_moved_to_the_results(tmp_path: Path) -> None:
     (exchange := tmp_path / "x").mkdir()
-    teller = wire.Teller(exchange)
+    events = wire.EventWriter(exchange)
     run_id = finished(exchange, RunState.COMPLETE)
-    teller.outcome(OUTCOME, 0)
-    teller.say("end", run_id=run_id, measured=1, failed=1)
-    result = inside._follow(guest(exchange, "off"), TCG, order(tmp_path), Seen())
+    events.outcome(OUTCOME, 0)
+    events.write("end", run_id=run_id, measured=1, failed=1)
+    result = inside._follow(guest(exchange, "off"), TCG, request(tmp_path), Seen())
     assert (result.run_id, result.measured, result.failed, result.interrupted) == (run_id, 1, 1, "")
     assert store.load(result.folder).meta["state"] == RunState.COMPLETE
     assert result.folder.parent == tmp_path / "results"
 
 
-def test_an_unavailable_target_in_the_guest_is_one_here(tmp_path: Path) -> None:
-    wire.Teller(tmp_path).say("error", text="no such thing", remedy="get it", exit_code=3)
+def test_unavailable_target_in_the_guest_is_raised_on_the_host(tmp_path: Path) -> None:
+    wire.EventWriter(tmp_path).write("error", text="no such thing", remedy="get it", exit_code=3)
     with pytest.raises(TargetUnavailable, match=r"in the guest: no such thing \(get it\)"):
-        inside._follow(guest(tmp_path, "off"), TCG, order(tmp_path), Seen())
+        inside._follow(guest(tmp_path, "off"), TCG, request(tmp_path), Seen())
 
 
 @pytest.mark.parametrize("code", [2, 4, 70])
-def test_exit_codes_pass_through(tmp_path: Path, code: int) -> None:
-    wire.Teller(tmp_path).say("error", text="it went wrong", remedy=None, exit_code=code)
+def test_exit_code_of_the_guest_is_kept(tmp_path: Path, code: int) -> None:
+    wire.EventWriter(tmp_path).write("error", text="it went wrong", remedy=None, exit_code=code)
     with pytest.raises(inside.GuestError, match="in the guest: it went wrong") as raised:
-        inside._follow(guest(tmp_path, "off"), TCG, order(tmp_path), Seen())
+        inside._follow(guest(tmp_path, "off"), TCG, request(tmp_path), Seen())
     assert raised.value.exit_code == code
 
 
-def test_a_guest_that_dies_leaves_what_was_measured(tmp_path: Path) -> None:
+def test_dead_guest_leaves_its_results_as_an_interrupted_run(tmp_path: Path) -> None:
     (exchange := tmp_path / "x").mkdir()
     run_id = finished(exchange)
-    wire.Teller(exchange).say("up", kernel="6.1")
+    wire.EventWriter(exchange).write("up", kernel="6.1")
     with pytest.raises(LabError, match=rf"ended by itself: Kernel panic.*what was measured is in .*{run_id}"):
-        inside._follow(guest(exchange, "Kernel panic"), TCG, order(tmp_path), Seen())
+        inside._follow(guest(exchange, "Kernel panic"), TCG, request(tmp_path), Seen())
     assert store.load(tmp_path / "results" / run_id).meta["state"] == RunState.INTERRUPTED
 
 
-def test_a_guest_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+def test_silent_guest_raises_after_the_time_limit(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"said nothing for 0\.2 s"):
-        inside._listen(guest(tmp_path), inside._Seen(), Seen(), 0.2, 9)
+        inside._listen(guest(tmp_path), inside._Progress(), Seen(), 0.2, 9)
 
 
-def test_an_interrupt_keeps_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt_keeps_the_results_of_the_guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: float) -> None:
         raise Interrupted("got SIGTERM")
 
     (exchange := tmp_path / "x").mkdir()
     run_id = finished(exchange)
     monkeypatch.setattr(inside, "sleep_s", interrupted)
-    result = inside._follow(guest(exchange), TCG, order(tmp_path), Seen())
+    result = inside._follow(guest(exchange), TCG, request(tmp_path), Seen())
     assert (result.run_id, result.interrupted) == (run_id, "got SIGTERM")
     assert store.load(result.folder).meta["state"] == RunState.INTERRUPTED
 
 
-def test_a_guest_that_is_gone_cannot_be_gone_on_with(tmp_path: Path) -> None:
+def test_run_in_a_guest_cannot_be_resumed(tmp_path: Path) -> None:
     run = write_run(tmp_path)
     meta = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**meta, "state": "interrupted", "inside": TCG.text}))
@@ -182,7 +184,7 @@ def test_a_guest_that_is_gone_cannot_be_gone_on_with(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [("--inside", "docker"), ("--resume", "x", "--inside", "libvirt:guest=full")])
-def test_the_command_line_refuses_what_cannot_be(
+def test_invalid_use_of_inside_exits_with_2(
     options: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = () if "--resume" in options else ("startup",)
@@ -191,18 +193,16 @@ def test_the_command_line_refuses_what_cannot_be(
 
 
 @pytest.mark.parametrize("text", ["docker", "libvirt", "libvirt:guest=minimal", "libvirt:guest=full,network=user"])
-def test_what_a_run_cannot_be_put_into_is_refused(text: str) -> None:
+def test_target_that_cannot_hold_a_run_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="libvirt:guest=full"):
         machine.check(parse_target(text))
 
 
 @pytest.mark.parametrize(("accel", "kind", "cpus"), [("tcg", "qemu", "1"), ("kvm", "kvm", "2")])
-def test_the_machine_sees_the_host_and_cannot_change_it(
-    accel: str, kind: str, cpus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_domain_mounts_the_host_read_only(accel: str, kind: str, cpus: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.lab.guests.qemu", lambda: "/usr/bin/qemu")
     monkeypatch.setattr("os.cpu_count", lambda: 8)
-    domain = ET.fromstring(  # noqa: S314 - our own text
+    domain = ET.fromstring(  # noqa: S314 - XML of our own
         machine.definition("tare-1", KERNEL, machine.GuestMachine(accel, "q35"), Path("/lab/inside"))
     )
     shared = {one.find("source").get("dir"): one.find("readonly") for one in domain.iter("filesystem")}  # type: ignore[union-attr]
@@ -213,7 +213,9 @@ def test_the_machine_sees_the_host_and_cannot_change_it(
 
 
 @pytest.mark.parametrize(("given", "times"), [("8.0", 8.0), ("0.1", 1.0), ("soon", 1.0), (None, 1.0)])
-def test_a_slow_system_is_given_more_time(given: str | None, times: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_patience_is_read_from_the_environment(
+    given: str | None, times: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("TARE_PATIENCE", raising=False)
     if given is not None:
         monkeypatch.setenv("TARE_PATIENCE", given)
@@ -227,22 +229,33 @@ def modules(folder: Path) -> Path:
     return folder
 
 
-def test_modules_come_after_what_they_need(tmp_path: Path) -> None:
+def test_modules_are_ordered_by_dependency(tmp_path: Path) -> None:
     order = kernel.in_order(modules(tmp_path), ["ext4", "9p", "dm_mod", "crc32c_intel", "9pnet"])
     assert [Path(path).name for path in order] == ["netfs.ko.xz", "9pnet.ko.xz", "9p.ko.xz", "dm-mod.ko"]
 
 
-def test_a_kernel_without_a_module_is_named(tmp_path: Path) -> None:
+def test_kernel_without_a_required_module_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TargetUnavailable, match="has no module 'overlay'"):
         kernel.in_order(modules(tmp_path), ["9p", "overlay"])
 
 
-def test_without_the_kernel_the_remedy_is_said(tmp_path: Path) -> None:
+def test_missing_kernel_is_refused_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(TargetUnavailable, match=r"is not there \(run 'tare provision guest_images' as root\)"):
         kernel.load(tmp_path)
 
 
-def test_a_guest_is_another_fingerprint() -> None:
+def test_initramfs_of_the_guest_holds_its_init_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "_WANTED", ())
+    (busybox := tmp_path / "busybox").write_bytes(b"a program")
+    archive = kernel._initrd(tmp_path, modules(tmp_path), busybox)
+    assert kernel.INIT_SCRIPT.read_bytes() in archive.read_bytes()
+
+
+def test_start_script_of_the_guest_is_part_of_the_package() -> None:
+    assert "-m bench.run.inside.guest" in machine.START_SCRIPT.read_text(encoding="utf-8")
+
+
+def test_guest_has_another_fingerprint() -> None:
     known = Facts({"kernel": "6.1"}, facts.EPOCH)
     around = {"inside": TCG.text, "outer.kernel": "6.18", "outer.host": "a"}
     within = facts.within(known, around)
@@ -252,7 +265,7 @@ def test_a_guest_is_another_fingerprint() -> None:
     assert facts.within(known, {}) == known
 
 
-def test_every_table_and_report_says_that_it_was_a_guest(tmp_path: Path) -> None:
+def test_every_table_and_report_names_the_guest(tmp_path: Path) -> None:
     run = write_run(tmp_path)
     here = report.contents([report.collect(store.load(run))])
     meta = json.loads((run / "run.json").read_text())

@@ -1,4 +1,4 @@
-"""The payload gives an interface its address: in a network namespace of its own, which any user may have."""
+"""The payload configures an interface, here in a network namespace that needs no root."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def inside(state: Path, address: str, *arguments: str) -> proc.Completed:
     return proc.run([*UNSHARE, *program], timeout_s=30)
 
 
-def test_the_interface_has_the_address_and_the_way_out_before_ready(built_state: Path) -> None:
+def test_interface_has_address_and_default_route_before_ready(built_state: Path) -> None:
     ip = proc.find("ip", "install iproute2")
     asked = ("--run", ip, "-4", "-brief", "address", "show", "--run", ip, "route", "show")
     said = inside(built_state, "lo:10.1.2.3/24:10.1.2.1", *asked).check().stdout.splitlines()
@@ -29,7 +29,7 @@ def test_the_interface_has_the_address_and_the_way_out_before_ready(built_state:
     assert [line for line in said if line.startswith("O default via 10.1.2.1 dev lo")], said
 
 
-def test_a_gateway_need_not_be(built_state: Path) -> None:
+def test_address_without_a_gateway_is_accepted(built_state: Path) -> None:
     said = inside(built_state, "lo:10.1.2.3/8", "--run", proc.find("ip", "install iproute2"), "route", "show").check()
     assert said.stdout.splitlines() == ["F", "R", "B run", "C run 0"]
 
@@ -46,7 +46,7 @@ def test_a_gateway_need_not_be(built_state: Path) -> None:
         ("a-name-that-is-too-long:10.1.2.3/24", 64, "--address takes IFACE:IP/PREFIX"),
     ],
 )
-def test_an_address_that_cannot_be_is_named(built_state: Path, address: str, status: int, why: str) -> None:
+def test_invalid_address_is_refused_by_name(built_state: Path, address: str, status: int, why: str) -> None:
     done = inside(built_state, address)
     assert done.status == status
     assert why in done.stderr

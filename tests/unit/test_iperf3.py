@@ -1,4 +1,4 @@
-"""iperf3 and sockperf: their arguments, their reports, and what is not taken for one."""
+"""iperf3 and sockperf: their arguments and their reports, valid or not."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def said(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["iperf3/out.json", "iperf3/in.json", "iperf3/datagrams.json", "sockperf/report.txt"])
-def test_every_line_passes_through_the_payload_whole(name: str) -> None:
+def test_report_lines_fit_the_payloads_line_length(name: str) -> None:
     assert max(map(len, said(name).splitlines())) < 240
 
 
-def test_bytes_and_seconds_are_the_receiving_ends() -> None:
+def test_stream_bytes_and_seconds_are_the_receivers() -> None:
     out = iperf3.parse_streams(said("iperf3/out.json"), 1.1)
     assert out == iperf3.Streams(553385984, 1.00463, 8), "559677440 is what was sent, in 1.0029 s"
     assert iperf3.parse_streams(said("iperf3/in.json"), 1.1) == iperf3.Streams(797310976, 1.000045, 16)
 
 
-def test_datagrams_are_those_that_came() -> None:
+def test_datagram_report_gives_received_and_lost_datagrams() -> None:
     found = iperf3.parse_datagrams(said("iperf3/datagrams.json"), 1.1)
     assert (found.bytes, found.lost, found.sent) == (11061400, 1020, 8921)
     assert found.jitter_s == pytest.approx(8.15998e-06)
@@ -36,21 +36,21 @@ def test_datagrams_are_those_that_came() -> None:
     assert (back.bytes, back.lost, back.sent) == (11454800, 666, 8848)
 
 
-def test_a_program_inside_may_say_something_first() -> None:
+def test_output_before_the_report_is_ignored() -> None:
     text = f"warning: something\n{said('iperf3/out.json')}\n"
     assert iperf3.parse_streams(text, 1.1).bytes == 553385984
     assert iperf3.version(text) == "iperf 3.12"
     assert iperf3.version("nothing of the kind") == "unknown"
 
 
-def test_a_test_that_lasted_longer_than_the_process_lived_is_a_wrong_clock() -> None:
+def test_test_longer_than_its_process_is_refused() -> None:
     with pytest.raises(InvocationFailed, match=r"lasted 1.00463 s, but the host saw it live for 0.5 s"):
         iperf3.parse_streams(said("iperf3/out.json"), 0.5)
     with pytest.raises(InvocationFailed, match=r"ran for 1.\d+ s, but the host saw it live for 0.5 s"):
         sockperf.parse(said("sockperf/report.txt"), 0.5)
 
 
-def test_a_far_end_that_refuses_is_named() -> None:
+def test_refused_connection_is_reported() -> None:
     with pytest.raises(InvocationFailed, match="iperf3 failed: unable to connect to server: Connection refused"):
         iperf3.parse_streams(said("iperf3/refused.json"), 1.1)
     with pytest.raises(InvocationFailed, match="Connection refused"):
@@ -58,24 +58,24 @@ def test_a_far_end_that_refuses_is_named() -> None:
 
 
 @pytest.mark.parametrize("text", [said("iperf3/broken.json"), "", "{}", '{"end": {}}', '{"end": []}'])
-def test_half_a_report_is_none(text: str) -> None:
+def test_incomplete_report_is_refused(text: str) -> None:
     with pytest.raises(InvocationFailed, match="no report that can be read"):
         iperf3.parse_streams(text, 1.1)
     with pytest.raises(InvocationFailed, match="no report that can be read"):
         iperf3.parse_datagrams(text, 1.1)
 
 
-def test_nothing_moved_is_no_throughput() -> None:
+def test_transfer_of_nothing_is_refused() -> None:
     with pytest.raises(InvocationFailed, match="moved 0 bytes"):
         iperf3.parse_streams('{"end": {"sum_sent": {}, "sum_received": {"bytes": 0, "seconds": 1}}}', 1.1)
 
 
-def test_segments_sent_again_may_be_unknown_and_are_not_0_then() -> None:
+def test_unknown_retransmits_are_none_not_zero() -> None:
     text = '{"end": {"sum_sent": {}, "sum_received": {"bytes": 9, "seconds": 1}}}'
     assert iperf3.parse_streams(text, 1.1).retransmits is None
 
 
-def test_answers_are_round_trips_in_seconds() -> None:
+def test_answers_are_round_trip_times_in_seconds() -> None:
     found = sockperf.parse(said("sockperf/report.txt"), 1.5)
     assert found.count == 22006
     assert found.p50_s == pytest.approx(14.341e-6)
@@ -83,12 +83,12 @@ def test_answers_are_round_trips_in_seconds() -> None:
     assert sockperf.version(said("sockperf/report.txt")) == "3.7-no.git"
 
 
-def test_a_run_without_observations_is_none() -> None:
+def test_sockperf_without_observations_is_refused() -> None:
     with pytest.raises(InvocationFailed, match="No valid observations found"):
         sockperf.parse(said("sockperf/broken.txt"), 1.5)
 
 
-def test_in_is_what_the_calling_end_receives() -> None:
+def test_reverse_client_receives() -> None:
     assert "--reverse" in iperf3.client("10.0.0.1", 1, 1, 1, reverse=True)
     assert "--reverse" not in iperf3.client("10.0.0.1", 1, 1, 4, reverse=False)
     assert "--udp" in iperf3.datagrams("10.0.0.1", 1, 1, reverse=False)

@@ -215,10 +215,10 @@ def test_the_command_runs_compares_and_reports(results: Path, tmp_path: Path, mo
     for number in range(4):
         night(results, number, 0.1)
 
-    def fake(order: session.Order, watch: session.Watcher) -> session.Result:
-        assert order.tags == {"nightly": "quick", "kernel": "new"}
+    def fake(request: session.RunRequest, watch: session.RunObserver) -> session.RunResult:
+        assert request.tags == {"nightly": "quick", "kernel": "new"}
         run = measured(results, 9, 0.1)
-        return session.Result(run.run_id, run.path)
+        return session.RunResult(run.run_id, run.path)
 
     monkeypatch.setattr(session, "run", fake)
     arguments = ["nightly", "quick", "--tag", "kernel=new", "--results", str(results), "-o", str(tmp_path / "out")]
@@ -318,12 +318,12 @@ def test_the_command_measures_references_and_what_regressed_once_more(
 ) -> None:
     for number in range(10):
         night(results, number, 0.1)
-    orders: list[session.Order] = []
+    requests: list[session.RunRequest] = []
 
-    def fake(order: session.Order, watch: session.Watcher) -> session.Result:
-        orders.append(order)
-        run = measured(results, 10, 0.12, again=len(orders) > 1)
-        return session.Result(run.run_id, run.path)
+    def fake(request: session.RunRequest, watch: session.RunObserver) -> session.RunResult:
+        requests.append(request)
+        run = measured(results, 10, 0.12, again=len(requests) > 1)
+        return session.RunResult(run.run_id, run.path)
 
     monkeypatch.setattr(session, "run", fake)
     monkeypatch.setattr(nightly, "_paired", lambda run, references, rules: {})
@@ -336,7 +336,7 @@ def test_the_command_measures_references_and_what_regressed_once_more(
     words = ["nightly", "quick", "--against", "runc", "crun", "--seed", "5", "--results", str(results)]
     done = CliRunner().invoke(cli.tare, [*words, "-o", str(tmp_path / "out")], standalone_mode=False)
     assert done.exception is None, done.output
-    first, second = orders
+    first, second = requests
     assert [target.text for target in first.scenarios[0].targets] == ["host", "runc", "crun"]
     assert first.explicit == {"runc", "crun"}
     assert (second.seed, second.tags) == (6, {"confirms": "night-010"})

@@ -1,4 +1,4 @@
-"""The payload and tare-spaces themselves, as plain processes of any user."""
+"""The payload and tare-spaces, run as plain processes without root."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from bench.workloads import payload, spaces, sysbench
 
 
 def told(state: Path, *arguments: str) -> list[str]:
-    """Return what the payload says with these arguments, its event channel being its standard output."""
+    """Return the payload's lines for these arguments; its event channel is its standard output."""
     program = str(images.payload(state).path)
     return proc.run([program, "--events", "fd:1", "--exit", *arguments], timeout_s=30).check().stdout.splitlines()
 
 
 @pytest.mark.parametrize("name", payload.LOOPS)
-def test_each_loop_counts_what_it_did(built_state: Path, name: str) -> None:
+def test_loop_reports_its_count(built_state: Path, name: str) -> None:
     lines = told(built_state, *payload.loop_arguments((name,), 20))
     assert lines[:3] == ["F", "R", f"B {name}"]
     assert payload.loops([Line(at, text) for at, text in enumerate(lines)], (name,))[name].count >= 64
 
 
-def test_it_sees_itself(built_state: Path) -> None:
+def test_look_reports_the_payloads_own_surroundings(built_state: Path) -> None:
     seen = payload.look([Line(0, text) for text in told(built_state, "--look")])
     assert int(seen["processes"]) >= 1
     assert int(seen["mounts"]) >= 1
     assert int(seen["ipc_segments"]) >= 0
 
 
-def test_one_program_after_the_other_runs_to_its_end(built_state: Path) -> None:
+def test_programs_run_one_after_another_to_their_end(built_state: Path) -> None:
     program = str(images.payload(built_state).path)
-    inner = (program, "--events", "fd:2", "--exit")  # another channel than that of the one outside
+    inner = (program, "--events", "fd:2", "--exit")  # not the channel of the outer payload
     first, second = sysbench.runs(
         [Line(0, text) for text in told(built_state, "--run", *inner, "--look", "--run", *inner, "--nonsense")]
     )
@@ -44,12 +44,12 @@ def test_one_program_after_the_other_runs_to_its_end(built_state: Path) -> None:
     assert "O tare-payload: unknown option '--nonsense': Invalid argument" in [line.text for line in second]
 
 
-def test_a_program_that_is_not_there_says_so(built_state: Path) -> None:
+def test_missing_program_ends_with_status_127(built_state: Path) -> None:
     [run] = sysbench.runs([Line(0, text) for text in told(built_state, "--run", "/nonexistent")])
     assert [line.text for line in run[1:]] == ["O cannot run /nonexistent: No such file or directory", "C run 127"]
 
 
-def test_a_run_without_a_program_is_bad_usage(built_state: Path) -> None:
+def test_run_without_a_program_is_refused(built_state: Path) -> None:
     done = proc.run([str(images.payload(built_state).path), "--exit", "--run"], timeout_s=10)
     assert done.status == 64
     assert "--run needs a program" in done.stderr
@@ -59,7 +59,7 @@ def spaces_said(state: Path, *arguments: str) -> str:
     return proc.run([str(images.spaces(state)), *arguments], timeout_s=60).check().stdout
 
 
-def test_every_kind_has_a_cost_or_a_reason(built_state: Path) -> None:
+def test_every_namespace_kind_has_a_cost_or_an_error(built_state: Path) -> None:
     found = spaces.costs(spaces_said(built_state, *spaces.cost_arguments(11, 5)))
     assert set(found.create_s) | set(found.refused) == set(spaces.KINDS)
     assert not set(found.create_s) & set(found.refused)
@@ -68,7 +68,7 @@ def test_every_kind_has_a_cost_or_a_reason(built_state: Path) -> None:
     assert all(found.create_s[kind] > found.create_s["none"] for kind in made)
 
 
-def test_the_seed_gives_the_order_and_each_round_another(built_state: Path) -> None:
+def test_seed_determines_the_order_and_rounds_differ(built_state: Path) -> None:
     def order(seed: int) -> list[str]:
         lines = spaces_said(built_state, *spaces.cost_arguments(4, seed)).splitlines()
         return [line.split()[1] for line in lines if not line.startswith("destroy")]
@@ -81,13 +81,13 @@ def test_the_seed_gives_the_order_and_each_round_another(built_state: Path) -> N
     assert order(6) != once
 
 
-def test_a_rate_counts_every_life(built_state: Path) -> None:
+def test_rate_counts_all_namespaces(built_state: Path) -> None:
     text = spaces_said(built_state, *spaces.rate_arguments("none", 3, 7))
     assert text.split()[:3] == ["rate", "none", "21"]
     assert spaces.rate(text).per_s
 
 
-def test_dead_network_namespaces_are_waited_for_or_it_is_said_why_not(built_state: Path) -> None:
+def test_wait_for_dead_network_namespaces_gives_a_time_or_an_error(built_state: Path) -> None:
     kind = "net" if "net" in spaces.costs(spaces_said(built_state, *spaces.cost_arguments(1, 1))).create_s else "all"
     found = spaces.rate(spaces_said(built_state, *spaces.rate_arguments(kind, 2, 5)))
     assert found.refused or (found.drain_s or 0) > 0 or found.undrained
@@ -97,7 +97,7 @@ def test_dead_network_namespaces_are_waited_for_or_it_is_said_why_not(built_stat
     "arguments",
     [(), ("cost",), ("cost", "0", "1"), ("cost", "5", "x"), ("rate", "disk", "1", "1"), ("rate", "net", "1")],
 )
-def test_bad_usage_of_tare_spaces_is_refused(built_state: Path, arguments: tuple[str, ...]) -> None:
+def test_invalid_arguments_of_tare_spaces_are_refused(built_state: Path, arguments: tuple[str, ...]) -> None:
     done = proc.run([str(images.spaces(built_state)), *arguments], timeout_s=10)
     assert done.status == 64
     assert done.stderr

@@ -26,7 +26,7 @@ def make(
     )
 
 
-def test_every_block_has_every_variant_once() -> None:
+def test_every_block_holds_every_variant_once() -> None:
     one = make(4, params={"cpus": (1, 2)})
     wanted = Counter((target, tuple(params.items())) for target, params in plan.variants(one))
     assert len(wanted) == 4 * 2 + 2 + 1  # targets, the null control with the same parameters, the sentinel
@@ -42,13 +42,13 @@ def test_warmup_blocks_come_first_and_are_flagged() -> None:
     assert [item.index for item in items] == list(range(len(items)))
 
 
-def test_the_same_seed_gives_the_same_plan_and_another_seed_another() -> None:
+def test_plan_depends_only_on_the_seed() -> None:
     assert plan.build([make(6)], 5) == plan.build([make(6)], 5)
     assert plan.build([make(6)], 5) != plan.build([make(6)], 6)
 
 
-def test_this_very_order_is_part_of_the_format() -> None:
-    """A change of the generator would break --resume and the reproduction of published runs."""
+def test_plan_of_a_known_seed_never_changes() -> None:
+    """Guard the generator: a change would break --resume and the reproduction of published runs."""
     order = [item.target for item in plan.build([make(3, blocks=2, warmup=0)], 42)]
     assert order == GOLDEN
 
@@ -68,7 +68,7 @@ GOLDEN = [
 
 
 @given(st.integers(min_value=1, max_value=14), st.integers(min_value=0, max_value=2**32))
-def test_every_variant_stands_at_every_place_once_in_as_many_blocks_as_variants(count: int, seed: int) -> None:
+def test_every_variant_takes_every_position_once_in_as_many_blocks_as_variants(count: int, seed: int) -> None:
     one = dataclasses.replace(make(count, blocks=count, warmup=0), null_target=False, sentinel=False)
     places = Counter((item.target, item.order) for item in plan.build([one], seed))
     assert set(places.values()) == {1}

@@ -1,4 +1,4 @@
-"""What is read of the host: parsers with captured and broken input, both versions of control groups, limits named."""
+"""Readings of the host: parsers with captured and broken input, both versions of control groups, exhausted limits."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def text(name: str) -> str:
     return (DATA / name).read_text(encoding="ascii")
 
 
-def test_meminfo_is_read_in_bytes_and_counts_without_a_unit_are_left_out() -> None:
+def test_meminfo_is_parsed_into_bytes_without_plain_counts() -> None:
     info = host.parse_meminfo(text("meminfo"))
     assert info["MemTotal"] == 24684096 * 1024
     assert "HugePages_Total" not in info
 
 
-def test_a_meminfo_without_mem_available_is_refused() -> None:
+def test_meminfo_without_mem_available_is_refused() -> None:
     with pytest.raises(InvocationFailed, match="no MemAvailable: memory cannot be reconciled"):
         host.parse_meminfo(text("meminfo.broken"))
 
 
-def test_zones_are_summed_up() -> None:
+def test_zoneinfo_is_summed_over_all_zones() -> None:
     found = host.parse_zoneinfo(text("zoneinfo"))
     words = text("zoneinfo").split()
     counts = [int(after) for word, after in itertools.pairwise(words) if word == "count:"]
@@ -46,7 +46,7 @@ def test_zones_are_summed_up() -> None:
     assert host.parse_zoneinfo("") is None
 
 
-def test_pressure_is_the_total_of_some() -> None:
+def test_pressure_is_the_total_of_the_line_some() -> None:
     assert host.parse_pressure("some avg10=0.00 avg60=0.10 avg300=0.00 total=1500000\nfull avg10=0 total=9\n") == 1.5
     assert host.parse_pressure(text("pressure")) is not None
     assert host.parse_pressure("full avg10=0 avg60=0 avg300=0 total=9\n") is None
@@ -66,14 +66,14 @@ def test_kernel_parts_follow_the_definition_of_mem_available() -> None:
     assert host.available(info, None, None) == 500
 
 
-def test_what_a_kernel_does_not_tell_is_absent_and_not_zero() -> None:
+def test_missing_kernel_counters_are_absent_not_zero() -> None:
     assert host.parts({"KernelStack": 4, "VmallocUsed": 0}, None, None, 0) == {"kernel_stacks": 4}
     assert host.parts({"KernelStack": 4, "VmallocUsed": 3}, None, None, 0)["vmalloc"] == 3, (
         "stacks are not mapped there"
     )
 
 
-def test_the_stock_of_slabs_is_the_room_in_those_that_reclaim_cannot_shrink() -> None:
+def test_slab_stock_counts_free_slots_of_unreclaimable_slabs_only() -> None:
     captured = text("slabinfo")
     assert host.parse_slabinfo(captured, {"kmalloc-1k"}) == (40064 - 22745) * 4 * host.PAGE // 16
     assert host.parse_slabinfo(captured, {"kmalloc-1k", "btrfs_delayed_node"}) == host.parse_slabinfo(
@@ -87,7 +87,7 @@ def test_the_stock_of_slabs_is_the_room_in_those_that_reclaim_cannot_shrink() ->
 ROLLUP = (DATA / "smaps_rollup").read_bytes()
 
 
-def test_a_rollup_gives_all_sizes() -> None:
+def test_smaps_rollup_gives_all_sizes() -> None:
     found = processes.parse_rollup(ROLLUP)
     kib = {line.split(b":")[0]: int(line.split()[1]) * 1024 for line in ROLLUP.splitlines()[1:]}
     unique = kib[b"Private_Clean"] + kib[b"Private_Dirty"]
@@ -95,13 +95,13 @@ def test_a_rollup_gives_all_sizes() -> None:
     assert found.anonymous > 0
 
 
-def test_a_process_without_memory_and_a_kernel_that_is_too_old() -> None:
+def test_empty_rollup_gives_none_and_old_kernel_is_refused() -> None:
     assert processes.parse_rollup(b"") is None
     with pytest.raises(InvocationFailed, match="no Pss_Anon"):
         processes.parse_rollup((DATA / "smaps_rollup.linux-5.2").read_bytes())
 
 
-def test_a_guests_memory_is_the_mapping_of_the_declared_size() -> None:
+def test_guest_memory_is_the_mapping_of_the_declared_size() -> None:
     guest = processes.parse_guest((DATA / "smaps-vmm").read_bytes(), 256 * MIB)
     assert guest is not None
     assert guest.pss == guest.rss == guest.anonymous == 122880 * 1024
@@ -129,31 +129,31 @@ def test_a_guests_memory_is_the_mapping_of_the_declared_size() -> None:
         ("sleep", b"/usr/bin/sleep\0infinity\0", False, "other"),
     ],
 )
-def test_each_process_belongs_to_one_component(comm: str, argv: bytes, daemon: bool, component: str) -> None:
+def test_process_is_classified_by_name_and_arguments(comm: str, argv: bytes, daemon: bool, component: str) -> None:
     assert processes.classify(comm, argv, daemon=daemon) == component
     assert component in processes.COMPONENTS
 
 
-def test_this_process_is_the_harness_and_the_dead_are_left_out() -> None:
+def test_own_process_is_the_harness_and_ended_processes_are_skipped() -> None:
     found = processes.weigh([os.getpid(), 2**22 + 1], daemons=frozenset(), guest_bytes=None)
     assert list(found) == ["harness"]
     assert 0 < found["harness"].uss <= found["harness"].pss <= found["harness"].rss
 
 
-def test_only_payloads_are_asked_by_a_signal_that_would_end_others() -> None:
+def test_only_a_payload_is_recognised_as_payload() -> None:
     assert not processes.is_payload(os.getpid())
     assert not processes.is_payload(2**22 + 1)
 
 
 @pytest.mark.parametrize("file", ["memory.current", "memory.usage_in_bytes"])
-def test_groups_of_instances_are_summed_and_those_of_the_harness_left_out(tmp_path: Path, file: str) -> None:
+def test_instance_groups_are_summed_without_those_of_the_harness(tmp_path: Path, file: str) -> None:
     for name, size in (("harness", 100), ("lab", 1000), ("tare-1-0", 7), ("pod", 8), ("pod/container", 5)):
         (tmp_path / name).mkdir()
         (tmp_path / name / file).write_text(f"{size}\n")
     assert groups.charged_below(tmp_path) == groups.Charged(15, 3)
 
 
-def test_without_groups_nothing_is_charged_and_nothing_is_zero(tmp_path: Path) -> None:
+def test_charge_without_control_groups_is_none_not_zero(tmp_path: Path) -> None:
     nothing = groups.Charged(0, 0)
     assert groups.charged_below(tmp_path / "nothing") == nothing
     (tmp_path / "harness").mkdir()
@@ -164,7 +164,7 @@ def test_without_groups_nothing_is_charged_and_nothing_is_zero(tmp_path: Path) -
     assert groups.charged("") is None
 
 
-def test_a_controller_is_found_in_either_version() -> None:
+def test_controller_is_found_in_either_cgroup_version() -> None:
     v1 = "cgroup /c/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0\ncgroup2 /c/unified cgroup2 rw 0 0\ncgroup /c/m cgroup rw,memory 0 0\n"
     assert cgroups.parse_controller(v1, "memory") == Path("/c/m")
     assert cgroups.parse_controller("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n", "memory") == Path("/sys/fs/cgroup")
@@ -176,7 +176,7 @@ def weight(available: int, payload: int = 0, **more: object) -> Weight:
     return Weight(available, components, {"unreclaimable_slab": 10}, **more)  # type: ignore[arg-type]
 
 
-def test_what_is_taken_is_explained_by_growth_and_the_rest_is_printed() -> None:
+def test_memory_taken_is_split_into_growth_and_unexplained_rest() -> None:
     base = Weight(1000, {"harness": Shares(anonymous=50), "daemon": Shares(anonymous=9)}, {"per_cpu": 5}, None, 400)
     now = Weight(
         800,
@@ -193,14 +193,14 @@ def test_what_is_taken_is_explained_by_growth_and_the_rest_is_printed() -> None:
     assert "tmpfs" not in found.kernel, "a part without a baseline has no growth"
 
 
-def test_groups_that_were_there_before_are_no_instances() -> None:
+def test_charge_without_a_new_group_is_none() -> None:
     before, grown = groups.Charged(100, 2), groups.Charged(150, 3)
     assert memory.added(weight(0, charged=before), weight(0, charged=grown)).charged == 50
     assert memory.added(weight(0, charged=before), weight(0, charged=groups.Charged(90, 2))).charged is None
     assert memory.added(weight(0), weight(0)).charged is None
 
 
-def test_readings_agree_within_half_a_percent_or_a_small_slack() -> None:
+def test_readings_agree_within_half_a_percent_or_the_slack() -> None:
     slack = 128 * 1024
     assert memory.agree([(10 * MIB,), (10 * MIB + slack,)], None)
     assert not memory.agree([(10 * MIB,), (10 * MIB + slack + 1,)], None)
@@ -208,7 +208,7 @@ def test_readings_agree_within_half_a_percent_or_a_small_slack() -> None:
     assert not memory.agree([(0, 5), (0, 6 * MIB)], 200 * MIB), "every number must agree"
 
 
-def test_settling_ends_when_three_agree_or_at_the_deadline() -> None:
+def test_settling_ends_when_three_readings_agree_or_at_the_deadline() -> None:
     falling = iter([9 * MIB, 5 * MIB, 2 * MIB, 2 * MIB, 2 * MIB])
     seen: list[int] = []
 
@@ -223,7 +223,7 @@ def test_settling_ends_when_three_agree_or_at_the_deadline() -> None:
     assert not memory.settled(lambda: weight(next(restless)), 0.05)[1]
 
 
-def test_a_vmm_whose_guest_is_not_found_is_noticed() -> None:
+def test_vmm_without_an_identified_guest_is_detected() -> None:
     vmm = {"vmm": Shares(processes=1)}
     assert memory.without_guest(Weight(0, vmm, {}))
     assert not memory.without_guest(Weight(0, {**vmm, "guest": Shares()}, {}))
@@ -250,11 +250,11 @@ FILES = Counter("open files (fs.file-max)", 10, 1000)
         ("something else", [FREE], "an error that names no resource known here: something else"),
     ],
 )
-def test_the_limiting_resource_is_named_with_numbers(error: str, known: list[Counter], says: str) -> None:
+def test_exhausted_resource_is_named_with_its_numbers(error: str, known: list[Counter], says: str) -> None:
     assert says in limits.name_of(error, known, 3 * MIB)
 
 
-def test_counters_are_read_and_broken_ones_left_out(tmp_path: Path) -> None:
+def test_unreadable_counters_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "sys/kernel").mkdir(parents=True)
     (tmp_path / "sys/fs").mkdir()
     (tmp_path / "loadavg").write_text("0.1 0.2 0.3 2/345 999\n")
@@ -269,20 +269,20 @@ def test_counters_are_read_and_broken_ones_left_out(tmp_path: Path) -> None:
     assert "ports of one bridge" not in found
 
 
-def test_ports_of_a_bridge_are_the_cables_in_the_labs_network(tmp_path: Path) -> None:
+def test_bridge_ports_are_the_veth_devices_of_the_labs_namespace(tmp_path: Path) -> None:
     (tmp_path / "7/net").mkdir(parents=True)
     (tmp_path / "7/net/dev").write_text("Inter-|\n face |\n    lo: 0\ndocker0: 0\nveth1a: 0\n veth2b: 0\n")
     assert limits.bridge_ports([6, 7], tmp_path) == 2
     assert limits.bridge_ports([], tmp_path) is None
 
 
-def test_the_floor_is_a_tenth_at_least_a_gibibyte_or_what_was_asked_for() -> None:
+def test_floor_is_the_given_one_or_a_tenth_but_at_least_one_gibibyte() -> None:
     assert limits.floor_bytes(0, 64 * 2**30) == 64 * 2**30 // 10
     assert limits.floor_bytes(0, 4 * 2**30) == 2**30
     assert limits.floor_bytes(5, 4 * 2**30) == 5
 
 
-def test_this_process_counts_its_own_files() -> None:
+def test_open_files_of_this_process_are_counted() -> None:
     found = [counter for counter in limits.counters() if counter.name == "open files of this process"]
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert [counter.limit for counter in found] == ([] if soft == resource.RLIM_INFINITY else [soft])

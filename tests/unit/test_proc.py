@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+import bench
 from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 
 PYTHON = sys.executable
 
 
-def test_status_and_output_come_back() -> None:
+def test_run_returns_status_and_output() -> None:
     done = proc.run(
         [PYTHON, "-c", "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"], timeout_s=30
     )
@@ -25,7 +26,7 @@ def test_status_and_output_come_back() -> None:
         done.check()
 
 
-def test_a_time_limit_kills_the_whole_group(tmp_path: Path) -> None:
+def test_timeout_kills_the_whole_process_group(tmp_path: Path) -> None:
     mark = f"tare-test-{os.getpid()}"
     script = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)', '{mark}']); time.sleep(60)"
     with pytest.raises(InvocationTimeout, match=r"still runs after 1 s"):
@@ -33,26 +34,26 @@ def test_a_time_limit_kills_the_whole_group(tmp_path: Path) -> None:
     assert not proctable.wait_until_gone(proctable.with_argument(mark), 5)
 
 
-def test_a_program_that_is_not_there_is_said() -> None:
+def test_missing_program_is_reported_with_the_remedy() -> None:
     with pytest.raises(InvocationFailed, match="cannot start '/nonexistent/x': No such file"):
         proc.run(["/nonexistent/x"], timeout_s=1)
     with pytest.raises(TargetUnavailable, match="'no-such-program' is not on PATH"):
         proc.find("no-such-program", "install it")
 
 
-def test_stop_asks_first_and_then_kills() -> None:
+def test_stop_sends_sigterm_first_and_then_sigkill() -> None:
     polite = proc.spawn([PYTHON, "-c", "import time; time.sleep(60)"])
     assert polite.stop(grace_s=10) == -signal.SIGTERM
     script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
     read, write = os.pipe()
     stubborn = proc.spawn([PYTHON, "-c", script], stdout=write)
-    os.read(read, 1)  # it ignores SIGTERM from here on
+    os.read(read, 1)  # from here on it ignores SIGTERM
     assert stubborn.stop(grace_s=0.2) == -signal.SIGKILL
     os.close(read)
     os.close(write)
 
 
-def test_children_get_a_small_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_child_gets_a_small_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TARE_TEST_SECRET", "x")
     done = proc.run(
         [PYTHON, "-c", "import os; print('TARE_TEST_SECRET' in os.environ, 'PATH' in os.environ)"], timeout_s=30
@@ -60,7 +61,7 @@ def test_children_get_a_small_environment(monkeypatch: pytest.MonkeyPatch) -> No
     assert done.stdout.split() == ["False", "True"]
 
 
-def test_descriptors_are_inherited_only_when_asked_for(tmp_path: Path) -> None:
+def test_descriptor_is_inherited_only_on_request(tmp_path: Path) -> None:
     with (tmp_path / "f").open("w") as file:
         script = "import os; os.write(7, b'hello')"
         assert proc.spawn([PYTHON, "-c", script], keep={7: file.fileno()}).wait(30) == 0
@@ -68,7 +69,7 @@ def test_descriptors_are_inherited_only_when_asked_for(tmp_path: Path) -> None:
         assert proc.spawn([PYTHON, "-c", script]).wait(30) != 0
 
 
-def test_an_ended_process_cannot_be_signalled_by_mistake() -> None:
+def test_signal_to_an_ended_process_is_not_sent() -> None:
     process = proc.spawn([PYTHON, "-c", "pass"])
     assert process.wait(30) == 0
     process.send(signal.SIGKILL)
@@ -76,8 +77,8 @@ def test_an_ended_process_cannot_be_signalled_by_mistake() -> None:
 
 
 def test_no_other_module_starts_a_process() -> None:
-    package = Path(proc.__file__).parent
+    package = Path(bench.__file__).parent
     for path in package.rglob("*.py"):
-        if path.name not in ("proc.py", "reaper.py"):  # the reaper is a program of its own
+        if path.name not in ("proc.py", "reaper.py"):  # the reaper is a separate program
             text = path.read_text(encoding="utf-8")
             assert not any(word in text for word in ("subprocess", "os.system", "os.fork", "posix_spawn(")), path

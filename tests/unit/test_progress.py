@@ -1,10 +1,10 @@
-"""What a run tells while it goes on: failures each time, what cannot be done once."""
+"""Progress output: every failure is printed, each skip reason once."""
 
 from __future__ import annotations
 
 import pytest
 
-from bench.cli.progress import watcher
+from bench.cli.progress import observer
 from bench.core.model import Invocation, Outcome, Skipped, Status
 
 
@@ -12,8 +12,8 @@ def outcome(block: int, status: Status, reason: str, target: str = "runc") -> Ou
     return Outcome("r", block, "limits", target, target, {"limit": "network"}, block, 0, False, status, reason)
 
 
-def test_each_failure_is_told_and_what_is_not_applicable_once(capsys: pytest.CaptureFixture[str]) -> None:
-    with watcher(as_json=False) as watch:
+def test_every_failure_is_printed_and_each_skip_reason_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with observer(as_json=False) as watch:
         for block in range(3):
             watch.outcome(outcome(block, Status.SKIPPED, "no network"), 0)
             watch.outcome(outcome(block, Status.SKIPPED, "no network", "crun"), 0)
@@ -26,9 +26,9 @@ def test_each_failure_is_told_and_what_is_not_applicable_once(capsys: pytest.Cap
     ]
 
 
-def test_a_target_that_several_scenarios_miss_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_target_skipped_by_several_scenarios_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     missing = [Skipped(name, "crun", "is not there", "install it") for name in ("startup", "stack")]
-    with watcher(as_json=False) as watch:
+    with observer(as_json=False) as watch:
         watch.planned("r", missing, [Invocation(0, "stack", "host", {}, 0, 0, False)], 1)
     assert capsys.readouterr().err.splitlines() == [
         "not measured: crun: is not there → install it",

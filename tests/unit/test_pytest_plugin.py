@@ -36,7 +36,7 @@ def saved(folder: Path) -> Path:
     return found
 
 
-def test_a_variant_is_an_item_and_the_gate_works_on_it(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_variant_becomes_an_item_that_the_gate_can_fail(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     host = (STARTUP, "--tare-target", "host", "--tare-blocks", "3")
     first = run(*host, "--benchmark-save=base", "--benchmark-save-data", "--tare-results", tmp_path / "kept")
     assert first.returncode == 0, first.stdout
@@ -58,7 +58,7 @@ def test_a_variant_is_an_item_and_the_gate_works_on_it(run, tmp_path: Path) -> N
     assert "Performance has regressed" in worse.stdout + worse.stderr
 
 
-def test_what_cannot_be_measured_is_skipped_with_its_reason(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_variant_that_cannot_be_measured_is_skipped_with_the_reason(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     done = run(STARTUP, "--tare-target", "runc:bin=/nowhere", "--tare-blocks", "1")
     assert done.returncode == 0, done.stdout
     assert "1 skipped" in done.stdout
@@ -69,7 +69,7 @@ def test_what_cannot_be_measured_is_skipped_with_its_reason(run, tmp_path: Path)
     assert "no metric that decides in 'compute' is a time" in without.stdout
 
 
-def test_other_files_are_left_alone_and_wrong_ones_are_refused(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_other_yaml_files_are_ignored_and_invalid_scenarios_refused(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "other.yaml").write_text("a: 1\n")
     assert "collected 0 items" in run(tmp_path / "other.yaml").stdout
     (tmp_path / "wrong.yaml").write_text("name: x\nmeasure: startp\n")

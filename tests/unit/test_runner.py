@@ -1,4 +1,4 @@
-"""The runner: the order of steps, every failure, and nothing lost."""
+"""The runner: the order of steps, and every failure as a recorded outcome."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(folder: Path, one: Scenario, lab: FakeLab) -> tuple[pd.DataFrame, pd.Dat
     return store.measurements(found), store.outcomes(found), fakes
 
 
-def test_a_good_invocation_goes_through_its_steps_in_order(tmp_path: Path, lab: FakeLab) -> None:
+def test_successful_invocation_calls_the_engine_in_order(tmp_path: Path, lab: FakeLab) -> None:
     numbers, outcomes, fakes = run(tmp_path, small(["fake"], blocks=1, warmup_blocks=0), lab)
     assert fakes["fake"].calls == LIFE
     assert set(outcomes["status"]) == {Status.OK}
@@ -67,7 +67,7 @@ def test_a_good_invocation_goes_through_its_steps_in_order(tmp_path: Path, lab: 
         ("bug", Status.FAILED, "ZeroDivisionError: a programming error in an engine"),
     ],
 )
-def test_each_failure_is_an_outcome_and_the_others_go_on(
+def test_failed_invocation_is_recorded_and_the_run_goes_on(
     tmp_path: Path, lab: FakeLab, fail: str, status: Status, says: str
 ) -> None:
     one = small(["fake", f"fake:fail={fail}"], timeout_s=0.3 if fail == "ready" else 2.0)
@@ -81,7 +81,7 @@ def test_each_failure_is_an_outcome_and_the_others_go_on(
     assert bad["request_mono_s"].notna().all()
 
 
-def test_controls_borrow_the_baseline_and_the_host(tmp_path: Path, lab: FakeLab) -> None:
+def test_controls_use_the_engines_of_baseline_and_host(tmp_path: Path, lab: FakeLab) -> None:
     one = small(["fake", "fake:copy=1"], null_target=True, sentinel=True)
     numbers, outcomes, fakes = run(tmp_path, one, lab)
     assert set(numbers[numbers["target"] == "sentinel"]["metric"]) == {"sentinel.work_s"}
@@ -90,7 +90,7 @@ def test_controls_borrow_the_baseline_and_the_host(tmp_path: Path, lab: FakeLab)
     assert len(outcomes) == 3 * 4
 
 
-def test_what_stays_behind_is_flagged(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_residue_after_an_invocation_is_flagged(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_SETTLE_S", 0.02)
     start = Fake.start
 
@@ -103,7 +103,7 @@ def test_what_stays_behind_is_flagged(tmp_path: Path, lab: FakeLab, monkeypatch:
     assert outcomes["flags"].tolist() == [["residue: 2 mounts"]]
 
 
-def test_a_full_disk_ends_the_run_and_keeps_what_was_written(
+def test_full_disk_ends_the_run_and_keeps_earlier_results(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = small(["fake"], blocks=3, warmup_blocks=0)
@@ -123,7 +123,7 @@ def test_a_full_disk_ends_the_run_and_keeps_what_was_written(
     assert len(store.outcomes(store.load(tmp_path / "r1"))) == 1
 
 
-def test_an_interruption_tears_down_and_leaves_no_outcome(
+def test_interrupted_invocation_is_torn_down_and_has_no_outcome(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(self: Fake, instance: object) -> None:

@@ -1,4 +1,4 @@
-"""Scenario files: what is wrong is said with file, line, what was allowed and what was probably meant."""
+"""Scenario files: errors have file, line, the allowed values and the nearest spelling."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from bench import scenario
 from bench.core.errors import ScenarioError, UsageError
+from bench.scenario.files import ScenarioFile
 
 GOOD = """\
 name: mine
@@ -28,7 +29,7 @@ def write(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_a_good_file_is_loaded(tmp_path: Path) -> None:
+def test_valid_file_is_loaded(tmp_path: Path) -> None:
     [found] = scenario.load(write(tmp_path, GOOD))
     assert [target.text for target in found.targets] == ["host", "docker:network=none"]
     assert (found.blocks, found.warmup_blocks, found.baseline, found.null_target) == (6, 1, "host", True)
@@ -59,7 +60,7 @@ def test_a_good_file_is_loaded(tmp_path: Path) -> None:
         ("blocks: 6", "params: {cpus: many}", 8, r"'cpus' takes a whole number"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, change: str, to: str, line: int, says: str) -> None:
+def test_invalid_file_is_reported_with_its_line(tmp_path: Path, change: str, to: str, line: int, says: str) -> None:
     path = write(tmp_path, GOOD.replace(change, to))
     with pytest.raises(ScenarioError, match=says) as caught:
         scenario.load(path)
@@ -68,30 +69,30 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, change: str, to: st
 
 
 @pytest.mark.parametrize("text", ["", "# nothing but a remark\n", "---\n"])
-def test_an_empty_file_says_what_a_scenario_has(tmp_path: Path, text: str) -> None:
+def test_empty_file_lists_the_keys_of_a_scenario(tmp_path: Path, text: str) -> None:
     with pytest.raises(ScenarioError, match=r"mine.yaml:1: the file is empty; a scenario has name"):
         scenario.load(write(tmp_path, text))
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just words\n"])
-def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str) -> None:
+def test_file_that_is_not_a_mapping_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ScenarioError, match=r"mine.yaml:1: expected 'key: value' lines"):
         scenario.load(write(tmp_path, text))
 
 
-def test_a_binary_file_is_refused(tmp_path: Path) -> None:
+def test_binary_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_bytes(b"name: \xff\xfe")
     with pytest.raises(ScenarioError, match="is not UTF-8"):
         scenario.load(path)
 
 
-def test_an_unknown_name_is_named_with_the_nearest() -> None:
+def test_unknown_name_is_reported_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"unknown scenario or suite 'quik', allowed: .*did you mean 'quick'\?"):
         scenario.find("quik")
 
 
-def test_a_suite_changes_what_it_says_and_its_errors_have_its_line(tmp_path: Path) -> None:
+def test_suite_overrides_its_scenarios_and_reports_errors_with_its_own_line(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
     suite = tmp_path / "suite.yaml"
     suite.write_text("name: s\ntitle: S\nscenarios:\n  - scenario: mine.yaml\n    blocks: 3\n    targets: [host]\n")
@@ -105,24 +106,24 @@ def test_a_suite_changes_what_it_says_and_its_errors_have_its_line(tmp_path: Pat
         scenario.load(suite)
 
 
-def test_a_target_has_one_spelling() -> None:
+def test_target_options_in_any_order_have_one_spelling() -> None:
     one = scenario.parse_target("docker:storage=vfs,network=none")
     assert one.text == "docker:network=none,storage=vfs"
     assert scenario.parse_target(one.text) == one
 
 
-def test_the_baseline_is_added_to_chosen_targets() -> None:
+def test_baseline_is_added_to_chosen_targets() -> None:
     startup = scenario.load(scenario.find("startup"))[0]
     changed = scenario.override(startup, targets=["runc"])
     assert [target.text for target in changed.targets] == ["host", "runc"]
 
 
-def test_every_shipped_file_is_valid() -> None:
+def test_every_shipped_file_loads() -> None:
     for path in scenario.names().values():
         assert scenario.load(path)
 
 
-def test_the_schema_describes_every_key() -> None:
+def test_schema_describes_every_key() -> None:
     found = scenario.schema()["oneOf"][0]["properties"]
-    assert set(found) == set(scenario.ScenarioFile.model_fields)
+    assert set(found) == set(ScenarioFile.model_fields)
     assert all("description" in entry for entry in found.values())

@@ -1,4 +1,4 @@
-"""The results folder: nothing whole is ever lost, nothing half is ever read."""
+"""The results folder: complete invocations are never lost, incomplete ones never read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make(folder: Path, run_id: str = "r1") -> store.RunWriter:
     return store.RunWriter.create(folder, {"run_id": run_id}, PLAN)
 
 
-def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
+def test_appended_invocation_is_read_back(tmp_path: Path) -> None:
     writer = make(tmp_path)
     writer.append([measurement(0)], outcome(0))
     run = store.load(tmp_path / "r1")
@@ -44,7 +44,7 @@ def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
     assert store.outcomes(run)["status"].tolist() == ["ok"]
 
 
-def test_measurements_without_an_outcome_are_not_read(tmp_path: Path) -> None:
+def test_measurements_without_an_outcome_are_left_out(tmp_path: Path) -> None:
     writer = make(tmp_path)
     writer.append([measurement(0)], outcome(0))
     with (tmp_path / "r1" / store.MEASUREMENTS).open("a") as file:
@@ -52,7 +52,7 @@ def test_measurements_without_an_outcome_are_not_read(tmp_path: Path) -> None:
     assert store.measurements(store.load(tmp_path / "r1"))["invocation"].tolist() == [0]
 
 
-def test_a_torn_line_is_left_out_and_cut_off_when_the_run_goes_on(tmp_path: Path) -> None:
+def test_incomplete_last_line_is_skipped_and_removed_on_resume(tmp_path: Path) -> None:
     writer = make(tmp_path)
     writer.append([measurement(0)], outcome(0))
     path = tmp_path / "r1" / store.MEASUREMENTS
@@ -65,7 +65,7 @@ def test_a_torn_line_is_left_out_and_cut_off_when_the_run_goes_on(tmp_path: Path
     assert store.measurements(run)["value"].tolist() == [1.5, 2.5]
 
 
-def test_an_invocation_that_was_measured_twice_counts_once_and_the_later_wins(tmp_path: Path) -> None:
+def test_invocation_measured_twice_counts_once_with_the_later_values(tmp_path: Path) -> None:
     writer = make(tmp_path)
     writer.append([measurement(0, 1.0)], outcome(0))
     writer.append([measurement(0, 2.0)], outcome(0, Status.FAILED))
@@ -74,7 +74,7 @@ def test_an_invocation_that_was_measured_twice_counts_once_and_the_later_wins(tm
     assert store.outcomes(run)["status"].tolist() == ["failed"]
 
 
-def test_a_line_that_is_no_json_is_named_by_its_number(tmp_path: Path) -> None:
+def test_line_that_is_not_json_is_reported_with_its_number(tmp_path: Path) -> None:
     make(tmp_path).append([measurement(0)], outcome(0))
     path = tmp_path / "r1" / store.OUTCOMES
     path.write_bytes(path.read_bytes() + b"oops\n")
@@ -82,7 +82,7 @@ def test_a_line_that_is_no_json_is_named_by_its_number(tmp_path: Path) -> None:
         store.outcomes(store.load(tmp_path / "r1"))
 
 
-def test_a_run_that_did_not_finish_says_so(tmp_path: Path) -> None:
+def test_unfinished_run_has_a_warning(tmp_path: Path) -> None:
     writer = make(tmp_path)
     assert "did not finish" in store.load(tmp_path / "r1").warnings[0]
     for number in range(len(PLAN)):
@@ -91,20 +91,20 @@ def test_a_run_that_did_not_finish_says_so(tmp_path: Path) -> None:
     assert store.load(tmp_path / "r1").warnings == ()
 
 
-def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+def test_newer_schema_version_is_refused(tmp_path: Path) -> None:
     make(tmp_path).update(schema_version=99)
     with pytest.raises(UsageError, match="schema version 99"):
         store.load(tmp_path / "r1")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"schema_version": 1}'])
-def test_a_foreign_folder_is_no_run(tmp_path: Path, content: str) -> None:
+def test_folder_with_a_foreign_run_json_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(UsageError):
         store.load(tmp_path)
 
 
-def test_runs_are_found_by_id_prefix_latest_and_folder(tmp_path: Path) -> None:
+def test_run_is_found_by_id_prefix_latest_or_folder(tmp_path: Path) -> None:
     for name in ("20260101T000000Z-aa", "20260102T000000Z-bb"):
         make(tmp_path, name)
     assert store.find(tmp_path, "latest").name.endswith("bb")
@@ -122,14 +122,14 @@ def test_runs_are_found_by_id_prefix_latest_and_folder(tmp_path: Path) -> None:
         store.find(tmp_path / "none", "latest")
 
 
-def test_a_full_disk_loses_nothing_that_was_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_leaves_earlier_invocations_intact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = make(tmp_path)
     writer.append([measurement(0)], outcome(0))
     before = (tmp_path / "r1" / store.MEASUREMENTS).read_bytes()
 
     def full(descriptor: int, data: memoryview) -> int:
         if len(data) > 10:
-            return real(descriptor, bytes(data[:10]))  # a short write, then no space: what a full disk does
+            return real(descriptor, bytes(data[:10]))  # a full disk first writes part of the data, then fails
         raise OSError(28, "No space left on device")
 
     import os  # noqa: PLC0415
@@ -142,13 +142,13 @@ def test_a_full_disk_loses_nothing_that_was_whole(tmp_path: Path, monkeypatch: p
     assert (tmp_path / "r1" / store.MEASUREMENTS).read_bytes() == before
 
 
-def test_a_results_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
+def test_results_folder_that_cannot_be_created_names_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="choose another with --results"):
         make(tmp_path / "file")
 
 
-def test_a_complete_run_that_has_lost_lines_says_so(tmp_path: Path) -> None:
+def test_complete_run_with_missing_lines_has_a_warning(tmp_path: Path) -> None:
     writer = make(tmp_path)
     for number in range(len(PLAN)):
         writer.append([measurement(number)], outcome(number))
@@ -163,7 +163,7 @@ def test_a_complete_run_that_has_lost_lines_says_so(tmp_path: Path) -> None:
     ]
 
 
-def test_a_tag_and_the_run_itself_do_not_undo_each_other(tmp_path: Path) -> None:
+def test_tag_set_during_a_run_survives_the_final_update(tmp_path: Path) -> None:
     running = make(tmp_path)
     running.append([measurement(0)], outcome(0))
     path = tmp_path / "r1" / store.MEASUREMENTS
@@ -175,7 +175,7 @@ def test_a_tag_and_the_run_itself_do_not_undo_each_other(tmp_path: Path) -> None
     assert (meta["tags"], meta["state"]) == ({"baseline": "main"}, "complete")
 
 
-def test_what_a_tool_printed_is_kept_untouched_under_names_of_its_own(tmp_path: Path) -> None:
+def test_raw_tool_output_is_kept_unchanged_in_separate_files(tmp_path: Path) -> None:
     writer = store.RunWriter.create(tmp_path, {"run_id": "r"}, [])
     for name, text in (("4 out", "{}\n"), ("run", "first\n"), ("run", "second\n"), ("../../x", "\u2603"), ("", "said")):
         writer.keep(12, name, text)

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Formatting of numbers, and the units of metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.core.units import format_value, significant
         (2**30, "bytes/s", "1.00 GiB/s"), (1234.5, "1/s", "1230 1/s"), (1.0049, "ratio", "1.00"), (7, "count", "7.00"), (None, "s", "–"),
     ],
 )  # fmt: skip
-def test_values_are_shown_with_three_digits_and_a_prefix(value: float | None, unit: str, shown: str) -> None:
+def test_value_is_formatted_with_three_digits_and_a_prefix(value: float | None, unit: str, shown: str) -> None:
     assert format_value(value, unit) == shown
 
 
@@ -25,16 +25,16 @@ def test_values_are_shown_with_three_digits_and_a_prefix(value: float | None, un
     ("value", "shown"),
     [(5e-5, "0.0000500"), (123456, "123000"), (0.9996, "1.000"), (99.95, "100.0"), (2e-12, "2.00e-12")],
 )
-def test_small_numbers_do_not_become_zero(value: float, shown: str) -> None:
+def test_small_number_is_not_rounded_to_zero(value: float, shown: str) -> None:
     assert significant(value) in (shown, shown.rstrip("0"), shown[:-1])
 
 
-def test_an_unknown_metric_is_a_usage_error_with_the_nearest_name() -> None:
+def test_unknown_metric_is_a_usage_error_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match=r"did you mean 'startup.ready_s'"):
         metric_named("startup.ready")
 
 
-def test_every_metric_ends_in_its_unit() -> None:
+def test_every_metric_name_ends_in_its_unit() -> None:
     suffix = {"s": "_s", "bytes": "_bytes", "bytes/s": "_bytes_per_s", "1/s": "_per_s"}
     whole = [name for name in METRICS if not name.endswith(("_per_gb", ".iops"))]  # a quotient, and a unit by itself
     assert all(name.replace(".", "_").endswith(suffix.get(METRICS[name].unit, "")) for name in whole)
@@ -43,5 +43,5 @@ def test_every_metric_ends_in_its_unit() -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [(-7.1e-18, "0 ns"), (4e-13, "0 ns"), (2e-12, "0.00200 ns"), (-2e-9, "-2.00 ns")]
 )
-def test_what_floating_point_leaves_of_nothing_is_nothing(value: float, text: str) -> None:
+def test_floating_point_residue_is_shown_as_zero(value: float, text: str) -> None:
     assert format_value(value, "s") == text

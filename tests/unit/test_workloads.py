@@ -1,4 +1,4 @@
-"""What programs say is read as it was captured, and refused when it is broken."""
+"""Parsers of programs' output, with captured and with broken output."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ DATA = Path(__file__).parents[1] / "data"
 
 
 def said(*texts: str) -> list[Line]:
-    """Lines that came a tenth of a second after each other."""
+    """Return lines that are stamped 0.1 s apart."""
     return [Line(number / 10, text) for number, text in enumerate(texts)]
 
 
 def program(test: str, status: int = 0) -> list[Line]:
-    """A captured run as the payload passes it on: its report came 2 s after "Threads started!"."""
+    """Return a captured run as the payload forwards it, with the report 2 s after "Threads started!"."""
     text = (DATA / "sysbench" / f"{test}.txt").read_text(encoding="utf-8")
     texts = ["B run", *(f"O {line}" for line in text.splitlines() if line), f"C run {status}"]
     begin = next((index for index, line in enumerate(texts) if "Threads started" in line), len(texts))
@@ -32,7 +32,7 @@ def without(lines: Sequence[Line], part: str) -> list[Line]:
     return [line for line in lines if part not in line.text]
 
 
-def test_each_loop_gives_its_count_over_the_hosts_time() -> None:
+def test_loop_gives_its_count_and_the_hosts_time() -> None:
     lines = said("B read", "C read 640", "A", "B getpid", "C getpid 128")
     found = payload.loops(lines, ("getpid", "read"))
     assert {name: turns.count for name, turns in found.items()} == {"getpid": 128, "read": 640}
@@ -43,12 +43,12 @@ def test_each_loop_gives_its_count_over_the_hosts_time() -> None:
     "texts",
     [(), ("B read",), ("C read 64",), ("B read", "C read 0"), ("B read", "C read x"), ("C read 64", "B read")],
 )
-def test_a_loop_without_a_count_fails(texts: tuple[str, ...]) -> None:
+def test_loop_without_a_count_is_refused(texts: tuple[str, ...]) -> None:
     with pytest.raises(InvocationFailed, match="the loop 'read' gave no count"):
         payload.loops(said(*texts), ("read",))
 
 
-def test_a_look_keeps_what_cannot_be_read_apart_from_zero() -> None:
+def test_look_reports_unreadable_values_as_unreadable() -> None:
     lines = said("S processes -1", "S ipc_segments 0", "S uid_map          0    0 42", "S cgroup", "E look")
     assert payload.look(lines) == {
         "processes": "unreadable",
@@ -61,7 +61,7 @@ def test_a_look_keeps_what_cannot_be_read_apart_from_zero() -> None:
 
 
 @pytest.mark.parametrize(("test", "count"), [("cpu", "cpu"), ("memory", "memory")])
-def test_sysbench_is_its_own_count_over_the_hosts_time(test: str, count: str) -> None:
+def test_sysbench_gives_its_count_and_the_hosts_time(test: str, count: str) -> None:
     text = (DATA / "sysbench" / f"{count}.txt").read_text(encoding="utf-8")
     counted = int(text.partition("total number of events:")[2].split()[0])
     [run] = sysbench.runs(program(test))
@@ -69,7 +69,7 @@ def test_sysbench_is_its_own_count_over_the_hosts_time(test: str, count: str) ->
     assert sysbench.version(run) == "sysbench 1.0.20"
 
 
-def test_what_loops_say_is_not_taken_for_a_program() -> None:
+def test_loop_output_is_not_a_program_run() -> None:
     lines = [*said("B getpid", "C getpid 5"), *program("cpu"), *program("memory")]
     first, second = sysbench.runs(lines)
     assert sysbench.events(first, "cpu").count != sysbench.events(second, "memory").count
@@ -77,7 +77,7 @@ def test_what_loops_say_is_not_taken_for_a_program() -> None:
     assert sysbench.runs(said("B getpid", "C getpid 5")) == []
 
 
-def test_a_broken_report_of_sysbench_is_quoted() -> None:
+def test_failed_sysbench_is_quoted() -> None:
     [failed] = sysbench.runs(program("broken", status=1))
     with pytest.raises(
         InvocationFailed, match=r"sysbench memory did not end with status 0.*Failed to allocate buffer! \| run 1"
@@ -88,25 +88,25 @@ def test_a_broken_report_of_sysbench_is_quoted() -> None:
 
 
 @pytest.mark.parametrize("part", ["Threads started", "CPU speed", "total number of events"])
-def test_a_report_of_sysbench_that_lacks_a_part_is_refused(part: str) -> None:
+def test_incomplete_sysbench_report_is_refused(part: str) -> None:
     with pytest.raises(InvocationFailed, match="sysbench cpu did not say each of: Threads started!, CPU speed:, total"):
         sysbench.events(without(program("cpu"), part), "cpu")
 
 
-def test_a_sysbench_that_never_ended_is_refused() -> None:
+def test_sysbench_without_an_end_is_refused() -> None:
     with pytest.raises(InvocationFailed, match="did not end with status 0"):
         sysbench.events(program("cpu")[:-1], "cpu")
     with pytest.raises(InvocationFailed, match="it said: nothing"):
         sysbench.events([], "cpu")
 
 
-def test_sysbench_and_the_loops_fit_into_a_kernels_arguments() -> None:
+def test_sysbench_and_loop_arguments_fit_a_kernel_command_line() -> None:
     words = [*payload.loop_arguments(payload.LOOPS, 500), "--sleep"]
     words += [word for test in sysbench.TESTS for word in sysbench.arguments(test, 1, 2)]
     assert len(["--events", "tty:/dev/ttyS1", *words]) < 32
 
 
-def test_costs_are_medians_and_a_refused_kind_has_none() -> None:
+def test_namespace_costs_are_medians_and_refused_kinds_have_none() -> None:
     found = spaces.costs((DATA / "spaces/cost.txt").read_text(encoding="ascii"))
     assert set(found.create_s) == set(found.destroy_s) == set(spaces.KINDS)
     assert found.create_s["net"] == pytest.approx(400644e-9)
@@ -118,14 +118,14 @@ def test_costs_are_medians_and_a_refused_kind_has_none() -> None:
     assert list(few.refused) == ["mnt", "pid", "uts", "net", "ipc", "cgroup", "time"]
 
 
-def test_a_kind_that_was_refused_once_has_no_number() -> None:
+def test_kind_refused_once_has_no_cost() -> None:
     text = (DATA / "spaces/cost.txt").read_text(encoding="ascii") + "refused net 28\n"
     found = spaces.costs(text)
     assert "net" not in found.create_s
     assert found.refused == {"net": "ENOSPC (1)"}
 
 
-def test_a_rate_is_its_count_over_its_time() -> None:
+def test_namespace_rate_is_count_over_time() -> None:
     found = spaces.rate((DATA / "spaces/rate.txt").read_text(encoding="ascii"))
     assert found.per_s == pytest.approx(100 / 24903667e-9)
     assert found.drain_s == pytest.approx(78649487e-9)
@@ -139,7 +139,7 @@ def test_a_rate_is_its_count_over_its_time() -> None:
     "text",
     ["", "create net", "create net x", "create net -5", "create disk 5", "rate net 5 5", "create net 5 5", "noise"],
 )
-def test_costs_that_are_not_whole_are_refused(text: str) -> None:
+def test_incomplete_costs_are_refused(text: str) -> None:
     with pytest.raises(
         InvocationFailed, match=r"tare-spaces (said nothing of: none, mnt|printed '.*'; a line of create)"
     ):
@@ -147,18 +147,18 @@ def test_costs_that_are_not_whole_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "rate net 5", "rate net 5 0", "drain net 5", "create net 5"])
-def test_a_rate_that_is_not_whole_is_refused(text: str) -> None:
+def test_incomplete_rate_is_refused(text: str) -> None:
     with pytest.raises(InvocationFailed, match=r"tare-spaces (gave no rate|printed ')"):
         spaces.rate(text)
 
 
-def test_what_all_is_made_of_is_read() -> None:
+def test_kinds_of_all_are_parsed() -> None:
     assert spaces.everything("all mnt\nall user\n") == ("mnt", "user")
     with pytest.raises(InvocationFailed, match="printed 'all'"):
         spaces.everything("all\n")
 
 
-def test_what_a_program_printed_is_kept_whole_and_apart() -> None:
+def test_output_of_each_program_run_is_kept_separately() -> None:
     lines = said(
         "I", "R", "B run", "O {", 'O  "a": 1', "O }", "C run 0", "B getpid", "C getpid 5", "B run", "O cut off"
     )

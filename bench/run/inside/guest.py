@@ -1,4 +1,4 @@
-"""What runs in the guest: the order from the shared folder, the results into it (``python -m bench.run.inside.guest FOLDER``)."""
+"""Program in the guest: it runs the request in the shared folder (``python -m bench.run.inside.guest FOLDER``)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from bench.run.inside import wire
 
 
 def main(folder: Path) -> None:
-    """Carry out the order; the last line says how it ended, whatever happened."""
-    teller = wire.Teller(folder)
-    teller.say("up", kernel=platform.release())
+    """Run the request; the last event always reports how it ended."""
+    events = wire.EventWriter(folder)
+    events.write("up", kernel=platform.release())
     try:
-        result = session.run(wire.read_order(folder), teller)
-        teller.say("end", run_id=result.run_id, measured=result.measured, failed=result.failed)
+        result = session.run(wire.read_request(folder), events)
+        events.write("end", run_id=result.run_id, measured=result.measured, failed=result.failed)
     except TargetUnavailable as error:
-        teller.say("error", text=error.reason, remedy=error.remedy, exit_code=error.exit_code)
+        events.write("error", text=error.reason, remedy=error.remedy, exit_code=error.exit_code)
     except TareError as error:
-        teller.say("error", text=str(error), remedy=None, exit_code=error.exit_code)
-    except BaseException:  # whatever it is, the host must hear of it: nobody else will
-        teller.say("error", text=traceback.format_exc(), remedy=None, exit_code=70)
+        events.write("error", text=str(error), remedy=None, exit_code=error.exit_code)
+    except BaseException:  # report every failure to the host, which has no other way to learn of it
+        events.write("error", text=traceback.format_exc(), remedy=None, exit_code=70)
         raise
 
 

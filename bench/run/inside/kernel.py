@@ -1,4 +1,4 @@
-"""The guest's kernel, and the initramfs that takes it to the host's file tree."""
+"""The guest's kernel, and the initramfs that mounts the host's file tree as its root."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from bench.core.errors import TargetUnavailable
 from bench.lab import images, initramfs
 
 _REMEDY = "run 'tare provision guest_images' as root"
+INIT_SCRIPT = Path(str(resources.files("bench.run.inside") / "init.sh"))
+"""The first program of the initramfs."""
 _WANTED = (
     *("virtio_pci", "virtio_blk", "virtio_rng", "9pnet_virtio", "9p", "overlay", "ext4"),
     *("crc32c_generic", "crc32c_intel"),
 )
-"""Modules that the root file system needs; the random numbers come with them, or Python would wait for the first."""
+"""Modules for the root file system, and for random numbers, without which Python's start would block."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,10 @@ class Kernel:
     """A distribution's full kernel.
 
     Attributes:
-        image: The kernel's file.
-        initrd: Its initramfs.
-        version: As ``uname -r`` says it.
-        modules: The folder of all of its modules.
+        image: The kernel image.
+        initrd: The initramfs.
+        version: The release, as printed by ``uname -r``.
+        modules: The folder of the kernel's modules.
         digests: SHA-256 of ``kernel`` and ``initrd``.
     """
 
@@ -43,10 +45,10 @@ class Kernel:
 
 
 def load(state: Path) -> Kernel:
-    """Return the kernel that was provisioned, writing its initramfs when it is not there yet.
+    """Return the provisioned kernel; its initramfs is created if it is missing.
 
     Raises:
-        TargetUnavailable: There is none, it lacks a module that the root needs, or this is not x86-64.
+        TargetUnavailable: No kernel is provisioned, it lacks a required module, or this host is not x86-64.
     """
     folder = state / "guest" / "inside"
     if platform.machine() != "x86_64":
@@ -64,7 +66,6 @@ def load(state: Path) -> Kernel:
 
 
 def _initrd(folder: Path, modules: Path, busybox: Path) -> Path:
-    first = Path(str(resources.files("bench") / "inside" / "init.sh")).read_bytes()
     with tempfile.TemporaryDirectory() as name:
         inside = Path(name)
         (inside / "busybox").write_bytes(busybox.read_bytes())
@@ -73,7 +74,7 @@ def _initrd(folder: Path, modules: Path, busybox: Path) -> Path:
         for path in (order := in_order(modules, _WANTED)):
             (inside / "modules" / _plain(path)).write_bytes(_unpacked(modules / path))
         (inside / "modules" / "order").write_text("".join(f"{_plain(path)}\n" for path in order), encoding="utf-8")
-        data = initramfs.of_folder("inside", inside, first)
+        data = initramfs.of_folder("inside", inside, INIT_SCRIPT.read_bytes())
     archive = folder / f"{images.sha256(data)[:16]}.cpio"
     if not archive.exists():
         for stale in folder.glob("*.cpio"):
@@ -85,12 +86,12 @@ def _initrd(folder: Path, modules: Path, busybox: Path) -> Path:
 
 
 def in_order(modules: Path, wanted: Sequence[str]) -> list[str]:
-    """Return the files of these modules and of all that they need, each after what it needs (modules.dep(5)).
+    """Return the files of these modules and their dependencies, in load order (modules.dep(5)).
 
-    What is built into the kernel has no file; what the kernel does not have at all is missing.
+    Modules that are built into the kernel have no file.
 
     Raises:
-        TargetUnavailable: A module is missing.
+        TargetUnavailable: The kernel has no such module.
     """
     needs: dict[str, tuple[str, list[str]]] = {}
     for line in (modules / "modules.dep").read_text(encoding="utf-8").splitlines():
@@ -116,7 +117,7 @@ def _plain(path: str) -> str:
 
 
 def _unpacked(path: Path) -> bytes:
-    """Return a module as the kernel takes it: not compressed."""
+    """Return a module uncompressed, as the kernel loads it."""
     data = path.read_bytes()
     if path.suffix == ".xz":
         return lzma.decompress(data)

@@ -1,4 +1,4 @@
-"""The machine that a whole run happens in: a full kernel over this host's own files, which it cannot change."""
+"""The virtual machine for a whole run: a full kernel on this host's file tree, which is mounted read-only."""
 
 from __future__ import annotations
 
@@ -22,23 +22,25 @@ from bench.engines.libvirt import domain
 from bench.lab import Lab, guests, images, virt
 from bench.run.inside.kernel import Kernel
 
+START_SCRIPT = Path(str(resources.files("bench.run.inside") / "start.sh"))
+"""What the guest runs from the shared folder once it has its root file system."""
 _MEMORY_BYTES = 2 * 2**30
 _CPUS = {"kvm": 2, "tcg": 1}
-"""With two emulated processors, each a thread of QEMU's, guests were seen to hang in two runs of seven, with one in none."""
+"""With two emulated CPUs, each a QEMU thread, guests hung in two of seven runs; with one in none."""
 _DISK_BYTES = 20 * 2**30
-"""The size that the guest sees; what it does not write takes no room on the host."""
+"""Size of the sparse disk; unwritten blocks use no space on the host."""
 _TCG_MODEL = "Nehalem"
-"""x86-64-v2, which compiled Python packages ask for; what is emulated is the same on every host."""
+"""x86-64-v2, which compiled Python packages require; the emulated CPU is the same on every host."""
 _CMDLINE = "console=ttyS0 quiet loglevel=4 reboot=t panic=-1"
 _TCG_CMDLINE = "mitigations=off"
-"""Emulated code cannot be speculated on, and the guards would cost more than the code."""
+"""Emulated code is not executed speculatively, and mitigations would cost more than the code itself."""
 _PATIENCE = {"kvm": 2.0, "tcg": 8.0}
-"""By how much longer than on the host things may take: emulation was seen to take 5 to 15 times as long."""
+"""Factor for time limits compared with the host: emulation took 5 to 15 times as long."""
 
 
 @dataclass(frozen=True)
 class GuestMachine:
-    """Where a run happens.
+    """The kind of machine.
 
     Attributes:
         accel: ``kvm`` or ``tcg``.
@@ -50,20 +52,20 @@ class GuestMachine:
 
     @property
     def text(self) -> str:
-        """How it is named everywhere."""
+        """The canonical target text."""
         return f"libvirt:accel={self.accel},guest=full,machine={self.machine}"
 
     @property
     def patience(self) -> float:
-        """By what every time limit is multiplied."""
+        """Factor for all time limits."""
         return _PATIENCE[self.accel]
 
 
 def check(target: Target) -> None:
-    """Refuse what a whole run cannot be put into.
+    """Check that a whole run can be put into a target.
 
     Raises:
-        UsageError: It is not ``libvirt:guest=full``, or has an option that means nothing for it.
+        UsageError: The target is not ``libvirt:guest=full``, or has an option other than accel and machine.
     """
     allowed = {"guest", "accel", "machine"}
     if target.engine != "libvirt" or target.options.get("guest") != "full" or set(target.options) - allowed:
@@ -73,7 +75,15 @@ def check(target: Target) -> None:
 
 @dataclass
 class Running:
-    """A machine that was started: where its folders are, and how to see that it has ended."""
+    """A started machine.
+
+    Attributes:
+        name: Name of the domain.
+        pid: PID of QEMU.
+        home: Folder of its disk and console output.
+        exchange: The folder shared with the host.
+        log: QEMU's log file.
+    """
 
     name: str
     pid: int
@@ -82,28 +92,27 @@ class Running:
     log: Path
 
     def ended(self) -> str | None:
-        """Say that it has ended, with the last that its console said."""
+        """Return how the machine ended, with its last console output; ``None`` while it runs."""
         return domain.ended(self.pid, self.home / domain.CONSOLE, self.log)
 
 
 def folders(lab: Lab) -> tuple[Path, Path]:
-    """Make the machine's folder and the one that it shares with the host."""
+    """Create and return the machine's folder and the folder shared with the host."""
     home = lab.paths.run / "inside"
     (home / "x").mkdir(parents=True)
     return home, home / "x"
 
 
 def start(lab: Lab, kernel: Kernel, guest_machine: GuestMachine) -> Running:
-    """Start the machine; what it is to do is in the shared folder already.
+    """Start the machine; the request must be in the shared folder.
 
     Raises:
-        TargetUnavailable: libvirt is not usable here.
-        InvocationFailed: libvirt did not start it.
+        TargetUnavailable: libvirt cannot be used on this host.
+        InvocationFailed: libvirt did not start the machine.
     """
     home = lab.paths.run / "inside"
     exchange, name = home / "x", f"tare-{lab.short_id}-inside"
-    source = Path(str(resources.files("bench") / "inside" / "start.sh"))
-    shutil.copy(source, exchange / "start.sh")
+    shutil.copy(START_SCRIPT, exchange / "start.sh")
     (exchange / "env").write_text(_environment(lab, kernel, guest_machine), encoding="utf-8")
     _make_disk(home / domain.DISK)
     connection = domain.connect(lab)
@@ -115,7 +124,7 @@ def start(lab: Lab, kernel: Kernel, guest_machine: GuestMachine) -> Running:
 
 
 def stop(lab: Lab, name: str) -> None:
-    """End the machine at once; nothing happens when it has ended."""
+    """Power the machine off at once, unless it has ended."""
     with domain.limited(name, 30):
         domain.destroy(domain.connect(lab), name)
 
@@ -130,7 +139,7 @@ def _environment(lab: Lab, kernel: Kernel, guest_machine: GuestMachine) -> str:
         "PYTHON": sys.executable,
         "PACKAGE": str(Path(str(resources.files("bench"))).parent),
     }
-    images.payload(lab.paths.state)  # compiled here, it is only copied there
+    images.payload(lab.paths.state)  # compile it here; the guest only copies it
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
@@ -142,7 +151,7 @@ def _make_disk(path: Path) -> None:
 
 
 def definition(name: str, kernel: Kernel, guest_machine: GuestMachine, home: Path) -> str:
-    """Return the machine's definition: two shared folders, one of them read-only and the whole host, a disk, a console."""
+    """Return the domain XML: the host's file tree read-only, the shared folder, a disk and a console."""
     top = ET.Element("domain", type="kvm" if guest_machine.accel == "kvm" else "qemu")
     plain = {
         "name": name,

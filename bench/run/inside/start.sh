@@ -1,5 +1,5 @@
-# The second half of the guest's start, by the host's own programs: what an init system would mount, then Tare.
-# /tare/x is the folder that the guest shares with the host; /tare/x/env says where things are (bench/inside/machine.py).
+# The second half of the guest's start, run with the host's own programs: mount what an init system would mount, then run Tare.
+# /tare/x is the folder that guest and host share; /tare/x/env holds names and paths (bench/run/inside/machine.py).
 . /tare/x/env
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 export TARE_STATE=/tare/state TARE_PATIENCE="$PATIENCE" PYTHONPATH="$PACKAGE" PYTHONDONTWRITEBYTECODE=1
@@ -17,10 +17,10 @@ hostname "$NAME"
 ip link set lo up
 mkdir -p "/lib/modules/$KERNEL"
 mount --bind "$MODULES" "/lib/modules/$KERNEL"
-# What the host's kernel may lack; all else is loaded when something asks for it.
+# Modules that the host's kernel may lack; the kernel loads all others on demand.
 for module in loop dm-thin-pool btrfs; do modprobe "$module"; done
 mkdir -p "$TARE_STATE"
-cp -a "$STATE/payload" "$TARE_STATE/" # compiling it again would take longer than all the rest
+cp -a "$STATE/payload" "$TARE_STATE/" # compiling it again would take longer than everything else
 
 echo "tare: set up after $(cut -d ' ' -f 1 /proc/uptime) s"
 
@@ -28,4 +28,4 @@ cd /tare
 "$PYTHON" -m bench.run.inside.guest /tare/x
 sync
 echo o >/proc/sysrq-trigger
-while :; do :; done # without devices nothing else can be started any more, and the first process must not end
+while :; do :; done # no program can be started any more, and PID 1 must not exit

@@ -1,4 +1,4 @@
-"""What goes between the host and the Tare in the guest: an order as a file, and what happens as lines of JSON."""
+"""Files between host and guest in the shared folder: the request as JSON, events as JSON lines."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from bench.core.errors import LabError
 from bench.core.model import Invocation, Outcome, Skipped, Status
 from bench.run import session
 
-ORDER, EVENTS, RESULTS = "order.json", "events.jsonl", "results"
-"""Names in the shared folder."""
+REQUEST, EVENTS, RESULTS = "request.json", "events.jsonl", "results"
+"""File names in the shared folder."""
 
 
-def write_order(folder: Path, order: session.Order) -> None:
-    """Write what is to be measured; the scenarios are in it as the host has read them."""
+def write_request(folder: Path, request: session.RunRequest) -> None:
+    """Write a request, with its scenarios as the host loaded them."""
     given = {
-        "scenarios": {scenario.name: session.scenario_meta(scenario) for scenario in order.scenarios},
-        "explicit": sorted(order.explicit),
-        "seed": order.seed,
-        "tags": dict(order.tags),
-        "command": list(order.command),
-        "surroundings": dict(order.surroundings),
+        "scenarios": {scenario.name: session.scenario_meta(scenario) for scenario in request.scenarios},
+        "explicit": sorted(request.explicit),
+        "seed": request.seed,
+        "tags": dict(request.tags),
+        "command": list(request.command),
+        "surroundings": dict(request.surroundings),
     }
-    (folder / ORDER).write_text(json.dumps(given), encoding="utf-8")
+    (folder / REQUEST).write_text(json.dumps(given), encoding="utf-8")
 
 
-def read_order(folder: Path) -> session.Order:
-    """Read the order; results are to go below the same folder."""
-    given = json.loads((folder / ORDER).read_text(encoding="utf-8"))
+def read_request(folder: Path) -> session.RunRequest:
+    """Read the request; its results folder is in the same folder."""
+    given = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     scenarios = [session.scenario_from(name, meta) for name, meta in given["scenarios"].items()]
-    return session.Order(
+    return session.RunRequest(
         scenarios=scenarios,
         explicit=frozenset(given["explicit"]),
         seed=given["seed"],
@@ -44,48 +44,48 @@ def read_order(folder: Path) -> session.Order:
     )
 
 
-class Teller(session.Watcher):
-    """Tells the host what happens, a line each."""
+class EventWriter(session.RunObserver):
+    """Writes the events of a run for the host, one line each."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / EVENTS
 
-    def say(self, kind: str, **what: Any) -> None:
-        """Append one line."""
+    def write(self, kind: str, **what: Any) -> None:
+        """Append one event."""
         with self._path.open("ab", buffering=0) as file:
             file.write(json.dumps({"kind": kind, **what}).encode() + b"\n")
 
     def preparing(self, text: str) -> None:
-        """Say what is being prepared."""
-        self.say("preparing", text=text)
+        """Write that a target is being prepared."""
+        self.write("preparing", text=text)
 
     def planned(self, run_id: str, skipped: Any, invocations: Any, total: int) -> None:
-        """Say what will be measured, and what not."""
+        """Write the invocations to come and the skipped targets."""
         plain = {"skipped": [*map(dataclasses.asdict, skipped)], "invocations": [*map(dataclasses.asdict, invocations)]}
-        self.say("planned", run_id=run_id, total=total, **plain)
+        self.write("planned", run_id=run_id, total=total, **plain)
 
     def outcome(self, outcome: Outcome, left: int) -> None:
-        """Say how an invocation ended."""
-        self.say("outcome", outcome=dataclasses.asdict(outcome), left=left)
+        """Write how an invocation ended."""
+        self.write("outcome", outcome=dataclasses.asdict(outcome), left=left)
 
 
-def pass_on(event: Mapping[str, Any], watcher: session.Watcher) -> None:
-    """Tell a watcher on the host what a line says; lines of another kind are not for it."""
+def forward(event: Mapping[str, Any], observer: session.RunObserver) -> None:
+    """Call the observer's method for an event; events of other kinds are ignored."""
     if event["kind"] == "up":
-        watcher.preparing(f"in the guest, which is up with kernel {event['kernel']}")
+        observer.preparing(f"in the guest, which is up with kernel {event['kernel']}")
     elif event["kind"] == "preparing":
-        watcher.preparing(event["text"])
+        observer.preparing(event["text"])
     elif event["kind"] == "planned":
         skipped = [Skipped(**one) for one in event["skipped"]]
-        watcher.planned(event["run_id"], skipped, [Invocation(**one) for one in event["invocations"]], event["total"])
+        observer.planned(event["run_id"], skipped, [Invocation(**one) for one in event["invocations"]], event["total"])
     elif event["kind"] == "outcome":
         given = event["outcome"]
         outcome = Outcome(**{**given, "status": Status(given["status"]), "flags": tuple(given["flags"])})
-        watcher.outcome(outcome, event["left"])
+        observer.outcome(outcome, event["left"])
 
 
-class Reader:
-    """Reads the lines that were added since it was last asked."""
+class EventReader:
+    """Reads the events that were added since the last call."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / EVENTS
@@ -93,10 +93,10 @@ class Reader:
         self._place = 0
 
     def new(self) -> Iterator[Mapping[str, Any]]:
-        """Yield the new lines; a half one waits for its end.
+        """Yield the new events; an incomplete line is kept for the next call.
 
         Raises:
-            LabError: A line is not what the Tare in the guest writes.
+            LabError: A line is not an event.
         """
         if not self._path.exists():
             return

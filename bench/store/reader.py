@@ -1,0 +1,181 @@
+"""Find and read runs: ``run.json``, the plan, and the lines as DataFrames. Damaged files are refused or reported."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.core.errors import UsageError
+from bench.core.model import SCHEMA_VERSION, Invocation, Measurement, Outcome, RunState, Skipped
+from bench.store import lines, shape
+from bench.store.folder import MEASUREMENT_COLUMNS, MEASUREMENTS, META, OUTCOME_COLUMNS, OUTCOMES, PLAN, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TIMED = re.compile(r"\d{8}T\d{6}Z-")
+"""Start of the run ids that Tare makes."""
+_SCENARIO_DEFAULTS: Mapping[str, Any] = {"targets": [], "baseline": "", "primary": []}
+"""Values for keys that a scenario in ``run.json`` lacks."""
+_OUTCOME_DEFAULTS: Mapping[str, Any] = {
+    "reason": "",
+    "evidence": {},
+    "notes": {},
+    "flags": [],
+    "wall_s": 0.0,
+    "harness_s": 0.0,
+}
+"""Values for fields of an outcome that earlier versions of Tare did not write."""
+
+
+def find(results: Path, name: str) -> Path:
+    """Return the folder of a run: an id, a unique prefix of one, a folder, or ``latest``.
+
+    Raises:
+        UsageError: No run matches, or more than one.
+    """
+    if is_run(Path(name)):
+        return Path(name)
+    runs = sorted(path.parent.name for path in results.glob(f"*/{META}"))
+    if not runs:
+        msg = f"no runs in '{results}'; make one with 'tare run quick' or name another folder with --results DIR"
+        raise UsageError(msg)
+    if name == "latest":
+        timed = [run for run in runs if _TIMED.match(run)]  # a renamed folder is never the latest run
+        return results / (timed or runs)[-1]
+    hits = [run for run in runs if run == name] or [run for run in runs if run.startswith(name)]
+    if len(hits) == 1:
+        return results / hits[0]
+    if hits:
+        msg = f"'{name}' is the beginning of {len(hits)} runs: {', '.join(hits[:5])}; give more of the id"
+    elif _is_folder(results / name) or _is_folder(Path(name)):
+        msg = f"'{name}' is a folder without run.json: no run, or one of which it was lost; restore it or name another run"
+    else:
+        msg = f"no run '{name}' in '{results}'; the last ones are: {', '.join(runs[-3:])}"
+    raise UsageError(msg)
+
+
+def is_run(path: Path) -> bool:
+    """Return whether a folder is a run; ``False`` for one that cannot be read."""
+    try:
+        return (path / META).is_file()
+    except OSError:
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def load(path: Path) -> Run:
+    """Read ``run.json`` and check it.
+
+    Raises:
+        UsageError: The folder is not a run, a newer Tare wrote it, or a value in it is invalid.
+    """
+    try:
+        meta = lines.document(path / META)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        msg = f"'{path}' is not a run: run.json cannot be read ({said}); restore it from a copy, or leave the run out"
+        raise UsageError(msg) from error
+    version = meta.get("schema_version") if isinstance(meta, dict) else None
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
+        newer = "use a newer Tare" if type(version) is int and version > 1 else "it is no run of Tare's, or was damaged"
+        msg = f"'{path}/run.json' has schema version {version!r}, this Tare reads 1 to {SCHEMA_VERSION}: {newer}"
+        raise UsageError(msg)
+    if wrong := shape.of_run(meta):
+        msg = f"'{path}/run.json' is not what a run has: {wrong}; {lines.REMEDY}"
+        raise UsageError(msg)
+    scenarios = {name: {**_SCENARIO_DEFAULTS, **one} for name, one in meta.get("scenarios", {}).items()}
+    return Run(path, {**meta, "scenarios": scenarios}, tuple(_warnings(path, meta)))
+
+
+def _warnings(path: Path, meta: Mapping[str, Any]) -> Iterator[str]:
+    if meta.get("state") != RunState.COMPLETE:
+        go_on = "its guest is gone" if meta.get("inside") else f"'tare run --resume {meta['run_id']}' goes on"
+        yield f"the run did not finish (state: {meta.get('state')}); {go_on}"
+        return
+    for name in (MEASUREMENTS, OUTCOMES):
+        if not lines.ends_complete(path / name):
+            yield f"{name} was cut off in a line, after the run was complete: what follows is lost; restore it from a copy"
+    if "rule" in meta:  # the number of invocations was decided during the run
+        return
+    try:
+        planned, ended = len(lines.document(path / PLAN)), lines.count(path / OUTCOMES)
+    except (OSError, ValueError, TypeError):
+        yield "plan.json cannot be read: nobody can tell whether invocations are missing; restore it from a copy"
+        return
+    if ended < planned:
+        yield f"{planned - ended} of {planned} invocations are missing from {OUTCOMES}: lines were lost; restore it from a copy"
+
+
+def plan(run: Run) -> list[Invocation]:
+    """Return the planned invocations in order.
+
+    Raises:
+        UsageError: ``plan.json`` cannot be read or is invalid.
+    """
+    try:
+        records = lines.document(run.path / PLAN)
+    except (OSError, ValueError) as error:
+        msg = f"'{run.path}/plan.json' cannot be read: {error}"
+        raise UsageError(msg) from error
+    if wrong := shape.of_plan(records):
+        msg = f"'{run.path}/plan.json' is not what a run has: {wrong}; {lines.REMEDY}"
+        raise UsageError(msg)
+    names = [field.name for field in dataclasses.fields(Invocation)]
+    return [Invocation(**{name: record[name] for name in names}) for record in records]
+
+
+def skipped(run: Run) -> list[Skipped]:
+    """Return the targets that were not measured, with their reasons."""
+    names = [field.name for field in dataclasses.fields(Skipped)]
+    return [Skipped(**{name: record[name] for name in names}) for record in run.meta.get("skipped", [])]
+
+
+def measurements(run: Run, ended: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return the run's measurements, columns as in ``Measurement``; ``params`` is JSON text with sorted keys.
+
+    Measurements of an invocation without an outcome are left out: it was cut off. ``ended`` are the run's outcomes, for a caller
+    that has read them already.
+
+    Raises:
+        UsageError: A file cannot be read, or a line is invalid.
+    """
+    frame = _frame(run.path / MEASUREMENTS, MEASUREMENT_COLUMNS)
+    done = (outcomes(run) if ended is None else ended)["invocation"]
+    return frame[frame["invocation"].isin(done)].reset_index(drop=True)
+
+
+def outcomes(run: Run) -> pd.DataFrame:
+    """Return the run's outcomes, columns as in ``Outcome``; ``params`` is JSON text, ``evidence`` and ``notes`` are dicts.
+
+    Raises:
+        UsageError: The file cannot be read, or a line is invalid.
+    """
+    return _frame(run.path / OUTCOMES, OUTCOME_COLUMNS)
+
+
+def _frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415 - only readers need pandas
+
+    kind = Measurement if "metric" in columns else Outcome
+    unsaid = _OUTCOME_DEFAULTS if kind is Outcome else {}
+    with lines.without_gc():
+        records = lines.lines(path, kind)
+        for record in records:
+            record.update({name: value for name, value in unsaid.items() if record.get(name) is None})
+            params = record.get("params")
+            record["params"] = json.dumps(params, sort_keys=True) if params else "{}"
+        frame = pd.DataFrame.from_records(records, columns=list(columns))
+    # A run that was killed between the two appends measures the invocation again when it is resumed.
+    keys = ["invocation", "metric", "iteration"] if kind is Measurement else ["invocation"]
+    return frame.drop_duplicates([*keys, "params"], keep="last").reset_index(drop=True)
