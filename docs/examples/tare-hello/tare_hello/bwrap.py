@@ -7,12 +7,13 @@ import signal
 from collections.abc import Mapping
 from typing import Literal
 
+from bench.engines.declaration import EngineType
+
 from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed
 from bench.core.model import Facts, Phase, Target
 from bench.engines import trial
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, refuse_limits
-from bench.engines.declaration import EngineType
 from bench.engines.evidence import process
 from bench.lab import Lab, images
 
@@ -80,7 +81,9 @@ class Bubblewrap:
     def _isolation(self, spec: InstanceSpec) -> list[str]:
         network = ["--unshare-net"] if self._network == "none" else []
         root = ["--bind", str(self._root.path), "/", "--proc", "/proc", "--dev", "/dev"]
-        mounts = [["--ro-bind" if bind.read_only else "--bind", str(bind.source), f"/{bind.name}"] for bind in spec.binds]
+        mounts = [
+            ["--ro-bind" if bind.read_only else "--bind", str(bind.source), f"/{bind.name}"] for bind in spec.binds
+        ]
         events = ["--bind", str(spec.events), "/events"]
         return [
             *[self._program, "--die-with-parent", "--as-pid-1", "--cap-add", "ALL"],
