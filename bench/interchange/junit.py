@@ -1,4 +1,4 @@
-"""JUnit XML: one case a variant of a run, or a series of a comparison. What CI servers show as tests."""
+"""Export JUnit XML: one test case per variant of a run, or per series of a comparison."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bench.core.model import Comparison, Status, Verdict
 from bench.core.units import significant
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 has no way to write (section 2.2): a tool's message may have escapes in it."""
+"""Characters that XML 1.0 cannot represent (section 2.2), such as terminal escapes in a tool's message."""
 
 _FAILED = (Status.FAILED, Status.TIMEOUT)
 
 
 def run(measured: store.Run) -> str:
-    """Write a run: a case failed when any of its invocations did, and is skipped where it could not be measured."""
+    """Write a run: a case fails when one of its invocations failed, and is skipped when it could not be measured."""
     top = ET.Element("testsuites")
     outcomes = store.outcomes(measured)
     for scenario in measured.meta["scenarios"]:
@@ -48,7 +48,7 @@ def comparison(compared: Compared) -> str:
 
 
 def night(judged: Night) -> str:
-    """Write a night: an alarm is a failure; what regressed and is not believed yet, or is acknowledged, is skipped."""
+    """Write a night: an alarm is a failure; an unconfirmed or acknowledged regression is skipped."""
     alarms = {id(one.comparison) for one in judged.alarms}
     return _series("tare.nightly", judged.results, {id(one.comparison) for one in judged.findings} - alarms)
 
@@ -65,14 +65,14 @@ def _series(
         if id(one) in quiet:
             tag = "skipped"
         if tag:
-            _add(case, tag, _words(one), one.reason)
+            _add(case, tag, _message(one), one.reason)
     _count(suite)
     if notes:
         ET.SubElement(suite, "system-out").text = "\n".join(notes)
     return _text(top)
 
 
-def _words(one: Comparison) -> str:
+def _message(one: Comparison) -> str:
     if one.ratio is None or one.ci is None:
         return f"{one.verdict}: {one.reason}"
     ends = f"[{significant(one.ci.low, 4)}, {significant(one.ci.high, 4)}]"
@@ -84,8 +84,8 @@ def _variant(name: str, params: str) -> str:
     return f"{name} ({words})" if words else name
 
 
-def _case(suite: ET.Element, place: str, name: str, seconds: float) -> ET.Element:
-    return ET.SubElement(suite, "testcase", classname=place, name=name, time=f"{seconds:.3f}")
+def _case(suite: ET.Element, classname: str, name: str, seconds: float) -> ET.Element:
+    return ET.SubElement(suite, "testcase", classname=classname, name=name, time=f"{seconds:.3f}")
 
 
 def _add(case: ET.Element, tag: str, message: str, text: str = "") -> None:

@@ -21,7 +21,7 @@ from bench.core.errors import UsageError
 from bench.core.model import Measurement, Outcome, Status, Verdict
 from bench.interchange import export as exports
 from bench.interchange import incoming, tables
-from bench.interchange.series import named
+from bench.interchange.series import named_series
 from bench.report import method
 from tests.synthetic_pairs import write
 
@@ -196,7 +196,7 @@ def test_what_is_exported_can_be_imported_with_the_same_medians(measured: store.
     file.write_text(text_of(measured, fmt), encoding="utf-8")
     folder = incoming.save(incoming.load(file, fmt), tmp_path / "in", "r9", "file", {"k": "v"})
     again = store.load(folder)
-    medians = {one.name.split("/startup.")[0]: one.median for one in named(measured)}
+    medians = {one.name.split("/startup.")[0]: one.median for one in named_series(measured)}
     back = store.measurements(again).query("target != 'sentinel'").groupby("target")["value"].median()
     assert sorted(back) == pytest.approx(sorted(medians.values()))
     assert again.meta["tags"] == {"k": "v", "imported": "file"}
