@@ -25,17 +25,17 @@ def judged(
 ) -> tuple[Interval, judge.Decision]:
     """Return the interval of the log ratio and the verdict of ``compare`` for a family of one series."""
     found = judge.estimate(judge.Samples(np.exp(new), np.exp(base), paired=paired), metric, drift)
-    assert found.ci is not None, "blocks enough are a rule's own business"
+    assert found.ci is not None, "too few blocks for an interval"
     return found.ci, judge.decide(found, metric, THRESHOLD, found.p)
 
 
 def tare(base: Floats, new: Floats) -> bool:
-    """Return whether two targets of one run, compared in pairs, differ."""
+    """Return whether ``compare`` reports a regression between two targets of one run (paired)."""
     return judged(base, new, paired=True)[1].verdict is Verdict.REGRESSED
 
 
-def tied(base: Floats, new: Floats, sentinels: tuple[Floats, Floats], metric: Metric = METRIC) -> bool:
-    """Return whether two runs differ; ``sentinels`` are the logarithms of its values in base and new."""
+def unpaired(base: Floats, new: Floats, sentinels: tuple[Floats, Floats], metric: Metric = METRIC) -> bool:
+    """Return whether ``compare`` reports a regression between two runs; ``sentinels`` are log values in base and new."""
     drift = shift_ci(sentinels[1], sentinels[0])
     assert drift is not None
     if abs(drift.low + drift.high) / 2 > np.log(1.1):

@@ -23,12 +23,12 @@ import pytest
 from bench.core.metrics import metric_named
 from bench.core.model import Verdict
 from bench.stats.exact import Floats, hodges_lehmann, signed_rank_ci
-from tests.benchmarks.rules import SEQUENTIAL, THRESHOLD, at_most, judged, tied
+from tests.benchmarks.rules import SEQUENTIAL, THRESHOLD, at_most, judged, unpaired
 
 DATA = Path(__file__).parent.parent / "data" / "recorded" / "startup.csv"
-BLOCKS, PLACES = 20, 100
+BLOCKS, WINDOWS = 20, 100
 METRICS = ("startup.ready_s", "startup.cpu_s")
-TWINS = (("runc", "runc-copy"), ("host", "null"))
+SAME_TARGET = (("runc", "runc-copy"), ("host", "null"))
 """Two names of the same target."""
 
 Record = Mapping[str, Mapping[str, Floats]]
@@ -70,7 +70,7 @@ def starts(n: int, width: int, *, apart: bool) -> list[int]:
     """Return the first blocks of the windows: adjacent (``apart``), or at random positions."""
     if apart:
         return list(range(0, n - width + 1, width))
-    return [int(at) for at in np.random.default_rng([n, width]).integers(0, n - width + 1, PLACES)]
+    return [int(at) for at in np.random.default_rng([n, width]).integers(0, n - width + 1, WINDOWS)]
 
 
 def interleaved(name: str, metric: str, *, apart: bool) -> list[Trial]:
@@ -80,7 +80,7 @@ def interleaved(name: str, metric: str, *, apart: bool) -> list[Trial]:
     turn = same % 2  # base and new take the first of two neighbouring blocks in turn
     found = [
         _trial(record[one], record[other], host, at + same, at + same)
-        for one, other in TWINS
+        for one, other in SAME_TARGET
         if one in record
         for at in starts(len(host), BLOCKS, apart=apart)
     ]
@@ -151,7 +151,7 @@ def others(trials: list[Trial], metric: str, change: float) -> dict[str, int]:
     """Count the regressions that each rule reports for sequential sides; Tare's comparison of two runs is last."""
     shifted = [(trial.base, trial.new + math.log1p(change), trial.sentinels) for trial in trials]
     found = {name: sum(rule(base, new) for base, new, _ in shifted) for name, rule in SEQUENTIAL.items()}
-    return found | {"two runs of tare": sum(tied(*one, metric_named(metric)) for one in shifted)}
+    return found | {"two runs of tare": sum(unpaired(*one, metric_named(metric)) for one in shifted)}
 
 
 def counted(name: str, metric: str, change: float, *, apart: bool) -> tuple[int, int, dict[str, int], int]:
@@ -211,7 +211,7 @@ def test_interval_contains_a_change_of_known_size(name: str, metric: str, change
 def test_two_names_of_one_target_differ_by_less_than_the_smallest_effect(name: str, metric: str) -> None:
     """Verify that the recordings contain no relevant change; two copies of one file may differ slightly."""
     record = records()[name][metric]
-    for one, other in TWINS:
+    for one, other in SAME_TARGET:
         if one in record:
             logs = record[other] - record[one]
             ci = signed_rank_ci(logs)

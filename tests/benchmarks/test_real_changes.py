@@ -46,7 +46,7 @@ exec {program} "$@"
 
 def program() -> Path:
     found = shutil.which("runc")
-    assert found, "runc is provisioned for these"
+    assert found, "these tests need runc: tare provision runc"
     return Path(found)
 
 
@@ -62,8 +62,8 @@ def delayed(path: Path, delay_s: float) -> str:
 
 
 def measured(results: Path, targets: list[str], blocks: int) -> store.Run:
-    words = [word for target in targets for word in ("-t", target)]
-    argv = [sys.executable, "-m", "bench", "run", "startup", *words, "--blocks", str(blocks), "--warmup", "0"]
+    options = [word for target in targets for word in ("-t", target)]
+    argv = [sys.executable, "-m", "bench", "run", "startup", *options, "--blocks", str(blocks), "--warmup", "0"]
     done = subprocess.run(
         [*argv, "--results", str(results)], cwd=results.parent, capture_output=True, text=True, check=False
     )
@@ -71,7 +71,7 @@ def measured(results: Path, targets: list[str], blocks: int) -> store.Run:
     return store.load(store.find(results, done.stdout.split()[-1]))
 
 
-def believed(results: Path, targets: list[str]) -> store.Run:
+def measured_without_doubt(results: Path, targets: list[str]) -> store.Run:
     """Measure; repeat at most twice when the run's controls put it in doubt, as its output advises."""
     for _ in range(3):
         run = measured(results, targets, BLOCKS)
@@ -122,7 +122,7 @@ def test_delay_of_20_ms_is_found_with_its_size(tmp_path: Path) -> None:
         delayed(tmp_path / "slow", DELAY_S),
     )
     print()
-    run = believed(tmp_path / "results", [plain, none, slow])
+    run = measured_without_doubt(tmp_path / "results", [plain, none, slow])
     sized("the script by itself", run, plain, none)
     found, *_ = sized("script and delay", run, plain, slow)
     alone, sure = sized("the delay alone", run, none, slow)

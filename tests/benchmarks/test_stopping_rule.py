@@ -39,9 +39,9 @@ def test_stopping_on_precision_keeps_coverage_and_saves_blocks(sd: float) -> Non
 
 
 def test_stopping_on_significance_inflates_false_alarms() -> None:
-    rng, wolf = np.random.default_rng(9), 0
+    rng, alarms = np.random.default_rng(9), 0
     for _ in range(TRIALS):
         values = rng.normal(0, 0.03, stopping.MOST)
-        wolf += any(signed_rank_p(values[:n]) < 0.05 for n in LOOKS)
-    print(f"peeking at p < 5 % every {stopping.STEP} blocks: {wolf / TRIALS:.1%} false alarms")
-    assert wolf / TRIALS > 0.1
+        alarms += any(signed_rank_p(values[:n]) < 0.05 for n in LOOKS)
+    print(f"peeking at p < 5 % every {stopping.STEP} blocks: {alarms / TRIALS:.1%} false alarms")
+    assert alarms / TRIALS > 0.1

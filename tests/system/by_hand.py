@@ -72,5 +72,5 @@ def near(name: str, pairs: Sequence[tuple[float, float]], capsys: pytest.Capture
     low, high = math.exp(interval.low), math.exp(interval.high)
     with capsys.disabled():
         print(f"\n    {name}: {medians:.3f} by medians of {len(pairs)}; pairs {low:.3f} to {high:.3f}", end="")
-    assert low <= 1 + TOLERANCE, f"{name}: the host is quicker than by hand: {low:.3f} to {high:.3f}"
+    assert low <= 1 + TOLERANCE, f"{name}: the host is faster than by hand: {low:.3f} to {high:.3f}"
     assert high >= 1 - TOLERANCE, f"{name}: the host is slower than by hand: {low:.3f} to {high:.3f}"

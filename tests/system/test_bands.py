@@ -89,8 +89,8 @@ def test_runtime_ratios_are_within_their_bands(
     tare: Tare, state: Path, tmp_path: Path, shown: Callable[..., None]
 ) -> None:
     """Require a lifecycle with runc of 1.3 to 3 times crun (crun's README), with Docker of 4 to 20 times runc (bucketbench)."""
-    rungs = ("-t", "crun", "-t", "runc", "-t", "docker")
-    lines = measured(tare, state, without_controls(tmp_path, "stack"), *rungs, "--blocks", "10", "-p", "lives=0")
+    layers = ("-t", "crun", "-t", "runc", "-t", "docker")
+    lines = measured(tare, state, without_controls(tmp_path, "stack"), *layers, "--blocks", "10", "-p", "lives=0")
     life = {target: blocks(lines, "stack.wall_s", target, add=True) for target in ("crun", "runc", "docker")}
     shown("runc ÷ crun, a whole life", ratio(life["runc"], life["crun"]), 1.3, 3)
     shown("docker ÷ runc, a whole life", ratio(life["docker"], life["runc"]), 4, 20)

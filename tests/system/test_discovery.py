@@ -43,7 +43,7 @@ def test_lookups_are_timed_and_return_the_right_address(tare: Tare, tmp_path: Pa
         assert 0 < min(lookups.values()) < max(lookups.values()) < 1
     for target in TARGETS[1:3]:
         resolvable, gap = (of(numbers, target, f"discovery.{name}_s")[""] for name in ("resolvable", "gap"))
-        assert 0.001 < gap < resolvable, "there is a pause of 1 ms between two tries, and more than one was made"
+        assert 0.001 < gap < resolvable, "the pause between two tries is 1 ms, and there was more than one try"
         notes, evidence = ended[target]["notes"], ended[target]["evidence"]
         assert evidence["network"] == "user"
         assert ipaddress.ip_address(notes["address"]).is_private

@@ -40,7 +40,7 @@ def until(condition: Callable[[], bool], what: str, timeout_s: float = 120) -> N
     """Wait until the condition holds; fail with ``what`` after the time limit."""
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, f"waited {timeout_s} s in vain: {what}"
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
         time.sleep(0.02)
 
 
@@ -79,7 +79,7 @@ def test_killed_run_can_be_swept_and_resumed(tare: Tare, tmp_path: Path) -> None
         process.wait()
     [journal] = (state_dir() / "journal").glob("*.jsonl")
     assert {"owner", "cgroup", "folder"} <= {entry["kind"] for entry in read(journal)}
-    assert inventory()["processes"] != before["processes"], "the daemons of the killed run still run"
+    assert inventory()["processes"] != before["processes"], "the daemons of the killed run must still be running"
     dry = tare("sweep", "--dry-run")
     assert "would be removed" in dry.stdout
     assert journal.exists()

@@ -57,7 +57,7 @@ def test_each_network_mode_has_its_evidence_and_leaves_nothing(tare: Tare, tmp_p
     for target in TARGETS:
         assert ended[target]["status"] == "ok", ended[target]
         check(target, measured(numbers, target), ended[target])
-    assert ended["docker:network=overlay"]["evidence"]["mtu"] == "1450", "a tunnel's header is no payload"
+    assert ended["docker:network=overlay"]["evidence"]["mtu"] == "1450", "the tunnel's header must reduce the MTU"
     assert ended["docker:network=published"]["evidence"]["dnat"] == "yes"
     assert ended["docker:network=proxied"]["evidence"]["dnat"] == "no"
     assert ended["docker:network=proxied"]["evidence"]["docker_proxy"] == "yes"

@@ -99,7 +99,7 @@ def test_container_mount_keeps_or_drops_data_as_documented(lab: Lab, mount: str)
     assert actions == ([] if mount == "bind-ro" else ["create", "stat", "rename", "unlink"])
     if mount == "tmpfs":
         fsyncs = [value.value for value in reading.series if value.metric == "storage.fsync_s"]
-        assert fsyncs[0] < 20e-6, "an fsync of memory has nothing to wait for"
+        assert fsyncs[0] < 20e-6, "an fsync in memory must not wait for a disk"
     assert not engine._client.volumes()["Volumes"]
     assert not engine._client.containers(all=True)
     assert not list((lab.paths.run / "k").iterdir())
@@ -156,7 +156,7 @@ def test_volume_in_the_system_daemon_is_journalled_and_removed(lab: Lab, monkeyp
     assert measure(lab, prepared(lab, "docker:endpoint=system,mount=volume,network=none")).evidence["mount"] == "volume"
     entry = next(entry for entry in journal.read(lab.paths.journal) if entry["kind"] == "volume")
     assert entry["name"] == name
-    assert sweep._undo(entry, dry_run=False) is None, "the procedure removes it itself"
+    assert sweep._undo(entry, dry_run=False) is None, "the benchmark has removed it"
     owner._client.create_volume(name)  # what a killed run leaves
     assert sweep._undo(entry, dry_run=True) == sweep.Swept("volume", name, gone=False)
     assert sweep._undo(entry, dry_run=False) == sweep.Swept("volume", name, gone=True)
