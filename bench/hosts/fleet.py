@@ -106,8 +106,8 @@ def _host(gathered: Path, name: str, done: PlayResult, results: Path) -> HostRun
     failures = [task.message or task.status for task in done.failed if task.host == name]
     code = answer.get("rc")
     if code not in _KEPT:
-        words = str(answer.get("stderr") or "").strip() or "; ".join(failures) or "it gave no answer"
-        return HostRun(name, exit_code=code, reason=words.removeprefix("tare: "))
+        reason = str(answer.get("stderr") or "").strip() or "; ".join(failures) or "it gave no answer"
+        return HostRun(name, exit_code=code, reason=reason.removeprefix("tare: "))
     try:
         run_id = str(json.loads(answer["stdout"])["run_id"])
         _take(gathered / name / run_id, results)

@@ -86,11 +86,11 @@ def _message(result: Mapping[str, Any]) -> str:
     """Return a module's message; for a loop, the messages of the items that failed."""
     items = [_mapping(item) for item in result.get("results") or () if isinstance(item, Mapping) and item.get("failed")]
     if items:
-        return trim("\n".join(filter(None, (_words(item) for item in items))))
-    return trim(_words(result))
+        return trim("\n".join(filter(None, (_text(item) for item in items))))
+    return trim(_text(result))
 
 
-def _words(result: Mapping[str, Any]) -> str:
+def _text(result: Mapping[str, Any]) -> str:
     parts: list[str] = []
     for key in ("msg", "stderr", "module_stderr", "stdout", "module_stdout"):
         value = result.get(key)

@@ -28,7 +28,7 @@ def openmetrics(run: store.Run) -> str:
             name, unit = _gauge(metric, one.series.unit)
             known = METRICS.get(metric)
             gauges[metric] = Gauge(name, known.title if known else metric, labels, unit=unit, registry=registry)
-        series_labels = (one.series.scenario, one.series.target, ",".join(one.words))
+        series_labels = (one.series.scenario, one.series.target, ",".join(one.labels))
         for stat, value in (("median", one.median), ("ci_low", one.low), ("ci_high", one.high)):
             if value is not None:
                 gauges[metric].labels(*series_labels, stat, str(run.meta.get("host", "")), run.run_id).set(value)
@@ -48,7 +48,7 @@ def bencher(run: store.Run) -> str:
     found: dict[str, dict[str, Any]] = {}
     for one in named_series(run):
         ends = {} if one.low is None else {"lower_value": one.low, "upper_value": one.high}
-        name = "/".join([one.series.scenario, one.series.target, *one.words])
+        name = "/".join([one.series.scenario, one.series.target, *one.labels])
         found.setdefault(name, {})[one.series.metric] = {"value": one.median, **ends}
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 

@@ -54,15 +54,16 @@ def load(path: Path, fmt: str) -> list[Value]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        said = getattr(error, "strerror", None) or f"it is no UTF-8 text ({error})"
-        msg = f"'{path}' cannot be read: {said}; name a file of one of the formats {', '.join(FORMATS)}"
+        reason = getattr(error, "strerror", None) or f"it is no UTF-8 text ({error})"
+        msg = f"'{path}' cannot be read: {reason}; name a file of one of the formats {', '.join(FORMATS)}"
         raise UsageError(msg) from error
     try:
         found = list(FORMATS[fmt](text))
+        # Names that UTF-8 cannot represent are refused here, before anything is written.
         json.dumps([(one.scenario, one.target, dict(one.params)) for one in found], ensure_ascii=False).encode()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
-        said = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
-        msg = f"'{path}' is no {fmt} file: {said}; check the file, or name its format with --format"
+        reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+        msg = f"'{path}' is no {fmt} file: {reason}; check the file, or name its format with --format"
         raise UsageError(msg) from error
     if not found:
         msg = f"'{path}' has no value that can be imported; a {fmt} file has at least one"

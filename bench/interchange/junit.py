@@ -26,8 +26,8 @@ def run(measured: store.Run) -> str:
     outcomes = store.outcomes(measured)
     for scenario in measured.meta["scenarios"]:
         suite = ET.SubElement(top, "testsuite", name=scenario, hostname=str(measured.meta.get("host", "")))
-        mine = outcomes[(outcomes["scenario"] == scenario) & ~outcomes["warmup"].astype(bool)]
-        for (target, params), rows in mine.groupby(["target", "params"], sort=False):
+        selected = outcomes[(outcomes["scenario"] == scenario) & ~outcomes["warmup"].astype(bool)]
+        for (target, params), rows in selected.groupby(["target", "params"], sort=False):
             case = _case(suite, scenario, _variant(str(target), str(params)), float(rows["wall_s"].sum()))
             failed = rows[rows["status"].isin(_FAILED)]
             if len(failed):
@@ -59,8 +59,8 @@ def _series(
     top = ET.Element("testsuites")
     suite = ET.SubElement(top, "testsuite", name=name)
     for one in results:
-        words = _variant(one.metric, json.dumps(dict(one.params)))
-        case = _case(suite, f"{one.scenario}.{one.target}", words, 0.0)
+        case_name = _variant(one.metric, json.dumps(dict(one.params)))
+        case = _case(suite, f"{one.scenario}.{one.target}", case_name, 0.0)
         tag = {Verdict.REGRESSED: "failure", Verdict.INVALID: "error", Verdict.INCONCLUSIVE: "skipped"}.get(one.verdict)
         if id(one) in quiet:
             tag = "skipped"
@@ -80,8 +80,8 @@ def _message(one: Comparison) -> str:
 
 
 def _variant(name: str, params: str) -> str:
-    words = ", ".join(f"{key}={value}" for key, value in json.loads(params).items())
-    return f"{name} ({words})" if words else name
+    labels = ", ".join(f"{key}={value}" for key, value in json.loads(params).items())
+    return f"{name} ({labels})" if labels else name
 
 
 def _case(suite: ET.Element, classname: str, name: str, seconds: float) -> ET.Element:

@@ -32,10 +32,10 @@ class NamedSeries:
     @property
     def name(self) -> str:
         """Return ``scenario/target/metric``, followed by the parameters if there are any."""
-        return "/".join([self.series.scenario, self.series.target, self.series.metric, *self.words])
+        return "/".join([self.series.scenario, self.series.target, self.series.metric, *self.labels])
 
     @property
-    def words(self) -> list[str]:
+    def labels(self) -> list[str]:
         """Return the parameters as ``key=value``."""
         return [f"{key}={value}" for key, value in self.params.items()]
 

@@ -53,7 +53,7 @@ def _benchmark(one: NamedSeries) -> dict[str, Any]:
         "name": one.name,
         "fullname": one.name,
         "params": one.params or None,
-        "param": ",".join(one.words) or None,
+        "param": ",".join(one.labels) or None,
         "extra_info": {"target": one.series.target, "metric": one.series.metric},
         "options": {
             "disable_gc": False,
