@@ -31,7 +31,7 @@ test: setup $(VENV)/.dev ## lint, types, unit, contract and system tests: what C
 setup: $(VENV)/.ready ## a virtual environment and the engines
 ifdef ROOT
 	$(call say,provisioning engines on this host (Ansible; a second run changes nothing))
-	@$(BIN)/tare provision || [ "$(GOAL)" = bench ] || exit 1; # 'bench' measures what there is, and names what is missing
+	@$(BIN)/tare provision || [ "$(GOAL)" = bench ] || exit 1; # 'bench' measures what is available and names what is missing
 	@$(BIN)/python -c 'import libvirt' 2>/dev/null || $(BIN)/python -m pip install --quiet -e '.[libvirt]' \
 	  || echo "libvirt's Python binding does not build here: virtual machines will be missing, 'tare doctor' says why"
 else
@@ -56,13 +56,13 @@ lint: $(VENV)/.dev ## ruff
 types: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy
 
-unit: $(VENV)/.dev ## the tests that need neither root nor engines
+unit: $(VENV)/.dev ## tests that need neither root nor engines
 	$(BIN)/pytest tests/unit
 
-benchmarks: setup $(VENV)/.dev ## Tare's own speed: ratios within one run
+benchmarks: setup $(VENV)/.dev ## Tare's own speed and accuracy, as ratios within one run
 	$(BIN)/pytest tests/benchmarks -s
 
-format: $(VENV)/.dev ## rewrite the code in its format
+format: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 clean: ## remove the virtual environment and caches, never results

@@ -1,4 +1,4 @@
-"""What all tests share: a state folder of their own, and honest reasons for what cannot run here."""
+"""Fixtures of all tests: a state folder of their own; tests that need root are skipped with the reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def built_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state folder in which the payload is compiled; unix socket paths are short, so it is near the root."""
+    """Return a state folder with the compiled payload; its path is short because paths of Unix sockets are limited."""
     state = tmp_path_factory.mktemp("s")
     images.payload(state)
     return state
@@ -29,8 +29,8 @@ def built_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def state(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """``TARE_STATE`` of this test."""
+    """Set ``TARE_STATE``; fail when the test leaves a journal or a run's folder."""
     monkeypatch.setenv("TARE_STATE", str(built_state))
     yield built_state
-    assert not list((built_state / "journal").glob("*")), "a test left a journal: something was not removed"
-    assert not list((built_state / "run").glob("*")), "a test left a run's folder"
+    assert not list((built_state / "journal").glob("*")), "the test left a journal: something was not removed"
+    assert not list((built_state / "run").glob("*")), "the test left a run's folder"

@@ -1,10 +1,10 @@
-"""A CRI runtime that calls itself cri-o: strict as the specification and CRI-O are, its containers plain processes.
+"""A fake CRI-O: a CRI server as strict as the specification and CRI-O, whose containers are plain processes.
 
-It is written against the numbers of ``api.proto`` by the engine's own table, so it cannot find a wrong number (the tests of
-the table and a real containerd do); it finds a wrong order, a missing field, and what is left behind.
+It finds a wrong order of calls, missing fields and leftovers. It uses the engine's own message table and so cannot find a wrong
+field number in it; the tests of that table and those with a real containerd do.
 """
 
-# ruff: noqa: D102, N802 - a handler is named as its call, which the specification describes
+# ruff: noqa: D102, N802 - a handler has the name of its call, which the specification describes
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from bench.engines.cri.api import TYPES
 
 SYSTEMD, CGROUPFS = 0, 1
 _WATCH = '"$2" --events "$3" $4 & echo $! >"$5"; wait $!; echo $? >"$5.part"; mv "$5.part" "$5.status"; sleep 60'
-"""What stands for conmon: its command line names the OCI runtime, and the container's process is its child."""
+"""Script in place of conmon: its command line names the OCI runtime, and the container's process is its child."""
 
 
 class RefusedError(Exception):
-    """What the server answers with instead of a response."""
+    """An error that the server returns instead of a response."""
 
-    def __init__(self, code: grpc.StatusCode, said: str) -> None:
-        super().__init__(said)
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
         self.code = code
 
 
@@ -49,13 +49,13 @@ class Made:
 
 @dataclass
 class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for its stubs only
-    """The server; ``refuse`` makes a call fail, ``calls`` is what was called, in order."""
+    """The server. A call named in ``refuse`` fails; ``calls`` lists all calls in order."""
 
     folder: Path
     payload: Path
     driver: int | None = CGROUPFS
     handlers: tuple[str, ...] = ("", "crun")
-    network: str = ""  # why there is none
+    network: str = ""  # the reason why the network is not ready
     images: dict[str, str] = field(default_factory=dict)
     store: str = ""
     pods: dict[str, Made] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
     calls: list[str] = field(default_factory=list)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """Return the handler of a call, ``None`` for one that CRI does not have."""
+        """Return the handler of a call, ``None`` for a call that is not part of CRI."""
         for name, (path, request, _) in api._CALLS.items():
             if path == handler_call_details.method:
                 return grpc.unary_unary_rpc_method_handler(self._answering(name), TYPES[request].FromString)
@@ -199,7 +199,9 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
 
     def on_PodSandboxStatus(self, request: Any) -> Any:
         self._found(self.pods, request.pod_sandbox_id)
-        return TYPES["PodSandboxStatusResponse"](info={"info": json.dumps({"image": "pause"})})  # its pause was dropped
+        return TYPES["PodSandboxStatusResponse"](
+            info={"info": json.dumps({"image": "pause"})}
+        )  # without the pause container
 
     def on_ContainerStatus(self, request: Any) -> Any:
         made = self._found(self.containers, request.container_id)
@@ -225,14 +227,14 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
         made.state = api.EXITED
 
 
-def _check(holds: object, said: str) -> None:
+def _check(holds: object, message: str) -> None:
     if not holds:
-        raise RefusedError(grpc.StatusCode.UNKNOWN, said)
+        raise RefusedError(grpc.StatusCode.UNKNOWN, message)
 
 
 @contextlib.contextmanager
 def serving(server: CriServer) -> Iterator[str]:
-    """Serve on a socket in the server's folder for the time of the block and give its path."""
+    """Serve on a socket in the server's folder during the block; yield the socket's path."""
     running = grpc.server(futures.ThreadPoolExecutor(8), handlers=[server])
     path = str(server.folder / "s")
     running.add_insecure_port(f"unix:{path}")

@@ -25,7 +25,7 @@ from bench.scenario import plan
 
 
 class FakeLab:
-    """Folders and a journal; what is left behind is what the test says."""
+    """A lab that is only folders and a journal; the test sets its residue in ``counts``."""
 
     cgroup_path = ""
 
@@ -38,17 +38,17 @@ class FakeLab:
         self.counts: dict[str, int] = {"processes": 1, "mounts": 3}
 
     def cpu_s(self) -> float:
-        """Return a CPU time that stands still."""
+        """Return 0: CPU time never advances."""
         return 0.0
 
     @property
     def daemons(self) -> NoReturn:
-        """There are none without root."""
+        """Raise ``TargetUnavailable``, as without root."""
         msg = "the private lab's daemons need root"
         raise TargetUnavailable(msg, "run as root")
 
     def clear(self) -> None:
-        """There is nothing to clear."""
+        """Do nothing."""
 
     def residue(self) -> Mapping[str, int]:
         """Return the counts."""
@@ -56,7 +56,7 @@ class FakeLab:
 
 
 def small(targets: list[str], **changes: object) -> Scenario:
-    """The startup scenario over fake targets, without controls unless asked for."""
+    """Return the startup scenario with these fake targets, by default without controls."""
     base = scenario.load(scenario.find("startup"))[0]
     parsed = tuple(scenario.parse_target(text) for text in targets)
     defaults: dict[str, object] = {
@@ -71,7 +71,7 @@ def small(targets: list[str], **changes: object) -> Scenario:
 
 @contextlib.contextmanager
 def context(folder: Path, one: Scenario, lab: FakeLab) -> Iterator[runner.RunContext]:
-    """A run's context over fake engines, its folder made."""
+    """Yield the context of a run with fake engines whose folder exists."""
     as_lab = cast("Lab", lab)
     made = {target.text: engines.load(target, as_lab) for target in one.targets}
     host = Fake(scenario.parse_target("fake:copy=host"), as_lab)
@@ -83,27 +83,27 @@ def context(folder: Path, one: Scenario, lab: FakeLab) -> Iterator[runner.RunCon
 
 
 Speech = Callable[[InstanceSpec], list[str]]
-"""What an instance says, by its job."""
+"""Returns the lines that an instance sends, from its ``InstanceSpec``."""
 
 
 def speaking(monkeypatch: pytest.MonkeyPatch, speech: Speech) -> list[InstanceSpec]:
-    """Have every fake instance say what its job asks for; the jobs are returned as they come."""
-    jobs: list[InstanceSpec] = []
+    """Make every fake instance send the lines of ``speech``; return the list to which each spec is appended."""
+    specs: list[InstanceSpec] = []
     create, start = Fake.create, Fake.start
 
-    def note(self: Fake, spec: InstanceSpec) -> Instance:
-        jobs.append(spec)
+    def record(self: Fake, spec: InstanceSpec) -> Instance:
+        specs.append(spec)
         instance = create(self, spec)
-        instance.handle["job"] = spec
+        instance.handle["spec"] = spec
         return instance
 
     def speak(self: Fake, instance: Instance) -> None:
         start(self, instance)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.connect(str(instance.handle["events"]))
-            for line in speech(instance.handle["job"]):
+            for line in speech(instance.handle["spec"]):
                 sock.send(f"{line}\n".encode())
 
-    monkeypatch.setattr(Fake, "create", note)
+    monkeypatch.setattr(Fake, "create", record)
     monkeypatch.setattr(Fake, "start", speak)
-    return jobs
+    return specs

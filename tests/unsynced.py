@@ -1,4 +1,4 @@
-"""Made-up runs are written without a wait for the disk: they need not outlive a power cut, and each has hundreds of records."""
+"""Write synthetic runs without fsync: they have hundreds of records and need not survive a power failure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from unittest import mock
 
 @contextlib.contextmanager
 def unsynced() -> Iterator[None]:
-    """Leave out every fsync meanwhile; also a decorator."""
+    """Disable ``os.fsync`` in the block; also usable as a decorator."""
     with mock.patch("os.fsync"):
         yield

@@ -1,1 +1,1 @@
-"""Install engines with Ansible, on this host or on many, and measure on a fleet."""
+"""Provision this host or many with Ansible, and run scenarios on a fleet."""

@@ -1,4 +1,4 @@
-"""Run one of the project's playbooks with Ansible, through ansible-runner, and gather what its events say."""
+"""Run a playbook of the project with ansible-runner and collect its events."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ OnEvent = Callable[[TaskEvent], None]
 
 @dataclass(frozen=True)
 class PlayResult:
-    """How a playbook ended.
+    """The result of a playbook.
 
     Attributes:
-        hosts: Counts of each host.
-        failed: The tasks that failed and the hosts that were not reached; empty when all is well.
-        log: The file with Ansible's own output.
+        hosts: Host → counts of its tasks.
+        failed: Failed tasks and unreachable hosts; empty on success.
+        log: The file with Ansible's output.
     """
 
     hosts: Mapping[str, HostCounts]
@@ -42,14 +42,14 @@ class PlayResult:
 
 @dataclass
 class _Collector:
-    """Gathers what the events of one playbook say."""
+    """Collects the events of one playbook."""
 
     on_event: OnEvent
     hosts: dict[str, HostCounts] = field(default_factory=dict)
     failed: list[TaskEvent] = field(default_factory=list)
 
     def handle(self, event: Mapping[str, Any]) -> bool:
-        """Take one event; ``False`` tells ansible-runner not to write it into a file."""
+        """Record one event; return ``False`` so that ansible-runner does not write it to a file."""
         if event.get("event") == "playbook_on_stats":
             self.hosts.update(tasks.read_stats(event))
         elif (task := tasks.read_event(event)) is not None:
@@ -60,10 +60,10 @@ class _Collector:
 
 
 def playbook_dir() -> Path:
-    """Return the folder of the playbooks: beside the package in a checkout, inside it when installed from a wheel.
+    """Return the folder of the playbooks: next to the package in a checkout, inside it when installed from a wheel.
 
     Raises:
-        UsageError: It is not part of this installation.
+        UsageError: The installation does not contain it.
     """
     return shipped("provisioning")
 
@@ -77,15 +77,15 @@ def play(
     check: bool = False,
     on_event: OnEvent = lambda _: None,
 ) -> PlayResult:
-    """Run a playbook of ``provisioning/`` on the hosts of an inventory, ``None``: this host.
+    """Run a playbook of ``provisioning/`` on the hosts of an inventory; ``None`` stands for this host.
 
     Returns:
-        What was done. A task that failed is in ``failed``, not raised: other hosts may have succeeded.
+        The result. Failed tasks are in ``failed`` and are not raised, since other hosts may have succeeded.
 
     Raises:
-        UsageError: There is no such inventory; nothing was started.
-        ProvisionError: Ansible is not installed, or it ended without telling which task failed.
-        Interrupted: SIGINT or SIGTERM came; no further task is started, the one under way ends by itself.
+        UsageError: The inventory does not exist; nothing was started.
+        ProvisionError: Ansible is not installed, or it failed without naming a task.
+        Interrupted: SIGINT or SIGTERM was received. The current task finishes, no other is started.
     """
     if inventory is not None and not inventory.exists():
         msg = f"the inventory '{inventory}' is not there; leave -i out for this host"
@@ -106,7 +106,7 @@ def play(
 
 
 def _arguments(name: str, inventory: Path | None, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what ansible-runner is called with, but for its folder and its callbacks."""
+    """Return the arguments of ansible-runner except its folder and callbacks."""
     folder, programs = playbook_dir(), _ansible_playbook().parent
     return {
         "playbook": str(folder / name),
@@ -133,15 +133,15 @@ def _ansible_playbook() -> Path:
 def _run(
     arguments: Mapping[str, Any], folder: Path, collector: _Collector, stopped: threading.Event
 ) -> tuple[str, Path]:
-    """Run the playbook; return how it ended and the file with its output."""
+    """Run the playbook; return ansible-runner's status and the file with its output."""
     try:
-        import ansible_runner  # noqa: PLC0415 - an extra: everything else works without it
+        import ansible_runner  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
         msg = f"ansible-runner is not installed; {_REMEDY}"
         raise ProvisionError(msg) from error
     own = {"ANSIBLE_LOCAL_TEMP": str(folder / "tmp"), "ANSIBLE_HOME": str(folder / "home")}
     with warnings.catch_warnings():
-        # ansible-runner forks a terminal for Ansible, of which Python 3.12 warns where there are threads
+        # ansible-runner forks a pseudo-terminal; Python 3.12 warns about a fork in a process with threads
         warnings.simplefilter("ignore", DeprecationWarning)
         runner = ansible_runner.run(
             private_data_dir=str(folder),
@@ -157,7 +157,7 @@ def _run(
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """Set the event on SIGINT and SIGTERM, on which ansible-runner ends Ansible."""
+    """Yield an event that SIGINT and SIGTERM set; ansible-runner polls it and stops Ansible."""
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stopped
@@ -171,7 +171,7 @@ def _interruptible() -> Iterator[threading.Event]:
 
 
 def _keep(output: Path) -> Path:
-    """Copy Ansible's output to where it stays; its colours stay with it."""
+    """Copy Ansible's output, with its colour codes, to a file that is kept."""
     handle, name = tempfile.mkstemp(prefix="tare-provision-", suffix=".log")
     os.close(handle)
     log = Path(name)

@@ -1,7 +1,6 @@
-"""The same scenarios on many hosts, by Ansible, each host's run gathered into one results folder.
+"""Run the same scenarios on many hosts with Ansible and gather the runs in one results folder.
 
-Every host measures itself with its own Tare; nothing is measured over the network. What comes back are the runs as they were
-written there.
+Every host measures itself with its own Tare; nothing is measured over the network. Runs are copied back unchanged.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,17 @@ from bench.core.errors import StoreError, UsageError
 from bench.hosts.ansible import OnEvent, PlayResult, play
 
 _KEPT = (0, 4, 130)
-"""Exit codes of ``tare run`` that leave a run worth having."""
+"""Exit codes of ``tare run`` that leave a usable run: complete, some invocations failed, interrupted."""
 
 
 @dataclass(frozen=True)
 class HostRun:
-    """How one host ended.
+    """The result of one host.
 
     Attributes:
-        host: Its name in the inventory.
-        run_id: Its run, empty when there is none.
-        exit_code: What ``tare run`` said there, ``None`` when it did not come that far.
+        host: The host's name in the inventory.
+        run_id: The id of its run, empty when there is none.
+        exit_code: The exit code of ``tare run``, ``None`` when it was not started.
         reason: Why there is no run.
     """
 
@@ -42,14 +42,14 @@ class HostRun:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What came of all hosts; ``play`` is what Ansible did."""
+    """The results of all hosts, and ``play``, the result of the playbook."""
 
     hosts: tuple[HostRun, ...]
     play: PlayResult
 
     @property
     def exit_code(self) -> int:
-        """0 when every host has a complete run without failures, else 4."""
+        """Return 0 when every host has a complete run without failures, else 4."""
         return 0 if self.hosts and all(one.exit_code == 0 and one.run_id for one in self.hosts) else 4
 
 
@@ -60,20 +60,20 @@ def run(
     results: Path,
     on_event: OnEvent = lambda _: None,
 ) -> Gathered:
-    """Run ``tare run ARGUMENTS`` on every host of an inventory, and gather the runs.
+    """Run ``tare run ARGUMENTS`` on every host of an inventory and gather the runs.
 
     Args:
-        arguments: Of ``tare run``, without where the results go; the same for all hosts.
-        files: Scenario files among them, which are copied to the hosts.
-        inventory: An Ansible inventory. A host's ``tare_program`` names its Tare; without it this one is installed there, in
-            ``harness_home``. ``tare_state_dir`` is its state folder.
-        results: The folder that the runs are gathered in.
-        on_event: Called for each task as it starts and as it ends.
+        arguments: Arguments of ``tare run`` without ``--results``; the same for all hosts.
+        files: Scenario files that the arguments name; they are copied to the hosts.
+        inventory: An Ansible inventory. Variables of a host: ``tare_program`` (path of its Tare; without it this Tare is
+            installed into ``harness_home``) and ``tare_state_dir`` (its state folder).
+        results: The folder in which the runs are gathered.
+        on_event: Called when a task starts and when it ends.
 
     Raises:
-        UsageError: There is no such inventory.
-        ProvisionError: Ansible is not installed, or ended without a reason.
-        StoreError: A run cannot be put into the results folder.
+        UsageError: The inventory does not exist.
+        ProvisionError: Ansible is not installed, or it failed without naming a task.
+        StoreError: A run cannot be written to the results folder.
     """
     if not inventory.exists():
         msg = f"the inventory '{inventory}' is not there; it names the hosts, as Ansible's own inventories do"
@@ -95,20 +95,21 @@ def run(
 
 
 def _source() -> str:
-    """Return this Tare's checkout, from which it can be packed for the hosts; empty when it was installed without one."""
-    source = Path(__file__).parent.parent
+    """Return the checkout that Tare runs from, which is packed for the hosts; empty when it was installed from a wheel."""
+    source = Path(str(resources.files("bench"))).parent
     return str(source) if (source / "pyproject.toml").is_file() else ""
 
 
 def _host(gathered: Path, name: str, done: PlayResult, results: Path) -> HostRun:
-    said = _said(gathered / f"{name}.json")
+    """Move one host's run into the results folder and return its result."""
+    answer = _answer(gathered / f"{name}.json")
     failures = [task.message or task.status for task in done.failed if task.host == name]
-    code = said.get("rc")
+    code = answer.get("rc")
     if code not in _KEPT:
-        words = str(said.get("stderr") or "").strip() or "; ".join(failures) or "it gave no answer"
-        return HostRun(name, exit_code=code, reason=words.removeprefix("tare: "))
+        reason = str(answer.get("stderr") or "").strip() or "; ".join(failures) or "it gave no answer"
+        return HostRun(name, exit_code=code, reason=reason.removeprefix("tare: "))
     try:
-        run_id = str(json.loads(said["stdout"])["run_id"])
+        run_id = str(json.loads(answer["stdout"])["run_id"])
         _take(gathered / name / run_id, results)
     except (KeyError, ValueError, TypeError) as error:
         return HostRun(name, exit_code=code, reason=f"what 'tare run --json' printed there cannot be read ({error})")
@@ -117,7 +118,8 @@ def _host(gathered: Path, name: str, done: PlayResult, results: Path) -> HostRun
     return HostRun(name, run_id, code)
 
 
-def _said(path: Path) -> Mapping[str, Any]:
+def _answer(path: Path) -> Mapping[str, Any]:
+    """Read the exit code and the output of ``tare run`` on one host; empty when there is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -126,7 +128,7 @@ def _said(path: Path) -> Mapping[str, Any]:
 
 
 def _take(folder: Path, results: Path) -> None:
-    """Put a gathered run into the results folder, whole or not at all."""
+    """Move a gathered run into the results folder, atomically."""
     run_id = store.load(folder).run_id
     target = results / run_id
     if target.exists():

@@ -1,6 +1,6 @@
-"""Install engines with Ansible, through ansible-runner, and tell what its tasks did.
+"""Choose the Ansible roles that engines need, and run them.
 
-The playbook and its roles are in ``provisioning/``; this module chooses the roles. It neither prints nor exits.
+The playbook and its roles are in ``provisioning/``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "docker": (*_BASE, "oci_runtimes", "containerd", "storage", "docker", *_IMAGES),
     "podman": (*_BASE, "oci_runtimes", "podman", *_IMAGES),
     "libvirt": (*_BASE, "libvirt", "guest_images"),
-    # single roles, as remedies name them
+    # single roles, which the remedies in error messages name
     "tools": ("tools",),
     "payload": ("payload",),
     "oci_runtimes": ("oci_runtimes",),
@@ -38,7 +38,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "nightly": ("nightly",),
     "guest_images": ("guest_images",),
 }
-"""What may be asked for: an engine with all that it builds on, or a single role."""
+"""Name on the command line → roles in order: an engine with its dependencies, or a single role."""
 
 
 def provision(
@@ -48,22 +48,22 @@ def provision(
     check: bool,
     on_event: OnEvent = lambda _: None,
 ) -> PlayResult:
-    """Install what these engines need, all engines when none is named.
+    """Install what the given engines need, or everything when none is given.
 
     Args:
         engines: Keys of ``ROLES``.
-        inventory: An Ansible inventory; ``None`` is this host.
-        check: Say what would change and change nothing.
-        on_event: Called for each task as it starts and as it ends.
+        inventory: An Ansible inventory; ``None`` stands for this host.
+        check: Report what would change, and change nothing.
+        on_event: Called when a task starts and when it ends.
 
     Returns:
-        What was done. A task that failed is in ``failed``, not raised: other hosts may have succeeded.
+        The result. Failed tasks are in ``failed`` and are not raised, since other hosts may have succeeded.
 
     Raises:
-        UsageError: An unknown engine, or no such inventory; nothing was started.
-        ProvisionError: Ansible is not installed, or it ended without telling which task failed.
-        Interrupted: SIGINT or SIGTERM came; no further task is started. The one under way ends by itself: packages are
-            not left half installed, and images are put in place whole.
+        UsageError: An engine is unknown or the inventory does not exist; nothing was started.
+        ProvisionError: Ansible is not installed, or it failed without naming a task.
+        Interrupted: SIGINT or SIGTERM was received. The current task finishes, no other is started: no package is left
+            half installed, and images are moved into place only when they are complete.
     """
     tags = resolve(engines)
     variables = {"payload_source_dir": str(resources.files("bench") / "payload")}
@@ -74,7 +74,7 @@ def provision(
 
 
 def resolve(engines: Sequence[str]) -> tuple[str, ...]:
-    """Return the roles that these engines need, dependencies first; nothing named means every role, returned as ``()``.
+    """Return the roles that the given engines need, dependencies first; ``()`` stands for all roles.
 
     Raises:
         UsageError: An engine is unknown.

@@ -1,4 +1,4 @@
-"""What Ansible says of its tasks: events of ansible-runner, as records."""
+"""Translate the events of ansible-runner into records."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _OUTCOMES: Mapping[str, TaskStatus] = {
     "runner_on_failed": "failed",
     "runner_on_unreachable": "unreachable",
 }
-"""Ansible-runner's names of events (https://ansible.readthedocs.io/projects/runner, 'Runner Artifact Job Events')."""
+"""Event name of ansible-runner → status (https://ansible.readthedocs.io/projects/runner, 'Runner Artifact Job Events')."""
 
 
 @dataclass(frozen=True)
 class TaskEvent:
-    """What one task did on one host.
+    """The start or the end of one task on one host.
 
     Attributes:
         host: The host's name in the inventory.
-        role: The role that the task is in; empty for a task of the playbook.
+        role: The task's role; empty for a task of the playbook itself.
         task: The task's name.
         status: How it ended, or ``started``.
-        message: Of a task that failed, its own words; of one that has something to say (why an optional package was
-            skipped), what it says; else empty.
+        message: The error message of a failed task, or the text of a ``debug`` task (for example why an optional package
+            was skipped); else empty.
     """
 
     host: str
@@ -42,7 +42,7 @@ class TaskEvent:
 
 @dataclass(frozen=True)
 class HostCounts:
-    """How many tasks ended in which way on one host."""
+    """The number of tasks of one host by result."""
 
     ok: int = 0
     changed: int = 0
@@ -52,10 +52,9 @@ class HostCounts:
 
 
 def read_event(event: Mapping[str, Any]) -> TaskEvent | None:
-    """Translate one event of ansible-runner; ``None`` for one that tells nothing about a task on a host.
+    """Translate one event of ansible-runner; return ``None`` for an event that is not about a task on a host.
 
-    An event with parts missing is translated as far as it goes, never an error: what a task did must not be lost
-    because another release of Ansible words it in another way.
+    Missing fields become empty: a result must not be lost because another release of Ansible names them differently.
     """
     status = _OUTCOMES.get(str(event.get("event")))
     data = _mapping(event.get("event_data"))
@@ -75,7 +74,7 @@ def read_event(event: Mapping[str, Any]) -> TaskEvent | None:
 
 
 def read_stats(event: Mapping[str, Any]) -> dict[str, HostCounts]:
-    """Return each host's counts from the event at a playbook's end; Ansible calls unreachable hosts ``dark``."""
+    """Return host → counts from the event at the end of a playbook; Ansible calls unreachable hosts ``dark``."""
     data = _mapping(event.get("event_data"))
     names = {"ok": "ok", "changed": "changed", "skipped": "skipped", "failures": "failures", "unreachable": "dark"}
     tables = {name: _mapping(data.get(key)) for name, key in names.items()}
@@ -84,14 +83,14 @@ def read_stats(event: Mapping[str, Any]) -> dict[str, HostCounts]:
 
 
 def _message(result: Mapping[str, Any]) -> str:
-    """Return a module's own words: of a loop those of the items that failed."""
+    """Return a module's message; for a loop, the messages of the items that failed."""
     items = [_mapping(item) for item in result.get("results") or () if isinstance(item, Mapping) and item.get("failed")]
     if items:
-        return trim("\n".join(filter(None, (_words(item) for item in items))))
-    return trim(_words(result))
+        return trim("\n".join(filter(None, (_text(item) for item in items))))
+    return trim(_text(result))
 
 
-def _words(result: Mapping[str, Any]) -> str:
+def _text(result: Mapping[str, Any]) -> str:
     parts: list[str] = []
     for key in ("msg", "stderr", "module_stderr", "stdout", "module_stdout"):
         value = result.get(key)
@@ -99,12 +98,12 @@ def _words(result: Mapping[str, Any]) -> str:
         if text.strip() and text.strip() not in parts:
             parts.append(text.strip())
         if key.endswith("stderr") and len(parts) > 1:
-            break  # standard output is the last resort
+            break  # standard output only when there is nothing else
     return "\n".join(parts)
 
 
 def trim(text: str) -> str:
-    """Keep the end, which is where programs say why they gave up."""
+    """Keep the end of a long message, where programs usually state the error."""
     lines = text.splitlines()
     kept = "\n".join(lines[-_MESSAGE_LINES:])[-_MESSAGE_CHARACTERS:]
     return kept if kept == text else f"… {kept}"

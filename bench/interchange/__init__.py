@@ -1,1 +1,1 @@
-"""A run in the formats of other tools, and what other tools measured as a run."""
+"""Export runs to the formats of other tools, and import what other tools measured as runs."""

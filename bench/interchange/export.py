@@ -1,4 +1,4 @@
-"""A run in another format: as taken (jsonl, csv, parquet) or one value a block in the format of another tool."""
+"""Export a run: every measurement (jsonl, csv, parquet), or one value per block in the format of another tool."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ FORMATS: dict[str, str] = {
     "github": "gauges:github",
     "github-bigger": "gauges:github_bigger",
 }
-"""Format → module and function of ``bench.interchange``; another format is one function and one line here."""
+"""Format → ``module:function`` in ``bench.interchange``. A new format is one function and one line here."""
 
 
 def export(run: store.Run, fmt: str) -> str | bytes:
     """Return the run in a format of :data:`FORMATS`.
 
     Raises:
-        UsageError: There is no such format, its package is not installed, or the run cannot be read.
+        UsageError: The format is unknown, its package is not installed, or the run cannot be read.
     """
     if fmt not in FORMATS:
         raise UsageError(unknown("format", fmt, FORMATS))

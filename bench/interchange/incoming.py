@@ -1,7 +1,7 @@
-"""What another tool measured, as a run: so that it can be shown, compared and exported like our own.
+"""Import what another tool measured as a run that can be shown, compared and exported.
 
-Such a run has no fingerprint of ours and no sentinel. Where the file does not say which values were measured together, every
-value is a block of its own, so that nothing is paired that was not measured side by side. It says so.
+Such a run has neither fingerprint nor sentinel. If the file does not say which values were measured together, each value
+becomes a block of its own, so that only values measured side by side are paired.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from bench.core.model import NULL, SENTINEL, Invocation, Measurement, Outcome, R
 from bench.store import shape
 
 METRIC = "imported.time_s"
-"""What a time of another tool is called here."""
+"""Metric of the times of tools that have no metric names."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """One number of another tool; ``block`` is shared by what was measured together, ``warmup`` whether it does not count."""
+    """One number of another tool; values that were measured together share a ``block``."""
 
     scenario: str
     target: str
@@ -43,25 +43,27 @@ class Value:
 
 
 def load(path: Path, fmt: str) -> list[Value]:
-    """Read a file.
+    """Read the values of a file.
 
     Raises:
-        UsageError: There is no such format, the file cannot be read, or it is not what the format says, with the place.
+        UsageError: The format is unknown, the file cannot be read, or it does not follow the format; the message names
+            the line or the command.
     """
     if fmt not in FORMATS:
         raise UsageError(unknown("format", fmt, FORMATS))
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        said = getattr(error, "strerror", None) or f"it is no UTF-8 text ({error})"
-        msg = f"'{path}' cannot be read: {said}; name a file of one of the formats {', '.join(FORMATS)}"
+        reason = getattr(error, "strerror", None) or f"it is no UTF-8 text ({error})"
+        msg = f"'{path}' cannot be read: {reason}; name a file of one of the formats {', '.join(FORMATS)}"
         raise UsageError(msg) from error
     try:
         found = list(FORMATS[fmt](text))
+        # Names that UTF-8 cannot represent are refused here, before anything is written.
         json.dumps([(one.scenario, one.target, dict(one.params)) for one in found], ensure_ascii=False).encode()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
-        said = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
-        msg = f"'{path}' is no {fmt} file: {said}; check the file, or name its format with --format"
+        reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+        msg = f"'{path}' is no {fmt} file: {reason}; check the file, or name its format with --format"
         raise UsageError(msg) from error
     if not found:
         msg = f"'{path}' has no value that can be imported; a {fmt} file has at least one"
@@ -71,18 +73,18 @@ def load(path: Path, fmt: str) -> list[Value]:
 
 def _csv(text: str) -> Iterator[Value]:
     for number, row in enumerate(csv.DictReader(text.splitlines()), 2):
-        yield _tidy(row, json.loads(row.get("params") or "{}"), number)
+        yield _row(row, json.loads(row.get("params") or "{}"), number)
 
 
 def _jsonl(text: str) -> Iterator[Value]:
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             row = json.loads(line)
-            yield _tidy(row, row.get("params") or {}, number)
+            yield _row(row, row.get("params") or {}, number)
 
 
-def _tidy(row: Mapping[str, Any], params: Mapping[str, Any], place: int) -> Value:
-    """Read a row with the columns of an export; ``scenario target metric value`` are needed, the others may be missing."""
+def _row(row: Mapping[str, Any], params: Mapping[str, Any], place: int) -> Value:
+    """Read one row of an export; ``scenario``, ``target``, ``metric`` and ``value`` are required, the rest is optional."""
     where = f"line {place}"
     missing = [name for name in ("scenario", "target", "metric", "value") if row.get(name) in (None, "")]
     if missing:
@@ -103,7 +105,7 @@ def _tidy(row: Mapping[str, Any], params: Mapping[str, Any], place: int) -> Valu
 
 
 def _number(value: Any, where: str) -> float:
-    """Read a number; of text too, which is what a CSV file has."""
+    """Read a number, also from text as in CSV files."""
     number = float(value)
     if not shape.is_quantity(number) or not math.isfinite(number) or isinstance(value, bool):
         msg = f"{where}: {value} is no finite number of a size that can be: 0, or from 1e-100 to 1e100"
@@ -112,7 +114,7 @@ def _number(value: Any, where: str) -> float:
 
 
 def _block(value: Any, where: str, place: int) -> int:
-    """Read a block; without one the line is a block of its own."""
+    """Read a block's number; without one the line becomes a block of its own."""
     text = str(place if value in (None, "") else value)
     if not text.isdecimal() or not shape.is_integer(int(text)):
         msg = f"{where}: block '{value}' is no whole number from 0 on"
@@ -129,13 +131,13 @@ def _params(params: Any, where: str) -> Mapping[str, Any]:
 
 def _hyperfine(text: str) -> Iterator[Value]:
     seen: Counter[str] = Counter()
-    block = itertools.count()  # one command after the other: no two values are of one block
+    block = itertools.count()  # commands run one after the other: no two values share a block
     for result in json.loads(text)["results"]:
         command = str(result["command"])
         parameters = _params(result.get("parameters") or {}, command)
         seen[command + json.dumps(parameters)] += 1
         again = seen[command + json.dumps(parameters)]
-        name = command if again == 1 else f"{command} ({again})"  # measured twice, on purpose or not: two series
+        name = command if again == 1 else f"{command} ({again})"  # a command that was measured twice becomes two series
         for time in result["times"]:
             yield Value("hyperfine", name, "hyperfine", parameters, METRIC, _number(time, command), next(block))
 
@@ -144,7 +146,7 @@ def _pytest_benchmark(text: str) -> Iterator[Value]:
     block = itertools.count()
     for one in json.loads(text)["benchmarks"]:
         name, stats = str(one["fullname"]), one["stats"]
-        values = stats.get("data") or [stats["median"]]  # without --benchmark-save-data there is no more than that
+        values = stats.get("data") or [stats["median"]]  # without --benchmark-save-data the file has no single values
         for time in values:
             yield Value("pytest-benchmark", name, "pytest-benchmark", {}, METRIC, _number(time, name), next(block))
 
@@ -155,16 +157,16 @@ FORMATS: Mapping[str, Callable[[str], Iterator[Value]]] = {
     "hyperfine": _hyperfine,
     "pytest-benchmark": _pytest_benchmark,
 }
-"""Format → what reads it."""
+"""Format → reader."""
 
 
 def save(
     values: Sequence[Value], results: Path, run_id: str, source: str, tags: Mapping[str, str], *, fmt: str = "csv"
 ) -> Path:
-    """Write a run of these values, of a file ``source`` in the format ``fmt``, and return its folder.
+    """Write the values of the file ``source`` as a run and return its folder.
 
     Raises:
-        StoreError: It cannot be written.
+        StoreError: The run cannot be written; nothing of it is left.
     """
     groups: dict[tuple[str, str, str, int, bool], list[Value]] = {}
     for one in values:
@@ -177,7 +179,7 @@ def save(
             writer.append(*_ended(run_id, invocation, group, source))
         writer.update(state=RunState.COMPLETE)
     except StoreError as error:
-        shutil.rmtree(writer.path, ignore_errors=True)  # half an import is of no use: the file is still there
+        shutil.rmtree(writer.path, ignore_errors=True)  # half an import is useless, and the file still exists
         msg = f"{str(error).partition(';')[0]}; nothing was imported, free space and import '{source}' again"
         raise StoreError(msg) from error
     return writer.path
@@ -200,35 +202,38 @@ def _invocation(number: int, one: Value) -> Invocation:
 
 
 def _interleaved(values: Sequence[Value]) -> bool:
-    """Say whether the file names blocks in which more than one target was measured."""
+    """Return whether more than one target was measured in some block."""
     targets: dict[tuple[str, int], set[str]] = {}
     for one in values:
         targets.setdefault((one.scenario, one.block), set()).add(one.target)
     return any(len(found) > 1 for found in targets.values())
 
 
+def _scenario(values: Sequence[Value], source: str) -> dict[str, Any]:
+    """Describe one scenario of the file as ``run.json`` does; its first target is the baseline."""
+    every = list(dict.fromkeys(one.target for one in values))
+    targets = [one for one in every if one not in (NULL, SENTINEL)] or every
+    return {
+        "procedure": "imported",
+        "title": f"Imported from {source}",
+        "description": "Measured by another tool, in its order: no seed, no sentinel, no evidence.",
+        "targets": targets,
+        "baseline": targets[0],
+        "params": {},
+        "blocks": len({one.block for one in values}),
+        "warmup_blocks": 0,
+        "timeout_s": 0.0,
+        "primary": list(dict.fromkeys(one.metric for one in values))[:3],
+        "null_target": False,
+        "sentinel": False,
+        "digest": "",
+        "path": source,
+    }
+
+
 def _meta(values: Sequence[Value], run_id: str, source: str, tags: Mapping[str, str], fmt: str) -> dict[str, Any]:
-    scenarios: dict[str, Any] = {}
-    for name in dict.fromkeys(one.scenario for one in values):
-        mine = [one for one in values if one.scenario == name]
-        every = list(dict.fromkeys(one.target for one in mine))
-        targets = [one for one in every if one not in (NULL, SENTINEL)] or every
-        scenarios[name] = {
-            "procedure": "imported",
-            "title": f"Imported from {source}",
-            "description": "Measured by another tool, in its order: no seed, no sentinel, no evidence.",
-            "targets": targets,
-            "baseline": targets[0],
-            "params": {},
-            "blocks": len({one.block for one in mine}),
-            "warmup_blocks": 0,
-            "timeout_s": 0.0,
-            "primary": list(dict.fromkeys(one.metric for one in mine))[:3],
-            "null_target": False,
-            "sentinel": False,
-            "digest": "",
-            "path": source,
-        }
+    names = dict.fromkeys(one.scenario for one in values)
+    scenarios = {name: _scenario([one for one in values if one.scenario == name], source) for name in names}
     return {
         "run_id": run_id,
         "tare_version": __version__,

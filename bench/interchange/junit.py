@@ -1,4 +1,4 @@
-"""JUnit XML: one case a variant of a run, or a series of a comparison. What CI servers show as tests."""
+"""Export JUnit XML: one test case per variant of a run, or per series of a comparison."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from bench.core.model import Comparison, Status, Verdict
 from bench.core.units import significant
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 has no way to write (section 2.2): a tool's message may have escapes in it."""
+"""Characters that XML 1.0 cannot represent (section 2.2), such as terminal escapes in a tool's message."""
 
 _FAILED = (Status.FAILED, Status.TIMEOUT)
 
 
 def run(measured: store.Run) -> str:
-    """Write a run: a case failed when any of its invocations did, and is skipped where it could not be measured."""
+    """Write a run: a case fails when one of its invocations failed, and is skipped when it could not be measured."""
     top = ET.Element("testsuites")
     outcomes = store.outcomes(measured)
     for scenario in measured.meta["scenarios"]:
         suite = ET.SubElement(top, "testsuite", name=scenario, hostname=str(measured.meta.get("host", "")))
-        mine = outcomes[(outcomes["scenario"] == scenario) & ~outcomes["warmup"].astype(bool)]
-        for (target, params), rows in mine.groupby(["target", "params"], sort=False):
+        selected = outcomes[(outcomes["scenario"] == scenario) & ~outcomes["warmup"].astype(bool)]
+        for (target, params), rows in selected.groupby(["target", "params"], sort=False):
             case = _case(suite, scenario, _variant(str(target), str(params)), float(rows["wall_s"].sum()))
             failed = rows[rows["status"].isin(_FAILED)]
             if len(failed):
@@ -48,7 +48,7 @@ def comparison(compared: Compared) -> str:
 
 
 def night(judged: Night) -> str:
-    """Write a night: an alarm is a failure; what regressed and is not believed yet, or is acknowledged, is skipped."""
+    """Write a night: an alarm is a failure; an unconfirmed or acknowledged regression is skipped."""
     alarms = {id(one.comparison) for one in judged.alarms}
     return _series("tare.nightly", judged.results, {id(one.comparison) for one in judged.findings} - alarms)
 
@@ -59,20 +59,20 @@ def _series(
     top = ET.Element("testsuites")
     suite = ET.SubElement(top, "testsuite", name=name)
     for one in results:
-        words = _variant(one.metric, json.dumps(dict(one.params)))
-        case = _case(suite, f"{one.scenario}.{one.target}", words, 0.0)
+        case_name = _variant(one.metric, json.dumps(dict(one.params)))
+        case = _case(suite, f"{one.scenario}.{one.target}", case_name, 0.0)
         tag = {Verdict.REGRESSED: "failure", Verdict.INVALID: "error", Verdict.INCONCLUSIVE: "skipped"}.get(one.verdict)
         if id(one) in quiet:
             tag = "skipped"
         if tag:
-            _add(case, tag, _words(one), one.reason)
+            _add(case, tag, _message(one), one.reason)
     _count(suite)
     if notes:
         ET.SubElement(suite, "system-out").text = "\n".join(notes)
     return _text(top)
 
 
-def _words(one: Comparison) -> str:
+def _message(one: Comparison) -> str:
     if one.ratio is None or one.ci is None:
         return f"{one.verdict}: {one.reason}"
     ends = f"[{significant(one.ci.low, 4)}, {significant(one.ci.high, 4)}]"
@@ -80,12 +80,12 @@ def _words(one: Comparison) -> str:
 
 
 def _variant(name: str, params: str) -> str:
-    words = ", ".join(f"{key}={value}" for key, value in json.loads(params).items())
-    return f"{name} ({words})" if words else name
+    labels = ", ".join(f"{key}={value}" for key, value in json.loads(params).items())
+    return f"{name} ({labels})" if labels else name
 
 
-def _case(suite: ET.Element, place: str, name: str, seconds: float) -> ET.Element:
-    return ET.SubElement(suite, "testcase", classname=place, name=name, time=f"{seconds:.3f}")
+def _case(suite: ET.Element, classname: str, name: str, seconds: float) -> ET.Element:
+    return ET.SubElement(suite, "testcase", classname=classname, name=name, time=f"{seconds:.3f}")
 
 
 def _add(case: ET.Element, tag: str, message: str, text: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What all formats start from: the series of a run, their values and their names."""
+"""The named series of a run, from which all exports of block values start."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench import store
-from bench.core.model import NULL, SENTINEL, Summary
+from bench.core.model import NULL, SENTINEL
 from bench.stats.exact import Floats, median_ci
 from bench.stats.series import Series, block_values, series_of, usable
-from bench.stats.summaries import summarise
 
 
 @dataclass(frozen=True)
-class Named:
-    """One series with its summary's numbers.
+class NamedSeries:
+    """One series with its name and the interval of its median.
 
     Attributes:
-        series: Its block values.
-        low: Lower end of the median's 95 % interval, ``None`` for too few blocks; ``high`` the upper end.
+        series: The series with its block values.
+        low: Lower end of the 95 % interval of the median, ``None`` when there are too few blocks.
+        high: Upper end of the same interval.
     """
 
     series: Series
@@ -31,42 +31,37 @@ class Named:
 
     @property
     def name(self) -> str:
-        """``scenario/target/metric``, and its parameters where it has any: what every tool shows."""
-        return "/".join([self.series.scenario, self.series.target, self.series.metric, *self.words])
+        """Return ``scenario/target/metric``, followed by the parameters if there are any."""
+        return "/".join([self.series.scenario, self.series.target, self.series.metric, *self.labels])
 
     @property
-    def words(self) -> list[str]:
-        """Parameters as ``key=value``."""
+    def labels(self) -> list[str]:
+        """Return the parameters as ``key=value``."""
         return [f"{key}={value}" for key, value in self.params.items()]
 
     @property
     def params(self) -> dict[str, str]:
-        """Parameters as text."""
+        """Return the parameters as text."""
         return {key: str(value) for key, value in json.loads(self.series.params).items()}
 
     @property
     def values(self) -> Floats:
-        """The block values."""
+        """Return the block values."""
         return self.series.values
 
     @property
     def median(self) -> float:
-        """Their median."""
+        """Return the median of the block values."""
         return float(np.median(self.values))
 
 
-def named(run: store.Run) -> Iterator[Named]:
-    """Yield every series of a run; controls are left out, they are no result."""
+def named_series(run: store.Run) -> Iterator[NamedSeries]:
+    """Yield every series of a run except those of the controls."""
     blocks = block_values(usable(store.measurements(run), store.outcomes(run)))
     for one in series_of(blocks).values():
         if one.target not in (NULL, SENTINEL):
             ci = median_ci(one.values)
-            yield Named(one, ci.low if ci else None, ci.high if ci else None)
-
-
-def summaries(run: store.Run) -> list[Summary]:
-    """Return the summaries of a run."""
-    return summarise(store.measurements(run), store.outcomes(run), run.meta["scenarios"])
+            yield NamedSeries(one, ci.low if ci else None, ci.high if ci else None)
 
 
 def quartiles(values: Floats) -> tuple[float, float]:
@@ -76,10 +71,10 @@ def quartiles(values: Floats) -> tuple[float, float]:
 
 
 def deviation(values: Floats) -> float:
-    """Return the sample's standard deviation, 0 for a single value."""
+    """Return the sample standard deviation, 0 for a single value."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def finite(value: float) -> float | None:
-    """Return a number that JSON can hold, ``None`` for one that it cannot."""
+    """Return the value, or ``None`` when it is NaN or infinite, which JSON cannot represent."""
     return value if math.isfinite(value) else None

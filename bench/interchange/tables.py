@@ -1,4 +1,4 @@
-"""Measurements as taken: every column, every row, no statistics."""
+"""Export all measurements unchanged: every row and every column."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bench.interchange.series import finite
 
 
 def jsonl(run: store.Run) -> str:
-    """Write one JSON object a line, ``params`` as an object; what is no finite number is null, JSON has no other word for it."""
+    """Write JSON Lines: one object per measurement, ``params`` as an object, NaN and infinity as null."""
     return "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in _records(run))
 
 
 def comma_separated(run: store.Run) -> str:
-    """Write comma-separated values (RFC 4180, but lines end in LF) with a header, ``params`` as JSON text."""
+    """Write CSV with a header (RFC 4180, but lines end in LF), ``params`` as JSON text."""
     text = io.StringIO()
     writer = csv.DictWriter(text, store.MEASUREMENT_COLUMNS, lineterminator="\n")
     writer.writeheader()
     for record in _records(run):
-        flags = "true" if record["warmup"] else "false"  # spelled as in JSON: the same in every reader
+        flags = "true" if record["warmup"] else "false"  # spelled as in JSON
         writer.writerow({**record, "params": json.dumps(record["params"], ensure_ascii=False), "warmup": flags})
     return text.getvalue()
 
@@ -33,7 +33,7 @@ def parquet(run: store.Run) -> bytes:
     """Write Apache Parquet with the same columns, ``params`` as JSON text.
 
     Raises:
-        UsageError: The package that writes it is not installed.
+        UsageError: pyarrow is not installed.
     """
     frame = store.measurements(run)
     data = io.BytesIO()
@@ -46,7 +46,7 @@ def parquet(run: store.Run) -> bytes:
 
 
 def _records(run: store.Run) -> Iterator[dict[str, Any]]:
-    """Yield the measurements with plain Python values, keys in the order of ``Measurement``."""
+    """Yield each measurement as plain Python values, keys in the order of ``Measurement``."""
     frame = store.measurements(run)
     columns = [frame[name].tolist() for name in store.MEASUREMENT_COLUMNS]
     for row in zip(*columns, strict=True):

@@ -1,6 +1,6 @@
-"""The formats of tools that know times only: pytest-benchmark's JSON and hyperfine's.
+"""Export the JSON of pytest-benchmark and hyperfine, one value per block.
 
-Series in other units are left out: both tools would show bytes as seconds. A value is a block's.
+Both tools show every number as seconds, so series in other units are left out.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from bench import store
-from bench.interchange.series import Named, deviation, named, quartiles
+from bench.interchange.series import NamedSeries, deviation, named_series, quartiles
 from bench.stats.exact import Floats
 
 _VERSION = "5.0.0"
-"""Release of pytest-benchmark whose layout this is (its docs, "Comparing past runs"; read by ``compare`` since 3.0)."""
+"""Release of pytest-benchmark whose file layout is written (its documentation, "Comparing past runs")."""
 
 
 def pytest_benchmark(run: store.Run) -> str:
-    """Write what ``pytest-benchmark compare`` reads: one benchmark a series."""
+    """Write the file that ``pytest-benchmark compare`` reads, one benchmark per series."""
     facts = run.meta.get("facts", {})
     started = str(run.meta.get("started_at", ""))
     return _dump(
@@ -40,20 +40,20 @@ def pytest_benchmark(run: store.Run) -> str:
                 "project": "tare",
                 "branch": "(unknown)",
             },
-            "benchmarks": [_benchmark(one) for one in named(run) if one.series.unit == "s"],
+            "benchmarks": [_benchmark(one) for one in named_series(run) if one.series.unit == "s"],
             "datetime": started,
             "version": _VERSION,
         }
     )
 
 
-def _benchmark(one: Named) -> dict[str, Any]:
+def _benchmark(one: NamedSeries) -> dict[str, Any]:
     return {
         "group": one.series.scenario,
         "name": one.name,
         "fullname": one.name,
         "params": one.params or None,
-        "param": ",".join(one.words) or None,
+        "param": ",".join(one.labels) or None,
         "extra_info": {"target": one.series.target, "metric": one.series.metric},
         "options": {
             "disable_gc": False,
@@ -68,7 +68,7 @@ def _benchmark(one: Named) -> dict[str, Any]:
 
 
 def _stats(values: Floats) -> dict[str, Any]:
-    """Return the fields that pytest-benchmark's tables can show (``Stats.fields``)."""
+    """Return the columns of pytest-benchmark's tables (``Stats.fields``)."""
     q1, q3 = quartiles(values)
     mean, sd, iqr = float(np.mean(values)), deviation(values), q3 - q1
     low, high = q1 - 1.5 * iqr, q3 + 1.5 * iqr
@@ -97,11 +97,11 @@ def _stats(values: Floats) -> dict[str, Any]:
 
 
 def hyperfine(run: store.Run) -> str:
-    """Write what hyperfine's own scripts read: one result a series, its name as the command."""
-    return _dump({"results": [_result(one) for one in named(run) if one.series.unit == "s"]})
+    """Write the file that hyperfine's scripts read, one result per series with its name as the command."""
+    return _dump({"results": [_result(one) for one in named_series(run) if one.series.unit == "s"]})
 
 
-def _result(one: Named) -> dict[str, Any]:
+def _result(one: NamedSeries) -> dict[str, Any]:
     values = one.values
     return {
         "command": one.name,

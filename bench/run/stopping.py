@@ -1,8 +1,8 @@
 """When a scenario has blocks enough: a rule that is fixed beforehand and looks at precision only, never at a difference.
 
 At least 8 blocks, then 4 more at a time until the interval of every metric that decides is narrow enough, or 40, or until the
-time is up. Stopping on the width of an interval leaves its coverage nearly as it is (tests/benchmarks/test_enough.py); stopping
-when "no regression yet" would not. The reason is kept in ``run.json``.
+time is up. Stopping on the width of an interval leaves its coverage nearly as it is (tests/benchmarks/test_stopping_rule.py);
+stopping when "no regression yet" would not. The reason is kept in ``run.json``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 /*
- * The bare minimum: for each line on standard input start the payload with posix_spawn, wait for its first byte on a pipe,
- * and print the nanoseconds in between. What the harness's host target is compared with.
+ * The minimal launcher that target host is compared with: for each line on standard input start the payload with posix_spawn,
+ * wait for its first byte on a pipe, and print the nanoseconds between the two.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

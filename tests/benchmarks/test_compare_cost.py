@@ -1,4 +1,4 @@
-"""What a comparison costs: two runs of a hundred thousand measurements, and a quarter of that. CPU time, as a ratio."""
+"""CPU time of comparing two runs of 100,000 measurements, as a ratio to comparing a quarter of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TARGETS = 40
 
 
 def measured(folder: Path, name: str, blocks: int) -> store.Run:
-    """Write a run of forty targets, seven metrics an invocation."""
+    """Write a run of 40 targets with seven metrics per invocation."""
     rng = np.random.default_rng([blocks, len(name)])
     values = {
         f"runc:bin=/{i}" if i else "host": (0.1 * np.exp(rng.normal(0, 0.02, blocks))).tolist() for i in range(TARGETS)
@@ -36,7 +36,7 @@ def measured(folder: Path, name: str, blocks: int) -> store.Run:
     return store.load(folder / name)
 
 
-def test_the_cost_grows_linearly(tmp_path: Path) -> None:
+def test_compare_time_grows_linearly_with_the_run(tmp_path: Path) -> None:
     spent = []
     for blocks in (90, 360):
         base, new = (compare.Side(measured(tmp_path, f"{name}{blocks}", blocks)) for name in ("base", "the-new"))
@@ -46,17 +46,17 @@ def test_the_cost_grows_linearly(tmp_path: Path) -> None:
         count = blocks * (TARGETS * len(METRICS) + 1)
         print(f"{count} measurements on each side, {len(results)} series: {spent[-1]:.2f} s of CPU")
         assert len(results) == TARGETS * len(METRICS)
-    assert spent[1] / spent[0] < 8  # four times as much: twice the linear growth is allowed for a busy host
+    assert spent[1] / spent[0] < 8  # four times the data; twice the linear growth allows for a busy host
 
 
 @pytest.mark.parametrize("n", [20, 2500])
-def test_many_blocks_are_counted_and_not_listed(n: int) -> None:
-    from bench.stats import shift as _shift  # noqa: PLC0415 - what is measured
+def test_rank_estimates_of_many_blocks_do_not_list_all_pairs(n: int) -> None:
+    from bench.stats import shift  # noqa: PLC0415 - what is measured
 
     rng = np.random.default_rng(n)
     new, base = rng.normal(0.1, 1, n), rng.normal(0, 1, n)
     begin = self_cpu_s()
-    centre, ci, p = _shift.shift(new, base), _shift.shift_ci(new, base), _shift.rank_sum_p(new, base)
+    centre, ci, p = shift.shift(new, base), shift.shift_ci(new, base), shift.rank_sum_p(new, base)
     print(f"{n} blocks on each side: {1000 * (self_cpu_s() - begin):.0f} ms of CPU, {centre:.4f} {ci}, p {p:.2g}")
     listed = np.sort(np.subtract.outer(new, base).ravel())
     assert centre == pytest.approx(float(np.median(listed)), abs=1e-12)

@@ -1,10 +1,10 @@
-"""How often a comparison cries wolf and how much it finds on a recorded real host; beside it simpler rules on the same blocks.
+"""False alarms and power of comparisons on recordings of a real host, beside simpler rules on the same blocks.
 
-What the records are: tests/data/recorded/README.md. Nothing changed while they were made, so each regression that a rule calls is
-a false one; a change of known size is multiplied into one side. A trial is a window of consecutive blocks with 20 values a side:
-interleaved, both sides from the same blocks (two names of one target) or by turns from two neighbouring ones (one target); one
-after the other, 20 blocks and then the next 20. Windows at random places overlap: their shares are told, and only windows side by
-side are held against what is promised, by an exact binomial test at 1 %.
+The recordings are described in tests/data/recorded/README.md. Nothing changed while they were made, so every regression that
+a rule reports is false; to measure power a known change is multiplied into one side. A trial is a window of consecutive blocks
+with 20 values per side. Interleaved: both sides from the same blocks (two names of one target) or alternately from neighbouring
+blocks (one target). Sequential: 20 blocks, then the next 20. Randomly placed windows overlap, so that their rates are only
+printed; rates of adjacent windows are tested by an exact binomial test at 1 %.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ import pytest
 from bench.core.metrics import metric_named
 from bench.core.model import Verdict
 from bench.stats.exact import Floats, hodges_lehmann, signed_rank_ci
-from tests.benchmarks.rules import SEQUENTIAL, THRESHOLD, at_most, judged, tied
+from tests.benchmarks.rules import SEQUENTIAL, THRESHOLD, at_most, judged, unpaired
 
 DATA = Path(__file__).parent.parent / "data" / "recorded" / "startup.csv"
-BLOCKS, PLACES = 20, 100
+BLOCKS, WINDOWS = 20, 100
 METRICS = ("startup.ready_s", "startup.cpu_s")
-TWINS = (("runc", "runc-copy"), ("host", "null"))
-"""Targets that are the same under two names."""
+SAME_TARGET = (("runc", "runc-copy"), ("host", "null"))
+"""Two names of the same target."""
 
 Record = Mapping[str, Mapping[str, Floats]]
 
 
 @cache
 def records() -> Mapping[str, Record]:
-    """Return record → metric → target → logs of the values, one a block; ``nan`` where there was none."""
+    """Return recording → metric → target → log value per block, ``nan`` where there was none."""
     found: dict[str, dict[str, dict[str, dict[int, float]]]] = {}
     with DATA.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -59,7 +59,7 @@ NAMES = tuple(records())
 
 @dataclass(frozen=True)
 class Trial:
-    """Logs of both sides, and of the sentinel in the blocks of both."""
+    """Log values of both sides, and of the sentinel in the blocks of each."""
 
     base: Floats
     new: Floats
@@ -67,20 +67,20 @@ class Trial:
 
 
 def starts(n: int, width: int, *, apart: bool) -> list[int]:
-    """Return where windows begin: side by side, or at random places."""
+    """Return the first blocks of the windows: adjacent (``apart``), or at random positions."""
     if apart:
         return list(range(0, n - width + 1, width))
-    return [int(at) for at in np.random.default_rng([n, width]).integers(0, n - width + 1, PLACES)]
+    return [int(at) for at in np.random.default_rng([n, width]).integers(0, n - width + 1, WINDOWS)]
 
 
 def interleaved(name: str, metric: str, *, apart: bool) -> list[Trial]:
-    """Return trials whose sides share their blocks, or have neighbouring ones."""
+    """Return trials whose sides come from the same or from neighbouring blocks."""
     record, host = records()[name][metric], records()[name]["sentinel.work_s"]["sentinel"]
     same = np.arange(BLOCKS)
-    turn = same % 2  # which of two neighbouring blocks is the base's alternates
+    turn = same % 2  # base and new take the first of two neighbouring blocks in turn
     found = [
         _trial(record[one], record[other], host, at + same, at + same)
-        for one, other in TWINS
+        for one, other in SAME_TARGET
         if one in record
         for at in starts(len(host), BLOCKS, apart=apart)
     ]
@@ -93,7 +93,7 @@ def interleaved(name: str, metric: str, *, apart: bool) -> list[Trial]:
 
 
 def successive(name: str, metric: str, *, apart: bool) -> list[Trial]:
-    """Return trials whose new side comes after the base."""
+    """Return trials whose new side was measured after the base."""
     record, host = records()[name][metric], records()[name]["sentinel.work_s"]["sentinel"]
     first = np.arange(BLOCKS)
     found = [
@@ -115,18 +115,18 @@ def _whole(trial: Trial) -> bool:
 
 
 def spread(trials: list[Trial]) -> float:
-    """Return the sd of one value's log as the pairs have it: a log ratio has the noise of two values."""
+    """Return the standard deviation of one log value, from the pairs: a log ratio has the noise of two values."""
     return float(np.std(np.concatenate([trial.new - trial.base for trial in trials]), ddof=1)) / math.sqrt(2)
 
 
 def by_target(name: str, metric: str) -> list[float]:
-    """Return the same of each target by itself, from neighbouring blocks, in increasing order."""
+    """Return that standard deviation for each target, from neighbouring blocks, in increasing order."""
     series = [np.diff(values[np.isfinite(values)]) for values in records()[name][metric].values()]
     return sorted(float(np.std(one, ddof=1)) / math.sqrt(2) for one in series)
 
 
 def paired(trials: list[Trial], metric: str, change: float) -> tuple[int, int]:
-    """Return how many of the trials Tare calls a regression, and of how many the interval holds the change."""
+    """Return in how many trials Tare reports a regression, and in how many the interval contains the change."""
     hits = held = 0
     for trial in trials:
         ci, decision = judged(trial.base, trial.new + math.log1p(change), paired=True, metric=metric_named(metric))
@@ -136,7 +136,7 @@ def paired(trials: list[Trial], metric: str, change: float) -> tuple[int, int]:
 
 
 def at_its_own_limit(trials: list[Trial], metric: str) -> tuple[int, float]:
-    """Return how many changes are found that are as large as "found from" says of each trial, and its median."""
+    """Apply to each trial its smallest detectable change; return how many are found, and the median change."""
     known, hits, limits = metric_named(metric), 0, []
     for trial in trials:
         limit = judged(trial.base, trial.new, paired=True, metric=known)[1].mde
@@ -148,14 +148,14 @@ def at_its_own_limit(trials: list[Trial], metric: str) -> tuple[int, float]:
 
 
 def others(trials: list[Trial], metric: str, change: float) -> dict[str, int]:
-    """Count what each rule calls when the sides come one after the other, Tare's comparison of two runs last."""
+    """Count the regressions that each rule reports for sequential sides; Tare's comparison of two runs is last."""
     shifted = [(trial.base, trial.new + math.log1p(change), trial.sentinels) for trial in trials]
     found = {name: sum(rule(base, new) for base, new, _ in shifted) for name, rule in SEQUENTIAL.items()}
-    return found | {"two runs of tare": sum(tied(*one, metric_named(metric)) for one in shifted)}
+    return found | {"two runs of tare": sum(unpaired(*one, metric_named(metric)) for one in shifted)}
 
 
-def told(name: str, metric: str, change: float, *, apart: bool) -> tuple[int, int, dict[str, int], int]:
-    """Print a line; return trials and hits of pairs, hits by rule and trials one after the other."""
+def counted(name: str, metric: str, change: float, *, apart: bool) -> tuple[int, int, dict[str, int], int]:
+    """Print a line; return trials and hits of pairs, hits by rule and number of sequential trials."""
     near, later = interleaved(name, metric, apart=apart), successive(name, metric, apart=apart)
     hits, _ = paired(near, metric, change)
     rest = others(later, metric, change)
@@ -171,19 +171,19 @@ def told(name: str, metric: str, change: float, *, apart: bool) -> tuple[int, in
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("name", NAMES)
-def test_no_change_is_no_regression(name: str, metric: str) -> None:
-    """Pairs call one tail of the level wrong and no more; where the data are quiet enough, what the method aims at."""
-    told(name, metric, 0.0, apart=False)
-    trials, hits, rest, later = told(name, metric, 0.0, apart=True)
+def test_unchanged_pairs_keep_the_level(name: str, metric: str) -> None:
+    """Require at most one tail of the level; on quiet data, the rate that the method aims at."""
+    counted(name, metric, 0.0, apart=False)
+    trials, hits, rest, later = counted(name, metric, 0.0, apart=True)
     noise = round(spread(interleaved(name, metric, apart=True)), 2)
     assert at_most(hits, trials, 0.005 if noise <= 0.02 else 0.02 if noise <= 0.04 else 0.025)
     assert at_most(rest["two runs of tare"], later, 0.025)
 
 
-def test_on_a_host_that_others_use_only_pairs_keep_their_level() -> None:
-    """What the record is there to show: the others' rules call more than five times as many on the same blocks."""
+def test_other_rules_report_five_times_as_many_false_alarms_on_a_busy_host() -> None:
+    """Compare all rules on the same blocks."""
     for metric in METRICS:
-        trials, hits, rest, later = told("busy", metric, 0.0, apart=True)
+        trials, hits, rest, later = counted("busy", metric, 0.0, apart=True)
         for rule in SEQUENTIAL:
             assert not at_most(rest[rule], later, 0.05), f"{rule} keeps a level of 5 % on {metric}"
             assert rest[rule] / later > 5 * hits / trials
@@ -192,8 +192,8 @@ def test_on_a_host_that_others_use_only_pairs_keep_their_level() -> None:
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("change", [0.05, 0.10])
-def test_a_change_of_known_size_is_in_the_interval(name: str, metric: str, change: float) -> None:
-    trials, hits, *_ = told(name, metric, change, apart=True)
+def test_interval_contains_a_change_of_known_size(name: str, metric: str, change: float) -> None:
+    trials, hits, *_ = counted(name, metric, change, apart=True)
     everywhere = interleaved(name, metric, apart=False)
     _, held = paired(interleaved(name, metric, apart=True), metric, change)
     _, more = paired(everywhere, metric, change)
@@ -208,10 +208,10 @@ def test_a_change_of_known_size_is_in_the_interval(name: str, metric: str, chang
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("name", NAMES)
-def test_two_names_of_one_target_differ_by_less_than_counts(name: str, metric: str) -> None:
-    """What is called no change here is none that matters: two copies of one file need not be alike to the last per cent."""
+def test_two_names_of_one_target_differ_by_less_than_the_smallest_effect(name: str, metric: str) -> None:
+    """Verify that the recordings contain no relevant change; two copies of one file may differ slightly."""
     record = records()[name][metric]
-    for one, other in TWINS:
+    for one, other in SAME_TARGET:
         if one in record:
             logs = record[other] - record[one]
             ci = signed_rank_ci(logs)
@@ -224,11 +224,11 @@ def test_two_names_of_one_target_differ_by_less_than_counts(name: str, metric: s
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("name", NAMES)
-def test_found_from_is_what_is_found(name: str, metric: str) -> None:
-    """Beside each verdict stands what would have been found in 80 % of all cases; no matter how noisy the host, it is."""
+def test_smallest_detectable_change_is_found_in_four_of_five_trials(name: str, metric: str) -> None:
+    """The smallest detectable change is defined by a power of 80 %, however noisy the host is."""
     for apart in (False, True):
         trials = interleaved(name, metric, apart=apart)
         hits, limit = at_its_own_limit(trials, metric)
         print(f"{name} {metric}: found from {limit:.0%}, and {hits / len(trials):.1%} of {len(trials)} were found")
     assert at_most(len(trials) - hits, len(trials), 0.2)
-    assert at_most(hits, len(trials), 0.9)  # a limit that is always found would be told too large
+    assert at_most(hits, len(trials), 0.9)  # a change that is always found would be too large

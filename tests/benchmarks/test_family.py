@@ -1,10 +1,10 @@
-"""How often a whole nightly cries wolf: nights in which nothing happened, through the code that judges real ones.
+"""False alarms and detections of ``tare nightly`` over synthetic nights, judged by the code that judges real ones.
 
-A night has 200 series of four scenarios, 20 blocks each, in a run's folder by the store's own writer. Its host drifts from night
-to night and within one; the sentinel sees that, and each series follows it with a sensitivity of its own, 0 to 1.2. What no
-sentinel sees, another layout in memory after each start of a daemon, moves each series in each run by itself. Seeded, independent
-of this host's speed. A metric-night is one series in one night. The nights are judged as ``tare nightly`` does, screen, fresh
-blocks and the night before, and leave their record for the next one; only the change points of the history are left out.
+A night is a run folder with 200 series of four scenarios, 20 blocks each. The host drifts from night to night and within a
+night; the sentinel follows the drift fully, each series with its own sensitivity between 0 and 1.2. In addition each series
+moves by itself from run to run, as from another memory layout after a daemon's start, which the sentinel does not show. A
+metric-night is one series in one night. Nights are judged as ``tare nightly`` does (screen, fresh blocks, night before) and
+leave their record for the next night; only the change points of the history are left out. Seeded.
 """
 
 from __future__ import annotations
@@ -21,13 +21,11 @@ import pytest
 from scipy import stats
 
 from bench import compare, store
-from bench.compare import nightly
-from bench.compare import nights as _nights
-from bench.compare import side_cache as _half
+from bench.compare import nightly, nights, side_cache
 from bench.compare.sides import Side
 from bench.core.metrics import metric_named
 from bench.core.model import Comparison, Invocation, Measurement, Outcome, RunState, Status, Verdict
-from bench.report import night as _night
+from bench.report import night as night_report
 from bench.stats.exact import Floats
 from tests.benchmarks.rules import at_most
 
@@ -37,7 +35,7 @@ TARGETS = ("host", "runc", "crun", "containerd", "docker")
 METRICS = ("startup.ready_s", "startup.created_s", "startup.cpu_s", "startup.stop_s", "startup.delete_s")
 CASES = (0, 1)
 BLOCKS, NIGHTS, FIRST = 20, 60, 10
-"""Blocks a night; nights that count, and those before them, from which on there is a whole week three nights ago."""
+"""Blocks per night; nights that count; nights before them, which give the first one a complete baseline."""
 
 EACH = len(METRICS) * len(CASES)
 SERIES = len(SCENARIOS) * len(TARGETS) * EACH
@@ -45,7 +43,7 @@ SERIES = len(SCENARIOS) * len(TARGETS) * EACH
 
 @dataclass(frozen=True)
 class World:
-    """What varies, as standard deviations of logarithms.
+    """Sources of variation, as standard deviations of logarithms.
 
     Attributes:
         sd: Of one value, by itself.
@@ -62,7 +60,7 @@ class World:
 
 @dataclass
 class History:
-    """Writes one night after the other."""
+    """Write one night after the other."""
 
     folder: Path
     world: World
@@ -80,14 +78,14 @@ class History:
         self.level = 0.7 * self.level + np.sqrt(1 - 0.7**2) * self.rng.normal(0, self.world.host)
 
     def write(self, number: int, tag: str = "nightly", change: Floats | float = 0.0) -> store.Run:
-        """Measure everything once, as the night of that number or, tagged otherwise, on fresh blocks after it.
+        """Write one run: the night of that number or, with another tag, its fresh blocks.
 
         ``change`` is added to the logarithms of each series.
         """
         run_id, plan = f"{number:04}-{tag}", list(self._plan())
         writer = store.RunWriter.create(self.folder, _meta(run_id, f"{number:04}", tag), plan)
         hosts = self.level + self._wandering(len(plan))
-        if tag != _nights.AGAIN or not self.world.kept:
+        if tag != nights.AGAIN or not self.world.kept:
             self.own = self.rng.normal(0, self.world.own, SERIES)
         own = change + self.own
         for one, host in zip(plan, hosts, strict=True):
@@ -165,53 +163,53 @@ def _meta(run_id: str, started_at: str, tag: str) -> dict[str, object]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out what has no say: waiting for the disk, reading a run again that does not change, steps of the history."""
-    known: dict[Path, _half.Half] = {}
-    whole = _half.half
+    """Skip what does not affect the result: fsync, reading unchanged runs again, change points of the history."""
+    known: dict[Path, side_cache.Half] = {}
+    whole = side_cache.half
 
-    def half(side: Side, *, paired: bool) -> _half.Half:
+    def half(side: Side, *, paired: bool) -> side_cache.Half:
         assert not paired
         if side.run.path not in known:
             known[side.run.path] = whole(side, paired=False)
         return known[side.run.path]
 
-    monkeypatch.setattr(_half, "half", half)
+    monkeypatch.setattr(side_cache, "half", half)
     monkeypatch.setattr(compare, "half", half)
     monkeypatch.setattr(os, "fsync", lambda _: None)
     monkeypatch.setattr(nightly, "_recent", lambda *_: [])
 
 
-def lived(history: History, nights: int, change: float = 0.0) -> tuple[Counter[str], Counter[str]]:
-    """Live through nights and count: what happens to series that did not change, and to those that did.
+def run_nights(history: History, count: int, change: float = 0.0) -> tuple[Counter[str], Counter[str]]:
+    """Run the nights and count the results of unchanged series and of changed series.
 
-    With a ``change`` a tenth of the series, another one each night, is that much slower, on fresh blocks, too.
+    With ``change``, a different tenth of the series each night is slower by that factor, also on fresh blocks.
     """
     same: Counter[str] = Counter()
     changed: Counter[str] = Counter()
-    for number in range(FIRST + nights):
+    for number in range(FIRST + count):
         history.pass_a_night()
         slow = np.isin(np.arange(SERIES) % 10, number % 10 if change and number >= FIRST else -1)
         shifts = np.log1p(change) * slow
         night = nightly.judge(history.folder, history.write(number, change=shifts), SUITE)
         if night.findings:
-            night = nightly.confirm(night, history.folder, history.write(number, _nights.AGAIN, shifts))
-        _night.write(night, history.folder.parent / "report")
+            night = nightly.confirm(night, history.folder, history.write(number, nights.AGAIN, shifts))
+        night_report.write(night, history.folder.parent / "report")
         for old in history.folder.glob(f"{number - 2 * FIRST:04}-*"):
             shutil.rmtree(old)
         if number >= FIRST:
             for one in night.results:
-                counts = changed if slow[place(one)] else same
+                counts = changed if slow[index(one)] else same
                 counts["all"] += 1
                 counts["decided"] += one.verdict is not Verdict.INVALID
             for finding in night.findings:
-                counts = changed if slow[place(finding.comparison)] else same
+                counts = changed if slow[index(finding.comparison)] else same
                 counts["screened"] += 1
                 counts["alarms"] += bool(finding.how)
     return same, changed
 
 
-def place(one: Comparison) -> int:
-    """Return which of the series it is."""
+def index(one: Comparison) -> int:
+    """Return the index of the series."""
     first = SCENARIOS.index(one.scenario) * len(TARGETS) + TARGETS.index(one.target)
     return first * EACH + METRICS.index(one.metric) * len(CASES) + int(one.params["case"])
 
@@ -231,11 +229,11 @@ WORLDS = (
 )
 
 
-def test_nights_in_which_nothing_happens(tmp_path: Path) -> None:
+def test_unchanged_nights_give_almost_no_alarms(tmp_path: Path) -> None:
     whole: Counter[str] = Counter()
     print()
     for world in WORLDS:
-        same, _ = lived(history(tmp_path, world), NIGHTS)
+        same, _ = run_nights(history(tmp_path, world), NIGHTS)
         whole += same
         print(
             f"{world}: {same['all']} metric-nights, {same['decided']} decided, screened {same['screened']} = "
@@ -253,14 +251,14 @@ def test_nights_in_which_nothing_happens(tmp_path: Path) -> None:
     [
         (WORLDS[0], 0.05, 0.95),
         (WORLDS[2], 0.10, 0.95),
-        (WORLDS[1], 0.10, 0.5),  # what a host that wanders may have done by itself is no news
+        (WORLDS[1], 0.10, 0.5),  # a host that wanders may have caused such a change itself
         (WORLDS[1], 0.20, 0.95),
         (WORLDS[3], 0.20, 0.95),
     ],
 )
-def test_what_nights_find(tmp_path: Path, world: World, change: float, least: float) -> None:
-    """Being that silent is worth nothing unless changes are heard: they are, though less well than in one interleaved run."""
-    _, changed = lived(history(tmp_path, world), 10, change)
+def test_changes_of_known_size_are_confirmed(tmp_path: Path, world: World, change: float, least: float) -> None:
+    """Require a minimum rate of confirmed changes; one interleaved run would detect more."""
+    _, changed = run_nights(history(tmp_path, world), 10, change)
     found, told = (changed[name] / changed["decided"] for name in ("screened", "alarms"))
     print(
         f"{world}, {change:.0%} slower: {found:.1%} of {changed['decided']} screened, {told:.1%} an alarm the same night"

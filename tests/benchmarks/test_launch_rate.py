@@ -1,4 +1,4 @@
-"""Launch rate at the best concurrency against a plain shell loop over the same engine's command line, in the same run."""
+"""Launch rate of Tare against ``xargs -P`` over the same engine's command line, each at its best concurrency."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from bench.core.clock import EventHub, now_s
 from bench.core.model import Invocation
 from bench.engines import oci_spec
 from bench.engines.base import Engine, InstanceSpec
-from bench.invocation import crowd as _crowd
-from bench.invocation import headroom
+from bench.invocation import crowd, headroom
 from bench.invocation.context import Account, InvocationContext
 from bench.lab import Lab, images
 from bench.run import preflight
@@ -47,7 +46,7 @@ def engine_of(target: str, lab: Lab) -> Engine:
     return prepared.engines[target]
 
 
-def place_of(engine: Engine, lab: Lab, hub: EventHub, number: int, multiple: float) -> InvocationContext:
+def context_of(engine: Engine, lab: Lab, hub: EventHub, number: int, multiple: float) -> InvocationContext:
     params = benchmarks.with_defaults("density", {"concurrency": multiple})
     return InvocationContext(
         invocation=Invocation(number, "density", engine.target.text, params, 0, 0, warmup=False),
@@ -63,15 +62,15 @@ def place_of(engine: Engine, lab: Lab, hub: EventHub, number: int, multiple: flo
 
 
 def ours(context: InvocationContext, count: int) -> float:
-    """Return instances a second by the crowd, from the first request to the last instance's word that it is ready."""
-    with _crowd.gathered(context) as crowd:
-        step = crowd.launch(count)
+    """Return instances per second started by Tare, from the first request until the last instance is ready."""
+    with crowd.gathered(context) as started:
+        step = started.launch(count)
         assert not step.errors, step.errors
         return count / step.wall_s
 
 
 def loop(context: InvocationContext, count: int) -> float:
-    """Return instances a second by ``xargs -P`` over the command line, from its start to the last one's word that it is ready.
+    """Return instances per second started by ``xargs -P``, from its start until the last instance is ready.
 
     The instances are the same: the same program, limits and event socket, though one socket for all of them.
     """
@@ -94,11 +93,11 @@ def loop(context: InvocationContext, count: int) -> float:
         finally:
             with ThreadPoolExecutor(headroom.workers(context)) as pool:
                 list(pool.map(context.engine.delete, names))
-            _crowd.quiet(context, before)
+            crowd.quiet(context, before)
 
 
 def log_of(context: InvocationContext) -> Path:
-    """Where a detached container's standard error goes: it would keep a pipe open."""
+    """Return the file for a detached container's standard error, which would keep a pipe open."""
     log = context.lab.paths.run / "log/loop"
     log.touch()
     return log
@@ -106,7 +105,7 @@ def log_of(context: InvocationContext) -> Path:
 
 @contextlib.contextmanager
 def listening(path: Path, count: int) -> Iterator[tuple[Path, threading.Event]]:
-    """Give a datagram socket, and an event that is set once so many payloads have said there that they are ready."""
+    """Yield a datagram socket, and an event that is set when ``count`` payloads have reported ready."""
     ready = threading.Event()
 
     def count_ready(sock: socket.socket) -> None:
@@ -130,7 +129,7 @@ def listening(path: Path, count: int) -> Iterator[tuple[Path, threading.Event]]:
 
 
 def runc(context: InvocationContext, events: Path) -> list[str]:
-    """A bundle an instance from a template, and ``runc run -d``, as the crowd's instances have one each."""
+    """Return ``runc run -d`` with a bundle per instance made from a template, as Tare's instances have."""
     rootfs = images.rootfs(context.lab.paths.state).path
     job = InstanceSpec("NAME", events, memory_bytes=MEMORY)
     spec = oci_spec.spec(job=job, rootfs_path=rootfs, cgroup_path=f"{context.lab.cgroup_path}/NAME")
@@ -169,10 +168,10 @@ LOOPS: dict[str, Callable[[InvocationContext, Path], list[str]]] = {
 @pytest.mark.root
 @pytest.mark.engines
 @pytest.mark.parametrize("target", COUNT)
-def test_launch_rate_against_xargs_over_the_command_line(
+def test_launch_rate_is_at_least_that_of_xargs(
     benchmark: Any, lab: Lab, target: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ours at its best concurrency is at least the loop at its own: median ratio of pairs, each after the other."""
+    """Compare in pairs measured one after the other; the median ratio decides."""
     engine = engine_of(target, lab)
     numbers = itertools.count(1)
     best: dict[str, float] = {}
@@ -180,11 +179,11 @@ def test_launch_rate_against_xargs_over_the_command_line(
     with EventHub(images.stamp(lab.paths.state)) as hub:
 
         def rate(name: str, multiple: float) -> float:
-            return WAYS[name](place_of(engine, lab, hub, next(numbers), multiple), COUNT[target])
+            return WAYS[name](context_of(engine, lab, hub, next(numbers), multiple), COUNT[target])
 
         def rounds() -> None:
             screened: dict[tuple[str, float], list[float]] = {}
-            for _ in range(SCREENED):  # the concurrency is chosen by rounds of its own, which then do not count
+            for _ in range(SCREENED):  # rounds that choose the concurrency are not part of the result
                 for name, multiple in itertools.product(WAYS, CPU_MULTIPLES):
                     screened.setdefault((name, multiple), []).append(rate(name, multiple))
             for name in WAYS:

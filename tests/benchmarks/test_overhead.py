@@ -1,4 +1,4 @@
-"""Tare's own cost, as ratios within one run: against a bare C loop, against Python's start, as a share of a run."""
+"""Overhead of Tare as ratios within one run: against a C loop, against the start of Python, as a share of a run."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class BareLoop:
-    """The C program that starts the payload once for each line."""
+    """The C program that starts the payload once for each line on its standard input."""
 
     def __init__(self, program: Path, payload: Path) -> None:
         self._process = subprocess.Popen([program, payload], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def once(self) -> float:
-        """Return seconds from before ``posix_spawn`` to the payload's first byte."""
+        """Return the seconds from just before ``posix_spawn`` to the payload's first byte."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write("go\n")
@@ -44,7 +44,7 @@ class BareLoop:
         return int(self._process.stdout.readline()) / 1e9
 
     def close(self) -> None:
-        """End it."""
+        """End the program."""
         self._process.communicate(timeout=10)
 
 
@@ -57,10 +57,10 @@ def bare(state: Path, tmp_path: Path) -> Iterator[BareLoop]:
     loop.close()
 
 
-def test_host_target_against_a_bare_c_loop(
+def test_host_target_is_close_to_a_bare_c_loop(
     benchmark: Any, bare: BareLoop, state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """First instruction through the whole harness, interleaved with the C loop: median ratio at most 1.25."""
+    """Require a median ratio of first instruction (whole harness) to the interleaved C loop of at most 1.25."""
     one = scenario.override(
         scenario.load(scenario.find("startup"))[0], targets=["host"], blocks=ROUNDS, warmup_blocks=5
     )
@@ -91,8 +91,8 @@ def test_host_target_against_a_bare_c_loop(
     assert ratio <= 1.25
 
 
-def test_help_against_an_empty_python(benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """``tare --help`` takes at most six times what ``python -c pass`` takes."""
+def test_help_takes_at_most_six_times_an_empty_python(benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Compare ``tare --help`` with ``python -c pass``."""
 
     def seconds(*arguments: str) -> float:
         begin = now_s()
@@ -118,10 +118,10 @@ def test_help_against_an_empty_python(benchmark: Any, capsys: pytest.CaptureFixt
 
 @pytest.mark.root
 @pytest.mark.engines
-def test_share_of_the_harness_in_a_quick_run(
+def test_harness_takes_at_most_a_tenth_of_the_quick_suite(
     benchmark: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Everything outside engine calls, workloads and barriers is at most a tenth of suite quick's wall time."""
+    """Count as harness time all wall time outside engine calls, workloads and barriers."""
     argv = [sys.executable, "-m", "bench", "run", "quick"]
     begin = now_s()
     done = benchmark.pedantic(

@@ -1,10 +1,10 @@
-"""Changes of known size in a real engine, found and sized; two copies of the same engine, twenty times over. For real.
+"""A delay of known size in a real engine, and two identical copies of one engine, 20 times.
 
     pytest tests/benchmarks/test_real_changes.py -s
 
-The delayed engine is a script around runc that sleeps before ``create``, so that one delay lies between the request and ready.
-What a script and a start of sleep(1) cost by themselves is measured beside it in the same blocks, by the same script with a
-delay of 0. The difference of the two must be the delay, and what a sleep comes too late.
+The delayed engine is a script around runc that sleeps before ``create``, so that there is one delay between request and ready.
+The same script with a delay of 0, measured in the same blocks, gives the cost of the script and of starting sleep(1). The
+difference of the two must be the delay plus the lateness of a sleep.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from tests.benchmarks.rules import at_most
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.timeout(1200)]
 
 DELAY_S, LATE_S = 0.020, 0.0009
-"""The delay, and by how much a sleep of that length may end late: timer slack, a wake-up, a processor that fell asleep."""
+"""The delay, and how late a sleep of that length may end (timer slack, wake-up, idle states)."""
 
 SURE = 0.999
-"""Level at which the delay must be held: at 95 % one execution in twenty would fail for nothing."""
+"""Level of the interval that must contain the delay; at 95 % one execution in twenty would fail by chance."""
 
 BLOCKS, RUNS, RUN_BLOCKS = 20, 20, 12
 PRIMARY, CHANGES = "startup.ready_s", (Verdict.REGRESSED, Verdict.IMPROVED)
@@ -46,7 +46,7 @@ exec {program} "$@"
 
 def program() -> Path:
     found = shutil.which("runc")
-    assert found, "runc is provisioned for these"
+    assert found, "these tests need runc: tare provision runc"
     return Path(found)
 
 
@@ -62,8 +62,8 @@ def delayed(path: Path, delay_s: float) -> str:
 
 
 def measured(results: Path, targets: list[str], blocks: int) -> store.Run:
-    words = [word for target in targets for word in ("-t", target)]
-    argv = [sys.executable, "-m", "bench", "run", "startup", *words, "--blocks", str(blocks), "--warmup", "0"]
+    options = [word for target in targets for word in ("-t", target)]
+    argv = [sys.executable, "-m", "bench", "run", "startup", *options, "--blocks", str(blocks), "--warmup", "0"]
     done = subprocess.run(
         [*argv, "--results", str(results)], cwd=results.parent, capture_output=True, text=True, check=False
     )
@@ -71,8 +71,8 @@ def measured(results: Path, targets: list[str], blocks: int) -> store.Run:
     return store.load(store.find(results, done.stdout.split()[-1]))
 
 
-def believed(results: Path, targets: list[str]) -> store.Run:
-    """Measure again, at most twice, when the run is in doubt by its own controls, as what it says then advises."""
+def measured_without_doubt(results: Path, targets: list[str]) -> store.Run:
+    """Measure; repeat at most twice when the run's controls put it in doubt, as its output advises."""
     for _ in range(3):
         run = measured(results, targets, BLOCKS)
         doubts = {one.reason for one in between(run, targets[0], targets[1]) if one.verdict is Verdict.INVALID}
@@ -96,7 +96,7 @@ def values(run: store.Run, target: str) -> Floats:
 
 
 def sized(name: str, run: store.Run, base: str, new: str) -> tuple[Comparison, Interval]:
-    """Print the verdict on ready and the difference in seconds; return the verdict and the difference's interval at ``SURE``."""
+    """Print the verdict for ready and the difference (s); return the verdict and the interval at ``SURE``."""
     found = next(one for one in between(run, base, new) if one.metric == PRIMARY)
     added = values(run, new) - values(run, base)
     ci, sure = signed_rank_ci(added), signed_rank_ci(added, SURE)
@@ -115,28 +115,28 @@ def told(one: Comparison) -> str:
     return f"{one.verdict:12} {one.ratio:.3f} [{one.ci.low:.3f}, {one.ci.high:.3f}] of {1e3 * (one.base or 0):.1f} ms"
 
 
-def test_a_delay_of_20_ms_is_found_and_sized(tmp_path: Path) -> None:
+def test_delay_of_20_ms_is_found_with_its_size(tmp_path: Path) -> None:
     plain, none, slow = (
         copy(tmp_path / "plain"),
         delayed(tmp_path / "none", 0),
         delayed(tmp_path / "slow", DELAY_S),
     )
     print()
-    run = believed(tmp_path / "results", [plain, none, slow])
+    run = measured_without_doubt(tmp_path / "results", [plain, none, slow])
     sized("the script by itself", run, plain, none)
     found, *_ = sized("script and delay", run, plain, slow)
     alone, sure = sized("the delay alone", run, none, slow)
     assert found.verdict is alone.verdict is Verdict.REGRESSED
     assert alone.ci is not None
-    base = float(np.median(values(run, none)))  # what compare shows is a ratio: of the base it is about the same delay
+    base = float(np.median(values(run, none)))  # compare gives a ratio; multiplied by the base it is about the delay
     scaled_ms = [1e3 * base * (end - 1) for end in (alone.ci.low, alone.ci.high)]
     print(f"{'as ratio × base':22} [{scaled_ms[0]:.2f}, {scaled_ms[1]:.2f}] ms")
     assert sure.low <= DELAY_S + LATE_S
     assert sure.high >= DELAY_S
 
 
-def test_two_copies_of_one_program_stay_silent(tmp_path: Path) -> None:
-    """One run calls a change in at most one in twenty of its two families (ready_s is one of its own); fresh blocks call none.
+def test_two_copies_of_one_program_give_no_regression(tmp_path: Path) -> None:
+    """Allow a change in one of twenty families (a run has two; ready_s is its own); fresh blocks must show none.
 
     What a run calls is measured again, and asked for at 99 %, as a nightly does before it raises an alarm.
     """

@@ -1,8 +1,8 @@
-"""How often the intervals contain the truth, on synthetic hosts: seeded, and independent of this host's speed.
+"""Coverage of the intervals on synthetic hosts. Seeded.
 
-The median's interval is exact: its coverage is a property of n alone, at least 95 % and at n = 8 as much as 99.2 %,
-because the next narrower pair of order statistics covers only 93.0 %. So it is held to the binomial's own figure. The
-ratio's interval is held to 93 to 98 %.
+The interval of the median is exact: its coverage depends only on n and is at least 95 %. At n = 8 it is 99.2 %, because the
+next narrower pair of order statistics covers only 93.0 %. The test therefore compares it with the binomial coverage. The
+interval of the ratio must cover in 93 to 98 %.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def normal(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
 
 
 def spiky(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
-    """One value in twenty is 10 to 50 % larger, as when a timer or a writeback strikes."""
+    """Return noise with one value in twenty 10 to 50 % larger, as from a timer or a writeback."""
     return normal(rng, shape) + np.where(rng.random(shape) < 0.05, rng.uniform(0.1, 0.5, size=shape), 0.0)
 
 
@@ -46,11 +46,11 @@ def expected_median_coverage(n: int) -> float:
 
 @pytest.mark.parametrize("noise", [normal, spiky, skewed])
 @pytest.mark.parametrize("n", [8, 12, 20, 40])
-def test_coverage(noise: Noise, n: int) -> None:
+def test_interval_coverage_matches_its_level(noise: Noise, n: int) -> None:
     rng = np.random.default_rng([n, len(noise.__name__)])
     truth = float(np.median(np.exp(noise(np.random.default_rng(0), (1, 2_000_000)))))
     base, target = noise(rng, (TRIALS, n)), noise(rng, (TRIALS, n))
-    host = rng.normal(0.0, 0.05, size=(TRIALS, n)).cumsum(axis=1)  # drift, which both sides of a block share
+    host = rng.normal(0.0, 0.05, size=(TRIALS, n)).cumsum(axis=1)  # drift, shared by both sides of a block
     medians = [median_ci(row) for row in np.exp(base)]
     logs = np.log(RATIO) + (target + host) - (base + host)
     ratios = [signed_rank_ci(row) for row in logs]

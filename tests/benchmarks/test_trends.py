@@ -1,8 +1,7 @@
-"""How soon a step in a series of nights is found, and how often there was none: synthetic, seeded, analysed anew each night.
+"""Detection delay and false alarms of ``tare trend`` on synthetic series, analysed again each night. Seeded.
 
-A series-night is one analysis of one series. An alarm is a step that an analysis finds where nothing happened; the same step on
-the next night, or one within five nights of it, is the same alarm. Beside Tare stand the rules of simpler tools
-(``trend_rules.py``), on the same series.
+A series-night is one analysis of one series. An alarm is a step found where nothing happened; the same step on the next night,
+or one within five nights of it, counts as the same alarm. The rules of simpler tools (``trend_rules.py``) see the same series.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ import pytest
 
 from bench.compare import trend
 from bench.core.clock import self_cpu_s
-from bench.stats import steps as _steps
+from bench.stats import steps
 from bench.stats.exact import Floats
 from tests.benchmarks.trend_rules import FIRST, FLOOR, NO_OTAVA, RULES, Rule, tare
 
 QUIET, SERIES = 40, 600
 NIGHTS, LATEST = 120, 30
-"""Nights of a series in which nothing happens; nights after a step from which on it counts as never found."""
+"""Nights of an unchanged series; nights after which a step counts as never found."""
 Noise = Callable[[np.random.Generator, int], Floats]
 
 
@@ -38,29 +37,29 @@ def heavy(rng: np.random.Generator, n: int) -> Floats:
 
 
 def spiky(rng: np.random.Generator, n: int) -> Floats:
-    """One night in twenty is 10 to 50 % worse."""
+    """Return noise with one night in twenty 10 to 50 % worse."""
     return normal(rng, n) + np.where(rng.random(n) < 0.05, rng.uniform(0.1, 0.4, n), 0)
 
 
 def lingering(rng: np.random.Generator, n: int) -> Floats:
-    """AR(1), rho 0.5: a bad night makes the next one worse."""
+    """Return AR(1) noise with rho 0.5."""
     return _autoregressive(rng, n, 0.5)
 
 
 def stubborn(rng: np.random.Generator, n: int) -> Floats:
-    """AR(1), rho 0.8: weeks that are better and worse."""
+    """Return AR(1) noise with rho 0.8: whole weeks are better or worse."""
     return _autoregressive(rng, n, 0.8)
 
 
 def mixed(rng: np.random.Generator, n: int) -> Floats:
-    """What hosts do: AR(1) with rho 0.3 and heavy tails, one night in fifty 10 to 50 % worse."""
+    """Return a realistic mixture: AR(1) with rho 0.3 and heavy tails, one night in fifty 10 to 50 % worse."""
     slow = _autoregressive(rng, n, 0.3)
     found: Floats = (slow + heavy(rng, n)) / np.sqrt(2) + np.where(rng.random(n) < 0.02, rng.uniform(0.1, 0.4, n), 0)
     return found
 
 
 def recorded(rng: np.random.Generator, n: int) -> Floats:
-    """A real host with much else to do: a night is 20 blocks in a row of the CPU time of runc and of its copy, their ratio."""
+    """Return noise recorded on a busy host: per night the ratio of CPU time of runc and its copy over 20 blocks."""
     ratios = _recorded()
     starts = rng.integers(len(ratios) - 20, size=n)
     return np.array([np.median(ratios[start : start + 20]) for start in starts])
@@ -68,7 +67,7 @@ def recorded(rng: np.random.Generator, n: int) -> Floats:
 
 @cache
 def _recorded() -> Floats:
-    """Return the logarithm of the copy's CPU time over runc's, a value a block (tests/data/recorded/README.md)."""
+    """Return the log ratio of CPU time of the copy to runc, per block (tests/data/recorded/README.md)."""
     rows = csv.DictReader((Path(__file__).parents[1] / "data/recorded/startup.csv").read_text().splitlines())
     time: dict[tuple[str, int], float] = {}
     for row in rows:
@@ -80,7 +79,7 @@ def _recorded() -> Floats:
 
 
 def drifting(rng: np.random.Generator, n: int) -> Floats:
-    """A tenth in a hundred nights, evenly: told as a step each time that it has come to the floor."""
+    """Return a drift of a tenth in a hundred nights; it is reported as a step each time it reaches the floor."""
     return normal(rng, n) + 0.1 * np.arange(n) / 100
 
 
@@ -94,7 +93,7 @@ def _autoregressive(rng: np.random.Generator, n: int, rho: float) -> Floats:
 
 
 def alarms(noise: Noise, rule: Rule, series: int) -> float:
-    """Return alarms for each 100 series-nights; every rule sees the same series."""
+    """Return the alarms per 100 series-nights; every rule sees the same series."""
     rng, count = np.random.default_rng(len(noise.__name__)), 0
     for _ in range(series):
         values, known = noise(rng, NIGHTS), set[int]()
@@ -107,7 +106,7 @@ def alarms(noise: Noise, rule: Rule, series: int) -> float:
 
 
 def found(noise: Noise, rng: np.random.Generator, size: float, nights: int) -> tuple[float, float]:
-    """Return how often a step is found within so many nights after it, and how often at the right place within 2."""
+    """Return the rate of steps found within ``nights``, and the rate of those placed within 2 nights."""
     hits = near = 0
     for _ in range(SERIES):
         values = noise(rng, QUIET + nights)
@@ -119,7 +118,7 @@ def found(noise: Noise, rng: np.random.Generator, size: float, nights: int) -> t
 
 
 def delays(noise: Noise, rule: Rule, size: float, series: int) -> Floats:
-    """Return for each series how many nights after the step it was first told, infinite for never within 30.
+    """Return per series the nights from the step to the first alarm, infinity for none within 30.
 
     What Tare and Otava find counts when it is placed within 5 nights of the step; a rule that judges tonight's value alone
     has it whenever it speaks after the step.
@@ -128,11 +127,11 @@ def delays(noise: Noise, rule: Rule, size: float, series: int) -> Floats:
     for _ in range(series):
         values = noise(rng, QUIET + LATEST)
         values[QUIET:] += np.log1p(size)
-        made.append(next((n for n in range(1, LATEST + 1) if _told(rule, values[: QUIET + n])), np.inf))
+        made.append(next((n for n in range(1, LATEST + 1) if _reported(rule, values[: QUIET + n])), np.inf))
     return np.array(made, dtype=np.float64)
 
 
-def _told(rule: Rule, values: Floats) -> bool:
+def _reported(rule: Rule, values: Floats) -> bool:
     tonight_only = rule not in (tare, RULES.get("apache-otava"))
     return any(at >= QUIET if tonight_only else abs(at - QUIET) <= 5 for at in rule(values))
 
@@ -156,7 +155,7 @@ def spread(nights: Floats) -> str:
         (drifting, 3.0),
     ],
 )
-def test_quiet_series_are_quiet(noise: Noise, most: float) -> None:
+def test_unchanged_series_give_few_alarms(noise: Noise, most: float) -> None:
     share = alarms(noise, tare, 60)
     print(f"{noise.__name__:9} {share:.2f} alarms for 100 series-nights, {3.65 * share:.1f} a series-year")
     assert share <= most
@@ -164,7 +163,7 @@ def test_quiet_series_are_quiet(noise: Noise, most: float) -> None:
 
 @pytest.mark.parametrize("noise", [normal, heavy, spiky])
 @pytest.mark.parametrize(("size", "nights"), [(0.1, 3), (0.05, 7), (-0.1, 3)])
-def test_steps_are_found_soon_and_where_they_are(noise: Noise, size: float, nights: int) -> None:
+def test_steps_are_found_soon_and_at_the_right_place(noise: Noise, size: float, nights: int) -> None:
     share, near = found(noise, np.random.default_rng([len(noise.__name__), nights]), size, nights)
     print(f"{noise.__name__:9} {size:+.0%} within {nights} nights: {share:.1%}, place right within 2 nights {near:.1%}")
     assert share >= (0.95 if noise is not spiky else 0.8)
@@ -172,8 +171,8 @@ def test_steps_are_found_soon_and_where_they_are(noise: Noise, size: float, nigh
 
 
 @pytest.mark.parametrize(("size", "nights", "least"), [(0.1, 3, 0.7), (0.05, 7, 0.3), (0.05, 20, 0.5)])
-def test_what_few_alarms_cost_where_noise_lingers(size: float, nights: int, least: float) -> None:
-    """A bad night that makes the next one worse looks like a step: those of 5 % need more nights, and the figure is said."""
+def test_steps_in_autocorrelated_noise_are_found_later(size: float, nights: int, least: float) -> None:
+    """Autocorrelated noise looks like a step, so that a step of 5 % needs more nights; print the figure."""
     share, near = found(lingering, np.random.default_rng(nights), size, nights)
     print(f"lingering {size:+.0%} within {nights} nights: {share:.1%}, place right within 2 nights {near:.1%}")
     assert share >= least
@@ -181,8 +180,8 @@ def test_what_few_alarms_cost_where_noise_lingers(size: float, nights: int, leas
 
 
 @pytest.mark.parametrize("follows", [1.0, 0.5, 0.0])
-def test_the_sentinel_gives_back_the_nights_that_a_lingering_host_costs(follows: float) -> None:
-    """AR(1), rho 0.5, 3 % of the host, which a series follows fully, in part or not at all; 1 % of its own, 0.3 % of the sentinel's."""
+def test_sentinel_correction_shortens_the_delay_on_an_autocorrelated_host(follows: float) -> None:
+    """Host: AR(1), rho 0.5, 3 %, followed fully, in part or not at all. Noise of the series 1 %, of the sentinel 0.3 %."""
     rng, seen = np.random.default_rng([3, round(10 * follows)]), {"as measured": 0, "without the host": 0}
     for _ in range(300):
         host = 1.5 * lingering(rng, QUIET + 7)
@@ -198,8 +197,8 @@ def test_the_sentinel_gives_back_the_nights_that_a_lingering_host_costs(follows:
 
 
 @pytest.mark.parametrize("noise", [normal, heavy, spiky, lingering, mixed, recorded])
-def test_the_delay_and_the_alarms_of_a_year_beside_simpler_rules(noise: Noise) -> None:
-    """Print the table; ask of Tare what no threshold on single nights does: a 5 % step and a quiet year, both."""
+def test_delay_and_alarms_per_year_beat_simpler_rules(noise: Noise) -> None:
+    """Print the table; require both a found 5 % step and few alarms, which no threshold on single nights gives."""
     print(
         f"\n{noise.__name__}: nights from the step to the first alarm (median, 95 % of series, never within {LATEST})"
     )
@@ -219,12 +218,12 @@ def test_the_delay_and_the_alarms_of_a_year_beside_simpler_rules(noise: Noise) -
 
 
 @pytest.mark.parametrize("noise", [normal, lingering])
-def test_the_cost_grows_linearly(noise: Noise) -> None:
+def test_trend_time_grows_linearly_with_the_series(noise: Noise) -> None:
     rng, spent = np.random.default_rng(5), []
     for n in (2500, 5000, 10000):
         values = noise(rng, n) + 0.1 * (np.arange(n) // 500 % 2)
         begin = self_cpu_s()
-        count = len(_steps.steps(values, FLOOR))
+        count = len(steps.steps(values, FLOOR))
         spent.append(self_cpu_s() - begin)
         print(f"{noise.__name__}, {n} nights: {count} steps, {spent[-1]:.2f} s of CPU")
-    assert spent[2] / spent[0] < 8  # four times as long: twice the linear growth is allowed for a busy host
+    assert spent[2] / spent[0] < 8  # four times as long; twice the linear growth allows for a busy host

@@ -1,6 +1,6 @@
-"""Ways to tell that a series of nights has changed: Tare's, and the simpler ones of other tools. Each sees logarithms, of nights so far.
+"""Rules that detect a change in a series of nights: Tare's and those of other tools. All take logarithms.
 
-The other rules are written down from what their projects document, with their thresholds; both directions count for each.
+The other rules follow the documentation of their projects, with its thresholds; both directions count.
 """
 
 from __future__ import annotations
@@ -11,40 +11,40 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.stats import steps as _steps
+from bench.stats import steps
 from bench.stats.exact import Floats
 
 FLOOR = float(np.log(1.03))
 FIRST = 10
-"""Nights that any rule may look at before it speaks."""
+"""Nights that every rule sees before its first decision."""
 
 Rule = Callable[[Floats], list[int]]
-"""Nights so far → the places where something has changed; a rule that judges tonight's value alone says the last place or none."""
+"""Nights so far → positions of changes; a rule that judges only tonight's value returns the last position or none."""
 
 
 def tare(values: Floats) -> list[int]:
-    return [one.at for one in _steps.steps(values, FLOOR)]
+    return [one.at for one in steps.steps(values, FLOOR)]
 
 
 def night_before(change: float) -> Rule:
-    """Tonight against the night before, a fixed threshold: github-action-benchmark."""
+    """Compare tonight with the night before by a fixed threshold, as github-action-benchmark does."""
     return lambda values: _tonight(values, abs(values[-1] - values[-2]) > np.log1p(change))
 
 
 def first_week(values: Floats) -> list[int]:
-    """A band of 10 % around the median of the first seven nights, never moved."""
+    """Apply a fixed band of 10 % around the median of the first seven nights."""
     return _tonight(values, abs(values[-1] - np.median(values[:7])) > np.log1p(0.1))
 
 
 def five_sigma(values: Floats) -> list[int]:
-    """More than 5 standard deviations from the mean of the last 100 nights: conbench."""
+    """Apply a limit of 5 standard deviations from the mean of the last 100 nights, as conbench does."""
     before = np.exp(values[-101:-1])
     return _tonight(values, abs(np.exp(values[-1]) - before.mean()) > 5 * before.std(ddof=1))
 
 
 def otava(values: Floats) -> list[int]:
-    """Apache Otava's own analysis, with the p value it comes with and this floor, if it is installed."""
-    analysis = importlib.import_module("otava.analysis")  # never a dependency: it pins another numpy
+    """Run Apache Otava's analysis with its default p value and this floor, if it is installed."""
+    analysis = importlib.import_module("otava.analysis")  # not a dependency: it pins another numpy
     found, _ = analysis.compute_change_points(
         np.exp(values).tolist(), window_len=50, max_pvalue=0.001, min_magnitude=0.03
     )

@@ -1,4 +1,4 @@
-"""A tool run by Tare against the same tool run by hand: pairs in turn, and the ratio within them."""
+"""Compare a tool run by Tare with the same tool run by hand, in alternating pairs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Theirs = TypeVar("Theirs")
 
 
 def run(argv: Sequence[str]) -> str:
-    """Run a program as from a terminal of its own and return what it prints.
+    """Run a program as from a terminal and return what it prints.
 
     A kernel that groups tasks by session (sched(7), autogroup) gives each session the same share of a busy processor, and what
     Tare starts has its own.
@@ -39,7 +39,7 @@ def run(argv: Sequence[str]) -> str:
 def on_host(
     lab: Lab, hub: EventHub, engine: Engine, procedure: str, params: dict[str, ParamValue], *, number: int = 0
 ) -> InvocationContext:
-    """Return the place of one invocation of an engine; other params are the procedure's defaults."""
+    """Return the context of one invocation; parameters not given have the benchmark's defaults."""
     one = small(["host"], procedure=procedure, params={})
     return InvocationContext(
         invocation=next(item for item in plan.build([one], 1) if item.target == "host"),
@@ -55,7 +55,7 @@ def on_host(
 
 
 def in_turn(ours: Callable[[int], Ours], theirs: Callable[[], Theirs], pairs: int) -> Iterator[tuple[Ours, Theirs]]:
-    """Yield pairs, each begun by the other of the two; ``ours`` is called with the pair's number."""
+    """Yield pairs of which each side goes first in turn; ``ours`` is called with the pair's number."""
     for number in range(pairs):
         if number % 2:
             other = theirs()
@@ -65,12 +65,12 @@ def in_turn(ours: Callable[[int], Ours], theirs: Callable[[], Theirs], pairs: in
 
 
 def near(name: str, pairs: Sequence[tuple[float, float]], capsys: pytest.CaptureFixture[str]) -> None:
-    """Print ours ÷ theirs and hold it to 1; on a busy host the interval is wide, and only what it leaves no room for fails."""
+    """Print ours ÷ theirs; fail only when the whole interval is off 1 by more than the tolerance."""
     medians = statistics.median(ours for ours, _ in pairs) / statistics.median(theirs for _, theirs in pairs)
     interval = median_ci([math.log(ours / theirs) for ours, theirs in pairs], LEVEL)
     assert interval is not None, f"{len(pairs)} pairs are too few for an interval"
     low, high = math.exp(interval.low), math.exp(interval.high)
     with capsys.disabled():
         print(f"\n    {name}: {medians:.3f} by medians of {len(pairs)}; pairs {low:.3f} to {high:.3f}", end="")
-    assert low <= 1 + TOLERANCE, f"{name}: the host is quicker than by hand: {low:.3f} to {high:.3f}"
+    assert low <= 1 + TOLERANCE, f"{name}: the host is faster than by hand: {low:.3f} to {high:.3f}"
     assert high >= 1 - TOLERANCE, f"{name}: the host is slower than by hand: {low:.3f} to {high:.3f}"

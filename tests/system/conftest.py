@@ -1,4 +1,4 @@
-"""The command line as a stranger uses it: a process of its own, in a folder of its own."""
+"""Fixtures of the system tests, which run ``tare`` as a separate process in an empty folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Tare = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def inventory() -> dict[str, str]:
-    """What a run must not change: mounts, namespaces, loop devices, control groups, interfaces, rules, processes of engines."""
+    """Return the host state that a run must not change: mounts, namespaces, loop devices, rules, processes."""
     commands = {
         "mounts": ["cat", "/proc/self/mounts"],
         "network namespaces": ["ip", "netns", "list"],
@@ -36,7 +36,7 @@ def inventory() -> dict[str, str]:
 
 
 def _engines() -> list[str]:
-    """Return the living processes of engines; the dead that PID 1 has not collected yet hold nothing."""
+    """Return the running processes of engines; zombies that PID 1 has not reaped yet do not count."""
     names = {
         "dockerd",
         "containerd",
@@ -60,7 +60,7 @@ def _engines() -> list[str]:
 
 
 def without_controls(folder: Path, name: str) -> str:
-    """Write a shipped scenario but for its second baseline and its sentinel, which tell of drift, and return its path."""
+    """Write a copy of a shipped scenario without the null target and the sentinel; return its path."""
     text = (shipped("scenarios") / f"{name}.yaml").read_text(encoding="utf-8")
     path = folder / f"{name}.yaml"
     path.write_text(f"{text}null_target: false\nsentinel: false\n", encoding="utf-8")
@@ -69,7 +69,7 @@ def without_controls(folder: Path, name: str) -> str:
 
 @pytest.fixture
 def tare(tmp_path: Path) -> Tare:
-    """Run ``tare`` with these arguments in an empty folder."""
+    """Return a function that runs ``tare`` in an empty folder."""
 
     def run(
         *arguments: str, timeout_s: float = 300, env: dict[str, str] | None = None

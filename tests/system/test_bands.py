@@ -1,7 +1,6 @@
-"""Known physics: ratios that published work found on many machines must come out here, too. Each figure is printed.
+"""Known physics: ratios that published work found on many machines must be reproduced. Each figure is printed.
 
-Only what is robust enough to carry over between hosts and kernels is a failure (the width of each band allows for it); the
-sources are named beside the bands.
+Each band is wide enough to hold on different hosts and kernels; its source is named in the test.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ SINGLE = ("mnt", "pid", "uts", "ipc", "cgroup", "user")
 
 
 def measured(tare: Tare, state: Path, *arguments: str) -> Lines:
-    """Run a scenario and return the measurements of its measured blocks."""
+    """Run a scenario and return its measurements without those of warm-up blocks."""
     before = inventory()
     done = tare("run", *arguments, env={"TARE_STATE": str(state)}, timeout_s=500)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -36,7 +35,7 @@ def measured(tare: Tare, state: Path, *arguments: str) -> Lines:
 
 
 def blocks(lines: Lines, metric: str, target: str, *, add: bool = False, **params: str | float) -> dict[int, float]:
-    """Return block → value of a series; ``add`` sums up what the params leave open."""
+    """Return block → value of a series; with ``add``, the sum over all parameters that are not given."""
     found: dict[int, float] = {}
     for line in lines:
         if (line["metric"], line["target"]) == (metric, target) and params.items() <= line["params"].items():
@@ -46,13 +45,13 @@ def blocks(lines: Lines, metric: str, target: str, *, add: bool = False, **param
 
 
 def ratio(above: dict[int, float], below: dict[int, float]) -> float:
-    """Return the median over the blocks of what is paired within each."""
+    """Return the median over the blocks of the ratios within each block."""
     return math.exp(statistics.median(math.log(above[block] / below[block]) for block in above.keys() & below.keys()))
 
 
 @pytest.fixture
 def shown(capsys: pytest.CaptureFixture[str]) -> Callable[[str, float, float, float], None]:
-    """Print a figure with its band and hold it to it."""
+    """Return a function that prints a figure with its band and checks it."""
 
     def show(name: str, value: float, low: float, high: float) -> None:
         with capsys.disabled():
@@ -62,13 +61,13 @@ def shown(capsys: pytest.CaptureFixture[str]) -> Callable[[str, float, float, fl
     return show
 
 
-def test_a_network_namespace_is_the_dear_one(
+def test_network_namespace_is_the_most_expensive_one(
     tare: Tare, state: Path, tmp_path: Path, shown: Callable[..., None]
 ) -> None:
-    """A life in one (fork, unshare, exit, wait) takes 2 to 8 times that in any other single one.
+    """Require a lifecycle (fork, unshare, exit, wait) of 2 to 8 times that with any other single namespace.
 
-    The figures that the band comes from hold the child's first page faults beside the call, so whole lives are compared. The
-    call alone, which is shown too, has a larger ratio and no band: what it is divided by is a few microseconds.
+    The figures behind the band include the child's first page faults, so whole lifecycles are compared. The call alone is
+    printed too; its ratio is larger and has no band, since its denominator is a few microseconds.
     """
     scenario = without_controls(tmp_path, "namespaces")
     lines = measured(tare, state, scenario, "-t", "host", "--blocks", "3", "--warmup", "0", "-p", "rounds=50")
@@ -86,17 +85,19 @@ def test_a_network_namespace_is_the_dear_one(
     shown("net ÷ mean of the others, a whole life", life("net") / statistics.mean(map(life, kinds)), 2, 8)
 
 
-def test_the_ladder_of_runtimes(tare: Tare, state: Path, tmp_path: Path, shown: Callable[..., None]) -> None:
-    """A whole life by runc takes 1.3 to 3 times that by crun (crun's README), by Docker 4 to 20 times that by runc (bucketbench)."""
-    rungs = ("-t", "crun", "-t", "runc", "-t", "docker")
-    lines = measured(tare, state, without_controls(tmp_path, "stack"), *rungs, "--blocks", "10", "-p", "lives=0")
+def test_runtime_ratios_are_within_their_bands(
+    tare: Tare, state: Path, tmp_path: Path, shown: Callable[..., None]
+) -> None:
+    """Require a lifecycle with runc of 1.3 to 3 times crun (crun's README), with Docker of 4 to 20 times runc (bucketbench)."""
+    layers = ("-t", "crun", "-t", "runc", "-t", "docker")
+    lines = measured(tare, state, without_controls(tmp_path, "stack"), *layers, "--blocks", "10", "-p", "lives=0")
     life = {target: blocks(lines, "stack.wall_s", target, add=True) for target in ("crun", "runc", "docker")}
     shown("runc ÷ crun, a whole life", ratio(life["runc"], life["crun"]), 1.3, 3)
     shown("docker ÷ runc, a whole life", ratio(life["docker"], life["runc"]), 4, 20)
 
 
-def test_what_a_user_space_kernel_weighs(tare: Tare, state: Path, shown: Callable[..., None]) -> None:
-    """GVisor adds 10 to 40 MB an instance to runc (its own density figures); memory over N is a line."""
+def test_gvisor_memory_is_within_its_band(tare: Tare, state: Path, shown: Callable[..., None]) -> None:
+    """Require 10 to 40 MB per instance over runc (gVisor's density figures), and linear growth."""
     targets = ("-t", "runc", "-t", "runsc")
     idle = ("-p", "touch_bytes=0", "-p", "instances=20")
     lines = measured(tare, state, "memory", *targets, *idle, "--blocks", "1", "--warmup", "0")

@@ -1,4 +1,4 @@
-"""Computing and namespaces on the real host and in a real container: every number, its proof, and nothing left."""
+"""System tests of benchmarks ``compute`` and ``namespaces``: every number, its evidence, cleanup."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def measured(results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def of(numbers: pd.DataFrame, metric: str, target: str, key: str) -> dict[str, float]:
-    """Return one metric of a target: value of a parameter → number."""
+    """Return value of the parameter ``key`` → number, for one metric of a target."""
     rows = numbers[(numbers["metric"] == metric) & (numbers["target"] == target)]
     return {params[key]: value for params, value in zip(rows["params"], rows["value"], strict=True)}
 
 
-def test_namespaces_have_their_price_and_hide_the_host(tare: Tare, tmp_path: Path) -> None:
+def test_namespaces_are_timed_and_hide_the_host(tare: Tare, tmp_path: Path) -> None:
     before = inventory()
     asked = ("-t", "host", "-t", "runc", "-p", "rounds=20", "--blocks", "1", "--warmup", "0")
     done = tare("run", without_controls(tmp_path, "namespaces"), *asked)
     assert done.returncode == 0, done.stderr
     numbers, outcomes = measured(tmp_path / "results")
     create = of(numbers, "namespace.create_s", "host", "kind")
-    # Every kernel that runs runc has these; time namespaces came with Linux 5.6.
+    # Every kernel that runs runc has these; time namespaces exist since Linux 5.6.
     assert set(create) >= set(spaces.KINDS) - {"time", "cgroup"}
     assert min(create.values()) == create["none"] > 0
     single = [value for kind, value in create.items() if kind not in ("none", "net", "all")]
@@ -56,7 +56,7 @@ def test_namespaces_have_their_price_and_hide_the_host(tare: Tare, tmp_path: Pat
     assert inventory() == before
 
 
-def test_computing_gives_each_number_on_the_host_and_in_a_container(tare: Tare, tmp_path: Path) -> None:
+def test_compute_gives_every_metric_on_host_and_in_container(tare: Tare, tmp_path: Path) -> None:
     before = inventory()
     asked = ("-t", "host", "-t", "runc", "-p", "milliseconds=100", "--blocks", "1", "--warmup", "0")
     done = tare("run", without_controls(tmp_path, "compute"), *asked)
@@ -72,7 +72,7 @@ def test_computing_gives_each_number_on_the_host_and_in_a_container(tare: Tare, 
         }
         calls = of(numbers, "compute.syscall_s", target, "syscall")
         assert set(calls) == {"getpid", "open", "read", "futex"}
-        assert calls["getpid"] < calls["open"]  # the least that a call can do, and a walk through a path
+        assert calls["getpid"] < calls["open"]  # a minimal call against a path lookup
     evidence = [row["evidence"] for _, row in outcomes.iterrows()]
     assert len({found["tools"] for found in evidence}) == 1
     assert all(found["sysbench"].startswith("sysbench 1.") for found in evidence)

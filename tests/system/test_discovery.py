@@ -1,4 +1,4 @@
-"""Names on the real host, in a real network of Docker's and of Podman's: every number, the right address, and nothing left."""
+"""System test of benchmark ``discovery`` with Docker and Podman: every number, the right address, cleanup."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ KINDS = {"own", "other", "unknown"}
 
 
 def of(numbers: pd.DataFrame, target: str, metric: str) -> dict[str, float]:
-    """Return one metric of a target: kind of name (empty: none) → number."""
+    """Return kind of name (empty for none) → value, for one metric of a target."""
     rows = numbers[(numbers["target"] == target) & (numbers["metric"] == metric)]
     return {
         json.loads(params).get("name", ""): value for params, value in zip(rows["params"], rows["value"], strict=True)
     }
 
 
-def test_names_have_their_price_and_lead_to_the_right_address(tare: Tare, tmp_path: Path) -> None:
+def test_lookups_are_timed_and_return_the_right_address(tare: Tare, tmp_path: Path) -> None:
     before = inventory()
     asked = [word for target in TARGETS for word in ("-t", target)]
     done = tare("run", "discovery", *asked, "-p", "lookups=50", "--blocks", "1")
@@ -43,7 +43,7 @@ def test_names_have_their_price_and_lead_to_the_right_address(tare: Tare, tmp_pa
         assert 0 < min(lookups.values()) < max(lookups.values()) < 1
     for target in TARGETS[1:3]:
         resolvable, gap = (of(numbers, target, f"discovery.{name}_s")[""] for name in ("resolvable", "gap"))
-        assert 0.001 < gap < resolvable, "there is a pause of 1 ms between two tries, and more than one was made"
+        assert 0.001 < gap < resolvable, "the pause between two tries is 1 ms, and there was more than one try"
         notes, evidence = ended[target]["notes"], ended[target]["evidence"]
         assert evidence["network"] == "user"
         assert ipaddress.ip_address(notes["address"]).is_private

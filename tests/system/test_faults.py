@@ -1,4 +1,4 @@
-"""What goes wrong on real hosts: each a clear outcome, nothing lost, nothing left."""
+"""System tests of faults: each has a clear outcome, no measurement is lost, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
 @contextlib.contextmanager
 def background(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A run in the background; ended by its pid if the test does not."""
+    """Start a run in the background; end it by PID after the block."""
     argv = [sys.executable, "-m", "bench", "run", *arguments]
     with subprocess.Popen(argv, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -37,10 +37,10 @@ def background(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]
 
 
 def until(condition: Callable[[], bool], what: str, timeout_s: float = 120) -> None:
-    """Wait for something that another process does."""
+    """Wait until the condition holds; fail with ``what`` after the time limit."""
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, f"waited {timeout_s} s in vain: {what}"
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
         time.sleep(0.02)
 
 
@@ -48,7 +48,7 @@ def lines(results: Path, name: str) -> list[str]:
     return [line for path in results.glob(f"*/{name}") for line in path.read_text().splitlines()]
 
 
-def test_a_run_leaves_the_host_as_it_was(tare: Tare) -> None:
+def test_run_leaves_the_host_unchanged(tare: Tare) -> None:
     before = inventory()
     done = tare(
         "run",
@@ -70,7 +70,7 @@ def test_a_run_leaves_the_host_as_it_was(tare: Tare) -> None:
     assert inventory() == before
 
 
-def test_a_killed_run_is_swept_and_can_be_resumed(tare: Tare, tmp_path: Path) -> None:
+def test_killed_run_can_be_swept_and_resumed(tare: Tare, tmp_path: Path) -> None:
     before = inventory()
     results = tmp_path / "results"
     with background(tmp_path, "startup", "-t", "runc", "-t", "docker", "--blocks", "4", "--seed", "5") as process:
@@ -79,7 +79,7 @@ def test_a_killed_run_is_swept_and_can_be_resumed(tare: Tare, tmp_path: Path) ->
         process.wait()
     [journal] = (state_dir() / "journal").glob("*.jsonl")
     assert {"owner", "cgroup", "folder"} <= {entry["kind"] for entry in read(journal)}
-    assert inventory()["processes"] != before["processes"], "the daemons of the killed run are still there"
+    assert inventory()["processes"] != before["processes"], "the daemons of the killed run must still be running"
     dry = tare("sweep", "--dry-run")
     assert "would be removed" in dry.stdout
     assert journal.exists()
@@ -96,7 +96,7 @@ def test_a_killed_run_is_swept_and_can_be_resumed(tare: Tare, tmp_path: Path) ->
     assert again.returncode == 0, again.stderr
     whole = store.load(run.path)
     order = store.outcomes(whole)["invocation"].tolist()
-    assert order == [item.index for item in store.plan(whole)], "the same schedule, each invocation once, in order"
+    assert order == [item.index for item in store.plan(whole)], "the same plan, each invocation once, in order"
     assert kept < len(order)
     assert whole.meta["state"] == "complete"
     assert tare("run", "--resume", run.run_id).returncode == 2
@@ -104,7 +104,7 @@ def test_a_killed_run_is_swept_and_can_be_resumed(tare: Tare, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_keeps_what_it_measured(tare: Tare, tmp_path: Path, number: signal.Signals) -> None:
+def test_interrupted_run_keeps_its_measurements(tare: Tare, tmp_path: Path, number: signal.Signals) -> None:
     before = inventory()
     with background(tmp_path, "startup", "-t", "runc", "--blocks", "50") as process:
         until(lambda: len(lines(tmp_path / "results", store.OUTCOMES)) >= 6, "6 outcomes")
@@ -119,8 +119,8 @@ def test_an_interrupted_run_keeps_what_it_measured(tare: Tare, tmp_path: Path, n
     assert inventory() == before
 
 
-def test_a_payload_that_never_gets_ready_is_a_timeout(tare: Tare, tmp_path: Path) -> None:
-    """The stand-in for a program that hangs: a wrapper around the runtime that stops the payload's second word."""
+def test_payload_that_never_gets_ready_is_a_timeout(tare: Tare, tmp_path: Path) -> None:
+    """Simulate a hanging program by a wrapper around the runtime that suppresses the payload's ready message."""
     before = inventory()
     fake = tmp_path / "bin"
     fake.mkdir()
@@ -146,7 +146,7 @@ def test_a_payload_that_never_gets_ready_is_a_timeout(tare: Tare, tmp_path: Path
     assert inventory() == before
 
 
-def test_a_daemon_that_dies_in_mid_run_costs_its_own_numbers_only(tare: Tare, tmp_path: Path) -> None:
+def test_daemon_that_dies_fails_only_its_own_invocations(tare: Tare, tmp_path: Path) -> None:
     before = inventory()
     results = tmp_path / "results"
     with background(tmp_path, "startup", "-t", "docker", "-t", "runc", "--blocks", "6", "--warmup", "0") as process:
@@ -169,7 +169,7 @@ def test_a_daemon_that_dies_in_mid_run_costs_its_own_numbers_only(tare: Tare, tm
     assert inventory() == before
 
 
-def test_a_full_disk_stops_the_run_and_loses_nothing(tare: Tare, tmp_path: Path) -> None:
+def test_full_disk_stops_the_run_without_losing_measurements(tare: Tare, tmp_path: Path) -> None:
     before = inventory()
     small = tmp_path / "small"
     small.mkdir()
@@ -188,8 +188,8 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tare: Tare, tmp_path: Path)
     assert inventory() == before
 
 
-def test_an_asked_target_that_cannot_run_is_refused_before_anything_is_measured(tare: Tare, tmp_path: Path) -> None:
-    """A runtime that is on PATH and cannot make a container."""
+def test_requested_target_that_cannot_run_is_refused_before_measuring(tare: Tare, tmp_path: Path) -> None:
+    """Use a runtime that is on PATH but cannot create a container."""
     fake = tmp_path / "bin"
     fake.mkdir()
     (fake / "crun").write_text("#!/bin/sh\necho 'crun: this kernel is not to its taste' >&2\nexit 1\n")
@@ -201,7 +201,7 @@ def test_an_asked_target_that_cannot_run_is_refused_before_anything_is_measured(
     assert not (tmp_path / "results").exists()
 
 
-def test_two_runs_at_once_would_measure_each_other(tare: Tare, tmp_path: Path) -> None:
+def test_second_concurrent_run_is_refused(tare: Tare, tmp_path: Path) -> None:
     with background(tmp_path, "startup", "-t", "host", "--blocks", "2000") as process:
         until(lambda: bool(lines(tmp_path / "results", store.OUTCOMES)), "an outcome")
         done = tare("run", "startup", "-t", "host")
@@ -211,8 +211,8 @@ def test_two_runs_at_once_would_measure_each_other(tare: Tare, tmp_path: Path) -
         process.communicate(timeout=60)
 
 
-def test_without_root_the_host_is_measured_and_the_rest_is_named(tmp_path: Path) -> None:
-    """In a user namespace as user 1000, without any privilege over the host: what needs root is named with its remedy."""
+def test_run_without_root_measures_the_host_and_names_the_rest(tmp_path: Path) -> None:
+    """Run as user 1000 in a user namespace without privileges: what needs root is named with its remedy."""
     argv = ["unshare", "--user", "--map-user=1000", "--map-group=1000", sys.executable, "-m", "bench"]
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TARE_STATE": str(tmp_path / "s")}
     command = [*argv, "run", "startup", "--blocks", "2", "--warmup", "0"]
@@ -227,7 +227,7 @@ def test_without_root_the_host_is_measured_and_the_rest_is_named(tmp_path: Path)
     assert run.meta["facts"]["privilege"] == "user"
 
 
-def test_doctor_proves_each_target_and_names_what_is_missing(tare: Tare) -> None:
+def test_doctor_tries_each_target_and_names_what_is_missing(tare: Tare) -> None:
     before = inventory()
     done = tare("doctor", "--json", "-t", "host", "-t", "sandbox", "-t", "runc", "-t", "docker:network=none")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Two hosts of a fleet for real: Ansible, a Tare of each, runs that come back."""
+"""System test of ``tare fleet run`` with two hosts: each measures itself and its run is gathered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.root, pytest.mark.system]
 pytest.importorskip("ansible_runner", reason="pip install 'tare-bench[provision]'")
 
 
-def test_hosts_measure_the_same_and_their_runs_come_back(tare: Tare, tmp_path: Path) -> None:
+def test_fleet_hosts_measure_and_their_runs_are_gathered(tare: Tare, tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("tare")
     (tmp_path / "inventory.yml").write_text(
         "all:\n"
@@ -31,4 +31,4 @@ def test_hosts_measure_the_same_and_their_runs_come_back(tare: Tare, tmp_path: P
     assert sorted(run.meta["tags"]["fleet.host"] for run in runs) == ["one", "two"]
     assert runs[0].meta["seed"] == runs[1].meta["seed"]
     assert all(set(store.outcomes(run)["status"]) == {"ok"} for run in runs)
-    assert not list(Path("/var/tmp").glob("tare-fleet-*"))  # noqa: S108 - where the playbook makes its folders
+    assert not list(Path("/var/tmp").glob("tare-fleet-*"))  # noqa: S108 - the playbook makes its folders there

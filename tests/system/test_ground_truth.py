@@ -1,4 +1,4 @@
-"""The reported first instruction against the kernel's own record of the payload's exec."""
+"""System test: the reported first instruction against the kernel's record of the payload's exec."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.system.tracing import program_starts
 TARGETS = ("host", "runc", "containerd", "docker:network=none")
 LIMIT_S = 1e-3
 QUANTILE = {"docker:network=none": 0.5}
-"""0.95 for the others: dockerd still works when the container's program starts, and on few processors it takes one of them."""
-ATTEMPTS = 5  # a shared host has seconds in which nothing runs on time; a wrong stamp is wrong in every attempt
+"""Quantile by target, 0.95 for the others: dockerd is still busy when the container's program starts."""
+ATTEMPTS = 5  # a shared host sometimes stalls for seconds; a wrong stamp is wrong in every attempt
 
 
 def gaps(folder: Path, execs: list[float]) -> pd.DataFrame:
-    """Return, for each measured invocation, the reported first instruction minus the payload's exec before it, seconds."""
+    """Return per measured invocation the reported first instruction minus the preceding exec of the payload (s)."""
     run = store.load(store.find(folder, "latest"))
     numbers = store.measurements(run)
     first = numbers[numbers["metric"] == "startup.first_instruction_s"].set_index("invocation")
@@ -38,13 +38,13 @@ def gaps(folder: Path, execs: list[float]) -> pd.DataFrame:
 @pytest.mark.root
 @pytest.mark.engines
 @pytest.mark.system
-def test_the_first_instruction_is_within_a_millisecond_of_the_exec(
+def test_first_instruction_is_within_a_millisecond_of_the_exec(
     tare: Tare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     best: dict[str, float] = {}
     left: tuple[str, ...] = TARGETS
     for _ in range(ATTEMPTS):
-        again = dict.fromkeys(("host", *left))  # always the host: the control is a second one
+        again = dict.fromkeys(("host", *left))  # always with the host, which the null target repeats
         targets = [word for target in again for word in ("-t", target)]
         with program_starts() as trace:
             done = tare("run", "startup", *targets, "--blocks", "20")
@@ -57,7 +57,7 @@ def test_the_first_instruction_is_within_a_millisecond_of_the_exec(
                 for name, gaps in late.items()
             )
             print(f"\nexec → reported first instruction, median and 95th percentile: {shown}")
-        assert found["gap_s"].min() >= 0, "a report before the exec: the clocks are not the same"
+        assert found["gap_s"].min() >= 0, "a stamp before the exec: the clocks differ"
         assert set(left) <= set(late)
         for name, rows in late.items():
             best[name] = min(best.get(name, 1.0), float(rows.quantile(QUANTILE.get(name, 0.95))))

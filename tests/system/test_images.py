@@ -1,4 +1,4 @@
-"""Images for real: habits of Dockerfiles that pay, bytes that are the same each time, pulls that fetch, and nothing left."""
+"""System tests of benchmarks ``image-build``, ``size`` and ``pull``: effects of recipes, equal bytes, cleanup."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
 COMPILER = state_dir() / "bases/compiler.tar.gz"
 needs_compiler = pytest.mark.skipif(
-    not COMPILER.exists() and not os.environ.get("TARE_PROVISIONED"),  # provisioned, and not there, is a failure
+    not COMPILER.exists() and not os.environ.get("TARE_PROVISIONED"),  # missing after provisioning is a failure
     reason="no base image: run 'tare provision base_images'",
 )
 
 
 def measured(tare: Tare, tmp_path: Path, *arguments: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Run a scenario in which nothing may fail and nothing may be left; return its numbers and its outcomes."""
+    """Run a scenario, require no failure and no residue, and return its measurements and outcomes."""
     before = inventory()
     done = tare("run", *arguments, "--warmup", "0", "--results", str(tmp_path / "results"))
     assert done.returncode == 0, done.stderr
@@ -39,7 +39,7 @@ def measured(tare: Tare, tmp_path: Path, *arguments: str) -> tuple[pd.DataFrame,
 
 
 def of(numbers: pd.DataFrame, metric: str, target: str = "docker:network=none", **params: object) -> list[float]:
-    """Return a metric's values in the order of the blocks."""
+    """Return the values of a metric in the order of the blocks."""
     rows = numbers[(numbers["metric"] == metric) & (numbers["target"] == target)].sort_values("block")
     return [
         value
@@ -49,7 +49,7 @@ def of(numbers: pd.DataFrame, metric: str, target: str = "docker:network=none", 
 
 
 @needs_compiler
-def test_what_changes_last_is_copied_last_and_pays_after_a_change(tare: Tare, tmp_path: Path) -> None:
+def test_copying_changing_files_last_shortens_a_rebuild(tare: Tare, tmp_path: Path) -> None:
     arguments = ("image-build", "-t", "docker:network=none", "-p", "recipe=good-order,bad-order", "--blocks", "2")
     numbers, outcomes = measured(tare, tmp_path, *arguments)
     good, bad = (
@@ -61,14 +61,14 @@ def test_what_changes_last_is_copied_last_and_pays_after_a_change(tare: Tare, tm
     for recipe in ("good-order", "bad-order"):
         cold, unchanged = (of(numbers, "image.build_s", recipe=recipe, cache=kind) for kind in ("cold", "unchanged"))
         assert statistics.median(unchanged) < statistics.median(cold) / 2
-        assert len(set(of(numbers, "image.bytes", recipe=recipe))) == 1  # the same each time
+        assert len(set(of(numbers, "image.bytes", recipe=recipe))) == 1  # the same in every build
         assert len(set(of(numbers, "image.context_bytes", recipe=recipe))) == 1
     kept = {row["params"]["recipe"]: int(row["evidence"]["kept_layers"]) for _, row in outcomes.iterrows()}
-    assert kept["good-order"] > kept["bad-order"] > 0  # the library's layer outlives the change
+    assert kept["good-order"] > kept["bad-order"] > 0  # the library's layer stays in the cache
 
 
 @needs_compiler
-def test_each_pair_of_recipes_differs_where_it_should(tare: Tare, tmp_path: Path) -> None:
+def test_each_pair_of_recipes_differs_in_its_documented_metric(tare: Tare, tmp_path: Path) -> None:
     pairs = "recipe=multi-stage,single-stage,clean-same,clean-later,ignore,no-ignore"
     numbers, _ = measured(tare, tmp_path, "image-build", "-t", "docker:network=none", "-p", pairs, "--blocks", "1")
 
@@ -79,20 +79,24 @@ def test_each_pair_of_recipes_differs_where_it_should(tare: Tare, tmp_path: Path
     assert one("image.bytes", "multi-stage") < one("image.bytes", "single-stage") / 10
     assert one("image.layers", "multi-stage") < one("image.layers", "single-stage")
     saved = one("image.bytes", "clean-later") - one("image.bytes", "clean-same")
-    assert 32 * 2**20 <= saved < 33 * 2**20  # what was fetched and is still in the layer below
+    assert 32 * 2**20 <= saved < 33 * 2**20  # the downloaded file is still in the layer below
     saved = one("image.context_bytes", "no-ignore") - one("image.context_bytes", "ignore")
     assert 64 * 2**20 <= saved < 65 * 2**20
-    assert abs(one("image.bytes", "ignore") - one("image.bytes", "no-ignore")) < 65536  # what is sent is not yet copied
+    assert (
+        abs(one("image.bytes", "ignore") - one("image.bytes", "no-ignore")) < 65536
+    )  # the context is sent but not copied into the image
 
 
-def test_a_pull_fetches_every_layer_and_is_a_share_of_the_start(tare: Tare, tmp_path: Path) -> None:
+def test_pull_fetches_every_layer_and_is_part_of_the_time_to_ready(tare: Tare, tmp_path: Path) -> None:
     targets = ("docker:network=none", "containerd", "podman:network=none")
     arguments = ("pull", *(f"--target={target}" for target in targets), "-p", "layers=1,5", "-p", "image_bytes=4194304")
     numbers, outcomes = measured(tare, tmp_path, *arguments, "--blocks", "2")
     for target in targets:
         for layers in (1, 5):
             shares = of(numbers, "pull.share_ratio", target, layers=layers)
-            assert len(shares) == 2  # the second time, too, the store had nothing of it, else it would have failed
+            assert (
+                len(shares) == 2
+            )  # the second invocation also began without the layers, otherwise it would have failed
             assert all(0 < share < 1 for share in shares)
             [count] = set(of(numbers, "pull.bytes", target, layers=layers))
             assert 4 * 2**20 < count < 5 * 2**20
@@ -107,7 +111,7 @@ def test_a_pull_fetches_every_layer_and_is_a_share_of_the_start(tare: Tare, tmp_
     )  # the same for every engine
 
 
-def test_bytes_are_the_same_each_time_and_a_base_is_shared(tare: Tare, tmp_path: Path) -> None:
+def test_image_bytes_are_reproducible_and_the_base_is_shared(tare: Tare, tmp_path: Path) -> None:
     arguments = ("size", "-t", "host", "-t", "docker:network=none", "-t", "containerd", "-p", "base=scratch,busybox")
     numbers, outcomes = measured(tare, tmp_path, *arguments, "--blocks", "2")
     for target in ("host", "docker:network=none", "containerd"):
@@ -124,5 +128,5 @@ def test_bytes_are_the_same_each_time_and_a_base_is_shared(tare: Tare, tmp_path:
         assert 0 < shared < busybox
         assert all(0 < value < scratch for value in of(numbers, "image.instance_bytes", target, base="scratch"))
     skipped = outcomes[outcomes["status"] == "skipped"]
-    assert set(skipped["target"]) == {"host"}  # a program has no base
+    assert set(skipped["target"]) == {"host"}  # a plain program has no base image
     assert all("base" in reason for reason in skipped["reason"])

@@ -1,4 +1,4 @@
-"""A delay of known size in an engine is seen and sized; two copies of the same program are the same. For real."""
+"""System test: a delay injected into a runtime is measured, and two copies of the runtime do not differ."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.system.conftest import Tare
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.system]
 
 DELAY_S = 0.2
-"""Added to each of the two commands before ready, so large that a busy test host does not matter."""
+"""Delay of each of the two commands before ready, large enough for a busy test host."""
 
 
 @pytest.fixture
 def programs(tmp_path: Path) -> dict[str, Path]:
-    """Two copies of runc, and a wrapper that sleeps first."""
+    """Return two copies of runc and a wrapper that sleeps first."""
     found = shutil.which("runc")
-    assert found, "runc is provisioned for system tests"
+    assert found, "system tests need runc: tare provision runc"
     made = {name: tmp_path / name for name in ("a", "b", "slow")}
     for name in ("a", "b"):
         shutil.copy(found, made[name])
@@ -31,7 +31,7 @@ def programs(tmp_path: Path) -> dict[str, Path]:
     return made
 
 
-def test_an_injected_delay_is_found_and_two_copies_are_the_same(
+def test_injected_delay_is_measured_and_two_copies_do_not_differ(
     tare: Tare, tmp_path: Path, programs: dict[str, Path]
 ) -> None:
     targets = [word for path in programs.values() for word in ("-t", f"runc:bin={path}")]
@@ -42,10 +42,8 @@ def test_an_injected_delay_is_found_and_two_copies_are_the_same(
     assert slow["startup.ready_s"].verdict is Verdict.REGRESSED
     added = (slow["startup.ready_s"].new or 0) - (slow["startup.ready_s"].base or 0)
     print(f"two delays of {DELAY_S} s: ready {added:.3f} s later, {slow['startup.ready_s']}")
-    assert added > 1.8 * DELAY_S  # a busy host adds to it, and never takes from it
-    ratio = (
-        same["startup.ready_s"].ratio or 0.0
-    )  # eight blocks in a test host's noise: near 1, and no verdict is asked of them
+    assert added > 1.8 * DELAY_S  # a busy host can only lengthen it
+    ratio = same["startup.ready_s"].ratio or 0.0  # eight blocks on a noisy test host: near 1, without a verdict
     assert 0.5 < ratio < 2.0 < (slow["startup.ready_s"].ratio or 0.0)
     evidence = store.outcomes(store.load(folder)).query("target != 'sentinel'")["evidence"].map(json.dumps)
     assert any(str(programs["slow"]) in text for text in evidence)

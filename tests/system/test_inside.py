@@ -1,4 +1,4 @@
-"""A whole run in a guest with another kernel, for real: what it brings back, what it says, and nothing left."""
+"""System tests of ``tare run --inside``: the run comes back complete and labelled, and nothing is left."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 @pytest.fixture(autouse=True)
 def _provisioned() -> None:
     there = (state_dir() / "guest" / "inside" / "vmlinuz").exists()
-    if not there and not os.environ.get("TARE_PROVISIONED"):  # provisioned, and not there, is a failure
+    if not there and not os.environ.get("TARE_PROVISIONED"):  # missing after provisioning is a failure
         pytest.skip("the guest's kernel is not there: run 'tare provision guest_images' as root")
 
 
 def inside(tare: Tare, results: Path, *targets: str) -> store.Run:
-    """Run scenario startup in a guest and look at what every such run must say."""
+    """Run scenario ``startup`` in a guest and check what every such run must contain."""
     asked = [word for target in targets for word in ("-t", target)]
     before = inventory()
     done = tare(
@@ -41,12 +41,12 @@ def inside(tare: Tare, results: Path, *targets: str) -> store.Run:
     return run
 
 
-def test_a_run_in_a_guest_comes_back_and_leaves_nothing(tare: Tare, tmp_path: Path) -> None:
+def test_run_in_a_guest_comes_back_and_leaves_nothing(tare: Tare, tmp_path: Path) -> None:
     outcomes = store.outcomes(inside(tare, tmp_path / "results", "host"))
     assert all(evidence["payload"] for evidence in outcomes["evidence"])
 
 
-def test_a_run_cannot_be_put_into_anything_else(tare: Tare) -> None:
+def test_inside_accepts_only_the_full_guest(tare: Tare) -> None:
     done = tare("run", "startup", "-t", "libvirt", "--inside", "docker")
     assert done.returncode == 2
     assert "libvirt:guest=full" in done.stderr
@@ -55,10 +55,8 @@ def test_a_run_cannot_be_put_into_anything_else(tare: Tare) -> None:
 @pytest.mark.skipif(
     "TARE_TEST_INSIDE" not in os.environ, reason="takes minutes when emulated: TARE_TEST_INSIDE=1 runs it"
 )
-def test_devicemapper_runs_there(tare: Tare, tmp_path: Path) -> None:
+def test_devicemapper_works_in_the_guest(tare: Tare, tmp_path: Path) -> None:
     target = "docker:network=none,storage=devicemapper"
     outcomes = store.outcomes(inside(tare, tmp_path / "results", "host", target))
     evidence = outcomes[outcomes["target"] == target]["evidence"].iloc[0]
-    assert (
-        evidence["storage"] == "devicemapper"
-    )  # the root is a device of the device mapper, says the kernel's table of mounts
+    assert evidence["storage"] == "devicemapper"  # the mount table shows a device-mapper device as root

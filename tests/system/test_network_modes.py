@@ -1,4 +1,4 @@
-"""Network modes for real: what each one is by the kernel's word, the loopback of the host against iperf3 by hand, nothing left."""
+"""System tests of benchmark ``network-modes``: evidence of each mode, loopback against iperf3 by hand, cleanup."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ TARGETS = ("host:network=veth", *MODES)
 LINKS = {"docker:network=macvlan": "macvlan"}
 PLAIN = {f"network.{name}" for name in ("rr_p50_s", "rr_p99_s", "connect_per_s", "ready_s", "udp_loss_ratio")}
 PORT = 15301
-PAIRS = 8  # as many as an interval at 99 % needs: from the least to the greatest, as of ten
+PAIRS = 8  # the least for an interval at 99 %: from the smallest to the largest value
 
 
 def measured(numbers: pd.DataFrame, target: str) -> dict[tuple[str, Any, Any], float]:
-    """Return a target's numbers: metric, streams, direction → number."""
+    """Return (metric, streams, direction) → value of one target."""
     rows = numbers[numbers["target"] == target]
     found = {}
     for metric, params, value in zip(rows["metric"], rows["params"], rows["value"], strict=True):
@@ -46,7 +46,7 @@ def measured(numbers: pd.DataFrame, target: str) -> dict[tuple[str, Any, Any], f
     return found
 
 
-def test_each_mode_is_what_the_kernel_says_and_nothing_is_left(tare: Tare, tmp_path: Path) -> None:
+def test_each_network_mode_has_its_evidence_and_leaves_nothing(tare: Tare, tmp_path: Path) -> None:
     before = inventory()
     asked = [word for target in TARGETS for word in ("-t", target)]
     done = tare("run", "network-modes", *asked, "--blocks", "1", "--warmup", "0")
@@ -57,7 +57,7 @@ def test_each_mode_is_what_the_kernel_says_and_nothing_is_left(tare: Tare, tmp_p
     for target in TARGETS:
         assert ended[target]["status"] == "ok", ended[target]
         check(target, measured(numbers, target), ended[target])
-    assert ended["docker:network=overlay"]["evidence"]["mtu"] == "1450", "a tunnel's header is no payload"
+    assert ended["docker:network=overlay"]["evidence"]["mtu"] == "1450", "the tunnel's header must reduce the MTU"
     assert ended["docker:network=published"]["evidence"]["dnat"] == "yes"
     assert ended["docker:network=proxied"]["evidence"]["dnat"] == "no"
     assert ended["docker:network=proxied"]["evidence"]["docker_proxy"] == "yes"
@@ -89,7 +89,7 @@ def lab(state: Path) -> Iterator[Lab]:
 
 @pytest.fixture
 def context(lab: Lab) -> Iterator[InvocationContext]:
-    """One invocation on the host."""
+    """Return the context of one invocation on the host."""
     engine = engines.load(parse_target("host"), lab)
     engine.prepare()
     with EventHub() as hub:
@@ -98,7 +98,7 @@ def context(lab: Lab) -> Iterator[InvocationContext]:
 
 @contextlib.contextmanager
 def server() -> Iterator[None]:
-    """Have iperf3 listen while the block runs."""
+    """Run an iperf3 server during the block."""
     argv = ["iperf3", *iperf3.server(PORT)]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, start_new_session=True) as process:
         try:
@@ -111,13 +111,13 @@ def server() -> Iterator[None]:
 
 
 def rate(text: str, lived_s: float = math.inf) -> float:
-    """Return the bytes per second that iperf3 says."""
+    """Return the rate that iperf3 reports, bytes/s."""
     found = iperf3.parse_streams(text, lived_s)
     return found.bytes / found.seconds
 
 
-def test_the_host_is_as_quick_as_iperf3_by_hand(context: InvocationContext, capsys: pytest.CaptureFixture[str]) -> None:
-    """One stream of one second over loopback."""
+def test_host_throughput_equals_iperf3_by_hand(context: InvocationContext, capsys: pytest.CaptureFixture[str]) -> None:
+    """Compare one stream of one second over loopback."""
     step = Step("streams", 1, "out")
     way = context.engine.way(None)  # type: ignore[attr-defined]
     job = near.spec(context, way, [step] * PAIRS)

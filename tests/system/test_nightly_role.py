@@ -1,4 +1,4 @@
-"""What starts a job at night: units that systemd takes, and a line for cron, installed for real and gone afterwards."""
+"""System tests of role ``nightly``: valid systemd units, and a cron line that is installed and removed again."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def run(argv: list[str], **variables: str) -> str:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="this host has no systemd: the role uses cron here")
-def test_systemd_takes_the_units(tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     play = tmp_path / "play.yml"
     play.write_text(PLAY.format(role=ROLE, program=BIN / "tare", folder=tmp_path))
     run([str(BIN / "ansible-playbook"), "-i", "localhost,", str(play)])
     service, timer = tmp_path / "tare-nightly.service", tmp_path / "tare-nightly.timer"
     assert f"ExecStart={BIN}/tare nightly nightly --keep 90" in service.read_text()
-    assert run(["systemd-analyze", "verify", str(service), str(timer)]) == ""  # it prints what it would not take
+    assert run(["systemd-analyze", "verify", str(service), str(timer)]) == ""  # it prints what it rejects
     (when,) = (line for line in timer.read_text().splitlines() if line.startswith("OnCalendar="))
     assert "Next elapse" in run(["systemd-analyze", "calendar", when.removeprefix("OnCalendar=")])
 
 
 @pytest.mark.root
-def test_the_role_installs_a_line_for_cron_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
+def test_nightly_role_installs_a_cron_line_and_is_idempotent(tmp_path: Path) -> None:
     if Path("/run/systemd/system").is_dir():
         pytest.skip("systemd is process 1 here: the role installs a timer, which a private mount namespace cannot hide")
     script = (

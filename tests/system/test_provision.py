@@ -1,4 +1,4 @@
-"""The playbook for real: it parses, it lints, its second run changes nothing, and its failures are told."""
+"""System tests of the playbook: syntax, lint, idempotence, reported failures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _logs_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tool(name: str) -> str:
-    """A program of this Python's environment."""
+    """Return the path of a program in this Python's environment."""
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
@@ -40,11 +40,11 @@ def run(argv: Sequence[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_playbook_parses() -> None:
+def test_playbook_syntax_is_valid() -> None:
     run([tool("ansible-playbook"), "--syntax-check", "site.yml"])
 
 
-def test_the_playbook_lints() -> None:
+def test_playbook_passes_ansible_lint() -> None:
     run([tool("ansible-lint"), "--offline", "-c", ".ansible-lint"])
     run([tool("yamllint"), "-s", "."])
 
@@ -52,14 +52,14 @@ def test_the_playbook_lints() -> None:
 @pytest.mark.parametrize(
     "script", sorted(ansible.playbook_dir().glob("roles/*/files/*.sh")), ids=lambda path: path.name
 )
-def test_a_script_parses(script: Path) -> None:
+def test_shell_script_syntax_is_valid(script: Path) -> None:
     run(["sh", "-n", str(script)])
 
 
 @pytest.mark.root
-def test_the_second_provisioning_changes_nothing() -> None:
+def test_second_provisioning_changes_nothing() -> None:
     mounts = Path("/proc/self/mounts").read_text(encoding="utf-8")
-    if not os.environ.get("TARE_PROVISIONED"):  # there the first was a moment ago, by the same command
+    if not os.environ.get("TARE_PROVISIONED"):  # then 'make' has just run the same command
         assert provision.provision([], inventory=None, check=False).failed == ()
     events: list[TaskEvent] = []
     again = provision.provision([], inventory=None, check=False, on_event=events.append)
@@ -71,12 +71,12 @@ def test_the_second_provisioning_changes_nothing() -> None:
 
 
 @pytest.mark.root
-def test_a_dry_run_on_this_host_fails_nowhere() -> None:
+def test_check_mode_on_this_host_has_no_failures() -> None:
     assert provision.provision(["runc"], inventory=None, check=True).failed == ()
 
 
 def host_with(folder: Path, name: str, variables: str) -> Path:
-    """An inventory of this host under another name, with variables of its own."""
+    """Write an inventory with this host under another name and its own variables."""
     local = "{ansible_connection: local, ansible_python_interpreter: /usr/bin/python3}"
     path = folder / "inventory.yml"
     path.write_text(f"all:\n  vars: {local}\n  hosts:\n    {name}:\n      {variables}\n", encoding="utf-8")
@@ -84,7 +84,7 @@ def host_with(folder: Path, name: str, variables: str) -> Path:
 
 
 @pytest.mark.root
-def test_a_task_that_fails_is_told_in_its_own_words(tmp_path: Path) -> None:
+def test_failed_task_is_reported_with_its_message(tmp_path: Path) -> None:
     state = tmp_path / "a-file-where-a-folder-should-be"
     state.touch()
     inventory = host_with(tmp_path, "broken", f"tare_state_dir: {state}")
@@ -96,7 +96,7 @@ def test_a_task_that_fails_is_told_in_its_own_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-def test_a_package_that_does_not_exist_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_missing_package_is_named_and_other_roles_continue(tmp_path: Path) -> None:
     packages = "[{name: no-such-package}, {name: nor-this, optional: true}]"
     inventory = host_with(tmp_path, "odd", f"oci_runtimes_packages: {{Debian: {packages}, RedHat: {packages}}}")
     events: list[TaskEvent] = []

@@ -1,4 +1,4 @@
-"""Storage drivers for real: whether copy-up grows with the file, what shares the page cache, and nothing that is left."""
+"""System tests of benchmark ``storage-drivers``: growth of copy-up, sharing of the page cache, cleanup."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from bench import store
-from bench.benchmarks.storage_drivers import growth as _growth
+from bench.benchmarks.storage_drivers import growth
 from bench.lab import disks
 from bench.lab.journal import read
 from bench.lab.paths import state_dir
@@ -27,7 +27,7 @@ LARGEST = 64 * 2**20
 
 
 def left() -> dict[str, list[str]]:
-    """What of the state folder is still used by a loop device, mounted, or in the device mapper."""
+    """Return the loop devices, mounts and device-mapper devices that still use the state folder."""
     mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(state_dir()) in line]
     mapped = [path.name for path in Path("/dev/mapper").glob("tare-*")]
     loops = [str(path) for path in disks.loops_below(state_dir())]
@@ -38,7 +38,7 @@ NOTHING: dict[str, list[str]] = {"loops": [], "mounts": [], "mapped": []}
 
 
 def until(condition: Callable[[], bool], what: str, timeout_s: float = 120) -> None:
-    """Wait for something that another process does."""
+    """Wait until the condition holds; fail with ``what`` after the time limit."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"waited {timeout_s} s in vain: {what}"
@@ -46,7 +46,7 @@ def until(condition: Callable[[], bool], what: str, timeout_s: float = 120) -> N
 
 
 def newest(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Outcomes and measurements of the newest run there, the measurements' params in columns."""
+    """Return outcomes and measurements of the newest run, with params as columns."""
     run = store.load(store.find(folder / "results", "latest"))
     found = store.measurements(run)
     params = pd.DataFrame([json.loads(text) if isinstance(text, str) else text for text in found["params"]])
@@ -59,21 +59,21 @@ def evidence(outcomes: pd.DataFrame, target: str) -> dict[str, str]:
 
 
 def first_writes(found: pd.DataFrame, target: str) -> list[tuple[float, float]]:
-    """File size and median time of the first write."""
+    """Return (file size, median time of the first write)."""
     rows = found[(found["target"] == target) & (found["metric"] == "storage.copy_up_s") & (found["write"] == "first")]
     medians = rows.groupby("file_bytes")["value"].median()
     return [(float(str(size)), float(value)) for size, value in medians.items()]
 
 
-def test_copy_up_grows_with_the_file_on_overlay2_and_not_on_btrfs(tare: Tare, tmp_path: Path) -> None:
+def test_copy_up_grows_with_file_size_on_overlay2_but_not_on_btrfs(tare: Tare, tmp_path: Path) -> None:
     targets = [word for target in ("host", OVERLAY, BTRFS) for word in ("-t", target)]
     options = ["-p", "operation=copy-up", "-p", f"largest_bytes={LARGEST}", "--blocks", "2"]
     done = tare("run", "storage-drivers", *targets, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     outcomes, found = newest(tmp_path)
-    grown = {target: _growth.growth(first_writes(found, target)) for target in (OVERLAY, BTRFS)}
-    for target, growth in grown.items():
-        print(f"{target}: {growth}")
+    grown = {target: growth.growth(first_writes(found, target)) for target in (OVERLAY, BTRFS)}
+    for target, one in grown.items():
+        print(f"{target}: {one}")
     overlay, btrfs = grown[OVERLAY], grown[BTRFS]
     assert overlay.kind == "grows linearly"
     assert overlay.r2 is not None
@@ -94,7 +94,7 @@ def test_copy_up_grows_with_the_file_on_overlay2_and_not_on_btrfs(tare: Tare, tm
     assert left() == NOTHING
 
 
-def test_the_page_cache_is_shared_where_the_kernel_sees_one_file(tare: Tare, tmp_path: Path) -> None:
+def test_page_cache_is_shared_where_instances_read_the_same_file(tare: Tare, tmp_path: Path) -> None:
     names = {"host": 1, "containerd:snapshotter=overlayfs": 1, "containerd:snapshotter=native": 3}
     targets = [word for target in names for word in ("-t", target)]
     options = ["-p", "operation=cache", "-p", "readers=3", "-p", f"largest_bytes={2**20}", "--blocks", "1"]
@@ -106,7 +106,7 @@ def test_the_page_cache_is_shared_where_the_kernel_sees_one_file(tare: Tare, tmp
         assert rows["value"].tolist() == [copies * 2**20], target
 
 
-def test_every_operation_measures_or_says_why_not(tare: Tare, tmp_path: Path) -> None:
+def test_every_operation_is_measured_or_skipped_with_a_reason(tare: Tare, tmp_path: Path) -> None:
     targets = ["-t", "host", "-t", "containerd:snapshotter=btrfs"]
     small = ["-p", "files=50", "-p", "milliseconds=100", "-p", f"file_bytes={4 * 2**20}", "--blocks", "1"]
     done = tare("run", "storage-drivers", *targets, "-p", "operation=life,metadata,io,unpack", *small)
@@ -125,7 +125,7 @@ def test_every_operation_measures_or_says_why_not(tare: Tare, tmp_path: Path) ->
     assert left() == NOTHING
 
 
-def test_a_driver_without_its_kernel_is_unavailable_with_a_way_out(tare: Tare) -> None:
+def test_driver_without_kernel_support_is_unavailable_with_a_remedy(tare: Tare) -> None:
     done = tare("run", "storage-drivers", "-t", "docker:network=none,storage=aufs", "-p", "operation=copy-up")
     assert done.returncode == 3, done.stderr
     assert "aufs" in done.stderr
@@ -133,7 +133,7 @@ def test_a_driver_without_its_kernel_is_unavailable_with_a_way_out(tare: Tare) -
     assert left() == NOTHING
 
 
-def test_a_killed_runs_loop_devices_are_gone_after_the_sweep(tare: Tare, tmp_path: Path) -> None:
+def test_sweep_removes_the_loop_devices_of_a_killed_run(tare: Tare, tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "bench", "run", "storage-drivers", "-t", "host:disk=btrfs", "-t", "host:disk=ext4"]
     argv += ["-p", "operation=copy-up", "--blocks", "50"]
     with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

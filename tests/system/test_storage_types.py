@@ -1,4 +1,4 @@
-"""Places for data on the real host, in real containers and machines: as quick as fio by hand, their promises kept, nothing left."""
+"""System tests of benchmark ``storage-types``: speed against fio by hand, persistence as documented, cleanup."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FEW = tuple(test for test in fio.TESTS if test.op == "read" and test.name != "re
 
 @pytest.fixture(scope="module")
 def lab(built_state: Path) -> Iterator[Lab]:
-    """One lab for all: a daemon is started once, and what each test must not leave it looks for itself."""
+    """Return one lab for all tests, so that each daemon starts once; each test checks its own cleanup."""
     with Lab("st0ra9e", state=built_state) as opened:
         yield opened
     assert not list((built_state / "run").glob("*"))
@@ -56,13 +56,13 @@ def measure(lab: Lab, engine: Engine, number: int = 0) -> InvocationResult:
 
 
 def fio_by_hand(folder: Path) -> fio.Report:
-    """Run the host's own fio with the same options on a new file."""
+    """Run the host's fio with the same options on a new file."""
     (folder / fio.FILE).unlink(missing_ok=True)
     return fio.parse(by_hand.run(["fio", *fio.options(fio.TESTS, str(folder), MILLISECONDS, FILE_BYTES)]))
 
 
 def rate(reading: InvocationResult, test: fio.Test) -> float:
-    """Return the bytes per second of a test."""
+    """Return the rate of one fio test, bytes/s."""
     return next(
         value.value
         for value in reading.series
@@ -71,7 +71,7 @@ def rate(reading: InvocationResult, test: fio.Test) -> float:
     )
 
 
-def test_the_host_is_as_quick_as_fio_by_hand(
+def test_host_storage_speed_equals_fio_by_hand(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(fio, "TESTS", FEW)
@@ -85,7 +85,7 @@ def test_the_host_is_as_quick_as_fio_by_hand(
 
 
 @pytest.mark.parametrize("mount", engines.MOUNTS)
-def test_a_containers_places_keep_their_promise(lab: Lab, mount: str) -> None:
+def test_container_mount_keeps_or_drops_data_as_documented(lab: Lab, mount: str) -> None:
     engine = prepared(lab, f"docker:mount={mount},network=none")
     assert isinstance(engine, Docker)
     reading = measure(lab, engine)
@@ -99,14 +99,14 @@ def test_a_containers_places_keep_their_promise(lab: Lab, mount: str) -> None:
     assert actions == ([] if mount == "bind-ro" else ["create", "stat", "rename", "unlink"])
     if mount == "tmpfs":
         fsyncs = [value.value for value in reading.series if value.metric == "storage.fsync_s"]
-        assert fsyncs[0] < 20e-6, "an fsync of memory has nothing to wait for"
+        assert fsyncs[0] < 20e-6, "an fsync in memory must not wait for a disk"
     assert not engine._client.volumes()["Volumes"]
     assert not engine._client.containers(all=True)
     assert not list((lab.paths.run / "k").iterdir())
 
 
 @pytest.mark.parametrize("disk", ["qcow2", "shared"])
-def test_a_machines_places_keep_their_promise(lab: Lab, monkeypatch: pytest.MonkeyPatch, disk: str) -> None:
+def test_machine_disk_keeps_data_as_documented(lab: Lab, monkeypatch: pytest.MonkeyPatch, disk: str) -> None:
     (lab.paths.state / "guest").mkdir(exist_ok=True)
     with contextlib.suppress(FileExistsError):
         (lab.paths.state / "guest/kernel").symlink_to(KERNEL)
@@ -128,7 +128,7 @@ def _serves(cmdline: Path, folder: str) -> bool:
     return False
 
 
-def test_a_broken_promise_fails(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_data_fails_the_invocation(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fio, "TESTS", FEW[:1])
     monkeypatch.setitem(mounts.PROMISES, "folder", "no")
     with pytest.raises(InvocationFailed, match=r"'folder' are not kept as that place promises \(no\).*says 'same'"):
@@ -146,8 +146,8 @@ def test_containerd_has_no_volumes(lab: Lab) -> None:
     assert not list((lab.paths.run / "k").iterdir())
 
 
-def test_a_volume_in_somebody_elses_daemon_is_journalled_and_removed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lab's daemon stands for the user's own, in which nothing goes by itself."""
+def test_volume_in_the_system_daemon_is_journalled_and_removed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the lab's daemon in place of the user's, in which nothing is removed automatically."""
     owner = prepared(lab, "docker:network=none")
     assert isinstance(owner, Docker)
     monkeypatch.setenv("DOCKER_HOST", owner.socket())
@@ -156,8 +156,8 @@ def test_a_volume_in_somebody_elses_daemon_is_journalled_and_removed(lab: Lab, m
     assert measure(lab, prepared(lab, "docker:endpoint=system,mount=volume,network=none")).evidence["mount"] == "volume"
     entry = next(entry for entry in journal.read(lab.paths.journal) if entry["kind"] == "volume")
     assert entry["name"] == name
-    assert sweep._undo(entry, dry_run=False) is None, "the procedure removes it itself"
-    owner._client.create_volume(name)  # what a run that was killed leaves
+    assert sweep._undo(entry, dry_run=False) is None, "the benchmark has removed it"
+    owner._client.create_volume(name)  # what a killed run leaves
     assert sweep._undo(entry, dry_run=True) == sweep.Swept("volume", name, gone=False)
     assert sweep._undo(entry, dry_run=False) == sweep.Swept("volume", name, gone=True)
     assert not owner._client.volumes()["Volumes"]

@@ -1,4 +1,4 @@
-"""What instances weigh, for real: the line, the remainder, memory that is known to be there, and nothing left."""
+"""System tests of benchmark ``memory``: linearity, the unexplained rest, recovery of a known amount, cleanup."""
 
 from __future__ import annotations
 
@@ -17,20 +17,18 @@ MIB = 2**20
 TOUCHED = 64 * MIB
 MANY, FEW, MACHINES = 60, 10, 2
 FILLED = ((256 * MIB, 176 * MIB), (320 * MIB, 240 * MIB))
-"""Memory of a machine, and what its payload writes to: so much that the machine has touched nearly all of it."""
-ATTEMPTS = (
-    3  # what others on the host allocate meanwhile is in MemAvailable, too; a wrong sum is wrong in every attempt
-)
+"""Memory of a machine, and the part its payload writes to: enough that nearly all of its memory is touched."""
+ATTEMPTS = 3  # other processes also change MemAvailable; a wrong sum is wrong in every attempt
 TARGETS = ("host", "runc", "containerd", "docker:network=none")
 MACHINE = "libvirt:guest=minimal"
 SEES = ("available", "pss", "rss", "uss", "anonymous", "payload")
-"""Columns that claim to see what a payload writes to; beside them its control group, where it has one."""
+"""Columns that must contain the memory a payload writes to, besides its control group where it has one."""
 Found = dict[str, dict[str, float]]
-"""Target → column → what is found of memory that is known to be there, as a share."""
+"""Target → column → the recovered share of the known memory."""
 
 
 def measure(tare: Tare, folder: Path, targets: tuple[str, ...], **params: object) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Run one block of ``memory``; return numbers (params read) and outcomes."""
+    """Run one block of ``memory``; return the measurements with parsed params, and the outcomes."""
     words = [word for target in targets for word in ("-t", target)]
     words += [word for name, value in params.items() for word in ("-p", f"{name}={value}")]
     done = tare("run", "memory", *words, "--blocks", "1")
@@ -42,7 +40,7 @@ def measure(tare: Tare, folder: Path, targets: tuple[str, ...], **params: object
 
 
 def slopes(numbers: pd.DataFrame, metric: str = "memory.slope_bytes") -> dict[tuple[str, str, int], float]:
-    """Return (target, column, touched bytes) → value."""
+    """Return (target, column, touched bytes) → slope."""
     rows = numbers[numbers["metric"] == metric]
     return {
         (row["target"].partition(":")[0], row["params"]["column"], row["params"].get("touch_bytes", 0)): row["value"]
@@ -53,7 +51,7 @@ def slopes(numbers: pd.DataFrame, metric: str = "memory.slope_bytes") -> dict[tu
 @pytest.mark.root
 @pytest.mark.engines
 @pytest.mark.system
-def test_memory_over_n_is_a_line_and_the_remainder_is_small(
+def test_memory_grows_linearly_and_the_unexplained_rest_is_small(
     tare: Tare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = inventory()
@@ -62,7 +60,7 @@ def test_memory_over_n_is_a_line_and_the_remainder_is_small(
         assert set(outcomes["status"]) == {"ok"}
         fits = slopes(numbers, "memory.fit_r2")
         ratios = numbers[numbers["metric"] == "memory.unexplained_ratio"].set_index("target")["value"].to_dict()
-        # Without a ratio nothing was taken: others gave back more than the ramp took.
+        # Without a ratio nothing was taken: other processes freed more than the ramp took.
         seen = {target: (fits[target, "available", 0], ratios.get(target, math.inf)) for target in ("host", "runc")}
         with capsys.disabled():
             for target, (r2, ratio) in seen.items():
@@ -83,10 +81,10 @@ def test_memory_over_n_is_a_line_and_the_remainder_is_small(
 @pytest.mark.root
 @pytest.mark.engines
 @pytest.mark.system
-def test_memory_that_is_known_to_be_there_is_found_by_every_metric(
+def test_known_memory_is_recovered_by_every_column(
     tare: Tare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """64 MiB more for each instance, within 2 %, in every column that claims to see it."""
+    """Require 64 MiB more per instance, within 2 %, in every column that contains it."""
     before = inventory()
 
     def attempt(targets: tuple[str, ...]) -> Found:
@@ -106,13 +104,13 @@ def test_memory_that_is_known_to_be_there_is_found_by_every_metric(
 @pytest.mark.root
 @pytest.mark.engines
 @pytest.mark.system
-def test_memory_that_a_machine_touches_is_found_by_every_metric(
+def test_known_memory_of_a_machine_is_recovered_by_every_column(
     tare: Tare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """64 MiB more in a machine that has 64 MiB more, within 2 %.
+    """Require 64 MiB more for a machine with 64 MiB more, within 2 %.
 
-    A machine gives no page back, so a payload first uses again what booting had touched and freed, and the host sees
-    less than was written to. So both machines are filled: what is used again is the same in both.
+    A machine returns no pages, so the payload first reuses pages that booting touched and freed, and the host sees less than
+    was written. Both machines are filled, so that the reused part is the same in both.
     """
 
     def attempt(targets: tuple[str, ...]) -> Found:
@@ -128,7 +126,7 @@ def test_memory_that_a_machine_touches_is_found_by_every_metric(
 
 
 def recovered(more: dict[tuple[str, str, int], float], less: dict[tuple[str, str, int], float], touched: int) -> Found:
-    """Return target → column → what is found of the memory that ``more`` touches beside ``less``, as a share."""
+    """Return target → column → recovered share of the memory that ``more`` touches in addition to ``less``."""
     found: Found = {}
     for (target, column, _), value in more.items():
         if column in (*SEES, "cgroup"):
@@ -139,7 +137,7 @@ def recovered(more: dict[tuple[str, str, int], float], less: dict[tuple[str, str
 def retried(
     attempt: Callable[[tuple[str, ...]], Found], targets: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> Found:
-    """Return what was found of each target within 2 %; what was off is measured again, and fails when it always is."""
+    """Return each target's shares once all are within 2 % of 1; repeat the others, and fail after the last attempt."""
     good: Found = {}
     for _ in range(ATTEMPTS):
         found = attempt(tuple(target for target in targets if target.partition(":")[0] not in good))

@@ -1,4 +1,4 @@
-"""The kernel's own record of program starts: an instance of tracefs that is gone after use."""
+"""Record program starts with a temporary tracefs instance."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _EVENT = re.compile(r"\s(\d+\.\d+): sched_process_exec: filename=(\S+) pid=(\d+)
 
 
 class Trace:
-    """Program starts with their ``CLOCK_MONOTONIC`` stamp, as the kernel wrote them."""
+    """Program starts with the kernel's ``CLOCK_MONOTONIC`` stamps."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def execs(self, name: str) -> list[float]:
-        """Return the stamps (s) of every start of a program of that name so far."""
+        """Return the stamps (s) of all starts so far of the program with that name."""
         text = (self.folder / "trace").read_text(encoding="utf-8", errors="replace")
         return [float(at) for at, path, _ in _EVENT.findall(text) if path.endswith(name)]
 
 
 @contextlib.contextmanager
 def program_starts() -> Iterator[Trace]:
-    """Record program starts meanwhile; skips, with the system's reason, only where tracefs cannot be mounted."""
+    """Record program starts in the block; skip the test with the reason where tracefs cannot be mounted."""
     with contextlib.ExitStack() as stack:
         root = Path("/sys/kernel/tracing")
         if not (root / "instances").exists():

@@ -1,4 +1,4 @@
-"""The documentation is true: its commands exist, its links lead somewhere, its example is what the command prints."""
+"""Tests of the documentation: commands exist, links resolve, and the example is the real output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INLINE = re.compile(r"`tare ([a-z]+)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_commands_in_the_text_exist(page: Path) -> None:
+def test_commands_named_in_a_page_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     if page.name == "README.md":
         text = text.split("## What is measured today")[0]
@@ -28,20 +28,20 @@ def test_commands_in_the_text_exist(page: Path) -> None:
     assert named <= set(_COMMANDS)
 
 
-def test_every_command_is_in_the_readme() -> None:
+def test_readme_names_every_command() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(f"tare {command}" in text for command in _COMMANDS if command != "schema")
     assert "'tare schema'" in text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_relative_links_resolve(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if not link.startswith("http"):
             assert (page.parent / link).exists(), link
 
 
-def test_the_readme_shows_what_the_sample_really_gave() -> None:
+def test_readme_example_equals_the_output_for_the_sample_run() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     block = text.split("<!-- output of: tare show sample --scenario startup -->\n")[1].split("\n\n![")[0]
     shown = [line.strip() for line in block.splitlines() if line.strip()]
@@ -53,7 +53,7 @@ def test_the_readme_shows_what_the_sample_really_gave() -> None:
     assert len(shown) > 15
 
 
-def test_the_sample_is_a_whole_run_and_its_report_is_of_it() -> None:
+def test_sample_run_is_complete_and_its_report_is_up_to_date() -> None:
     run = store.load(ROOT / "results/sample")
     assert run.warnings == ()
     assert len(store.outcomes(run)) == len(store.plan(run))

@@ -1,4 +1,4 @@
-"""Exports carry every column and every row, and read back to what was measured."""
+"""Tests of exports (every row, every column, readable by the other tool) and of imports."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from bench import cli, compare, report, store
 from bench.core.errors import UsageError
 from bench.core.model import Measurement, Outcome, Status, Verdict
-from bench.interchange import export as exports
-from bench.interchange import incoming, tables
-from bench.interchange.series import named
+from bench.interchange import export, incoming, tables
+from bench.interchange.series import named_series
 from bench.report import method
 from tests.synthetic_pairs import write
 
@@ -57,8 +56,8 @@ def run(tmp_path: Path) -> store.Run:
     return store.load(writer.path)
 
 
-def test_jsonl_is_what_was_measured(run: store.Run) -> None:
-    text = exports.export(run, "jsonl")
+def test_jsonl_export_equals_the_measurements_file(run: store.Run) -> None:
+    text = export.export(run, "jsonl")
     assert isinstance(text, str)
     assert text == (run.path / store.MEASUREMENTS).read_text(encoding="utf-8").replace(
         '{"size": 4096, "cache": "a \\"cold\\", one"}', '{"cache": "a \\"cold\\", one", "size": 4096}'
@@ -66,8 +65,8 @@ def test_jsonl_is_what_was_measured(run: store.Run) -> None:
     assert tuple(json.loads(text.splitlines()[0])) == store.MEASUREMENT_COLUMNS
 
 
-def test_csv_has_the_same_columns_and_reads_back(run: store.Run) -> None:
-    text = exports.export(run, "csv")
+def test_csv_export_has_all_columns_and_reads_back_exactly(run: store.Run) -> None:
+    text = export.export(run, "csv")
     assert isinstance(text, str)
     first, second = csv.DictReader(io.StringIO(text))
     assert tuple(first) == store.MEASUREMENT_COLUMNS
@@ -77,28 +76,28 @@ def test_csv_has_the_same_columns_and_reads_back(run: store.Run) -> None:
     assert json.loads(second["params"]) == {"name": "µ"}
 
 
-def test_a_run_without_measurements_is_a_header_or_nothing(tmp_path: Path) -> None:
+def test_empty_run_exports_only_the_csv_header(tmp_path: Path) -> None:
     empty = store.load(store.RunWriter.create(tmp_path, {"run_id": "r2"}, []).path)
-    assert exports.export(empty, "jsonl") == ""
-    assert exports.export(empty, "csv") == ",".join(store.MEASUREMENT_COLUMNS) + "\n"
+    assert export.export(empty, "jsonl") == ""
+    assert export.export(empty, "csv") == ",".join(store.MEASUREMENT_COLUMNS) + "\n"
 
 
-def test_what_is_no_finite_number_is_null_or_empty(run: store.Run) -> None:
+def test_nan_is_exported_as_null_or_empty_field(run: store.Run) -> None:
     path = run.path / store.MEASUREMENTS
     path.write_text(path.read_text().replace('"value": 1e-09', '"value": NaN'))
     assert [json.loads(line)["value"] for line in text_of(run, "jsonl").splitlines()] == [0.1 + 0.2, None]
     assert [row["value"] for row in csv.DictReader(io.StringIO(text_of(run, "csv")))] == [str(0.1 + 0.2), ""]
 
 
-def test_an_unknown_format_names_the_known_ones(run: store.Run) -> None:
+def test_unknown_export_format_is_refused_with_the_allowed_ones(run: store.Run) -> None:
     with pytest.raises(UsageError, match=r"unknown format 'jsonll', allowed: .*csv.*jsonl.*; did you mean 'jsonl'"):
-        exports.export(run, "jsonll")
+        export.export(run, "jsonll")
 
 
-def test_another_format_is_one_line(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_format_needs_one_function_and_one_entry(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "count", lambda one: str(len(store.measurements(one))).encode(), raising=False)
-    monkeypatch.setitem(exports.FORMATS, "count", "tables:count")
-    assert exports.export(run, "count") == b"2"
+    monkeypatch.setitem(export.FORMATS, "count", "tables:count")
+    assert export.export(run, "count") == b"2"
 
 
 @pytest.fixture
@@ -109,27 +108,27 @@ def measured(tmp_path: Path) -> store.Run:
 
 
 def text_of(run: store.Run, fmt: str) -> str:
-    text = exports.export(run, fmt)
+    text = export.export(run, fmt)
     assert isinstance(text, str)
     return text
 
 
-def test_parquet_reads_back_to_the_same_frame(measured: store.Run) -> None:
-    data = exports.export(measured, "parquet")
+def test_parquet_export_reads_back_to_the_same_frame(measured: store.Run) -> None:
+    data = export.export(measured, "parquet")
     assert isinstance(data, bytes)
     again = pd.read_parquet(io.BytesIO(data))
     pd.testing.assert_frame_equal(again, store.measurements(measured), check_dtype=False)
 
 
-def test_parquet_without_its_package_says_how_to_install_it(
+def test_parquet_without_pyarrow_names_the_package_to_install(
     measured: store.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UsageError, match=r"tare-bench\[parquet\]"):
-        exports.export(measured, "parquet")
+        export.export(measured, "parquet")
 
 
-def test_pytest_benchmark_compares_it(measured: store.Run, tmp_path: Path) -> None:
+def test_pytest_benchmark_compare_reads_the_export(measured: store.Run, tmp_path: Path) -> None:
     file = tmp_path / "saved.json"
     file.write_text(text_of(measured, "pytest-benchmark"), encoding="utf-8")
     program = Path(sys.executable).with_name("pytest-benchmark")
@@ -145,18 +144,18 @@ def test_pytest_benchmark_compares_it(measured: store.Run, tmp_path: Path) -> No
     assert "sentinel" not in done.stdout
 
 
-def test_pytest_benchmarks_own_statistics_agree(measured: store.Run) -> None:
-    from pytest_benchmark.stats import Stats  # noqa: PLC0415 - the oracle
+def test_pytest_benchmark_export_matches_its_own_statistics(measured: store.Run) -> None:
+    from pytest_benchmark.stats import Stats  # noqa: PLC0415 - the reference
 
     one = json.loads(text_of(measured, "pytest-benchmark"))["benchmarks"][0]["stats"]
-    oracle = Stats()  # type: ignore[no-untyped-call]  # ships no types
+    reference = Stats()  # type: ignore[no-untyped-call]  # ships no types
     for value in one["data"]:
-        oracle.update(value)  # type: ignore[no-untyped-call]
+        reference.update(value)  # type: ignore[no-untyped-call]
     for name in ("min", "max", "mean", "stddev", "median", "rounds", "ops", "total", "stddev_outliers"):
-        assert one[name] == pytest.approx(getattr(oracle, name)), name
+        assert one[name] == pytest.approx(getattr(reference, name)), name
 
 
-def test_openmetrics_passes_the_reference_parser(measured: store.Run) -> None:
+def test_openmetrics_export_passes_the_reference_parser(measured: store.Run) -> None:
     text = text_of(measured, "openmetrics")
     assert text.endswith("# EOF\n")
     (family,) = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
@@ -166,13 +165,13 @@ def test_openmetrics_passes_the_reference_parser(measured: store.Run) -> None:
     assert values["host", "ci_low"] < values["host", "median"] < values["host", "ci_high"]
 
 
-def test_hyperfine_has_a_command_a_series(measured: store.Run) -> None:
+def test_hyperfine_export_has_one_command_per_series(measured: store.Run) -> None:
     results = json.loads(text_of(measured, "hyperfine"))["results"]
     assert [len(one["times"]) for one in results] == [8, 8]
     assert {one["parameters"]["target"] for one in results} == {"host", "docker:network=host"}
 
 
-def test_junit_counts_failures_and_what_was_skipped(tmp_path: Path) -> None:
+def test_junit_export_counts_failures_and_skipped_cases(tmp_path: Path) -> None:
     write(tmp_path, "r3", {"host": [0.1, 0.1], "runc": [0.2, None]})
     suite = ET.fromstring(text_of(store.load(tmp_path / "r3"), "junit")).find("testsuite")  # noqa: S314 - our own text
     assert suite is not None
@@ -182,7 +181,7 @@ def test_junit_counts_failures_and_what_was_skipped(tmp_path: Path) -> None:
     assert failure.get("message") == "1 of 2 invocations failed"
 
 
-def test_bencher_and_github_have_a_value_a_series(measured: store.Run) -> None:
+def test_bencher_and_github_exports_have_one_value_per_series(measured: store.Run) -> None:
     bmf = json.loads(text_of(measured, "bmf"))
     assert bmf["startup/host"]["startup.ready_s"]["value"] == pytest.approx(0.1035)
     smaller, bigger = (json.loads(text_of(measured, name)) for name in ("github", "github-bigger"))
@@ -191,12 +190,12 @@ def test_bencher_and_github_have_a_value_a_series(measured: store.Run) -> None:
 
 
 @pytest.mark.parametrize("fmt", ["csv", "jsonl", "hyperfine", "pytest-benchmark"])
-def test_what_is_exported_can_be_imported_with_the_same_medians(measured: store.Run, tmp_path: Path, fmt: str) -> None:
+def test_reimported_export_has_the_same_medians(measured: store.Run, tmp_path: Path, fmt: str) -> None:
     file = tmp_path / "file"
     file.write_text(text_of(measured, fmt), encoding="utf-8")
     folder = incoming.save(incoming.load(file, fmt), tmp_path / "in", "r9", "file", {"k": "v"})
     again = store.load(folder)
-    medians = {one.name.split("/startup.")[0]: one.median for one in named(measured)}
+    medians = {one.name.split("/startup.")[0]: one.median for one in named_series(measured)}
     back = store.measurements(again).query("target != 'sentinel'").groupby("target")["value"].median()
     assert sorted(back) == pytest.approx(sorted(medians.values()))
     assert again.meta["tags"] == {"k": "v", "imported": "file"}
@@ -204,7 +203,7 @@ def test_what_is_exported_can_be_imported_with_the_same_medians(measured: store.
 
 
 @pytest.mark.parametrize(
-    ("fmt", "text", "said"),
+    ("fmt", "text", "message"),
     [
         ("csv", "target,metric,value\nhost,startup.ready_s,1\n", "line 2 has no scenario"),
         ("csv", "scenario,target,metric,value\ns,host,startup.redy_s,1\n", "did you mean 'startup.ready_s'"),
@@ -216,19 +215,19 @@ def test_what_is_exported_can_be_imported_with_the_same_medians(measured: store.
         ("yaml", "", "unknown format 'yaml'"),
     ],
 )
-def test_what_cannot_be_imported_is_refused_with_its_place(tmp_path: Path, fmt: str, text: str, said: str) -> None:
+def test_malformed_import_file_is_refused_with_the_place(tmp_path: Path, fmt: str, text: str, message: str) -> None:
     file = tmp_path / "file"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         incoming.load(file, fmt)
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+def test_missing_import_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         incoming.load(tmp_path / "nowhere", "csv")
 
 
-def test_the_command_makes_a_run_that_can_be_shown(measured: store.Run, tmp_path: Path) -> None:
+def test_import_command_makes_a_run_that_show_prints(measured: store.Run, tmp_path: Path) -> None:
     file, results = tmp_path / "h.json", str(tmp_path / "in")
     file.write_text(text_of(measured, "hyperfine"), encoding="utf-8")
     arguments = ["import", str(file), "--format", "hyperfine", "--tag", "a=b", "--results", results]
@@ -254,7 +253,7 @@ HYPERFINE = {
 }
 
 
-def test_what_was_measured_one_after_the_other_is_not_paired(tmp_path: Path) -> None:
+def test_hyperfine_commands_are_compared_unpaired(tmp_path: Path) -> None:
     run = imported(tmp_path, "hyperfine", HYPERFINE)
     base, new = (compare.find_side(tmp_path / "in", f"r9@{name}") for name in ("sleep 0.01", "sleep 0.011"))
     found = compare.compare(base, new)
@@ -265,7 +264,7 @@ def test_what_was_measured_one_after_the_other_is_not_paired(tmp_path: Path) -> 
     assert run.meta["command"] == ["tare", "import", "file", "--format", "hyperfine"]
 
 
-def test_the_blocks_of_a_csv_file_are_paired(tmp_path: Path) -> None:
+def test_csv_import_is_paired_only_with_a_block_column(tmp_path: Path) -> None:
     rows = [
         f"s,{target},startup.ready_s,{value + n / 1000},{n}"
         for n in range(8)
@@ -278,10 +277,12 @@ def test_the_blocks_of_a_csv_file_are_paired(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "in")
     run = imported(tmp_path, "csv", "\n".join(["scenario,target,metric,value", *without]))
     assert run.meta["interleaved"] is False
-    assert {one.n for one in report.collect(run).summaries} == {8}, "each line without a block is a block of its own"
+    assert {one.n for one in report.collect(run).summaries} == {8}, (
+        "each line without a block becomes a block of its own"
+    )
 
 
-def test_warmups_and_controls_stay_what_they_are(tmp_path: Path) -> None:
+def test_import_keeps_warmups_and_controls(tmp_path: Path) -> None:
     write(tmp_path, "r4", {"null": [0.1] * 8, "host": noisy(0.1), "runc": noisy(0.2)}, sentinel=noisy(0.04))
     whole = store.load(tmp_path / "r4")
     lines = [json.loads(line) for line in text_of(whole, "jsonl").splitlines()]
@@ -293,12 +294,12 @@ def test_warmups_and_controls_stay_what_they_are(tmp_path: Path) -> None:
     assert run.meta["interleaved"] is True
 
 
-def test_a_command_that_was_measured_twice_is_two_series(tmp_path: Path) -> None:
+def test_command_measured_twice_becomes_two_series(tmp_path: Path) -> None:
     run = imported(tmp_path, "hyperfine", {"results": [{"command": "true", "times": [1, 2]}] * 2})
     assert run.meta["scenarios"]["hyperfine"]["targets"] == ["true", "true (2)"]
 
 
-def test_imports_are_told_and_reported_as_such(tmp_path: Path) -> None:
+def test_report_says_that_a_run_was_imported(tmp_path: Path) -> None:
     run = imported(tmp_path, "hyperfine", HYPERFINE)
     collected = report.collect(run)
     assert collected.scenarios[0].headline.startswith("Imported from file, imported.time_s: sleep 0.01 11.")
@@ -307,7 +308,7 @@ def test_imports_are_told_and_reported_as_such(tmp_path: Path) -> None:
     assert "no ratio is paired" in told["Order"]
 
 
-def test_the_comparison_is_told_as_junit(tmp_path: Path) -> None:
+def test_compare_junit_file_has_one_case_per_series(tmp_path: Path) -> None:
     values: dict[str, list[float | None]] = {
         "host": noisy(0.1),
         "runc": noisy(0.2),
@@ -342,7 +343,7 @@ def test_the_comparison_is_told_as_junit(tmp_path: Path) -> None:
     assert "two runs, not paired" in str(suite.findtext("system-out"))
 
 
-def test_an_escape_in_a_reason_leaves_the_xml_well_formed(tmp_path: Path) -> None:
+def test_control_characters_in_a_reason_leave_junit_well_formed(tmp_path: Path) -> None:
     write(tmp_path, "r7", {"host": [0.1, None]})
     path = tmp_path / "r7" / store.OUTCOMES
     path.write_text(path.read_text().replace('"late"', '"\\u001b[31mlate\\u0000 & <b>"'))
@@ -351,12 +352,12 @@ def test_an_escape_in_a_reason_leaves_the_xml_well_formed(tmp_path: Path) -> Non
     assert failure.text == "\ufffd[31mlate\ufffd & <b>"
 
 
-def test_the_range_for_github_is_a_bare_number(tmp_path: Path) -> None:
+def test_github_range_is_a_bare_number(tmp_path: Path) -> None:
     write(tmp_path, "r8", {"host": noisy(0.1)})
     (entry,) = json.loads(text_of(store.load(tmp_path / "r8"), "github"))
     sign, number = entry["range"].split(" ")
     assert sign == "±"
-    assert 0 < float(number) < entry["value"]  # the action converts it with the value, when it is a number
+    assert 0 < float(number) < entry["value"]  # the action converts the unit of a bare number together with the value
     assert set(entry) == {"name", "unit", "value", "range", "extra"}
 
 

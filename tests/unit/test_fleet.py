@@ -1,4 +1,4 @@
-"""Many hosts without Ansible: what each one said becomes a run in one results folder, or a reason."""
+"""Tests of ``bench.hosts.fleet`` without Ansible: each host gives a run in the results folder or a reason."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from bench.hosts.tasks import HostCounts, TaskEvent
 from tests.synthetic_pairs import write
 
 
-def said(gathered: Path, host: str, **words: object) -> None:
-    (gathered / f"{host}.json").write_text(json.dumps(words))
+def answer(gathered: Path, host: str, **fields: object) -> None:
+    """Write what the playbook keeps of ``tare run`` on one host."""
+    (gathered / f"{host}.json").write_text(json.dumps(fields))
 
 
 @pytest.fixture
 def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Stand in for Ansible: four hosts, of which one measured well, one in part, one not at all, one was not reached."""
+    """Replace Ansible: of four hosts one has a complete run, one a partial run, one no run, and one is unreachable."""
     seen: dict[str, Any] = {}
 
     def play(name: str, inventory: Path, variables: dict[str, Any], **more: object) -> PlayResult:
@@ -30,8 +31,8 @@ def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         gathered = Path(variables["fleet_gathered"])
         for host, run_id, code in (("a", "run-a", 0), ("b", "run-b", 4)):
             write(gathered / host, run_id, {"host": [0.1] * 3}, tags={"fleet.host": host})
-            said(gathered, host, rc=code, stdout=json.dumps({"run_id": run_id}), stderr="")
-        said(gathered, "c", rc=3, stdout="", stderr="tare: 'docker' cannot be set up")
+            answer(gathered, host, rc=code, stdout=json.dumps({"run_id": run_id}), stderr="")
+        answer(gathered, "c", rc=3, stdout="", stderr="tare: 'docker' cannot be set up")
         unreachable = TaskEvent("d", "", "Read the host's facts", "unreachable", "no route to host")
         return PlayResult({name: HostCounts() for name in "abcd"}, (unreachable,), tmp_path / "log")
 
@@ -41,7 +42,7 @@ def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return seen
 
 
-def test_each_host_gives_a_run_or_a_reason(tmp_path: Path, played: dict[str, Any]) -> None:
+def test_fleet_run_returns_a_run_or_a_reason_for_each_host(tmp_path: Path, played: dict[str, Any]) -> None:
     results = tmp_path / "results"
     found = fleet.run(["startup"], [], tmp_path / "inventory.yml", results)
     assert [(one.host, one.run_id, one.exit_code) for one in found.hosts] == [
@@ -56,7 +57,7 @@ def test_each_host_gives_a_run_or_a_reason(tmp_path: Path, played: dict[str, Any
     assert store.load(results / "run-a").meta["tags"] == {"fleet.host": "a"}
 
 
-def test_a_run_that_is_there_is_not_overwritten(tmp_path: Path, played: dict[str, Any]) -> None:
+def test_existing_run_is_not_overwritten(tmp_path: Path, played: dict[str, Any]) -> None:
     results = tmp_path / "results"
     write(results, "run-a", {"host": [0.2] * 3}, tags={"mine": "1"})
     found = fleet.run(["startup"], [], tmp_path / "inventory.yml", results)
@@ -64,20 +65,20 @@ def test_a_run_that_is_there_is_not_overwritten(tmp_path: Path, played: dict[str
     assert store.load(results / "run-a").meta["tags"] == {"mine": "1"}
 
 
-def test_results_that_cannot_be_written_leave_nothing_half(tmp_path: Path, played: dict[str, Any]) -> None:
+def test_unwritable_results_folder_raises_store_error(tmp_path: Path, played: dict[str, Any]) -> None:
     (tmp_path / "results").write_text("a file")
     with pytest.raises(StoreError, match="cannot write"):
         fleet.run(["startup"], [], tmp_path / "inventory.yml", tmp_path / "results")
 
 
-def test_the_command_passes_what_was_asked_with_one_seed(
+def test_command_passes_its_arguments_and_one_seed_to_every_host(
     tmp_path: Path, played: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text(
         "name: mine\nmeasure: startup\ntitle: t\ntargets: [host]\nbaseline: host\nblocks: 3\nprimary: [startup.ready_s]\n"
     )
-    words = [
+    arguments = [
         "fleet",
         "run",
         "-i",
@@ -90,7 +91,7 @@ def test_the_command_passes_what_was_asked_with_one_seed(
         "--tag",
         "k=v",
     ]
-    assert cli.run([*words, "--results", str(tmp_path / "results")]) == 4
+    assert cli.run([*arguments, "--results", str(tmp_path / "results")]) == 4
     *given, seed = played["fleet_arguments"]
     assert given == ["mine.yaml", "-t", "host", "--tag", "k=v", "--blocks", "5", "--seed"]
     assert int(seed) >= 0
@@ -100,7 +101,7 @@ def test_the_command_passes_what_was_asked_with_one_seed(
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["startupp"], "unknown scenario or suite 'startupp'"),
         (["startup", "-t", "dokcer"], "unknown engine 'dokcer'"),
@@ -109,18 +110,23 @@ def test_the_command_passes_what_was_asked_with_one_seed(
         (["startup", "--budget", "soon"], "soon"),
     ],
 )
-def test_what_is_wrong_is_told_before_any_host_is_asked(
-    tmp_path: Path, played: dict[str, Any], capsys: pytest.CaptureFixture[str], words: list[str], message: str
+def test_invalid_arguments_are_refused_before_any_host_is_contacted(
+    tmp_path: Path, played: dict[str, Any], capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    assert cli.run(["fleet", "run", "-i", str(tmp_path / "inventory.yml"), *words]) == 2
+    assert cli.run(["fleet", "run", "-i", str(tmp_path / "inventory.yml"), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert played == {}
 
 
-def test_a_missing_inventory_is_refused(tmp_path: Path) -> None:
+def test_checkout_is_passed_to_the_playbook(tmp_path: Path, played: dict[str, Any]) -> None:
+    fleet.run(["startup"], [], tmp_path / "inventory.yml", tmp_path / "results")
+    assert played["fleet_source"] == str(Path(__file__).parents[2])
+
+
+def test_missing_inventory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.yml' is not there"):
         fleet.run(["startup"], [], tmp_path / "nowhere.yml", tmp_path)
 
 
-def test_the_playbook_ships_with_the_others() -> None:
+def test_fleet_playbook_is_part_of_the_installation() -> None:
     assert (ansible.playbook_dir() / "fleet.yml").is_file()

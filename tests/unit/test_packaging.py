@@ -1,4 +1,4 @@
-"""The wheel holds what the checkout holds."""
+"""Tests of the wheel: it contains the package, the scenarios and the playbooks."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 
 def tracked(folder: str, prefix: str = "") -> set[str]:
-    """Return the files of a folder of the checkout as the wheel should name them."""
+    """Return the files of a folder of the checkout under their names in the wheel."""
     files = (path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return {prefix + path.relative_to(ROOT).as_posix() for path in files}
 
 
-def test_wheel_holds_every_file_of_the_package(wheel: set[str]) -> None:
+def test_wheel_contains_every_file_of_the_package(wheel: set[str]) -> None:
     assert tracked("bench") <= wheel
 
 
-def test_wheel_holds_scenarios_and_playbooks_inside_the_package(wheel: set[str]) -> None:
+def test_wheel_contains_scenarios_and_playbooks_inside_the_package(wheel: set[str]) -> None:
     assert tracked("scenarios", "bench/_data/") | tracked("provisioning", "bench/_data/") <= wheel
 
 
-def test_wheel_installs_no_top_level_package_but_bench(wheel: set[str]) -> None:
+def test_wheel_installs_only_the_top_level_package_bench(wheel: set[str]) -> None:
     assert {name.split("/")[0] for name in wheel} == {
         "bench",
         f"tare_bench-{PROJECT['project']['version']}.dist-info",
     }
 
 
-def test_version_is_the_same_everywhere() -> None:
+def test_version_is_the_same_in_project_package_and_changelog() -> None:
     from bench import __version__  # noqa: PLC0415
 
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Provisioning without Ansible: which roles an engine needs, and what Ansible's events say."""
+"""Tests of ``bench.hosts`` without Ansible: roles of an engine, translation of Ansible's events."""
 
 from __future__ import annotations
 
@@ -26,67 +26,65 @@ def translated(name: str) -> list[TaskEvent]:
 
 
 def ended(host: str, task: str) -> TaskEvent:
-    """The one end of a task on a host."""
+    """Return the event with which a task ended on a host."""
     (found,) = (e for e in translated("events.json") if (e.host, e.task) == (host, task) and e.status != "started")
     return found
 
 
-def test_nothing_named_is_every_role() -> None:
+def test_no_engine_named_selects_all_roles() -> None:
     assert provision.resolve([]) == ()
 
 
-def test_an_engine_brings_what_it_builds_on_first() -> None:
+def test_roles_of_an_engine_start_with_its_dependencies() -> None:
     below = ("tools", "payload", "oci_runtimes", "containerd", "storage", "docker", "registry", "base_images")
     assert provision.resolve(["docker"]) == below
     assert provision.resolve(["libvirt"]) == ("tools", "payload", "libvirt", "guest_images")
 
 
-def test_a_role_is_run_once_for_two_engines() -> None:
+def test_role_shared_by_two_engines_is_listed_once() -> None:
     needed = ("tools", "payload", "oci_runtimes", "containerd", "registry", "base_images")
     assert provision.resolve(["runc", "containerd", "crun"]) == needed
 
 
-def test_a_role_named_by_itself_is_run_alone() -> None:
+def test_role_named_directly_runs_without_dependencies() -> None:
     assert provision.resolve(["guest_images"]) == ("guest_images",)
 
 
-def test_an_unknown_engine_is_refused_with_the_nearest_name() -> None:
+def test_unknown_engine_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match=r"unknown engine 'dokcer'.*containerd.*did you mean 'docker'"):
         provision.provision(["dokcer"], inventory=None, check=True)
 
 
-def test_a_missing_inventory_is_refused(tmp_path: Path) -> None:
+def test_missing_inventory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.yml"):
         provision.provision([], inventory=tmp_path / "nowhere.yml", check=True)
 
 
-def test_every_tag_is_a_role_of_the_playbook() -> None:
+def test_every_role_except_helpers_can_be_named() -> None:
     roles = {path.name for path in (ansible.playbook_dir() / "roles").iterdir()}
-    assert {role for needed in provision.ROLES.values() for role in needed} == roles - {
-        "packages",
-        "harness",
-    }  # not asked for by name
+    helpers = {"packages", "harness"}
+    assert {role for needed in provision.ROLES.values() for role in needed} == roles - helpers
 
 
-def test_events_of_tasks_are_translated() -> None:
+def test_task_events_become_records() -> None:
     assert ended("localhost", "Change something").status == "changed"
     assert ended("localhost", "Skip something").status == "skipped"
     assert TaskEvent("localhost", "", "Skip something", "started") in translated("events.json")
 
 
-def test_what_a_task_has_to_say_comes_through() -> None:
+def test_debug_message_is_kept_in_the_event() -> None:
     said = ended("localhost", "Say something")
     assert (said.status, said.message) == ("ok", "oci_runtimes: runsc skipped, not packaged here")
     assert ended("localhost", "Change something").message == ""
 
 
-def test_a_failing_task_says_it_in_the_programs_own_words() -> None:
+def test_failed_task_carries_the_programs_error_message() -> None:
     failed = ended("localhost", "Compile the payload")
     assert failed.status == "failed"
     assert "payload.c:12: error: expected expression" in failed.message
 
 
-def test_a_failing_loop_says_which_items_failed() -> None:
+def test_failed_loop_lists_the_failed_items() -> None:
     (event,) = (e for e in load("events.json") if e["event_data"].get("res", {}).get("results"))
     event["event_data"]["ignore_errors"] = None
     failed = tasks.read_event(event)
@@ -94,24 +92,24 @@ def test_a_failing_loop_says_which_items_failed() -> None:
     assert failed.message.splitlines() == [f"No package matching 'no-such-package-{x}' is available" for x in "ab"]
 
 
-def test_a_failure_that_the_playbook_ignores_is_none() -> None:
+def test_ignored_failure_is_not_reported_as_failed() -> None:
     assert {event.task for event in translated("events.json") if event.status == "failed"} == {"Compile the payload"}
 
 
-def test_a_host_that_is_not_reached_says_why() -> None:
+def test_unreachable_host_carries_the_reason() -> None:
     far = ended("far", "Change something")
     assert far.status == "unreachable"
     assert "Connection refused" in far.message
 
 
-def test_counts_of_each_host() -> None:
+def test_final_event_gives_the_counts_of_each_host() -> None:
     counts = tasks.read_stats(load("events.json")[-1])
     assert counts["far"] == HostCounts(ok=1, unreachable=1)
     assert counts["localhost"].failures == 1
     assert counts["localhost"].skipped == 1
 
 
-def test_broken_events_lose_nothing_that_they_say() -> None:
+def test_incomplete_events_are_translated_as_far_as_possible() -> None:
     silent, half = translated("broken.json")
     assert (silent.status, silent.message) == ("failed", "the task failed and said nothing")
     assert (half.task, half.message) == ("", "line one\nline two")
@@ -121,7 +119,7 @@ def test_broken_events_lose_nothing_that_they_say() -> None:
     }
 
 
-def test_a_long_message_keeps_its_end() -> None:
+def test_long_message_is_shortened_to_its_end() -> None:
     result = {"msg": "\n".join(f"line {number}" for number in range(1000))}
     event = {"event": "runner_on_failed", "event_data": {"host": "a", "task": "t", "res": result}}
     task = tasks.read_event(event)
@@ -131,7 +129,7 @@ def test_a_long_message_keeps_its_end() -> None:
     assert len(task.message) < 2100
 
 
-def test_without_ansible_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_ansible_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ProvisionError, match=r"pip install 'tare-bench\[provision\]'"):

@@ -1,4 +1,4 @@
-"""What stopping on precision does to coverage and what it saves; beside it what peeking at a test does. Synthetic and seeded."""
+"""Coverage and savings of stopping on precision, beside stopping on significance. Synthetic and seeded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def logs(rng: np.random.Generator, sd: float) -> np.ndarray[tuple[int], np.dtype
 
 
 @pytest.mark.parametrize("sd", [0.01, 0.02, 0.04])
-def test_coverage_and_saving(sd: float) -> None:
+def test_stopping_on_precision_keeps_coverage_and_saves_blocks(sd: float) -> None:
     rng, hits, used = np.random.default_rng(round(1000 * sd)), 0, 0
     truth = float(np.median([np.median(logs(rng, sd)) for _ in range(2000)]))
     for _ in range(TRIALS):
@@ -38,10 +38,10 @@ def test_coverage_and_saving(sd: float) -> None:
     assert sd > 0.02 or used / TRIALS <= stopping.MOST / 2
 
 
-def test_stopping_at_significance_is_what_must_not_be_done() -> None:
-    rng, wolf = np.random.default_rng(9), 0
+def test_stopping_on_significance_inflates_false_alarms() -> None:
+    rng, alarms = np.random.default_rng(9), 0
     for _ in range(TRIALS):
         values = rng.normal(0, 0.03, stopping.MOST)
-        wolf += any(signed_rank_p(values[:n]) < 0.05 for n in LOOKS)
-    print(f"peeking at p < 5 % every {stopping.STEP} blocks: {wolf / TRIALS:.1%} false alarms")
-    assert wolf / TRIALS > 0.1
+        alarms += any(signed_rank_p(values[:n]) < 0.05 for n in LOOKS)
+    print(f"peeking at p < 5 % every {stopping.STEP} blocks: {alarms / TRIALS:.1%} false alarms")
+    assert alarms / TRIALS > 0.1
