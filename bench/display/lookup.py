@@ -1,26 +1,32 @@
-"""Where a page finds its numbers: series that say more than the params of their invocations do."""
+"""Look up series, single values and notes of a variant, also those with params beside the variant's own."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.core.model import ParamValue, Status, Summary
 from bench.display.data import ScenarioData, Variant, sortable
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Point:
-    """One single value.
+    """One value of a series that was taken along a param.
 
     Attributes:
         block: Its block.
-        at: Value of the param along which it was taken.
+        at: Value of that param.
         value: The number.
-        more: The params beside that one and the variant's own.
+        more: Its other params, without those of the variant.
     """
 
     block: int
@@ -47,6 +53,18 @@ def kinds(data: ScenarioData, metric: str, name: str) -> list[ParamValue]:
     return sorted(found, key=sortable)
 
 
+def in_order(found: Iterable[str], order: Iterable[str]) -> list[str]:
+    """Return what was found: the names that ``order`` lists in its order, then the others as they come."""
+    kept = list(found)
+    listed = [name for name in order if name in kept]
+    return listed + [name for name in kept if name not in listed]
+
+
+def first_and_last(items: Sequence[T]) -> list[T]:
+    """Return the ends of a sequence; a single item once."""
+    return list(items) if len(items) < 2 else [items[0], items[-1]]
+
+
 def points(data: ScenarioData, row: Variant, metric: str, name: str) -> list[Point]:
     """Return a variant's single values along a numeric param, warm-ups left out."""
     frame = data.points
@@ -59,19 +77,25 @@ def points(data: ScenarioData, row: Variant, metric: str, name: str) -> list[Poi
     return sorted(found, key=lambda point: (point.block, point.at))
 
 
-def said(data: ScenarioData, row: Variant) -> dict[str, Counter[str]]:
-    """Return what a variant's measured invocations said in words: name → text → how often."""
+def outcomes_of(data: ScenarioData, row: Variant) -> pd.DataFrame:
+    """Return how the invocations of one variant ended, warm-ups included; columns as in ``Outcome``."""
     frame = data.outcomes
-    own = frame[(frame["target"] == row.target) & (frame["params"] == row.params) & (frame["status"] == Status.OK)]
+    return frame[(frame["target"] == row.target) & (frame["params"] == row.params)]
+
+
+def said(data: ScenarioData, row: Variant) -> dict[str, Counter[str]]:
+    """Count the notes of a variant's measured invocations: name → text → number of invocations."""
+    ended = outcomes_of(data, row)
+    measured = ended[(ended["status"] == Status.OK) & ~ended["warmup"].astype(bool)]
     found: dict[str, Counter[str]] = {}
-    for notes in own.loc[~own["warmup"].astype(bool), "notes"]:
+    for notes in measured["notes"]:
         for name, text in (notes or {}).items():
             found.setdefault(str(name), Counter())[str(text)] += 1
     return found
 
 
 def usual(texts: Mapping[str, int] | None) -> str:
-    """Return the most frequent text, with its share when others were said, too; empty without any."""
+    """Return the most frequent text, with its share when there are others; empty without any."""
     if not texts:
         return ""
     text, count = max(texts.items(), key=lambda pair: pair[1])
@@ -80,7 +104,7 @@ def usual(texts: Mapping[str, int] | None) -> str:
 
 
 def _rest(row: Variant, name: str) -> dict[str, Any]:
-    """Return a variant's params without the one that the procedure walks along."""
+    """Return a variant's params without the one that varies within an invocation."""
     return _without(json.loads(row.params), name)
 
 

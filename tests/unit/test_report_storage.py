@@ -164,7 +164,7 @@ def test_every_place_tells_what_became_of_the_data(data: RunData) -> None:
     assert words["host"] == "kept"
     assert words["docker:mount=tmpfs,network=none"] == "gone, as it should be"
     assert words["docker:mount=bind-ro,network=none"] == "writing refused, as it should be"
-    assert found.headline.endswith(f"All {len(PLACES)} places did with the data what they promise.")
+    assert found.headline.endswith(f"All {len(PLACES)} mounts kept or dropped the data as documented.")
 
 
 def test_a_broken_promise_is_told_with_its_reason(tmp_path: Path) -> None:

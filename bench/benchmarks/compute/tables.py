@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bench.core.model import ParamValue, Summary
-from bench.display import cells, lookup
+from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.table import NONE, Cell, Column, Grid, interval_text, ratio_text
-from bench.display.table import notes as every_note
 
 CALL = "compute.syscall_s"
 _WORK = (
@@ -29,8 +28,8 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric.startswith("compute."))
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric.startswith("compute."))
 
 
 def works(data: ScenarioData) -> list[Work]:

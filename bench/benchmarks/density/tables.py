@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from bench.benchmarks.density.words import RULES
 from bench.core.model import Summary
-from bench.display import cells, lookup
+from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.table import NONE, Cell, Column, Grid
-from bench.display.table import notes as every_note
 
 REACHED = "density.instances"
 START = "density.start_s"
@@ -23,8 +22,8 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric == SLOPE)
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric == SLOPE)
 
 
 def stopped(data: ScenarioData, row: Variant) -> str:

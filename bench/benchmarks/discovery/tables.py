@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bench.display import cells, lookup
+from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData
 from bench.display.paired import Quantity
 from bench.display.table import Cell, Column, Grid
-from bench.display.table import notes as every_note
 
 LOOKUP = "discovery.lookup_s"
 _NAMES = {"own": "own name", "other": "another’s name", "unknown": "nobody’s name"}
@@ -26,8 +25,8 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric.startswith("discovery."))
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric.startswith("discovery."))
 
 
 def asked(data: ScenarioData) -> list[Quantity]:

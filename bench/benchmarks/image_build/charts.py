@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.benchmarks.image_build import tables as page
+from bench.benchmarks.image_build import tables
 from bench.benchmarks.image_build.words import COUNTS
 from bench.core.units import format_value
 from bench.display import canvas, svg, theme
 from bench.display.charts import dot_panels, matrix
-from bench.display.charts.words import many, plural_blocks
 from bench.display.data import Label, Row, ScenarioData
+from bench.display.prose import block_counts, joined
 from bench.display.table import ratio_text
 
 _SAME = 0.001
@@ -24,10 +24,10 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw mistake ÷ habit, one panel a quantity."""
-    every = page.pairs(data)
+    every = tables.pairs(data)
     found = [
-        (what, {place: times for place, pair in enumerate(every) if (times := page.times(data, pair, what))})
-        for what in page.quantities(data)
+        (what, {place: times for place, pair in enumerate(every) if (times := tables.times(data, pair, what))})
+        for what in tables.quantities(data)
     ]
     panels = [
         matrix.Panel(
@@ -44,16 +44,18 @@ def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
     kept, panels = matrix.compact(every, panels)
     if not panels:
         return None
-    rows = [(page.label(pair), theme.colour(pair.target.partition(":")[0])) for pair in kept]
+    rows = [(tables.label(pair), theme.colour(pair.target.partition(":")[0])) for pair in kept]
     title = _title(data, every)
     caption = (
         "The mistake divided by the habit, paired block by block (Hodges-Lehmann), with its 95\u00a0% interval; right of the "
         "line the mistake takes more. Every panel has its own axis. "
-        f"{f'The same with both: {many(same, 6)}. ' if same else ''}"
-        f"{plural_blocks(one.n for _, of in found for one in of.values())}"
+        f"{f'The same with both: {joined(same, 6)}. ' if same else ''}"
+        f"{block_counts(one.n for _, of in found for one in of.values())}"
     )
     said = [
-        f"{what.title} of {page.label(every[place]).text} {one.text}" for what, of in found for place, one in of.items()
+        f"{what.title} of {tables.label(every[place]).text} {one.text}"
+        for what, of in found
+        for place, one in of.items()
     ]
     look = matrix.Look(rows, "ratio", reference=1.0)
     with canvas.sheet(matrix.height(look, panels)) as figure:
@@ -61,31 +63,31 @@ def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
         return canvas.finish(figure, canvas.Words(name, "pairs", title, caption, f"{title}. {'; '.join(said)}"))
 
 
-def _title(data: ScenarioData, every: Sequence[page.Pair]) -> str:
+def _title(data: ScenarioData, every: Sequence[tables.Pair]) -> str:
     """Name the mistake that costs most time, and the one that costs most bytes; unsure ones only where none is sure."""
     parts = []
-    for metric, verb in ((page.BUILD, "costs most time"), ("image.bytes", "most disk")):
+    for metric, verb in ((tables.BUILD, "costs most time"), ("image.bytes", "most disk")):
         found = [
             (one, pair, what.title)
-            for what in page.quantities(data)
+            for what in tables.quantities(data)
             for pair in every
-            if what.metric == metric and (one := page.times(data, pair, what)) and one.ratio >= COUNTS
+            if what.metric == metric and (one := tables.times(data, pair, what)) and one.ratio >= COUNTS
         ]
         found = [item for item in found if item[0].sure] or found
         if found:
             one, pair, what = max(found, key=lambda item: item[0].ratio)
-            where = f" {what}" if metric == page.BUILD else ""
-            parts.append(f"{page.recipe_of(pair.bad)} {verb}, {one.text}{where} ({pair.target})")
+            where = f" {what}" if metric == tables.BUILD else ""
+            parts.append(f"{tables.recipe_of(pair.bad)} {verb}, {one.text}{where} ({pair.target})")
     said = ", and ".join(parts)
     return said[:1].upper() + said[1:] if said else "None of these mistakes makes a build longer or an image larger"
 
 
 def times(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw how long each recipe takes, cold and after a change."""
-    chosen = [what for what in page.quantities(data) if what.metric == page.BUILD]
-    recipes = page.recipes(data)
+    chosen = [what for what in tables.quantities(data) if what.metric == tables.BUILD]
+    recipes = tables.recipes(data)
     rows: list[tuple[Row, str]] = [
-        (Label(page.recipe_of(row), row.target), theme.colour(row.engine)) for row in recipes
+        (Label(tables.recipe_of(row), row.target), theme.colour(row.engine)) for row in recipes
     ]
     found = {
         (place, kind): one
@@ -106,7 +108,7 @@ def times(data: ScenarioData, name: str) -> svg.Plot | None:
     )
     caption = (
         "Time of one build: with an empty cache, after a change of a source, and again with nothing changed. Medians of the "
-        f"blocks with their 95\u00a0% intervals. {plural_blocks(one.n for one in found.values())}"
+        f"blocks with their 95\u00a0% intervals. {block_counts(one.n for one in found.values())}"
     )
     with canvas.sheet(dot_panels.height(look)) as figure:
         dot_panels.draw(figure, look, panels)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from bench.benchmarks.image_build.words import PAIRS
 from bench.core.model import NULL
-from bench.display import cells, lookup, paired
+from bench.display import cells, lookup, paired, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.paired import Quantity, Times
 from bench.display.table import NONE, Cell, Column, Grid
-from bench.display.table import notes as every_note
 
 BUILD = "image.build_s"
 _CACHES = {"cold": "cold build", "source-change": "after a change", "unchanged": "nothing changed"}
@@ -43,8 +42,8 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric == BUILD)
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric == BUILD)
 
 
 def quantities(data: ScenarioData) -> list[Quantity]:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 
 from bench.core.model import Summary
-from bench.core.units import format_value
+from bench.display import prose
 from bench.display.data import ScenarioData
-from bench.display.prose import nothing, told
+from bench.display.lookup import first_and_last
 from bench.stats.pairs import Times, ratio
 from bench.stats.series import Series, block_values, series_of
 
@@ -33,16 +33,16 @@ _CACHES = {
 
 def words(data: ScenarioData) -> str:
     """Say which mistake costs most time and which most bytes, in multiples of the habit that avoids it."""
-    rows = told(data.summaries, "image.build_s")
+    rows = prose.with_values(data.summaries, "image.build_s")
     if not rows:
-        return nothing("image.build_s")
+        return prose.no_values("image.build_s")
     series = list(series_of(block_values(data.points)).values())
     sentences = [
         _worst(series, "image.build_s", "Most time is lost by"),
         _worst(series, "image.bytes", "Most disk by"),
         _again(rows),
     ]
-    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+    return prose.paragraph(sentences)
 
 
 def _worst(series: Sequence[Series], metric: str, verb: str) -> str:
@@ -73,9 +73,9 @@ def _ratios(series: Sequence[Series], metric: str) -> Iterator[tuple[Times, str,
 
 def _again(rows: Sequence[Summary]) -> str:
     """Tell what a build takes in which nothing changed."""
-    same = sorted((row for row in rows if row.params.get("cache") == "unchanged"), key=lambda row: row.median or 0.0)
+    same = sorted((row for row in rows if row.params.get("cache") == "unchanged"), key=prose.median_of)
     if not same:
         return ""
-    ends = same if len(same) < 2 else [same[0], same[-1]]
-    texts = [f"{format_value(row.median, row.unit)} ({row.params.get('recipe')} in {row.target})" for row in ends]
+    ends = first_and_last(same)
+    texts = [f"{prose.median_text(row)} ({row.params.get('recipe')} in {row.target})" for row in ends]
     return f"With nothing changed a build takes {' to '.join(texts)}"

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.core.model import NULL, Interval, Status
-from bench.display import cells, lookup
+from bench.display import cells, lookup, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.table import NONE, Cell, Column, Grid, interval_text, ratio_text
-from bench.display.table import notes as every_note
 from bench.stats.exact import hodges_lehmann, signed_rank_ci
 from bench.stats.summaries import LEVEL
 
@@ -41,8 +40,8 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric == ACHIEVED)
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric == ACHIEVED)
 
 
 def limit_of(row: Variant) -> str:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from matplotlib.patches import Patch
 
-from bench.benchmarks.memory import ramps
-from bench.benchmarks.memory import tables as page
+from bench.benchmarks.memory import ramps, tables
 from bench.core.model import NULL, Interval
 from bench.core.units import format_value
 from bench.display import canvas, cells, svg, theme
-from bench.display.charts.words import plural_blocks
 from bench.display.data import ScenarioData, Variant, params_text
+from bench.display.prose import block_counts
 from bench.display.table import Cell, interval_text
 
 if TYPE_CHECKING:
@@ -78,15 +77,15 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 def bar_of(data: ScenarioData, row: Variant) -> Bar | None:
     """Put a target's bar together; ``None`` without a slope."""
-    found = page.slope(data, row)
+    found = tables.slope(data, row)
     if found is None or found.median is None:
         return None
     sizes: dict[str, float] = {}
-    for share in page.shares(data, row):
+    for share in tables.shares(data, row):
         name = _CLASS_OF.get(share.name, _HELPERS if share.name.startswith("process:") else "kernel: the rest")
         sizes[name] = sizes.get(name, 0.0) + share.slope
     parts = tuple((name, sizes[name]) for name in _CLASSES if name in sizes)
-    return Bar(row, found.median, page.fitted(data, row), parts)
+    return Bar(row, found.median, tables.fitted(data, row), parts)
 
 
 def weight(data: ScenarioData, name: str) -> svg.Plot | None:
@@ -217,7 +216,7 @@ def _weight_words(data: ScenarioData, bars: Sequence[Bar], name: str) -> canvas.
 
 
 def _counts(data: ScenarioData, bars: Sequence[Bar]) -> str:
-    return plural_blocks(found.n for item in bars if (found := page.slope(data, item.row)))
+    return block_counts(found.n for item in bars if (found := tables.slope(data, item.row)))
 
 
 def _size(amount: float) -> str:

@@ -9,10 +9,9 @@ from functools import partial
 import numpy as np
 
 from bench.core.model import Interval, Summary
-from bench.display import cells, lookup
+from bench.display import cells, lookup, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.table import NONE, Cell, Column, Grid, interval_text, ratio_cell
-from bench.display.table import notes as every_note
 from bench.stats.fit import line
 
 SLOPE = "memory.slope_bytes"
@@ -62,7 +61,7 @@ def tables(data: ScenarioData) -> list[Grid]:
 def notes(data: ScenarioData) -> list[str]:
     """Return what must be read with the numbers, and where the rest is too large to be noise."""
     flagged = [f"{row.text}: {text}" for row in data.invoked if (text := remainder(data, row))]
-    return every_note(data, lambda item: item.metric == SLOPE and item.params.get("column") == "available") + flagged
+    return table.notes(data, lambda item: item.metric == SLOPE and item.params.get("column") == "available") + flagged
 
 
 def slope(data: ScenarioData, row: Variant, column: str = "available") -> Summary | None:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FixedLocator
 
-from bench.benchmarks.namespaces import tables as page
+from bench.benchmarks.namespaces import tables
 from bench.core.model import Summary
 from bench.core.units import format_value, significant
 from bench.display import canvas, svg, theme
 from bench.display.charts import lines
-from bench.display.charts.words import plural_blocks
 from bench.display.data import Label, ScenarioData, Variant
+from bench.display.prose import block_counts
 from bench.display.table import NONE, Cell
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ Cost = tuple[str, Summary | None, Summary | None]
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
     """Draw the costs by kind and the rates, of the first target that makes namespaces."""
-    makers = page.makers(data)
+    makers = tables.makers(data)
     return [costs(data, makers[0], f"{data.stem}-kinds"), rates(data, makers[0], f"{data.stem}-rate")] if makers else []
 
 
 def costs(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
     """Draw create and destroy of each kind on one axis."""
-    found = [item for kind in page.kinds(data) if any((item := _cost(data, row, kind))[1:])]
+    found = [item for kind in tables.kinds(data) if any((item := _cost(data, row, kind))[1:])]
     ends = [end for _, made, gone in found for one in (made, gone) for end in _ends(one)]
     if not ends:
         return None
@@ -51,16 +51,16 @@ def costs(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
 
 
 def _cost(data: ScenarioData, row: Variant, kind: str) -> Cost:
-    return kind, data.summary(row, page.CREATE, kind=kind), data.summary(row, page.DESTROY, kind=kind)
+    return kind, data.summary(row, tables.CREATE, kind=kind), data.summary(row, tables.DESTROY, kind=kind)
 
 
 def _label(kind: str) -> Label:
-    return Label(kind, {page.NONE_KIND: "no namespace", page.ALL_KINDS: "all kinds at once"}.get(kind, ""))
+    return Label(kind, {tables.NONE_KIND: "no namespace", tables.ALL_KINDS: "all kinds at once"}.get(kind, ""))
 
 
 def _colour(kind: str) -> str:
     """Return the network namespace in a colour of its own; the ends of the scale are grey and black."""
-    return {page.NET: theme.FAMILIES["vm"], page.NONE_KIND: theme.MUTED, page.ALL_KINDS: theme.INK}.get(
+    return {tables.NET: theme.FAMILIES["vm"], tables.NONE_KIND: theme.MUTED, tables.ALL_KINDS: theme.INK}.get(
         kind, theme.FAMILIES["oci"]
     )
 
@@ -87,7 +87,7 @@ def _dot(panel: Axes, place: float, found: Summary | None, colour: str, *, hollo
 
 def _cost_words(found: list[Cost], name: str, axis: str) -> canvas.Words:
     made = {kind: one.median for kind, one, _ in found if one and one.median}
-    single = sorted((value, kind) for kind, value in made.items() if kind not in (page.NONE_KIND, page.ALL_KINDS))
+    single = sorted((value, kind) for kind, value in made.items() if kind not in (tables.NONE_KIND, tables.ALL_KINDS))
     title = "What each kind of namespace takes to create and to destroy"
     if len(single) > 1:
         (value, kind), (next_value, next_kind) = single[-1], single[-2]
@@ -95,7 +95,7 @@ def _cost_words(found: list[Cost], name: str, axis: str) -> canvas.Words:
         title = f"{kind} is the dearest namespace: {format_value(value, 's')} to create, {times}× {next_kind}"
     caption = (
         f"Medians with the 95\u00a0% interval; {axis} axis. Create is the time inside the call, destroy from the end of the last "
-        f"process until it is collected. {plural_blocks(one.n for _, *both in found for one in both if one and one.n)}"
+        f"process until it is collected. {block_counts(one.n for _, *both in found for one in both if one and one.n)}"
     )
     alt = "; ".join(f"{kind}: create {_text(one)}, destroy {_text(gone)}" for kind, one, gone in found)
     return canvas.Words(name, "kinds", title, caption, f"{title}. {alt}")
@@ -103,7 +103,7 @@ def _cost_words(found: list[Cost], name: str, axis: str) -> canvas.Words:
 
 def rates(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
     """Draw the rate of whole lives against the number of workers, one line a kind."""
-    found = {kind: page.steps(data, row, kind) for kind in page.kinds(data)}
+    found = {kind: tables.steps(data, row, kind) for kind in tables.kinds(data)}
     shown = [
         lines.Line(
             _label(kind),
@@ -129,13 +129,13 @@ def rates(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
 
 def _rate_words(shown: list[lines.Line], found: dict[str, list[tuple[float, Summary]]], name: str) -> canvas.Words:
     best = {line.label.name: max(value for _, value in line.points) for line in shown}
-    kind = page.NET if page.NET in best else min(best, key=lambda name: best[name])
+    kind = tables.NET if tables.NET in best else min(best, key=lambda name: best[name])
     title = f"At best {significant(best[kind])} namespaces of kind {kind} are made a second"
-    if page.NONE_KIND in best and kind != page.NONE_KIND:
-        title += f", {significant(best[page.NONE_KIND])} processes without any"
+    if tables.NONE_KIND in best and kind != tables.NONE_KIND:
+        title += f", {significant(best[tables.NONE_KIND])} processes without any"
     caption = (
         "Whole lives (made, used by one process, gone) a second, against the number of workers in multiples of the CPUs. "
-        f"{plural_blocks(one.n for steps in found.values() for _, one in steps)}"
+        f"{block_counts(one.n for steps in found.values() for _, one in steps)}"
     )
     alt = "; ".join(
         f"{line.label.name}: " + ", ".join(f"{value:.0f} at {workers:g}×" for workers, value in line.points)

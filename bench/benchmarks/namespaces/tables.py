@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from bench.core.model import NULL, Summary
-from bench.display import cells, lookup
+from bench.display import cells, lookup, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.table import NONE, Cell, Column, Grid
-from bench.display.table import notes as every_note
 
 CREATE, DESTROY, RATE = "namespace.create_s", "namespace.destroy_s", "namespace.create_per_s"
 DRAIN = "namespace.drain_s"
@@ -39,14 +38,14 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
+    """Return the warnings and remarks that belong to the tables."""
     told = [
         f"{words}: {text}."
         for row in makers(data)
         for name, words in _TOLD.items()
         if (text := lookup.usual(lookup.said(data, row).get(name)).rstrip("."))
     ]
-    return every_note(data, lambda item: item.metric in (CREATE, DESTROY)) + told
+    return table.notes(data, lambda item: item.metric in (CREATE, DESTROY)) + told
 
 
 def makers(data: ScenarioData) -> list[Variant]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.benchmarks.network_modes import tables as page
+from bench.benchmarks.network_modes import tables
 from bench.core.model import NULL, Summary
 from bench.core.units import format_value
 from bench.display import canvas, lookup, paired, svg, theme
 from bench.display.charts import dot_panels
 from bench.display.charts.matrix import Dot
-from bench.display.charts.words import plural_blocks
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
+from bench.display.prose import block_counts
 from bench.display.table import interval_text, ratio_text
 
 _MEDIAN = "Dots are medians of the blocks with their 95\u00a0% interval."
@@ -30,14 +30,14 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 def throughput(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw one stream and several, out and in beside each other."""
-    rows, panels = _streams(data, page.THROUGHPUT, data.baseline)
+    rows, panels = _streams(data, tables.THROUGHPUT, data.baseline)
     if not panels:
         return None
     caption = (
         f"TCP throughput. Out: the instance sends; in: it receives. The line is one stream of {data.baseline}; "
-        f"network=none has nothing but its own loopback. {_MEDIAN} {_blocks(data, page.THROUGHPUT)}"
+        f"network=none has nothing but its own loopback. {_MEDIAN} {_blocks(data, tables.THROUGHPUT)}"
     )
-    return _drawn(rows, panels, _kinds(data, page.THROUGHPUT), (name, "throughput", _carried(data), caption))
+    return _drawn(rows, panels, _kinds(data, tables.THROUGHPUT), (name, "throughput", _carried(data), caption))
 
 
 def answers(data: ScenarioData, name: str) -> svg.Plot | None:
@@ -46,10 +46,10 @@ def answers(data: ScenarioData, name: str) -> svg.Plot | None:
     latency = {
         (place, kind): dot
         for place, row in enumerate(rows)
-        for kind, what in enumerate((page.MEDIAN, page.TAIL))
+        for kind, what in enumerate((tables.MEDIAN, tables.TAIL))
         if (dot := _dot(what.of(data, row[0])))
     }
-    connects = {(place, 0): dot for place, row in enumerate(rows) if (dot := _dot(page.CONNECTS.of(data, row[0])))}
+    connects = {(place, 0): dot for place, row in enumerate(rows) if (dot := _dot(tables.CONNECTS.of(data, row[0])))}
     panels = [
         dot_panels.Panel("request and answer", "s", latency),
         dot_panels.Panel("TCP connections", "1/s", connects),
@@ -59,7 +59,7 @@ def answers(data: ScenarioData, name: str) -> svg.Plot | None:
         return None
     caption = (
         "Time from a small request to its answer over one connection, and how many connections are made a second, one after "
-        f"the other. {_MEDIAN} {_blocks(data, page.MEDIAN.metric)}"
+        f"the other. {_MEDIAN} {_blocks(data, tables.MEDIAN.metric)}"
     )
     kinds = ("median", "99th percentile") if any(kind for panel in panels for _, kind in panel.dots) else ("median",)
     return _drawn(kept, panels, kinds, (name, "answers", _slowest(data), caption))
@@ -67,11 +67,11 @@ def answers(data: ScenarioData, name: str) -> svg.Plot | None:
 
 def cpu(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw CPU time of the whole host for each gigabyte."""
-    rows, panels = _streams(data, page.CPU, "")
+    rows, panels = _streams(data, tables.CPU, "")
     if not panels:
         return None
     title = "CPU time of the whole host for each gigabyte"
-    found = _of(data, Quantity(page.CPU, {"streams": 1, "direction": "out"}, ""))
+    found = _of(data, Quantity(tables.CPU, {"streams": 1, "direction": "out"}, ""))
     if len(found) > 1:
         low, high = found[0], found[-1]
         title = (
@@ -80,21 +80,21 @@ def cpu(data: ScenarioData, name: str) -> svg.Plot | None:
         )
     caption = (
         f"CPU time of the whole host, kernel and both ends included, for 10\u2079 bytes. Out: the instance sends. {_MEDIAN} "
-        f"{_blocks(data, page.CPU)}"
+        f"{_blocks(data, tables.CPU)}"
     )
-    return _drawn(rows, panels, _kinds(data, page.CPU), (name, "cpu-per-gb", title, caption))
+    return _drawn(rows, panels, _kinds(data, tables.CPU), (name, "cpu-per-gb", title, caption))
 
 
 def start(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw how soon an instance is ready in each mode."""
     rows = _rows(data)
-    dots = {(place, 0): dot for place, row in enumerate(rows) if (dot := _dot(page.READY.of(data, row[0])))}
+    dots = {(place, 0): dot for place, row in enumerate(rows) if (dot := _dot(tables.READY.of(data, row[0])))}
     kept, panels = dot_panels.compact(rows, [dot_panels.Panel("request → ready", "s", dots)])
     if not panels:
         return None
     caption = (
         "Time from the request until the payload is ready, in each network mode. "
-        f"{_MEDIAN} {_blocks(data, page.READY.metric)}"
+        f"{_MEDIAN} {_blocks(data, tables.READY.metric)}"
     )
     return _drawn(kept, panels, ("ready",), (name, "start", _dearest_start(data), caption))
 
@@ -111,7 +111,7 @@ def _dot(found: Summary | None) -> Dot | None:
 
 def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tuple[Row, str]], list[dot_panels.Panel]]:
     """Return a panel a direction, one kind a number of streams."""
-    rows, ways = _rows(data), page.ways(data, metric)
+    rows, ways = _rows(data), tables.ways(data, metric)
     counts = lookup.kinds(data, metric, "streams")
     titles = {"out": "out: the instance sends", "in": "in: it receives"}
     panels = []
@@ -123,7 +123,7 @@ def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tupl
                     dots[place, counts.index(what.more["streams"])] = dot
                     if row.target == reference and what.more["streams"] == counts[0]:
                         line = dot.value
-        unit = "s" if metric == page.CPU else "bytes/s"
+        unit = "s" if metric == tables.CPU else "bytes/s"
         panels.append(dot_panels.Panel(titles.get(direction, direction), unit, dots, line))
     return dot_panels.compact(list(rows), panels)
 
@@ -147,7 +147,7 @@ def _drawn(
 
 
 def _blocks(data: ScenarioData, metric: str) -> str:
-    return plural_blocks(item.n for item in data.summaries if item.metric == metric and item.n)
+    return block_counts(item.n for item in data.summaries if item.metric == metric and item.n)
 
 
 def _of(data: ScenarioData, what: Quantity) -> list[tuple[Variant, Summary]]:
@@ -162,8 +162,8 @@ def _value(found: Summary) -> str:
 
 def _carried(data: ScenarioData) -> str:
     """Say which mode carries most and least of one stream out."""
-    ways = page.ways(data, page.THROUGHPUT)
-    found = [pair for pair in _of(data, ways[0]) if page.reaches(pair[0]) and pair[0].engine != "host"]
+    ways = tables.ways(data, tables.THROUGHPUT)
+    found = [pair for pair in _of(data, ways[0]) if tables.reaches(pair[0]) and pair[0].engine != "host"]
     if not found:
         return "TCP throughput of each network mode"
     (slow, low), (fast, high) = found[0], found[-1]
@@ -181,7 +181,7 @@ def _times(found: Summary, data: ScenarioData) -> str:
 
 
 def _slowest(data: ScenarioData) -> str:
-    found = _of(data, page.MEDIAN)
+    found = _of(data, tables.MEDIAN)
     if not found:
         return "Connections a second in each network mode"
     (fast, low), (slow, high) = found[0], found[-1]
@@ -195,13 +195,13 @@ def _dearest_start(data: ScenarioData) -> str:
     grown = [
         (ratio, row, other)
         for row, _ in _rows(data)
-        if (other := page.plain_mode(data, row)) and (ratio := paired.times(data, row, other, page.READY))
+        if (other := tables.plain_mode(data, row)) and (ratio := paired.times(data, row, other, tables.READY))
     ]
     longer = [one for one in grown if one[0].ratio > 1 and (one[0].sure or one[0].ci is None)]
     if longer:
         ratio, row, other = max(longer, key=lambda one: one[0].ratio)
         return f"The dearest network at start is {row.text}: {ratio.text} as long as {other.text}"
-    found = _of(data, page.READY)
+    found = _of(data, tables.READY)
     ends = [f"{_value(one)} ({row.text})" for row, one in (found if len(found) < 2 else [found[0], found[-1]])]
     start = "No network makes a start measurably longer: ready" if grown else "Ready"
     return f"{start} after {' to '.join(ends)}"

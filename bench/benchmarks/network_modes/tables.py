@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 from bench.core.model import ParamValue
 from bench.core.units import significant
-from bench.display import cells, lookup, paired
+from bench.display import cells, lookup, paired, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.paired import Quantity
 from bench.display.table import NONE, Cell, Column, Grid, ratio_cell
-from bench.display.table import notes as every_note
 from bench.stats.order import OrderVerdict, orders
 
 THROUGHPUT, CPU = "network.throughput_bytes_per_s", "network.cpu_s_per_gb"
@@ -50,9 +49,9 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
+    """Return the warnings and remarks that belong to the tables."""
     kept = (THROUGHPUT, MEDIAN.metric, CONNECTS.metric, CPU)
-    return every_note(data, lambda item: item.metric in kept)
+    return table.notes(data, lambda item: item.metric in kept)
 
 
 def ways(data: ScenarioData, metric: str) -> list[Quantity]:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from matplotlib.patches import Patch
 
-from bench.benchmarks.pull import tables as page
+from bench.benchmarks.pull import tables
 from bench.core.model import Summary
 from bench.core.units import format_value
 from bench.display import canvas, svg, theme
-from bench.display.charts.words import plural_blocks
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts
 from bench.display.table import Cell
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw pull and the rest until ready, and the share beside them."""
     bars: list[Bar] = [
         (row, pulled, ready)
-        for row in page.shown(data)
-        if (pulled := page.PULL.of(data, row)) and (ready := page.READY.of(data, row))
+        for row in tables.shown(data)
+        if (pulled := tables.PULL.of(data, row)) and (ready := tables.READY.of(data, row))
     ]
     if not bars:
         return None
-    rows, cells = [row for row, *_ in bars], [page.share(data, row) for row, *_ in bars]
+    rows, cells = [row for row, *_ in bars], [tables.share(data, row) for row, *_ in bars]
     room = canvas.layout(rows, cells)
     tall = room.row * len(rows)
     with canvas.sheet(_TOP + tall + _BOTTOM) as figure:
@@ -70,7 +70,7 @@ def _bar(panel: Axes, place: int, bar: Bar) -> None:
 
 def _words(data: ScenarioData, bars: Sequence[Bar], cells: Sequence[Cell], name: str) -> canvas.Words:
     shares = [
-        (one.median, row.text) for row, *_ in bars if (one := page.SHARE.of(data, row)) and one.median is not None
+        (one.median, row.text) for row, *_ in bars if (one := tables.SHARE.of(data, row)) and one.median is not None
     ]
     title = "How much of the time to ready is the pull"
     if shares:
@@ -80,7 +80,7 @@ def _words(data: ScenarioData, bars: Sequence[Bar], cells: Sequence[Cell], name:
             title += f", {100 * high[0]:.0f}\u00a0% of {high[1]}"
     caption = (
         "Time from the request for a pull into an empty store until the payload is ready; medians of the blocks. Beside the bars "
-        f"the share of the pull with its 95\u00a0% interval. {plural_blocks(ready.n for *_, ready in bars)}"
+        f"the share of the pull with its 95\u00a0% interval. {block_counts(ready.n for *_, ready in bars)}"
     )
     said = [
         f"{row.text}: pull {format_value(pulled.median, 's')} of {format_value(ready.median, 's')}, {cell.line}"

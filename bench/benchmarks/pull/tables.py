@@ -6,11 +6,10 @@ import json
 
 from bench.core.model import NULL
 from bench.core.units import significant
-from bench.display import cells
+from bench.display import cells, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
 from bench.display.table import Cell, Column, Grid
-from bench.display.table import notes as every_note
 
 SHARE = Quantity("pull.share_ratio", {}, "share of the pull")
 PULL = Quantity("pull.pull_s", {}, "pull and unpack")
@@ -31,8 +30,8 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric.startswith("pull."))
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric.startswith("pull."))
 
 
 def shown(data: ScenarioData) -> list[Variant]:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from matplotlib.patches import Patch
 
-from bench.benchmarks.size import tables as page
+from bench.benchmarks.size import tables
 from bench.core.model import Summary
 from bench.core.units import format_value
 from bench.display import canvas, svg, theme
-from bench.display.charts.words import plural_blocks
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts
 from bench.display.table import Cell, ratio_text
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw one bar a form: on disk, in it what others share, under it the compressed bytes."""
     bars: list[Bar] = [
-        (row, disk, page.SHARED.of(data, row), page.SMALLER.of(data, row))
-        for row in page.forms(data)
-        if (disk := page.DISK.of(data, row))
+        (row, disk, tables.SHARED.of(data, row), tables.SMALLER.of(data, row))
+        for row in tables.forms(data)
+        if (disk := tables.DISK.of(data, row))
     ]
     if not bars:
         return None
@@ -95,7 +95,7 @@ def _words(data: ScenarioData, bars: Sequence[Bar], name: str) -> canvas.Words:
         "beside them"
         + (f", as {tiny} of the bars are too short to be read" if tiny else "")
         + ". A pale part is in other images, "
-        f"too, and is there once. {plural_blocks(disk.n for _, disk, *_ in bars)}"
+        f"too, and is there once. {block_counts(disk.n for _, disk, *_ in bars)}"
     )
     said = [
         f"{row.text} {_size(disk)} on disk, {_size(smaller)} compressed, {_size(shared)} shared"

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.core.model import NULL, Status, Summary
-from bench.display import cells
+from bench.display import cells, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
 from bench.display.table import NONE, Cell, Column, Grid, ratio_text
-from bench.display.table import notes as every_note
 
 DISK = Quantity("image.bytes", {}, "on disk")
 SMALLER = Quantity("image.compressed_bytes", {}, "compressed")
@@ -41,8 +40,8 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric.startswith("image."))
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric.startswith("image."))
 
 
 def forms(data: ScenarioData) -> list[Variant]:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import NullLocator
 
-from bench.benchmarks.stack import tables as page
+from bench.benchmarks.stack import tables
 from bench.core.model import Interval
 from bench.core.units import format_value
 from bench.display import canvas, cells, svg, theme
-from bench.display.charts.words import plural_blocks
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SIDES = ((page.WALL, "wall time"), (page.CPU, "CPU time of all processes"))
+_SIDES = ((tables.WALL, "wall time"), (tables.CPU, "CPU time of all processes"))
 _VALUES = 0.72
 _GAP = 0.2
 
@@ -50,12 +50,12 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 def steps(data: ScenarioData, rows: Sequence[Variant], metric: str, phase: str) -> list[Step]:
     """Return the steps of one phase; the first one is the lowest rung's own time, a rung without numbers has none."""
-    base, found, at = page.first(data, metric), list[Step](), 0.0
+    base, found, at = tables.first(data, metric), list[Step](), 0.0
     for place, row in enumerate(rows):
         if row == base:
-            amount, ci = page.own(data, row, metric, phase), None
+            amount, ci = tables.own(data, row, metric, phase), None
         else:
-            more = page.added(data, row, metric, phase)
+            more = tables.added(data, row, metric, phase)
             amount, ci = (more.median, more.ci) if more else (None, None)
         if amount is not None:
             found.append(Step(place, at, amount, ci, row == base))
@@ -65,16 +65,18 @@ def steps(data: ScenarioData, rows: Sequence[Variant], metric: str, phase: str) 
 
 def waterfall(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw what each rung adds to a whole life."""
-    return _sheet(data, [page.TOTAL], name)
+    return _sheet(data, [tables.TOTAL], name)
 
 
 def phases(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw what each rung adds to each phase."""
-    return _sheet(data, list(page.PHASES), name)
+    return _sheet(data, list(tables.PHASES), name)
 
 
 def _sheet(data: ScenarioData, names: Sequence[str], name: str) -> svg.Plot | None:
-    rows = [row for row in page.rungs(data) if any(page.own(data, row, metric, page.TOTAL) for metric, _ in _SIDES)]
+    rows = [
+        row for row in tables.rungs(data) if any(tables.own(data, row, metric, tables.TOTAL) for metric, _ in _SIDES)
+    ]
     found = {(phase, metric): steps(data, rows, metric, phase) for phase in names for metric, _ in _SIDES}
     shown = [phase for phase in names if any(len(found[phase, metric]) > 1 for metric, _ in _SIDES)]
     sides = [(metric, title) for metric, title in _SIDES if any(found[phase, metric] for phase in shown)]
@@ -86,9 +88,9 @@ def _sheet(data: ScenarioData, names: Sequence[str], name: str) -> svg.Plot | No
         for number, phase in enumerate(shown):
             for column, (metric, title) in enumerate(sides):
                 panel = _axes(figure, room.names, (column, len(sides)), 0.44 + number * (0.34 + tall + 0.36), tall)
-                heading = title[:1].upper() + title[1:] if phase == page.TOTAL else f"{phase}, {title}"
+                heading = title[:1].upper() + title[1:] if phase == tables.TOTAL else f"{phase}, {title}"
                 _panel(panel, rows, found[phase, metric], heading, names=column == 0)
-        words = _total_words if page.TOTAL in shown else _phase_words
+        words = _total_words if tables.TOTAL in shown else _phase_words
         return canvas.finish(figure, words(data, rows, found, name))
 
 
@@ -159,7 +161,7 @@ Found = dict[tuple[str, str], list[Step]]
 
 
 def _total_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name: str) -> canvas.Words:
-    more = [(step.added, rows[step.place].text) for step in found[page.TOTAL, page.WALL] if not step.own]
+    more = [(step.added, rows[step.place].text) for step in found[tables.TOTAL, tables.WALL] if not step.own]
     title = "What each layer adds to a whole life"
     if more:
         title = f"{max(more)[1]} adds most to a whole life: {format_value(max(more)[0], 's')}"
@@ -178,7 +180,7 @@ def _phase_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name
     every = [
         (step.added, rows[step.place].text, phase)
         for (phase, metric), walked in found.items()
-        if metric == page.WALL
+        if metric == tables.WALL
         for step in walked
         if not step.own
     ]
@@ -204,4 +206,4 @@ def _alt(rows: Sequence[Variant], found: Found) -> str:
 
 
 def _counts(data: ScenarioData, rows: Sequence[Variant]) -> str:
-    return plural_blocks(found.n for row in rows if (found := page.added(data, row, page.WALL, page.TOTAL)))
+    return block_counts(found.n for row in rows if (found := tables.added(data, row, tables.WALL, tables.TOTAL)))

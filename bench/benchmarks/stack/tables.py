@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bench.core.model import NULL, Summary
-from bench.display import cells, lookup
+from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.table import Cell, Column, Grid, ratio_cell
-from bench.display.table import notes as every_note
 
 PHASES = ("create", "start", "ready", "stop", "delete")
 TOTAL = "total"
@@ -35,8 +34,8 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric == READY or item.params.get("phase") == TOTAL)
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric == READY or item.params.get("phase") == TOTAL)
 
 
 def rungs(data: ScenarioData) -> list[Variant]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from bench.core.model import NULL
 from bench.core.units import format_value
 from bench.display import canvas, svg, theme
-from bench.display.charts.words import count_sentence
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts_by_target
 from bench.display.table import Cell
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _words(rows: list[Row], data: ScenarioData, name: str, axis: str) -> canvas.
     caption = (
         "Medians of the wall time until ready and of the CPU time of every process involved; "
         f"{axis} axis. More than 100 % means that several CPUs worked at once. "
-        f"{count_sentence(data, [item for item, *_ in rows], CPU)}"
+        f"{block_counts_by_target(data, [item for item, *_ in rows], CPU)}"
     )
     alt = "; ".join(
         f"{item.text}: wall {format_value(wall, 's')}, CPU {format_value(cpu, 's')}" for item, wall, cpu in rows

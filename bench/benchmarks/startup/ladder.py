@@ -10,9 +10,9 @@ from matplotlib.patches import Patch
 
 from bench.core.model import NULL
 from bench.core.units import format_value
-from bench.display import canvas, svg, theme
-from bench.display.charts.words import count_sentence, many, value_cell
+from bench.display import canvas, cells, svg, theme
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts_by_target, joined
 from bench.display.table import Cell
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _layout(found: Sequence[Ladder], data: ScenarioData) -> canvas.Layout:
 
 
 def _value(item: Ladder, data: ScenarioData) -> Cell:
-    return value_cell(data.summary(item.variant, READY))
+    return cells.value(data.summary(item.variant, READY))
 
 
 def _panel(panel: Axes, title: str, items: Sequence[Ladder], data: ScenarioData) -> None:
@@ -151,8 +151,8 @@ def _words(found: Sequence[Ladder], data: ScenarioData, name: str) -> canvas.Wor
         "Every panel has its own axis. A phase that an engine does not have is part of the next one. "
     )
     if late:
-        caption += f"For {many(late)} the engine's call returned only after the payload had run: a mark, not a step. "
-    caption += count_sentence(data, [item.variant for item in found], READY)
+        caption += f"For {joined(late)} the engine's call returned only after the payload had run: a mark, not a step. "
+    caption += block_counts_by_target(data, [item.variant for item in found], READY)
     alt = "; ".join(
         f"{item.variant.text}: " + ", ".join(f"{step} {format_value(at, 's')}" for step, at in item.steps)
         for item in found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bench.core.model import Phase
+from bench.display import table
 from bench.display.data import ScenarioData
 from bench.display.table import Grid, grids
-from bench.display.table import notes as every_note
 
 _WIDE = 98
 """Columns of a terminal from which on the phases fit beside the metric that decides."""
@@ -21,5 +21,5 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data)
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data)

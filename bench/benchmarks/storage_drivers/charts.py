@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from bench.benchmarks.storage_drivers import growth, operations
-from bench.benchmarks.storage_drivers import tables as page
+from bench.benchmarks.storage_drivers import growth, operations, tables
 from bench.core.units import format_value
 from bench.display import canvas, lookup, storage, svg, theme
 from bench.display.charts import heat, lines
-from bench.display.charts.words import many, plural_blocks
 from bench.display.data import Row, ScenarioData
 from bench.display.paired import Times
+from bench.display.prose import block_counts, joined
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,8 +50,8 @@ def relative(data: ScenarioData, reference: str, name: str) -> svg.Plot | None:
         return None
     table = _table(data, found, every)
     title = _dearest(found, every, reference)
-    without = f"Without a row, because {reference} has no such numbers: {many(missing, 6)}. " if missing else ""
-    counts = plural_blocks(times.n for _, ratios in found for times in ratios.values())
+    without = f"Without a row, because {reference} has no such numbers: {joined(missing, 6)}. " if missing else ""
+    counts = block_counts(times.n for _, ratios in found for times in ratios.values())
     said = [f"{one.what.title} of {text} {times.text}" for one, ratios in found for text, times in ratios.items()]
     words = canvas.Words(name, "heat", title, f"{_HOW} {without}{counts}", f"{title}. {'; '.join(said)}")
     with canvas.sheet(heat.height(table)) as figure:
@@ -125,7 +124,7 @@ def _lines(data: ScenarioData, write: str) -> list[lines.Line]:
         points = tuple((size, one.median) for size, one in found if one.median)
         if row and points:
             note = (
-                _note(page.growth_of(data, row))
+                _note(tables.growth_of(data, row))
                 if write == "first"
                 else f"{format_value(points[-1][1], 's')} at the end"
             )
@@ -161,7 +160,7 @@ def _words(data: ScenarioData, found: Mapping[str, Sequence[lines.Line]], name: 
     caption = (
         "Time of one write of four bytes into a file of the image over the file’s size, both axes logarithmic where they span "
         "more than a factor of four; above by a fresh instance, below a second time by the same one. Medians of the blocks, "
-        f"upright lines are their 95\u00a0% intervals. {plural_blocks(counts)}"
+        f"upright lines are their 95\u00a0% intervals. {block_counts(counts)}"
     )
     said = "; ".join(
         f"{_WRITES[write]}, {one.label.text}: "
@@ -179,5 +178,5 @@ def statement(data: ScenarioData) -> str:
         row = of.get("copy-up")
         if row and row.engine != "host":
             label = storage.short(data, row.target)
-            found.append((f"{label.name} {label.details}".strip(), page.growth_of(data, row)))
+            found.append((f"{label.name} {label.details}".strip(), tables.growth_of(data, row)))
     return growth.statement(found) or "Time of a write into a file of the image over its size"

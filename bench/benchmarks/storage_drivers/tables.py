@@ -9,11 +9,10 @@ from bench.benchmarks.storage_drivers import operations
 from bench.benchmarks.storage_drivers.operations import COPY, Operation
 from bench.core.model import Interval
 from bench.core.units import format_value, significant
-from bench.display import cells, lookup, paired, storage
+from bench.display import cells, lookup, paired, storage, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.paired import Quantity
 from bench.display.table import NONE, Cell, Column, Grid, interval_text
-from bench.display.table import notes as every_note
 
 _GIB = 2.0**30
 _MOST = 3
@@ -34,8 +33,8 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return _caches(data) + every_note(data, lambda item: item.metric.startswith("storage."))
+    """Return the warnings and remarks that belong to the tables."""
+    return _caches(data) + table.notes(data, lambda item: item.metric.startswith("storage."))
 
 
 def _caches(data: ScenarioData) -> list[str]:

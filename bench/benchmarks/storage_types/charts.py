@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.storage_types import tables as page
+from bench.benchmarks.storage_types import tables
 from bench.core.units import format_value
 from bench.display import canvas, paired, storage, svg, theme
 from bench.display.charts import dot_panels, heat
 from bench.display.charts.matrix import Dot
-from bench.display.charts.words import plural_blocks
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity, Times
+from bench.display.prose import block_counts
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
@@ -19,7 +19,7 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 def relative(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw each measure of each place in multiples of the baseline."""
-    rows = [row for row in page.places(data) if row.target != data.baseline]
+    rows = [row for row in tables.places(data) if row.target != data.baseline]
     every = [what for chosen in _titled(data) for what in chosen]
     cells: dict[tuple[int, int], Times] = {}
     kept = [what for what in every if any(paired.cost_to_baseline(data, row, what) for row in rows)]
@@ -44,11 +44,11 @@ def relative(data: ScenarioData, name: str) -> svg.Plot | None:
 
 def flush(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw the median and the 99th percentile of an fsync."""
-    rows = [(row, theme.colour(row.engine)) for row in page.places(data)]
+    rows = [(row, theme.colour(row.engine)) for row in tables.places(data)]
     found = {
         (place, kind): one
         for place, (row, _) in enumerate(rows)
-        for kind, what in enumerate(page.FSYNC)
+        for kind, what in enumerate(tables.FSYNC)
         if (one := what.of(data, row))
     }
     dots = {key: Dot(one.median or 0.0, one.ci, format_value(one.median, "s")) for key, one in found.items()}
@@ -65,7 +65,7 @@ def flush(data: ScenarioData, name: str) -> svg.Plot | None:
         )
     caption = (
         "Time of an fsync after each write, as fio tells it; medians over the blocks with their 95\u00a0% intervals. "
-        f"{plural_blocks(one.n for one in found.values())}"
+        f"{block_counts(one.n for one in found.values())}"
     )
     with canvas.sheet(dot_panels.height(look)) as figure:
         dot_panels.draw(figure, look, panels)
@@ -77,7 +77,7 @@ def _titled(data: ScenarioData) -> list[list[Quantity]]:
     """Return the measures with titles that say all."""
     done = storage.actions(data)
     files = [Quantity(storage.FILES, {"action": action}, f"files: {action}") for action in done]
-    return [storage.streams(data), storage.singles(data), list(page.FSYNC), files]
+    return [storage.streams(data), storage.singles(data), list(tables.FSYNC), files]
 
 
 def _words(data: ScenarioData, table: heat.Table, rows: list[Variant], name: str) -> canvas.Words:
@@ -89,7 +89,7 @@ def _words(data: ScenarioData, table: heat.Table, rows: list[Variant], name: str
     caption = (
         f"Each cell is how many times as long the same work takes as on {data.baseline}, paired block by block "
         "(Hodges-Lehmann), on a logarithmic colour scale centred on 1; rates are turned round, so that more is dearer "
-        f"everywhere. Bold: the 95\u00a0% interval leaves 1 out. {plural_blocks(one.n for one in table.cells.values())}"
+        f"everywhere. Bold: the 95\u00a0% interval leaves 1 out. {block_counts(one.n for one in table.cells.values())}"
     )
     said = [f"{table.rows[place]} of {rows[column].text} {one.text}" for (place, column), one in table.cells.items()]
     return canvas.Words(name, "heat", title, caption, f"{title}. {'; '.join(said)}")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.core.model import NULL, Status
-from bench.display import cells, lookup, storage
+from bench.display import cells, lookup, storage, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
 from bench.display.table import NONE, Cell, Column, Grid, ratio_cell
-from bench.display.table import notes as every_note
 
 FSYNC = (
     Quantity("storage.fsync_s", {}, "fsync, median"),
@@ -31,8 +30,8 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric.startswith("storage."))
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric.startswith("storage."))
 
 
 def measures(data: ScenarioData) -> dict[str, list[Quantity]]:

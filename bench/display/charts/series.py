@@ -14,8 +14,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.core.model import SENTINEL, Status
 from bench.display import canvas, svg, theme
-from bench.display.charts.words import count_sentence
 from bench.display.data import ScenarioData, Variant, metric_title
+from bench.display.prose import block_counts_by_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,7 +178,7 @@ def _words(panels: Sequence[Line], data: ScenarioData, metric: str, name: str) -
     caption = (
         f"{quantity} of each block, in percent of the target's own median, over the block numbers in time order. All "
         "panels have the same axes. A line that follows the sentinel shows the host, not the target. "
-        f"{count_sentence(data, data.variants, metric)}"
+        f"{block_counts_by_target(data, data.variants, metric)}"
     )
     alt = "; ".join(f"{text}: {_signed(low, 1)} to {_signed(high, 1)}" for text, (low, high) in ranges.items())
     return canvas.Words(name, "series", title, caption, f"{title}. {alt}")

@@ -8,9 +8,9 @@ import seaborn as sns
 from matplotlib.patches import Patch
 
 from bench.core.units import format_value
-from bench.display import canvas, svg, theme
-from bench.display.charts.words import count_sentence, value_cell
+from bench.display import canvas, cells, svg, theme
 from bench.display.data import ScenarioData, Variant, metric_title
+from bench.display.prose import block_counts_by_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,15 +28,15 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
         return None
     unit = str(data.values(variants[0], metric)["unit"].iloc[0])
     values = [float(value) for item in variants for value in data.values(item, metric)["value"]]
-    cells = [value_cell(data.summary(item, metric)) for item in variants]
-    room = canvas.layout(variants, cells)
+    medians = [cells.value(data.summary(item, metric)) for item in variants]
+    room = canvas.layout(variants, medians)
     with canvas.sheet(0.56 + room.row * len(variants) + 0.32) as figure:
         panel = canvas.axes(figure, 0.56, room.row * len(variants), room.names, room.values)
         canvas.rows(panel, variants)
         axis = canvas.scale(panel, values, unit)
         for place, item in enumerate(variants):
             _row(panel, place, item, data, metric)
-        canvas.gutter(panel, "median (95 % CI)", cells)
+        canvas.gutter(panel, "median (95 % CI)", medians)
         _legend(figure, warmups=bool(data.points["warmup"].any()))
         return canvas.finish(figure, _words(variants, data, metric, name, axis))
 
@@ -95,7 +95,7 @@ def _words(variants: list[Variant], data: ScenarioData, metric: str, name: str, 
         title = f"Every single value of {metric_title(metric)}"
     caption = (
         f"Every single value of {metric_title(metric)}, {axis} axis; values that end in the same place are spread in "
-        f"height. {count_sentence(data, variants, metric)}"
+        f"height. {block_counts_by_target(data, variants, metric)}"
     )
     alt = "; ".join(_said(item, data, metric) for item in variants)
     return canvas.Words(name, "spread", title, caption, f"{title}. {alt}")
