@@ -42,8 +42,7 @@ def lacking(data: ScenarioData, row: Variant | None) -> str:
     """Say in a word why a variant has no value: skipped or failed; empty when it has some or was not asked for."""
     if row is None:
         return ""
-    frame = data.outcomes
-    ended = frame.loc[(frame["target"] == row.target) & (frame["params"] == row.params), "status"]
+    ended = lookup.outcomes_of(data, row)["status"]
     if len(ended) and (ended == Status.SKIPPED).all():
         return SKIPPED
     return "failed" if len(ended) and not (ended == Status.OK).any() else ""
@@ -52,7 +51,7 @@ def lacking(data: ScenarioData, row: Variant | None) -> str:
 def actions(data: ScenarioData, order: Sequence[str] = ACTIONS) -> list[str]:
     """Return what was done with files, in its order."""
     found = [str(kind) for kind in lookup.kinds(data, FILES, "action")]
-    return [name for name in order if name in found] + [name for name in found if name not in order]
+    return lookup.in_order(found, order)
 
 
 def disk(data: ScenarioData, metric: str, verb: str) -> list[Quantity]:

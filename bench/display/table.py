@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.core.model import SENTINEL, Interval, Status, Summary
 from bench.core.units import format_value, significant
+from bench.display import lookup
 from bench.display.data import Row, ScenarioData, Variant, metric_order, metric_title, params_key
 
 NONE = "–"
@@ -135,16 +136,15 @@ def ratio_cell(found: Summary | None, baseline: str) -> Cell:
 def _counts(variant: Variant, metrics: Sequence[str], data: ScenarioData) -> tuple[Cell, Cell]:
     """Return n and failures of the variant; a variant without any series is counted from its outcomes."""
     names = [*(name for name in data.primary if name in metrics), *metrics]
-    return counts_of(variant, next((item for name in names if (item := data.summary(variant, name))), None), data)
+    return counts_of(data, variant, next((item for name in names if (item := data.summary(variant, name))), None))
 
 
-def counts_of(variant: Variant, found: Summary | None, data: ScenarioData) -> tuple[Cell, Cell]:
-    """Return n and failures of a series, or those of the variant's outcomes when it has none."""
+def counts_of(data: ScenarioData, variant: Variant, found: Summary | None) -> tuple[Cell, Cell]:
+    """Return n and failures of a series; without a series, 0 and the failures among the variant's outcomes."""
     if found:
         return Cell(str(found.n)), failures_cell(found.failures, found.attempts, found.failure_ci)
-    frame = data.outcomes
-    own = frame[(frame["target"] == variant.target) & (frame["params"] == variant.params)]
-    own = own[~own["warmup"].astype(bool) & (own["status"] != Status.SKIPPED)]
+    ended = lookup.outcomes_of(data, variant)
+    own = ended[~ended["warmup"].astype(bool) & (ended["status"] != Status.SKIPPED)]
     return Cell("0"), failures_cell(int((own["status"] != Status.OK).sum()), len(own), None)
 
 

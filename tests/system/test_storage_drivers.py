@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from bench import store
-from bench.benchmarks.storage_drivers import growth as _growth
+from bench.benchmarks.storage_drivers import growth
 from bench.lab import disks
 from bench.lab.journal import read
 from bench.lab.paths import state_dir
@@ -71,9 +71,9 @@ def test_copy_up_grows_with_the_file_on_overlay2_and_not_on_btrfs(tare: Tare, tm
     done = tare("run", "storage-drivers", *targets, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     outcomes, found = newest(tmp_path)
-    grown = {target: _growth.growth(first_writes(found, target)) for target in (OVERLAY, BTRFS)}
-    for target, growth in grown.items():
-        print(f"{target}: {growth}")
+    grown = {target: growth.from_points(first_writes(found, target)) for target in (OVERLAY, BTRFS)}
+    for target, one in grown.items():
+        print(f"{target}: {one}")
     overlay, btrfs = grown[OVERLAY], grown[BTRFS]
     assert overlay.kind == "grows linearly"
     assert overlay.r2 is not None

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench import benchmarks
-from bench.benchmarks.image_build import tables as builds
-from bench.benchmarks.image_build.words import PAIRS
-from bench.benchmarks.size import tables as forms
+from bench.benchmarks.image_build import pairs, tables
+from bench.benchmarks.size.tables import forms
 from bench.core.model import Invocation
 from bench.display import paired
 from bench.display.data import RunData
@@ -25,7 +24,7 @@ def data(modes: RunData) -> RunData:
 
 def test_forms_without_a_base_are_one_row_without_it(data: RunData) -> None:
     found = of(data, "size")
-    labels = [row.text for row in forms.forms(found)]
+    labels = [row.text for row in forms(found)]
     assert labels[0] == "host"
     assert labels[1:5] == [
         f"docker:network=none (base={base})" for base in ("scratch", "busybox", "debian", "compiler")
@@ -36,14 +35,14 @@ def test_forms_without_a_base_are_one_row_without_it(data: RunData) -> None:
 
 def test_a_pair_is_the_mistake_divided_by_the_habit(data: RunData) -> None:
     found = of(data, "image-build")
-    every = builds.pairs(found)
-    assert len(every) == 2 * len(PAIRS)
-    pair = next(one for one in every if builds.recipe_of(one.bad) == "bad-order")
-    changed = builds.times(found, pair, paired.Quantity(builds.BUILD, {"cache": "source-change"}, ""))
+    every = pairs.pairs(found)
+    assert len(every) == 2 * len(pairs.PAIRS)
+    pair = next(one for one in every if pairs.recipe_of(one.bad) == "bad-order")
+    changed = pairs.ratio(found, pair, paired.Quantity(pairs.BUILD, {"cache": "source-change"}, ""))
     assert changed is not None
     assert changed.ratio == pytest.approx(7.6 / 1.1, rel=0.05)
     assert changed.n == 7
-    row = cells(table(found, "The mistake, in multiples of the habit"), builds.label(pair).text)
+    row = cells(table(found, "The mistake, in multiples of the habit"), tables.label(pair).text)
     assert row["layers"] == "1.00×"  # exact: no interval
     assert "bad-order instead of good-order" in found.headline
 

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import benchmarks
-from bench.benchmarks.storage_drivers import operations
-from bench.benchmarks.storage_drivers import tables as drivers
-from bench.benchmarks.storage_drivers.growth import growth, statement
+from bench.benchmarks.storage_drivers import growth, operations
 from bench.benchmarks.storage_types import tables as places
 from bench.core.model import Invocation
 from bench.display import storage
@@ -36,7 +34,7 @@ def data(modes: RunData) -> RunData:
 def test_growth_is_found_where_it_is(data: RunData) -> None:
     found = of(data, "storage-drivers")
     every = operations.drivers(found)
-    kinds = {name: drivers.growth_of(found, variants.get("copy-up")).kind for name, variants in every.items()}
+    kinds = {name: growth.growth_of(found, variants.get("copy-up")).kind for name, variants in every.items()}
     assert {name for name, kind in kinds.items() if kind == "grows linearly"} == {
         name for name, driver in DRIVERS.items() if driver.byte
     }
@@ -50,27 +48,29 @@ def test_growth_is_found_where_it_is(data: RunData) -> None:
 
 def test_growth_by_shape() -> None:
     sizes = (4096.0, 2.0**16, 2.0**20, 2.0**24, 2.0**26)
-    straight = growth([(size, 50e-6 + size / 1e9) for size in sizes])
+    straight = growth.from_points([(size, 50e-6 + size / 1e9) for size in sizes])
     assert straight.kind == "grows linearly"
     assert straight.slope == pytest.approx(1e-9)
     assert straight.r2 == pytest.approx(1.0)
-    assert growth([(size, 40e-6) for size in sizes]).kind == "no growth shown"
-    quicker = growth([(size, 12e-6 + size / 1e12) for size in sizes])  # on a line, but no memory copies that fast
+    assert growth.from_points([(size, 40e-6) for size in sizes]).kind == "no growth shown"
+    quicker = growth.from_points(
+        [(size, 12e-6 + size / 1e12) for size in sizes]
+    )  # on a line, but no memory copies that fast
     assert quicker.kind == "no growth shown"
     assert quicker.r2 == pytest.approx(1.0)
-    noisy = growth(list(zip(sizes, (11e-6, 50e-6, 40e-6, 200e-6, 39e-6), strict=True)))
+    noisy = growth.from_points(list(zip(sizes, (11e-6, 50e-6, 40e-6, 200e-6, 39e-6), strict=True)))
     assert noisy.kind == "no growth shown"  # seen on btrfs: 3.6 times as long, and yet no line
-    root = growth([(size, size**0.4 * 1e-6) for size in (1e3, 4e3, 1e4, 1e5, 1e6, 4e6, 1e7, 3e7, 6e7, 1e8)])
+    root = growth.from_points([(size, size**0.4 * 1e-6) for size in (1e3, 4e3, 1e4, 1e5, 1e6, 4e6, 1e7, 3e7, 6e7, 1e8)])
     assert root.kind == "grows, not along a line"
-    assert growth([(1.0, 1.0), (2.0, 9.0)]).kind == "too few sizes"
-    assert growth([]).times is None
-    assert statement([]) == statement([("a", growth([(1.0, 1.0)]))]) == ""
+    assert growth.from_points([(1.0, 1.0), (2.0, 9.0)]).kind == "too few sizes"
+    assert growth.from_points([]).times is None
+    assert growth.statement([]) == growth.statement([("a", growth.from_points([(1.0, 1.0)]))]) == ""
 
 
 def test_cells_of_the_map_are_paired_ratios_with_rates_turned_round(data: RunData) -> None:
     found = of(data, "storage-drivers")
     every = operations.drivers(found)
-    rows = {one.what.title: one for one in operations.heat(found)}
+    rows = {one.what.title: one for one in operations.heat_rows(found)}
     deep = operations.relative(found, every[VFS], every[OVERLAY2], rows["create, 50 layers"])
     assert deep is not None
     assert deep.ratio == pytest.approx(7 * 6 / 1.2, rel=0.05)
@@ -122,7 +122,7 @@ def test_of_bytes_and_operations_that_say_the_same_one_is_shown(tmp_path: Path) 
         return dataclasses.replace(given, values=[*(one for one in given.values if "pattern" not in one.params), *more])
 
     found = MODES.scenario(tmp_path, "storage-drivers", blocks=1, targets=["host", OVERLAY2], change=change)
-    titles = [one.what.title for one in operations.heat(found) if ", direct" in one.what.title]
+    titles = [one.what.title for one in operations.heat_rows(found) if ", direct" in one.what.title]
     assert titles == [
         "sequential read, direct",
         "sequential write, direct",

@@ -22,7 +22,7 @@ def tables(data: ScenarioData) -> list[Grid]:
     columns = works(data)
     speeds, calls = ([item for item in columns if (item[0] == CALL) == wanted] for wanted in (False, True))
     brief = data.columns is not None
-    return cells.some(
+    return cells.filled(
         [_grid(data, "Speed", speeds, brief=brief), _grid(data, "Time of one system call", calls, brief=brief)]
     )
 
@@ -36,9 +36,8 @@ def works(data: ScenarioData) -> list[Work]:
     """Return the kinds of work that have numbers: metric, params beside the variant's, title."""
     present = {item.metric for item in data.summaries if item.median is not None}
     found: list[Work] = [(metric, {}, title) for metric, title in _WORK if metric in present]
-    calls = list(map(str, lookup.kinds(data, CALL, "syscall")))
-    ordered = [name for name in _CALLS if name in calls] + [name for name in calls if name not in _CALLS]
-    return found + [(CALL, {"syscall": name}, name) for name in ordered]
+    calls = lookup.in_order(map(str, lookup.kinds(data, CALL, "syscall")), _CALLS)
+    return found + [(CALL, {"syscall": name}, name) for name in calls]
 
 
 def summary(data: ScenarioData, row: Variant, work: Work) -> Summary | None:
@@ -53,7 +52,7 @@ def _grid(data: ScenarioData, title: str, columns: list[Work], *, brief: bool) -
         found = [summary(data, row, work) for work in columns]
         main = next((one for one in found if one), None)
         rows.append(
-            (row, [*(_cell(one, data.baseline, brief=brief) for one in found), *cells.counted(data, row, main)])
+            (row, [*(_cell(one, data.baseline, brief=brief) for one in found), *table.counts_of(data, row, main)])
         )
     return cells.grid(title, [*heads, *cells.COUNTS], rows)
 

@@ -18,7 +18,7 @@ _ORDER = {"limited_by": 0, "extrapolation": 1}
 
 def tables(data: ScenarioData) -> list[Grid]:
     """Return the numbers, then the words; a terminal gets the numbers that decide."""
-    return cells.some([_numbers(data, brief=data.columns is not None), _words(data, brief=data.columns is not None)])
+    return cells.filled([_numbers(data, brief=data.columns is not None), _words(data, brief=data.columns is not None)])
 
 
 def notes(data: ScenarioData) -> list[str]:
@@ -59,7 +59,7 @@ def _numbers_of(data: ScenarioData, row: Variant) -> list[Cell]:
     return [
         cells.plain(main),
         cells.value(data.summary(row, SLOPE)),
-        Cell(NONE) if fit is None or fit.median is None else Cell(f"{fit.median:.4f}"),
+        cells.r_squared(fit.median if fit else None),
         cells.plain(data.summary(row, "density.launch_per_s")),
         cells.percent(data.summary(row, "density.alive_ratio"), 3),
         _step(starts[0]) if starts else Cell(NONE),
@@ -67,7 +67,7 @@ def _numbers_of(data: ScenarioData, row: Variant) -> list[Cell]:
         _later(data.summary(row, LATER)),
         cells.plain(data.summary(row, "density.intercept_bytes")),
         cells.plain(data.summary(row, "density.delete_per_s")),
-        *cells.counted(data, row, main),
+        *table.counts_of(data, row, main),
     ]
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
-
-from bench.core.model import NULL, Interval, Status
-from bench.display import cells, lookup, table
+from bench.core.model import NULL, Status
+from bench.display import cells, lookup, paired, table
 from bench.display.data import Label, Row, ScenarioData, Variant
+from bench.display.paired import Quantity, Times
 from bench.display.table import NONE, Cell, Column, Grid, interval_text, ratio_text
-from bench.stats.exact import hodges_lehmann, signed_rank_ci
-from bench.stats.summaries import LEVEL
 
 ACHIEVED, READY, WATCHED = "limit.achieved_ratio", "limit.ready_s", "limit.probe_s"
+_READY = Quantity(READY, {}, "ready")
 FREE = "none"
 """The limit that is none: what a start without any takes."""
 
@@ -23,20 +20,11 @@ _ORDER = ("cpu", "cpu-shares", "memory", "memory-swap", "pids", "read", "write",
 _SAID = {"asked": 0, "achieved": 1, "how": 2}
 
 
-@dataclass(frozen=True)
-class Cost:
-    """A start with a limit against one without: ratio, interval and number of common blocks."""
-
-    ratio: float
-    ci: Interval | None
-    n: int
-
-
 def tables(data: ScenarioData) -> list[Grid]:
     """Return what was achieved, what it costs at start, how it was seen, and what cannot be done here."""
     brief = data.columns is not None
     made = [_achieved(data, brief=brief), _costs(data, brief=brief)]
-    return cells.some(made if brief else [*made, _how(data), _impossible(data)])
+    return cells.filled(made if brief else [*made, _how(data), _impossible(data)])
 
 
 def notes(data: ScenarioData) -> list[str]:
@@ -52,7 +40,7 @@ def limit_of(row: Variant) -> str:
 def limits(data: ScenarioData) -> list[str]:
     """Return the limits that were tried, none left out."""
     found = {limit_of(row) for row in data.invoked} - {FREE, ""}
-    return [name for name in _ORDER if name in found] + sorted(found.difference(_ORDER))
+    return lookup.in_order(sorted(found), _ORDER)
 
 
 def targets(data: ScenarioData) -> dict[str, dict[str, Variant]]:
@@ -72,30 +60,14 @@ def named(row: Variant) -> Variant:
 
 def skipped(data: ScenarioData, row: Variant) -> str:
     """Return why a variant cannot be measured here; empty when it was."""
-    frame = data.outcomes
-    mine = frame[(frame["target"] == row.target) & (frame["params"] == row.params)]
+    mine = lookup.outcomes_of(data, row)
     reasons = [str(reason) for reason in mine.loc[mine["status"] == Status.SKIPPED, "reason"]]
     return reasons[0] if reasons and len(reasons) == len(mine) else ""
 
 
-def cost(data: ScenarioData, row: Variant, free: Variant | None) -> Cost | None:
-    """Compare the start of a variant with the same target's start without a limit, block by block."""
-    if free is None or row == free:
-        return None
-    limited, bare = (_blocks(data, one) for one in (row, free))
-    common = sorted(limited.keys() & bare.keys())
-    if not common or any(values[block] <= 0 for values in (limited, bare) for block in common):
-        return None
-    logs = np.array([math.log(limited[block] / bare[block]) for block in common])
-    ci = signed_rank_ci(logs, LEVEL)
-    scaled = Interval(math.exp(ci.low), math.exp(ci.high), ci.level) if ci else None
-    return Cost(math.exp(hodges_lehmann(logs)), scaled, len(common))
-
-
-def _blocks(data: ScenarioData, row: Variant) -> dict[int, float]:
-    frame = data.values(row, READY)
-    found = frame[~frame["warmup"]].groupby("block")["value"].median()
-    return {int(block): float(value) for block, value in found.items()}  # type: ignore[call-overload]
+def cost(data: ScenarioData, row: Variant, free: Variant | None) -> Times | None:
+    """Return the time to ready with a limit ÷ without any on the same target, paired block by block."""
+    return None if row == free else paired.times(data, row, free, _READY)
 
 
 def _achieved(data: ScenarioData, *, brief: bool) -> Grid:
@@ -117,7 +89,7 @@ def _ratio(data: ScenarioData, row: Variant | None, *, brief: bool) -> Cell:
         return cells.value(found, interval=not brief)
     if skipped(data, row):
         return Cell("n/a")
-    _, failed = cells.counted(data, row, found)
+    _, failed = table.counts_of(data, row, found)
     return Cell(NONE, "" if failed.text == "0" else f"{failed.text} failed")
 
 
@@ -135,7 +107,7 @@ def _costs(data: ScenarioData, *, brief: bool) -> Grid:
     return cells.grid("What a limit costs at start", heads, rows, note=note)
 
 
-def _cost(found: Cost | None, *, brief: bool) -> Cell:
+def _cost(found: Times | None, *, brief: bool) -> Cell:
     if found is None:
         return Cell(NONE)
     return Cell(ratio_text(found.ratio), "" if brief else interval_text(found.ci, "ratio"))
@@ -156,7 +128,7 @@ def _how(data: ScenarioData) -> Grid:
         main = data.summary(row, ACHIEVED)
         if main is not None and (found or main.median is not None):
             texts = [cells.words(found.get(name)) for name in names]
-            made = [*texts, cells.plain(data.summary(row, WATCHED)), *cells.counted(data, row, main)]
+            made = [*texts, cells.plain(data.summary(row, WATCHED)), *table.counts_of(data, row, main)]
             rows.append((Label(limit_of(row), named(row).text), made))
     rows.sort(key=lambda pair: limits(data).index(pair[0].name))
     return cells.grid("How each limit was seen", heads, rows, first="Limit")

@@ -53,9 +53,9 @@ class Share:
 def tables(data: ScenarioData) -> list[Grid]:
     """Return the tables; a terminal gets the columns and how well the line fits."""
     if data.columns is not None:
-        return cells.some([_slopes(data, _BRIEF), _fits(data, brief=True)])
+        return cells.filled([_slopes(data, _BRIEF), _fits(data, brief=True)])
     every = [name for name, _ in _COLUMNS]
-    return cells.some([_slopes(data, every), _fits(data), _components(data), _kernel(data)])
+    return cells.filled([_slopes(data, every), _fits(data), _components(data), _kernel(data)])
 
 
 def notes(data: ScenarioData) -> list[str]:
@@ -188,10 +188,10 @@ def _fits(data: ScenarioData, *, brief: bool = False) -> Grid:
 
 def _fit(data: ScenarioData, row: Variant) -> list[Cell]:
     many, share = top(data, row), unexplained(data, row)
-    last = partial(_last, data, row)
+    last, fit = partial(_last, data, row), data.summary(row, "memory.fit_r2", column="available")
     return [
         cells.value(data.summary(row, "memory.intercept_bytes", column="available")),
-        Cell(_r2(data.summary(row, "memory.fit_r2", column="available"))),
+        cells.r_squared(fit.median if fit else None),
         cells.number(many, "count"),
         cells.plain(last(TAKEN)),
         Cell(cells.plain(last("memory.unexplained_bytes")).text, _share(share, flagged=bool(remainder(data, row)))),
@@ -215,10 +215,6 @@ def _each(found: Summary | None, many: float | None) -> Cell:
     return (
         Cell(NONE) if found is None or found.median is None or not many else cells.number(found.median / many, "count")
     )
-
-
-def _r2(found: Summary | None) -> str:
-    return NONE if found is None or found.median is None else f"{found.median:.4f}"
 
 
 def _components(data: ScenarioData) -> Grid:

@@ -30,7 +30,7 @@ def tables(data: ScenarioData) -> list[Grid]:
     brief = data.columns is not None
     rates = _walked(data, RATE, "Rate against concurrency", "Created and destroyed a second")
     drains = _walked(data, DRAIN, "How much later dead ones were gone", "From the end of the last process")
-    return cells.some(
+    return cells.filled(
         [_cost(data), rates, _proof(data, brief=brief)]
         if brief
         else [_cost(data), rates, drains, _proof(data, brief=brief)]
@@ -57,7 +57,7 @@ def makers(data: ScenarioData) -> list[Variant]:
 def kinds(data: ScenarioData) -> list[str]:
     """Return the kinds: none first, all last."""
     found = {str(kind) for metric in (CREATE, RATE) for kind in lookup.kinds(data, metric, "kind")}
-    return [kind for kind in _ORDER if kind in found] + sorted(found.difference(_ORDER))
+    return lookup.in_order(sorted(found), _ORDER)
 
 
 def label(kind: str, row: Variant, data: ScenarioData) -> Label:
@@ -81,7 +81,7 @@ def _cost(data: ScenarioData) -> Grid:
                 found = [
                     cells.value(made),
                     cells.value(gone),
-                    *cells.counted(data, row, made or gone),
+                    *table.counts_of(data, row, made or gone),
                 ]
                 rows.append((label(kind, row, data), found))
     return cells.grid("One namespace of each kind", heads, rows, first="Kind")

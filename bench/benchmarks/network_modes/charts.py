@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from bench.benchmarks.network_modes import tables
 from bench.core.model import NULL, Summary
 from bench.core.units import format_value
-from bench.display import canvas, lookup, paired, svg, theme
-from bench.display.charts import dot_panels
-from bench.display.charts.matrix import Dot
+from bench.display import lookup, paired, svg, theme
+from bench.display.charts import dot_panels, matrix
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
 from bench.display.prose import block_counts
@@ -37,7 +34,14 @@ def throughput(data: ScenarioData, name: str) -> svg.Plot | None:
         f"TCP throughput. Out: the instance sends; in: it receives. The line is one stream of {data.baseline}; "
         f"network=none has nothing but its own loopback. {_MEDIAN} {_blocks(data, tables.THROUGHPUT)}"
     )
-    return _drawn(rows, panels, _kinds(data, tables.THROUGHPUT), (name, "throughput", _carried(data), caption))
+    return dot_panels.plot(
+        dot_panels.Look(rows, _kinds(data, tables.THROUGHPUT)),
+        panels,
+        name=name,
+        kind="throughput",
+        title=_carried(data),
+        caption=caption,
+    )
 
 
 def answers(data: ScenarioData, name: str) -> svg.Plot | None:
@@ -47,9 +51,11 @@ def answers(data: ScenarioData, name: str) -> svg.Plot | None:
         (place, kind): dot
         for place, row in enumerate(rows)
         for kind, what in enumerate((tables.MEDIAN, tables.TAIL))
-        if (dot := _dot(what.of(data, row[0])))
+        if (dot := matrix.dot_of(what.of(data, row[0])))
     }
-    connects = {(place, 0): dot for place, row in enumerate(rows) if (dot := _dot(tables.CONNECTS.of(data, row[0])))}
+    connects = {
+        (place, 0): dot for place, row in enumerate(rows) if (dot := matrix.dot_of(tables.CONNECTS.of(data, row[0])))
+    }
     panels = [
         dot_panels.Panel("request and answer", "s", latency),
         dot_panels.Panel("TCP connections", "1/s", connects),
@@ -62,7 +68,9 @@ def answers(data: ScenarioData, name: str) -> svg.Plot | None:
         f"the other. {_MEDIAN} {_blocks(data, tables.MEDIAN.metric)}"
     )
     kinds = ("median", "99th percentile") if any(kind for panel in panels for _, kind in panel.dots) else ("median",)
-    return _drawn(kept, panels, kinds, (name, "answers", _slowest(data), caption))
+    return dot_panels.plot(
+        dot_panels.Look(kept, kinds), panels, name=name, kind="answers", title=_slowest(data), caption=caption
+    )
 
 
 def cpu(data: ScenarioData, name: str) -> svg.Plot | None:
@@ -82,13 +90,20 @@ def cpu(data: ScenarioData, name: str) -> svg.Plot | None:
         f"CPU time of the whole host, kernel and both ends included, for 10\u2079 bytes. Out: the instance sends. {_MEDIAN} "
         f"{_blocks(data, tables.CPU)}"
     )
-    return _drawn(rows, panels, _kinds(data, tables.CPU), (name, "cpu-per-gb", title, caption))
+    return dot_panels.plot(
+        dot_panels.Look(rows, _kinds(data, tables.CPU)),
+        panels,
+        name=name,
+        kind="cpu-per-gb",
+        title=title,
+        caption=caption,
+    )
 
 
 def start(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw how soon an instance is ready in each mode."""
     rows = _rows(data)
-    dots = {(place, 0): dot for place, row in enumerate(rows) if (dot := _dot(tables.READY.of(data, row[0])))}
+    dots = {(place, 0): dot for place, row in enumerate(rows) if (dot := matrix.dot_of(tables.READY.of(data, row[0])))}
     kept, panels = dot_panels.compact(rows, [dot_panels.Panel("request → ready", "s", dots)])
     if not panels:
         return None
@@ -96,17 +111,13 @@ def start(data: ScenarioData, name: str) -> svg.Plot | None:
         "Time from the request until the payload is ready, in each network mode. "
         f"{_MEDIAN} {_blocks(data, tables.READY.metric)}"
     )
-    return _drawn(kept, panels, ("ready",), (name, "start", _dearest_start(data), caption))
+    return dot_panels.plot(
+        dot_panels.Look(kept, ("ready",)), panels, name=name, kind="start", title=_dearest_start(data), caption=caption
+    )
 
 
 def _rows(data: ScenarioData) -> list[tuple[Variant, str]]:
     return [(row, theme.colour(row.engine)) for row in data.invoked if row.target != NULL]
-
-
-def _dot(found: Summary | None) -> Dot | None:
-    if found is None or found.median is None:
-        return None
-    return Dot(found.median, found.ci, format_value(found.median, found.unit))
 
 
 def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tuple[Row, str]], list[dot_panels.Panel]]:
@@ -119,7 +130,7 @@ def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tupl
         dots, line = {}, None
         for what in (one for one in ways if one.more["direction"] == direction):
             for place, (row, _) in enumerate(rows):
-                if dot := _dot(what.of(data, row)):
+                if dot := matrix.dot_of(what.of(data, row)):
                     dots[place, counts.index(what.more["streams"])] = dot
                     if row.target == reference and what.more["streams"] == counts[0]:
                         line = dot.value
@@ -129,21 +140,7 @@ def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tupl
 
 
 def _kinds(data: ScenarioData, metric: str) -> list[str]:
-    return ["1 stream" if count == 1 else f"{count} streams" for count in lookup.kinds(data, metric, "streams")]
-
-
-def _drawn(
-    rows: Sequence[tuple[Row, str]],
-    panels: Sequence[dot_panels.Panel],
-    kinds: Sequence[str],
-    words: tuple[str, str, str, str],
-) -> svg.Plot:
-    look = dot_panels.Look(rows, kinds)
-    name, kind, title, caption = words
-    with canvas.sheet(dot_panels.height(look)) as figure:
-        dot_panels.draw(figure, look, panels)
-        alt = f"{title}. {dot_panels.said(look, panels)}"
-        return canvas.finish(figure, canvas.Words(name, kind, title, caption, alt))
+    return [tables.streams_text(count) for count in lookup.kinds(data, metric, "streams")]
 
 
 def _blocks(data: ScenarioData, metric: str) -> str:

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.core.model import ParamValue
-from bench.core.units import significant
-from bench.display import cells, lookup, paired, table
+from bench.display import cells, lookup, paired, prose, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.paired import Quantity
-from bench.display.table import NONE, Cell, Column, Grid, ratio_cell
+from bench.display.table import NONE, Cell, Column, Grid
 from bench.stats.order import OrderVerdict, orders
 
 THROUGHPUT, CPU = "network.throughput_bytes_per_s", "network.cpu_s_per_gb"
@@ -38,14 +37,14 @@ def tables(data: ScenarioData) -> list[Grid]:
     made = [
         *(_throughput(data, streams) for streams in lookup.kinds(data, THROUGHPUT, "streams")),
         _order(data, brief=brief),
-        _relative(data, "Request and answer", [MEDIAN, TAIL]),
-        _relative(data, "TCP connections", [CONNECTS]),
+        cells.ratio_grid(data, "Request and answer", data.invoked, [MEDIAN, TAIL]),
+        cells.ratio_grid(data, "TCP connections", data.invoked, [CONNECTS]),
         _costs(data, CPU, "CPU time of the whole host for 1 GB"),
         _costs(data, "network.retransmits", "Retransmitted segments"),
         _udp(data),
         _start(data),
     ]
-    return cells.some(made if brief else [*made, _ends(data)])
+    return cells.filled(made if brief else [*made, _ends(data)])
 
 
 def notes(data: ScenarioData) -> list[str]:
@@ -62,7 +61,7 @@ def ways(data: ScenarioData, metric: str) -> list[Quantity]:
         for direction in sorted(directions, key=lambda one: one != "out"):
             named: dict[str, ParamValue] = {"streams": streams, "direction": direction}
             if any(item.metric == metric and named.items() <= item.params.items() for item in data.summaries):
-                found.append(Quantity(metric, named, f"{_streams(streams)} {_WAYS.get(direction, direction)}"))
+                found.append(Quantity(metric, named, f"{streams_text(streams)} {_WAYS.get(direction, direction)}"))
     return found
 
 
@@ -86,28 +85,16 @@ def reaches(row: Variant) -> bool:
     return "network=none" not in row.target.partition(":")[2].split(",")
 
 
-def _streams(count: ParamValue) -> str:
-    return "1 stream" if count == 1 else f"{count} streams"
+def streams_text(count: ParamValue) -> str:
+    """Write a number of streams: ``4 streams``."""
+    return prose.plural(float(count), "stream")
 
 
 def _throughput(data: ScenarioData, streams: ParamValue) -> Grid:
     chosen = [what for what in ways(data, THROUGHPUT) if what.more["streams"] == streams]
     short = [Quantity(what.metric, what.more, str(what.more["direction"])) for what in chosen]
     note = "Out: the instance sends. In: it receives."
-    return _relative(data, f"TCP throughput, {_streams(streams)}", short, note)
-
-
-def _relative(data: ScenarioData, title: str, chosen: Sequence[Quantity], note: str = "") -> Grid:
-    """Show each quantity with its ratio to the baseline."""
-    heads: list[Column] = []
-    for what in chosen:
-        heads += [Column(what.title, cells.CI), Column(f"× {data.baseline}", cells.CI)]
-    rows: list[tuple[Row, list[Cell]]] = []
-    for row in data.invoked:
-        found = [what.of(data, row) for what in chosen]
-        made = [cell for one in found for cell in (cells.value(one), ratio_cell(one, data.baseline))]
-        rows.append((row, [*made, *cells.counted(data, row, next((one for one in found if one), None))]))
-    return cells.grid(title, [*heads, *cells.COUNTS], rows, note=note)
+    return cells.ratio_grid(data, f"TCP throughput, {streams_text(streams)}", data.invoked, short, note)
 
 
 def _costs(data: ScenarioData, metric: str, title: str) -> Grid:
@@ -128,18 +115,10 @@ def _udp(data: ScenarioData) -> Grid:
         lost = _LOST.of(data, row)
         main = received or lost or jitter
         if main:
-            made = [cells.value(received), _percent(data, row), cells.value(jitter), Cell(str(main.n))]
+            made = [cells.value(received), cells.percent(lost, interval=True), cells.value(jitter), Cell(str(main.n))]
             rows.append((row, made))
     heads = [Column("received", cells.CI), Column("lost", cells.CI), Column("jitter", cells.CI), Column("n")]
     return cells.grid("UDP", heads, rows, note="Loss and jitter are what the receiving tool tells.")
-
-
-def _percent(data: ScenarioData, row: Variant) -> Cell:
-    found = _LOST.of(data, row)
-    cell = cells.percent(found)
-    if found is None or found.ci is None:
-        return cell
-    return Cell(cell.text, f"{significant(100 * found.ci.low, 2)}–{significant(100 * found.ci.high, 2)} %")
 
 
 def _start(data: ScenarioData) -> Grid:
@@ -189,7 +168,7 @@ def _order(data: ScenarioData, *, brief: bool) -> Grid:
 
 def _under(found: OrderVerdict) -> str:
     streams, direction = found.params.get("streams"), found.params.get("direction")
-    return f"{_streams(streams)} {direction}" if streams is not None else ""
+    return f"{streams_text(streams)} {direction}" if streams is not None else ""
 
 
 def _level(found: Sequence[OrderVerdict]) -> str:

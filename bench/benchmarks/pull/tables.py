@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
 from bench.core.model import NULL
-from bench.core.units import significant
 from bench.display import cells, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
@@ -23,10 +20,10 @@ def tables(data: ScenarioData) -> list[Grid]:
     for row in shown(data):
         ready = READY.of(data, row)
         made = [share(data, row), cells.tight(PULL.of(data, row)), cells.tight(ready), cells.tight(BYTES.of(data, row))]
-        rows.append((row, [*made, *cells.counted(data, row, ready)]))
+        rows.append((row, [*made, *table.counts_of(data, row, ready)]))
     heads = [Column(what.title, cells.CI) for what in (SHARE, PULL, READY, BYTES)]
     note = "Into an empty store, from a registry on this host: a network would add to it."
-    return cells.some([cells.grid("Pull and start", [*heads, *cells.COUNTS], rows, note=note)])
+    return cells.filled([cells.grid("Pull and start", [*heads, *cells.COUNTS], rows, note=note)])
 
 
 def notes(data: ScenarioData) -> list[str]:
@@ -39,16 +36,6 @@ def shown(data: ScenarioData) -> list[Variant]:
     return [row for row in data.invoked if row.target != NULL]
 
 
-def layers_of(row: Variant) -> float | None:
-    """Return in how many layers the bytes are."""
-    found = json.loads(row.params).get("layers")
-    return float(found) if isinstance(found, int | float) else None
-
-
 def share(data: ScenarioData, row: Variant) -> Cell:
     """Write the share of the pull in percent, with its interval."""
-    found = SHARE.of(data, row)
-    cell = cells.percent(found, 3)
-    if found is None or found.ci is None:
-        return cell
-    return Cell(cell.text, f"{significant(100 * found.ci.low)}–{significant(100 * found.ci.high)} %")
+    return cells.percent(SHARE.of(data, row), 3, interval=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.core.model import NULL, Status, Summary
-from bench.display import cells, table
+from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
 from bench.display.table import NONE, Cell, Column, Grid, ratio_text
@@ -25,7 +25,7 @@ def tables(data: ScenarioData) -> list[Grid]:
     for row in forms(data):
         disk, smaller, shared, layers, each = (what.of(data, row) for what in (DISK, SMALLER, SHARED, LAYERS, EACH))
         made = [cells.tight(disk), _times(data, disk), cells.tight(smaller), cells.tight(shared)]
-        rows.append((row, [*made, cells.plain(layers), cells.tight(each), *cells.counted(data, row, disk)]))
+        rows.append((row, [*made, cells.plain(layers), cells.tight(each), *table.counts_of(data, row, disk)]))
     heads = [
         Column(DISK.title, cells.CI),
         Column("× the smallest"),
@@ -36,7 +36,7 @@ def tables(data: ScenarioData) -> list[Grid]:
         *cells.COUNTS,
     ]
     note = "Bytes as the engine keeps them; shared are those that other images of the same engine use, too."
-    return cells.some([cells.grid("Size of the same application", heads, rows, note=note)])
+    return cells.filled([cells.grid("Size of the same application", heads, rows, note=note)])
 
 
 def notes(data: ScenarioData) -> list[str]:
@@ -76,9 +76,7 @@ def smallest(data: ScenarioData, rows: Sequence[Variant]) -> float | None:
 
 
 def _tried(data: ScenarioData, row: Variant) -> bool:
-    frame = data.outcomes
-    mine = frame[(frame["target"] == row.target) & (frame["params"] == row.params)]
-    return not (mine["status"] == Status.SKIPPED).all()
+    return not (lookup.outcomes_of(data, row)["status"] == Status.SKIPPED).all()
 
 
 def _times(data: ScenarioData, found: Summary | None) -> Cell:

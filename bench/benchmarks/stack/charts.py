@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from matplotlib.ticker import NullLocator
-
 from bench.benchmarks.stack import tables
 from bench.core.model import Interval
 from bench.core.units import format_value
 from bench.display import canvas, cells, svg, theme
+from bench.display.charts import matrix
 from bench.display.data import ScenarioData, Variant
 from bench.display.prose import block_counts
 
@@ -102,13 +101,7 @@ def _axes(figure: Figure, names: float, place: tuple[int, int], top: float, tall
 
 
 def _panel(panel: Axes, rows: Sequence[Variant], found: Sequence[Step], heading: str, *, names: bool) -> None:
-    if names:
-        canvas.rows(panel, rows)
-    else:
-        panel.set_ylim(len(rows) - 0.5, -0.5)
-        panel.yaxis.set_major_locator(NullLocator())
-        panel.spines["left"].set_visible(False)
-        panel.grid(axis="x")
+    matrix.name_rows(panel, rows, names=names)
     ends = [end for step in found for end in (step.begin, step.end, *_whisker(step))] or [0.0, 1.0]
     low, high = min(0.0, *ends), max(0.0, *ends)
     pad = 0.03 * (high - low or 1e-3)

@@ -30,7 +30,7 @@ def tables(data: ScenarioData) -> list[Grid]:
         _added(data, CPU, "What each layer adds, CPU time of all processes"),
         _daemons(data),
     ]
-    return cells.some(made if data.columns is not None else [*made, _ready(data)])
+    return cells.filled(made if data.columns is not None else [*made, _ready(data)])
 
 
 def notes(data: ScenarioData) -> list[str]:
@@ -76,7 +76,7 @@ def _added(data: ScenarioData, metric: str, title: str) -> Grid:
             found = [cells.plain(added(data, row, metric, phase)) for phase in PHASES]
             found.append(cells.value(added(data, row, metric, TOTAL)))
         rows.append(
-            (row, [*found, *cells.counted(data, row, added(data, row, metric, TOTAL) or _main(data, row, metric))])
+            (row, [*found, *table.counts_of(data, row, added(data, row, metric, TOTAL) or _main(data, row, metric))])
         )
     note = (
         "The first row is a rung's own time; every other row is the difference to the rung before it in the same block. "
@@ -107,5 +107,5 @@ def _ready(data: ScenarioData) -> Grid:
     rows: list[tuple[Row, list[Cell]]] = []
     for row in data.invoked:
         found = data.summary(row, READY)
-        rows.append((row, [cells.value(found), ratio_cell(found, data.baseline), *cells.counted(data, row, found)]))
+        rows.append((row, [cells.value(found), ratio_cell(found, data.baseline), *table.counts_of(data, row, found)]))
     return cells.grid("From request to ready", heads, rows, first="Layer")

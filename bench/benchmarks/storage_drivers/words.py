@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.benchmarks.storage_drivers.growth import Growth, growth, statement
+from bench.benchmarks.storage_drivers.growth import growths, statement
+from bench.benchmarks.storage_drivers.operations import COPY
 from bench.core.model import Summary
 from bench.display import prose
 from bench.display.data import ScenarioData
 
-_COPY = "storage.copy_up_s"
 _MOST = 3
 """Findings in one paragraph at most."""
 
@@ -17,7 +17,7 @@ _MOST = 3
 def words(data: ScenarioData) -> str:
     """Say whether copy-up grows with the file, how long creating takes, how fast the disk is, and what cannot run here."""
     candidates = [
-        _growing(data.summaries),
+        _growing(data),
         _lives(data.summaries),
         prose.speed_range(
             data.summaries,
@@ -43,15 +43,10 @@ def words(data: ScenarioData) -> str:
     return prose.paragraph(sentences)
 
 
-def _growing(summaries: Sequence[Summary]) -> str:
-    rows = [row for row in prose.with_values(summaries, _COPY, {"write": "first"}) if row.engine != "host"]
-    found: list[tuple[str, Growth]] = []
-    for target in dict.fromkeys(row.target for row in rows):
-        mine = [row for row in rows if row.target == target]
-        points = sorted((float(row.params["file_bytes"]), row.median or 0.0) for row in mine)
-        found.append((target, growth(points)))
-    said = statement(found)
-    return said + prose.too_few_blocks(rows) if said else ""
+def _growing(data: ScenarioData) -> str:
+    rows = [row for row in prose.with_values(data.summaries, COPY, {"write": "first"}) if row.engine != "host"]
+    found = statement([(row.target, growth) for row, growth in growths(data) if row.engine != "host"])
+    return found + prose.too_few_blocks(rows) if found else ""
 
 
 def _lives(summaries: Sequence[Summary]) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from bench.benchmarks.storage_types import tables
 from bench.core.units import format_value
 from bench.display import canvas, paired, storage, svg, theme
-from bench.display.charts import dot_panels, heat
-from bench.display.charts.matrix import Dot
+from bench.display.charts import dot_panels, heat, matrix
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity, Times
 from bench.display.prose import block_counts
@@ -51,7 +50,7 @@ def flush(data: ScenarioData, name: str) -> svg.Plot | None:
         for kind, what in enumerate(tables.FSYNC)
         if (one := what.of(data, row))
     }
-    dots = {key: Dot(one.median or 0.0, one.ci, format_value(one.median, "s")) for key, one in found.items()}
+    dots = {key: dot for key, one in found.items() if (dot := matrix.dot_of(one))}
     kept, panels = dot_panels.compact(list(rows), [dot_panels.Panel("fsync", "s", dots)])
     if not panels:
         return None
@@ -67,10 +66,7 @@ def flush(data: ScenarioData, name: str) -> svg.Plot | None:
         "Time of an fsync after each write, as fio tells it; medians over the blocks with their 95\u00a0% intervals. "
         f"{block_counts(one.n for one in found.values())}"
     )
-    with canvas.sheet(dot_panels.height(look)) as figure:
-        dot_panels.draw(figure, look, panels)
-        words = canvas.Words(name, "fsync", title, caption, f"{title}. {dot_panels.said(look, panels)}")
-        return canvas.finish(figure, words)
+    return dot_panels.plot(look, panels, name=name, kind="fsync", title=title, caption=caption)
 
 
 def _titled(data: ScenarioData) -> list[list[Quantity]]:

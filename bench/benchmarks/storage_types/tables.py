@@ -8,7 +8,7 @@ from bench.core.model import NULL, Status
 from bench.display import cells, lookup, storage, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
-from bench.display.table import NONE, Cell, Column, Grid, ratio_cell
+from bench.display.table import NONE, Cell, Column, Grid
 
 FSYNC = (
     Quantity("storage.fsync_s", {}, "fsync, median"),
@@ -26,7 +26,9 @@ def tables(data: ScenarioData) -> list[Grid]:
     """Return speed, fsync and small files with their ratios to the baseline, and what was promised."""
     most = None if data.columns is None else 2  # a terminal has room for two pairs of columns and more rows
     parts = [part for title, chosen in measures(data).items() for part in _parts(title, chosen, most)]
-    return cells.some([*(_grid(data, title, part) for title, part in parts), _promises(data)])
+    return cells.filled(
+        [*(cells.ratio_grid(data, title, places(data), part) for title, part in parts), _promises(data)]
+    )
 
 
 def notes(data: ScenarioData) -> list[str]:
@@ -56,8 +58,7 @@ def promise(data: ScenarioData, row: Variant) -> tuple[str, str]:
     A place that broke its promise fails its invocation, so the reason of the first failure tells how.
     """
     said = lookup.said(data, row)
-    frame = data.outcomes
-    mine = frame[(frame["target"] == row.target) & (frame["params"] == row.params)]
+    mine = lookup.outcomes_of(data, row)
     failed = [str(reason) for reason in mine.loc[mine["status"] == Status.FAILED, "reason"]]
     if "kept" not in said:
         skipped = [str(reason) for reason in mine.loc[mine["status"] == Status.SKIPPED, "reason"]]
@@ -75,20 +76,6 @@ def _parts(title: str, chosen: Sequence[Quantity], most: int | None) -> list[tup
         return [(title, chosen)]
     parts = [chosen[place : place + most] for place in range(0, len(chosen), most)]
     return [(f"{title}: {', '.join(what.title for what in part)}", part) for part in parts]
-
-
-def _grid(data: ScenarioData, title: str, chosen: Sequence[Quantity]) -> Grid:
-    """Show medians, and under each its ratio to the baseline."""
-    rows: list[tuple[Row, list[Cell]]] = []
-    for row in places(data):
-        found = [what.of(data, row) for what in chosen]
-        main = next((one for one in found if one), None)
-        made = [cell for one in found for cell in (cells.value(one), ratio_cell(one, data.baseline))]
-        rows.append((row, [*made, *cells.counted(data, row, main)]))
-    heads = [
-        column for what in chosen for column in (Column(what.title, cells.CI), Column(f"× {data.baseline}", cells.CI))
-    ]
-    return cells.grid(title, [*heads, *cells.COUNTS], rows)
 
 
 def _promises(data: ScenarioData) -> Grid:

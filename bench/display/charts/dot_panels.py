@@ -1,4 +1,4 @@
-"""Dots of several kinds in one row: one row a target, one panel a quantity with its own unit, one mark a kind."""
+"""A chart of panels side by side: one panel a quantity with its own unit, one row a target, several kinds of dot in a row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FixedLocator
 
-from bench.display import canvas, theme
+from bench.display import canvas, svg, theme
 from bench.display.charts import matrix
 from bench.display.charts.matrix import Dot
 from bench.display.data import Row
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _MARKS = (("o", False), ("D", True), ("^", False))
-"""Marker and whether it is hollow, a kind each."""
+"""Marker and whether it is hollow, by kind."""
 
 _LEGEND = 0.3
 _HEAD = 0.34
 _FOOT = 0.36
 _GAP = 0.18
 _STEP = 0.135
-"""Height that each kind needs within a row, inches."""
+"""Height of each kind within a row, inches."""
 
 _CHARACTER = 0.62
 _NARROW = 3.0
-"""Panels less wide than this, inches, have room for few ticks."""
+"""Panels narrower than this, inches, get fewer ticks."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Panel:
     Attributes:
         title: Its title.
         unit: Unit of its values.
-        dots: Row and kind → value; a missing one is left empty.
-        reference: Where a line is drawn, or ``None``.
+        dots: Row number and kind → value; a missing one is left empty.
+        reference: Value at which a line is drawn; ``None`` for no line.
     """
 
     title: str
@@ -53,14 +53,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class Look:
-    """What all panels share: the rows' labels with their colours, and what each kind is called."""
+    """What all panels share: the rows' labels and colours, and the name of each kind."""
 
     rows: Sequence[tuple[Row, str]]
     kinds: Sequence[str]
 
 
 def compact(rows: Sequence[tuple[Row, str]], panels: Sequence[Panel]) -> tuple[list[tuple[Row, str]], list[Panel]]:
-    """Leave out rows without any dot and panels without any."""
+    """Leave out the rows and the panels that have no dot."""
     kept = sorted({place for panel in panels for place, _ in panel.dots})
     moved = [
         Panel(
@@ -76,12 +76,12 @@ def compact(rows: Sequence[tuple[Row, str]], panels: Sequence[Panel]) -> tuple[l
 
 
 def height(look: Look) -> float:
-    """Return the height of the figure, inches."""
+    """Return the height of the figure in inches."""
     return _top(look) + _HEAD + _row(look) * len(look.rows) + _FOOT
 
 
 def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
-    """Draw the panels side by side, the names once on the left, and explain the marks where there are several."""
+    """Draw the panels side by side with the rows' names on the left, and a legend if there are several kinds."""
     names = canvas.layout([label for label, _ in look.rows], []).names
     values = [_values(panel) for panel in panels]
     room = canvas.WIDTH - names - sum(values) - _GAP * (len(panels) - 1) - 0.02
@@ -94,8 +94,14 @@ def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
         canvas.legend(figure, [_mark(kind, text) for kind, text in enumerate(look.kinds)])
 
 
-def said(look: Look, panels: Sequence[Panel]) -> str:
-    """Return all values in words."""
+def plot(look: Look, panels: Sequence[Panel], *, name: str, kind: str, title: str, caption: str) -> svg.Plot:
+    """Return the finished figure; its alternative text lists all values."""
+    with canvas.sheet(height(look)) as figure:
+        draw(figure, look, panels)
+        return canvas.finish(figure, canvas.Words(name, kind, title, caption, f"{title}. {_values_text(look, panels)}"))
+
+
+def _values_text(look: Look, panels: Sequence[Panel]) -> str:
     parts = []
     for panel in panels:
         kinds = len({kind for _, kind in panel.dots})
@@ -112,7 +118,7 @@ def _text(dot: Dot, unit: str) -> str:
 
 
 def thin(axes: Axes, unit: str) -> None:
-    """Leave out ticks whose labels would touch; the scale must be set."""
+    """Remove ticks whose labels would overlap. Set the scale before."""
     low, high = axes.get_xlim()
     at = [float(place) for place in axes.xaxis.get_majorticklocs() if low <= place <= high]
     inches = axes.get_position().width * canvas.WIDTH

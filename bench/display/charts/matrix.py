@@ -1,4 +1,4 @@
-"""Dots in small panels: one row a target, one panel a quantity, the names once on the left."""
+"""A chart of small panels side by side: one panel a quantity, one row a target, one dot a value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from matplotlib.ticker import NullLocator
 
-from bench.core.model import Interval
+from bench.core.model import Interval, Summary
+from bench.core.units import format_value
 from bench.display import canvas, theme
 from bench.display.data import Row
 
@@ -28,16 +29,23 @@ _GAP = 0.16
 
 @dataclass(frozen=True)
 class Dot:
-    """A value with its interval, and how it is written."""
+    """A value with its interval and its text."""
 
     value: float
     ci: Interval | None
     text: str
 
 
+def dot_of(found: Summary | None) -> Dot | None:
+    """Return the dot of a series' median; ``None`` without a value."""
+    if found is None or found.median is None:
+        return None
+    return Dot(found.median, found.ci, format_value(found.median, found.unit))
+
+
 @dataclass(frozen=True)
 class Panel:
-    """One quantity: title, and row → dot; a row without a value is left empty."""
+    """One quantity: its title, and row number → dot; rows without a value are left empty."""
 
     title: str
     dots: Mapping[int, Dot]
@@ -50,8 +58,8 @@ class Look:
     Attributes:
         rows: The rows' labels and colours.
         unit: Unit of the values.
-        reference: Where a line is drawn, or ``None``.
-        band: Half the width of a shaded band around it, as a share.
+        reference: Value at which a line is drawn; ``None`` for no line.
+        band: Half the width of a shaded band around the reference, as a fraction of it.
         shared: Whether all panels have the same axis.
     """
 
@@ -63,14 +71,14 @@ class Look:
 
 
 def compact(rows: Sequence[T], panels: Sequence[Panel]) -> tuple[list[T], list[Panel]]:
-    """Leave out rows without any dot."""
+    """Leave out the rows that have no dot in any panel."""
     kept = sorted({place for panel in panels for place in panel.dots})
     moved = [Panel(panel.title, {kept.index(place): dot for place, dot in panel.dots.items()}) for panel in panels]
     return [rows[place] for place in kept], moved
 
 
 def height(look: Look, panels: Sequence[Panel]) -> float:
-    """Return the height of the figure, inches."""
+    """Return the height of the figure in inches."""
     line = _HEAD + _row(look) * len(look.rows) + _FOOT
     return _TOP + line * math.ceil(len(panels) / _COLUMNS)
 
@@ -80,7 +88,7 @@ def _row(look: Look) -> float:
 
 
 def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
-    """Draw the panels, three in a line."""
+    """Draw the panels, three side by side."""
     names = canvas.layout([label for label, _ in look.rows], []).names
     whole = canvas.WIDTH - names - 0.02
     columns = min(_COLUMNS, len(panels))
@@ -100,7 +108,7 @@ def _ends(panel: Panel) -> list[float]:
 
 
 def name_rows(axes: Axes, labels: Sequence[Row], *, names: bool) -> None:
-    """Give a panel its rows: with their names, or bare where the panel to its left has them."""
+    """Set a panel's rows; ``names`` is false where the panel to its left shows them already."""
     if names:
         canvas.rows(axes, labels)
     else:
