@@ -62,7 +62,7 @@ def test_each_step_begins_where_the_one_before_ended(data: RunData) -> None:
     from bench.benchmarks.stack.charts import steps  # noqa: PLC0415
 
     ladder = of(data, "stack")
-    rows = stack.rungs(ladder)
+    rows = stack.layers(ladder)
     found = steps(ladder, rows, stack.WALL, stack.TOTAL)
     assert [rows[step.place].target for step in found] == list(SCENARIOS["stack"][1])
     assert [step.own for step in found] == [True, False, False, False, False]

@@ -24,9 +24,7 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     if not panels:
         return None
     look = matrix.Look([(row, theme.colour(row.engine)) for row in rows], "ratio", reference=1.0)
-    with canvas.sheet(matrix.height(look, panels)) as figure:
-        matrix.draw(figure, look, panels)
-        return canvas.finish(figure, _words(data, rows, panels, name))
+    return matrix.plot(look, panels, _words(data, rows, panels, name))
 
 
 def slower(found: Summary | None) -> tuple[float, Interval | None] | None:

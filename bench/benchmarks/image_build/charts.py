@@ -56,9 +56,7 @@ def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
         for place, one in of.items()
     ]
     look = matrix.Look(rows, "ratio", reference=1.0)
-    with canvas.sheet(matrix.height(look, panels)) as figure:
-        matrix.draw(figure, look, panels)
-        return canvas.finish(figure, canvas.Words(name, "pairs", title, caption, f"{title}. {'; '.join(said)}"))
+    return matrix.plot(look, panels, canvas.Words(name, "pairs", title, caption, f"{title}. {'; '.join(said)}"))
 
 
 def _title(data: ScenarioData) -> str:

@@ -104,9 +104,7 @@ def _cost(data: ScenarioData, variants: Mapping[str, Variant], limit: str) -> tu
 def _drawn(found: _Found, words: canvas.Words, *, band: float, shared: bool) -> svg.Plot:
     rows = [(row, theme.colour(row.engine)) for row in found.rows]
     look = matrix.Look(rows, "ratio", reference=1.0, band=band, shared=shared)
-    with canvas.sheet(matrix.height(look, found.panels)) as figure:
-        matrix.draw(figure, look, found.panels)
-        return canvas.finish(figure, words)
+    return matrix.plot(look, found.panels, words)
 
 
 def _every(found: _Found) -> Iterator[tuple[matrix.Panel, str, matrix.Dot]]:

@@ -1,4 +1,4 @@
-"""The tax of each layer as a waterfall: a whole life, then phase by phase, wall and CPU time beside each other."""
+"""The charts of ``stack``: what each layer adds as a waterfall, for a whole life and for each phase, in wall and CPU time."""
 
 from __future__ import annotations
 
@@ -25,9 +25,14 @@ _GAP = 0.2
 
 @dataclass(frozen=True)
 class Step:
-    """One step: from where the rung before ended, by what this rung adds (may be negative), seconds; with its interval.
+    """One bar of a waterfall, in seconds.
 
-    The lowest rung's step is its ``own`` time.
+    Attributes:
+        place: Number of its row.
+        begin: End of the bar before.
+        added: What the layer adds; negative when it is faster than the layer below.
+        ci: Interval of ``added``.
+        own: Whether it is the bottom layer, whose bar is its own time.
     """
 
     place: int
@@ -38,17 +43,17 @@ class Step:
 
     @property
     def end(self) -> float:
-        """Where it ends."""
+        """End of the bar."""
         return self.begin + self.added
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw the whole life, then its phases."""
+    """Draw the whole life, then each phase."""
     return [waterfall(data, f"{data.stem}-waterfall"), phases(data, f"{data.stem}-phases")]
 
 
 def steps(data: ScenarioData, rows: Sequence[Variant], metric: str, phase: str) -> list[Step]:
-    """Return the steps of one phase; the first one is the lowest rung's own time, a rung without numbers has none."""
+    """Return the bars of one phase: the bottom layer's own time, then what the others add; layers without a value have none."""
     base, found, at = tables.first(data, metric), list[Step](), 0.0
     for place, row in enumerate(rows):
         if row == base:
@@ -63,18 +68,18 @@ def steps(data: ScenarioData, rows: Sequence[Variant], metric: str, phase: str) 
 
 
 def waterfall(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw what each rung adds to a whole life."""
+    """Draw what each layer adds to a whole life."""
     return _sheet(data, [tables.TOTAL], name)
 
 
 def phases(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw what each rung adds to each phase."""
+    """Draw what each layer adds to each phase."""
     return _sheet(data, list(tables.PHASES), name)
 
 
 def _sheet(data: ScenarioData, names: Sequence[str], name: str) -> svg.Plot | None:
     rows = [
-        row for row in tables.rungs(data) if any(tables.own(data, row, metric, tables.TOTAL) for metric, _ in _SIDES)
+        row for row in tables.layers(data) if any(tables.own(data, row, metric, tables.TOTAL) for metric, _ in _SIDES)
     ]
     found = {(phase, metric): steps(data, rows, metric, phase) for phase in names for metric, _ in _SIDES}
     shown = [phase for phase in names if any(len(found[phase, metric]) > 1 for metric, _ in _SIDES)]

@@ -1,4 +1,4 @@
-"""Which layer costs what: one row a rung, one column a phase, in wall and in CPU time; then the daemons."""
+"""The tables of ``stack``: what each layer adds in each phase, in wall and CPU time; then the daemons."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DAEMONS = (
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return what each rung adds in wall and CPU time, the daemons, and the time until ready."""
+    """Return what each layer adds in wall and CPU time, the daemons, and in a report the time until ready."""
     made = [
         _added(data, WALL, "What each layer adds, wall time"),
         _added(data, CPU, "What each layer adds, CPU time of all processes"),
@@ -38,18 +38,18 @@ def notes(data: ScenarioData) -> list[str]:
     return table.notes(data, lambda item: item.metric == READY or item.params.get("phase") == TOTAL)
 
 
-def rungs(data: ScenarioData) -> list[Variant]:
-    """Return the rungs in their order, the control left out."""
+def layers(data: ScenarioData) -> list[Variant]:
+    """Return the layers from the bottom up, without the null control."""
     return [row for row in data.invoked if row.target != NULL]
 
 
 def added(data: ScenarioData, row: Variant, metric: str, phase: str) -> Summary | None:
-    """Return what a rung adds to the one before it, in a phase or in all (``TOTAL``)."""
+    """Return what a layer adds to the one below, in one phase or in all (``TOTAL``)."""
     return data.summary(row, ADDED[metric], phase=phase)
 
 
 def own(data: ScenarioData, row: Variant, metric: str, phase: str) -> float | None:
-    """Return a rung's own time in a phase; the total is the median of the blocks' sums, seconds."""
+    """Return a layer's own time in a phase, seconds; the total is the median of the sums of each block."""
     if phase != TOTAL:
         found = data.summary(row, metric, phase=phase)
         return found.median if found else None
@@ -59,8 +59,8 @@ def own(data: ScenarioData, row: Variant, metric: str, phase: str) -> float | No
 
 
 def first(data: ScenarioData, metric: str) -> Variant | None:
-    """Return the rung on which the others stand: the first one that has a time of its own."""
-    return next((row for row in rungs(data) if own(data, row, metric, TOTAL) is not None), None)
+    """Return the bottom layer: the first that has a time of its own."""
+    return next((row for row in layers(data) if own(data, row, metric, TOTAL) is not None), None)
 
 
 def _added(data: ScenarioData, metric: str, title: str) -> Grid:
@@ -68,7 +68,7 @@ def _added(data: ScenarioData, metric: str, title: str) -> Grid:
     heads = [*(Column(phase, cells.CI if phase == TOTAL else "") for phase in phases), *cells.COUNTS]
     base = first(data, metric)
     rows: list[tuple[Row, list[Cell]]] = []
-    for row in rungs(data):
+    for row in layers(data):
         if row == base:
             found = [cells.number(own(data, row, metric, phase), "s") for phase in PHASES]
             found.append(Cell(cells.number(own(data, row, metric, TOTAL), "s").text, "its own time"))
@@ -93,7 +93,7 @@ def _main(data: ScenarioData, row: Variant, metric: str) -> Summary | None:
 def _daemons(data: ScenarioData) -> Grid:
     heads = [*(Column(title) for _, title in _DAEMONS), Column("which", numeric=False)]
     rows: list[tuple[Row, list[Cell]]] = []
-    for row in rungs(data):
+    for row in layers(data):
         found = [data.summary(row, metric) for metric, _ in _DAEMONS]
         which = lookup.usual(lookup.said(data, row).get("daemons"))
         if which or any(found):

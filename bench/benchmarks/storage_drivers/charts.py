@@ -53,9 +53,7 @@ def relative(data: ScenarioData, reference: str, name: str) -> svg.Plot | None:
     counts = block_counts(times.n for _, ratios in found for times in ratios.values())
     said = [f"{one.what.title} of {text} {times.text}" for one, ratios in found for text, times in ratios.items()]
     words = canvas.Words(name, "heat", title, f"{_HOW} {without}{counts}", f"{title}. {'; '.join(said)}")
-    with canvas.sheet(heat.height(table)) as figure:
-        heat.draw(figure, table)
-        return canvas.finish(figure, words)
+    return heat.plot(table, words)
 
 
 def _dearest(

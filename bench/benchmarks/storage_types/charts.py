@@ -36,9 +36,7 @@ def relative(data: ScenarioData, name: str) -> svg.Plot | None:
         if (place, column) not in cells
     }
     table = heat.Table([what.title for what in kept], columns, cells, empty, {})
-    with canvas.sheet(heat.height(table)) as figure:
-        heat.draw(figure, table)
-        return canvas.finish(figure, _words(data, table, rows, name))
+    return heat.plot(table, _words(data, table, rows, name))
 
 
 def flush(data: ScenarioData, name: str) -> svg.Plot | None:

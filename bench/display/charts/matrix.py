@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from bench.core.model import Interval, Summary
 from bench.core.units import format_value
-from bench.display import canvas, theme
+from bench.display import canvas, svg, theme
 from bench.display.data import Row
 
 if TYPE_CHECKING:
@@ -101,6 +101,13 @@ def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
         top = _TOP + _HEAD + line * (_HEAD + tall + _FOOT)
         axes = canvas.axes(figure, top, tall, left, canvas.WIDTH - left - width)
         _panel(axes, look, panel, ends if look.shared else _ends(panel), names=column == 0)
+
+
+def plot(look: Look, panels: Sequence[Panel], words: canvas.Words) -> svg.Plot:
+    """Return the finished figure."""
+    with canvas.sheet(height(look, panels)) as figure:
+        draw(figure, look, panels)
+        return canvas.finish(figure, words)
 
 
 def _ends(panel: Panel) -> list[float]:
