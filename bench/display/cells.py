@@ -20,7 +20,7 @@ def value(found: Summary | None, *, interval: bool = True) -> Cell:
     if found is None or found.median is None:
         return Cell(NONE)
     detail = interval_text(found.ci, found.unit) if interval else ""
-    return Cell(written(found.median, found.unit), minus(detail))
+    return Cell(number_text(found.median, found.unit), minus(detail))
 
 
 def tight(found: Summary | None) -> Cell:
@@ -35,7 +35,7 @@ def plain(found: Summary | None) -> Cell:
 
 def number(amount: float | None, unit: str, interval: Interval | None = None) -> Cell:
     """Write a number that is not the median of a series."""
-    return Cell(NONE) if amount is None else Cell(written(amount, unit), minus(interval_text(interval, unit)))
+    return Cell(NONE) if amount is None else Cell(number_text(amount, unit), minus(interval_text(interval, unit)))
 
 
 def percent(found: Summary | None, digits: int = 2, *, interval: bool = False) -> Cell:
@@ -53,7 +53,7 @@ def r_squared(found: float | None) -> Cell:
     return Cell(NONE if found is None else f"{found:.4f}")
 
 
-def written(amount: float, unit: str) -> str:
+def number_text(amount: float, unit: str) -> str:
     """Write a number with its unit; whole counts have no decimals."""
     return f"{amount:.0f}" if unit == "count" and amount == round(amount) else minus(format_value(amount, unit))
 
@@ -108,7 +108,7 @@ def _first(found: Sequence[Summary | None]) -> Summary | None:
 
 def words(texts: Mapping[str, int] | None) -> Cell:
     """Write the most frequent text of a note, with a capital letter first."""
-    text = lookup.usual(texts)
+    text = lookup.most_frequent(texts)
     return Cell(text[:1].upper() + text[1:] if text else NONE)
 
 

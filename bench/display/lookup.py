@@ -47,7 +47,7 @@ def over(data: ScenarioData, row: Variant, metric: str, name: str, **more: Param
     return sorted(found, key=lambda pair: pair[0])
 
 
-def kinds(data: ScenarioData, metric: str, name: str) -> list[ParamValue]:
+def param_values(data: ScenarioData, metric: str, name: str) -> list[ParamValue]:
     """Return the values that a param has in a metric's series, numbers first."""
     found = {item.params[name] for item in data.summaries if item.metric == metric and name in item.params}
     return sorted(found, key=sortable)
@@ -83,7 +83,7 @@ def outcomes_of(data: ScenarioData, row: Variant) -> pd.DataFrame:
     return frame[(frame["target"] == row.target) & (frame["params"] == row.params)]
 
 
-def said(data: ScenarioData, row: Variant) -> dict[str, Counter[str]]:
+def notes_of(data: ScenarioData, row: Variant) -> dict[str, Counter[str]]:
     """Count the notes of a variant's measured invocations: name → text → number of invocations."""
     ended = outcomes_of(data, row)
     measured = ended[(ended["status"] == Status.OK) & ~ended["warmup"].astype(bool)]
@@ -94,7 +94,7 @@ def said(data: ScenarioData, row: Variant) -> dict[str, Counter[str]]:
     return found
 
 
-def usual(texts: Mapping[str, int] | None) -> str:
+def most_frequent(texts: Mapping[str, int] | None) -> str:
     """Return the most frequent text, with its share when there are others; empty without any."""
     if not texts:
         return ""

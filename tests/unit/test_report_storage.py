@@ -10,7 +10,7 @@ import pytest
 
 from bench import benchmarks
 from bench.benchmarks.storage_drivers import growth, operations
-from bench.benchmarks.storage_types import tables as places
+from bench.benchmarks.storage_types import tables as mounts
 from bench.core.model import Invocation
 from bench.display import storage
 from bench.display.charts import heat
@@ -160,7 +160,7 @@ def test_colours_are_centred_on_one_and_end_somewhere() -> None:
 
 def test_every_place_tells_what_became_of_the_data(data: RunData) -> None:
     found = of(data, "storage-types")
-    words = {row.target: places.promise(found, row)[0] for row in places.places(found)}
+    words = {row.target: mounts.persistence(found, row)[0] for row in mounts.mounts(found)}
     assert words["host"] == "kept"
     assert words["docker:mount=tmpfs,network=none"] == "gone, as it should be"
     assert words["docker:mount=bind-ro,network=none"] == "writing refused, as it should be"
@@ -171,10 +171,10 @@ def test_a_broken_promise_is_told_with_its_reason(tmp_path: Path) -> None:
     target, reason = "docker:mount=volume,network=none", "data in 'volume' are not kept as that place promises (yes)"
     failures = {("storage-types", target, block): reason for block in range(2)}
     found = MODES.scenario(tmp_path, "storage-types", blocks=2, failures=failures)
-    assert places.promise(found, row_of(found, target)) == ("broken", reason)
+    assert mounts.persistence(found, row_of(found, target)) == ("broken", reason)
     assert target in found.headline
     once = MODES.scenario(tmp_path / "once", "storage-types", blocks=2, failures={("storage-types", target, 0): reason})
-    word, how = places.promise(once, row_of(once, target))
+    word, how = mounts.persistence(once, row_of(once, target))
     assert word == "kept, but 1 of 2 failed"
     assert reason in how
 

@@ -1,4 +1,4 @@
-"""How much longer each kind of work takes than on the baseline."""
+"""The chart of ``compute``: the time of each kind of work compared with the baseline."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bench.display.table import interval_text, ratio_text
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw all kinds of work."""
+    """Draw the chart."""
     return [draw(data, f"{data.stem}-relative")]
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw the time of each kind of work as a multiple of the baseline's: a rate is turned round, so that right is slower."""
+    """Draw the time of each kind of work ÷ the baseline's, one panel a kind; rates are inverted, so that right is slower."""
     rows = [row for row in data.invoked if row.target not in (NULL, data.baseline)]
     panels = [matrix.Panel(work[2], dots) for work in tables.works(data) if (dots := _dots(data, rows, work))]
     rows, panels = matrix.compact(rows, panels)
@@ -28,7 +28,7 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def slower(found: Summary | None) -> tuple[float, Interval | None] | None:
-    """Return how many times as long the same work takes, with its interval; ``None`` without a ratio."""
+    """Return the time of the same work ÷ the baseline's, with its interval; ``None`` without a ratio."""
     if found is None or not found.ratio:
         return None
     if found.metric == tables.CALL:

@@ -1,4 +1,4 @@
-"""Whether work inside is slower: one row a target, one column a kind of work."""
+"""The tables of ``compute``: one row a target, one column a kind of work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Work = tuple[str, dict[str, ParamValue], str]
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return speeds, then system calls."""
+    """Return the speeds, then the times of system calls."""
     columns = works(data)
     speeds, calls = ([item for item in columns if (item[0] == CALL) == wanted] for wanted in (False, True))
     brief = data.columns is not None
@@ -33,10 +33,10 @@ def notes(data: ScenarioData) -> list[str]:
 
 
 def works(data: ScenarioData) -> list[Work]:
-    """Return the kinds of work that have numbers: metric, params beside the variant's, title."""
+    """Return the kinds of work that have values: metric, params in addition to the variant's, and title."""
     present = {item.metric for item in data.summaries if item.median is not None}
     found: list[Work] = [(metric, {}, title) for metric, title in _WORK if metric in present]
-    calls = lookup.in_order(map(str, lookup.kinds(data, CALL, "syscall")), _CALLS)
+    calls = lookup.in_order(map(str, lookup.param_values(data, CALL, "syscall")), _CALLS)
     return found + [(CALL, {"syscall": name}, name) for name in calls]
 
 
@@ -58,7 +58,7 @@ def _grid(data: ScenarioData, title: str, columns: list[Work], *, brief: bool) -
 
 
 def _cell(found: Summary | None, baseline: str, *, brief: bool) -> Cell:
-    """Write the median, and under it the ratio to the baseline with its interval."""
+    """Write the median with the ratio to the baseline under it."""
     if found is None or found.median is None:
         return Cell(NONE)
     text = cells.plain(found).text

@@ -1,4 +1,4 @@
-"""How a start slows down and memory shrinks while instances become more."""
+"""The charts of ``density``: start time and available memory over the number of instances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOP = 0.3
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw start times, then memory."""
+    """Draw the start times, then the memory."""
     return [latency(data, f"{data.stem}-latency"), available(data, f"{data.stem}-available")]
 
 
@@ -37,7 +37,7 @@ def latency(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def available(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw what is left of MemAvailable, and dashed how it would go on."""
+    """Draw MemAvailable over the number of instances, with its extrapolation dashed."""
     shown = _lines(data, tables.LEFT)
     if not shown:
         return None
@@ -70,7 +70,7 @@ def _lines(data: ScenarioData, metric: str) -> list[lines.Line]:
             note = _note(data, row, points[-1][0], further)
             leader = (
                 metric != tables.LEFT
-            )  # where all lines begin alike their names are listed, those that last longest first
+            )  # lines of memory start close together: their names are listed, longest first
             found.append(lines.Line(row, note, theme.colour(row.engine), points, further, stop=True, leader=leader))
     return (
         found if metric != tables.LEFT else sorted(found, key=lambda line: (*line.further, line.end)[-1], reverse=True)
@@ -78,14 +78,14 @@ def _lines(data: ScenarioData, metric: str) -> list[lines.Line]:
 
 
 def _note(data: ScenarioData, row: Variant, last: float, further: tuple[tuple[float, float], ...]) -> str:
-    """Say where the ramp stopped and why, or where it would."""
+    """Write where and why the ramp stopped, and where the extrapolation ends."""
     stop = tables.stopped(data, row)
     text = f"N = {last:.0f}" + (f": {stop}" if stop else "")
     return f"{text}; ≈ {significant(further[-1][0], 2)} would fit" if further else text
 
 
 def _further(data: ScenarioData, row: Variant, end: tuple[float, float]) -> tuple[tuple[float, float], ...]:
-    """Follow the slope from the last reading to where the extrapolation ends."""
+    """Return the points of the extrapolation along the slope, from the last reading on."""
     slope, goal = data.summary(row, tables.SLOPE), data.summary(row, tables.LATER)
     if slope is None or goal is None or not slope.median or not goal.median or goal.median <= end[0]:
         return ()

@@ -1,4 +1,4 @@
-"""How many fit: one row a target, and what stopped each ramp in words."""
+"""The tables of ``density``: the numbers of each ramp, and the notes on what stopped it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ORDER = {"limited_by": 0, "extrapolation": 1}
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return the numbers, then the words; a terminal gets the numbers that decide."""
+    """Return the numbers, then the notes; a terminal gets fewer columns."""
     return cells.filled([_numbers(data, brief=data.columns is not None), _words(data, brief=data.columns is not None)])
 
 
@@ -27,8 +27,8 @@ def notes(data: ScenarioData) -> list[str]:
 
 
 def stopped(data: ScenarioData, row: Variant) -> str:
-    """Say in a few words which rule ended most ramps of a variant; empty when the run does not say."""
-    rules = lookup.said(data, row).get("rule")
+    """Return the rule that ended most ramps of a variant, in a few words; empty if the run does not record it."""
+    rules = lookup.notes_of(data, row).get("rule")
     return RULES.get(rule := max(rules, key=lambda name: rules[name]), rule) if rules else ""
 
 
@@ -80,8 +80,8 @@ def _later(found: Summary | None) -> Cell:
 
 
 def _words(data: ScenarioData, *, brief: bool) -> Grid:
-    """Show what the ramps said in words."""
-    said = {row: lookup.said(data, row) for row in data.invoked}
+    """Show the notes of the ramps."""
+    said = {row: lookup.notes_of(data, row) for row in data.invoked}
     known = {name for found in said.values() for name in found} - {"rule"}
     names = sorted(known, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))[: 1 if brief else None]
     heads = [

@@ -34,7 +34,7 @@ def notes(data: ScenarioData) -> list[str]:
 
 def asked(data: ScenarioData) -> list[Quantity]:
     """Return one quantity for each kind of name that was looked up."""
-    kinds = [str(kind) for kind in lookup.kinds(data, LOOKUP, "name")]
+    kinds = [str(kind) for kind in lookup.param_values(data, LOOKUP, "name")]
     return [Quantity(LOOKUP, {"name": name}, _NAMES.get(name, name)) for name in lookup.in_order(kinds, _NAMES)]
 
 

@@ -72,7 +72,7 @@ def pairs(data: ScenarioData) -> list[Pair]:
 
 def quantities(data: ScenarioData) -> list[Quantity]:
     """Return the quantities of a build that the run has: build times by state of the cache, then sizes."""
-    kinds = lookup.in_order(map(str, lookup.kinds(data, BUILD, "cache")), _CACHES)
+    kinds = lookup.in_order(map(str, lookup.param_values(data, BUILD, "cache")), _CACHES)
     times = [Quantity(BUILD, {"cache": kind}, _CACHES.get(kind, kind)) for kind in kinds]
     present = {item.metric for item in data.summaries if item.median is not None}
     return times + [what for what in _SIZES if what.metric in present]

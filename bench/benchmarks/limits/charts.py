@@ -1,4 +1,4 @@
-"""What limits achieve, and what they cost at start."""
+"""The charts of ``limits``: achieved ÷ asked, and the cost of a limit at start."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class _Found:
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw achieved against asked, then the cost at start."""
+    """Draw achieved ÷ asked, then the costs at start."""
     return [achieved(data, f"{data.stem}-achieved"), cost(data, f"{data.stem}-cost")]
 
 
 def achieved(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw achieved ÷ asked around 1, one panel a limit, all with the same axis."""
+    """Draw achieved ÷ asked, one panel a limit, all with the same axis."""
     found = _found(data, _achieved)
     if not found.panels:
         return None
@@ -51,7 +51,7 @@ def achieved(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def cost(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw the time until ready with each limit, as a multiple of that without any."""
+    """Draw the time to ready with each limit ÷ that without any."""
     found = _found(data, _cost)
     if not found.panels:
         return None
@@ -64,7 +64,7 @@ def cost(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def _dearest(found: _Found) -> str:
-    """Name the limit that makes a start slower; one whose interval contains 1 does not where intervals are known."""
+    """Name the limit that slows down the start most; a limit whose interval contains 1 counts only without intervals."""
     every = list(_every(found))
     sure = [(dot.value, row, panel.title) for panel, row, dot in every if dot.ci and dot.ci.low > 1]
     if not sure and all(dot.ci for *_, dot in every):

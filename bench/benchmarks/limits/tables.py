@@ -1,4 +1,4 @@
-"""Whether a limit is what was asked for: targets against limits, what the limit costs at start, and how it was seen."""
+"""The tables of ``limits``: achieved ÷ asked, the cost of a limit at start, and how each limit was checked."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bench.display.table import NONE, Cell, Column, Grid, interval_text, ratio_t
 ACHIEVED, READY, WATCHED = "limit.achieved_ratio", "limit.ready_s", "limit.probe_s"
 _READY = Quantity(READY, {}, "ready")
 FREE = "none"
-"""The limit that is none: what a start without any takes."""
+"""Value of the param ``limit`` for a start without any limit."""
 
 _ORDER = ("cpu", "cpu-shares", "memory", "memory-swap", "pids", "read", "write", "network")
 _SAID = {"asked": 0, "achieved": 1, "how": 2}
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return what was achieved, what it costs at start, how it was seen, and what cannot be done here."""
+    """Return achieved ÷ asked and the costs at start; in a report also how limits were checked, and which are not applicable."""
     brief = data.columns is not None
     made = [_achieved(data, brief=brief), _costs(data, brief=brief)]
     return cells.filled(made if brief else [*made, _how(data), _impossible(data)])
@@ -38,13 +38,13 @@ def limit_of(row: Variant) -> str:
 
 
 def limits(data: ScenarioData) -> list[str]:
-    """Return the limits that were tried, none left out."""
+    """Return the limits that were tried, without ``none``."""
     found = {limit_of(row) for row in data.invoked} - {FREE, ""}
     return lookup.in_order(sorted(found), _ORDER)
 
 
 def targets(data: ScenarioData) -> dict[str, dict[str, Variant]]:
-    """Return target and its other parameters → limit → variant."""
+    """Return the variants: label of target and other params → limit → variant."""
     found: dict[str, dict[str, Variant]] = {}
     for row in data.invoked:
         if row.target != NULL:
@@ -53,13 +53,13 @@ def targets(data: ScenarioData) -> dict[str, dict[str, Variant]]:
 
 
 def named(row: Variant) -> Variant:
-    """Return a variant as a row without its limit."""
+    """Return a variant whose label leaves out the limit."""
     rest = {name: value for name, value in json.loads(row.shown or row.params).items() if name != "limit"}
     return replace(row, shown=json.dumps(rest, sort_keys=True))
 
 
 def skipped(data: ScenarioData, row: Variant) -> str:
-    """Return why a variant cannot be measured here; empty when it was."""
+    """Return why all invocations of a variant were skipped; otherwise empty."""
     mine = lookup.outcomes_of(data, row)
     reasons = [str(reason) for reason in mine.loc[mine["status"] == Status.SKIPPED, "reason"]]
     return reasons[0] if reasons and len(reasons) == len(mine) else ""
@@ -114,8 +114,8 @@ def _cost(found: Times | None, *, brief: bool) -> Cell:
 
 
 def _how(data: ScenarioData) -> Grid:
-    """Show in words what was asked for, what came of it and how that was seen."""
-    said = {row: lookup.said(data, row) for row in data.invoked if row.target != NULL and limit_of(row) != FREE}
+    """Show the notes on what was asked for, what was achieved and how that was checked."""
+    said = {row: lookup.notes_of(data, row) for row in data.invoked if row.target != NULL and limit_of(row) != FREE}
     known = dict.fromkeys(name for found in said.values() for name in found)
     names = sorted(known, key=lambda name: _SAID.get(name, len(_SAID)))
     heads = [

@@ -1,4 +1,4 @@
-"""What each further instance takes, split by whose it is."""
+"""The charts of ``memory``: the memory of each further instance by user, and the readings behind it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CLASSES: dict[str, tuple[str, float]] = {
     "kernel: the rest": ("kernel", 0.32),
     "outside the run, harness": ("harness", 1.0),
 }
-"""What a part is called in the figure → colour of ``theme.PARTS`` and opacity; drawn in this order."""
+"""Name of a part → colour of ``theme.PARTS`` and opacity, in drawing order."""
 _CLASS_OF = {
     "process:payload": "payload",
     "process:guest": "guest's memory",
@@ -49,7 +49,7 @@ _COLUMNS = 3
 
 @dataclass(frozen=True)
 class Bar:
-    """One target: the slope of MemAvailable, its interval, and its parts in drawing order, bytes an instance."""
+    """One target: the slope of MemAvailable, its interval, and its parts in drawing order, all in bytes an instance."""
 
     row: Variant
     slope: float
@@ -58,12 +58,12 @@ class Bar:
 
     @property
     def rest(self) -> float:
-        """What no part explains; negative when the parts are more than the whole."""
+        """The unexplained rest; negative if the parts add up to more than the slope."""
         return self.slope - sum(size for _, size in self.parts)
 
     @property
     def reach(self) -> tuple[float, float]:
-        """How far the bar goes to the left and to the right."""
+        """The left and the right end of the bar, interval included."""
         sizes = [*(size for _, size in self.parts), self.rest]
         left, right = sum(min(size, 0.0) for size in sizes), sum(max(size, 0.0) for size in sizes)
         ends = (self.ci.low, self.ci.high) if self.ci else ()
@@ -76,7 +76,7 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 
 def bar_of(data: ScenarioData, row: Variant) -> Bar | None:
-    """Put a target's bar together; ``None`` without a slope."""
+    """Build the bar of a target; ``None`` without a slope."""
     found = tables.slope(data, row)
     if found is None or found.median is None:
         return None
@@ -89,7 +89,7 @@ def bar_of(data: ScenarioData, row: Variant) -> Bar | None:
 
 
 def weight(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw stacked bars, a panel with its own axis for each touched amount and sort of target."""
+    """Draw stacked bars, one panel with its own axis for each set of params and kind of target."""
     bars = [made for row in data.invoked if row.target != NULL if (made := bar_of(data, row))]
     panels = [
         (f"{title}{_touching(params)}", items)
@@ -118,7 +118,7 @@ def _params(row: Variant) -> str:
 
 
 def _bare(row: Variant) -> Variant:
-    """Return a row whose label leaves out what the panel's title says."""
+    """Return a variant whose label leaves out the params, which the panel's title shows."""
     return replace(row, shown="{}")
 
 

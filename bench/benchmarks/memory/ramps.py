@@ -1,4 +1,4 @@
-"""The readings behind each slope: memory taken over the number of instances, and the line through them."""
+"""A chart of the readings behind each slope: memory taken over the number of instances, with the fitted line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TOP = 0.22
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw a small panel a target, each with its own axes."""
+    """Draw one small panel a target, each with its own axes."""
     rows = [row for row in data.invoked if row.target != NULL]
     shown = [(row, points) for row in rows if (points := lookup.points(data, row, tables.TAKEN, "instances"))]
     if not shown:

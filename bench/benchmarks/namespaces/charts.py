@@ -1,4 +1,4 @@
-"""What each namespace costs, and how the rate of making them follows concurrency."""
+"""The charts of ``namespaces``: the cost of each kind, and the rate of creation against concurrency."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Cost = tuple[str, Summary | None, Summary | None]
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw the costs by kind and the rates, of the first target that makes namespaces."""
+    """Draw costs and rates of the first target that creates namespaces."""
     makers = tables.makers(data)
     return [costs(data, makers[0], f"{data.stem}-kinds"), rates(data, makers[0], f"{data.stem}-rate")] if makers else []
 
 
 def costs(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
-    """Draw create and destroy of each kind on one axis."""
+    """Draw the times to create and to destroy each kind on one axis."""
     found = [item for kind in tables.kinds(data) if any((item := _cost(data, row, kind))[1:])]
     ends = [end for _, made, gone in found for one in (made, gone) for end in _ends(one)]
     if not ends:
@@ -59,7 +59,7 @@ def _label(kind: str) -> Label:
 
 
 def _colour(kind: str) -> str:
-    """Return the network namespace in a colour of its own; the ends of the scale are grey and black."""
+    """Return the colour of a kind: its own for network, grey for none, black for all."""
     return {tables.NET: theme.FAMILIES["vm"], tables.NONE_KIND: theme.MUTED, tables.ALL_KINDS: theme.INK}.get(
         kind, theme.FAMILIES["oci"]
     )
@@ -102,7 +102,7 @@ def _cost_words(found: list[Cost], name: str, axis: str) -> canvas.Words:
 
 
 def rates(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
-    """Draw the rate of whole lives against the number of workers, one line a kind."""
+    """Draw the rate of complete lives over the number of workers, one line a kind."""
     found = {kind: tables.steps(data, row, kind) for kind in tables.kinds(data)}
     shown = [
         lines.Line(

@@ -1,4 +1,4 @@
-"""What a namespace costs, by kind; and what a process sees in each target."""
+"""The tables of ``namespaces``: the cost of each kind, the rate against concurrency, and what a process sees inside."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _TOLD = {
     "refused": "Refused",
     "refused at a rate": "Refused at a rate",
 }
-"""Notes that are about the measurement and not about what a process sees."""
+"""Notes on the measurement, shown under the tables instead of among what a process sees."""
 _BRIEF = ("pid", "uid", *_SEEN)
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return the cost by kind, the rate against concurrency, and the proof; a terminal gets the proof's numbers."""
+    """Return costs, rates and what a process sees; a terminal gets fewer columns."""
     brief = data.columns is not None
     rates = _walked(data, RATE, "Rate against concurrency", "Created and destroyed a second")
     drains = _walked(data, DRAIN, "How much later dead ones were gone", "From the end of the last process")
@@ -43,31 +43,31 @@ def notes(data: ScenarioData) -> list[str]:
         f"{words}: {text}."
         for row in makers(data)
         for name, words in _TOLD.items()
-        if (text := lookup.usual(lookup.said(data, row).get(name)).rstrip("."))
+        if (text := lookup.most_frequent(lookup.notes_of(data, row).get(name)).rstrip("."))
     ]
     return table.notes(data, lambda item: item.metric in (CREATE, DESTROY)) + told
 
 
 def makers(data: ScenarioData) -> list[Variant]:
-    """Return the targets on which namespaces were made."""
+    """Return the targets that created namespaces."""
     has = {item.target for item in data.summaries if item.metric in (CREATE, RATE)}
     return [row for row in data.invoked if row.target in has and row.target != NULL]
 
 
 def kinds(data: ScenarioData) -> list[str]:
-    """Return the kinds: none first, all last."""
-    found = {str(kind) for metric in (CREATE, RATE) for kind in lookup.kinds(data, metric, "kind")}
+    """Return the kinds of namespace, ``none`` first and ``all`` last."""
+    found = {str(kind) for metric in (CREATE, RATE) for kind in lookup.param_values(data, metric, "kind")}
     return lookup.in_order(sorted(found), _ORDER)
 
 
 def label(kind: str, row: Variant, data: ScenarioData) -> Label:
-    """Name a row: the kind, and the target where there are several."""
+    """Label a row: the kind, and the target if there are several."""
     words = {NONE_KIND: "no namespace", ALL_KINDS: "all kinds at once"}.get(kind, "")
     return Label(kind, row.text if len(makers(data)) > 1 else words)
 
 
 def steps(data: ScenarioData, row: Variant, kind: str, metric: str = RATE) -> list[tuple[float, Summary]]:
-    """Return workers, in multiples of the CPUs, and the rate (or another metric)."""
+    """Return the rate, or another metric, by number of workers in multiples of the CPUs."""
     return lookup.over(data, row, metric, "workers", kind=kind)
 
 
@@ -101,7 +101,7 @@ def _walked(data: ScenarioData, metric: str, title: str, words: str) -> Grid:
 
 
 def _proof(data: ScenarioData, *, brief: bool) -> Grid:
-    said = {row: lookup.said(data, row) for row in data.invoked if row.target != NULL}
+    said = {row: lookup.notes_of(data, row) for row in data.invoked if row.target != NULL}
     known = dict.fromkeys(name for found in said.values() for name in found if name not in _TOLD)
     names = [name for name in _FIRST if name in known or name in _SEEN] + [name for name in known if name not in _FIRST]
     names = [name for name in names if not brief or name in _BRIEF]
@@ -117,7 +117,7 @@ def _proof(data: ScenarioData, *, brief: bool) -> Grid:
 
 
 def _seen(data: ScenarioData, row: Variant, name: str, found: dict[str, Counter[str]]) -> Cell:
-    """Write what was said; what differs from one instance to the next is an example; counts may be numbers instead."""
+    """Write what the payload reported, one example if it differs between instances; older runs have counts as metrics."""
     texts = found.get(name)
     if texts:
         first = next(iter(texts))

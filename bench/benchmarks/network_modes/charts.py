@@ -1,4 +1,4 @@
-"""What network modes carry, how soon they answer, what that costs the host, and what they cost at start."""
+"""The charts of ``network-modes``: throughput, latency, CPU time and start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MEDIAN = "Dots are medians of the blocks with their 95\u00a0% interval."
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw throughput, answers, CPU time and start."""
+    """Draw throughput, latency, CPU time and start."""
     return [
         throughput(data, f"{data.stem}-throughput"),
         answers(data, f"{data.stem}-answers"),
@@ -26,7 +26,7 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 
 def throughput(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw one stream and several, out and in beside each other."""
+    """Draw the throughput of one and of several streams, out and in side by side."""
     rows, panels = _streams(data, tables.THROUGHPUT, data.baseline)
     if not panels:
         return None
@@ -45,7 +45,7 @@ def throughput(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def answers(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw median and 99th percentile of an answer, and connections a second."""
+    """Draw median and 99th percentile of the response time, and connections a second."""
     rows = _rows(data)
     latency = {
         (place, kind): dot
@@ -74,7 +74,7 @@ def answers(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def cpu(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw CPU time of the whole host for each gigabyte."""
+    """Draw the CPU time of the whole host for each gigabyte."""
     rows, panels = _streams(data, tables.CPU, "")
     if not panels:
         return None
@@ -101,7 +101,7 @@ def cpu(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def start(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw how soon an instance is ready in each mode."""
+    """Draw the time to ready in each mode."""
     rows = _rows(data)
     dots = {(place, 0): dot for place, row in enumerate(rows) if (dot := matrix.dot_of(tables.READY.of(data, row[0])))}
     kept, panels = dot_panels.compact(rows, [dot_panels.Panel("request → ready", "s", dots)])
@@ -121,9 +121,9 @@ def _rows(data: ScenarioData) -> list[tuple[Variant, str]]:
 
 
 def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tuple[Row, str]], list[dot_panels.Panel]]:
-    """Return a panel a direction, one kind a number of streams."""
+    """Return one panel a direction, with one kind of dot for each number of streams."""
     rows, ways = _rows(data), tables.ways(data, metric)
-    counts = lookup.kinds(data, metric, "streams")
+    counts = lookup.param_values(data, metric, "streams")
     titles = {"out": "out: the instance sends", "in": "in: it receives"}
     panels = []
     for direction in dict.fromkeys(str(what.more["direction"]) for what in ways):
@@ -140,7 +140,7 @@ def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tupl
 
 
 def _kinds(data: ScenarioData, metric: str) -> list[str]:
-    return [tables.streams_text(count) for count in lookup.kinds(data, metric, "streams")]
+    return [tables.streams_text(count) for count in lookup.param_values(data, metric, "streams")]
 
 
 def _blocks(data: ScenarioData, metric: str) -> str:
@@ -148,7 +148,7 @@ def _blocks(data: ScenarioData, metric: str) -> str:
 
 
 def _of(data: ScenarioData, what: Quantity) -> list[tuple[Variant, Summary]]:
-    """Return rows with a value, smallest first."""
+    """Return the rows that have a value of a quantity, smallest first."""
     found = [(row, one) for row, _ in _rows(data) if (one := what.of(data, row))]
     return sorted(found, key=lambda pair: pair[1].median or 0.0)
 
@@ -158,7 +158,7 @@ def _value(found: Summary) -> str:
 
 
 def _carried(data: ScenarioData) -> str:
-    """Say which mode carries most and least of one stream out."""
+    """Name the modes with the most and the least throughput of one outgoing stream."""
     ways = tables.ways(data, tables.THROUGHPUT)
     found = [pair for pair in _of(data, ways[0]) if tables.reaches(pair[0]) and pair[0].engine != "host"]
     if not found:
@@ -188,7 +188,7 @@ def _slowest(data: ScenarioData) -> str:
 
 
 def _dearest_start(data: ScenarioData) -> str:
-    """Say in which mode of an engine the start grows most over the mode without a network of its own."""
+    """Name the mode whose start takes longest compared with the same engine's mode without a network of its own."""
     grown = [
         (ratio, row, other)
         for row, _ in _rows(data)

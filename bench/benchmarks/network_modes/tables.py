@@ -1,4 +1,4 @@
-"""What a network mode costs: throughput, CPU time, answers, connections, datagrams, start, and whether the usual order holds."""
+"""The tables of ``network-modes``: throughput, claimed order, latency, connections, CPU time, UDP, and start."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _DATAGRAMS = (
 )
 _WAYS = {"out": "out", "in": "in"}
 _PLAIN = ("network=none", "network=host")
-"""Modes without a network of their own, the cheapest first: what a mode's start is compared with."""
+"""Modes without a network of their own, cheapest first; the start of other modes is compared with the first that was measured."""
 
 _SEVERAL = 2
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return throughput, the order, latency, CPU time, datagrams, start and, in a report, who talked to whom."""
+    """Return the tables; a report also gets one of the peers."""
     brief = data.columns is not None
     made = [
-        *(_throughput(data, streams) for streams in lookup.kinds(data, THROUGHPUT, "streams")),
+        *(_throughput(data, streams) for streams in lookup.param_values(data, THROUGHPUT, "streams")),
         _order(data, brief=brief),
         cells.ratio_grid(data, "Request and answer", data.invoked, [MEDIAN, TAIL]),
         cells.ratio_grid(data, "TCP connections", data.invoked, [CONNECTS]),
@@ -54,10 +54,10 @@ def notes(data: ScenarioData) -> list[str]:
 
 
 def ways(data: ScenarioData, metric: str) -> list[Quantity]:
-    """Return a metric's series that the run has: few streams before many, out before in."""
+    """Return the quantities of a metric by streams and direction: few streams first, out before in."""
     found = []
-    for streams in lookup.kinds(data, metric, "streams"):
-        directions = [str(one) for one in lookup.kinds(data, metric, "direction")]
+    for streams in lookup.param_values(data, metric, "streams"):
+        directions = [str(one) for one in lookup.param_values(data, metric, "direction")]
         for direction in sorted(directions, key=lambda one: one != "out"):
             named: dict[str, ParamValue] = {"streams": streams, "direction": direction}
             if any(item.metric == metric and named.items() <= item.params.items() for item in data.summaries):
@@ -66,13 +66,13 @@ def ways(data: ScenarioData, metric: str) -> list[Quantity]:
 
 
 def verdicts(data: ScenarioData) -> list[OrderVerdict]:
-    """Weigh the claimed orders with what this scenario measured: few streams before many, out before in."""
+    """Return the verdicts on the claimed orders: few streams first, out before in."""
     found = orders(data.points, data.outcomes, data.skipped)
     return sorted(found, key=lambda one: (str(one.params.get("streams", "")), one.params.get("direction") != "out"))
 
 
 def plain_mode(data: ScenarioData, row: Variant) -> Variant | None:
-    """Return the same engine's mode without a network of its own, if that was measured and is another one."""
+    """Return the same engine's mode without a network of its own; ``None`` if it was not measured or is ``row`` itself."""
     for mode in _PLAIN:
         for other in data.invoked:
             if other.engine == row.engine and mode in other.target and READY.of(data, other):
@@ -81,7 +81,7 @@ def plain_mode(data: ScenarioData, row: Variant) -> Variant | None:
 
 
 def reaches(row: Variant) -> bool:
-    """Say whether a mode reaches anything but itself."""
+    """Return whether instances in a mode can reach anything but their own loopback."""
     return "network=none" not in row.target.partition(":")[2].split(",")
 
 
@@ -142,7 +142,7 @@ def _start(data: ScenarioData) -> Grid:
 
 
 def _order(data: ScenarioData, *, brief: bool) -> Grid:
-    """Give each claimed order's verdict with the pairs that it stands on; in a terminal only pairs that do not hold."""
+    """Show the verdict on each claimed order with its pairs; in a terminal only the pairs that do not hold."""
     found = verdicts(data)
     heads = [
         Column("verdict", numeric=False),
@@ -172,7 +172,7 @@ def _under(found: OrderVerdict) -> str:
 
 
 def _level(found: Sequence[OrderVerdict]) -> str:
-    """Return the level of the pairs' intervals, which is not that of one interval where several are weighed together."""
+    """Return the level of the pairs' intervals, which is higher than 95 % if several pairs are tested together."""
     levels = {f"{100 * pair.ci.level:.3g}" for one in found for pair in one.pairs if pair.ci}
     return f"{levels.pop()} % CI" if len(levels) == 1 else "CI"
 
@@ -186,8 +186,8 @@ def _said(found: Sequence[OrderVerdict]) -> str:
 
 
 def _ends(data: ScenarioData) -> Grid:
-    """Say who was at the other end; what is the same everywhere is told once."""
-    said = {row: lookup.said(data, row) for row in data.invoked}
+    """Show the peers of each target; notes that are equal for all targets are written once under the table."""
+    said = {row: lookup.notes_of(data, row) for row in data.invoked}
     names = list(dict.fromkeys(name for found in said.values() for name in found))
     texts = {name: {cells.words(found.get(name)).text for found in said.values() if found} for name in names}
     alike = [name for name in names if len(said) > 1 and len(texts[name]) == 1]

@@ -1,4 +1,4 @@
-"""How much of the time to ready is the pull: one bar a target and number of layers."""
+"""The chart of ``pull``: one bar for each target and number of layers, split into pull and start."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Bar = tuple[Variant, Summary, Summary]
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw all targets."""
+    """Draw the chart."""
     return [draw(data, f"{data.stem}-share")]
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw pull and the rest until ready, and the share beside them."""
+    """Draw the pull and the rest of the time to ready as a bar, with the share of the pull beside it."""
     bars: list[Bar] = [
         (row, pulled, ready)
         for row in tables.shown(data)

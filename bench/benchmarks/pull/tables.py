@@ -1,4 +1,4 @@
-"""How much of the time to ready is the pull, by the layers that the same bytes are in."""
+"""The table of ``pull``: the share of the pull in the time to ready, by number of layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BYTES = Quantity("pull.bytes", {}, "transferred")
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return share, times and bytes, one row a target and number of layers."""
+    """Return one table with a row for each target and number of layers."""
     rows: list[tuple[Row, list[Cell]]] = []
     for row in shown(data):
         ready = READY.of(data, row)
@@ -32,10 +32,10 @@ def notes(data: ScenarioData) -> list[str]:
 
 
 def shown(data: ScenarioData) -> list[Variant]:
-    """Return the rows."""
+    """Return the variants without the null control."""
     return [row for row in data.invoked if row.target != NULL]
 
 
 def share(data: ScenarioData, row: Variant) -> Cell:
-    """Write the share of the pull in percent, with its interval."""
+    """Write the share of the pull in percent with its interval."""
     return cells.percent(SHARE.of(data, row), 3, interval=True)

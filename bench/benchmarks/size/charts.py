@@ -1,4 +1,4 @@
-"""What the same application weighs in each form: bars of what is on disk, with the part that others share, and compressed."""
+"""The chart of ``size``: bytes of the same application in each form, on disk, shared and compressed."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _TOP, _BOTTOM = 0.55, 0.36
 _THICK, _THIN = 0.34, 0.16
 _PALE = 0.35
 _SMALL = 0.05
-"""Part of the largest form below which a form cannot be seen in a bar."""
+"""Fraction of the largest form below which a bar is too short to be read."""
 
 Bar = tuple[Variant, Summary, Summary | None, Summary | None]
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw all forms."""
+    """Draw the chart."""
     return [draw(data, f"{data.stem}-bytes")]
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw one bar a form: on disk, in it what others share, under it the compressed bytes."""
+    """Draw one bar a form: bytes on disk with their shared part, and the compressed bytes under it."""
     bars: list[Bar] = [
         (row, disk, tables.SHARED.of(data, row), tables.SMALLER.of(data, row))
         for row in tables.forms(data)

@@ -1,4 +1,4 @@
-"""What the same application weighs in each form: on disk, compressed, and what others share with it."""
+"""The table of ``size``: bytes of the same application in each form, on disk, compressed and shared."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EACH = Quantity("image.instance_bytes", {}, "each further instance")
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return bytes and layers, one row a form."""
+    """Return one table of bytes and layers with a row for each form."""
     rows: list[tuple[Row, list[Cell]]] = []
     for row in forms(data):
         disk, smaller, shared, layers, each = (what.of(data, row) for what in (DISK, SMALLER, SHARED, LAYERS, EACH))
@@ -45,7 +45,7 @@ def notes(data: ScenarioData) -> list[str]:
 
 
 def forms(data: ScenarioData) -> list[Variant]:
-    """Return what was weighed: rows that were skipped because a base means nothing there are left out."""
+    """Return the measured variants, by target and base; skipped ones are left out."""
     given = [str(base) for base in data.meta.get("params", {}).get("base", ())]
     targets = list(dict.fromkeys(row.target for row in data.invoked))
     rows = [row for row in data.invoked if row.target != NULL and _tried(data, row)]
@@ -59,18 +59,18 @@ def forms(data: ScenarioData) -> list[Variant]:
 
 
 def _bare(row: Variant) -> Variant:
-    """Return a row without its base: it was weighed once, because none means anything there."""
+    """Return a variant whose label leaves out the base, for targets that were measured with one base only."""
     shown = json.loads(row.params if row.shown is None else row.shown)
     return replace(row, shown=json.dumps({name: value for name, value in shown.items() if name != "base"}))
 
 
 def base_of(row: Variant) -> str:
-    """Return what the application is packed with."""
+    """Return the base image of a variant."""
     return str(json.loads(row.params).get("base", ""))
 
 
 def smallest(data: ScenarioData, rows: Sequence[Variant]) -> float | None:
-    """Return the fewest bytes on disk."""
+    """Return the smallest number of bytes on disk."""
     found = [one.median for row in rows if (one := DISK.of(data, row)) and one.median]
     return min(found, default=None)
 

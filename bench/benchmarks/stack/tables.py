@@ -95,7 +95,7 @@ def _daemons(data: ScenarioData) -> Grid:
     rows: list[tuple[Row, list[Cell]]] = []
     for row in layers(data):
         found = [data.summary(row, metric) for metric, _ in _DAEMONS]
-        which = lookup.usual(lookup.said(data, row).get("daemons"))
+        which = lookup.most_frequent(lookup.notes_of(data, row).get("daemons"))
         if which or any(found):
             rows.append((row, [*map(cells.plain, found), Cell(which)]))
     note = "Lives one after the other; a daemon that did nothing for them is left out."

@@ -1,4 +1,4 @@
-"""The phases until ready, the ratio to the baseline, single values, the course over the run, and wall against CPU time."""
+"""The charts of ``startup``: phases until ready, the default charts, and wall time against CPU time."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from bench.display.usual import charts as usual
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw the charts of startup."""
+    """Draw the charts."""
     return [ladder.draw(data, f"{data.stem}-ladder"), *usual.charts(data), cpu.draw(data, f"{data.stem}-cpu")]

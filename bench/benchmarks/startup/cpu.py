@@ -1,4 +1,4 @@
-"""Wall time against CPU time until ready: who computes, and who waits."""
+"""A chart of wall time and CPU time until ready, which shows whether a target computes or waits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Row = tuple[Variant, float, float]
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw both times of each target on one axis."""
+    """Draw both times of each target on one axis; ``None`` without a target that has both."""
     rows: list[Row] = [
         (item, wall, cpu)
         for item in data.variants

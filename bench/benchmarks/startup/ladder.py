@@ -1,4 +1,4 @@
-"""The phase ladder: where the time between request and ready goes, one bar a target."""
+"""A chart of the phases between request and ready, one bar a target."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Ladder:
     """One bar.
 
     Attributes:
-        variant: The row.
-        steps: Event and time in seconds from the request, increasing, the last one is ready.
-        late: Events that came after one that should follow them: calls that returned late.
+        variant: The variant.
+        steps: Event and time in seconds from the request, increasing; the last one is ready.
+        late: Events and times of calls that returned after a later phase.
     """
 
     variant: Variant
@@ -47,15 +47,15 @@ class Ladder:
 
     @property
     def end(self) -> float:
-        """The last time that is drawn."""
+        """The latest time of the bar, marks included."""
         return max(at for _, at in (*self.steps, *self.late))
 
 
 def ladder_of(variant: Variant, data: ScenarioData) -> Ladder | None:
-    """Order a variant's phases by time; ``None`` when it was never ready.
+    """Order the phases of a variant by time; ``None`` if it was never ready.
 
-    A phase that the engine does not have is left out, so its time belongs to the next one. A phase that is later than a
-    phase after it is no step on the path to ready: the engine's call returned late.
+    A phase that the engine lacks is left out, so its time counts to the next one. A phase that ends after a later phase
+    is not a step on the path to ready: the engine's call returned late.
     """
     times = [(name, at) for metric, name, _ in _STEPS if (at := data.median(variant, metric)) is not None]
     if not times or times[-1][0] != "ready":
@@ -66,7 +66,7 @@ def ladder_of(variant: Variant, data: ScenarioData) -> Ladder | None:
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw a panel for processes, containers and virtual machines each, with its own linear axis."""
+    """Draw one panel each for processes, containers and virtual machines, with linear axes of their own."""
     found = [made for item in data.variants if item.target != NULL if (made := ladder_of(item, data))]
     groups = canvas.grouped(found, lambda item: item.variant)
     if not groups:
@@ -103,9 +103,8 @@ def _panel(panel: Axes, title: str, items: Sequence[Ladder], data: ScenarioData)
 
 def _bar(panel: Axes, place: int, item: Ladder) -> None:
     begin, colour = 0.0, theme.colour(item.variant.engine)
-    panel.barh(
-        place, item.steps[-1][1], height=0.56, color=theme.SURFACE, linewidth=0
-    )  # hides the grid under the shades
+    # An opaque bar hides the grid under the translucent steps.
+    panel.barh(place, item.steps[-1][1], height=0.56, color=theme.SURFACE, linewidth=0)
     for name, at in item.steps:
         panel.barh(place, at - begin, left=begin, height=0.56, color=colour, alpha=_OPACITY[name], linewidth=0)
         _inside(panel, place, begin, at, name)
@@ -115,7 +114,7 @@ def _bar(panel: Axes, place: int, item: Ladder) -> None:
 
 
 def _inside(panel: Axes, place: int, begin: float, end: float, name: str) -> None:
-    """Write the length of a step into it, where it fits; the dark last step has light text."""
+    """Write the duration of a step inside it if it fits; the dark last step gets light text."""
     text = format_value(end - begin, "s", 2)
     room = (end - begin) / panel.get_xlim()[1] * panel.get_position().width * canvas.WIDTH * 72
     if room > len(text) * canvas.SMALL_PT * 0.62 + 4:

@@ -70,7 +70,9 @@ def _along(
     """Return a function that finds one quantity for each value of a param, increasing."""
 
     def quantities(data: ScenarioData) -> list[Quantity]:
-        return [Quantity(metric, {param: value, **fixed}, text(value)) for value in lookup.kinds(data, metric, param)]
+        return [
+            Quantity(metric, {param: value, **fixed}, text(value)) for value in lookup.param_values(data, metric, param)
+        ]
 
     return quantities
 

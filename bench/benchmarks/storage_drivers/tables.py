@@ -38,7 +38,7 @@ def _caches(data: ScenarioData) -> list[str]:
     found: dict[str, None] = {}
     for of in operations.drivers(data).values():
         for name, row in of.items():
-            if text := lookup.usual(lookup.said(data, row).get("page cache")):
+            if text := lookup.most_frequent(lookup.notes_of(data, row).get("page cache")):
                 found[f"Page cache, {name}: {text}."] = None
     return list(found)
 

@@ -1,4 +1,4 @@
-"""What each place for data costs beside the baseline, and how long a flush to disk takes."""
+"""The charts of ``storage-types``: the cost of each mount compared with the baseline, and the times of an fsync."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bench.display.prose import block_counts
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw the heat map, then the flushes."""
+    """Draw the heat map, then the fsync times."""
     return [relative(data, f"{data.stem}-relative"), flush(data, f"{data.stem}-fsync")]
 
 
 def relative(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw each measure of each place in multiples of the baseline."""
-    rows = [row for row in tables.places(data) if row.target != data.baseline]
+    """Draw the cost of each quantity and mount ÷ the baseline's as a heat map."""
+    rows = [row for row in tables.mounts(data) if row.target != data.baseline]
     every = [what for chosen in _titled(data) for what in chosen]
     cells: dict[tuple[int, int], Times] = {}
     kept = [what for what in every if any(paired.cost_to_baseline(data, row, what) for row in rows)]
@@ -41,7 +41,7 @@ def relative(data: ScenarioData, name: str) -> svg.Plot | None:
 
 def flush(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw the median and the 99th percentile of an fsync."""
-    rows = [(row, theme.colour(row.engine)) for row in tables.places(data)]
+    rows = [(row, theme.colour(row.engine)) for row in tables.mounts(data)]
     found = {
         (place, kind): one
         for place, (row, _) in enumerate(rows)
@@ -68,7 +68,7 @@ def flush(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def _titled(data: ScenarioData) -> list[list[Quantity]]:
-    """Return the measures with titles that say all."""
+    """Return the quantities, titled so that they stand alone."""
     done = storage.actions(data)
     files = [Quantity(storage.FILES, {"action": action}, f"files: {action}") for action in done]
     return [storage.streams(data), storage.singles(data), list(tables.FSYNC), files]

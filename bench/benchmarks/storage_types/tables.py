@@ -1,4 +1,4 @@
-"""Where data are kept: how fast each place is beside the host, and whether it keeps what it promises."""
+"""The tables of ``storage-types``: speeds of each mount compared with the baseline, and whether it keeps data as documented."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ BROKEN, UNKNOWN = "broken", "not checked"
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return speed, fsync and small files with their ratios to the baseline, and what was promised."""
-    most = None if data.columns is None else 2  # a terminal has room for two pairs of columns and more rows
+    """Return throughput, operations, fsync and small files with their ratios to the baseline, then the persistence."""
+    most = None if data.columns is None else 2  # a terminal has room for two quantities with their ratios
     parts = [part for title, chosen in measures(data).items() for part in _parts(title, chosen, most)]
     return cells.filled(
-        [*(cells.ratio_grid(data, title, places(data), part) for title, part in parts), _promises(data)]
+        [*(cells.ratio_grid(data, title, mounts(data), part) for title, part in parts), _persistence(data)]
     )
 
 
@@ -37,8 +37,8 @@ def notes(data: ScenarioData) -> list[str]:
 
 
 def measures(data: ScenarioData) -> dict[str, list[Quantity]]:
-    """Return title → what was measured, of what has values."""
-    rows = places(data)
+    """Return the quantities that have values, by title of their table."""
+    rows = mounts(data)
     found = storage.by_cache("Throughput", storage.streams(data))
     found |= storage.by_cache("Operations a second", storage.singles(data))
     found["Flushing to disk"] = [what for what in FSYNC if any(what.of(data, row) for row in rows)]
@@ -47,23 +47,23 @@ def measures(data: ScenarioData) -> dict[str, list[Quantity]]:
     return {title: chosen for title, chosen in found.items() if chosen}
 
 
-def places(data: ScenarioData) -> list[Variant]:
-    """Return the rows."""
+def mounts(data: ScenarioData) -> list[Variant]:
+    """Return the variants without the null control."""
     return [row for row in data.invoked if row.target != NULL]
 
 
-def promise(data: ScenarioData, row: Variant) -> tuple[str, str]:
-    """Return in words whether a place does with data what it promises, and how that was seen.
+def persistence(data: ScenarioData, row: Variant) -> tuple[str, str]:
+    """Return whether a mount kept or dropped data as documented, and how that was checked, both as text.
 
-    A place that broke its promise fails its invocation, so the reason of the first failure tells how.
+    A mount that did otherwise fails its invocation; the second text is then the reason of the first failure.
     """
-    said = lookup.said(data, row)
+    said = lookup.notes_of(data, row)
     mine = lookup.outcomes_of(data, row)
     failed = [str(reason) for reason in mine.loc[mine["status"] == Status.FAILED, "reason"]]
     if "kept" not in said:
         skipped = [str(reason) for reason in mine.loc[mine["status"] == Status.SKIPPED, "reason"]]
         return (BROKEN, failed[0]) if failed else (UNKNOWN, skipped[0] if skipped else "")
-    word = _MEANT.get(max(said["kept"], key=lambda text: said["kept"][text]), lookup.usual(said["kept"]))
+    word = _MEANT.get(max(said["kept"], key=lambda text: said["kept"][text]), lookup.most_frequent(said["kept"]))
     how = cells.words(said.get("how")).text
     if failed:
         return f"{word}, but {len(failed)} of {len(mine)} failed", f"{how}. Failed: {failed[0]}"
@@ -71,18 +71,18 @@ def promise(data: ScenarioData, row: Variant) -> tuple[str, str]:
 
 
 def _parts(title: str, chosen: Sequence[Quantity], most: int | None) -> list[tuple[str, Sequence[Quantity]]]:
-    """Cut a table into parts of a few quantities each, named by what they have."""
+    """Split a table into parts of at most ``most`` quantities, titled with their quantities."""
     if most is None or len(chosen) <= most:
         return [(title, chosen)]
     parts = [chosen[place : place + most] for place in range(0, len(chosen), most)]
     return [(f"{title}: {', '.join(what.title for what in part)}", part) for part in parts]
 
 
-def _promises(data: ScenarioData) -> Grid:
-    """Say of each place what became of the data."""
+def _persistence(data: ScenarioData) -> Grid:
+    """Show for each mount what happened to the data."""
     rows: list[tuple[Row, list[Cell]]] = []
-    for row in places(data):
-        word, how = promise(data, row)
+    for row in mounts(data):
+        word, how = persistence(data, row)
         rows.append((row, [Cell(word), Cell(how or NONE)]))
     heads = [Column("Promise", numeric=False), Column("How it was seen", numeric=False)]
     return cells.grid("What became of the data", heads, rows)

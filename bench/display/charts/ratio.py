@@ -1,4 +1,4 @@
-"""How many times as much as the baseline, one row a target, the A/A control among them."""
+"""A chart of ratios to the baseline, one row a target, including the A/A control."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Row = tuple[Variant, Summary, float]
 
 
 def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
-    """Draw ratios with their intervals and a reference line at 1."""
+    """Draw the ratios of a metric with their intervals, and a reference line at 1; ``None`` without a ratio."""
     rows: list[Row] = [
         (item, found, found.ratio)
         for item in data.variants

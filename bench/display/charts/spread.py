@@ -1,4 +1,4 @@
-"""Every single value of one metric, one row a target."""
+"""A chart of all single values of one metric, one row a target."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GOLDEN = 0.6180339887
 
 
 def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
-    """Draw points, median and interval; warm-ups are hollow."""
+    """Draw the values of a metric, warm-ups hollow, with median and interval."""
     variants = [item for item in data.variants if not data.values(item, metric).empty]
     if not variants:
         return None
@@ -67,7 +67,7 @@ def _row(panel: Axes, place: int, item: Variant, data: ScenarioData, metric: str
 
 
 def _placed(frame: pd.DataFrame, place: int) -> pd.DataFrame:
-    """Spread points over the height of their row: multiples of the golden ratio never bunch and need no chance."""
+    """Spread points over the height of their row by multiples of the golden ratio, which is even and needs no random numbers."""
     offsets = [((number * _GOLDEN) % 1.0 - 0.5) * 0.5 for number in range(len(frame))]
     return frame.assign(y=[place + offset for offset in offsets])
 

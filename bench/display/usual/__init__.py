@@ -1,1 +1,1 @@
-"""What is shown of a benchmark that brings no words, tables or charts of its own."""
+"""Default words, tables and charts, for benchmarks without modules of their own."""

@@ -1,4 +1,4 @@
-"""One row a variant, one table a metric that decides."""
+"""Default tables: one row a variant, one table for each primary metric."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench.display.table import Grid, grids
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return the tables; in a terminal only the metrics that decide."""
+    """Return the tables; in a terminal only the primary metrics."""
     return grids(data) if data.columns is None or not data.primary else grids(data, ())
 
 
