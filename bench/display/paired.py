@@ -30,7 +30,7 @@ class Quantity:
 
 
 def times(data: ScenarioData, above: Variant | None, below: Variant | None, what: Quantity) -> Times | None:
-    """Return ``above`` ÷ ``below``, paired block by block; ``None`` without a common block or with a value that is not positive."""
+    """Return ``above`` ÷ ``below``, paired block by block; ``None`` without common blocks or if a value is not positive."""
     if above is None or below is None:
         return None
     upper, lower = (data.series(row, what.metric, **what.more) for row in (above, below))

@@ -117,7 +117,7 @@ def _proof(data: ScenarioData, *, brief: bool) -> Grid:
 
 
 def _seen(data: ScenarioData, row: Variant, name: str, found: dict[str, Counter[str]]) -> Cell:
-    """Write what the payload reported, one example if it differs between instances; older runs have counts as metrics."""
+    """Write what the payload reported, with one example if instances differ; counts are metrics instead of notes."""
     texts = found.get(name)
     if texts:
         first = next(iter(texts))
