@@ -23,7 +23,7 @@ def value(found: Summary | None, *, interval: bool = True) -> Cell:
     return Cell(number_text(found.median, found.unit), minus(detail))
 
 
-def tight(found: Summary | None) -> Cell:
+def compact_value(found: Summary | None) -> Cell:
     """Write a median with its interval, unless all values were equal, as bytes and layers mostly are."""
     return value(found, interval=not (found and found.ci and found.ci.low == found.ci.high))
 
@@ -86,7 +86,7 @@ def quantity_cells(
 ) -> list[Cell]:
     """Write each quantity of a variant, then n and failures of the first quantity that has a value."""
     found = [what.of(data, row) for what in chosen]
-    return [*map(write, found), *counts_of(data, row, _first(found))]
+    return [*map(write, found), *counts_of(data, row, first(found))]
 
 
 def ratio_grid(
@@ -97,12 +97,13 @@ def ratio_grid(
     for row in rows:
         found = [what.of(data, row) for what in chosen]
         pairs = [cell for one in found for cell in (value(one), ratio_cell(one, data.baseline))]
-        made.append((row, [*pairs, *counts_of(data, row, _first(found))]))
+        made.append((row, [*pairs, *counts_of(data, row, first(found))]))
     heads = [column for what in chosen for column in (Column(what.title, CI), Column(f"× {data.baseline}", CI))]
     return grid(title, [*heads, *COUNTS], made, note=note)
 
 
-def _first(found: Sequence[Summary | None]) -> Summary | None:
+def first(found: Iterable[Summary | None]) -> Summary | None:
+    """Return the first series that there is."""
     return next((one for one in found if one), None)
 
 

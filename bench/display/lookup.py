@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.core.model import ParamValue, Status, Summary
+from bench.core.model import NULL, ParamValue, Status, Summary
 from bench.display.data import ScenarioData, Variant, sortable
 
 if TYPE_CHECKING:
@@ -33,6 +33,22 @@ class Point:
     at: float
     value: float
     more: Mapping[str, ParamValue]
+
+
+def without_control(data: ScenarioData) -> list[Variant]:
+    """Return the invoked variants without the null control, in display order."""
+    return [row for row in data.invoked if row.target != NULL]
+
+
+def param_of(row: Variant, name: str) -> str:
+    """Return the value of a variant's param as text; empty without it."""
+    return str(json.loads(row.params).get(name, ""))
+
+
+def unlabelled(row: Variant, name: str) -> Variant:
+    """Return a variant whose label leaves out one param."""
+    shown = json.loads(row.params if row.shown is None else row.shown)
+    return replace(row, shown=json.dumps(_without(shown, name), sort_keys=True))
 
 
 def over(data: ScenarioData, row: Variant, metric: str, name: str, **more: ParamValue) -> list[tuple[float, Summary]]:

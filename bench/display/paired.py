@@ -12,8 +12,6 @@ from bench.display.table import NONE, Cell, interval_text, ratio_text
 from bench.stats import pairs
 from bench.stats.pairs import Times
 
-__all__ = ["Quantity", "Times", "cell", "cost", "cost_to_baseline", "times"]
-
 
 @dataclass(frozen=True)
 class Quantity:
@@ -39,7 +37,7 @@ def times(data: ScenarioData, above: Variant | None, below: Variant | None, what
 
 def cost(data: ScenarioData, above: Variant | None, below: Variant | None, what: Quantity) -> Times | None:
     """Return the same ratio, inverted for metrics that are better when higher, so that more is always worse."""
-    return _turned(times(data, above, below, what), what.metric)
+    return _inverted_if_higher_is_better(times(data, above, below, what), what.metric)
 
 
 def cost_to_baseline(data: ScenarioData, row: Variant | None, what: Quantity) -> Times | None:
@@ -47,7 +45,7 @@ def cost_to_baseline(data: ScenarioData, row: Variant | None, what: Quantity) ->
     found = what.of(data, row)
     if found is None or not found.ratio or found.target == data.baseline:
         return None
-    return _turned(Times(found.ratio, found.ratio_ci, found.ratio_n), what.metric)
+    return _inverted_if_higher_is_better(Times(found.ratio, found.ratio_ci, found.ratio_n), what.metric)
 
 
 def cell(found: Times | None) -> Cell:
@@ -57,6 +55,6 @@ def cell(found: Times | None) -> Cell:
     return Cell(ratio_text(found.ratio), "" if found.exact else interval_text(found.ci, "ratio"))
 
 
-def _turned(found: Times | None, metric: str) -> Times | None:
+def _inverted_if_higher_is_better(found: Times | None, metric: str) -> Times | None:
     higher = metric in METRICS and METRICS[metric].better == "higher"
     return found.inverse() if found and higher else found

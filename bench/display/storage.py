@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bench.core.model import NULL, ParamValue, Status
+from bench.core.model import ParamValue, Status
 from bench.display import lookup
 from bench.display.data import Label, ScenarioData, Variant
 from bench.display.paired import Quantity
@@ -24,9 +24,9 @@ _TELLING = ("storage", "snapshotter", "disk", "mount")
 """Target options that say where data are stored."""
 
 
-def short(data: ScenarioData, target: str) -> Label:
+def short_label(data: ScenarioData, target: str) -> Label:
     """Return a short label of a target: where data are stored, and the options that not all targets of the engine share."""
-    every = [*(row.target for row in data.invoked if row.target != NULL), *(item.target for item in data.skipped)]
+    every = [*(row.target for row in lookup.without_control(data)), *(item.target for item in data.skipped)]
     name = target.partition(":")[0]
     mine = [_options(one) for one in dict.fromkeys(every) if one.partition(":")[0] == name]
     shared = set.intersection(*map(set, mine)) if mine else set()
@@ -38,7 +38,7 @@ def _options(target: str) -> list[str]:
     return [one for one in target.partition(":")[2].split(",") if one]
 
 
-def lacking(data: ScenarioData, row: Variant | None) -> str:
+def missing_reason(data: ScenarioData, row: Variant | None) -> str:
     """Return ``n/a`` if all invocations of a variant were skipped, ``failed`` if none ended with ``ok``; otherwise empty."""
     if row is None:
         return ""

@@ -82,16 +82,16 @@ def test_heat_map_cells_are_paired_ratios_with_inverted_rates(data: RunData) -> 
 
 def test_empty_heat_map_cell_gives_the_reason(data: RunData, tmp_path: Path) -> None:
     found = of(data, "storage-drivers")
-    assert storage.lacking(found, row_of(found, "host", operation="life")) == "n/a"
-    assert storage.lacking(found, row_of(found, VFS, operation="life")) == ""
-    assert storage.lacking(found, None) == ""
+    assert storage.missing_reason(found, row_of(found, "host", operation="life")) == "n/a"
+    assert storage.missing_reason(found, row_of(found, VFS, operation="life")) == ""
+    assert storage.missing_reason(found, None) == ""
     plot = benchmarks.charts(found)[0]
     assert plot.body.count("unavailable here") == len(UNAVAILABLE)
     assert "n/a" in plot.body
     broken = MODES.scenario(
         tmp_path, "storage-drivers", blocks=1, failures={("storage-drivers", VFS, 0): "no space left on device"}
     )
-    assert storage.lacking(broken, row_of(broken, VFS, operation="io")) == "failed"
+    assert storage.missing_reason(broken, row_of(broken, VFS, operation="io")) == "failed"
     assert "failed" in benchmarks.charts(broken)[0].body
 
 
@@ -104,9 +104,9 @@ def test_unavailable_driver_is_listed_with_reason_and_remedy(data: RunData) -> N
 
 def test_short_label_leaves_out_options_shared_by_all_targets_of_engine(data: RunData) -> None:
     found = of(data, "storage-drivers")
-    assert storage.short(found, OVERLAY2).text == "docker (storage=overlay2)"
-    assert storage.short(found, "containerd:snapshotter=native").text == "containerd (snapshotter=native)"
-    assert storage.short(found, "host").text == "host"
+    assert storage.short_label(found, OVERLAY2).text == "docker (storage=overlay2)"
+    assert storage.short_label(found, "containerd:snapshotter=native").text == "containerd (snapshotter=native)"
+    assert storage.short_label(found, "host").text == "host"
 
 
 def test_fio_job_with_bytes_and_operations_is_shown_once(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def _grid(data: ScenarioData, title: str, columns: list[Work], *, brief: bool) -
     rows: list[tuple[Row, list[Cell]]] = []
     for row in data.invoked if columns else ():
         found = [summary(data, row, work) for work in columns]
-        main = next((one for one in found if one), None)
+        main = cells.first(found)
         rows.append(
             (row, [*(_cell(one, data.baseline, brief=brief) for one in found), *table.counts_of(data, row, main)])
         )

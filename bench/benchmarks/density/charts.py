@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bench.benchmarks.density import tables
-from bench.core.model import NULL
 from bench.core.units import format_value, significant
 from bench.display import canvas, lookup, svg, theme
 from bench.display.charts import lines
@@ -56,7 +55,7 @@ def available(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def _rows(data: ScenarioData) -> list[Variant]:
-    return [row for row in data.invoked if row.target != NULL]
+    return lookup.without_control(data)
 
 
 def _lines(data: ScenarioData, metric: str) -> list[lines.Line]:

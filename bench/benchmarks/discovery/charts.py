@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.benchmarks.discovery import tables
 from bench.core.model import NULL
 from bench.core.units import format_value
-from bench.display import svg, theme
+from bench.display import lookup, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.data import ScenarioData
 from bench.display.prose import block_counts
@@ -18,7 +18,7 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw the lookups with one mark a kind of name, and beside them the time until a new name resolves."""
-    rows = [(row, theme.colour(row.engine)) for row in data.invoked if row.target != NULL]
+    rows = [(row, theme.colour(row.engine)) for row in lookup.without_control(data)]
     asked = tables.asked(data)
     lookups, later, counts = {}, {}, []
     for place, (row, _) in enumerate(rows):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-from bench.core.model import NULL
 from bench.display import lookup, paired
 from bench.display.data import ScenarioData, Variant
-from bench.display.paired import Quantity, Times
+from bench.display.paired import Quantity
+from bench.stats.pairs import Times
 
 PAIRS = (
     ("good-order", "bad-order", "sources copied last"),
@@ -53,15 +52,14 @@ class Cost:
 
 def recipe_of(row: Variant) -> str:
     """Return the name of a variant's recipe."""
-    return str(json.loads(row.params).get("recipe", ""))
+    return lookup.param_of(row, "recipe")
 
 
 def pairs(data: ScenarioData) -> list[Pair]:
     """Return the pairs of which both recipes were invoked, by target."""
     of: dict[str, dict[str, Variant]] = {}
-    for row in data.invoked:
-        if row.target != NULL:
-            of.setdefault(row.target, {})[recipe_of(row)] = row
+    for row in lookup.without_control(data):
+        of.setdefault(row.target, {})[recipe_of(row)] = row
     return [
         Pair(target, habit, recipes[good], recipes[bad])
         for target, recipes in of.items()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.benchmarks.image_build.pairs import BUILD, PAIRS, Pair, pairs, quantities, ratio, recipe_of
-from bench.core.model import NULL
-from bench.display import cells, paired, table
+from bench.display import cells, lookup, paired, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.paired import Quantity
 from bench.display.table import NONE, Cell, Column, Grid
@@ -30,7 +29,7 @@ def recipes(data: ScenarioData) -> list[Variant]:
     """Return the variants by target, the two recipes of a pair one after the other."""
     order = [name for good, bad, _ in PAIRS for name in (good, bad)]
     targets = list(dict.fromkeys(row.target for row in data.invoked))
-    rows = [row for row in data.invoked if row.target != NULL]
+    rows = lookup.without_control(data)
     return sorted(
         rows,
         key=lambda row: (
@@ -67,5 +66,5 @@ def _recipes(data: ScenarioData, title: str, chosen: Sequence[Quantity]) -> Grid
     rows: list[tuple[Row, list[Cell]]] = []
     for row in recipes(data) if chosen else ():
         label = Label(recipe_of(row) or NONE, row.target)
-        rows.append((label, cells.quantity_cells(data, row, chosen, cells.tight)))
+        rows.append((label, cells.quantity_cells(data, row, chosen, cells.compact_value)))
     return cells.grid(title, cells.quantity_heads(chosen), rows, first="Recipe")

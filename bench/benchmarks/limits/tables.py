@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-
-from bench.core.model import NULL, Status
+from bench.core.model import Status
 from bench.display import cells, lookup, paired, table
 from bench.display.data import Label, Row, ScenarioData, Variant
-from bench.display.paired import Quantity, Times
+from bench.display.paired import Quantity
 from bench.display.table import NONE, Cell, Column, Grid, interval_text, ratio_text
+from bench.stats.pairs import Times
 
 ACHIEVED, READY, WATCHED = "limit.achieved_ratio", "limit.ready_s", "limit.probe_s"
 _READY = Quantity(READY, {}, "ready")
@@ -34,7 +32,7 @@ def notes(data: ScenarioData) -> list[str]:
 
 def limit_of(row: Variant) -> str:
     """Return the limit of a variant."""
-    return str(json.loads(row.params).get("limit", ""))
+    return lookup.param_of(row, "limit")
 
 
 def limits(data: ScenarioData) -> list[str]:
@@ -46,16 +44,14 @@ def limits(data: ScenarioData) -> list[str]:
 def targets(data: ScenarioData) -> dict[str, dict[str, Variant]]:
     """Return the variants: label of target and other params → limit → variant."""
     found: dict[str, dict[str, Variant]] = {}
-    for row in data.invoked:
-        if row.target != NULL:
-            found.setdefault(named(row).text, {})[limit_of(row)] = row
+    for row in lookup.without_control(data):
+        found.setdefault(named(row).text, {})[limit_of(row)] = row
     return found
 
 
 def named(row: Variant) -> Variant:
     """Return a variant whose label leaves out the limit."""
-    rest = {name: value for name, value in json.loads(row.shown or row.params).items() if name != "limit"}
-    return replace(row, shown=json.dumps(rest, sort_keys=True))
+    return lookup.unlabelled(row, "limit")
 
 
 def skipped(data: ScenarioData, row: Variant) -> str:
@@ -115,7 +111,7 @@ def _cost(found: Times | None, *, brief: bool) -> Cell:
 
 def _how(data: ScenarioData) -> Grid:
     """Show the notes on what was asked for, what was achieved and how that was checked."""
-    said = {row: lookup.notes_of(data, row) for row in data.invoked if row.target != NULL and limit_of(row) != FREE}
+    said = {row: lookup.notes_of(data, row) for row in lookup.without_control(data) if limit_of(row) != FREE}
     known = dict.fromkeys(name for found in said.values() for name in found)
     names = sorted(known, key=lambda name: _SAID.get(name, len(_SAID)))
     heads = [

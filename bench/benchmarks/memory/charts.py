@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from matplotlib.patches import Patch
 
 from bench.benchmarks.memory import ramps, tables
-from bench.core.model import NULL, Interval
+from bench.core.model import Interval
 from bench.core.units import format_value
-from bench.display import canvas, cells, svg, theme
+from bench.display import canvas, cells, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant, params_text
 from bench.display.prose import block_counts
 from bench.display.table import Cell, interval_text
@@ -90,7 +90,7 @@ def bar_of(data: ScenarioData, row: Variant) -> Bar | None:
 
 def weight(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw stacked bars, one panel with its own axis for each set of params and kind of target."""
-    bars = [made for row in data.invoked if row.target != NULL if (made := bar_of(data, row))]
+    bars = [made for row in lookup.without_control(data) if (made := bar_of(data, row))]
     panels = [
         (f"{title}{_touching(params)}", items)
         for params in dict.fromkeys(_params(item.row) for item in bars)
@@ -196,8 +196,8 @@ def _segment(panel: Axes, place: int, begin: float, size: float, name: str) -> N
 def _weight_words(data: ScenarioData, bars: Sequence[Bar], name: str) -> canvas.Words:
     ordered = sorted((item for item in bars if _params(item.row) == _params(bars[0].row)), key=lambda item: item.slope)
     ends = [f"{_size(item.slope)} ({item.row.target})" for item in ordered[:: max(1, len(ordered) - 1)]]
-    told = _touching(_params(bars[0].row))
-    title = f"Each further instance{told}{',' * bool(told)} takes "
+    touching = _touching(_params(bars[0].row))
+    title = f"Each further instance{touching}{',' * bool(touching)} takes "
     title += ("between " if len(ends) > 1 else "") + " and ".join(ends) + " of the memory available"
     caption = (
         "Marginal cost of an instance: slope of the line through MemAvailable over N (mark, under it the fit’s interval), "

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from matplotlib.ticker import MaxNLocator
 
 from bench.benchmarks.memory import tables
-from bench.core.model import NULL
 from bench.display import canvas, cells, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant
 from bench.display.prose import block_counts
@@ -26,7 +25,7 @@ _TOP = 0.22
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw one small panel a target, each with its own axes."""
-    rows = [row for row in data.invoked if row.target != NULL]
+    rows = lookup.without_control(data)
     shown = [(row, points) for row in rows if (points := lookup.points(data, row, tables.TAKEN, "instances"))]
     if not shown:
         return None

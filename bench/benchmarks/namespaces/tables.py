@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from bench.core.model import NULL, Summary
+from bench.core.model import Summary
 from bench.display import cells, lookup, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.table import NONE, Cell, Column, Grid
@@ -15,7 +15,7 @@ NONE_KIND, ALL_KINDS, NET = "none", "all", "net"
 _ORDER = (NONE_KIND, "uts", "ipc", "pid", "user", "cgroup", "time", "mnt", NET, ALL_KINDS)
 _SEEN = ("processes", "interfaces", "mounts")
 _FIRST = ("pid", "uid", *_SEEN, "hostname", "uid_map", "cgroup")
-_TOLD = {
+_REMARKS = {
     "all": "“all” is",
     "workers": "Workers (multiple of the CPUs: number)",
     "refused": "Refused",
@@ -39,19 +39,19 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 def notes(data: ScenarioData) -> list[str]:
     """Return the warnings and remarks that belong to the tables."""
-    told = [
+    remarks = [
         f"{words}: {text}."
         for row in makers(data)
-        for name, words in _TOLD.items()
+        for name, words in _REMARKS.items()
         if (text := lookup.most_frequent(lookup.notes_of(data, row).get(name)).rstrip("."))
     ]
-    return table.notes(data, lambda item: item.metric in (CREATE, DESTROY)) + told
+    return table.notes(data, lambda item: item.metric in (CREATE, DESTROY)) + remarks
 
 
 def makers(data: ScenarioData) -> list[Variant]:
     """Return the targets that created namespaces."""
     has = {item.target for item in data.summaries if item.metric in (CREATE, RATE)}
-    return [row for row in data.invoked if row.target in has and row.target != NULL]
+    return [row for row in lookup.without_control(data) if row.target in has]
 
 
 def kinds(data: ScenarioData) -> list[str]:
@@ -101,8 +101,8 @@ def _walked(data: ScenarioData, metric: str, title: str, words: str) -> Grid:
 
 
 def _proof(data: ScenarioData, *, brief: bool) -> Grid:
-    said = {row: lookup.notes_of(data, row) for row in data.invoked if row.target != NULL}
-    known = dict.fromkeys(name for found in said.values() for name in found if name not in _TOLD)
+    said = {row: lookup.notes_of(data, row) for row in lookup.without_control(data)}
+    known = dict.fromkeys(name for found in said.values() for name in found if name not in _REMARKS)
     names = [name for name in _FIRST if name in known or name in _SEEN] + [name for name in known if name not in _FIRST]
     names = [name for name in names if not brief or name in _BRIEF]
     rows: list[tuple[Row, list[Cell]]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.benchmarks.network_modes import tables
-from bench.core.model import NULL, Summary
+from bench.core.model import Summary
 from bench.core.units import format_value
 from bench.display import lookup, paired, svg, theme
 from bench.display.charts import dot_panels, matrix
@@ -117,7 +117,7 @@ def start(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def _rows(data: ScenarioData) -> list[tuple[Variant, str]]:
-    return [(row, theme.colour(row.engine)) for row in data.invoked if row.target != NULL]
+    return [(row, theme.colour(row.engine)) for row in lookup.without_control(data)]
 
 
 def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tuple[Row, str]], list[dot_panels.Panel]]:

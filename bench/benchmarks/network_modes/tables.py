@@ -11,6 +11,7 @@ from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.paired import Quantity
 from bench.display.table import NONE, Cell, Column, Grid
 from bench.stats.order import OrderVerdict, orders
+from bench.stats.pairs import Times
 
 THROUGHPUT, CPU = "network.throughput_bytes_per_s", "network.cpu_s_per_gb"
 MEDIAN, TAIL, CONNECTS = (
@@ -24,11 +25,8 @@ _DATAGRAMS = (
     Quantity("network.udp_bytes_per_s", {}, "received"),
     Quantity("network.udp_jitter_s", {}, "jitter"),
 )
-_WAYS = {"out": "out", "in": "in"}
 _PLAIN = ("network=none", "network=host")
 """Modes without a network of their own, cheapest first; the start of other modes is compared with the first that was measured."""
-
-_SEVERAL = 2
 
 
 def tables(data: ScenarioData) -> list[Grid]:
@@ -61,7 +59,7 @@ def ways(data: ScenarioData, metric: str) -> list[Quantity]:
         for direction in sorted(directions, key=lambda one: one != "out"):
             named: dict[str, ParamValue] = {"streams": streams, "direction": direction}
             if any(item.metric == metric and named.items() <= item.params.items() for item in data.summaries):
-                found.append(Quantity(metric, named, f"{streams_text(streams)} {_WAYS.get(direction, direction)}"))
+                found.append(Quantity(metric, named, f"{streams_text(streams)} {direction}"))
     return found
 
 
@@ -102,7 +100,7 @@ def _costs(data: ScenarioData, metric: str, title: str) -> Grid:
     rows: list[tuple[Row, list[Cell]]] = []
     for row in data.invoked:
         found = [what.of(data, row) for what in chosen]
-        main = next((one for one in found if one), None)
+        main = cells.first(found)
         if main:
             rows.append((row, [*(cells.value(one) for one in found), Cell(str(main.n))]))
     return cells.grid(title, [*(Column(what.title, cells.CI) for what in chosen), Column("n")], rows)
@@ -159,7 +157,7 @@ def _order(data: ScenarioData, *, brief: bool) -> Grid:
         for pair in one.pairs:
             settled = brief and pair.verdict in ("holds", "not measured")
             if (pair.neighbours and not settled) or pair.verdict == "contradicted":
-                known = paired.Times(pair.ratio, pair.ci, pair.n) if pair.ratio is not None else None
+                known = Times(pair.ratio, pair.ci, pair.n) if pair.ratio is not None else None
                 why = pair.sentence if pair.verdict in ("not measured", "not decided") else ""
                 made = [Cell(pair.verdict), paired.cell(known), Cell(str(pair.n)), Cell(why)]
                 rows.append((Label(f"{pair.better} ≥ {pair.worse}", under), made))

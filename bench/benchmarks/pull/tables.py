@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bench.core.model import NULL
-from bench.display import cells, table
+from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
 from bench.display.table import Cell, Column, Grid
@@ -18,9 +17,8 @@ def tables(data: ScenarioData) -> list[Grid]:
     """Return one table with a row for each target and number of layers."""
     rows: list[tuple[Row, list[Cell]]] = []
     for row in shown(data):
-        ready = READY.of(data, row)
-        made = [share(data, row), cells.tight(PULL.of(data, row)), cells.tight(ready), cells.tight(BYTES.of(data, row))]
-        rows.append((row, [*made, *table.counts_of(data, row, ready)]))
+        values = [cells.compact_value(what.of(data, row)) for what in (PULL, READY, BYTES)]
+        rows.append((row, [share(data, row), *values, *table.counts_of(data, row, READY.of(data, row))]))
     heads = [Column(what.title, cells.CI) for what in (SHARE, PULL, READY, BYTES)]
     note = "Into an empty store, from a registry on this host: a network would add to it."
     return cells.filled([cells.grid("Pull and start", [*heads, *cells.COUNTS], rows, note=note)])
@@ -33,7 +31,7 @@ def notes(data: ScenarioData) -> list[str]:
 
 def shown(data: ScenarioData) -> list[Variant]:
     """Return the variants without the null control."""
-    return [row for row in data.invoked if row.target != NULL]
+    return lookup.without_control(data)
 
 
 def share(data: ScenarioData, row: Variant) -> Cell:

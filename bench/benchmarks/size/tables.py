@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 
-from bench.core.model import NULL, Status, Summary
+from bench.core.model import Status, Summary
 from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
@@ -24,8 +22,13 @@ def tables(data: ScenarioData) -> list[Grid]:
     rows: list[tuple[Row, list[Cell]]] = []
     for row in forms(data):
         disk, smaller, shared, layers, each = (what.of(data, row) for what in (DISK, SMALLER, SHARED, LAYERS, EACH))
-        made = [cells.tight(disk), _times(data, disk), cells.tight(smaller), cells.tight(shared)]
-        rows.append((row, [*made, cells.plain(layers), cells.tight(each), *table.counts_of(data, row, disk)]))
+        made = [
+            cells.compact_value(disk),
+            _times(data, disk),
+            cells.compact_value(smaller),
+            cells.compact_value(shared),
+        ]
+        rows.append((row, [*made, cells.plain(layers), cells.compact_value(each), *table.counts_of(data, row, disk)]))
     heads = [
         Column(DISK.title, cells.CI),
         Column("× the smallest"),
@@ -48,25 +51,17 @@ def forms(data: ScenarioData) -> list[Variant]:
     """Return the measured variants, by target and base; skipped ones are left out."""
     given = [str(base) for base in data.meta.get("params", {}).get("base", ())]
     targets = list(dict.fromkeys(row.target for row in data.invoked))
-    rows = [row for row in data.invoked if row.target != NULL and _tried(data, row)]
+    rows = [row for row in lookup.without_control(data) if _tried(data, row)]
 
     def rank(row: Variant) -> tuple[int, int]:
-        base = base_of(row)
+        base = lookup.param_of(row, "base")
         return targets.index(row.target), given.index(base) if base in given else len(given)
 
     once = {row.target for row in rows if [one.target for one in rows].count(row.target) == 1}
-    return [_bare(row) if row.target in once and len(given) > 1 else row for row in sorted(rows, key=rank)]
-
-
-def _bare(row: Variant) -> Variant:
-    """Return a variant whose label leaves out the base, for targets that were measured with one base only."""
-    shown = json.loads(row.params if row.shown is None else row.shown)
-    return replace(row, shown=json.dumps({name: value for name, value in shown.items() if name != "base"}))
-
-
-def base_of(row: Variant) -> str:
-    """Return the base image of a variant."""
-    return str(json.loads(row.params).get("base", ""))
+    return [
+        lookup.unlabelled(row, "base") if row.target in once and len(given) > 1 else row
+        for row in sorted(rows, key=rank)
+    ]
 
 
 def smallest(data: ScenarioData, rows: Sequence[Variant]) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.core.model import NULL, Summary
+from bench.core.model import Summary
 from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.table import Cell, Column, Grid, ratio_cell
@@ -40,7 +40,7 @@ def notes(data: ScenarioData) -> list[str]:
 
 def layers(data: ScenarioData) -> list[Variant]:
     """Return the layers from the bottom up, without the null control."""
-    return [row for row in data.invoked if row.target != NULL]
+    return lookup.without_control(data)
 
 
 def added(data: ScenarioData, row: Variant, metric: str, phase: str) -> Summary | None:

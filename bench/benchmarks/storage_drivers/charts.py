@@ -10,8 +10,8 @@ from bench.core.units import format_value
 from bench.display import canvas, lookup, storage, svg, theme
 from bench.display.charts import heat, lines
 from bench.display.data import Row, ScenarioData
-from bench.display.paired import Times
 from bench.display.prose import block_counts, joined
+from bench.stats.pairs import Times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,7 +99,7 @@ def _table(
 ) -> heat.Table:
     """Build the heat map; targets that cannot run here get an empty column."""
     targets = [next(iter(of.values())).target for of in every.values()]
-    labels = [storage.short(data, target) for target in [*targets, *(item.target for item in data.skipped)]]
+    labels = [storage.short_label(data, target) for target in [*targets, *(item.target for item in data.skipped)]]
     closed = range(len(targets), len(labels))
     columns: list[tuple[Row, str]] = [(label, theme.colour(label.name)) for label in labels]
     cells, empty = {}, {}
@@ -108,7 +108,7 @@ def _table(
             if text in ratios:
                 cells[place, column] = ratios[text]
             else:
-                empty[place, column] = storage.lacking(data, of.get(one.name)) or "–"
+                empty[place, column] = storage.missing_reason(data, of.get(one.name)) or "–"
     titles = [one.what.title for one, _ in found]
     return heat.Table(titles, columns, cells, empty, dict.fromkeys(closed, "unavailable here"))
 
@@ -125,7 +125,7 @@ def _lines(data: ScenarioData, write: str) -> list[lines.Line]:
                 if write == "first"
                 else f"{format_value(points[-1][1], 's')} at the end"
             )
-            made.append(lines.Line(storage.short(data, row.target), note, theme.colour(row.engine), points))
+            made.append(lines.Line(storage.short_label(data, row.target), note, theme.colour(row.engine), points))
     return made
 
 
@@ -170,6 +170,8 @@ def _words(data: ScenarioData, found: Mapping[str, Sequence[lines.Line]], name: 
 
 def _title(data: ScenarioData) -> str:
     """Group the drivers by whether copy-up grows with the file."""
-    labels = [(storage.short(data, row.target), found) for row, found in growth.growths(data) if row.engine != "host"]
+    labels = [
+        (storage.short_label(data, row.target), found) for row, found in growth.growths(data) if row.engine != "host"
+    ]
     named = [(f"{label.name} {label.details}".strip(), found) for label, found in labels]
     return growth.statement(named) or "Time of a write into a file of the image over its size"

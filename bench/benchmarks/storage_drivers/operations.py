@@ -7,17 +7,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from bench.core.model import NULL, ParamValue
+from bench.core.model import ParamValue
 from bench.core.units import format_value
 from bench.display import lookup, paired, prose, storage
 from bench.display.data import ScenarioData, Variant
-from bench.display.paired import Quantity, Times
+from bench.display.paired import Quantity
+from bench.stats.pairs import Times
 
 COPY, USED = "storage.copy_up_s", "storage.used_bytes"
 
@@ -133,18 +133,15 @@ Drivers = dict[str, dict[str, Variant]]
 def drivers(data: ScenarioData) -> Drivers:
     """Return the variants by driver and operation, in display order."""
     found: Drivers = {}
-    for row in data.invoked:
-        if row.target != NULL:
-            operation = str(json.loads(row.params).get("operation", "life"))
-            found.setdefault(named(row).text, {})[operation] = row
+    for row in lookup.without_control(data):
+        operation = lookup.param_of(row, "operation") or "life"
+        found.setdefault(named(row).text, {})[operation] = row
     return found
 
 
 def named(row: Variant) -> Variant:
     """Return a variant whose label leaves out the operation."""
-    shown = row.params if row.shown is None else row.shown
-    rest = {name: value for name, value in json.loads(shown).items() if name != "operation"}
-    return replace(row, shown=json.dumps(rest, sort_keys=True))
+    return lookup.unlabelled(row, "operation")
 
 
 def columns(data: ScenarioData, group: Group) -> dict[str, Sequence[Quantity]]:

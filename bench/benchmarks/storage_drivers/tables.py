@@ -57,9 +57,9 @@ def unavailable(data: ScenarioData) -> Grid:
 def _table(data: ScenarioData, title: str, operation: str, chosen: Sequence[Quantity]) -> Grid:
     """Build a table of one row a driver and one column a quantity; drivers that cannot do the operation are left out."""
     rows = [
-        (operations.named(row), cells.quantity_cells(data, row, chosen, cells.tight))
+        (operations.named(row), cells.quantity_cells(data, row, chosen, cells.compact_value))
         for of in operations.drivers(data).values()
-        if (row := of.get(operation)) and storage.lacking(data, row) != storage.SKIPPED
+        if (row := of.get(operation)) and storage.missing_reason(data, row) != storage.SKIPPED
     ]
     return cells.grid(title, cells.quantity_heads(chosen), rows)
 
@@ -107,6 +107,6 @@ def _relative(data: ScenarioData, reference: str) -> Grid:
             name, _, details = one.what.title.partition(", ")
             rows.append((Label(name, details), made))
     note = "How many times as dear, paired block by block; rates are turned round, so that more is dearer everywhere."
-    labels = [storage.short(data, next(iter(of.values())).target) for of in others.values()]
+    labels = [storage.short_label(data, next(iter(of.values())).target) for of in others.values()]
     heads = [Column(f"{label.name} {label.details}".strip(), cells.CI) for label in labels]
     return cells.grid(f"Cost, in multiples of {reference}", heads, rows, first="Operation", note=note)

@@ -7,8 +7,9 @@ from bench.core.units import format_value
 from bench.display import canvas, paired, storage, svg, theme
 from bench.display.charts import dot_panels, heat, matrix
 from bench.display.data import Row, ScenarioData, Variant
-from bench.display.paired import Quantity, Times
+from bench.display.paired import Quantity
 from bench.display.prose import block_counts
+from bench.stats.pairs import Times
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
@@ -28,9 +29,9 @@ def relative(data: ScenarioData, name: str) -> svg.Plot | None:
                 cells[place, column] = times
     if not cells:
         return None
-    columns: list[tuple[Row, str]] = [(storage.short(data, row.target), theme.colour(row.engine)) for row in rows]
+    columns: list[tuple[Row, str]] = [(storage.short_label(data, row.target), theme.colour(row.engine)) for row in rows]
     empty = {
-        (place, column): storage.lacking(data, row) or "–"
+        (place, column): storage.missing_reason(data, row) or "–"
         for place in range(len(kept))
         for column, row in enumerate(rows)
         if (place, column) not in cells

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.core.model import NULL, Status
+from bench.core.model import Status
 from bench.display import cells, lookup, storage, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
@@ -49,7 +49,7 @@ def measures(data: ScenarioData) -> dict[str, list[Quantity]]:
 
 def mounts(data: ScenarioData) -> list[Variant]:
     """Return the variants without the null control."""
-    return [row for row in data.invoked if row.target != NULL]
+    return lookup.without_control(data)
 
 
 def persistence(data: ScenarioData, row: Variant) -> tuple[str, str]:

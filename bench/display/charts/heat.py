@@ -12,7 +12,7 @@ from matplotlib.ticker import NullLocator
 
 from bench.display import canvas, svg, theme
 from bench.display.data import Row
-from bench.display.paired import Times
+from bench.stats.pairs import Times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
