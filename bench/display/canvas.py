@@ -132,30 +132,30 @@ def rows(target: Axes, variants: Sequence[Row]) -> None:
     target.yaxis.set_major_locator(NullLocator())
     target.spines["left"].set_visible(False)
     target.grid(axis="x")
-    for place, variant in enumerate(variants):
-        label(target, place, variant)
+    for index, variant in enumerate(variants):
+        label(target, index, variant)
 
 
-def label(target: Axes, place: float, variant: Row) -> None:
+def label(target: Axes, index: float, variant: Row) -> None:
     """Write a variant's name left of the axes: the engine, and its options and params under it."""
     details = wrap(variant.details, _LABEL, 3)
     middle = 0.5 * (len(details) * (SMALL_PT + 1.2))
     name = shorten(variant.name, 22)
-    note(target, (0, place), (-8, middle), name, align="right", weight="bold")
+    note(target, (0, index), (-8, middle), name, align="right", weight="bold")
     for number, line in enumerate(details, 1):
         up = middle - number * (SMALL_PT + 1.8)
-        note(target, (0, place), (-8, up), line, align="right", size=SMALL_PT, colour=theme.MUTED)
+        note(target, (0, index), (-8, up), line, align="right", size=SMALL_PT, colour=theme.MUTED)
 
 
 def gutter(target: Axes, title: str, cells: Sequence[Cell]) -> None:
     """Write one value a row right of the axes with its detail under it, and a title above the values."""
     top = target.get_ylim()[1]
     note(target, (1, top), (10, 8), title, size=SMALL_PT, colour=theme.MUTED)
-    for place, cell in enumerate(cells):
+    for index, cell in enumerate(cells):
         up = 5.0 if cell.detail else 0.0
-        note(target, (1, place), (10, up), cell.text, weight="bold")
+        note(target, (1, index), (10, up), cell.text, weight="bold")
         if cell.detail:
-            note(target, (1, place), (10, up - 10.4), cell.detail, size=SMALL_PT, colour=theme.MUTED)
+            note(target, (1, index), (10, up - 10.4), cell.detail, size=SMALL_PT, colour=theme.MUTED)
 
 
 def note(

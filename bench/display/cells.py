@@ -127,10 +127,10 @@ def filled(grids: Iterable[Grid]) -> list[Grid]:
 
 def _without_empty_columns(item: Grid) -> Grid:
     kept = [
-        place
-        for place in range(len(item.columns))
-        if place == 0 or any(row[place].text not in (NONE, "") for row in item.rows)
+        index
+        for index in range(len(item.columns))
+        if index == 0 or any(row[index].text not in (NONE, "") for row in item.rows)
     ]
-    columns = tuple(item.columns[place] for place in kept)
-    rows = tuple(tuple(row[place] for place in kept) for row in item.rows)
+    columns = tuple(item.columns[index] for index in kept)
+    rows = tuple(tuple(row[index] for index in kept) for row in item.rows)
     return Grid(item.title, columns, item.variants, rows, item.note)

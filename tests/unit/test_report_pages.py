@@ -64,7 +64,7 @@ def test_waterfall_step_begins_at_the_end_of_the_previous_step(data: RunData) ->
     ladder = of(data, "stack")
     rows = stack.layers(ladder)
     found = steps(ladder, rows, stack.WALL, stack.TOTAL)
-    assert [rows[step.place].target for step in found] == list(SCENARIOS["stack"][1])
+    assert [rows[step.index].target for step in found] == list(SCENARIOS["stack"][1])
     assert [step.own for step in found] == [True, False, False, False, False]
     assert all(after.begin == pytest.approx(before.end) for before, after in pairwise(found))
     ready = steps(ladder, rows, stack.WALL, "ready")

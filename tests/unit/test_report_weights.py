@@ -180,7 +180,7 @@ def test_density_headline_without_outcomes_is_complete(data: RunData) -> None:
 @given(st.lists(st.floats(0, 200), min_size=1, max_size=8))
 def test_line_names_are_spread_without_overlap_in_order(wanted: list[float]) -> None:
     found = spread(wanted, 23.0, 210.0)
-    order = sorted(range(len(wanted)), key=lambda place: wanted[place])
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
     assert all(found[after] - found[before] >= 23.0 - 1e-9 for before, after in pairwise(order))
     assert max(found) <= 210.0
     if len(wanted) * 23.0 <= 210.0:

@@ -38,12 +38,12 @@ def slower(found: Summary | None) -> tuple[float, Interval | None] | None:
 
 
 def _dots(data: ScenarioData, rows: list[Variant], work: tables.Work) -> dict[int, matrix.Dot]:
-    found = ((place, slower(tables.summary(data, row, work))) for place, row in enumerate(rows))
-    return {place: matrix.Dot(*times, ratio_text(times[0])) for place, times in found if times}
+    found = ((index, slower(tables.summary(data, row, work))) for index, row in enumerate(rows))
+    return {index: matrix.Dot(*times, ratio_text(times[0])) for index, times in found if times}
 
 
 def _words(data: ScenarioData, rows: list[Variant], panels: list[matrix.Panel], name: str) -> canvas.Words:
-    worst = max(((dot.value, rows[place].text, panel.title) for panel in panels for place, dot in panel.dots.items()))
+    worst = max(((dot.value, rows[index].text, panel.title) for panel in panels for index, dot in panel.dots.items()))
     title = f"Largest cost: {worst[2]} takes {ratio_text(worst[0])} as long in {worst[1]} as on {data.baseline}"
     found = [tables.summary(data, row, work) for row in rows for work in tables.works(data)]
     caption = (
@@ -52,7 +52,7 @@ def _words(data: ScenarioData, rows: list[Variant], panels: list[matrix.Panel], 
         f"{block_counts(one.ratio_n for one in found if one and one.ratio)}"
     )
     alt = ". ".join(
-        f"{panel.title}: " + ", ".join(f"{rows[place].text} {_said(dot)}" for place, dot in panel.dots.items())
+        f"{panel.title}: " + ", ".join(f"{rows[index].text} {_said(dot)}" for index, dot in panel.dots.items())
         for panel in panels
     )
     return canvas.Words(name, "relative", title, caption, f"{title}. {alt}")

@@ -99,7 +99,7 @@ def _drawn(
     tall = lines.height(shown)
     with canvas.sheet(TOP + tall + 0.5) as figure:
         panel = canvas.axes(figure, TOP, tall, 0.72, lines.gutter(shown))
-        x, y = lines.place(panel, shown, "count", unit, from_zero=metric == tables.LEFT)
+        x, y = lines.scale_axes(panel, shown, "count", unit, from_zero=metric == tables.LEFT)
         panel.set_xlabel("instances", fontsize=canvas.SMALL_PT)
         lines.draw(figure, panel, shown)
         marks = [canvas.mark("|", "the ramp stopped", size=9, colour=theme.INK, edge=1.6)]

@@ -21,13 +21,13 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     rows = [(row, theme.colour(row.engine)) for row in lookup.without_control(data)]
     asked = tables.asked(data)
     lookups, later, counts = {}, {}, []
-    for place, (row, _) in enumerate(rows):
+    for index, (row, _) in enumerate(rows):
         for kind, what in enumerate(asked):
             if (one := what.of(data, row)) and (dot := matrix.dot_of(one)):
-                lookups[place, kind] = dot
+                lookups[index, kind] = dot
                 counts.append(one.n)
         if dot := matrix.dot_of(tables.RESOLVABLE.of(data, row)):
-            later[place, 0] = dot
+            later[index, 0] = dot
     panels = [dot_panels.Panel("one lookup", "s", lookups), dot_panels.Panel("request → name resolves", "s", later)]
     kept, panels = dot_panels.compact(list(rows), panels)
     if not panels:

@@ -24,15 +24,15 @@ def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw mistake ÷ good practice, one panel a quantity."""
     every = pairs_of(data)
     found = [
-        (what, {place: times for place, pair in enumerate(every) if (times := ratio(data, pair, what))})
+        (what, {index: times for index, pair in enumerate(every) if (times := ratio(data, pair, what))})
         for what in quantities(data)
     ]
     panels = [
         matrix.Panel(
             what.title,
             {
-                place: matrix.Dot(one.ratio, None if one.exact else one.ci, ratio_text(one.ratio))
-                for place, one in of.items()
+                index: matrix.Dot(one.ratio, None if one.exact else one.ci, ratio_text(one.ratio))
+                for index, one in of.items()
             },
         )
         for what, of in found
@@ -51,9 +51,9 @@ def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
         f"{block_counts(one.n for _, of in found for one in of.values())}"
     )
     said = [
-        f"{what.title} of {tables.label(every[place]).text} {one.text}"
+        f"{what.title} of {tables.label(every[index]).text} {one.text}"
         for what, of in found
-        for place, one in of.items()
+        for index, one in of.items()
     ]
     look = matrix.Look(rows, "ratio", reference=1.0)
     return matrix.plot(look, panels, canvas.Words(name, "pairs", title, caption, f"{title}. {'; '.join(said)}"))
@@ -77,8 +77,8 @@ def times(data: ScenarioData, name: str) -> svg.Plot | None:
     recipes = tables.recipes(data)
     rows: list[tuple[Row, str]] = [(Label(recipe_of(row), row.target), theme.colour(row.engine)) for row in recipes]
     found = {
-        (place, kind): one
-        for place, row in enumerate(recipes)
+        (index, kind): one
+        for index, row in enumerate(recipes)
         for kind, what in enumerate(chosen)
         if (one := what.of(data, row))
     }

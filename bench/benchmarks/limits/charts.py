@@ -78,10 +78,10 @@ def _found(data: ScenarioData, dot_of: _DotOf) -> _Found:
     panels, counts = [], []
     for limit in tables.limits(data):
         dots = {}
-        for place, variants in enumerate(every):
+        for index, variants in enumerate(every):
             made = dot_of(data, variants, limit)
             if made:
-                dots[place], count = made
+                dots[index], count = made
                 counts.append(count)
         if dots:
             panels.append(matrix.Panel(limit, dots))
@@ -109,8 +109,8 @@ def _drawn(found: _Found, words: canvas.Words, *, band: float, shared: bool) -> 
 
 def _every(found: _Found) -> Iterator[tuple[matrix.Panel, str, matrix.Dot]]:
     for panel in found.panels:
-        for place, dot in panel.dots.items():
-            yield panel, found.rows[place].text, dot
+        for index, dot in panel.dots.items():
+            yield panel, found.rows[index].text, dot
 
 
 def _alt(title: str, found: _Found) -> str:

@@ -159,25 +159,25 @@ def _panel(panel: Axes, title: str, items: Sequence[Bar]) -> None:
     canvas.gutter(panel, "each (fit’s 95 %)", [_cell(item) for item in items])
     if low < 0:
         panel.axvline(0, color=theme.MUTED, linewidth=0.8, zorder=1.5)
-    for place, item in enumerate(items):
-        _bar(panel, place, item)
+    for index, item in enumerate(items):
+        _bar(panel, index, item)
 
 
-def _bar(panel: Axes, place: int, item: Bar) -> None:
+def _bar(panel: Axes, index: int, item: Bar) -> None:
     left = right = 0.0
     for name, size in (*item.parts, (REST, item.rest)):
         begin = right if size >= 0 else left
-        _segment(panel, place, begin, size, name)
+        _segment(panel, index, begin, size, name)
         left, right = (left, right + size) if size >= 0 else (left + size, right)
-    panel.plot([item.slope] * 2, [place - 0.4, place + 0.4], color=theme.INK, linewidth=1.5, zorder=5)
+    panel.plot([item.slope] * 2, [index - 0.4, index + 0.4], color=theme.INK, linewidth=1.5, zorder=5)
     if item.ci:
-        panel.plot([item.ci.low, item.ci.high], [place + 0.36] * 2, color=theme.INK, linewidth=1.0, zorder=5)
+        panel.plot([item.ci.low, item.ci.high], [index + 0.36] * 2, color=theme.INK, linewidth=1.0, zorder=5)
 
 
-def _segment(panel: Axes, place: int, begin: float, size: float, name: str) -> None:
+def _segment(panel: Axes, index: int, begin: float, size: float, name: str) -> None:
     if name == REST:
         panel.barh(
-            place,
+            index,
             size,
             left=begin,
             height=0.54,
@@ -189,8 +189,8 @@ def _segment(panel: Axes, place: int, begin: float, size: float, name: str) -> N
         )
         return
     colour, opacity = _CLASSES[name]
-    panel.barh(place, size, left=begin, height=0.54, color=theme.SURFACE, linewidth=0, zorder=2)  # hides the grid
-    panel.barh(place, size, left=begin, height=0.54, color=theme.PARTS[colour], alpha=opacity, linewidth=0, zorder=3)
+    panel.barh(index, size, left=begin, height=0.54, color=theme.SURFACE, linewidth=0, zorder=2)  # hides the grid
+    panel.barh(index, size, left=begin, height=0.54, color=theme.PARTS[colour], alpha=opacity, linewidth=0, zorder=3)
 
 
 def _weight_words(data: ScenarioData, bars: Sequence[Bar], name: str) -> canvas.Words:

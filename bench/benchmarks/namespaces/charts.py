@@ -40,9 +40,9 @@ def costs(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
         panel = canvas.axes(figure, 0.56, room.row * len(found), room.names, room.values)
         canvas.rows(panel, labels)
         axis = canvas.scale(panel, ends, "s")
-        for place, (kind, made, gone) in enumerate(found):
-            _dot(panel, place - 0.13, made, _colour(kind), hollow=False)
-            _dot(panel, place + 0.13, gone, _colour(kind), hollow=True)
+        for index, (kind, made, gone) in enumerate(found):
+            _dot(panel, index - 0.13, made, _colour(kind), hollow=False)
+            _dot(panel, index + 0.13, gone, _colour(kind), hollow=True)
         canvas.gutter(panel, "create (median)", values)
         canvas.legend(
             figure, [canvas.mark("o", "create", size=5.5), canvas.mark("D", "destroy", size=4.8, hollow=True)]
@@ -75,14 +75,14 @@ def _text(found: Summary | None) -> str:
     return NONE if found is None else format_value(found.median, found.unit)
 
 
-def _dot(panel: Axes, place: float, found: Summary | None, colour: str, *, hollow: bool) -> None:
+def _dot(panel: Axes, index: float, found: Summary | None, colour: str, *, hollow: bool) -> None:
     if found is None or found.median is None:
         return
     if found.ci:
-        panel.plot([found.ci.low, found.ci.high], [place, place], color=theme.MUTED, linewidth=1.2, zorder=3)
+        panel.plot([found.ci.low, found.ci.high], [index, index], color=theme.MUTED, linewidth=1.2, zorder=3)
     face = "none" if hollow else colour
     marker, size = ("D", 5.0) if hollow else ("o", 6.0)
-    panel.plot([found.median], [place], marker=marker, markersize=size, color=colour, markerfacecolor=face, zorder=4)
+    panel.plot([found.median], [index], marker=marker, markersize=size, color=colour, markerfacecolor=face, zorder=4)
 
 
 def _cost_words(found: list[Cost], name: str, axis: str) -> canvas.Words:
@@ -120,7 +120,7 @@ def rates(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
     tall = lines.height(shown)
     with canvas.sheet(0.3 + tall + 0.5) as figure:
         panel = canvas.axes(figure, 0.3, tall, 0.75, lines.gutter(shown))
-        lines.place(panel, shown, "ratio", "1/s", from_zero=True)
+        lines.scale_axes(panel, shown, "ratio", "1/s", from_zero=True)
         panel.xaxis.set_major_locator(FixedLocator(sorted({at for line in shown for at, _ in line.points})))
         panel.set_xlabel("workers, × CPUs", fontsize=canvas.SMALL_PT)
         lines.draw(figure, panel, shown)

@@ -48,13 +48,13 @@ def answers(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw median and 99th percentile of the response time, and connections a second."""
     rows = _rows(data)
     latency = {
-        (place, kind): dot
-        for place, row in enumerate(rows)
+        (index, kind): dot
+        for index, row in enumerate(rows)
         for kind, what in enumerate((tables.MEDIAN, tables.TAIL))
         if (dot := matrix.dot_of(what.of(data, row[0])))
     }
     connects = {
-        (place, 0): dot for place, row in enumerate(rows) if (dot := matrix.dot_of(tables.CONNECTS.of(data, row[0])))
+        (index, 0): dot for index, row in enumerate(rows) if (dot := matrix.dot_of(tables.CONNECTS.of(data, row[0])))
     }
     panels = [
         dot_panels.Panel("request and answer", "s", latency),
@@ -103,7 +103,7 @@ def cpu(data: ScenarioData, name: str) -> svg.Plot | None:
 def start(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw the time to ready in each mode."""
     rows = _rows(data)
-    dots = {(place, 0): dot for place, row in enumerate(rows) if (dot := matrix.dot_of(tables.READY.of(data, row[0])))}
+    dots = {(index, 0): dot for index, row in enumerate(rows) if (dot := matrix.dot_of(tables.READY.of(data, row[0])))}
     kept, panels = dot_panels.compact(rows, [dot_panels.Panel("request → ready", "s", dots)])
     if not panels:
         return None
@@ -129,9 +129,9 @@ def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tupl
     for direction in dict.fromkeys(str(what.more["direction"]) for what in ways):
         dots, line = {}, None
         for what in (one for one in ways if one.more["direction"] == direction):
-            for place, (row, _) in enumerate(rows):
+            for index, (row, _) in enumerate(rows):
                 if dot := matrix.dot_of(what.of(data, row)):
-                    dots[place, counts.index(what.more["streams"])] = dot
+                    dots[index, counts.index(what.more["streams"])] = dot
                     if row.target == reference and what.more["streams"] == counts[0]:
                         line = dot.value
         unit = "s" if metric == tables.CPU else "bytes/s"

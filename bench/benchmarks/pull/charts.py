@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from bench.benchmarks.pull import tables
 from bench.core.model import Summary
 from bench.core.units import format_value
-from bench.display import canvas, svg, theme
+from bench.display import canvas, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant
 from bench.display.prose import block_counts
 from bench.display.table import Cell
@@ -32,7 +32,7 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw the pull and the rest of the time to ready as a bar, with the share of the pull beside it."""
     bars: list[Bar] = [
         (row, pulled, ready)
-        for row in tables.shown(data)
+        for row in lookup.without_control(data)
         if (pulled := tables.PULL.of(data, row)) and (ready := tables.READY.of(data, row))
     ]
     if not bars:
@@ -45,8 +45,8 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
         canvas.rows(panel, rows)
         ends = [end for _, _, ready in bars for end in (ready.median or 0.0, ready.ci.high if ready.ci else 0.0)]
         canvas.linear(panel, 0.0, 1.06 * max(ends), "s")
-        for place, bar in enumerate(bars):
-            _bar(panel, place, bar)
+        for index, bar in enumerate(bars):
+            _bar(panel, index, bar)
         canvas.gutter(panel, "share of the pull", cells)
         canvas.legend(
             figure,
@@ -59,13 +59,13 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
         return canvas.finish(figure, _words(data, bars, cells, name))
 
 
-def _bar(panel: Axes, place: int, bar: Bar) -> None:
+def _bar(panel: Axes, index: int, bar: Bar) -> None:
     row, pulled, ready = bar
     colour, first, whole = theme.colour(row.engine), pulled.median or 0.0, ready.median or 0.0
-    panel.barh(place, first, _THICK, color=colour, linewidth=0, zorder=2)
-    panel.barh(place, max(0.0, whole - first), _THICK, left=first, color=colour, alpha=_PALE, linewidth=0, zorder=2)
+    panel.barh(index, first, _THICK, color=colour, linewidth=0, zorder=2)
+    panel.barh(index, max(0.0, whole - first), _THICK, left=first, color=colour, alpha=_PALE, linewidth=0, zorder=2)
     if ready.ci:
-        panel.plot([ready.ci.low, ready.ci.high], [place, place], color=theme.INK, linewidth=1.2, zorder=3)
+        panel.plot([ready.ci.low, ready.ci.high], [index, index], color=theme.INK, linewidth=1.2, zorder=3)
 
 
 def _words(data: ScenarioData, bars: Sequence[Bar], cells: Sequence[Cell], name: str) -> canvas.Words:

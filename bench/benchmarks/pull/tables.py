@@ -16,7 +16,7 @@ BYTES = Quantity("pull.bytes", {}, "transferred")
 def tables(data: ScenarioData) -> list[Grid]:
     """Return one table with a row for each target and number of layers."""
     rows: list[tuple[Row, list[Cell]]] = []
-    for row in shown(data):
+    for row in lookup.without_control(data):
         values = [cells.compact_value(what.of(data, row)) for what in (PULL, READY, BYTES)]
         rows.append((row, [share(data, row), *values, *table.counts_of(data, row, READY.of(data, row))]))
     heads = [Column(what.title, cells.CI) for what in (SHARE, PULL, READY, BYTES)]
@@ -27,11 +27,6 @@ def tables(data: ScenarioData) -> list[Grid]:
 def notes(data: ScenarioData) -> list[str]:
     """Return the warnings and remarks that belong to the tables."""
     return table.notes(data, lambda item: item.metric.startswith("pull."))
-
-
-def shown(data: ScenarioData) -> list[Variant]:
-    """Return the variants without the null control."""
-    return lookup.without_control(data)
 
 
 def share(data: ScenarioData, row: Variant) -> Cell:

@@ -49,8 +49,8 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
         canvas.rows(panel, rows)
         most = max(one.median or 0.0 for _, disk, _, smaller in bars for one in (disk, smaller) if one)
         canvas.linear(panel, 0.0, 1.04 * (most or 1.0), "bytes")
-        for place, bar in enumerate(bars):
-            _bar(panel, place, bar)
+        for index, bar in enumerate(bars):
+            _bar(panel, index, bar)
         canvas.gutter(panel, "on disk (compressed)", cells)
         canvas.legend(
             figure,
@@ -72,15 +72,15 @@ def _size(found: Summary | None) -> str:
     return format_value(found.median, "bytes") if found else "–"
 
 
-def _bar(panel: Axes, place: int, bar: Bar) -> None:
+def _bar(panel: Axes, index: int, bar: Bar) -> None:
     row, disk, shared, smaller = bar
     colour, whole = theme.colour(row.engine), disk.median or 0.0
     common = min(whole, (shared.median or 0.0) if shared else 0.0)
-    up = place - 0.12
+    up = index - 0.12
     panel.barh(up, common, _THICK, color=colour, alpha=_PALE, linewidth=0, zorder=2)
     panel.barh(up, whole - common, _THICK, left=common, color=colour, linewidth=0, zorder=2)
     if smaller:
-        panel.barh(place + 0.19, smaller.median or 0.0, _THIN, color="none", edgecolor=colour, linewidth=1.0, zorder=2)
+        panel.barh(index + 0.19, smaller.median or 0.0, _THIN, color="none", edgecolor=colour, linewidth=1.0, zorder=2)
 
 
 def _words(data: ScenarioData, bars: Sequence[Bar], name: str) -> canvas.Words:

@@ -28,14 +28,14 @@ class Step:
     """One bar of a waterfall, in seconds.
 
     Attributes:
-        place: Number of its row.
+        index: Number of its row.
         begin: End of the bar before.
         added: What the layer adds; negative when it is faster than the layer below.
         ci: Interval of ``added``.
         own: Whether it is the bottom layer, whose bar is its own time.
     """
 
-    place: int
+    index: int
     begin: float
     added: float
     ci: Interval | None
@@ -55,14 +55,14 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 def steps(data: ScenarioData, rows: Sequence[Variant], metric: str, phase: str) -> list[Step]:
     """Return the bars of one phase: the bottom layer's own time, then what the others add; layers without a value have none."""
     base, found, at = tables.first(data, metric), list[Step](), 0.0
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if row == base:
             amount, ci = tables.own(data, row, metric, phase), None
         else:
             more = tables.added(data, row, metric, phase)
             amount, ci = (more.median, more.ci) if more else (None, None)
         if amount is not None:
-            found.append(Step(place, at, amount, ci, row == base))
+            found.append(Step(index, at, amount, ci, row == base))
             at += amount
     return found
 
@@ -98,8 +98,8 @@ def _sheet(data: ScenarioData, names: Sequence[str], name: str) -> svg.Plot | No
         return canvas.finish(figure, words(data, rows, found, name))
 
 
-def _axes(figure: Figure, names: float, place: tuple[int, int], top: float, tall: float) -> Axes:
-    column, count = place
+def _axes(figure: Figure, names: float, index: tuple[int, int], top: float, tall: float) -> Axes:
+    column, count = index
     width = (canvas.WIDTH - names - 0.02 - _GAP * (count - 1)) / count - _VALUES
     left = names + column * (width + _VALUES + _GAP)
     return canvas.axes(figure, top, tall, left, canvas.WIDTH - left - width)
@@ -113,11 +113,11 @@ def _panel(panel: Axes, rows: Sequence[Variant], found: Sequence[Step], heading:
     canvas.linear(panel, low - pad if low < 0 else 0.0, high + pad, "s", ticks=4)
     canvas.note(panel, (0, panel.get_ylim()[1]), (0, 9), heading, weight="bold")
     for number, step in enumerate(found):
-        _step(panel, step, rows[step.place])
+        _step(panel, step, rows[step.index])
         if number:
             panel.plot(
                 [step.begin] * 2,
-                [found[number - 1].place + 0.29, step.place - 0.29],
+                [found[number - 1].index + 0.29, step.index - 0.29],
                 color=theme.MUTED,
                 linewidth=0.8,
                 zorder=2,
@@ -130,9 +130,9 @@ def _whisker(step: Step) -> tuple[float, ...]:
 
 def _step(panel: Axes, step: Step, row: Variant) -> None:
     colour, negative = theme.colour(row.engine), step.added < 0
-    panel.barh(step.place, step.added, left=step.begin, height=0.58, color=theme.SURFACE, linewidth=0, zorder=2)
+    panel.barh(step.index, step.added, left=step.begin, height=0.58, color=theme.SURFACE, linewidth=0, zorder=2)
     panel.barh(
-        step.place,
+        step.index,
         step.added,
         left=step.begin,
         height=0.58,
@@ -143,11 +143,11 @@ def _step(panel: Axes, step: Step, row: Variant) -> None:
         zorder=3,
     )
     if step.ci:
-        panel.plot(list(_whisker(step)), [step.place] * 2, color=theme.INK, linewidth=1.0, zorder=4)
+        panel.plot(list(_whisker(step)), [step.index] * 2, color=theme.INK, linewidth=1.0, zorder=4)
     text = cells.minus(format_value(step.added, "s"))
     canvas.note(
         panel,
-        (1, step.place),
+        (1, step.index),
         (6, 0),
         text if step.own or negative else f"+{text}",
         size=canvas.SMALL_PT,
@@ -159,7 +159,7 @@ Found = dict[tuple[str, str], list[Step]]
 
 
 def _total_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name: str) -> canvas.Words:
-    more = [(step.added, rows[step.place].text) for step in found[tables.TOTAL, tables.WALL] if not step.own]
+    more = [(step.added, rows[step.index].text) for step in found[tables.TOTAL, tables.WALL] if not step.own]
     title = "What each layer adds to a whole life"
     if more:
         title = f"{max(more)[1]} adds most to a whole life: {format_value(max(more)[0], 's')}"
@@ -176,7 +176,7 @@ def _total_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name
 
 def _phase_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name: str) -> canvas.Words:
     every = [
-        (step.added, rows[step.place].text, phase)
+        (step.added, rows[step.index].text, phase)
         for (phase, metric), walked in found.items()
         if metric == tables.WALL
         for step in walked
@@ -197,7 +197,7 @@ def _alt(rows: Sequence[Variant], found: Found) -> str:
     titles = dict(_SIDES)
     return "; ".join(
         f"{phase}, {titles[metric]}: "
-        + ", ".join(f"{rows[step.place].text} {cells.minus(format_value(step.added, 's'))}" for step in walked)
+        + ", ".join(f"{rows[step.index].text} {cells.minus(format_value(step.added, 's'))}" for step in walked)
         for (phase, metric), walked in found.items()
         if walked
     )

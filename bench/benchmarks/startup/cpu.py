@@ -38,19 +38,19 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
         canvas.rows(panel, [item for item, *_ in rows])
         values = [value for _, wall, cpu in rows for value in (wall, cpu)]
         axis = canvas.scale(panel, values, "s")
-        for place, row in enumerate(rows):
-            _row(panel, place, row)
+        for index, row in enumerate(rows):
+            _row(panel, index, row)
         canvas.gutter(panel, "CPU ÷ wall time", cells)
         _legend(figure)
         return canvas.finish(figure, _words(rows, data, name, axis))
 
 
-def _row(panel: Axes, place: int, row: Row) -> None:
+def _row(panel: Axes, index: int, row: Row) -> None:
     item, wall, cpu = row
     colour = theme.colour(item.engine)
-    panel.plot([cpu, wall], [place, place], color=colour, linewidth=5, alpha=0.22, zorder=2)
-    panel.plot([wall], [place], marker="o", markersize=6.5, color=colour, zorder=3)
-    panel.plot([cpu], [place], marker="D", markersize=5.5, color=colour, markerfacecolor="none", zorder=4)
+    panel.plot([cpu, wall], [index, index], color=colour, linewidth=5, alpha=0.22, zorder=2)
+    panel.plot([wall], [index], marker="o", markersize=6.5, color=colour, zorder=3)
+    panel.plot([cpu], [index], marker="D", markersize=5.5, color=colour, markerfacecolor="none", zorder=4)
 
 
 def _legend(figure: Figure) -> None:

@@ -60,9 +60,9 @@ def ladder_of(variant: Variant, data: ScenarioData) -> Ladder | None:
     times = [(name, at) for metric, name, _ in _STEPS if (at := data.median(variant, metric)) is not None]
     if not times or times[-1][0] != "ready":
         return None
-    late = [place for place, (_, at) in enumerate(times) if any(after < at for _, after in times[place + 1 :])]
-    steps = tuple(item for place, item in enumerate(times) if place not in late)
-    return Ladder(variant, steps, tuple(times[place] for place in late))
+    late = [index for index, (_, at) in enumerate(times) if any(after < at for _, after in times[index + 1 :])]
+    steps = tuple(item for index, item in enumerate(times) if index not in late)
+    return Ladder(variant, steps, tuple(times[index] for index in late))
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
@@ -97,30 +97,30 @@ def _panel(panel: Axes, title: str, items: Sequence[Ladder], data: ScenarioData)
     canvas.linear(panel, 0.0, max(item.end for item in items) * 1.03, "s")
     panel.set_title(title, loc="left", fontsize=canvas.TEXT_PT, color=theme.INK, fontweight="bold", pad=5)
     canvas.gutter(panel, "ready (95 % CI)", [_value(item, data) for item in items])
-    for place, item in enumerate(items):
-        _bar(panel, place, item)
+    for index, item in enumerate(items):
+        _bar(panel, index, item)
 
 
-def _bar(panel: Axes, place: int, item: Ladder) -> None:
+def _bar(panel: Axes, index: int, item: Ladder) -> None:
     begin, colour = 0.0, theme.colour(item.variant.engine)
     # An opaque bar hides the grid under the translucent steps.
-    panel.barh(place, item.steps[-1][1], height=0.56, color=theme.SURFACE, linewidth=0)
+    panel.barh(index, item.steps[-1][1], height=0.56, color=theme.SURFACE, linewidth=0)
     for name, at in item.steps:
-        panel.barh(place, at - begin, left=begin, height=0.56, color=colour, alpha=_OPACITY[name], linewidth=0)
-        _inside(panel, place, begin, at, name)
+        panel.barh(index, at - begin, left=begin, height=0.56, color=colour, alpha=_OPACITY[name], linewidth=0)
+        _inside(panel, index, begin, at, name)
         begin = at
     for _, at in item.late:
-        panel.plot([at, at], [place - 0.36, place + 0.36], color=theme.INK, linewidth=1.4)
+        panel.plot([at, at], [index - 0.36, index + 0.36], color=theme.INK, linewidth=1.4)
 
 
-def _inside(panel: Axes, place: int, begin: float, end: float, name: str) -> None:
+def _inside(panel: Axes, index: int, begin: float, end: float, name: str) -> None:
     """Write the duration of a step inside it if it fits; the dark last step gets light text."""
     text = format_value(end - begin, "s", 2)
     room = (end - begin) / panel.get_xlim()[1] * panel.get_position().width * canvas.WIDTH * 72
     if room > len(text) * canvas.SMALL_PT * 0.62 + 4:
         colour = theme.SURFACE if name == "ready" else theme.INK
         panel.text(
-            (begin + end) / 2, place, text, ha="center", va="center_baseline", fontsize=canvas.SMALL_PT, color=colour
+            (begin + end) / 2, index, text, ha="center", va="center_baseline", fontsize=canvas.SMALL_PT, color=colour
         )
 
 

@@ -103,12 +103,12 @@ def _table(
     closed = range(len(targets), len(labels))
     columns: list[tuple[Row, str]] = [(label, theme.colour(label.name)) for label in labels]
     cells, empty = {}, {}
-    for place, (one, ratios) in enumerate(found):
+    for index, (one, ratios) in enumerate(found):
         for column, (text, of) in enumerate(every.items()):
             if text in ratios:
-                cells[place, column] = ratios[text]
+                cells[index, column] = ratios[text]
             else:
-                empty[place, column] = storage.missing_reason(data, of.get(one.name)) or "–"
+                empty[index, column] = storage.missing_reason(data, of.get(one.name)) or "–"
     titles = [one.what.title for one, _ in found]
     return heat.Table(titles, columns, cells, empty, dict.fromkeys(closed, "unavailable here"))
 

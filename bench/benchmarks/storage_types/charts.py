@@ -23,18 +23,18 @@ def relative(data: ScenarioData, name: str) -> svg.Plot | None:
     every = [what for chosen in _titled(data) for what in chosen]
     cells: dict[tuple[int, int], Times] = {}
     kept = [what for what in every if any(paired.cost_to_baseline(data, row, what) for row in rows)]
-    for place, what in enumerate(kept):
+    for index, what in enumerate(kept):
         for column, row in enumerate(rows):
             if times := paired.cost_to_baseline(data, row, what):
-                cells[place, column] = times
+                cells[index, column] = times
     if not cells:
         return None
     columns: list[tuple[Row, str]] = [(storage.short_label(data, row.target), theme.colour(row.engine)) for row in rows]
     empty = {
-        (place, column): storage.missing_reason(data, row) or "–"
-        for place in range(len(kept))
+        (index, column): storage.missing_reason(data, row) or "–"
+        for index in range(len(kept))
         for column, row in enumerate(rows)
-        if (place, column) not in cells
+        if (index, column) not in cells
     }
     table = heat.Table([what.title for what in kept], columns, cells, empty, {})
     return heat.plot(table, _words(data, table, rows, name))
@@ -44,8 +44,8 @@ def flush(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw the median and the 99th percentile of an fsync."""
     rows = [(row, theme.colour(row.engine)) for row in tables.mounts(data)]
     found = {
-        (place, kind): one
-        for place, (row, _) in enumerate(rows)
+        (index, kind): one
+        for index, (row, _) in enumerate(rows)
         for kind, what in enumerate(tables.FSYNC)
         if (one := what.of(data, row))
     }
@@ -54,7 +54,7 @@ def flush(data: ScenarioData, name: str) -> svg.Plot | None:
     if not panels:
         return None
     look = dot_panels.Look(kept, ("median", "99th percentile"))
-    medians = sorted((one.median or 0.0, rows[place][0].text) for (place, kind), one in found.items() if not kind)
+    medians = sorted((one.median or 0.0, rows[index][0].text) for (index, kind), one in found.items() if not kind)
     title = "How long a flush to disk takes"
     if medians:
         low, high = medians[0], medians[-1]
@@ -86,5 +86,5 @@ def _words(data: ScenarioData, table: heat.Table, rows: list[Variant], name: str
         "(Hodges-Lehmann), on a logarithmic colour scale centred on 1; rates are turned round, so that more is dearer "
         f"everywhere. Bold: the 95\u00a0% interval leaves 1 out. {block_counts(one.n for one in table.cells.values())}"
     )
-    said = [f"{table.rows[place]} of {rows[column].text} {one.text}" for (place, column), one in table.cells.items()]
+    said = [f"{table.rows[index]} of {rows[column].text} {one.text}" for (index, column), one in table.cells.items()]
     return canvas.Words(name, "heat", title, caption, f"{title}. {'; '.join(said)}")

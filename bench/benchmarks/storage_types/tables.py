@@ -74,7 +74,7 @@ def _parts(title: str, chosen: Sequence[Quantity], most: int | None) -> list[tup
     """Split a table into parts of at most ``most`` quantities, titled with their quantities."""
     if most is None or len(chosen) <= most:
         return [(title, chosen)]
-    parts = [chosen[place : place + most] for place in range(0, len(chosen), most)]
+    parts = [chosen[index : index + most] for index in range(0, len(chosen), most)]
     return [(f"{title}: {', '.join(what.title for what in part)}", part) for part in parts]
 
 

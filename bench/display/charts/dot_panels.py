@@ -61,18 +61,18 @@ class Look:
 
 def compact(rows: Sequence[tuple[Row, str]], panels: Sequence[Panel]) -> tuple[list[tuple[Row, str]], list[Panel]]:
     """Leave out the rows and the panels that have no dot."""
-    kept = sorted({place for panel in panels for place, _ in panel.dots})
+    kept = sorted({index for panel in panels for index, _ in panel.dots})
     moved = [
         Panel(
             panel.title,
             panel.unit,
-            {(kept.index(place), kind): dot for (place, kind), dot in panel.dots.items()},
+            {(kept.index(index), kind): dot for (index, kind), dot in panel.dots.items()},
             panel.reference,
         )
         for panel in panels
         if panel.dots
     ]
-    return [rows[place] for place in kept], moved
+    return [rows[index] for index in kept], moved
 
 
 def height(look: Look) -> float:
@@ -106,8 +106,8 @@ def _values_text(look: Look, panels: Sequence[Panel]) -> str:
     for panel in panels:
         kinds = len({kind for _, kind in panel.dots})
         values = [
-            f"{look.rows[place][0].text} {look.kinds[kind] + ' ' if kinds > 1 else ''}{_text(dot, panel.unit)}"
-            for (place, kind), dot in panel.dots.items()
+            f"{look.rows[index][0].text} {look.kinds[kind] + ' ' if kinds > 1 else ''}{_text(dot, panel.unit)}"
+            for (index, kind), dot in panel.dots.items()
         ]
         parts.append(f"{panel.title}: {', '.join(values)}")
     return ". ".join(parts)
@@ -120,9 +120,9 @@ def _text(dot: Dot, unit: str) -> str:
 def thin(axes: Axes, unit: str) -> None:
     """Remove ticks whose labels would overlap. Set the scale before."""
     low, high = axes.get_xlim()
-    at = [float(place) for place in axes.xaxis.get_majorticklocs() if low <= place <= high]
+    at = [float(index) for index in axes.xaxis.get_majorticklocs() if low <= index <= high]
     inches = axes.get_position().width * canvas.WIDTH
-    label = max((len(canvas.tick(place, unit)) for place in at), default=0) * canvas.SMALL_PT * 0.55 + 5
+    label = max((len(canvas.tick(index, unit)) for index in at), default=0) * canvas.SMALL_PT * 0.55 + 5
     most = max(1, int(inches * 72 / label)) if label else 1
     if len(at) > most:
         axes.xaxis.set_major_locator(FixedLocator(at[:: -(-len(at) // most)]))
@@ -158,9 +158,9 @@ def _panel(axes: Axes, look: Look, panel: Panel, *, names: bool) -> None:
         axes.axvline(panel.reference, color=theme.INK, linewidth=1.0, zorder=1.5)
     canvas.note(axes, (0, axes.get_ylim()[1]), (0, 8), panel.title, weight="bold")
     step = _STEP / _row(look)
-    for (place, kind), dot in panel.dots.items():
-        kinds = sorted(one for at, one in panel.dots if at == place)
-        _dot(axes, place + step * (kinds.index(kind) - (len(kinds) - 1) / 2), dot, kind, look.rows[place][1])
+    for (index, kind), dot in panel.dots.items():
+        kinds = sorted(one for at, one in panel.dots if at == index)
+        _dot(axes, index + step * (kinds.index(kind) - (len(kinds) - 1) / 2), dot, kind, look.rows[index][1])
 
 
 def _dot(axes: Axes, at: float, dot: Dot, kind: int, colour: str) -> None:

@@ -98,8 +98,8 @@ def _overhang(table: Table) -> float:
     count = len(table.columns)
     each = min(_WIDEST, 5.4 / count)
     reach = [
-        len(_name(row)) * canvas.SMALL_PT * 0.6 * math.cos(math.radians(_SLANT)) / 72 - (count - place - 0.5) * each
-        for place, (row, _) in enumerate(table.columns)
+        len(_name(row)) * canvas.SMALL_PT * 0.6 * math.cos(math.radians(_SLANT)) / 72 - (count - index - 0.5) * each
+        for index, (row, _) in enumerate(table.columns)
     ]
     return max(reach) + 0.12
 
@@ -133,10 +133,10 @@ def _cells(axes: Axes, table: Table, size: float) -> None:
     for (row, column), why in table.empty.items():
         if column not in table.closed:
             _write(axes, (column, row), why, size * 0.92, colour=theme.MUTED)
-    for place in range(len(table.rows) + 1):
-        axes.axhline(place, color=theme.GRID, linewidth=0.5, zorder=2)
-    for place in range(len(table.columns) + 1):
-        axes.axvline(place, color=theme.GRID, linewidth=0.5, zorder=2)
+    for index in range(len(table.rows) + 1):
+        axes.axhline(index, color=theme.GRID, linewidth=0.5, zorder=2)
+    for index in range(len(table.columns) + 1):
+        axes.axvline(index, color=theme.GRID, linewidth=0.5, zorder=2)
     for column, why in table.closed.items():
         middle = (column + 0.5, len(table.rows) / 2)
         axes.add_patch(Rectangle((column, 0), 1, len(table.rows), facecolor=theme.SURFACE, linewidth=0, zorder=2.2))
@@ -160,13 +160,13 @@ def _write(
 
 
 def _names(axes: Axes, table: Table) -> None:
-    for place, title in enumerate(table.rows):
-        canvas.note(axes, (0, place + 0.5), (-6, 0), title, align="right", size=canvas.SMALL_PT)
-    for place, (row, colour) in enumerate(table.columns):
-        axes.plot([place + 0.5], [-0.28], marker="s", markersize=4.5, color=colour, clip_on=False, zorder=4)
+    for index, title in enumerate(table.rows):
+        canvas.note(axes, (0, index + 0.5), (-6, 0), title, align="right", size=canvas.SMALL_PT)
+    for index, (row, colour) in enumerate(table.columns):
+        axes.plot([index + 0.5], [-0.28], marker="s", markersize=4.5, color=colour, clip_on=False, zorder=4)
         axes.annotate(
             _name(row),
-            xy=(place + 0.5, -0.28),
+            xy=(index + 0.5, -0.28),
             xycoords="data",
             xytext=(1, 6),
             textcoords="offset points",
@@ -189,11 +189,11 @@ def _scale(figure: Figure, left: float) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(NullLocator())
     axes.spines[["left", "bottom"]].set_visible(False)
-    for place, ratio in enumerate(_LEGEND):
+    for index, ratio in enumerate(_LEGEND):
         colour, part = shade(ratio)
-        axes.add_patch(Rectangle((place, 0), 1, 1, facecolor=colour, alpha=part, linewidth=0))
+        axes.add_patch(Rectangle((index, 0), 1, 1, facecolor=colour, alpha=part, linewidth=0))
         text = "1" if ratio == 1 else f"{ratio:g}" if ratio > 1 else f"1/{1 / ratio:.0f}"
-        axes.text(place + 0.5, 0.5, text, ha="center", va="center", fontsize=_NUMBER_PT, color=theme.INK)
+        axes.text(index + 0.5, 0.5, text, ha="center", va="center", fontsize=_NUMBER_PT, color=theme.INK)
     for at, words, align in ((0.0, "cheaper", "left"), (float(len(_LEGEND)), "dearer", "right")):
         axes.annotate(
             words,

@@ -60,7 +60,7 @@ def gutter(lines: Sequence[Line]) -> float:
     return (max(widths) + 34) / 72
 
 
-def place(panel: Axes, lines: Sequence[Line], x: str, y: str, *, from_zero: bool = False) -> tuple[str, str]:
+def scale_axes(panel: Axes, lines: Sequence[Line], x: str, y: str, *, from_zero: bool = False) -> tuple[str, str]:
     """Scale both axes to the lines, y linear from zero if asked; return ``linear`` or ``logarithmic`` for each."""
     found = [point for line in lines for point in (*line.points, *line.further)]
     panel.grid(axis="both")
@@ -92,7 +92,7 @@ def draw(figure: Figure, panel: Axes, lines: Sequence[Line]) -> None:
 def _names(panel: Axes, lines: Sequence[Line], wide: float, high: float) -> None:
     """Write the names right of the panel, as close to the ends of their lines as they fit without overlap."""
     wanted = [
-        _fraction(panel, line) * high if line.leader else high - _PITCH * place for place, line in enumerate(lines)
+        _fraction(panel, line) * high if line.leader else high - _PITCH * index for index, line in enumerate(lines)
     ]
     for number, (line, up) in enumerate(zip(lines, spread(wanted, _PITCH, high), strict=True)):
         if line.leader:
@@ -147,14 +147,14 @@ def _name(panel: Axes, line: Line, at: tuple[float, float], marker: str) -> None
 
 def spread(wanted: Sequence[float], pitch: float, whole: float) -> list[float]:
     """Move heights so that neighbours are at least ``pitch`` apart, between 0 and ``whole`` if that is possible."""
-    order = sorted(range(len(wanted)), key=lambda place: wanted[place])
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
     found = dict.fromkeys(order, 0.0)
     lowest = pitch / 4
-    for place in order:
-        found[place] = max(wanted[place], lowest)
-        lowest = found[place] + pitch
+    for index in order:
+        found[index] = max(wanted[index], lowest)
+        lowest = found[index] + pitch
     highest = whole - pitch / 4
-    for place in reversed(order):
-        found[place] = min(found[place], highest)
-        highest = found[place] - pitch
-    return [found[place] for place in range(len(wanted))]
+    for index in reversed(order):
+        found[index] = min(found[index], highest)
+        highest = found[index] - pitch
+    return [found[index] for index in range(len(wanted))]

@@ -72,9 +72,9 @@ class Look:
 
 def compact(rows: Sequence[T], panels: Sequence[Panel]) -> tuple[list[T], list[Panel]]:
     """Leave out the rows that have no dot in any panel."""
-    kept = sorted({place for panel in panels for place in panel.dots})
-    moved = [Panel(panel.title, {kept.index(place): dot for place, dot in panel.dots.items()}) for panel in panels]
-    return [rows[place] for place in kept], moved
+    kept = sorted({index for panel in panels for index in panel.dots})
+    moved = [Panel(panel.title, {kept.index(index): dot for index, dot in panel.dots.items()}) for panel in panels]
+    return [rows[index] for index in kept], moved
 
 
 def height(look: Look, panels: Sequence[Panel]) -> float:
@@ -135,14 +135,14 @@ def _panel(axes: Axes, look: Look, panel: Panel, ends: Sequence[float], *, names
         if look.band:
             axes.axvspan(around[0], around[-1], color=theme.MUTED, alpha=0.15, linewidth=0, zorder=1)
     canvas.note(axes, (0, axes.get_ylim()[1]), (0, 8), panel.title, weight="bold")
-    for place, dot in panel.dots.items():
-        _dot(axes, place, dot, look.rows[place][1])
+    for index, dot in panel.dots.items():
+        _dot(axes, index, dot, look.rows[index][1])
 
 
-def _dot(axes: Axes, place: int, dot: Dot, colour: str) -> None:
+def _dot(axes: Axes, index: int, dot: Dot, colour: str) -> None:
     if dot.ci:
-        axes.plot([dot.ci.low, dot.ci.high], [place, place], color=theme.INK, linewidth=1.1, zorder=4)
+        axes.plot([dot.ci.low, dot.ci.high], [index, index], color=theme.INK, linewidth=1.1, zorder=4)
         for end in (dot.ci.low, dot.ci.high):
-            axes.plot([end, end], [place - 0.14, place + 0.14], color=theme.INK, linewidth=1.1, zorder=4)
-    axes.plot([dot.value], [place], marker="o", markersize=5.5, color=colour, zorder=3, clip_on=False)
-    canvas.note(axes, (1, place), (5, 0), dot.text, size=canvas.SMALL_PT)
+            axes.plot([end, end], [index - 0.14, index + 0.14], color=theme.INK, linewidth=1.1, zorder=4)
+    axes.plot([dot.value], [index], marker="o", markersize=5.5, color=colour, zorder=3, clip_on=False)
+    canvas.note(axes, (1, index), (5, 0), dot.text, size=canvas.SMALL_PT)

@@ -34,18 +34,18 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
         panel = canvas.axes(figure, 0.56, room.row * len(variants), room.names, room.values)
         canvas.rows(panel, variants)
         axis = canvas.scale(panel, values, unit)
-        for place, item in enumerate(variants):
-            _row(panel, place, item, data, metric)
+        for index, item in enumerate(variants):
+            _row(panel, index, item, data, metric)
         canvas.gutter(panel, "median (95 % CI)", medians)
         _legend(figure, warmups=bool(data.points["warmup"].any()))
         return canvas.finish(figure, _words(variants, data, metric, name, axis))
 
 
-def _row(panel: Axes, place: int, item: Variant, data: ScenarioData, metric: str) -> None:
+def _row(panel: Axes, index: int, item: Variant, data: ScenarioData, metric: str) -> None:
     colour, found = theme.colour(item.engine), data.summary(item, metric)
     if found and found.ci:
-        panel.barh(place, found.ci.high - found.ci.low, left=found.ci.low, height=0.72, color=theme.MUTED, alpha=0.25)
-    frame = _placed(data.values(item, metric), place)
+        panel.barh(index, found.ci.high - found.ci.low, left=found.ci.low, height=0.72, color=theme.MUTED, alpha=0.25)
+    frame = _placed(data.values(item, metric), index)
     for warmup, face in ((True, "none"), (False, colour)):
         part = frame[frame["warmup"] == warmup]
         sns.scatterplot(
@@ -63,13 +63,13 @@ def _row(panel: Axes, place: int, item: Variant, data: ScenarioData, metric: str
         )
     panel.set(xlabel="", ylabel="")
     if found and found.median is not None:
-        panel.plot([found.median] * 2, [place - 0.44, place + 0.44], color=theme.INK, linewidth=1.4, zorder=3)
+        panel.plot([found.median] * 2, [index - 0.44, index + 0.44], color=theme.INK, linewidth=1.4, zorder=3)
 
 
-def _placed(frame: pd.DataFrame, place: int) -> pd.DataFrame:
+def _placed(frame: pd.DataFrame, index: int) -> pd.DataFrame:
     """Spread points over the height of their row by multiples of the golden ratio, which is even and needs no random numbers."""
     offsets = [((number * _GOLDEN) % 1.0 - 0.5) * 0.5 for number in range(len(frame))]
-    return frame.assign(y=[place + offset for offset in offsets])
+    return frame.assign(y=[index + offset for offset in offsets])
 
 
 def _legend(figure: Figure, *, warmups: bool) -> None:
