@@ -21,7 +21,9 @@ def files(page: Path) -> dict[str, str]:
 
 def commands(page: Path) -> list[str]:
     """Return the command lines that a page tells to type, in their order."""
-    lines = [line for found in _CONSOLE.finditer(page.read_text(encoding="utf-8")) for line in found["lines"].splitlines()]
+    lines = [
+        line for found in _CONSOLE.finditer(page.read_text(encoding="utf-8")) for line in found["lines"].splitlines()
+    ]
     return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
 
 
@@ -39,6 +41,16 @@ def written(folder: Path) -> Path:
 
 def installed(package: Path, target: Path) -> Path:
     """Install a package into a folder of its own, with its entry points; the folder goes onto ``PYTHONPATH``."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(target)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        str(target),
+    ]
     subprocess.run([*command, str(package)], check=True, capture_output=True, timeout=120)
     return target

@@ -1,4 +1,4 @@
-"""What tests of a report's pages share: the runs, and ways to a scenario, a row, a table and its cells."""
+"""Synthetic runs for tests of reports, and helpers that find a scenario, a row, a table and its cells."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.synthetic_weights import write_weights
 
 @dataclass(frozen=True)
 class Family:
-    """Kinds of scenario that one synthetic run has together.
+    """The benchmarks that one synthetic run contains.
 
     Attributes:
-        name: Of the run, and of its golden files.
-        write: Writes it into a folder.
-        kinds: Scenario → its figures.
+        name: Name of the run and of its golden files.
+        write: Writes the run into a folder.
+        kinds: Scenario → the kinds of its charts.
         small: Arguments of ``write`` for a run of a few scenarios.
-        words: What is among the words in a terminal.
+        words: Texts that a terminal shows.
     """
 
     name: str
@@ -77,35 +77,35 @@ assert list(MODES.kinds) == list(synthetic_modes_shapes.SCENARIOS)
 
 
 def collected(run: Path) -> RunData:
-    """Return a run's folder as a report has it."""
+    """Return the report's data of a run's folder."""
     return report.collect(store.load(run))
 
 
 def of(data: RunData, name: str) -> ScenarioData:
-    """Return a scenario of the run."""
+    """Return the scenario of that name."""
     return next(item for item in data.scenarios if item.name == name)
 
 
 def row_of(data: ScenarioData, target: str, **params: object) -> Variant:
-    """Return what was invoked of a target with these params, whatever others it has."""
+    """Return the invoked variant of a target that has at least these params."""
     return next(
         row for row in data.invoked if row.target == target and params.items() <= json.loads(row.params).items()
     )
 
 
 def table(data: ScenarioData, title: str, width: int | None = None) -> Grid:
-    """Return the scenario's table of that title."""
+    """Return the scenario's table with that title."""
     return next(grid for grid in benchmarks.tables(replace(data, columns=width)) if grid.title == title)
 
 
 def cells(grid: Grid, label: str) -> dict[str, str]:
-    """Return column → cell of the row with that label."""
+    """Return the cells of the row with that label by column title."""
     row = next(row for row in grid.rows if row[0].text == label)
     return {column.title: cell.line for column, cell in zip(grid.columns[1:], row[1:], strict=True)}
 
 
 def printed(data: RunData, width: int) -> str:
-    """Return the run as a terminal shows it."""
+    """Return the output of a terminal of that width."""
     console = Console(file=io.StringIO(), width=width, color_system=None)
     with console.capture() as capture:
         console.print(terminal.show(data, None, width))
@@ -113,7 +113,7 @@ def printed(data: RunData, width: int) -> str:
 
 
 def words_of(item: ScenarioData) -> str:
-    """Return what the scenario's own page says: neither checks, which other tests are about, nor figures."""
+    """Return headline, notes and tables of a scenario as text, without checks and charts."""
     lines = [f"# {item.name}", item.headline, *benchmarks.notes(item)]
     for grid in benchmarks.tables(item):
         lines += [f"## {grid.title}", grid.note, " | ".join(column.line for column in grid.columns)]

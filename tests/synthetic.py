@@ -1,4 +1,4 @@
-"""Generator of realistic runs: what a startup run leaves on disk, without starting anything.
+"""Generator of a realistic startup run on disk; nothing is started.
 
 The numbers are drawn from one seeded generator, so that the same arguments give the same bytes.
 """
@@ -22,7 +22,7 @@ SENTINEL_S = 40 * MS
 
 @dataclass(frozen=True)
 class Shape:
-    """What one target looks like: median times from the request, spread and evidence.
+    """The measurements of one target: median times from the request, spread and evidence.
 
     Attributes:
         phases: Phase → median seconds from the request; the order of the times is the order of the events.
@@ -73,7 +73,7 @@ FAILURES: Mapping[tuple[str, int], tuple[Status, str]] = {
     ("libvirt:accel=tcg,guest=full", 6): (Status.TIMEOUT, _LATE),
     ("libvirt:accel=tcg,guest=full", 7): (Status.TIMEOUT, _LATE),
 }
-"""(target, block) → how that invocation ended instead of well."""
+"""(target, block) → status and reason of invocations that did not end with ``ok``."""
 
 FLAGS: Mapping[tuple[str, int], tuple[str, ...]] = {("crun", 3): ("residue: 1 network namespace left after 2 s",)}
 
@@ -141,7 +141,7 @@ def _meta(run_id: str, seed: int, scenario: Mapping[str, object], host: str) -> 
 
 
 def plan(names: Sequence[str], blocks: int, warmups: int, rng: random.Random) -> list[Invocation]:
-    """Return seeded blocks, every name once a block, warm-ups first."""
+    """Return the invocations in seeded blocks, each name once a block, warm-ups first."""
     made: list[Invocation] = []
     for block in range(warmups + blocks):
         for order, name in enumerate(rng.sample(list(names), len(names))):
@@ -166,7 +166,7 @@ class Draw:
     blocks: int
 
     def values(self, item: Invocation) -> dict[str, float]:
-        """Return metric → value of one invocation."""
+        """Return the values of one invocation by metric."""
         drifted = self.drift ** (item.block / max(1, self.blocks - 1))
         if item.target == "sentinel":
             return {"sentinel.work_s": SENTINEL_S * drifted * self._noise(0.006)}
@@ -179,7 +179,7 @@ class Draw:
         return values
 
     def _path(self, shape: Shape) -> Iterator[tuple[str, float]]:
-        """Yield phase and time; the steps between events vary together and each on its own."""
+        """Yield phases and times; the steps between them have a common and an individual random factor."""
         common, now, last = self._noise(shape.sigma), 0.0, 0.0
         for name, median in sorted(shape.phases.items(), key=lambda item: item[1]):
             now += (median - last) * common * self._noise(shape.sigma / 2)

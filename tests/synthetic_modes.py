@@ -1,6 +1,6 @@
-"""Generator of a run of networks, storage and images, as it is on disk.
+"""Generator of a run on disk with networks, names, storage and images.
 
-Numbers follow from one seeded generator; the same arguments give the same bytes. Writing the files is that of the run that weighs.
+All numbers come from one seeded generator, so the same arguments give the same bytes.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class Draw:
     rng: random.Random
 
     def noise(self, sigma: float = 0.02) -> float:
-        """Return a factor around 1."""
+        """Draw a factor around 1."""
         return math.exp(self.rng.gauss(0.0, sigma))
 
     def network_modes(self, target: str, params: Params) -> Given:
-        """Send, answer, connect."""
+        """Draw throughput, latency, connections and start of a network mode."""
         mode, values = MODES[target], []
         for streams, more in ((1, 1.0), (4, 1.25)):
             for direction, less in (("out", 1.0), ("in", 0.93)):
@@ -70,7 +70,7 @@ class Draw:
         )
 
     def discovery(self, target: str, params: Params) -> Given:
-        """Ask for names."""
+        """Draw lookups."""
         if target == "host":
             return Given([Value("discovery.lookup_s", 31e-6 * self.noise(), {"name": "own"})])
         slow = {"docker:network=user": 1.0, "docker:network=overlay": 1.3}.get(target, 0.7)
@@ -83,7 +83,7 @@ class Draw:
         return Given(values)
 
     def storage_drivers(self, target: str, params: Params) -> Given:
-        """Do one operation on a driver."""
+        """Draw one operation of a storage driver."""
         driver = DRIVERS[target]
         made = getattr(self, f"_{str(params['operation']).replace('-', '_')}")
         return Given(made(driver))
@@ -138,7 +138,7 @@ class Draw:
         ]
 
     def storage_types(self, target: str, params: Params) -> Given:
-        """Keep data in a place."""
+        """Draw speeds of a mount, and whether it kept the data."""
         place = PLACES[target]
         values = self._io(Driver(io=place.slow))
         values.append(Value("storage.fsync_s", place.fsync * self.noise(0.05), {}))
@@ -150,7 +150,7 @@ class Draw:
         return Given(values, {"kept": place.kept, "how": place.how})
 
     def size(self, target: str, params: Params) -> Given:
-        """Weigh a form of the application."""
+        """Draw the sizes of one form of the application."""
         bytes_, layers, shared = BASES[target, str(params["base"])]
         whole = {"bytes": bytes_, "compressed_bytes": 0.41 * bytes_, "layers": layers}
         if shared is not None:
@@ -159,7 +159,7 @@ class Draw:
         return Given([*values, Value("image.instance_bytes", 24 * KIB * self.noise(), {})])
 
     def image_build(self, target: str, params: Params) -> Given:
-        """Build one recipe."""
+        """Draw the builds of one recipe."""
         cold, change, same, bytes_, layers, context = RECIPES[str(params["recipe"])]
         slow = 1.0 if target.startswith("docker") else 1.3
         seconds = {"cold": cold, "source-change": change, "unchanged": same}
@@ -170,7 +170,7 @@ class Draw:
         return Given([*values, Value("image.context_bytes", float(context), {})])
 
     def pull(self, target: str, params: Params) -> Given:
-        """Pull from a registry."""
+        """Draw a pull and the start after it."""
         layers, fast = int(params["layers"]), {"docker:network=none": 1.0, "containerd": 0.7}.get(target, 1.5)
         pulled = fast * (0.8 + 0.02 * layers) * self.noise()
         ready = pulled + 0.3 * fast * self.noise()
@@ -228,7 +228,7 @@ def write_modes(
     """Write the run into ``folder`` and return its path.
 
     ``targets`` leaves out all others; ``failures`` is keyed by scenario, target and block; ``change`` may alter what an
-    invocation gave. By default a network mode fails once.
+    invocation gave. By default one invocation of a network mode fails.
     """
     rng = random.Random(5)  # noqa: S311 - noise, not a secret
     wanted = {name: [one for one in SCENARIOS[name].targets if targets is None or one in targets] for name in only}

@@ -1,4 +1,4 @@
-"""What the targets of the synthetic run of networks, storage and images carry, keep and weigh."""
+"""The numbers of every target in the synthetic run of networks, names, storage and images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.synthetic_shapes import GIB, MIB
 
 @dataclass(frozen=True)
 class Mode:
-    """A network mode: bytes/s of one stream, CPU seconds for 1 GB, seconds of an answer, share of datagrams lost, ready."""
+    """A network mode: bytes/s of one stream, CPU seconds for 1 GB, response time, fraction of datagrams lost, time to ready."""
 
     rate: float
     cpu: float
@@ -48,7 +48,7 @@ FAR = {
 
 @dataclass(frozen=True)
 class Driver:
-    """A storage driver: how much slower than the best, what a copy-up takes at all and for each byte, depth, sharing."""
+    """A storage driver: slowdown, fixed time and time a byte of a copy-up, cost of layers, page cache sharing."""
 
     life: float = 1.0
     op: float = 1.0
@@ -86,7 +86,7 @@ FILES = (4 * 2**10, 2**20, 16 * 2**20, 64 * 2**20)
 
 @dataclass(frozen=True)
 class Kept:
-    """A place for data: how slow, what an fsync takes, what its promise came to."""
+    """A mount: slowdown, time of an fsync, and whether data were kept."""
 
     slow: float
     fsync: float
@@ -142,14 +142,14 @@ SKIPS = {
         for base in ("busybox", "debian", "compiler")
     },
 }
-"""(scenario, target, value of the param that decides) → why it is skipped."""
+"""(scenario, target, value of the varied param) → reason for which the invocation is skipped."""
 
 OPERATIONS = {"storage-drivers": "operation", "size": "base"}
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A scenario: title, targets, baseline, what decides, params."""
+    """A scenario: title, targets, baseline, primary metrics, params."""
 
     title: str
     targets: Sequence[str]

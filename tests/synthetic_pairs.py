@@ -1,4 +1,4 @@
-"""Small runs with given values, for what compares them: one scenario, any targets, written by the store's own writer."""
+"""Small runs with given values for tests of comparisons: one scenario, any targets, written with ``RunWriter``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.unsynced import unsynced
 
 FACTS = {"kernel": "6.1.0", "cpu.model": "one"}
 Values = Sequence[float | None]
-"""A value a block; ``None`` is a time-out."""
+"""One value for each block; ``None`` is a time-out."""
 
 
 @unsynced()
@@ -54,7 +54,7 @@ def write(
     for block in range(int(str(scenario["blocks"]))):
         for order, (target, row) in enumerate(whole.items()):
             if block < len(row):
-                # the order turns with the block, so that no place is always the same target's
+                # the order rotates with the block, so that no target always has the same place
                 place = (order + block) % len(whole)
                 plan.append(Invocation(len(plan), "startup", target, {}, block, place, warmup=False))
                 lines.append(row[block])

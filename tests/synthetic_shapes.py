@@ -1,4 +1,4 @@
-"""What the targets of the synthetic run weigh, take and see."""
+"""The numbers of every target in the synthetic run of memory, density, stack, namespaces, limits and compute."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TOUCHED = 64 * 2**20
 
 @dataclass(frozen=True)
 class Weight:
-    """What one instance of a target brings, bytes: anonymous memory by component, kernel by part, the unexplained rest."""
+    """Memory of one instance in bytes: anonymous by component, kernel by part, and the unexplained rest."""
 
     anonymous: Mapping[str, float]
     kernel: Mapping[str, float]

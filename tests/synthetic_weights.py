@@ -1,6 +1,6 @@
-"""Generator of a run that weighs: memory, density, stack, namespaces, limits and compute, as they are on disk.
+"""Generator of a run on disk with memory, density, stack, namespaces, limits and compute.
 
-Numbers follow from one seeded generator; the same arguments give the same bytes.
+All numbers come from one seeded generator, so the same arguments give the same bytes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Params = Mapping[str, ParamValue]
 
 @dataclass(frozen=True)
 class Given:
-    """What one invocation gave: values, and what it said in words."""
+    """The result of one invocation: values and notes."""
 
     values: Sequence[Value]
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -57,11 +57,11 @@ class Draw:
     rng: random.Random
 
     def noise(self, sigma: float = 0.02) -> float:
-        """Return a factor around 1."""
+        """Draw a factor around 1."""
         return math.exp(self.rng.gauss(0.0, sigma))
 
     def memory(self, target: str, params: Params) -> Given:
-        """Weigh a ramp; the identity of the reconciliation holds in every reading."""
+        """Draw a ramp of memory readings, in each of which anonymous + kernel + rest = taken."""
         weight, touched = WEIGHTS[target], float(params.get("touch_bytes", 0))
         inside = "guest" if "guest" in weight.anonymous else "payload"
         columns: dict[str, list[float]] = {}
@@ -92,7 +92,7 @@ class Draw:
         return Given(values, {"probe": "50 of 50 live: the payload answered a signal"})
 
     def density(self, target: str, params: Params) -> Given:
-        """Climb until a rule stops the ramp."""
+        """Draw a ramp up to the rule that stops it."""
         rule, words, top = RULES[target]
         weight, left = WEIGHTS[target], 22 * GIB
         each = sum(weight.anonymous.values()) + sum(weight.kernel.values()) + weight.rest
@@ -117,7 +117,7 @@ class Draw:
         return Given(values, notes)
 
     def stack(self, target: str, params: Params) -> Given:
-        """Live one life in phases, then churn."""
+        """Draw the phases of one life, then the daemons under churn."""
         slow = self.noise(0.06)
         walls = {name: seconds * slow * self.noise() for name, seconds in PHASES[target].items()}
         values = [Value("stack.wall_s", wall, {"phase": name}) for name, wall in walls.items()]
@@ -131,7 +131,7 @@ class Draw:
         return Given(values, {"daemons": "containerd, dockerd" if target == "docker" else "containerd"})
 
     def namespaces(self, target: str, params: Params) -> Given:
-        """Make namespaces on the host, and look around everywhere."""
+        """Draw the costs of namespaces on the host, and what a process sees in every target."""
         look = dict(LOOKS[target])
         if look["hostname"] == "NAME":
             look["hostname"] = f"{self.rng.getrandbits(48):012x}"
@@ -149,7 +149,7 @@ class Draw:
         return Given(values, look)
 
     def limits(self, target: str, params: Params) -> Given:
-        """Press against one limit."""
+        """Draw what one limit achieves."""
         limit = str(params["limit"])
         ready = STARTS[target] * self.noise(0.03) * (1.0 if limit == "none" else 1.04)
         values = [Value("limit.ready_s", ready)]
@@ -173,7 +173,7 @@ class Draw:
         )
 
     def compute(self, target: str, params: Params) -> Given:
-        """Compute and call the kernel."""
+        """Draw speeds and system calls."""
         slow = SLOWER[target]
         values = [
             Value("compute.rounds_per_s", 6.1e8 / slow * self.noise()),
@@ -228,7 +228,7 @@ SCENARIOS: Mapping[str, tuple[str, Sequence[str], Mapping[str, Sequence[ParamVal
     "limits": ("Limits, achieved ÷ asked", ("runc", "docker", VM), {"limit": LIMITS}, ("limit.achieved_ratio",)),
     "compute": ("Computing and system calls", tuple(SLOWER), {}, ("compute.rounds_per_s", "compute.syscall_s")),
 }
-"""Scenario → title, targets, params, what decides."""
+"""Scenario → title, targets, params, primary metrics."""
 
 
 def _meta(
@@ -303,7 +303,7 @@ def write_weights(
     """Write the run into ``folder`` and return its path.
 
     ``targets`` leaves out all others; ``failures`` is keyed by scenario, target and block; ``change`` may alter what an
-    invocation gave. By default docker's memory fails once.
+    invocation gave. By default one invocation of docker's memory fails.
     """
     rng = random.Random(5)  # noqa: S311 - noise, not a secret
     wanted = {name: [one for one in SCENARIOS[name][1] if targets is None or one in targets] for name in only}
@@ -343,7 +343,7 @@ def outcome_of(
 
 
 def measurements_of(item: Invocation, values: Sequence[Value], at_s: float, run_id: str = RUN_ID) -> list[Measurement]:
-    """Return what an invocation gave as lines of the results."""
+    """Return the values of an invocation as measurements."""
     one = Measurement(**_common(item, run_id), iteration=0, metric="", value=0.0, unit="", at_s=at_s)  # type: ignore[arg-type]
     return [
         dataclasses.replace(

@@ -1,15 +1,36 @@
-"""The benchmarks: one package each, imported on demand, and those of installed packages (entry point ``tare.benchmarks``).
+"""The benchmarks, and the one place that loads them: one package each, imported on demand.
 
-A benchmark's package declares :data:`BENCHMARK` (:class:`bench.benchmarks.base.Benchmark`) in its ``__init__``, which imports
-nothing but :mod:`bench.core` and :mod:`bench.benchmarks.base`, so that scenarios are checked and plans made without loading any
-measuring code. Beside it stand up to four modules, each loaded only when it is needed:
+A benchmark is a package whose ``__init__`` declares :data:`BENCHMARK`, a :class:`bench.benchmarks.base.Benchmark`. It may
+import only :mod:`bench.core`, :mod:`bench.benchmarks.base` and :mod:`bench.invocation.metrics`, so that scenarios can be
+checked and plans made without loading any code that measures. Beside ``__init__`` there are up to four modules:
 
-- ``measure``: ``measure(context: InvocationContext) -> InvocationResult`` does one invocation;
-- ``words``: ``words(data: ScenarioData) -> str`` says the result in a few sentences;
-- ``tables``: ``tables(data: ScenarioData) -> list[Grid]`` and ``notes(data: ScenarioData) -> list[str]``;
-- ``charts``: ``charts(data: ScenarioData) -> list[Plot | None]``.
+=============  =====================================================================================================
+``measure``    ``measure(context: InvocationContext) -> InvocationResult`` does one invocation. Required. It must import
+               neither pandas nor matplotlib. It raises ``NotApplicable`` if the target has nothing to measure (the
+               invocation is skipped) and ``InvocationFailed`` if something went wrong (the invocation failed).
+``words``      ``words(data: ScenarioData) -> str`` returns the result in one to three sentences. It must not use
+               ``data.headline``, which is made of it.
+``tables``     ``tables(data: ScenarioData) -> list[Grid]`` returns the tables, and ``notes(data: ScenarioData) ->
+               list[str]`` the remarks under them (both required in this module). ``data.columns`` is the width of the
+               terminal in characters, ``None`` for a report. It must not import matplotlib, nor must ``words``.
+``charts``     ``charts(data: ScenarioData) -> list[Plot | None]`` returns the charts; ``None`` stands for a chart without
+               any value and is left out. The names of plots begin with ``data.stem`` and are unique.
+=============  =====================================================================================================
 
-A benchmark of an installed package may bring a scenario: the file ``scenario.yaml`` in its package. Without ``words``, ``tables`` or ``charts`` a benchmark is shown by those of :mod:`bench.display.usual`.
+``words``, ``tables`` and ``charts`` are optional: :mod:`bench.display.default` has modules of the same names that are used
+instead. They are called for every run that is read, so they must cope with missing values, with a single block, and with a
+baseline that was not measured. No benchmark imports another one; :mod:`bench.display` and :mod:`bench.invocation` hold what
+several of them share.
+
+The benchmarks of Tare are listed in :data:`BUILT_IN`. An installed package adds its own with an entry point in the group
+``tare.benchmarks`` that has the benchmark's name and points to its ``BENCHMARK``::
+
+    [project.entry-points."tare.benchmarks"]
+    goodbye = "tare_hello.goodbye:BENCHMARK"
+
+A benchmark that cannot be used (it fails to import, lacks ``measure``, or has a name or a metric that Tare has already) is left
+out: a scenario that names it is refused with the reason, and everything else works. The file ``scenario.yaml`` in the package of
+an installed benchmark is a scenario that can be run by the benchmark's name.
 """
 
 from __future__ import annotations
@@ -37,27 +58,27 @@ BUILT_IN = (
     *("startup", "memory", "density", "stack", "namespaces", "limits", "compute", "network-modes", "discovery"),
     *("storage-drivers", "storage-types", "size", "image-build", "pull"),
 )
-"""The benchmarks of this package that a scenario can name, in the order in which their metrics are shown."""
+"""The benchmarks of Tare that a scenario can name, in the display order of their metrics."""
 
-_UNNAMED = ("imported", SENTINEL)
-"""Benchmarks that no scenario names: what other tools measured, and the fixed workload that shows the host's drift."""
+_INTERNAL = ("imported", SENTINEL)
+"""Benchmarks that no scenario can name: measurements of other tools, and the fixed workload that shows drift of the host."""
 
-_USUAL = "bench.display.usual"
+_DEFAULT = "bench.display.default"
 
 
 def names() -> tuple[str, ...]:
-    """Return the names that a scenario may use: Tare's own benchmarks, then those of installed packages."""
-    return (*BUILT_IN, *(name for name in _outside() if _loaded(name) is not None))
+    """Return the names that a scenario can use: Tare's own benchmarks, then those of installed packages."""
+    return (*BUILT_IN, *(name for name in _entry_points() if _loaded(name) is not None))
 
 
-def outside() -> Mapping[str, Benchmark]:
-    """Return the benchmarks of installed packages by name; those that cannot be used are left out."""
-    return {name: found for name in _outside() if (found := _loaded(name)) is not None}
+def installed() -> Mapping[str, Benchmark]:
+    """Return the usable benchmarks of installed packages by name."""
+    return {name: found for name in _entry_points() if (found := _loaded(name)) is not None}
 
 
 def scenario_files() -> dict[str, Path]:
     """Return the scenario files of installed packages: ``scenario.yaml`` in the benchmark's package, under its name."""
-    files = {name: Path(str(resources.files(found.package))) / "scenario.yaml" for name, found in outside().items()}
+    files = {name: Path(str(resources.files(found.package))) / "scenario.yaml" for name, found in installed().items()}
     return {name: path for name, path in files.items() if path.is_file()}
 
 
@@ -65,12 +86,12 @@ def get(name: str) -> Benchmark:
     """Return a benchmark's declaration.
 
     Raises:
-        UsageError: There is none of that name, or it is one of an installed package that cannot be used.
+        UsageError: The name is unknown, or the benchmark of an installed package cannot be used; the message gives the reason.
     """
-    if name in BUILT_IN or name in _UNNAMED:
+    if name in BUILT_IN or name in _INTERNAL:
         found: Benchmark = import_module(f"bench.benchmarks.{name.replace('-', '_')}").BENCHMARK
         return found
-    if name not in _outside():
+    if name not in _entry_points():
         raise UsageError(unknown("benchmark", name, names()))
     plugin = _loaded(name)
     if plugin is None:
@@ -80,39 +101,39 @@ def get(name: str) -> Benchmark:
 
 
 def measure(name: str) -> Callable[[InvocationContext], InvocationResult]:
-    """Return the function that does one invocation of a benchmark."""
+    """Import a benchmark's ``measure`` module and return its function."""
     found: Callable[[InvocationContext], InvocationResult] = import_module(f"{get(name).package}.measure").measure
     return found
 
 
 def words(data: ScenarioData) -> str:
-    """Say the result of a scenario in a few sentences."""
-    said: str = _part(data, "words").words(data)
-    return said
+    """Return the result of a scenario in one to three sentences."""
+    text: str = _module(data, "words").words(data)
+    return text
 
 
 def tables(data: ScenarioData) -> list[Grid]:
     """Return the tables of a scenario."""
-    made: list[Grid] = _part(data, "tables").tables(data)
+    made: list[Grid] = _module(data, "tables").tables(data)
     return made
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the tables of a scenario."""
-    said: list[str] = _part(data, "tables").notes(data)
-    return said
+    """Return the warnings and remarks under the tables of a scenario."""
+    found: list[str] = _module(data, "tables").notes(data)
+    return found
 
 
 def charts(data: ScenarioData) -> list[Plot]:
-    """Draw the charts of a scenario; loads matplotlib."""
-    return [plot for plot in _part(data, "charts").charts(data) if plot]
+    """Draw the charts of a scenario, without the empty ones; loads matplotlib."""
+    return [plot for plot in _module(data, "charts").charts(data) if plot]
 
 
 def check_params(name: str, given: Mapping[str, Sequence[ParamValue]]) -> dict[str, tuple[ParamValue, ...]]:
-    """Return the parameters after checking names, types and values.
+    """Check names, types and values of parameters, and return each with its distinct values.
 
     Raises:
-        UsageError: One is unknown or has a value that is not allowed.
+        UsageError: A parameter is unknown, has no value, or has one that is not allowed.
     """
     known = get(name).params
     checked: dict[str, tuple[ParamValue, ...]] = {}
@@ -127,17 +148,17 @@ def check_params(name: str, given: Mapping[str, Sequence[ParamValue]]) -> dict[s
 
 
 def with_defaults(name: str, params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
-    """Return the parameters of one variant with the defaults of those that the scenario does not set."""
+    """Return the parameters of one variant, with defaults for those that the scenario does not set."""
     return {param: one.default for param, one in get(name).params.items()} | dict(params)
 
 
-def _part(data: ScenarioData, module: str) -> Any:
-    """Return a benchmark's own module, or the usual one; a run of a benchmark that is not installed here has the usual ones."""
+def _module(data: ScenarioData, name: str) -> Any:
+    """Import a module of the benchmark, or the default one if it has none or is not installed here."""
     try:
         package = get(data.benchmark).package
     except UsageError:
-        package = _USUAL
-    return import_module(f"{package if _has(package, module) else _USUAL}.{module}")
+        package = _DEFAULT
+    return import_module(f"{package if _has(package, name) else _DEFAULT}.{name}")
 
 
 @cache
@@ -145,40 +166,41 @@ def _has(package: str, module: str) -> bool:
     return find_spec(f"{package}.{module}") is not None
 
 
-def _outside() -> tuple[str, ...]:
-    return tuple(plugins.declared(plugins.BENCHMARKS, (*BUILT_IN, *_UNNAMED)))
+def _entry_points() -> tuple[str, ...]:
+    return tuple(plugins.declared(plugins.BENCHMARKS, (*BUILT_IN, *_INTERNAL)))
 
 
 @cache
 def _loaded(name: str) -> Benchmark | None:
-    """Load what an installed package declares under this name; ``None``, and the reason on record, when it is unusable."""
-    point = plugins.declared(plugins.BENCHMARKS, (*BUILT_IN, *_UNNAMED))[name]
+    """Load the benchmark of an installed package; if it is unusable, record the reason and return ``None``."""
+    point = plugins.declared(plugins.BENCHMARKS, (*BUILT_IN, *_INTERNAL))[name]
     try:
         found = point.load()
-    except Exception as error:  # noqa: BLE001 - somebody else's code: whatever it raises must not end Tare
+    except Exception as error:  # noqa: BLE001 - a plug-in that raises anything must not end Tare
         plugins.report(plugins.BENCHMARKS, point, f"loading '{point.value}' failed: {type(error).__name__}: {error}")
         return None
     if reason := _unusable(name, found):
         plugins.report(plugins.BENCHMARKS, point, reason)
         return None
-    return found  # type: ignore[no-any-return] # checked just now
+    return found  # type: ignore[no-any-return] # _unusable has checked the type
 
 
 def _unusable(name: str, found: object) -> str:
+    """Return why a declaration cannot be used; empty if it can."""
     if not isinstance(found, Benchmark):
         return f"it must be a bench.benchmarks.base.Benchmark, it is a {type(found).__name__}"
     if found.name != name:
         return f"it calls itself '{found.name}'"
     if not _has(found.package, "measure"):
         return f"the module '{found.package}.measure' is missing"
-    own = {metric.name for one in (*BUILT_IN, *_UNNAMED) for metric in get(one).metrics}
+    own = {metric.name for one in (*BUILT_IN, *_INTERNAL) for metric in get(one).metrics}
     taken = sorted(own & {metric.name for metric in found.metrics})
     return f"Tare has a metric '{taken[0]}' already" if taken else ""
 
 
 def declared_metrics() -> Iterator[Metric]:
     """Yield the metrics of all benchmarks, in display order."""
-    for name in (*BUILT_IN, *_UNNAMED):
+    for name in (*BUILT_IN, *_INTERNAL):
         yield from get(name).metrics
-    for found in outside().values():
+    for found in installed().values():
         yield from found.metrics

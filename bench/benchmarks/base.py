@@ -1,4 +1,4 @@
-"""What a benchmark declares: its name, parameters, metrics, and the package that measures and shows it."""
+"""The declaration of a benchmark (name, parameters, metrics, package), and parameters that several benchmarks share."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Param:
     """One parameter of a benchmark.
 
     Attributes:
-        default: Value when the scenario does not set it; its type is the parameter's type.
-        meaning: One line for people, with the unit.
-        allowed: The allowed values; empty when any value of the type is allowed.
-        minimum: Smallest number allowed.
+        default: Value if the scenario does not set it. Its type (``str``, ``int`` or ``float``) is the parameter's type.
+        meaning: One line of help, with the unit.
+        allowed: The allowed values of a ``str``; empty: any text.
+        minimum: Smallest allowed number.
     """
 
     default: ParamValue
@@ -28,10 +28,10 @@ class Param:
     minimum: float = 0
 
     def checked(self, name: str, value: ParamValue) -> ParamValue:
-        """Return the value in the parameter's type.
+        """Convert a value to the parameter's type.
 
         Raises:
-            UsageError: The value has another type or is not allowed; the message names ``name``.
+            UsageError: The value has another type or is not allowed; the message contains ``name``.
         """
         if isinstance(self.default, str):
             if value not in self.allowed and self.allowed:
@@ -62,15 +62,15 @@ class Param:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One way of measuring.
+    """The declaration of a benchmark.
 
     Attributes:
-        name: What a scenario's ``measure:`` names, for example ``storage-types``.
-        package: The package with the modules ``measure``, ``words``, ``tables`` and ``charts``: ``__name__`` of the package
-            that declares it. Only ``measure`` is required; see :mod:`bench.benchmarks` for what each module holds.
-        metrics: What it measures, in display order.
-        params: The parameters that a scenario may set.
-        primary: Metrics that decide when a scenario does not name any.
+        name: Name in a scenario's ``measure:`` and of the entry point, for example ``storage-types``.
+        package: Dotted name of the package with the modules ``measure`` (required), ``words``, ``tables`` and ``charts``:
+            ``__name__`` if it is declared in that package's ``__init__``. :mod:`bench.benchmarks` describes the modules.
+        metrics: The metrics that it adds to the registry, in display order; their names must be new.
+        params: The parameters that a scenario can set, by name.
+        primary: Names of the metrics that are compared and shown first, unless the scenario sets ``primary``.
     """
 
     name: str
@@ -84,19 +84,19 @@ SIZE = {
     "memory_bytes": Param(256 * 2**20, "declared memory of each instance, bytes", minimum=64 * 2**20),
     "cpus": Param(1, "declared CPUs of each instance", minimum=1),
 }
-"""Declared size of an instance."""
+"""Declared memory and CPUs of each instance."""
 
 TOUCH = {"touch_bytes": Param(0, "memory that the payload writes to before it is ready, bytes")}
-"""Memory that the payload fills."""
+"""Memory that the payload touches."""
 
 RAMP = {
     "concurrency": Param(1.0, "instances started at once, in multiples of the CPUs", minimum=0.01),
     "machines": Param(4, "the same for virtual machines, each of which boots a kernel", minimum=2),
 }
-"""How a ramp of many instances is started."""
+"""Concurrency of the starts in a ramp of many instances."""
 
 FIO = {
     "milliseconds": Param(1000, "how long each fio job runs", minimum=100),
     "file_bytes": Param(64 * 2**20, "size of the file that fio reads and writes, bytes", minimum=2**20),
 }
-"""How fio runs."""
+"""Duration and file size of fio jobs."""

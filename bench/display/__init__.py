@@ -1,1 +1,1 @@
-"""What the tables, charts and sentences of every benchmark are made of."""
+"""Building blocks for the sentences, tables and charts of every benchmark."""

@@ -1,4 +1,4 @@
-"""The sheet that every figure is drawn on: sizes, fonts, axes with a gutter for names and one for values."""
+"""The common layout of all figures: sizes, fonts, axes with a column of names on the left and one of values on the right."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _RC = {
     "font.family": ["DejaVu Sans"],
     "font.size": TEXT_PT,
     "text.color": theme.INK,
-    "text.parse_math": False,  # names and parameters are text, a '$' in them too
+    "text.parse_math": False,  # a '$' in a name or parameter is not math
     "axes.edgecolor": theme.MUTED,
     "axes.labelcolor": theme.MUTED,
     "axes.linewidth": 0.6,
@@ -66,7 +66,7 @@ _RC = {
 
 @dataclass(frozen=True)
 class Words:
-    """What is said about a figure: file name, kind, title, caption and the content in words."""
+    """The texts of a figure: file name, kind, title, caption and alternative text."""
 
     name: str
     kind: str
@@ -77,13 +77,13 @@ class Words:
 
 @contextmanager
 def sheet(height: float) -> Iterator[Figure]:
-    """Give a figure of the report's width and a height in inches, independent of the user's matplotlibrc."""
+    """Yield a figure of the report's width and this height in inches, independent of the user's matplotlibrc."""
     with matplotlib.style.context(["default", _RC]):
         yield Figure(figsize=(WIDTH, height))
 
 
 def finish(figure: Figure, words: Words) -> svg.Plot:
-    """Write the figure as SVG and hand it over with its words; must be called inside :func:`sheet`."""
+    """Return the figure as SVG with its texts. Call this inside :func:`sheet`."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     width, height = (float(size) * _PER_INCH for size in figure.get_size_inches())
@@ -101,7 +101,7 @@ def finish(figure: Figure, words: Words) -> svg.Plot:
 
 @dataclass(frozen=True)
 class Layout:
-    """Room in inches: widths of the gutters for names and values, height of a row."""
+    """Sizes in inches: widths of the columns for names and values, height of a row."""
 
     names: float
     values: float
@@ -109,7 +109,7 @@ class Layout:
 
 
 def layout(variants: Sequence[Row], cells: Sequence[Cell]) -> Layout:
-    """Return the room that the names and values of these rows need."""
+    """Return the sizes that the names and values of these rows need."""
     details = [wrap(item.details, _LABEL, 3) for item in variants]
     widths = [len(shorten(item.name, 22)) * TEXT_PT * 0.7 for item in variants]
     widths += [len(line) * SMALL_PT * 0.62 for lines in details for line in lines]
@@ -118,7 +118,7 @@ def layout(variants: Sequence[Row], cells: Sequence[Cell]) -> Layout:
 
 
 def axes(figure: Figure, top: float, height: float, left: float, right: float) -> Axes:
-    """Add axes; distances in inches from the top, the left and the right edge."""
+    """Add axes of this height; all distances are in inches from the edges of the figure."""
     total = float(figure.get_size_inches()[1])
     box = (left / WIDTH, 1 - (top + height) / total, (WIDTH - left - right) / WIDTH, height / total)
     made = figure.add_axes(box)
@@ -127,35 +127,35 @@ def axes(figure: Figure, top: float, height: float, left: float, right: float) -
 
 
 def rows(target: Axes, variants: Sequence[Row]) -> None:
-    """Make one row a variant, the first on top, with its name on the left."""
+    """Set one row a variant, the first on top, with its name on the left."""
     target.set_ylim(len(variants) - 0.5, -0.5)
     target.yaxis.set_major_locator(NullLocator())
     target.spines["left"].set_visible(False)
     target.grid(axis="x")
-    for place, variant in enumerate(variants):
-        label(target, place, variant)
+    for index, variant in enumerate(variants):
+        label(target, index, variant)
 
 
-def label(target: Axes, place: float, variant: Row) -> None:
-    """Write a variant's name left of the axes: the engine, and under it what distinguishes the target."""
+def label(target: Axes, index: float, variant: Row) -> None:
+    """Write a variant's name left of the axes: the engine, and its options and params under it."""
     details = wrap(variant.details, _LABEL, 3)
     middle = 0.5 * (len(details) * (SMALL_PT + 1.2))
     name = shorten(variant.name, 22)
-    note(target, (0, place), (-8, middle), name, align="right", weight="bold")
+    note(target, (0, index), (-8, middle), name, align="right", weight="bold")
     for number, line in enumerate(details, 1):
         up = middle - number * (SMALL_PT + 1.8)
-        note(target, (0, place), (-8, up), line, align="right", size=SMALL_PT, colour=theme.MUTED)
+        note(target, (0, index), (-8, up), line, align="right", size=SMALL_PT, colour=theme.MUTED)
 
 
 def gutter(target: Axes, title: str, cells: Sequence[Cell]) -> None:
-    """Write one value a row right of the axes, the smaller detail under it, and above them what they are."""
+    """Write one value a row right of the axes with its detail under it, and a title above the values."""
     top = target.get_ylim()[1]
     note(target, (1, top), (10, 8), title, size=SMALL_PT, colour=theme.MUTED)
-    for place, cell in enumerate(cells):
+    for index, cell in enumerate(cells):
         up = 5.0 if cell.detail else 0.0
-        note(target, (1, place), (10, up), cell.text, weight="bold")
+        note(target, (1, index), (10, up), cell.text, weight="bold")
         if cell.detail:
-            note(target, (1, place), (10, up - 10.4), cell.detail, size=SMALL_PT, colour=theme.MUTED)
+            note(target, (1, index), (10, up - 10.4), cell.detail, size=SMALL_PT, colour=theme.MUTED)
 
 
 def note(
@@ -170,7 +170,7 @@ def note(
     weight: str = "normal",
     x: Literal["axes fraction", "data"] = "axes fraction",
 ) -> None:
-    """Write beside the axes: ``at`` in axes fraction (or data) and data, ``offset`` right and up in points."""
+    """Write a text at ``at`` (x in axes fraction or data, y in data), moved right and up by ``offset`` in points."""
     target.annotate(
         text,
         xy=at,
@@ -187,7 +187,7 @@ def note(
 
 
 def scale(target: Axes, values: Sequence[float], unit: str, *, side: Side = "x", ticks: int = 5) -> str:
-    """Set an axis for the values, logarithmic where they span more than a factor of four; say which it became."""
+    """Scale an axis to the values, logarithmic if they span more than a factor of four; return ``linear`` or ``logarithmic``."""
     low, high = min(values), max(values)
     if low > 0 and high / low > 4:
         pad = (high / low) ** 0.06
@@ -207,7 +207,7 @@ def _axis(target: Axes, side: Side) -> XAxis | YAxis:
 
 
 def _log_locator(span: float, unit: str, ticks: int) -> LogLocator:
-    """Return ticks at powers of ten, between them at 2 and 5 where few fit; for bytes at powers of two."""
+    """Return ticks at powers of ten, or of two for bytes; short spans also get ticks in between."""
     if unit.startswith("bytes"):
         return LogLocator(base=2.0 ** math.ceil(math.log2(span) / (ticks + 2)), numticks=20)
     if ticks < 5 and span > 10**ticks:
@@ -216,7 +216,7 @@ def _log_locator(span: float, unit: str, ticks: int) -> LogLocator:
 
 
 def linear(target: Axes, low: float, high: float, unit: str, *, side: Side = "x", ticks: int = 5) -> None:
-    """Set a linear axis, every tick with the prefix of the largest value."""
+    """Set a linear axis whose ticks all have the prefix of the largest value."""
     largest = max(abs(low), abs(high)) or 1.0
     number, _, name = ("1", "", "") if unit == "ratio" else format_value(largest, unit, 6).partition(" ")
     factor = 1.0 if unit == "ratio" else largest / abs(float(number))
@@ -236,7 +236,7 @@ def _plain(value: float, ending: str, step: float) -> str:
 def mark(
     marker: str, text: str, *, size: float = 4.4, colour: str = theme.MUTED, hollow: bool = False, edge: float = 1.0
 ) -> Line2D:
-    """Return a legend's entry for a marker."""
+    """Return the legend entry of a marker."""
     face = "none" if hollow else colour
     made = Line2D(
         [], [], linestyle="none", marker=marker, markersize=size, color=colour, markerfacecolor=face, label=text
@@ -246,7 +246,7 @@ def mark(
 
 
 def legend(figure: Figure, handles: Sequence[Artist], columns: int | None = None) -> None:
-    """Explain marks along the upper edge, in one line or in ``columns``."""
+    """Draw a legend along the upper edge, in one line or in ``columns``."""
     figure.legend(
         handles=list(handles),
         loc="upper left",
@@ -262,7 +262,7 @@ def legend(figure: Figure, handles: Sequence[Artist], columns: int | None = None
 
 
 def tick(value: float, unit: str) -> str:
-    """Write a tick: a formatted value without zeros at its end."""
+    """Write the label of a tick: a formatted value without trailing zeros."""
     if unit == "ratio":
         return f"{value:.6g}×"
     number, space, name = format_value(value, unit).partition(" ")
@@ -270,14 +270,14 @@ def tick(value: float, unit: str) -> str:
 
 
 def shorten(text: str, most: int) -> str:
-    """Cut a text that is longer than ``most`` characters and mark the cut."""
+    """Cut a text to ``most`` characters, with an ellipsis at the cut."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def wrap(text: str, most: int, lines: int) -> list[str]:
-    """Break a label at spaces into few lines; what does not fit is cut, and the cut is marked."""
+    """Break a label at spaces into at most ``lines`` lines of ``most`` characters; the rest is cut with an ellipsis."""
     found: list[str] = []
-    for word in text.split(" ") if text else ():  # a no-break space does not break
+    for word in text.split(" ") if text else ():  # not at no-break spaces
         if found and len(found[-1]) + 1 + len(word) <= most:
             found[-1] += f" {word}"
         else:
@@ -289,11 +289,11 @@ def wrap(text: str, most: int, lines: int) -> list[str]:
 
 _GROUPS = ("Processes", "Containers", "Virtual machines")
 _GROUP_OF = {"host": 0, "sandbox": 0, "other": 0, "vm": 2}
-"""Family → place in ``_GROUPS``; the others are containers."""
+"""Family → index in ``_GROUPS``; all others are containers."""
 
 
 def grouped(items: Sequence[Item], variant: Callable[[Item], Variant]) -> list[tuple[str, list[Item]]]:
-    """Sort rows into processes, containers and virtual machines: what is as far apart as these needs an axis of its own."""
+    """Group rows into processes, containers and virtual machines, whose values are too far apart for one axis."""
     groups = [
         (title, [item for item in items if _GROUP_OF.get(theme.family(variant(item).engine), 1) == number])
         for number, title in enumerate(_GROUPS)

@@ -1,14 +1,15 @@
-"""Cells, columns and rows that several pages share."""
+"""Cells, columns and whole tables that several benchmarks share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench.core.model import Interval, Summary
-from bench.core.units import format_value
+from bench.core.units import format_value, significant
 from bench.display import lookup
 from bench.display.data import Row, ScenarioData, Variant
-from bench.display.table import NONE, Cell, Column, Grid, counts_of, interval_text
+from bench.display.paired import Quantity
+from bench.display.table import NONE, Cell, Column, Grid, counts_of, interval_text, ratio_cell
 
 CI = "95 % CI"
 COUNTS = (Column("n"), Column("failed"))
@@ -19,38 +20,46 @@ def value(found: Summary | None, *, interval: bool = True) -> Cell:
     if found is None or found.median is None:
         return Cell(NONE)
     detail = interval_text(found.ci, found.unit) if interval else ""
-    return Cell(written(found.median, found.unit), minus(detail))
+    return Cell(number_text(found.median, found.unit), minus(detail))
 
 
-def tight(found: Summary | None) -> Cell:
-    """Write a median with its interval, unless it was the same number every time: bytes and layers mostly are."""
+def compact_value(found: Summary | None) -> Cell:
+    """Write a median with its interval, unless all values were equal, as bytes and layers mostly are."""
     return value(found, interval=not (found and found.ci and found.ci.low == found.ci.high))
 
 
 def plain(found: Summary | None) -> Cell:
-    """Write a median alone."""
+    """Write a median without its interval."""
     return value(found, interval=False)
 
 
 def number(amount: float | None, unit: str, interval: Interval | None = None) -> Cell:
-    """Write a number that is no series."""
-    return Cell(NONE) if amount is None else Cell(written(amount, unit), minus(interval_text(interval, unit)))
+    """Write a number that is not the median of a series."""
+    return Cell(NONE) if amount is None else Cell(number_text(amount, unit), minus(interval_text(interval, unit)))
 
 
-def percent(found: Summary | None, digits: int = 2) -> Cell:
-    """Write a share in percent."""
+def percent(found: Summary | None, digits: int = 2, *, interval: bool = False) -> Cell:
+    """Write the median of a ratio in percent, with its interval if asked."""
     if found is None or found.median is None:
         return Cell(NONE)
-    return Cell(minus(f"{format_value(100 * found.median, 'ratio', digits)} %"))
+    text = minus(f"{significant(100 * found.median, digits)} %")
+    if found.ci is None or not interval:
+        return Cell(text)
+    return Cell(text, f"{significant(100 * found.ci.low, digits)}–{significant(100 * found.ci.high, digits)} %")
 
 
-def written(amount: float, unit: str) -> str:
-    """Write a number with its unit; what is counted and whole has no decimals."""
+def r_squared(found: float | None) -> Cell:
+    """Write the coefficient of determination of a fit with four decimals."""
+    return Cell(NONE if found is None else f"{found:.4f}")
+
+
+def number_text(amount: float, unit: str) -> str:
+    """Write a number with its unit; whole counts have no decimals."""
     return f"{amount:.0f}" if unit == "count" and amount == round(amount) else minus(format_value(amount, unit))
 
 
 def minus(text: str) -> str:
-    """Write a negative number with a minus sign, which a hyphen is not."""
+    """Replace hyphens by minus signs."""
     return text.replace("-", "−")
 
 
@@ -62,40 +71,66 @@ def grid(
     first: str = "Target",
     note: str = "",
 ) -> Grid:
-    """Put a table together; each row's label becomes its first cell."""
+    """Build a table; each row's label becomes its first cell, in a column titled ``first``."""
     cells = tuple((Cell(label.text), *found) for label, found in rows)
     return Grid(title, (Column(first, numeric=False), *columns), tuple(label for label, _ in rows), cells, note)
 
 
+def quantity_heads(chosen: Sequence[Quantity]) -> list[Column]:
+    """Return the columns of :func:`quantity_cells`: one a quantity, then n and failures."""
+    return [*(Column(what.title, CI) for what in chosen), *COUNTS]
+
+
+def quantity_cells(
+    data: ScenarioData, row: Variant, chosen: Sequence[Quantity], write: Callable[[Summary | None], Cell] = value
+) -> list[Cell]:
+    """Write each quantity of a variant, then n and failures of the first quantity that has a value."""
+    found = [what.of(data, row) for what in chosen]
+    return [*map(write, found), *counts_of(data, row, first(found))]
+
+
+def ratio_grid(
+    data: ScenarioData, title: str, rows: Sequence[Variant], chosen: Sequence[Quantity], note: str = ""
+) -> Grid:
+    """Build a table of one row a variant: each quantity beside its ratio to the baseline, then n and failures."""
+    made: list[tuple[Row, list[Cell]]] = []
+    for row in rows:
+        found = [what.of(data, row) for what in chosen]
+        pairs = [cell for one in found for cell in (value(one), ratio_cell(one, data.baseline))]
+        made.append((row, [*pairs, *counts_of(data, row, first(found))]))
+    heads = [column for what in chosen for column in (Column(what.title, CI), Column(f"× {data.baseline}", CI))]
+    return grid(title, [*heads, *COUNTS], made, note=note)
+
+
+def first(found: Iterable[Summary | None]) -> Summary | None:
+    """Return the first series that there is."""
+    return next((one for one in found if one), None)
+
+
 def words(texts: Mapping[str, int] | None) -> Cell:
-    """Write what was said, beginning with a capital letter."""
-    text = lookup.usual(texts)
+    """Write the most frequent text of a note, with a capital letter first."""
+    text = lookup.most_frequent(texts)
     return Cell(text[:1].upper() + text[1:] if text else NONE)
 
 
-def counted(data: ScenarioData, row: Variant, found: Summary | None) -> tuple[Cell, Cell]:
-    """Write n and failures."""
-    return counts_of(row, found, data)
-
-
 def counts(data: ScenarioData, row: Variant, found: Summary | None) -> Cell:
-    """Write n, and under it the failures, where there is no room for a column of them."""
-    n, failed = counts_of(row, found, data)
+    """Write n with the failures under it, where there is no room for a column of their own."""
+    n, failed = counts_of(data, row, found)
     return Cell(n.text, "" if failed.text == "0" else f"{failed.text.partition(' ')[0]} failed")
 
 
-def some(grids: Iterable[Grid]) -> list[Grid]:
-    """Leave out tables without rows or with nothing but counts, and of each table the columns in which nothing stands."""
-    filled = [_filled(item) for item in grids if item.rows]
-    return [item for item in filled if any(column not in COUNTS for column in item.columns[1:])]
+def filled(grids: Iterable[Grid]) -> list[Grid]:
+    """Leave out empty columns, then tables without rows or without any column but the counts."""
+    kept = [_without_empty_columns(item) for item in grids if item.rows]
+    return [item for item in kept if any(column not in COUNTS for column in item.columns[1:])]
 
 
-def _filled(item: Grid) -> Grid:
+def _without_empty_columns(item: Grid) -> Grid:
     kept = [
-        place
-        for place in range(len(item.columns))
-        if place == 0 or any(row[place].text not in (NONE, "") for row in item.rows)
+        index
+        for index in range(len(item.columns))
+        if index == 0 or any(row[index].text not in (NONE, "") for row in item.rows)
     ]
-    columns = tuple(item.columns[place] for place in kept)
-    rows = tuple(tuple(row[place] for place in kept) for row in item.rows)
+    columns = tuple(item.columns[index] for index in kept)
+    rows = tuple(tuple(row[index] for index in kept) for row in item.rows)
     return Grid(item.title, columns, item.variants, rows, item.note)

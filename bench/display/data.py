@@ -1,4 +1,4 @@
-"""What a report knows of a run: its rows, its scenarios, their series and values."""
+"""The data of a report: runs, their scenarios, the rows of tables and charts, and the series behind them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Variant:
-    """A row of tables and figures: a target with parameters.
+    """A target with parameters: a row of tables and charts.
 
     Attributes:
         target: ``Target.text``.
         params: Parameters as JSON text with sorted keys.
         engine: Engine's name.
-        note: What must be said beside the name, else empty.
-        shown: The part of ``params`` that a label has, when that is not all of them.
+        note: A remark beside the name; empty for none.
+        shown: The part of ``params`` that the label shows; ``None``: all of them.
     """
 
     target: str
@@ -63,7 +63,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Label:
-    """A row of tables and figures that is no variant: a kind, a limit, a part of one."""
+    """A row of tables and charts that is not a variant, such as a kind of namespace."""
 
     name: str
     details: str = ""
@@ -86,14 +86,14 @@ class ScenarioData:
         meta: Its entry in ``run.json``.
         headline: The result in one or two sentences.
         summaries: All of its series.
-        variants: Series as rows, in display order: every target with every set of params, the sentinel left out.
-        invoked: What was invoked, in display order: every target with the params of its invocations only; their labels
-            have what differs between them.
-        points: Single values of invocations that ended well, warm-ups included.
-        outcomes: How its invocations ended.
+        variants: One row for every target and params of a series, in display order, without the sentinel.
+        invoked: One row for every target and params of an invocation, in display order; labels show the params that
+            differ.
+        points: Single values of the invocations that ended with ``ok``, warm-ups included; columns as in ``Measurement``.
+        outcomes: How its invocations ended; columns as in ``Outcome``.
         skipped: Targets that could not be measured here.
-        columns: Width of the terminal that the tables are for, in characters; ``None``: there is room for all.
-        prefix: What the names of charts begin with, for a report of several runs.
+        columns: Width in characters of the terminal that the tables are for; ``None`` for a report.
+        prefix: Prefix of the charts' names in a report of several runs.
     """
 
     name: str
@@ -115,22 +115,22 @@ class ScenarioData:
 
     @property
     def stem(self) -> str:
-        """What the names of its charts begin with."""
+        """Prefix of the names of its charts."""
         return slug(f"{self.prefix}-{self.name}" if self.prefix else self.name)
 
     @property
     def here(self) -> str:
-        """Where it was measured, in words: ``this host``, or ``this guest`` when the whole run was in one."""
+        """Where it was measured: ``this host``, or ``this guest`` when the whole run was in a guest."""
         return "this guest" if self.meta.get("inside") else "this host"
 
     @property
     def baseline(self) -> str:
-        """The target that the others are divided by."""
+        """The target that the others are compared with."""
         return str(self.meta.get("baseline", "host"))
 
     @property
     def primary(self) -> tuple[str, ...]:
-        """Metrics that decide, those without any series left out."""
+        """Primary metrics that have a series."""
         present = {item.metric for item in self.summaries}
         return tuple(name for name in self.meta.get("primary", ()) if name in present)
 
@@ -143,12 +143,12 @@ class ScenarioData:
         return series_of(block_values(self.points))
 
     def series(self, variant: Variant, metric: str, **more: ParamValue) -> Series | None:
-        """Return the values of one series, one a block, or ``None``; ``more`` as in :meth:`summary`."""
+        """Return the values of one series, one a block, or ``None``; ``more`` as for :meth:`summary`."""
         params = params_key({**json.loads(variant.params), **more})
         return self._series.get((self.name, variant.target, params, metric))
 
     def summary(self, variant: Variant, metric: str, **more: ParamValue) -> Summary | None:
-        """Return one series, or ``None`` when the variant has no such metric; ``more`` are params beside the variant's."""
+        """Return one series, or ``None`` when the variant lacks the metric; ``more`` are params in addition to the variant's."""
         params = params_key({**json.loads(variant.params), **more}) if more else variant.params
         return self._index.get((variant.target, params, metric))
 
@@ -172,10 +172,10 @@ class RunData:
         run: The run as read.
         scenarios: Its scenarios, in their order.
         summaries: All series.
-        blocks: One value a block, variant and metric.
+        blocks: One value for each block, variant and metric.
         outcomes: How every invocation ended.
         skipped: What could not be measured.
-        checks: What the run says about its own quality.
+        checks: Findings on the quality of the run.
     """
 
     run: store.Run
@@ -193,18 +193,18 @@ class RunData:
 
     @property
     def host(self) -> str:
-        """The host's name; of a guest that was made for the run, with what it is."""
+        """The host's name, with the guest if the whole run was in one."""
         name = str(self.meta.get("host", "unknown host"))
         return f"{name}, in the guest {self.inside}" if self.inside else name
 
     @property
     def inside(self) -> str:
-        """The guest that the whole run was in, empty when it was on the host itself."""
+        """The guest that the whole run was in; empty for a run on the host itself."""
         return str(self.meta.get("inside", ""))
 
 
 def slug(text: str) -> str:
-    """Return a text that is safe as file name and as id."""
+    """Return a text that is safe as a file name and as an HTML id."""
     return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()
 
 
@@ -214,7 +214,7 @@ def params_key(params: Mapping[str, ParamValue]) -> str:
 
 
 def params_text(params: str) -> str:
-    """Return parameters, given as JSON text, for people: ``touch=4.00 KiB, instances=1``."""
+    """Format parameters, given as JSON text: ``touch=4.00 KiB, instances=1``."""
     values: Mapping[str, ParamValue] = json.loads(params) if params else {}
     return ", ".join(_param(name, value) for name, value in values.items())
 
@@ -228,7 +228,7 @@ def _param(name: str, value: ParamValue) -> str:
 
 
 def evidence_counts(outcomes: pd.DataFrame, target: str) -> dict[str, Counter[str]]:
-    """Return evidence name → how often each value was read back from ``target``."""
+    """Count the evidence of a target: name → value → number of invocations."""
     found: dict[str, Counter[str]] = {}
     for evidence in outcomes.loc[outcomes["target"] == target, "evidence"]:
         for name, value in (evidence or {}).items():
@@ -248,5 +248,5 @@ def metric_order(names: Iterable[str]) -> list[str]:
 
 
 def metric_title(name: str) -> str:
-    """Return a few words for a column or axis."""
+    """Return a metric's title for a column or axis, or its name if it is unknown."""
     return METRICS[name].title if name in METRICS else name

@@ -1,32 +1,54 @@
-"""Where a page finds its numbers: series that say more than the params of their invocations do."""
+"""Look up series, single values and notes of a variant, also those with params beside the variant's own."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.core.model import ParamValue, Status, Summary
+from bench.core.model import NULL, ParamValue, Status, Summary
 from bench.display.data import ScenarioData, Variant, sortable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Point:
-    """One single value.
+    """One value of a series that was taken along a param.
 
     Attributes:
         block: Its block.
-        at: Value of the param along which it was taken.
+        at: Value of that param.
         value: The number.
-        more: The params beside that one and the variant's own.
+        more: Its other params, without those of the variant.
     """
 
     block: int
     at: float
     value: float
     more: Mapping[str, ParamValue]
+
+
+def without_control(data: ScenarioData) -> list[Variant]:
+    """Return the invoked variants without the null control, in display order."""
+    return [row for row in data.invoked if row.target != NULL]
+
+
+def param_of(row: Variant, name: str) -> str:
+    """Return the value of a variant's param as text; empty without it."""
+    return str(json.loads(row.params).get(name, ""))
+
+
+def unlabelled(row: Variant, name: str) -> Variant:
+    """Return a variant whose label leaves out one param."""
+    shown = json.loads(row.params if row.shown is None else row.shown)
+    return replace(row, shown=json.dumps(_without(shown, name), sort_keys=True))
 
 
 def over(data: ScenarioData, row: Variant, metric: str, name: str, **more: ParamValue) -> list[tuple[float, Summary]]:
@@ -41,10 +63,22 @@ def over(data: ScenarioData, row: Variant, metric: str, name: str, **more: Param
     return sorted(found, key=lambda pair: pair[0])
 
 
-def kinds(data: ScenarioData, metric: str, name: str) -> list[ParamValue]:
+def param_values(data: ScenarioData, metric: str, name: str) -> list[ParamValue]:
     """Return the values that a param has in a metric's series, numbers first."""
     found = {item.params[name] for item in data.summaries if item.metric == metric and name in item.params}
     return sorted(found, key=sortable)
+
+
+def in_order(found: Iterable[str], order: Iterable[str]) -> list[str]:
+    """Return what was found: the names that ``order`` lists in its order, then the others as they come."""
+    kept = list(found)
+    listed = [name for name in order if name in kept]
+    return listed + [name for name in kept if name not in listed]
+
+
+def first_and_last(items: Sequence[T]) -> list[T]:
+    """Return the ends of a sequence; a single item once."""
+    return list(items) if len(items) < 2 else [items[0], items[-1]]
 
 
 def points(data: ScenarioData, row: Variant, metric: str, name: str) -> list[Point]:
@@ -59,19 +93,25 @@ def points(data: ScenarioData, row: Variant, metric: str, name: str) -> list[Poi
     return sorted(found, key=lambda point: (point.block, point.at))
 
 
-def said(data: ScenarioData, row: Variant) -> dict[str, Counter[str]]:
-    """Return what a variant's measured invocations said in words: name → text → how often."""
+def outcomes_of(data: ScenarioData, row: Variant) -> pd.DataFrame:
+    """Return how the invocations of one variant ended, warm-ups included; columns as in ``Outcome``."""
     frame = data.outcomes
-    own = frame[(frame["target"] == row.target) & (frame["params"] == row.params) & (frame["status"] == Status.OK)]
+    return frame[(frame["target"] == row.target) & (frame["params"] == row.params)]
+
+
+def notes_of(data: ScenarioData, row: Variant) -> dict[str, Counter[str]]:
+    """Count the notes of a variant's measured invocations: name → text → number of invocations."""
+    ended = outcomes_of(data, row)
+    measured = ended[(ended["status"] == Status.OK) & ~ended["warmup"].astype(bool)]
     found: dict[str, Counter[str]] = {}
-    for notes in own.loc[~own["warmup"].astype(bool), "notes"]:
+    for notes in measured["notes"]:
         for name, text in (notes or {}).items():
             found.setdefault(str(name), Counter())[str(text)] += 1
     return found
 
 
-def usual(texts: Mapping[str, int] | None) -> str:
-    """Return the most frequent text, with its share when others were said, too; empty without any."""
+def most_frequent(texts: Mapping[str, int] | None) -> str:
+    """Return the most frequent text, with its share when there are others; empty without any."""
     if not texts:
         return ""
     text, count = max(texts.items(), key=lambda pair: pair[1])
@@ -80,7 +120,7 @@ def usual(texts: Mapping[str, int] | None) -> str:
 
 
 def _rest(row: Variant, name: str) -> dict[str, Any]:
-    """Return a variant's params without the one that the procedure walks along."""
+    """Return a variant's params without the one that varies within an invocation."""
     return _without(json.loads(row.params), name)
 
 

@@ -1,4 +1,4 @@
-"""One variant divided by another block by block, where the other one is not the baseline."""
+"""Ratios of two variants, paired block by block, and the quantities that they are computed of."""
 
 from __future__ import annotations
 
@@ -12,25 +12,23 @@ from bench.display.table import NONE, Cell, interval_text, ratio_text
 from bench.stats import pairs
 from bench.stats.pairs import Times
 
-__all__ = ["Quantity", "Times", "cell", "cost", "cost_to_baseline", "times"]
-
 
 @dataclass(frozen=True)
 class Quantity:
-    """One thing that is measured: metric, params beside the variant's, and what to call it."""
+    """A measured quantity: metric, params in addition to the variant's, and title."""
 
     metric: str
     more: Mapping[str, ParamValue]
     title: str
 
     def of(self, data: ScenarioData, row: Variant | None) -> Summary | None:
-        """Return a variant's series, only when it has a value."""
+        """Return a variant's series; ``None`` without a value."""
         found = data.summary(row, self.metric, **self.more) if row else None
         return found if found and found.median is not None else None
 
 
 def times(data: ScenarioData, above: Variant | None, below: Variant | None, what: Quantity) -> Times | None:
-    """Divide two variants' values of the same blocks; ``None`` without a common block or where a value is not positive."""
+    """Return ``above`` ÷ ``below``, paired block by block; ``None`` without common blocks or if a value is not positive."""
     if above is None or below is None:
         return None
     upper, lower = (data.series(row, what.metric, **what.more) for row in (above, below))
@@ -38,16 +36,16 @@ def times(data: ScenarioData, above: Variant | None, below: Variant | None, what
 
 
 def cost(data: ScenarioData, above: Variant | None, below: Variant | None, what: Quantity) -> Times | None:
-    """Do the same so that more is always worse: of what is better when it is higher, the inverse."""
-    return _turned(times(data, above, below, what), what.metric)
+    """Return the same ratio, inverted for metrics that are better when higher, so that more is always worse."""
+    return _inverted_if_higher_is_better(times(data, above, below, what), what.metric)
 
 
 def cost_to_baseline(data: ScenarioData, row: Variant | None, what: Quantity) -> Times | None:
-    """Return the summary's ratio to the baseline so that more is always worse; ``None`` for the baseline itself."""
+    """Return the ratio to the baseline, inverted for metrics that are better when higher; ``None`` for the baseline itself."""
     found = what.of(data, row)
     if found is None or not found.ratio or found.target == data.baseline:
         return None
-    return _turned(Times(found.ratio, found.ratio_ci, found.ratio_n), what.metric)
+    return _inverted_if_higher_is_better(Times(found.ratio, found.ratio_ci, found.ratio_n), what.metric)
 
 
 def cell(found: Times | None) -> Cell:
@@ -57,6 +55,6 @@ def cell(found: Times | None) -> Cell:
     return Cell(ratio_text(found.ratio), "" if found.exact else interval_text(found.ci, "ratio"))
 
 
-def _turned(found: Times | None, metric: str) -> Times | None:
+def _inverted_if_higher_is_better(found: Times | None, metric: str) -> Times | None:
     higher = metric in METRICS and METRICS[metric].better == "higher"
     return found.inverse() if found and higher else found

@@ -1,4 +1,4 @@
-"""What fio and file operations measured of a disk: the quantities that a run has, in display order."""
+"""The quantities of fio and of file operations that a run has, in display order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bench.core.model import NULL, ParamValue, Status
+from bench.core.model import ParamValue, Status
 from bench.display import lookup
 from bench.display.data import Label, ScenarioData, Variant
 from bench.display.paired import Quantity
@@ -21,12 +21,12 @@ READ, WRITTEN, IOPS, FILES = (
 SKIPPED = "n/a"
 ACTIONS = ("create", "stat", "rename", "unlink", "whiteout")
 _TELLING = ("storage", "snapshotter", "disk", "mount")
-"""Options that say where data are."""
+"""Target options that say where data are stored."""
 
 
-def short(data: ScenarioData, target: str) -> Label:
-    """Return a target as a label for narrow places: where data are, and what else tells its engine's targets apart."""
-    every = [*(row.target for row in data.invoked if row.target != NULL), *(item.target for item in data.skipped)]
+def short_label(data: ScenarioData, target: str) -> Label:
+    """Return a short label of a target: where data are stored, and the options that not all targets of the engine share."""
+    every = [*(row.target for row in lookup.without_control(data)), *(item.target for item in data.skipped)]
     name = target.partition(":")[0]
     mine = [_options(one) for one in dict.fromkeys(every) if one.partition(":")[0] == name]
     shared = set.intersection(*map(set, mine)) if mine else set()
@@ -38,25 +38,24 @@ def _options(target: str) -> list[str]:
     return [one for one in target.partition(":")[2].split(",") if one]
 
 
-def lacking(data: ScenarioData, row: Variant | None) -> str:
-    """Say in a word why a variant has no value: skipped or failed; empty when it has some or was not asked for."""
+def missing_reason(data: ScenarioData, row: Variant | None) -> str:
+    """Return ``n/a`` if all invocations of a variant were skipped, ``failed`` if none ended with ``ok``; otherwise empty."""
     if row is None:
         return ""
-    frame = data.outcomes
-    ended = frame.loc[(frame["target"] == row.target) & (frame["params"] == row.params), "status"]
+    ended = lookup.outcomes_of(data, row)["status"]
     if len(ended) and (ended == Status.SKIPPED).all():
         return SKIPPED
     return "failed" if len(ended) and not (ended == Status.OK).any() else ""
 
 
 def actions(data: ScenarioData, order: Sequence[str] = ACTIONS) -> list[str]:
-    """Return what was done with files, in its order."""
-    found = [str(kind) for kind in lookup.kinds(data, FILES, "action")]
-    return [name for name in order if name in found] + [name for name in found if name not in order]
+    """Return the file operations that were measured, in ``order``."""
+    found = [str(kind) for kind in lookup.param_values(data, FILES, "action")]
+    return lookup.in_order(found, order)
 
 
 def disk(data: ScenarioData, metric: str, verb: str) -> list[Quantity]:
-    """Return the fio jobs of a metric: direct before buffered, sequential before random, reads before writes."""
+    """Return the fio jobs of a metric, sorted: direct before buffered, sequential before random, reads before writes."""
     found: dict[str, Quantity] = {}
     for item in data.summaries:
         if item.metric == metric and item.median is not None and "pattern" in item.params:
@@ -67,23 +66,23 @@ def disk(data: ScenarioData, metric: str, verb: str) -> list[Quantity]:
 
 
 def streams(data: ScenarioData) -> list[Quantity]:
-    """Return the fio jobs whose bytes count, sequential ones where there are any, both directions beside each other."""
+    """Return the fio jobs to show as throughput: the sequential ones if there are any, each read beside its write."""
     both = _only("sequential", [*disk(data, READ, "read"), *disk(data, WRITTEN, "write")])
     return sorted(both, key=lambda what: (*_rank(what.more), what.metric != READ))
 
 
 def singles(data: ScenarioData) -> list[Quantity]:
-    """Return the fio jobs whose operations count: those of random places where there are any."""
+    """Return the fio jobs to show as operations a second: the random ones if there are any."""
     return _only("random", disk(data, IOPS, ""))
 
 
 def _only(pattern: str, chosen: Sequence[Quantity]) -> list[Quantity]:
-    """Return the jobs of a pattern; of the others bytes and operations say the same, so that one of them is enough."""
+    """Return the jobs of a pattern, or all if there are none of it."""
     return [what for what in chosen if what.more.get("pattern") == pattern] or list(chosen)
 
 
 def by_cache(title: str, chosen: Sequence[Quantity]) -> dict[str, list[Quantity]]:
-    """Divide fio jobs into those past the page cache and those through it: title → jobs, named without it."""
+    """Group fio jobs by cache mode: title with the mode → jobs titled without it."""
     found: dict[str, list[Quantity]] = {}
     for what in chosen:
         words, _, cache = what.title.partition(", ")

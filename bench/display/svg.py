@@ -1,4 +1,4 @@
-"""What happens to a figure after it is drawn: theme, unique ids, and its two forms (in a page, alone)."""
+"""Post-processing of drawn figures: theme colours, unique ids, and output inside a page or as a file."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Plot:
 
     Attributes:
         name: File name without ending, unique in the report.
-        kind: What sort of figure it is (``ladder``, ``ratio``, ``spread``, ``series``, ``cpu``).
+        kind: Type of figure (``ladder``, ``ratio``, ``spread``, ``series``, ``cpu``).
         title: What the figure shows, as a sentence.
         caption: Units, number of values and how to read it.
-        alt: The figure's content in words.
+        alt: Alternative text: the title and all values.
         body: The drawing between ``<svg>`` and ``</svg>``, themed, ids prefixed with the name.
         width: Width in points.
         height: Height in points.
@@ -43,14 +43,14 @@ class Plot:
     height: float
 
     def inline(self) -> str:
-        """Return the element for a page that defines the theme's variables and prints title and caption itself."""
+        """Return an ``<svg>`` element for a page that defines the theme's variables and shows title and caption itself."""
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
             f'aria-label="{escape(self.alt)}" viewBox="0 0 {self.width:g} {self.height:g}">{self.body}</svg>'
         )
 
     def standalone(self) -> str:
-        """Return a whole file: style sheet, background, title, drawing, caption."""
+        """Return a complete SVG file: style sheet, background, title, drawing and caption."""
         title = _lines(self.title, _TITLE_PT, self.width)
         caption = _lines(self.caption, _CAPTION_PT, self.width)
         head = _EDGE_PT + len(title) * _TITLE_PT * 1.3 + 4
@@ -71,7 +71,7 @@ class Plot:
 
 
 def themed(drawing: str, prefix: str) -> str:
-    """Return what is inside the ``<svg>`` of a matplotlib file, themed, with system fonts and prefixed ids."""
+    """Return the contents of the ``<svg>`` element of a matplotlib file with theme colours, system fonts and prefixed ids."""
     inner = re.sub(r"^.*?<svg\b[^>]*>|</svg>\s*$", "", drawing, flags=re.DOTALL)
     inner = re.sub(r"\s*<metadata>.*?</metadata>", "", inner, flags=re.DOTALL)
     inner = re.sub(r"font-family: [^;\"]*", f"font-family: {FONTS}", inner)
@@ -83,7 +83,7 @@ def themed(drawing: str, prefix: str) -> str:
 
 
 def _paint(attribute: str, colour: str) -> str:
-    """Write a paint twice: plain for programs that know no CSS variables, and as the variable."""
+    """Write a colour twice: plain, for programs without CSS variables, and as a variable."""
     variable = theme.VARIABLES.get(colour)
     return f"{attribute}: {colour}" + (f"; {attribute}: var({variable})" if variable else "")
 

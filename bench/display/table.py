@@ -1,4 +1,4 @@
-"""The table of a scenario, once, for the terminal, Markdown, HTML and JSON."""
+"""Tables as text, independent of the output format, and the rows of ``tare show --json`` and ``summary.csv``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.core.model import SENTINEL, Interval, Status, Summary
 from bench.core.units import format_value, significant
+from bench.display import lookup
 from bench.display.data import Row, ScenarioData, Variant, metric_order, metric_title, params_key
 
 NONE = "–"
@@ -16,7 +17,7 @@ _CI = "95 % CI"
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title, what the cells' details are, and whether it holds numbers."""
+    """A column: its title, a title for the details of its cells, and whether it holds numbers."""
 
     title: str
     detail: str = ""
@@ -30,7 +31,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: the value, and what stands smaller beside it."""
+    """A cell: the value, and a detail in smaller type."""
 
     text: str
     detail: str = ""
@@ -48,9 +49,9 @@ class Grid:
     Attributes:
         title: What it shows.
         columns: The columns; the first one names the row.
-        variants: What each row is about.
+        variants: The variant or label of each row.
         rows: The cells.
-        note: What must be known to read it, else empty.
+        note: A remark under the table; empty for none.
     """
 
     title: str
@@ -61,7 +62,7 @@ class Grid:
 
 
 def interval_text(interval: Interval | None, unit: str) -> str:
-    """Write an interval with its unit once where both ends share it: ``312–345 ms``."""
+    """Write an interval, with one unit if both ends share it: ``312–345 ms``."""
     if interval is None:
         return ""
     low, high = format_value(interval.low, unit), format_value(interval.high, unit)
@@ -76,7 +77,7 @@ def ratio_text(ratio: float | None) -> str:
 
 
 def failures_cell(failures: int, attempts: int, interval: Interval | None) -> Cell:
-    """Write failures as a count, with the interval of their rate when there are any."""
+    """Write the number of failures, with the interval of their rate if there are any."""
     if not failures:
         return Cell("0")
     detail = f"{100 * interval.low:.0f}–{100 * interval.high:.0f} %" if interval else ""
@@ -86,8 +87,8 @@ def failures_cell(failures: int, attempts: int, interval: Interval | None) -> Ce
 def grids(data: ScenarioData, keep: Collection[str] | None = None) -> list[Grid]:
     """Build the tables of one scenario, one row a variant, with n and failures at the end.
 
-    One metric that decides shares its table with the others; several get a table each, the others one more.
-    ``keep`` names the metrics to show beside those that decide; all of them by default.
+    A single primary metric shares its table with the other metrics. Several primary metrics get one table each, and the
+    other metrics one more. ``keep`` names the other metrics to show; ``None``: all.
     """
     present = metric_order({item.metric for item in data.summaries if item.target != SENTINEL})
     others = [name for name in present if name not in data.primary and (keep is None or name in keep)]
@@ -124,7 +125,7 @@ def _row(variant: Variant, metrics: Sequence[str], ratios: Sequence[str], data: 
 
 
 def ratio_cell(found: Summary | None, baseline: str) -> Cell:
-    """Write a series' ratio to the baseline with its interval."""
+    """Write the ratio of a series to the baseline with its interval."""
     if found is None or found.ratio is None:
         return Cell(NONE)
     if found.target == baseline:
@@ -133,18 +134,17 @@ def ratio_cell(found: Summary | None, baseline: str) -> Cell:
 
 
 def _counts(variant: Variant, metrics: Sequence[str], data: ScenarioData) -> tuple[Cell, Cell]:
-    """Return n and failures of the variant; a variant without any series is counted from its outcomes."""
+    """Return n and failures of a variant's first series; without a series, those of its outcomes."""
     names = [*(name for name in data.primary if name in metrics), *metrics]
-    return counts_of(variant, next((item for name in names if (item := data.summary(variant, name))), None), data)
+    return counts_of(data, variant, next((item for name in names if (item := data.summary(variant, name))), None))
 
 
-def counts_of(variant: Variant, found: Summary | None, data: ScenarioData) -> tuple[Cell, Cell]:
-    """Return n and failures of a series, or those of the variant's outcomes when it has none."""
+def counts_of(data: ScenarioData, variant: Variant, found: Summary | None) -> tuple[Cell, Cell]:
+    """Return n and failures of a series; without a series, 0 and the failures among the variant's outcomes."""
     if found:
         return Cell(str(found.n)), failures_cell(found.failures, found.attempts, found.failure_ci)
-    frame = data.outcomes
-    own = frame[(frame["target"] == variant.target) & (frame["params"] == variant.params)]
-    own = own[~own["warmup"].astype(bool) & (own["status"] != Status.SKIPPED)]
+    ended = lookup.outcomes_of(data, variant)
+    own = ended[~ended["warmup"].astype(bool) & (ended["status"] != Status.SKIPPED)]
     return Cell("0"), failures_cell(int((own["status"] != Status.OK).sum()), len(own), None)
 
 
@@ -168,7 +168,7 @@ def _note(warning: str, series: Sequence[Summary]) -> str:
 
 
 def _where(series: Sequence[Summary], most: int = 4) -> str:
-    """Name the series of a warning: a single one by its metric, several by their targets."""
+    """Name the series of a warning: a single one with its metric, several by their targets."""
     if len(series) == 1:
         return f"{series[0].target} {series[0].metric}"
     names = list(dict.fromkeys(item.target for item in series))

@@ -1,9 +1,9 @@
-"""Colours of page and figures: each role has a light and a dark value and one CSS variable.
+"""The colours of pages and figures: each role has a light value, a dark value and a CSS variable.
 
-Figures are drawn in the light values, which are all different; :func:`bench.display.svg.themed` replaces each by its
-variable. Family colours were chosen so that any two stay apart (OKLab distance) in normal vision and in simulated protanopia,
-deuteranopia and tritanopia, and have a contrast of 3:1 or more with the background. Eleven cannot all be far apart, so
-that a name or another mark always stands beside a colour.
+Figures are drawn in the light values, no two of which are equal; :func:`bench.display.svg.themed` replaces each by its
+variable. Any two family colours differ (OKLab distance) in normal vision and in simulated protanopia, deuteranopia and
+tritanopia, and each has a contrast of at least 3:1 with the background. Eleven colours cannot all be far apart, so
+figures always show a name or another mark beside a colour.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FAMILIES = {
     "vm": "#730003",
     "other": "#6f5a8c",
 }
-"""Engine family → colour, the same in every figure."""
+"""Engine family → its colour in every figure."""
 
 PARTS = {
     "payload": "#256af4",
@@ -34,13 +34,13 @@ PARTS = {
     "kernel": "#7749b2",
     "harness": "#899197",
 }
-"""What memory is used by → colour; chosen as the families were, among themselves."""
+"""User of memory → colour; chosen by the same criteria as the family colours."""
 
 HEAT = {
     "dearer": "#b4401f",
     "cheaper": "#1f6fb4",
 }
-"""Side of 1 on which a cell of a heat map lies → colour; drawn so thin that text on it can be read."""
+"""Colours of the cells of a heat map above and below 1; drawn transparent enough for text to be legible."""
 
 _DARK = {
     "ink": "#e8ebef",
@@ -68,7 +68,7 @@ _DARK = {
 _LIGHT = {"ink": INK, "muted": MUTED, "grid": GRID, "surface": SURFACE, **FAMILIES, **PARTS, **HEAT}
 
 VARIABLES = {colour: f"--{role}" for role, colour in _LIGHT.items()}
-"""Colour that a figure is drawn in → CSS variable that it becomes."""
+"""Light value of a colour → the CSS variable that replaces it."""
 
 _ENGINES = {
     "host": "host",
@@ -94,7 +94,7 @@ def family(engine: str) -> str:
 
 
 def colour(engine: str) -> str:
-    """Return the colour in which an engine is drawn."""
+    """Return the colour of an engine."""
     return FAMILIES[family(engine)]
 
 

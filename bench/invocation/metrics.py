@@ -26,8 +26,5 @@ STORAGE_IO = (
 )
 """Reads, writes, flushes and files, as fio and the payload count them. The same work as on the bare host."""
 
-IMAGE = (
-    Metric("image.bytes", "bytes", "lower", 0, 0.0, exact=True, title="on disk"),
-    Metric("image.layers", "count", "lower", 0, 0.0, exact=True, title="layers"),
-)
-"""What an image takes."""
+IMAGE_BYTES = Metric("image.bytes", "bytes", "lower", 0, 0.0, exact=True, title="on disk")
+IMAGE_LAYERS = Metric("image.layers", "count", "lower", 0, 0.0, exact=True, title="layers")

@@ -1,5 +1,7 @@
 """The engine of the example package keeps the contract: what the documentation tells to write is enough."""
 
+# ruff: noqa: D102 - a test's name says what must hold
+
 from __future__ import annotations
 
 from collections.abc import Iterator

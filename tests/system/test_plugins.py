@@ -24,7 +24,9 @@ def plugged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("page", documented.PAGES, ids=lambda page: page.stem)
-def test_documented_commands_run_one_after_the_other(page: Path, tare: Tare, plugged: dict[str, str], state: Path) -> None:
+def test_documented_commands_run_one_after_the_other(
+    page: Path, tare: Tare, plugged: dict[str, str], state: Path
+) -> None:
     before = inventory()
     lines = [line for line in documented.commands(page) if line.startswith("tare ")]
     assert len(lines) >= 4

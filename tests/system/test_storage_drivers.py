@@ -71,7 +71,7 @@ def test_copy_up_grows_with_file_size_on_overlay2_but_not_on_btrfs(tare: Tare, t
     done = tare("run", "storage-drivers", *targets, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     outcomes, found = newest(tmp_path)
-    grown = {target: growth.growth(first_writes(found, target)) for target in (OVERLAY, BTRFS)}
+    grown = {target: growth.from_points(first_writes(found, target)) for target in (OVERLAY, BTRFS)}
     for target, one in grown.items():
         print(f"{target}: {one}")
     overlay, btrfs = grown[OVERLAY], grown[BTRFS]

@@ -1,4 +1,4 @@
-"""What holds for the page of every kind of scenario, in every form."""
+"""Properties of the reports of all benchmarks, and their golden files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def small_csv(family: Family, folder: Path) -> str:
 
 
 def agreed(family: Family, data: RunData, files: dict[str, str]) -> tuple[Path, str]:
-    """Return a golden file and what is to be in it: one whole report, and of the other run what its pages say."""
+    """Return a golden file and its expected content: the whole report of one run, the texts and tables of the other."""
     if family is WEIGHTS:
         return GOLDEN / "weights.md", files["report.md"]
     return GOLDEN / "modes.txt", "\n\n".join(map(pages.words_of, data.scenarios)) + "\n"
@@ -53,19 +53,19 @@ def test_update_golden(family: Family, data: RunData, files: dict[str, str], tmp
     (GOLDEN / f"{family.name}.csv").write_text(small_csv(family, tmp_path))
 
 
-def test_pages_say_what_was_agreed(family: Family, data: RunData, files: dict[str, str]) -> None:
+def test_report_text_equals_golden_file(family: Family, data: RunData, files: dict[str, str]) -> None:
     path, text = agreed(family, data, files)
     assert text == path.read_text()
 
 
-def test_csv_is_as_agreed(family: Family, tmp_path: Path) -> None:
+def test_summary_csv_equals_golden_file(family: Family, tmp_path: Path) -> None:
     (tmp_path / "ours.csv").write_text(small_csv(family, tmp_path))
     ours, golden = rows_of(tmp_path / "ours.csv"), rows_of(GOLDEN / f"{family.name}.csv")
     assert len(ours) == len(golden)
     assert all(len(mine) == len(line) and all(map(alike, mine, line)) for mine, line in zip(ours, golden, strict=True))
 
 
-def test_every_procedure_has_its_figures_with_words(family: Family, data: RunData) -> None:
+def test_every_benchmark_has_its_charts_with_texts(family: Family, data: RunData) -> None:
     for item in data.scenarios:
         plots = benchmarks.charts(item)
         assert [plot.kind for plot in plots] == family.kinds[item.name]
@@ -78,7 +78,7 @@ def test_every_procedure_has_its_figures_with_words(family: Family, data: RunDat
             assert "nan" not in plot.body
 
 
-def test_page_is_well_formed_and_fetches_nothing(family: Family, files: dict[str, str]) -> None:
+def test_html_page_is_well_formed_and_self_contained(family: Family, files: dict[str, str]) -> None:
     page = Page(files["index.html"])
     assert [name for name, count in page.ids.items() if count > 1] == []
     assert page.wanted <= set(page.ids)
@@ -87,7 +87,7 @@ def test_page_is_well_formed_and_fetches_nothing(family: Family, files: dict[str
 
 
 @pytest.mark.parametrize("width", [100, 80])
-def test_terminal_tables_fit(family: Family, data: RunData, width: int) -> None:
+def test_terminal_tables_fit_the_width(family: Family, data: RunData, width: int) -> None:
     text = pages.printed(data, width)
     assert max(map(len, text.splitlines())) <= width
     assert [words for words in family.words if words not in text] == []

@@ -1,4 +1,4 @@
-"""The pages of images: bytes on disk, pairs of recipes, pulls."""
+"""Words, tables and charts of ``size``, ``image-build`` and ``pull``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench import benchmarks
-from bench.benchmarks.image_build import tables as builds
-from bench.benchmarks.image_build.words import PAIRS
-from bench.benchmarks.size import tables as forms
+from bench.benchmarks.image_build import pairs, tables
+from bench.benchmarks.size.tables import forms
 from bench.core.model import Invocation
 from bench.display import paired
 from bench.display.data import RunData
@@ -23,9 +22,9 @@ def data(modes: RunData) -> RunData:
     return modes
 
 
-def test_forms_without_a_base_are_one_row_without_it(data: RunData) -> None:
+def test_size_of_target_without_base_images_is_one_row(data: RunData) -> None:
     found = of(data, "size")
-    labels = [row.text for row in forms.forms(found)]
+    labels = [row.text for row in forms(found)]
     assert labels[0] == "host"
     assert labels[1:5] == [
         f"docker:network=none (base={base})" for base in ("scratch", "busybox", "debian", "compiler")
@@ -34,21 +33,21 @@ def test_forms_without_a_base_are_one_row_without_it(data: RunData) -> None:
     assert len(labels) == 11
 
 
-def test_a_pair_is_the_mistake_divided_by_the_habit(data: RunData) -> None:
+def test_recipe_pair_ratio_is_mistake_over_good_practice(data: RunData) -> None:
     found = of(data, "image-build")
-    every = builds.pairs(found)
-    assert len(every) == 2 * len(PAIRS)
-    pair = next(one for one in every if builds.recipe_of(one.bad) == "bad-order")
-    changed = builds.times(found, pair, paired.Quantity(builds.BUILD, {"cache": "source-change"}, ""))
+    every = pairs.pairs(found)
+    assert len(every) == 2 * len(pairs.PAIRS)
+    pair = next(one for one in every if pairs.recipe_of(one.bad) == "bad-order")
+    changed = pairs.ratio(found, pair, paired.Quantity(pairs.BUILD, {"cache": "source-change"}, ""))
     assert changed is not None
     assert changed.ratio == pytest.approx(7.6 / 1.1, rel=0.05)
     assert changed.n == 7
-    row = cells(table(found, "The mistake, in multiples of the habit"), builds.label(pair).text)
+    row = cells(table(found, "The mistake, in multiples of the habit"), tables.label(pair).text)
     assert row["layers"] == "1.00×"  # exact: no interval
     assert "bad-order instead of good-order" in found.headline
 
 
-def test_half_a_pair_is_no_pair(tmp_path: Path) -> None:
+def test_recipe_without_its_counterpart_forms_no_pair(tmp_path: Path) -> None:
     alone = ("good-order", "no-ignore")
 
     def change(item: Invocation, given: Given) -> Given:
@@ -60,7 +59,7 @@ def test_half_a_pair_is_no_pair(tmp_path: Path) -> None:
     assert row["cold build"].endswith("s")
 
 
-def test_a_panel_in_which_all_are_the_same_is_told_in_words(tmp_path: Path) -> None:
+def test_quantity_equal_in_all_pairs_is_named_in_caption(tmp_path: Path) -> None:
     def change(item: Invocation, given: Given) -> Given:
         same = [
             dataclasses.replace(one, value=1000.0) if one.metric == "image.context_bytes" else one
@@ -72,7 +71,7 @@ def test_a_panel_in_which_all_are_the_same_is_told_in_words(tmp_path: Path) -> N
     assert "The same with both: sent to the builder" in plot.caption
 
 
-def test_the_share_of_the_pull_has_an_interval(data: RunData) -> None:
+def test_pull_share_has_an_interval(data: RunData) -> None:
     found = of(data, "pull")
     row = cells(table(found, "Pull and start"), "containerd (layers=50)")
     assert row["share of the pull"].startswith("85.")

@@ -1,4 +1,4 @@
-"""The pages of runs in which something is missing, and what a run says in words."""
+"""Reports of runs with missing targets, blocks, baselines or notes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.test_report_html import EVIL, Page
 
 
 @pytest.mark.parametrize("name", WEIGHTS.kinds)
-def test_one_target_alone(tmp_path: Path, name: str) -> None:
+def test_report_of_single_target_is_complete(tmp_path: Path, name: str) -> None:
     alone = write_weights(tmp_path, only=(name,), targets=("runc",), failures={})
     made = report.contents([report.collect(store.load(alone))])
     assert "| runc" in made["report.md"]
@@ -27,7 +27,7 @@ def test_one_target_alone(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WEIGHTS.kinds)
-def test_baseline_that_was_not_measured(tmp_path: Path, name: str) -> None:
+def test_report_without_measured_baseline_has_tables_and_headline(tmp_path: Path, name: str) -> None:
     data = WEIGHTS.scenario(tmp_path, name, baseline="crun", failures={})
     assert benchmarks.tables(data)
     assert data.headline
@@ -35,7 +35,7 @@ def test_baseline_that_was_not_measured(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WEIGHTS.kinds)
-def test_single_block_has_no_interval_and_still_every_figure(tmp_path: Path, name: str) -> None:
+def test_single_block_has_every_chart_but_no_interval(tmp_path: Path, name: str) -> None:
     data = WEIGHTS.scenario(tmp_path, name, blocks=1, failures={})
     assert [plot.kind for plot in benchmarks.charts(data)] == WEIGHTS.kinds[name]
     assert "too few for an interval" in data.headline
@@ -43,19 +43,21 @@ def test_single_block_has_no_interval_and_still_every_figure(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("name", WEIGHTS.kinds)
-def test_target_that_only_failed_keeps_its_row(tmp_path: Path, name: str) -> None:
+def test_target_with_failures_only_keeps_its_row(tmp_path: Path, name: str) -> None:
     data = WEIGHTS.scenario(
         tmp_path, name, blocks=2, failures={(name, "runc", block): "it broke" for block in range(2)}
     )
     labels = [row[0].text for row in benchmarks.tables(data)[0].rows]
-    assert any(label.startswith("runc") for label in labels) == (name != "namespaces")  # whose rows are kinds
+    assert any(label.startswith("runc") for label in labels) == (
+        name != "namespaces"
+    )  # its rows are kinds of namespace
     assert benchmarks.tables(replace(data, columns=100))
     for plot in benchmarks.charts(data):
         assert "runc" not in plot.alt
 
 
 @pytest.mark.parametrize("name", WEIGHTS.kinds)
-def test_everything_failed(tmp_path: Path, name: str) -> None:
+def test_scenario_with_failures_only_has_no_charts(tmp_path: Path, name: str) -> None:
     targets = SCENARIOS[name][1]
     data = WEIGHTS.scenario(tmp_path, name, blocks=1, failures={(name, target, 0): "it broke" for target in targets})
     assert benchmarks.charts(data) == []
@@ -63,7 +65,7 @@ def test_everything_failed(tmp_path: Path, name: str) -> None:
     benchmarks.tables(data)
 
 
-def test_run_without_notes_is_shown(tmp_path: Path) -> None:
+def test_run_without_notes_is_reported(tmp_path: Path) -> None:
     run = write_weights(tmp_path, blocks=1, failures={})
     path = run / "outcomes.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
@@ -75,7 +77,7 @@ def test_run_without_notes_is_shown(tmp_path: Path) -> None:
     assert printed(data, 100)
 
 
-def test_null_control_is_in_the_tables_but_not_in_the_figures(tmp_path: Path) -> None:
+def test_null_control_is_in_tables_but_not_in_charts(tmp_path: Path) -> None:
     run = write_weights(tmp_path, only=("compute",), targets=("host", "runc"))
     for name in ("measurements.jsonl", "outcomes.jsonl"):
         lines = [json.loads(line) for line in (run / name).read_text().splitlines()]
@@ -87,7 +89,7 @@ def test_null_control_is_in_the_tables_but_not_in_the_figures(tmp_path: Path) ->
     assert "null" not in benchmarks.charts(data)[0].alt
 
 
-def test_what_a_run_says_in_words_is_inert(tmp_path: Path) -> None:
+def test_notes_with_markup_are_escaped(tmp_path: Path) -> None:
     def change(item: Invocation, given: Given) -> Given:
         del item
         return dataclasses.replace(given, notes=dict.fromkeys((*given.notes, EVIL), EVIL))
@@ -100,7 +102,7 @@ def test_what_a_run_says_in_words_is_inert(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", MODES.kinds)
-def test_one_block_has_no_interval_and_says_so(tmp_path: Path, name: str) -> None:
+def test_single_block_is_stated_instead_of_an_interval(tmp_path: Path, name: str) -> None:
     few = MODES.scenario(tmp_path, name, blocks=1, failures={})
     assert [plot.kind for plot in benchmarks.charts(few)] == MODES.kinds[name]
     assert "[" not in few.headline
@@ -108,7 +110,7 @@ def test_one_block_has_no_interval_and_says_so(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", MODES.kinds)
-def test_a_scenario_of_failures_only_is_told_and_draws_nothing(tmp_path: Path, name: str) -> None:
+def test_scenario_with_failures_only_has_headline_but_no_charts(tmp_path: Path, name: str) -> None:
     failures = {(name, target, block): "it broke" for target in MODE_SCENARIOS[name].targets for block in range(2)}
     none = MODES.scenario(tmp_path, name, blocks=2, failures=failures)
     assert benchmarks.charts(none) == []
@@ -118,7 +120,7 @@ def test_a_scenario_of_failures_only_is_told_and_draws_nothing(tmp_path: Path, n
 
 
 @pytest.mark.parametrize("name", MODES.kinds)
-def test_a_scenario_without_its_baseline_has_a_page(tmp_path: Path, name: str) -> None:
+def test_scenario_without_baseline_has_tables(tmp_path: Path, name: str) -> None:
     others = [target for target in MODE_SCENARIOS[name].targets if target != MODE_SCENARIOS[name].baseline][:2]
     some = MODES.scenario(tmp_path, name, blocks=2, targets=others)
     assert benchmarks.tables(some)
@@ -127,7 +129,7 @@ def test_a_scenario_without_its_baseline_has_a_page(tmp_path: Path, name: str) -
 
 
 @pytest.mark.parametrize("name", MODES.kinds)
-def test_a_scenario_of_its_baseline_alone_has_a_page(tmp_path: Path, name: str) -> None:
+def test_scenario_with_baseline_only_has_tables(tmp_path: Path, name: str) -> None:
     alone = MODES.scenario(tmp_path, name, blocks=2, targets=[MODE_SCENARIOS[name].baseline])
     assert benchmarks.tables(alone)
     assert alone.headline

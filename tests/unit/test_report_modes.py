@@ -1,4 +1,4 @@
-"""The pages of networks and of names, and ratios of paired series."""
+"""Words, tables and charts of ``network-modes`` and ``discovery``, and ratios of paired series."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def data(modes: RunData) -> RunData:
     return modes
 
 
-def test_the_throughput_table_has_both_ways_with_their_ratios(data: RunData) -> None:
+def test_throughput_table_has_both_directions_with_ratios(data: RunData) -> None:
     modes = of(data, "network-modes")
     found = cells(table(modes, "TCP throughput, 1 stream"), "docker:network=macvlan")
     assert "MiB/s" in found["out"] or "GiB/s" in found["out"]
-    assert found["× host:network=veth"].startswith("0.8")  # of the two ratios the last one: in
+    assert found["× host:network=veth"].startswith("0.8")  # the last of two columns with this title: in
     assert found["failed"] == "0"
     assert cells(table(modes, "TCP throughput, 4 streams"), "docker:network=overlay")["failed"].startswith("1 of 7")
 
 
-def test_a_mode_s_start_is_compared_with_the_plainest_of_its_engine(data: RunData) -> None:
+def test_start_of_network_mode_is_compared_with_plain_mode_of_same_engine(data: RunData) -> None:
     modes = of(data, "network-modes")
     plain = {name: tables.plain_mode(modes, row_of(modes, name)) for name in NETWORKS}
     assert plain["docker"] is not None
@@ -48,7 +48,7 @@ def test_a_mode_s_start_is_compared_with_the_plainest_of_its_engine(data: RunDat
     )
 
 
-def test_a_start_that_is_not_longer_is_not_called_dearest(tmp_path: Path) -> None:
+def test_network_modes_with_equal_starts_name_no_dearest(tmp_path: Path) -> None:
     def change(item: Invocation, given: Given) -> Given:
         flat = [dataclasses.replace(one, value=0.3) if "ready" in one.metric else one for one in given.values]
         return dataclasses.replace(given, values=flat)
@@ -60,29 +60,29 @@ def test_a_start_that_is_not_longer_is_not_called_dearest(tmp_path: Path) -> Non
     assert plot.title.startswith("No network makes a start measurably longer: ready after 300 ms")
 
 
-def test_what_every_mode_says_is_told_once(data: RunData) -> None:
+def test_note_equal_for_all_network_modes_is_shown_once(data: RunData) -> None:
     ends = table(of(data, "network-modes"), "Who talked to whom")
     assert [column.title for column in ends.columns] == ["Target", "Far", "Address"]
     assert ends.note.startswith("Order: 1 out, answers")
 
 
-def test_loopback_of_none_is_no_mode_to_boast_of(data: RunData) -> None:
+def test_network_none_is_not_named_as_fastest_mode(data: RunData) -> None:
     modes = of(data, "network-modes")
     assert "docker:network=none carries most" not in modes.headline
     assert "carries most" in modes.headline
     assert "docker:network=none" not in benchmarks.charts(modes)[0].title
 
 
-def test_the_order_is_told_with_its_verdict(data: RunData) -> None:
+def test_claimed_order_that_holds_is_reported_with_verdict(data: RunData) -> None:
     modes = of(data, "network-modes")
     assert "holds in 4 of 4 ways of measuring" in modes.headline
     assert len(tables.verdicts(modes)) == 4
     full, brief = (table(modes, "Does the usual order hold?", width) for width in (None, 100))
     assert len(full.rows) == 4 * (1 + 3)
-    assert len(brief.rows) == 4  # what holds needs no proof in a terminal
+    assert len(brief.rows) == 4  # a terminal does not show the pairs of an order that holds
 
 
-def test_a_contradicted_order_names_the_pair_with_its_interval(tmp_path: Path) -> None:
+def test_contradicted_order_names_the_pair_with_interval(tmp_path: Path) -> None:
     def change(item: Invocation, given: Given) -> Given:
         slow = 0.5 if item.target == "docker:network=macvlan" else 1.0
         return dataclasses.replace(
@@ -96,7 +96,7 @@ def test_a_contradicted_order_names_the_pair_with_its_interval(tmp_path: Path) -
     assert "] × as good as bridge over 6 blocks" in modes.headline
 
 
-def test_an_order_that_was_not_measured_says_why(tmp_path: Path) -> None:
+def test_unmeasured_order_gives_the_reason(tmp_path: Path) -> None:
     some = MODES.scenario(tmp_path, "network-modes", blocks=6, targets=["host:network=veth", "docker"], failures={})
     assert "was not measured" in some.headline
     assert "is not part of the run" in some.headline
@@ -105,7 +105,7 @@ def test_an_order_that_was_not_measured_says_why(tmp_path: Path) -> None:
 # ratios
 
 
-def test_a_ratio_needs_common_blocks_and_positive_values(data: RunData, tmp_path: Path) -> None:
+def test_paired_ratio_without_positive_values_is_none(data: RunData, tmp_path: Path) -> None:
     found = of(data, "discovery")
     user, overlay = (row_of(found, f"docker:network={name}") for name in ("user", "overlay"))
     first, other = (found.series(row, "discovery.lookup_s", name="own") for row in (user, overlay))
@@ -125,7 +125,7 @@ def test_a_ratio_needs_common_blocks_and_positive_values(data: RunData, tmp_path
     assert [plot.kind for plot in benchmarks.charts(zero)] == ["lookup"]
 
 
-def test_a_ratio_in_words() -> None:
+def test_ratio_text_shows_interval_unless_exact() -> None:
     assert Times(2.0, None, 1).text == "2.00×"
     assert Times(2.0, Interval(1.5, 2.5, 0.95), 7).text == "2.00× [1.50–2.50]"
     assert Times(2.0, Interval(2.0, 2.0, 0.95), 7).text == "2.00×"

@@ -1,4 +1,4 @@
-"""The pages of the stack, namespaces, limits and computing: what they say, also where something is missing."""
+"""Words, tables and charts of ``stack``, ``namespaces``, ``limits`` and ``compute``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def data(weights: RunData) -> RunData:
     return weights
 
 
-def test_terminal_leaves_out_columns_from_the_right_but_counts() -> None:
+def test_table_wider_than_terminal_drops_columns_from_the_right_except_counts() -> None:
     data_columns = [Column(f"column {number}") for number in range(12)]
     grid = shared.grid("t", [*data_columns, Column("n")], [(Label("a"), [Cell("1" * 8)] * 13)])
     titles = [column.title for column in terminal.fitting(grid, 80).columns]
@@ -37,13 +37,13 @@ def test_terminal_leaves_out_columns_from_the_right_but_counts() -> None:
     assert 4 < len(titles) < 13
 
 
-def test_json_tells_series_apart_by_their_params(data: RunData) -> None:
+def test_json_rows_of_one_metric_differ_in_params(data: RunData) -> None:
     rows = report.show_json(of(data, "memory").summaries)
     keys = [(row["target"], row["metric"], json.dumps(row["params"], sort_keys=True)) for row in rows]
     assert len(set(keys)) == len(keys)
 
 
-def test_headlines_name_what_was_found(data: RunData) -> None:
+def test_headline_of_each_benchmark_states_its_result(data: RunData) -> None:
     said = {item.name: item.headline for item in data.scenarios}
     assert "a bare process 108 KiB [104 KiB, 112 KiB], runc 455 KiB" in said["memory"]
     assert "22 % of what docker takes" in said["memory"]
@@ -58,13 +58,13 @@ def test_headlines_name_what_was_found(data: RunData) -> None:
 # stack
 
 
-def test_each_step_begins_where_the_one_before_ended(data: RunData) -> None:
+def test_waterfall_step_begins_at_the_end_of_the_previous_step(data: RunData) -> None:
     from bench.benchmarks.stack.charts import steps  # noqa: PLC0415
 
     ladder = of(data, "stack")
-    rows = stack.rungs(ladder)
+    rows = stack.layers(ladder)
     found = steps(ladder, rows, stack.WALL, stack.TOTAL)
-    assert [rows[step.place].target for step in found] == list(SCENARIOS["stack"][1])
+    assert [rows[step.index].target for step in found] == list(SCENARIOS["stack"][1])
     assert [step.own for step in found] == [True, False, False, False, False]
     assert all(after.begin == pytest.approx(before.end) for before, after in pairwise(found))
     ready = steps(ladder, rows, stack.WALL, "ready")
@@ -72,7 +72,7 @@ def test_each_step_begins_where_the_one_before_ended(data: RunData) -> None:
     assert ready[-1].ci is not None
 
 
-def test_a_rung_that_is_lost_is_stepped_over(tmp_path: Path) -> None:
+def test_stack_without_values_of_one_layer_shows_the_next_layer(tmp_path: Path) -> None:
     failures = {("stack", "runc", block): "no" for block in range(7)}
     ladder = WEIGHTS.scenario(tmp_path, "stack", failures=failures)
     adds = table(ladder, "What each layer adds, wall time")
@@ -82,7 +82,7 @@ def test_a_rung_that_is_lost_is_stepped_over(tmp_path: Path) -> None:
     assert [plot.kind for plot in benchmarks.charts(ladder)] == WEIGHTS.kinds["stack"]
 
 
-def test_a_ladder_without_cpu_times_has_one_side(tmp_path: Path) -> None:
+def test_stack_without_cpu_times_shows_wall_time_only(tmp_path: Path) -> None:
     def change(item: Invocation, given: Given) -> Given:
         del item
         return dataclasses.replace(given, values=[one for one in given.values if "cpu" not in one.metric])
@@ -100,7 +100,7 @@ def test_a_ladder_without_cpu_times_has_one_side(tmp_path: Path) -> None:
 # namespaces
 
 
-def test_proof_has_what_is_seen_and_not_how_it_was_measured(data: RunData) -> None:
+def test_namespace_proof_shows_what_the_process_sees_without_measurement_notes(data: RunData) -> None:
     spaces = of(data, "namespaces")
     proof = table(spaces, "What a process sees")
     assert [column.title for column in proof.columns][1:] == [
@@ -117,13 +117,13 @@ def test_proof_has_what_is_seen_and_not_how_it_was_measured(data: RunData) -> No
     assert "Refused: time: CONFIG_TIME_NS is off." in namespaces.notes(spaces)
 
 
-def test_kinds_stand_in_their_order_with_the_network_among_them(data: RunData) -> None:
+def test_namespace_kinds_are_in_display_order(data: RunData) -> None:
     spaces = of(data, "namespaces")
     assert namespaces.kinds(spaces) == ["none", "uts", "ipc", "pid", "user", "mnt", "net", "all"]
     assert "net is the dearest namespace" in benchmarks.charts(spaces)[0].title
 
 
-def test_proof_alone_still_is_a_page(tmp_path: Path) -> None:
+def test_namespaces_without_host_show_the_proof_only(tmp_path: Path) -> None:
     spaces = WEIGHTS.scenario(tmp_path, "namespaces", targets=("runc",))
     assert [grid.title for grid in benchmarks.tables(spaces)] == ["What a process sees"]
     assert benchmarks.charts(spaces) == []
@@ -133,7 +133,7 @@ def test_proof_alone_still_is_a_page(tmp_path: Path) -> None:
 # limits
 
 
-def test_skipped_is_no_failure_and_has_its_reason(data: RunData) -> None:
+def test_skipped_limit_is_not_a_failure_and_shows_its_reason(data: RunData) -> None:
     pressed = of(data, "limits")
     assert {ended.scenario for ended in sections.failures(data)} == {"memory"}
     assert {ended.reason for ended in sections.inapplicable(data)} == set(SKIPS.values())
@@ -146,7 +146,7 @@ def test_skipped_is_no_failure_and_has_its_reason(data: RunData) -> None:
     assert {row[1].text for row in reasons.rows} == set(SKIPS.values())
 
 
-def test_cost_is_paired_with_the_same_targets_start_without_a_limit(data: RunData) -> None:
+def test_limit_cost_is_paired_with_start_without_limit_of_same_target(data: RunData) -> None:
     pressed = of(data, "limits")
     free, limited = (row_of(pressed, "docker", limit=name) for name in ("none", "cpu"))
     found = limits.cost(pressed, limited, free)
@@ -159,7 +159,7 @@ def test_cost_is_paired_with_the_same_targets_start_without_a_limit(data: RunDat
     assert limits.cost(pressed, limited, None) is None
 
 
-def test_failed_limit_is_counted_where_its_value_would_stand(tmp_path: Path) -> None:
+def test_failed_limit_shows_failure_count_in_its_cell(tmp_path: Path) -> None:
     failures = {("limits", "docker", block): "no" for block in range(2)}
     pressed = WEIGHTS.scenario(tmp_path, "limits", targets=("runc", "docker"), blocks=2, failures=failures)
     assert cells(table(pressed, "Achieved ÷ asked"), "docker")["cpu"] == "– (2 of 2 failed)"
@@ -168,7 +168,7 @@ def test_failed_limit_is_counted_where_its_value_would_stand(tmp_path: Path) -> 
 # compute
 
 
-def test_rates_are_turned_round_so_that_right_is_slower(data: RunData) -> None:
+def test_compute_ratios_of_rates_are_inverted(data: RunData) -> None:
     from bench.benchmarks.compute.charts import slower  # noqa: PLC0415
 
     work = of(data, "compute")

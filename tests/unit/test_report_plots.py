@@ -1,4 +1,4 @@
-"""What the figures show: order of phases, gaps, scales, theme."""
+"""Charts of startup: order of phases, gaps, scales, theme and labels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def scenario(folder: Path, **arguments: object) -> ScenarioData:
 
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory: pytest.TempPathFactory) -> list[svg.Plot]:
-    """The figures of the usual run, drawn once."""
+    """The charts of the default synthetic run, drawn once."""
     return benchmarks.charts(scenario(tmp_path_factory.mktemp("usual")))
 
 
@@ -58,7 +58,7 @@ def ladder_with(folder: Path, phases: Mapping[str, float]) -> ladder.Ladder:
         ({"ready": 4}, "ready", ""),
     ],
 )
-def test_ladder_follows_time_and_leaves_out_what_is_absent(
+def test_phase_ladder_with_late_or_missing_phases_is_ordered_by_time(
     tmp_path: Path, phases: Mapping[str, float], steps: str, late: str
 ) -> None:
     found = ladder_with(tmp_path, phases)
@@ -70,14 +70,14 @@ def test_ladder_follows_time_and_leaves_out_what_is_absent(
     assert found.end == pytest.approx(max(phases.values()), rel=0.02)
 
 
-def test_ladder_needs_a_ready(tmp_path: Path) -> None:
+def test_phase_ladder_of_target_that_was_never_ready_is_none(tmp_path: Path) -> None:
     failures = {("host", block): (Status.FAILED, "no") for block in range(9)}
     data = scenario(tmp_path, targets=("host",), controls=(), failures=failures)
     assert ladder.ladder_of(data.variants[0], data) is None
     assert benchmarks.charts(data) == []
 
 
-def test_titles_carry_the_numbers_and_captions_the_counts(usual: list[svg.Plot]) -> None:
+def test_startup_charts_have_results_in_titles_and_counts_in_captions(usual: list[svg.Plot]) -> None:
     made = {plot.kind: plot for plot in usual}
     assert list(made) == ["ladder", "ratio", "spread", "series", "cpu"]
     assert "host is ready after" in made["ladder"].title
@@ -88,7 +88,7 @@ def test_titles_carry_the_numbers_and_captions_the_counts(usual: list[svg.Plot])
         assert "libvirt:accel=tcg,guest=full" in plot.alt
 
 
-def test_failed_blocks_are_marked_and_interrupt_the_line(tmp_path: Path) -> None:
+def test_series_with_failed_block_marks_it_and_interrupts_the_line(tmp_path: Path) -> None:
     data = scenario(tmp_path)
     variant = next(item for item in data.variants if item.target == "docker")
     line = series.line_of(variant, data, "startup.ready_s")
@@ -98,7 +98,7 @@ def test_failed_blocks_are_marked_and_interrupt_the_line(tmp_path: Path) -> None
     assert float(line.values.loc[~line.values["warmup"], "change"].median()) == pytest.approx(0)
 
 
-def test_drawing_knows_only_theme_colours_and_prefixed_ids(usual: list[svg.Plot]) -> None:
+def test_chart_body_has_only_theme_colours_and_prefixed_ids(usual: list[svg.Plot]) -> None:
     for plot in usual:
         assert "DejaVu Sans Mono" not in plot.body
         assert 'id="' in plot.body
@@ -108,13 +108,13 @@ def test_drawing_knows_only_theme_colours_and_prefixed_ids(usual: list[svg.Plot]
             assert f"var(--{role})" in plain
 
 
-def test_theme_colours_are_distinct_because_they_are_keys() -> None:
+def test_theme_colours_are_distinct() -> None:
     assert len(theme.VARIABLES) == 4 + len(theme.FAMILIES) + len(theme.PARTS) + len(theme.HEAT)
     assert theme.family("runsc") == theme.family("runc") == "oci"
     assert theme.family("something new") == "other"
 
 
-def test_themed_keeps_a_plain_colour_for_programs_without_variables() -> None:
+def test_themed_drawing_keeps_plain_colours_beside_css_variables() -> None:
     drawing = f'<svg x="1"><g id="a" style="fill: {theme.INK}"/><use xlink:href="#a" clip-path="url(#a)"/></svg>'
     text = svg.themed(drawing, "p")
     assert text == (
@@ -135,7 +135,7 @@ def test_themed_keeps_a_plain_colour_for_programs_without_variables() -> None:
         (0.5, "ratio", "0.5×"),
     ],
 )
-def test_ticks_are_short_and_right(value: float, unit: str, text: str) -> None:
+def test_tick_label_has_no_trailing_zeros(value: float, unit: str, text: str) -> None:
     assert canvas.tick(value, unit) == text
 
 
@@ -143,14 +143,14 @@ def ticks(plot: svg.Plot) -> list[str]:
     return re.findall(r">(\d+(?:\.\d+)? (?:µs|ms|s|MiB)|\d+×)</text>", plot.body)
 
 
-def test_axis_of_every_figure_has_different_ticks(usual: list[svg.Plot]) -> None:
+def test_axis_ticks_of_each_chart_are_distinct(usual: list[svg.Plot]) -> None:
     made = {plot.kind: plot for plot in usual}
     for kind, expected in (("spread", "1 ms, 10 ms, 100 ms, 1 s, 10 s"), ("ratio", "1×, 10×, 100×, 1000×, 10000×")):
         assert ", ".join(ticks(made[kind])[:5]) == expected
     assert ticks(made["ladder"])[:2] == ["1 ms", "2 ms"]
 
 
-def test_long_labels_are_wrapped_not_cut() -> None:
+def test_long_label_is_wrapped_at_spaces() -> None:
     text = "storage=overlay2, network=bridge\u00a0· component=instance, touch=64.0\u00a0MiB"
     lines = canvas.wrap(text, 36, 3)
     assert " ".join(lines) == text
@@ -158,5 +158,5 @@ def test_long_labels_are_wrapped_not_cut() -> None:
     assert canvas.wrap("a" * 40, 36, 3) == ["a" * 35 + "…"]
 
 
-def test_slug_is_safe_as_file_and_id() -> None:
+def test_slug_of_special_characters_is_safe_as_file_name_and_id() -> None:
     assert slug("../Über run:1") == "ber-run-1"

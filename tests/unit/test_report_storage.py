@@ -1,4 +1,4 @@
-"""The pages of storage: whether copy-up grows, the map of operations, and what became of the data."""
+"""Words, tables and charts of ``storage-drivers`` and ``storage-types``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench import benchmarks
-from bench.benchmarks.storage_drivers import operations
-from bench.benchmarks.storage_drivers import tables as drivers
-from bench.benchmarks.storage_drivers.growth import growth, statement
-from bench.benchmarks.storage_types import tables as places
+from bench.benchmarks.storage_drivers import growth, operations
+from bench.benchmarks.storage_types import tables as mounts
 from bench.core.model import Invocation
 from bench.display import storage
 from bench.display.charts import heat
@@ -33,85 +31,85 @@ def data(modes: RunData) -> RunData:
 # storage drivers
 
 
-def test_growth_is_found_where_it_is(data: RunData) -> None:
+def test_copy_up_growth_is_reported_for_drivers_that_copy(data: RunData) -> None:
     found = of(data, "storage-drivers")
     every = operations.drivers(found)
-    kinds = {name: drivers.growth_of(found, variants.get("copy-up")).kind for name, variants in every.items()}
+    kinds = {name: growth.growth_of(found, variants.get("copy-up")).kind for name, variants in every.items()}
     assert {name for name, kind in kinds.items() if kind == "grows linearly"} == {
         name for name, driver in DRIVERS.items() if driver.byte
     }
     assert kinds[BTRFS] == "no growth shown"
-    told = cells(table(found, "Does copy-up grow with the file?"), OVERLAY2)
-    assert float(told["R²"]) > 0.95
-    assert told["for each GiB"].startswith(("8", "9"))  # 1 / 1.1 GiB/s
+    row = cells(table(found, "Does copy-up grow with the file?"), OVERLAY2)
+    assert float(row["R²"]) > 0.95
+    assert row["for each GiB"].startswith(("8", "9"))  # 1 / 1.1 GiB/s
     assert f"grows linearly with the file on {OVERLAY2}" in found.headline
     assert f"does not measurably grow on {BTRFS}" in found.headline
 
 
-def test_growth_by_shape() -> None:
+def test_growth_verdict_depends_on_shape_of_points() -> None:
     sizes = (4096.0, 2.0**16, 2.0**20, 2.0**24, 2.0**26)
-    straight = growth([(size, 50e-6 + size / 1e9) for size in sizes])
+    straight = growth.from_points([(size, 50e-6 + size / 1e9) for size in sizes])
     assert straight.kind == "grows linearly"
     assert straight.slope == pytest.approx(1e-9)
     assert straight.r2 == pytest.approx(1.0)
-    assert growth([(size, 40e-6) for size in sizes]).kind == "no growth shown"
-    quicker = growth([(size, 12e-6 + size / 1e12) for size in sizes])  # on a line, but no memory copies that fast
+    assert growth.from_points([(size, 40e-6) for size in sizes]).kind == "no growth shown"
+    quicker = growth.from_points([(size, 12e-6 + size / 1e12) for size in sizes])  # faster than memory can copy
     assert quicker.kind == "no growth shown"
     assert quicker.r2 == pytest.approx(1.0)
-    noisy = growth(list(zip(sizes, (11e-6, 50e-6, 40e-6, 200e-6, 39e-6), strict=True)))
-    assert noisy.kind == "no growth shown"  # seen on btrfs: 3.6 times as long, and yet no line
-    root = growth([(size, size**0.4 * 1e-6) for size in (1e3, 4e3, 1e4, 1e5, 1e6, 4e6, 1e7, 3e7, 6e7, 1e8)])
+    noisy = growth.from_points(list(zip(sizes, (11e-6, 50e-6, 40e-6, 200e-6, 39e-6), strict=True)))
+    assert noisy.kind == "no growth shown"  # measured on btrfs: 3.6 times as long, but not along a line
+    root = growth.from_points([(size, size**0.4 * 1e-6) for size in (1e3, 4e3, 1e4, 1e5, 1e6, 4e6, 1e7, 3e7, 6e7, 1e8)])
     assert root.kind == "grows, not along a line"
-    assert growth([(1.0, 1.0), (2.0, 9.0)]).kind == "too few sizes"
-    assert growth([]).times is None
-    assert statement([]) == statement([("a", growth([(1.0, 1.0)]))]) == ""
+    assert growth.from_points([(1.0, 1.0), (2.0, 9.0)]).kind == "too few sizes"
+    assert growth.from_points([]).times is None
+    assert growth.statement([]) == growth.statement([("a", growth.from_points([(1.0, 1.0)]))]) == ""
 
 
-def test_cells_of_the_map_are_paired_ratios_with_rates_turned_round(data: RunData) -> None:
+def test_heat_map_cells_are_paired_ratios_with_inverted_rates(data: RunData) -> None:
     found = of(data, "storage-drivers")
     every = operations.drivers(found)
-    rows = {one.what.title: one for one in operations.heat(found)}
+    rows = {one.what.title: one for one in operations.heat_rows(found)}
     deep = operations.relative(found, every[VFS], every[OVERLAY2], rows["create, 50 layers"])
     assert deep is not None
     assert deep.ratio == pytest.approx(7 * 6 / 1.2, rel=0.05)
     assert deep.sure
     files = operations.relative(found, every[BTRFS], every["host"], rows["files: create"])
     assert files is not None
-    assert files.ratio == pytest.approx(1.9, rel=0.05)  # slower, though the rate is lower
+    assert files.ratio == pytest.approx(1.9, rel=0.05)  # a lower rate is a higher cost
     assert operations.relative(found, every["host"], every[OVERLAY2], rows["create, 1 layer"]) is None
     assert operations.references(found) == [OVERLAY2, "host"]
 
 
-def test_an_empty_cell_says_why(data: RunData, tmp_path: Path) -> None:
+def test_empty_heat_map_cell_gives_the_reason(data: RunData, tmp_path: Path) -> None:
     found = of(data, "storage-drivers")
-    assert storage.lacking(found, row_of(found, "host", operation="life")) == "n/a"
-    assert storage.lacking(found, row_of(found, VFS, operation="life")) == ""
-    assert storage.lacking(found, None) == ""
+    assert storage.missing_reason(found, row_of(found, "host", operation="life")) == "n/a"
+    assert storage.missing_reason(found, row_of(found, VFS, operation="life")) == ""
+    assert storage.missing_reason(found, None) == ""
     plot = benchmarks.charts(found)[0]
     assert plot.body.count("unavailable here") == len(UNAVAILABLE)
     assert "n/a" in plot.body
     broken = MODES.scenario(
         tmp_path, "storage-drivers", blocks=1, failures={("storage-drivers", VFS, 0): "no space left on device"}
     )
-    assert storage.lacking(broken, row_of(broken, VFS, operation="io")) == "failed"
+    assert storage.missing_reason(broken, row_of(broken, VFS, operation="io")) == "failed"
     assert "failed" in benchmarks.charts(broken)[0].body
 
 
-def test_what_cannot_run_here_is_listed_with_reason_and_remedy(data: RunData) -> None:
+def test_unavailable_driver_is_listed_with_reason_and_remedy(data: RunData) -> None:
     found = of(data, "storage-drivers")
     grid = table(found, "Cannot run here", 100)
     assert {(row[1].text, row[2].text) for row in grid.rows} == set(UNAVAILABLE.values())
     assert all(target in found.headline for target in UNAVAILABLE)
 
 
-def test_narrow_places_leave_out_what_all_targets_of_an_engine_share(data: RunData) -> None:
+def test_short_label_leaves_out_options_shared_by_all_targets_of_engine(data: RunData) -> None:
     found = of(data, "storage-drivers")
-    assert storage.short(found, OVERLAY2).text == "docker (storage=overlay2)"
-    assert storage.short(found, "containerd:snapshotter=native").text == "containerd (snapshotter=native)"
-    assert storage.short(found, "host").text == "host"
+    assert storage.short_label(found, OVERLAY2).text == "docker (storage=overlay2)"
+    assert storage.short_label(found, "containerd:snapshotter=native").text == "containerd (snapshotter=native)"
+    assert storage.short_label(found, "host").text == "host"
 
 
-def test_of_bytes_and_operations_that_say_the_same_one_is_shown(tmp_path: Path) -> None:
+def test_fio_job_with_bytes_and_operations_is_shown_once(tmp_path: Path) -> None:
     def change(item: Invocation, given: Given) -> Given:
         more = [
             Value(one.metric, one.value, {**one.params, "pattern": other})
@@ -122,7 +120,7 @@ def test_of_bytes_and_operations_that_say_the_same_one_is_shown(tmp_path: Path) 
         return dataclasses.replace(given, values=[*(one for one in given.values if "pattern" not in one.params), *more])
 
     found = MODES.scenario(tmp_path, "storage-drivers", blocks=1, targets=["host", OVERLAY2], change=change)
-    titles = [one.what.title for one in operations.heat(found) if ", direct" in one.what.title]
+    titles = [one.what.title for one in operations.heat_rows(found) if ", direct" in one.what.title]
     assert titles == [
         "sequential read, direct",
         "sequential write, direct",
@@ -143,11 +141,11 @@ def test_of_bytes_and_operations_that_say_the_same_one_is_shown(tmp_path: Path) 
         (11600.0, "12k"),
     ],
 )
-def test_numbers_in_cells_are_short(ratio_: float, text: str) -> None:
+def test_heat_map_number_has_at_most_five_characters(ratio_: float, text: str) -> None:
     assert heat.number(ratio_) == text
 
 
-def test_colours_are_centred_on_one_and_end_somewhere() -> None:
+def test_heat_map_shade_is_centred_on_one_and_limited() -> None:
     (dear, much), (cheap, little) = heat.shade(4.0), heat.shade(0.25)
     assert dear != cheap
     assert much == pytest.approx(little)
@@ -155,31 +153,31 @@ def test_colours_are_centred_on_one_and_end_somewhere() -> None:
     assert heat.shade(1e6)[1] == heat.shade(16.0)[1] <= 0.5
 
 
-# places
+# storage types
 
 
-def test_every_place_tells_what_became_of_the_data(data: RunData) -> None:
+def test_mount_that_kept_or_dropped_data_as_documented_is_reported(data: RunData) -> None:
     found = of(data, "storage-types")
-    words = {row.target: places.promise(found, row)[0] for row in places.places(found)}
+    words = {row.target: mounts.persistence(found, row)[0] for row in mounts.mounts(found)}
     assert words["host"] == "kept"
     assert words["docker:mount=tmpfs,network=none"] == "gone, as it should be"
     assert words["docker:mount=bind-ro,network=none"] == "writing refused, as it should be"
-    assert found.headline.endswith(f"All {len(PLACES)} places did with the data what they promise.")
+    assert found.headline.endswith(f"All {len(PLACES)} mounts kept or dropped the data as documented.")
 
 
-def test_a_broken_promise_is_told_with_its_reason(tmp_path: Path) -> None:
+def test_mount_that_lost_data_is_reported_with_reason(tmp_path: Path) -> None:
     target, reason = "docker:mount=volume,network=none", "data in 'volume' are not kept as that place promises (yes)"
     failures = {("storage-types", target, block): reason for block in range(2)}
     found = MODES.scenario(tmp_path, "storage-types", blocks=2, failures=failures)
-    assert places.promise(found, row_of(found, target)) == ("broken", reason)
+    assert mounts.persistence(found, row_of(found, target)) == ("broken", reason)
     assert target in found.headline
     once = MODES.scenario(tmp_path / "once", "storage-types", blocks=2, failures={("storage-types", target, 0): reason})
-    word, how = places.promise(once, row_of(once, target))
+    word, how = mounts.persistence(once, row_of(once, target))
     assert word == "kept, but 1 of 2 failed"
     assert reason in how
 
 
-def test_measures_are_beside_their_ratios(data: RunData) -> None:
+def test_storage_throughput_is_shown_beside_its_ratio(data: RunData) -> None:
     found = of(data, "storage-types")
     row = cells(table(found, "Throughput, direct"), "libvirt:disk=raw,guest=minimal")
     assert row["× host"].startswith("0.11")

@@ -34,7 +34,7 @@ def shown(data: RunData, width: int) -> str:
     return text.getvalue()
 
 
-def test_json_has_exactly_the_promised_fields(data: RunData) -> None:
+def test_json_row_has_exactly_the_documented_fields(data: RunData) -> None:
     rows = report.show_json(data.summaries)
     assert all(list(row) == FIELDS for row in rows)
     assert json.loads(json.dumps(rows)) == rows
@@ -42,7 +42,7 @@ def test_json_has_exactly_the_promised_fields(data: RunData) -> None:
     assert sentinel["ratio_to_host"] is None
 
 
-def test_grid_has_a_row_a_variant_in_the_scenario_order(data: RunData) -> None:
+def test_table_has_one_row_for_each_variant_in_scenario_order(data: RunData) -> None:
     (content,) = grids(data.scenarios[0])
     names = [row[0].text for row in content.rows]
     assert names[:3] == ["host", "null (host again)", "sandbox"]
@@ -52,14 +52,14 @@ def test_grid_has_a_row_a_variant_in_the_scenario_order(data: RunData) -> None:
     assert "The sentinel" in notes(data.scenarios[0])[0]
 
 
-def test_absent_phase_is_a_dash_never_zero(data: RunData) -> None:
+def test_missing_phase_is_a_dash(data: RunData) -> None:
     (content,) = grids(data.scenarios[0])
     created = [column.title for column in content.columns].index("created")
     assert content.rows[0][created] == Cell("–")
 
 
 @pytest.mark.parametrize(("width", "phases"), [(100, True), (80, False)])
-def test_terminal_table_fits_its_width(data: RunData, width: int, phases: bool) -> None:
+def test_startup_table_fits_the_terminal(data: RunData, width: int, phases: bool) -> None:
     text = shown(data, width)
     assert max(map(len, text.splitlines())) <= width
     assert ("created" in text) == phases
@@ -67,7 +67,7 @@ def test_terminal_table_fits_its_width(data: RunData, width: int, phases: bool) 
         assert word in text
 
 
-def test_interval_has_its_unit_once_where_both_ends_share_it() -> None:
+def test_interval_with_common_unit_shows_it_once() -> None:
     assert interval_text(Interval(0.312, 0.345, 0.95), "s") == "312–345 ms"
     assert interval_text(Interval(0.9, 1.2, 0.95), "s") == "900 ms–1.20 s"
     assert interval_text(Interval(5.3, 5.56, 0.95), "ratio") == "5.30–5.56"
@@ -75,7 +75,7 @@ def test_interval_has_its_unit_once_where_both_ends_share_it() -> None:
     assert interval_text(None, "s") == ""
 
 
-def test_failures_are_a_count_with_the_interval_of_their_rate() -> None:
+def test_failures_cell_shows_count_and_interval_of_rate() -> None:
     assert failures_cell(0, 8, Interval(0, 0.3, 0.95)) == Cell("0")
     assert failures_cell(1, 8, Interval(0.022, 0.47, 0.95)).line == "1 of 8 (2–47 %)"
     assert ratio_text(None) == "–"

@@ -1,4 +1,4 @@
-"""The pages of memory and density: parts that make up a slope, ramps that stopped, and lines beside their names."""
+"""Words, tables and charts of ``memory`` and ``density``."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def data(weights: RunData) -> RunData:
     return weights
 
 
-def test_rows_are_what_was_invoked_not_what_was_read(data: RunData) -> None:
+def test_memory_has_one_row_for_each_invoked_variant(data: RunData) -> None:
     weights = of(data, "memory")
     assert len(weights.invoked) == 2 * len(WEIGHED)
     assert len(weights.variants) > 100
-    assert weights.invoked[0].text == "host (touch=0\u00a0B)"  # instances is 50 everywhere and goes without saying
+    assert weights.invoked[0].text == "host (touch=0\u00a0B)"  # labels leave out params that do not differ: instances
 
 
 # memory
 
 
-def test_the_parts_and_the_rest_make_up_the_slope(data: RunData) -> None:
+def test_memory_parts_and_rest_add_up_to_the_slope(data: RunData) -> None:
     from bench.benchmarks.memory.charts import bar_of  # noqa: PLC0415 - matplotlib only where it is drawn
 
     weights = of(data, "memory")
@@ -50,7 +50,7 @@ def test_the_parts_and_the_rest_make_up_the_slope(data: RunData) -> None:
         assert bar.rest == pytest.approx(WEIGHED[row.target].rest, abs=0.03 * bar.slope)
 
 
-def test_negative_rest_is_left_of_zero_and_the_parts_go_past_the_mark(data: RunData) -> None:
+def test_memory_bar_with_negative_rest_extends_left_of_zero(data: RunData) -> None:
     from bench.benchmarks.memory.charts import bar_of  # noqa: PLC0415
 
     weights = of(data, "memory")
@@ -62,7 +62,7 @@ def test_negative_rest_is_left_of_zero_and_the_parts_go_past_the_mark(data: RunD
     assert high > bar.slope
 
 
-def test_touched_memory_is_recovered_by_the_component(data: RunData) -> None:
+def test_touched_memory_is_in_the_slope_of_its_component(data: RunData) -> None:
     weights = of(data, "memory")
     for target, component in (("host", "payload"), ("runc", "payload"), ("docker", "payload"), (VM, "guest")):
         idle, touching = (
@@ -74,7 +74,7 @@ def test_touched_memory_is_recovered_by_the_component(data: RunData) -> None:
         assert touching - idle == pytest.approx(TOUCHED, rel=0.02)
 
 
-def test_available_parts_are_shown_but_not_in_the_sum(data: RunData) -> None:
+def test_kernel_parts_that_count_as_available_are_shown_but_not_added(data: RunData) -> None:
     weights = of(data, "memory")
     row = row_of(weights, "runc", touch_bytes=0)
     names = {share.name for share in memory.shares(weights, row)}
@@ -82,10 +82,10 @@ def test_available_parts_are_shown_but_not_in_the_sum(data: RunData) -> None:
     assert not {"kernel:reclaimable_slab", "kernel:free_lists"} & names
     heads = table(weights, "The kernel's part, each further instance").columns
     assert [head.title for head in heads if head.detail == "not in the sum"] == ["free lists", "reclaimable slab"]
-    assert set(memory.SUMMED) == set(host.PARTS)  # what the report adds up is what the probe subtracts
+    assert set(memory.SUMMED) == set(host.PARTS)  # the report adds what the probe subtracts
 
 
-def test_large_rest_is_flagged_where_many_instances_live(data: RunData) -> None:
+def test_large_unexplained_rest_with_many_instances_is_flagged(data: RunData) -> None:
     weights = of(data, "memory")
     flagged = [row.text for row in weights.invoked if memory.remainder(weights, row)]
     assert flagged == ["docker (touch=0\u00a0B)"]
@@ -93,7 +93,7 @@ def test_large_rest_is_flagged_where_many_instances_live(data: RunData) -> None:
     assert "! 22." in cells(table(weights, "How well a line fits"), flagged[0])["unexplained there"]
 
 
-def test_large_rest_of_few_instances_is_no_flag(tmp_path: Path) -> None:
+def test_large_unexplained_rest_with_few_instances_is_not_flagged(tmp_path: Path) -> None:
     few = WEIGHTS.scenario(tmp_path, "memory", targets=("docker",), blocks=2, change=only_up_to(40))
     assert memory.top(few, few.invoked[0]) == 40
     assert [memory.remainder(few, row) for row in few.invoked] == ["", ""]
@@ -108,13 +108,13 @@ def only_up_to(most: int) -> object:
     return change
 
 
-def test_absent_control_group_is_a_dash(data: RunData) -> None:
+def test_missing_control_group_is_shown_as_dash(data: RunData) -> None:
     slopes = table(of(data, "memory"), "What each further instance takes")
     assert cells(slopes, f"{VM} (touch=0\u00a0B)")["cgroup"] == "–"
     assert "KiB" in cells(slopes, "runc (touch=0\u00a0B)")["cgroup"]
 
 
-def test_part_that_is_absent_at_an_n_was_nothing_there(tmp_path: Path) -> None:
+def test_memory_part_missing_at_an_n_counts_as_zero(tmp_path: Path) -> None:
     def change(item: Invocation, given: Given) -> Given:
         del item
         kept = [
@@ -128,7 +128,7 @@ def test_part_that_is_absent_at_an_n_was_nothing_there(tmp_path: Path) -> None:
     assert found["shim"] == pytest.approx(top * 20 / 1000, rel=0.05)  # least squares of 0 0 0 0 top over 10 … 50
 
 
-def test_columns_of_zeros_are_drawn(tmp_path: Path) -> None:
+def test_memory_of_zeros_is_drawn(tmp_path: Path) -> None:
     def change(item: Invocation, given: Given) -> Given:
         del item
         return dataclasses.replace(given, values=[dataclasses.replace(one, value=0.0) for one in given.values])
@@ -141,7 +141,7 @@ def test_columns_of_zeros_are_drawn(tmp_path: Path) -> None:
 # density
 
 
-def test_a_ramp_says_where_it_stopped_and_why(data: RunData) -> None:
+def test_density_tables_show_where_and_why_the_ramp_stopped(data: RunData) -> None:
     ramps = of(data, "density")
     words = cells(table(ramps, "What ended each ramp"), "docker")
     assert words["Rule"] == "slow starts"
@@ -152,7 +152,7 @@ def test_a_ramp_says_where_it_stopped_and_why(data: RunData) -> None:
     assert numbers["last start"].endswith("(N = 40)")
 
 
-def test_extrapolation_follows_the_slope_and_is_said_to_be_one(data: RunData) -> None:
+def test_density_extrapolation_follows_the_slope_and_is_labelled(data: RunData) -> None:
     from bench.benchmarks.density.charts import _lines  # noqa: PLC0415
 
     ramps = of(data, "density")
@@ -171,21 +171,21 @@ def test_extrapolation_follows_the_slope_and_is_said_to_be_one(data: RunData) ->
     assert "not measured" in caption
 
 
-def test_headline_of_a_density_run_needs_no_outcomes(data: RunData) -> None:
+def test_density_headline_without_outcomes_is_complete(data: RunData) -> None:
     ramps = of(data, "density")
     said = words.words(dataclasses.replace(ramps, outcomes=ramps.outcomes.iloc[:0]))
     assert said.startswith("At once ran 200 of each of host and runc, 160 of docker")
 
 
 @given(st.lists(st.floats(0, 200), min_size=1, max_size=8))
-def test_names_beside_lines_never_touch_and_keep_their_order(wanted: list[float]) -> None:
+def test_line_names_are_spread_without_overlap_in_order(wanted: list[float]) -> None:
     found = spread(wanted, 23.0, 210.0)
-    order = sorted(range(len(wanted)), key=lambda place: wanted[place])
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
     assert all(found[after] - found[before] >= 23.0 - 1e-9 for before, after in pairwise(order))
     assert max(found) <= 210.0
     if len(wanted) * 23.0 <= 210.0:
         assert min(found) >= 0
 
 
-def test_names_that_have_room_stay_where_they_are() -> None:
+def test_line_names_with_room_are_not_moved() -> None:
     assert spread([100.0, 20.0], 23.0, 210.0) == [100.0, 20.0]

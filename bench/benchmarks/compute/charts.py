@@ -1,60 +1,58 @@
-"""How much longer each kind of work takes than on the baseline."""
+"""The chart of ``compute``: the time of each kind of work compared with the baseline."""
 
 from __future__ import annotations
 
-from bench.benchmarks.compute import tables as page
+from bench.benchmarks.compute import tables
 from bench.core.model import NULL, Interval, Summary
 from bench.display import canvas, svg, theme
 from bench.display.charts import matrix
-from bench.display.charts.words import plural_blocks
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts
 from bench.display.table import interval_text, ratio_text
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw all kinds of work."""
+    """Draw the chart."""
     return [draw(data, f"{data.stem}-relative")]
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw the time of each kind of work as a multiple of the baseline's: a rate is turned round, so that right is slower."""
+    """Draw the time of each kind of work ÷ the baseline's, one panel a kind; rates are inverted, so that right is slower."""
     rows = [row for row in data.invoked if row.target not in (NULL, data.baseline)]
-    panels = [matrix.Panel(work[2], dots) for work in page.works(data) if (dots := _dots(data, rows, work))]
+    panels = [matrix.Panel(work[2], dots) for work in tables.works(data) if (dots := _dots(data, rows, work))]
     rows, panels = matrix.compact(rows, panels)
     if not panels:
         return None
     look = matrix.Look([(row, theme.colour(row.engine)) for row in rows], "ratio", reference=1.0)
-    with canvas.sheet(matrix.height(look, panels)) as figure:
-        matrix.draw(figure, look, panels)
-        return canvas.finish(figure, _words(data, rows, panels, name))
+    return matrix.plot(look, panels, _words(data, rows, panels, name))
 
 
 def slower(found: Summary | None) -> tuple[float, Interval | None] | None:
-    """Return how many times as long the same work takes, with its interval; ``None`` without a ratio."""
+    """Return the time of the same work ÷ the baseline's, with its interval; ``None`` without a ratio."""
     if found is None or not found.ratio:
         return None
-    if found.metric == page.CALL:
+    if found.metric == tables.CALL:
         return found.ratio, found.ratio_ci
     ci = found.ratio_ci
     return 1 / found.ratio, Interval(1 / ci.high, 1 / ci.low, ci.level) if ci else None
 
 
-def _dots(data: ScenarioData, rows: list[Variant], work: page.Work) -> dict[int, matrix.Dot]:
-    found = ((place, slower(page.summary(data, row, work))) for place, row in enumerate(rows))
-    return {place: matrix.Dot(*times, ratio_text(times[0])) for place, times in found if times}
+def _dots(data: ScenarioData, rows: list[Variant], work: tables.Work) -> dict[int, matrix.Dot]:
+    found = ((index, slower(tables.summary(data, row, work))) for index, row in enumerate(rows))
+    return {index: matrix.Dot(*times, ratio_text(times[0])) for index, times in found if times}
 
 
 def _words(data: ScenarioData, rows: list[Variant], panels: list[matrix.Panel], name: str) -> canvas.Words:
-    worst = max(((dot.value, rows[place].text, panel.title) for panel in panels for place, dot in panel.dots.items()))
+    worst = max(((dot.value, rows[index].text, panel.title) for panel in panels for index, dot in panel.dots.items()))
     title = f"Largest cost: {worst[2]} takes {ratio_text(worst[0])} as long in {worst[1]} as on {data.baseline}"
-    found = [page.summary(data, row, work) for row in rows for work in page.works(data)]
+    found = [tables.summary(data, row, work) for row in rows for work in tables.works(data)]
     caption = (
         f"Time of the same work as a multiple of {data.baseline}’s, paired block by block (Hodges-Lehmann), with its 95\u00a0% "
         f"interval; rates are turned round, so that right of the line is slower everywhere. Every panel has its own axis. "
-        f"{plural_blocks(one.ratio_n for one in found if one and one.ratio)}"
+        f"{block_counts(one.ratio_n for one in found if one and one.ratio)}"
     )
     alt = ". ".join(
-        f"{panel.title}: " + ", ".join(f"{rows[place].text} {_said(dot)}" for place, dot in panel.dots.items())
+        f"{panel.title}: " + ", ".join(f"{rows[index].text} {_said(dot)}" for index, dot in panel.dots.items())
         for panel in panels
     )
     return canvas.Words(name, "relative", title, caption, f"{title}. {alt}")

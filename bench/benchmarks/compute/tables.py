@@ -1,12 +1,11 @@
-"""Whether work inside is slower: one row a target, one column a kind of work."""
+"""The tables of ``compute``: one row a target, one column a kind of work."""
 
 from __future__ import annotations
 
 from bench.core.model import ParamValue, Summary
-from bench.display import cells, lookup
+from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.table import NONE, Cell, Column, Grid, interval_text, ratio_text
-from bench.display.table import notes as every_note
 
 CALL = "compute.syscall_s"
 _WORK = (
@@ -19,27 +18,26 @@ Work = tuple[str, dict[str, ParamValue], str]
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return speeds, then system calls."""
+    """Return the speeds, then the times of system calls."""
     columns = works(data)
     speeds, calls = ([item for item in columns if (item[0] == CALL) == wanted] for wanted in (False, True))
     brief = data.columns is not None
-    return cells.some(
+    return cells.filled(
         [_grid(data, "Speed", speeds, brief=brief), _grid(data, "Time of one system call", calls, brief=brief)]
     )
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric.startswith("compute."))
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric.startswith("compute."))
 
 
 def works(data: ScenarioData) -> list[Work]:
-    """Return the kinds of work that have numbers: metric, params beside the variant's, title."""
+    """Return the kinds of work that have values: metric, params in addition to the variant's, and title."""
     present = {item.metric for item in data.summaries if item.median is not None}
     found: list[Work] = [(metric, {}, title) for metric, title in _WORK if metric in present]
-    calls = list(map(str, lookup.kinds(data, CALL, "syscall")))
-    ordered = [name for name in _CALLS if name in calls] + [name for name in calls if name not in _CALLS]
-    return found + [(CALL, {"syscall": name}, name) for name in ordered]
+    calls = lookup.in_order(map(str, lookup.param_values(data, CALL, "syscall")), _CALLS)
+    return found + [(CALL, {"syscall": name}, name) for name in calls]
 
 
 def summary(data: ScenarioData, row: Variant, work: Work) -> Summary | None:
@@ -52,15 +50,15 @@ def _grid(data: ScenarioData, title: str, columns: list[Work], *, brief: bool) -
     rows: list[tuple[Row, list[Cell]]] = []
     for row in data.invoked if columns else ():
         found = [summary(data, row, work) for work in columns]
-        main = next((one for one in found if one), None)
+        main = cells.first(found)
         rows.append(
-            (row, [*(_cell(one, data.baseline, brief=brief) for one in found), *cells.counted(data, row, main)])
+            (row, [*(_cell(one, data.baseline, brief=brief) for one in found), *table.counts_of(data, row, main)])
         )
     return cells.grid(title, [*heads, *cells.COUNTS], rows)
 
 
 def _cell(found: Summary | None, baseline: str, *, brief: bool) -> Cell:
-    """Write the median, and under it the ratio to the baseline with its interval."""
+    """Write the median with the ratio to the baseline under it."""
     if found is None or found.median is None:
         return Cell(NONE)
     text = cells.plain(found).text

@@ -1,26 +1,25 @@
-"""How a start slows down and memory shrinks while instances become more."""
+"""The charts of ``density``: start time and available memory over the number of instances."""
 
 from __future__ import annotations
 
-from bench.benchmarks.density import tables as page
-from bench.core.model import NULL
+from bench.benchmarks.density import tables
 from bench.core.units import format_value, significant
 from bench.display import canvas, lookup, svg, theme
 from bench.display.charts import lines
-from bench.display.charts.words import plural_blocks
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts
 
 TOP = 0.3
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw start times, then memory."""
+    """Draw the start times, then the memory."""
     return [latency(data, f"{data.stem}-latency"), available(data, f"{data.stem}-available")]
 
 
 def latency(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw the start time over the number of instances, one line a target."""
-    shown = _lines(data, page.START)
+    shown = _lines(data, tables.START)
     if not shown:
         return None
     slower = sorted(
@@ -33,16 +32,16 @@ def latency(data: ScenarioData, name: str) -> svg.Plot | None:
         title = f"A start of {line.label.text} takes {significant(times, 2)}× as long at N = {last} as at N = {first}"
         title += "; no other slows down more" * (len(slower) > 1)
     what = "Median time from request to ready of the starts in a step, over the instances that live at its end"
-    return _drawn(data, shown, (name, "latency", title, what), page.START, "s")
+    return _drawn(data, shown, (name, "latency", title, what), tables.START, "s")
 
 
 def available(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw what is left of MemAvailable, and dashed how it would go on."""
-    shown = _lines(data, page.LEFT)
+    """Draw MemAvailable over the number of instances, with its extrapolation dashed."""
+    shown = _lines(data, tables.LEFT)
     if not shown:
         return None
     each = [
-        (found.median, row.text) for row in _rows(data) if (found := data.summary(row, page.SLOPE)) and found.median
+        (found.median, row.text) for row in _rows(data) if (found := data.summary(row, tables.SLOPE)) and found.median
     ]
     title = "Memory that is left while instances become more"
     if each:
@@ -52,11 +51,11 @@ def available(data: ScenarioData, name: str) -> svg.Plot | None:
     what = "MemAvailable over the instances that live"
     if any(line.further for line in shown):
         what += "; dashed is extrapolated along the fitted slope to the floor and was not measured"
-    return _drawn(data, shown, (name, "available", title, what), page.LEFT, "bytes")
+    return _drawn(data, shown, (name, "available", title, what), tables.LEFT, "bytes")
 
 
 def _rows(data: ScenarioData) -> list[Variant]:
-    return [row for row in data.invoked if row.target != NULL]
+    return lookup.without_control(data)
 
 
 def _lines(data: ScenarioData, metric: str) -> list[lines.Line]:
@@ -66,25 +65,27 @@ def _lines(data: ScenarioData, metric: str) -> list[lines.Line]:
             (at, one.median) for at, one in lookup.over(data, row, metric, "instances") if one.median is not None
         )
         if points:
-            further = _further(data, row, points[-1]) if metric == page.LEFT else ()
+            further = _further(data, row, points[-1]) if metric == tables.LEFT else ()
             note = _note(data, row, points[-1][0], further)
             leader = (
-                metric != page.LEFT
-            )  # where all lines begin alike their names are listed, those that last longest first
+                metric != tables.LEFT
+            )  # lines of memory start close together: their names are listed, longest first
             found.append(lines.Line(row, note, theme.colour(row.engine), points, further, stop=True, leader=leader))
-    return found if metric != page.LEFT else sorted(found, key=lambda line: (*line.further, line.end)[-1], reverse=True)
+    return (
+        found if metric != tables.LEFT else sorted(found, key=lambda line: (*line.further, line.end)[-1], reverse=True)
+    )
 
 
 def _note(data: ScenarioData, row: Variant, last: float, further: tuple[tuple[float, float], ...]) -> str:
-    """Say where the ramp stopped and why, or where it would."""
-    stop = page.stopped(data, row)
+    """Write where and why the ramp stopped, and where the extrapolation ends."""
+    stop = tables.stopped(data, row)
     text = f"N = {last:.0f}" + (f": {stop}" if stop else "")
     return f"{text}; ≈ {significant(further[-1][0], 2)} would fit" if further else text
 
 
 def _further(data: ScenarioData, row: Variant, end: tuple[float, float]) -> tuple[tuple[float, float], ...]:
-    """Follow the slope from the last reading to where the extrapolation ends."""
-    slope, goal = data.summary(row, page.SLOPE), data.summary(row, page.LATER)
+    """Return the points of the extrapolation along the slope, from the last reading on."""
+    slope, goal = data.summary(row, tables.SLOPE), data.summary(row, tables.LATER)
     if slope is None or goal is None or not slope.median or not goal.median or goal.median <= end[0]:
         return ()
     steps = [end[0] * (goal.median / end[0]) ** (part / 24) for part in range(1, 25)]
@@ -98,7 +99,7 @@ def _drawn(
     tall = lines.height(shown)
     with canvas.sheet(TOP + tall + 0.5) as figure:
         panel = canvas.axes(figure, TOP, tall, 0.72, lines.gutter(shown))
-        x, y = lines.place(panel, shown, "count", unit, from_zero=metric == page.LEFT)
+        x, y = lines.scale_axes(panel, shown, "count", unit, from_zero=metric == tables.LEFT)
         panel.set_xlabel("instances", fontsize=canvas.SMALL_PT)
         lines.draw(figure, panel, shown)
         marks = [canvas.mark("|", "the ramp stopped", size=9, colour=theme.INK, edge=1.6)]
@@ -106,7 +107,7 @@ def _drawn(
             marks.append(canvas.mark("o", "extrapolated, not measured", hollow=True))
         canvas.legend(figure, marks)
         axes = f"both axes {x}" if x == y else f"{x} axis of instances, {y} one of values"
-        counts = plural_blocks(one.n for row in _rows(data) for _, one in lookup.over(data, row, metric, "instances"))
+        counts = block_counts(one.n for row in _rows(data) for _, one in lookup.over(data, row, metric, "instances"))
         alt = "; ".join(f"{line.label.text}: {_said(line, unit)}" for line in shown)
         return canvas.finish(figure, canvas.Words(name, kind, title, f"{what}; {axes}. {counts}", f"{title}. {alt}"))
 

@@ -1,13 +1,12 @@
-"""How many fit: one row a target, and what stopped each ramp in words."""
+"""The tables of ``density``: the numbers of each ramp, and the notes on what stopped it."""
 
 from __future__ import annotations
 
 from bench.benchmarks.density.words import RULES
 from bench.core.model import Summary
-from bench.display import cells, lookup
+from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.table import NONE, Cell, Column, Grid
-from bench.display.table import notes as every_note
 
 REACHED = "density.instances"
 START = "density.start_s"
@@ -18,18 +17,18 @@ _ORDER = {"limited_by": 0, "extrapolation": 1}
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return the numbers, then the words; a terminal gets the numbers that decide."""
-    return cells.some([_numbers(data, brief=data.columns is not None), _words(data, brief=data.columns is not None)])
+    """Return the numbers, then the notes; a terminal gets fewer columns."""
+    return cells.filled([_numbers(data, brief=data.columns is not None), _words(data, brief=data.columns is not None)])
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric == SLOPE)
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric == SLOPE)
 
 
 def stopped(data: ScenarioData, row: Variant) -> str:
-    """Say in a few words which rule ended most ramps of a variant; empty when the run does not say."""
-    rules = lookup.said(data, row).get("rule")
+    """Return the rule that ended most ramps of a variant, in a few words; empty if the run does not record it."""
+    rules = lookup.notes_of(data, row).get("rule")
     return RULES.get(rule := max(rules, key=lambda name: rules[name]), rule) if rules else ""
 
 
@@ -60,7 +59,7 @@ def _numbers_of(data: ScenarioData, row: Variant) -> list[Cell]:
     return [
         cells.plain(main),
         cells.value(data.summary(row, SLOPE)),
-        Cell(NONE) if fit is None or fit.median is None else Cell(f"{fit.median:.4f}"),
+        cells.r_squared(fit.median if fit else None),
         cells.plain(data.summary(row, "density.launch_per_s")),
         cells.percent(data.summary(row, "density.alive_ratio"), 3),
         _step(starts[0]) if starts else Cell(NONE),
@@ -68,7 +67,7 @@ def _numbers_of(data: ScenarioData, row: Variant) -> list[Cell]:
         _later(data.summary(row, LATER)),
         cells.plain(data.summary(row, "density.intercept_bytes")),
         cells.plain(data.summary(row, "density.delete_per_s")),
-        *cells.counted(data, row, main),
+        *table.counts_of(data, row, main),
     ]
 
 
@@ -81,8 +80,8 @@ def _later(found: Summary | None) -> Cell:
 
 
 def _words(data: ScenarioData, *, brief: bool) -> Grid:
-    """Show what the ramps said in words."""
-    said = {row: lookup.said(data, row) for row in data.invoked}
+    """Show the notes of the ramps."""
+    said = {row: lookup.notes_of(data, row) for row in data.invoked}
     known = {name for found in said.values() for name in found} - {"rule"}
     names = sorted(known, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))[: 1 if brief else None]
     heads = [

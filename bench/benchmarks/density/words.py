@@ -1,4 +1,4 @@
-"""How many fit."""
+"""The result of ``density`` in sentences: how many instances fit."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.core.model import Status, Summary
-from bench.core.units import format_value, significant
+from bench.core.units import significant
+from bench.display import prose
 from bench.display.data import ScenarioData
-from bench.display.prose import blocks, first_kind, joined, nothing, told
+from bench.display.lookup import first_and_last
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,36 +23,36 @@ RULES = {
     "pressure": "memory pressure",
     "time": "the time limit",
 }
-"""Stop rule → the few words that a figure has room for."""
+"""Stop rule → a few words for tables and charts."""
 
 
 def words(data: ScenarioData) -> str:
-    """Say how many instances of each target ran at once, what stopped it, and what each further one takes."""
-    rows = told(data.summaries, "density.instances")
+    """Say how many instances of each target ran at once, what stopped the ramp, and how much memory each further one takes."""
+    rows = prose.with_values(data.summaries, "density.instances")
     if not rows:
-        return nothing("density.instances")
-    rows = first_kind(rows)
+        return prose.no_values("density.instances")
+    rows = prose.same_params_as_first(rows)
     sentences = [
-        f"At once ran {joined(_reached(rows, data.outcomes), 12)}",
+        f"At once ran {prose.joined(_reached(rows, data.outcomes), 12)}",
         _slopes(data.summaries, rows),
         _further(data.summaries, rows),
     ]
-    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+    return prose.paragraph(sentences)
 
 
 def _reached(rows: Sequence[Summary], outcomes: pd.DataFrame) -> list[str]:
-    """Return number, targets and reason; targets that share both are told together."""
+    """Return a phrase for each group of targets that reached the same number for the same reason."""
     groups: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         groups.setdefault((f"{row.median:.0f}", _stop(row.target, outcomes)), []).append(row.target)
     return [
-        f"{number} of {'each of ' if len(names) > 1 else ''}{joined(names, 12)}{stop}"
+        f"{number} of {'each of ' if len(names) > 1 else ''}{prose.joined(names, 12)}{stop}"
         for (number, stop), names in groups.items()
     ]
 
 
 def _stop(target: str, outcomes: pd.DataFrame) -> str:
-    """Say which rule ended most of the target's ramps, in brackets."""
+    """Return, in brackets, the rule that ended most of a target's ramps."""
     if outcomes.empty:
         return ""
     mine = outcomes[(outcomes["target"] == target) & (outcomes["status"] == Status.OK)]
@@ -63,19 +64,19 @@ def _stop(target: str, outcomes: pd.DataFrame) -> str:
 
 
 def _slopes(summaries: Sequence[Summary], rows: Sequence[Summary]) -> str:
-    found = told(summaries, "density.slope_bytes", rows[0].params)
+    found = prose.with_values(summaries, "density.slope_bytes", rows[0].params)
     if not found:
         return ""
-    found.sort(key=lambda row: row.median or 0.0)
-    ends = found if len(found) < 2 else [found[0], found[-1]]
-    texts = [f"{format_value(row.median, row.unit)} ({row.target})" for row in ends]
+    found.sort(key=prose.median_of)
+    ends = first_and_last(found)
+    texts = [f"{prose.median_text(row)} ({row.target})" for row in ends]
     several = f"between {texts[0]} and {texts[-1]}" if len(texts) > 1 else texts[0]
-    return f"Each further instance takes {several}{blocks(found)}"
+    return f"Each further instance takes {several}{prose.too_few_blocks(found)}"
 
 
 def _further(summaries: Sequence[Summary], rows: Sequence[Summary]) -> str:
-    found = told(summaries, "density.extrapolated_instances", rows[0].params)
+    found = prose.with_values(summaries, "density.extrapolated_instances", rows[0].params)
     if not found:
         return ""
     texts = [f"{significant(row.median or 0.0, 2)} of {row.target}" for row in found]
-    return f"Extrapolated, not measured: memory would last for {joined(texts, 12)}"
+    return f"Extrapolated, not measured: memory would last for {prose.joined(texts, 12)}"

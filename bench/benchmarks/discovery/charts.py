@@ -1,53 +1,48 @@
-"""How long a lookup takes, and how soon a new instance has a name."""
+"""The chart of ``discovery``: lookups, and the time until a new name resolves."""
 
 from __future__ import annotations
 
-from bench.benchmarks.discovery import tables as page
+from bench.benchmarks.discovery import tables
 from bench.core.model import NULL
 from bench.core.units import format_value
-from bench.display import canvas, svg, theme
-from bench.display.charts import dot_panels
-from bench.display.charts.matrix import Dot
-from bench.display.charts.words import plural_blocks
+from bench.display import lookup, svg, theme
+from bench.display.charts import dot_panels, matrix
 from bench.display.data import ScenarioData
+from bench.display.prose import block_counts
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw both beside each other."""
+    """Draw the chart."""
     return [draw(data, f"{data.stem}-lookup")]
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw one kind of name a mark, and beside it the time until a new name resolves."""
-    rows = [(row, theme.colour(row.engine)) for row in data.invoked if row.target != NULL]
-    asked = page.asked(data)
+    """Draw the lookups with one mark a kind of name, and beside them the time until a new name resolves."""
+    rows = [(row, theme.colour(row.engine)) for row in lookup.without_control(data)]
+    asked = tables.asked(data)
     lookups, later, counts = {}, {}, []
-    for place, (row, _) in enumerate(rows):
+    for index, (row, _) in enumerate(rows):
         for kind, what in enumerate(asked):
-            if (one := what.of(data, row)) and one.median is not None:
-                lookups[place, kind] = Dot(one.median, one.ci, format_value(one.median, one.unit))
+            if (one := what.of(data, row)) and (dot := matrix.dot_of(one)):
+                lookups[index, kind] = dot
                 counts.append(one.n)
-        if (one := page.RESOLVABLE.of(data, row)) and one.median is not None:
-            later[place, 0] = Dot(one.median, one.ci, format_value(one.median, one.unit))
+        if dot := matrix.dot_of(tables.RESOLVABLE.of(data, row)):
+            later[index, 0] = dot
     panels = [dot_panels.Panel("one lookup", "s", lookups), dot_panels.Panel("request → name resolves", "s", later)]
     kept, panels = dot_panels.compact(list(rows), panels)
     if not panels:
         return None
     look = dot_panels.Look(kept, [what.title for what in asked] or ["a new name"])
-    title = _title(data)
     caption = (
         "One question and its answer over UDP, by the kind of name that is asked for, and how long after its request a new "
-        f"instance’s name resolves. Medians of the blocks with their 95\u00a0% intervals. {plural_blocks(counts)}"
+        f"instance’s name resolves. Medians of the blocks with their 95\u00a0% intervals. {block_counts(counts)}"
     )
-    with canvas.sheet(dot_panels.height(look)) as figure:
-        dot_panels.draw(figure, look, panels)
-        words = canvas.Words(name, "lookup", title, caption, f"{title}. {dot_panels.said(look, panels)}")
-        return canvas.finish(figure, words)
+    return dot_panels.plot(look, panels, name=name, kind="lookup", title=_title(data), caption=caption)
 
 
 def _title(data: ScenarioData) -> str:
-    """Compare the dearest name of another instance with the baseline's lookup."""
-    asked = [what for what in page.asked(data) if what.more.get("name") == "other"]
+    """Compare the slowest lookup of another instance's name with the baseline's lookup."""
+    asked = [what for what in tables.asked(data) if what.more.get("name") == "other"]
     rows = [row for row in data.invoked if row.target not in (NULL, data.baseline)]
     found = [(one.median or 0.0, row.text) for what in asked for row in rows if (one := what.of(data, row))]
     if not found:
@@ -56,7 +51,7 @@ def _title(data: ScenarioData) -> str:
     title = f"The name of another instance takes up to {format_value(most[0], 's')} ({most[1]})"
     bare = [
         one.median
-        for what in sorted(page.asked(data), key=lambda what: what.more.get("name") != "other")
+        for what in sorted(tables.asked(data), key=lambda what: what.more.get("name") != "other")
         for row in data.invoked
         if row.target == data.baseline and (one := what.of(data, row)) and one.median
     ]

@@ -1,12 +1,13 @@
-"""How long a name takes: one lookup of each kind of name, and how soon a new instance has one."""
+"""The tables of ``discovery``: lookups by kind of name, and how soon a new instance can be found by name."""
 
 from __future__ import annotations
 
-from bench.display import cells, lookup
-from bench.display.data import Row, ScenarioData
+from collections.abc import Sequence
+
+from bench.display import cells, lookup, table
+from bench.display.data import ScenarioData, Variant
 from bench.display.paired import Quantity
-from bench.display.table import Cell, Column, Grid
-from bench.display.table import notes as every_note
+from bench.display.table import Grid
 
 LOOKUP = "discovery.lookup_s"
 _NAMES = {"own": "own name", "other": "another’s name", "unknown": "nobody’s name"}
@@ -20,29 +21,23 @@ _LATE = (
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return lookups, then how long a new name takes."""
-    chosen = asked(data)
-    return cells.some([_grid(data, "One lookup", chosen), _grid(data, "A new instance’s name", list(_LATER), _LATE)])
+    """Return the lookups, then the time until a new name resolves."""
+    starting = [row for row in data.invoked if any(what.of(data, row) for what in _LATER)]
+    lookups = _grid(data, "One lookup", list(data.invoked), asked(data))
+    return cells.filled([lookups, _grid(data, "A new instance’s name", starting, _LATER, _LATE)])
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric.startswith("discovery."))
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric.startswith("discovery."))
 
 
 def asked(data: ScenarioData) -> list[Quantity]:
-    """Return the kinds of names that were looked up."""
-    kinds = [str(kind) for kind in lookup.kinds(data, LOOKUP, "name")]
-    ordered = [name for name in _NAMES if name in kinds] + [name for name in kinds if name not in _NAMES]
-    return [Quantity(LOOKUP, {"name": name}, _NAMES.get(name, name)) for name in ordered]
+    """Return one quantity for each kind of name that was looked up."""
+    kinds = [str(kind) for kind in lookup.param_values(data, LOOKUP, "name")]
+    return [Quantity(LOOKUP, {"name": name}, _NAMES.get(name, name)) for name in lookup.in_order(kinds, _NAMES)]
 
 
-def _grid(data: ScenarioData, title: str, chosen: list[Quantity], note: str = "") -> Grid:
-    rows: list[tuple[Row, list[Cell]]] = []
-    for row in data.invoked:
-        found = [what.of(data, row) for what in chosen]
-        main = next((one for one in found if one), None)
-        if main or not note:  # where nobody starts a second instance nothing is missing
-            rows.append((row, [*(cells.value(one) for one in found), *cells.counted(data, row, main)]))
-    heads = [*(Column(what.title, cells.CI) for what in chosen), *cells.COUNTS]
-    return cells.grid(title, heads, rows, note=note)
+def _grid(data: ScenarioData, title: str, rows: list[Variant], chosen: Sequence[Quantity], note: str = "") -> Grid:
+    made = [(row, cells.quantity_cells(data, row, chosen)) for row in rows]
+    return cells.grid(title, cells.quantity_heads(chosen), made, note=note)

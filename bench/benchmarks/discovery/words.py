@@ -1,55 +1,62 @@
-"""How long a name takes."""
+"""The result of ``discovery`` in sentences: how long a lookup takes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from bench.core.model import Summary
-from bench.core.units import format_value, significant
+from bench.core.units import significant
+from bench.display import prose
 from bench.display.data import ScenarioData
-from bench.display.prose import TIMES, blocks, joined, nothing, told, value
 
 
 def words(data: ScenarioData) -> str:
-    """Say what one lookup costs beside one without a name service, and how soon a new instance has its name."""
-    rows = told(data.summaries, "discovery.lookup_s")
+    """Compare lookups with one that needs no name service, and say how soon a new instance can be found by name."""
+    rows = prose.with_values(data.summaries, "discovery.lookup_s")
     if not rows:
-        return nothing("discovery.lookup_s")
+        return prose.no_values("discovery.lookup_s")
     baseline = data.baseline
     bare = sorted((row for row in rows if row.target == baseline), key=lambda row: row.params.get("name") != "other")
-    others = [row for row in told(data.summaries, "discovery.lookup_s", {"name": "other"}) if row.target != baseline]
+    others = [
+        row
+        for row in prose.with_values(data.summaries, "discovery.lookup_s", {"name": "other"})
+        if row.target != baseline
+    ]
     sentences = [
-        f"A lookup without a name service takes {value(bare[0])} on {baseline}{blocks(bare[:1])}" if bare else "",
-        _others(others) + blocks(others) if others else "",
+        f"A lookup without a name service takes {prose.value(bare[0])} on {baseline}{prose.too_few_blocks(bare[:1])}"
+        if bare
+        else "",
+        _others(others) + prose.too_few_blocks(others) if others else "",
         _unknown(data.summaries, baseline),
         _resolvable(data.summaries),
     ]
-    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+    return prose.paragraph(sentences)
 
 
 def _others(rows: Sequence[Summary]) -> str:
-    """Compare the names of other instances, cheapest first."""
-    ordered = sorted(rows, key=lambda row: row.median or 0.0)
+    """List the lookups of another instance's name, fastest first."""
+    ordered = sorted(rows, key=prose.median_of)
     texts = [
-        f"{format_value(row.median, row.unit)} in {row.target}"
-        + (f" ({significant(row.ratio)}{TIMES})" if row.ratio else "")
+        f"{prose.median_text(row)} in {row.target}" + (f" ({significant(row.ratio)}×)" if row.ratio else "")
         for row in ordered
     ]
-    return f"The name of another instance takes {joined(texts)}"
+    return f"The name of another instance takes {prose.joined(texts)}"
 
 
 def _unknown(summaries: Sequence[Summary], baseline: str) -> str:
-    """Tell of a name that nobody has: it may be asked for outside, which takes another time."""
-    rows = [row for row in told(summaries, "discovery.lookup_s", {"name": "unknown"}) if row.target != baseline]
+    """Give the slowest lookup of a name that does not exist, which may be forwarded to an outside server."""
+    rows = [
+        row for row in prose.with_values(summaries, "discovery.lookup_s", {"name": "unknown"}) if row.target != baseline
+    ]
     if not rows:
         return ""
-    most = max(rows, key=lambda row: row.median or 0.0)
-    return f"A name that nobody has takes up to {format_value(most.median, most.unit)} ({most.target})"
+    most = max(rows, key=prose.median_of)
+    return f"A name that nobody has takes up to {prose.median_text(most)} ({most.target})"
 
 
 def _resolvable(summaries: Sequence[Summary]) -> str:
-    rows = sorted(told(summaries, "discovery.resolvable_s"), key=lambda row: row.median or 0.0)
+    rows = sorted(prose.with_values(summaries, "discovery.resolvable_s"), key=prose.median_of)
     if not rows:
         return ""
-    texts = [f"{format_value(row.median, row.unit)} in {row.target}" for row in rows]
-    return f"From its request a new instance can be found by name after {joined(texts)}"
+    texts = [f"{prose.median_text(row)} in {row.target}" for row in rows]
+    return f"From its request a new instance can be found by name after {prose.joined(texts)}"

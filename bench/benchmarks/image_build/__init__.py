@@ -1,10 +1,10 @@
-"""Benchmark ``image-build``: what common build practices cost or save."""
+"""Benchmark ``image-build``: how long builds take and how large images become, by build practice."""
 
 from __future__ import annotations
 
 from bench.benchmarks.base import Benchmark, Param
 from bench.core.metrics import Metric
-from bench.invocation.metrics import IMAGE
+from bench.invocation.metrics import IMAGE_BYTES, IMAGE_LAYERS
 
 _RECIPES = (
     *("good-order", "bad-order", "multi-stage", "single-stage", "many-run", "one-run"),
@@ -12,7 +12,8 @@ _RECIPES = (
 )
 
 _METRICS = (
-    *IMAGE,
+    IMAGE_BYTES,
+    IMAGE_LAYERS,
     Metric("image.build_s", "s", "lower", 1e-3, 0.05, exact=False, title="build"),
     Metric("image.context_bytes", "bytes", "lower", 0, 0.0, exact=True, title="sent to the builder"),
 )

@@ -1,28 +1,14 @@
-"""Say the result of ``image-build``."""
+"""The result of ``image-build`` in sentences."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from bench.benchmarks.image_build import pairs
 from bench.core.model import Summary
-from bench.core.units import format_value
+from bench.display import prose
 from bench.display.data import ScenarioData
-from bench.display.prose import nothing, told
-from bench.stats.pairs import Times, ratio
-from bench.stats.series import Series, block_values, series_of
-
-PAIRS = (
-    ("good-order", "bad-order", "sources copied last"),
-    ("multi-stage", "single-stage", "compiler left behind"),
-    ("one-run", "many-run", "one RUN instead of many"),
-    ("clean-same", "clean-later", "removed in the same layer"),
-    ("ignore", "no-ignore", "with .dockerignore"),
-)
-"""The habit, the mistake, and what the habit is."""
-
-COUNTS = 1.01
-"""Less than this many times as much is no mistake worth a sentence."""
+from bench.display.lookup import first_and_last
 
 _CACHES = {
     "cold": "in a cold build",
@@ -32,50 +18,35 @@ _CACHES = {
 
 
 def words(data: ScenarioData) -> str:
-    """Say which mistake costs most time and which most bytes, in multiples of the habit that avoids it."""
-    rows = told(data.summaries, "image.build_s")
+    """Name the mistakes that cost most time and most disk, and give the time of a build with nothing changed."""
+    rows = prose.with_values(data.summaries, pairs.BUILD)
     if not rows:
-        return nothing("image.build_s")
-    series = list(series_of(block_values(data.points)).values())
+        return prose.no_values(pairs.BUILD)
     sentences = [
-        _worst(series, "image.build_s", "Most time is lost by"),
-        _worst(series, "image.bytes", "Most disk by"),
+        _worst(data, pairs.BUILD, "Most time is lost by"),
+        _worst(data, pairs.DISK, "Most disk by"),
         _again(rows),
     ]
-    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+    return prose.paragraph(sentences)
 
 
-def _worst(series: Sequence[Series], metric: str, verb: str) -> str:
-    """Tell the pair with the largest ratio; of those that are sure where any is."""
-    found = list(_ratios(series, metric))
-    sure = [one for one in found if one[0].sure] or found
-    if not sure:
+def _worst(data: ScenarioData, metric: str, verb: str) -> str:
+    """Name the mistake with the largest ratio of a metric."""
+    found = pairs.costliest(data, metric)
+    if found is None:
         return ""
-    worst, target, good, bad, cache = max(sure, key=lambda one: one[0].ratio)
-    if worst.ratio < COUNTS:
-        return ""
-    few = f" ({worst.n} {'block' if worst.n == 1 else 'blocks'}, too few for an interval)" if worst.ci is None else ""
+    pair, times, cache = found.pair, found.times, str(found.what.more.get("cache", ""))
+    few = f" ({prose.plural(times.n, 'block')}, too few for an interval)" if times.ci is None else ""
     where = f" {_CACHES.get(cache, cache)}" if cache else ""
-    return f"{verb} {bad} instead of {good} in {target}: {worst.text}{where}{few}"
-
-
-def _ratios(series: Sequence[Series], metric: str) -> Iterator[tuple[Times, str, str, str, str]]:
-    of: dict[tuple[str, str, str], Series] = {}
-    for one in series:
-        params = json.loads(one.params)
-        if one.metric == metric:
-            of[one.target, str(params.get("recipe")), str(params.get("cache", ""))] = one
-    for target, recipe, cache in of:
-        for good, bad, _ in PAIRS:
-            if recipe == bad and (found := ratio(of[target, bad, cache], of.get((target, good, cache)))):
-                yield found, target, good, bad, cache
+    good, bad = pairs.recipe_of(pair.good), pairs.recipe_of(pair.bad)
+    return f"{verb} {bad} instead of {good} in {pair.target}: {times.text}{where}{few}"
 
 
 def _again(rows: Sequence[Summary]) -> str:
-    """Tell what a build takes in which nothing changed."""
-    same = sorted((row for row in rows if row.params.get("cache") == "unchanged"), key=lambda row: row.median or 0.0)
+    """Give the shortest and the longest build with nothing changed."""
+    same = sorted((row for row in rows if row.params.get("cache") == "unchanged"), key=prose.median_of)
     if not same:
         return ""
-    ends = same if len(same) < 2 else [same[0], same[-1]]
-    texts = [f"{format_value(row.median, row.unit)} ({row.params.get('recipe')} in {row.target})" for row in ends]
+    ends = first_and_last(same)
+    texts = [f"{prose.median_text(row)} ({row.params.get('recipe')} in {row.target})" for row in ends]
     return f"With nothing changed a build takes {' to '.join(texts)}"

@@ -1,17 +1,17 @@
-"""What limits achieve, and what they cost at start."""
+"""The charts of ``limits``: achieved ÷ asked, and the cost of a limit at start."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.benchmarks.limits import tables as page
+from bench.benchmarks.limits import tables
 from bench.benchmarks.limits.words import CLOSE
 from bench.core.units import significant
 from bench.display import canvas, svg, theme
 from bench.display.charts import matrix
-from bench.display.charts.words import plural_blocks
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts
 from bench.display.table import interval_text, ratio_text
 
 _DotOf = Callable[[ScenarioData, Mapping[str, Variant], str], tuple[matrix.Dot, int] | None]
@@ -27,12 +27,12 @@ class _Found:
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw achieved against asked, then the cost at start."""
+    """Draw achieved ÷ asked, then the costs at start."""
     return [achieved(data, f"{data.stem}-achieved"), cost(data, f"{data.stem}-cost")]
 
 
 def achieved(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw achieved ÷ asked around 1, one panel a limit, all with the same axis."""
+    """Draw achieved ÷ asked, one panel a limit, all with the same axis."""
     found = _found(data, _achieved)
     if not found.panels:
         return None
@@ -45,26 +45,26 @@ def achieved(data: ScenarioData, name: str) -> svg.Plot | None:
     caption = (
         f"Achieved ÷ asked with the 95\u00a0% interval of the median, one panel a limit; the line is what was asked for, the "
         f"band ±{100 * CLOSE:.0f}\u00a0%. All panels have the same axis. What cannot be done with a target or here has no dot; "
-        f"the reasons stand below. {plural_blocks(found.counts)}"
+        f"the reasons stand below. {block_counts(found.counts)}"
     )
     return _drawn(found, canvas.Words(name, "achieved", title, caption, _alt(title, found)), band=CLOSE, shared=True)
 
 
 def cost(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw the time until ready with each limit, as a multiple of that without any."""
+    """Draw the time to ready with each limit ÷ that without any."""
     found = _found(data, _cost)
     if not found.panels:
         return None
     title = _dearest(found)
     caption = (
         "Time from request to ready with a limit, as a multiple of the same target’s without any, paired block by block "
-        f"(Hodges-Lehmann), with its 95\u00a0% interval. Every panel has its own axis. {plural_blocks(found.counts)}"
+        f"(Hodges-Lehmann), with its 95\u00a0% interval. Every panel has its own axis. {block_counts(found.counts)}"
     )
     return _drawn(found, canvas.Words(name, "cost", title, caption, _alt(title, found)), band=0.0, shared=False)
 
 
 def _dearest(found: _Found) -> str:
-    """Name the limit that makes a start slower; one whose interval contains 1 does not where intervals are known."""
+    """Name the limit that slows down the start most; a limit whose interval contains 1 counts only without intervals."""
     every = list(_every(found))
     sure = [(dot.value, row, panel.title) for panel, row, dot in every if dot.ci and dot.ci.low > 1]
     if not sure and all(dot.ci for *_, dot in every):
@@ -74,45 +74,43 @@ def _dearest(found: _Found) -> str:
 
 
 def _found(data: ScenarioData, dot_of: _DotOf) -> _Found:
-    every = list(page.targets(data).values())
+    every = list(tables.targets(data).values())
     panels, counts = [], []
-    for limit in page.limits(data):
+    for limit in tables.limits(data):
         dots = {}
-        for place, variants in enumerate(every):
+        for index, variants in enumerate(every):
             made = dot_of(data, variants, limit)
             if made:
-                dots[place], count = made
+                dots[index], count = made
                 counts.append(count)
         if dots:
             panels.append(matrix.Panel(limit, dots))
-    rows = [page.named(next(iter(variants.values()))) for variants in every]
+    rows = [tables.named(next(iter(variants.values()))) for variants in every]
     return _Found(*matrix.compact(rows, panels), counts)
 
 
 def _achieved(data: ScenarioData, variants: Mapping[str, Variant], limit: str) -> tuple[matrix.Dot, int] | None:
-    found = data.summary(variants[limit], page.ACHIEVED) if limit in variants else None
+    found = data.summary(variants[limit], tables.ACHIEVED) if limit in variants else None
     if found is None or found.median is None:
         return None
     return matrix.Dot(found.median, found.ci, f"{significant(found.median)}×"), found.n
 
 
 def _cost(data: ScenarioData, variants: Mapping[str, Variant], limit: str) -> tuple[matrix.Dot, int] | None:
-    found = page.cost(data, variants[limit], variants.get(page.FREE)) if limit in variants else None
+    found = tables.cost(data, variants[limit], variants.get(tables.FREE)) if limit in variants else None
     return None if found is None else (matrix.Dot(found.ratio, found.ci, ratio_text(found.ratio)), found.n)
 
 
 def _drawn(found: _Found, words: canvas.Words, *, band: float, shared: bool) -> svg.Plot:
     rows = [(row, theme.colour(row.engine)) for row in found.rows]
     look = matrix.Look(rows, "ratio", reference=1.0, band=band, shared=shared)
-    with canvas.sheet(matrix.height(look, found.panels)) as figure:
-        matrix.draw(figure, look, found.panels)
-        return canvas.finish(figure, words)
+    return matrix.plot(look, found.panels, words)
 
 
 def _every(found: _Found) -> Iterator[tuple[matrix.Panel, str, matrix.Dot]]:
     for panel in found.panels:
-        for place, dot in panel.dots.items():
-            yield panel, found.rows[place].text, dot
+        for index, dot in panel.dots.items():
+            yield panel, found.rows[index].text, dot
 
 
 def _alt(title: str, found: _Found) -> str:

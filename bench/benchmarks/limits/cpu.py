@@ -1,4 +1,4 @@
-"""CPU time under a quota, and its division by weight where two instances want the same CPU."""
+"""Limits of CPU time: a quota, and weights of two instances that compete for the same CPU."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ SHARES = (1024, 512)
 _PERIOD_S = CPU_PERIOD_US / 1e6
 _EDGES = 2
 _EVERY_S = 0.005
-"""How often CPU time is looked at."""
+"""Interval between two readings of the CPU time."""
 _REAL = 0.9
-"""Share of each loop's time in which the other one must have run too."""
+"""Smallest part of the longer loop's time that both loops must share."""
 
 
 class Used(NamedTuple):
-    """CPU seconds used by a time on the host's clock."""
+    """CPU seconds used up to a time of the host's clock."""
 
     at_s: float
     cpu_s: float
 
 
 def quota(context: InvocationContext) -> InvocationResult:
-    """Let a loop run against a quota of CPU time and compare what its group used with what it may use.
+    """Run a loop under a CPU quota and compare the CPU time of its control group with the quota.
 
-    Watched is the middle of the loop: what is left of the quota in the period in which it begins comes on top, and would
-    look like a limit that does not hold.
+    Only the middle of the loop is measured: in its first period the loop may also use what was left of the quota, which
+    would look like a broken limit.
     """
     window_s = max(2 * _PERIOD_S, int(context.params["milliseconds"]) / 1000)
     loop = ("--loop", f"compute:{round((window_s + 2 * _PERIOD_S) * 1000)}")
@@ -55,7 +55,7 @@ def quota(context: InvocationContext) -> InvocationResult:
 
 
 def _watched(pressed: Pressed, begin_s: float, end_s: float) -> list[Used]:
-    """Return the CPU time that the instance's group has used, again and again between two times."""
+    """Read the CPU time of the instance's control group repeatedly between two times."""
     found: list[Used] = []
     sleep_s(max(0.0, begin_s - now_s()))
     while not found or found[-1].at_s < end_s:
@@ -70,13 +70,13 @@ def _watched(pressed: Pressed, begin_s: float, end_s: float) -> list[Used]:
 
 
 def slope(seen: Sequence[Used]) -> float:
-    """Return CPU seconds per second, by least squares: where in a period the first and the last look fell hardly matters.
+    """Return CPU seconds per second, fitted by least squares.
 
-    Between its refills a group runs for a part of each period and then stands still. A difference of two looks is wrong
-    by up to one quota, a fit over n periods by some 1/n² of that.
+    A group runs for a part of each period and then waits. The difference of two readings can be wrong by one quota, a fit
+    over n periods only by about 1/n² of that.
 
     Raises:
-        InvocationFailed: There are not two looks at different times.
+        InvocationFailed: There are not two readings at different times.
     """
     if len({one.at_s for one in seen}) < 2:
         msg = f"CPU time was looked at {len(seen)} times, which is not enough for a rate"
@@ -87,11 +87,11 @@ def slope(seen: Sequence[Used]) -> float:
 
 
 def starved(before: Throttled | None, after: Throttled | None) -> tuple[str, ...]:
-    """Return a flag when the quota was not used up in more than two of its periods: others had the CPU, nothing held back."""
+    """Return a flag if the quota was not used up in more than two periods: other work had the CPU."""
     if before is None or after is None:
         return ()
     periods, used_up = after.periods - before.periods, after.used_up - before.used_up
-    if used_up >= periods - _EDGES:  # the first and the last period are seen only in part
+    if used_up >= periods - _EDGES:  # the first and the last period are covered only in part
         return ()
     return (
         f"limit: the quota was used up in only {used_up} of {periods} periods, the CPU was busy with something else",
@@ -99,13 +99,13 @@ def starved(before: Throttled | None, after: Throttled | None) -> tuple[str, ...
 
 
 def of_quota(achieved: float, window_s: float, cpus: float = CPUS, flags: tuple[str, ...] = ()) -> Finding:
-    """Return what a number of CPUs used means for a quota of CPUs."""
+    """Compare the CPUs used with the quota."""
     how = f"slope of its control group's CPU time over {window_s:.3f} s in the middle of a loop, on the host's clock"
     return Finding(achieved / cpus, window_s, f"{cpus:g} CPU", f"{achieved:.3f} CPU", how, flags)
 
 
 def shares(context: InvocationContext) -> InvocationResult:
-    """Let two instances loop on the same CPU at the same time and compare what each got done."""
+    """Run a loop in two instances on the same CPU at the same time and compare their counts."""
     loop = ("--loop", f"compute:{context.params['milliseconds']}")
     cpu = str(min(os.sched_getaffinity(0)))
     big, small = (Limits(cpu_shares=number, cpuset=cpu) for number in SHARES)
@@ -120,7 +120,7 @@ def shares(context: InvocationContext) -> InvocationResult:
 
 
 def _refuse_deaf(pressed: Pressed) -> None:
-    """Refuse what the host cannot signal: two payloads that begin when they like would not contend.
+    """Refuse targets whose payload the host cannot signal: two payloads must start at the same time to compete.
 
     Raises:
         NotApplicable: The host does not see the payload's process.
@@ -131,7 +131,7 @@ def _refuse_deaf(pressed: Pressed) -> None:
 
 
 def of_shares(one: Counted, two: Counted, cpu: str) -> Finding:
-    """Return what two counts mean for two weights.
+    """Compare the ratio of two counts with the ratio of the weights.
 
     Raises:
         InvocationFailed: The two did not run at the same time, or the lighter one did nothing.

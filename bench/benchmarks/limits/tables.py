@@ -1,102 +1,69 @@
-"""Whether a limit is what was asked for: targets against limits, what the limit costs at start, and how it was seen."""
+"""The tables of ``limits``: achieved ÷ asked, the cost of a limit at start, and how each limit was checked."""
 
 from __future__ import annotations
 
-import json
-import math
-from dataclasses import dataclass, replace
-
-import numpy as np
-
-from bench.core.model import NULL, Interval, Status
-from bench.display import cells, lookup
+from bench.core.model import Status
+from bench.display import cells, lookup, paired, table
 from bench.display.data import Label, Row, ScenarioData, Variant
+from bench.display.paired import Quantity
 from bench.display.table import NONE, Cell, Column, Grid, interval_text, ratio_text
-from bench.display.table import notes as every_note
-from bench.stats.exact import hodges_lehmann, signed_rank_ci
-from bench.stats.summaries import LEVEL
+from bench.stats.pairs import Times
 
 ACHIEVED, READY, WATCHED = "limit.achieved_ratio", "limit.ready_s", "limit.probe_s"
+_READY = Quantity(READY, {}, "ready")
 FREE = "none"
-"""The limit that is none: what a start without any takes."""
+"""Value of the param ``limit`` for a start without any limit."""
 
 _ORDER = ("cpu", "cpu-shares", "memory", "memory-swap", "pids", "read", "write", "network")
 _SAID = {"asked": 0, "achieved": 1, "how": 2}
 
 
-@dataclass(frozen=True)
-class Cost:
-    """A start with a limit against one without: ratio, interval and number of common blocks."""
-
-    ratio: float
-    ci: Interval | None
-    n: int
-
-
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return what was achieved, what it costs at start, how it was seen, and what cannot be done here."""
+    """Return achieved ÷ asked and the costs at start; in a report also how limits were checked, and which are not applicable."""
     brief = data.columns is not None
     made = [_achieved(data, brief=brief), _costs(data, brief=brief)]
-    return cells.some(made if brief else [*made, _how(data), _impossible(data)])
+    return cells.filled(made if brief else [*made, _how(data), _impossible(data)])
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric == ACHIEVED)
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric == ACHIEVED)
 
 
 def limit_of(row: Variant) -> str:
     """Return the limit of a variant."""
-    return str(json.loads(row.params).get("limit", ""))
+    return lookup.param_of(row, "limit")
 
 
 def limits(data: ScenarioData) -> list[str]:
-    """Return the limits that were tried, none left out."""
+    """Return the limits that were tried, without ``none``."""
     found = {limit_of(row) for row in data.invoked} - {FREE, ""}
-    return [name for name in _ORDER if name in found] + sorted(found.difference(_ORDER))
+    return lookup.in_order(sorted(found), _ORDER)
 
 
 def targets(data: ScenarioData) -> dict[str, dict[str, Variant]]:
-    """Return target and its other parameters → limit → variant."""
+    """Return the variants: label of target and other params → limit → variant."""
     found: dict[str, dict[str, Variant]] = {}
-    for row in data.invoked:
-        if row.target != NULL:
-            found.setdefault(named(row).text, {})[limit_of(row)] = row
+    for row in lookup.without_control(data):
+        found.setdefault(named(row).text, {})[limit_of(row)] = row
     return found
 
 
 def named(row: Variant) -> Variant:
-    """Return a variant as a row without its limit."""
-    rest = {name: value for name, value in json.loads(row.shown or row.params).items() if name != "limit"}
-    return replace(row, shown=json.dumps(rest, sort_keys=True))
+    """Return a variant whose label leaves out the limit."""
+    return lookup.unlabelled(row, "limit")
 
 
 def skipped(data: ScenarioData, row: Variant) -> str:
-    """Return why a variant cannot be measured here; empty when it was."""
-    frame = data.outcomes
-    mine = frame[(frame["target"] == row.target) & (frame["params"] == row.params)]
+    """Return why all invocations of a variant were skipped; otherwise empty."""
+    mine = lookup.outcomes_of(data, row)
     reasons = [str(reason) for reason in mine.loc[mine["status"] == Status.SKIPPED, "reason"]]
     return reasons[0] if reasons and len(reasons) == len(mine) else ""
 
 
-def cost(data: ScenarioData, row: Variant, free: Variant | None) -> Cost | None:
-    """Compare the start of a variant with the same target's start without a limit, block by block."""
-    if free is None or row == free:
-        return None
-    limited, bare = (_blocks(data, one) for one in (row, free))
-    common = sorted(limited.keys() & bare.keys())
-    if not common or any(values[block] <= 0 for values in (limited, bare) for block in common):
-        return None
-    logs = np.array([math.log(limited[block] / bare[block]) for block in common])
-    ci = signed_rank_ci(logs, LEVEL)
-    scaled = Interval(math.exp(ci.low), math.exp(ci.high), ci.level) if ci else None
-    return Cost(math.exp(hodges_lehmann(logs)), scaled, len(common))
-
-
-def _blocks(data: ScenarioData, row: Variant) -> dict[int, float]:
-    frame = data.values(row, READY)
-    found = frame[~frame["warmup"]].groupby("block")["value"].median()
-    return {int(block): float(value) for block, value in found.items()}  # type: ignore[call-overload]
+def cost(data: ScenarioData, row: Variant, free: Variant | None) -> Times | None:
+    """Return the time to ready with a limit ÷ without any on the same target, paired block by block."""
+    return None if row == free else paired.times(data, row, free, _READY)
 
 
 def _achieved(data: ScenarioData, *, brief: bool) -> Grid:
@@ -118,7 +85,7 @@ def _ratio(data: ScenarioData, row: Variant | None, *, brief: bool) -> Cell:
         return cells.value(found, interval=not brief)
     if skipped(data, row):
         return Cell("n/a")
-    _, failed = cells.counted(data, row, found)
+    _, failed = table.counts_of(data, row, found)
     return Cell(NONE, "" if failed.text == "0" else f"{failed.text} failed")
 
 
@@ -136,15 +103,15 @@ def _costs(data: ScenarioData, *, brief: bool) -> Grid:
     return cells.grid("What a limit costs at start", heads, rows, note=note)
 
 
-def _cost(found: Cost | None, *, brief: bool) -> Cell:
+def _cost(found: Times | None, *, brief: bool) -> Cell:
     if found is None:
         return Cell(NONE)
     return Cell(ratio_text(found.ratio), "" if brief else interval_text(found.ci, "ratio"))
 
 
 def _how(data: ScenarioData) -> Grid:
-    """Show in words what was asked for, what came of it and how that was seen."""
-    said = {row: lookup.said(data, row) for row in data.invoked if row.target != NULL and limit_of(row) != FREE}
+    """Show the notes on what was asked for, what was achieved and how that was checked."""
+    said = {row: lookup.notes_of(data, row) for row in lookup.without_control(data) if limit_of(row) != FREE}
     known = dict.fromkeys(name for found in said.values() for name in found)
     names = sorted(known, key=lambda name: _SAID.get(name, len(_SAID)))
     heads = [
@@ -157,7 +124,7 @@ def _how(data: ScenarioData) -> Grid:
         main = data.summary(row, ACHIEVED)
         if main is not None and (found or main.median is not None):
             texts = [cells.words(found.get(name)) for name in names]
-            made = [*texts, cells.plain(data.summary(row, WATCHED)), *cells.counted(data, row, main)]
+            made = [*texts, cells.plain(data.summary(row, WATCHED)), *table.counts_of(data, row, main)]
             rows.append((Label(limit_of(row), named(row).text), made))
     rows.sort(key=lambda pair: limits(data).index(pair[0].name))
     return cells.grid("How each limit was seen", heads, rows, first="Limit")

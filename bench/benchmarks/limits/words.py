@@ -1,26 +1,28 @@
-"""Whether a limit is what was asked for."""
+"""The result of ``limits`` in sentences: whether limits hold."""
 
 from __future__ import annotations
 
 from bench.core.model import Summary
 from bench.core.units import significant
+from bench.display import prose
 from bench.display.data import ScenarioData
-from bench.display.prose import TIMES, blocks, joined, nothing, told
 
 CLOSE = 0.05
-"""A limit counts as kept when what was achieved lies this near to what was asked for."""
+"""A limit counts as kept when achieved ÷ asked differs from 1 by no more than this."""
 
 
 def words(data: ScenarioData) -> str:
-    """Say how many limits were kept, and which lie farthest from what was asked for."""
-    rows = told(data.summaries, "limit.achieved_ratio")
+    """Say how many limits were kept, and which are farthest from what was asked for."""
+    rows = prose.with_values(data.summaries, "limit.achieved_ratio")
     if not rows:
-        return nothing("limit.achieved_ratio")
+        return prose.no_values("limit.achieved_ratio")
     off = sorted((row for row in rows if _distance(row) > CLOSE), key=_distance, reverse=True)
     kept = len(rows) - len(off)
-    start = f"{kept} of {len(rows)} limits are within {100 * CLOSE:.0f} % of what was asked for{blocks(rows)}"
+    start = (
+        f"{kept} of {len(rows)} limits are within {100 * CLOSE:.0f} % of what was asked for{prose.too_few_blocks(rows)}"
+    )
     return f"{start}. " + (
-        f"Farthest from it: {joined([_short(row) for row in off])}." if off else "None is farther off."
+        f"Farthest from it: {prose.joined([_short(row) for row in off])}." if off else "None is farther off."
     )
 
 
@@ -29,4 +31,4 @@ def _distance(row: Summary) -> float:
 
 
 def _short(row: Summary) -> str:
-    return f"{row.params.get('limit', 'limit')} of {row.target} {significant(row.median or 0.0)}{TIMES}"
+    return f"{row.params.get('limit', 'limit')} of {row.target} {significant(row.median or 0.0)}×"

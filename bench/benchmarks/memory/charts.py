@@ -1,4 +1,4 @@
-"""What each further instance takes, split by whose it is."""
+"""The charts of ``memory``: the memory of each further instance by user, and the readings behind it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from matplotlib.patches import Patch
 
-from bench.benchmarks.memory import ramps
-from bench.benchmarks.memory import tables as page
-from bench.core.model import NULL, Interval
+from bench.benchmarks.memory import ramps, tables
+from bench.core.model import Interval
 from bench.core.units import format_value
-from bench.display import canvas, cells, svg, theme
-from bench.display.charts.words import plural_blocks
+from bench.display import canvas, cells, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant, params_text
+from bench.display.prose import block_counts
 from bench.display.table import Cell, interval_text
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ _CLASSES: dict[str, tuple[str, float]] = {
     "kernel: the rest": ("kernel", 0.32),
     "outside the run, harness": ("harness", 1.0),
 }
-"""What a part is called in the figure → colour of ``theme.PARTS`` and opacity; drawn in this order."""
+"""Name of a part → colour of ``theme.PARTS`` and opacity, in drawing order."""
 _CLASS_OF = {
     "process:payload": "payload",
     "process:guest": "guest's memory",
@@ -50,7 +49,7 @@ _COLUMNS = 3
 
 @dataclass(frozen=True)
 class Bar:
-    """One target: the slope of MemAvailable, its interval, and its parts in drawing order, bytes an instance."""
+    """One target: the slope of MemAvailable, its interval, and its parts in drawing order, all in bytes an instance."""
 
     row: Variant
     slope: float
@@ -59,12 +58,12 @@ class Bar:
 
     @property
     def rest(self) -> float:
-        """What no part explains; negative when the parts are more than the whole."""
+        """The unexplained rest; negative if the parts add up to more than the slope."""
         return self.slope - sum(size for _, size in self.parts)
 
     @property
     def reach(self) -> tuple[float, float]:
-        """How far the bar goes to the left and to the right."""
+        """The left and the right end of the bar, interval included."""
         sizes = [*(size for _, size in self.parts), self.rest]
         left, right = sum(min(size, 0.0) for size in sizes), sum(max(size, 0.0) for size in sizes)
         ends = (self.ci.low, self.ci.high) if self.ci else ()
@@ -77,21 +76,21 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 
 def bar_of(data: ScenarioData, row: Variant) -> Bar | None:
-    """Put a target's bar together; ``None`` without a slope."""
-    found = page.slope(data, row)
+    """Build the bar of a target; ``None`` without a slope."""
+    found = tables.slope(data, row)
     if found is None or found.median is None:
         return None
     sizes: dict[str, float] = {}
-    for share in page.shares(data, row):
+    for share in tables.shares(data, row):
         name = _CLASS_OF.get(share.name, _HELPERS if share.name.startswith("process:") else "kernel: the rest")
         sizes[name] = sizes.get(name, 0.0) + share.slope
     parts = tuple((name, sizes[name]) for name in _CLASSES if name in sizes)
-    return Bar(row, found.median, page.fitted(data, row), parts)
+    return Bar(row, found.median, tables.fitted(data, row), parts)
 
 
 def weight(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw stacked bars, a panel with its own axis for each touched amount and sort of target."""
-    bars = [made for row in data.invoked if row.target != NULL if (made := bar_of(data, row))]
+    """Draw stacked bars, one panel with its own axis for each set of params and kind of target."""
+    bars = [made for row in lookup.without_control(data) if (made := bar_of(data, row))]
     panels = [
         (f"{title}{_touching(params)}", items)
         for params in dict.fromkeys(_params(item.row) for item in bars)
@@ -119,7 +118,7 @@ def _params(row: Variant) -> str:
 
 
 def _bare(row: Variant) -> Variant:
-    """Return a row whose label leaves out what the panel's title says."""
+    """Return a variant whose label leaves out the params, which the panel's title shows."""
     return replace(row, shown="{}")
 
 
@@ -160,25 +159,25 @@ def _panel(panel: Axes, title: str, items: Sequence[Bar]) -> None:
     canvas.gutter(panel, "each (fit’s 95 %)", [_cell(item) for item in items])
     if low < 0:
         panel.axvline(0, color=theme.MUTED, linewidth=0.8, zorder=1.5)
-    for place, item in enumerate(items):
-        _bar(panel, place, item)
+    for index, item in enumerate(items):
+        _bar(panel, index, item)
 
 
-def _bar(panel: Axes, place: int, item: Bar) -> None:
+def _bar(panel: Axes, index: int, item: Bar) -> None:
     left = right = 0.0
     for name, size in (*item.parts, (REST, item.rest)):
         begin = right if size >= 0 else left
-        _segment(panel, place, begin, size, name)
+        _segment(panel, index, begin, size, name)
         left, right = (left, right + size) if size >= 0 else (left + size, right)
-    panel.plot([item.slope] * 2, [place - 0.4, place + 0.4], color=theme.INK, linewidth=1.5, zorder=5)
+    panel.plot([item.slope] * 2, [index - 0.4, index + 0.4], color=theme.INK, linewidth=1.5, zorder=5)
     if item.ci:
-        panel.plot([item.ci.low, item.ci.high], [place + 0.36] * 2, color=theme.INK, linewidth=1.0, zorder=5)
+        panel.plot([item.ci.low, item.ci.high], [index + 0.36] * 2, color=theme.INK, linewidth=1.0, zorder=5)
 
 
-def _segment(panel: Axes, place: int, begin: float, size: float, name: str) -> None:
+def _segment(panel: Axes, index: int, begin: float, size: float, name: str) -> None:
     if name == REST:
         panel.barh(
-            place,
+            index,
             size,
             left=begin,
             height=0.54,
@@ -190,15 +189,15 @@ def _segment(panel: Axes, place: int, begin: float, size: float, name: str) -> N
         )
         return
     colour, opacity = _CLASSES[name]
-    panel.barh(place, size, left=begin, height=0.54, color=theme.SURFACE, linewidth=0, zorder=2)  # hides the grid
-    panel.barh(place, size, left=begin, height=0.54, color=theme.PARTS[colour], alpha=opacity, linewidth=0, zorder=3)
+    panel.barh(index, size, left=begin, height=0.54, color=theme.SURFACE, linewidth=0, zorder=2)  # hides the grid
+    panel.barh(index, size, left=begin, height=0.54, color=theme.PARTS[colour], alpha=opacity, linewidth=0, zorder=3)
 
 
 def _weight_words(data: ScenarioData, bars: Sequence[Bar], name: str) -> canvas.Words:
     ordered = sorted((item for item in bars if _params(item.row) == _params(bars[0].row)), key=lambda item: item.slope)
     ends = [f"{_size(item.slope)} ({item.row.target})" for item in ordered[:: max(1, len(ordered) - 1)]]
-    told = _touching(_params(bars[0].row))
-    title = f"Each further instance{told}{',' * bool(told)} takes "
+    touching = _touching(_params(bars[0].row))
+    title = f"Each further instance{touching}{',' * bool(touching)} takes "
     title += ("between " if len(ends) > 1 else "") + " and ".join(ends) + " of the memory available"
     caption = (
         "Marginal cost of an instance: slope of the line through MemAvailable over N (mark, under it the fit’s interval), "
@@ -217,7 +216,7 @@ def _weight_words(data: ScenarioData, bars: Sequence[Bar], name: str) -> canvas.
 
 
 def _counts(data: ScenarioData, bars: Sequence[Bar]) -> str:
-    return plural_blocks(found.n for item in bars if (found := page.slope(data, item.row)))
+    return block_counts(found.n for item in bars if (found := tables.slope(data, item.row)))
 
 
 def _size(amount: float) -> str:

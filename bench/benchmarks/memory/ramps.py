@@ -1,4 +1,4 @@
-"""The readings behind each slope: memory taken over the number of instances, and the line through them."""
+"""A chart of the readings behind each slope: memory taken over the number of instances, with the fitted line."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import MaxNLocator
 
-from bench.benchmarks.memory import tables as page
-from bench.core.model import NULL
+from bench.benchmarks.memory import tables
 from bench.display import canvas, cells, lookup, svg, theme
-from bench.display.charts.words import plural_blocks
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,9 +24,9 @@ _TOP = 0.22
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw a small panel a target, each with its own axes."""
-    rows = [row for row in data.invoked if row.target != NULL]
-    shown = [(row, points) for row in rows if (points := lookup.points(data, row, page.TAKEN, "instances"))]
+    """Draw one small panel a target, each with its own axes."""
+    rows = lookup.without_control(data)
+    shown = [(row, points) for row in rows if (points := lookup.points(data, row, tables.TAKEN, "instances"))]
     if not shown:
         return None
     head = 0.46 + 0.13 * max(0, max(len(_details(data, row)) for row, _ in shown) - 1)
@@ -57,7 +56,7 @@ def _panel(panel: Axes, data: ScenarioData, row: Variant, points: Sequence[looku
     pad = 0.06 * (max(values) - min(values) or 1.0)
     canvas.linear(panel, min(values) - pad, max(values) + pad, "bytes", side="y", ticks=3)
     panel.grid(axis="y")
-    base, slope = data.summary(row, "memory.intercept_bytes", column="available"), page.slope(data, row)
+    base, slope = data.summary(row, "memory.intercept_bytes", column="available"), tables.slope(data, row)
     if base and slope and base.median is not None and slope.median is not None:
         ends = [base.median, base.median + slope.median * most]
         panel.plot([0, most], ends, color=colour, linewidth=1.2, alpha=0.7, zorder=2)
@@ -74,7 +73,7 @@ def _title(panel: Axes, row: Variant, details: Sequence[str]) -> None:
 
 
 def _details(data: ScenarioData, row: Variant) -> list[str]:
-    fit, slope = data.summary(row, "memory.fit_r2", column="available"), page.slope(data, row)
+    fit, slope = data.summary(row, "memory.fit_r2", column="available"), tables.slope(data, row)
     said = f"{cells.plain(slope).text} each" if slope and slope.median is not None else "no line: one reading"
     return [
         *canvas.wrap(row.details, 34, 2),
@@ -97,7 +96,7 @@ def _words(data: ScenarioData, rows: Sequence[Variant], name: str) -> canvas.Wor
     caption = (
         "What is gone from MemAvailable against the number of instances, every reading of every block, and the line through "
         "them: its slope is the cost of each further instance. Every panel has its own axes. "
-        f"{plural_blocks(found.n for row in rows if (found := page.slope(data, row)))}"
+        f"{block_counts(found.n for row in rows if (found := tables.slope(data, row)))}"
     )
     alt = "; ".join(f"{row.text}: {_details(data, row)[-1]}" for row in rows)
     return canvas.Words(name, "ramp", title, caption, f"{title}. {alt}")

@@ -1,4 +1,4 @@
-"""What a further instance weighs: one row a target and touched amount."""
+"""The tables of ``memory``: what each further instance takes, how well a line fits, and the parts."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from functools import partial
 import numpy as np
 
 from bench.core.model import Interval, Summary
-from bench.display import cells, lookup
+from bench.display import cells, lookup, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.table import NONE, Cell, Column, Grid, interval_text, ratio_cell
-from bench.display.table import notes as every_note
 from bench.stats.fit import line
 
 SLOPE = "memory.slope_bytes"
 TAKEN = "memory.available_delta_bytes"
 SUMMED = ("unreclaimable_slab", "page_tables", "kernel_stacks", "per_cpu", "vmalloc", "tmpfs", "withheld")
-"""Parts of the kernel's memory that MemAvailable counts as used; any other part is shown, but in no sum."""
+"""Parts of the kernel's memory that MemAvailable counts as used; other parts are shown but not added."""
 
 DOUBT = 0.10
 MANY = 50
-"""From this many instances on more than this unexplained share is no noise, and is flagged."""
+"""From this many instances on, an unexplained share above ``DOUBT`` is flagged."""
 
 _COLUMNS = (
     ("available", "MemAvailable"),
@@ -45,33 +44,33 @@ _NOTE = (
 
 @dataclass(frozen=True)
 class Share:
-    """A part of what each further instance takes from MemAvailable: its name and slope, bytes (may be negative)."""
+    """A part of what each further instance takes from MemAvailable: name and slope in bytes, which may be negative."""
 
     name: str
     slope: float
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return the tables; a terminal gets the columns and how well the line fits."""
+    """Return the slopes and how well a line fits; in a report also the parts."""
     if data.columns is not None:
-        return cells.some([_slopes(data, _BRIEF), _fits(data, brief=True)])
+        return cells.filled([_slopes(data, _BRIEF), _fits(data, brief=True)])
     every = [name for name, _ in _COLUMNS]
-    return cells.some([_slopes(data, every), _fits(data), _components(data), _kernel(data)])
+    return cells.filled([_slopes(data, every), _fits(data), _components(data), _kernel(data)])
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers, and where the rest is too large to be noise."""
+    """Return the warnings and remarks that belong to the tables, with the targets whose unexplained rest is too large."""
     flagged = [f"{row.text}: {text}" for row in data.invoked if (text := remainder(data, row))]
-    return every_note(data, lambda item: item.metric == SLOPE and item.params.get("column") == "available") + flagged
+    return table.notes(data, lambda item: item.metric == SLOPE and item.params.get("column") == "available") + flagged
 
 
 def slope(data: ScenarioData, row: Variant, column: str = "available") -> Summary | None:
-    """Return the marginal cost in one column."""
+    """Return the marginal cost of an instance in one column."""
     return data.summary(row, SLOPE, column=column)
 
 
 def fitted(data: ScenarioData, row: Variant, column: str = "available") -> Interval | None:
-    """Return the interval of the fit: the medians of its ends over the blocks."""
+    """Return the interval of the fit: the medians of its lower and upper ends over the blocks."""
     low, high = (data.summary(row, f"memory.slope_{end}_bytes", column=column) for end in ("low", "high"))
     if low is None or high is None or low.median is None or high.median is None:
         return None
@@ -79,13 +78,13 @@ def fitted(data: ScenarioData, row: Variant, column: str = "available") -> Inter
 
 
 def top(data: ScenarioData, row: Variant) -> float | None:
-    """Return how many instances lived at the top of the ramp."""
+    """Return the number of instances at the top of the ramp."""
     taken = lookup.over(data, row, TAKEN, "instances")
     return taken[-1][0] if taken else None
 
 
 def unexplained(data: ScenarioData, row: Variant) -> float | None:
-    """Return the unexplained share of what was taken at the top of the ramp."""
+    """Return the unexplained fraction of the memory taken at the top of the ramp."""
     said = data.summary(row, "memory.unexplained_ratio")
     walked = lookup.over(data, row, "memory.unexplained_ratio", "instances")
     found = walked[-1][1] if walked else said
@@ -93,7 +92,7 @@ def unexplained(data: ScenarioData, row: Variant) -> float | None:
 
 
 def remainder(data: ScenarioData, row: Variant) -> str:
-    """Say that the rest is too large, or nothing."""
+    """Return a sentence if the unexplained rest is too large to be noise; otherwise empty."""
     share, many = unexplained(data, row), top(data, row)
     if share is None or many is None or many < MANY or abs(share) <= DOUBT:
         return ""
@@ -104,10 +103,10 @@ def remainder(data: ScenarioData, row: Variant) -> str:
 
 
 def shares(data: ScenarioData, row: Variant) -> list[Share]:
-    """Split the slope of MemAvailable: anonymous memory by component, then the kernel's parts, listed ones left out.
+    """Split the slope of MemAvailable into anonymous memory by component and the kernel's parts in ``SUMMED``.
 
-    Each part's line is fitted over the same N as the whole; a part that is absent at an N was 0 there. The slope of a
-    variant is the median of its blocks' slopes.
+    Each part is fitted over the same N as the whole; a part that is absent at an N counts as 0 there. The slope of a
+    variant is the median of the slopes of its blocks.
     """
     walked = [
         Share(f"{kind}:{name}", size)
@@ -122,7 +121,7 @@ def shares(data: ScenarioData, row: Variant) -> list[Share]:
 
 
 def slopes(data: ScenarioData, row: Variant, metric: str, param: str) -> dict[str, float]:
-    """Return part → median over the blocks of the part's slope over N, bytes an instance."""
+    """Return the slope of each part over N in bytes an instance: the median over the blocks."""
     found: dict[str, dict[int, dict[float, float]]] = {}
     for point in lookup.points(data, row, metric, "instances"):
         if param in point.more and point.at > 0:
@@ -132,7 +131,7 @@ def slopes(data: ScenarioData, row: Variant, metric: str, param: str) -> dict[st
 
 
 def _readings(data: ScenarioData, row: Variant, metric: str) -> dict[int, set[float]]:
-    """Return the N at which each block was read."""
+    """Return the N of the readings of each block."""
     grid: dict[int, set[float]] = {}
     for name in (TAKEN, metric):
         for point in lookup.points(data, row, name, "instances"):
@@ -189,10 +188,10 @@ def _fits(data: ScenarioData, *, brief: bool = False) -> Grid:
 
 def _fit(data: ScenarioData, row: Variant) -> list[Cell]:
     many, share = top(data, row), unexplained(data, row)
-    last = partial(_last, data, row)
+    last, fit = partial(_last, data, row), data.summary(row, "memory.fit_r2", column="available")
     return [
         cells.value(data.summary(row, "memory.intercept_bytes", column="available")),
-        Cell(_r2(data.summary(row, "memory.fit_r2", column="available"))),
+        cells.r_squared(fit.median if fit else None),
         cells.number(many, "count"),
         cells.plain(last(TAKEN)),
         Cell(cells.plain(last("memory.unexplained_bytes")).text, _share(share, flagged=bool(remainder(data, row)))),
@@ -204,7 +203,7 @@ def _fit(data: ScenarioData, row: Variant) -> list[Cell]:
 def _share(share: float | None, *, flagged: bool) -> str:
     if share is None:
         return ""
-    return cells.minus(f"{'! ' * flagged}{round(100 * share, 1) + 0.0:.1f} %")  # + 0.0: there is no negative zero
+    return cells.minus(f"{'! ' * flagged}{round(100 * share, 1) + 0.0:.1f} %")  # + 0.0 turns a negative zero into 0
 
 
 def _last(data: ScenarioData, row: Variant, metric: str) -> Summary | None:
@@ -218,19 +217,15 @@ def _each(found: Summary | None, many: float | None) -> Cell:
     )
 
 
-def _r2(found: Summary | None) -> str:
-    return NONE if found is None or found.median is None else f"{found.median:.4f}"
-
-
 def _components(data: ScenarioData) -> Grid:
-    """One row a target and component: sizes at the top of the ramp, and the slope of what reclaim cannot give back."""
+    """Show the sizes of each target and component at the top of the ramp, and the slope of its anonymous memory."""
     heads = [Column(name) for name in ("PSS", "RSS", "USS", "anonymous", "anonymous, each further")]
     metrics = [f"memory.{name}_bytes" for name in ("pss", "rss", "uss", "anonymous")]
     rows: list[tuple[Row, list[Cell]]] = []
     for row in data.invoked:
         many, each = top(data, row), slopes(data, row, "memory.anonymous_bytes", "component")
         for component in dict.fromkeys(
-            str(name) for metric in metrics for name in lookup.kinds(data, metric, "component")
+            str(name) for metric in metrics for name in lookup.param_values(data, metric, "component")
         ):
             walked = [lookup.over(data, row, metric, "instances", component=component) for metric in metrics]
             found = [steps[-1][1] if steps and steps[-1][0] == many else None for steps in walked]
@@ -242,7 +237,7 @@ def _components(data: ScenarioData) -> Grid:
 
 
 def _kernel(data: ScenarioData) -> Grid:
-    parts = list(map(str, lookup.kinds(data, "memory.kernel_bytes", "part")))
+    parts = list(map(str, lookup.param_values(data, "memory.kernel_bytes", "part")))
     parts.sort(key=lambda part: SUMMED.index(part) if part in SUMMED else len(SUMMED))
     heads = [Column(part.replace("_", " "), "" if part in SUMMED else "not in the sum") for part in parts]
     rows: list[tuple[Row, list[Cell]]] = []

@@ -1,30 +1,33 @@
-"""What a further instance weighs."""
+"""The result of ``memory`` in sentences: how much memory each further instance takes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from bench.core.model import Summary
-from bench.core.units import format_value, significant
+from bench.core.units import significant
+from bench.display import prose
 from bench.display.data import ScenarioData
-from bench.display.prose import blocks, first_kind, joined, nothing, short, told
 
 _DOUBT = 0.10
-"""A larger unexplained share of what was taken is told."""
+"""A larger unexplained share than this is pointed out."""
 
 
 def words(data: ScenarioData) -> str:
-    """Say what each further instance takes from MemAvailable, and how much of that nothing explains."""
-    rows = told(data.summaries, "memory.slope_bytes", {"column": "available"})
+    """Say how much each further instance takes from MemAvailable, and how much of it no column explains."""
+    rows = prose.with_values(data.summaries, "memory.slope_bytes", {"column": "available"})
     if not rows:
-        return nothing("memory.slope_bytes")
-    rows = sorted(first_kind(rows), key=lambda row: row.median or 0.0)
+        return prose.no_values("memory.slope_bytes")
+    rows = sorted(prose.same_params_as_first(rows), key=prose.median_of)
     baseline = next((row for row in rows if row.target == data.baseline), None)
     others = [row for row in rows if row is not baseline]
     start = f"Each further instance takes from the memory available here{_variant(rows[0])}: "
-    told_of = [*([f"{_process(baseline)} {_value(baseline, data.summaries)}"] if baseline else []), *map(short, others)]
-    sentences = [start + joined(told_of, 12) + blocks(rows), _rest(data.summaries, rows)]
-    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+    phrases = [
+        *([f"{_process(baseline)} {_value(baseline, data.summaries)}"] if baseline else []),
+        *map(prose.target_and_median, others),
+    ]
+    sentences = [start + prose.joined(phrases, 12) + prose.too_few_blocks(rows), _rest(data.summaries, rows)]
+    return prose.paragraph(sentences)
 
 
 def _process(row: Summary) -> str:
@@ -32,15 +35,20 @@ def _process(row: Summary) -> str:
 
 
 def _value(row: Summary, summaries: Sequence[Summary]) -> str:
-    """Write the slope with the fit's interval."""
+    """Write the slope with the interval of the fit."""
     ends = [
         next(
-            (one for one in told(summaries, f"memory.slope_{end}_bytes", row.params) if one.target == row.target), None
+            (
+                one
+                for one in prose.with_values(summaries, f"memory.slope_{end}_bytes", row.params)
+                if one.target == row.target
+            ),
+            None,
         )
         for end in ("low", "high")
     ]
-    text = format_value(row.median, row.unit)
-    low, high = (format_value(one.median, one.unit) if one else "" for one in ends)
+    text = prose.median_text(row)
+    low, high = (prose.median_text(one) if one else "" for one in ends)
     return f"{text} [{low}, {high}]" if low and high else text
 
 
@@ -50,9 +58,9 @@ def _variant(row: Summary) -> str:
 
 
 def _rest(summaries: Sequence[Summary], rows: Sequence[Summary]) -> str:
-    """Say how much of what was taken is in no column, for the target where it is most."""
+    """Give the largest unexplained share of all targets."""
     given = {name: value for name, value in rows[0].params.items() if name != "column"}
-    shares = told(summaries, "memory.unexplained_ratio", given)
+    shares = prose.with_values(summaries, "memory.unexplained_ratio", given)
     if not shares:
         return ""
     worst = max(shares, key=lambda row: abs(row.median or 0.0))

@@ -1,4 +1,4 @@
-"""What each namespace costs, and how the rate of making them follows concurrency."""
+"""The charts of ``namespaces``: the cost of each kind, and the rate of creation against concurrency."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FixedLocator
 
-from bench.benchmarks.namespaces import tables as page
+from bench.benchmarks.namespaces import tables
 from bench.core.model import Summary
 from bench.core.units import format_value, significant
 from bench.display import canvas, svg, theme
 from bench.display.charts import lines
-from bench.display.charts.words import plural_blocks
 from bench.display.data import Label, ScenarioData, Variant
+from bench.display.prose import block_counts
 from bench.display.table import NONE, Cell
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ Cost = tuple[str, Summary | None, Summary | None]
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw the costs by kind and the rates, of the first target that makes namespaces."""
-    makers = page.makers(data)
+    """Draw costs and rates of the first target that creates namespaces."""
+    makers = tables.makers(data)
     return [costs(data, makers[0], f"{data.stem}-kinds"), rates(data, makers[0], f"{data.stem}-rate")] if makers else []
 
 
 def costs(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
-    """Draw create and destroy of each kind on one axis."""
-    found = [item for kind in page.kinds(data) if any((item := _cost(data, row, kind))[1:])]
+    """Draw the times to create and to destroy each kind on one axis."""
+    found = [item for kind in tables.kinds(data) if any((item := _cost(data, row, kind))[1:])]
     ends = [end for _, made, gone in found for one in (made, gone) for end in _ends(one)]
     if not ends:
         return None
@@ -40,9 +40,9 @@ def costs(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
         panel = canvas.axes(figure, 0.56, room.row * len(found), room.names, room.values)
         canvas.rows(panel, labels)
         axis = canvas.scale(panel, ends, "s")
-        for place, (kind, made, gone) in enumerate(found):
-            _dot(panel, place - 0.13, made, _colour(kind), hollow=False)
-            _dot(panel, place + 0.13, gone, _colour(kind), hollow=True)
+        for index, (kind, made, gone) in enumerate(found):
+            _dot(panel, index - 0.13, made, _colour(kind), hollow=False)
+            _dot(panel, index + 0.13, gone, _colour(kind), hollow=True)
         canvas.gutter(panel, "create (median)", values)
         canvas.legend(
             figure, [canvas.mark("o", "create", size=5.5), canvas.mark("D", "destroy", size=4.8, hollow=True)]
@@ -51,16 +51,16 @@ def costs(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
 
 
 def _cost(data: ScenarioData, row: Variant, kind: str) -> Cost:
-    return kind, data.summary(row, page.CREATE, kind=kind), data.summary(row, page.DESTROY, kind=kind)
+    return kind, data.summary(row, tables.CREATE, kind=kind), data.summary(row, tables.DESTROY, kind=kind)
 
 
 def _label(kind: str) -> Label:
-    return Label(kind, {page.NONE_KIND: "no namespace", page.ALL_KINDS: "all kinds at once"}.get(kind, ""))
+    return Label(kind, {tables.NONE_KIND: "no namespace", tables.ALL_KINDS: "all kinds at once"}.get(kind, ""))
 
 
 def _colour(kind: str) -> str:
-    """Return the network namespace in a colour of its own; the ends of the scale are grey and black."""
-    return {page.NET: theme.FAMILIES["vm"], page.NONE_KIND: theme.MUTED, page.ALL_KINDS: theme.INK}.get(
+    """Return the colour of a kind: its own for network, grey for none, black for all."""
+    return {tables.NET: theme.FAMILIES["vm"], tables.NONE_KIND: theme.MUTED, tables.ALL_KINDS: theme.INK}.get(
         kind, theme.FAMILIES["oci"]
     )
 
@@ -75,19 +75,19 @@ def _text(found: Summary | None) -> str:
     return NONE if found is None else format_value(found.median, found.unit)
 
 
-def _dot(panel: Axes, place: float, found: Summary | None, colour: str, *, hollow: bool) -> None:
+def _dot(panel: Axes, index: float, found: Summary | None, colour: str, *, hollow: bool) -> None:
     if found is None or found.median is None:
         return
     if found.ci:
-        panel.plot([found.ci.low, found.ci.high], [place, place], color=theme.MUTED, linewidth=1.2, zorder=3)
+        panel.plot([found.ci.low, found.ci.high], [index, index], color=theme.MUTED, linewidth=1.2, zorder=3)
     face = "none" if hollow else colour
     marker, size = ("D", 5.0) if hollow else ("o", 6.0)
-    panel.plot([found.median], [place], marker=marker, markersize=size, color=colour, markerfacecolor=face, zorder=4)
+    panel.plot([found.median], [index], marker=marker, markersize=size, color=colour, markerfacecolor=face, zorder=4)
 
 
 def _cost_words(found: list[Cost], name: str, axis: str) -> canvas.Words:
     made = {kind: one.median for kind, one, _ in found if one and one.median}
-    single = sorted((value, kind) for kind, value in made.items() if kind not in (page.NONE_KIND, page.ALL_KINDS))
+    single = sorted((value, kind) for kind, value in made.items() if kind not in (tables.NONE_KIND, tables.ALL_KINDS))
     title = "What each kind of namespace takes to create and to destroy"
     if len(single) > 1:
         (value, kind), (next_value, next_kind) = single[-1], single[-2]
@@ -95,15 +95,15 @@ def _cost_words(found: list[Cost], name: str, axis: str) -> canvas.Words:
         title = f"{kind} is the dearest namespace: {format_value(value, 's')} to create, {times}× {next_kind}"
     caption = (
         f"Medians with the 95\u00a0% interval; {axis} axis. Create is the time inside the call, destroy from the end of the last "
-        f"process until it is collected. {plural_blocks(one.n for _, *both in found for one in both if one and one.n)}"
+        f"process until it is collected. {block_counts(one.n for _, *both in found for one in both if one and one.n)}"
     )
     alt = "; ".join(f"{kind}: create {_text(one)}, destroy {_text(gone)}" for kind, one, gone in found)
     return canvas.Words(name, "kinds", title, caption, f"{title}. {alt}")
 
 
 def rates(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
-    """Draw the rate of whole lives against the number of workers, one line a kind."""
-    found = {kind: page.steps(data, row, kind) for kind in page.kinds(data)}
+    """Draw the rate of complete lives over the number of workers, one line a kind."""
+    found = {kind: tables.steps(data, row, kind) for kind in tables.kinds(data)}
     shown = [
         lines.Line(
             _label(kind),
@@ -120,7 +120,7 @@ def rates(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
     tall = lines.height(shown)
     with canvas.sheet(0.3 + tall + 0.5) as figure:
         panel = canvas.axes(figure, 0.3, tall, 0.75, lines.gutter(shown))
-        lines.place(panel, shown, "ratio", "1/s", from_zero=True)
+        lines.scale_axes(panel, shown, "ratio", "1/s", from_zero=True)
         panel.xaxis.set_major_locator(FixedLocator(sorted({at for line in shown for at, _ in line.points})))
         panel.set_xlabel("workers, × CPUs", fontsize=canvas.SMALL_PT)
         lines.draw(figure, panel, shown)
@@ -129,13 +129,13 @@ def rates(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
 
 def _rate_words(shown: list[lines.Line], found: dict[str, list[tuple[float, Summary]]], name: str) -> canvas.Words:
     best = {line.label.name: max(value for _, value in line.points) for line in shown}
-    kind = page.NET if page.NET in best else min(best, key=lambda name: best[name])
+    kind = tables.NET if tables.NET in best else min(best, key=lambda name: best[name])
     title = f"At best {significant(best[kind])} namespaces of kind {kind} are made a second"
-    if page.NONE_KIND in best and kind != page.NONE_KIND:
-        title += f", {significant(best[page.NONE_KIND])} processes without any"
+    if tables.NONE_KIND in best and kind != tables.NONE_KIND:
+        title += f", {significant(best[tables.NONE_KIND])} processes without any"
     caption = (
         "Whole lives (made, used by one process, gone) a second, against the number of workers in multiples of the CPUs. "
-        f"{plural_blocks(one.n for steps in found.values() for _, one in steps)}"
+        f"{block_counts(one.n for steps in found.values() for _, one in steps)}"
     )
     alt = "; ".join(
         f"{line.label.name}: " + ", ".join(f"{value:.0f} at {workers:g}×" for workers, value in line.points)

@@ -1,14 +1,13 @@
-"""What a namespace costs, by kind; and what a process sees in each target."""
+"""The tables of ``namespaces``: the cost of each kind, the rate against concurrency, and what a process sees inside."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from bench.core.model import NULL, Summary
-from bench.display import cells, lookup
+from bench.core.model import Summary
+from bench.display import cells, lookup, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.table import NONE, Cell, Column, Grid
-from bench.display.table import notes as every_note
 
 CREATE, DESTROY, RATE = "namespace.create_s", "namespace.destroy_s", "namespace.create_per_s"
 DRAIN = "namespace.drain_s"
@@ -16,22 +15,22 @@ NONE_KIND, ALL_KINDS, NET = "none", "all", "net"
 _ORDER = (NONE_KIND, "uts", "ipc", "pid", "user", "cgroup", "time", "mnt", NET, ALL_KINDS)
 _SEEN = ("processes", "interfaces", "mounts")
 _FIRST = ("pid", "uid", *_SEEN, "hostname", "uid_map", "cgroup")
-_TOLD = {
+_REMARKS = {
     "all": "“all” is",
     "workers": "Workers (multiple of the CPUs: number)",
     "refused": "Refused",
     "refused at a rate": "Refused at a rate",
 }
-"""Notes that are about the measurement and not about what a process sees."""
+"""Notes on the measurement, shown under the tables instead of among what a process sees."""
 _BRIEF = ("pid", "uid", *_SEEN)
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return the cost by kind, the rate against concurrency, and the proof; a terminal gets the proof's numbers."""
+    """Return costs, rates and what a process sees; a terminal gets fewer columns."""
     brief = data.columns is not None
     rates = _walked(data, RATE, "Rate against concurrency", "Created and destroyed a second")
     drains = _walked(data, DRAIN, "How much later dead ones were gone", "From the end of the last process")
-    return cells.some(
+    return cells.filled(
         [_cost(data), rates, _proof(data, brief=brief)]
         if brief
         else [_cost(data), rates, drains, _proof(data, brief=brief)]
@@ -39,36 +38,36 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    told = [
+    """Return the warnings and remarks that belong to the tables."""
+    remarks = [
         f"{words}: {text}."
         for row in makers(data)
-        for name, words in _TOLD.items()
-        if (text := lookup.usual(lookup.said(data, row).get(name)).rstrip("."))
+        for name, words in _REMARKS.items()
+        if (text := lookup.most_frequent(lookup.notes_of(data, row).get(name)).rstrip("."))
     ]
-    return every_note(data, lambda item: item.metric in (CREATE, DESTROY)) + told
+    return table.notes(data, lambda item: item.metric in (CREATE, DESTROY)) + remarks
 
 
 def makers(data: ScenarioData) -> list[Variant]:
-    """Return the targets on which namespaces were made."""
+    """Return the targets that created namespaces."""
     has = {item.target for item in data.summaries if item.metric in (CREATE, RATE)}
-    return [row for row in data.invoked if row.target in has and row.target != NULL]
+    return [row for row in lookup.without_control(data) if row.target in has]
 
 
 def kinds(data: ScenarioData) -> list[str]:
-    """Return the kinds: none first, all last."""
-    found = {str(kind) for metric in (CREATE, RATE) for kind in lookup.kinds(data, metric, "kind")}
-    return [kind for kind in _ORDER if kind in found] + sorted(found.difference(_ORDER))
+    """Return the kinds of namespace, ``none`` first and ``all`` last."""
+    found = {str(kind) for metric in (CREATE, RATE) for kind in lookup.param_values(data, metric, "kind")}
+    return lookup.in_order(sorted(found), _ORDER)
 
 
 def label(kind: str, row: Variant, data: ScenarioData) -> Label:
-    """Name a row: the kind, and the target where there are several."""
+    """Label a row: the kind, and the target if there are several."""
     words = {NONE_KIND: "no namespace", ALL_KINDS: "all kinds at once"}.get(kind, "")
     return Label(kind, row.text if len(makers(data)) > 1 else words)
 
 
 def steps(data: ScenarioData, row: Variant, kind: str, metric: str = RATE) -> list[tuple[float, Summary]]:
-    """Return workers, in multiples of the CPUs, and the rate (or another metric)."""
+    """Return the rate, or another metric, by number of workers in multiples of the CPUs."""
     return lookup.over(data, row, metric, "workers", kind=kind)
 
 
@@ -82,7 +81,7 @@ def _cost(data: ScenarioData) -> Grid:
                 found = [
                     cells.value(made),
                     cells.value(gone),
-                    *cells.counted(data, row, made or gone),
+                    *table.counts_of(data, row, made or gone),
                 ]
                 rows.append((label(kind, row, data), found))
     return cells.grid("One namespace of each kind", heads, rows, first="Kind")
@@ -102,8 +101,8 @@ def _walked(data: ScenarioData, metric: str, title: str, words: str) -> Grid:
 
 
 def _proof(data: ScenarioData, *, brief: bool) -> Grid:
-    said = {row: lookup.said(data, row) for row in data.invoked if row.target != NULL}
-    known = dict.fromkeys(name for found in said.values() for name in found if name not in _TOLD)
+    said = {row: lookup.notes_of(data, row) for row in lookup.without_control(data)}
+    known = dict.fromkeys(name for found in said.values() for name in found if name not in _REMARKS)
     names = [name for name in _FIRST if name in known or name in _SEEN] + [name for name in known if name not in _FIRST]
     names = [name for name in names if not brief or name in _BRIEF]
     rows: list[tuple[Row, list[Cell]]] = []
@@ -118,7 +117,7 @@ def _proof(data: ScenarioData, *, brief: bool) -> Grid:
 
 
 def _seen(data: ScenarioData, row: Variant, name: str, found: dict[str, Counter[str]]) -> Cell:
-    """Write what was said; what differs from one instance to the next is an example; counts may be numbers instead."""
+    """Write what the payload reported, with one example if instances differ; counts are metrics instead of notes."""
     texts = found.get(name)
     if texts:
         first = next(iter(texts))

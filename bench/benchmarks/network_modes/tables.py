@@ -1,4 +1,4 @@
-"""What a network mode costs: throughput, CPU time, answers, connections, datagrams, start, and whether the usual order holds."""
+"""The tables of ``network-modes``: throughput, claimed order, latency, connections, CPU time, UDP, and start."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.core.model import ParamValue
-from bench.core.units import significant
-from bench.display import cells, lookup, paired
+from bench.display import cells, lookup, paired, prose, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.paired import Quantity
-from bench.display.table import NONE, Cell, Column, Grid, ratio_cell
-from bench.display.table import notes as every_note
+from bench.display.table import NONE, Cell, Column, Grid
 from bench.stats.order import OrderVerdict, orders
+from bench.stats.pairs import Times
 
 THROUGHPUT, CPU = "network.throughput_bytes_per_s", "network.cpu_s_per_gb"
 MEDIAN, TAIL, CONNECTS = (
@@ -26,55 +25,52 @@ _DATAGRAMS = (
     Quantity("network.udp_bytes_per_s", {}, "received"),
     Quantity("network.udp_jitter_s", {}, "jitter"),
 )
-_WAYS = {"out": "out", "in": "in"}
 _PLAIN = ("network=none", "network=host")
-"""Modes without a network of their own, the cheapest first: what a mode's start is compared with."""
-
-_SEVERAL = 2
+"""Modes without a network of their own, cheapest first; the start of other modes is compared with the first that was measured."""
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return throughput, the order, latency, CPU time, datagrams, start and, in a report, who talked to whom."""
+    """Return the tables; a report also gets one of the peers."""
     brief = data.columns is not None
     made = [
-        *(_throughput(data, streams) for streams in lookup.kinds(data, THROUGHPUT, "streams")),
+        *(_throughput(data, streams) for streams in lookup.param_values(data, THROUGHPUT, "streams")),
         _order(data, brief=brief),
-        _relative(data, "Request and answer", [MEDIAN, TAIL]),
-        _relative(data, "TCP connections", [CONNECTS]),
+        cells.ratio_grid(data, "Request and answer", data.invoked, [MEDIAN, TAIL]),
+        cells.ratio_grid(data, "TCP connections", data.invoked, [CONNECTS]),
         _costs(data, CPU, "CPU time of the whole host for 1 GB"),
         _costs(data, "network.retransmits", "Retransmitted segments"),
         _udp(data),
         _start(data),
     ]
-    return cells.some(made if brief else [*made, _ends(data)])
+    return cells.filled(made if brief else [*made, _ends(data)])
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
+    """Return the warnings and remarks that belong to the tables."""
     kept = (THROUGHPUT, MEDIAN.metric, CONNECTS.metric, CPU)
-    return every_note(data, lambda item: item.metric in kept)
+    return table.notes(data, lambda item: item.metric in kept)
 
 
 def ways(data: ScenarioData, metric: str) -> list[Quantity]:
-    """Return a metric's series that the run has: few streams before many, out before in."""
+    """Return the quantities of a metric by streams and direction: few streams first, out before in."""
     found = []
-    for streams in lookup.kinds(data, metric, "streams"):
-        directions = [str(one) for one in lookup.kinds(data, metric, "direction")]
+    for streams in lookup.param_values(data, metric, "streams"):
+        directions = [str(one) for one in lookup.param_values(data, metric, "direction")]
         for direction in sorted(directions, key=lambda one: one != "out"):
             named: dict[str, ParamValue] = {"streams": streams, "direction": direction}
             if any(item.metric == metric and named.items() <= item.params.items() for item in data.summaries):
-                found.append(Quantity(metric, named, f"{_streams(streams)} {_WAYS.get(direction, direction)}"))
+                found.append(Quantity(metric, named, f"{streams_text(streams)} {direction}"))
     return found
 
 
 def verdicts(data: ScenarioData) -> list[OrderVerdict]:
-    """Weigh the claimed orders with what this scenario measured: few streams before many, out before in."""
+    """Return the verdicts on the claimed orders: few streams first, out before in."""
     found = orders(data.points, data.outcomes, data.skipped)
     return sorted(found, key=lambda one: (str(one.params.get("streams", "")), one.params.get("direction") != "out"))
 
 
 def plain_mode(data: ScenarioData, row: Variant) -> Variant | None:
-    """Return the same engine's mode without a network of its own, if that was measured and is another one."""
+    """Return the same engine's mode without a network of its own; ``None`` if it was not measured or is ``row`` itself."""
     for mode in _PLAIN:
         for other in data.invoked:
             if other.engine == row.engine and mode in other.target and READY.of(data, other):
@@ -83,32 +79,20 @@ def plain_mode(data: ScenarioData, row: Variant) -> Variant | None:
 
 
 def reaches(row: Variant) -> bool:
-    """Say whether a mode reaches anything but itself."""
+    """Return whether instances in a mode can reach anything but their own loopback."""
     return "network=none" not in row.target.partition(":")[2].split(",")
 
 
-def _streams(count: ParamValue) -> str:
-    return "1 stream" if count == 1 else f"{count} streams"
+def streams_text(count: ParamValue) -> str:
+    """Write a number of streams: ``4 streams``."""
+    return prose.plural(float(count), "stream")
 
 
 def _throughput(data: ScenarioData, streams: ParamValue) -> Grid:
     chosen = [what for what in ways(data, THROUGHPUT) if what.more["streams"] == streams]
     short = [Quantity(what.metric, what.more, str(what.more["direction"])) for what in chosen]
     note = "Out: the instance sends. In: it receives."
-    return _relative(data, f"TCP throughput, {_streams(streams)}", short, note)
-
-
-def _relative(data: ScenarioData, title: str, chosen: Sequence[Quantity], note: str = "") -> Grid:
-    """Show each quantity with its ratio to the baseline."""
-    heads: list[Column] = []
-    for what in chosen:
-        heads += [Column(what.title, cells.CI), Column(f"× {data.baseline}", cells.CI)]
-    rows: list[tuple[Row, list[Cell]]] = []
-    for row in data.invoked:
-        found = [what.of(data, row) for what in chosen]
-        made = [cell for one in found for cell in (cells.value(one), ratio_cell(one, data.baseline))]
-        rows.append((row, [*made, *cells.counted(data, row, next((one for one in found if one), None))]))
-    return cells.grid(title, [*heads, *cells.COUNTS], rows, note=note)
+    return cells.ratio_grid(data, f"TCP throughput, {streams_text(streams)}", data.invoked, short, note)
 
 
 def _costs(data: ScenarioData, metric: str, title: str) -> Grid:
@@ -116,7 +100,7 @@ def _costs(data: ScenarioData, metric: str, title: str) -> Grid:
     rows: list[tuple[Row, list[Cell]]] = []
     for row in data.invoked:
         found = [what.of(data, row) for what in chosen]
-        main = next((one for one in found if one), None)
+        main = cells.first(found)
         if main:
             rows.append((row, [*(cells.value(one) for one in found), Cell(str(main.n))]))
     return cells.grid(title, [*(Column(what.title, cells.CI) for what in chosen), Column("n")], rows)
@@ -129,18 +113,10 @@ def _udp(data: ScenarioData) -> Grid:
         lost = _LOST.of(data, row)
         main = received or lost or jitter
         if main:
-            made = [cells.value(received), _percent(data, row), cells.value(jitter), Cell(str(main.n))]
+            made = [cells.value(received), cells.percent(lost, interval=True), cells.value(jitter), Cell(str(main.n))]
             rows.append((row, made))
     heads = [Column("received", cells.CI), Column("lost", cells.CI), Column("jitter", cells.CI), Column("n")]
     return cells.grid("UDP", heads, rows, note="Loss and jitter are what the receiving tool tells.")
-
-
-def _percent(data: ScenarioData, row: Variant) -> Cell:
-    found = _LOST.of(data, row)
-    cell = cells.percent(found)
-    if found is None or found.ci is None:
-        return cell
-    return Cell(cell.text, f"{significant(100 * found.ci.low, 2)}–{significant(100 * found.ci.high, 2)} %")
 
 
 def _start(data: ScenarioData) -> Grid:
@@ -164,7 +140,7 @@ def _start(data: ScenarioData) -> Grid:
 
 
 def _order(data: ScenarioData, *, brief: bool) -> Grid:
-    """Give each claimed order's verdict with the pairs that it stands on; in a terminal only pairs that do not hold."""
+    """Show the verdict on each claimed order with its pairs; in a terminal only the pairs that do not hold."""
     found = verdicts(data)
     heads = [
         Column("verdict", numeric=False),
@@ -181,7 +157,7 @@ def _order(data: ScenarioData, *, brief: bool) -> Grid:
         for pair in one.pairs:
             settled = brief and pair.verdict in ("holds", "not measured")
             if (pair.neighbours and not settled) or pair.verdict == "contradicted":
-                known = paired.Times(pair.ratio, pair.ci, pair.n) if pair.ratio is not None else None
+                known = Times(pair.ratio, pair.ci, pair.n) if pair.ratio is not None else None
                 why = pair.sentence if pair.verdict in ("not measured", "not decided") else ""
                 made = [Cell(pair.verdict), paired.cell(known), Cell(str(pair.n)), Cell(why)]
                 rows.append((Label(f"{pair.better} ≥ {pair.worse}", under), made))
@@ -190,11 +166,11 @@ def _order(data: ScenarioData, *, brief: bool) -> Grid:
 
 def _under(found: OrderVerdict) -> str:
     streams, direction = found.params.get("streams"), found.params.get("direction")
-    return f"{_streams(streams)} {direction}" if streams is not None else ""
+    return f"{streams_text(streams)} {direction}" if streams is not None else ""
 
 
 def _level(found: Sequence[OrderVerdict]) -> str:
-    """Return the level of the pairs' intervals, which is not that of one interval where several are weighed together."""
+    """Return the level of the pairs' intervals, which is higher than 95 % if several pairs are tested together."""
     levels = {f"{100 * pair.ci.level:.3g}" for one in found for pair in one.pairs if pair.ci}
     return f"{levels.pop()} % CI" if len(levels) == 1 else "CI"
 
@@ -208,8 +184,8 @@ def _said(found: Sequence[OrderVerdict]) -> str:
 
 
 def _ends(data: ScenarioData) -> Grid:
-    """Say who was at the other end; what is the same everywhere is told once."""
-    said = {row: lookup.said(data, row) for row in data.invoked}
+    """Show the peers of each target; notes that are equal for all targets are written once under the table."""
+    said = {row: lookup.notes_of(data, row) for row in data.invoked}
     names = list(dict.fromkeys(name for found in said.values() for name in found))
     texts = {name: {cells.words(found.get(name)).text for found in said.values() if found} for name in names}
     alike = [name for name in names if len(said) > 1 and len(texts[name]) == 1]

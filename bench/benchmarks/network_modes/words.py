@@ -1,4 +1,4 @@
-"""Which network mode costs what."""
+"""The result of ``network-modes`` in sentences: throughput, latency, CPU time, and the claimed order."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.core.model import Skipped, Summary
-from bench.core.units import format_value, significant
+from bench.core.units import significant
+from bench.display import prose
 from bench.display.data import ScenarioData
-from bench.display.prose import TIMES, blocks, nothing, told, value
+from bench.display.lookup import first_and_last
 from bench.stats.order import orders
 
 if TYPE_CHECKING:
@@ -18,61 +19,62 @@ THROUGHPUT = "network.throughput_bytes_per_s"
 
 
 def words(data: ScenarioData) -> str:
-    """Say which mode carries most and least, which answers slowest, and whether the usual order holds."""
+    """Name the modes with the most and the least throughput and the slowest response, and say whether the claimed order holds."""
     baseline = data.baseline
-    rows = told(data.summaries, THROUGHPUT, {"streams": 1, "direction": "out"}) or told(data.summaries, THROUGHPUT)
+    rows = prose.with_values(data.summaries, THROUGHPUT, {"streams": 1, "direction": "out"}) or prose.with_values(
+        data.summaries, THROUGHPUT
+    )
     if not rows:
-        return nothing(THROUGHPUT)
+        return prose.no_values(THROUGHPUT)
     sentences = [
         _carried(rows, baseline),
         _slowest(data.summaries, baseline),
         _dearest(data.summaries),
         _order(data.outcomes, data.points, data.skipped),
     ]
-    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+    return prose.paragraph(sentences)
 
 
 def _carried(rows: Sequence[Summary], baseline: str) -> str:
-    """Tell of one stream out, in multiples of the baseline; the references are not modes."""
+    """Name the modes that carry most and least in one outgoing stream, with their ratios to the baseline."""
     bare = next((row for row in rows if row.target == baseline), None)
-    modes = [
-        row for row in rows if row.engine != "host" and "network=none" not in row.target
-    ]  # that is its own loopback
-    others = sorted(modes, key=lambda row: row.median or 0.0, reverse=True)
-    ends = others if len(others) < 2 else [others[0], others[-1]]
+    # Neither the host nor network=none is a mode to compare: the latter measures its own loopback.
+    modes = [row for row in rows if row.engine != "host" and "network=none" not in row.target]
+    others = sorted(modes, key=prose.median_of, reverse=True)
+    ends = first_and_last(others)
     names = ("most", "least")
     texts = [f"{row.target} carries {name} ({_rate(row)})" for name, row in zip(names, ends, strict=False)]
-    start = f"With one stream {baseline} carries {value(bare)}" if bare else "With one stream"
+    start = f"With one stream {baseline} carries {prose.value(bare)}" if bare else "With one stream"
     if not texts:
-        return start + blocks(rows) if bare else ""
-    return f"{start}{';' if bare else ''} of the modes {' and '.join(texts)}{blocks(rows)}"
+        return start + prose.too_few_blocks(rows) if bare else ""
+    return f"{start}{';' if bare else ''} of the modes {' and '.join(texts)}{prose.too_few_blocks(rows)}"
 
 
 def _rate(row: Summary) -> str:
-    times = f", {significant(row.ratio)}{TIMES}" if row.ratio is not None else ""
-    return f"{format_value(row.median, row.unit)}{times}{', emulated' * ('accel=tcg' in row.target)}"
+    times = f", {significant(row.ratio)}×" if row.ratio is not None else ""
+    return f"{prose.median_text(row)}{times}{', emulated' * ('accel=tcg' in row.target)}"
 
 
 def _slowest(summaries: Sequence[Summary], baseline: str) -> str:
-    rows = [row for row in told(summaries, "network.rr_p50_s") if row.target != baseline]
+    rows = [row for row in prose.with_values(summaries, "network.rr_p50_s") if row.target != baseline]
     if not rows:
         return ""
-    most = max(rows, key=lambda row: row.median or 0.0)
-    times = f", {significant(most.ratio)}{TIMES} that of {baseline}" if most.ratio is not None else ""
-    return f"The slowest answer has {most.target}: {format_value(most.median, most.unit)} in the median{times}"
+    most = max(rows, key=prose.median_of)
+    times = f", {significant(most.ratio)}× that of {baseline}" if most.ratio is not None else ""
+    return f"{most.target} is slowest to respond: {prose.median_text(most)} in the median{times}"
 
 
 def _dearest(summaries: Sequence[Summary]) -> str:
-    rows = told(summaries, "network.cpu_s_per_gb", {"streams": 1, "direction": "out"})
+    rows = prose.with_values(summaries, "network.cpu_s_per_gb", {"streams": 1, "direction": "out"})
     if len(rows) < 2:
         return ""
-    rows.sort(key=lambda row: row.median or 0.0)
-    ends = [f"{format_value(row.median, row.unit)} of CPU time ({row.target})" for row in (rows[0], rows[-1])]
+    rows.sort(key=prose.median_of)
+    ends = [f"{prose.median_text(row)} of CPU time ({row.target})" for row in (rows[0], rows[-1])]
     return f"1 GB costs the whole host {ends[0]} to {ends[1]}"
 
 
 def _order(outcomes: pd.DataFrame, points: pd.DataFrame, skipped: Sequence[Skipped]) -> str:
-    """Give the verdict on the claimed order; that of one stream out where it was measured in several ways."""
+    """Give the verdict on the claimed order; where it was measured in several ways, the one for a single outgoing stream."""
     if outcomes is None or points is None or points.empty:
         return ""
     found = orders(points, outcomes, skipped)

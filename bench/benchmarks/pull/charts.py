@@ -1,4 +1,4 @@
-"""How much of the time to ready is the pull: one bar a target and number of layers."""
+"""The chart of ``pull``: one bar for each target and number of layers, split into pull and start."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from matplotlib.patches import Patch
 
-from bench.benchmarks.pull import tables as page
+from bench.benchmarks.pull import tables
 from bench.core.model import Summary
 from bench.core.units import format_value
-from bench.display import canvas, svg, theme
-from bench.display.charts.words import plural_blocks
+from bench.display import canvas, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts
 from bench.display.table import Cell
 
 if TYPE_CHECKING:
@@ -24,20 +24,20 @@ Bar = tuple[Variant, Summary, Summary]
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw all targets."""
+    """Draw the chart."""
     return [draw(data, f"{data.stem}-share")]
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw pull and the rest until ready, and the share beside them."""
+    """Draw the pull and the rest of the time to ready as a bar, with the share of the pull beside it."""
     bars: list[Bar] = [
         (row, pulled, ready)
-        for row in page.shown(data)
-        if (pulled := page.PULL.of(data, row)) and (ready := page.READY.of(data, row))
+        for row in lookup.without_control(data)
+        if (pulled := tables.PULL.of(data, row)) and (ready := tables.READY.of(data, row))
     ]
     if not bars:
         return None
-    rows, cells = [row for row, *_ in bars], [page.share(data, row) for row, *_ in bars]
+    rows, cells = [row for row, *_ in bars], [tables.share(data, row) for row, *_ in bars]
     room = canvas.layout(rows, cells)
     tall = room.row * len(rows)
     with canvas.sheet(_TOP + tall + _BOTTOM) as figure:
@@ -45,8 +45,8 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
         canvas.rows(panel, rows)
         ends = [end for _, _, ready in bars for end in (ready.median or 0.0, ready.ci.high if ready.ci else 0.0)]
         canvas.linear(panel, 0.0, 1.06 * max(ends), "s")
-        for place, bar in enumerate(bars):
-            _bar(panel, place, bar)
+        for index, bar in enumerate(bars):
+            _bar(panel, index, bar)
         canvas.gutter(panel, "share of the pull", cells)
         canvas.legend(
             figure,
@@ -59,18 +59,18 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
         return canvas.finish(figure, _words(data, bars, cells, name))
 
 
-def _bar(panel: Axes, place: int, bar: Bar) -> None:
+def _bar(panel: Axes, index: int, bar: Bar) -> None:
     row, pulled, ready = bar
     colour, first, whole = theme.colour(row.engine), pulled.median or 0.0, ready.median or 0.0
-    panel.barh(place, first, _THICK, color=colour, linewidth=0, zorder=2)
-    panel.barh(place, max(0.0, whole - first), _THICK, left=first, color=colour, alpha=_PALE, linewidth=0, zorder=2)
+    panel.barh(index, first, _THICK, color=colour, linewidth=0, zorder=2)
+    panel.barh(index, max(0.0, whole - first), _THICK, left=first, color=colour, alpha=_PALE, linewidth=0, zorder=2)
     if ready.ci:
-        panel.plot([ready.ci.low, ready.ci.high], [place, place], color=theme.INK, linewidth=1.2, zorder=3)
+        panel.plot([ready.ci.low, ready.ci.high], [index, index], color=theme.INK, linewidth=1.2, zorder=3)
 
 
 def _words(data: ScenarioData, bars: Sequence[Bar], cells: Sequence[Cell], name: str) -> canvas.Words:
     shares = [
-        (one.median, row.text) for row, *_ in bars if (one := page.SHARE.of(data, row)) and one.median is not None
+        (one.median, row.text) for row, *_ in bars if (one := tables.SHARE.of(data, row)) and one.median is not None
     ]
     title = "How much of the time to ready is the pull"
     if shares:
@@ -80,7 +80,7 @@ def _words(data: ScenarioData, bars: Sequence[Bar], cells: Sequence[Cell], name:
             title += f", {100 * high[0]:.0f}\u00a0% of {high[1]}"
     caption = (
         "Time from the request for a pull into an empty store until the payload is ready; medians of the blocks. Beside the bars "
-        f"the share of the pull with its 95\u00a0% interval. {plural_blocks(ready.n for *_, ready in bars)}"
+        f"the share of the pull with its 95\u00a0% interval. {block_counts(ready.n for *_, ready in bars)}"
     )
     said = [
         f"{row.text}: pull {format_value(pulled.median, 's')} of {format_value(ready.median, 's')}, {cell.line}"

@@ -1,4 +1,4 @@
-"""Say the result of ``pull``."""
+"""The result of ``pull`` in sentences."""
 
 from __future__ import annotations
 
@@ -6,29 +6,33 @@ from collections.abc import Sequence
 
 from bench.core.model import Summary
 from bench.core.units import significant
+from bench.display import prose
 from bench.display.data import ScenarioData
-from bench.display.prose import TIMES, blocks, nothing, told
+from bench.display.lookup import first_and_last
 
 
 def words(data: ScenarioData) -> str:
-    """Say what share of the time to ready the pull has, and what many layers add."""
-    rows = sorted(told(data.summaries, "pull.share_ratio"), key=lambda row: row.median or 0.0)
+    """Say what share of the time to ready is the pull, and what more layers add."""
+    rows = sorted(prose.with_values(data.summaries, "pull.share_ratio"), key=prose.median_of)
     if not rows:
-        return nothing("pull.share_ratio")
-    ends = rows if len(rows) < 2 else [rows[0], rows[-1]]
+        return prose.no_values("pull.share_ratio")
+    ends = first_and_last(rows)
     texts = [f"{100 * (row.median or 0.0):.0f} % ({_layered(row)})" for row in ends]
-    sentences = [f"The pull is {' to '.join(texts)} of the time until ready{blocks(rows)}", _deeper(data.summaries)]
-    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+    sentences = [
+        f"The pull is {' to '.join(texts)} of the time until ready{prose.too_few_blocks(rows)}",
+        _deeper(data.summaries),
+    ]
+    return prose.paragraph(sentences)
 
 
 def _layered(row: Summary) -> str:
     layers = row.params.get("layers")
-    return row.target if layers is None else f"{row.target}, {layers} {'layer' if layers == 1 else 'layers'}"
+    return row.target if layers is None else f"{row.target}, {prose.plural(float(layers), 'layer')}"
 
 
 def _deeper(summaries: Sequence[Summary]) -> str:
-    """Tell of the target where the most layers cost most over the fewest."""
-    rows = told(summaries, "pull.ready_s")
+    """Name the target that slows down most between the fewest and the most layers."""
+    rows = prose.with_values(summaries, "pull.ready_s")
     layers = sorted({float(row.params.get("layers", 0)) for row in rows})
     if len(layers) < 2:
         return ""
@@ -41,5 +45,5 @@ def _deeper(summaries: Sequence[Summary]) -> str:
     if not grown:
         return ""
     most, target = max(grown)
-    few = "1 layer" if layers[0] == 1 else f"{layers[0]:.0f} layers"
-    return f"The same bytes in {layers[-1]:.0f} layers instead of {few} take up to {significant(most)}{TIMES} as long ({target})"
+    few, many = (prose.plural(count, "layer") for count in (layers[0], layers[-1]))
+    return f"The same bytes in {many} instead of {few} take up to {significant(most)}× as long ({target})"

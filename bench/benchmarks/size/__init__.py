@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from bench.benchmarks.base import Benchmark, Param
 from bench.core.metrics import Metric
-from bench.invocation.metrics import IMAGE
+from bench.invocation.metrics import IMAGE_BYTES, IMAGE_LAYERS
 
 _BASES = ("scratch", "busybox", "debian", "compiler")
 
 _METRICS = (
-    *IMAGE,
+    IMAGE_BYTES,
     Metric("image.compressed_bytes", "bytes", "lower", 0, 0.0, exact=True, title="compressed"),
     Metric("image.shared_bytes", "bytes", "higher", 0, 0.0, exact=True, title="shared with others"),
     Metric("image.instance_bytes", "bytes", "lower", 4096, 0.02, exact=False, title="each further instance"),
+    IMAGE_LAYERS,
 )
 
 BENCHMARK = Benchmark(

@@ -1,4 +1,4 @@
-"""What the same application weighs in each form: bars of what is on disk, with the part that others share, and compressed."""
+"""The chart of ``size``: bytes of the same application in each form, on disk, shared and compressed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from matplotlib.patches import Patch
 
-from bench.benchmarks.size import tables as page
+from bench.benchmarks.size import tables
 from bench.core.model import Summary
 from bench.core.units import format_value
 from bench.display import canvas, svg, theme
-from bench.display.charts.words import plural_blocks
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts
 from bench.display.table import Cell, ratio_text
 
 if TYPE_CHECKING:
@@ -22,22 +22,22 @@ _TOP, _BOTTOM = 0.55, 0.36
 _THICK, _THIN = 0.34, 0.16
 _PALE = 0.35
 _SMALL = 0.05
-"""Part of the largest form below which a form cannot be seen in a bar."""
+"""Fraction of the largest form below which a bar is too short to be read."""
 
 Bar = tuple[Variant, Summary, Summary | None, Summary | None]
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw all forms."""
+    """Draw the chart."""
     return [draw(data, f"{data.stem}-bytes")]
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw one bar a form: on disk, in it what others share, under it the compressed bytes."""
+    """Draw one bar a form: bytes on disk with their shared part, and the compressed bytes under it."""
     bars: list[Bar] = [
-        (row, disk, page.SHARED.of(data, row), page.SMALLER.of(data, row))
-        for row in page.forms(data)
-        if (disk := page.DISK.of(data, row))
+        (row, disk, tables.SHARED.of(data, row), tables.SMALLER.of(data, row))
+        for row in tables.forms(data)
+        if (disk := tables.DISK.of(data, row))
     ]
     if not bars:
         return None
@@ -49,8 +49,8 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
         canvas.rows(panel, rows)
         most = max(one.median or 0.0 for _, disk, _, smaller in bars for one in (disk, smaller) if one)
         canvas.linear(panel, 0.0, 1.04 * (most or 1.0), "bytes")
-        for place, bar in enumerate(bars):
-            _bar(panel, place, bar)
+        for index, bar in enumerate(bars):
+            _bar(panel, index, bar)
         canvas.gutter(panel, "on disk (compressed)", cells)
         canvas.legend(
             figure,
@@ -72,15 +72,15 @@ def _size(found: Summary | None) -> str:
     return format_value(found.median, "bytes") if found else "–"
 
 
-def _bar(panel: Axes, place: int, bar: Bar) -> None:
+def _bar(panel: Axes, index: int, bar: Bar) -> None:
     row, disk, shared, smaller = bar
     colour, whole = theme.colour(row.engine), disk.median or 0.0
     common = min(whole, (shared.median or 0.0) if shared else 0.0)
-    up = place - 0.12
+    up = index - 0.12
     panel.barh(up, common, _THICK, color=colour, alpha=_PALE, linewidth=0, zorder=2)
     panel.barh(up, whole - common, _THICK, left=common, color=colour, linewidth=0, zorder=2)
     if smaller:
-        panel.barh(place + 0.19, smaller.median or 0.0, _THIN, color="none", edgecolor=colour, linewidth=1.0, zorder=2)
+        panel.barh(index + 0.19, smaller.median or 0.0, _THIN, color="none", edgecolor=colour, linewidth=1.0, zorder=2)
 
 
 def _words(data: ScenarioData, bars: Sequence[Bar], name: str) -> canvas.Words:
@@ -95,7 +95,7 @@ def _words(data: ScenarioData, bars: Sequence[Bar], name: str) -> canvas.Words:
         "beside them"
         + (f", as {tiny} of the bars are too short to be read" if tiny else "")
         + ". A pale part is in other images, "
-        f"too, and is there once. {plural_blocks(disk.n for _, disk, *_ in bars)}"
+        f"too, and is there once. {block_counts(disk.n for _, disk, *_ in bars)}"
     )
     said = [
         f"{row.text} {_size(disk)} on disk, {_size(smaller)} compressed, {_size(shared)} shared"

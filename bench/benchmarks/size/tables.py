@@ -1,17 +1,14 @@
-"""What the same application weighs in each form: on disk, compressed, and what others share with it."""
+"""The table of ``size``: bytes of the same application in each form, on disk, compressed and shared."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 
-from bench.core.model import NULL, Status, Summary
-from bench.display import cells
+from bench.core.model import Status, Summary
+from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
 from bench.display.table import NONE, Cell, Column, Grid, ratio_text
-from bench.display.table import notes as every_note
 
 DISK = Quantity("image.bytes", {}, "on disk")
 SMALLER = Quantity("image.compressed_bytes", {}, "compressed")
@@ -21,12 +18,17 @@ EACH = Quantity("image.instance_bytes", {}, "each further instance")
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return bytes and layers, one row a form."""
+    """Return one table of bytes and layers with a row for each form."""
     rows: list[tuple[Row, list[Cell]]] = []
     for row in forms(data):
         disk, smaller, shared, layers, each = (what.of(data, row) for what in (DISK, SMALLER, SHARED, LAYERS, EACH))
-        made = [cells.tight(disk), _times(data, disk), cells.tight(smaller), cells.tight(shared)]
-        rows.append((row, [*made, cells.plain(layers), cells.tight(each), *cells.counted(data, row, disk)]))
+        made = [
+            cells.compact_value(disk),
+            _times(data, disk),
+            cells.compact_value(smaller),
+            cells.compact_value(shared),
+        ]
+        rows.append((row, [*made, cells.plain(layers), cells.compact_value(each), *table.counts_of(data, row, disk)]))
     heads = [
         Column(DISK.title, cells.CI),
         Column("× the smallest"),
@@ -37,49 +39,39 @@ def tables(data: ScenarioData) -> list[Grid]:
         *cells.COUNTS,
     ]
     note = "Bytes as the engine keeps them; shared are those that other images of the same engine use, too."
-    return cells.some([cells.grid("Size of the same application", heads, rows, note=note)])
+    return cells.filled([cells.grid("Size of the same application", heads, rows, note=note)])
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric.startswith("image."))
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric.startswith("image."))
 
 
 def forms(data: ScenarioData) -> list[Variant]:
-    """Return what was weighed: rows that were skipped because a base means nothing there are left out."""
+    """Return the measured variants, by target and base; skipped ones are left out."""
     given = [str(base) for base in data.meta.get("params", {}).get("base", ())]
     targets = list(dict.fromkeys(row.target for row in data.invoked))
-    rows = [row for row in data.invoked if row.target != NULL and _tried(data, row)]
+    rows = [row for row in lookup.without_control(data) if _tried(data, row)]
 
     def rank(row: Variant) -> tuple[int, int]:
-        base = base_of(row)
+        base = lookup.param_of(row, "base")
         return targets.index(row.target), given.index(base) if base in given else len(given)
 
     once = {row.target for row in rows if [one.target for one in rows].count(row.target) == 1}
-    return [_bare(row) if row.target in once and len(given) > 1 else row for row in sorted(rows, key=rank)]
-
-
-def _bare(row: Variant) -> Variant:
-    """Return a row without its base: it was weighed once, because none means anything there."""
-    shown = json.loads(row.params if row.shown is None else row.shown)
-    return replace(row, shown=json.dumps({name: value for name, value in shown.items() if name != "base"}))
-
-
-def base_of(row: Variant) -> str:
-    """Return what the application is packed with."""
-    return str(json.loads(row.params).get("base", ""))
+    return [
+        lookup.unlabelled(row, "base") if row.target in once and len(given) > 1 else row
+        for row in sorted(rows, key=rank)
+    ]
 
 
 def smallest(data: ScenarioData, rows: Sequence[Variant]) -> float | None:
-    """Return the fewest bytes on disk."""
+    """Return the smallest number of bytes on disk."""
     found = [one.median for row in rows if (one := DISK.of(data, row)) and one.median]
     return min(found, default=None)
 
 
 def _tried(data: ScenarioData, row: Variant) -> bool:
-    frame = data.outcomes
-    mine = frame[(frame["target"] == row.target) & (frame["params"] == row.params)]
-    return not (mine["status"] == Status.SKIPPED).all()
+    return not (lookup.outcomes_of(data, row)["status"] == Status.SKIPPED).all()
 
 
 def _times(data: ScenarioData, found: Summary | None) -> Cell:

@@ -1,4 +1,4 @@
-"""The tax of each layer as a waterfall: a whole life, then phase by phase, wall and CPU time beside each other."""
+"""The charts of ``stack``: what each layer adds as a waterfall, for a whole life and for each phase, in wall and CPU time."""
 
 from __future__ import annotations
 
@@ -6,32 +6,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from matplotlib.ticker import NullLocator
-
-from bench.benchmarks.stack import tables as page
+from bench.benchmarks.stack import tables
 from bench.core.model import Interval
 from bench.core.units import format_value
 from bench.display import canvas, cells, svg, theme
-from bench.display.charts.words import plural_blocks
+from bench.display.charts import matrix
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SIDES = ((page.WALL, "wall time"), (page.CPU, "CPU time of all processes"))
+_SIDES = ((tables.WALL, "wall time"), (tables.CPU, "CPU time of all processes"))
 _VALUES = 0.72
 _GAP = 0.2
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: from where the rung before ended, by what this rung adds (may be negative), seconds; with its interval.
+    """One bar of a waterfall, in seconds.
 
-    The lowest rung's step is its ``own`` time.
+    Attributes:
+        index: Number of its row.
+        begin: End of the bar before.
+        added: What the layer adds; negative when it is faster than the layer below.
+        ci: Interval of ``added``.
+        own: Whether it is the bottom layer, whose bar is its own time.
     """
 
-    place: int
+    index: int
     begin: float
     added: float
     ci: Interval | None
@@ -39,42 +43,44 @@ class Step:
 
     @property
     def end(self) -> float:
-        """Where it ends."""
+        """End of the bar."""
         return self.begin + self.added
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw the whole life, then its phases."""
+    """Draw the whole life, then each phase."""
     return [waterfall(data, f"{data.stem}-waterfall"), phases(data, f"{data.stem}-phases")]
 
 
 def steps(data: ScenarioData, rows: Sequence[Variant], metric: str, phase: str) -> list[Step]:
-    """Return the steps of one phase; the first one is the lowest rung's own time, a rung without numbers has none."""
-    base, found, at = page.first(data, metric), list[Step](), 0.0
-    for place, row in enumerate(rows):
+    """Return the bars of one phase: the bottom layer's own time, then what the others add; layers without a value have none."""
+    base, found, at = tables.first(data, metric), list[Step](), 0.0
+    for index, row in enumerate(rows):
         if row == base:
-            amount, ci = page.own(data, row, metric, phase), None
+            amount, ci = tables.own(data, row, metric, phase), None
         else:
-            more = page.added(data, row, metric, phase)
+            more = tables.added(data, row, metric, phase)
             amount, ci = (more.median, more.ci) if more else (None, None)
         if amount is not None:
-            found.append(Step(place, at, amount, ci, row == base))
+            found.append(Step(index, at, amount, ci, row == base))
             at += amount
     return found
 
 
 def waterfall(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw what each rung adds to a whole life."""
-    return _sheet(data, [page.TOTAL], name)
+    """Draw what each layer adds to a whole life."""
+    return _sheet(data, [tables.TOTAL], name)
 
 
 def phases(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw what each rung adds to each phase."""
-    return _sheet(data, list(page.PHASES), name)
+    """Draw what each layer adds to each phase."""
+    return _sheet(data, list(tables.PHASES), name)
 
 
 def _sheet(data: ScenarioData, names: Sequence[str], name: str) -> svg.Plot | None:
-    rows = [row for row in page.rungs(data) if any(page.own(data, row, metric, page.TOTAL) for metric, _ in _SIDES)]
+    rows = [
+        row for row in tables.layers(data) if any(tables.own(data, row, metric, tables.TOTAL) for metric, _ in _SIDES)
+    ]
     found = {(phase, metric): steps(data, rows, metric, phase) for phase in names for metric, _ in _SIDES}
     shown = [phase for phase in names if any(len(found[phase, metric]) > 1 for metric, _ in _SIDES)]
     sides = [(metric, title) for metric, title in _SIDES if any(found[phase, metric] for phase in shown)]
@@ -86,38 +92,32 @@ def _sheet(data: ScenarioData, names: Sequence[str], name: str) -> svg.Plot | No
         for number, phase in enumerate(shown):
             for column, (metric, title) in enumerate(sides):
                 panel = _axes(figure, room.names, (column, len(sides)), 0.44 + number * (0.34 + tall + 0.36), tall)
-                heading = title[:1].upper() + title[1:] if phase == page.TOTAL else f"{phase}, {title}"
+                heading = title[:1].upper() + title[1:] if phase == tables.TOTAL else f"{phase}, {title}"
                 _panel(panel, rows, found[phase, metric], heading, names=column == 0)
-        words = _total_words if page.TOTAL in shown else _phase_words
+        words = _total_words if tables.TOTAL in shown else _phase_words
         return canvas.finish(figure, words(data, rows, found, name))
 
 
-def _axes(figure: Figure, names: float, place: tuple[int, int], top: float, tall: float) -> Axes:
-    column, count = place
+def _axes(figure: Figure, names: float, index: tuple[int, int], top: float, tall: float) -> Axes:
+    column, count = index
     width = (canvas.WIDTH - names - 0.02 - _GAP * (count - 1)) / count - _VALUES
     left = names + column * (width + _VALUES + _GAP)
     return canvas.axes(figure, top, tall, left, canvas.WIDTH - left - width)
 
 
 def _panel(panel: Axes, rows: Sequence[Variant], found: Sequence[Step], heading: str, *, names: bool) -> None:
-    if names:
-        canvas.rows(panel, rows)
-    else:
-        panel.set_ylim(len(rows) - 0.5, -0.5)
-        panel.yaxis.set_major_locator(NullLocator())
-        panel.spines["left"].set_visible(False)
-        panel.grid(axis="x")
+    matrix.name_rows(panel, rows, names=names)
     ends = [end for step in found for end in (step.begin, step.end, *_whisker(step))] or [0.0, 1.0]
     low, high = min(0.0, *ends), max(0.0, *ends)
     pad = 0.03 * (high - low or 1e-3)
     canvas.linear(panel, low - pad if low < 0 else 0.0, high + pad, "s", ticks=4)
     canvas.note(panel, (0, panel.get_ylim()[1]), (0, 9), heading, weight="bold")
     for number, step in enumerate(found):
-        _step(panel, step, rows[step.place])
+        _step(panel, step, rows[step.index])
         if number:
             panel.plot(
                 [step.begin] * 2,
-                [found[number - 1].place + 0.29, step.place - 0.29],
+                [found[number - 1].index + 0.29, step.index - 0.29],
                 color=theme.MUTED,
                 linewidth=0.8,
                 zorder=2,
@@ -130,9 +130,9 @@ def _whisker(step: Step) -> tuple[float, ...]:
 
 def _step(panel: Axes, step: Step, row: Variant) -> None:
     colour, negative = theme.colour(row.engine), step.added < 0
-    panel.barh(step.place, step.added, left=step.begin, height=0.58, color=theme.SURFACE, linewidth=0, zorder=2)
+    panel.barh(step.index, step.added, left=step.begin, height=0.58, color=theme.SURFACE, linewidth=0, zorder=2)
     panel.barh(
-        step.place,
+        step.index,
         step.added,
         left=step.begin,
         height=0.58,
@@ -143,11 +143,11 @@ def _step(panel: Axes, step: Step, row: Variant) -> None:
         zorder=3,
     )
     if step.ci:
-        panel.plot(list(_whisker(step)), [step.place] * 2, color=theme.INK, linewidth=1.0, zorder=4)
+        panel.plot(list(_whisker(step)), [step.index] * 2, color=theme.INK, linewidth=1.0, zorder=4)
     text = cells.minus(format_value(step.added, "s"))
     canvas.note(
         panel,
-        (1, step.place),
+        (1, step.index),
         (6, 0),
         text if step.own or negative else f"+{text}",
         size=canvas.SMALL_PT,
@@ -159,7 +159,7 @@ Found = dict[tuple[str, str], list[Step]]
 
 
 def _total_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name: str) -> canvas.Words:
-    more = [(step.added, rows[step.place].text) for step in found[page.TOTAL, page.WALL] if not step.own]
+    more = [(step.added, rows[step.index].text) for step in found[tables.TOTAL, tables.WALL] if not step.own]
     title = "What each layer adds to a whole life"
     if more:
         title = f"{max(more)[1]} adds most to a whole life: {format_value(max(more)[0], 's')}"
@@ -176,9 +176,9 @@ def _total_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name
 
 def _phase_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name: str) -> canvas.Words:
     every = [
-        (step.added, rows[step.place].text, phase)
+        (step.added, rows[step.index].text, phase)
         for (phase, metric), walked in found.items()
-        if metric == page.WALL
+        if metric == tables.WALL
         for step in walked
         if not step.own
     ]
@@ -197,11 +197,11 @@ def _alt(rows: Sequence[Variant], found: Found) -> str:
     titles = dict(_SIDES)
     return "; ".join(
         f"{phase}, {titles[metric]}: "
-        + ", ".join(f"{rows[step.place].text} {cells.minus(format_value(step.added, 's'))}" for step in walked)
+        + ", ".join(f"{rows[step.index].text} {cells.minus(format_value(step.added, 's'))}" for step in walked)
         for (phase, metric), walked in found.items()
         if walked
     )
 
 
 def _counts(data: ScenarioData, rows: Sequence[Variant]) -> str:
-    return plural_blocks(found.n for row in rows if (found := page.added(data, row, page.WALL, page.TOTAL)))
+    return block_counts(found.n for row in rows if (found := tables.added(data, row, tables.WALL, tables.TOTAL)))

@@ -1,14 +1,13 @@
-"""Which layer costs what: one row a rung, one column a phase, in wall and in CPU time; then the daemons."""
+"""The tables of ``stack``: what each layer adds in each phase, in wall and CPU time; then the daemons."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from bench.core.model import NULL, Summary
-from bench.display import cells, lookup
+from bench.core.model import Summary
+from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.table import Cell, Column, Grid, ratio_cell
-from bench.display.table import notes as every_note
 
 PHASES = ("create", "start", "ready", "stop", "delete")
 TOTAL = "total"
@@ -25,32 +24,32 @@ _DAEMONS = (
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return what each rung adds in wall and CPU time, the daemons, and the time until ready."""
+    """Return what each layer adds in wall and CPU time, the daemons, and in a report the time until ready."""
     made = [
         _added(data, WALL, "What each layer adds, wall time"),
         _added(data, CPU, "What each layer adds, CPU time of all processes"),
         _daemons(data),
     ]
-    return cells.some(made if data.columns is not None else [*made, _ready(data)])
+    return cells.filled(made if data.columns is not None else [*made, _ready(data)])
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric == READY or item.params.get("phase") == TOTAL)
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric == READY or item.params.get("phase") == TOTAL)
 
 
-def rungs(data: ScenarioData) -> list[Variant]:
-    """Return the rungs in their order, the control left out."""
-    return [row for row in data.invoked if row.target != NULL]
+def layers(data: ScenarioData) -> list[Variant]:
+    """Return the layers from the bottom up, without the null control."""
+    return lookup.without_control(data)
 
 
 def added(data: ScenarioData, row: Variant, metric: str, phase: str) -> Summary | None:
-    """Return what a rung adds to the one before it, in a phase or in all (``TOTAL``)."""
+    """Return what a layer adds to the one below, in one phase or in all (``TOTAL``)."""
     return data.summary(row, ADDED[metric], phase=phase)
 
 
 def own(data: ScenarioData, row: Variant, metric: str, phase: str) -> float | None:
-    """Return a rung's own time in a phase; the total is the median of the blocks' sums, seconds."""
+    """Return a layer's own time in a phase, seconds; the total is the median of the sums of each block."""
     if phase != TOTAL:
         found = data.summary(row, metric, phase=phase)
         return found.median if found else None
@@ -60,8 +59,8 @@ def own(data: ScenarioData, row: Variant, metric: str, phase: str) -> float | No
 
 
 def first(data: ScenarioData, metric: str) -> Variant | None:
-    """Return the rung on which the others stand: the first one that has a time of its own."""
-    return next((row for row in rungs(data) if own(data, row, metric, TOTAL) is not None), None)
+    """Return the bottom layer: the first that has a time of its own."""
+    return next((row for row in layers(data) if own(data, row, metric, TOTAL) is not None), None)
 
 
 def _added(data: ScenarioData, metric: str, title: str) -> Grid:
@@ -69,7 +68,7 @@ def _added(data: ScenarioData, metric: str, title: str) -> Grid:
     heads = [*(Column(phase, cells.CI if phase == TOTAL else "") for phase in phases), *cells.COUNTS]
     base = first(data, metric)
     rows: list[tuple[Row, list[Cell]]] = []
-    for row in rungs(data):
+    for row in layers(data):
         if row == base:
             found = [cells.number(own(data, row, metric, phase), "s") for phase in PHASES]
             found.append(Cell(cells.number(own(data, row, metric, TOTAL), "s").text, "its own time"))
@@ -77,7 +76,7 @@ def _added(data: ScenarioData, metric: str, title: str) -> Grid:
             found = [cells.plain(added(data, row, metric, phase)) for phase in PHASES]
             found.append(cells.value(added(data, row, metric, TOTAL)))
         rows.append(
-            (row, [*found, *cells.counted(data, row, added(data, row, metric, TOTAL) or _main(data, row, metric))])
+            (row, [*found, *table.counts_of(data, row, added(data, row, metric, TOTAL) or _main(data, row, metric))])
         )
     note = (
         "The first row is a rung's own time; every other row is the difference to the rung before it in the same block. "
@@ -94,9 +93,9 @@ def _main(data: ScenarioData, row: Variant, metric: str) -> Summary | None:
 def _daemons(data: ScenarioData) -> Grid:
     heads = [*(Column(title) for _, title in _DAEMONS), Column("which", numeric=False)]
     rows: list[tuple[Row, list[Cell]]] = []
-    for row in rungs(data):
+    for row in layers(data):
         found = [data.summary(row, metric) for metric, _ in _DAEMONS]
-        which = lookup.usual(lookup.said(data, row).get("daemons"))
+        which = lookup.most_frequent(lookup.notes_of(data, row).get("daemons"))
         if which or any(found):
             rows.append((row, [*map(cells.plain, found), Cell(which)]))
     note = "Lives one after the other; a daemon that did nothing for them is left out."
@@ -108,5 +107,5 @@ def _ready(data: ScenarioData) -> Grid:
     rows: list[tuple[Row, list[Cell]]] = []
     for row in data.invoked:
         found = data.summary(row, READY)
-        rows.append((row, [cells.value(found), ratio_cell(found, data.baseline), *cells.counted(data, row, found)]))
+        rows.append((row, [cells.value(found), ratio_cell(found, data.baseline), *table.counts_of(data, row, found)]))
     return cells.grid("From request to ready", heads, rows, first="Layer")

@@ -1,4 +1,4 @@
-"""Wall time against CPU time until ready: who computes, and who waits."""
+"""A chart of wall time and CPU time until ready, which shows whether a target computes or waits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from bench.core.model import NULL
 from bench.core.units import format_value
 from bench.display import canvas, svg, theme
-from bench.display.charts.words import count_sentence
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts_by_target
 from bench.display.table import Cell
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Row = tuple[Variant, float, float]
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw both times of each target on one axis."""
+    """Draw both times of each target on one axis; ``None`` without a target that has both."""
     rows: list[Row] = [
         (item, wall, cpu)
         for item in data.variants
@@ -38,19 +38,19 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
         canvas.rows(panel, [item for item, *_ in rows])
         values = [value for _, wall, cpu in rows for value in (wall, cpu)]
         axis = canvas.scale(panel, values, "s")
-        for place, row in enumerate(rows):
-            _row(panel, place, row)
+        for index, row in enumerate(rows):
+            _row(panel, index, row)
         canvas.gutter(panel, "CPU ÷ wall time", cells)
         _legend(figure)
         return canvas.finish(figure, _words(rows, data, name, axis))
 
 
-def _row(panel: Axes, place: int, row: Row) -> None:
+def _row(panel: Axes, index: int, row: Row) -> None:
     item, wall, cpu = row
     colour = theme.colour(item.engine)
-    panel.plot([cpu, wall], [place, place], color=colour, linewidth=5, alpha=0.22, zorder=2)
-    panel.plot([wall], [place], marker="o", markersize=6.5, color=colour, zorder=3)
-    panel.plot([cpu], [place], marker="D", markersize=5.5, color=colour, markerfacecolor="none", zorder=4)
+    panel.plot([cpu, wall], [index, index], color=colour, linewidth=5, alpha=0.22, zorder=2)
+    panel.plot([wall], [index], marker="o", markersize=6.5, color=colour, zorder=3)
+    panel.plot([cpu], [index], marker="D", markersize=5.5, color=colour, markerfacecolor="none", zorder=4)
 
 
 def _legend(figure: Figure) -> None:
@@ -67,7 +67,7 @@ def _words(rows: list[Row], data: ScenarioData, name: str, axis: str) -> canvas.
     caption = (
         "Medians of the wall time until ready and of the CPU time of every process involved; "
         f"{axis} axis. More than 100 % means that several CPUs worked at once. "
-        f"{count_sentence(data, [item for item, *_ in rows], CPU)}"
+        f"{block_counts_by_target(data, [item for item, *_ in rows], CPU)}"
     )
     alt = "; ".join(
         f"{item.text}: wall {format_value(wall, 's')}, CPU {format_value(cpu, 's')}" for item, wall, cpu in rows

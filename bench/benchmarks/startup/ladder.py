@@ -1,4 +1,4 @@
-"""The phase ladder: where the time between request and ready goes, one bar a target."""
+"""A chart of the phases between request and ready, one bar a target."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from matplotlib.patches import Patch
 
 from bench.core.model import NULL
 from bench.core.units import format_value
-from bench.display import canvas, svg, theme
-from bench.display.charts.words import count_sentence, many, value_cell
+from bench.display import canvas, cells, svg, theme
 from bench.display.data import ScenarioData, Variant
+from bench.display.prose import block_counts_by_target, joined
 from bench.display.table import Cell
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class Ladder:
     """One bar.
 
     Attributes:
-        variant: The row.
-        steps: Event and time in seconds from the request, increasing, the last one is ready.
-        late: Events that came after one that should follow them: calls that returned late.
+        variant: The variant.
+        steps: Event and time in seconds from the request, increasing; the last one is ready.
+        late: Events and times of calls that returned after a later phase.
     """
 
     variant: Variant
@@ -47,26 +47,26 @@ class Ladder:
 
     @property
     def end(self) -> float:
-        """The last time that is drawn."""
+        """The latest time of the bar, marks included."""
         return max(at for _, at in (*self.steps, *self.late))
 
 
 def ladder_of(variant: Variant, data: ScenarioData) -> Ladder | None:
-    """Order a variant's phases by time; ``None`` when it was never ready.
+    """Order the phases of a variant by time; ``None`` if it was never ready.
 
-    A phase that the engine does not have is left out, so its time belongs to the next one. A phase that is later than a
-    phase after it is no step on the path to ready: the engine's call returned late.
+    A phase that the engine lacks is left out, so its time counts to the next one. A phase that ends after a later phase
+    is not a step on the path to ready: the engine's call returned late.
     """
     times = [(name, at) for metric, name, _ in _STEPS if (at := data.median(variant, metric)) is not None]
     if not times or times[-1][0] != "ready":
         return None
-    late = [place for place, (_, at) in enumerate(times) if any(after < at for _, after in times[place + 1 :])]
-    steps = tuple(item for place, item in enumerate(times) if place not in late)
-    return Ladder(variant, steps, tuple(times[place] for place in late))
+    late = [index for index, (_, at) in enumerate(times) if any(after < at for _, after in times[index + 1 :])]
+    steps = tuple(item for index, item in enumerate(times) if index not in late)
+    return Ladder(variant, steps, tuple(times[index] for index in late))
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw a panel for processes, containers and virtual machines each, with its own linear axis."""
+    """Draw one panel each for processes, containers and virtual machines, with linear axes of their own."""
     found = [made for item in data.variants if item.target != NULL if (made := ladder_of(item, data))]
     groups = canvas.grouped(found, lambda item: item.variant)
     if not groups:
@@ -89,7 +89,7 @@ def _layout(found: Sequence[Ladder], data: ScenarioData) -> canvas.Layout:
 
 
 def _value(item: Ladder, data: ScenarioData) -> Cell:
-    return value_cell(data.summary(item.variant, READY))
+    return cells.value(data.summary(item.variant, READY))
 
 
 def _panel(panel: Axes, title: str, items: Sequence[Ladder], data: ScenarioData) -> None:
@@ -97,31 +97,30 @@ def _panel(panel: Axes, title: str, items: Sequence[Ladder], data: ScenarioData)
     canvas.linear(panel, 0.0, max(item.end for item in items) * 1.03, "s")
     panel.set_title(title, loc="left", fontsize=canvas.TEXT_PT, color=theme.INK, fontweight="bold", pad=5)
     canvas.gutter(panel, "ready (95 % CI)", [_value(item, data) for item in items])
-    for place, item in enumerate(items):
-        _bar(panel, place, item)
+    for index, item in enumerate(items):
+        _bar(panel, index, item)
 
 
-def _bar(panel: Axes, place: int, item: Ladder) -> None:
+def _bar(panel: Axes, index: int, item: Ladder) -> None:
     begin, colour = 0.0, theme.colour(item.variant.engine)
-    panel.barh(
-        place, item.steps[-1][1], height=0.56, color=theme.SURFACE, linewidth=0
-    )  # hides the grid under the shades
+    # An opaque bar hides the grid under the translucent steps.
+    panel.barh(index, item.steps[-1][1], height=0.56, color=theme.SURFACE, linewidth=0)
     for name, at in item.steps:
-        panel.barh(place, at - begin, left=begin, height=0.56, color=colour, alpha=_OPACITY[name], linewidth=0)
-        _inside(panel, place, begin, at, name)
+        panel.barh(index, at - begin, left=begin, height=0.56, color=colour, alpha=_OPACITY[name], linewidth=0)
+        _inside(panel, index, begin, at, name)
         begin = at
     for _, at in item.late:
-        panel.plot([at, at], [place - 0.36, place + 0.36], color=theme.INK, linewidth=1.4)
+        panel.plot([at, at], [index - 0.36, index + 0.36], color=theme.INK, linewidth=1.4)
 
 
-def _inside(panel: Axes, place: int, begin: float, end: float, name: str) -> None:
-    """Write the length of a step into it, where it fits; the dark last step has light text."""
+def _inside(panel: Axes, index: int, begin: float, end: float, name: str) -> None:
+    """Write the duration of a step inside it if it fits; the dark last step gets light text."""
     text = format_value(end - begin, "s", 2)
     room = (end - begin) / panel.get_xlim()[1] * panel.get_position().width * canvas.WIDTH * 72
     if room > len(text) * canvas.SMALL_PT * 0.62 + 4:
         colour = theme.SURFACE if name == "ready" else theme.INK
         panel.text(
-            (begin + end) / 2, place, text, ha="center", va="center_baseline", fontsize=canvas.SMALL_PT, color=colour
+            (begin + end) / 2, index, text, ha="center", va="center_baseline", fontsize=canvas.SMALL_PT, color=colour
         )
 
 
@@ -151,8 +150,8 @@ def _words(found: Sequence[Ladder], data: ScenarioData, name: str) -> canvas.Wor
         "Every panel has its own axis. A phase that an engine does not have is part of the next one. "
     )
     if late:
-        caption += f"For {many(late)} the engine's call returned only after the payload had run: a mark, not a step. "
-    caption += count_sentence(data, [item.variant for item in found], READY)
+        caption += f"For {joined(late)} the engine's call returned only after the payload had run: a mark, not a step. "
+    caption += block_counts_by_target(data, [item.variant for item in found], READY)
     alt = "; ".join(
         f"{item.variant.text}: " + ", ".join(f"{step} {format_value(at, 's')}" for step, at in item.steps)
         for item in found

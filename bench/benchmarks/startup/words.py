@@ -1,4 +1,4 @@
-"""What starting an isolated process costs."""
+"""The result of ``startup`` in sentences: how long targets take to be ready."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.core.model import NULL, SENTINEL, Summary
-from bench.core.units import format_value, significant
+from bench.core.units import significant
+from bench.display import prose
 from bench.display.data import ScenarioData
-from bench.display.prose import TIMES, factor, value
 
 _LISTED = 4
-"""More containers than this are given as a range."""
+"""Up to this many containers are listed; more are given as a range."""
 
 
 def words(data: ScenarioData) -> str:
-    """Say what starting an isolated process costs, in words and numbers of the data.
+    """Compare the time to ready of every target with the baseline.
 
     ``data.meta`` is the scenario's object in ``run.json``. Only targets with an interval are compared; the others
-    are named with the reason. When there are several params, those of the baseline's first row are told.
+    are named with the reason. With several params, only those of the baseline's first row are described.
     """
     rows = _rows(data.summaries, data.meta)
     baseline = next((row for row in rows if row.target == data.baseline), None)
     if baseline is None or baseline.median is None:
         name = data.meta.get("baseline", "none")
         return f"No comparison can be made: the baseline ({name}) has no measurement in this run."
-    start = f"On this host {_subject(baseline)} {_verb(baseline.metric)} {value(baseline)}{_params(baseline)}"
+    start = f"On this host {_subject(baseline)} {_verb(baseline.metric)} {prose.value(baseline)}{_params(baseline)}"
     if baseline.ci is None:
         return f"{start}, in {baseline.n} blocks: too few for an interval, so nothing is compared."
     others = [row for row in rows if row.target not in (baseline.target, NULL, SENTINEL)]
-    told = [row for row in others if row.ratio is not None and row.ratio_ci is not None]
-    isolated = "; ".join(part for part in (_sandboxes(told), _containers(told)) if part)
-    sentences = [start, isolated[:1].upper() + isolated[1:], _machines(told), _untold(others, told)]
-    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+    compared = [row for row in others if row.ratio is not None and row.ratio_ci is not None]
+    isolated = "; ".join(part for part in (_sandboxes(compared), _containers(compared)) if part)
+    sentences = [start, isolated[:1].upper() + isolated[1:], _machines(compared), _not_compared(others, compared)]
+    return prose.paragraph(sentences)
 
 
 def _rows(summaries: Sequence[Summary], meta: Mapping[str, Any]) -> list[Summary]:
@@ -59,43 +59,43 @@ def _params(row: Summary) -> str:
 
 
 def _short(row: Summary) -> str:
-    return f"{row.target} {significant(row.ratio or 0.0, 2)}{TIMES} ({format_value(row.median, row.unit)})"
+    return f"{row.target} {significant(prose.ratio_of(row), 2)}× ({prose.median_text(row)})"
 
 
 def _is_machine(row: Summary) -> bool:
     return row.engine == "libvirt" or "accel=" in row.target
 
 
-def _sandboxes(told: Sequence[Summary]) -> str:
-    found = [row for row in told if row.engine == "sandbox"]
+def _sandboxes(compared: Sequence[Summary]) -> str:
+    found = [row for row in compared if row.engine == "sandbox"]
     if not found:
         return ""
-    row = min(found, key=lambda one: one.ratio or 0.0)
-    return f"namespaces alone make that {factor(row)} ({format_value(row.median, row.unit)})"
+    row = min(found, key=prose.ratio_of)
+    return f"namespaces alone make that {prose.ratio_with_interval(row)} ({prose.median_text(row)})"
 
 
-def _containers(told: Sequence[Summary]) -> str:
-    found = [row for row in told if row.engine not in ("host", "sandbox") and not _is_machine(row)]
+def _containers(compared: Sequence[Summary]) -> str:
+    found = [row for row in compared if row.engine not in ("host", "sandbox") and not _is_machine(row)]
     if not found:
         return ""
     if len(found) <= _LISTED:
         return f"containers: {', '.join(_short(row) for row in found)}"
-    found.sort(key=lambda row: row.ratio or 0.0)
+    found.sort(key=prose.ratio_of)
     return f"{len(found)} kinds of container lie between {_short(found[0])} and {_short(found[-1])}"
 
 
-def _machines(told: Sequence[Summary]) -> str:
-    found = [row for row in told if _is_machine(row)]
+def _machines(compared: Sequence[Summary]) -> str:
+    found = [row for row in compared if _is_machine(row)]
     if not found:
         return ""
-    row = min(found, key=lambda one: one.ratio or 0.0)
+    row = min(found, key=prose.ratio_of)
     name = "The virtual machine" if len(found) == 1 else "The fastest virtual machine"
     emulated = "; emulated (TCG), so no statement about KVM" if "accel=tcg" in row.target else ""
-    return f"{name} ({row.target}) takes {factor(row)} ({format_value(row.median, row.unit)}{emulated})"
+    return f"{name} ({row.target}) takes {prose.ratio_with_interval(row)} ({prose.median_text(row)}{emulated})"
 
 
-def _untold(others: Sequence[Summary], told: Sequence[Summary]) -> str:
-    left = [row for row in others if row not in told]
+def _not_compared(others: Sequence[Summary], compared: Sequence[Summary]) -> str:
+    left = [row for row in others if row not in compared]
     if not left:
         return ""
     listed = ", ".join(f"{row.target} ({_why(row)})" for row in left)

@@ -1,4 +1,4 @@
-"""What storage drivers cost beside two references, and how copy-up depends on the size of the file."""
+"""The charts of ``storage-drivers``: a heat map for each reference, and copy-up over the size of the file."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bench.benchmarks.storage_drivers import growth, operations
-from bench.benchmarks.storage_drivers import tables as page
 from bench.core.units import format_value
 from bench.display import canvas, lookup, storage, svg, theme
 from bench.display.charts import heat, lines
-from bench.display.charts.words import many, plural_blocks
 from bench.display.data import Row, ScenarioData
-from bench.display.paired import Times
+from bench.display.prose import block_counts, joined
+from bench.stats.pairs import Times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_GIB = 2.0**30
 _BOTTOM, _HEAD, _LEFT = 0.55, 0.34, 0.62
 _WRITES = {"first": "first write: the file is copied up", "second": "second write into the same file"}
 _HOW = (
@@ -28,7 +26,7 @@ _HOW = (
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw a heat map a reference, then copy-up."""
+    """Draw one heat map for each reference, then copy-up."""
     baseline = next((name for name in operations.references(data) if _target(data, name) == data.baseline), "")
     maps = [
         relative(data, reference, f"{data.stem}-relative-{'baseline' if reference == baseline else 'driver'}")
@@ -38,12 +36,12 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 
 def relative(data: ScenarioData, reference: str, name: str) -> svg.Plot | None:
-    """Draw every operation of every driver in multiples of one of them."""
+    """Draw the cost of every operation of every driver as a multiple of the reference's."""
     every = operations.drivers(data)
     against = every.pop(reference)
     found = [
         (one, {text: times for text, of in every.items() if (times := operations.relative(data, of, against, one))})
-        for one in operations.heat(data)
+        for one in operations.heat_rows(data)
     ]
     missing = list(dict.fromkeys(one.name for one, ratios in found if not ratios))
     found = [(one, ratios) for one, ratios in found if ratios]
@@ -51,19 +49,17 @@ def relative(data: ScenarioData, reference: str, name: str) -> svg.Plot | None:
         return None
     table = _table(data, found, every)
     title = _dearest(found, every, reference)
-    without = f"Without a row, because {reference} has no such numbers: {many(missing, 6)}. " if missing else ""
-    counts = plural_blocks(times.n for _, ratios in found for times in ratios.values())
+    without = f"Without a row, because {reference} has no such numbers: {joined(missing, 6)}. " if missing else ""
+    counts = block_counts(times.n for _, ratios in found for times in ratios.values())
     said = [f"{one.what.title} of {text} {times.text}" for one, ratios in found for text, times in ratios.items()]
     words = canvas.Words(name, "heat", title, f"{_HOW} {without}{counts}", f"{title}. {'; '.join(said)}")
-    with canvas.sheet(heat.height(table)) as figure:
-        heat.draw(figure, table)
-        return canvas.finish(figure, words)
+    return heat.plot(table, words)
 
 
 def _dearest(
     found: Sequence[tuple[operations.Operation, Mapping[str, Times]]], every: operations.Drivers, reference: str
 ) -> str:
-    """Name the dearest cell, a plain folder's only where there is nothing else."""
+    """Name the largest ratio; that of a plain folder only if there is no other."""
     cells = [(times, text, one.what.title) for one, ratios in found for text, times in ratios.items()]
     real = [cell for cell in cells if next(iter(every[cell[1]].values())).engine != "host"]
     worst, text, what = max(real or cells, key=lambda cell: cell[0].ratio)
@@ -73,7 +69,7 @@ def _dearest(
 
 
 def copy_up(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw the time of the first and of the second write over the size of the file, a line a driver."""
+    """Draw the times of the first and the second write over the size of the file, one line a driver."""
     found = {write: _lines(data, write) for write in _WRITES}
     found = {write: made for write, made in found.items() if made}
     if not found:
@@ -101,18 +97,18 @@ def _target(data: ScenarioData, name: str) -> str:
 def _table(
     data: ScenarioData, found: Sequence[tuple[operations.Operation, Mapping[str, Times]]], every: operations.Drivers
 ) -> heat.Table:
-    """Put the map together; what cannot run here has a column, too."""
+    """Build the heat map; targets that cannot run here get an empty column."""
     targets = [next(iter(of.values())).target for of in every.values()]
-    labels = [storage.short(data, target) for target in [*targets, *(item.target for item in data.skipped)]]
+    labels = [storage.short_label(data, target) for target in [*targets, *(item.target for item in data.skipped)]]
     closed = range(len(targets), len(labels))
     columns: list[tuple[Row, str]] = [(label, theme.colour(label.name)) for label in labels]
     cells, empty = {}, {}
-    for place, (one, ratios) in enumerate(found):
+    for index, (one, ratios) in enumerate(found):
         for column, (text, of) in enumerate(every.items()):
             if text in ratios:
-                cells[place, column] = ratios[text]
+                cells[index, column] = ratios[text]
             else:
-                empty[place, column] = storage.lacking(data, of.get(one.name)) or "–"
+                empty[index, column] = storage.missing_reason(data, of.get(one.name)) or "–"
     titles = [one.what.title for one, _ in found]
     return heat.Table(titles, columns, cells, empty, dict.fromkeys(closed, "unavailable here"))
 
@@ -125,11 +121,11 @@ def _lines(data: ScenarioData, write: str) -> list[lines.Line]:
         points = tuple((size, one.median) for size, one in found if one.median)
         if row and points:
             note = (
-                _note(page.growth_of(data, row))
+                _note(growth.growth_of(data, row))
                 if write == "first"
                 else f"{format_value(points[-1][1], 's')} at the end"
             )
-            made.append(lines.Line(storage.short(data, row.target), note, theme.colour(row.engine), points))
+            made.append(lines.Line(storage.short_label(data, row.target), note, theme.colour(row.engine), points))
     return made
 
 
@@ -137,7 +133,7 @@ def _note(found: growth.Growth) -> str:
     if found.slope is None or found.kind == "no growth shown":
         return found.kind
     verb = found.kind if found.kind == "grows linearly" else "grows, no line"  # there is little room
-    return f"{verb}: {format_value(found.slope * _GIB, 's')} a GiB, R² {found.r2 or 0.0:.3f}"
+    return f"{verb}: {format_value(found.slope * growth.GIB, 's')} a GiB, R² {found.r2 or 0.0:.3f}"
 
 
 def _scales(panel: Axes, points: Sequence[tuple[float, float]]) -> None:
@@ -156,12 +152,12 @@ def _bars(panel: Axes, data: ScenarioData, write: str) -> None:
 
 
 def _words(data: ScenarioData, found: Mapping[str, Sequence[lines.Line]], name: str) -> canvas.Words:
-    title = statement(data)
+    title = _title(data)
     counts = [item.n for item in data.summaries if item.metric == operations.COPY and item.n]
     caption = (
         "Time of one write of four bytes into a file of the image over the file’s size, both axes logarithmic where they span "
         "more than a factor of four; above by a fresh instance, below a second time by the same one. Medians of the blocks, "
-        f"upright lines are their 95\u00a0% intervals. {plural_blocks(counts)}"
+        f"upright lines are their 95\u00a0% intervals. {block_counts(counts)}"
     )
     said = "; ".join(
         f"{_WRITES[write]}, {one.label.text}: "
@@ -172,12 +168,10 @@ def _words(data: ScenarioData, found: Mapping[str, Sequence[lines.Line]], name: 
     return canvas.Words(name, "copy-up", title, caption, f"{title}. {said}")
 
 
-def statement(data: ScenarioData) -> str:
-    """Say of each kind of growth which drivers have it."""
-    found = []
-    for of in operations.drivers(data).values():
-        row = of.get("copy-up")
-        if row and row.engine != "host":
-            label = storage.short(data, row.target)
-            found.append((f"{label.name} {label.details}".strip(), page.growth_of(data, row)))
-    return growth.statement(found) or "Time of a write into a file of the image over its size"
+def _title(data: ScenarioData) -> str:
+    """Group the drivers by whether copy-up grows with the file."""
+    labels = [
+        (storage.short_label(data, row.target), found) for row, found in growth.growths(data) if row.engine != "host"
+    ]
+    named = [(f"{label.name} {label.details}".strip(), found) for label, found in labels]
+    return growth.statement(named) or "Time of a write into a file of the image over its size"

@@ -1,6 +1,6 @@
-"""Whether a time grows with the size of a file: along a line, otherwise, or not at all (pure).
+"""Whether copy-up, the first write into a file of the image, takes longer for a larger file.
 
-Weighed are the medians of the blocks, one a size, so that a table, a figure and a sentence say the same.
+The verdict is on the medians over the blocks, one for each size. Words, tables and charts all use it.
 """
 
 from __future__ import annotations
@@ -9,35 +9,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.benchmarks.storage_drivers import operations
 from bench.core.model import Interval
 from bench.core.units import format_value, significant
+from bench.display import lookup
+from bench.display.data import ScenarioData, Variant
 from bench.stats.fit import line
 
 Kind = Literal["grows linearly", "grows, not along a line", "no growth shown", "too few sizes"]
 
 LINEAR = 0.95
-"""Part of the variance that a line must explain to be called one."""
+"""R² of a line from which on the growth is called linear."""
 
 GROWN = 2.0
-"""The largest file must take this many times as long as the smallest, and the slope's interval lie above 0, before anything is
-said to grow."""
+"""Time of the largest file ÷ time of the smallest from which on a time can be said to grow."""
 
 COPIED = 1 / (100 * 2.0**30)
-"""Seconds for each byte below which nothing can have been copied: no memory moves 100 GiB a second. What grows more slowly
-is noise that happens to lie on a line."""
+"""Slope in seconds a byte below which nothing was copied: no memory moves 100 GiB/s, so a lower slope is noise."""
+
+GIB = 2.0**30
 
 _SIZES = 3
+"""Fewest sizes that a line is fitted through."""
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How a time depends on a size.
+    """How a time depends on the size of a file.
 
     Attributes:
         kind: The verdict.
-        slope: Seconds for each byte more; ``None`` with too few sizes.
+        slope: Slope in seconds a byte; ``None`` with too few sizes.
         ci: Interval of the slope.
-        r2: Part of the variance that the line explains.
+        r2: Coefficient of determination of the line.
         times: Time of the largest file ÷ time of the smallest.
     """
 
@@ -48,8 +52,12 @@ class Growth:
     times: float | None = None
 
 
-def growth(points: Sequence[tuple[float, float]]) -> Growth:
-    """Judge pairs of size and time, increasing by size, one a size."""
+def from_points(points: Sequence[tuple[float, float]]) -> Growth:
+    """Judge pairs of size in bytes and time in seconds, sorted by size.
+
+    A time grows if the interval of the slope lies above 0, the slope is at least ``COPIED``, and the largest file takes at
+    least ``GROWN`` times as long as the smallest.
+    """
     times = points[-1][1] / points[0][1] if points and points[0][1] > 0 else None
     if len(points) < _SIZES:
         return Growth("too few sizes", times=times)
@@ -66,11 +74,21 @@ _VERBS: dict[Kind, str] = {
     "no growth shown": "does not measurably grow on",
 }
 
-_GIB = 2.0**30
+
+def growth_of(data: ScenarioData, row: Variant | None) -> Growth:
+    """Judge the first write of one driver; ``row`` is its variant with the operation ``copy-up``."""
+    found = lookup.over(data, row, operations.COPY, "file_bytes", write="first") if row else []
+    return from_points([(size, one.median) for size, one in found if one.median is not None])
+
+
+def growths(data: ScenarioData) -> list[tuple[Variant, Growth]]:
+    """Judge the first write of every driver, in display order."""
+    rows = [row for of in operations.drivers(data).values() if (row := of.get("copy-up"))]
+    return [(row, growth_of(data, row)) for row in rows]
 
 
 def statement(rows: Sequence[tuple[str, Growth]]) -> str:
-    """Say of each kind of growth of copy-up which names have it, with the numbers of the first; empty without any."""
+    """Write one sentence that groups the names by verdict, with the numbers of each group's first; empty without a verdict."""
     kinds: dict[Kind, list[tuple[str, Growth]]] = {}
     for name, found in rows:
         kinds.setdefault(found.kind, []).append((name, found))
@@ -79,10 +97,10 @@ def statement(rows: Sequence[tuple[str, Growth]]) -> str:
 
 
 def _first(rows: Sequence[tuple[str, Growth]]) -> str:
-    """Name the first with its numbers, and how many others there are."""
+    """Write the first name with its numbers and the number of others."""
     name, found = rows[0]
     numbers = f"{significant(found.times or 0.0)}× from the smallest file to the largest"
     if found.kind != "no growth shown":
-        slope = format_value((found.slope or 0.0) * _GIB, "s")
+        slope = format_value((found.slope or 0.0) * GIB, "s")
         numbers = f"R² {significant(found.r2 or 0.0, 4)}, {slope} a GiB"
     return f"{name} ({numbers})" + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")

@@ -1,61 +1,50 @@
-"""Which storage driver it should be: a row a driver, a table an operation, and what each costs compared with two references."""
+"""The tables of ``storage-drivers``: one a group of operations, and the cost of each compared with two references."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.benchmarks.storage_drivers import growth as _growth
-from bench.benchmarks.storage_drivers import operations
-from bench.benchmarks.storage_drivers.operations import COPY, Operation
+from bench.benchmarks.storage_drivers import growth, operations
 from bench.core.model import Interval
 from bench.core.units import format_value, significant
-from bench.display import cells, lookup, paired, storage
-from bench.display.data import Label, Row, ScenarioData, Variant
+from bench.display import cells, lookup, paired, storage, table
+from bench.display.data import Label, Row, ScenarioData
 from bench.display.paired import Quantity
 from bench.display.table import NONE, Cell, Column, Grid, interval_text
-from bench.display.table import notes as every_note
 
-_GIB = 2.0**30
 _MOST = 3
-"""File sizes that a terminal has room for."""
+"""File sizes that fit into a terminal."""
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return copy-up and whether it grows, then each further operation, and what cannot run here."""
+    """Return whether copy-up grows, the operations, the costs compared with the references, and what cannot run here."""
     brief = data.columns is not None
-    made = [
-        _growing(data),
-        _copies(data, "first", "First write into a file of the image", brief=brief),
-        _copies(data, "second", "Second write into it", brief=brief),
-        *(_table(data, title, chosen) for title, chosen in operations.columns(data).items() if chosen),
-    ]
+    made = [_growing(data)]
+    for group in operations.TABLES:
+        for title, chosen in operations.columns(data, group).items():
+            fits = _fewer(chosen) if brief and group in operations.COPIES else chosen
+            made.append(_table(data, title, group.operation, fits))
     references = [] if brief else [_relative(data, found) for found in operations.references(data)]
-    return cells.some([*made, *references, unavailable(data)])
+    return cells.filled([*made, *references, unavailable(data)])
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return _caches(data) + every_note(data, lambda item: item.metric.startswith("storage."))
+    """Return the warnings and remarks that belong to the tables."""
+    return _caches(data) + table.notes(data, lambda item: item.metric.startswith("storage."))
 
 
 def _caches(data: ScenarioData) -> list[str]:
-    """Say what was done with the page cache before each operation."""
+    """Return a remark on the page cache before each operation, from the notes of the invocations."""
     found: dict[str, None] = {}
     for of in operations.drivers(data).values():
         for name, row in of.items():
-            if text := lookup.usual(lookup.said(data, row).get("page cache")):
+            if text := lookup.most_frequent(lookup.notes_of(data, row).get("page cache")):
                 found[f"Page cache, {name}: {text}."] = None
     return list(found)
 
 
-def growth_of(data: ScenarioData, row: Variant | None) -> _growth.Growth:
-    """Judge whether the first write grows with the file."""
-    found = lookup.over(data, row, COPY, "file_bytes", write="first") if row else []
-    return _growth.growth([(size, one.median) for size, one in found if one.median is not None])
-
-
 def unavailable(data: ScenarioData) -> Grid:
-    """List what cannot run here: why, and what would make it run."""
+    """List the targets that cannot run here, with reason and remedy."""
     rows: list[tuple[Row, list[Cell]]] = []
     for item in data.skipped:
         name, _, options = item.target.partition(":")
@@ -65,40 +54,26 @@ def unavailable(data: ScenarioData) -> Grid:
     return cells.grid("Cannot run here", heads, rows)
 
 
-def _table(data: ScenarioData, title: str, chosen: Sequence[Operation]) -> Grid:
-    rows: list[tuple[Row, list[Cell]]] = []
-    for of in operations.drivers(data).values():
-        row = of.get(chosen[0].name)
-        if row is None or storage.lacking(data, row) == storage.SKIPPED:
-            continue
-        found = [one.what.of(data, row) for one in chosen]
-        main = next((one for one in found if one), None)
-        made = [*(cells.tight(one) for one in found), *cells.counted(data, row, main)]
-        rows.append((operations.named(row), made))
-    heads = [*(Column(one.what.title, cells.CI) for one in chosen), *cells.COUNTS]
-    return cells.grid(title, heads, rows)
-
-
-def _copies(data: ScenarioData, write: str, title: str, *, brief: bool) -> Grid:
-    sizes = operations.sizes(data, COPY)
-    if brief and len(sizes) > _MOST:
-        sizes = [sizes[0], sizes[len(sizes) // 2], sizes[-1]]
-    chosen = [
-        Operation("copy-up", Quantity(COPY, {"file_bytes": size, "write": write}, operations.size_text(size)))
-        for size in sizes
+def _table(data: ScenarioData, title: str, operation: str, chosen: Sequence[Quantity]) -> Grid:
+    """Build a table of one row a driver and one column a quantity; drivers that cannot do the operation are left out."""
+    rows = [
+        (operations.named(row), cells.quantity_cells(data, row, chosen, cells.compact_value))
+        for of in operations.drivers(data).values()
+        if (row := of.get(operation)) and storage.missing_reason(data, row) != storage.SKIPPED
     ]
-    return _table(data, title, chosen) if chosen else cells.grid(title, (), [])
+    return cells.grid(title, cells.quantity_heads(chosen), rows)
+
+
+def _fewer(chosen: Sequence[Quantity]) -> Sequence[Quantity]:
+    return chosen if len(chosen) <= _MOST else [chosen[0], chosen[len(chosen) // 2], chosen[-1]]
 
 
 def _growing(data: ScenarioData) -> Grid:
-    """Say for each driver whether the first write into a file of the image grows with the file."""
+    """Show for each driver whether the first write into a file of the image takes longer for a larger file."""
     rows: list[tuple[Row, list[Cell]]] = []
-    for of in operations.drivers(data).values():
-        row = of.get("copy-up")
-        found = growth_of(data, row)
-        if row is not None and found.times is not None:
-            fit = NONE if found.r2 is None else f"{found.r2:.4f}"
-            made = [Cell(found.kind), _slope(found), Cell(fit), Cell(f"{significant(found.times)}×")]
+    for row, found in growth.growths(data):
+        if found.times is not None:
+            made = [Cell(found.kind), _slope(found), cells.r_squared(found.r2), Cell(f"{significant(found.times)}×")]
             rows.append((operations.named(row), made))
     heads = [
         Column("verdict", numeric=False),
@@ -108,30 +83,30 @@ def _growing(data: ScenarioData) -> Grid:
     ]
     note = (
         "A line through the medians of the first write over the file’s size. Growth is shown where the slope’s interval lies "
-        f"above 0 and the largest file takes at least {_growth.GROWN:g}× as long as the smallest; it is linear where R² is at "
-        f"least {_growth.LINEAR}."
+        f"above 0 and the largest file takes at least {growth.GROWN:g}× as long as the smallest; it is linear where R² is at "
+        f"least {growth.LINEAR}."
     )
     return cells.grid("Does copy-up grow with the file?", heads, rows, note=note)
 
 
-def _slope(found: _growth.Growth) -> Cell:
+def _slope(found: growth.Growth) -> Cell:
     if found.slope is None:
         return Cell(NONE)
-    ci = Interval(found.ci.low * _GIB, found.ci.high * _GIB, found.ci.level) if found.ci else None
-    return Cell(cells.minus(format_value(found.slope * _GIB, "s")), cells.minus(interval_text(ci, "s")))
+    ci = Interval(found.ci.low * growth.GIB, found.ci.high * growth.GIB, found.ci.level) if found.ci else None
+    return Cell(cells.minus(format_value(found.slope * growth.GIB, "s")), cells.minus(interval_text(ci, "s")))
 
 
 def _relative(data: ScenarioData, reference: str) -> Grid:
-    """Show the heat map's numbers: one row a quantity, one column a driver."""
+    """Show the numbers of a heat map: one row a quantity, one column a driver."""
     every = operations.drivers(data)
     others = {name: of for name, of in every.items() if name != reference}
     rows: list[tuple[Row, list[Cell]]] = []
-    for one in operations.heat(data):
+    for one in operations.heat_rows(data):
         made = [paired.cell(operations.relative(data, of, every[reference], one)) for of in others.values()]
         if any(cell.text != NONE for cell in made):
             name, _, details = one.what.title.partition(", ")
             rows.append((Label(name, details), made))
     note = "How many times as dear, paired block by block; rates are turned round, so that more is dearer everywhere."
-    labels = [storage.short(data, next(iter(of.values())).target) for of in others.values()]
+    labels = [storage.short_label(data, next(iter(of.values())).target) for of in others.values()]
     heads = [Column(f"{label.name} {label.details}".strip(), cells.CI) for label in labels]
     return cells.grid(f"Cost, in multiples of {reference}", heads, rows, first="Operation", note=note)

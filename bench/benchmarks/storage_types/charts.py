@@ -1,62 +1,60 @@
-"""What each place for data costs beside the baseline, and how long a flush to disk takes."""
+"""The charts of ``storage-types``: the cost of each mount compared with the baseline, and the times of an fsync."""
 
 from __future__ import annotations
 
-from bench.benchmarks.storage_types import tables as page
+from bench.benchmarks.storage_types import tables
 from bench.core.units import format_value
 from bench.display import canvas, paired, storage, svg, theme
-from bench.display.charts import dot_panels, heat
-from bench.display.charts.matrix import Dot
-from bench.display.charts.words import plural_blocks
+from bench.display.charts import dot_panels, heat, matrix
 from bench.display.data import Row, ScenarioData, Variant
-from bench.display.paired import Quantity, Times
+from bench.display.paired import Quantity
+from bench.display.prose import block_counts
+from bench.stats.pairs import Times
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw the heat map, then the flushes."""
+    """Draw the heat map, then the fsync times."""
     return [relative(data, f"{data.stem}-relative"), flush(data, f"{data.stem}-fsync")]
 
 
 def relative(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw each measure of each place in multiples of the baseline."""
-    rows = [row for row in page.places(data) if row.target != data.baseline]
+    """Draw the cost of each quantity and mount ÷ the baseline's as a heat map."""
+    rows = [row for row in tables.mounts(data) if row.target != data.baseline]
     every = [what for chosen in _titled(data) for what in chosen]
     cells: dict[tuple[int, int], Times] = {}
     kept = [what for what in every if any(paired.cost_to_baseline(data, row, what) for row in rows)]
-    for place, what in enumerate(kept):
+    for index, what in enumerate(kept):
         for column, row in enumerate(rows):
             if times := paired.cost_to_baseline(data, row, what):
-                cells[place, column] = times
+                cells[index, column] = times
     if not cells:
         return None
-    columns: list[tuple[Row, str]] = [(storage.short(data, row.target), theme.colour(row.engine)) for row in rows]
+    columns: list[tuple[Row, str]] = [(storage.short_label(data, row.target), theme.colour(row.engine)) for row in rows]
     empty = {
-        (place, column): storage.lacking(data, row) or "–"
-        for place in range(len(kept))
+        (index, column): storage.missing_reason(data, row) or "–"
+        for index in range(len(kept))
         for column, row in enumerate(rows)
-        if (place, column) not in cells
+        if (index, column) not in cells
     }
     table = heat.Table([what.title for what in kept], columns, cells, empty, {})
-    with canvas.sheet(heat.height(table)) as figure:
-        heat.draw(figure, table)
-        return canvas.finish(figure, _words(data, table, rows, name))
+    return heat.plot(table, _words(data, table, rows, name))
 
 
 def flush(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw the median and the 99th percentile of an fsync."""
-    rows = [(row, theme.colour(row.engine)) for row in page.places(data)]
+    rows = [(row, theme.colour(row.engine)) for row in tables.mounts(data)]
     found = {
-        (place, kind): one
-        for place, (row, _) in enumerate(rows)
-        for kind, what in enumerate(page.FSYNC)
+        (index, kind): one
+        for index, (row, _) in enumerate(rows)
+        for kind, what in enumerate(tables.FSYNC)
         if (one := what.of(data, row))
     }
-    dots = {key: Dot(one.median or 0.0, one.ci, format_value(one.median, "s")) for key, one in found.items()}
+    dots = {key: dot for key, one in found.items() if (dot := matrix.dot_of(one))}
     kept, panels = dot_panels.compact(list(rows), [dot_panels.Panel("fsync", "s", dots)])
     if not panels:
         return None
     look = dot_panels.Look(kept, ("median", "99th percentile"))
-    medians = sorted((one.median or 0.0, rows[place][0].text) for (place, kind), one in found.items() if not kind)
+    medians = sorted((one.median or 0.0, rows[index][0].text) for (index, kind), one in found.items() if not kind)
     title = "How long a flush to disk takes"
     if medians:
         low, high = medians[0], medians[-1]
@@ -65,19 +63,16 @@ def flush(data: ScenarioData, name: str) -> svg.Plot | None:
         )
     caption = (
         "Time of an fsync after each write, as fio tells it; medians over the blocks with their 95\u00a0% intervals. "
-        f"{plural_blocks(one.n for one in found.values())}"
+        f"{block_counts(one.n for one in found.values())}"
     )
-    with canvas.sheet(dot_panels.height(look)) as figure:
-        dot_panels.draw(figure, look, panels)
-        words = canvas.Words(name, "fsync", title, caption, f"{title}. {dot_panels.said(look, panels)}")
-        return canvas.finish(figure, words)
+    return dot_panels.plot(look, panels, name=name, kind="fsync", title=title, caption=caption)
 
 
 def _titled(data: ScenarioData) -> list[list[Quantity]]:
-    """Return the measures with titles that say all."""
+    """Return the quantities, titled so that they stand alone."""
     done = storage.actions(data)
     files = [Quantity(storage.FILES, {"action": action}, f"files: {action}") for action in done]
-    return [storage.streams(data), storage.singles(data), list(page.FSYNC), files]
+    return [storage.streams(data), storage.singles(data), list(tables.FSYNC), files]
 
 
 def _words(data: ScenarioData, table: heat.Table, rows: list[Variant], name: str) -> canvas.Words:
@@ -89,7 +84,7 @@ def _words(data: ScenarioData, table: heat.Table, rows: list[Variant], name: str
     caption = (
         f"Each cell is how many times as long the same work takes as on {data.baseline}, paired block by block "
         "(Hodges-Lehmann), on a logarithmic colour scale centred on 1; rates are turned round, so that more is dearer "
-        f"everywhere. Bold: the 95\u00a0% interval leaves 1 out. {plural_blocks(one.n for one in table.cells.values())}"
+        f"everywhere. Bold: the 95\u00a0% interval leaves 1 out. {block_counts(one.n for one in table.cells.values())}"
     )
-    said = [f"{table.rows[place]} of {rows[column].text} {one.text}" for (place, column), one in table.cells.items()]
+    said = [f"{table.rows[index]} of {rows[column].text} {one.text}" for (index, column), one in table.cells.items()]
     return canvas.Words(name, "heat", title, caption, f"{title}. {'; '.join(said)}")

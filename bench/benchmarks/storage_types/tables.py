@@ -1,15 +1,14 @@
-"""Where data are kept: how fast each place is beside the host, and whether it keeps what it promises."""
+"""The tables of ``storage-types``: speeds of each mount compared with the baseline, and whether it keeps data as documented."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.core.model import NULL, Status
-from bench.display import cells, lookup, storage
+from bench.core.model import Status
+from bench.display import cells, lookup, storage, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
-from bench.display.table import NONE, Cell, Column, Grid, ratio_cell
-from bench.display.table import notes as every_note
+from bench.display.table import NONE, Cell, Column, Grid
 
 FSYNC = (
     Quantity("storage.fsync_s", {}, "fsync, median"),
@@ -24,20 +23,22 @@ BROKEN, UNKNOWN = "broken", "not checked"
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return speed, fsync and small files with their ratios to the baseline, and what was promised."""
-    most = None if data.columns is None else 2  # a terminal has room for two pairs of columns and more rows
+    """Return throughput, operations, fsync and small files with their ratios to the baseline, then the persistence."""
+    most = None if data.columns is None else 2  # a terminal has room for two quantities with their ratios
     parts = [part for title, chosen in measures(data).items() for part in _parts(title, chosen, most)]
-    return cells.some([*(_grid(data, title, part) for title, part in parts), _promises(data)])
+    return cells.filled(
+        [*(cells.ratio_grid(data, title, mounts(data), part) for title, part in parts), _persistence(data)]
+    )
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data, lambda item: item.metric.startswith("storage."))
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data, lambda item: item.metric.startswith("storage."))
 
 
 def measures(data: ScenarioData) -> dict[str, list[Quantity]]:
-    """Return title → what was measured, of what has values."""
-    rows = places(data)
+    """Return the quantities that have values, by title of their table."""
+    rows = mounts(data)
     found = storage.by_cache("Throughput", storage.streams(data))
     found |= storage.by_cache("Operations a second", storage.singles(data))
     found["Flushing to disk"] = [what for what in FSYNC if any(what.of(data, row) for row in rows)]
@@ -46,24 +47,23 @@ def measures(data: ScenarioData) -> dict[str, list[Quantity]]:
     return {title: chosen for title, chosen in found.items() if chosen}
 
 
-def places(data: ScenarioData) -> list[Variant]:
-    """Return the rows."""
-    return [row for row in data.invoked if row.target != NULL]
+def mounts(data: ScenarioData) -> list[Variant]:
+    """Return the variants without the null control."""
+    return lookup.without_control(data)
 
 
-def promise(data: ScenarioData, row: Variant) -> tuple[str, str]:
-    """Return in words whether a place does with data what it promises, and how that was seen.
+def persistence(data: ScenarioData, row: Variant) -> tuple[str, str]:
+    """Return whether a mount kept or dropped data as documented, and how that was checked, both as text.
 
-    A place that broke its promise fails its invocation, so the reason of the first failure tells how.
+    A mount that did otherwise fails its invocation; the second text is then the reason of the first failure.
     """
-    said = lookup.said(data, row)
-    frame = data.outcomes
-    mine = frame[(frame["target"] == row.target) & (frame["params"] == row.params)]
+    said = lookup.notes_of(data, row)
+    mine = lookup.outcomes_of(data, row)
     failed = [str(reason) for reason in mine.loc[mine["status"] == Status.FAILED, "reason"]]
     if "kept" not in said:
         skipped = [str(reason) for reason in mine.loc[mine["status"] == Status.SKIPPED, "reason"]]
         return (BROKEN, failed[0]) if failed else (UNKNOWN, skipped[0] if skipped else "")
-    word = _MEANT.get(max(said["kept"], key=lambda text: said["kept"][text]), lookup.usual(said["kept"]))
+    word = _MEANT.get(max(said["kept"], key=lambda text: said["kept"][text]), lookup.most_frequent(said["kept"]))
     how = cells.words(said.get("how")).text
     if failed:
         return f"{word}, but {len(failed)} of {len(mine)} failed", f"{how}. Failed: {failed[0]}"
@@ -71,32 +71,18 @@ def promise(data: ScenarioData, row: Variant) -> tuple[str, str]:
 
 
 def _parts(title: str, chosen: Sequence[Quantity], most: int | None) -> list[tuple[str, Sequence[Quantity]]]:
-    """Cut a table into parts of a few quantities each, named by what they have."""
+    """Split a table into parts of at most ``most`` quantities, titled with their quantities."""
     if most is None or len(chosen) <= most:
         return [(title, chosen)]
-    parts = [chosen[place : place + most] for place in range(0, len(chosen), most)]
+    parts = [chosen[index : index + most] for index in range(0, len(chosen), most)]
     return [(f"{title}: {', '.join(what.title for what in part)}", part) for part in parts]
 
 
-def _grid(data: ScenarioData, title: str, chosen: Sequence[Quantity]) -> Grid:
-    """Show medians, and under each its ratio to the baseline."""
+def _persistence(data: ScenarioData) -> Grid:
+    """Show for each mount what happened to the data."""
     rows: list[tuple[Row, list[Cell]]] = []
-    for row in places(data):
-        found = [what.of(data, row) for what in chosen]
-        main = next((one for one in found if one), None)
-        made = [cell for one in found for cell in (cells.value(one), ratio_cell(one, data.baseline))]
-        rows.append((row, [*made, *cells.counted(data, row, main)]))
-    heads = [
-        column for what in chosen for column in (Column(what.title, cells.CI), Column(f"× {data.baseline}", cells.CI))
-    ]
-    return cells.grid(title, [*heads, *cells.COUNTS], rows)
-
-
-def _promises(data: ScenarioData) -> Grid:
-    """Say of each place what became of the data."""
-    rows: list[tuple[Row, list[Cell]]] = []
-    for row in places(data):
-        word, how = promise(data, row)
+    for row in mounts(data):
+        word, how = persistence(data, row)
         rows.append((row, [Cell(word), Cell(how or NONE)]))
     heads = [Column("Promise", numeric=False), Column("How it was seen", numeric=False)]
     return cells.grid("What became of the data", heads, rows)

@@ -1,4 +1,4 @@
-"""Say the result of ``storage-types``."""
+"""The result of ``storage-types`` in sentences."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 from bench.core.model import NULL, SENTINEL, Status, Summary
 from bench.display import prose
 from bench.display.data import ScenarioData
-from bench.display.prose import joined, nothing, told
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def words(data: ScenarioData) -> str:
-    """Say how fast each place is, how long a flush takes, and whether all keep what they promise."""
+    """Say how fast each mount is, how long an fsync takes, and whether each kept or dropped the data as documented."""
     sentences = [
-        prose.ends(
+        prose.speed_range(
             data.summaries,
             "storage.write_bytes_per_s",
             data.baseline,
@@ -25,26 +24,27 @@ def words(data: ScenarioData) -> str:
             prose.DIRECT,
         ),
         _flushes(data.summaries),
-        _promises(data.outcomes),
+        _persistence(data.outcomes),
     ]
     if not any(sentences):
-        return nothing("storage metric")
-    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+        return prose.no_values("storage metric")
+    return prose.paragraph(sentences)
 
 
 def _flushes(summaries: Sequence[Summary]) -> str:
-    rows = told(summaries, "storage.fsync_s")
+    rows = prose.with_values(summaries, "storage.fsync_s")
     return f"An fsync takes {prose.lowest_to_highest(rows)}" if rows else ""
 
 
-def _promises(outcomes: pd.DataFrame) -> str:
+def _persistence(outcomes: pd.DataFrame) -> str:
     if outcomes.empty:
         return ""
-    told_of = [bool((notes or {}).get("kept")) for notes in outcomes["notes"]]
-    kept = set(outcomes.loc[told_of, "target"])
+    checked = [bool((notes or {}).get("kept")) for notes in outcomes["notes"]]
+    kept = set(outcomes.loc[checked, "target"])
     broken = set(outcomes.loc[outcomes["status"] == Status.FAILED, "target"]) - {NULL, SENTINEL}
     if not kept and not broken:
         return ""
     if broken:
-        return f"Not every invocation did with the data what its place promises, or failed otherwise: {joined(sorted(broken), 6)}"
-    return f"All {len(kept)} places did with the data what they promise" if len(kept) > 1 else ""
+        names = prose.joined(sorted(broken), 6)
+        return f"Not every invocation did with the data what its place promises, or failed otherwise: {names}"
+    return f"All {len(kept)} mounts kept or dropped the data as documented" if len(kept) > 1 else ""

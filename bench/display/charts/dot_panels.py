@@ -1,4 +1,4 @@
-"""Dots of several kinds in one row: one row a target, one panel a quantity with its own unit, one mark a kind."""
+"""A chart of panels side by side: one panel a quantity with its own unit, one row a target, several kinds of dot in a row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FixedLocator
 
-from bench.display import canvas, theme
+from bench.display import canvas, svg, theme
 from bench.display.charts import matrix
 from bench.display.charts.matrix import Dot
 from bench.display.data import Row
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _MARKS = (("o", False), ("D", True), ("^", False))
-"""Marker and whether it is hollow, a kind each."""
+"""Marker and whether it is hollow, by kind."""
 
 _LEGEND = 0.3
 _HEAD = 0.34
 _FOOT = 0.36
 _GAP = 0.18
 _STEP = 0.135
-"""Height that each kind needs within a row, inches."""
+"""Height of each kind within a row, inches."""
 
 _CHARACTER = 0.62
 _NARROW = 3.0
-"""Panels less wide than this, inches, have room for few ticks."""
+"""Panels narrower than this, inches, get fewer ticks."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Panel:
     Attributes:
         title: Its title.
         unit: Unit of its values.
-        dots: Row and kind → value; a missing one is left empty.
-        reference: Where a line is drawn, or ``None``.
+        dots: Row number and kind → value; a missing one is left empty.
+        reference: Value at which a line is drawn; ``None`` for no line.
     """
 
     title: str
@@ -53,35 +53,35 @@ class Panel:
 
 @dataclass(frozen=True)
 class Look:
-    """What all panels share: the rows' labels with their colours, and what each kind is called."""
+    """What all panels share: the rows' labels and colours, and the name of each kind."""
 
     rows: Sequence[tuple[Row, str]]
     kinds: Sequence[str]
 
 
 def compact(rows: Sequence[tuple[Row, str]], panels: Sequence[Panel]) -> tuple[list[tuple[Row, str]], list[Panel]]:
-    """Leave out rows without any dot and panels without any."""
-    kept = sorted({place for panel in panels for place, _ in panel.dots})
+    """Leave out the rows and the panels that have no dot."""
+    kept = sorted({index for panel in panels for index, _ in panel.dots})
     moved = [
         Panel(
             panel.title,
             panel.unit,
-            {(kept.index(place), kind): dot for (place, kind), dot in panel.dots.items()},
+            {(kept.index(index), kind): dot for (index, kind), dot in panel.dots.items()},
             panel.reference,
         )
         for panel in panels
         if panel.dots
     ]
-    return [rows[place] for place in kept], moved
+    return [rows[index] for index in kept], moved
 
 
 def height(look: Look) -> float:
-    """Return the height of the figure, inches."""
+    """Return the height of the figure in inches."""
     return _top(look) + _HEAD + _row(look) * len(look.rows) + _FOOT
 
 
 def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
-    """Draw the panels side by side, the names once on the left, and explain the marks where there are several."""
+    """Draw the panels side by side with the rows' names on the left, and a legend if there are several kinds."""
     names = canvas.layout([label for label, _ in look.rows], []).names
     values = [_values(panel) for panel in panels]
     room = canvas.WIDTH - names - sum(values) - _GAP * (len(panels) - 1) - 0.02
@@ -94,14 +94,20 @@ def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
         canvas.legend(figure, [_mark(kind, text) for kind, text in enumerate(look.kinds)])
 
 
-def said(look: Look, panels: Sequence[Panel]) -> str:
-    """Return all values in words."""
+def plot(look: Look, panels: Sequence[Panel], *, name: str, kind: str, title: str, caption: str) -> svg.Plot:
+    """Return the finished figure; its alternative text lists all values."""
+    with canvas.sheet(height(look)) as figure:
+        draw(figure, look, panels)
+        return canvas.finish(figure, canvas.Words(name, kind, title, caption, f"{title}. {_values_text(look, panels)}"))
+
+
+def _values_text(look: Look, panels: Sequence[Panel]) -> str:
     parts = []
     for panel in panels:
         kinds = len({kind for _, kind in panel.dots})
         values = [
-            f"{look.rows[place][0].text} {look.kinds[kind] + ' ' if kinds > 1 else ''}{_text(dot, panel.unit)}"
-            for (place, kind), dot in panel.dots.items()
+            f"{look.rows[index][0].text} {look.kinds[kind] + ' ' if kinds > 1 else ''}{_text(dot, panel.unit)}"
+            for (index, kind), dot in panel.dots.items()
         ]
         parts.append(f"{panel.title}: {', '.join(values)}")
     return ". ".join(parts)
@@ -112,11 +118,11 @@ def _text(dot: Dot, unit: str) -> str:
 
 
 def thin(axes: Axes, unit: str) -> None:
-    """Leave out ticks whose labels would touch; the scale must be set."""
+    """Remove ticks whose labels would overlap. Set the scale before."""
     low, high = axes.get_xlim()
-    at = [float(place) for place in axes.xaxis.get_majorticklocs() if low <= place <= high]
+    at = [float(index) for index in axes.xaxis.get_majorticklocs() if low <= index <= high]
     inches = axes.get_position().width * canvas.WIDTH
-    label = max((len(canvas.tick(place, unit)) for place in at), default=0) * canvas.SMALL_PT * 0.55 + 5
+    label = max((len(canvas.tick(index, unit)) for index in at), default=0) * canvas.SMALL_PT * 0.55 + 5
     most = max(1, int(inches * 72 / label)) if label else 1
     if len(at) > most:
         axes.xaxis.set_major_locator(FixedLocator(at[:: -(-len(at) // most)]))
@@ -152,9 +158,9 @@ def _panel(axes: Axes, look: Look, panel: Panel, *, names: bool) -> None:
         axes.axvline(panel.reference, color=theme.INK, linewidth=1.0, zorder=1.5)
     canvas.note(axes, (0, axes.get_ylim()[1]), (0, 8), panel.title, weight="bold")
     step = _STEP / _row(look)
-    for (place, kind), dot in panel.dots.items():
-        kinds = sorted(one for at, one in panel.dots if at == place)
-        _dot(axes, place + step * (kinds.index(kind) - (len(kinds) - 1) / 2), dot, kind, look.rows[place][1])
+    for (index, kind), dot in panel.dots.items():
+        kinds = sorted(one for at, one in panel.dots if at == index)
+        _dot(axes, index + step * (kinds.index(kind) - (len(kinds) - 1) / 2), dot, kind, look.rows[index][1])
 
 
 def _dot(axes: Axes, at: float, dot: Dot, kind: int, colour: str) -> None:

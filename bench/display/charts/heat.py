@@ -1,4 +1,4 @@
-"""A heat map of ratios: a row a quantity, a column a target, a logarithmic colour scale centred on 1, a number in each cell."""
+"""A heat map of ratios: one row a quantity, one column a target, the ratio as text on a logarithmic colour scale centred on 1."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
-from bench.display import canvas, theme
+from bench.display import canvas, svg, theme
 from bench.display.data import Row
-from bench.display.paired import Times
+from bench.stats.pairs import Times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,17 +22,17 @@ _ROW = 0.2
 _TOP = 0.1
 _FOOT = 0.5
 _WIDEST = 0.8
-"""Width of a column at the most, inches."""
+"""Greatest width of a column, inches."""
 _MOST = 16.0
-"""Ratio from which on a cell has the full colour."""
+"""Ratio from which on a cell has full colour."""
 
 _STRONGEST = 0.5
-"""Part of the colour that a full cell has: text on more of it could not be read."""
+"""Opacity of full colour; text on a more opaque cell could not be read."""
 
 _SLANT = 45.0
 _NUMBER_PT = 7.0
 _WIDE = 0.62
-"""Width of a character, in multiples of the font's size."""
+"""Width of a character ÷ font size."""
 
 _HEAD_LINE = 44
 _LEGEND = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -40,14 +40,14 @@ _LEGEND = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 @dataclass(frozen=True)
 class Table:
-    """What a heat map shows.
+    """The contents of a heat map.
 
     Attributes:
         rows: Titles of the rows.
         columns: Labels and colours of the columns.
-        cells: Row and column → ratio.
-        empty: Row and column → why there is none, in a word.
-        closed: Column → why it is empty as a whole, in a few words.
+        cells: Row and column number → ratio.
+        empty: Row and column number → one word on why there is no ratio.
+        closed: Column number → a few words on why the whole column is empty.
     """
 
     rows: Sequence[str]
@@ -58,12 +58,12 @@ class Table:
 
 
 def height(table: Table) -> float:
-    """Return the height of the figure, inches."""
+    """Return the height of the figure in inches."""
     return _TOP + _head(table) + _ROW * len(table.rows) + _FOOT
 
 
 def draw(figure: Figure, table: Table) -> None:
-    """Draw cells, names and the scale."""
+    """Draw the cells, the names of rows and columns, and the colour scale."""
     left = (max(len(row) for row in table.rows) * canvas.SMALL_PT * _WIDE + 12) / 72
     wide = min(_WIDEST * len(table.columns), canvas.WIDTH - left - max(0.1, _overhang(table)))
     right = canvas.WIDTH - left - wide
@@ -79,6 +79,13 @@ def draw(figure: Figure, table: Table) -> None:
     _scale(figure, left)
 
 
+def plot(table: Table, words: canvas.Words) -> svg.Plot:
+    """Return the finished figure."""
+    with canvas.sheet(height(table)) as figure:
+        draw(figure, table)
+        return canvas.finish(figure, words)
+
+
 def _head(table: Table) -> float:
     return (
         max(len(_name(row)) for row, _ in table.columns) * canvas.SMALL_PT * 0.6 * math.sin(math.radians(_SLANT)) / 72
@@ -87,12 +94,12 @@ def _head(table: Table) -> float:
 
 
 def _overhang(table: Table) -> float:
-    """Return how far the last slanted name reaches beyond its column, inches."""
+    """Return how far slanted names reach beyond the last column, inches."""
     count = len(table.columns)
     each = min(_WIDEST, 5.4 / count)
     reach = [
-        len(_name(row)) * canvas.SMALL_PT * 0.6 * math.cos(math.radians(_SLANT)) / 72 - (count - place - 0.5) * each
-        for place, (row, _) in enumerate(table.columns)
+        len(_name(row)) * canvas.SMALL_PT * 0.6 * math.cos(math.radians(_SLANT)) / 72 - (count - index - 0.5) * each
+        for index, (row, _) in enumerate(table.columns)
     ]
     return max(reach) + 0.12
 
@@ -102,13 +109,13 @@ def _name(row: Row) -> str:
 
 
 def shade(ratio: float) -> tuple[str, float]:
-    """Return the colour of a ratio and how much of it: none at 1, the full one from 16-fold on."""
+    """Return colour and opacity of a ratio: opacity 0 at 1, full from 16-fold on."""
     part = min(1.0, abs(math.log(ratio)) / math.log(_MOST))
     return theme.HEAT["dearer" if ratio > 1 else "cheaper"], _STRONGEST * part
 
 
 def number(ratio: float) -> str:
-    """Write a ratio in at most five characters, thousands with a letter."""
+    """Write a ratio in at most five characters, thousands with a ``k``."""
     if ratio >= 9950:
         return f"{ratio / 1000:.0f}k"
     if ratio >= 995:
@@ -126,10 +133,10 @@ def _cells(axes: Axes, table: Table, size: float) -> None:
     for (row, column), why in table.empty.items():
         if column not in table.closed:
             _write(axes, (column, row), why, size * 0.92, colour=theme.MUTED)
-    for place in range(len(table.rows) + 1):
-        axes.axhline(place, color=theme.GRID, linewidth=0.5, zorder=2)
-    for place in range(len(table.columns) + 1):
-        axes.axvline(place, color=theme.GRID, linewidth=0.5, zorder=2)
+    for index in range(len(table.rows) + 1):
+        axes.axhline(index, color=theme.GRID, linewidth=0.5, zorder=2)
+    for index in range(len(table.columns) + 1):
+        axes.axvline(index, color=theme.GRID, linewidth=0.5, zorder=2)
     for column, why in table.closed.items():
         middle = (column + 0.5, len(table.rows) / 2)
         axes.add_patch(Rectangle((column, 0), 1, len(table.rows), facecolor=theme.SURFACE, linewidth=0, zorder=2.2))
@@ -153,13 +160,13 @@ def _write(
 
 
 def _names(axes: Axes, table: Table) -> None:
-    for place, title in enumerate(table.rows):
-        canvas.note(axes, (0, place + 0.5), (-6, 0), title, align="right", size=canvas.SMALL_PT)
-    for place, (row, colour) in enumerate(table.columns):
-        axes.plot([place + 0.5], [-0.28], marker="s", markersize=4.5, color=colour, clip_on=False, zorder=4)
+    for index, title in enumerate(table.rows):
+        canvas.note(axes, (0, index + 0.5), (-6, 0), title, align="right", size=canvas.SMALL_PT)
+    for index, (row, colour) in enumerate(table.columns):
+        axes.plot([index + 0.5], [-0.28], marker="s", markersize=4.5, color=colour, clip_on=False, zorder=4)
         axes.annotate(
             _name(row),
-            xy=(place + 0.5, -0.28),
+            xy=(index + 0.5, -0.28),
             xycoords="data",
             xytext=(1, 6),
             textcoords="offset points",
@@ -174,7 +181,7 @@ def _names(axes: Axes, table: Table) -> None:
 
 
 def _scale(figure: Figure, left: float) -> None:
-    """Explain colours and weights under the map."""
+    """Draw the colour scale under the map."""
     whole = float(figure.get_size_inches()[1])
     wide = 3.6
     axes = canvas.axes(figure, whole - _FOOT + 0.14, 0.16, left, canvas.WIDTH - left - wide)
@@ -182,11 +189,11 @@ def _scale(figure: Figure, left: float) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(NullLocator())
     axes.spines[["left", "bottom"]].set_visible(False)
-    for place, ratio in enumerate(_LEGEND):
+    for index, ratio in enumerate(_LEGEND):
         colour, part = shade(ratio)
-        axes.add_patch(Rectangle((place, 0), 1, 1, facecolor=colour, alpha=part, linewidth=0))
+        axes.add_patch(Rectangle((index, 0), 1, 1, facecolor=colour, alpha=part, linewidth=0))
         text = "1" if ratio == 1 else f"{ratio:g}" if ratio > 1 else f"1/{1 / ratio:.0f}"
-        axes.text(place + 0.5, 0.5, text, ha="center", va="center", fontsize=_NUMBER_PT, color=theme.INK)
+        axes.text(index + 0.5, 0.5, text, ha="center", va="center", fontsize=_NUMBER_PT, color=theme.INK)
     for at, words, align in ((0.0, "cheaper", "left"), (float(len(_LEGEND)), "dearer", "right")):
         axes.annotate(
             words,

@@ -1,4 +1,4 @@
-"""Lines along a number: one a target, its name at its end instead of in a legend."""
+"""A line chart with one line a target, and the name at the end of each line instead of a legend."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Line:
     """One line.
 
     Attributes:
-        label: Whose it is.
-        note: What stands under the name at the line's end.
-        colour: Its colour.
-        points: Where it goes.
-        further: Where it would go on, drawn dashed; empty without.
+        label: Name of the line.
+        note: Text under the name.
+        colour: Colour of the line.
+        points: The measured points.
+        further: An extrapolation, drawn dashed; empty for none.
         stop: Whether its end is marked as a stop.
         leader: Whether a thin line leads from its end to its name.
     """
@@ -44,24 +44,24 @@ class Line:
 
     @property
     def end(self) -> tuple[float, float]:
-        """Where its name belongs: the last point that was measured."""
+        """The last measured point, which the name stands beside."""
         return self.points[-1]
 
 
 def height(lines: Sequence[Line]) -> float:
-    """Return the height that the panel needs, inches: the names must fit beside it."""
+    """Return the height of the panel in inches, so that all names fit beside it."""
     return max(HEIGHT, len(lines) * _PITCH / 72 + 0.1)
 
 
 def gutter(lines: Sequence[Line]) -> float:
-    """Return the width that the names need, inches."""
+    """Return the width of the names in inches."""
     widths = [len(canvas.shorten(line.label.text, _NAME)) * canvas.SMALL_PT * 0.66 for line in lines]
     widths += [len(canvas.shorten(line.note, _NOTE)) * canvas.SMALL_PT * 0.58 for line in lines]
     return (max(widths) + 34) / 72
 
 
-def place(panel: Axes, lines: Sequence[Line], x: str, y: str, *, from_zero: bool = False) -> tuple[str, str]:
-    """Set both axes for the lines, the upright one linear ``from_zero`` if asked; return what they became."""
+def scale_axes(panel: Axes, lines: Sequence[Line], x: str, y: str, *, from_zero: bool = False) -> tuple[str, str]:
+    """Scale both axes to the lines, y linear from zero if asked; return ``linear`` or ``logarithmic`` for each."""
     found = [point for line in lines for point in (*line.points, *line.further)]
     panel.grid(axis="both")
     across, up = [at for at, _ in found], [value for _, value in found]
@@ -71,7 +71,7 @@ def place(panel: Axes, lines: Sequence[Line], x: str, y: str, *, from_zero: bool
 
 
 def draw(figure: Figure, panel: Axes, lines: Sequence[Line]) -> None:
-    """Draw the lines and their names; the axes must be set."""
+    """Draw the lines and their names. Set the axes before."""
     for number, line in enumerate(lines):
         marker = _MARKERS[number % len(_MARKERS)]
         x, y = ([point[side] for point in line.points] for side in (0, 1))
@@ -90,9 +90,9 @@ def draw(figure: Figure, panel: Axes, lines: Sequence[Line]) -> None:
 
 
 def _names(panel: Axes, lines: Sequence[Line], wide: float, high: float) -> None:
-    """Write the names right of the panel, as near to the lines' ends as they fit without touching."""
+    """Write the names right of the panel, as close to the ends of their lines as they fit without overlap."""
     wanted = [
-        _fraction(panel, line) * high if line.leader else high - _PITCH * place for place, line in enumerate(lines)
+        _fraction(panel, line) * high if line.leader else high - _PITCH * index for index, line in enumerate(lines)
     ]
     for number, (line, up) in enumerate(zip(lines, spread(wanted, _PITCH, high), strict=True)):
         if line.leader:
@@ -146,15 +146,15 @@ def _name(panel: Axes, line: Line, at: tuple[float, float], marker: str) -> None
 
 
 def spread(wanted: Sequence[float], pitch: float, whole: float) -> list[float]:
-    """Move heights apart so that neighbours are at least ``pitch`` apart, within 0 and ``whole`` where that is possible."""
-    order = sorted(range(len(wanted)), key=lambda place: wanted[place])
+    """Move heights so that neighbours are at least ``pitch`` apart, between 0 and ``whole`` if that is possible."""
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
     found = dict.fromkeys(order, 0.0)
     lowest = pitch / 4
-    for place in order:
-        found[place] = max(wanted[place], lowest)
-        lowest = found[place] + pitch
+    for index in order:
+        found[index] = max(wanted[index], lowest)
+        lowest = found[index] + pitch
     highest = whole - pitch / 4
-    for place in reversed(order):
-        found[place] = min(found[place], highest)
-        highest = found[place] - pitch
-    return [found[place] for place in range(len(wanted))]
+    for index in reversed(order):
+        found[index] = min(found[index], highest)
+        highest = found[index] - pitch
+    return [found[index] for index in range(len(wanted))]

@@ -1,4 +1,4 @@
-"""Dots in small panels: one row a target, one panel a quantity, the names once on the left."""
+"""A chart of small panels side by side: one panel a quantity, one row a target, one dot a value."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from matplotlib.ticker import NullLocator
 
-from bench.core.model import Interval
-from bench.display import canvas, theme
+from bench.core.model import Interval, Summary
+from bench.core.units import format_value
+from bench.display import canvas, svg, theme
 from bench.display.data import Row
 
 if TYPE_CHECKING:
@@ -28,16 +29,23 @@ _GAP = 0.16
 
 @dataclass(frozen=True)
 class Dot:
-    """A value with its interval, and how it is written."""
+    """A value with its interval and its text."""
 
     value: float
     ci: Interval | None
     text: str
 
 
+def dot_of(found: Summary | None) -> Dot | None:
+    """Return the dot of a series' median; ``None`` without a value."""
+    if found is None or found.median is None:
+        return None
+    return Dot(found.median, found.ci, format_value(found.median, found.unit))
+
+
 @dataclass(frozen=True)
 class Panel:
-    """One quantity: title, and row → dot; a row without a value is left empty."""
+    """One quantity: its title, and row number → dot; rows without a value are left empty."""
 
     title: str
     dots: Mapping[int, Dot]
@@ -50,8 +58,8 @@ class Look:
     Attributes:
         rows: The rows' labels and colours.
         unit: Unit of the values.
-        reference: Where a line is drawn, or ``None``.
-        band: Half the width of a shaded band around it, as a share.
+        reference: Value at which a line is drawn; ``None`` for no line.
+        band: Half the width of a shaded band around the reference, as a fraction of it.
         shared: Whether all panels have the same axis.
     """
 
@@ -63,14 +71,14 @@ class Look:
 
 
 def compact(rows: Sequence[T], panels: Sequence[Panel]) -> tuple[list[T], list[Panel]]:
-    """Leave out rows without any dot."""
-    kept = sorted({place for panel in panels for place in panel.dots})
-    moved = [Panel(panel.title, {kept.index(place): dot for place, dot in panel.dots.items()}) for panel in panels]
-    return [rows[place] for place in kept], moved
+    """Leave out the rows that have no dot in any panel."""
+    kept = sorted({index for panel in panels for index in panel.dots})
+    moved = [Panel(panel.title, {kept.index(index): dot for index, dot in panel.dots.items()}) for panel in panels]
+    return [rows[index] for index in kept], moved
 
 
 def height(look: Look, panels: Sequence[Panel]) -> float:
-    """Return the height of the figure, inches."""
+    """Return the height of the figure in inches."""
     line = _HEAD + _row(look) * len(look.rows) + _FOOT
     return _TOP + line * math.ceil(len(panels) / _COLUMNS)
 
@@ -80,7 +88,7 @@ def _row(look: Look) -> float:
 
 
 def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
-    """Draw the panels, three in a line."""
+    """Draw the panels, three side by side."""
     names = canvas.layout([label for label, _ in look.rows], []).names
     whole = canvas.WIDTH - names - 0.02
     columns = min(_COLUMNS, len(panels))
@@ -95,12 +103,19 @@ def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
         _panel(axes, look, panel, ends if look.shared else _ends(panel), names=column == 0)
 
 
+def plot(look: Look, panels: Sequence[Panel], words: canvas.Words) -> svg.Plot:
+    """Return the finished figure."""
+    with canvas.sheet(height(look, panels)) as figure:
+        draw(figure, look, panels)
+        return canvas.finish(figure, words)
+
+
 def _ends(panel: Panel) -> list[float]:
     return [end for dot in panel.dots.values() for end in (dot.value, *((dot.ci.low, dot.ci.high) if dot.ci else ()))]
 
 
 def name_rows(axes: Axes, labels: Sequence[Row], *, names: bool) -> None:
-    """Give a panel its rows: with their names, or bare where the panel to its left has them."""
+    """Set a panel's rows; ``names`` is false where the panel to its left shows them already."""
     if names:
         canvas.rows(axes, labels)
     else:
@@ -120,14 +135,14 @@ def _panel(axes: Axes, look: Look, panel: Panel, ends: Sequence[float], *, names
         if look.band:
             axes.axvspan(around[0], around[-1], color=theme.MUTED, alpha=0.15, linewidth=0, zorder=1)
     canvas.note(axes, (0, axes.get_ylim()[1]), (0, 8), panel.title, weight="bold")
-    for place, dot in panel.dots.items():
-        _dot(axes, place, dot, look.rows[place][1])
+    for index, dot in panel.dots.items():
+        _dot(axes, index, dot, look.rows[index][1])
 
 
-def _dot(axes: Axes, place: int, dot: Dot, colour: str) -> None:
+def _dot(axes: Axes, index: int, dot: Dot, colour: str) -> None:
     if dot.ci:
-        axes.plot([dot.ci.low, dot.ci.high], [place, place], color=theme.INK, linewidth=1.1, zorder=4)
+        axes.plot([dot.ci.low, dot.ci.high], [index, index], color=theme.INK, linewidth=1.1, zorder=4)
         for end in (dot.ci.low, dot.ci.high):
-            axes.plot([end, end], [place - 0.14, place + 0.14], color=theme.INK, linewidth=1.1, zorder=4)
-    axes.plot([dot.value], [place], marker="o", markersize=5.5, color=colour, zorder=3, clip_on=False)
-    canvas.note(axes, (1, place), (5, 0), dot.text, size=canvas.SMALL_PT)
+            axes.plot([end, end], [index - 0.14, index + 0.14], color=theme.INK, linewidth=1.1, zorder=4)
+    axes.plot([dot.value], [index], marker="o", markersize=5.5, color=colour, zorder=3, clip_on=False)
+    canvas.note(axes, (1, index), (5, 0), dot.text, size=canvas.SMALL_PT)

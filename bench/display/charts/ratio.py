@@ -1,4 +1,4 @@
-"""How many times as much as the baseline, one row a target, the A/A control among them."""
+"""A chart of ratios to the baseline, one row a target, including the A/A control."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Row = tuple[Variant, Summary, float]
 
 
 def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
-    """Draw ratios with their intervals and a reference line at 1."""
+    """Draw the ratios of a metric with their intervals, and a reference line at 1; ``None`` without a ratio."""
     rows: list[Row] = [
         (item, found, found.ratio)
         for item in data.variants
@@ -33,8 +33,8 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
         canvas.rows(panel, [item for item, *_ in rows])
         axis = canvas.scale(panel, values, "ratio")
         _reference(panel, data.baseline)
-        for place, row in enumerate(rows):
-            _row(panel, place, row)
+        for index, row in enumerate(rows):
+            _row(panel, index, row)
         canvas.gutter(panel, f"× {data.baseline} (95 % CI)", cells)
         return canvas.finish(figure, _words(rows, data, metric, name, axis))
 
@@ -45,17 +45,17 @@ def _reference(panel: Axes, baseline: str) -> None:
     canvas.note(panel, (1, top), (-4, 8), f"same as {baseline}", size=canvas.SMALL_PT, x="data")
 
 
-def _row(panel: Axes, place: int, row: Row) -> None:
+def _row(panel: Axes, index: int, row: Row) -> None:
     item, found, ratio = row
     colour = theme.colour(item.engine)
-    panel.plot([1, ratio], [place, place], color=colour, linewidth=5, alpha=0.22, zorder=2)
+    panel.plot([1, ratio], [index, index], color=colour, linewidth=5, alpha=0.22, zorder=2)
     if found.ratio_ci:
         low, high = found.ratio_ci.low, found.ratio_ci.high
-        panel.plot([low, high], [place, place], color=theme.INK, linewidth=1.2, zorder=4)
+        panel.plot([low, high], [index, index], color=theme.INK, linewidth=1.2, zorder=4)
         for end in (low, high):
-            panel.plot([end, end], [place - 0.17, place + 0.17], color=theme.INK, linewidth=1.2, zorder=4)
+            panel.plot([end, end], [index - 0.17, index + 0.17], color=theme.INK, linewidth=1.2, zorder=4)
     face = "none" if item.target == NULL else colour
-    panel.plot([ratio], [place], marker="o", markersize=6.5, color=colour, markerfacecolor=face, zorder=3)
+    panel.plot([ratio], [index], marker="o", markersize=6.5, color=colour, markerfacecolor=face, zorder=3)
 
 
 def _words(rows: list[Row], data: ScenarioData, metric: str, name: str, axis: str) -> canvas.Words:

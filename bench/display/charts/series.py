@@ -1,4 +1,4 @@
-"""One metric over the blocks of the run, with the sentinel behind it: did the host drift?"""
+"""A chart of one metric over the blocks of the run, with the sentinel in the background to show drift of the host."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.core.model import SENTINEL, Status
 from bench.display import canvas, svg, theme
-from bench.display.charts.words import count_sentence
 from bench.display.data import ScenarioData, Variant, metric_title
+from bench.display.prose import block_counts_by_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +34,9 @@ class Line:
     """One panel.
 
     Attributes:
-        variant: Whose values they are.
+        variant: Variant of the values.
         values: Columns ``block``, ``warmup`` and ``change``: percent from the median of the measured blocks.
-        failed: Blocks whose invocation did not end well.
+        failed: Blocks whose invocation failed or timed out.
     """
 
     variant: Variant
@@ -45,7 +45,7 @@ class Line:
 
 
 def line_of(variant: Variant, data: ScenarioData, metric: str) -> Line | None:
-    """Return the block values relative to their median; ``None`` where there is none or they are not all positive."""
+    """Return the block values relative to their median; ``None`` without a value or with one that is not positive."""
     frame = data.values(variant, metric)
     blocks = frame.groupby(["block", "warmup"], as_index=False)["value"].median()
     middle = float(blocks.loc[~blocks["warmup"].astype(bool), "value"].median())
@@ -55,7 +55,7 @@ def line_of(variant: Variant, data: ScenarioData, metric: str) -> Line | None:
 
 
 def _failed(variant: Variant, data: ScenarioData) -> tuple[int, ...]:
-    """Return the blocks in which the variant did not end well; a metric's params may say more than the invocation's."""
+    """Return the blocks in which the variant failed or timed out; the invocation's params may be a part of the metric's."""
     ended, own = data.outcomes, json.loads(variant.params or "{}").items()
     bad = ended[(ended["target"] == variant.target) & ended["status"].isin([Status.FAILED, Status.TIMEOUT])]
     found = zip(bad["block"], bad["params"], strict=True)
@@ -63,7 +63,7 @@ def _failed(variant: Variant, data: ScenarioData) -> tuple[int, ...]:
 
 
 def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
-    """Draw a small panel a target, all with the same axes."""
+    """Draw one small panel a target, all with the same axes."""
     sentinels = sorted(set(data.points.loc[data.points["target"] == SENTINEL, "params"]))
     reference = line_of(Variant(SENTINEL, sentinels[0], SENTINEL), data, SENTINEL_METRIC) if sentinels else None
     lines = [made for item in data.variants if (made := line_of(item, data, metric))]
@@ -90,7 +90,7 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
 
 
 def _limit(panels: Sequence[Line]) -> float:
-    """Return the largest change of a measured block, within 5 % and 100 %: warm-ups do not squeeze the rest."""
+    """Return the limit of the y axis in percent, 5 to 100: the largest change of a measured block, warm-ups not counted."""
     largest = max(float(item.values.loc[~item.values["warmup"], "change"].abs().max()) for item in panels)
     return min(100.0, max(5.0, largest * 1.15))
 
@@ -140,7 +140,7 @@ def _line(panel: Axes, item: Line, limit: float, colour: str, *, behind: bool = 
 
 
 def _warmup(panel: Axes, block: int, change: float, limit: float, colour: str) -> None:
-    """Mark a warm-up; one outside of the axes becomes an arrow at the edge with its value."""
+    """Mark a warm-up; one outside the axes is an arrow at the edge with its value."""
     outside = abs(change) > 0.9 * limit
     marker = ("^" if change > 0 else "v") if outside else "o"
     at = math.copysign(0.87 * limit, change) if outside else change
@@ -178,7 +178,7 @@ def _words(panels: Sequence[Line], data: ScenarioData, metric: str, name: str) -
     caption = (
         f"{quantity} of each block, in percent of the target's own median, over the block numbers in time order. All "
         "panels have the same axes. A line that follows the sentinel shows the host, not the target. "
-        f"{count_sentence(data, data.variants, metric)}"
+        f"{block_counts_by_target(data, data.variants, metric)}"
     )
     alt = "; ".join(f"{text}: {_signed(low, 1)} to {_signed(high, 1)}" for text, (low, high) in ranges.items())
     return canvas.Words(name, "series", title, caption, f"{title}. {alt}")

@@ -1,4 +1,4 @@
-"""Every single value of one metric, one row a target."""
+"""A chart of all single values of one metric, one row a target."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import seaborn as sns
 from matplotlib.patches import Patch
 
 from bench.core.units import format_value
-from bench.display import canvas, svg, theme
-from bench.display.charts.words import count_sentence, value_cell
+from bench.display import canvas, cells, svg, theme
 from bench.display.data import ScenarioData, Variant, metric_title
+from bench.display.prose import block_counts_by_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,30 +22,30 @@ _GOLDEN = 0.6180339887
 
 
 def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
-    """Draw points, median and interval; warm-ups are hollow."""
+    """Draw the values of a metric, warm-ups hollow, with median and interval."""
     variants = [item for item in data.variants if not data.values(item, metric).empty]
     if not variants:
         return None
     unit = str(data.values(variants[0], metric)["unit"].iloc[0])
     values = [float(value) for item in variants for value in data.values(item, metric)["value"]]
-    cells = [value_cell(data.summary(item, metric)) for item in variants]
-    room = canvas.layout(variants, cells)
+    medians = [cells.value(data.summary(item, metric)) for item in variants]
+    room = canvas.layout(variants, medians)
     with canvas.sheet(0.56 + room.row * len(variants) + 0.32) as figure:
         panel = canvas.axes(figure, 0.56, room.row * len(variants), room.names, room.values)
         canvas.rows(panel, variants)
         axis = canvas.scale(panel, values, unit)
-        for place, item in enumerate(variants):
-            _row(panel, place, item, data, metric)
-        canvas.gutter(panel, "median (95 % CI)", cells)
+        for index, item in enumerate(variants):
+            _row(panel, index, item, data, metric)
+        canvas.gutter(panel, "median (95 % CI)", medians)
         _legend(figure, warmups=bool(data.points["warmup"].any()))
         return canvas.finish(figure, _words(variants, data, metric, name, axis))
 
 
-def _row(panel: Axes, place: int, item: Variant, data: ScenarioData, metric: str) -> None:
+def _row(panel: Axes, index: int, item: Variant, data: ScenarioData, metric: str) -> None:
     colour, found = theme.colour(item.engine), data.summary(item, metric)
     if found and found.ci:
-        panel.barh(place, found.ci.high - found.ci.low, left=found.ci.low, height=0.72, color=theme.MUTED, alpha=0.25)
-    frame = _placed(data.values(item, metric), place)
+        panel.barh(index, found.ci.high - found.ci.low, left=found.ci.low, height=0.72, color=theme.MUTED, alpha=0.25)
+    frame = _placed(data.values(item, metric), index)
     for warmup, face in ((True, "none"), (False, colour)):
         part = frame[frame["warmup"] == warmup]
         sns.scatterplot(
@@ -63,13 +63,13 @@ def _row(panel: Axes, place: int, item: Variant, data: ScenarioData, metric: str
         )
     panel.set(xlabel="", ylabel="")
     if found and found.median is not None:
-        panel.plot([found.median] * 2, [place - 0.44, place + 0.44], color=theme.INK, linewidth=1.4, zorder=3)
+        panel.plot([found.median] * 2, [index - 0.44, index + 0.44], color=theme.INK, linewidth=1.4, zorder=3)
 
 
-def _placed(frame: pd.DataFrame, place: int) -> pd.DataFrame:
-    """Spread points over the height of their row: multiples of the golden ratio never bunch and need no chance."""
+def _placed(frame: pd.DataFrame, index: int) -> pd.DataFrame:
+    """Spread points over the height of their row by multiples of the golden ratio, which is even and needs no random numbers."""
     offsets = [((number * _GOLDEN) % 1.0 - 0.5) * 0.5 for number in range(len(frame))]
-    return frame.assign(y=[place + offset for offset in offsets])
+    return frame.assign(y=[index + offset for offset in offsets])
 
 
 def _legend(figure: Figure, *, warmups: bool) -> None:
@@ -95,7 +95,7 @@ def _words(variants: list[Variant], data: ScenarioData, metric: str, name: str, 
         title = f"Every single value of {metric_title(metric)}"
     caption = (
         f"Every single value of {metric_title(metric)}, {axis} axis; values that end in the same place are spread in "
-        f"height. {count_sentence(data, variants, metric)}"
+        f"height. {block_counts_by_target(data, variants, metric)}"
     )
     alt = "; ".join(_said(item, data, metric) for item in variants)
     return canvas.Words(name, "spread", title, caption, f"{title}. {alt}")

@@ -1,17 +1,17 @@
-"""One row a variant, one table a metric that decides."""
+"""Default tables: one row a variant, one table for each primary metric."""
 
 from __future__ import annotations
 
+from bench.display import table
 from bench.display.data import ScenarioData
 from bench.display.table import Grid, grids
-from bench.display.table import notes as every_note
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return the tables; in a terminal only the metrics that decide."""
+    """Return the tables; in a terminal only the primary metrics."""
     return grids(data) if data.columns is None or not data.primary else grids(data, ())
 
 
 def notes(data: ScenarioData) -> list[str]:
-    """Return what must be read with the numbers."""
-    return every_note(data)
+    """Return the warnings and remarks that belong to the tables."""
+    return table.notes(data)

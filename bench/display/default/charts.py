@@ -1,4 +1,4 @@
-"""For each metric that decides: its ratio to the baseline, every single value, and its course over the run."""
+"""Default charts: for each primary metric its ratio to the baseline, its single values, and its course over the run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench.display.data import ScenarioData, slug
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
-    """Draw the charts of the metrics that decide."""
+    """Draw three charts for each primary metric."""
     made: list[svg.Plot | None] = []
     for metric in data.primary:
         end = "" if len(data.primary) == 1 else f"-{slug(metric)}"

@@ -1,0 +1,1 @@
+"""Default words, tables and charts, for benchmarks without modules of their own."""

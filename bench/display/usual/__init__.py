@@ -1,1 +1,0 @@
-"""What is shown of a benchmark that brings no words, tables or charts of its own."""
