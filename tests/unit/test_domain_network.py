@@ -16,9 +16,9 @@ from bench.engines.base import InstanceSpec
 from bench.engines.evidence import links as _links
 from bench.engines.libvirt import domain as _domain
 from bench.engines.libvirt import network as _domain_network
+from bench.engines.libvirt.guests import Guest
 from bench.engines.libvirt.network import Addresses, Card
 from bench.lab import configs, network
-from bench.lab.guests import Guest
 
 DATA = Path(__file__).parent.parent / "data"
 GUEST = Guest("minimal", Path("/g/vmlinuz"), Path("/g/init.cpio"), "quiet rdinit=/tare-payload", None, {})

@@ -11,7 +11,8 @@ import pytest
 
 from bench.core import proc
 from bench.core.errors import InvocationFailed, NotApplicable, TargetUnavailable
-from bench.lab import Lab, guests, images
+from bench.engines.libvirt import guests
+from bench.lab import Lab, images
 
 MKE2FS = shutil.which("mke2fs", path="/usr/sbin:/sbin:/usr/bin:/bin")
 pytestmark = pytest.mark.skipif(MKE2FS is None or platform.machine() != "x86_64", reason="needs mke2fs on x86-64")

@@ -200,7 +200,7 @@ def test_what_a_run_cannot_be_put_into_is_refused(text: str) -> None:
 def test_the_machine_sees_the_host_and_cannot_change_it(
     accel: str, kind: str, cpus: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.lab.guests.qemu", lambda: "/usr/bin/qemu")
+    monkeypatch.setattr("bench.engines.libvirt.guests.qemu", lambda: "/usr/bin/qemu")
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     domain = ET.fromstring(  # noqa: S314 - our own text
         machine.definition("tare-1", KERNEL, machine.GuestMachine(accel, "q35"), Path("/lab/inside"))

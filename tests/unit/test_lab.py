@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bench.core import proc
-from bench.lab import cgroups, images, initramfs, journal, sweep
+from bench.engines.libvirt import initramfs
+from bench.lab import cgroups, images, journal, sweep
 from bench.lab.paths import Paths, state_dir
 
 HYBRID = """\

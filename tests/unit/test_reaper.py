@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.core import proc
 from bench.core.clock import now_s, sleep_s
-from bench.lab import reaper
+from bench.engines.libvirt import reaper
 
 SH = proc.find("sh", "install a shell")
 

@@ -23,7 +23,8 @@ from bench.core import proc
 from bench.core.clock import EventHub
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
 from bench.core.model import Phase
-from bench.lab import images, initramfs
+from bench.engines.libvirt import initramfs
+from bench.lab import images
 
 if TYPE_CHECKING:
     from bench.lab import Lab

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from bench.core import proc
 from bench.core.errors import TargetUnavailable
-from bench.lab import Lab, guests, reaper
+from bench.engines.libvirt import guests, reaper
+from bench.lab import Lab
 
 _REMEDY = "run 'tare provision libvirt' as root"
 PIDS = Path("/run/libvirt/qemu")
