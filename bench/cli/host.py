@@ -57,7 +57,11 @@ def _wanted(texts: Sequence[str]) -> list[Target]:
 
     if texts:
         return [scenario.parse_target(text) for text in texts]
-    found = [*scenario.load(scenario.find("startup"))[0].targets, *map(scenario.parse_target, engines.EXAMINED)]
+    found = [*scenario.load(scenario.find("startup"))[0].targets]
+    for name in engines.names():
+        found += map(scenario.parse_target, engines.get(name).examined)
+        if all(target.engine != name for target in found):
+            found.append(scenario.parse_target(name))
     return list({target.text: target for target in found}.values())
 
 
@@ -112,11 +116,12 @@ def show_task(task: TaskEvent) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")
 def sweep_command(dry_run: bool) -> int:
     """Remove what an earlier, killed run left, from its journal; nothing else."""
+    from bench import engines  # noqa: PLC0415
     from bench.lab import sweep  # noqa: PLC0415
     from bench.lab.paths import state_dir  # noqa: PLC0415
 
     with sweep.alone(state_dir()):
-        found = sweep.sweep(state_dir(), dry_run=dry_run)
+        found = sweep.sweep(state_dir(), engines.undo_functions(), dry_run=dry_run)
     for thing in found:
         word = "would be removed" if dry_run else "removed" if thing.gone else "could NOT be removed"
         click.echo(f"{thing.kind} {thing.name}: {word}")

@@ -24,15 +24,14 @@ def list_command(what: str, as_json: bool) -> None:
 
 
 def _targets() -> list[dict[str, Any]]:
-    from bench.engines import ENGINES, FILES, OPTIONS  # noqa: PLC0415
+    from bench import engines  # noqa: PLC0415
 
     rows = []
-    for name in ENGINES:
-        if name != "fake":
-            options = {key: list(values) for key, values in OPTIONS[name].items()}
-            words = {key: "|".join(values) or ("PATH" if key in FILES else "…") for key, values in options.items()}
-            about = ", ".join(f"{key}={word}" for key, word in words.items()) or "no options"
-            rows.append({"name": name, "about": about, "options": options})
+    for one in map(engines.get, engines.names()):
+        options = {key: list(values) for key, values in one.options.items()}
+        words = {key: "|".join(values) or ("PATH" if key in one.files else "…") for key, values in options.items()}
+        about = ", ".join(f"{key}={word}" for key, word in words.items()) or "no options"
+        rows.append({"name": one.name, "about": about, "options": options})
     return rows
 
 

@@ -32,8 +32,11 @@ class Lab:
         journal: What was created.
     """
 
-    def __init__(self, short_id: str, *, state: Path | None = None) -> None:
+    def __init__(
+        self, short_id: str, *, state: Path | None = None, undo: Mapping[str, sweep.Undo] | None = None
+    ) -> None:
         self.short_id = short_id
+        self._undo = undo
         self.paths = Paths.of(short_id, state)
         self._stack = contextlib.ExitStack()
         self._daemons: Daemons | None = None
@@ -157,7 +160,7 @@ class Lab:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         with sweep.alone(self.paths.state):
-            sweep.sweep(self.paths.state)
+            sweep.sweep(self.paths.state, self._undo)
             yield
 
     def _finish(self) -> None:

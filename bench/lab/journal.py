@@ -11,6 +11,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+Entry = Mapping[str, str | int]
+"""One line of a journal: its ``kind`` and what identifies the thing."""
+
 
 class Journal:
     """The journal of one run, open for appending."""
@@ -31,7 +34,7 @@ class Journal:
             self.path.unlink(missing_ok=True)
 
 
-def read(path: Path) -> list[Mapping[str, str | int]]:
+def read(path: Path) -> list[Entry]:
     """Read the whole lines of a journal; a torn last line named something that was never created."""
     entries = []
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -51,7 +54,7 @@ def start_time(pid: int) -> int | None:
     return int(stat.rpartition(")")[2].split()[19])
 
 
-def owner_is_alive(entries: list[Mapping[str, str | int]]) -> bool:
+def owner_is_alive(entries: list[Entry]) -> bool:
     """Say whether the run that wrote these entries still runs."""
     owner = next((entry for entry in entries if entry["kind"] == "owner"), None)
     return owner is not None and start_time(int(owner["pid"])) == owner["start_time"]

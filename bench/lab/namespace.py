@@ -32,10 +32,9 @@ class LabNamespace:
         self.holder = proc.spawn([unshare, "--mount", "--propagation", "private", "--net", "--", sleep, "infinity"])
         self._wait_until_apart()
 
-    def prefix(self, *, network: bool = True) -> list[str]:
+    def prefix(self) -> list[str]:
         """Return the argv prefix that starts a program inside."""
-        spaces = ["--mount", "--net"] if network else ["--mount"]
-        return [self._nsenter, f"--target={self.holder.pid}", *spaces, "--"]
+        return [self._nsenter, f"--target={self.holder.pid}", "--mount", "--net", "--"]
 
     def run(self, argv: Sequence[str]) -> proc.Completed:
         """Run a set-up command inside and return what it printed.

@@ -8,13 +8,13 @@ group of the lab, where their CPU time is counted and from where nothing escapes
 from __future__ import annotations
 
 import contextlib
-import socket
 from pathlib import Path
 
 from bench.core import proc
 from bench.core.errors import TargetUnavailable
 from bench.engines.libvirt import guests, reaper
 from bench.lab import Lab
+from bench.lab.daemons import listens
 
 _REMEDY = "run 'tare provision libvirt' as root"
 PIDS = Path("/run/libvirt/qemu")
@@ -66,8 +66,8 @@ def libvirtd(lab: Lab) -> str:
         (folder / f"{name}.conf").write_text(_DAEMON_CONF.format(sockets=sockets), encoding="utf-8")
         (folder / "qemu.conf").write_text(_QEMU_CONF + ("" if kvm else _WITHOUT_KVM), encoding="utf-8")
         log = Path("/run/libvirt/virtlogd-sock")
-        lab.daemons.start("virtlogd", [virtlogd, "--pid-file", "/run/virtlogd.pid"], lambda: _listens(log))
-        lab.daemons.start(name, reaper.argv([program, "--pid-file", f"/run/{name}.pid"]), lambda: _listens(listening))
+        lab.daemons.start("virtlogd", [virtlogd, "--pid-file", "/run/virtlogd.pid"], lambda: listens(log))
+        lab.daemons.start(name, reaper.argv([program, "--pid-file", f"/run/{name}.pid"]), lambda: listens(listening))
     return f"qemu+unix:///system?socket={listening}"
 
 
@@ -107,8 +107,3 @@ def _hide_kvm(lab: Lab) -> None:
     nothing.touch()
     lab.daemons.namespace.run(["mount", "--bind", str(nothing), "/dev/kvm"])
     lab.daemons.namespace.run(["mount", "-o", "remount,bind,ro", "/dev/kvm"])
-
-
-def _listens(path: Path) -> bool:
-    with contextlib.closing(socket.socket(socket.AF_UNIX)) as sock:
-        return sock.connect_ex(str(path)) == 0
