@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from bench.core.model import Target
+from bench.core.plugins import Broken
 from bench.hosts.tasks import TaskEvent
 from bench.run.preflight import Verdict
 
@@ -24,6 +25,7 @@ def doctor_command(targets: Sequence[str], as_json: bool) -> int:
     Starts one instance of each target (a container, a guest) and removes it again. Exit code 3 when a target named with
     -t cannot run.
     """
+    from bench.cli.info import broken_plugins  # noqa: PLC0415
     from bench.run import preflight, session  # noqa: PLC0415
 
     wanted = _wanted(targets)
@@ -34,13 +36,15 @@ def doctor_command(targets: Sequence[str], as_json: bool) -> int:
             verdicts.append(verdict)
             if not as_json:
                 _print(verdict)
-    noise = preflight.noise()
+    noise, broken = preflight.noise(), broken_plugins()
     if as_json:
-        parts = {"targets": verdicts, "noise": noise}
+        parts: dict[str, Sequence[Verdict | Broken]] = {"targets": verdicts, "noise": noise, "plugins": broken}
         click.echo(
             json.dumps({key: [dataclasses.asdict(one) for one in found] for key, found in parts.items()}, indent=1)
         )
     else:
+        for one in broken:
+            click.echo(f"{_mark(ok=False)}  {one}")
         click.echo("\nHow quiet is this host?")
         for verdict in noise:
             _print(verdict)
@@ -66,10 +70,13 @@ def _wanted(texts: Sequence[str]) -> list[Target]:
 
 
 def _print(verdict: Verdict) -> None:
-    mark = click.style("ok", fg="green") if verdict.ok else click.style("--", fg="yellow")
-    click.echo(f"{mark}  {verdict.name:<36} {verdict.says}")
+    click.echo(f"{_mark(ok=verdict.ok)}  {verdict.name:<36} {verdict.says}")
     if verdict.remedy:
         click.echo(f"    {'':<36} → {verdict.remedy}")
+
+
+def _mark(*, ok: bool) -> str:
+    return click.style("ok", fg="green") if ok else click.style("--", fg="yellow")
 
 
 @click.command("provision")

@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from bench.core import plugins
+from bench.core.plugins import Broken
+
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["targets", "scenarios", "suites", "metrics"]))
@@ -15,12 +18,23 @@ import click
 def list_command(what: str, as_json: bool) -> None:
     """List targets, scenarios, suites or metrics."""
     rows = _ROWS[what]()
+    for broken in broken_plugins():
+        click.echo(f"{click.style('tare:', fg='yellow', bold=True)} {broken}", err=True)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
     width = max(len(str(row["name"])) for row in rows)
     for row in rows:
         click.echo(f"{row['name']:<{width}}  {row['about']}")
+
+
+def broken_plugins() -> tuple[Broken, ...]:
+    """Load what installed packages declare and return the plug-ins that cannot be used."""
+    from bench import benchmarks, engines  # noqa: PLC0415
+
+    engines.names()
+    benchmarks.names()
+    return plugins.broken()
 
 
 def _targets() -> list[dict[str, Any]]:

@@ -93,7 +93,7 @@ def load(target: Target, lab: Lab) -> Engine:
     try:
         factory = _imported(declared.factory)
     except ImportError as error:
-        if error.name is None or error.name.split(".")[0] == declared.factory.split(".")[0]:
+        if error.name is None or error.name.partition(".")[0] == re.split("[.:]", declared.factory)[0]:
             raise _unusable_engine(declared, error) from error
         package = f"{_distribution(declared.name)}[{declared.extra}]" if declared.extra else error.name
         msg = f"the Python package '{error.name}' is not installed"
@@ -110,7 +110,7 @@ def undo_functions() -> dict[str, Undo]:
 
     The functions import what they need when they are called; one that cannot be imported, or that fails, says so in its result.
     """
-    declared = [get(name) for name in (*names(), *_HIDDEN)]
+    declared = [get(name) for name in reversed(names())]  # Tare's own last: no plug-in may replace them
     return {kind: _undo(kind, where) for one in declared for kind, where in one.undo.items()}
 
 

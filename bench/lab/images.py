@@ -248,14 +248,14 @@ def _write_archive(path: Path, name: str, config: bytes, manifest: bytes, layers
     tag = name.rpartition(":")[2]
     named = {"annotations": {"io.containerd.image.name": f"docker.io/{name}", "org.opencontainers.image.ref.name": tag}}
     digests = [f"blobs/sha256/{blob.digest}" for blob in layers]
-    docker = [{"Config": f"blobs/sha256/{sha256(config)}", "RepoTags": [name], "Layers": digests}]
+    saved = [{"Config": f"blobs/sha256/{sha256(config)}", "RepoTags": [name], "Layers": digests}]
     files = [
         _member("oci-layout", _json({"imageLayoutVersion": "1.0.0"})),
         _member("blobs", None),
         _member("blobs/sha256", None),
         *(_member(f"blobs/sha256/{sha256(blob)}", blob) for blob in (config, manifest)),
         _member("index.json", _json({"schemaVersion": 2, "manifests": [{**index, **named}]})),
-        _member("manifest.json", _json(docker)),
+        _member("manifest.json", _json(saved)),
     ]
     temporary = path.with_suffix(f".{os.getpid()}")
     try:

@@ -42,14 +42,14 @@ Undo = Callable[[Entry, bool], Swept | None]
 
 
 class LabBusy(TareError):
-    """Another run uses the lab: two runs would measure each other."""
+    """Another run uses the lab: the two would disturb each other's measurements."""
 
     exit_code = 3
 
 
 @contextlib.contextmanager
 def alone(state: Path) -> Iterator[None]:
-    """Hold the state folder's lock for the time of the block.
+    """Hold the state folder's lock during the block.
 
     Raises:
         LabBusy: Another process holds it.
