@@ -61,7 +61,7 @@ def generated(build: Build, **options: Any) -> dict[str, Any]:
     return dict(json.loads(text))
 
 
-def test_the_usual_daemons_keep_their_names_and_each_variant_has_its_own(tmp_path: Path) -> None:
+def test_each_build_has_its_own_daemon_names(tmp_path: Path) -> None:
     assert (dockerd_name("vfs", "swarm"), containerd_name("btrfs"), containerd_name("native"), cri_name()) == (
         "dockerd-vfs-swarm", "containerd-btrfs", "containerd", "containerd-cri",
     )  # fmt: skip
@@ -79,7 +79,7 @@ def test_the_usual_daemons_keep_their_names_and_each_variant_has_its_own(tmp_pat
     assert dockerd_name("vfs", "", builds[0]) == dockerd_name("vfs", "", Build.of("/a/dockerd"))
 
 
-def test_what_lies_beside_a_program_comes_first_on_its_path(tmp_path: Path) -> None:
+def test_programs_beside_a_build_come_first_on_its_path(tmp_path: Path) -> None:
     build = Build.of(str(program(tmp_path / "dockerd")))
     beside = str(program(tmp_path / "sh"))
     assert build.environment["PATH"].split(":")[0] == str(tmp_path)
@@ -88,7 +88,7 @@ def test_what_lies_beside_a_program_comes_first_on_its_path(tmp_path: Path) -> N
     assert (DEFAULT.environment, DEFAULT.beside("sh")) == ({}, None)
 
 
-def test_a_dockerd_shares_the_labs_containerd_unless_something_of_that_lies_beside_it(tmp_path: Path) -> None:
+def test_dockerd_has_its_own_containerd_only_if_its_folder_has_programs_for_it(tmp_path: Path) -> None:
     build = Build.of(str(program(tmp_path / "dockerd")))
     assert containerd_build(build) == DEFAULT
     program(tmp_path / "runc")
@@ -98,7 +98,7 @@ def test_a_dockerd_shares_the_labs_containerd_unless_something_of_that_lies_besi
     assert containerd_build(DEFAULT) == DEFAULT
 
 
-def test_a_users_settings_come_on_top(tmp_path: Path) -> None:
+def test_settings_of_a_build_override_the_labs(tmp_path: Path) -> None:
     usual, more = generated(DEFAULT), {"log_driver": "none", "log_level": "error", "userland_proxy": False}
     build = overriding(settings(tmp_path, **more))
     found = generated(build)
@@ -109,7 +109,7 @@ def test_a_users_settings_come_on_top(tmp_path: Path) -> None:
     assert (usual["log-level"], found["log-level"]) == ("warn", "error")
 
 
-def test_helpers_beside_the_program_are_named_since_newer_releases_look_elsewhere_first(tmp_path: Path) -> None:
+def test_helpers_beside_a_build_are_named_in_its_configuration(tmp_path: Path) -> None:
     proxy = program(tmp_path / "docker-proxy")
     build = Build.of(str(program(tmp_path / "dockerd")))
     found = generated(build)
@@ -120,7 +120,7 @@ def test_helpers_beside_the_program_are_named_since_newer_releases_look_elsewher
         generated(both)
 
 
-def test_what_only_some_daemons_of_the_lab_set_is_refused_for_those(tmp_path: Path) -> None:
+def test_storage_options_are_refused_only_with_a_pool(tmp_path: Path) -> None:
     build = overriding(settings(tmp_path, storage_opts=["size=1G"]))
     assert generated(build)["storage-opts"] == ["size=1G"]
     with pytest.raises(UsageError, match="'storage-opts'"):
@@ -128,12 +128,12 @@ def test_what_only_some_daemons_of_the_lab_set_is_refused_for_those(tmp_path: Pa
 
 
 @pytest.mark.parametrize("key", sorted(generated(DEFAULT, role="proxied").keys() - {"log-level"}))
-def test_no_setting_of_the_lab_can_be_a_users(tmp_path: Path, key: str) -> None:
+def test_setting_of_the_lab_is_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(UsageError, match=f"{tmp_path}/daemon.json' may not set '{key}': it "):
         docker_settings.read(settings(tmp_path, **{key: "x"}))
 
 
-def test_all_refused_keys_are_named_with_what_to_do(tmp_path: Path) -> None:
+def test_refused_settings_are_all_named_with_a_remedy(tmp_path: Path) -> None:
     path = settings(tmp_path, data_root="/x", icc=False, default_runtime="crun", debug=True)
     with pytest.raises(UsageError) as caught:
         docker_settings.read(path)
@@ -151,7 +151,7 @@ def test_all_refused_keys_are_named_with_what_to_do(tmp_path: Path) -> None:
         (b"[1]", "expected, not list"),
     ],
 )
-def test_what_is_no_daemon_json_is_bad_usage_and_nothing_is_started(
+def test_invalid_daemon_json_is_a_usage_error_before_anything_is_started(
     here: Path, capsys: pytest.CaptureFixture[str], content: bytes, says: str
 ) -> None:
     path = here / "daemon.json"
@@ -176,7 +176,7 @@ def test_what_is_no_daemon_json_is_bad_usage_and_nothing_is_started(
         ("/run/x", "is below /run, of which the lab has its own"),
     ],
 )
-def test_a_file_that_is_none_makes_the_target_unavailable_before_anything_is_started(
+def test_unusable_file_makes_the_target_unavailable_before_anything_is_started(
     here: Path, capsys: pytest.CaptureFixture[str], option: str, path: str, says: str
 ) -> None:
     text = f"{option}={path.format(tmp=here)}"
@@ -188,12 +188,12 @@ def test_a_file_that_is_none_makes_the_target_unavailable_before_anything_is_sta
 
 
 @pytest.mark.parametrize("option", ["runc:bin", "docker:bin", "docker:config", "libvirt:kernel"])
-def test_a_relative_path_is_bad_usage(option: str) -> None:
+def test_relative_path_is_a_usage_error(option: str) -> None:
     with pytest.raises(UsageError, match="must be the absolute path of a"):
         parse_target(f"{option}=bin/x")
 
 
-def test_a_program_must_be_executable_and_a_configuration_need_not(tmp_path: Path) -> None:
+def test_only_a_program_must_be_executable(tmp_path: Path) -> None:
     path = settings(tmp_path, debug=True)
     with pytest.raises(TargetUnavailable, match=r"may not be executed .*chmod"):
         engines.check(parse_target(f"docker:bin={path}"))
@@ -203,7 +203,7 @@ def test_a_program_must_be_executable_and_a_configuration_need_not(tmp_path: Pat
 
 
 @pytest.mark.parametrize("text", ["docker:bin={}", "docker:config={}", "cri:bin={}"])
-def test_a_daemon_of_the_users_own_is_what_it_is(tmp_path: Path, text: str) -> None:
+def test_build_of_a_users_own_daemon_is_refused(tmp_path: Path, text: str) -> None:
     path = settings(tmp_path, debug=True)
     path.chmod(0o755)
     for endpoint in ("system", "/crio.sock") if text.startswith("cri") else ("system",):
@@ -225,7 +225,7 @@ def sleeper(tmp_path: Path):  # type: ignore[no-untyped-def]
     process.wait()
 
 
-def test_the_program_is_read_from_the_running_daemon(sleeper: tuple[Path, int], tmp_path: Path) -> None:
+def test_daemon_evidence_is_the_program_that_runs(sleeper: tuple[Path, int], tmp_path: Path) -> None:
     path, pid = sleeper
     found = daemon.program(pid, Build.of(str(path)))
     assert (found["bin"], found["daemon"]) == (str(path), str(path))
@@ -244,14 +244,14 @@ def test_the_program_is_read_from_the_running_daemon(sleeper: tuple[Path, int], 
     assert rebuilt["daemon_digest"] == found["daemon_digest"]
 
 
-def test_of_a_daemon_that_is_gone_nothing_is_read() -> None:
+def test_evidence_of_a_dead_daemon_is_an_error() -> None:
     process = subprocess.Popen(["/bin/true"])
     process.wait()
     with pytest.raises(InvocationFailed, match=r"the daemon .* is gone"):
         daemon.program(process.pid, DEFAULT)
 
 
-def test_settings_are_read_back_or_said_to_be_unread(tmp_path: Path) -> None:
+def test_settings_evidence_lists_what_was_read_back_and_what_was_not(tmp_path: Path) -> None:
     soft, hard = resource.prlimit(os.getpid(), resource.RLIMIT_NOFILE)
     limit = {"nofile": {"Name": "nofile", "Soft": soft, "Hard": hard}}
     path = settings(
@@ -270,7 +270,7 @@ def test_settings_are_read_back_or_said_to_be_unread(tmp_path: Path) -> None:
     assert hidden["config_unread"] == "default-ulimits labels live-restore mystery"
 
 
-def test_a_setting_that_is_not_in_force_is_no_evidence_of_the_file(tmp_path: Path) -> None:
+def test_setting_that_is_not_in_force_is_in_the_evidence(tmp_path: Path) -> None:
     path = settings(tmp_path, log_driver="none", debug=True)
     live = Live({"HostConfig": {"LogConfig": {"Type": "json-file"}}}, {"Debug": True}, None)
     assert docker_settings.in_force(overriding(path), live)["config"] == f"{path}, but log-driver is json-file"

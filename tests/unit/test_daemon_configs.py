@@ -18,7 +18,7 @@ from bench.lab import network
 HOME = Path("/s/run/aa/x")
 
 
-def test_containerd_has_cri_in_one_of_two() -> None:
+def test_only_one_containerd_has_the_cri_plugin() -> None:
     plain = tomllib.loads(containerd_config.containerd(HOME, HOME / "c.sock"))
     assert "io.containerd.grpc.v1.cri" in plain["disabled_plugins"]
     text = cri_config.containerd(HOME, HOME / "c.sock", "pause:1", Path("/usr/lib/cni"), {"runc": "/bin/runc"})
@@ -38,19 +38,19 @@ def test_containerd_has_cri_in_one_of_two() -> None:
         assert all(config[key].startswith(str(HOME)) for key in ("root", "state"))
 
 
-def test_without_network_plugins_the_folder_is_empty() -> None:
+def test_cri_configuration_without_network_plugins_names_an_empty_folder() -> None:
     config = tomllib.loads(cri_config.containerd(HOME, HOME / "c.sock", "i", None, {}))
     assert config["plugins"]["io.containerd.grpc.v1.cri"]["cni"]["bin_dir"] == f"{HOME}/no-plugins"
 
 
 @pytest.mark.parametrize("kind", cri_config.POD_NETWORKS)
-def test_addresses_of_pods_are_kept_in_the_run(kind: str) -> None:
+def test_pod_addresses_are_stored_in_the_run(kind: str) -> None:
     wanted = json.loads(cri_config.pod_network(HOME, kind))
     assert wanted["plugins"][0]["type"] == kind
     assert wanted["plugins"][0]["ipam"]["dataDir"].startswith(str(HOME))
 
 
-def test_pods_on_the_cable_have_addresses_there_and_the_others_have_none() -> None:
+def test_only_macvlan_pods_have_addresses_of_the_veth_pair() -> None:
     kinds = {kind: json.loads(cri_config.pod_network(HOME, kind)) for kind in cri_config.POD_NETWORKS}
     assert len({wanted["name"] for wanted in kinds.values()}) == len(kinds)  # host-local keeps a folder a name
     cable = ipaddress.ip_network(network.SUBNET)
@@ -63,7 +63,7 @@ def test_pods_on_the_cable_have_addresses_there_and_the_others_have_none() -> No
     assert all(ipaddress.ip_address(given[end]) in cable for end in ("rangeStart", "rangeEnd"))
 
 
-def test_docker_knows_gvisor_once_a_network_mode() -> None:
+def test_dockerd_has_a_gvisor_runtime_for_each_network_mode() -> None:
     config = json.loads(docker_config.dockerd(HOME, "overlay2", HOME / "d.sock", HOME / "c.sock", "/tare/aa"))
     assert config["cgroup-parent"] == "/tare/aa"
     given = {name: runtime.get("runtimeArgs", [""])[0] for name, runtime in config["runtimes"].items()}
@@ -76,13 +76,13 @@ def test_docker_knows_gvisor_once_a_network_mode() -> None:
 
 
 @pytest.mark.parametrize("mode", ["none", "bridge", "host"])
-def test_gvisors_wrapper_passes_everything_on(mode: str) -> None:
+def test_gvisor_wrapper_passes_arguments_on(mode: str) -> None:
     script = gvisor.wrapper_script("/usr/bin/runsc", mode)
     assert script.startswith("#!/bin/sh\nexec /usr/bin/runsc --network=")
     assert script.endswith(' "$@"\n')
 
 
-def test_podman_writes_into_the_run_and_nowhere_else() -> None:
+def test_podman_writes_only_into_the_run() -> None:
     config = tomllib.loads(docker_config.podman_containers(HOME, "crun", "/usr/bin/crun"))
     engine = config["engine"]
     assert (engine["runtime"], engine["runtimes"], engine["lock_type"]) == ("crun", {"crun": ["/usr/bin/crun"]}, "file")

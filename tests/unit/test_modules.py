@@ -29,7 +29,7 @@ def loaded(folder: Path) -> list[str]:
     return [modules.plain_name(path.read_text(encoding="utf-8")) for path in sorted(folder.iterdir())]
 
 
-def test_each_module_comes_after_all_that_it_needs(tmp_path: Path) -> None:
+def test_modules_are_ordered_after_their_dependencies(tmp_path: Path) -> None:
     kernel(tmp_path)
     found = loaded(modules.folder(tmp_path, ["virtio_pci", "virtio_blk", "virtiofs"]).path)
     needs = modules.parse(DEPENDENCIES.read_text(encoding="utf-8"))
@@ -40,12 +40,12 @@ def test_each_module_comes_after_all_that_it_needs(tmp_path: Path) -> None:
     assert len(found) == len(set(found))
 
 
-def test_what_is_built_in_needs_no_file(tmp_path: Path) -> None:
+def test_built_in_module_needs_no_file(tmp_path: Path) -> None:
     kernel(tmp_path, "kernel/fs/ext4/ext4.ko\nkernel/fs/fuse/fuse.ko\n")
     assert loaded(modules.folder(tmp_path, ["ext4", "fuse"]).path) == []
 
 
-def test_a_kernel_without_the_module_cannot_do_it(tmp_path: Path) -> None:
+def test_missing_module_is_unavailable(tmp_path: Path) -> None:
     kernel(tmp_path)
     with pytest.raises(TargetUnavailable, match="no module '9p'"):
         modules.folder(tmp_path, ["9p"])
@@ -58,7 +58,7 @@ def told(state: Path, *arguments: str) -> list[str]:
     return done.check().stdout.splitlines()[2:]
 
 
-def test_the_payload_knows_its_own_file_from_another(built_state: Path, tmp_path: Path) -> None:
+def test_payload_tells_its_own_file_from_another(built_state: Path, tmp_path: Path) -> None:
     file = tmp_path / "kept"
     assert told(built_state, "--kept", f"{file}:5000") == ["S kept absent"]
     assert told(built_state, "--keep", f"{file}:5000", "--kept", f"{file}:5000") == ["S keep written", "S kept same"]
@@ -69,11 +69,11 @@ def test_the_payload_knows_its_own_file_from_another(built_state: Path, tmp_path
     assert told(built_state, "--kept", f"{file}:5000") == ["S kept other"]
 
 
-def test_the_payload_says_why_it_cannot_write(built_state: Path, tmp_path: Path) -> None:
+def test_payload_reports_why_it_cannot_write(built_state: Path, tmp_path: Path) -> None:
     assert told(built_state, "--keep", f"{tmp_path}/missing/kept:10") == ["S keep refused No such file or directory"]
 
 
-def test_the_payload_says_what_is_mounted(built_state: Path) -> None:
+def test_payload_reports_what_is_mounted(built_state: Path) -> None:
     *mounts, end = told(built_state, "--mounts", "/proc")
     assert end == "E mounts"
     assert all(line.startswith("S mount ") and " /proc " in line for line in mounts)
@@ -81,7 +81,7 @@ def test_the_payload_says_what_is_mounted(built_state: Path) -> None:
     assert told(built_state, "--mounts", "/nothing/here") == ["E mounts"]
 
 
-def test_a_mount_that_is_none_is_refused(built_state: Path) -> None:
+def test_invalid_mount_argument_is_refused(built_state: Path) -> None:
     program = str(images.payload(built_state).path)
     done = proc.run([program, "--events", "fd:1", "--mount", "ext4:/dev/vda", "--exit"], timeout_s=20)
     assert done.status == 64

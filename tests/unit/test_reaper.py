@@ -12,19 +12,19 @@ from bench.engines.libvirt import reaper
 SH = proc.find("sh", "install a shell")
 
 
-def test_it_ends_as_its_daemon_does() -> None:
+def test_reaper_ends_with_the_status_of_its_daemon() -> None:
     assert proc.run(reaper.argv([SH, "-c", "exit 3"]), timeout_s=10).status == 3
     assert proc.run(reaper.argv([SH, "-c", "kill -KILL $$"]), timeout_s=10).status == 128 + signal.SIGKILL
 
 
-def test_sigterm_reaches_the_daemon(tmp_path: Path) -> None:
+def test_reaper_forwards_sigterm(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     process = proc.spawn(reaper.argv([SH, "-c", f"trap 'exit 7' TERM; : >{ready}; while :; do sleep 0.01; done"]))
     until(ready.exists)
     assert process.stop(10) == 7
 
 
-def test_orphans_do_not_stay_as_zombies(tmp_path: Path) -> None:
+def test_reaper_reaps_orphans(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     process = proc.spawn(
         reaper.argv([SH, "-c", f"(sleep 0.2 & echo $! >{note}.new; mv {note}.new {note}); exec sleep 30"])

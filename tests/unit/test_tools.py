@@ -14,7 +14,7 @@ from bench.lab import images, tools
 LDD = (Path(__file__).parents[1] / "data/sysbench/ldd.txt").read_text(encoding="utf-8")
 
 
-def test_ldd_names_the_libraries_and_the_loader() -> None:
+def test_ldd_output_gives_libraries_and_loader() -> None:
     libraries, loader = tools.parse_ldd(LDD, "sysbench")
     assert loader == Path("/lib64/ld-linux-x86-64.so.2")
     assert Path("/lib/x86_64-linux-gnu/libc.so.6") in libraries
@@ -31,13 +31,13 @@ def test_ldd_names_the_libraries_and_the_loader() -> None:
         (LDD.replace("/lib64/ld-linux-x86-64.so.2", "ld.so"), "which loader"),
     ],
 )
-def test_what_ldd_cannot_say_is_refused_with_the_remedy(text: str, says: str) -> None:
+def test_unusable_ldd_output_is_unavailable_with_a_remedy(text: str, says: str) -> None:
     with pytest.raises(TargetUnavailable, match=says) as caught:
         tools.parse_ldd(text, "sysbench")
     assert caught.value.remedy == "run 'tare provision tools' as root"
 
 
-def test_a_program_runs_from_its_folder_alone(tmp_path: Path) -> None:
+def test_tool_runs_from_its_folder(tmp_path: Path) -> None:
     found = tools.folder(tmp_path, "env")
     assert found.path == tmp_path / "tools" / found.digest[:16]
     assert found.digest == images.folder_digest(found.path)
@@ -46,7 +46,7 @@ def test_a_program_runs_from_its_folder_alone(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "tools").iterdir()] == [found.path.name]
 
 
-def test_the_same_program_is_not_copied_twice(tmp_path: Path) -> None:
+def test_same_tool_is_copied_once(tmp_path: Path) -> None:
     first = tools.folder(tmp_path, "env")
     made = first.path.stat().st_mtime_ns
     tools.folder.cache_clear()
@@ -54,7 +54,7 @@ def test_the_same_program_is_not_copied_twice(tmp_path: Path) -> None:
     assert first.path.stat().st_mtime_ns == made
 
 
-def test_a_folders_digest_tells_every_change(tmp_path: Path) -> None:
+def test_folder_digest_changes_with_every_file(tmp_path: Path) -> None:
     folder = tmp_path / "f"
     (folder / "bin").mkdir(parents=True)
     (folder / "bin/a").write_bytes(b"1")
@@ -71,7 +71,7 @@ def test_a_folders_digest_tells_every_change(tmp_path: Path) -> None:
     assert images.folder_digest(copy) in seen
 
 
-def test_a_program_that_is_not_installed_is_said_with_the_remedy(tmp_path: Path) -> None:
+def test_tool_that_is_not_installed_is_unavailable_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(TargetUnavailable, match="'tare-no-such-program' is not on PATH") as caught:
         tools.folder(tmp_path, "tare-no-such-program")
     assert caught.value.remedy == "run 'tare provision tools' as root"
