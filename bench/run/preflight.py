@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,14 +57,29 @@ def prepare(targets: Iterable[Target], lab: Lab) -> Prepared:
         if target.text in ready or target.text in missing:
             continue
         try:
-            engine = engines.load(target, lab)
-            facts[target.text] = engine.prepare().values
-            ready[target.text] = engine
+            with _plugin_errors(target):
+                engine = engines.load(target, lab)
+                facts[target.text] = engine.prepare().values
+                ready[target.text] = engine
         except TargetUnavailable as error:
             missing[target.text] = error
         except (TareError, OSError) as error:
             missing[target.text] = TargetUnavailable(str(error), "see the reason; 'tare doctor' tries again")
     return Prepared(ready, facts, missing)
+
+
+@contextlib.contextmanager
+def _plugin_errors(target: Target) -> Iterator[None]:
+    """Turn unexpected exceptions of another package's engine into :class:`TargetUnavailable`; in Tare's own they are bugs."""
+    try:
+        yield
+    except (TareError, OSError):
+        raise
+    except Exception as error:
+        if target.engine in engines.BUILT_IN:
+            raise
+        msg = f"the engine '{target.engine}' failed unexpectedly: {type(error).__name__}: {error}"
+        raise TargetUnavailable(msg, "report it to the authors of that plug-in") from error
 
 
 def trial(engine: Engine, lab: Lab, hub: EventHub, number: int, timeout_s: float) -> Verdict:
@@ -72,7 +88,7 @@ def trial(engine: Engine, lab: Lab, hub: EventHub, number: int, timeout_s: float
     text = engine.target.text
     socket = lab.paths.run / "e" / f"d{number}"
     try:
-        with hub.channel(socket, engine.channel) as channel:
+        with _plugin_errors(engine.target), hub.channel(socket, engine.channel) as channel:
             try:
                 instance = engine.create(InstanceSpec(name, socket, timeout_s=timeout_s))
                 engine.start(instance)

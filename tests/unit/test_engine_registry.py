@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from bench import benchmarks, engines
+from bench import engines
 from bench.cli import run
 from bench.core import plugins
 from bench.core.errors import TargetUnavailable, UsageError
+from bench.core.model import Facts
+from bench.engines.base import Instance, InstanceSpec
 from bench.engines.declaration import EngineType
 from bench.engines.fake import Fake
 from bench.lab import journal, sweep
@@ -41,6 +43,22 @@ class Mute(Fake):
     def __init__(self, target: Any, lab: Any) -> None:
         super().__init__(target, lab)
         del self.target
+
+
+class Clumsy(Fake):
+    """An engine whose set-up has a bug."""
+
+    def prepare(self) -> Facts:
+        """Raise something unexpected."""
+        raise KeyError("oops")
+
+
+class Careless(Fake):
+    """An engine that cannot create an instance because of a bug."""
+
+    def create(self, spec: InstanceSpec) -> Instance:
+        """Raise something unexpected."""
+        raise KeyError("oops")
 
 
 def stumbling(target: Any, lab: Any) -> Fake:
@@ -67,7 +85,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Return a function that declares entry points of group ``tare.engines``: name → object, or the value of an entry point."""
     module = ModuleType("tare_hello")
     monkeypatch.setitem(sys.modules, "tare_hello", module)
-    for one in (Hello, Mute, stumbling, removed, failing):
+    for one in (Hello, Mute, Clumsy, Careless, stumbling, removed, failing):
         setattr(module, one.__name__, one)
     points: list[EntryPoint] = []
 
@@ -250,10 +268,18 @@ def test_doctor_prints_broken_plugins(
     assert f"--  {plugins.broken()[0]}\n" in capsys.readouterr().out
 
 
-def test_no_plugin_is_broken_here() -> None:
-    engines.names()
-    benchmarks.names()
-    assert plugins.broken() == ()
+@pytest.mark.parametrize("engine", ["Clumsy", "Careless"])
+def test_doctor_goes_on_when_a_plugin_raises_something_unexpected(
+    install: Install, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, engine: str
+) -> None:
+    monkeypatch.setenv("TARE_STATE", str(tmp_path))
+    monkeypatch.setattr("bench.lab.is_root", lambda: False)
+    monkeypatch.chdir(tmp_path)
+    install("hello", hello(factory=f"tare_hello:{engine}"))
+    assert run(["doctor", "-t", "hello", "-t", "fake"]) == 3
+    said = capsys.readouterr().out
+    assert "the engine 'hello' failed unexpectedly: KeyError: 'oops'" in said
+    assert "ok  fake" in said
 
 
 def left_by_a_killed_run(state: Path, **entry: str) -> Path:
