@@ -76,10 +76,10 @@ def schema() -> dict[str, Any]:
 
 
 def parse_target(text: str) -> Target:
-    """Read ``engine`` or ``engine:key=value,…`` into its canonical form.
+    """Parse ``engine`` or ``engine:key=value,…`` into a target in its canonical form.
 
     Raises:
-        UsageError: The engine, an option or a value is unknown, or the form is another.
+        UsageError: The engine, an option or a value is unknown, or the text has another form.
     """
     engine, _, rest = text.partition(":")
     declared = engines.get(engine)

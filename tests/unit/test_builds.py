@@ -1,4 +1,4 @@
-"""Several daemons of a kind in one lab: their names, their files, what a user's settings may say, and who is who."""
+"""A user's builds and settings of daemons: names, files, refused settings, and evidence of what runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration of the lab's daemons: everything below the run's folder, every reader finds what it needs."""
+"""The configuration of the engines' daemons: valid for its reader, and everything below the run's folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lab forwards: the rules are asked for once a subnet, and of whom comes first nothing depends."""
+"""Forwarding in the lab: rules are set once for each subnet and do not depend on which engine comes first."""
 
 from __future__ import annotations
 

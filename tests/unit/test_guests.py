@@ -1,4 +1,4 @@
-"""Guests: the payload's way into a disk, the command line, and the verdict on KVM."""
+"""Guests: how the payload gets into a disk, the kernel's command line, and the trial of KVM."""
 
 from __future__ import annotations
 

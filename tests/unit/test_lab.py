@@ -1,4 +1,4 @@
-"""The lab without root: folders, journal, sweep, images; and the parsers behind it."""
+"""The lab without root: folders, journal, sweep, images, and parsers."""
 
 from __future__ import annotations
 

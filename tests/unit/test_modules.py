@@ -1,4 +1,4 @@
-"""A guest's modules in the order of their needs, and what the payload does before it is ready and with what is kept."""
+"""A guest's kernel modules in load order, and the payload's mounts and kept files."""
 
 from __future__ import annotations
 

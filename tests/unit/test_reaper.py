@@ -1,4 +1,4 @@
-"""The daemons' parent: passes signals on, collects orphans at once, ends as its daemon did."""
+"""The reaper above libvirtd: it forwards signals, reaps orphans at once, and exits with its daemon's status."""
 
 from __future__ import annotations
 

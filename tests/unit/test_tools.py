@@ -1,4 +1,4 @@
-"""Programs that run in targets: what they load comes with them, named by its content."""
+"""Programs that run in targets: copied with their libraries, named by their content."""
 
 from __future__ import annotations
 
