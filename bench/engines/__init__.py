@@ -90,19 +90,33 @@ def load(target: Target, lab: Lab) -> Engine:
         TargetUnavailable: A Python package is not installed, or the engine is one of another package that cannot be used.
     """
     declared = get(target.engine)
+    if declared.name in BUILT_IN:
+        return _made(declared, target, lab)
+    who = f"the engine '{declared.name}' of package '{_distribution(declared.name)}'"
+    try:
+        made = _made(declared, target, lab)
+    except TareError:
+        raise
+    except Exception as error:
+        msg = f"{who} cannot be loaded: {type(error).__name__}: {error}"
+        raise TargetUnavailable(msg, f"update or uninstall '{_distribution(declared.name)}'") from error
+    if missing := _missing(made):
+        msg = f"{who} has no {', '.join(missing)}, which every engine must have"
+        raise TargetUnavailable(msg, "see the protocol bench.engines.base.Engine")
+    return made
+
+
+def _made(declared: EngineType, target: Target, lab: Lab) -> Engine:
+    """Import an engine's class and call it; name the package to install when a foreign import fails."""
     try:
         factory = _imported(declared.factory)
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] == re.split("[.:]", declared.factory)[0]:
-            raise _unusable_engine(declared, error) from error
+            raise  # a bug of the engine's own package
         package = f"{_distribution(declared.name)}[{declared.extra}]" if declared.extra else error.name
         msg = f"the Python package '{error.name}' is not installed"
         raise TargetUnavailable(msg, f"pip install '{package}'") from error
-    except Exception as error:
-        raise _unusable_engine(declared, error) from error
-    if declared.name in BUILT_IN:
-        return cast("Engine", factory(target, lab))
-    return _of_plugin(declared, factory, target, lab)
+    return cast("Engine", factory(target, lab))
 
 
 def undo_functions() -> dict[str, Undo]:
@@ -168,23 +182,8 @@ def _unusable(name: str, found: object) -> str:
         return f"it calls itself '{found.name}'"
     if not _NAME.fullmatch(name):
         return "an engine's name has lower case letters, digits, '-' and '_', and begins with a letter"
-    foreign = [kind for kind in found.undo if kind.split()[0] != name]
+    foreign = [kind for kind in found.undo if kind.partition(" ")[0] != name]
     return f"its journal kind '{foreign[0]}' must begin with '{name} '" if foreign else ""
-
-
-def _of_plugin(declared: EngineType, factory: Any, target: Target, lab: Lab) -> Engine:
-    """Make an engine of another package and check that it has everything that an engine must have."""
-    try:
-        made = factory(target, lab)
-    except TareError:
-        raise
-    except Exception as error:
-        raise _unusable_engine(declared, error) from error
-    if missing := _missing(made):
-        who = f"the engine '{declared.name}' of package '{_distribution(declared.name)}'"
-        msg = f"{who} has no {', '.join(missing)}, which every engine must have"
-        raise TargetUnavailable(msg, "see the protocol bench.engines.base.Engine")
-    return cast("Engine", made)
 
 
 def _missing(made: object) -> list[str]:
@@ -194,12 +193,3 @@ def _missing(made: object) -> list[str]:
     methods = [name for name, value in vars(Engine).items() if callable(value) and not name.startswith("_")]
     lacking = [name for name in Engine.__annotations__ if not hasattr(made, name)]
     return lacking + [f"{name}()" for name in methods if not callable(getattr(made, name, None))]
-
-
-def _unusable_engine(declared: EngineType, error: Exception) -> Exception:
-    """Return the error of an engine that cannot be loaded: a sentence for another package's, the error itself for Tare's own."""
-    if declared.name in BUILT_IN:
-        return error
-    package = _distribution(declared.name)
-    msg = f"the engine '{declared.name}' of package '{package}' cannot be loaded: {type(error).__name__}: {error}"
-    return TargetUnavailable(msg, f"update or uninstall '{package}'")
