@@ -266,3 +266,8 @@ def test_every_table_and_report_says_that_it_was_a_guest(tmp_path: Path) -> None
     assert all(line.endswith(TCG.text + '"') for line in there["summary.csv"].splitlines()[1:])
     assert all(f"in the guest {TCG.text}" in str(one.meta["title"]) for one in data.scenarios)
     assert sections.in_guest(data).startswith("Everything here")
+
+
+def test_scripts_of_the_guest_are_beside_their_modules() -> None:
+    assert kernel.INIT.read_text(encoding="utf-8").startswith("#!/inside/busybox sh")
+    assert "bench.run.inside.guest" in machine.START.read_text(encoding="utf-8")

@@ -22,6 +22,8 @@ _WANTED = (
     *("crc32c_generic", "crc32c_intel"),
 )
 """Modules that the root file system needs; the random numbers come with them, or Python would wait for the first."""
+INIT = Path(str(resources.files("bench.run.inside") / "init.sh"))
+"""Script that is PID 1 of the guest."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def load(state: Path) -> Kernel:
 
 
 def _initrd(folder: Path, modules: Path, busybox: Path) -> Path:
-    first = Path(str(resources.files("bench") / "inside" / "init.sh")).read_bytes()
+    first = INIT.read_bytes()
     with tempfile.TemporaryDirectory() as name:
         inside = Path(name)
         (inside / "busybox").write_bytes(busybox.read_bytes())

@@ -22,6 +22,8 @@ from bench.engines.libvirt import daemon, domain, guests
 from bench.lab import Lab, images
 from bench.run.inside.kernel import Kernel
 
+START = Path(str(resources.files("bench.run.inside") / "start.sh"))
+"""Script that the guest runs after its init script."""
 _MEMORY_BYTES = 2 * 2**30
 _CPUS = {"kvm": 2, "tcg": 1}
 """With two emulated processors, each a thread of QEMU's, guests were seen to hang in two runs of seven, with one in none."""
@@ -102,8 +104,7 @@ def start(lab: Lab, kernel: Kernel, guest_machine: GuestMachine) -> Running:
     """
     home = lab.paths.run / "inside"
     exchange, name = home / "x", f"tare-{lab.short_id}-inside"
-    source = Path(str(resources.files("bench") / "inside" / "start.sh"))
-    shutil.copy(source, exchange / "start.sh")
+    shutil.copy(START, exchange / "start.sh")
     (exchange / "env").write_text(_environment(lab, kernel, guest_machine), encoding="utf-8")
     _make_disk(home / domain.DISK)
     connection = domain.connect(lab)

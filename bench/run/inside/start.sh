@@ -1,5 +1,5 @@
 # The second half of the guest's start, by the host's own programs: what an init system would mount, then Tare.
-# /tare/x is the folder that the guest shares with the host; /tare/x/env says where things are (bench/inside/machine.py).
+# /tare/x is the folder that the guest shares with the host; /tare/x/env says where things are (bench/run/inside/machine.py).
 . /tare/x/env
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 export TARE_STATE=/tare/state TARE_PATIENCE="$PATIENCE" PYTHONPATH="$PACKAGE" PYTHONDONTWRITEBYTECODE=1
