@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from bench.core.model import Target
+from bench.core.plugins import Broken
 from bench.hosts.tasks import TaskEvent
 from bench.run.preflight import Verdict
 
@@ -24,6 +25,7 @@ def doctor_command(targets: Sequence[str], as_json: bool) -> int:
     Starts one instance of each target (a container, a guest) and removes it again. Exit code 3 when a target named with
     -t cannot run.
     """
+    from bench.cli.info import broken_plugins  # noqa: PLC0415
     from bench.run import preflight, session  # noqa: PLC0415
 
     wanted = _wanted(targets)
@@ -34,13 +36,15 @@ def doctor_command(targets: Sequence[str], as_json: bool) -> int:
             verdicts.append(verdict)
             if not as_json:
                 _print(verdict)
-    noise = preflight.noise()
+    noise, broken = preflight.noise(), broken_plugins()
     if as_json:
-        parts = {"targets": verdicts, "noise": noise}
+        parts: dict[str, Sequence[Verdict | Broken]] = {"targets": verdicts, "noise": noise, "plugins": broken}
         click.echo(
             json.dumps({key: [dataclasses.asdict(one) for one in found] for key, found in parts.items()}, indent=1)
         )
     else:
+        for one in broken:
+            click.echo(f"{_mark(ok=False)}  {one}")
         click.echo("\nHow quiet is this host?")
         for verdict in noise:
             _print(verdict)
@@ -57,15 +61,22 @@ def _wanted(texts: Sequence[str]) -> list[Target]:
 
     if texts:
         return [scenario.parse_target(text) for text in texts]
-    found = [*scenario.load(scenario.find("startup"))[0].targets, *map(scenario.parse_target, engines.EXAMINED)]
+    found = [*scenario.load(scenario.find("startup"))[0].targets]
+    for name in engines.names():
+        found += map(scenario.parse_target, engines.get(name).examined)
+        if all(target.engine != name for target in found):
+            found.append(scenario.parse_target(name))
     return list({target.text: target for target in found}.values())
 
 
 def _print(verdict: Verdict) -> None:
-    mark = click.style("ok", fg="green") if verdict.ok else click.style("--", fg="yellow")
-    click.echo(f"{mark}  {verdict.name:<36} {verdict.says}")
+    click.echo(f"{_mark(ok=verdict.ok)}  {verdict.name:<36} {verdict.says}")
     if verdict.remedy:
         click.echo(f"    {'':<36} → {verdict.remedy}")
+
+
+def _mark(*, ok: bool) -> str:
+    return click.style("ok", fg="green") if ok else click.style("--", fg="yellow")
 
 
 @click.command("provision")
@@ -112,11 +123,12 @@ def show_task(task: TaskEvent) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")
 def sweep_command(dry_run: bool) -> int:
     """Remove what an earlier, killed run left, from its journal; nothing else."""
+    from bench import engines  # noqa: PLC0415
     from bench.lab import sweep  # noqa: PLC0415
     from bench.lab.paths import state_dir  # noqa: PLC0415
 
     with sweep.alone(state_dir()):
-        found = sweep.sweep(state_dir(), dry_run=dry_run)
+        found = sweep.sweep(state_dir(), engines.undo_functions(), dry_run=dry_run)
     for thing in found:
         word = "would be removed" if dry_run else "removed" if thing.gone else "could NOT be removed"
         click.echo(f"{thing.kind} {thing.name}: {word}")

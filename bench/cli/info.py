@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from bench.core import plugins
+from bench.core.plugins import Broken
+
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["targets", "scenarios", "suites", "metrics"]))
@@ -15,6 +18,8 @@ import click
 def list_command(what: str, as_json: bool) -> None:
     """List targets, scenarios, suites or metrics."""
     rows = _ROWS[what]()
+    for broken in broken_plugins():
+        click.echo(f"{click.style('tare:', fg='yellow', bold=True)} {broken}", err=True)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
@@ -23,16 +28,24 @@ def list_command(what: str, as_json: bool) -> None:
         click.echo(f"{row['name']:<{width}}  {row['about']}")
 
 
+def broken_plugins() -> tuple[Broken, ...]:
+    """Load what installed packages declare and return the plug-ins that cannot be used."""
+    from bench import benchmarks, engines  # noqa: PLC0415
+
+    engines.names()
+    benchmarks.names()
+    return plugins.broken()
+
+
 def _targets() -> list[dict[str, Any]]:
-    from bench.engines import ENGINES, FILES, OPTIONS  # noqa: PLC0415
+    from bench import engines  # noqa: PLC0415
 
     rows = []
-    for name in ENGINES:
-        if name != "fake":
-            options = {key: list(values) for key, values in OPTIONS[name].items()}
-            words = {key: "|".join(values) or ("PATH" if key in FILES else "…") for key, values in options.items()}
-            about = ", ".join(f"{key}={word}" for key, word in words.items()) or "no options"
-            rows.append({"name": name, "about": about, "options": options})
+    for one in map(engines.get, engines.names()):
+        options = {key: list(values) for key, values in one.options.items()}
+        words = {key: "|".join(values) or ("PATH" if key in one.files else "…") for key, values in options.items()}
+        about = ", ".join(f"{key}={word}" for key, word in words.items()) or "no options"
+        rows.append({"name": one.name, "about": about, "options": options})
     return rows
 
 

@@ -1,87 +1,85 @@
-"""The engine registry: name → ``module:Class``, imported on demand so that no engine costs anything unless asked for."""
+"""The engines: one folder or file each, imported on demand, and those of installed packages (entry point ``tare.engines``).
+
+An engine declares an :class:`bench.engines.declaration.EngineType`: in the ``__init__`` of its folder, which imports nothing
+else, or in its file. An entry point of the group ``tare.engines`` names such a declaration of another package.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from bench.core.errors import TargetUnavailable, UsageError, unknown
+from bench.core import plugins
+from bench.core.errors import TareError, TargetUnavailable, UsageError, unknown
+from bench.engines.declaration import EngineType
 
 if TYPE_CHECKING:
     from bench.core.model import Target
     from bench.engines.base import Engine
     from bench.lab import Lab
+    from bench.lab.journal import Entry
+    from bench.lab.sweep import Swept, Undo
 
-ENGINES: dict[str, str] = {
-    "host": "bench.engines.host:Host",
-    "sandbox": "bench.engines.sandbox:Sandbox",
-    "runc": "bench.engines.oci.engine:Oci",
-    "crun": "bench.engines.oci.engine:Oci",
-    "runsc": "bench.engines.oci.engine:Oci",
-    "containerd": "bench.engines.containerd.engine:Containerd",
-    "cri": "bench.engines.cri.engine:Cri",
-    "docker": "bench.engines.docker.engine:Docker",
-    "podman": "bench.engines.docker.podman:Podman",
-    "libvirt": "bench.engines.libvirt.engine:Libvirt",
-    "fake": "bench.engines.fake:Fake",
+BUILT_IN: Mapping[str, str] = {
+    "host": "bench.engines.host:HOST",
+    "sandbox": "bench.engines.sandbox:SANDBOX",
+    "runc": "bench.engines.oci:RUNC",
+    "crun": "bench.engines.oci:CRUN",
+    "runsc": "bench.engines.oci:RUNSC",
+    "containerd": "bench.engines.containerd:CONTAINERD",
+    "cri": "bench.engines.cri:CRI",
+    "docker": "bench.engines.docker:DOCKER",
+    "podman": "bench.engines.docker:PODMAN",
+    "libvirt": "bench.engines.libvirt:LIBVIRT",
+    "fake": "bench.engines.fake:FAKE",
 }
+"""Name → declaration, in the order in which they are listed."""
 
-MOUNTS = ("layer", "volume", "bind", "bind-ro", "tmpfs")
-"""Where an instance's data are kept: in its own layer, in a volume, in a folder of the host, in memory."""
+_HIDDEN = ("fake",)
+"""Engines for tests of Tare itself, which no list and no message names."""
+_PACKAGE = "tare-bench"
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
-OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
-    "host": {"network": ("loopback", "veth"), "disk": ("direct", "ext4", "btrfs")},
-    "sandbox": {"user": ("yes", "no")},
-    "runc": {"bin": ()},
-    "crun": {"bin": ()},
-    "runsc": {"platform": ("ptrace", "systrap", "kvm"), "bin": ()},
-    "containerd": {
-        "snapshotter": ("overlayfs", "native", "btrfs", "devmapper", "zfs"),
-        "runtime": ("runc", "crun", "runsc"),
-        "mount": MOUNTS,
-        "bin": (),
-    },
-    "cri": {"endpoint": (), "network": ("bridge", "ptp", "macvlan", "host"), "runtime": (), "bin": ()},
-    "docker": {
-        "network": ("bridge", "user", "host", "none", "macvlan", "overlay", "published", "proxied"),
-        "storage": ("overlay2", "vfs", "fuse-overlayfs", "btrfs", "zfs", "devicemapper", "aufs"),
-        "mount": MOUNTS,
-        "runtime": ("runc", "crun", "runsc"),
-        "endpoint": ("lab", "system"),
-        "client": ("api", "cli"),
-        "bin": (),
-        "config": (),
-    },
-    "podman": {
-        "network": ("bridge", "user", "host", "none"),
-        "storage": ("overlay", "vfs"),
-        "mount": MOUNTS,
-        "runtime": ("crun", "runc"),
-    },
-    "libvirt": {
-        "guest": ("minimal", "full"),
-        "machine": ("q35", "pc"),
-        "accel": ("kvm", "tcg"),
-        "network": ("none", "user", "bridge", "macvtap"),
-        "disk": ("none", "raw", "qcow2", "shared"),
-        "kernel": (),
-    },
-    "fake": {"fail": (), "copy": ()},
-}
-"""Engine → option → allowed values (none listed: any). Options left out take the engine's default."""
 
-FILES = {"bin": "a program", "config": "a daemon.json", "kernel": "a Linux kernel (bzImage)"}
-"""Option → what the file is whose absolute path is its value."""
+def names() -> tuple[str, ...]:
+    """Return the names that a target may use: Tare's own engines, then those of installed packages."""
+    own = (name for name in BUILT_IN if name not in _HIDDEN)
+    return (*own, *(name for name in _outside() if _declared(name) is not None))
 
-EXAMINED = (
-    "cri",
-    "cri:network=host",
-    "docker:client=cli",
-    "docker:network=none,runtime=runsc",
-    "containerd:runtime=runsc",
-    "podman",
-)
-"""What ``tare doctor`` tries besides the targets of scenario ``startup``: then no engine is left out."""
+
+def get(name: str) -> EngineType:
+    """Return an engine's declaration.
+
+    Raises:
+        UsageError: There is none of that name, or it is one of an installed package that cannot be used.
+    """
+    if name in BUILT_IN:
+        return cast("EngineType", _imported(BUILT_IN[name]))
+    if name not in _outside():
+        raise UsageError(unknown("engine", name, names()))
+    found = _declared(name)
+    if found is None:
+        reason = next(one for one in plugins.broken() if (one.group, one.name) == (plugins.ENGINES, name))
+        raise UsageError(str(reason))
+    return found
+
+
+def check(target: Target) -> None:
+    """Check the files that a target's options name, and what the engine itself requires, before anything is started.
+
+    Raises:
+        TargetUnavailable: A file does not exist or cannot be used, or the options contradict each other.
+        UsageError: The content of a file cannot be used.
+    """
+    from bench.engines import given  # noqa: PLC0415 - only for a run, which needs the lab anyway
+
+    declared = get(target.engine)
+    given.check(target, declared.files)
+    if declared.check:
+        _imported(declared.check)(target)
 
 
 def load(target: Target, lab: Lab) -> Engine:
@@ -89,26 +87,109 @@ def load(target: Target, lab: Lab) -> Engine:
 
     Raises:
         UsageError: There is no such engine.
-        TargetUnavailable: Its Python package is not installed.
+        TargetUnavailable: A Python package is not installed, or the engine is one of another package that cannot be used.
     """
-    if target.engine not in ENGINES:
-        raise UsageError(unknown("engine", target.engine, ENGINES))
-    module_name, class_name = ENGINES[target.engine].split(":")
+    declared = get(target.engine)
+    if declared.name in BUILT_IN:
+        return _made(declared, target, lab)
+    who = f"the engine '{declared.name}' of package '{_distribution(declared.name)}'"
     try:
-        module = import_module(module_name)
+        made = _made(declared, target, lab)
+    except TareError:
+        raise
+    except Exception as error:
+        msg = f"{who} cannot be loaded: {type(error).__name__}: {error}"
+        raise TargetUnavailable(msg, f"update or uninstall '{_distribution(declared.name)}'") from error
+    if missing := _missing(made):
+        msg = f"{who} has no {', '.join(missing)}, which every engine must have"
+        raise TargetUnavailable(msg, "see the protocol bench.engines.base.Engine")
+    return made
+
+
+def _made(declared: EngineType, target: Target, lab: Lab) -> Engine:
+    """Import an engine's class and call it; name the package to install when a foreign import fails."""
+    try:
+        factory = _imported(declared.factory)
     except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] == re.split("[.:]", declared.factory)[0]:
+            raise  # a bug of the engine's own package
+        package = f"{_distribution(declared.name)}[{declared.extra}]" if declared.extra else error.name
         msg = f"the Python package '{error.name}' is not installed"
-        raise TargetUnavailable(msg, f"pip install 'tare-bench[{target.engine}]'") from error
-    return cast("Engine", getattr(module, class_name)(target, lab))
+        raise TargetUnavailable(msg, f"pip install '{package}'") from error
+    return cast("Engine", factory(target, lab))
 
 
-def check(target: Target) -> None:
-    """Look at every file that a target's options name, before anything is started.
+def undo_functions() -> dict[str, Undo]:
+    """Return how the engines remove what a killed run left in others' daemons: journal kind → function.
 
-    Raises:
-        TargetUnavailable: It is not there, or is something else.
-        UsageError: It is there, and what is in it cannot be used.
+    The functions import what they need when they are called; one that cannot be imported, or that fails, says so in its result.
     """
-    from bench.engines import given  # noqa: PLC0415 - only for a run, which needs the lab anyway
+    declared = [get(name) for name in reversed(names())]  # Tare's own last: no plug-in may replace them
+    return {kind: _undo(kind, where) for one in declared for kind, where in one.undo.items()}
 
-    given.check(target)
+
+def _undo(kind: str, where: str) -> Undo:
+    def undo(entry: Entry, dry_run: bool) -> Swept | None:
+        from bench.lab.sweep import Swept  # noqa: PLC0415 - declarations are read without the lab
+
+        try:
+            return cast("Swept | None", _imported(where)(entry, dry_run)) if where else None
+        except ImportError as error:
+            why = f"the Python package '{error.name}' is not installed: it cannot be asked"
+        except Exception as error:  # noqa: BLE001 - maybe a plug-in's; the rest of the sweep goes on, and the journal stays
+            why = f"{type(error).__name__}: {error}"
+        return Swept(kind, f"{entry.get('name')} ({why})", gone=False)
+
+    return undo
+
+
+def _imported(where: str) -> Any:
+    """Import what ``module:NAME`` names."""
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _outside() -> tuple[str, ...]:
+    return tuple(plugins.declared(plugins.ENGINES, tuple(BUILT_IN)))
+
+
+def _distribution(name: str) -> str:
+    """Return the name of the distribution that declares an engine."""
+    if name in BUILT_IN:
+        return _PACKAGE
+    return plugins.package_of(plugins.declared(plugins.ENGINES, tuple(BUILT_IN))[name])
+
+
+@cache
+def _declared(name: str) -> EngineType | None:
+    """Load the declaration of a plug-in; ``None``, with the reason on record, when it cannot be used."""
+    point = plugins.declared(plugins.ENGINES, tuple(BUILT_IN))[name]
+    try:
+        found = point.load()
+    except Exception as error:  # noqa: BLE001 - somebody else's code: whatever it raises must not end Tare
+        plugins.report(plugins.ENGINES, point, f"loading '{point.value}' failed: {type(error).__name__}: {error}")
+        return None
+    if reason := _unusable(name, found):
+        plugins.report(plugins.ENGINES, point, reason)
+        return None
+    return cast("EngineType", found)
+
+
+def _unusable(name: str, found: object) -> str:
+    if not isinstance(found, EngineType):
+        return f"it must be a bench.engines.declaration.EngineType, it is a {type(found).__name__}"
+    if found.name != name:
+        return f"it calls itself '{found.name}'"
+    if not _NAME.fullmatch(name):
+        return "an engine's name has lower case letters, digits, '-' and '_', and begins with a letter"
+    foreign = [kind for kind in found.undo if kind.partition(" ")[0] != name]
+    return f"its journal kind '{foreign[0]}' must begin with '{name} '" if foreign else ""
+
+
+def _missing(made: object) -> list[str]:
+    """Return what an object lacks to be an engine: ``attribute`` or ``method()``."""
+    from bench.engines.base import Engine  # noqa: PLC0415 - declarations are read without the protocol
+
+    methods = [name for name, value in vars(Engine).items() if callable(value) and not name.startswith("_")]
+    lacking = [name for name in Engine.__annotations__ if not hasattr(made, name)]
+    return lacking + [f"{name}()" for name in methods if not callable(getattr(made, name, None))]

@@ -9,7 +9,10 @@ from typing import Literal
 from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines.base import Instance, InstanceSpec
+from bench.engines.declaration import EngineType
 from bench.lab import Lab
+
+FAKE = EngineType("fake", "bench.engines.fake:Fake", {"fail": (), "copy": ()})
 
 
 class Fake:

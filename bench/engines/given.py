@@ -1,47 +1,30 @@
-"""The files that a target's options name: programs, configurations, kernels. Looked at before anything is started."""
+"""Files that a target's options name (programs, settings, kernels), checked before anything is started."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Target
-from bench.lab.variants import Variant
-
-_OWN = ("bin", "config")
 
 
-def check(target: Target) -> None:
-    """Look at every file that a target names.
+def check(target: Target, options: Iterable[str]) -> None:
+    """Check the files that these options of a target name; the one of ``bin`` must be executable.
 
     Raises:
-        TargetUnavailable: It is not there, or is something else.
-        UsageError: It is there, and what is in it cannot be used.
+        TargetUnavailable: A file does not exist or cannot be used.
     """
-    variant(target)
-    file(target, "kernel")
-
-
-def variant(target: Target) -> Variant:
-    """Return the daemon that a target asks for, by ``bin`` and ``config``.
-
-    Raises:
-        TargetUnavailable: A file is not there, or the daemon is not the lab's.
-        UsageError: The configuration cannot be used.
-    """
-    found = Variant.of(program(target), file(target, "config"))
-    given = [option for option in _OWN if option in target.options]
-    endpoint = target.options.get("endpoint", "lab")
-    if given and endpoint != "lab":
-        names = " and ".join(given)
-        reason = f"'{target.text}': {names} of a daemon that is not the lab's cannot be chosen"
-        raise TargetUnavailable(reason, f"leave out {names}, or endpoint")
-    return found
+    for option in options:
+        if option == "bin":
+            program(target)
+        else:
+            file(target, option)
 
 
 def program(target: Target) -> str:
-    """Return the program that ``bin`` names; empty when the target has no such option.
+    """Return the path of the program that ``bin`` names; empty when the target has no such option.
 
     Raises:
         TargetUnavailable: There is no such program.
@@ -54,10 +37,10 @@ def program(target: Target) -> str:
 
 
 def file(target: Target, option: str) -> Path | None:
-    """Return the file that an option names; ``None`` when the target has no such option.
+    """Return the path of the file that an option names; ``None`` when the target has no such option.
 
     Raises:
-        TargetUnavailable: There is no such file, or the lab cannot see it.
+        TargetUnavailable: There is no such file, or it is not visible inside the lab.
     """
     if option not in target.options:
         return None

@@ -16,9 +16,13 @@ from bench.core import proc
 from bench.core.errors import LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines.base import Instance, InstanceSpec, NetworkPath, refuse_limits
+from bench.engines.declaration import EngineType
 from bench.lab import Lab, images, network, usage
 from bench.lab.usage import Store
 
+HOST = EngineType(
+    "host", "bench.engines.host:Host", {"network": ("loopback", "veth"), "disk": ("direct", "ext4", "btrfs")}
+)
 _GRACE_S = 10.0
 
 

@@ -16,11 +16,13 @@ from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines.base import Bind, Instance, InstanceSpec, refuse_limits
+from bench.engines.declaration import EngineType
 from bench.engines.evidence import mounts as _mounts
 from bench.engines.evidence import process as _evidence
 from bench.lab import Lab, images
 from bench.lab.paths import is_root
 
+SANDBOX = EngineType("sandbox", "bench.engines.sandbox:Sandbox", {"user": ("yes", "no")})
 _GRACE_S = 10.0
 _EVENTS_FD = 3
 _SPACES = ("--pid", "--mount", "--net", "--uts", "--ipc", "--cgroup")

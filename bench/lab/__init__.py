@@ -1,7 +1,7 @@
 """The private lab: everything that a run needs and that must be gone after it.
 
-With root it has its own control group, mount and network namespace and daemons. Without root it is only a folder: enough
-for the bare host and the namespace sandbox.
+As root it has a control group, a mount and a network namespace, and daemons of its own. Without root it is only a
+folder, which is enough for engines without daemons.
 """
 
 from __future__ import annotations
@@ -26,14 +26,20 @@ from bench.lab.paths import Paths, is_root
 class Lab:
     """One run's lab; use as a context manager.
 
+    Opening it removes what killed runs left. ``undo`` are the functions for what engines make outside the lab
+    (``bench.engines.undo_functions``); without them such things stay for the next ``tare sweep``.
+
     Attributes:
-        short_id: In the name of everything that the lab creates.
+        short_id: Part of the name of everything that the lab creates.
         paths: Its folders.
         journal: What was created.
     """
 
-    def __init__(self, short_id: str, *, state: Path | None = None) -> None:
+    def __init__(
+        self, short_id: str, *, state: Path | None = None, undo: Mapping[str, sweep.Undo] | None = None
+    ) -> None:
         self.short_id = short_id
+        self._undo = undo
         self.paths = Paths.of(short_id, state)
         self._stack = contextlib.ExitStack()
         self._daemons: Daemons | None = None
@@ -58,7 +64,7 @@ class Lab:
         self._stack.close()
 
     def _try_as_root(self, stack: contextlib.ExitStack) -> None:
-        """Open what needs privileges; root without them (in a container) gets the folder lab and is told why."""
+        """Open the parts that need privileges; root without them (in a container) gets the folder lab with the reason."""
         if not cgroups.hierarchy().version:
             self._why_not = "no control groups are mounted"
             return
@@ -89,8 +95,8 @@ class Lab:
         namespace.run(["ip", "link", "set", "lo", "up"])
         hybrid = cgroups.hierarchy().hybrid
         if hybrid is not None:
-            # crun refuses a v2 tree beside v1 controllers, and nothing in the lab needs it. Without the empty file system
-            # in its place runtimes would write their groups as plain folders below the mount point, onto the host.
+            # Some container runtimes refuse a v2 tree beside v1 controllers, and nothing in the lab needs it. An empty file
+            # system takes its place: otherwise runtimes would write their groups as plain folders onto the host.
             namespace.run(["umount", str(hybrid)])
             namespace.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=64m", "tmpfs", str(hybrid)])
             self._mark = hybrid / f".tare-{self.short_id}"
@@ -119,20 +125,20 @@ class Lab:
         return self._cgroup.path if self._cgroup else ""
 
     def cpu_s(self) -> float | None:
-        """Return CPU seconds used so far by everything involved, this process's own work left out.
+        """Return the CPU seconds used so far by everything in the lab except this process itself.
 
-        ``None`` without a control group: what a living child uses is not known then, and absent is not zero.
+        ``None`` without a control group: the CPU time of running children is not known then.
         """
         if self._cgroup is not None:
-            own = self_cpu_s()  # first: asking for it brings the group's count of this running process up to date
+            own = self_cpu_s()  # first: reading it updates the group's count of this running process
             return self._cgroup.cpu_s() - own
         return None
 
     def clear(self) -> None:
-        """Remove what runtimes wrote into the place of the hidden v2 tree; call it when no instance lives.
+        """Remove what container runtimes wrote in place of the hidden v2 tree; call it when no instance is left.
 
-        crun takes that for control groups: a folder and a page for each container, which it never removes. The mark says that
-        this is the lab's own empty file system, and not the host's tree.
+        A runtime may take the empty file system for control groups, and leave a folder for each container. The mark file proves
+        that this is the lab's own empty file system and not the host's tree.
         """
         if self._mark is not None and self._mark.exists():
             for left in self._mark.parent.iterdir():
@@ -142,7 +148,7 @@ class Lab:
     def residue(self) -> Mapping[str, int]:
         """Count what an instance may leave behind: processes, groups, mounts, network namespaces, dying groups.
 
-        The daemons themselves are none of it: an invocation may be the first that needs one.
+        Daemons are not counted: an invocation may be the first that needs one.
         """
         processes, groups = self._cgroup.count() if self._cgroup else (0, 0)
         daemons = len(self._daemons.running) if self._daemons else 0
@@ -157,11 +163,11 @@ class Lab:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         with sweep.alone(self.paths.state):
-            sweep.sweep(self.paths.state)
+            sweep.sweep(self.paths.state, self._undo)
             yield
 
     def _finish(self) -> None:
-        """Remove what must be gone; what cannot be removed stays in the journal for ``tare sweep``."""
+        """Remove the control group and the folder; what cannot be removed stays in the journal for ``tare sweep``."""
         left = cgroups.destroy(f"/{cgroups.ROOT}/{self.short_id}") if is_root() else []
         shutil.rmtree(self.paths.run, ignore_errors=True)
         if self.paths.run.exists():
@@ -173,13 +179,13 @@ class Lab:
 
 
 def _network_namespaces() -> int:
-    """Count the network namespaces that a process or a mount keeps alive."""
+    """Count the network namespaces that a process or a bind mount keeps alive."""
     found = set()
     for path in Path("/proc").glob("[0-9]*/ns/net"):
         with contextlib.suppress(OSError):
             found.add(path.readlink().name)
     for line in Path("/proc/thread-self/mountinfo").read_text(encoding="utf-8").splitlines():
         fields = line.split()
-        if fields[3].startswith("net:"):  # a namespace that is kept by a bind mount
+        if fields[3].startswith("net:"):  # kept alive by a bind mount
             found.add(fields[3])
     return len(found)

@@ -1,7 +1,7 @@
-"""What applications are packed with: nothing, busybox, a minimal Debian, the same with a compiler, each at most one layer.
+"""Base images: none (scratch), busybox, a minimal Debian, the same with a compiler; each has at most one layer.
 
-busybox comes from the host's own static program; the two Debians were made from the host's package sources when it was
-provisioned (role ``base_images``), so that no measurement needs a network.
+busybox is the host's static program. The two Debians are made from the host's package sources when it is provisioned (role
+``base_images``), so that no measurement needs a network.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Member = tuple[tarfile.TarInfo, bytes | None]
 
 @dataclass(frozen=True)
 class Base:
-    """A base image before it is one.
+    """The layers of a base image.
 
     Attributes:
         name: One of ``NAMES``.
@@ -38,17 +38,17 @@ class Base:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what is in it."""
+        """SHA-256 of the layers' digests."""
         return images.sha256("".join(layer.diff_id for layer in self.layers).encode())
 
     @property
     def tag(self) -> str:
-        """Name of the image that is this base alone, as a Dockerfile's FROM names it."""
+        """Name of the image with this base and nothing else, as in a Dockerfile's FROM."""
         return "scratch" if self.name == "scratch" else f"tare/{self.name}:latest"
 
 
 def base(state: Path, name: str) -> Base:
-    """Return a base, making the one of busybox first.
+    """Return a base; make the one of busybox if it does not exist.
 
     Raises:
         NotApplicable: It was not provisioned: the reason with the remedy.
@@ -59,7 +59,7 @@ def base(state: Path, name: str) -> Base:
 
 
 def alone(state: Path, name: str) -> Image:
-    """Return the image that is a base and nothing else: what a Dockerfile begins with."""
+    """Return the image with a base and nothing else, for a Dockerfile's FROM."""
     found = base(state, name)
     return images.layered(state, found.tag, found.layers)
 
@@ -67,20 +67,20 @@ def alone(state: Path, name: str) -> Image:
 def with_payload(state: Path, name: str) -> Image:
     """Return the image of the payload on a base; its entrypoint is the payload, as in Tare's own image.
 
-    The payload's layer is not that of Tare's own image, which every engine has already: it has one more folder.
+    Its payload layer has one more folder, so that it is not the layer of Tare's own image, which every engine has already.
     """
     layer = extended(images.payload_layer(images.payload(state).path.read_bytes()), [folder("application")])
     return images.layered(state, f"tare/payload-on-{name}:latest", [*base(state, name).layers, layer])
 
 
 def sibling(state: Path, name: str) -> Image:
-    """Return another application's image on the same base: a file that is not the payload."""
+    """Return the image of another application, a single file, on the same base."""
     other = tar([file("other", b"another application\n")])
     return images.layered(state, f"tare/other-on-{name}:latest", [*base(state, name).layers, other])
 
 
 def _provisioned(path: Path) -> Packed:
-    """Return a layer that was made at provisioning time, with the digests that were written beside it."""
+    """Return a layer that provisioning made, with the digests from the file beside it."""
     try:
         diff_id, digest = path.with_name(f"{path.name}.digests").read_text(encoding="ascii").split()
         path.stat()
@@ -91,7 +91,7 @@ def _provisioned(path: Path) -> Packed:
 
 
 def _busybox(state: Path) -> Packed:
-    """Return the layer of the host's static busybox: the program and a link for each of its commands."""
+    """Return the layer of the host's static busybox: the program and a symbolic link for each command."""
     try:
         program = Path(proc.find("busybox", _REMEDY)).resolve()
     except TargetUnavailable as error:
@@ -114,7 +114,7 @@ def busybox_layer(program: bytes, commands: Sequence[str]) -> bytes:
 
 
 def extended(layer: bytes, members: Sequence[Member]) -> bytes:
-    """Return a plain tar with more members after its own."""
+    """Return a plain tar with members appended."""
     with tarfile.open(fileobj=io.BytesIO(layer)) as old:
         own = [(info, _content(old, info)) for info in old]
     return tar([*own, *members])

@@ -1,7 +1,7 @@
-"""The run's own control group, v1 or v2: who belongs to the run, and what CPU time all of it used.
+"""The run's own control group (v1 or v2): which processes belong to the run, and how much CPU time they used.
 
 ``/tare/RUN/harness`` holds this process, ``/tare/RUN/lab`` the daemons, ``/tare/RUN/NAME`` an instance (made by the
-runtimes). Membership is inherited, so whatever the run started is found here and nowhere else.
+runtimes). Membership is inherited, so every process that the run started is here and nowhere else.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ def parse_mounts(table: str) -> Hierarchy:
 
 
 def controller(name: str) -> Path | None:
-    """Return the mount point of the hierarchy that a controller is in, ``None`` when it is in none."""
+    """Return the mount point of a controller's hierarchy, ``None`` when no hierarchy has it."""
     return parse_controller(Path("/proc/self/mounts").read_text(encoding="utf-8"), name)
 
 
 def parse_controller(table: str, name: str) -> Path | None:
-    """Return where a mount table (proc(5)) says that a controller is: a v1 hierarchy of that name, else the v2 tree."""
+    """Return a controller's mount point from a mount table (proc(5)): its v1 hierarchy, else the v2 tree."""
     unified = None
     for line in table.splitlines():
         fields = line.split()
@@ -103,20 +103,23 @@ class RunCgroup:
             raise LabError(msg) from error
 
     def adopt(self, pid: int) -> None:
-        """Move a daemon that was just started into the ``lab`` leaf."""
+        """Move a daemon into the ``lab`` leaf."""
         with contextlib.suppress(ProcessLookupError):
             _write(self._top / "lab/cgroup.procs", pid)
 
     def cpu_s(self) -> float:
-        """Return the CPU seconds of everything that is or was in the group, this process included."""
+        """Return the CPU seconds of all processes that are or were in the group, this process included."""
         if self.hierarchy.version == 1:
             return int((self._top / "cpuacct.usage").read_text()) / 1e9
         stat = (self._top / "cpu.stat").read_text()
         return int(next(line.split()[1] for line in stat.splitlines() if line.startswith("usage_usec"))) / 1e6
 
     def leave(self) -> None:
-        """Move this process back to where it was, so that the group can be removed."""
-        for place in (self._home, self.hierarchy.accounting):  # where we were may be gone: an empty scope is removed
+        """Move this process back into its earlier group, so that this one can be removed."""
+        for place in (
+            self._home,
+            self.hierarchy.accounting,
+        ):  # the earlier group may be gone: systemd removes an empty scope
             with contextlib.suppress(OSError):
                 _write(place / "cgroup.procs", os.getpid())
                 return
@@ -128,7 +131,7 @@ class RunCgroup:
 
 
 def destroy(path: str, deadline_s: float = 10.0) -> list[str]:
-    """Kill what is in a run's group (never this process) and remove the group in every hierarchy; return what is left."""
+    """Kill all processes in a run's group (never this one), remove the group in every hierarchy, and return what is left."""
     end = now_s() + deadline_s
     tops = [mount / path.lstrip("/") for mount in _all_mounts()]
     while True:
@@ -160,7 +163,7 @@ def _remove(group: Path) -> bool:
 
 
 def _tree(top: Path) -> list[Path]:
-    """Return the group and all below it, the deepest first."""
+    """Return the group and all groups below it, the deepest first."""
     return [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]
 
 
@@ -172,7 +175,7 @@ def _pids(group: Path) -> set[int]:
 
 
 def pids_of(path: str) -> set[int]:
-    """Return the processes in a group of the accounting hierarchy and below it; none when there is no such group."""
+    """Return the processes in a group of the accounting hierarchy and below it; empty when there is no such group."""
     return {pid for group in _tree(hierarchy().accounting / path.lstrip("/")) for pid in _pids(group)}
 
 
@@ -189,7 +192,7 @@ def _write(path: Path, value: int) -> None:
 
 
 def dying() -> int:
-    """Return how many removed groups the kernel still holds (teardown is asynchronous and leaks into the next sample)."""
+    """Return how many removed groups the kernel still holds: teardown is asynchronous and can disturb the next sample."""
     found = hierarchy()
     if found.version == 2:
         with contextlib.suppress(OSError):

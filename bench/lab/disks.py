@@ -1,8 +1,8 @@
-"""Disks of the lab's own: file systems and thin pools in sparse files of the run's folder, through loop devices.
+"""The lab's own disks: file systems and thin pools on loop devices over sparse files in the run's folder.
 
-A file system is mounted in the lab's mount namespace, its loop device marked to clear itself: both go with the last process in
-there, however the run ends. A pool is the kernel's and knows no namespace, so it is in the journal; its loop devices are marked
-in the same way once the pool holds them.
+A file system is mounted in the lab's mount namespace and its loop device clears itself (``LO_FLAGS_AUTOCLEAR``): both vanish with
+the last process there, however the run ends. A pool belongs to the kernel and to no namespace, so it is journalled; its loop
+devices clear themselves once the pool is removed.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from bench.lab.namespace import LabNamespace
 from bench.lab.paths import Paths
 
 _SIZE = 16 * 2**30
-"""Of each sparse file: the state folder's own disk is what really limits it."""
+"""Size of each sparse file, bytes; the real limit is the state folder's own disk."""
 _METADATA = 64 * 2**20
 SECTOR = 512
 POOL_BLOCK = 128
-"""Sectors that a thin pool gives at a time: 64 KiB (Linux, device-mapper/thin-provisioning.rst)."""
+"""Sectors that a thin pool allocates at a time: 64 KiB (Linux, device-mapper/thin-provisioning.rst)."""
 _LOOP_CLR_FD, _LOOP_SET_DIRECT_IO = 0x4C01, 0x4C08  # linux/loop.h
 _GONE_S = 5.0
 _MAKE = {"ext4": ("mkfs.ext4", "-q", "-F"), "btrfs": ("mkfs.btrfs", "-q", "-f")}
 _REMEDY = "run 'tare provision storage' as root"
 WITHOUT_UDEV = {"DM_DISABLE_UDEV": "1"}
-"""Environment in which programs of the device mapper make its nodes themselves, whether or not a udev daemon runs."""
+"""Environment in which programs of the device mapper make device nodes themselves, whether or not a udev daemon runs."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Disks:
     def file_system(self, kind: str, at: Path) -> Path:
         """Mount a new file system of that kind at a folder, inside the lab only; a second call does nothing.
 
-        The loop device goes past the host's page cache where it can: else everything would be cached twice.
+        The loop device uses direct I/O where it can: otherwise everything would be cached twice.
 
         Raises:
             LabError: The kernel has no such file system, or no loop device.
@@ -87,16 +87,16 @@ class Disks:
             run(["dmsetup", "create", whole, "--table", table])
             self.pools.append(whole)
         finally:
-            for device in devices:  # in use it is only marked: it goes when the pool does
+            for device in devices:  # while it is in use this only marks it: it is freed with the pool
                 _ioctl(Path(device), _LOOP_CLR_FD)
         return whole
 
     def close(self) -> None:
-        """Remove the pools and unmount the file systems, the last one first, and wait until their loop devices are free."""
+        """Remove the pools, unmount the file systems, the last one first, and wait until their loop devices are free."""
         while self.pools:
             remove_pool(self.pools.pop())
         while self.mounts:
-            with contextlib.suppress(LabError):  # something holds it that ends with the namespace
+            with contextlib.suppress(LabError):  # a process uses it that ends with the namespace
                 self.namespace.run(["umount", str(self.mounts.pop())])
         end = now_s() + _GONE_S
         while loops_below(self.paths.run) and now_s() < end:
@@ -111,12 +111,12 @@ class Disks:
 
 
 def loops_of(backing: str) -> list[Path]:
-    """Return the loop devices whose file is, or was, at that path (``/sys/block/loop*/loop/backing_file``)."""
+    """Return the loop devices whose backing file is or was at that path (``/sys/block/loop*/loop/backing_file``)."""
     return [device for device, path in _loops() if path == backing]
 
 
 def loops_below(folder: Path) -> list[Path]:
-    """Return the loop devices whose file is, or was, below a folder."""
+    """Return the loop devices whose backing file is or was below a folder."""
     return [device for device, path in _loops() if folder in Path(path).parents]
 
 
@@ -130,7 +130,7 @@ def _loops() -> list[tuple[Path, str]]:
 
 
 def free_loops(backing: str) -> bool:
-    """Free the loop devices of a file and say whether all are free; one that is in use frees itself after its last user."""
+    """Free the loop devices of a file and say whether all are free; one in use is freed after its last user."""
     for device in loops_of(backing):
         _ioctl(device, _LOOP_CLR_FD)
     end = now_s() + _GONE_S
@@ -155,7 +155,7 @@ def remove_pool(name: str) -> bool:
             for thin in thin_devices(run(["dmsetup", "table", "--target", "thin"]), number):
                 _dmsetup("remove", thin)
         if _dmsetup("remove", name) != 0:
-            sleep_s(0.05)  # somebody is about to close one of them
+            sleep_s(0.05)  # a process is about to close one of them
     return not has_pool(name)
 
 

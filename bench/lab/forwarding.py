@@ -1,7 +1,7 @@
-"""What the lab's own network namespace passes on: packets of pods and machines to the second host and back.
+"""Forwarding in the lab's network namespace: packets of instances to the second host and back.
 
-A dockerd in the same namespace drops what it does not know (the policy of chain FORWARD), and before the first bridge of some
-engine the kernel forwards nothing at all. Both are settings of the namespace and vanish with it.
+An engine in the same namespace may set the policy of chain FORWARD to drop, and the kernel forwards nothing until it is told to.
+Both are settings of the namespace and vanish with it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _done: WeakKeyDictionary[Lab, set[str]] = WeakKeyDictionary()
 
 
 def let_through(lab: Lab, subnet: str, *, masquerade: bool = False) -> None:
-    """Have the lab forward what comes from a subnet or goes there; ``masquerade``: others see it as the host's own.
+    """Forward packets from and to a subnet; ``masquerade`` gives those that leave it the host's address.
 
     Raises:
         TargetUnavailable: There is no iptables, or this process may start nothing in the lab.

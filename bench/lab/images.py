@@ -1,6 +1,6 @@
-"""The same payload bits as a directory and an OCI image, each named by its content (``initramfs`` has the third form).
+"""The payload as a directory and as an OCI image, each named by its content.
 
-Nothing is pulled: the image is written here, byte for byte reproducible, so that its digest proves what ran.
+Nothing is pulled: the image is written here and is reproducible byte for byte, so that its digest proves what ran.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _SOURCES = (
     ),
     *("stamp.c", "spaces.c", "drain.c"),
 )
-"""Files whose content names the build, in the order of the Makefile."""
+"""Files whose content determines the build's name, in the order of the Makefile."""
 _DIRECTORIES = ("data", "dev", "etc", "proc", "run", "scratch", "sys", "tmp", "tools", "work")
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file or folder with the SHA-256 of what is in it."""
+    """A file or folder with the SHA-256 of its content."""
 
     path: Path
     digest: str
@@ -53,11 +53,12 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Packed:
-    """A layer that is compressed already.
+    """A compressed layer.
 
     Attributes:
         path: The compressed tar.
-        digest: SHA-256 of it; ``diff_id`` that of the plain tar with ``sha256:`` before it.
+        digest: SHA-256 of the compressed tar.
+        diff_id: ``sha256:`` and the SHA-256 of the plain tar.
     """
 
     path: Path
@@ -73,7 +74,8 @@ class Image:
         archive: A tar that is an OCI image layout and a ``docker save`` archive at once.
         manifest: Digest of the manifest (``sha256:…``).
         config: The image's configuration, JSON.
-        layers: Digests of the compressed layers, the lowest first; ``diff_ids`` those of their plain tars.
+        layers: Digests of the compressed layers, the lowest first.
+        diff_ids: Digests of the plain layers, the lowest first.
         name: Its name and tag.
     """
 
@@ -99,7 +101,7 @@ def sha256(data: bytes) -> str:
 
 
 def folder_digest(folder: Path) -> str:
-    """Return the SHA-256 of a folder's files: of their names, modes and contents, in order."""
+    """Return the SHA-256 of the names, modes and contents of a folder's files, sorted by name."""
     whole = hashlib.sha256()
     for name, path in files_below(folder):
         content = b"" if path.is_dir() else path.read_bytes()
@@ -108,12 +110,12 @@ def folder_digest(folder: Path) -> str:
 
 
 def files_below(folder: Path) -> list[tuple[str, Path]]:
-    """Return what is below a folder, links followed, a folder before what is in it."""
+    """Return all paths below a folder with their relative names, links followed, a folder before its content."""
     return [(str(path.relative_to(folder)), path) for path in sorted(folder.rglob("*"))]
 
 
 def payload(state: Path) -> Artifact:
-    """Return the payload, compiling it when this source was not compiled here yet.
+    """Return the payload; compile it if this source was not compiled yet.
 
     Raises:
         TargetUnavailable: There is no C compiler or no static C library.
@@ -127,12 +129,12 @@ def payload(state: Path) -> Artifact:
 
 
 def stamp(state: Path) -> Path:
-    """Return the library that waits for an event and reads the clock in one call (built with the payload)."""
+    """Return the library that waits for an event and reads the clock in one call; built with the payload."""
     return payload(state).path.with_name("stamp.so")
 
 
 def spaces(state: Path) -> Path:
-    """Return the program that times the making of namespaces (built with the payload)."""
+    """Return the program that times the creation of namespaces; built with the payload."""
     return payload(state).path.with_name("tare-spaces")
 
 
@@ -161,15 +163,15 @@ def rootfs(state: Path) -> Artifact:
 
 
 def image(state: Path) -> Image:
-    """Return the payload's OCI image, writing its archive when it is not there yet."""
+    """Return the payload's OCI image; write its archive if it does not exist."""
     source = payload(state)
     return layered(state, IMAGE, [payload_layer(source.path.read_bytes())])
 
 
 def layered(state: Path, name: str, layers: Sequence[bytes | Path | Packed]) -> Image:
-    """Return an image of these layers, plain tars in memory or in files or packed ones, the lowest first; it runs the payload.
+    """Return an image that runs the payload; write its archive if it does not exist.
 
-    The archive is written when it is not there yet; large layers are never held in memory.
+    ``layers``, the lowest first, are plain tars in memory or in files, or packed ones. Those in files are never held in memory.
     """
     home = state / "images"
     home.mkdir(parents=True, exist_ok=True)
@@ -248,14 +250,14 @@ def _write_archive(path: Path, name: str, config: bytes, manifest: bytes, layers
     tag = name.rpartition(":")[2]
     named = {"annotations": {"io.containerd.image.name": f"docker.io/{name}", "org.opencontainers.image.ref.name": tag}}
     digests = [f"blobs/sha256/{blob.digest}" for blob in layers]
-    docker = [{"Config": f"blobs/sha256/{sha256(config)}", "RepoTags": [name], "Layers": digests}]
+    saved = [{"Config": f"blobs/sha256/{sha256(config)}", "RepoTags": [name], "Layers": digests}]
     files = [
         _member("oci-layout", _json({"imageLayoutVersion": "1.0.0"})),
         _member("blobs", None),
         _member("blobs/sha256", None),
         *(_member(f"blobs/sha256/{sha256(blob)}", blob) for blob in (config, manifest)),
         _member("index.json", _json({"schemaVersion": 2, "manifests": [{**index, **named}]})),
-        _member("manifest.json", _json(docker)),
+        _member("manifest.json", _json(saved)),
     ]
     temporary = path.with_suffix(f".{os.getpid()}")
     try:

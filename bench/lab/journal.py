@@ -1,7 +1,7 @@
 """The write-ahead journal: everything that a run creates is named here before it is created.
 
-A killed run leaves its journal; ``tare sweep`` undoes exactly what it names. A line is one JSON object with ``kind`` and
-what identifies the thing. Lines reach the kernel at once (one ``write`` each), so they survive a SIGKILL of this process.
+A killed run leaves its journal, and ``tare sweep`` removes exactly what it names. A line is one JSON object with
+``kind`` and what identifies the thing. Each line is one ``write``, so that it survives a SIGKILL of this process.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+
+Entry = Mapping[str, str | int]
+"""One line of a journal: its ``kind`` and what identifies the thing."""
 
 
 class Journal:
@@ -21,18 +24,18 @@ class Journal:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def add(self, kind: str, **identity: str | int) -> None:
-        """Note that a thing is about to be created."""
+        """Record that a thing is about to be created."""
         os.write(self._file, (json.dumps({"kind": kind, **identity}) + "\n").encode())
 
     def close(self, *, done: bool) -> None:
-        """Close it; when everything it names is gone (``done``) the file goes too."""
+        """Close the file; remove it when everything that it names is gone (``done``)."""
         os.close(self._file)
         if done:
             self.path.unlink(missing_ok=True)
 
 
-def read(path: Path) -> list[Mapping[str, str | int]]:
-    """Read the whole lines of a journal; a torn last line named something that was never created."""
+def read(path: Path) -> list[Entry]:
+    """Read the complete lines of a journal; what an incomplete last line names was never created."""
     entries = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
@@ -43,7 +46,7 @@ def read(path: Path) -> list[Mapping[str, str | int]]:
 
 
 def start_time(pid: int) -> int | None:
-    """Return a process's start time in clock ticks since boot (proc(5), field 22); with the pid it names one process for ever."""
+    """Return a process's start time in clock ticks since boot (proc(5), field 22); with the PID it is unique."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -51,7 +54,7 @@ def start_time(pid: int) -> int | None:
     return int(stat.rpartition(")")[2].split()[19])
 
 
-def owner_is_alive(entries: list[Mapping[str, str | int]]) -> bool:
-    """Say whether the run that wrote these entries still runs."""
+def owner_is_alive(entries: list[Entry]) -> bool:
+    """Say whether the run that wrote these entries is still running."""
     owner = next((entry for entry in entries if entry["kind"] == "owner"), None)
     return owner is not None and start_time(int(owner["pid"])) == owner["start_time"]

@@ -1,7 +1,7 @@
-"""The images whose layers are looked at: files of many sizes, many small files, many layers; and the same files on the host.
+"""Images for measuring layers: files of many sizes, many small files, many layers; and the same files on the host.
 
-What is in a file is drawn from its name, so that an image is the same bits every time; it cannot be compressed, since what
-is easy for gzip would be unpacked faster than anything real.
+A file's content is derived from its name, so that an image has the same bits every time. It is incompressible, since gzip would
+unpack anything else faster than real data.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.lab import images
 from bench.lab.images import Image
 
 FOLDER = "layer"
-"""Where the files are, below the root of an instance."""
+"""Folder with the files, below the root of an instance."""
 SIZES = (4 * 2**10, 64 * 2**10, 2**20, 16 * 2**20, 64 * 2**20, 256 * 2**20, 2**30)
 """Sizes of the files that are copied up, bytes."""
 _BLOCK = 2**20
@@ -39,20 +39,20 @@ class File:
 
 
 def sized(largest_bytes: int) -> tuple[File, ...]:
-    """Return one file of each size up to the largest, which is one of them whatever it is."""
+    """Return one file of each of ``SIZES`` below the largest, and one of the largest."""
     sizes = sorted({size for size in SIZES if size < largest_bytes} | {largest_bytes})
     return tuple(File(f"f{size}", size) for size in sizes)
 
 
 def many(count: int) -> tuple[File, ...]:
-    """Return so many small files, named by their numbers, in a folder of their own."""
+    """Return ``count`` small files, named by their numbers, in a folder of their own."""
     return tuple(File(f"many/{number}", 64) for number in range(count))
 
 
 def image(state: Path, name: str, layers: Sequence[Sequence[File]]) -> Image:
-    """Return an image whose lowest layer is the payload's, with these files in layers above; written once.
+    """Return an image with the payload's layer and above it layers with these files; written once.
 
-    It is found again by what it is made of, without packing it.
+    A note of what it is made of finds it again without packing it.
     """
     payload = images.payload(state)
     made_of = json.dumps([name, payload.digest, [[asdict(file) for file in layer] for layer in layers]])
@@ -71,7 +71,7 @@ def image(state: Path, name: str, layers: Sequence[Sequence[File]]) -> Image:
 
 
 def write(folder: Path, files: Sequence[File]) -> None:
-    """Write the same files below a folder of the host, as they are below an instance's root."""
+    """Write the files below a folder of the host, with the same paths as below an instance's root."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         path = folder / FOLDER / file.name
@@ -81,7 +81,7 @@ def write(folder: Path, files: Sequence[File]) -> None:
 
 
 def deep(number: int) -> tuple[tuple[File, ...], ...]:
-    """Return the layers that make an image of so many, the payload's being the first: a small file in each."""
+    """Return the layers above the payload's for an image with ``number`` layers: a small file in each."""
     return tuple((File(f"deep/{layer}", 4096),) for layer in range(1, number))
 
 
@@ -103,7 +103,7 @@ def _layer(to: Path, files: Sequence[File]) -> Path:
 
 
 def _content(file: File) -> Iterator[bytes]:
-    """Yield blocks that differ by file and place; only the first bytes of a block do, which is enough for any deduplication."""
+    """Yield the file's blocks; the first 8 bytes differ between blocks, which is enough against deduplication."""
     block = hashlib.shake_256(file.name.encode()).digest(min(file.size, _BLOCK))
     for at in range(0, file.size, _BLOCK):
         length = min(_BLOCK, file.size - at)
@@ -127,7 +127,7 @@ def _noted(note: Path) -> Image | None:
 
 
 def _forget(folder: Path, payload: str) -> None:
-    """Remove the archives of images with another payload, an earlier one: nobody will ask for them again."""
+    """Remove the archives of images with an earlier payload, which are not needed any more."""
     for note in folder.glob("*.json"):
         said = json.loads(note.read_text(encoding="utf-8"))
         if said.get("payload") != payload:

@@ -1,7 +1,7 @@
-"""The lab's last name server: what no network knows is asked of a native process of ours, which says at once that nobody has it.
+"""The lab's upstream name server: a native process that answers at once that a name does not exist.
 
-Name services of engines pass on what they do not know to the server in their host's /etc/resolv.conf. In the lab that is this
-one for the time of a measurement: no question leaves this host, and what an unknown name costs is the service's own part.
+Name services of engines forward unknown names to the server in their host's /etc/resolv.conf. During a measurement that is this
+one: no query leaves the host, and the time of an unknown name is that of the engine's own service.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from bench.lab import Lab, images
 NAME = "names"
 """Name of the process among the lab's daemons."""
 ADDRESS = "10.90.1.53"
-"""An address of the lab's own that no network of it has, and no loopback: engines refuse to pass questions on to one."""
+"""An address that no network in the lab has, and not a loopback one: engines refuse to forward queries to those."""
 _CONFIG = Path("/etc/resolv.conf")
 _GRACE_S = 5.0
 
 
 @contextlib.contextmanager
 def last_server(lab: Lab) -> Iterator[str]:
-    """Give the address of the lab's name server, and have it in the lab's /etc/resolv.conf for the time of the block.
+    """Run the name server, with its address in the lab's /etc/resolv.conf, during the block; yield the address.
 
     Raises:
-        TargetUnavailable: This process may start nothing in the lab.
-        LabError: It cannot be started, or the file cannot be covered.
+        TargetUnavailable: The lab can start no daemons.
+        LabError: The server does not start, or the file cannot be mounted over.
     """
     ours, theirs = lab.paths.run / "resolv.conf", _CONFIG.resolve()
     ours.write_text(f"nameserver {ADDRESS}\n", encoding="utf-8")
@@ -46,7 +46,7 @@ def last_server(lab: Lab) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _running(lab: Lab) -> Iterator[None]:
-    """Have the server run for the time of the block: the host is then as before, nothing is left that might disturb others."""
+    """Run the server during the block only, so that it disturbs no other measurement."""
     daemons, log = lab.daemons, lab.paths.run / "log" / f"{NAME}.log"
     daemons.namespace.run(["ip", "address", "replace", f"{ADDRESS}/32", "dev", "lo"])
     log.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """The lab's own mount and network namespace.
 
-A holder process keeps both alive; daemons are started inside them. Mounts, interfaces and firewall rules that daemons make
-exist only there and vanish with the last process: the host's mount table never changes. ``/run`` is a fresh tmpfs
-inside, so that nothing that listens on the host's ``/run`` can be reached by mistake.
+A holder process keeps both alive, and daemons are started inside them. Mounts, interfaces and firewall rules that daemons
+make exist only there and vanish with the last process: the host's mount table never changes. ``/run`` is a new tmpfs inside,
+so that no socket in the host's ``/run`` can be reached by mistake.
 """
 
 from __future__ import annotations
@@ -32,10 +32,9 @@ class LabNamespace:
         self.holder = proc.spawn([unshare, "--mount", "--propagation", "private", "--net", "--", sleep, "infinity"])
         self._wait_until_apart()
 
-    def prefix(self, *, network: bool = True) -> list[str]:
+    def prefix(self) -> list[str]:
         """Return the argv prefix that starts a program inside."""
-        spaces = ["--mount", "--net"] if network else ["--mount"]
-        return [self._nsenter, f"--target={self.holder.pid}", *spaces, "--"]
+        return [self._nsenter, f"--target={self.holder.pid}", "--mount", "--net", "--"]
 
     def run(self, argv: Sequence[str]) -> proc.Completed:
         """Run a set-up command inside and return what it printed.
@@ -51,9 +50,9 @@ class LabNamespace:
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """Put the calling thread into the mount namespace for the time of the block.
+        """Put the calling thread into the mount namespace during the block.
 
-        Processes that it starts meanwhile are in it without the cost of an ``nsenter`` in front of each.
+        Processes that it starts are in it, too, without an ``nsenter`` each.
         """
         home = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         inside = os.open(f"/proc/{self.holder.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
@@ -65,14 +64,14 @@ class LabNamespace:
             os.chdir(folder)
             yield
         finally:
-            _call(_libc.unshare(_CLONE_FS), "unshare")  # threads that were started inside share it with this one
+            _call(_libc.unshare(_CLONE_FS), "unshare")  # threads started inside share it with this one
             _call(_libc.setns(home, _CLONE_NEWNS), "setns")
             os.chdir(folder)
             os.close(inside)
             os.close(home)
 
     def close(self) -> None:
-        """End the holder; the namespaces go when the last process in them does."""
+        """End the holder; the namespaces vanish with the last process in them."""
         self.holder.stop(grace_s=5)
 
     def _wait_until_apart(self) -> None:

@@ -1,8 +1,8 @@
-"""Another host for network workloads: a namespace of its own, joined to the lab's by a pair of virtual cables.
+"""A second host for network workloads: a network namespace that a veth pair connects to the lab's.
 
     peer (10.90.0.2, tare-in) ── veth ── (tare-out, 10.90.0.1) lab: daemons, bridges, containers, machines
 
-The far end of every network workload is a native process, in most modes at the peer, so that modes differ in the near end only.
+The far end of every network workload is a native process, in most modes at the peer, so that modes differ only in the near end.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ NAME = "peer"
 LAB_LINK, PEER_LINK = "tare-out", "tare-in"
 LAB_ADDRESS, PEER_ADDRESS = "10.90.0.1", "10.90.0.2"
 SUBNET, PREFIX = "10.90.0.0/24", 24
-"""Addresses from .128 on are for instances that are on the cable themselves (macvlan, macvtap)."""
+"""Addresses from .128 on are for instances that are attached to the veth pair themselves (macvlan, macvtap)."""
 STREAMS, CONNECTS, ANSWERS = PORTS = (5201, 5202, 5203)
-"""Ports of a far end's services: iperf3 (TCP and UDP), the payload that accepts connections, sockperf."""
+"""Ports of the far end's services: iperf3 (TCP and UDP), the payload that accepts connections, sockperf."""
 _LISTENS = "0A"
-"""State of a socket in /proc/net/tcp (include/net/tcp_states.h)."""
+"""State TCP_LISTEN in /proc/net/tcp (include/net/tcp_states.h)."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """The other host.
+    """The second host.
 
     Attributes:
-        pid: Its holder: ``nsenter --target PID --net`` goes there.
+        pid: The process that holds its namespace: ``nsenter --target PID --net`` enters it.
     """
 
     pid: int
 
     def prefix(self) -> list[str]:
-        """Return the argv prefix that starts a program at the peer, with the mounts of the caller."""
+        """Return the argv prefix that starts a program at the peer, in the caller's mount namespace."""
         return inside(self.pid)
 
 
 def inside(pid: int) -> list[str]:
-    """Return the argv prefix that starts a native program in the network namespace of a process, and only in that one."""
+    """Return the argv prefix that starts a native program in the network namespace of a process, and only in that."""
     return [proc.find("nsenter", "install util-linux"), f"--target={pid}", "--net", "--"]
 
 
@@ -53,7 +53,7 @@ _peers: WeakKeyDictionary[Lab, Peer] = WeakKeyDictionary()
 
 
 def peer(lab: Lab) -> Peer:
-    """Return the lab's peer, making it first; it goes with the lab.
+    """Return the lab's peer; make it at the first call. It vanishes with the lab.
 
     Raises:
         TargetUnavailable: The lab has no network of its own (not root).
@@ -83,7 +83,7 @@ def _make(lab: Lab) -> Peer:
 
 
 def _holds(pid: int) -> bool:
-    """Say whether the holder has its namespace: it has become ``sleep``."""
+    """Say whether the holder has its namespace: then it has executed ``sleep``."""
     return _program(pid) == "sleep"
 
 
@@ -102,7 +102,7 @@ def run_in(lab: Lab, pid: int, argv: Sequence[str]) -> proc.Completed:
 
 
 def addresses(lab: Lab, pids: Iterable[int]) -> set[str]:
-    """Return the IPv4 addresses that processes have in network namespaces other than the lab's own, as the kernel says.
+    """Return the IPv4 addresses of processes in network namespaces other than the lab's own, as the kernel reports them.
 
     Raises:
         LabError: They cannot be read.
@@ -119,7 +119,7 @@ def addresses(lab: Lab, pids: Iterable[int]) -> set[str]:
 
 
 def listening(pid: int) -> set[int]:
-    """Return the TCP ports at which somebody listens in the network namespace of a process; none when it is gone."""
+    """Return the TCP ports with a listener in the network namespace of a process; empty when the process is gone."""
     found: set[int] = set()
     for table in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):
@@ -128,6 +128,6 @@ def listening(pid: int) -> set[int]:
 
 
 def parse_listening(text: str) -> set[int]:
-    """Read the ports of listening sockets from /proc/net/tcp or tcp6 (proc(5))."""
+    """Parse the ports of listening sockets from /proc/net/tcp or tcp6 (proc(5))."""
     rows = [line.split() for line in text.splitlines()[1:]]
     return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTENS}

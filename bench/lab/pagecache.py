@@ -1,7 +1,7 @@
-"""Which pages of a file are in the page cache, and how they are put out of it: file by file, never the whole host's.
+"""Count and evict the pages of single files in the page cache; never the whole host's cache.
 
-A page is asked for by mincore(2), which since Linux 5.2 tells only who may write to the file, so root. Pages are put out by
-posix_fadvise(2) after an fsync, which leaves those that somebody has mapped; what is still there is counted, not assumed.
+mincore(2) counts pages; since Linux 5.2 it answers only callers who may write to the file, such as root.
+posix_fadvise(2) after an fsync evicts pages, except those that a process has mapped.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def resident_bytes(path: Path) -> int:
     """Return how many bytes of a file are in the page cache.
 
     Raises:
-        OSError: It cannot be opened, mapped or asked about.
+        OSError: The file cannot be opened, mapped or queried.
     """
     with path.open("rb") as file:
         return _resident(file.fileno(), os.fstat(file.fileno()).st_size)
 
 
 def evict(path: Path) -> None:
-    """Put a file onto the disk and out of the page cache.
+    """Write a file to the disk and evict it from the page cache.
 
     Raises:
         OSError: It cannot be opened.
@@ -43,10 +43,9 @@ def evict(path: Path) -> None:
 
 
 def take(paths: Iterable[Path]) -> int:
-    """Return the bytes of page cache behind all these paths, each page once, and put them out of it.
+    """Evict these files and return how many bytes of page cache they had, each page counted once.
 
-    Two paths to one file, or through an overlay to one, share their pages: once the first has been put out, the second has none
-    left to be counted.
+    Two paths to the same file, also through an overlay, share their pages: after the first is evicted the second has none.
     """
     total = 0
     for path in paths:
@@ -57,7 +56,7 @@ def take(paths: Iterable[Path]) -> int:
 
 
 def below(folder: Path, name: str) -> list[Path]:
-    """Return the files of that name below a folder; what is mounted there is left out, a subvolume of btrfs is not."""
+    """Return the files of that name below a folder, btrfs subvolumes included, other mounts not."""
     table = Path("/proc/thread-self/mountinfo").read_text(encoding="utf-8")
     mounted = {line.split()[4] for line in table.splitlines()}
     found = []

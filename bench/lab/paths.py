@@ -1,4 +1,4 @@
-"""Where Tare keeps what outlives a run, and where a run keeps what does not."""
+"""Folders that outlive a run, and folders that vanish with it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Paths:
 
     Attributes:
         state: Kept between runs: payload, images, provisioned guests.
-        run: Gone after the run: sockets, bundles, daemons' data and logs.
-        journal: One file a run, removed when everything it names is gone.
+        run: Removed after the run: sockets, bundles, daemons' data and logs.
+        journal: One file for each run, removed when everything that it names is gone.
     """
 
     state: Path
@@ -42,7 +42,7 @@ class Paths:
         return cls(base, base / "run" / short_id, base / "journal" / f"{short_id}.jsonl")
 
     def make(self) -> None:
-        """Make the run's folders; only this user can enter them, the payload gets its socket by a bind mount."""
+        """Make the run's folders. Only this user can enter them: the payload gets its socket by a bind mount."""
         self.journal.parent.mkdir(parents=True, exist_ok=True)
         self.run.mkdir(parents=True, mode=0o700, exist_ok=True)
         for name in ("e", "b", "log"):

@@ -1,7 +1,7 @@
-"""A registry of images on the lab's own loopback: where only the lab's daemons can reach it.
+"""An image registry on the lab's loopback, where only the lab's daemons can reach it.
 
-Images are pushed by the harness over HTTP, byte for byte as they were written here, so that a digest that was pulled is the
-one that was pushed. What was served is read from the registry's own log.
+The harness pushes images over HTTP byte for byte, so that a pulled digest equals the pushed one. What was served is read from the
+registry's log.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from bench.lab import Lab
 from bench.lab.images import Image
 
 NAME = "registry"
-"""Its name among the lab's daemons."""
+"""Name of the registry among the lab's daemons."""
 HOST, PORT = "127.0.0.1", 5000
-"""dockerd and containerd's clients speak plain HTTP to 127.0.0.0/8."""
+"""Engines accept plain HTTP from registries in 127.0.0.0/8."""
 _REMEDY = "run 'tare provision registry' as root"
 _TIMEOUT_S = 60
 _LOGGED_S = 5.0
-"""How long the last line of the log may take after an engine has all bytes."""
+"""Time limit until the last line is logged after an engine has all bytes, seconds."""
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -45,19 +45,19 @@ class Registry:
 
     Attributes:
         pid: Its process, in whose network namespace it listens.
-        log: Its log, a line of JSON each.
+        log: Its log, one JSON object a line.
     """
 
     pid: int
     log: Path
 
     def offset(self) -> int:
-        """Return where the log ends now."""
+        """Return the current length of the log, bytes."""
         return self.log.stat().st_size
 
 
 def start(lab: Lab) -> Registry:
-    """Return the lab's registry, starting it first; its storage goes with the run's folder.
+    """Start the lab's registry, unless it runs, and return it; its storage goes with the run's folder.
 
     Raises:
         TargetUnavailable: It is not installed.
@@ -75,7 +75,7 @@ def start(lab: Lab) -> Registry:
 
 
 def _program() -> str:
-    """Return the registry's program; the Red Hat family calls it by another name."""
+    """Return the registry's program, which has another name on the Red Hat family."""
     try:
         return proc.find("docker-registry", _REMEDY)
     except TargetUnavailable:
@@ -83,7 +83,7 @@ def _program() -> str:
 
 
 def configuration(root: Path) -> str:
-    """Return the registry's configuration, JSON being YAML: files in ``root``, loopback, a log that can be read by machine."""
+    """Return the registry's configuration (JSON is YAML): storage in ``root``, loopback only, a log of JSON objects."""
     return json.dumps(
         {
             "version": 0.1,
@@ -99,7 +99,7 @@ def configuration(root: Path) -> str:
 
 
 def listens(pid: int, port: int) -> bool:
-    """Say whether somebody listens on a TCP port in a process's network namespace (proc_pid_net(5): state 0A)."""
+    """Say whether a socket listens on a TCP port in a process's network namespace (proc_pid_net(5): state 0A)."""
     for name in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):
             rows = Path(f"/proc/{pid}/net/{name}").read_text(encoding="ascii").splitlines()[1:]
@@ -109,7 +109,7 @@ def listens(pid: int, port: int) -> bool:
 
 
 def push(registry: Registry, image: Image, repository: str) -> str:
-    """Upload an image and return the name by which the lab's engines pull it; its tag is ``latest``.
+    """Upload an image as ``latest`` and return the name under which the lab's engines pull it.
 
     Raises:
         LabError: The registry refuses something.
@@ -172,7 +172,7 @@ class _Http:
 
 
 def _inside(pid: int) -> socket.socket:
-    """Connect from within a process's network namespace, which a thread of its own enters (setns(2)); the socket stays there."""
+    """Return a socket that a thread connected inside a process's network namespace (setns(2)); it stays in that namespace."""
     made: list[socket.socket | OSError] = []
 
     def connect() -> None:
@@ -195,11 +195,11 @@ def _inside(pid: int) -> socket.socket:
 
 @dataclass(frozen=True)
 class Served:
-    """What the registry served since a moment.
+    """What the registry served since an offset of its log.
 
     Attributes:
-        blobs: Digests of blobs that were sent whole.
-        count: Bytes of all answers to GET requests of blobs and manifests.
+        blobs: Digests of the blobs that were sent completely.
+        count: Bytes of all responses to GET requests for blobs and manifests.
     """
 
     blobs: frozenset[str]
@@ -207,10 +207,10 @@ class Served:
 
 
 def served(registry: Registry, since: int, image: Image) -> Served:
-    """Return what was served since the log had ``since`` bytes, once every layer of the image is among it.
+    """Wait until every layer of the image was served and return what was served since the log had ``since`` bytes.
 
     Raises:
-        InvocationFailed: A layer was not asked for: the engine had it already.
+        InvocationFailed: A layer was not requested: the engine had it already.
     """
     deadline = now_s() + _LOGGED_S
     while missing := set(image.layers) - (found := read_log(_lines(registry.log, since))).blobs:
@@ -232,7 +232,7 @@ def _lines(log: Path, since: int) -> Iterator[Mapping[str, Any]]:
 
 
 def read_log(lines: Iterator[Mapping[str, Any]]) -> Served:
-    """Read from the registry's log what it sent in answer to GET requests ("response completed", status 200)."""
+    """Read the responses to GET requests from the registry's log ("response completed", status 200)."""
     blobs: set[str] = set()
     count = 0
     for line in lines:

@@ -1,8 +1,7 @@
-"""Programs that run inside every target, copied from the host with all that they load, named by their content.
+"""Programs that run inside every target, copied from the host with everything that they load, named by their content.
 
-A target's root has the payload and nothing else, and no two targets' roots would have the same libraries. So the host's
-program, its shared libraries and its dynamic loader come in one read-only folder, and the loader is called by its name: the
-same bits everywhere.
+A target's root has nothing but the payload, and libraries in different roots would differ. So a read-only folder has the
+host's program, its shared libraries and its dynamic loader, which is called by its path: every target runs the same bits.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ _MISSING = re.compile(r"\s*(\S+) => not found")
 
 @functools.cache
 def folder(state: Path, name: str = "sysbench") -> Artifact:
-    """Return a folder with ``bin/NAME``, ``lib/`` and ``ld.so``, making it when it is not there yet; once a process.
+    """Return a folder with ``bin/NAME``, ``lib/`` and ``ld.so``; make it if it does not exist. Cached for the process.
 
     Raises:
-        TargetUnavailable: The program is not installed, or its libraries cannot be told.
+        TargetUnavailable: The program is not installed, or its libraries cannot be found.
     """
     program = Path(proc.find(name, _REMEDY)).resolve()
     done = proc.run([proc.find("ldd", "install the C library's programs"), str(program)], timeout_s=30)
@@ -54,7 +53,7 @@ def folder(state: Path, name: str = "sysbench") -> Artifact:
 
 
 def parse_ldd(text: str, program: str) -> tuple[list[Path], Path]:
-    """Read what ldd prints: the libraries, and the dynamic loader.
+    """Parse the output of ldd into the libraries and the dynamic loader.
 
     Raises:
         TargetUnavailable: A library is missing, or nothing was listed.

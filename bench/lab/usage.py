@@ -1,4 +1,4 @@
-"""How much disk a storage driver uses, as the host sees it."""
+"""Disk space that a storage driver uses, seen from the host."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from bench.lab.disks import POOL_BLOCK, SECTOR, run
 
 _FREED_S = 30.0
 _BY_FILE_SYSTEM = ("btrfs", "zfs")
-"""File systems whose files share blocks: adding up their sizes would count what is shared many times."""
+"""File systems whose files share blocks: the sum of their sizes would count shared blocks several times."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
 class Store:
-    """Where a storage driver keeps what instances write, and how its use of the disk is read.
+    """Where a storage driver keeps what instances write, and how to read its disk space.
 
     Attributes:
-        folder: Below it are the files.
-        kind: ``folder`` (its files' blocks are added up), ``file system`` (one of its own: what the kernel says is used) or
-            ``pool`` (a thin pool).
+        folder: The folder with the files.
+        kind: ``folder`` (sum of its files' blocks), ``file system`` (one of its own: statvfs(3)) or ``pool`` (a thin pool).
         pool: The pool's name.
-        settle: Has the engine free now what was deleted and what it would free later; ``None`` where it does so at once.
+        settle: Makes the engine free now what it would free later; ``None`` where it frees deleted data at once.
         mount: Where its file system is mounted, if it is the lab's own.
     """
 
@@ -40,7 +39,7 @@ class Store:
     mount: Path | None = None
 
     def sync(self) -> None:
-        """Have everything written to the disk that is in memory only, and what was deleted really freed.
+        """Write dirty data to the disk and wait until deleted data are freed.
 
         Raises:
             LabError: The kernel refuses.
@@ -57,13 +56,13 @@ class Store:
     def _free_subvolumes(self) -> None:
         """Wait until deleted subvolumes of the lab's own btrfs are freed.
 
-        That is done in the background some 10 s later; a remount wakes who does it.
+        A kernel thread frees them some 10 s later; a remount wakes it.
         """
         end = now_s() + _FREED_S
         while run(["btrfs", "subvolume", "list", "-d", str(self.mount)]).strip() and now_s() < end:
             run(["mount", "-o", "remount", str(self.mount)])
             self._sync_file_system()
-        self._sync_file_system()  # what was given back counts from the next commit on
+        self._sync_file_system()  # freed space is visible after the next commit
 
     def _sync_file_system(self) -> None:
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -75,7 +74,7 @@ class Store:
             os.close(descriptor)
 
     def used_bytes(self) -> int:
-        """Return how much disk is used, after :meth:`sync`.
+        """Call :meth:`sync` and return the used disk space, bytes.
 
         Raises:
             LabError: It cannot be read.
@@ -89,7 +88,7 @@ class Store:
         return folder_used(self.folder)
 
     def described(self) -> str:
-        """Return in words what everything is written to: the file system and what it is on."""
+        """Describe the file system and the device that the data are on."""
         if self.kind == "pool":
             return "a thin pool of the device mapper"
         kind, device = file_system(self.folder)
@@ -97,7 +96,7 @@ class Store:
 
 
 def _described(device: str) -> str:
-    """Name a device; a loop device by how it reaches its file, since its number is another one every time."""
+    """Describe a device; a loop device by how it accesses its file, since its number changes with every run."""
     if not device.startswith("/dev/loop"):
         return device
     with contextlib.suppress(OSError):
@@ -107,21 +106,21 @@ def _described(device: str) -> str:
 
 
 def store_of(folder: Path, own: Sequence[Path] = (), settle: Callable[[], None] | None = None) -> Store:
-    """Return the store at a folder, looked at as its file system demands; ``own`` are the mounts of the lab."""
+    """Return the store at a folder, of the kind that its file system needs; ``own`` are the lab's mounts."""
     mount = next((one for one in own if one == folder or one in folder.parents), None)
     whole = mount is not None or file_system(folder)[0] in _BY_FILE_SYSTEM
     return Store(folder, "file system" if whole else "folder", settle=settle, mount=mount)
 
 
 def file_system(path: Path) -> tuple[str, str]:
-    """Return the type of the file system that a path is on, and the device below, as this thread's mount table has it."""
+    """Return the type and the device of the file system that a path is on, from this thread's mount table."""
     number = path.stat().st_dev
     wanted = f"{os.major(number)}:{os.minor(number)}"
     best = ("unknown", "unknown", "")
     for line in Path("/proc/thread-self/mountinfo").read_text(encoding="utf-8").splitlines():
         fields = line.split()
         rest = fields[fields.index("-") + 1 :]
-        # btrfs gives each subvolume a number of its own, which is in no mount table: the longest mount point above counts
+        # a btrfs subvolume has a device number that no mount table lists: use the longest mount point above
         above = path == Path(fields[4]) or Path(fields[4]) in path.parents
         if fields[2] == wanted or (above and rest[0] == "btrfs"):
             best = max(best, (rest[0], rest[1], fields[4] if above else ""), key=lambda one: len(one[2]))
@@ -129,7 +128,7 @@ def file_system(path: Path) -> tuple[str, str]:
 
 
 def folder_used(folder: Path) -> int:
-    """Add up the disk blocks of the files below a folder, bytes, each once; what is mounted there is left out."""
+    """Return the bytes of disk blocks of the files below a folder, each file once, without what is mounted there."""
     seen: set[int] = set()
     total, todo, device = 0, [folder], folder.stat().st_dev
     while todo:
@@ -147,10 +146,10 @@ def folder_used(folder: Path) -> int:
 
 
 def pool_used(status: str) -> int:
-    """Read what ``dmsetup status`` says of a thin pool, and return the bytes of data that it has given out.
+    """Return the allocated data bytes of a thin pool from its ``dmsetup status``.
 
     Raises:
-        LabError: That is no status of a thin pool.
+        LabError: The text is not the status of a thin pool.
     """
     fields = status.split()
     if len(fields) < 6 or fields[2] != "thin-pool" or "/" not in fields[5]:

@@ -1,4 +1,4 @@
-"""A run's targets on this host: each one prepared and tried, what cannot run refused or left out with its reason."""
+"""Prepare a run's targets on this host; refuse or leave out with a reason what cannot run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.scenario import parse_target
 
 
 def prepare(scenarios: Sequence[Scenario], lab: Lab, say: Callable[[str], None]) -> preflight.Prepared:
-    """Prepare every target of the scenarios and the host, and try each; ``say`` is called with a target before its turn."""
+    """Prepare every target of the scenarios, and the host; ``say`` is called with each target before it is prepared."""
     engines: dict[str, Engine] = {}
     known: dict[str, Mapping[str, str]] = {}
     missing: dict[str, TargetUnavailable] = {}
@@ -31,10 +31,10 @@ def prepare(scenarios: Sequence[Scenario], lab: Lab, say: Callable[[str], None])
 
 
 def refuse_cold(scenarios: Sequence[Scenario]) -> None:
-    """Refuse cache=cold before anything is measured where this process cannot drop the page cache.
+    """Refuse cache=cold before anything is measured if this process cannot drop the page cache.
 
     Raises:
-        TargetUnavailable: It cannot.
+        TargetUnavailable: It cannot drop the page cache.
     """
     wanted = any("cold" in scenario.params.get("cache", ()) for scenario in scenarios)
     if wanted and not os.access("/proc/sys/vm/drop_caches", os.W_OK):
@@ -43,10 +43,10 @@ def refuse_cold(scenarios: Sequence[Scenario]) -> None:
 
 
 def refuse_missing(explicit: Collection[str], prepared: preflight.Prepared) -> None:
-    """Refuse a run whose host, or a target that the user named, is unavailable.
+    """Refuse a run if the host, or a target that the user named, is unavailable.
 
     Raises:
-        TargetUnavailable: With what is missing and its remedy.
+        TargetUnavailable: One is unavailable; with its reason and remedy.
     """
     for text, error in prepared.missing.items():
         if text in explicit:
@@ -57,7 +57,7 @@ def refuse_missing(explicit: Collection[str], prepared: preflight.Prepared) -> N
 
 
 def resolve(scenarios: Sequence[Scenario], prepared: preflight.Prepared) -> tuple[list[Scenario], list[Skipped]]:
-    """Leave out what cannot run and put in the choices that the host made (``accel=tcg``).
+    """Leave out targets that cannot run and add the choices that the host made (``accel=tcg``) to the others.
 
     Raises:
         TargetUnavailable: A baseline cannot run.

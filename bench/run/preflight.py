@@ -1,8 +1,9 @@
-"""What can run here and why the rest cannot, proved by doing it. Reports; never tunes."""
+"""Try what can run on this host and say why the rest cannot. Reports; never tunes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,12 +18,12 @@ from bench.run.facts import host
 
 @dataclass(frozen=True)
 class Prepared:
-    """The outcome of preparing targets.
+    """The outcome of preparing targets, by the target's text as it was requested.
 
     Attributes:
-        engines: Target as asked for → its engine, ready to measure.
-        facts: Target as asked for → facts of its engine.
-        missing: Target as asked for → reason and remedy.
+        engines: Engines that are ready to measure.
+        facts: Facts of these engines.
+        missing: Why other targets are unavailable, with the remedy.
     """
 
     engines: Mapping[str, Engine] = field(default_factory=dict)
@@ -36,9 +37,9 @@ class Verdict:
 
     Attributes:
         name: Target or check.
-        ok: Whether it works (a target) or is as a quiet host should be (a check).
-        says: What was seen.
-        remedy: What would make it work; empty when nothing is to be done.
+        ok: Whether the target works, or whether the check found what a quiet host has.
+        says: What was observed.
+        remedy: What would make it work; empty when there is nothing to do.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Verdict:
 
 
 def prepare(targets: Iterable[Target], lab: Lab) -> Prepared:
-    """Load and prepare the engine of each target: images imported, disks built, daemons started."""
+    """Load and prepare the engine of each target: import images, build disks, start daemons."""
     ready: dict[str, Engine] = {}
     facts: dict[str, Mapping[str, str]] = {}
     missing: dict[str, TargetUnavailable] = {}
@@ -56,9 +57,10 @@ def prepare(targets: Iterable[Target], lab: Lab) -> Prepared:
         if target.text in ready or target.text in missing:
             continue
         try:
-            engine = engines.load(target, lab)
-            facts[target.text] = engine.prepare().values
-            ready[target.text] = engine
+            with _plugin_errors(target):
+                engine = engines.load(target, lab)
+                facts[target.text] = engine.prepare().values
+                ready[target.text] = engine
         except TargetUnavailable as error:
             missing[target.text] = error
         except (TareError, OSError) as error:
@@ -66,13 +68,27 @@ def prepare(targets: Iterable[Target], lab: Lab) -> Prepared:
     return Prepared(ready, facts, missing)
 
 
+@contextlib.contextmanager
+def _plugin_errors(target: Target) -> Iterator[None]:
+    """Turn unexpected exceptions of another package's engine into :class:`TargetUnavailable`; in Tare's own they are bugs."""
+    try:
+        yield
+    except (TareError, OSError):
+        raise
+    except Exception as error:
+        if target.engine in engines.BUILT_IN:
+            raise
+        msg = f"the engine '{target.engine}' failed unexpectedly: {type(error).__name__}: {error}"
+        raise TargetUnavailable(msg, "report it to the authors of that plug-in") from error
+
+
 def trial(engine: Engine, lab: Lab, hub: EventHub, number: int, timeout_s: float) -> Verdict:
-    """Start one instance to ready, read its evidence and remove it again."""
+    """Start one instance, wait until it is ready, read its evidence and remove it."""
     name = f"tare-{lab.short_id}-doctor-{number}"
     text = engine.target.text
     socket = lab.paths.run / "e" / f"d{number}"
     try:
-        with hub.channel(socket, engine.channel) as channel:
+        with _plugin_errors(engine.target), hub.channel(socket, engine.channel) as channel:
             try:
                 instance = engine.create(InstanceSpec(name, socket, timeout_s=timeout_s))
                 engine.start(instance)
@@ -94,7 +110,7 @@ def trial(engine: Engine, lab: Lab, hub: EventHub, number: int, timeout_s: float
 
 
 def examine(target: Target, lab: Lab, hub: EventHub, number: int, timeout_s: float = 120.0) -> Verdict:
-    """Try one target for real: prepare it, start one instance to ready, remove it."""
+    """Try one target: prepare it, start one instance until it is ready, remove it."""
     prepared = prepare([target], lab)
     if error := prepared.missing.get(target.text):
         return Verdict(target.text, ok=False, says=error.reason, remedy=error.remedy)
@@ -102,7 +118,7 @@ def examine(target: Target, lab: Lab, hub: EventHub, number: int, timeout_s: flo
 
 
 def noise() -> list[Verdict]:
-    """Look for what makes numbers noisy on this host; each check says what it saw and what helps."""
+    """Check this host for sources of noise; each check says what it observed and what helps."""
     facts = host().values
     checks = [_governor(facts), _load(), _steal(), _swap(facts), _ksm(facts), _virtual(facts), _pressure()]
     return [check for check in checks if check is not None]

@@ -16,6 +16,7 @@ from bench.core.clock import EventHub, now_s, wall_time
 from bench.core.errors import Interrupted, StoreError, TargetUnavailable, UsageError
 from bench.core.model import Invocation, Outcome, RunState, Scenario, Skipped, Status
 from bench.engines import check as check_files
+from bench.engines import undo_functions
 from bench.lab import Lab, images
 from bench.run import available, facts, preflight, runner, stopping
 from bench.scenario import parse_target, plan
@@ -165,7 +166,7 @@ def open_lab(run_id: str, results: Path = Path("results")) -> Iterator[tuple[Lab
     if results.resolve().is_relative_to("/run"):
         msg = f"results cannot be written to '{results}': the lab has a /run of its own; choose another with --results DIR"
         raise UsageError(msg)
-    with _signals(), Lab(run_id.rpartition("-")[2]) as lab, _hub(lab) as hub:
+    with _signals(), Lab(run_id.rpartition("-")[2], undo=undo_functions()) as lab, _hub(lab) as hub:
         yield lab, hub
 
 

@@ -20,18 +20,17 @@ __all__ = ["find", "load", "make_target", "names", "override", "parse_target", "
 
 
 def parse_target(text: str) -> Target:
-    """Read ``engine`` or ``engine:key=value,…`` into its canonical form.
+    """Parse ``engine`` or ``engine:key=value,…`` into a target in its canonical form.
 
     Raises:
-        UsageError: The engine, an option or a value is unknown, or the form is another.
+        UsageError: The engine, an option or a value is unknown, or the text has another form.
     """
     engine, _, rest = text.partition(":")
-    if engine not in engines.ENGINES:
-        raise UsageError(unknown("engine", engine, [name for name in engines.ENGINES if name != "fake"]))
+    declared = engines.get(engine)
+    allowed = declared.options
     options: dict[str, str] = {}
     for part in rest.split(",") if rest else []:
         key, equals, value = part.partition("=")
-        allowed = engines.OPTIONS[engine]
         if not equals or not value:
             msg = f"'{part}' in target '{text}' is not key=value; {engine} takes: {', '.join(allowed) or 'no options'}"
             raise UsageError(msg)
@@ -42,8 +41,8 @@ def parse_target(text: str) -> Target:
             raise UsageError(unknown(f"option of {engine}", key, allowed))
         if allowed[key] and value not in allowed[key]:
             raise UsageError(unknown(f"value of {engine}:{key}", value, allowed[key]))
-        if key in engines.FILES and not Path(value).is_absolute():
-            msg = f"'{key}={value}' in target '{text}' must be the absolute path of {engines.FILES[key]}"
+        if key in declared.files and not Path(value).is_absolute():
+            msg = f"'{key}={value}' in target '{text}' must be the absolute path of {declared.files[key]}"
             raise UsageError(msg)
         if key in options:
             msg = f"'{key}' is given twice in target '{text}'"

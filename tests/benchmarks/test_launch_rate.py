@@ -21,6 +21,8 @@ from bench.core.clock import EventHub, now_s
 from bench.core.model import Invocation
 from bench.engines import oci_spec
 from bench.engines.base import Engine, InstanceSpec
+from bench.engines.containerd.daemon import start_containerd
+from bench.engines.docker.daemon import start_dockerd
 from bench.invocation import crowd, headroom
 from bench.invocation.context import Account, InvocationContext
 from bench.lab import Lab, images
@@ -147,11 +149,11 @@ def containerd(context: InvocationContext, events: Path) -> list[str]:
     limits = ["--memory-limit", str(MEMORY), "--cpus", "1", "--cgroup", f"{context.lab.cgroup_path}/{{}}"]
     mount = ["--mount", f"type=bind,src={events},dst={images.EVENTS},options=bind:nosuid:nodev"]
     program = [f"docker.io/{images.IMAGE}", "{}", images.PAYLOAD, "--events", f"unix:{images.EVENTS}", "--sleep"]
-    return ["ctr", "-a", str(context.lab.daemons.containerd()), "-n", "tare", "run", "-d", *limits, *mount, *program]
+    return ["ctr", "-a", str(start_containerd(context.lab)), "-n", "tare", "run", "-d", *limits, *mount, *program]
 
 
 def docker(context: InvocationContext, events: Path) -> list[str]:
-    host = f"unix://{context.lab.daemons.docker()}"
+    host = f"unix://{start_dockerd(context.lab)}"
     limits = ["--memory", str(MEMORY), "--cpus", "1", "--network", "none", "-v", f"{events}:{images.EVENTS}"]
     program = [images.IMAGE, "--events", f"unix:{images.EVENTS}", "--sleep"]
     return ["docker", "-H", host, "run", "-d", *limits, "--name", "{}", *program]

@@ -11,16 +11,20 @@ from typing import Any
 
 import pytest
 
+from bench import engines
 from bench.core import proc
 from bench.core.clock import EventHub
 from bench.core.errors import NotApplicable, TargetUnavailable
 from bench.core.model import Phase
 from bench.engines.base import Limits
 from bench.engines.containerd import api as _containerd_api
+from bench.engines.containerd.daemon import start_containerd
 from bench.engines.cri import api as _cri_api
+from bench.engines.cri import daemon
 from bench.engines.cri import image as _cri_image
+from bench.engines.cri.daemon import start_cri
 from bench.engines.cri.engine import Cri
-from bench.lab import Lab, daemons, images, journal, sweep
+from bench.lab import Lab, images, journal, sweep
 from bench.workloads import dns
 from tests import cri_server
 from tests.contract import contract, far_end
@@ -82,7 +86,7 @@ def test_a_killed_daemon_is_named(built_state: Path) -> None:
 
 def test_two_containerds_do_not_see_each_other(built_state: Path) -> None:
     with contract.place_of(target("cri"), built_state) as context, context.started():
-        client = _containerd_api.Api(context.lab.daemons.containerd(), "k8s.io")
+        client = _containerd_api.Api(start_containerd(context.lab), "k8s.io")
         try:
             assert client.call("Containers/List", 5).containers == []
         finally:
@@ -90,7 +94,7 @@ def test_two_containerds_do_not_see_each_other(built_state: Path) -> None:
 
 
 def test_without_network_plugins_the_reason_is_named(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemons, "PLUGIN_FOLDERS", ())
+    monkeypatch.setattr(daemon, "PLUGIN_FOLDERS", ())
     with (
         Lab(contract.SHORT_ID, state=built_state) as lab,
         pytest.raises(TargetUnavailable, match=r"NetworkReady is false.*tare provision cri"),
@@ -115,7 +119,7 @@ def test_nobody_at_the_endpoint_is_unavailable(built_state: Path) -> None:
 
 def foreign(lab: Lab) -> str:
     """Return the socket of a runtime that the engine is told nothing of: the lab's, but reached as somebody's own."""
-    return str(lab.daemons.containerd_cri())
+    return str(start_cri(lab))
 
 
 def test_what_is_made_in_a_foreign_runtime_is_removed_from_it(built_state: Path) -> None:
@@ -172,7 +176,7 @@ def test_a_sweep_removes_what_a_killed_run_left_in_a_foreign_runtime(built_state
         with hub.channel(job.events):
             context.engine.create(job)
             entries = [entry for entry in journal.read(lab.paths.journal) if str(entry["kind"]).startswith("pod")]
-            found = [sweep._undo(entry, dry_run=False) for entry in entries]
+            found = [sweep.undone(entry, engines.undo_functions(), dry_run=False) for entry in entries]
         assert all(thing is None or thing.gone for thing in found)
         names = {thing.kind for thing in found if thing is not None}
         assert names == {"pod", "pod image"}

@@ -19,10 +19,10 @@ from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
 from bench.core.model import Phase, Target
 from bench.engines.base import Bind, InstanceSpec
 from bench.engines.evidence import links as _links
-from bench.engines.libvirt import domain
+from bench.engines.libvirt import domain, guests
 from bench.engines.libvirt import network as _domain_network
 from bench.engines.libvirt.engine import Libvirt
-from bench.lab import Lab, guests, images, network
+from bench.lab import Lab, images, network
 from bench.lab.paths import state_dir
 from bench.workloads import dns, payload
 from tests.contract import contract, far_end

@@ -10,6 +10,7 @@ import pytest
 
 from bench.core.model import Phase
 from bench.engines.docker.podman import Podman
+from bench.engines.docker.podman_service import start_podman
 from bench.lab import Lab
 from tests.contract import contract
 from tests.contract.contract import Harness, target
@@ -55,7 +56,7 @@ def outside() -> dict[str, int]:
 
 def test_nothing_is_written_outside_the_run(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab:
-        lab.daemons.podman("overlay", "crun")  # makes sure that there is a folder to be hidden
+        start_podman(lab, "overlay", "crun")  # makes sure that there is a folder to be hidden
     before = outside()
     with contract.place_of(target("podman"), built_state) as context, context.started() as (instance, channel):
         channel.wait(Phase.READY, contract.READY_S, instance.alive)

@@ -17,7 +17,8 @@ from bench.core.errors import TargetUnavailable
 from bench.core.model import Phase, Target
 from bench.engines.docker.engine import Docker
 from bench.engines.evidence import process
-from bench.lab import Lab, guests
+from bench.engines.libvirt import guests
+from bench.lab import Lab
 from bench.lab.paths import state_dir
 from tests.contract import contract
 from tests.contract.contract import Harness, target

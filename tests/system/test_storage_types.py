@@ -14,6 +14,7 @@ from bench.core.clock import EventHub
 from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import ParamValue
 from bench.engines.base import Engine
+from bench.engines.declaration import MOUNTS
 from bench.engines.docker.engine import Docker
 from bench.invocation import mounts
 from bench.invocation.context import InvocationResult
@@ -84,7 +85,7 @@ def test_host_storage_speed_equals_fio_by_hand(
         by_hand.near(test.name, [(ours, other.bytes / other.seconds) for ours, other in found], capsys)
 
 
-@pytest.mark.parametrize("mount", engines.MOUNTS)
+@pytest.mark.parametrize("mount", MOUNTS)
 def test_container_mount_keeps_or_drops_data_as_documented(lab: Lab, mount: str) -> None:
     engine = prepared(lab, f"docker:mount={mount},network=none")
     assert isinstance(engine, Docker)
@@ -156,8 +157,8 @@ def test_volume_in_the_system_daemon_is_journalled_and_removed(lab: Lab, monkeyp
     assert measure(lab, prepared(lab, "docker:endpoint=system,mount=volume,network=none")).evidence["mount"] == "volume"
     entry = next(entry for entry in journal.read(lab.paths.journal) if entry["kind"] == "volume")
     assert entry["name"] == name
-    assert sweep._undo(entry, dry_run=False) is None, "the benchmark has removed it"
-    owner._client.create_volume(name)  # what a killed run leaves
-    assert sweep._undo(entry, dry_run=True) == sweep.Swept("volume", name, gone=False)
-    assert sweep._undo(entry, dry_run=False) == sweep.Swept("volume", name, gone=True)
+    assert sweep.undone(entry, engines.undo_functions(), dry_run=False) is None, "the procedure removes it itself"
+    owner._client.create_volume(name)  # what a run that was killed leaves
+    assert sweep.undone(entry, engines.undo_functions(), dry_run=True) == sweep.Swept("volume", name, gone=False)
+    assert sweep.undone(entry, engines.undo_functions(), dry_run=False) == sweep.Swept("volume", name, gone=True)
     assert not owner._client.volumes()["Volumes"]

@@ -13,12 +13,13 @@ pytest.importorskip("libvirt")
 
 from bench.core.errors import InvocationFailed
 from bench.engines.base import InstanceSpec
+from bench.engines.cri import config
 from bench.engines.evidence import links as _links
 from bench.engines.libvirt import domain as _domain
 from bench.engines.libvirt import network as _domain_network
+from bench.engines.libvirt.guests import Guest
 from bench.engines.libvirt.network import Addresses, Card
-from bench.lab import configs, network
-from bench.lab.guests import Guest
+from bench.lab import network
 
 DATA = Path(__file__).parent.parent / "data"
 GUEST = Guest("minimal", Path("/g/vmlinuz"), Path("/g/init.cpio"), "quiet rdinit=/tare-payload", None, {})
@@ -99,7 +100,7 @@ def test_addresses_on_the_cable_are_nobody_elses() -> None:
     cable = ipaddress.ip_network(network.SUBNET)
     first = ipaddress.IPv4Address(Addresses("macvtap").take("a").partition(":")[2].partition("/")[0])
     assert first in cable
-    assert all(ipaddress.IPv4Address(configs.CABLE[end]) < first for end in ("first", "last"))
+    assert all(ipaddress.IPv4Address(end) < first for end in config.MACVLAN_RANGE)
 
 
 def test_behind_the_bridge_the_bridge_is_the_way_out() -> None:
@@ -108,7 +109,7 @@ def test_behind_the_bridge_the_bridge_is_the_way_out() -> None:
     assert name == "eth0"
     assert ipaddress.ip_address(gateway) in inside
     assert not inside.overlaps(ipaddress.ip_network(network.SUBNET))
-    assert not any(inside.overlaps(ipaddress.ip_network(subnet)) for subnet in configs.POD_SUBNETS.values())
+    assert not any(inside.overlaps(ipaddress.ip_network(subnet)) for subnet in config.POD_SUBNETS.values())
 
 
 def test_every_machine_with_a_stack_of_its_own_has_the_same_address() -> None:

@@ -13,7 +13,7 @@ pytest.importorskip("libvirt")
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Bind, InstanceSpec
 from bench.engines.libvirt import domain as _domain
-from bench.lab.guests import Guest
+from bench.engines.libvirt.guests import Guest
 
 HOME = Path("/lab/b/tare-1")
 MINIMAL = Guest("minimal", Path("/g/vmlinuz"), Path("/g/init.cpio"), "quiet rdinit=/tare-payload", None, {})
@@ -120,7 +120,7 @@ def test_a_panic_is_told_before_the_trace_that_follows_it(tmp_path: Path) -> Non
 
 
 def test_a_machine_without_a_process_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.lab.virt.PIDS", tmp_path)
+    monkeypatch.setattr("bench.engines.libvirt.daemon.PIDS", tmp_path)
     with pytest.raises(InvocationFailed, match="the QEMU of 'tare-1' has ended right after its start"):
         _domain.pid_of("tare-1")
     (tmp_path / "tare-1.pid").write_text("42\n", encoding="ascii")

@@ -1,4 +1,4 @@
-"""What the lab forwards: the rules are asked for once a subnet, and of whom comes first nothing depends."""
+"""Forwarding in the lab: rules are set once for each subnet and do not depend on which engine comes first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> RecordingLab:
     return RecordingLab()
 
 
-def test_both_ways_are_let_through_before_what_a_docker_drops(lab: RecordingLab) -> None:
+def test_forwarding_rules_come_before_those_of_engines(lab: RecordingLab) -> None:
     forwarding.let_through(cast("Lab", lab), "10.1.0.0/16")
     rules = [argv for argv in lab.ran if argv[0] == "iptables"]
     assert [argv[1:] for argv in rules] == [
@@ -42,7 +42,7 @@ def test_both_ways_are_let_through_before_what_a_docker_drops(lab: RecordingLab)
     assert "ip_forward" in lab.ran[-1][-1]
 
 
-def test_it_is_done_once_a_subnet_and_only_what_leaves_is_masqueraded(lab: RecordingLab) -> None:
+def test_subnet_is_forwarded_once_and_masqueraded_when_leaving(lab: RecordingLab) -> None:
     for _ in range(2):
         forwarding.let_through(cast("Lab", lab), "10.1.0.0/16", masquerade=True)
     (masquerade,) = [argv for argv in lab.ran if "MASQUERADE" in argv]
@@ -52,7 +52,7 @@ def test_it_is_done_once_a_subnet_and_only_what_leaves_is_masqueraded(lab: Recor
     assert len(lab.ran) > before
 
 
-def test_without_iptables_the_target_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forwarding_without_iptables_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.core.proc.find", _nothing)
     with pytest.raises(TargetUnavailable, match="install iptables"):
         forwarding.let_through(cast("Lab", RecordingLab()), "10.1.0.0/16")

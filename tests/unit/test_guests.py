@@ -1,4 +1,4 @@
-"""Guests: the payload's way into a disk, the command line, and the verdict on KVM."""
+"""Guests: how the payload gets into a disk, the kernel's command line, and the trial of KVM."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 from bench.core import proc
 from bench.core.errors import InvocationFailed, NotApplicable, TargetUnavailable
-from bench.lab import Lab, guests, images
+from bench.engines.libvirt import guests
+from bench.lab import Lab, images
 
 MKE2FS = shutil.which("mke2fs", path="/usr/sbin:/sbin:/usr/bin:/bin")
 pytestmark = pytest.mark.skipif(MKE2FS is None or platform.machine() != "x86_64", reason="needs mke2fs on x86-64")
@@ -50,7 +51,7 @@ def provisioned(built_state: Path, disk: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", ["/usr/local/bin/tare-payload", "/etc/systemd/system/x.service.d/y.conf", "/top"])
-def test_what_is_injected_is_there_with_its_mode_and_owner(disk: Path, name: str) -> None:
+def test_injected_file_has_its_mode_and_owner(disk: Path, name: str) -> None:
     content = bytes(range(256)) * 300
     guests.inject(disk, name, content, 0o755)
     stat = debugfs(disk, f"stat {name}")
@@ -61,7 +62,7 @@ def test_what_is_injected_is_there_with_its_mode_and_owner(disk: Path, name: str
     assert check(disk) == 0
 
 
-def test_injecting_twice_leaves_the_second(disk: Path, tmp_path: Path) -> None:
+def test_second_injection_replaces_the_first(disk: Path, tmp_path: Path) -> None:
     for content in (b"first, a longer one", b"second"):
         guests.inject(disk, "/etc/x", content, 0o644)
     debugfs(disk, f"dump /etc/x {tmp_path / 'copy'}")
@@ -69,7 +70,7 @@ def test_injecting_twice_leaves_the_second(disk: Path, tmp_path: Path) -> None:
     assert check(disk) == 0
 
 
-def test_a_disk_that_is_full_or_none_is_refused(disk: Path, tmp_path: Path) -> None:
+def test_injection_into_a_full_or_invalid_disk_is_refused(disk: Path, tmp_path: Path) -> None:
     with pytest.raises(TargetUnavailable, match=r"'/big' could not be written into disk\.ext4"):
         guests.inject(disk, "/big", b"not a hole" * 2**21, 0o644)
     broken = tmp_path / "broken"
@@ -78,7 +79,7 @@ def test_a_disk_that_is_full_or_none_is_refused(disk: Path, tmp_path: Path) -> N
         guests.inject(broken, "/x", b"x", 0o644)
 
 
-def test_the_full_disk_has_the_payload_and_its_base_stays(provisioned: Path, tmp_path: Path) -> None:
+def test_full_guest_disk_has_the_payload_and_leaves_its_base_unchanged(provisioned: Path, tmp_path: Path) -> None:
     base = provisioned / "guest/full/base.ext4"
     stale = provisioned / "guest/full/0123456789abcdef.raw"
     before = base.read_bytes()
@@ -96,7 +97,7 @@ def test_the_full_disk_has_the_payload_and_its_base_stays(provisioned: Path, tmp
     assert {path.name for path in base.parent.iterdir()} == {"vmlinuz", "initrd.img", "base.ext4", guest.disk.name}
 
 
-def test_a_disk_that_cannot_be_made_is_not_named(provisioned: Path) -> None:
+def test_failed_disk_gets_no_final_name(provisioned: Path) -> None:
     (provisioned / "guest/full/base.ext4").write_bytes(bytes(4096))
     with pytest.raises(TargetUnavailable):
         guests.full(provisioned)
@@ -105,7 +106,7 @@ def test_a_disk_that_cannot_be_made_is_not_named(provisioned: Path) -> None:
     ]
 
 
-def test_the_minimal_guest_boots_the_payload(provisioned: Path) -> None:
+def test_minimal_guest_boots_the_payload(provisioned: Path) -> None:
     guest = guests.minimal(provisioned)
     assert guest.disk is None
     assert guest.digests["payload"] == images.payload(provisioned).digest
@@ -124,7 +125,7 @@ def kernel_of(path: Path, version: bytes) -> Path:
     return path
 
 
-def test_a_minimal_guest_boots_the_kernel_that_is_given(provisioned: Path, tmp_path: Path) -> None:
+def test_minimal_guest_boots_a_given_kernel(provisioned: Path, tmp_path: Path) -> None:
     path = kernel_of(tmp_path / "vmlinuz", b"6.12.1-mine (me@here) #1 SMP\0rest")
     assert guests.release(path) == "6.12.1-mine"
     usual, given = guests.minimal(provisioned), guests.minimal(provisioned, path)
@@ -134,25 +135,25 @@ def test_a_minimal_guest_boots_the_kernel_that_is_given(provisioned: Path, tmp_p
 
 
 @pytest.mark.parametrize("content", [b"", b"text", bytes(0x1000), b"\x7fELF" + bytes(0x1000)])
-def test_what_no_pc_boots_is_no_kernel(provisioned: Path, tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_not_a_bzimage_is_refused(provisioned: Path, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "vmlinux"
     path.write_bytes(content)
     with pytest.raises(TargetUnavailable, match=r"vmlinux' is no Linux kernel .*bzImage"):
         guests.minimal(provisioned, path)
 
 
-def test_the_full_guest_gets_the_arguments_by_its_command_line(provisioned: Path) -> None:
+def test_full_guest_gets_payload_arguments_by_its_command_line(provisioned: Path) -> None:
     command = guests.full(provisioned).command(["--touch", "4096", "--sleep"])
     assert command.endswith(' systemd.setenv="TARE_ARGUMENTS=--touch 4096 --sleep"')
 
 
 @pytest.mark.parametrize("argument", ["", "two words", 'a"quote', "$HOME", "back\\slash", "line\nend"])
-def test_an_argument_that_a_command_line_cannot_carry_is_refused(provisioned: Path, argument: str) -> None:
+def test_payload_argument_with_a_special_character_is_refused(provisioned: Path, argument: str) -> None:
     with pytest.raises(InvocationFailed, match="cannot carry the payload argument"):
         guests.minimal(provisioned).command(["--name", argument])
 
 
-def test_as_many_arguments_as_a_kernel_passes_on_are_carried(provisioned: Path) -> None:
+def test_too_many_payload_arguments_are_refused(provisioned: Path) -> None:
     guest = guests.minimal(provisioned)
     assert guest.command(["--look"] * 29).count("--look") == 29
     with pytest.raises(InvocationFailed, match="passes fewer than 32 arguments to its first process, 32 were given"):
@@ -183,7 +184,7 @@ def folder_of(path: Path) -> Path:
     return path
 
 
-def test_a_folder_follows_the_bits_of_the_minimal_guest(provisioned: Path, tmp_path: Path) -> None:
+def test_folder_is_appended_to_the_unchanged_initramfs(provisioned: Path, tmp_path: Path) -> None:
     guest = guests.minimal(provisioned)
     folder = folder_of(tmp_path / "f")
     given = guests.with_folders(guest, {"tools": folder}, 256 * 2**20)
@@ -199,7 +200,7 @@ def test_a_folder_follows_the_bits_of_the_minimal_guest(provisioned: Path, tmp_p
     assert guests.with_folders(guest, {"tools": folder}, 256 * 2**20) == given
 
 
-def test_of_folders_only_the_last_archive_is_kept(provisioned: Path, tmp_path: Path) -> None:
+def test_only_the_latest_archive_with_folders_is_kept(provisioned: Path, tmp_path: Path) -> None:
     guest = guests.minimal(provisioned)
     folder = folder_of(tmp_path / "f")
     first = guests.with_folders(guest, {"tools": folder}, 256 * 2**20)
@@ -210,7 +211,7 @@ def test_of_folders_only_the_last_archive_is_kept(provisioned: Path, tmp_path: P
     assert guest.initrd.is_file()
 
 
-def test_a_guest_that_cannot_take_a_folder_says_so(provisioned: Path, tmp_path: Path) -> None:
+def test_guest_that_cannot_take_a_folder_is_not_applicable(provisioned: Path, tmp_path: Path) -> None:
     guest, folder = guests.minimal(provisioned), folder_of(tmp_path / "f")
     assert guests.with_folders(guest, {}, 1) is guest
     with pytest.raises(
@@ -223,7 +224,7 @@ def test_a_guest_that_cannot_take_a_folder_says_so(provisioned: Path, tmp_path: 
         guests.with_folders(guest, {"tools": folder}, 64 * 2**20)
 
 
-def test_what_was_not_provisioned_is_said_with_its_remedy(built_state: Path) -> None:
+def test_unprovisioned_guest_is_unavailable_with_a_remedy(built_state: Path) -> None:
     for make in (guests.minimal, guests.full):
         with pytest.raises(TargetUnavailable) as caught:
             make(built_state)
@@ -231,7 +232,7 @@ def test_what_was_not_provisioned_is_said_with_its_remedy(built_state: Path) -> 
         assert caught.value.remedy == "run 'tare provision guest_images' as root"
 
 
-def test_another_architecture_is_refused(provisioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_of_another_architecture_is_unavailable(provisioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     with pytest.raises(TargetUnavailable, match="this host is aarch64"):
         guests.minimal(provisioned)
@@ -251,7 +252,7 @@ VERDICTS = {
 
 
 @pytest.mark.parametrize("kind", QEMUS)
-def test_the_verdict_on_kvm_is_a_trial_boot(
+def test_accelerator_is_decided_by_a_trial_boot(
     provisioned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     qemu = tmp_path / "qemu"
@@ -270,7 +271,7 @@ def test_the_verdict_on_kvm_is_a_trial_boot(
     shutil.rmtree(lab.paths.run)
 
 
-def test_without_a_usable_dev_kvm_nothing_is_tried(provisioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trial_boot_is_skipped_without_a_usable_dev_kvm(provisioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guests, "qemu", lambda: "/nonexistent")
     monkeypatch.setattr("os.access", lambda *_: False)
     verdict = guests.accelerator(Lab("0a0b0c0d", state=provisioned))

@@ -200,7 +200,7 @@ def test_target_that_cannot_hold_a_run_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(("accel", "kind", "cpus"), [("tcg", "qemu", "1"), ("kvm", "kvm", "2")])
 def test_domain_mounts_the_host_read_only(accel: str, kind: str, cpus: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.lab.guests.qemu", lambda: "/usr/bin/qemu")
+    monkeypatch.setattr("bench.engines.libvirt.guests.qemu", lambda: "/usr/bin/qemu")
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     domain = ET.fromstring(  # noqa: S314 - XML of our own
         machine.definition("tare-1", KERNEL, machine.GuestMachine(accel, "q35"), Path("/lab/inside"))

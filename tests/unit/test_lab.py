@@ -1,4 +1,4 @@
-"""The lab without root: folders, journal, sweep, images; and the parsers behind it."""
+"""The lab without root: folders, journal, sweep, images, and parsers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bench.core import proc
-from bench.lab import cgroups, images, initramfs, journal, sweep
+from bench.engines.libvirt import initramfs
+from bench.lab import cgroups, images, journal, sweep
 from bench.lab.paths import Paths, state_dir
 
 HYBRID = """\
@@ -23,7 +24,7 @@ cgroup2 /sys/fs/cgroup/unified cgroup2 rw,relatime 0 0
 """
 
 
-def test_cgroup_hierarchies_are_told_apart() -> None:
+def test_mount_table_with_v1_v2_or_both_gives_its_hierarchy() -> None:
     hybrid = cgroups.parse_mounts(HYBRID)
     assert (hybrid.version, str(hybrid.accounting), str(hybrid.hybrid)) == (
         1,
@@ -36,7 +37,7 @@ def test_cgroup_hierarchies_are_told_apart() -> None:
     assert cgroups.parse_mounts("broken line\n").version == 0
 
 
-def test_the_state_folder_is_where_it_is_asked_to_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_state_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TARE_STATE", str(tmp_path))
     assert state_dir() == tmp_path
     monkeypatch.delenv("TARE_STATE")
@@ -45,7 +46,7 @@ def test_the_state_folder_is_where_it_is_asked_to_be(monkeypatch: pytest.MonkeyP
     assert state_dir() == Path("/x/tare")
 
 
-def test_a_journal_of_a_living_run_is_not_swept(tmp_path: Path) -> None:
+def test_journal_of_a_running_run_is_not_swept(tmp_path: Path) -> None:
     paths = Paths.of("aa", tmp_path)
     paths.make()
     book = journal.Journal(paths.journal)
@@ -57,7 +58,7 @@ def test_a_journal_of_a_living_run_is_not_swept(tmp_path: Path) -> None:
     assert not paths.journal.exists()
 
 
-def test_a_dead_runs_things_are_swept_and_nothing_else(tmp_path: Path) -> None:
+def test_sweep_removes_only_what_a_dead_runs_journal_names(tmp_path: Path) -> None:
     paths, other = Paths.of("aa", tmp_path), Paths.of("bb", tmp_path)
     for one in (paths, other):
         one.make()
@@ -86,14 +87,14 @@ def test_a_dead_runs_things_are_swept_and_nothing_else(tmp_path: Path) -> None:
     theirs.stop(5)
 
 
-def test_a_pid_with_another_start_time_is_another_process() -> None:
+def test_reused_pid_is_not_the_journals_owner() -> None:
     entries: list[dict[str, str | int]] = [{"kind": "owner", "pid": os.getpid(), "start_time": 1}]
     assert not journal.owner_is_alive(list(entries))
     entries[0]["start_time"] = journal.start_time(os.getpid()) or 0
     assert journal.owner_is_alive(list(entries))
 
 
-def test_the_same_payload_bits_are_in_every_form(built_state: Path) -> None:
+def test_rootfs_initramfs_and_image_have_the_same_payload(built_state: Path) -> None:
     payload = images.payload(built_state)
     bits = payload.path.read_bytes()
     assert (images.rootfs(built_state).path / "tare-payload").read_bytes() == bits
@@ -107,7 +108,7 @@ def test_the_same_payload_bits_are_in_every_form(built_state: Path) -> None:
             assert program.read() == bits
 
 
-def test_the_image_is_a_valid_oci_layout(built_state: Path) -> None:
+def test_image_is_a_valid_oci_layout(built_state: Path) -> None:
     image = images.image(built_state)
     with tarfile.open(image.archive) as outer:
 
@@ -126,14 +127,14 @@ def test_the_image_is_a_valid_oci_layout(built_state: Path) -> None:
         assert json.loads(image.config)["rootfs"]["diff_ids"] == list(image.diff_ids)
 
 
-def test_images_are_the_same_bits_every_time(built_state: Path, tmp_path: Path) -> None:
+def test_image_is_reproducible(built_state: Path, tmp_path: Path) -> None:
     first = images.image(built_state)
     digest = images.sha256(first.archive.read_bytes())
     first.archive.unlink()
     assert images.sha256(images.image(built_state).archive.read_bytes()) == digest
 
 
-def test_the_payload_does_as_it_is_told(built_state: Path) -> None:
+def test_payload_refuses_wrong_arguments(built_state: Path) -> None:
     payload = str(images.payload(built_state).path)
     assert proc.run([payload, "--exit"], timeout_s=10).status == 0
     for wrong in ([], ["--nonsense"], ["--events", "carrier-pigeon:1", "--exit"], ["--touch", "much", "--exit"]):

@@ -8,7 +8,8 @@ import pytest
 
 from bench.core import proc
 from bench.core.errors import TargetUnavailable
-from bench.lab import images, modules
+from bench.engines.libvirt import modules
+from bench.lab import images
 
 DEPENDENCIES = Path(__file__).parents[1] / "data/modules/modules.dep"
 

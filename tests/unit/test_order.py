@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench import engines
 from bench.core.metrics import metric_named
 from bench.core.model import Skipped
-from bench.engines import ENGINES, OPTIONS
 from bench.stats import order as _order
 from bench.stats.order import ORDERS, Order, OrderVerdict, Step, orders
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
@@ -163,8 +163,8 @@ def test_the_table_names_what_exists() -> None:
         assert metric_named(order.metric)
         for target in (target for step in order.steps for target in step.targets):
             engine, _, options = target.partition(":")
-            assert engine in ENGINES
+            assert engine in engines.names()
             for pair in filter(None, options.split(",")):
                 name, value = pair.split("=")
-                assert value in OPTIONS[engine][name]
+                assert value in engines.get(engine).options[name]
     assert set(_order.VERDICTS) == {"holds", "contradicted", "not decided", "not measured"}

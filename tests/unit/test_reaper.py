@@ -1,4 +1,4 @@
-"""The daemons' parent: passes signals on, collects orphans at once, ends as its daemon did."""
+"""The reaper above libvirtd: it forwards signals, reaps orphans at once, and exits with its daemon's status."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.core import proc
 from bench.core.clock import now_s, sleep_s
-from bench.lab import reaper
+from bench.engines.libvirt import reaper
 
 SH = proc.find("sh", "install a shell")
 

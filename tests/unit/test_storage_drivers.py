@@ -13,9 +13,11 @@ from bench.benchmarks.storage_drivers import cache, copy_up
 from bench.core.clock import Line
 from bench.core.errors import InvocationFailed, LabError
 from bench.core.model import Target
+from bench.engines.containerd import config as containerd_config
+from bench.engines.docker import config as docker_config
 from bench.engines.docker import images as _docker_images
 from bench.engines.evidence import process
-from bench.lab import configs, disks, images, layers, pagecache, usage
+from bench.lab import disks, images, layers, pagecache, usage
 from bench.lab.layers import File
 from bench.workloads import files
 
@@ -191,17 +193,17 @@ def test_thin_devices_are_told_by_their_pool() -> None:
 def test_docker_gets_a_pool_of_the_labs_own() -> None:
     home = Path("/s/run/aa/dockerd")
     config = json.loads(
-        configs.docker(home, "devicemapper", home / "d", home / "c", "/tare/aa", pool="tare-aa-devicemapper")
+        docker_config.dockerd(home, "devicemapper", home / "d", home / "c", "/tare/aa", pool="tare-aa-devicemapper")
     )
     assert "dm.thinpooldev=/dev/mapper/tare-aa-devicemapper" in config["storage-opts"]
-    assert "storage-opts" not in json.loads(configs.docker(home, "vfs", home / "d", home / "c", "/tare/aa"))
+    assert "storage-opts" not in json.loads(docker_config.dockerd(home, "vfs", home / "d", home / "c", "/tare/aa"))
 
 
 def test_containerd_gets_a_pool_of_the_labs_own() -> None:
     home = Path("/s/run/aa/containerd-devmapper")
-    config = tomllib.loads(configs.containerd(home, home / "c.sock", "tare-aa-devmapper"))
+    config = tomllib.loads(containerd_config.containerd(home, home / "c.sock", "tare-aa-devmapper"))
     assert config["plugins"]["io.containerd.snapshotter.v1.devmapper"]["pool_name"] == "tare-aa-devmapper"
-    assert "plugins" not in tomllib.loads(configs.containerd(home, home / "c.sock"))
+    assert "plugins" not in tomllib.loads(containerd_config.containerd(home, home / "c.sock"))
 
 
 @pytest.mark.parametrize(

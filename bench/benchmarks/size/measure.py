@@ -13,10 +13,11 @@ from pathlib import Path
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines import base as engines
 from bench.engines.base import Instance
+from bench.engines.libvirt import guests
 from bench.invocation import disk_use, life
 from bench.invocation.context import InvocationContext, InvocationResult
 from bench.invocation.disk_use import Taken
-from bench.lab import bases, guests, images
+from bench.lab import bases, images
 from bench.lab.images import Image
 
 _MARKS = {"compiler": "usr/bin/cc", "debian": "etc/debian_version", "busybox": "bin/busybox"}

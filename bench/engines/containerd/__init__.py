@@ -1,1 +1,20 @@
-"""containerd over its gRPC API."""
+"""containerd by its gRPC API."""
+
+from __future__ import annotations
+
+from bench.engines.declaration import MOUNTS, PROGRAM, EngineType
+
+CONTAINERD = EngineType(
+    name="containerd",
+    factory="bench.engines.containerd.engine:Containerd",
+    options={
+        "snapshotter": ("overlayfs", "native", "btrfs", "devmapper", "zfs"),
+        "runtime": ("runc", "crun", "runsc"),
+        "mount": MOUNTS,
+        "bin": (),
+    },
+    files=PROGRAM,
+    examined=("containerd:runtime=runsc",),
+    extra="containerd",
+    check="bench.engines.builds:of_target",
+)

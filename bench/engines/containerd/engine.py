@@ -12,16 +12,17 @@ from typing import Any, Literal
 from bench.core import proc
 from bench.core.errors import InvocationFailed, InvocationTimeout, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines import given, oci_spec, trial
+from bench.engines import builds, oci_spec, trial
 from bench.engines.base import Instance, InstanceSpec
 from bench.engines.containerd.api import KEEP, TYPES, Api, any_of, import_image, unpack
+from bench.engines.containerd.daemon import containerd_name, start_containerd
 from bench.engines.evidence import daemon
 from bench.engines.evidence import gvisor as _gvisor
 from bench.engines.evidence import mounts as _mounts
 from bench.engines.evidence import process as _evidence
 from bench.engines.grpc import NotFoundError
+from bench.engines.oci import gvisor
 from bench.lab import Lab, images, usage
-from bench.lab.daemons import containerd_name
 from bench.lab.images import Image
 from bench.lab.usage import Store
 
@@ -46,7 +47,7 @@ class Containerd:
         self._lab = lab
         self._snapshotter = target.options.get("snapshotter", "overlayfs")
         self._runtime = target.options.get("runtime", "runc")
-        self._variant = given.variant(target)
+        self._variant = builds.of_target(target)
         self._held: dict[str, Image] = {}
 
     def prepare(self) -> Facts:
@@ -54,7 +55,7 @@ class Containerd:
         # The shim would find one beside the daemon anyway, unless it is told a path; gVisor's is told one, a script of the lab's.
         search = proc.find if self._runtime == "runsc" else self._variant.find
         found = search(self._runtime, "run 'tare provision oci_runtimes' as root")
-        program = str(self._lab.daemons.gvisor("none")) if self._runtime == "runsc" else found
+        program = str(gvisor.wrapper(self._lab, "none")) if self._runtime == "runsc" else found
         options = TYPES["RuncOptions"](binary_name=program).SerializeToString()
         self._shim = TYPES["Runtime"](name=_RUNTIME, options=any_of(_OPTIONS_TYPE, options))
         self._image = images.image(self._lab.paths.state)
@@ -199,7 +200,7 @@ class Containerd:
 
     def socket(self) -> Path:
         """Start the daemon and return its socket."""
-        return self._lab.daemons.containerd(self._snapshotter, self._variant)
+        return start_containerd(self._lab, self._snapshotter, self._variant)
 
     def _connect(self) -> None:
         daemons = self._lab.daemons

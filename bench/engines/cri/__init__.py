@@ -1,1 +1,16 @@
-"""Runtimes behind the Kubernetes Container Runtime Interface: containerd's plug-in and CRI-O."""
+"""Runtimes that speak the Container Runtime Interface (CRI): containerd and CRI-O."""
+
+from __future__ import annotations
+
+from bench.engines.declaration import PROGRAM, EngineType
+
+CRI = EngineType(
+    name="cri",
+    factory="bench.engines.cri.engine:Cri",
+    options={"endpoint": (), "network": ("bridge", "ptp", "macvlan", "host"), "runtime": (), "bin": ()},
+    files=PROGRAM,
+    examined=("cri", "cri:network=host"),
+    extra="cri",
+    check="bench.engines.builds:of_target",
+    undo={"pod": "bench.engines.cri.undo:pod", "pod image": "bench.engines.cri.undo:image"},
+)

@@ -15,14 +15,14 @@ from typing import Any, Literal
 
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines import given, trial
+from bench.engines import builds, trial
 from bench.engines.base import Instance, InstanceSpec
-from bench.engines.cri import api
+from bench.engines.cri import api, config
 from bench.engines.cri import image as _cri_image
 from bench.engines.cri.api import EXITED, NODE, POD, Api
+from bench.engines.cri.daemon import cri_name, start_cri
 from bench.engines.evidence import daemon, links, process
-from bench.lab import Lab, configs, forwarding, images, network
-from bench.lab.daemons import cri_name
+from bench.lab import Lab, forwarding, images, network
 
 _GRACE_S = 10
 _CLEANUP_S = 30.0
@@ -50,9 +50,9 @@ class Cri:
         self._lab = lab
         self._endpoint = target.options.get("endpoint", "lab")
         self._own = self._endpoint == "lab"
-        self._variant = given.variant(target)
+        self._variant = builds.of_target(target)
         self._network = NODE if target.options.get("network") == "host" else POD
-        self._kind = target.options.get("network", configs.POD_NETWORKS[0])
+        self._kind = target.options.get("network", config.POD_NETWORKS[0])
         self._handler = target.options.get("runtime", "runc" if self._own else "")
         self._made: dict[str, _Made] = {}
         self._loaded = False  # into somebody's own runtime
@@ -141,7 +141,7 @@ class Cri:
             return
         if self._own:
             daemons = self._lab.daemons
-            path = str(daemons.containerd_cri(self._variant))
+            path = str(start_cri(self._lab, self._variant))
             self._api = Api(path, daemons.dead)
             self._server: int | str = daemons.running[cri_name(self._variant)].pid
         else:
@@ -156,12 +156,12 @@ class Cri:
         """Give the lab's pods a way to the second host; somebody's own runtime has the networks that it has."""
         if self._own and self._kind == "macvlan":
             network.peer(self._lab)  # its cable's end is the pods' master
-        elif self._own and self._kind in configs.POD_SUBNETS:
-            forwarding.let_through(self._lab, configs.POD_SUBNETS[self._kind])
+        elif self._own and self._kind in config.POD_SUBNETS:
+            forwarding.let_through(self._lab, config.POD_SUBNETS[self._kind])
 
     def _runtime_handler(self) -> str:
-        known = self._own and self._kind in configs.POD_NETWORKS
-        return configs.handler(self._handler, self._kind) if known else self._handler
+        known = self._own and self._kind in config.POD_NETWORKS
+        return config.handler(self._handler, self._kind) if known else self._handler
 
     def _load(self) -> str:
         if not self._own:

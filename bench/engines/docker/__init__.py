@@ -1,1 +1,37 @@
-"""Docker, and Podman through the API it shares with Docker."""
+"""Docker and Podman by Docker's API."""
+
+from __future__ import annotations
+
+from bench.engines.declaration import MOUNTS, PROGRAM, EngineType
+
+DOCKER = EngineType(
+    name="docker",
+    factory="bench.engines.docker.engine:Docker",
+    options={
+        "network": ("bridge", "user", "host", "none", "macvlan", "overlay", "published", "proxied"),
+        "storage": ("overlay2", "vfs", "fuse-overlayfs", "btrfs", "zfs", "devicemapper", "aufs"),
+        "mount": MOUNTS,
+        "runtime": ("runc", "crun", "runsc"),
+        "endpoint": ("lab", "system"),
+        "client": ("api", "cli"),
+        "bin": (),
+        "config": (),
+    },
+    files=PROGRAM | {"config": "a daemon.json"},
+    examined=("docker:client=cli", "docker:network=none,runtime=runsc"),
+    extra="docker",
+    check="bench.engines.docker.settings:build",
+    undo={kind: f"bench.engines.docker.undo:{kind}" for kind in ("container", "image", "volume")},
+)
+
+PODMAN = EngineType(
+    name="podman",
+    factory="bench.engines.docker.podman:Podman",
+    options={
+        "network": ("bridge", "user", "host", "none"),
+        "storage": ("overlay", "vfs"),
+        "mount": MOUNTS,
+        "runtime": ("crun", "runc"),
+    },
+    extra="podman",
+)

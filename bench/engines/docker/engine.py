@@ -17,16 +17,16 @@ from docker.errors import NotFound
 from bench.core import proctable
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines import given, trial
+from bench.engines import trial
 from bench.engines.base import Bind, Instance, InstanceSpec, NetworkPath
-from bench.engines.docker import api, cli, networks, user_network
+from bench.engines.docker import api, cli, networks, settings, user_network
 from bench.engines.docker import images as _docker_images
 from bench.engines.docker.api import ContainerConfig, Requests, Verbs
+from bench.engines.docker.daemon import dockerd_name, start_dockerd
 from bench.engines.evidence import daemon as _daemon
 from bench.engines.evidence import gvisor, process
 from bench.engines.evidence import mounts as _mounts
 from bench.lab import Lab, images, network
-from bench.lab.daemons import docker_name
 from bench.lab.images import Image
 from bench.lab.usage import Store
 
@@ -53,7 +53,7 @@ class Docker:
         self._storage = target.options.get("storage", self.default_storage)
         self._runtime = target.options.get("runtime", "runc")
         self._system = target.options.get("endpoint", "lab") == "system"
-        self._variant = given.variant(target)
+        self._variant = settings.build(target)
         special = self._network in networks.MODES
         self._special = networks.Mode(self._network, lab, self._storage, self._variant) if special else None
         self._created: set[str] = set()  # in the user's daemon
@@ -100,13 +100,14 @@ class Docker:
         """Start the daemon, unless it is the user's own, and return its URL."""
         if self._system:
             return api.system_url()
-        daemons = self._lab.daemons
-        return f"unix://{self._special.socket() if self._special else daemons.docker(self._storage, variant=self._variant)}"
+        if self._special:
+            return f"unix://{self._special.socket()}"
+        return f"unix://{start_dockerd(self._lab, self._storage, build=self._variant)}"
 
     @property
     def daemon(self) -> str:
         """Name of the daemon among the lab's."""
-        return self._special.daemon if self._special else docker_name(self._storage, variant=self._variant)
+        return self._special.daemon if self._special else dockerd_name(self._storage, build=self._variant)
 
     @property
     def _daemon_pid(self) -> int:
@@ -234,7 +235,7 @@ class Docker:
         if self._variant.config:
             with self._asked("info"):
                 pid = None if self._runtime == "runsc" else int(said["State"]["Pid"])
-                found |= _daemon.settings(self._variant, _daemon.Live(said, self._client.info(), pid))
+                found |= settings.in_force(self._variant, settings.Live(said, self._client.info(), pid))
         return found
 
     def stop(self, instance: Instance) -> None:

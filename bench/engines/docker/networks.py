@@ -21,11 +21,11 @@ from docker.types import IPAMConfig, IPAMPool
 from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed
 from bench.engines.base import NetworkPath
-from bench.engines.docker import api
+from bench.engines.builds import DEFAULT, Build
+from bench.engines.docker import api, config
+from bench.engines.docker.daemon import dockerd_name, start_dockerd
 from bench.engines.evidence import links
-from bench.lab import Lab, configs, images, network
-from bench.lab.daemons import docker_name
-from bench.lab.variants import Variant
+from bench.lab import Lab, images, network
 
 MODES = ("macvlan", "overlay", "published", "proxied")
 ROLES = {"overlay": "swarm", "proxied": "proxied"}
@@ -44,14 +44,14 @@ class Mode:
         name: ``macvlan``, ``overlay``, ``published`` or ``proxied``.
         lab: The lab.
         storage: Storage driver of the daemons.
-        variant: Program and settings of the daemons.
+        build: Program and settings of the daemons.
         holder: Process in the overlay network on the second host, and its address.
     """
 
     name: str
     lab: Lab
     storage: str
-    variant: Variant = field(default_factory=Variant)
+    build: Build = DEFAULT
     holder: tuple[int, str] | None = field(default=None)
 
     @property
@@ -69,7 +69,7 @@ class Mode:
     @property
     def daemon(self) -> str:
         """Name of its daemon among the lab's."""
-        return docker_name(self.storage, ROLES.get(self.name, ""), self.variant)
+        return dockerd_name(self.storage, ROLES.get(self.name, ""), self.build)
 
     def socket(self) -> Path:
         """Start its daemon and return the socket.
@@ -80,7 +80,7 @@ class Mode:
         network.peer(self.lab)
         if self.name == "proxied":
             _make_bridge(self.lab)
-        return self.lab.daemons.docker(self.storage, ROLES.get(self.name, ""), variant=self.variant)
+        return start_dockerd(self.lab, self.storage, ROLES.get(self.name, ""), build=self.build)
 
     def make(self, client: Any) -> None:
         """Make the network in the daemon of this mode, unless it is there.
@@ -147,7 +147,7 @@ def _make_overlay(client: Any, mode: Mode) -> tuple[int, str]:
     peer = network.peer(lab)
     if client.info()["Swarm"]["LocalNodeState"] != "active":
         client.init_swarm(advertise_addr=network.LAB_ADDRESS, listen_addr=f"{network.LAB_ADDRESS}:2377")
-    there = lab.daemons.docker(mode.storage, "peer", variant=mode.variant, where=peer.prefix())
+    there = start_dockerd(lab, mode.storage, "peer", build=mode.build, where=peer.prefix())
     far = api.connect(f"unix://{there}")
     lab.daemons.clients.callback(far.close)
     token = client.inspect_swarm()["JoinTokens"]["Worker"]
@@ -189,11 +189,11 @@ def _space(pid: int) -> Path | None:
 def _make_bridge(lab: Lab) -> None:
     """Make the bridge of the daemon without iptables, which needs it when it starts."""
     there = lab.daemons.namespace.run(["ip", "-brief", "link", "show", "type", "bridge"]).stdout
-    if configs.PROXY_BRIDGE in there:
+    if config.PROXY_BRIDGE in there:
         return
     for argv in (
-        ["ip", "link", "add", configs.PROXY_BRIDGE, "type", "bridge"],
-        ["ip", "address", "add", _PROXY_ADDRESS, "dev", configs.PROXY_BRIDGE],
-        ["ip", "link", "set", configs.PROXY_BRIDGE, "up"],
+        ["ip", "link", "add", config.PROXY_BRIDGE, "type", "bridge"],
+        ["ip", "address", "add", _PROXY_ADDRESS, "dev", config.PROXY_BRIDGE],
+        ["ip", "link", "set", config.PROXY_BRIDGE, "up"],
     ):
         lab.daemons.namespace.run(argv)

@@ -8,6 +8,7 @@ import resource
 from bench.core.model import Target
 from bench.engines.docker.api import ContainerConfig
 from bench.engines.docker.engine import Docker
+from bench.engines.docker.podman_service import podman_name, start_podman
 from bench.lab import Lab
 
 _ULIMITS = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
@@ -39,9 +40,9 @@ class Podman(Docker):
 
     def socket(self) -> str:
         """Start the service and return its URL."""
-        return f"unix://{self._lab.daemons.podman(self._storage, self._runtime)}"
+        return f"unix://{start_podman(self._lab, self._storage, self._runtime)}"
 
     @property
     def daemon(self) -> str:
         """Name of the service among the lab's daemons."""
-        return f"podman-{self._storage}-{self._runtime}"
+        return podman_name(self._storage, self._runtime)

@@ -24,8 +24,9 @@ from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Bind, InstanceSpec
 from bench.engines.evidence import process
 from bench.engines.evidence.mounts import DATA
+from bench.engines.libvirt import daemon, modules
 from bench.engines.libvirt import domain as _domain
-from bench.lab import images, modules, virt
+from bench.lab import images
 
 KINDS = ("raw", "qcow2", "shared")
 MODULES = ("virtio_pci", "virtio_blk", "virtiofs")
@@ -164,7 +165,7 @@ def facts(live: ET.Element, blocks: Sequence[Mapping[str, Any]]) -> dict[str, st
 def helpers(name: str) -> set[int]:
     """Return the processes that serve a machine's shared folders, by the files in which libvirt keeps their ids."""
     found: set[int] = set()
-    for path in virt.PIDS.glob(f"*{name}-fs*.pid"):
+    for path in daemon.PIDS.glob(f"*{name}-fs*.pid"):
         try:
             found |= process.family(int(path.read_text(encoding="ascii")))
         except (OSError, ValueError):

@@ -21,8 +21,9 @@ from bench.core import proctable
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
 from bench.engines.base import InstanceSpec
 from bench.engines.evidence import process
-from bench.lab import Lab, virt
-from bench.lab.guests import Guest
+from bench.engines.libvirt import daemon
+from bench.engines.libvirt.guests import Guest
+from bench.lab import Lab
 
 if TYPE_CHECKING:
     from bench.engines.libvirt.disk import Storage
@@ -149,7 +150,7 @@ def connect(lab: Lab) -> libvirt.virConnect:
         TargetUnavailable: libvirtd does not let us in.
     """
     if lab not in _connections:
-        uri = virt.libvirtd(lab)
+        uri = daemon.libvirtd(lab)
         lab.daemons.clients.enter_context(_event_loop())
         try:
             connection = libvirt.open(uri)
@@ -242,7 +243,7 @@ def pid_of(name: str) -> int:
         InvocationFailed: The machine has ended already.
     """
     try:
-        return int((virt.PIDS / f"{name}.pid").read_text(encoding="ascii"))
+        return int((daemon.PIDS / f"{name}.pid").read_text(encoding="ascii"))
     except (OSError, ValueError) as error:
         msg = f"the QEMU of '{name}' has ended right after its start"
         raise InvocationFailed(msg) from error

@@ -18,10 +18,11 @@ from bench.engines import given as _given
 from bench.engines import trial as _trial
 from bench.engines.base import Bind, Instance, InstanceSpec, NetworkPath, refuse_limits
 from bench.engines.evidence import process
+from bench.engines.libvirt import daemon, guests, modules
 from bench.engines.libvirt import disk as _domain_disk
 from bench.engines.libvirt import domain as _domain
 from bench.engines.libvirt import network as _domain_network
-from bench.lab import Lab, guests, modules, network, virt
+from bench.lab import Lab, network
 
 _CLEANUP_S = 30.0
 _REMEDY = "run 'tare provision libvirt' as root"
@@ -85,7 +86,7 @@ class Libvirt:
             domain = self._connection.createXML(definition, flags)
         pid = _domain.pid_of(spec.name)
         handle = {"domain": domain, "guest": guest, "pid": pid, "timeout_s": spec.timeout_s}
-        console, log = home / _domain.CONSOLE, virt.log_of(self._lab, spec.name)
+        console, log = home / _domain.CONSOLE, daemon.log_of(self._lab, spec.name)
         return Instance(spec.name, lambda: _pids(spec.name, pid), lambda: _domain.ended(pid, console, log), handle)
 
     def start(self, instance: Instance) -> None:
@@ -119,7 +120,7 @@ class Libvirt:
                 _domain.destroy(self._connection, name)
         finally:
             shutil.rmtree(home, ignore_errors=True)
-            virt.log_of(self._lab, name).unlink(missing_ok=True)
+            daemon.log_of(self._lab, name).unlink(missing_ok=True)
             self._addresses.give_back(name)
 
     def way(self, instance: Instance | None) -> NetworkPath:

@@ -24,7 +24,8 @@ from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.engines.evidence import links as _links
 from bench.engines.evidence import offloads
 from bench.engines.libvirt import domain as _domain
-from bench.lab import Lab, forwarding, modules, network
+from bench.engines.libvirt import modules
+from bench.lab import Lab, forwarding, network
 
 KINDS = ("user", "bridge", "macvtap")
 MODULES = ("virtio_pci", "virtio_net")

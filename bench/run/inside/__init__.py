@@ -17,7 +17,8 @@ from bench import store
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import LabError, TareError, TargetUnavailable
 from bench.core.model import RunState, Target
-from bench.lab import Lab, guests
+from bench.engines.libvirt import guests
+from bench.lab import Lab
 from bench.run import facts, session
 from bench.run.inside import kernel, machine, wire
 

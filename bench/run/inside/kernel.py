@@ -13,7 +13,8 @@ from pathlib import Path
 
 from bench.core import proc
 from bench.core.errors import TargetUnavailable
-from bench.lab import images, initramfs
+from bench.engines.libvirt import initramfs
+from bench.lab import images
 
 _REMEDY = "run 'tare provision guest_images' as root"
 INIT_SCRIPT = Path(str(resources.files("bench.run.inside") / "init.sh"))

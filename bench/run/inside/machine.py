@@ -18,8 +18,8 @@ import libvirt
 from bench.core import proc
 from bench.core.errors import UsageError
 from bench.core.model import Target
-from bench.engines.libvirt import domain
-from bench.lab import Lab, guests, images, virt
+from bench.engines.libvirt import daemon, domain, guests
+from bench.lab import Lab, images
 from bench.run.inside.kernel import Kernel
 
 START_SCRIPT = Path(str(resources.files("bench.run.inside") / "start.sh"))
@@ -120,7 +120,7 @@ def start(lab: Lab, kernel: Kernel, guest_machine: GuestMachine) -> Running:
     lab.daemons.clients.callback(stop, lab, name)
     with domain.limited(name, 30 * guest_machine.patience):
         connection.createXML(definition(name, kernel, guest_machine, home), libvirt.VIR_DOMAIN_START_AUTODESTROY)
-    return Running(name, domain.pid_of(name), home, exchange, virt.log_of(lab, name))
+    return Running(name, domain.pid_of(name), home, exchange, daemon.log_of(lab, name))
 
 
 def stop(lab: Lab, name: str) -> None:

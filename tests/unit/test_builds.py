@@ -1,4 +1,4 @@
-"""Several daemons of a kind in one lab: their names, their files, what a user's settings may say, and who is who."""
+"""A user's builds and settings of daemons: names, files, refused settings, and evidence of what runs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from typing import Any
 
 import pytest
 
+from bench import engines
 from bench.cli import run
 from bench.core import proc
 from bench.core.errors import InvocationFailed, TargetUnavailable, UsageError
-from bench.engines import given
+from bench.engines.builds import DEFAULT, Build
+from bench.engines.containerd.daemon import containerd_name
+from bench.engines.cri.daemon import cri_name
+from bench.engines.docker import config
+from bench.engines.docker import settings as docker_settings
+from bench.engines.docker.daemon import containerd_build, dockerd_name
+from bench.engines.docker.settings import Live
 from bench.engines.evidence import daemon
-from bench.engines.evidence.daemon import Live
-from bench.lab import configs
-from bench.lab.daemons import containerd_name, cri_name, docker_name
-from bench.lab.variants import Variant, read_settings
 from bench.scenario import parse_target
 
 HOME = Path("/s/run/aa/x")
@@ -48,87 +51,92 @@ def settings(folder: Path, **keys: Any) -> Path:
     return path
 
 
-def generated(variant: Variant, **options: Any) -> dict[str, Any]:
-    text = configs.docker(HOME, "overlay2", HOME / "d.sock", HOME / "c.sock", "/tare/aa", variant=variant, **options)
+def overriding(path: Path, program: str = "") -> Build:
+    """Return the build of a program with the settings of a file."""
+    return Build.of(program, path, docker_settings.read(path))
+
+
+def generated(build: Build, **options: Any) -> dict[str, Any]:
+    text = config.dockerd(HOME, "overlay2", HOME / "d.sock", HOME / "c.sock", "/tare/aa", build=build, **options)
     return dict(json.loads(text))
 
 
-def test_the_usual_daemons_keep_their_names_and_each_variant_has_its_own(tmp_path: Path) -> None:
-    assert (docker_name("vfs", "swarm"), containerd_name("btrfs"), containerd_name("native"), cri_name()) == (
+def test_each_build_has_its_own_daemon_names(tmp_path: Path) -> None:
+    assert (dockerd_name("vfs", "swarm"), containerd_name("btrfs"), containerd_name("native"), cri_name()) == (
         "dockerd-vfs-swarm", "containerd-btrfs", "containerd", "containerd-cri",
     )  # fmt: skip
-    variants = [Variant.of("/a/dockerd"), Variant.of("/b/dockerd"), Variant.of("", settings(tmp_path, debug=True))]
-    variants.append(Variant.of("/a/dockerd", tmp_path / "daemon.json"))
+    builds = [Build.of("/a/dockerd"), Build.of("/b/dockerd"), overriding(settings(tmp_path, debug=True))]
+    builds.append(overriding(tmp_path / "daemon.json", "/a/dockerd"))
     settings(tmp_path, debug=False)
-    variants.append(Variant.of("/a/dockerd", tmp_path / "daemon.json"))  # the same file, changed in between
-    every = (Variant(), *variants)
-    names = [docker_name("vfs", role, one) for one in every for role in ("", "swarm")]
+    builds.append(overriding(tmp_path / "daemon.json", "/a/dockerd"))  # the same file, changed in between
+    every = (DEFAULT, *builds)
+    names = [dockerd_name("vfs", role, one) for one in every for role in ("", "swarm")]
     names += [containerd_name(snapshotter, one) for one in every for snapshotter in ("", "btrfs")]
     names += map(cri_name, every)
     assert len(set(names)) == len(names) == 5 * 6
-    longest = docker_name("fuse-overlayfs", "proxied", variants[0])
+    longest = dockerd_name("fuse-overlayfs", "proxied", builds[0])
     assert len(f"/var/lib/tare/run/1a2b3c4d/{longest}/exec/libnetwork/123456789012.sock") < 100  # 107 are allowed
-    assert docker_name("vfs", "", variants[0]) == docker_name("vfs", "", Variant.of("/a/dockerd"))
+    assert dockerd_name("vfs", "", builds[0]) == dockerd_name("vfs", "", Build.of("/a/dockerd"))
 
 
-def test_what_lies_beside_a_program_comes_first_on_its_path(tmp_path: Path) -> None:
-    variant = Variant.of(str(program(tmp_path / "dockerd")))
+def test_programs_beside_a_build_come_first_on_its_path(tmp_path: Path) -> None:
+    build = Build.of(str(program(tmp_path / "dockerd")))
     beside = str(program(tmp_path / "sh"))
-    assert variant.environment["PATH"].split(":")[0] == str(tmp_path)
-    assert shutil.which("sh", path=variant.environment["PATH"]) == variant.find("sh", "") == beside
-    assert variant.find("cat", "") == proc.find("cat", "")
-    assert (Variant().environment, Variant().beside("sh")) == ({}, None)
+    assert build.environment["PATH"].split(":")[0] == str(tmp_path)
+    assert shutil.which("sh", path=build.environment["PATH"]) == build.find("sh", "") == beside
+    assert build.find("cat", "") == proc.find("cat", "")
+    assert (DEFAULT.environment, DEFAULT.beside("sh")) == ({}, None)
 
 
-def test_a_dockerd_shares_the_labs_containerd_unless_something_of_that_lies_beside_it(tmp_path: Path) -> None:
-    variant = Variant.of(str(program(tmp_path / "dockerd")))
-    assert variant.below() == Variant()
+def test_dockerd_has_its_own_containerd_only_if_its_folder_has_programs_for_it(tmp_path: Path) -> None:
+    build = Build.of(str(program(tmp_path / "dockerd")))
+    assert containerd_build(build) == DEFAULT
     program(tmp_path / "runc")
-    assert variant.below() == Variant(folder=str(tmp_path))  # containerd of PATH, which finds that runc first
+    assert containerd_build(build) == Build(folder=str(tmp_path))  # containerd of PATH, which finds that runc first
     beside = str(program(tmp_path / "containerd"))
-    assert variant.below() == Variant.of(beside)
-    assert Variant().below() == Variant()
+    assert containerd_build(build) == Build.of(beside)
+    assert containerd_build(DEFAULT) == DEFAULT
 
 
-def test_a_users_settings_come_on_top(tmp_path: Path) -> None:
-    usual, more = generated(Variant()), {"log_driver": "none", "log_level": "error", "userland_proxy": False}
-    variant = Variant.of("", settings(tmp_path, **more))
-    found = generated(variant)
+def test_settings_of_a_build_override_the_labs(tmp_path: Path) -> None:
+    usual, more = generated(DEFAULT), {"log_driver": "none", "log_level": "error", "userland_proxy": False}
+    build = overriding(settings(tmp_path, **more))
+    found = generated(build)
     assert {key for key in found if found[key] != usual.get(key)} == {
         "log-driver", "log-level", "userland-proxy", "containerd-namespace", "containerd-plugins-namespace",
     }  # fmt: skip
-    assert found["containerd-namespace"] == f"tare-overlay2{variant.mark}"
+    assert found["containerd-namespace"] == f"tare-overlay2{build.mark}"
     assert (usual["log-level"], found["log-level"]) == ("warn", "error")
 
 
-def test_helpers_beside_the_program_are_named_since_newer_releases_look_elsewhere_first(tmp_path: Path) -> None:
+def test_helpers_beside_a_build_are_named_in_its_configuration(tmp_path: Path) -> None:
     proxy = program(tmp_path / "docker-proxy")
-    variant = Variant.of(str(program(tmp_path / "dockerd")))
-    found = generated(variant)
+    build = Build.of(str(program(tmp_path / "dockerd")))
+    found = generated(build)
     assert found["userland-proxy-path"] == str(proxy)
     assert "init-path" not in found
-    both = Variant.of(variant.program, settings(tmp_path, userland_proxy_path="/x"))
+    both = overriding(settings(tmp_path, userland_proxy_path="/x"), build.program)
     with pytest.raises(UsageError, match="may not set 'userland-proxy-path'"):
         generated(both)
 
 
-def test_what_only_some_daemons_of_the_lab_set_is_refused_for_those(tmp_path: Path) -> None:
-    variant = Variant.of("", settings(tmp_path, storage_opts=["size=1G"]))
-    assert generated(variant)["storage-opts"] == ["size=1G"]
+def test_storage_options_are_refused_only_with_a_pool(tmp_path: Path) -> None:
+    build = overriding(settings(tmp_path, storage_opts=["size=1G"]))
+    assert generated(build)["storage-opts"] == ["size=1G"]
     with pytest.raises(UsageError, match="'storage-opts'"):
-        generated(variant, pool="tare-x")
+        generated(build, pool="tare-x")
 
 
-@pytest.mark.parametrize("key", sorted(generated(Variant(), role="proxied").keys() - {"log-level"}))
-def test_no_setting_of_the_lab_can_be_a_users(tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize("key", sorted(generated(DEFAULT, role="proxied").keys() - {"log-level"}))
+def test_setting_of_the_lab_is_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(UsageError, match=f"{tmp_path}/daemon.json' may not set '{key}': it "):
-        read_settings(settings(tmp_path, **{key: "x"}))
+        docker_settings.read(settings(tmp_path, **{key: "x"}))
 
 
-def test_all_refused_keys_are_named_with_what_to_do(tmp_path: Path) -> None:
+def test_refused_settings_are_all_named_with_a_remedy(tmp_path: Path) -> None:
     path = settings(tmp_path, data_root="/x", icc=False, default_runtime="crun", debug=True)
     with pytest.raises(UsageError) as caught:
-        read_settings(path)
+        docker_settings.read(path)
     said = str(caught.value)
     assert all(part in said for part in ("'data-root'", "'icc': it changes docker0", "docker:runtime="))
     assert "debug" not in said
@@ -143,7 +151,7 @@ def test_all_refused_keys_are_named_with_what_to_do(tmp_path: Path) -> None:
         (b"[1]", "expected, not list"),
     ],
 )
-def test_what_is_no_daemon_json_is_bad_usage_and_nothing_is_started(
+def test_invalid_daemon_json_is_a_usage_error_before_anything_is_started(
     here: Path, capsys: pytest.CaptureFixture[str], content: bytes, says: str
 ) -> None:
     path = here / "daemon.json"
@@ -168,7 +176,7 @@ def test_what_is_no_daemon_json_is_bad_usage_and_nothing_is_started(
         ("/run/x", "is below /run, of which the lab has its own"),
     ],
 )
-def test_a_file_that_is_none_makes_the_target_unavailable_before_anything_is_started(
+def test_unusable_file_makes_the_target_unavailable_before_anything_is_started(
     here: Path, capsys: pytest.CaptureFixture[str], option: str, path: str, says: str
 ) -> None:
     text = f"{option}={path.format(tmp=here)}"
@@ -180,27 +188,27 @@ def test_a_file_that_is_none_makes_the_target_unavailable_before_anything_is_sta
 
 
 @pytest.mark.parametrize("option", ["runc:bin", "docker:bin", "docker:config", "libvirt:kernel"])
-def test_a_relative_path_is_bad_usage(option: str) -> None:
+def test_relative_path_is_a_usage_error(option: str) -> None:
     with pytest.raises(UsageError, match="must be the absolute path of a"):
         parse_target(f"{option}=bin/x")
 
 
-def test_a_program_must_be_executable_and_a_configuration_need_not(tmp_path: Path) -> None:
+def test_only_a_program_must_be_executable(tmp_path: Path) -> None:
     path = settings(tmp_path, debug=True)
     with pytest.raises(TargetUnavailable, match=r"may not be executed .*chmod"):
-        given.check(parse_target(f"docker:bin={path}"))
-    given.check(parse_target(f"docker:config={path}"))
+        engines.check(parse_target(f"docker:bin={path}"))
+    engines.check(parse_target(f"docker:config={path}"))
     path.chmod(0o755)
-    given.check(parse_target(f"docker:bin={path}"))
+    engines.check(parse_target(f"docker:bin={path}"))
 
 
 @pytest.mark.parametrize("text", ["docker:bin={}", "docker:config={}", "cri:bin={}"])
-def test_a_daemon_of_the_users_own_is_what_it_is(tmp_path: Path, text: str) -> None:
+def test_build_of_a_users_own_daemon_is_refused(tmp_path: Path, text: str) -> None:
     path = settings(tmp_path, debug=True)
     path.chmod(0o755)
     for endpoint in ("system", "/crio.sock") if text.startswith("cri") else ("system",):
         with pytest.raises(TargetUnavailable, match=r"not the lab's cannot be chosen .*leave out"):
-            given.check(parse_target(f"{text.format(path)},endpoint={endpoint}"))
+            engines.check(parse_target(f"{text.format(path)},endpoint={endpoint}"))
 
 
 @pytest.fixture
@@ -217,33 +225,33 @@ def sleeper(tmp_path: Path):  # type: ignore[no-untyped-def]
     process.wait()
 
 
-def test_the_program_is_read_from_the_running_daemon(sleeper: tuple[Path, int], tmp_path: Path) -> None:
+def test_daemon_evidence_is_the_program_that_runs(sleeper: tuple[Path, int], tmp_path: Path) -> None:
     path, pid = sleeper
-    found = daemon.program(pid, Variant.of(str(path)))
+    found = daemon.program(pid, Build.of(str(path)))
     assert (found["bin"], found["daemon"]) == (str(path), str(path))
     other = shutil.copy(path, tmp_path / "other")
-    assert daemon.program(pid, Variant.of(str(other)))["bin"] == str(path)  # no proof that it is the other
+    assert daemon.program(pid, Build.of(str(other)))["bin"] == str(path)  # no proof that it is the other
     link = tmp_path / "link"
     link.symlink_to(path)
-    assert daemon.program(pid, Variant.of(str(link)))["bin"] == str(link)
+    assert daemon.program(pid, Build.of(str(link)))["bin"] == str(link)
     script = program(tmp_path / "script")
-    assert daemon.program(pid, Variant.of(str(script)))["bin"] == str(script)  # it has become what it started
-    assert "bin" not in daemon.program(pid, Variant())
+    assert daemon.program(pid, Build.of(str(script)))["bin"] == str(script)  # it has become what it started
+    assert "bin" not in daemon.program(pid, DEFAULT)
     path.unlink()
     shutil.copy(proc.find("cat", ""), path)  # built anew while its daemon runs
-    rebuilt = daemon.program(pid, Variant.of(str(path)))
+    rebuilt = daemon.program(pid, Build.of(str(path)))
     assert rebuilt["bin"] == f"{path} (deleted)"
     assert rebuilt["daemon_digest"] == found["daemon_digest"]
 
 
-def test_of_a_daemon_that_is_gone_nothing_is_read() -> None:
+def test_evidence_of_a_dead_daemon_is_an_error() -> None:
     process = subprocess.Popen(["/bin/true"])
     process.wait()
     with pytest.raises(InvocationFailed, match=r"the daemon .* is gone"):
-        daemon.program(process.pid, Variant())
+        daemon.program(process.pid, DEFAULT)
 
 
-def test_settings_are_read_back_or_said_to_be_unread(tmp_path: Path) -> None:
+def test_settings_evidence_lists_what_was_read_back_and_what_was_not(tmp_path: Path) -> None:
     soft, hard = resource.prlimit(os.getpid(), resource.RLIMIT_NOFILE)
     limit = {"nofile": {"Name": "nofile", "Soft": soft, "Hard": hard}}
     path = settings(
@@ -251,18 +259,18 @@ def test_settings_are_read_back_or_said_to_be_unread(tmp_path: Path) -> None:
     )
     said = {"HostConfig": {"LogConfig": {"Type": "none"}}}
     live = Live(said, {"LiveRestoreEnabled": True, "Labels": ["a=2", "b=1"]}, os.getpid())
-    variant = Variant.of("", path)
-    assert daemon.settings(variant, live) == {
+    build = overriding(path)
+    assert docker_settings.in_force(build, live) == {
         "config": str(path),
-        "config_digest": variant.digest,
+        "config_digest": build.digest,
         "config_read": "default-ulimits labels live-restore log-driver",
         "config_unread": "mystery",
     }
-    hidden = daemon.settings(variant, Live(said, {"Labels": None}, None))
+    hidden = docker_settings.in_force(build, Live(said, {"Labels": None}, None))
     assert hidden["config_unread"] == "default-ulimits labels live-restore mystery"
 
 
-def test_a_setting_that_is_not_in_force_is_no_evidence_of_the_file(tmp_path: Path) -> None:
+def test_setting_that_is_not_in_force_is_in_the_evidence(tmp_path: Path) -> None:
     path = settings(tmp_path, log_driver="none", debug=True)
     live = Live({"HostConfig": {"LogConfig": {"Type": "json-file"}}}, {"Debug": True}, None)
-    assert daemon.settings(Variant.of("", path), live)["config"] == f"{path}, but log-driver is json-file"
+    assert docker_settings.in_force(overriding(path), live)["config"] == f"{path}, but log-driver is json-file"

@@ -1,9 +1,8 @@
-"""A parent for a daemon that leaves orphans: collects them the moment they end. Runs alone, imports nothing of ours.
+"""A parent process for libvirtd that reaps orphans at once. A program of its own, which imports nothing of Tare.
 
-libvirtd puts each QEMU into the background, so that its parent becomes PID 1, and then waits until its process id is
-free again. The init of a container or of a small machine may collect the dead only every second or two, and all of that
-would be counted as the time that a machine needs to stop. As a child subreaper (prctl(2)) this process takes PID 1's
-place.
+libvirtd daemonises each QEMU, so that PID 1 becomes its parent, and later waits until its PID is free again. The init process
+of a container or of a small machine may reap only every second or two, which would be counted as the time that a machine
+needs to stop. As a child subreaper (prctl(2)) this process takes the place of PID 1.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ def argv(program: list[str]) -> list[str]:
 
 
 def main(program: list[str]) -> int:
-    """Run the program, pass SIGTERM on to it, collect every orphan, and return its end as a shell does."""
+    """Run the program, forward SIGTERM and SIGINT, reap every orphan, and return the exit status as a shell would."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     child = os.posix_spawn(program[0], program, os.environ, setsigmask=())

@@ -1,7 +1,7 @@
-"""The kernel modules that a minimal guest needs for a device: a folder of them, in the order in which they are to be loaded.
+"""Kernel modules that a minimal guest needs for its devices: a folder with the files in load order.
 
-The guest's first process loads what is in the folder (``--modules``, payload/modules.c): it has neither modprobe nor a disk
-before that. What a kernel has built in needs no file.
+The guest's first process loads the files in the folder (``--modules``, payload/modules.c), since before that it has neither
+modprobe nor a disk. Modules that are built into the kernel need no file.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from bench.lab import images
 from bench.lab.images import Artifact
 
 NAME = "modules"
-"""Name of the folder in which the guest sees them."""
+"""Name of the folder in the guest."""
 _REMEDY = "run 'tare provision guest_images' as root"
 
 
 def folder(state: Path, names: Sequence[str]) -> Artifact:
-    """Return a folder with these modules of the guests' kernel and those that they need, named by its content.
+    """Return a folder, named by its content, with these modules of the guests' kernel and their dependencies.
 
     Raises:
         TargetUnavailable: The kernel has no such module, or was not provisioned.
@@ -38,13 +38,13 @@ def folder(state: Path, names: Sequence[str]) -> Artifact:
 
 
 def parse(text: str) -> dict[str, tuple[str, ...]]:
-    """Read modules.dep(5): a module's file → the files that it needs."""
+    """Parse modules.dep(5): a module's file → the files that it depends on."""
     rows = (line.partition(":") for line in text.splitlines() if ":" in line)
     return {path: tuple(needed.split()) for path, _, needed in rows}
 
 
 def order(needs: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[str]:
-    """Return the files to load, each after all that it needs.
+    """Return the files to load, each after its dependencies.
 
     Raises:
         TargetUnavailable: There is no module of that name.
@@ -60,7 +60,7 @@ def order(needs: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[str]
 
 
 def plain_name(path: str) -> str:
-    """Return a module's name as the kernel knows it: without folder and suffixes, ``_`` for ``-``."""
+    """Return a module's name in the kernel: without folder and suffixes, with ``_`` instead of ``-``."""
     return Path(path).name.partition(".")[0].replace("-", "_")
 
 
@@ -71,7 +71,7 @@ def _chain(needs: Mapping[str, Sequence[str]], path: str) -> Iterator[str]:
 
 
 def _copied(home: Path, files: Sequence[Path]) -> Artifact:
-    """Copy the files under numbered names into a folder that is named by its content."""
+    """Copy the files with numbered names into a folder named by its content."""
     temporary = home / f".{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)

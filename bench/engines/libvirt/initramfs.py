@@ -1,4 +1,4 @@
-"""The payload's bits as an initramfs, the third form beside the folder and the image, named by its content."""
+"""The payload as an initramfs, named by its content (:mod:`bench.lab.images` has it as a folder and as an image)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _CPIO_MAGIC = b"070701"
 _DIRECTORY, _FILE, _CHARACTER = 0o040755, 0o100755, 0o020600
 _END = "TRAILER!!!"
 _DEVICES = {"console": (5, 1), "null": (1, 3), "random": (1, 8), "ttyS1": (4, 65), "urandom": (1, 9), "zero": (1, 5)}
-"""The console, the serial port, and what programs expect to find everywhere (null(4), random(4))."""
+"""The console, the serial port, and the devices that every program expects (null(4), random(4))."""
 
 
 def initramfs(state: Path) -> Artifact:
-    """Return the initramfs of the minimal guest: the payload, a folder for temporary files and a few devices, nothing else."""
+    """Return the initramfs of the minimal guest: the payload, mount points, a folder for temporary files and a few devices."""
     source = images.payload(state)
     entries = [
         *(_cpio(name, _DIRECTORY) for name in ("data", "dev", "tmp", "tools", "work")),
@@ -33,9 +33,9 @@ def initramfs(state: Path) -> Artifact:
 
 
 def with_folders(initrd: Artifact, folders: Mapping[str, Path]) -> Artifact:
-    """Return an initramfs with folders of the host added, each at ``/NAME``: the kernel unpacks one archive after the other.
+    """Return an initramfs with folders of the host added, each at ``/NAME``: the kernel unpacks concatenated archives in order.
 
-    The first archive keeps its bits. An earlier one with other folders is removed, since each is as large as its folders.
+    The original archive is unchanged. An earlier one with other folders is removed, since each is as large as its folders.
     """
     entries = [entry for name, folder in sorted(folders.items()) for entry in _packed(name, folder)]
     data = initrd.path.read_bytes() + b"".join([*entries, _cpio(_END, 0)])
@@ -56,7 +56,7 @@ def _packed(name: str, folder: Path) -> Iterator[bytes]:
 
 
 def _write_once(path: Path, data: bytes) -> None:
-    """Write a file that is named by its content, unless it is there; never leave a half one under that name."""
+    """Write a file that is named by its content, unless it exists; a partial file never has that name."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}")

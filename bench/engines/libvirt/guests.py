@@ -1,9 +1,8 @@
-"""Guests for virtual machines, made from what was provisioned, and the proof of whether KVM can run one.
+"""Guests for virtual machines, made from provisioned files, and a trial whether KVM can run one.
 
-``minimal`` is a kernel and an initramfs whose PID 1 is the payload: the least that a machine can be. ``full`` is a
-Debian with systemd on a disk, which starts the same payload as a service. Both report over their second serial port.
-The kernel is Debian's cloud kernel, unchanged: its 8250 driver is built in, so that no module has to be loaded before
-the payload can speak.
+``minimal`` is a kernel and an initramfs with the payload as PID 1: the smallest machine possible. ``full`` is a Debian with
+systemd on a disk, which starts the same payload as a service. Both report over their second serial port. The kernel is
+Debian's unmodified cloud kernel: its 8250 driver is built in, so that the payload can report before any module is loaded.
 """
 
 from __future__ import annotations
@@ -23,35 +22,36 @@ from bench.core import proc
 from bench.core.clock import EventHub
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
 from bench.core.model import Phase
-from bench.lab import images, initramfs
+from bench.engines.libvirt import initramfs
+from bench.lab import images
 
 if TYPE_CHECKING:
     from bench.lab import Lab
 
 _REMEDY = "run 'tare provision guest_images' as root"
 _TRIAL_S = 10.0
-"""A guest that KVM can run is ready in about a second; one that it cannot run aborts at once or hangs for ever."""
+"""Time limit of the trial, seconds: with KVM a guest is ready in about a second; without, it aborts at once or hangs."""
 _TRIAL_MACHINE = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", "256"]
 _TRIAL_MACHINE += ["-machine", "q35", "-accel", "kvm", "-cpu", "host"]
 _EVENTS = "--events tty:/dev/ttyS1"
 _MOST_ARGUMENTS = 32
-"""With that many the kernel panics (CONFIG_INIT_ENV_ARG_LIMIT, init/main.c)."""
+"""Number of arguments with which the kernel panics (CONFIG_INIT_ENV_ARG_LIMIT, init/main.c)."""
 _CMDLINE = "console=ttyS0 quiet loglevel=1 reboot=t panic=-1 no_timer_check"
-"""A silent console, but for what the payload and a panic say (the kernel raises its log level then, unless that is 0); a
-panic ends the machine at once. With KVM each byte on a serial port is an exit; emulated, the boot messages cost nothing
-that shows. ``no_timer_check``: on a busy host an emulated timer may come too late for the kernel, which panics then ("IO-APIC +
-timer doesn't work!"); with KVM it leaves that check out by itself (arch/x86/kernel/kvm.c)."""
+"""The console shows nothing but what the payload and a panic print (a panic raises the log level unless that is 0), and a panic
+ends the machine at once. With KVM each byte on a serial port is a VM exit. ``no_timer_check``: on a busy host an emulated timer
+may fire too late for the kernel, which then panics ("IO-APIC + timer doesn't work!"); with KVM the kernel skips that check
+itself (arch/x86/kernel/kvm.c)."""
 _SERVICE = b"""[Service]
 ExecStart=
 ExecStart=/usr/local/bin/tare-payload --events tty:/dev/ttyS1 $TARE_ARGUMENTS
 """
-"""Lets the kernel's command line say what the payload is to do (systemd.service(5): unbraced, so split into words)."""
+"""Takes the payload's arguments from the kernel's command line (systemd.service(5): unbraced, so split into words)."""
 _SETUP_BYTES = 64 * 512
-"""The most that comes before a kernel's compressed part (``setup_sects``)."""
+"""Largest size of what precedes a kernel's compressed part (``setup_sects``)."""
 _KERNEL_BYTES = 100 * 2**20
-"""Memory that the kernel and the payload take themselves, rounded up."""
+"""Memory that the kernel and the payload use themselves, rounded up."""
 _MACHINE_ID = b"0123456789abcdef0123456789abcdef\n"
-"""Without one systemd takes each boot for the first and sets the system up again (machine-id(5)): a second more."""
+"""Without a machine id systemd treats each boot as the first and sets up the system again (machine-id(5)): 1 s more."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Guest:
         kernel: The kernel's file.
         initrd: Its initramfs.
         cmdline: The kernel's command line without the payload's arguments.
-        disk: A raw disk that is never written to, or ``None``.
+        disk: A raw disk, only read, or ``None``.
         digests: SHA-256 of ``kernel``, ``initrd`` and ``payload``, and for ``disk`` of what it was made from.
     """
 
@@ -75,7 +75,7 @@ class Guest:
     digests: Mapping[str, str]
 
     def command(self, arguments: Sequence[str]) -> str:
-        """Return the kernel's command line that has the payload run with these arguments.
+        """Return the kernel's command line that runs the payload with these arguments.
 
         Raises:
             InvocationFailed: An argument has a character that the command line cannot carry, or there are too many.
@@ -96,17 +96,17 @@ class Guest:
 
 @dataclass(frozen=True)
 class Accelerator:
-    """What runs a guest's instructions on this host, and how that was found out."""
+    """What executes a guest's instructions on this host, and why that was chosen."""
 
     name: Literal["kvm", "tcg"]
     why: str
 
 
 def minimal(state: Path, kernel: Path | None = None) -> Guest:
-    """Return the guest whose PID 1 is the payload; without a ``kernel`` it boots the one that was provisioned.
+    """Return the guest whose PID 1 is the payload; it boots ``kernel`` or, without one, the provisioned kernel.
 
     Raises:
-        TargetUnavailable: Its kernel was not provisioned or is none, or this is not x86-64.
+        TargetUnavailable: The kernel was not provisioned or is not a kernel, or this host is not x86-64.
     """
     if kernel is not None:
         release(kernel)
@@ -117,10 +117,10 @@ def minimal(state: Path, kernel: Path | None = None) -> Guest:
 
 
 def release(kernel: Path) -> str:
-    """Return what a kernel calls itself (``uname -r``), from its header (Linux, arch/x86/boot.rst: ``kernel_version``).
+    """Return a kernel's release (``uname -r``) from its header (Linux, arch/x86/boot.rst: ``kernel_version``).
 
     Raises:
-        TargetUnavailable: It is no kernel that a PC boots.
+        TargetUnavailable: The file is not a kernel that a PC can boot.
     """
     with kernel.open("rb") as file:
         head = file.read(_SETUP_BYTES)
@@ -133,7 +133,7 @@ def release(kernel: Path) -> str:
 
 
 def with_folders(guest: Guest, folders: Mapping[str, Path], memory_bytes: int) -> Guest:
-    """Return the guest that has folders of the host, as they are now, in its initramfs.
+    """Return the guest with the current content of folders of the host in its initramfs.
 
     Raises:
         NotApplicable: The guest has a disk of its own, or too little memory to unpack the folders in.
@@ -145,7 +145,7 @@ def with_folders(guest: Guest, folders: Mapping[str, Path], memory_bytes: int) -
         msg = f"the {guest.name} guest boots from its own disk and takes no folder of the host ({names}); use guest=minimal"
         raise NotApplicable(msg)
     initrd = initramfs.with_folders(images.Artifact(guest.initrd, guest.digests["initrd"]), folders)
-    # While the kernel unpacks it the archive is there twice, and the file system that it goes to takes half the memory at most.
+    # While the kernel unpacks the archive it exists twice, and the target file system takes at most half of the memory.
     needed = _KERNEL_BYTES + 2 * initrd.path.stat().st_size
     if memory_bytes < needed:
         msg = f"a machine of {memory_bytes} bytes cannot unpack the folders {names}; give it memory_bytes={needed} or more"
@@ -154,10 +154,10 @@ def with_folders(guest: Guest, folders: Mapping[str, Path], memory_bytes: int) -
 
 
 def full(state: Path) -> Guest:
-    """Return the Debian guest, writing its disk with the payload when it is not there yet.
+    """Return the Debian guest; write its disk with the payload if it does not exist.
 
     Raises:
-        TargetUnavailable: It was not provisioned, this is not x86-64, or the payload cannot be put into it.
+        TargetUnavailable: It was not provisioned, this host is not x86-64, or the payload cannot be written to the disk.
     """
     folder = state / "guest" / "full"
     kernel, initrd, base = (_provisioned(folder / name) for name in ("vmlinuz", "initrd.img", "base.ext4"))
@@ -188,7 +188,7 @@ def _digest(path: Path) -> str:
 
 
 def _write_disk(disk: Path, base: Path, source: images.Artifact) -> None:
-    """Copy the base without its holes, add the payload, and give it its name only when it was read back."""
+    """Copy the base as a sparse file, add the payload, read it back, and only then give the disk its name."""
     temporary = disk.with_name(f".{disk.stem}.{os.getpid()}")
     try:
         proc.run(
@@ -207,19 +207,19 @@ def inject(disk: Path, name: str, content: bytes, mode: int) -> None:
     """Write a file into an ext4 image without mounting it, and read it back.
 
     Raises:
-        TargetUnavailable: What is read back is not what was written.
+        TargetUnavailable: The file that is read back differs.
     """
     with tempfile.TemporaryDirectory() as folder:
         source, copy, script = (Path(folder) / part for part in ("source", "copy", "script"))
         source.write_bytes(content)
         parents = [str(parent) for parent in reversed(Path(name).parents)]
-        # mkdir on a folder that is there leaves an unconnected inode behind, so only the missing ones are made
+        # mkdir on an existing folder leaves an unconnected inode behind, so only missing ones are made
         lines = [f"mkdir {parent}" for parent in parents if not _debugfs(disk, "-R", f"stat {parent}").stdout]
         lines += [f"rm {name}", f"cd {parents[-1]}", f"write {source} {Path(name).name}"]
         lines += [f"sif {name} {field}" for field in (f"mode 0{0o100000 | mode:o}", "uid 0", "gid 0")]
         script.write_text("\n".join(lines) + "\n", encoding="utf-8")
         said = _debugfs(disk, "-w", "-f", str(script)).stderr
-        _debugfs(disk, "-R", f"dump {name} {copy}")  # it ends with 0 whatever happened: only what is there counts
+        _debugfs(disk, "-R", f"dump {name} {copy}")  # its exit status is always 0: only the file counts
         written = copy.read_bytes() if copy.exists() else b""
         if written != content or f"Mode:  {mode:04o}" not in _debugfs(disk, "-R", f"stat {name}").stdout:
             msg = f"'{name}' could not be written into {disk.name}: {' '.join(said.split())[-200:]}"
@@ -231,7 +231,7 @@ def _debugfs(disk: Path, *options: str) -> proc.Completed:
 
 
 def _check(disk: Path) -> None:
-    """Check the whole file system, so that no guest is measured repairing it."""
+    """Check the file system, so that no guest repairs it while it is measured."""
     done = proc.run([proc.find("e2fsck", "install e2fsprogs"), "-fn", str(disk)], timeout_s=300)
     if done.status != 0:
         msg = f"the file system in {disk.name} is damaged: {' '.join(done.stdout.split())[-200:]}"
@@ -239,10 +239,10 @@ def _check(disk: Path) -> None:
 
 
 def qemu() -> str:
-    """Return the path of the QEMU that emulates x86-64 PCs.
+    """Return the path of the QEMU for x86-64 PCs.
 
     Raises:
-        TargetUnavailable: There is none.
+        TargetUnavailable: It is not installed.
     """
     renamed = Path("/usr/libexec/qemu-kvm")  # its place on the Red Hat family
     if renamed.exists():
@@ -254,12 +254,12 @@ _verdicts: WeakKeyDictionary[Lab, Accelerator] = WeakKeyDictionary()
 
 
 def accelerator(lab: Lab) -> Accelerator:
-    """Return ``kvm`` if a minimal guest gets ready with it within ten seconds, else ``tcg``; tried once a lab.
+    """Return ``kvm`` if a minimal guest gets ready with it within ten seconds, else ``tcg``; tried once for each lab.
 
-    That ``/dev/kvm`` exists and opens proves nothing: in a machine without nested virtualisation it may abort or hang.
+    That ``/dev/kvm`` exists and can be opened proves nothing: without nested virtualisation guests may abort or hang.
 
     Raises:
-        TargetUnavailable: There is no QEMU or no minimal guest to try it with.
+        TargetUnavailable: There is no QEMU or no minimal guest for the trial.
     """
     if lab not in _verdicts:
         _verdicts[lab] = _judge(lab)
@@ -277,7 +277,7 @@ def _judge(lab: Lab) -> Accelerator:
 
 
 def _trial(program: str, guest: Guest, events: Path, log: Path) -> str | None:
-    """Boot a guest with KVM and return why it did not get ready, or ``None`` when it did."""
+    """Boot a guest with KVM; return why it did not get ready, ``None`` if it did."""
     argv = [program, *_TRIAL_MACHINE]
     argv += ["-kernel", str(guest.kernel), "-initrd", str(guest.initrd), "-append", guest.command(["--exit"])]
     argv += ["-serial", "null", "-chardev", f"socket,id=events,path={events}", "-serial", "chardev:events"]

@@ -1,0 +1,46 @@
+"""What an engine declares about itself, so that targets are checked and listed without loading the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MOUNTS = ("layer", "volume", "bind", "bind-ro", "tmpfs")
+"""Values of the option ``mount``: where an instance keeps its data (own layer, volume, folder of the host, memory)."""
+
+
+@dataclass(frozen=True)
+class EngineType:
+    """One engine that targets can name.
+
+    Functions and classes are named as ``module:NAME`` and imported when they are needed.
+
+    Attributes:
+        name: The first word of its targets, for example ``docker``.
+        factory: The class; called with the target and the lab it returns an :class:`bench.engines.base.Engine`.
+        options: Option → allowed values; empty when any value is allowed. Options that a target leaves out take the engine's
+            default.
+        files: Option whose value is the absolute path of a file → what that file is. The file of an option ``bin`` must be
+            executable.
+        examined: Targets that ``tare doctor`` tries beside those of scenario ``startup``; an engine without any target there is
+            tried by its name.
+        extra: Extra of the declaring distribution that installs what the class imports, for example ``docker`` for
+            ``pip install 'tare-bench[docker]'``.
+        check: Function that takes a target before anything is started and raises ``UsageError`` or ``TargetUnavailable`` when its
+            options cannot be used; empty when ``options`` and ``files`` say everything.
+        undo: Journal kind → function that removes what an entry of a killed run names (:data:`bench.lab.sweep.Undo`); empty when
+            that is gone with the run's control group, folder or namespaces. Kinds are in one name space for all engines.
+    """
+
+    name: str
+    factory: str
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    examined: tuple[str, ...] = ()
+    extra: str = ""
+    check: str = ""
+    undo: Mapping[str, str] = field(default_factory=dict)
+
+
+PROGRAM = {"bin": "a program"}
+"""``files`` of an engine with the option ``bin``."""

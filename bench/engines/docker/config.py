@@ -1,0 +1,77 @@
+"""The configuration of the lab's dockerd and of its Podman service: pure text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bench.engines.builds import DEFAULT, Build
+from bench.engines.docker import settings
+from bench.engines.oci import gvisor
+
+PROXY_BRIDGE = "tare-px"
+"""Bridge of the daemon without iptables: on docker0 it would disturb the others."""
+
+
+def dockerd(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_parent: str, *, pool: str = "",
+            role: str = "", build: Build = DEFAULT) -> str:  # fmt: skip
+    """Return the configuration of dockerd (``daemon.json``).
+
+    Args:
+        home: The daemon's folder.
+        storage: Its storage driver.
+        sock: Its socket.
+        containerd_sock: The socket of its containerd.
+        cgroup_parent: The control group of its containers.
+        pool: The thin pool of the devicemapper driver, which otherwise makes one in files of its own that nobody could remove
+            after a SIGKILL.
+        role: Distinguishes daemons with the same storage driver; ``proxied`` uses no iptables and a bridge of its own.
+        build: Its settings override the lab's.
+
+    Raises:
+        UsageError: The build's settings have a key that is set here.
+    """
+    mapper = (f"thinpooldev=/dev/mapper/{pool}", "fs=ext4", "basesize=4G", "override_udev_sync_check=true")
+    spaces = (
+        f"tare-{storage}{role and '-' + role}{build.mark}"  # daemons on one containerd must not see each other's tasks
+    )
+    # Newer releases look for these in system folders before they look on PATH.
+    helpers = {"userland-proxy-path": build.beside("docker-proxy"), "init-path": build.beside("docker-init")}
+    ours = {
+        "hosts": [f"unix://{sock}"],
+        "containerd": str(containerd_sock),
+        "containerd-namespace": spaces,
+        "containerd-plugins-namespace": f"{spaces}-plugins",
+        "data-root": str(home / "root"),
+        "exec-root": str(home / "exec"),
+        "pidfile": str(home / "pid"),
+        "storage-driver": storage,
+        **({"iptables": False, "bridge": PROXY_BRIDGE} if role == "proxied" else {}),
+        **({"storage-opts": [f"dm.{option}" for option in mapper]} if pool else {}),
+        **{key: path for key, path in helpers.items() if path},
+        "cgroup-parent": cgroup_parent,
+        "exec-opts": ["native.cgroupdriver=cgroupfs"],
+        "runtimes": {"crun": {"path": "crun"}}
+        | {f"runsc-{mode}": {"path": "runsc", "runtimeArgs": gvisor.options(mode)} for mode in gvisor.NETWORKS},
+    }
+    settings.refuse(build.config, build.settings, ours)
+    return json.dumps({**ours, "log-level": "warn", **build.settings})
+
+
+def podman_containers(home: Path, runtime: str, program: str) -> str:
+    """Return Podman's configuration (containers.conf(5)): everything that it writes goes below ``home``.
+
+    Locks are files, not in the host's shared memory.
+    """
+    return (
+        f'[containers]\nlog_driver = "k8s-file"\n'
+        f'[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\nruntime = "{runtime}"\n'
+        f'tmp_dir = "{home}/libpod"\nvolume_path = "{home}/volumes"\nlock_type = "file"\n'
+        f'[engine.runtimes]\n{runtime} = ["{program}"]\n'
+        f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{home}/networks"\n'
+    )
+
+
+def podman_storage(home: Path, driver: str) -> str:
+    """Return the configuration of Podman's storage (containers-storage.conf(5))."""
+    return f'[storage]\ndriver = "{driver}"\ngraphroot = "{home}/root"\nrunroot = "{home}/run"\n'

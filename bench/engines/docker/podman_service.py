@@ -1,0 +1,46 @@
+"""The lab's Podman services: one for each storage driver and OCI runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.core import proc
+from bench.engines.docker import config
+from bench.engines.docker.daemon import answers_ping
+from bench.lab import Lab
+
+_HOME = Path("/var/lib/containers")
+"""Where Podman notes which blobs it has seen, whatever its configuration says; the user's own containers are there, too."""
+_REMEDY = "run 'tare provision podman' as root"
+
+
+def podman_name(storage: str, runtime: str) -> str:
+    """Return the name of a Podman service among the lab's daemons."""
+    return f"podman-{storage}-{runtime}"
+
+
+def start_podman(lab: Lab, storage: str, runtime: str) -> Path:
+    """Start the Podman service with a storage driver and an OCI runtime, unless it runs, and return its socket.
+
+    Raises:
+        TargetUnavailable: It is not installed, or the lab can start no daemons.
+        LabError: It does not start.
+    """
+    daemons = lab.daemons
+    name = podman_name(storage, runtime)
+    home = daemons.home(name)
+    sock = home / "p.sock"
+    if name not in daemons.running:
+        program = proc.find("podman", _REMEDY)
+        proc.find("conmon", _REMEDY)
+        runtime_program = proc.find(runtime, "run 'tare provision oci_runtimes' as root")
+        daemons.hide(_HOME)
+        containers, storage_file = home / "containers.conf", home / "storage.conf"
+        containers.write_text(config.podman_containers(home, runtime, runtime_program), encoding="utf-8")
+        storage_file.write_text(config.podman_storage(home, storage), encoding="utf-8")
+        (home / "tmp").mkdir(exist_ok=True)  # build contexts go there, and would stay after a SIGKILL
+        files = {"CONTAINERS_CONF": containers, "CONTAINERS_STORAGE_CONF": storage_file, "TMPDIR": home / "tmp"}
+        argv = [program, "--log-level=warn", "system", "service", "--time=0", f"unix://{sock}"]
+        env = {key: str(path) for key, path in files.items()}
+        daemons.start(name, argv, lambda: answers_ping(sock), env=env)
+    return sock
