@@ -21,9 +21,9 @@ from bench.core.clock import EventHub, now_s
 from bench.core.model import Invocation
 from bench.engines import oci_spec
 from bench.engines.base import Engine, InstanceSpec
-from bench.invocation import crowd as _crowd
 from bench.invocation import headroom
 from bench.invocation.context import Account, InvocationContext
+from bench.invocation.crowd import gathered, quiet
 from bench.lab import Lab, images
 from bench.run import preflight
 
@@ -64,7 +64,7 @@ def place_of(engine: Engine, lab: Lab, hub: EventHub, number: int, multiple: flo
 
 def ours(context: InvocationContext, count: int) -> float:
     """Return instances a second by the crowd, from the first request to the last instance's word that it is ready."""
-    with _crowd.gathered(context) as crowd:
+    with gathered(context) as crowd:
         step = crowd.launch(count)
         assert not step.errors, step.errors
         return count / step.wall_s
@@ -94,7 +94,7 @@ def loop(context: InvocationContext, count: int) -> float:
         finally:
             with ThreadPoolExecutor(headroom.workers(context)) as pool:
                 list(pool.map(context.engine.delete, names))
-            _crowd.quiet(context, before)
+            quiet(context, before)
 
 
 def log_of(context: InvocationContext) -> Path:
@@ -133,7 +133,7 @@ def runc(context: InvocationContext, events: Path) -> list[str]:
     """A bundle an instance from a template, and ``runc run -d``, as the crowd's instances have one each."""
     rootfs = images.rootfs(context.lab.paths.state).path
     job = InstanceSpec("NAME", events, memory_bytes=MEMORY)
-    spec = oci_spec.spec(job=job, rootfs_path=rootfs, cgroup_path=f"{context.lab.cgroup_path}/NAME")
+    spec = oci_spec.config(spec=job, rootfs_path=rootfs, cgroup_path=f"{context.lab.cgroup_path}/NAME")
     template = context.lab.paths.run / "template.json"
     template.write_text(json.dumps(spec), encoding="utf-8")
     bundle = f"{context.lab.paths.run}/b/{{}}"

@@ -22,8 +22,9 @@ from bench.core import proctable
 from bench.core.clock import Channel, EventHub, now_s, sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines.base import Engine, Instance, InstanceSpec, Limits, launch
-from bench.engines.evidence import process as _evidence
+from bench.engines.abilities import launch
+from bench.engines.base import Engine, Instance, InstanceSpec, Limits
+from bench.engines.evidence import process
 from bench.lab import Lab, cgroups, images
 
 READY_S = 30.0
@@ -125,7 +126,7 @@ def payload_pid(instance: Instance) -> int:
     return next(
         pid
         for pid in instance.pids()
-        if Path(f"/proc/{pid}/comm").read_text().strip() == "tare-payload" and "--events" in _evidence.arguments(pid)
+        if Path(f"/proc/{pid}/comm").read_text().strip() == "tare-payload" and "--events" in process.arguments(pid)
     )
 
 
@@ -152,7 +153,7 @@ class EngineContract:
             context.engine.stop(instance)
             assert "ended" in (instance.alive() or "")
             context.engine.delete(instance.name)
-            assert not proctable.wait_until_gone({pid for pid in pids if _evidence.runs(pid)}, 5)
+            assert not proctable.wait_until_gone({pid for pid in pids if process.runs(pid)}, 5)
             assert context.remains(context, instance.name) == []
         assert context.settled(before) == {}
 
@@ -231,7 +232,7 @@ class GvisorContract(EngineContract):
 
     def victim(self, instance: Instance) -> int:
         """Return the sandbox's process."""
-        return next(pid for pid in instance.pids() if _evidence.arguments(pid)[0] == "runsc-sandbox")
+        return next(pid for pid in instance.pids() if process.arguments(pid)[0] == "runsc-sandbox")
 
     def test_a_name_may_be_the_beginning_of_another(self, context: Harness) -> None:
         first = context.spec()
@@ -259,7 +260,7 @@ def check_many_at_a_time(context: Harness, number: int = 6) -> None:
                 channel.wait(Phase.READY, READY_S, instance.alive)
             assert [instance.alive() for instance in instances] == [None] * number
             found = [instance.pids() for instance in instances]
-            payloads = [{pid for pid in pids if "--events" in _evidence.arguments(pid)} for pids in found]
+            payloads = [{pid for pid in pids if "--events" in process.arguments(pid)} for pids in found]
             assert len({pid for pids in payloads for pid in pids}) == sum(map(len, payloads))  # nobody has another's
             list(pool.map(context.engine.stop, instances))
         finally:
@@ -277,9 +278,9 @@ def _reason(instance: Instance) -> str | None:
 
 def kill_daemon(context: Harness, daemon: str) -> None:
     """Kill one of the lab's daemons and wait until it is dead."""
-    process = context.lab.daemons.running[daemon]
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait(10)
+    running = context.lab.daemons.running[daemon]
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait(10)
 
 
 def check_daemon_death(context: Harness, daemon: str) -> None:

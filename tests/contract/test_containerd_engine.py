@@ -37,7 +37,7 @@ def remains(context: Harness, name: str) -> list[str]:
         ("Snapshots/Stat", {"snapshotter": snapshotter, "key": name}),
     ):
         try:
-            engine._api.call(method, 5, **fields)
+            engine._session.api.call(method, 5, **fields)
             found.append(method)
         except NotFoundError:
             pass

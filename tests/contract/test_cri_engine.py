@@ -16,9 +16,9 @@ from bench.core.clock import EventHub
 from bench.core.errors import NotApplicable, TargetUnavailable
 from bench.core.model import Phase
 from bench.engines.base import Limits
-from bench.engines.containerd import api as _containerd_api
-from bench.engines.cri import api as _cri_api
-from bench.engines.cri import image as _cri_image
+from bench.engines.containerd import api as containerd
+from bench.engines.cri import api as cri
+from bench.engines.cri import image as cri_image
 from bench.engines.cri.engine import Cri
 from bench.lab import Lab, daemons, images, journal, sweep
 from bench.workloads import dns
@@ -82,7 +82,7 @@ def test_a_killed_daemon_is_named(built_state: Path) -> None:
 
 def test_two_containerds_do_not_see_each_other(built_state: Path) -> None:
     with contract.place_of(target("cri"), built_state) as context, context.started():
-        client = _containerd_api.Api(context.lab.daemons.containerd(), "k8s.io")
+        client = containerd.Api(context.lab.daemons.containerd(), "k8s.io")
         try:
             assert client.call("Containers/List", 5).containers == []
         finally:
@@ -136,12 +136,12 @@ def test_what_is_made_in_a_foreign_runtime_is_removed_from_it(built_state: Path)
         context.engine._leave()
         api = context.engine._api
         assert api.pods(job.name, 5) == []
-        assert api.image_id(_cri_image.NAME, 5) == ""
+        assert api.image_id(cri_image.NAME, 5) == ""
 
 
 def test_skopeo_puts_the_image_where_cri_o_looks(built_state: Path, tmp_path: Path) -> None:
     root = tmp_path / "storage"
-    storage = f"containers-storage:[vfs@{root}+/run/containers/storage]{_cri_image.NAME}"
+    storage = f"containers-storage:[vfs@{root}+/run/containers/storage]{cri_image.NAME}"
 
     def inspected() -> proc.Completed:
         return proc.run([proc.find("skopeo", ""), "inspect", "--config", storage], timeout_s=30)
@@ -155,11 +155,11 @@ def test_skopeo_puts_the_image_where_cri_o_looks(built_state: Path, tmp_path: Pa
 
     with Lab(contract.SHORT_ID, state=built_state):  # its /run is its own
         server = HasStorage(tmp_path, images.payload(built_state).path, store=f"{root}/vfs-images")
-        with cri_server.serving(server) as path, contextlib.closing(_cri_api.Api(path)) as api:
+        with cri_server.serving(server) as path, contextlib.closing(cri.Api(path)) as api:
             api.version(5)
             assert api.who == "cri-o"
             image = images.image(built_state)
-            assert _cri_image.load(api, Path(path), image, "lease", os.getpid()) == "in the storage"
+            assert cri_image.load(api, Path(path), image, "lease", os.getpid()) == "in the storage"
         assert json.loads(inspected().check().stdout)["config"]["Entrypoint"] == [images.PAYLOAD]
 
 
@@ -176,7 +176,7 @@ def test_a_sweep_removes_what_a_killed_run_left_in_a_foreign_runtime(built_state
         assert all(thing is None or thing.gone for thing in found)
         names = {thing.kind for thing in found if thing is not None}
         assert names == {"pod", "pod image"}
-        api = _cri_api.Api(path)
+        api = cri.Api(path)
         try:
             assert api.pods(job.name, 5) == []
         finally:

@@ -38,7 +38,7 @@ def remains(context: Harness, name: str) -> list[str]:
     engine = context.engine
     assert isinstance(engine, Docker)
     try:
-        return [str(engine._client.inspect_container(name)["Id"])]
+        return [str(engine._session.client.inspect_container(name)["Id"])]
     except NotFound:
         return []
 
@@ -104,7 +104,7 @@ def test_the_command_line_sets_the_same_limits_as_the_api(built_state: Path) -> 
             job = contract.with_limits(context.spec(), wanted)
             with context.hub.channel(job.events):
                 context.engine.create(job)
-                settings = context.engine._inspect(job.name)["HostConfig"]
+                settings = context.engine._session.inspect(job.name)["HostConfig"]
                 context.engine.delete(job.name)
             names = (
                 "Memory",

@@ -18,9 +18,9 @@ from bench.core.clock import EventHub, now_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
 from bench.core.model import Phase, Target
 from bench.engines.base import Bind, InstanceSpec
-from bench.engines.evidence import links as _links
+from bench.engines.evidence import links
 from bench.engines.libvirt import domain
-from bench.engines.libvirt import network as _domain_network
+from bench.engines.libvirt import network as cards
 from bench.engines.libvirt.engine import Libvirt
 from bench.lab import Lab, guests, images, network
 from bench.lab.paths import state_dir
@@ -87,8 +87,8 @@ def spec(lab: Lab, name: str, *arguments: str, timeout_s: float = 60) -> Instanc
     return InstanceSpec(full_name, lab.paths.run / "e" / name, arguments or ("--sleep",), timeout_s=timeout_s)
 
 
-def links(lab: Lab) -> set[str]:
-    return {str(link["ifname"]) for link in _links.of(lab.daemons.namespace.holder.pid)}
+def link_names(lab: Lab) -> set[str]:
+    return {str(link["ifname"]) for link in links.of(lab.daemons.namespace.holder.pid)}
 
 
 def left_of(lab: Lab, name: str) -> list[Path]:
@@ -130,7 +130,7 @@ def test_a_whole_life(lab: Lab, hub: EventHub, options: dict[str, str]) -> None:
 def test_a_machine_has_the_network_that_was_asked_for(lab: Lab, hub: EventHub, kind: str) -> None:
     engine = prepared(lab, network=kind)
     work = spec(lab, f"near-{kind}", "--look", *far_end.ASKS)
-    before = links(lab)
+    before = link_names(lab)
     with far_end.answering(lab, hub), hub.channel(work.events, engine.channel) as events:
         instance = engine.create(work)
         engine.start(instance)
@@ -141,13 +141,13 @@ def test_a_machine_has_the_network_that_was_asked_for(lab: Lab, hub: EventHub, k
     assert evidence["vhost"] == ("yes" if Path("/dev/vhost-net").exists() else "no")
     assert payload.look(events.lines)["interfaces"] == "2"
     far_end.check([line.text for line in events.lines])
-    assert links(lab) == before
+    assert link_names(lab) == before
 
 
 def test_a_machine_without_a_network_has_no_way(lab: Lab, minimal: Libvirt) -> None:
     with pytest.raises(NotApplicable, match="use network=user, bridge, macvtap"):
-        minimal.way(None)
-    assert prepared(lab, network="user").way(None).address == network.PEER_ADDRESS
+        minimal.network_path(None)
+    assert prepared(lab, network="user").network_path(None).address == network.PEER_ADDRESS
 
 
 def test_the_full_guest_has_no_network_and_says_so(lab: Lab) -> None:
@@ -156,7 +156,7 @@ def test_the_full_guest_has_no_network_and_says_so(lab: Lab) -> None:
 
 
 def test_macvtap_is_refused_beside_devices_of_others(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_domain_network, "_TAPS", "nul[l]")  # a device that is certainly nobody's card of ours
+    monkeypatch.setattr(cards, "_TAPS", "nul[l]")  # a device that is certainly nobody's card of ours
     with pytest.raises(TargetUnavailable, match="/dev/null"):
         prepared(lab, network="macvtap")
 

@@ -12,7 +12,7 @@ from bench import engines
 from bench.core import proc
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Phase
-from bench.engines.base import launch
+from bench.engines.abilities import launch
 from bench.engines.evidence import process
 from bench.lab import Lab, cgroups
 from tests.contract import contract

@@ -77,5 +77,5 @@ def test_two_services_do_not_see_each_other(built_state: Path) -> None:
         other = Podman(target("podman", runtime="runc"), context.lab)
         other.prepare()
         assert len(context.lab.daemons.running) == 2
-        assert other._client.containers(all=True) == []
+        assert other._session.client.containers(all=True) == []
         assert instance.alive() is None

@@ -15,7 +15,7 @@ else:
     grpc = pytest.importorskip("grpc")
 
 from bench.core.errors import InvocationFailed, InvocationTimeout
-from bench.engines.containerd import api as _containerd_api
+from bench.engines.containerd import api as containerd
 from bench.engines.containerd.api import TYPES, Api
 from bench.engines.grpc import AlreadyExistsError, NotFoundError
 
@@ -41,7 +41,7 @@ def test_maps_and_numbers_have_containerds_encoding() -> None:
 
 
 def test_the_specification_travels_as_any() -> None:
-    spec = _containerd_api.any_of("types/Spec", b"{}")
+    spec = containerd.any_of("types/Spec", b"{}")
     assert spec.SerializeToString() == text(1, b"types/Spec") + text(2, b"{}")
     container = TYPES["Container"](id="x", spec=spec, snapshotter="overlayfs", snapshot_key="x")
     encoded = text(1, b"x") + text(5, spec.SerializeToString()) + text(6, b"overlayfs") + text(7, b"x")
@@ -54,7 +54,7 @@ def test_fields_that_a_newer_containerd_adds_do_not_hurt() -> None:
 
 
 def test_every_call_has_its_messages() -> None:
-    assert {name for pair in _containerd_api._CALLS.values() for name in pair} <= set(TYPES)
+    assert {name for pair in containerd._CALLS.values() for name in pair} <= set(TYPES)
 
 
 Handler = Callable[[bytes, "grpc.ServicerContext"], bytes]

@@ -23,7 +23,7 @@ from bench.core.errors import InvocationFailed, NotApplicable, TargetUnavailable
 from bench.core.model import Phase, Target
 from bench.engines.base import Bind, InstanceSpec, Limits
 from bench.engines.cri import api
-from bench.engines.cri import image as _cri_image
+from bench.engines.cri import image as cri_image
 from bench.engines.cri.api import TYPES
 from bench.engines.cri.engine import Cri
 from bench.lab import Lab, images, sweep
@@ -74,7 +74,7 @@ class Bench:
 
 @pytest.fixture
 def bench(built_state: Path, tmp_path: Path) -> Iterator[Bench]:
-    server = CriServer(tmp_path, images.payload(built_state).path, images={_cri_image.NAME: "1234abcd"})
+    server = CriServer(tmp_path, images.payload(built_state).path, images={cri_image.NAME: "1234abcd"})
     lab = RunLab(built_state)
     with cri_server.serving(server) as path:
         yield Bench(server, lab, path)
@@ -259,11 +259,11 @@ def test_a_killed_runs_pods_and_image_are_swept(bench: Bench) -> None:
         engine.create(spec)
     endpoint = f"unix://{bench.path}"
     pod = {"kind": "pod", "name": spec.name, "endpoint": endpoint}
-    image = {"kind": "pod image", "name": _cri_image.NAME, "endpoint": endpoint}
+    image = {"kind": "pod image", "name": cri_image.NAME, "endpoint": endpoint}
     assert sweep._undo(pod, dry_run=True) == sweep.Swept("pod", spec.name, gone=False)
     assert len(bench.server.pods) == 1
     assert sweep._undo(pod, dry_run=False) == sweep.Swept("pod", spec.name, gone=True)
-    assert sweep._undo(image, dry_run=False) == sweep.Swept("pod image", _cri_image.NAME, gone=True)
+    assert sweep._undo(image, dry_run=False) == sweep.Swept("pod image", cri_image.NAME, gone=True)
     assert (bench.server.pods, bench.server.images) == ({}, {})
     assert sweep._undo(pod, dry_run=False) is None
     lost = sweep._undo({**pod, "endpoint": "/nowhere/s"}, dry_run=False)
@@ -279,14 +279,14 @@ def test_the_image_is_copied_to_where_cri_o_keeps_its_own(bench: Bench, monkeypa
 
     def run(argv: list[str], *, timeout_s: float, env: object = None) -> proc.Completed:
         ran.append(argv)
-        bench.server.images[_cri_image.NAME] = "77"
+        bench.server.images[cri_image.NAME] = "77"
         return proc.Completed(tuple(argv), 0, "", "", 0, 0)
 
     monkeypatch.setattr(proc, "find", lambda program, remedy: f"/bin/{program}")
     monkeypatch.setattr(proc, "run", run)
     bench.engine().prepare()
     (argv,) = ran
-    assert argv[-1] == f"containers-storage:[overlay@/srv/storage+/run/containers/storage]{_cri_image.NAME}"
+    assert argv[-1] == f"containers-storage:[overlay@/srv/storage+/run/containers/storage]{cri_image.NAME}"
     assert "/bin/skopeo" in argv
     bench.lab.own.clients.close()
     assert bench.server.images == {}  # we brought it, we take it away

@@ -25,6 +25,7 @@ from bench.engines.base import Instance, InstanceSpec, Limits, refuse_limits
 from bench.engines.fake import Fake
 from bench.invocation.context import Account, InvocationContext, InvocationResult
 from bench.lab import Lab, images
+from bench.probes import processes
 from tests.fakes import FakeLab
 
 Script = Callable[["Scripted"], None]
@@ -177,7 +178,7 @@ def test_a_limit_that_cannot_be_read_back_is_flagged(bench: Bench) -> None:
 def test_shares_are_pressed_against_by_two_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.host.files = {"cpuset.cpus": str(min(os.sched_getaffinity(0)))}
     told: list[int] = []
-    monkeypatch.setattr(press, "_reports", lambda _: True)
+    monkeypatch.setattr(processes, "is_payload", lambda _: True)
     monkeypatch.setattr(os, "kill", lambda pid, number: told.append(number))
 
     def both(engine: Scripted) -> None:

@@ -10,7 +10,7 @@ from bench.benchmarks.network_modes import measure, near
 from bench.benchmarks.network_modes.near import Heard, Step
 from bench.core.clock import Line
 from bench.core.errors import InvocationFailed
-from bench.engines.base import NetworkPath
+from bench.engines.abilities import NetworkPath
 from bench.engines.evidence import links
 from bench.lab import images, network
 from tests.unit.test_payload import told

@@ -13,10 +13,10 @@ from bench.engines.base import Bind, InstanceSpec, Limits
 from bench.lab import cgroups, images
 
 
-def made(*, network: Literal["private", "host"] = "private", **changes: Any) -> oci_spec.Spec:
+def made(*, network: Literal["private", "host"] = "private", **changes: Any) -> oci_spec.Config:
     fields: dict[str, Any] = {"name": "one", "events": Path("/state/e/1"), "memory_bytes": 256 * 2**20, "cpus": 2}
     job = InstanceSpec(**(fields | changes))
-    return oci_spec.spec(job=job, rootfs_path=Path("/r"), cgroup_path="/tare/aa/one", network=network)
+    return oci_spec.config(spec=job, rootfs_path=Path("/r"), cgroup_path="/tare/aa/one", network=network)
 
 
 def hierarchy(version: int) -> cgroups.Hierarchy:

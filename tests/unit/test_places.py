@@ -15,7 +15,7 @@ from bench.engines import oci_spec
 from bench.engines.base import Bind, InstanceSpec
 from bench.engines.docker import api, cli
 from bench.engines.docker.api import ContainerConfig
-from bench.engines.evidence import mounts as _mounts
+from bench.engines.evidence import mounts
 from bench.engines.sandbox import Sandbox
 from bench.lab import Lab
 from bench.scenario import parse_target
@@ -36,28 +36,28 @@ def job(*binds: Bind) -> InstanceSpec:
 @pytest.mark.parametrize("mount", ["layer", "volume", "tmpfs"])
 def test_the_kernel_tells_the_places_apart(mount: str) -> None:
     table = (MOUNTS / f"{mount}.txt").read_text(encoding="utf-8")
-    assert _mounts.kind_of(table, "/data", bind("volume"), same=False) == mount
+    assert mounts.kind_of(table, "/data", bind("volume"), same=False) == mount
 
 
 def test_a_folder_is_told_by_its_inode_and_its_access() -> None:
     table = (MOUNTS / "bind-ro.txt").read_text(encoding="utf-8")
-    assert _mounts.kind_of(table, "/data", bind("bind"), same=True) == "bind-ro"
-    assert _mounts.kind_of(table.replace("/data ro,", "/data rw,"), "/data", bind("bind"), same=True) == "bind"
-    other = _mounts.kind_of(table, "/data", bind("bind"), same=False)
+    assert mounts.kind_of(table, "/data", bind("bind"), same=True) == "bind-ro"
+    assert mounts.kind_of(table.replace("/data ro,", "/data rw,"), "/data", bind("bind"), same=True) == "bind"
+    other = mounts.kind_of(table, "/data", bind("bind"), same=False)
     assert other == "/state/run/cap1/k/data-bind-ro of ext4-ro"
 
 
 def test_another_volume_is_not_taken_for_ours() -> None:
     table = (MOUNTS / "volume.txt").read_text(encoding="utf-8").replace("volumes/data-volume", "volumes/other")
-    assert _mounts.kind_of(table, "/data", bind("volume"), same=False).endswith("/volumes/other/_data of ext4")
+    assert mounts.kind_of(table, "/data", bind("volume"), same=False).endswith("/volumes/other/_data of ext4")
 
 
 def test_evidence_reads_a_living_process_and_needs_one() -> None:
-    assert _mounts.evidence(os.getpid(), ()) == {}
-    found = _mounts.evidence(os.getpid(), (Bind("surely-no-such-folder", Path("/nowhere")),))
+    assert mounts.evidence(os.getpid(), ()) == {}
+    found = mounts.evidence(os.getpid(), (Bind("surely-no-such-folder", Path("/nowhere")),))
     assert found == {}  # the data are the bind of that name
     with pytest.raises(InvocationFailed, match="is gone"):
-        _mounts.evidence(2**22 + 1, (bind("layer"),))
+        mounts.evidence(2**22 + 1, (bind("layer"),))
 
 
 def test_docker_is_told_each_place_in_its_own_words() -> None:
@@ -73,7 +73,7 @@ def test_docker_is_told_each_place_in_its_own_words() -> None:
 
 def test_a_runtime_mounts_folders_and_memory_and_no_volume() -> None:
     def mounts(one: Bind) -> list[dict[str, object]]:
-        made = oci_spec.spec(job=job(one), rootfs_path="rootfs", cgroup_path="/x")
+        made = oci_spec.config(spec=job(one), rootfs_path="rootfs", cgroup_path="/x")
         return [mount for mount in made["mounts"] if mount["destination"] == "/data"]
 
     assert mounts(bind("layer")) == []

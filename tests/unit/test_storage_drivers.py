@@ -13,7 +13,7 @@ from bench.benchmarks.storage_drivers import cache, copy_up
 from bench.core.clock import Line
 from bench.core.errors import InvocationFailed, LabError
 from bench.core.model import Target
-from bench.engines.docker import images as _docker_images
+from bench.engines.docker.images import remedy
 from bench.engines.evidence import process
 from bench.lab import configs, disks, images, layers, pagecache, usage
 from bench.lab.layers import File
@@ -222,7 +222,7 @@ def test_a_root_proves_its_driver_or_not(root_fs: str, claimed: str, device: str
 
 def test_the_remedy_names_the_way_into_a_machine() -> None:
     target = Target("docker:storage=devicemapper", "docker", {"storage": "devicemapper"})
-    assert "-t docker:storage=devicemapper --inside libvirt:guest=full" in _docker_images.remedy(target)
-    assert "--inside" not in _docker_images.remedy(Target("docker", "docker", {}))
+    assert "-t docker:storage=devicemapper --inside libvirt:guest=full" in remedy(target)
+    assert "--inside" not in remedy(Target("docker", "docker", {}))
     system = Target("docker:endpoint=system", "docker", {"endpoint": "system", "storage": "btrfs"})
-    assert "--inside" not in _docker_images.remedy(system)
+    assert "--inside" not in remedy(system)

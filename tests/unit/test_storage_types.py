@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn, cast
 
 import pandas as pd
 import pytest
@@ -13,9 +14,10 @@ from bench import store
 from bench.core.errors import NotApplicable
 from bench.core.metrics import METRICS
 from bench.core.model import Status
-from bench.engines.base import InstanceSpec
+from bench.engines.base import InstanceSpec, Kind
+from bench.engines.fake import Fake
 from bench.invocation import mounts
-from bench.lab import images, tools
+from bench.lab import Lab, images, tools
 from bench.run import runner
 from bench.scenario import parse_target, plan
 from bench.workloads import fio
@@ -152,21 +154,44 @@ def test_no_direct_access_is_absent_and_said(tmp_path: Path, lab: FakeLab, monke
     assert len(numbers) == 2 * (len(fio.TESTS) - 1) + 2 + len(ACTIONS)
 
 
+class Storing(Fake):
+    """A fake with a storage driver."""
+
+    def storage(self) -> NoReturn:
+        """There is none to look at."""
+        raise NotImplementedError
+
+
+class Containers(Storing):
+    """A fake with a storage driver and images."""
+
+    images = None
+
+
 @pytest.mark.parametrize(
-    ("target", "kind"),
+    ("made", "kind", "target", "mount"),
     [
-        ("host", "folder"),
-        ("docker", "layer"),
-        ("podman:mount=volume", "volume"),
-        ("containerd:mount=tmpfs", "tmpfs"),
-        ("libvirt:disk=raw", "raw"),
+        (Storing, "process", "host", "folder"),
+        (Containers, "container", "docker", "layer"),
+        (Containers, "container", "podman:mount=volume", "volume"),
+        (Containers, "container", "containerd:mount=tmpfs", "tmpfs"),
+        (Fake, "machine", "libvirt:disk=raw", "raw"),
     ],
 )
-def test_a_targets_place(target: str, kind: str) -> None:
-    assert mounts.kind_of(parse_target(target)) == kind
+def test_mount_kind_follows_from_engine_and_options(
+    lab: FakeLab, made: type[Fake], kind: Kind, target: str, mount: str
+) -> None:
+    engine = made(parse_target(target), cast("Lab", lab))
+    engine.kind = kind
+    assert mounts.kind_of(engine) == mount
 
 
-@pytest.mark.parametrize("target", ["libvirt", "libvirt:disk=none", "runc", "sandbox"])
-def test_what_has_no_place_is_skipped(target: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [("machine", "libvirt"), ("machine", "libvirt:disk=none"), ("container", "runc"), ("process", "sandbox")],
+)
+def test_engine_without_a_mount_is_skipped(lab: FakeLab, kind: Kind, target: str) -> None:
+    engine = Fake(parse_target(target), cast("Lab", lab))
+    engine.kind = kind
     with pytest.raises(NotApplicable, match="has no place for data"):
-        mounts.kind_of(parse_target(target))
+        mounts.kind_of(engine)

@@ -1,7 +1,7 @@
-"""How fast a target computes: system calls and a fixed computation by the payload, and sysbench's cpu and memory tests in it.
+"""How fast a target computes: system calls and a fixed computation by the payload, and sysbench's cpu and memory tests.
 
-Every rate is a count that the program made over a time that the host stamped. The loops begin with another one in each
-block, so that none is always first; all targets of a block have the same order.
+Every rate is the program's count divided by a time that the host stamped. The order of the loops rotates by one each block, so
+that none is always first; all targets of a block have the same order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.workloads import payload, sysbench
 
 
 def measure(context: InvocationContext) -> InvocationResult:
-    """Run the loops and then sysbench in one instance; without sysbench its numbers are absent, and flagged."""
+    """Run the loops and then sysbench in one instance; if sysbench is missing, its numbers are absent and flagged."""
     names, tests = order(context.invocation.block)
     flags: tuple[str, ...] = ()
     found: Artifact | None = None
@@ -27,7 +27,7 @@ def measure(context: InvocationContext) -> InvocationResult:
         found = tools.folder(context.lab.paths.state)
     except TargetUnavailable as error:
         tests, flags = (), (f"sysbench: absent, {error}",)
-    spec = _job(context, names, tests, found)
+    spec = _spec(context, names, tests, found)
     with life.living(context, spec) as (instance, channel), context.account.engine():
         lines = _heard(context, instance, channel, len(names), len(tests))
         evidence = life.evidence_of(context, instance)
@@ -41,7 +41,7 @@ def measure(context: InvocationContext) -> InvocationResult:
 
 
 def order(block: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the order of the loops and of sysbench's tests in a block: turned by one each block."""
+    """Return the order of the loops and of sysbench's tests, rotated by one each block."""
     loop, test = block % len(payload.LOOPS), block % len(sysbench.TESTS)
     return (
         payload.LOOPS[loop:] + payload.LOOPS[:loop],
@@ -49,7 +49,7 @@ def order(block: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     )
 
 
-def _job(
+def _spec(
     context: InvocationContext, names: Sequence[str], tests: Sequence[str], found: Artifact | None
 ) -> InstanceSpec:
     milliseconds = int(context.params["milliseconds"])
@@ -61,7 +61,7 @@ def _job(
 
 
 def _heard(context: InvocationContext, instance: Instance, channel: Channel, loops: int, runs: int) -> list[Line]:
-    """Wait for the end of each loop and of each program, and return what was said."""
+    """Wait until each loop and each program has ended, and return the payload's lines."""
     deadline = now_s() + context.timeout_s
     after = 0
     for _ in range(loops + runs):
@@ -80,7 +80,7 @@ def _programs(runs: Sequence[Sequence[Line]], tests: Sequence[str]) -> Iterator[
 
 
 def _calls(loops: dict[str, payload.Turns], values: dict[str, float]) -> Iterator[Value]:
-    """Yield the time of each system call; the computation's rate goes to the plain values."""
+    """Yield the time of each system call; add the computation's rate to ``values``."""
     for name, found in loops.items():
         if name == "compute":
             values["compute.rounds_per_s"] = found.count * payload.ROUNDS_A_TURN / found.seconds

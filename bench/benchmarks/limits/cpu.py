@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.benchmarks.limits.group import CPU_PERIOD_US, Throttled
-from bench.benchmarks.limits.press import Counted, Finding, Pressed, reading, started
+from bench.benchmarks.limits.press import Counted, Finding, Pressed, result_of, started
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Limits
@@ -21,9 +21,9 @@ SHARES = (1024, 512)
 _PERIOD_S = CPU_PERIOD_US / 1e6
 _EDGES = 2
 _EVERY_S = 0.005
-"""How often CPU time is looked at."""
+"""Pause between two readings of CPU time, seconds."""
 _REAL = 0.9
-"""Share of each loop's time in which the other one must have run too."""
+"""Fraction of each loop's time during which the other one must have run, too."""
 
 
 class Used(NamedTuple):
@@ -34,10 +34,10 @@ class Used(NamedTuple):
 
 
 def quota(context: InvocationContext) -> InvocationResult:
-    """Let a loop run against a quota of CPU time and compare what its group used with what it may use.
+    """Run a loop against a CPU quota and compare what its group used with the quota.
 
-    Watched is the middle of the loop: what is left of the quota in the period in which it begins comes on top, and would
-    look like a limit that does not hold.
+    Only the middle of the loop is observed: in the period in which it begins it also gets what is left of that period's quota,
+    which would look like a limit that does not hold.
     """
     window_s = max(2 * _PERIOD_S, int(context.params["milliseconds"]) / 1000)
     loop = ("--loop", f"compute:{round((window_s + 2 * _PERIOD_S) * 1000)}")
@@ -51,11 +51,11 @@ def quota(context: InvocationContext) -> InvocationResult:
         if pressed.counted("compute").end_s < seen[-1].at_s:
             msg = f"the loop ended before it had been watched for {window_s:g} s; the host is too busy to tell"
             raise InvocationFailed(msg)
-        return reading(pressed, of_quota(slope(seen), seen[-1].at_s - seen[0].at_s, flags=flags))
+        return result_of(pressed, of_quota(slope(seen), seen[-1].at_s - seen[0].at_s, flags=flags))
 
 
 def _watched(pressed: Pressed, begin_s: float, end_s: float) -> list[Used]:
-    """Return the CPU time that the instance's group has used, again and again between two times."""
+    """Read the CPU time of the instance's group repeatedly between two times."""
     found: list[Used] = []
     sleep_s(max(0.0, begin_s - now_s()))
     while not found or found[-1].at_s < end_s:
@@ -70,13 +70,13 @@ def _watched(pressed: Pressed, begin_s: float, end_s: float) -> list[Used]:
 
 
 def slope(seen: Sequence[Used]) -> float:
-    """Return CPU seconds per second, by least squares: where in a period the first and the last look fell hardly matters.
+    """Return CPU seconds per second, by least squares: the phase of the first and of the last reading hardly matters.
 
-    Between its refills a group runs for a part of each period and then stands still. A difference of two looks is wrong
+    Between its refills a group runs for a part of each period and then stands still. A difference of two readings is wrong
     by up to one quota, a fit over n periods by some 1/n² of that.
 
     Raises:
-        InvocationFailed: There are not two looks at different times.
+        InvocationFailed: There are no two readings at different times.
     """
     if len({one.at_s for one in seen}) < 2:
         msg = f"CPU time was looked at {len(seen)} times, which is not enough for a rate"
@@ -87,7 +87,7 @@ def slope(seen: Sequence[Used]) -> float:
 
 
 def starved(before: Throttled | None, after: Throttled | None) -> tuple[str, ...]:
-    """Return a flag when the quota was not used up in more than two of its periods: others had the CPU, nothing held back."""
+    """Return a flag when the quota was not used up in more than two periods: something else had the CPU, not the limit."""
     if before is None or after is None:
         return ()
     periods, used_up = after.periods - before.periods, after.used_up - before.used_up
@@ -99,13 +99,13 @@ def starved(before: Throttled | None, after: Throttled | None) -> tuple[str, ...
 
 
 def of_quota(achieved: float, window_s: float, cpus: float = CPUS, flags: tuple[str, ...] = ()) -> Finding:
-    """Return what a number of CPUs used means for a quota of CPUs."""
+    """Return the finding for a number of used CPUs against a quota."""
     how = f"slope of its control group's CPU time over {window_s:.3f} s in the middle of a loop, on the host's clock"
     return Finding(achieved / cpus, window_s, f"{cpus:g} CPU", f"{achieved:.3f} CPU", how, flags)
 
 
 def shares(context: InvocationContext) -> InvocationResult:
-    """Let two instances loop on the same CPU at the same time and compare what each got done."""
+    """Run a loop in two instances on the same CPU at the same time and compare their counts."""
     loop = ("--loop", f"compute:{context.params['milliseconds']}")
     cpu = str(min(os.sched_getaffinity(0)))
     big, small = (Limits(cpu_shares=number, cpuset=cpu) for number in SHARES)
@@ -116,11 +116,11 @@ def shares(context: InvocationContext) -> InvocationResult:
         _refuse_deaf(one)
         one.go()
         two.go()
-        return reading(one, of_shares(one.counted("compute"), two.counted("compute"), cpu))
+        return result_of(one, of_shares(one.counted("compute"), two.counted("compute"), cpu))
 
 
 def _refuse_deaf(pressed: Pressed) -> None:
-    """Refuse what the host cannot signal: two payloads that begin when they like would not contend.
+    """Refuse a payload that the host cannot signal: two payloads that begin on their own would not contend.
 
     Raises:
         NotApplicable: The host does not see the payload's process.
@@ -131,7 +131,7 @@ def _refuse_deaf(pressed: Pressed) -> None:
 
 
 def of_shares(one: Counted, two: Counted, cpu: str) -> Finding:
-    """Return what two counts mean for two weights.
+    """Return the finding for two counts under two weights.
 
     Raises:
         InvocationFailed: The two did not run at the same time, or the lighter one did nothing.

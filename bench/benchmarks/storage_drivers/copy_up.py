@@ -46,13 +46,13 @@ def measure(context: InvocationContext) -> InvocationResult:
 
 
 def turned(items: Sequence[Item], block: int) -> tuple[Item, ...]:
-    """Return the items in the order of a block: turned by one each block, so that none is always first."""
+    """Return the items rotated by one each block, so that none is always first."""
     first = block % len(items)
     return (*items[first:], *items[:first])
 
 
 def _one(ground: Ground, file: File) -> tuple[list[Line], int, int, Mapping[str, str]]:
-    """Let a fresh instance write, and return what it said, the disk that it and that its write took, and what it was."""
+    """Have a fresh instance write; return its lines, the disk use of its write and of its creation, and its evidence."""
     context = ground.context
     arguments = workload.copy_up(ground.path(file.name), grounds.WAIT_MS)
     spec = ground.spec(arguments, f"-{file.size}")

@@ -19,8 +19,7 @@ from bench.core.errors import NotApplicable
 from bench.core.model import Target
 from bench.engines import oci_spec
 from bench.engines.base import InstanceSpec
-from bench.engines.evidence import mounts as _mounts
-from bench.engines.evidence import process
+from bench.engines.evidence import mounts, process
 from bench.engines.grpc import Connection, Message, NotFoundError, UnimplementedError, classes
 from bench.lab import images
 
@@ -181,8 +180,8 @@ def outside(endpoint: str) -> str:
     ``endpoint`` is a path or ``unix://`` and a path.
     """
     path = endpoint.removeprefix("unix://").replace("/var/run/", "/run/", 1)
-    places = (path, *(f"/proc/{pid}/root{path}" for pid in (os.getppid(), 1)))
-    return next(filter(os.path.exists, places), path)
+    candidates = (path, *(f"/proc/{pid}/root{path}" for pid in (os.getppid(), 1)))
+    return next(filter(os.path.exists, candidates), path)
 
 
 def server_pid(path: str) -> int | None:
@@ -217,7 +216,7 @@ def container(spec: InstanceSpec, image_name: str, network: int) -> Message:
         readonly_paths=oci_spec.READONLY,
         seccomp=_no_filter(),
     )
-    folders = [(f"/{a.name}", a.source, a.read_only) for a in _mounts.only_folders(spec, "CRI")]
+    folders = [(f"/{a.name}", a.source, a.read_only) for a in mounts.only_folders(spec, "CRI")]
     return TYPES["ContainerConfig"](
         metadata=TYPES["ContainerMetadata"](name="payload", attempt=0),
         image=image(image_name),
@@ -237,7 +236,7 @@ def refuse_limits(target: Target, spec: InstanceSpec) -> None:
     """Refuse the limits that CRI has no field for.
 
     Raises:
-        NotApplicable: The job asks for one.
+        NotApplicable: The spec asks for one.
     """
     names = ("pids", "read_bytes_per_s", "write_bytes_per_s")
     wanted = [name for name in names if getattr(spec.limits, name) is not None]
@@ -247,7 +246,7 @@ def refuse_limits(target: Target, spec: InstanceSpec) -> None:
 
 
 def resources(spec: InstanceSpec) -> Message:
-    """Return the job's limits; what is not given stays 0, which is CRI's "not specified"."""
+    """Return the spec's limits; what is not given stays 0, which is CRI's "not specified"."""
     wanted = spec.limits
     found = {
         "cpu_period": None if spec.cpus is None else oci_spec.CPU_PERIOD_US,
