@@ -130,7 +130,7 @@ class Host:
 
         if process.network(pid) == "host":
             return {"network": "loopback"} | links.loopback_facts(pid)
-        found = links.way_facts(pid, network.LAB_LINK)
+        found = links.facts_of(pid, network.LAB_LINK)
         return {**found, "network": found["link"]}
 
     def _pids(self, name: str) -> set[int]:

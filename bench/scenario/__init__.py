@@ -14,10 +14,10 @@ from bench import benchmarks, engines
 from bench.core.document import Document
 from bench.core.errors import ScenarioError, UsageError, unknown
 from bench.core.metrics import METRICS
-from bench.core.model import ParamValue, Scenario, Target
+from bench.core.model import NULL, SENTINEL, ParamValue, Scenario, Target
 from bench.core.resources import shipped
 
-CONTROLS = ("null", "sentinel")
+CONTROLS = (NULL, SENTINEL)
 Scalar = str | int | float | bool
 
 

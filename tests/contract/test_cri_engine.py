@@ -40,7 +40,7 @@ TARGETS = (
 def remains(context: Harness, name: str) -> list[str]:
     """Return the pods that the runtime still knows of a name."""
     assert isinstance(context.engine, Cri)
-    return context.engine._api.pods(name, 5)
+    return context.engine._session.api.pods(name, 5)
 
 
 @pytest.fixture(scope="class", params=TARGETS, ids=lambda one: one.text)
@@ -134,7 +134,7 @@ def test_what_is_made_in_a_foreign_runtime_is_removed_from_it(built_state: Path)
             context.engine.create(job)  # and then the run ends
         assert isinstance(context.engine, Cri)
         context.engine._leave()
-        api = context.engine._api
+        api = context.engine._session.api
         assert api.pods(job.name, 5) == []
         assert api.image_id(cri_image.NAME, 5) == ""
 

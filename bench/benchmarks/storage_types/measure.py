@@ -2,7 +2,7 @@
 
 The first instance writes a file of known content, runs fio (one process for all jobs) and makes, stats, renames and removes small
 files. When it is gone a second one looks for the file: a mount that does not behave as documented fails the invocation. The file
-systems are made outside of any measured time, and no job measures the start of an instance.
+systems are made outside of any measured time, and no fio job includes the start of an instance.
 
 Bytes, operations and fsync latencies are fio's own, as is the time over which it counts (``workloads/fio`` says why and how
 that is checked); small files are counted by the payload over a time that the host stamps.

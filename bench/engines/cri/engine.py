@@ -7,7 +7,6 @@ starts the container. Tare never pulls an image here.
 from __future__ import annotations
 
 import contextlib
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,10 @@ from bench.core.model import Facts, Phase, Target
 from bench.engines import given, trial
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
 from bench.engines.cri import api, image
-from bench.engines.cri.api import EXITED, NODE, POD, Api
+from bench.engines.cri.api import EXITED, NODE, POD
+from bench.engines.cri.session import Session
 from bench.engines.evidence import daemon, links, process
 from bench.lab import Lab, configs, forwarding, images, network
-from bench.lab.daemons import cri_name
 
 _CLEANUP_S = 30.0
 _SYSTEM_SLICE = "system.slice"
@@ -48,8 +47,9 @@ class Cri:
         self.target = target
         self._lab = lab
         self._endpoint = target.options.get("endpoint", "lab")
-        self._own = self._endpoint == "lab"
         self._variant = given.variant(target)
+        self._session = Session(lab, self._endpoint, self._variant, self._leave)
+        self._own = self._session.own
         self._network = NODE if target.options.get("network") == "host" else POD
         self._pod_network = target.options.get("network", configs.POD_NETWORKS[0])
         self._handler = target.options.get("runtime", "runc" if self._own else "")
@@ -68,23 +68,22 @@ class Cri:
         self._logs = self._lab.paths.run / "log" / "pods"
         self._logs.mkdir(exist_ok=True)
         try:
-            self._connect()
             self._join()
-            version = self._api.version(_CLEANUP_S)
-            self._image = self._api.image_id(image.NAME, _CLEANUP_S) or self._load()
-            driver = self._api.cgroup_driver(_CLEANUP_S)
-            why = api.not_ready(self._api.call("Status", _CLEANUP_S), self._network)
+            version = self._session.api.version(_CLEANUP_S)
+            self._image = self._session.api.image_id(image.NAME, _CLEANUP_S) or self._load()
+            driver = self._session.api.cgroup_driver(_CLEANUP_S)
+            why = api.not_ready(self._session.api.call("Status", _CLEANUP_S), self._network)
         except (LabError, InvocationFailed) as error:
             reason = f"'{self.target.text}' cannot be set up: {error}"
             raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error
         if why:
-            reason = f"{self._api.who} answers but is not ready: {why}"
+            reason = f"{self._session.api.who} answers but is not ready: {why}"
             raise TargetUnavailable(reason, "run 'tare provision cri' as root, or measure with network=host")
         self._parent = self._cgroup_parent(driver)
         trial.run(self, self._lab)
-        values = {self._api.who: str(version.runtime_version), "cri": str(version.runtime_api_version)}
+        values = {self._session.api.who: str(version.runtime_version), "cri": str(version.runtime_api_version)}
         settings = {"cgroup_driver": driver, "image": images.image(self._lab.paths.state).manifest}
-        settings |= daemon.facts(int(self._server), self._variant) if self._own else {}
+        settings |= daemon.facts(int(self._session.server), self._variant) if self._own else {}
         return Facts(values | settings, frozenset(values))
 
     def create(self, spec: InstanceSpec) -> Instance:
@@ -94,10 +93,12 @@ class Cri:
             self._lab.journal.add("pod", name=spec.name, endpoint=self._endpoint)
         made = self._made[spec.name] = _Made()
         pod = api.pod(spec, self._network, self._parent, self._logs)
-        answer = self._api.call("RunPodSandbox", spec.timeout_s, config=pod, runtime_handler=self._runtime_handler())
+        answer = self._session.api.call(
+            "RunPodSandbox", spec.timeout_s, config=pod, runtime_handler=self._runtime_handler()
+        )
         made.pod = str(answer.pod_sandbox_id)
         fields = {"config": api.container(spec, self._image, self._network), "sandbox_config": pod}
-        answer = self._api.call("CreateContainer", spec.timeout_s, pod_sandbox_id=made.pod, **fields)
+        answer = self._session.api.call("CreateContainer", spec.timeout_s, pod_sandbox_id=made.pod, **fields)
         made.container = str(answer.container_id)
         handle: dict[str, Any] = {"made": made, "pids": {}, "timeout_s": spec.timeout_s}
         return Instance(spec.name, lambda: self._pids(handle), lambda: self._why_ended(handle), handle)
@@ -105,51 +106,35 @@ class Cri:
     def start(self, instance: Instance) -> None:
         """Start the container."""
         container = instance.handle["made"].container
-        self._api.call("StartContainer", instance.handle["timeout_s"], container_id=container)
+        self._session.api.call("StartContainer", instance.handle["timeout_s"], container_id=container)
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
         """Read the container's process and its monitor from the kernel."""
         pid = self._pid(instance.handle, "container")
-        found = process.of_process(pid, self._server) | process.of_monitor(pid)
+        found = process.of_process(pid, self._session.server) | process.of_monitor(pid)
         if found["network"] == "private":
-            found |= links.live_facts(pid, self._server)
+            found |= links.live_facts(pid, self._session.server)
         if self._own:
-            found |= daemon.program(int(self._server), self._variant)
-        return found | {"cri": self._api.who}
+            found |= daemon.program(int(self._session.server), self._variant)
+        return found | {"cri": self._session.api.who}
 
     def stop(self, instance: Instance) -> None:
         """Send SIGTERM to the container, SIGKILL after the grace, then stop its pod, which removes the network."""
         made: _Made = instance.handle["made"]
         limit_s = STOP_GRACE_S + _CLEANUP_S
-        self._api.ask("StopContainer", limit_s, container_id=made.container, timeout=STOP_GRACE_S)
-        self._api.call("StopPodSandbox", limit_s, pod_sandbox_id=made.pod)
+        self._session.api.ask("StopContainer", limit_s, container_id=made.container, timeout=STOP_GRACE_S)
+        self._session.api.call("StopPodSandbox", limit_s, pod_sandbox_id=made.pod)
         made.stopped = True
 
     def delete(self, name: str) -> None:
         """Remove the container and the pod; find them by name unless :meth:`stop` succeeded."""
         made = self._made.get(name)
         if made is not None and made.stopped:
-            self._api.ask("RemoveContainer", _CLEANUP_S, container_id=made.container)
-            self._api.ask("RemovePodSandbox", _CLEANUP_S, pod_sandbox_id=made.pod)
+            self._session.api.ask("RemoveContainer", _CLEANUP_S, container_id=made.container)
+            self._session.api.ask("RemovePodSandbox", _CLEANUP_S, pod_sandbox_id=made.pod)
         else:
-            self._api.remove(name, _CLEANUP_S)
+            self._session.api.remove(name, _CLEANUP_S)
         self._made.pop(name, None)
-
-    def _connect(self) -> None:
-        if hasattr(self, "_api"):
-            return
-        if self._own:
-            daemons = self._lab.daemons
-            path = str(daemons.containerd_cri(self._variant))
-            self._api = Api(path, daemons.dead)
-            self._server: int | str = daemons.running[cri_name(self._variant)].pid
-        else:
-            path = api.outside(self._endpoint)
-            self._api = Api(path)
-            self._server = api.server_pid(path) or "thread-self"
-        self._socket = Path(path)
-        self._at_end(self._api.close)
-        self._at_end(self._leave)
 
     def _join(self) -> None:
         """Connect the lab's pods with the second host; the networks of a user's own runtime are left alone."""
@@ -167,14 +152,16 @@ class Cri:
             self._lab.journal.add("pod image", name=image.NAME, endpoint=self._endpoint)
             self._loaded = True
         archive = images.image(self._lab.paths.state)
-        return image.load(self._api, self._socket, archive, f"tare-{self._lab.short_id}", self._server)
+        return image.load(
+            self._session.api, Path(self._session.path), archive, f"tare-{self._lab.short_id}", self._session.server
+        )
 
     def _leave(self) -> None:
         """Remove everything that we made in a user's own runtime."""
         for name in [] if self._own else list(self._made):
             self.delete(name)
         if self._loaded:
-            self._api.ask("RemoveImage", _CLEANUP_S, image=api.image(image.NAME))
+            self._session.api.ask("RemoveImage", _CLEANUP_S, image=api.image(image.NAME))
 
     def _cgroup_parent(self, driver: str) -> str:
         """Return the pods' control group: the run's own where the runtime takes a path, else one that every runtime accepts."""
@@ -190,7 +177,7 @@ class Cri:
             call, key = (
                 ("ContainerStatus", "container_id") if of == "container" else ("PodSandboxStatus", "pod_sandbox_id")
             )
-            answer = self._api.call(call, _CLEANUP_S, verbose=True, **{key: getattr(made, of)})
+            answer = self._session.api.call(call, _CLEANUP_S, verbose=True, **{key: getattr(made, of)})
             pids[of] = api.pid_of(answer.info)
         return pids[of]
 
@@ -207,15 +194,10 @@ class Cri:
         if pid and process.runs(pid):
             return None
         try:
-            said = self._api.call("ContainerStatus", _CLEANUP_S, container_id=handle["made"].container, verbose=True)
+            said = self._session.api.call(
+                "ContainerStatus", _CLEANUP_S, container_id=handle["made"].container, verbose=True
+            )
         except InvocationFailed as error:
             return f"the container has ended, and {error}"
         handle["pids"]["container"] = api.pid_of(said.info)
         return api.describe_end(said.status) if said.status.state == EXITED else None
-
-    def _at_end(self, callback: Any) -> None:
-        """Call it when the lab closes; an unprivileged lab has no daemons, there when the lab is garbage-collected."""
-        try:
-            self._lab.daemons.clients.callback(callback)
-        except TargetUnavailable:
-            weakref.finalize(self._lab, callback)

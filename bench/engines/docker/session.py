@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import weakref
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 from docker.errors import NotFound
 
-from bench.core.errors import TargetUnavailable
 from bench.core.model import Facts, Target
+from bench.engines.closing import close_with
 from bench.engines.docker import api, cli
 from bench.engines.docker.api import Client, Requests, Verbs
 from bench.engines.docker.endpoints import Endpoint
@@ -45,8 +43,8 @@ class Session:
     def client(self) -> Client:
         """The client, which is closed with the lab; the target's network is made."""
         client = api.connect(self.url)
-        self._at_end(client.close)
-        self._at_end(self._leave)
+        close_with(self.lab, client.close)
+        close_with(self.lab, self._leave)
         self.endpoint.network.make(client)
         return client
 
@@ -105,10 +103,3 @@ class Session:
             with self.asked("image removal"), contextlib.suppress(NotFound):
                 self.client.remove_image(name, force=True)
             self.endpoint.made.forget("image", name)
-
-    def _at_end(self, callback: Callable[[], object]) -> None:
-        """Call it when the lab closes; an unprivileged lab has no daemons, there when the lab is garbage-collected."""
-        try:
-            self.lab.daemons.clients.callback(callback)
-        except TargetUnavailable:
-            weakref.finalize(self.lab, callback)
