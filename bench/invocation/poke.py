@@ -1,4 +1,4 @@
-"""Tell a payload that waits to go on, and find its processes on the host."""
+"""Tell a waiting payload to go on, wait until it has done its actions, and find its processes on the host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterable
 
-from bench.core.clock import Channel
+from bench.core.clock import Channel, Line, now_s
 from bench.engines.base import Instance
 from bench.probes import processes
 
@@ -35,3 +35,19 @@ def go_on(instance: Instance, channel: Channel) -> bool:
     pids = payloads(instance.pids())
     tell(pids)
     return bool(pids)
+
+
+def wait_for_ends(instance: Instance, channel: Channel, count: int, timeout_s: float, *, end: str = "C ") -> list[Line]:
+    """Wait until ``count`` actions of a payload have ended, counted from its start, and return all of its lines.
+
+    ``end`` is how the line begins that reports the end of such an action.
+
+    Raises:
+        InvocationTimeout: They have not ended in time.
+        InvocationFailed: The instance ended before.
+    """
+    deadline, after = now_s() + timeout_s, 0
+    for _ in range(count):
+        channel.wait_line(end, max(0.0, deadline - now_s()), instance.alive, after=after)
+        after = 1 + next(i for i, line in enumerate(channel.lines) if i >= after and line.text.startswith(end))
+    return list(channel.lines)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.core.clock import Channel, Line, now_s
+from bench.core.clock import Line
 from bench.core.errors import TargetUnavailable
-from bench.engines.base import Bind, Instance, InstanceSpec
-from bench.invocation import life
+from bench.engines.base import Bind, InstanceSpec
+from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import tools
 from bench.lab.images import Artifact
@@ -29,7 +29,7 @@ def measure(context: InvocationContext) -> InvocationResult:
         tests, flags = (), (f"sysbench: absent, {error}",)
     spec = _spec(context, names, tests, found)
     with life.living(context, spec) as (instance, channel), context.account.engine():
-        lines = _heard(context, instance, channel, len(names), len(tests))
+        lines = poke.wait_for_ends(instance, channel, len(names) + len(tests), context.timeout_s)
         evidence = life.evidence_of(context, instance)
         context.engine.stop(instance)
     runs = sysbench.runs(lines)
@@ -58,16 +58,6 @@ def _spec(
     programs = [word for test in tests for word in sysbench.arguments(test, seconds, threads)]
     arguments = (*payload.loop_arguments(names, milliseconds), "--sleep", *programs)
     return life.spec_of(context, arguments, binds=(Bind(sysbench.TOOLS, found.path),) if found else ())
-
-
-def _heard(context: InvocationContext, instance: Instance, channel: Channel, loops: int, runs: int) -> list[Line]:
-    """Wait until each loop and each program has ended, and return the payload's lines."""
-    deadline = now_s() + context.timeout_s
-    after = 0
-    for _ in range(loops + runs):
-        channel.wait_line("C ", max(0.0, deadline - now_s()), instance.alive, after=after)
-        after = 1 + next(i for i, line in enumerate(channel.lines) if i >= after and line.text.startswith("C "))
-    return list(channel.lines)
 
 
 def _programs(runs: Sequence[Sequence[Line]], tests: Sequence[str]) -> Iterator[tuple[str, float]]:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from bench.core.clock import Channel, Line, now_s
+from bench.core.clock import Channel, Line
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Instance
-from bench.invocation import life
+from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import names, network
 from bench.workloads import dns
@@ -59,7 +59,7 @@ def _floor(context: InvocationContext) -> InvocationResult:
     with _answering(context, asked) as port:
         spec = life.spec_of(context, (*_lookups(context, asked, f"127.0.0.1#{port}"), "--sleep"), suffix="-a")
         with life.living(context, spec) as (instance, channel), context.account.engine():
-            lines = _heard(context, instance, channel, len(KINDS))
+            lines = poke.wait_for_ends(instance, channel, len(KINDS), context.timeout_s, end=dns.END)
             evidence = life.evidence_of(context, instance)
             context.engine.stop(instance)
     found = _found(context, asked, lines)
@@ -92,7 +92,7 @@ def _served(context: InvocationContext, last: str) -> InvocationResult:
         _second(context, first, channel) as (second, requested_s),
         context.account.engine(),
     ):
-        lines = _heard(context, first, channel, 1 + len(KINDS))
+        lines = poke.wait_for_ends(first, channel, 1 + len(KINDS), context.timeout_s, end=dns.END)
         evidence = life.evidence_of(context, first)
         own, other = (network.addresses(context.lab, one.pids()) for one in (first, second))
         context.engine.stop(second)
@@ -130,15 +130,6 @@ def _lookups(context: InvocationContext, asked: Mapping[str, str], server: str) 
     count = int(context.params["lookups"])
     kinds = order(context.invocation.block)
     return tuple(word for kind in kinds for word in dns.resolve(asked[kind], server, count))
-
-
-def _heard(context: InvocationContext, instance: Instance, channel: Channel, actions: int) -> list[Line]:
-    """Wait until each lookup has ended, and return the payload's lines."""
-    deadline, after = now_s() + context.timeout_s, 0
-    for _ in range(actions):
-        channel.wait_line(dns.END, max(0.0, deadline - now_s()), instance.alive, after=after)
-        after = 1 + next(i for i, line in enumerate(channel.lines) if i >= after and line.text.startswith(dns.END))
-    return list(channel.lines)
 
 
 def _found(context: InvocationContext, asked: Mapping[str, str], lines: list[Line]) -> dict[str, dns.Lookup]:

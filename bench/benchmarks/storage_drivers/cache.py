@@ -69,7 +69,7 @@ def _read(ground: Ground, members: Sequence[Member], file: File, step: tuple[int
         for instance, channel in group:
             with ground.context.account.engine():
                 grounds.go_on(instance, channel, done)
-                grounds.heard(ground.context, channel, instance, done + 1)
+                poke.wait_for_ends(instance, channel, done + 1, ground.context.timeout_s)
     return pagecache.take(paths)
 
 

@@ -15,7 +15,7 @@ from bench.benchmarks.storage_drivers import ground as grounds
 from bench.benchmarks.storage_drivers.ground import Ground
 from bench.core.clock import Line
 from bench.core.units import format_value
-from bench.invocation import life
+from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import layers
 from bench.lab.layers import File
@@ -60,11 +60,11 @@ def _one(ground: Ground, file: File) -> tuple[list[Line], int, int, Mapping[str,
     empty = ground.store.used_bytes()
     with life.living(context, spec) as (instance, channel):
         with context.account.engine():
-            grounds.heard(context, channel, instance, 1)
+            poke.wait_for_ends(instance, channel, 1, context.timeout_s)
         before = ground.store.used_bytes()
         with context.account.engine():
             grounds.go_on(instance, channel, 1)
-            lines = grounds.heard(context, channel, instance, len(_STEPS))
+            lines = poke.wait_for_ends(instance, channel, len(_STEPS), context.timeout_s)
             evidence = life.evidence_of(context, instance)
         after = ground.store.used_bytes()
         with context.account.engine():

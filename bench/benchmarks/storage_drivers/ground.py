@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.core import proc
-from bench.core.clock import Channel, Line, now_s
+from bench.core.clock import Channel
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.abilities import HasStorage, RunsImages
 from bench.engines.base import Bind, Instance, InstanceSpec
@@ -118,20 +118,3 @@ def go_on(instance: Instance, channel: Channel, done: int) -> None:
     if not poke.go_on(instance, channel):
         msg = f"there is no payload among the processes of '{instance.name}' that could be asked to go on"
         raise InvocationFailed(msg)
-
-
-def heard(
-    context: InvocationContext, channel: Channel, instance: Instance, ends: int, *, within_s: float | None = None
-) -> list[Line]:
-    """Wait until ``ends`` steps in total have ended, and return all of the payload's lines.
-
-    Raises:
-        InvocationTimeout: They did not.
-        InvocationFailed: The instance ended before.
-    """
-    deadline = now_s() + (within_s or context.timeout_s)
-    after = 0
-    for _ in range(ends):
-        channel.wait_line("C ", max(0.0, deadline - now_s()), instance.alive, after=after)
-        after = 1 + next(i for i, line in enumerate(channel.lines) if i >= after and line.text.startswith("C "))
-    return list(channel.lines)

@@ -15,7 +15,7 @@ from bench.benchmarks.storage_drivers import cache, copy_up, layers_life
 from bench.benchmarks.storage_drivers import ground as grounds
 from bench.engines.abilities import HasStorage
 from bench.engines.base import Bind
-from bench.invocation import fio_values, life, mounts
+from bench.invocation import fio_values, life, mounts, poke
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import layers, tools
 from bench.workloads import files as workload
@@ -44,7 +44,7 @@ def _metadata(context: InvocationContext) -> InvocationResult:
             ground.store.sync()
             with context.account.engine():
                 grounds.go_on(instance, channel, 0)
-                lines = grounds.heard(context, channel, instance, len(workload.STORM) + 2)
+                lines = poke.wait_for_ends(instance, channel, len(workload.STORM) + 2, context.timeout_s)
                 evidence = life.evidence_of(context, instance)
                 context.engine.stop(instance)
     found = workload.only(lines, *workload.STORM, "whiteout", "list")
