@@ -17,8 +17,8 @@ from typing import TypeVar
 from bench.core.clock import Channel, now_s, sleep_s
 from bench.core.errors import InvocationFailed, TareError
 from bench.core.model import Phase
-from bench.engines.abilities import launch
 from bench.engines.base import Instance, InstanceSpec
+from bench.engines.life import Life
 from bench.invocation import headroom, life, poke
 from bench.invocation.context import InvocationContext
 from bench.lab import cgroups
@@ -38,23 +38,29 @@ class Member:
     """One instance of the crowd.
 
     Attributes:
-        spec: What it runs.
-        channel: Where its payload reports.
+        life: Its stamps and its channel.
         instance: As the engine returned it; ``None`` before.
-        request_s: Stamp of its request.
         error: Why it did not become ready.
     """
 
-    spec: InstanceSpec
-    channel: Channel
+    life: Life
     instance: Instance | None = None
-    request_s: float = 0.0
     error: Exception | None = None
+
+    @property
+    def spec(self) -> InstanceSpec:
+        """What it runs."""
+        return self.life.spec
+
+    @property
+    def channel(self) -> Channel:
+        """Where its payload reports."""
+        return self.life.channel
 
     @property
     def start_s(self) -> float:
         """Seconds from the request until the payload reports that it is ready."""
-        return self.channel.stamps[Phase.READY] - self.request_s
+        return self.life.timeline.stamps[Phase.READY] - self.life.requested_s
 
 
 @dataclass(frozen=True)
@@ -174,14 +180,13 @@ class Crowd:
 
     def _one(self, spec: InstanceSpec) -> Member:
         """Start one and wait until it is ready; runs in a thread of the pool."""
-        channels = self._open[spec.name] = contextlib.ExitStack()
-        member = Member(
-            spec, channels.enter_context(self.context.hub.channel(spec.events, self.context.engine.channel))
-        )
+        engine, channels = self.context.engine, contextlib.ExitStack()
+        self._open[spec.name] = channels
+        channel = channels.enter_context(self.context.hub.channel(spec.events, engine.channel))
+        member = Member(Life(engine, spec, channel, self.deadline_s - now_s()))
         try:
-            member.request_s = now_s()
-            member.instance = instance = launch(self.context.engine, spec)
-            member.channel.wait(Phase.READY, max(0.0, self.deadline_s - now_s()), lambda: self._why_not(instance))
+            member.instance = instance = member.life.launch()
+            member.life.wait_ready(lambda: self._why_not(instance))
         except Exception as error:  # noqa: BLE001 - one that fails, in whatever way, must not lose the others
             member.error = error
             self._delete(spec.name)
