@@ -52,13 +52,13 @@ def context(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Harne
 class TestCri(contract.EngineContract):
     """The contract."""
 
-    def test_the_pods_own_process_belongs_to_the_instance(self, context: Harness) -> None:  # noqa: D102
+    def test_pause_process_belongs_to_instance(self, context: Harness) -> None:  # noqa: D102
         with context.started() as (instance, channel):
             channel.wait(Phase.READY, contract.READY_S, instance.alive)
             names = sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in instance.pids())
         assert names == ["containerd-shim", "tare-payload", "tare-payload"]  # the shim, the pod's and the container's
 
-    def test_the_pod_has_the_network_that_was_asked_for(self, context: Harness) -> None:  # noqa: D102
+    def test_pod_has_requested_network(self, context: Harness) -> None:  # noqa: D102
         with far_end.answering(context.lab, context.hub), context.started(*far_end.ASKS) as (instance, channel):
             channel.wait_line(dns.END, contract.READY_S, instance.alive)
             far_end.check([line.text for line in channel.lines])
@@ -66,21 +66,21 @@ class TestCri(contract.EngineContract):
                 "network", "bridge"
             )
 
-    def test_what_cri_cannot_limit_is_refused(self, context: Harness) -> None:  # noqa: D102
+    def test_limit_without_cri_field_is_not_applicable(self, context: Harness) -> None:  # noqa: D102
         job = contract.with_limits(context.spec(), Limits(pids=20))
         with pytest.raises(NotApplicable, match="pids"):
             context.engine.create(job)
         assert remains(context, job.name) == []
 
 
-def test_a_killed_daemon_is_named(built_state: Path) -> None:
+def test_killed_daemon_is_named_in_errors(built_state: Path) -> None:
     before = contract.host_state()
     with contract.place_of(target("cri"), built_state) as context:
         contract.check_daemon_death(context, "containerd-cri")
     assert contract.host_state() == before
 
 
-def test_two_containerds_do_not_see_each_other(built_state: Path) -> None:
+def test_two_containerds_are_isolated(built_state: Path) -> None:
     with contract.place_of(target("cri"), built_state) as context, context.started():
         client = containerd.Api(context.lab.daemons.containerd(), "k8s.io")
         try:
@@ -89,7 +89,7 @@ def test_two_containerds_do_not_see_each_other(built_state: Path) -> None:
             client.close()
 
 
-def test_without_network_plugins_the_reason_is_named(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_network_plugins_are_named_as_reason(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemons, "PLUGIN_FOLDERS", ())
     with (
         Lab(contract.SHORT_ID, state=built_state) as lab,
@@ -98,17 +98,17 @@ def test_without_network_plugins_the_reason_is_named(built_state: Path, monkeypa
         Cri(target("cri"), lab).prepare()
 
 
-def test_an_unknown_handler_is_unavailable(built_state: Path) -> None:
+def test_unknown_runtime_handler_is_unavailable(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab, pytest.raises(TargetUnavailable, match="nonsense"):
         Cri(target("cri", runtime="nonsense"), lab).prepare()
 
 
-def test_gvisor_without_its_shim_is_unavailable(built_state: Path) -> None:
+def test_gvisor_without_shim_is_unavailable(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab, pytest.raises(TargetUnavailable, match="shim"):
         Cri(target("cri", runtime="runsc"), lab).prepare()
 
 
-def test_nobody_at_the_endpoint_is_unavailable(built_state: Path) -> None:
+def test_endpoint_without_listener_is_unavailable(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab, pytest.raises(TargetUnavailable, match="UNAVAILABLE"):
         Cri(target("cri", endpoint="unix:///nowhere/crio.sock"), lab).prepare()
 
@@ -118,7 +118,7 @@ def foreign(lab: Lab) -> str:
     return str(lab.daemons.containerd_cri())
 
 
-def test_what_is_made_in_a_foreign_runtime_is_removed_from_it(built_state: Path) -> None:
+def test_user_runtime_is_left_clean(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab, EventHub() as hub:
         path = foreign(lab)
         context = Harness(lab, hub, Cri(target("cri", endpoint=f"unix://{path}"), lab), remains)
@@ -139,7 +139,7 @@ def test_what_is_made_in_a_foreign_runtime_is_removed_from_it(built_state: Path)
         assert api.image_id(cri_image.NAME, 5) == ""
 
 
-def test_skopeo_puts_the_image_where_cri_o_looks(built_state: Path, tmp_path: Path) -> None:
+def test_skopeo_copies_image_to_cri_o_storage(built_state: Path, tmp_path: Path) -> None:
     root = tmp_path / "storage"
     storage = f"containers-storage:[vfs@{root}+/run/containers/storage]{cri_image.NAME}"
 
@@ -163,7 +163,7 @@ def test_skopeo_puts_the_image_where_cri_o_looks(built_state: Path, tmp_path: Pa
         assert json.loads(inspected().check().stdout)["config"]["Entrypoint"] == [images.PAYLOAD]
 
 
-def test_a_sweep_removes_what_a_killed_run_left_in_a_foreign_runtime(built_state: Path) -> None:
+def test_sweep_cleans_user_runtime_after_killed_run(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab, EventHub() as hub:
         path = foreign(lab)
         context = Harness(lab, hub, Cri(target("cri", endpoint=path), lab), remains)

@@ -41,7 +41,7 @@ def read(kind: str, captured: str) -> dict[str, str]:
         ("macvtap", "direct", {"dev": network.LAB_LINK, "mode": "bridge"}),
     ],
 )
-def test_the_card_is_the_one_asked_for(kind: str, asked: str, source: dict[str, str] | None) -> None:
+def test_domain_has_requested_card(kind: str, asked: str, source: dict[str, str] | None) -> None:
     spec = InstanceSpec("tare-1", Path("/lab/e/1"))
     card = Card(kind, "eth0:10.0.2.15/24:10.0.2.2")
     text = domain.domain_xml(spec, GUEST, domain.Machine("tcg", "q35", "/q"), Path("/lab/b/1"), card=card)
@@ -57,13 +57,13 @@ def test_the_card_is_the_one_asked_for(kind: str, asked: str, source: dict[str, 
 @pytest.mark.parametrize(
     ("kind", "captured"), [("user", "lab-macvlan"), ("bridge", "machine-bridge"), ("macvtap", "machine-macvtap")]
 )
-def test_what_carries_the_packets_is_read_back(kind: str, captured: str) -> None:
+def test_network_kind_is_read_back(kind: str, captured: str) -> None:
     found = read(kind, captured)
     assert (found["network"], found["nic"]) == (kind, "virtio-net-pci")
     assert found.get("mtu", "1500") == "1500"
 
 
-def test_what_is_another_network_is_not_taken_for_the_one_asked_for() -> None:
+def test_other_network_is_not_taken_for_requested_one() -> None:
     assert read("bridge", "machine-macvtap")["network"] == "macvtap"
     assert read("bridge", "lab-macvlan")["network"] == "unknown"  # QEMU holds no tap
     bridged = links.parse((DATA / "ip/machine-bridge.json").read_text(encoding="utf-8"))
@@ -72,19 +72,19 @@ def test_what_is_another_network_is_not_taken_for_the_one_asked_for() -> None:
     assert cards.facts(ET.Element("interface"), "", held, alone)["network"] == "tap"  # a tap on no bridge
 
 
-def test_a_qemu_that_says_nothing_proves_nothing() -> None:
+def test_silent_qemu_proves_no_network() -> None:
     said = (DATA / "libvirt/broken.txt").read_text(encoding="utf-8")
     found = cards.facts(ET.Element("interface"), said, set(), [])
     assert (found["nic"], found["network"]) == ("unknown", "unknown")
 
 
-def test_the_files_of_a_process_that_is_gone_are_an_error() -> None:
+def test_open_files_of_missing_process_fail() -> None:
     assert dict(cards._files(os.getpid()))
     with pytest.raises(InvocationFailed, match="is gone"):
         dict(cards._files(2**22 + 1))
 
 
-def test_every_machine_has_an_address_of_its_own_until_it_gives_it_back() -> None:
+def test_address_is_unique_until_given_back() -> None:
     addresses = Addresses("macvtap")
     taken = [addresses.take(f"tare-{number}") for number in range(63)]
     assert len(set(taken)) == 63
@@ -95,14 +95,14 @@ def test_every_machine_has_an_address_of_its_own_until_it_gives_it_back() -> Non
     assert addresses.take("one more") == taken[5]
 
 
-def test_addresses_on_the_cable_are_nobody_elses() -> None:
+def test_cable_addresses_overlap_no_other_range() -> None:
     cable = ipaddress.ip_network(network.SUBNET)
     first = ipaddress.IPv4Address(Addresses("macvtap").take("a").partition(":")[2].partition("/")[0])
     assert first in cable
     assert all(ipaddress.IPv4Address(configs.CABLE[end]) < first for end in ("first", "last"))
 
 
-def test_behind_the_bridge_the_bridge_is_the_way_out() -> None:
+def test_bridge_is_gateway_of_bridged_machines() -> None:
     name, address, gateway = Addresses("bridge").take("a").split(":")
     inside = ipaddress.ip_interface(address).network
     assert name == "eth0"
@@ -111,6 +111,6 @@ def test_behind_the_bridge_the_bridge_is_the_way_out() -> None:
     assert not any(inside.overlaps(ipaddress.ip_network(subnet)) for subnet in configs.POD_SUBNETS.values())
 
 
-def test_every_machine_with_a_stack_of_its_own_has_the_same_address() -> None:
+def test_user_network_address_is_constant() -> None:
     addresses = Addresses("user")
     assert addresses.take("a") == addresses.take("b") == "eth0:10.0.2.15/24:10.0.2.2"

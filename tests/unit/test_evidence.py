@@ -39,7 +39,7 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
         ("", "unknown"),
     ],
 )
-def test_the_root_file_system_is_the_last_one_at_the_root(table: str, wanted: str) -> None:
+def test_root_file_system_is_last_mount_at_root(table: str, wanted: str) -> None:
     assert process.root_file_system(table) == wanted
 
 
@@ -54,18 +54,18 @@ def test_the_root_file_system_is_the_last_one_at_the_root(table: str, wanted: st
         ("btrfs", "btrfs", "btrfs"),
     ],
 )
-def test_a_true_claim_is_confirmed(root_fs: str, claimed: str, wanted: str) -> None:
+def test_true_storage_claim_is_confirmed(root_fs: str, claimed: str, wanted: str) -> None:
     assert process.storage(root_fs, claimed) == wanted
 
 
 @pytest.mark.parametrize(
     ("root_fs", "claimed"), [("folder on ext4", "overlay2"), ("overlay", "vfs"), ("overlay", "btrfs")]
 )
-def test_a_false_claim_is_not_repeated(root_fs: str, claimed: str) -> None:
+def test_false_storage_claim_is_contradicted(root_fs: str, claimed: str) -> None:
     assert process.storage(root_fs, claimed) == f"{claimed} by the engine's word, but / is {root_fs}"
 
 
-def test_the_control_group_is_that_of_the_memory_controller_or_the_only_one() -> None:
+def test_cgroup_is_that_of_memory_controller() -> None:
     assert process.cgroup(V1) == "/tare/aa/one"
     assert process.cgroup("0::/tare/aa/two\n") == "/tare/aa/two"
 
@@ -73,11 +73,11 @@ def test_the_control_group_is_that_of_the_memory_controller_or_the_only_one() ->
 @pytest.mark.parametrize(
     ("status", "words"), [(0, "status 0"), (137, "signal SIGKILL"), (71, "status 71"), (255, "status 255")]
 )
-def test_exit_statuses_are_said_as_runtimes_mean_them(status: int, words: str) -> None:
+def test_exit_status_above_128_is_a_signal(status: int, words: str) -> None:
     assert process.describe_exit(status) == words
 
 
-def test_a_plain_child_is_not_held_apart(child: subprocess.Popen[bytes]) -> None:
+def test_plain_child_shares_all_namespaces(child: subprocess.Popen[bytes]) -> None:
     found = process.of_process(child.pid)
     program = Path(f"/proc/{child.pid}/exe").read_bytes()
     assert found["payload"] == hashlib.sha256(program).hexdigest()
@@ -93,7 +93,7 @@ def _own_seccomp() -> str:
     return {"0": "off", "2": "filter"}[number]
 
 
-def test_a_dead_process_is_gone_even_before_it_is_collected(child: subprocess.Popen[bytes]) -> None:
+def test_zombie_counts_as_ended(child: subprocess.Popen[bytes]) -> None:
     assert process.runs(child.pid)
     child.send_signal(signal.SIGKILL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -106,12 +106,12 @@ def test_a_dead_process_is_gone_even_before_it_is_collected(child: subprocess.Po
         process.of_process(child.pid)
 
 
-def test_a_process_without_a_shim_has_no_runtime(child: subprocess.Popen[bytes]) -> None:
+def test_process_without_shim_has_no_runtime(child: subprocess.Popen[bytes]) -> None:
     with pytest.raises(InvocationFailed, match="no child of a containerd shim"):
         process.of_monitor(child.pid)
 
 
-def test_a_digest_follows_the_file(tmp_path: Path) -> None:
+def test_digest_follows_file_changes(tmp_path: Path) -> None:
     file = tmp_path / "program"
     file.write_bytes(b"one")
     assert process.digest(file) == hashlib.sha256(b"one").hexdigest()[:16]

@@ -18,7 +18,7 @@ def captured(name: str) -> list[links.Link]:
 
 
 @pytest.mark.parametrize(("kind", "link"), [("bridge", "veth"), ("ptp", "veth"), ("macvlan", "macvlan")])
-def test_the_kernel_shows_which_network_a_pod_has(kind: str, link: str) -> None:
+def test_pod_network_is_read_from_links(kind: str, link: str) -> None:
     assert links.facts(captured(f"pod-{kind}"), captured(f"lab-{kind}")) == {
         "link": link,
         "network": kind,
@@ -26,11 +26,11 @@ def test_the_kernel_shows_which_network_a_pod_has(kind: str, link: str) -> None:
     }
 
 
-def test_a_cable_whose_other_end_is_elsewhere_proves_no_kind() -> None:
+def test_veth_with_unknown_peer_is_private() -> None:
     assert links.facts(captured("pod-bridge"), captured("lab-macvlan"))["network"] == "private"
 
 
-def test_a_port_of_something_else_than_a_bridge_is_no_bridge() -> None:
+def test_port_of_non_bridge_is_ptp() -> None:
     outside = [dict(link) for link in captured("lab-bridge")]
     for link in outside:
         if links.kind_of(link) == "bridge":
@@ -38,7 +38,7 @@ def test_a_port_of_something_else_than_a_bridge_is_no_bridge() -> None:
     assert links.facts(captured("pod-bridge"), outside)["network"] == "ptp"
 
 
-def test_loopback_alone_and_links_that_are_down_lead_nowhere() -> None:
+def test_loopback_and_down_links_are_no_network() -> None:
     down = [{**link, "flags": [flag for flag in link["flags"] if flag != "UP"]} for link in captured("pod-bridge")]
     assert links.facts(captured("pod-bridge")[:1], [])["network"] == "none"
     assert links.facts(down, [])["network"] == "none"
@@ -47,6 +47,6 @@ def test_loopback_alone_and_links_that_are_down_lead_nowhere() -> None:
 @pytest.mark.parametrize(
     "text", [(DATA / "broken.json").read_text(encoding="utf-8"), json.dumps([{"ifindex": 1}]), "3"]
 )
-def test_what_is_no_list_of_links_is_refused(text: str) -> None:
+def test_output_without_links_fails(text: str) -> None:
     with pytest.raises(InvocationFailed, match="did not print links, but: "):
         links.parse(text)

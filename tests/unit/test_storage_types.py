@@ -81,7 +81,7 @@ def run(
     return store.measurements(found), store.outcomes(found), jobs
 
 
-def test_a_writable_place_has_every_number(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writable_mount_has_every_metric(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers, outcomes, jobs = run(tmp_path, lab, monkeypatch, "folder", saying("same"))
     assert list(outcomes["status"]) == ["ok"], outcomes["reason"].tolist()
     assert outcomes["notes"][0]["kept"] == "yes"
@@ -95,7 +95,7 @@ def test_a_writable_place_has_every_number(tmp_path: Path, lab: FakeLab, monkeyp
     assert jobs[0].binds[-1] == jobs[1].binds[-1]
 
 
-def test_a_read_only_place_is_only_read(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_only_mount_is_only_read(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     scripts: list[list[str]] = []
     laid_out: list[int] = []
     speech = saying("absent", written="refused Read-only file system")
@@ -135,7 +135,7 @@ def test_a_read_only_place_is_only_read(tmp_path: Path, lab: FakeLab, monkeypatc
         ("bind", saying("same", report=REPORT.replace('"error" : 0', '"error" : 28')), "No space left on device"),
     ],
 )
-def test_a_broken_promise_is_a_failure(
+def test_mount_that_breaks_its_promise_fails(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, *, kind: str, speech: Speech, why: str
 ) -> None:
     numbers, outcomes, _ = run(tmp_path, lab, monkeypatch, kind, speech)
@@ -144,7 +144,7 @@ def test_a_broken_promise_is_a_failure(
     assert numbers.empty
 
 
-def test_no_direct_access_is_absent_and_said(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_direct_io_is_absent_and_flagged(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     name = '"jobname" : "read-random-direct",\n      "groupid" : 2,\n      "error" : '
     assert f"{name}0" in REPORT
     numbers, outcomes, _ = run(
