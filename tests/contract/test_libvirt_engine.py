@@ -199,7 +199,7 @@ def test_guest_sees_host_folder_with_evidence(lab: Lab, hub: EventHub, minimal: 
     assert left_of(lab, work.name) == []
 
 
-def test_full_guest_with_folder_is_not_applicable(lab: Lab, minimal: Libvirt, tmp_path: Path) -> None:
+def test_folder_that_a_guest_cannot_get_is_not_applicable(lab: Lab, minimal: Libvirt, tmp_path: Path) -> None:
     written = replace(spec(lab, "written"), binds=(Bind("scratch", tmp_path, read_only=False),))
     with pytest.raises(NotApplicable, match="cannot write to them: scratch"):
         minimal.create(written)

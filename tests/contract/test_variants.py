@@ -127,7 +127,7 @@ def test_two_configurations_run_side_by_side(lab: tuple[Lab, EventHub], tmp_path
         assert found[0]["daemon"] == found[1]["daemon"]
 
 
-def test_script_as_bin_is_recorded_as_what_it_starts(lab: tuple[Lab, EventHub], tmp_path: Path) -> None:
+def test_script_as_bin_is_recorded_with_its_program(lab: tuple[Lab, EventHub], tmp_path: Path) -> None:
     script = tmp_path / "dockerd"
     script.write_text(f'#!/bin/sh\nexec {found("dockerd")} --debug "$@"\n', encoding="utf-8")
     script.chmod(0o755)
