@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import store
 from bench.core.errors import UsageError, unknown
-from bench.core.model import SENTINEL
+from bench.core.model import NULL, SENTINEL
 from bench.stats.series import usable
 
 
@@ -48,7 +48,7 @@ def find_target(run: store.Run, wanted: str) -> str:
         UsageError: The run has none such, or several.
     """
     targets = [str(target) for meta in run.meta["scenarios"].values() for target in meta["targets"]]
-    known = list(dict.fromkeys([*targets, "null"]))
+    known = list(dict.fromkeys([*targets, NULL]))
     if wanted in known:
         return wanted
     engine, _, options = wanted.partition(":")

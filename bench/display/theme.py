@@ -8,6 +8,8 @@ figures always show a name or another mark beside a colour.
 
 from __future__ import annotations
 
+from bench.core.model import NULL, SENTINEL
+
 INK = "#1b1f24"
 MUTED = "#59636e"
 GRID = "#dde1e6"
@@ -72,8 +74,8 @@ VARIABLES = {colour: f"--{role}" for role, colour in _LIGHT.items()}
 
 _ENGINES = {
     "host": "host",
-    "null": "host",
-    "sentinel": "host",
+    NULL: "host",
+    SENTINEL: "host",
     "sandbox": "sandbox",
     "runc": "oci",
     "crun": "oci",

@@ -1,14 +1,13 @@
-"""An engine for unit tests: no process, no root; it fails where its options say so. Never part of a scenario."""
+"""An engine for unit tests: no process, no root; it fails where its options say. Never part of a scenario."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from typing import Literal
 
 from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines.base import Instance, InstanceSpec
+from bench.engines.base import Instance, InstanceSpec, Kind, Transport
 from bench.engines.declaration import EngineType
 from bench.lab import Lab
 
@@ -16,14 +15,15 @@ FAKE = EngineType("fake", "bench.engines.fake:Fake", {"fail": (), "copy": ()})
 
 
 class Fake:
-    """Sends the payload's events itself and writes down every call.
+    """Sends the payload's events itself and records every call.
 
     Options: ``fail`` names the step that fails (``prepare``, ``create``, ``start``, ``ready`` (never comes), ``dies`` (before
     ready), ``evidence``, ``mismatch``, ``stop``, ``delete``, ``bug``).
     """
 
     phases = frozenset(Phase)
-    channel: Literal["datagram", "stream"] = "datagram"
+    kind: Kind = "container"
+    channel: Transport = "datagram"
 
     def __init__(self, target: Target, lab: Lab) -> None:
         self.target = target
@@ -40,7 +40,7 @@ class Fake:
         return Facts({"version": "0"})
 
     def create(self, spec: InstanceSpec) -> Instance:
-        """Note the instance."""
+        """Record the instance."""
         self._step("create")
         self.live.add(spec.name)
         dead = "the fake payload died" if self._fails("dies") else None
@@ -59,7 +59,7 @@ class Fake:
                 sock.send(b"R\n")
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
-        """Return the options, or something else than asked for."""
+        """Return evidence that matches the target, or that contradicts it."""
         self._step("evidence")
         return {"fail": "something else"} if self._fails("mismatch") else {"instance": instance.name}
 

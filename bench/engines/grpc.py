@@ -1,4 +1,4 @@
-"""gRPC without generated code: messages from a table, one kept-open connection, errors as sentences.
+"""gRPC without generated code: messages from a table, one persistent connection, errors as sentences.
 
 A table holds field names, numbers and types of an API that its makers promise not to change. Nothing is generated, so
 nothing goes stale with a newer protobuf. Messages carry names of our own: names do not travel over the wire, and so
@@ -26,22 +26,22 @@ Calls = Mapping[str, tuple[str, str, str]]
 """Name of a call → its path, its request and its response."""
 
 _CLOSE_S = 1.0
-"""How long gRPC's threads may take to end; 4 ms were the most that was seen."""
+"""How long gRPC's threads may take to end, seconds; the longest time seen was 4 ms."""
 
 # One connection in its own right (by default gRPC shares it among channels), without looking for a proxy first.
 _OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
 
 
 class NotFoundError(InvocationFailed):
-    """There is no such thing there."""
+    """The object does not exist."""
 
 
 class AlreadyExistsError(InvocationFailed):
-    """There is such a thing already."""
+    """The object exists already."""
 
 
 class UnimplementedError(InvocationFailed):
-    """It is another release, or another server, that knows no such call."""
+    """The server, or this release of it, does not know the call."""
 
 
 _CODES: dict[grpc.StatusCode, type[InvocationFailed]] = {
@@ -87,7 +87,7 @@ def _add_field(package: str, message: descriptor_pb2.DescriptorProto, name: str,
 
 
 class Connection:
-    """A kept-open connection to one server; any number of threads may call at a time.
+    """A persistent connection to one server; any number of threads may call at a time.
 
     Attributes:
         who: How messages name the server.
@@ -106,7 +106,7 @@ class Connection:
         metadata: Sequence[tuple[str, str]] = (),
         dead: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        """Connect by the first call; ``dead`` tells which daemons have ended: the reason when nobody answers."""
+        """Connect with the first call; ``dead`` returns which daemons have ended: the reason when a call gets no answer."""
         self.who = who
         self._dead = dead
         self._requests = {name: types[request] for name, (_, request, _) in calls.items()}
@@ -145,7 +145,7 @@ class Connection:
         return lambda limit_s: self.guarded(name, limit_s, lambda: future.result(timeout=limit_s))
 
     def close(self) -> None:
-        """Close the connection; the last one waits for gRPC's own threads, which end a little later.
+        """Close the connection; closing the last one waits for gRPC's own threads, which end a little later.
 
         While they live, the thread that they come from cannot change its mount namespace: they share its folder.
         """
@@ -156,7 +156,7 @@ class Connection:
             sleep_s(0.001)
 
     def guarded(self, name: str, timeout_s: float, action: Callable[[], Message]) -> Message:
-        """Do something with the channel, and turn what that may raise into a sentence."""
+        """Call a function that uses the channel, and turn its errors into sentences."""
         try:
             return action()
         except grpc.FutureTimeoutError:
@@ -167,7 +167,7 @@ class Connection:
         raise failed
 
     def _translated(self, name: str, error: Any, timeout_s: float) -> InvocationFailed:
-        """Return what to raise for a ``grpc.RpcError`` (which is a ``grpc.Call``, too, but not for its types)."""
+        """Return the exception for a ``grpc.RpcError`` (which is also a ``grpc.Call``, but not by its types)."""
         if ends := "; ".join(self._dead().values()):
             return InvocationFailed(f"{self.who}'s {name} failed because a daemon died: {ends}")
         code, said = error.code(), " ".join((error.details() or "it said nothing").split())

@@ -1,7 +1,7 @@
-"""The OCI runtime configuration of an instance: one for runc, crun, runsc and containerd, so that all do the same work.
+"""The OCI runtime configuration of an instance, the same for runc, crun, runsc and containerd, so that all do the same work.
 
-The choices are those of Docker and containerd for a plain container: the same namespaces, capabilities, mounts, masked
-paths and device rules. Without a system call filter, as ``runc spec`` and containerd make it; only Docker adds one.
+Namespaces, capabilities, mounts, masked paths and device rules are those that Docker and containerd give a plain container. There
+is no system call filter, as with ``runc spec`` and containerd; only Docker adds one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bench.engines.base import InstanceSpec
 from bench.engines.evidence import mounts
 from bench.lab import cgroups, images
 
-Spec = dict[str, Any]
+Config = dict[str, Any]
 
 CPU_PERIOD_US = 100_000
 """Period of the CPU quota, the kernel's default (Documentation/scheduler/sched-bwc.rst)."""
@@ -26,7 +26,7 @@ CAPABILITIES = tuple(
         *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
     )
 )
-"""What Docker and containerd leave to a container."""
+"""The capabilities that Docker and containerd leave to a container."""
 
 MASKED = (
     "/proc/acpi",
@@ -53,36 +53,36 @@ _MOUNTS = (
 )
 
 
-def spec(
+def config(
     *,
-    job: InstanceSpec,
+    spec: InstanceSpec,
     rootfs_path: Path | str,
     cgroup_path: str,
     network: Literal["private", "host"] = "private",
-) -> Spec:
+) -> Config:
     """Return an OCI 1.0.2 configuration (opencontainers/runtime-spec, config.md and config-linux.md).
 
-    ``cgroup_path`` is the instance's control group from the hierarchy's root; the job's event socket appears at
-    ``images.EVENTS``. A private network is a new, empty namespace.
+    ``cgroup_path`` is the instance's control group from the hierarchy's root; the spec's event socket appears at
+    ``images.EVENTS``. A private network is a new, empty network namespace.
     """
-    binds = [_mount(images.EVENTS, "bind", str(job.events), "bind nosuid nodev"), *_folders(job)]
+    binds = [_mount(images.EVENTS, "bind", str(spec.events), "bind nosuid nodev"), *_folders(spec)]
     return {
         "ociVersion": "1.0.2",
-        "process": _process([images.PAYLOAD, "--events", f"unix:{images.EVENTS}", *job.command(inside=True)]),
+        "process": _process([images.PAYLOAD, "--events", f"unix:{images.EVENTS}", *spec.command(inside=True)]),
         "root": {"path": str(rootfs_path), "readonly": False},
-        "hostname": job.name,
+        "hostname": spec.name,
         "mounts": [_mount(*row) for row in _MOUNTS] + binds,
         "linux": {
             "cgroupsPath": cgroup_path,
             "namespaces": [{"type": kind} for kind in _namespaces(network)],
-            "resources": _resources(job),
+            "resources": _resources(spec),
             "maskedPaths": list(MASKED),
             "readonlyPaths": list(READONLY),
         },
     }
 
 
-def _process(args: list[str]) -> Spec:
+def _process(args: list[str]) -> Config:
     sets = ("bounding", "effective", "permitted")
     return {
         "terminal": False,
@@ -95,15 +95,15 @@ def _process(args: list[str]) -> Spec:
     }
 
 
-def _folders(job: InstanceSpec) -> list[Spec]:
-    """Return the job's folders and file systems in memory.
+def _folders(spec: InstanceSpec) -> list[Config]:
+    """Return the spec's folders and file systems in memory.
 
     Raises:
-        NotApplicable: One is a volume, which something above an OCI runtime would have to keep.
+        NotApplicable: One is a volume: an OCI runtime keeps none.
     """
-    memory = [bind for bind in job.binds if bind.kind == "tmpfs"]
+    memory = [bind for bind in spec.binds if bind.kind == "tmpfs"]
     folders = mounts.only_folders(
-        replace(job, binds=tuple(bind for bind in job.binds if bind not in memory)), "an OCI runtime"
+        replace(spec, binds=tuple(bind for bind in spec.binds if bind not in memory)), "an OCI runtime"
     )
     return [_mount(f"/{bind.name}", "tmpfs", "tmpfs", "nosuid nodev") for bind in memory] + [
         _mount(f"/{bind.name}", "bind", str(bind.source), f"bind nosuid nodev {'ro' if bind.read_only else 'rw'}")
@@ -111,7 +111,7 @@ def _folders(job: InstanceSpec) -> list[Spec]:
     ]
 
 
-def _mount(destination: str, kind: str, source: str, options: str) -> Spec:
+def _mount(destination: str, kind: str, source: str, options: str) -> Config:
     return {"destination": destination, "type": kind, "source": source, "options": options.split()}
 
 
@@ -124,14 +124,14 @@ def _namespaces(network: str) -> list[str]:
     return kinds
 
 
-def _resources(job: InstanceSpec) -> Spec:
+def _resources(spec: InstanceSpec) -> Config:
     """Return the limits, those that are ``None`` left out (config-linux.md, "Control groups")."""
-    quota = None if job.cpus is None else round(job.cpus * CPU_PERIOD_US)
-    wanted = job.limits
+    quota = None if spec.cpus is None else round(spec.cpus * CPU_PERIOD_US)
+    wanted = spec.limits
     rates = {"throttleReadBpsDevice": wanted.read_bytes_per_s, "throttleWriteBpsDevice": wanted.write_bytes_per_s}
     found = {
         "devices": [{"allow": False, "access": "rwm"}],
-        "memory": _given(limit=job.memory_bytes, swap=wanted.swap_bytes),
+        "memory": _given(limit=spec.memory_bytes, swap=wanted.swap_bytes),
         "cpu": _given(
             quota=quota,
             period=None if quota is None else CPU_PERIOD_US,
@@ -144,10 +144,10 @@ def _resources(job: InstanceSpec) -> Spec:
     return {name: value for name, value in found.items() if value}
 
 
-def _given(**values: int | str | None) -> Spec:
+def _given(**values: int | str | None) -> Config:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _throttle(device: str | None, rate: int) -> Spec:
+def _throttle(device: str | None, rate: int) -> Config:
     major, _, minor = (device or "").partition(":")
     return {"major": int(major), "minor": int(minor), "rate": rate}

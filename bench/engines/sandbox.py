@@ -1,6 +1,6 @@
-"""Namespaces and nothing else: the payload in its own root by util-linux ``unshare``.
+"""Namespaces and nothing else: the payload in its own root, started by util-linux ``unshare``.
 
-What a container is before a runtime, an image store and a daemon are added. No limits, no system call filter.
+A container without runtime, image store and daemon. No limits, no system call filter.
 """
 
 from __future__ import annotations
@@ -10,20 +10,18 @@ import shlex
 import signal
 import socket
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines.base import Bind, Instance, InstanceSpec, refuse_limits
+from bench.engines.abilities import BootFiles
+from bench.engines.base import STOP_GRACE_S, Bind, Instance, InstanceSpec, Kind, Transport, refuse_limits
 from bench.engines.declaration import EngineType
-from bench.engines.evidence import mounts as _mounts
-from bench.engines.evidence import process as _evidence
+from bench.engines.evidence import mounts, process
 from bench.lab import Lab, images
 from bench.lab.paths import is_root
 
 SANDBOX = EngineType("sandbox", "bench.engines.sandbox:Sandbox", {"user": ("yes", "no")})
-_GRACE_S = 10.0
 _EVENTS_FD = 3
 _SPACES = ("--pid", "--mount", "--net", "--uts", "--ipc", "--cgroup")
 
@@ -32,7 +30,8 @@ class Sandbox:
     """A process with pid, mount, network, UTS, IPC and cgroup namespaces of its own and the payload's root."""
 
     phases = frozenset({Phase.STARTED, Phase.FIRST_INSTRUCTION, Phase.READY, Phase.STOPPED})
-    channel: Literal["datagram", "stream"] = "datagram"
+    kind: Kind = "process"
+    channel: Transport = "datagram"
 
     def __init__(self, target: Target, lab: Lab) -> None:
         self.target = target
@@ -41,9 +40,10 @@ class Sandbox:
         self._user = target.options.get("user", "no" if is_root() else "yes") == "yes"
 
     def prepare(self) -> Facts:
-        """Make the payload's root and prove that the namespaces can be made."""
+        """Make the payload's root and prove by a trial that the namespaces can be made."""
         self._unshare = proc.find("unshare", "install util-linux")
         self._rootfs = images.rootfs(self._lab.paths.state)
+        self.boot_files = BootFiles(own=(self._rootfs.path,))
         trial = proc.run([*self._argv("tare-trial"), "--exit"], timeout_s=10)
         if trial.status != 0:
             reason = f"namespaces cannot be made: {trial.stderr.strip() or proc.describe_status(trial.status)}"
@@ -53,10 +53,10 @@ class Sandbox:
         return Facts({"unshare": version, "namespaces": spaces, "payload": self._rootfs.digest})
 
     def create(self, spec: InstanceSpec) -> Instance:
-        """Put the command line together; there is nothing to create before it runs."""
+        """Assemble the command line; there is nothing to create before it runs."""
         refuse_limits(self.target, spec)
         argv = [
-            *self._argv(spec.name, _mounts.only_folders(spec, "unshare")),
+            *self._argv(spec.name, mounts.only_folders(spec, "unshare")),
             "--events",
             f"fd:{_EVENTS_FD}",
             *spec.command(inside=True),
@@ -65,31 +65,31 @@ class Sandbox:
         return Instance(spec.name, lambda: self._pids(spec.name), lambda: self._ended(spec.name), handle)
 
     def start(self, instance: Instance) -> None:
-        """Start it; returns when ``unshare`` runs. The payload inherits its event socket: its root has no path to it."""
+        """Start it; return when ``unshare`` runs. The payload inherits its event socket, which its root does not contain."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as events:
             events.connect(os.fspath(instance.handle["events"]))
             self._live[instance.name] = proc.spawn(instance.handle["argv"], keep={_EVENTS_FD: events.fileno()})
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
-        """Read which program runs in which namespaces."""
-        found = dict(_evidence.of_process(self._payload_pid(instance.name)))
+        """Read which program runs and in which namespaces."""
+        found = dict(process.of_process(self._payload_pid(instance.name)))
         return found | {"user": "yes" if "user" in found["namespaces"].split() else "no"}
 
     def stop(self, instance: Instance) -> None:
-        """End the payload with SIGTERM (``unshare`` ends with it), SIGKILL after the grace."""
-        process = self._live[instance.name]
-        if process.poll() is None:
+        """Send SIGTERM to the payload (``unshare`` ends with it), SIGKILL after the grace."""
+        live = self._live[instance.name]
+        if live.poll() is None:
             os.kill(self._payload_pid(instance.name), signal.SIGTERM)
             try:
-                process.wait(_GRACE_S)
+                live.wait(STOP_GRACE_S)
             finally:
-                process.send(signal.SIGKILL, group=True)
+                live.send(signal.SIGKILL, group=True)
 
     def delete(self, name: str) -> None:
-        """Forget it; kills it when it still runs (``--kill-child`` takes the payload along)."""
-        process = self._live.pop(name, None)
-        if process is not None and process.poll() is None:
-            process.stop(0, signal.SIGKILL)
+        """Forget it; kill it when it still runs (``--kill-child`` kills the payload, too)."""
+        live = self._live.pop(name, None)
+        if live is not None and live.poll() is None:
+            live.stop(0, signal.SIGKILL)
 
     def _spaces(self) -> tuple[str, ...]:
         return ("--user", "--map-root-user", *_SPACES) if self._user else _SPACES
@@ -101,11 +101,11 @@ class Sandbox:
         if not binds:
             return [*begin, f"--root={root}", "--mount-proc", *inside]
         # Folders are mounted in the new mount namespace before its root is entered, which unshare cannot do itself.
-        mounts = [["mount", "-t", "proc", "proc", f"{root}/proc"]]
+        commands = [["mount", "-t", "proc", "proc", f"{root}/proc"]]
         for bind in binds:
             access = "ro" if bind.read_only else "rw"
-            mounts.append(["mount", "--bind", "-o", access, str(bind.source), f"{root}/{bind.name}"])
-        script = " && ".join([*map(shlex.join, mounts), f'exec chroot {shlex.quote(root)} "$@"'])
+            commands.append(["mount", "--bind", "-o", access, str(bind.source), f"{root}/{bind.name}"])
+        script = " && ".join([*map(shlex.join, commands), f'exec chroot {shlex.quote(root)} "$@"'])
         return [*begin, "sh", "-c", script, "sh", *inside]
 
     def _payload_pid(self, name: str) -> int:
@@ -116,13 +116,13 @@ class Sandbox:
         return min(children)
 
     def _pids(self, name: str) -> set[int]:
-        process = self._live.get(name)
-        if process is None or process.poll() is not None:
+        live = self._live.get(name)
+        if live is None or live.poll() is not None:
             return set()
-        return {process.pid} | proctable.children_of(process.pid)
+        return {live.pid} | proctable.children_of(live.pid)
 
     def _ended(self, name: str) -> str | None:
-        process = self._live.get(name)
-        if process is None or (status := process.poll()) is None:
+        live = self._live.get(name)
+        if live is None or (status := live.poll()) is None:
             return None
         return f"the payload has ended, and unshare ended with {proc.describe_status(status)}"

@@ -1,37 +1,31 @@
-"""Prove by one whole life that an engine can run the payload here: being installed proves nothing."""
+"""Prove that an engine can run the payload here by running one instance: being installed proves nothing."""
 
 from __future__ import annotations
-
-import contextlib
 
 from bench.core import proc
 from bench.core.clock import EventHub
 from bench.core.errors import InvocationFailed, TargetUnavailable
-from bench.core.model import Phase
 from bench.engines.base import Bind, Engine, InstanceSpec
+from bench.engines.life import Life, deleted
 from bench.lab import Lab
 
 _TIMEOUT_S = 30.0 * proc.PATIENCE
 
 
 def run(engine: Engine, lab: Lab, binds: tuple[Bind, ...] = ()) -> None:
-    """Create, start, wait until ready and delete one instance, which sees these folders.
+    """Create, start, wait until ready and delete one instance that sees these folders.
 
     Raises:
         TargetUnavailable: One of these steps failed.
     """
     spec = InstanceSpec(f"tare-{lab.short_id}-trial", lab.paths.run / "e" / "trial", timeout_s=_TIMEOUT_S, binds=binds)
     try:
-        with EventHub() as hub, hub.channel(spec.events, engine.channel) as events:
-            try:
-                instance = engine.create(spec)
-                engine.start(instance)
-                events.wait(Phase.READY, _TIMEOUT_S, instance.alive)
-            except BaseException:
-                with contextlib.suppress(InvocationFailed):  # the first error is the one to report
-                    engine.delete(spec.name)
-                raise
-            engine.delete(spec.name)
+        with (
+            EventHub() as hub,
+            hub.channel(spec.events, engine.channel) as channel,
+            deleted(engine, spec.name),
+        ):
+            Life(engine, spec, channel, _TIMEOUT_S).run()
     except InvocationFailed as error:
         reason = f"'{engine.target.text}' is installed but cannot run the payload here: {error}"
         raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error

@@ -1,4 +1,4 @@
-"""What a procedure is given and what it returns."""
+"""What a benchmark is given and what it returns."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bench.lab import Lab
 
 @dataclass
 class Account:
-    """Where the wall time of a run goes.
+    """How a run spends its wall time.
 
     Attributes:
-        engine_s: Inside engine calls and waiting for the payload: the measured work.
-        barrier_s: Waiting for the host to be as before.
+        engine_s: In engine calls and waiting for the payload: the measured work.
+        barrier_s: Waiting until the host is as before.
     """
 
     engine_s: float = 0.0
@@ -45,20 +45,20 @@ class Account:
 
 @dataclass(frozen=True)
 class InvocationContext:
-    """Where a procedure measures: one invocation's engine, lab and channel.
+    """What one invocation measures with: its engine, lab and event hub.
 
     Attributes:
-        invocation: What is to be measured.
-        params: Its parameters, defaults filled in.
+        invocation: The invocation.
+        params: Its parameters, including defaults.
         engine: The target's engine, prepared.
         lab: The lab.
-        hub: Where channels are opened.
-        name: Name of the instance.
+        hub: Opens event channels.
+        name: Name of the instance (several add a suffix).
         timeout_s: Time limit of the whole invocation, seconds.
-        account: Where the time goes.
-        note_request: Keeps the request's stamp even when the invocation fails.
-        rewarm: Whether cold invocations stand between the warm ones, which then have to be warmed again.
-        keep: Keeps what a tool printed, untouched: a name of it, and its text.
+        account: Counts how the time is spent.
+        note_request: Records the stamp of the request, also when the invocation fails; the first one counts.
+        rewarm: Whether cold invocations come between the warm ones, which must then be warmed again.
+        keep: Stores the raw output of a tool: its name and the text.
     """
 
     invocation: Invocation
@@ -74,10 +74,10 @@ class InvocationContext:
     keep: Callable[[str, str], None] = lambda name, text: None
 
     def cpu_s(self) -> float | None:
-        """Return CPU seconds used so far by everything involved; ``None`` where that cannot be known.
+        """Return the CPU seconds used so far by everything involved; ``None`` where that is unknown.
 
-        A daemon that is not the lab's (``endpoint=…``) is outside the run's control group: what it uses is not counted
-        there, and the rest alone would be a number that looks like the whole.
+        A daemon that is not the lab's (``endpoint=…``) is outside the run's control group, so its CPU time is not counted
+        there; the rest alone would look like the whole.
         """
         own = self.engine.target.options.get("endpoint", "lab") == "lab"
         return self.lab.cpu_s() if own else None
@@ -85,13 +85,13 @@ class InvocationContext:
 
 @dataclass(frozen=True)
 class Value:
-    """One number that says more than its invocation's parameters do.
+    """One number with parameters of its own.
 
     Attributes:
         metric: Name in the metric registry.
         value: The number, in the metric's unit.
-        params: What is added to the invocation's parameters (or stands instead of one of them).
-        iteration: Which repetition inside the invocation it is.
+        params: Parameters that are added to the invocation's, or replace them.
+        iteration: Number of the repetition within the invocation.
     """
 
     metric: str
@@ -102,14 +102,14 @@ class Value:
 
 @dataclass(frozen=True)
 class InvocationResult:
-    """What one invocation gave.
+    """What one invocation measured.
 
     Attributes:
         values: Metric → number in base units.
         evidence: What was read back from the live instance.
         flags: Doubts about the sample.
         series: Numbers with parameters of their own.
-        notes: What is said in words beside the numbers, for example what stopped a ramp.
+        notes: Text that goes with the numbers, for example what stopped a ramp.
     """
 
     values: Mapping[str, float]

@@ -1,14 +1,12 @@
-"""Many instances of one engine at once: launched, asked whether they live, and deleted in parallel.
+"""Many instances of one engine at once: launched, asked whether they are alive, and deleted in parallel.
 
-The threads are made by the main thread, which has entered the lab's mount namespace: they inherit it, so that what they
-start is in it, too.
+The main thread, which has entered the lab's mount namespace, makes the threads: they inherit it, and so does whatever they
+start.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import statistics
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,12 +17,11 @@ from typing import TypeVar
 from bench.core.clock import Channel, now_s, sleep_s
 from bench.core.errors import InvocationFailed, TareError
 from bench.core.model import Phase
-from bench.engines import base
 from bench.engines.base import Instance, InstanceSpec
-from bench.invocation import headroom, life
+from bench.engines.life import Life
+from bench.invocation import headroom, life, poke
 from bench.invocation.context import InvocationContext
 from bench.lab import cgroups
-from bench.probes import processes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,33 +38,39 @@ class Member:
     """One instance of the crowd.
 
     Attributes:
-        job: What it runs.
-        channel: Where its payload reports.
+        life: Its stamps and its channel.
         instance: As the engine returned it; ``None`` before.
-        request_s: Stamp of its request.
         error: Why it did not become ready.
     """
 
-    spec: InstanceSpec
-    channel: Channel
+    life: Life
     instance: Instance | None = None
-    request_s: float = 0.0
     error: Exception | None = None
 
     @property
+    def spec(self) -> InstanceSpec:
+        """What it runs."""
+        return self.life.spec
+
+    @property
+    def channel(self) -> Channel:
+        """Where its payload reports."""
+        return self.life.channel
+
+    @property
     def start_s(self) -> float:
-        """Seconds from the request to the payload's word that it is ready."""
-        return self.channel.stamps[Phase.READY] - self.request_s
+        """Seconds from the request until the payload reports that it is ready."""
+        return self.life.timeline.stamps[Phase.READY] - self.life.requested_s
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one launch of several instances gave.
+    """The result of launching several instances.
 
     Attributes:
         ready: Those that became ready.
         errors: Why the others did not.
-        wall_s: From the first request to the last word.
+        wall_s: From the first request until the last one is ready or has failed.
     """
 
     ready: list[Member]
@@ -82,7 +85,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Liveness:
-    """Who answered: how many of how many, and what was asked."""
+    """How many of how many answered, and how they were asked."""
 
     alive: int
     asked: int
@@ -99,12 +102,12 @@ class Crowd:
     """The instances of one invocation; made by :func:`gathered`.
 
     Attributes:
-        place: Where they live.
-        arguments: What the payload is told.
-        deadline_s: Stamp at which the invocation's time is over.
-        pool: The threads; as many are started, or deleted, at once.
+        context: The invocation.
+        arguments: Arguments of the payload.
+        deadline_s: Stamp at which the invocation times out.
+        pool: The threads; as many instances are started, or deleted, at once.
         members: Those that are ready, in the order of their names.
-        deleted_per_s: Rate of the deletion, once it is done without errors.
+        deleted_per_s: Rate of the deletion, once it has succeeded.
     """
 
     context: InvocationContext
@@ -118,22 +121,22 @@ class Crowd:
     _count: int = 0
 
     def launch(self, count: int) -> Step:
-        """Start ``count`` more and wait until each is ready or has failed; a failure does not end the others."""
+        """Start ``count`` more and wait until each is ready or has failed; a failure does not stop the others."""
         headroom.allow_descriptors((len(self.members) + count) * headroom.DESCRIPTORS[self.context.engine.channel])
-        jobs = [self._job(self._count + number) for number in range(count)]
+        specs = [self._spec(self._count + number) for number in range(count)]
         self._count += count
         with self.context.account.engine():
             begin = now_s()
-            if jobs[0].name.endswith("-0"):
+            if specs[0].name.endswith("-0"):
                 self.context.note_request(begin)
-            done = self._each(self._one, jobs)
+            done = self._each(self._one, specs)
             wall = now_s() - begin
         ready = [member for member in done if member.error is None]
         self.members += ready
         return Step(ready, [member.error for member in done if member.error is not None], wall)
 
     def alive(self) -> Liveness:
-        """Ask every instance whether it lives: the payload itself where it can be reached, else the engine."""
+        """Ask every instance whether it is alive: the payload itself where it can be reached, else the engine."""
         with self.context.account.engine():
             before = [len(member.channel.lines) for member in self.members]
             probe = self._ask()
@@ -146,7 +149,7 @@ class Crowd:
         return Liveness(count, len(self.members), probe)
 
     def pids(self) -> set[int]:
-        """Return the instances' processes if they are not in the run's control group, else none."""
+        """Return the instances' processes unless they are in the run's control group."""
         if not self.members or self._inside():
             return set()
         return set().union(*self._each(_pids, self.members))
@@ -171,20 +174,19 @@ class Crowd:
         while self._open:
             self._open.popitem()[1].close()
 
-    def _job(self, number: int) -> InstanceSpec:
+    def _spec(self, number: int) -> InstanceSpec:
         left = max(_BRIEF_S, self.deadline_s - now_s())
         return replace(life.spec_of(self.context, self.arguments, suffix=f"-{number}"), timeout_s=left)
 
     def _one(self, spec: InstanceSpec) -> Member:
-        """Start one and wait for its word; runs in a thread of the pool."""
-        channels = self._open[spec.name] = contextlib.ExitStack()
-        member = Member(
-            spec, channels.enter_context(self.context.hub.channel(spec.events, self.context.engine.channel))
-        )
+        """Start one and wait until it is ready; runs in a thread of the pool."""
+        engine, channels = self.context.engine, contextlib.ExitStack()
+        self._open[spec.name] = channels
+        channel = channels.enter_context(self.context.hub.channel(spec.events, engine.channel))
+        member = Member(Life(engine, spec, channel, self.deadline_s - now_s()))
         try:
-            member.request_s = now_s()
-            member.instance = instance = base.launch(self.context.engine, spec)
-            member.channel.wait(Phase.READY, max(0.0, self.deadline_s - now_s()), lambda: self._why_not(instance))
+            member.instance = instance = member.life.launch()
+            member.life.wait_ready(lambda: self._why_not(instance))
         except Exception as error:  # noqa: BLE001 - one that fails, in whatever way, must not lose the others
             member.error = error
             self._delete(spec.name)
@@ -203,24 +205,22 @@ class Crowd:
 
     def _ask(self) -> str:
         """Ask all payloads at once and say how; ``_PROCESS`` when none of them can be asked."""
-        if self.context.engine.channel == "stream":
+        if self.context.engine.kind == "machine":
             for member in self.members:
                 member.channel.ask()
             return "the payload answered over its serial port"
         every = cgroups.pids_of(self.context.lab.cgroup_path) if self._inside() else self.pids()
-        asked = [pid for pid in every if processes.is_payload(pid)]
-        for pid in asked:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGUSR1)
+        asked = poke.payloads(every)
+        poke.tell(asked)
         return "the payload answered a signal" if asked else _PROCESS
 
     def _inside(self) -> bool:
-        """Say whether the instances' processes are in the run's control group, by the first instance's."""
+        """Return whether the instances' processes are in the run's control group, judging by the first instance."""
         path = self.context.lab.cgroup_path
         return bool(path) and _pids(self.members[0]) <= cgroups.pids_of(path)
 
     def _each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Call it for each item in the pool's threads; when this is interrupted, nothing more is begun."""
+        """Call a function for each item in the pool's threads; after an interrupt no further call is begun."""
         futures = [self.pool.submit(function, item) for item in items]
         try:
             wait(futures)
@@ -235,7 +235,7 @@ class Crowd:
 
 @contextlib.contextmanager
 def gathered(context: InvocationContext) -> Iterator[Crowd]:
-    """Give an empty crowd; whatever happens in the block, none of its instances is left, and the host is quiet again."""
+    """Yield an empty crowd; afterwards none of its instances is left, and the host is quiet again."""
     touch = int(context.params["touch_bytes"])
     arguments = ("--touch", str(touch), "--sleep") if touch else ("--sleep",)
     before = context.lab.residue()
@@ -259,7 +259,7 @@ def gathered(context: InvocationContext) -> Iterator[Crowd]:
 
 
 def failure(errors: list[Exception], count: int) -> Exception:
-    """Return what to raise when instances did not start: the first error, and how many there were."""
+    """Return the exception for instances that did not start: the first error, and how many there were."""
     first = errors[0]
     if isinstance(first, TareError):
         return type(first)(f"{len(errors)} of {count} instances did not start; the first: {first}")
@@ -267,10 +267,10 @@ def failure(errors: list[Exception], count: int) -> Exception:
 
 
 def quiet(context: InvocationContext, before: Mapping[str, int]) -> bool:
-    """Wait until there is no more of anything than before, or nothing becomes less any more; say whether that came.
+    """Wait until no count is higher than before, or none decreases any more; return whether that happened in time.
 
     The kernel removes network namespaces and control groups one after the other in the background: a thousand take a
-    minute. What does not become less for some seconds (groups held by cached file pages) is left to the runner's flag.
+    minute. What does not decrease for some seconds (groups held by cached file pages) is left to the runner's flag.
     """
     last, since, end = context.lab.residue(), now_s(), now_s() + _QUIET_S
     while any(count > before.get(name, 0) for name, count in last.items()):

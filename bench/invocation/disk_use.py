@@ -1,7 +1,7 @@
-"""What images and instances take on a disk: the blocks of files that were not there before, and those that are gone after.
+"""Disk use of images and instances: the blocks of files that were not there before, and of those that are gone afterwards.
 
-Paths are compared, not totals: a database that grows or a folder that gets a further entry is the engine's own and would
-make a number depend on what was stored before.
+Paths are compared, not totals: an engine's database that grows, or a folder that gets another entry, would make a number depend
+on what was stored before.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TIMEOUT_S = 300.0
 
 @dataclass(frozen=True)
 class Taken:
-    """What is on a disk at one moment.
+    """The content of a disk at one moment.
 
     Attributes:
         files: Path → its inode and bytes; empty where files share blocks.
@@ -37,14 +37,14 @@ class Taken:
     total: int = 0
 
     def more_than(self, other: Taken) -> int:
-        """Return the bytes of what is here and not there, a file with several names counted once."""
+        """Return the bytes of what is here and not in ``other``; a file with several names counts once."""
         if not self.files:
             return self.total - other.total
         return sum({inode: size for path, (inode, size) in self.files.items() if path not in other.files}.values())
 
 
 def look(store: Store) -> Taken:
-    """Look at an engine's store, everything that it keeps beside its layers included, after what is in memory is written."""
+    """Read an engine's store, including everything besides its layers, after dirty pages are written."""
     if store.kind != "folder":
         return Taken({}, store.used_bytes())
     store.sync()
@@ -52,7 +52,7 @@ def look(store: Store) -> Taken:
 
 
 def files(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return path → inode and bytes on the disk of all that is below a folder, on its own file system only."""
+    """Return path → inode and bytes on the disk of everything below a folder, on its own file system only."""
     found: dict[str, tuple[int, int]] = {}
     left = [os.fspath(folder)]
     device = folder.lstat().st_dev
@@ -70,7 +70,7 @@ def files(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def on_disk(paths: Iterable[Path]) -> int:
-    """Return the bytes that files and folders take, holes left out."""
+    """Return the bytes on the disk of files and folders, without holes."""
     total = 0
     for path in paths:
         inside = dict(files(path).values()) if path.is_dir() else {}
@@ -79,7 +79,7 @@ def on_disk(paths: Iterable[Path]) -> int:
 
 
 def root_of(instance: Instance) -> Path:
-    """Return the root of a live instance that runs the payload, as the kernel shows it to a process of the host.
+    """Return the root of a live instance, as the kernel shows it to a process of the host.
 
     Raises:
         InvocationFailed: No process of it has the payload in its root.
@@ -94,7 +94,7 @@ def root_of(instance: Instance) -> Path:
 
 
 def compressed(path: Path) -> int:
-    """Return the bytes of a file after the compression that layers of images have."""
+    """Return the size of a file after the compression that image layers use."""
     counter = _Counter()
     with gzip.GzipFile("", "wb", compresslevel=6, fileobj=counter, mtime=0) as packed, path.open("rb") as plain:
         while block := plain.read(2**20):
@@ -117,7 +117,7 @@ class _Counter:
 
 
 def compressed_disk(disk: Path, folder: Path) -> int:
-    """Return the bytes of a raw disk as a compressed qcow2 image, which is how disks of machines are passed on."""
+    """Return the size of a raw disk as a compressed qcow2 image, the usual form for distributing disks."""
     target = folder / "compressed.qcow2"
     qemu_img = proc.find("qemu-img", "run 'tare provision libvirt' as root")
     try:

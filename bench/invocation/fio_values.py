@@ -1,4 +1,4 @@
-"""What fio's report means in the metrics of storage: shared by the procedures that run it."""
+"""The storage metrics from fio's report, for all benchmarks that run it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.workloads.fio import FSYNC, Report, Test
 
 
 def values(report: Report, tests: Sequence[Test]) -> Iterator[Value]:
-    """Yield throughput of the sequential tests, operations of the random ones, and fsync; what failed there is absent."""
+    """Yield throughput of the sequential tests, operations of the random ones, and fsync; a failed test is absent."""
     for test in tests:
         found = report.results.get(test.name)
         if found is None:
@@ -27,15 +27,15 @@ def values(report: Report, tests: Sequence[Test]) -> Iterator[Value]:
 
 
 def flags(report: Report) -> tuple[str, ...]:
-    """Say which jobs gave no number, and why."""
+    """Return a flag for each fio job that failed, with the reason."""
     return tuple(f"fio {name}: absent, {os.strerror(number)}" for name, number in report.errors.items())
 
 
 def check(report: Report, tests: Sequence[Test]) -> None:
-    """Accept that a file system has no direct access, and no other failure.
+    """Accept a file system without direct I/O, and no other failure.
 
     Raises:
-        InvocationFailed: A job failed for another reason.
+        InvocationFailed: An fio job failed for another reason.
     """
     direct = {test.name for test in tests if test.cache == "direct"}
     wrong = [

@@ -1,4 +1,4 @@
-"""What a ramp may use of the host: CPUs for starting, memory above the floor, open files."""
+"""How much of the host a ramp may use: CPUs for starting, memory above the floor, open files."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from bench.invocation.context import InvocationContext
 from bench.probes import host
 
 _SPARE = 256
-"""Descriptors for everything that is not an instance: connections to daemons, results, libraries."""
+"""File descriptors for everything but instances: connections to daemons, results, libraries."""
 DESCRIPTORS = {"datagram": 2, "stream": 3}
-"""Descriptors an instance: its channel's socket (and a connection of it), one more while it is started."""
+"""File descriptors per instance: its channel's socket (and its connection), one more while it is started."""
 _BESIDE_BYTES = 64 * 2**20
-"""More than any engine needs for one instance beside its declared memory (an emulating VMM's own is the most)."""
+"""More than any engine needs for one instance besides its declared memory (an emulating VMM needs most)."""
 _LEAST_BYTES = 2**18
 _CAUTION = 1.5
-"""How much more than so far an instance may need: what a ramp never does is to cross the floor."""
+"""Safety factor on the memory of one more instance, because a ramp must never cross the floor."""
 
 
 def workers(context: InvocationContext) -> int:
-    """Return how many instances are started at once: multiples of the CPUs that this process may use, at least one."""
+    """Return how many instances are started at once: a multiple of the CPUs that this process may use, at least one."""
     return max(1, round(float(context.params["concurrency"]) * len(os.sched_getaffinity(0))))
 
 
 def top(context: InvocationContext) -> int:
-    """Return at how many instances a ramp ends: a virtual machine's (it reports by a serial port) has its own number."""
-    return int(context.params["machines" if context.engine.channel == "stream" else "instances"])
+    """Return at how many instances a ramp ends: virtual machines have a number of their own."""
+    return int(context.params["machines" if context.engine.kind == "machine" else "instances"])
 
 
 def room(context: InvocationContext, available_before: int, have: int, floor: int) -> int:
-    """Return how many more instances fit above the floor, by what those that live took of MemAvailable.
+    """Return how many more instances fit above the floor, from what the live ones took of MemAvailable.
 
-    Before there are any, each is expected to take all that it may (its declared memory) and what engines need beside.
+    Before there are any, each is expected to take its declared memory and what engines need besides.
     """
     info = host.meminfo()
     each = float(context.params["memory_bytes"]) + _BESIDE_BYTES
@@ -48,7 +48,7 @@ def room(context: InvocationContext, available_before: int, have: int, floor: in
 
 
 def allow_descriptors(count: int) -> None:
-    """Raise the soft limit of open files, as far as the hard one, to what that many more need.
+    """Raise the soft limit of open files, up to the hard one, so that this many more fit.
 
     Raises:
         InvocationFailed: The hard limit is too small.
@@ -67,7 +67,7 @@ def allow_descriptors(count: int) -> None:
 
 @contextlib.contextmanager
 def own_descriptor_limit() -> Iterator[None]:
-    """Put the limit of open files back after the block: later children are to have the user's."""
+    """Restore the limit of open files after the block, so that later children have the user's."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         yield

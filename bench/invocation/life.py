@@ -1,4 +1,4 @@
-"""What the procedures share: an instance's job, its life that always ends, and the check of what really ran."""
+"""What all benchmarks share: an instance's spec, its life from request to deletion, and the check of its evidence."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bench.core.clock import Channel, Line, Timeline, now_s
-from bench.core.errors import InvocationFailed, TareError
+from bench.core.clock import Channel, Line, Timeline
+from bench.core.errors import InvocationFailed
 from bench.core.model import Phase
+from bench.engines import life as engine_life
 from bench.engines.base import Instance, InstanceSpec
+from bench.engines.life import Life
 from bench.invocation.context import InvocationContext
 from bench.lab import images
 
@@ -26,9 +28,9 @@ _FROM_REQUEST = {
 def spec_of(
     context: InvocationContext, arguments: tuple[str, ...] = ("--sleep",), *, suffix: str = "", **changes: Any
 ) -> InstanceSpec:
-    """Return the job of an instance of this invocation, journalled; ``suffix`` tells several of them apart.
+    """Return the spec of an instance of this invocation, and journal its name; ``suffix`` distinguishes several instances.
 
-    Memory and CPUs are those of the invocation's parameters where it has them; ``changes`` are other fields of ``InstanceSpec``.
+    Memory and CPUs are those of the invocation's parameters if it has them; ``changes`` are other fields of ``InstanceSpec``.
     """
     given: dict[str, Any] = {}
     if "memory_bytes" in context.params:
@@ -47,24 +49,38 @@ def spec_of(
 
 
 @contextlib.contextmanager
-def living(context: InvocationContext, spec: InstanceSpec) -> Iterator[tuple[Instance, Channel]]:
-    """Give an instance that is ready, with its channel; whatever happens in the block, nothing of its name is left."""
+def opened(context: InvocationContext, spec: InstanceSpec) -> Iterator[Life]:
+    """Yield a life that has not begun, its channel open.
+
+    Afterwards nothing of its name is left, and what its programs printed is kept.
+    """
     with context.hub.channel(spec.events, context.engine.channel) as channel, deleted(context, spec.name):
-        with context.account.engine():
-            begin = now_s()
-            context.note_request(begin)
-            instance = context.engine.create(spec)
-            context.engine.start(instance)
-            channel.wait(Phase.READY, max(0.0, begin + context.timeout_s - now_s()), instance.alive)
         try:
-            yield instance, channel
-        finally:  # most of all when it failed: what a tool said is then the reason
+            yield Life(context.engine, spec, channel, context.timeout_s, context.note_request)
+        finally:  # most of all after a failure: what a tool printed is then the reason
             for name, text in outputs(channel.lines):
                 context.keep(name, text)
 
 
+@contextlib.contextmanager
+def living(context: InvocationContext, spec: InstanceSpec) -> Iterator[tuple[Instance, Channel]]:
+    """Yield an instance that is ready, with its channel; its clock starts before it is created."""
+    with begun(context, spec) as (life, instance):
+        yield instance, life.channel
+
+
+@contextlib.contextmanager
+def begun(context: InvocationContext, spec: InstanceSpec) -> Iterator[tuple[Life, Instance]]:
+    """Yield an instance that is ready, with its life for those who need its stamps."""
+    with opened(context, spec) as life:
+        with context.account.engine():
+            life.request()
+            instance = life.run()
+        yield life, instance
+
+
 def outputs(lines: Iterable[Line]) -> Iterator[tuple[str, str]]:
-    """Yield what each program printed that a payload ran, from ``B NAME`` on, with its name."""
+    """Yield name and output of each program that a payload ran, from its line ``B NAME`` on."""
     name, printed = "", list[str]()
     for line in lines:
         kind, _, rest = line.text.partition(" ")
@@ -78,21 +94,13 @@ def outputs(lines: Iterable[Line]) -> Iterator[tuple[str, str]]:
         yield name, "\n".join(printed) + "\n"
 
 
-@contextlib.contextmanager
-def deleted(context: InvocationContext, name: str) -> Iterator[None]:
-    """Delete what carries the name after the block, whatever happened in it; the first error is the one to report."""
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(TareError), context.account.engine():
-            context.engine.delete(name)
-        raise
-    with context.account.engine():
-        context.engine.delete(name)
+def deleted(context: InvocationContext, name: str) -> contextlib.AbstractContextManager[None]:
+    """Delete everything of that name after the block, also when the block fails; the first error is the one raised."""
+    return engine_life.deleted(context.engine, name, context.account.engine)
 
 
 def evidence_of(context: InvocationContext, instance: Instance) -> dict[str, str]:
-    """Read back what runs, compare it with what was asked for, and put placeholders for the instance's own names.
+    """Read back what runs, compare it with what was asked for, and replace the instance's own names by placeholders.
 
     Raises:
         InvocationFailed: Something else runs.
@@ -106,7 +114,7 @@ def check_evidence(context: InvocationContext, evidence: Mapping[str, str]) -> N
     """Compare what runs with what was asked for.
 
     Raises:
-        InvocationFailed: An option of the target, or the payload's digest, is another in the live instance.
+        InvocationFailed: An option of the target, or the payload's digest, differs in the live instance.
     """
     asked = dict(context.engine.target.options)
     asked["payload"] = images.payload(context.lab.paths.state).digest
@@ -118,17 +126,17 @@ def check_evidence(context: InvocationContext, evidence: Mapping[str, str]) -> N
 
 
 def at(context: InvocationContext, **params: Any) -> InvocationContext:
-    """Return the place with some parameters changed."""
+    """Return the context with some parameters changed."""
     return dataclasses.replace(context, params={**context.params, **params})
 
 
 def without_names(context: InvocationContext, value: str) -> str:
-    """Put placeholders where this instance's own names stand: evidence of the same kind reads the same every time."""
+    """Replace this instance's own names by placeholders, so that evidence of the same kind is the same every time."""
     value = re.sub(re.escape(context.name) + r"(-[a-z0-9]+)*\b", "NAME", value).replace(context.lab.short_id, "RUN")
     return re.sub(r"([/-])[0-9a-f]{64}\b", r"\1ID", value)
 
 
 def from_request(timeline: Timeline) -> dict[str, float]:
-    """Return the startup metrics of the phases that took place, in seconds from the request."""
+    """Return the startup metrics of the phases that happened, in seconds from the request."""
     found = {name: timeline.since_request(phase) for phase, name in _FROM_REQUEST.items()}
     return {name: value for name, value in found.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Where data are kept, and what that place promises of them when the instance is gone."""
+"""Where data are kept, and whether they are documented to outlive the instance."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Literal
 
 from bench.core.clock import Line
 from bench.core.errors import InvocationFailed, NotApplicable, TareError
-from bench.core.model import Target
-from bench.engines.base import Bind, HasStorage, HasVolumes
+from bench.engines.abilities import HasStorage, HasVolumes, RunsImages
+from bench.engines.base import Bind, Engine
 from bench.engines.evidence.mounts import DATA
 from bench.invocation import life
 from bench.invocation.context import InvocationContext
@@ -39,9 +39,7 @@ PROMISES: dict[str, Kept] = {
     "qcow2": "yes",
     "shared": "yes",
 }
-"""Place → whether what is written there is there for the next instance, or cannot be written at all."""
-
-_CONTAINERS = ("docker", "podman", "containerd")
+"""Kind of mount → whether the next instance finds what was written there, or writing is refused."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,8 @@ class Data:
     """An invocation's data.
 
     Attributes:
-        kind: The place: a key of ``PROMISES``.
-        bind: What each of its instances sees as ``/data``.
+        kind: Kind of mount: a key of ``PROMISES``.
+        bind: The bind that each of its instances sees as ``/data``.
     """
 
     kind: str
@@ -58,30 +56,34 @@ class Data:
 
     @property
     def promise(self) -> Kept:
-        """What is to become of what is written."""
+        """What must happen to data that are written."""
         return PROMISES[self.kind]
 
 
-def kind_of(target: Target) -> str:
-    """Return the place that a target is about.
+def kind_of(engine: Engine) -> str:
+    """Return the kind of mount that a target measures.
 
     Raises:
         NotApplicable: It has none.
     """
-    if target.engine == "host":
+    options = engine.target.options
+    if engine.kind == "process" and isinstance(engine, HasStorage):
         return "folder"
-    if target.engine in _CONTAINERS:
-        return target.options.get("mount", "layer")
-    if target.engine == "libvirt" and (disk := target.options.get("disk", "none")) != "none":
+    if isinstance(engine, RunsImages) and isinstance(engine, HasStorage):
+        return options.get("mount", "layer")
+    if engine.kind == "machine" and (disk := options.get("disk", "none")) != "none":
         return disk
-    msg = f"'{target.text}' has no place for data that could be compared; use host, mount=… of a container or disk=… of a machine"
+    msg = (
+        f"'{engine.target.text}' has no place for data that could be compared; "
+        "use host, mount=… of a container or disk=… of a machine"
+    )
     raise NotApplicable(msg)
 
 
 @contextlib.contextmanager
 def data(context: InvocationContext) -> Iterator[Data]:
-    """Give an invocation's place for data, empty; afterwards neither folder nor volume is left."""
-    kind = kind_of(context.engine.target)
+    """Yield an empty place for an invocation's data; remove its folder and its volume afterwards."""
+    kind = kind_of(context.engine)
     folder = _home(context) / f"{context.name}-{DATA}"
     bind = Bind(DATA, folder, read_only=kind == "bind-ro")
     if kind in ("layer", "volume", "tmpfs"):
@@ -93,18 +95,18 @@ def data(context: InvocationContext) -> Iterator[Data]:
         shutil.rmtree(folder, ignore_errors=True)
         if bind.kind == "volume" and isinstance(context.engine, HasVolumes):
             with contextlib.suppress(TareError), context.account.engine():
-                context.engine.discard(bind)
+                context.engine.volumes.remove(bind)
 
 
 def _home(context: InvocationContext) -> Path:
-    """Return the folder of the host in which data are: on the file system that a host's target names, else the lab's own."""
-    if context.engine.target.engine == "host" and isinstance(context.engine, HasStorage):
-        return context.engine.store().folder
+    """Return the folder of the host for data: on the file system that a ``host`` target names, else the lab's own."""
+    if context.engine.kind == "process" and isinstance(context.engine, HasStorage):
+        return context.engine.storage().folder
     return context.lab.paths.run / "k"
 
 
 def lay_out(found: Data, file_bytes: int) -> None:
-    """Put the file that fio reads onto the disk, for an instance that cannot write it."""
+    """Write the file that fio reads, for an instance that cannot write it."""
     block = os.urandom(2**20)
     with (found.bind.source / fio.FILE).open("wb") as file:
         for begin in range(0, file_bytes, len(block)):
@@ -119,7 +121,7 @@ def writing() -> str:
 
 
 def check_written(found: Data, lines: Sequence[Line]) -> None:
-    """Check what became of the writing: done, or refused because the mount is read-only.
+    """Check that the file was written, or that writing was refused because the mount is read-only, as promised.
 
     Raises:
         InvocationFailed: Anything else.
@@ -133,10 +135,10 @@ def check_written(found: Data, lines: Sequence[Line]) -> None:
 
 
 def look_again(context: InvocationContext, found: Data) -> dict[str, str]:
-    """Start a second instance on the same data, after the first is gone, and return what is left as notes.
+    """Start a second instance on the same data, after the first is gone, and return what it found as notes.
 
     Raises:
-        InvocationFailed: The place does not keep its promise.
+        InvocationFailed: The data are not kept as promised.
     """
     arguments = ("--kept", f"{_MARK}/{FILE}:{BYTES}", "--mounts", _MARK, "--sleep")
     spec = life.spec_of(context, arguments, suffix="-again", binds=(found.bind,))
@@ -161,7 +163,7 @@ _HOW: dict[Kept, str] = {
 
 
 def mounted(lines: Sequence[Line]) -> dict[str, str]:
-    """Return ``data_fs`` and ``data_options`` as the instance itself sees its data (proc_pid_mountinfo(5)); none: no mount."""
+    """Return ``data_fs`` and ``data_options`` as the instance itself sees them (proc_pid_mountinfo(5)); empty without a mount."""
     rows = [line.text.split()[2:] for line in lines if line.text.startswith("S mount ")]
     if not rows:
         return {}

@@ -23,8 +23,9 @@ from bench.engines import oci_spec
 from bench.engines.base import Engine, InstanceSpec
 from bench.engines.containerd.daemon import start_containerd
 from bench.engines.docker.daemon import start_dockerd
-from bench.invocation import crowd, headroom
+from bench.invocation import headroom
 from bench.invocation.context import Account, InvocationContext
+from bench.invocation.crowd import gathered, quiet
 from bench.lab import Lab, images
 from bench.run import preflight
 
@@ -64,9 +65,9 @@ def context_of(engine: Engine, lab: Lab, hub: EventHub, number: int, multiple: f
 
 
 def ours(context: InvocationContext, count: int) -> float:
-    """Return instances per second started by Tare, from the first request until the last instance is ready."""
-    with crowd.gathered(context) as started:
-        step = started.launch(count)
+    """Return instances a second by the crowd, from the first request to the last instance's word that it is ready."""
+    with gathered(context) as crowd:
+        step = crowd.launch(count)
         assert not step.errors, step.errors
         return count / step.wall_s
 
@@ -95,7 +96,7 @@ def loop(context: InvocationContext, count: int) -> float:
         finally:
             with ThreadPoolExecutor(headroom.workers(context)) as pool:
                 list(pool.map(context.engine.delete, names))
-            crowd.quiet(context, before)
+            quiet(context, before)
 
 
 def log_of(context: InvocationContext) -> Path:
@@ -134,7 +135,7 @@ def runc(context: InvocationContext, events: Path) -> list[str]:
     """Return ``runc run -d`` with a bundle per instance made from a template, as Tare's instances have."""
     rootfs = images.rootfs(context.lab.paths.state).path
     job = InstanceSpec("NAME", events, memory_bytes=MEMORY)
-    spec = oci_spec.spec(job=job, rootfs_path=rootfs, cgroup_path=f"{context.lab.cgroup_path}/NAME")
+    spec = oci_spec.config(spec=job, rootfs_path=rootfs, cgroup_path=f"{context.lab.cgroup_path}/NAME")
     template = context.lab.paths.run / "template.json"
     template.write_text(json.dumps(spec), encoding="utf-8")
     bundle = f"{context.lab.paths.run}/b/{{}}"

@@ -22,8 +22,9 @@ from bench.core import proctable
 from bench.core.clock import Channel, EventHub, now_s, sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines.base import Engine, Instance, InstanceSpec, Limits, launch
-from bench.engines.evidence import process as _evidence
+from bench.engines.abilities import launch
+from bench.engines.base import Engine, Instance, InstanceSpec, Limits
+from bench.engines.evidence import process
 from bench.lab import Lab, cgroups, images
 
 READY_S = 30.0
@@ -125,7 +126,7 @@ def payload_pid(instance: Instance) -> int:
     return next(
         pid
         for pid in instance.pids()
-        if Path(f"/proc/{pid}/comm").read_text().strip() == "tare-payload" and "--events" in _evidence.arguments(pid)
+        if Path(f"/proc/{pid}/comm").read_text().strip() == "tare-payload" and "--events" in process.arguments(pid)
     )
 
 
@@ -141,7 +142,7 @@ class EngineContract:
         """Return the process to kill: the payload."""
         return payload_pid(instance)
 
-    def test_a_whole_life(self, context: Harness) -> None:
+    def test_instance_life_leaves_nothing(self, context: Harness) -> None:
         before = context.lab.residue()
         with context.started() as (instance, channel):
             ready = channel.wait(Phase.READY, READY_S, instance.alive)
@@ -152,11 +153,11 @@ class EngineContract:
             context.engine.stop(instance)
             assert "ended" in (instance.alive() or "")
             context.engine.delete(instance.name)
-            assert not proctable.wait_until_gone({pid for pid in pids if _evidence.runs(pid)}, 5)
+            assert not proctable.wait_until_gone({pid for pid in pids if process.runs(pid)}, 5)
             assert context.remains(context, instance.name) == []
         assert context.settled(before) == {}
 
-    def test_what_runs_is_what_was_asked_for(self, context: Harness) -> None:
+    def test_evidence_matches_target_options(self, context: Harness) -> None:
         with context.started() as (instance, channel):
             channel.wait(Phase.READY, READY_S, instance.alive)
             evidence = context.engine.evidence(instance)
@@ -165,23 +166,23 @@ class EngineContract:
         assert evidence["payload"] == images.payload(context.lab.paths.state).digest
         assert set(context.engine.target.options) - {"endpoint"} <= set(evidence)
 
-    def test_the_declared_limits_are_in_force(self, context: Harness) -> None:
+    def test_declared_limits_are_in_force(self, context: Harness) -> None:
         with context.started() as (instance, channel):
             channel.wait(Phase.READY, READY_S, instance.alive)
             path = context.engine.evidence(instance)["cgroup"].lstrip("/")
             assert limits(path) == [256 * 2**20, 100_000, 100_000]
 
-    def test_preparing_again_changes_nothing(self, context: Harness) -> None:
+    def test_second_prepare_returns_same_facts(self, context: Harness) -> None:
         assert context.facts is not None
         assert context.engine.prepare() == context.facts
 
-    def test_what_is_already_gone_can_be_deleted(self, context: Harness) -> None:
+    def test_delete_of_missing_instance_succeeds(self, context: Harness) -> None:
         with context.started() as (instance, _):
             context.engine.delete(instance.name)
             context.engine.delete(instance.name)
         context.engine.delete(f"tare-{context.lab.short_id}-999")
 
-    def test_what_was_only_created_can_be_deleted(self, context: Harness) -> None:
+    def test_created_instance_can_be_deleted_before_start(self, context: Harness) -> None:
         before = context.lab.residue()
         spec = context.spec()
         with context.hub.channel(spec.events, context.engine.channel):
@@ -190,7 +191,7 @@ class EngineContract:
         assert context.remains(context, spec.name) == []
         assert context.settled(before) == {}
 
-    def test_a_failed_create_leaves_nothing_that_delete_cannot_remove(self, context: Harness) -> None:
+    def test_delete_removes_what_a_failed_create_left(self, context: Harness) -> None:
         before = context.lab.residue()
         spec = context.spec(timeout_s=0.001)
         with context.hub.channel(spec.events, context.engine.channel):
@@ -201,24 +202,24 @@ class EngineContract:
         assert context.remains(context, spec.name) == []
         assert context.settled(before) == {}
 
-    def test_several_threads_may_call_at_a_time(self, context: Harness) -> None:
+    def test_engine_can_be_called_from_several_threads(self, context: Harness) -> None:
         before = context.lab.residue()
         check_many_at_a_time(context)
         assert context.settled(before) == {}
 
-    def test_a_payload_that_never_gets_ready_times_out(self, context: Harness) -> None:
+    def test_payload_that_never_becomes_ready_times_out(self, context: Harness) -> None:
         with context.started("--mute", "--sleep") as (instance, channel):
             channel.wait(Phase.FIRST_INSTRUCTION, READY_S, instance.alive)
             with pytest.raises(InvocationTimeout, match="ready"):
                 channel.wait(Phase.READY, 0.2, instance.alive)  # a payload that is not mute says it at once
 
-    def test_a_payload_that_ends_by_itself_gives_its_status(self, context: Harness) -> None:
+    def test_exit_status_of_ended_payload_is_reported(self, context: Harness) -> None:
         with context.started("--exit") as (instance, channel):
             channel.wait(Phase.READY, READY_S, instance.alive)
             assert self.ended in (_reason(instance) or "")
             context.engine.stop(instance)
 
-    def test_a_payload_killed_from_outside_gives_a_reason(self, context: Harness) -> None:
+    def test_signal_of_killed_payload_is_reported(self, context: Harness) -> None:
         with context.started("--mute", "--sleep") as (instance, channel):
             channel.wait(Phase.FIRST_INSTRUCTION, READY_S, instance.alive)
             os.kill(self.victim(instance), signal.SIGKILL)
@@ -231,9 +232,9 @@ class GvisorContract(EngineContract):
 
     def victim(self, instance: Instance) -> int:
         """Return the sandbox's process."""
-        return next(pid for pid in instance.pids() if _evidence.arguments(pid)[0] == "runsc-sandbox")
+        return next(pid for pid in instance.pids() if process.arguments(pid)[0] == "runsc-sandbox")
 
-    def test_a_name_may_be_the_beginning_of_another(self, context: Harness) -> None:
+    def test_name_may_be_a_prefix_of_another(self, context: Harness) -> None:
         first = context.spec()
         second = dataclasses.replace(first, name=f"{first.name}0", events=first.events.with_suffix(".0"))
         with context.hub.channel(first.events) as one, context.hub.channel(second.events) as two:
@@ -259,7 +260,7 @@ def check_many_at_a_time(context: Harness, number: int = 6) -> None:
                 channel.wait(Phase.READY, READY_S, instance.alive)
             assert [instance.alive() for instance in instances] == [None] * number
             found = [instance.pids() for instance in instances]
-            payloads = [{pid for pid in pids if "--events" in _evidence.arguments(pid)} for pids in found]
+            payloads = [{pid for pid in pids if "--events" in process.arguments(pid)} for pids in found]
             assert len({pid for pids in payloads for pid in pids}) == sum(map(len, payloads))  # nobody has another's
             list(pool.map(context.engine.stop, instances))
         finally:
@@ -277,9 +278,9 @@ def _reason(instance: Instance) -> str | None:
 
 def kill_daemon(context: Harness, daemon: str) -> None:
     """Kill one of the lab's daemons and wait until it is dead."""
-    process = context.lab.daemons.running[daemon]
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait(10)
+    running = context.lab.daemons.running[daemon]
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait(10)
 
 
 def check_daemon_death(context: Harness, daemon: str) -> None:

@@ -37,7 +37,7 @@ def remains(context: Harness, name: str) -> list[str]:
         ("Snapshots/Stat", {"snapshotter": snapshotter, "key": name}),
     ):
         try:
-            engine._api.call(method, 5, **fields)
+            engine._session.api.call(method, 5, **fields)
             found.append(method)
         except NotFoundError:
             pass
@@ -68,14 +68,14 @@ class TestGvisor(contract.GvisorContract):
         return gvisor_place
 
 
-def test_a_killed_daemon_is_named(built_state: Path) -> None:
+def test_killed_daemon_is_named_in_errors(built_state: Path) -> None:
     before = contract.host_state()
     with contract.place_of(target("containerd"), built_state) as context:
         contract.check_daemon_death(context, "containerd")
     assert contract.host_state() == before
 
 
-def test_the_image_outlives_garbage_collection(built_state: Path) -> None:
+def test_image_survives_garbage_collection(built_state: Path) -> None:
     with contract.place_of(target("containerd"), built_state, remains) as context:
         for _ in range(40):  # containerd collects after deletions and every 100 changes
             job = context.spec()
@@ -85,14 +85,14 @@ def test_the_image_outlives_garbage_collection(built_state: Path) -> None:
         context.engine.prepare()
 
 
-def test_two_targets_share_one_daemon(built_state: Path) -> None:
+def test_two_snapshotters_share_one_daemon(built_state: Path) -> None:
     with contract.place_of(target("containerd"), built_state) as context:
         other = Containerd(target("containerd", snapshotter="native"), context.lab)
         other.prepare()
         assert list(context.lab.daemons.running) == ["containerd"]
 
 
-def test_a_snapshotter_that_is_not_there_is_unavailable(built_state: Path) -> None:
+def test_missing_snapshotter_is_unavailable(built_state: Path) -> None:
     with (
         Lab(contract.SHORT_ID, state=built_state) as lab,
         pytest.raises(TargetUnavailable, match="devmapper"),

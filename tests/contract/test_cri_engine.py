@@ -17,11 +17,11 @@ from bench.core.clock import EventHub
 from bench.core.errors import NotApplicable, TargetUnavailable
 from bench.core.model import Phase
 from bench.engines.base import Limits
-from bench.engines.containerd import api as _containerd_api
+from bench.engines.containerd import api as containerd
 from bench.engines.containerd.daemon import start_containerd
-from bench.engines.cri import api as _cri_api
+from bench.engines.cri import api as cri
 from bench.engines.cri import daemon
-from bench.engines.cri import image as _cri_image
+from bench.engines.cri import image as cri_image
 from bench.engines.cri.daemon import start_cri
 from bench.engines.cri.engine import Cri
 from bench.lab import Lab, images, journal, sweep
@@ -44,7 +44,7 @@ TARGETS = (
 def remains(context: Harness, name: str) -> list[str]:
     """Return the pods that the runtime still knows of a name."""
     assert isinstance(context.engine, Cri)
-    return context.engine._api.pods(name, 5)
+    return context.engine._session.api.pods(name, 5)
 
 
 @pytest.fixture(scope="class", params=TARGETS, ids=lambda one: one.text)
@@ -56,13 +56,13 @@ def context(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Harne
 class TestCri(contract.EngineContract):
     """The contract."""
 
-    def test_the_pods_own_process_belongs_to_the_instance(self, context: Harness) -> None:  # noqa: D102
+    def test_pause_process_belongs_to_instance(self, context: Harness) -> None:  # noqa: D102
         with context.started() as (instance, channel):
             channel.wait(Phase.READY, contract.READY_S, instance.alive)
             names = sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in instance.pids())
         assert names == ["containerd-shim", "tare-payload", "tare-payload"]  # the shim, the pod's and the container's
 
-    def test_the_pod_has_the_network_that_was_asked_for(self, context: Harness) -> None:  # noqa: D102
+    def test_pod_has_requested_network(self, context: Harness) -> None:  # noqa: D102
         with far_end.answering(context.lab, context.hub), context.started(*far_end.ASKS) as (instance, channel):
             channel.wait_line(dns.END, contract.READY_S, instance.alive)
             far_end.check([line.text for line in channel.lines])
@@ -70,30 +70,30 @@ class TestCri(contract.EngineContract):
                 "network", "bridge"
             )
 
-    def test_what_cri_cannot_limit_is_refused(self, context: Harness) -> None:  # noqa: D102
+    def test_limit_without_cri_field_is_not_applicable(self, context: Harness) -> None:  # noqa: D102
         job = contract.with_limits(context.spec(), Limits(pids=20))
         with pytest.raises(NotApplicable, match="pids"):
             context.engine.create(job)
         assert remains(context, job.name) == []
 
 
-def test_a_killed_daemon_is_named(built_state: Path) -> None:
+def test_killed_daemon_is_named_in_errors(built_state: Path) -> None:
     before = contract.host_state()
     with contract.place_of(target("cri"), built_state) as context:
         contract.check_daemon_death(context, "containerd-cri")
     assert contract.host_state() == before
 
 
-def test_two_containerds_do_not_see_each_other(built_state: Path) -> None:
+def test_two_containerds_are_isolated(built_state: Path) -> None:
     with contract.place_of(target("cri"), built_state) as context, context.started():
-        client = _containerd_api.Api(start_containerd(context.lab), "k8s.io")
+        client = containerd.Api(start_containerd(context.lab), "k8s.io")
         try:
             assert client.call("Containers/List", 5).containers == []
         finally:
             client.close()
 
 
-def test_without_network_plugins_the_reason_is_named(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_network_plugins_are_named_as_reason(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon, "PLUGIN_FOLDERS", ())
     with (
         Lab(contract.SHORT_ID, state=built_state) as lab,
@@ -102,17 +102,17 @@ def test_without_network_plugins_the_reason_is_named(built_state: Path, monkeypa
         Cri(target("cri"), lab).prepare()
 
 
-def test_an_unknown_handler_is_unavailable(built_state: Path) -> None:
+def test_unknown_runtime_handler_is_unavailable(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab, pytest.raises(TargetUnavailable, match="nonsense"):
         Cri(target("cri", runtime="nonsense"), lab).prepare()
 
 
-def test_gvisor_without_its_shim_is_unavailable(built_state: Path) -> None:
+def test_gvisor_without_shim_is_unavailable(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab, pytest.raises(TargetUnavailable, match="shim"):
         Cri(target("cri", runtime="runsc"), lab).prepare()
 
 
-def test_nobody_at_the_endpoint_is_unavailable(built_state: Path) -> None:
+def test_endpoint_without_listener_is_unavailable(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab, pytest.raises(TargetUnavailable, match="UNAVAILABLE"):
         Cri(target("cri", endpoint="unix:///nowhere/crio.sock"), lab).prepare()
 
@@ -122,7 +122,7 @@ def foreign(lab: Lab) -> str:
     return str(start_cri(lab))
 
 
-def test_what_is_made_in_a_foreign_runtime_is_removed_from_it(built_state: Path) -> None:
+def test_user_runtime_is_left_clean(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab, EventHub() as hub:
         path = foreign(lab)
         context = Harness(lab, hub, Cri(target("cri", endpoint=f"unix://{path}"), lab), remains)
@@ -138,14 +138,14 @@ def test_what_is_made_in_a_foreign_runtime_is_removed_from_it(built_state: Path)
             context.engine.create(job)  # and then the run ends
         assert isinstance(context.engine, Cri)
         context.engine._leave()
-        api = context.engine._api
+        api = context.engine._session.api
         assert api.pods(job.name, 5) == []
-        assert api.image_id(_cri_image.NAME, 5) == ""
+        assert api.image_id(cri_image.NAME, 5) == ""
 
 
-def test_skopeo_puts_the_image_where_cri_o_looks(built_state: Path, tmp_path: Path) -> None:
+def test_skopeo_copies_image_to_cri_o_storage(built_state: Path, tmp_path: Path) -> None:
     root = tmp_path / "storage"
-    storage = f"containers-storage:[vfs@{root}+/run/containers/storage]{_cri_image.NAME}"
+    storage = f"containers-storage:[vfs@{root}+/run/containers/storage]{cri_image.NAME}"
 
     def inspected() -> proc.Completed:
         return proc.run([proc.find("skopeo", ""), "inspect", "--config", storage], timeout_s=30)
@@ -159,15 +159,15 @@ def test_skopeo_puts_the_image_where_cri_o_looks(built_state: Path, tmp_path: Pa
 
     with Lab(contract.SHORT_ID, state=built_state):  # its /run is its own
         server = HasStorage(tmp_path, images.payload(built_state).path, store=f"{root}/vfs-images")
-        with cri_server.serving(server) as path, contextlib.closing(_cri_api.Api(path)) as api:
+        with cri_server.serving(server) as path, contextlib.closing(cri.Api(path)) as api:
             api.version(5)
             assert api.who == "cri-o"
             image = images.image(built_state)
-            assert _cri_image.load(api, Path(path), image, "lease", os.getpid()) == "in the storage"
+            assert cri_image.load(api, Path(path), image, "lease", os.getpid()) == "in the storage"
         assert json.loads(inspected().check().stdout)["config"]["Entrypoint"] == [images.PAYLOAD]
 
 
-def test_a_sweep_removes_what_a_killed_run_left_in_a_foreign_runtime(built_state: Path) -> None:
+def test_sweep_cleans_user_runtime_after_killed_run(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab, EventHub() as hub:
         path = foreign(lab)
         context = Harness(lab, hub, Cri(target("cri", endpoint=path), lab), remains)
@@ -180,7 +180,7 @@ def test_a_sweep_removes_what_a_killed_run_left_in_a_foreign_runtime(built_state
         assert all(thing is None or thing.gone for thing in found)
         names = {thing.kind for thing in found if thing is not None}
         assert names == {"pod", "pod image"}
-        api = _cri_api.Api(path)
+        api = cri.Api(path)
         try:
             assert api.pods(job.name, 5) == []
         finally:

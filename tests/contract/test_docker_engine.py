@@ -38,7 +38,7 @@ def remains(context: Harness, name: str) -> list[str]:
     engine = context.engine
     assert isinstance(engine, Docker)
     try:
-        return [str(engine._client.inspect_container(name)["Id"])]
+        return [str(engine._session.client.inspect_container(name)["Id"])]
     except NotFound:
         return []
 
@@ -69,7 +69,7 @@ class TestGvisor(contract.GvisorContract):
 
 # The SDK drops its socket without closing it when nobody listens any more.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_killed_daemon_is_named(built_state: Path) -> None:
+def test_killed_daemon_is_named_in_errors(built_state: Path) -> None:
     before = contract.host_state()
     with contract.place_of(target("docker"), built_state) as context:
         contract.check_daemon_death(context, "dockerd-overlay2")
@@ -77,7 +77,7 @@ def test_a_killed_daemon_is_named(built_state: Path) -> None:
     assert contract.host_state() == before
 
 
-def test_a_killed_containerd_is_named_beside_the_daemon_that_needs_it(built_state: Path) -> None:
+def test_killed_containerd_is_named_in_docker_errors(built_state: Path) -> None:
     before = contract.host_state()
     with contract.place_of(target("docker", network="none"), built_state) as context:
         job = context.spec(timeout_s=15)
@@ -89,13 +89,13 @@ def test_a_killed_containerd_is_named_beside_the_daemon_that_needs_it(built_stat
     assert contract.host_state() == before
 
 
-def test_a_killed_daemon_is_named_by_the_command_line_too(built_state: Path) -> None:
+def test_killed_daemon_is_named_in_cli_errors(built_state: Path) -> None:
     with contract.place_of(target("docker", client="cli", network="none"), built_state) as context:
         contract.check_daemon_death(context, "dockerd-overlay2")
     gc.collect()
 
 
-def test_the_command_line_sets_the_same_limits_as_the_api(built_state: Path) -> None:
+def test_cli_sets_same_limits_as_api(built_state: Path) -> None:
     wanted = Limits(cpu_shares=512, cpuset="0", swap_bytes=300 * 2**20, pids=50)
     found = []
     for client in ("api", "cli"):
@@ -104,7 +104,7 @@ def test_the_command_line_sets_the_same_limits_as_the_api(built_state: Path) -> 
             job = contract.with_limits(context.spec(), wanted)
             with context.hub.channel(job.events):
                 context.engine.create(job)
-                settings = context.engine._inspect(job.name)["HostConfig"]
+                settings = context.engine._session.inspect(job.name)["HostConfig"]
                 context.engine.delete(job.name)
             names = (
                 "Memory",
@@ -121,7 +121,7 @@ def test_the_command_line_sets_the_same_limits_as_the_api(built_state: Path) -> 
     assert found[0]["MemorySwap"] == 300 * 2**20
 
 
-def test_one_connection_is_kept_open(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_life_reuses_one_connection(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     connected: list[UnixHTTPConnection] = []
     connect = UnixHTTPConnection.connect
 
@@ -136,7 +136,7 @@ def test_one_connection_is_kept_open(built_state: Path, monkeypatch: pytest.Monk
     assert connected == []
 
 
-def test_a_storage_driver_that_cannot_run_here_is_unavailable(built_state: Path) -> None:
+def test_unsupported_storage_driver_is_unavailable(built_state: Path) -> None:
     with (
         Lab(contract.SHORT_ID, state=built_state) as lab,
         pytest.raises(TargetUnavailable, match=r"storage=aufs.*not supported"),

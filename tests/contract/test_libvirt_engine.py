@@ -18,9 +18,9 @@ from bench.core.clock import EventHub, now_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
 from bench.core.model import Phase, Target
 from bench.engines.base import Bind, InstanceSpec
-from bench.engines.evidence import links as _links
+from bench.engines.evidence import links
 from bench.engines.libvirt import domain, guests
-from bench.engines.libvirt import network as _domain_network
+from bench.engines.libvirt import network as cards
 from bench.engines.libvirt.engine import Libvirt
 from bench.lab import Lab, images, network
 from bench.lab.paths import state_dir
@@ -87,8 +87,8 @@ def spec(lab: Lab, name: str, *arguments: str, timeout_s: float = 60) -> Instanc
     return InstanceSpec(full_name, lab.paths.run / "e" / name, arguments or ("--sleep",), timeout_s=timeout_s)
 
 
-def links(lab: Lab) -> set[str]:
-    return {str(link["ifname"]) for link in _links.of(lab.daemons.namespace.holder.pid)}
+def link_names(lab: Lab) -> set[str]:
+    return {str(link["ifname"]) for link in links.of(lab.daemons.namespace.holder.pid)}
 
 
 def left_of(lab: Lab, name: str) -> list[Path]:
@@ -96,7 +96,7 @@ def left_of(lab: Lab, name: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("options", [{}, {"machine": "pc"}, {"guest": "full"}], ids=["minimal", "pc", "full"])
-def test_a_whole_life(lab: Lab, hub: EventHub, options: dict[str, str]) -> None:
+def test_instance_life_leaves_nothing(lab: Lab, hub: EventHub, options: dict[str, str]) -> None:
     engine = prepared(lab, **options)
     accel, guest = guests.accelerator(lab).name, options.get("guest", "minimal")
     expected = {"accel": accel, "guest": guest} | options
@@ -127,10 +127,10 @@ def test_a_whole_life(lab: Lab, hub: EventHub, options: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["user", "bridge", "macvtap"])
-def test_a_machine_has_the_network_that_was_asked_for(lab: Lab, hub: EventHub, kind: str) -> None:
+def test_machine_has_requested_network(lab: Lab, hub: EventHub, kind: str) -> None:
     engine = prepared(lab, network=kind)
     work = spec(lab, f"near-{kind}", "--look", *far_end.ASKS)
-    before = links(lab)
+    before = link_names(lab)
     with far_end.answering(lab, hub), hub.channel(work.events, engine.channel) as events:
         instance = engine.create(work)
         engine.start(instance)
@@ -141,34 +141,34 @@ def test_a_machine_has_the_network_that_was_asked_for(lab: Lab, hub: EventHub, k
     assert evidence["vhost"] == ("yes" if Path("/dev/vhost-net").exists() else "no")
     assert payload.look(events.lines)["interfaces"] == "2"
     far_end.check([line.text for line in events.lines])
-    assert links(lab) == before
+    assert link_names(lab) == before
 
 
-def test_a_machine_without_a_network_has_no_way(lab: Lab, minimal: Libvirt) -> None:
+def test_machine_without_network_has_no_path(lab: Lab, minimal: Libvirt) -> None:
     with pytest.raises(NotApplicable, match="use network=user, bridge, macvtap"):
-        minimal.way(None)
-    assert prepared(lab, network="user").way(None).address == network.PEER_ADDRESS
+        minimal.network_path(None)
+    assert prepared(lab, network="user").network_path(None).address == network.PEER_ADDRESS
 
 
-def test_the_full_guest_has_no_network_and_says_so(lab: Lab) -> None:
+def test_full_guest_with_network_is_unavailable(lab: Lab) -> None:
     with pytest.raises(TargetUnavailable, match="guest=minimal,network=user"):
         prepared(lab, guest="full", network="user")
 
 
-def test_macvtap_is_refused_beside_devices_of_others(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_domain_network, "_TAPS", "nul[l]")  # a device that is certainly nobody's card of ours
+def test_macvtap_is_unavailable_beside_foreign_devices(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards, "_TAPS", "nul[l]")  # a device that is certainly nobody's card of ours
     with pytest.raises(TargetUnavailable, match="/dev/null"):
         prepared(lab, network="macvtap")
 
 
-def test_facts_name_what_makes_numbers_incomparable(minimal: Libvirt) -> None:
+def test_facts_contain_versions_and_digests(minimal: Libvirt) -> None:
     facts = minimal.prepare()
     assert {"libvirt", "qemu", "qemu_digest", "accel", "machine", "guest_kernel", "guest_payload"} <= facts.epoch
     assert set(facts.values) - facts.epoch == {"accel_trial"}
 
 
 @pytest.mark.parametrize("guest", ["minimal", "full"])
-def test_the_payload_gets_its_arguments(lab: Lab, hub: EventHub, guest: str) -> None:
+def test_guest_payload_gets_its_arguments(lab: Lab, hub: EventHub, guest: str) -> None:
     engine = prepared(lab, guest=guest)
     work = spec(lab, f"mute-{guest}", "--touch", "4096", "--mute", "--sleep")
     with hub.channel(work.events, engine.channel) as events:
@@ -181,7 +181,7 @@ def test_the_payload_gets_its_arguments(lab: Lab, hub: EventHub, guest: str) -> 
         assert instance.pids() == set()
 
 
-def test_a_folder_of_the_host_is_there_and_is_proved(lab: Lab, hub: EventHub, minimal: Libvirt, tmp_path: Path) -> None:
+def test_guest_sees_host_folder_with_evidence(lab: Lab, hub: EventHub, minimal: Libvirt, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     shutil.copy(images.payload(lab.paths.state).path, tmp_path / "bin/program")
     plain = minimal.prepare().values["guest_initrd"]
@@ -199,7 +199,7 @@ def test_a_folder_of_the_host_is_there_and_is_proved(lab: Lab, hub: EventHub, mi
     assert left_of(lab, work.name) == []
 
 
-def test_a_guest_that_cannot_be_given_a_folder_says_so(lab: Lab, minimal: Libvirt, tmp_path: Path) -> None:
+def test_folder_that_a_guest_cannot_get_is_not_applicable(lab: Lab, minimal: Libvirt, tmp_path: Path) -> None:
     written = replace(spec(lab, "written"), binds=(Bind("scratch", tmp_path, read_only=False),))
     with pytest.raises(NotApplicable, match="cannot write to them: scratch"):
         minimal.create(written)
@@ -212,7 +212,7 @@ def test_a_guest_that_cannot_be_given_a_folder_says_so(lab: Lab, minimal: Libvir
     assert left_of(lab, written.name) == left_of(lab, given.name) == []
 
 
-def test_the_minimal_guest_sees_only_itself(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
+def test_minimal_guest_sees_only_itself(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
     work = spec(lab, "looks", "--look", "--sleep")
     with hub.channel(work.events, minimal.channel) as events:
         instance = minimal.create(work)
@@ -225,7 +225,7 @@ def test_the_minimal_guest_sees_only_itself(lab: Lab, hub: EventHub, minimal: Li
     assert seen["interfaces"] == "1"
 
 
-def test_a_qemu_that_is_killed_is_noticed(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
+def test_killed_qemu_is_reported(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
     work = spec(lab, "killed")
     with hub.channel(work.events, minimal.channel) as events:
         instance = minimal.create(work)
@@ -239,7 +239,7 @@ def test_a_qemu_that_is_killed_is_noticed(lab: Lab, hub: EventHub, minimal: Libv
     assert left_of(lab, work.name) == []
 
 
-def test_a_payload_that_fails_is_quoted(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
+def test_failing_guest_payload_is_quoted(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
     work = spec(lab, "wrong", "--nonsense")
     with hub.channel(work.events, minimal.channel) as events:
         instance = minimal.create(work)
@@ -249,7 +249,7 @@ def test_a_payload_that_fails_is_quoted(lab: Lab, hub: EventHub, minimal: Libvir
         minimal.delete(work.name)
 
 
-def test_a_create_that_fails_leaves_nothing(lab: Lab, minimal: Libvirt) -> None:
+def test_failed_create_leaves_nothing(lab: Lab, minimal: Libvirt) -> None:
     unheard = spec(lab, "unheard")  # nobody listens at its event socket
     with pytest.raises(InvocationFailed, match=r"libvirt: .*unheard"):
         minimal.create(unheard)
@@ -263,7 +263,7 @@ def test_a_create_that_fails_leaves_nothing(lab: Lab, minimal: Libvirt) -> None:
     assert left_of(lab, unsaid.name) == []
 
 
-def test_a_qemu_that_hangs_is_a_timeout(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
+def test_hanging_qemu_times_out(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
     work = spec(lab, "hung", timeout_s=2)
     with hub.channel(work.events, minimal.channel):
         instance = minimal.create(work)
@@ -275,7 +275,7 @@ def test_a_qemu_that_hangs_is_a_timeout(lab: Lab, hub: EventHub, minimal: Libvir
         minimal.delete(work.name)
 
 
-def test_a_qemu_that_ignores_sigterm_is_killed(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
+def test_qemu_that_ignores_sigterm_is_killed(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
     work = spec(lab, "deaf")
     with hub.channel(work.events, minimal.channel) as events:
         instance = minimal.create(work)
@@ -290,14 +290,14 @@ def test_a_qemu_that_ignores_sigterm_is_killed(lab: Lab, hub: EventHub, minimal:
         minimal.delete(work.name)
 
 
-def test_kvm_is_refused_where_a_trial_guest_does_not_boot(lab: Lab) -> None:
+def test_kvm_is_unavailable_when_trial_guest_fails(lab: Lab) -> None:
     if guests.accelerator(lab).name == "kvm":
         pytest.skip("KVM runs guests here")
     with pytest.raises(TargetUnavailable, match="KVM cannot run a guest here: "):
         prepared(lab, accel="kvm")
 
 
-def test_a_libvirtd_that_hangs_or_dies_is_noticed(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
+def test_hanging_or_dead_libvirtd_is_reported(lab: Lab, hub: EventHub, minimal: Libvirt) -> None:
     work = spec(lab, "orphan")
     daemon = int(Path("/run/libvirtd.pid").read_text(encoding="ascii"))
     with hub.channel(work.events, minimal.channel) as events:

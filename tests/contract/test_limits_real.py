@@ -64,7 +64,7 @@ def limited(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Limit
 
 
 @pytest.mark.parametrize("limit", list(BANDS))
-def test_a_limit_holds(limited: Limited, limit: str) -> None:
+def test_limit_holds(limited: Limited, limit: str) -> None:
     before = limited.context.lab.residue()
     low, high = BANDS[limit]
     ratios: list[float] = []
@@ -97,7 +97,7 @@ def check_absence(limited: Limited, limit: str, reason: str) -> None:
         assert "block" in reason
 
 
-def test_a_start_without_limits_is_the_reference(limited: Limited) -> None:
+def test_start_without_limits_is_measured(limited: Limited) -> None:
     found = limited.measure("none")
     assert set(found.values) == {"limit.ready_s"}
     assert limited.measure("pids").values["limit.ready_s"] > 0

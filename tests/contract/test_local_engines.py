@@ -12,7 +12,7 @@ from bench import engines
 from bench.core import proc
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Phase
-from bench.engines.base import launch
+from bench.engines.abilities import launch
 from bench.engines.evidence import process
 from bench.lab import Lab, cgroups
 from tests.contract import contract
@@ -59,7 +59,7 @@ class TestOci(contract.EngineContract):
     def context(self, runtime_place: Harness) -> Harness:  # noqa: D102
         return runtime_place
 
-    def test_nothing_is_left_where_control_groups_are_not(self, context: Harness) -> None:
+    def test_nothing_is_left_without_control_groups(self, context: Harness) -> None:
         """What crun writes into the place of a hidden v2 tree is removed; after 255 containers of a run that was full."""
         instead = cgroups.hierarchy().hybrid or Path("/nowhere")
         with context.started() as (instance, channel):
@@ -76,7 +76,7 @@ class TestGvisor(contract.GvisorContract):
     def context(self, gvisor_place: Harness) -> Harness:  # noqa: D102
         return gvisor_place
 
-    def test_who_opens_files_for_the_sandbox_belongs_to_the_instance(self, context: Harness) -> None:  # noqa: D102
+    def test_gofer_belongs_to_instance(self, context: Harness) -> None:  # noqa: D102
         with context.started() as (instance, _):
             names = {process.arguments(pid)[0] for pid in instance.pids()}
         assert names >= {"runsc-sandbox", "runsc-gofer"}
@@ -91,11 +91,11 @@ class TestProcess(contract.EngineContract):
     def context(self, process_place: Harness) -> Harness:  # noqa: D102
         return process_place
 
-    def test_the_declared_limits_are_in_force(self, context: Harness) -> None:
+    def test_declared_limits_are_in_force(self, context: Harness) -> None:
         """There are none: a process of the host has no limits, and the evidence does not claim any."""
         assert "limits" not in context.engine.target.options
 
-    def test_the_namespaces_are_those_that_were_asked_for(self, context: Harness) -> None:  # noqa: D102
+    def test_sandbox_has_requested_namespaces(self, context: Harness) -> None:  # noqa: D102
         with context.started() as (instance, channel):
             channel.wait(Phase.READY, contract.READY_S, instance.alive)
             found = context.engine.evidence(instance)["namespaces"].split()
@@ -108,7 +108,7 @@ class TestProcess(contract.EngineContract):
 
 
 @pytest.mark.parametrize("runtime", ["runc", "crun", "runsc"])
-def test_one_command_does_what_two_do(built_state: Path, runtime: str) -> None:
+def test_launch_equals_create_and_start(built_state: Path, runtime: str) -> None:
     with contract.place_of(target(runtime), built_state, remains) as context:
         spec = context.spec()
         with context.hub.channel(spec.events) as channel:
@@ -123,7 +123,7 @@ def test_one_command_does_what_two_do(built_state: Path, runtime: str) -> None:
 
 
 @pytest.mark.parametrize("platform", ["ptrace"])
-def test_gvisors_default_platform_is_named(built_state: Path, platform: str) -> None:
+def test_default_platform_of_gvisor_is_in_evidence(built_state: Path, platform: str) -> None:
     with (
         contract.place_of(target("runsc", platform=platform), built_state) as context,
         context.started() as (instance, _),
@@ -131,7 +131,7 @@ def test_gvisors_default_platform_is_named(built_state: Path, platform: str) -> 
         assert context.engine.evidence(instance)["platform"] == platform
 
 
-def test_a_runtime_that_is_not_there_is_unavailable(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_runtime_is_unavailable(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab:
         monkeypatch.setattr(proc, "find", _nothing)
         with pytest.raises(TargetUnavailable, match="'runc' is not on PATH"):

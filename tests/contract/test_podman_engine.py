@@ -36,7 +36,7 @@ def context(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Harne
 class TestPodman(contract.EngineContract):
     """The contract."""
 
-    def test_conmon_belongs_to_the_instance_and_all_to_the_run(self, context: Harness) -> None:  # noqa: D102
+    def test_conmon_belongs_to_instance_and_run(self, context: Harness) -> None:  # noqa: D102
         with context.started() as (instance, channel):
             channel.wait(Phase.READY, contract.READY_S, instance.alive)
             names = sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in instance.pids())
@@ -54,7 +54,7 @@ def outside() -> dict[str, int]:
     return {str(path): path.lstat().st_mtime_ns for path in paths if path.exists()}
 
 
-def test_nothing_is_written_outside_the_run(built_state: Path) -> None:
+def test_podman_writes_nothing_outside_the_run(built_state: Path) -> None:
     with Lab(contract.SHORT_ID, state=built_state) as lab:
         start_podman(lab, "overlay", "crun")  # makes sure that there is a folder to be hidden
     before = outside()
@@ -65,7 +65,7 @@ def test_nothing_is_written_outside_the_run(built_state: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_killed_service_is_named(built_state: Path) -> None:
+def test_killed_service_is_named_in_errors(built_state: Path) -> None:
     before = contract.host_state()
     with contract.place_of(target("podman"), built_state) as context:
         contract.check_daemon_death(context, "podman-overlay-crun")
@@ -73,10 +73,10 @@ def test_a_killed_service_is_named(built_state: Path) -> None:
     assert contract.host_state() == before
 
 
-def test_two_services_do_not_see_each_other(built_state: Path) -> None:
+def test_two_services_are_isolated(built_state: Path) -> None:
     with contract.place_of(target("podman"), built_state, remains) as context, context.started() as (instance, _):
         other = Podman(target("podman", runtime="runc"), context.lab)
         other.prepare()
         assert len(context.lab.daemons.running) == 2
-        assert other._client.containers(all=True) == []
+        assert other._session.client.containers(all=True) == []
         assert instance.alive() is None

@@ -79,7 +79,7 @@ def living(lab: tuple[Lab, EventHub], *targets: Target) -> Iterator[list[Mapping
         yield evidence
 
 
-def test_two_builds_of_dockerd_live_side_by_side(lab: tuple[Lab, EventHub], builds: dict[str, Path]) -> None:
+def test_two_dockerd_builds_run_side_by_side(lab: tuple[Lab, EventHub], builds: dict[str, Path]) -> None:
     programs = [str(builds[name] / "dockerd") for name in ("a", "b")]
     targets = [target("docker", network="none"), *(target("docker", bin=path, network="none") for path in programs)]
     with living(lab, *targets) as (usual, *own):
@@ -94,7 +94,7 @@ def test_two_builds_of_dockerd_live_side_by_side(lab: tuple[Lab, EventHub], buil
             assert one["fact docker"] == usual["fact docker"]
 
 
-def test_what_lies_beside_a_dockerd_is_used_with_it(lab: tuple[Lab, EventHub], builds: dict[str, Path]) -> None:
+def test_programs_beside_dockerd_are_used_with_it(lab: tuple[Lab, EventHub], builds: dict[str, Path]) -> None:
     folder = builds["whole"]
     wanted = target("docker", bin=str(folder / "dockerd"), network="proxied")
     below = target("containerd", bin=str(folder / "containerd"))
@@ -112,7 +112,7 @@ def test_what_lies_beside_a_dockerd_is_used_with_it(lab: tuple[Lab, EventHub], b
     assert Path(usual["daemon"]).parent != folder
 
 
-def test_two_configurations_live_side_by_side(lab: tuple[Lab, EventHub], tmp_path: Path) -> None:
+def test_two_configurations_run_side_by_side(lab: tuple[Lab, EventHub], tmp_path: Path) -> None:
     limit = {"nofile": {"Name": "nofile", "Soft": 1000, "Hard": 2000}}
     files = {"none": {"log-driver": "none", "userland-proxy": False}, "limits": {"default-ulimits": limit}}
     paths = []
@@ -128,7 +128,7 @@ def test_two_configurations_live_side_by_side(lab: tuple[Lab, EventHub], tmp_pat
         assert found[0]["daemon"] == found[1]["daemon"]
 
 
-def test_a_script_in_the_place_of_a_program_becomes_what_it_starts(lab: tuple[Lab, EventHub], tmp_path: Path) -> None:
+def test_script_as_bin_is_recorded_with_its_program(lab: tuple[Lab, EventHub], tmp_path: Path) -> None:
     script = tmp_path / "dockerd"
     script.write_text(f'#!/bin/sh\nexec {found("dockerd")} --debug "$@"\n', encoding="utf-8")
     script.chmod(0o755)
@@ -136,7 +136,7 @@ def test_a_script_in_the_place_of_a_program_becomes_what_it_starts(lab: tuple[La
         assert (one["bin"], one["daemon"]) == (str(script), str(Path(found("dockerd")).resolve()))
 
 
-def test_a_cri_of_ones_own_build(lab: tuple[Lab, EventHub], builds: dict[str, Path]) -> None:
+def test_cri_runs_with_given_bin(lab: tuple[Lab, EventHub], builds: dict[str, Path]) -> None:
     path = str(builds["whole"] / "containerd")
     with living(lab, target("cri", bin=path)) as (own,):
         assert own["bin"] == own["daemon"] == path
@@ -158,7 +158,7 @@ def kernel(lab: tuple[Lab, EventHub], tmp_path: Path) -> Path:
     return copy
 
 
-def test_a_minimal_guest_boots_the_kernel_that_is_named(lab: tuple[Lab, EventHub], kernel: Path) -> None:
+def test_minimal_guest_boots_given_kernel(lab: tuple[Lab, EventHub], kernel: Path) -> None:
     pytest.importorskip("libvirt")
     context = Harness(*lab, engines.load(target("libvirt", kernel=str(kernel)), lab[0]), numbers=iter((200,)))
     try:
@@ -180,7 +180,7 @@ def test_a_minimal_guest_boots_the_kernel_that_is_named(lab: tuple[Lab, EventHub
 @pytest.mark.parametrize(
     ("options", "says"), [({"guest": "full"}, "its own kernel"), ({"network": "user"}, "takes modules"), ({"disk": "raw"}, "takes modules")]
 )  # fmt: skip
-def test_a_kernel_without_its_modules_is_for_a_minimal_guest_without_devices(
+def test_given_kernel_is_unavailable_for_guests_with_devices(
     lab: tuple[Lab, EventHub], kernel: Path, options: dict[str, str], says: str
 ) -> None:
     pytest.importorskip("libvirt")
@@ -188,7 +188,7 @@ def test_a_kernel_without_its_modules_is_for_a_minimal_guest_without_devices(
         engines.load(target("libvirt", kernel=str(kernel), **options), lab[0]).prepare()
 
 
-def test_what_is_no_daemon_says_how_it_ended(lab: tuple[Lab, EventHub], tmp_path: Path) -> None:
+def test_bin_that_is_no_daemon_is_unavailable(lab: tuple[Lab, EventHub], tmp_path: Path) -> None:
     with pytest.raises(TargetUnavailable, match=r"dockerd-\w{8} did not start \(status 1\)"):
         Docker(target("docker", bin=found("false")), lab[0]).prepare()
     path = tmp_path / "daemon.json"

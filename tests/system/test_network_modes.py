@@ -119,7 +119,7 @@ def rate(text: str, lived_s: float = math.inf) -> float:
 def test_host_throughput_equals_iperf3_by_hand(context: InvocationContext, capsys: pytest.CaptureFixture[str]) -> None:
     """Compare one stream of one second over loopback."""
     step = Step("streams", 1, "out")
-    way = context.engine.way(None)  # type: ignore[attr-defined]
+    way = context.engine.network_path(None)  # type: ignore[attr-defined]
     job = near.spec(context, way, [step] * PAIRS)
     argv = ["iperf3", *iperf3.client("127.0.0.1", PORT, 1, 1, reverse=False)]
     with (

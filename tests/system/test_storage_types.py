@@ -100,9 +100,9 @@ def test_container_mount_keeps_or_drops_data_as_documented(lab: Lab, mount: str)
     assert actions == ([] if mount == "bind-ro" else ["create", "stat", "rename", "unlink"])
     if mount == "tmpfs":
         fsyncs = [value.value for value in reading.series if value.metric == "storage.fsync_s"]
-        assert fsyncs[0] < 20e-6, "an fsync in memory must not wait for a disk"
-    assert not engine._client.volumes()["Volumes"]
-    assert not engine._client.containers(all=True)
+        assert fsyncs[0] < 20e-6, "an fsync of memory has nothing to wait for"
+    assert not engine._session.client.volumes()["Volumes"]
+    assert not engine._session.client.containers(all=True)
     assert not list((lab.paths.run / "k").iterdir())
 
 
@@ -151,14 +151,14 @@ def test_volume_in_the_system_daemon_is_journalled_and_removed(lab: Lab, monkeyp
     """Use the lab's daemon in place of the user's, in which nothing is removed automatically."""
     owner = prepared(lab, "docker:network=none")
     assert isinstance(owner, Docker)
-    monkeypatch.setenv("DOCKER_HOST", owner.socket())
+    monkeypatch.setenv("DOCKER_HOST", owner._session.url)
     monkeypatch.setattr(fio, "TESTS", FEW[:1])
     name = f"tare-{lab.short_id}-0-data"
     assert measure(lab, prepared(lab, "docker:endpoint=system,mount=volume,network=none")).evidence["mount"] == "volume"
     entry = next(entry for entry in journal.read(lab.paths.journal) if entry["kind"] == "volume")
     assert entry["name"] == name
     assert sweep.undone(entry, engines.undo_functions(), dry_run=False) is None, "the procedure removes it itself"
-    owner._client.create_volume(name)  # what a run that was killed leaves
+    owner._session.client.create_volume(name)  # what a run that was killed leaves
     assert sweep.undone(entry, engines.undo_functions(), dry_run=True) == sweep.Swept("volume", name, gone=False)
     assert sweep.undone(entry, engines.undo_functions(), dry_run=False) == sweep.Swept("volume", name, gone=True)
-    assert not owner._client.volumes()["Volumes"]
+    assert not owner._session.client.volumes()["Volumes"]

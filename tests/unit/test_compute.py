@@ -59,7 +59,7 @@ def run(folder: Path, one: Scenario, lab: FakeLab) -> tuple[pd.DataFrame, pd.Dat
     return store.measurements(found), store.outcomes(found)
 
 
-def test_every_number_is_there_with_its_proof(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_metric_has_evidence(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     speaking(monkeypatch, whole)
     numbers, outcomes = run(tmp_path, scenario(), lab)
     assert set(outcomes["status"]) == {Status.OK}
@@ -76,7 +76,9 @@ def test_every_number_is_there_with_its_proof(tmp_path: Path, lab: FakeLab, monk
     assert all(found["sysbench"] == "sysbench 1.0.20" for found in outcomes["evidence"])
 
 
-def test_no_loop_and_no_test_is_always_first(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_loop_and_test_is_first_in_some_block(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     jobs = speaking(monkeypatch, whole)
     _, outcomes = run(tmp_path, scenario("fake", "fake:copy=1"), lab)
     first = [spec.arguments[1].split(":")[0] for spec in jobs]
@@ -88,7 +90,7 @@ def test_no_loop_and_no_test_is_always_first(tmp_path: Path, lab: FakeLab, monke
     assert [tests[0] for _, tests in turns].count("cpu") == 5
 
 
-def test_the_program_comes_in_a_read_only_folder(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sysbench_is_in_read_only_bind(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = speaking(monkeypatch, whole)
     run(tmp_path, scenario(), lab)
     [bind] = jobs[0].binds
@@ -97,9 +99,7 @@ def test_the_program_comes_in_a_read_only_folder(tmp_path: Path, lab: FakeLab, m
     assert "--time=1" in jobs[0].arguments
 
 
-def test_without_sysbench_the_loops_are_measured_and_the_rest_is_absent(
-    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_sysbench_leaves_only_the_loops(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_: Path) -> images.Artifact:
         raise TargetUnavailable("the program 'sysbench' is not on PATH", "run 'tare provision tools' as root")
 
@@ -127,7 +127,7 @@ def broken(part: str, instead: str = "") -> Speech:
         (lambda _: [], (Status.TIMEOUT, "'C ' did not come")),
     ],
 )
-def test_what_is_not_said_is_a_failure_and_no_number(
+def test_missing_payload_lines_fail(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, speech: Speech, expected: tuple[Status, str]
 ) -> None:
     speaking(monkeypatch, speech)
@@ -138,7 +138,7 @@ def test_what_is_not_said_is_a_failure_and_no_number(
 
 
 @pytest.mark.parametrize("fail", ["create", "start", "ready", "dies", "evidence", "mismatch", "stop", "delete", "bug"])
-def test_each_failure_of_an_engine_is_an_outcome_and_the_others_go_on(
+def test_engine_failure_is_an_outcome_and_others_continue(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, fail: str
 ) -> None:
     speaking(monkeypatch, lambda spec: [] if fail in ("ready", "dies") else whole(spec))

@@ -15,7 +15,7 @@ else:
     grpc = pytest.importorskip("grpc")
 
 from bench.core.errors import InvocationFailed, InvocationTimeout
-from bench.engines.containerd import api as _containerd_api
+from bench.engines.containerd import api as containerd
 from bench.engines.containerd.api import TYPES, Api
 from bench.engines.grpc import AlreadyExistsError, NotFoundError
 
@@ -25,7 +25,7 @@ def text(number: int, value: bytes) -> bytes:
     return bytes([number << 3 | 2, len(value)]) + value
 
 
-def test_strings_lists_and_messages_have_containerds_numbers() -> None:
+def test_strings_lists_and_messages_encode_as_containerd() -> None:
     mount = TYPES["Mount"](type="overlay", source="o", options=["a", "b"])
     encoded = text(1, b"overlay") + text(2, b"o") + text(4, b"a") + text(4, b"b")
     assert mount.SerializeToString() == encoded
@@ -33,28 +33,28 @@ def test_strings_lists_and_messages_have_containerds_numbers() -> None:
     assert request.SerializeToString() == text(1, b"x") + text(3, encoded)
 
 
-def test_maps_and_numbers_have_containerds_encoding() -> None:
+def test_maps_and_numbers_encode_as_containerd() -> None:
     request = TYPES["PrepareSnapshotRequest"](snapshotter="s", key="k", labels={"a": "b"})
     assert request.SerializeToString() == text(1, b"s") + text(2, b"k") + text(4, text(1, b"a") + text(2, b"b"))
     kill = TYPES["KillRequest"](container_id="x", signal=15)
     assert kill.SerializeToString() == text(1, b"x") + bytes([3 << 3, 15])
 
 
-def test_the_specification_travels_as_any() -> None:
-    spec = _containerd_api.any_of("types/Spec", b"{}")
+def test_specification_is_sent_as_any() -> None:
+    spec = containerd.any_of("types/Spec", b"{}")
     assert spec.SerializeToString() == text(1, b"types/Spec") + text(2, b"{}")
     container = TYPES["Container"](id="x", spec=spec, snapshotter="overlayfs", snapshot_key="x")
     encoded = text(1, b"x") + text(5, spec.SerializeToString()) + text(6, b"overlayfs") + text(7, b"x")
     assert container.SerializeToString() == encoded
 
 
-def test_fields_that_a_newer_containerd_adds_do_not_hurt() -> None:
+def test_unknown_fields_are_ignored() -> None:
     answer = TYPES["CreateTaskResponse"].FromString(text(1, b"x") + bytes([2 << 3, 42]) + text(15, b"new"))
     assert (answer.container_id, answer.pid) == ("x", 42)
 
 
-def test_every_call_has_its_messages() -> None:
-    assert {name for pair in _containerd_api._CALLS.values() for name in pair} <= set(TYPES)
+def test_every_containerd_call_has_messages() -> None:
+    assert {name for pair in containerd._CALLS.values() for name in pair} <= set(TYPES)
 
 
 Handler = Callable[[bytes, "grpc.ServicerContext"], bytes]
@@ -107,7 +107,7 @@ def refusing(code: grpc.StatusCode, said: str = "no\nsuch  thing") -> Handler:
     return answer
 
 
-def test_a_call_goes_to_its_service_and_names_the_namespace(server: tuple[Server, Path], api: Api) -> None:
+def test_call_goes_to_service_with_namespace(server: tuple[Server, Path], api: Api) -> None:
     server[0].answer = lambda request, context: text(1, b"1.6.20")
     assert api.call("Version/Version", 5).version == "1.6.20"
     assert server[0].seen == [("/containerd.services.version.v1.Version/Version", "tare")]
@@ -122,7 +122,7 @@ def test_a_call_goes_to_its_service_and_names_the_namespace(server: tuple[Server
         (grpc.StatusCode.UNKNOWN, InvocationFailed),
     ],
 )
-def test_errors_are_sentences_of_their_kind(
+def test_grpc_errors_become_sentences(
     server: tuple[Server, Path], api: Api, code: grpc.StatusCode, kind: type[Exception]
 ) -> None:
     server[0].answer = refusing(code)
@@ -133,14 +133,14 @@ def test_errors_are_sentences_of_their_kind(
     assert caught.value.__context__ is None  # gRPC's error would keep its call and its threads alive
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_connection_without_listener_fails(tmp_path: Path) -> None:
     client = Api(tmp_path / "nobody", "tare", lambda: {"containerd": "containerd ended with status 1: boom"})
     with pytest.raises(InvocationFailed, match="because a daemon died: containerd ended with status 1: boom"):
         client.call("Version/Version", 5)
     client.close()
 
 
-def test_what_was_begun_is_waited_for_with_a_limit(server: tuple[Server, Path], api: Api) -> None:
+def test_begun_call_is_awaited_with_time_limit(server: tuple[Server, Path], api: Api) -> None:
     release = futures.Future[bytes]()
     server[0].answer = lambda request, context: release.result(10)
     result = api.begin("Tasks/Wait", 10, container_id="x")
@@ -150,7 +150,7 @@ def test_what_was_begun_is_waited_for_with_a_limit(server: tuple[Server, Path], 
     assert result(5).exit_status == 7
 
 
-def test_a_blob_that_is_there_is_no_error(server: tuple[Server, Path], api: Api) -> None:
+def test_existing_blob_is_no_error(server: tuple[Server, Path], api: Api) -> None:
     server[0].answer = refusing(grpc.StatusCode.ALREADY_EXISTS)
     api.write_blob("sha256:aa", b"data", 5)
     server[0].answer = refusing(grpc.StatusCode.UNKNOWN)
@@ -158,7 +158,7 @@ def test_a_blob_that_is_there_is_no_error(server: tuple[Server, Path], api: Api)
         api.write_blob("sha256:aa", b"data", 5)
 
 
-def test_a_blob_is_committed_with_its_data(server: tuple[Server, Path], api: Api) -> None:
+def test_blob_is_committed_with_last_piece(server: tuple[Server, Path], api: Api) -> None:
     requests: list[bytes] = []
 
     def answer(request: bytes, _: grpc.ServicerContext) -> bytes:
@@ -172,7 +172,7 @@ def test_a_blob_is_committed_with_its_data(server: tuple[Server, Path], api: Api
     assert "containerd.io/gc.root" in sent.labels
 
 
-def test_no_thread_of_grpcs_outlives_the_last_connection(server: tuple[Server, Path]) -> None:
+def test_grpc_threads_end_with_last_connection(server: tuple[Server, Path]) -> None:
     first, second = Api(server[1], "tare"), Api(server[1], "tare")
     for client in (first, second):
         client.call("Version/Version", 5)

@@ -23,7 +23,7 @@ from bench.core.errors import InvocationFailed, NotApplicable, TargetUnavailable
 from bench.core.model import Phase, Target
 from bench.engines.base import Bind, InstanceSpec, Limits
 from bench.engines.cri import api
-from bench.engines.cri import image as _cri_image
+from bench.engines.cri import image as cri_image
 from bench.engines.cri.api import TYPES
 from bench.engines.cri.engine import Cri
 from bench.lab import Lab, images, sweep
@@ -74,7 +74,7 @@ class Bench:
 
 @pytest.fixture
 def bench(built_state: Path, tmp_path: Path) -> Iterator[Bench]:
-    server = CriServer(tmp_path, images.payload(built_state).path, images={_cri_image.NAME: "1234abcd"})
+    server = CriServer(tmp_path, images.payload(built_state).path, images={cri_image.NAME: "1234abcd"})
     lab = RunLab(built_state)
     with cri_server.serving(server) as path:
         yield Bench(server, lab, path)
@@ -88,7 +88,7 @@ def text(number: int, value: bytes) -> bytes:
     return bytes([number << 3 | 2, len(value)]) + value
 
 
-def test_the_table_has_the_numbers_of_api_proto() -> None:
+def test_message_table_has_numbers_of_api_proto() -> None:
     spaces = TYPES["NamespaceOption"](network=2, pid=1)
     assert spaces.SerializeToString() == bytes([1 << 3, 2, 2 << 3, 1])
     who = TYPES["PodSandboxMetadata"](name="n", uid="u", namespace="s", attempt=1)
@@ -105,13 +105,13 @@ def test_the_table_has_the_numbers_of_api_proto() -> None:
     assert mount.SerializeToString() == text(1, b"/c") + text(2, b"/h") + bytes([3 << 3, 1])
 
 
-def test_every_call_has_its_messages_and_its_service() -> None:
+def test_every_cri_call_has_messages_and_service() -> None:
     assert {name for _, *pair in api._CALLS.values() for name in pair} <= set(TYPES)
     assert api._CALLS["RunPodSandbox"][0] == "/runtime.v1.RuntimeService/RunPodSandbox"
     assert api._CALLS["ImageStatus"][0] == "/runtime.v1.ImageService/ImageStatus"
 
 
-def test_a_whole_life_at_cri_o(bench: Bench) -> None:
+def test_instance_life_on_cri_o(bench: Bench) -> None:
     engine = bench.engine()
     facts = engine.prepare()
     assert (facts.values["cri-o"], facts.values["cgroup_driver"]) == ("1.30.0", "cgroupfs")
@@ -137,7 +137,7 @@ def test_a_whole_life_at_cri_o(bench: Bench) -> None:
     engine.delete(spec.name)  # it is gone already
 
 
-def test_what_was_not_stopped_is_found_by_its_label(bench: Bench) -> None:
+def test_pod_that_was_not_stopped_is_found_by_label(bench: Bench) -> None:
     engine = bench.engine()
     engine.prepare()
     first, second = bench.spec(), bench.spec(name="tare-2")
@@ -155,7 +155,7 @@ def test_what_was_not_stopped_is_found_by_its_label(bench: Bench) -> None:
     ("driver", "parent"),
     [(cri_server.CGROUPFS, "/tare/fa4e"), (cri_server.SYSTEMD, "system.slice"), (None, "")],
 )
-def test_the_control_group_is_one_that_the_runtime_takes(bench: Bench, driver: int | None, parent: str) -> None:
+def test_cgroup_parent_suits_cgroup_driver(bench: Bench, driver: int | None, parent: str) -> None:
     bench.server.driver = driver
     engine = bench.engine()
     engine.prepare()
@@ -166,7 +166,7 @@ def test_the_control_group_is_one_that_the_runtime_takes(bench: Bench, driver: i
     engine.delete(spec.name)
 
 
-def test_the_pod_and_its_container_say_what_a_kubelet_would(bench: Bench, tmp_path: Path) -> None:
+def test_pod_and_container_match_kubelet_requests(bench: Bench, tmp_path: Path) -> None:
     engine = bench.engine(network="host", runtime="crun")
     engine.prepare()
     spec = bench.spec(binds=(Bind("data", tmp_path),), arguments=("--sleep",), memory_bytes=2**26, cpus=0.5)
@@ -186,7 +186,7 @@ def test_the_pod_and_its_container_say_what_a_kubelet_would(bench: Bench, tmp_pa
     engine.delete(spec.name)
 
 
-def test_limits_that_cri_has_are_sent_and_others_are_refused(bench: Bench) -> None:
+def test_cri_limits_are_sent_and_others_refused(bench: Bench) -> None:
     wanted = Limits(cpu_shares=512, cpuset="0", swap_bytes=2**28)
     sent = api.resources(bench.spec(limits=wanted, cpus=None, memory_bytes=None))
     assert (sent.cpu_shares, sent.cpuset_cpus, sent.memory_swap_limit_in_bytes) == (512, "0", 2**28)
@@ -198,7 +198,7 @@ def test_limits_that_cri_has_are_sent_and_others_are_refused(bench: Bench) -> No
     assert bench.server.pods == {}
 
 
-def test_a_container_that_was_killed_gives_the_reason(bench: Bench) -> None:
+def test_reason_of_killed_container_is_reported(bench: Bench) -> None:
     engine = bench.engine()
     engine.prepare()
     spec = bench.spec()
@@ -215,7 +215,7 @@ def test_a_container_that_was_killed_gives_the_reason(bench: Bench) -> None:
         engine.delete(spec.name)
 
 
-def test_a_failed_container_leaves_a_pod_that_delete_removes(bench: Bench) -> None:
+def test_delete_removes_pod_of_failed_container(bench: Bench) -> None:
     engine = bench.engine()
     engine.prepare()
     bench.server.refuse["CreateContainer"] = RefusedError(grpc.StatusCode.UNKNOWN, "no\nspace  left")
@@ -228,19 +228,19 @@ def test_a_failed_container_leaves_a_pod_that_delete_removes(bench: Bench) -> No
     assert bench.server.pods == {}
 
 
-def test_a_runtime_without_a_network_says_why(bench: Bench) -> None:
+def test_runtime_without_network_is_unavailable_with_reason(bench: Bench) -> None:
     bench.server.network = "No CNI configuration file in /etc/cni/net.d/"
     with pytest.raises(TargetUnavailable, match=r"cri-o .*NetworkReady is false: .*No CNI configuration file"):
         bench.engine().prepare()
     bench.engine(network="host").prepare()
 
 
-def test_an_unknown_handler_is_unavailable(bench: Bench) -> None:
+def test_unknown_runtime_handler_is_unavailable(bench: Bench) -> None:
     with pytest.raises(TargetUnavailable, match="failed to find runtime handler kata"):
         bench.engine(runtime="kata").prepare()
 
 
-def test_what_was_made_is_removed_at_the_end(bench: Bench) -> None:
+def test_pods_and_image_are_removed_when_lab_closes(bench: Bench) -> None:
     engine = bench.engine()
     engine.prepare()
     spec = bench.spec()
@@ -251,7 +251,7 @@ def test_what_was_made_is_removed_at_the_end(bench: Bench) -> None:
     assert bench.server.images != {}  # it was there before us
 
 
-def test_a_killed_runs_pods_and_image_are_swept(bench: Bench) -> None:
+def test_pods_and_image_of_killed_run_are_swept(bench: Bench) -> None:
     engine = bench.engine()
     engine.prepare()
     spec = bench.spec()
@@ -260,11 +260,11 @@ def test_a_killed_runs_pods_and_image_are_swept(bench: Bench) -> None:
     endpoint = f"unix://{bench.path}"
     pod = {"kind": "pod", "name": spec.name, "endpoint": endpoint}
     undo = engines.undo_functions()
-    image = {"kind": "pod image", "name": _cri_image.NAME, "endpoint": endpoint}
+    image = {"kind": "pod image", "name": cri_image.NAME, "endpoint": endpoint}
     assert undo["pod"](pod, True) == sweep.Swept("pod", spec.name, gone=False)
     assert len(bench.server.pods) == 1
     assert undo["pod"](pod, False) == sweep.Swept("pod", spec.name, gone=True)
-    assert undo["pod image"](image, False) == sweep.Swept("pod image", _cri_image.NAME, gone=True)
+    assert undo["pod image"](image, False) == sweep.Swept("pod image", cri_image.NAME, gone=True)
     assert (bench.server.pods, bench.server.images) == ({}, {})
     assert undo["pod"](pod, False) is None
     lost = undo["pod"]({**pod, "endpoint": "/nowhere/s"}, False)
@@ -273,27 +273,27 @@ def test_a_killed_runs_pods_and_image_are_swept(bench: Bench) -> None:
     assert "nobody answers at /nowhere/s" in lost.name
 
 
-def test_the_image_is_copied_to_where_cri_o_keeps_its_own(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_image_is_copied_to_cri_o_storage(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.server.images.clear()
     bench.server.store = "/srv/storage/overlay-images"
     ran: list[list[str]] = []
 
     def run(argv: list[str], *, timeout_s: float, env: object = None) -> proc.Completed:
         ran.append(argv)
-        bench.server.images[_cri_image.NAME] = "77"
+        bench.server.images[cri_image.NAME] = "77"
         return proc.Completed(tuple(argv), 0, "", "", 0, 0)
 
     monkeypatch.setattr(proc, "find", lambda program, remedy: f"/bin/{program}")
     monkeypatch.setattr(proc, "run", run)
     bench.engine().prepare()
     (argv,) = ran
-    assert argv[-1] == f"containers-storage:[overlay@/srv/storage+/run/containers/storage]{_cri_image.NAME}"
+    assert argv[-1] == f"containers-storage:[overlay@/srv/storage+/run/containers/storage]{cri_image.NAME}"
     assert "/bin/skopeo" in argv
     bench.lab.own.clients.close()
     assert bench.server.images == {}  # we brought it, we take it away
 
 
-def test_without_skopeo_the_remedy_is_the_command(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remedy_without_skopeo_is_the_command(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.server.images.clear()
 
     def nothing(program: str, remedy: str) -> str:
@@ -317,11 +317,11 @@ def test_without_skopeo_the_remedy_is_the_command(bench: Bench, monkeypatch: pyt
         ({}, 0),
     ],
 )
-def test_the_process_is_read_from_a_verbose_status(info: dict[str, str], pid: int) -> None:
+def test_pid_is_read_from_verbose_status(info: dict[str, str], pid: int) -> None:
     assert api.pid_of(info) == pid
 
 
-def test_storage_is_told_from_other_file_systems() -> None:
+def test_containers_storage_is_recognised() -> None:
     place = api.storage_place("/var/lib/containers/storage/overlay-images")
     assert place == ("overlay", Path("/var/lib/containers/storage"))
     assert api.storage_place("/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs") is None
@@ -329,12 +329,12 @@ def test_storage_is_told_from_other_file_systems() -> None:
     assert api.storage_place("") is None
 
 
-def test_any_path_is_an_endpoint() -> None:
+def test_endpoint_may_be_path_or_url() -> None:
     wanted = parse_target("cri:endpoint=unix:///run/crio/crio.sock,network=host")
     assert wanted.options == {"endpoint": "unix:///run/crio/crio.sock", "network": "host"}
 
 
-def test_the_listening_process_is_known(bench: Bench) -> None:
+def test_listening_process_is_found(bench: Bench) -> None:
     import os  # noqa: PLC0415
 
     assert api.server_pid(bench.path) == os.getpid()
@@ -342,7 +342,7 @@ def test_the_listening_process_is_known(bench: Bench) -> None:
     assert api.outside(f"unix://{bench.path}") == bench.path
 
 
-def test_doctor_leaves_no_engine_out() -> None:
+def test_doctor_examines_every_engine() -> None:
     from bench.cli.host import _wanted  # noqa: PLC0415
 
     tried = [target.text for target in _wanted([])]

@@ -110,7 +110,7 @@ def run(folder: Path, one: Scenario, lab: FakeLab) -> tuple[pd.DataFrame, pd.Dat
     return store.measurements(found), store.outcomes(found)
 
 
-def test_every_number_is_there_with_its_proof(tmp_path: Path, lab: FakeLab, net: Network) -> None:
+def test_every_metric_has_evidence(tmp_path: Path, lab: FakeLab, net: Network) -> None:
     numbers, outcomes = run(tmp_path, scenario(), lab)
     assert list(outcomes["status"]) == [Status.OK] * 3, list(outcomes["reason"])
     lookups = numbers[numbers["metric"] == "discovery.lookup_s"]
@@ -122,7 +122,7 @@ def test_every_number_is_there_with_its_proof(tmp_path: Path, lab: FakeLab, net:
     assert [spec.arguments for spec in net.jobs][1] == ("--sleep",)
 
 
-def test_no_kind_of_name_is_always_first(tmp_path: Path, lab: FakeLab, net: Network) -> None:
+def test_each_kind_of_name_is_first_in_some_block(tmp_path: Path, lab: FakeLab, net: Network) -> None:
     _, outcomes = run(tmp_path, scenario(), lab)
     assert len(net.started) == 6
     orders = [found["order"].split(", ") for found in outcomes["notes"]]
@@ -143,7 +143,7 @@ def test_no_kind_of_name_is_always_first(tmp_path: Path, lab: FakeLab, net: Netw
         ("-a", dns.NOBODY, r"answered nobody for .*-a \(own\)"),
     ],
 )
-def test_a_wrong_answer_fails_the_invocation(  # noqa: PLR0917 - fixtures
+def test_wrong_answer_fails_invocation(  # noqa: PLR0917 - fixtures
     tmp_path: Path, lab: FakeLab, net: Network, name: str, answer: str, why: str
 ) -> None:
     net.answers[name] = answer
@@ -153,14 +153,14 @@ def test_a_wrong_answer_fails_the_invocation(  # noqa: PLR0917 - fixtures
     assert pd.Series(outcomes["reason"]).str.contains(why).all(), outcomes["reason"].iloc[0]
 
 
-def test_a_name_that_was_there_before_is_not_a_time(tmp_path: Path, lab: FakeLab, net: Network) -> None:
+def test_name_known_before_request_fails(tmp_path: Path, lab: FakeLab, net: Network) -> None:
     net.early = True
     numbers, outcomes = run(tmp_path, scenario(blocks=1), lab)
     assert numbers.empty
     assert "before the second instance was requested" in outcomes["reason"].iloc[0]
 
 
-def test_without_a_name_service_it_is_not_applicable(
+def test_target_without_name_service_is_not_applicable(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measure, "_NAMED", {"docker": ("user",)})
@@ -169,5 +169,5 @@ def test_without_a_name_service_it_is_not_applicable(
     assert "has no name service" in outcomes["reason"].iloc[0]
 
 
-def test_each_order_begins_with_another_kind() -> None:
+def test_order_rotates_by_one_each_block() -> None:
     assert [measure.order(block)[0] for block in range(4)] == ["own", "other", "unknown", "own"]

@@ -17,15 +17,14 @@ from docker.errors import DockerException
 from bench.core import proc
 from bench.core.errors import InvocationFailed
 from bench.engines.base import Bind, InstanceSpec, Limits
-from bench.engines.docker import api as _docker_api
-from bench.engines.docker import cli
+from bench.engines.docker import api, cli
 from bench.engines.docker.api import ContainerConfig
 from bench.engines.docker.cli import Commands, arguments
 from bench.engines.evidence import gvisor, process
 from bench.lab import images
 
 JOB = InstanceSpec("tare-1", Path("/run/e"), ("--sleep",), memory_bytes=2**26, cpus=0.5)
-BOX = ContainerConfig("sha256:aa", "bridge", "runc")
+CONFIG = ContainerConfig("sha256:aa", "bridge", "runc")
 
 
 class Nothing:
@@ -36,7 +35,7 @@ class Nothing:
     def __init__(self) -> None:
         self.removed: list[str] = []
 
-    def create(self, spec: InstanceSpec, box: ContainerConfig) -> str:
+    def create(self, spec: InstanceSpec, config: ContainerConfig) -> str:
         """Refuse."""
         raise NotImplementedError
 
@@ -53,9 +52,9 @@ class Nothing:
         self.removed.append(name)
 
 
-def test_the_command_line_names_what_the_api_gets() -> None:
+def test_cli_arguments_match_api_fields() -> None:
     binds = (Bind("data", Path("/srv")), Bind("out", Path("/o"), read_only=False))
-    words = arguments(dataclasses.replace(JOB, binds=binds), BOX)
+    words = arguments(dataclasses.replace(JOB, binds=binds), CONFIG)
     assert words[:2] == ["--pull", "never"]
     pairs = set(pairwise(words))
     for pair in (
@@ -73,22 +72,22 @@ def test_the_command_line_names_what_the_api_gets() -> None:
     assert words[words.index("sha256:aa") + 1 :] == ["--events", f"unix:{images.EVENTS}", "--sleep"]
 
 
-def test_limits_that_were_not_asked_for_are_left_out() -> None:
+def test_unset_limits_are_omitted() -> None:
     words = arguments(dataclasses.replace(JOB, memory_bytes=None, cpus=None), ContainerConfig("i", "none"))
     assert not {"--memory", "--cpus", "--pids-limit", "--runtime", "--memory-swap"} & set(words)
 
 
-def test_a_rate_is_written_with_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_io_rate_argument_names_device(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"device_read_bps": [{"Path": "/dev/vda", "Rate": 1000}], "pids_limit": 5}
-    monkeypatch.setattr(_docker_api, "limits", lambda spec: found)
-    words = arguments(JOB, BOX)
+    monkeypatch.setattr(api, "limits", lambda spec: found)
+    words = arguments(JOB, CONFIG)
     assert ("--device-read-bps", "/dev/vda:1000") in set(pairwise(words))
     assert ("--pids-limit", "5") in set(pairwise(words))
 
 
-def test_every_limit_has_an_option() -> None:
+def test_every_limit_has_a_cli_option() -> None:
     every = Limits(1, "0", 2**28, 5, "254:0", 1, 2)
-    assert set(_docker_api.limits(dataclasses.replace(JOB, limits=every))) == set(cli._OPTIONS)
+    assert set(api.limits(dataclasses.replace(JOB, limits=every))) == set(cli._OPTIONS)
 
 
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, said: str) -> tuple[Commands, Nothing]:
@@ -98,36 +97,36 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, said:
         return proc.Completed(tuple(argv), status, "abc\n", said, 0, 0)
 
     monkeypatch.setattr(proc, "run", run)
-    api = Nothing()
-    return Commands("unix:///s", tmp_path / "config", api, "/bin/docker"), api
+    requests = Nothing()
+    return Commands("unix:///s", tmp_path / "config", requests, "/bin/docker"), requests
 
 
-def test_the_id_is_what_the_command_line_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert commands(tmp_path, monkeypatch, 0, "")[0].create(JOB, BOX) == "abc"
+def test_container_id_is_cli_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert commands(tmp_path, monkeypatch, 0, "")[0].create(JOB, CONFIG) == "abc"
 
 
-def test_an_error_is_dockers_own_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cli_error_quotes_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     verbs, _ = commands(tmp_path, monkeypatch, 125, "docker: Error response from daemon: no such\nimage")
     with pytest.raises(InvocationFailed, match=r"'docker start' ended with status 125: .*no such; image"):
         verbs.start("x", 5)
 
 
-def test_what_is_gone_or_going_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    verbs, api = commands(tmp_path, monkeypatch, 1, "Error: No such container: x")
+def test_remove_accepts_missing_or_vanishing_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    verbs, requests = commands(tmp_path, monkeypatch, 1, "Error: No such container: x")
     verbs.remove("x", 5)
-    assert api.removed == []
-    verbs, api = commands(
+    assert requests.removed == []
+    verbs, requests = commands(
         tmp_path, monkeypatch, 1, "Error response from daemon: removal of container x is already in progress"
     )
     verbs.remove("x", 5)
-    assert api.removed == ["x"]
+    assert requests.removed == ["x"]
     verbs, _ = commands(tmp_path, monkeypatch, 1, "permission denied")
     with pytest.raises(InvocationFailed, match="permission denied"):
         verbs.remove("x", 5)
 
 
-def test_each_thread_has_its_own_time_limit() -> None:
-    client = _docker_api._Client(base_url="unix:///nowhere", version="1.41", timeout=30)
+def test_client_time_limit_is_per_thread() -> None:
+    client = api._Client(base_url="unix:///nowhere", version="1.41", timeout=30)
     client.timeout = 5
     with ThreadPoolExecutor(1) as pool:
 
@@ -141,14 +140,14 @@ def test_each_thread_has_its_own_time_limit() -> None:
     client.close()
 
 
-def test_a_death_is_named_whoever_noticed_it() -> None:
+def test_daemon_death_is_named_for_every_error_type() -> None:
     for error in (DockerException("gone"), InvocationFailed("status 1")):
         with (
             pytest.raises(InvocationFailed, match="Podman's start failed because a daemon died: it ended"),
-            _docker_api.asked("start", lambda: {"podman": "it ended"}, "Podman"),
+            api.asked("start", lambda: {"podman": "it ended"}, "Podman"),
         ):
             raise error
-    with pytest.raises(InvocationFailed, match=r"^status 1$"), _docker_api.asked("start", dict):
+    with pytest.raises(InvocationFailed, match=r"^status 1$"), api.asked("start", dict):
         raise InvocationFailed("status 1")
 
 
@@ -163,11 +162,11 @@ def test_a_death_is_named_whoever_noticed_it() -> None:
         ([], ""),
     ],
 )
-def test_conmons_runtime_is_read_from_its_command_line(words: list[str], runtime: str) -> None:
+def test_runtime_is_read_from_conmon_arguments(words: list[str], runtime: str) -> None:
     assert process.runtime_argument(words) == runtime
 
 
-def test_gvisors_default_platform_is_read_from_its_flags() -> None:
+def test_gvisor_default_platform_is_read_from_flags() -> None:
     said = (
         '  -platform string\n    \tspecifies which platform to use: ptrace (default), kvm. (default "ptrace")\n  -x\n'
     )

@@ -14,9 +14,9 @@ pytest.importorskip("libvirt")
 from bench.core.errors import InvocationFailed
 from bench.engines.base import InstanceSpec
 from bench.engines.cri import config
-from bench.engines.evidence import links as _links
-from bench.engines.libvirt import domain as _domain
-from bench.engines.libvirt import network as _domain_network
+from bench.engines.evidence import links
+from bench.engines.libvirt import domain
+from bench.engines.libvirt import network as cards
 from bench.engines.libvirt.guests import Guest
 from bench.engines.libvirt.network import Addresses, Card
 from bench.lab import network
@@ -25,13 +25,13 @@ DATA = Path(__file__).parent.parent / "data"
 GUEST = Guest("minimal", Path("/g/vmlinuz"), Path("/g/init.cpio"), "quiet rdinit=/tare-payload", None, {})
 
 
-def read(kind: str, links: str) -> dict[str, str]:
+def read(kind: str, captured: str) -> dict[str, str]:
     """Return the facts of the card that was captured, with QEMU holding every tap of the links that were captured."""
     card = ET.parse(DATA / "libvirt" / f"card-{kind}.xml").getroot()  # noqa: S314 - ours
     said = (DATA / "libvirt" / f"network-{kind}.txt").read_text(encoding="utf-8")
-    found = _links.parse((DATA / "ip" / f"{links}.json").read_text(encoding="utf-8"))
-    held = {str(link["ifname"]) for link in found if _links.kind_of(link) in ("tun", "macvtap")}
-    return _domain_network.facts(card, said, held, found)
+    found = links.parse((DATA / "ip" / f"{captured}.json").read_text(encoding="utf-8"))
+    held = {str(link["ifname"]) for link in found if links.kind_of(link) in ("tun", "macvtap")}
+    return cards.facts(card, said, held, found)
 
 
 @pytest.mark.parametrize(
@@ -42,50 +42,50 @@ def read(kind: str, links: str) -> dict[str, str]:
         ("macvtap", "direct", {"dev": network.LAB_LINK, "mode": "bridge"}),
     ],
 )
-def test_the_card_is_the_one_asked_for(kind: str, asked: str, source: dict[str, str] | None) -> None:
+def test_domain_has_requested_card(kind: str, asked: str, source: dict[str, str] | None) -> None:
     spec = InstanceSpec("tare-1", Path("/lab/e/1"))
     card = Card(kind, "eth0:10.0.2.15/24:10.0.2.2")
-    text = _domain.domain_xml(spec, GUEST, _domain.Machine("tcg", "q35", "/q"), Path("/lab/b/1"), card=card)
-    domain = ET.fromstring(text)  # noqa: S314 - ours
-    interface = domain.find("devices/interface")
+    text = domain.domain_xml(spec, GUEST, domain.Machine("tcg", "q35", "/q"), Path("/lab/b/1"), card=card)
+    machine = ET.fromstring(text)  # noqa: S314 - ours
+    interface = machine.find("devices/interface")
     assert interface is not None
     assert interface.get("type") == asked
     assert [found.attrib for found in interface.findall("source")] == ([source] if source else [])
     assert [found.get("type") for found in interface.findall("model")] == ["virtio"]
-    assert " --modules /modules --address eth0:10.0.2.15/24:10.0.2.2 --sleep" in (domain.findtext("os/cmdline") or "")
+    assert " --modules /modules --address eth0:10.0.2.15/24:10.0.2.2 --sleep" in (machine.findtext("os/cmdline") or "")
 
 
 @pytest.mark.parametrize(
-    ("kind", "links"), [("user", "lab-macvlan"), ("bridge", "machine-bridge"), ("macvtap", "machine-macvtap")]
+    ("kind", "captured"), [("user", "lab-macvlan"), ("bridge", "machine-bridge"), ("macvtap", "machine-macvtap")]
 )
-def test_what_carries_the_packets_is_read_back(kind: str, links: str) -> None:
-    found = read(kind, links)
+def test_network_kind_is_read_back(kind: str, captured: str) -> None:
+    found = read(kind, captured)
     assert (found["network"], found["nic"]) == (kind, "virtio-net-pci")
     assert found.get("mtu", "1500") == "1500"
 
 
-def test_what_is_another_network_is_not_taken_for_the_one_asked_for() -> None:
+def test_other_network_is_not_taken_for_requested_one() -> None:
     assert read("bridge", "machine-macvtap")["network"] == "macvtap"
     assert read("bridge", "lab-macvlan")["network"] == "unknown"  # QEMU holds no tap
-    links = _links.parse((DATA / "ip/machine-bridge.json").read_text(encoding="utf-8"))
-    alone = [{key: value for key, value in link.items() if key != "master"} for link in links]
-    held = {str(link["ifname"]) for link in links if _links.kind_of(link) == "tun"}
-    assert _domain_network.facts(ET.Element("interface"), "", held, alone)["network"] == "tap"  # a tap on no bridge
+    bridged = links.parse((DATA / "ip/machine-bridge.json").read_text(encoding="utf-8"))
+    alone = [{key: value for key, value in link.items() if key != "master"} for link in bridged]
+    held = {str(link["ifname"]) for link in bridged if links.kind_of(link) == "tun"}
+    assert cards.facts(ET.Element("interface"), "", held, alone)["network"] == "tap"  # a tap on no bridge
 
 
-def test_a_qemu_that_says_nothing_proves_nothing() -> None:
+def test_silent_qemu_proves_no_network() -> None:
     said = (DATA / "libvirt/broken.txt").read_text(encoding="utf-8")
-    found = _domain_network.facts(ET.Element("interface"), said, set(), [])
+    found = cards.facts(ET.Element("interface"), said, set(), [])
     assert (found["nic"], found["network"]) == ("unknown", "unknown")
 
 
-def test_the_files_of_a_process_that_is_gone_are_an_error() -> None:
-    assert dict(_domain_network._files(os.getpid()))
+def test_open_files_of_missing_process_fail() -> None:
+    assert dict(cards._files(os.getpid()))
     with pytest.raises(InvocationFailed, match="is gone"):
-        dict(_domain_network._files(2**22 + 1))
+        dict(cards._files(2**22 + 1))
 
 
-def test_every_machine_has_an_address_of_its_own_until_it_gives_it_back() -> None:
+def test_address_is_unique_until_given_back() -> None:
     addresses = Addresses("macvtap")
     taken = [addresses.take(f"tare-{number}") for number in range(63)]
     assert len(set(taken)) == 63
@@ -96,14 +96,14 @@ def test_every_machine_has_an_address_of_its_own_until_it_gives_it_back() -> Non
     assert addresses.take("one more") == taken[5]
 
 
-def test_addresses_on_the_cable_are_nobody_elses() -> None:
+def test_cable_addresses_overlap_no_other_range() -> None:
     cable = ipaddress.ip_network(network.SUBNET)
     first = ipaddress.IPv4Address(Addresses("macvtap").take("a").partition(":")[2].partition("/")[0])
     assert first in cable
     assert all(ipaddress.IPv4Address(end) < first for end in config.MACVLAN_RANGE)
 
 
-def test_behind_the_bridge_the_bridge_is_the_way_out() -> None:
+def test_bridge_is_gateway_of_bridged_machines() -> None:
     name, address, gateway = Addresses("bridge").take("a").split(":")
     inside = ipaddress.ip_interface(address).network
     assert name == "eth0"
@@ -112,6 +112,6 @@ def test_behind_the_bridge_the_bridge_is_the_way_out() -> None:
     assert not any(inside.overlaps(ipaddress.ip_network(subnet)) for subnet in config.POD_SUBNETS.values())
 
 
-def test_every_machine_with_a_stack_of_its_own_has_the_same_address() -> None:
+def test_user_network_address_is_constant() -> None:
     addresses = Addresses("user")
     assert addresses.take("a") == addresses.take("b") == "eth0:10.0.2.15/24:10.0.2.2"

@@ -12,7 +12,7 @@ pytest.importorskip("libvirt")
 
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Bind, InstanceSpec
-from bench.engines.libvirt import domain as _domain
+from bench.engines.libvirt import domain
 from bench.engines.libvirt.guests import Guest
 
 HOME = Path("/lab/b/tare-1")
@@ -22,45 +22,45 @@ FULL = Guest("full", Path("/g/vmlinuz"), Path("/g/initrd.img"), "quiet root=/dev
 
 def defined(guest: Guest = MINIMAL, accel: str = "tcg", machine: str = "q35", name: str = "tare-1") -> ET.Element:
     spec = InstanceSpec(name, Path("/lab/e/1"), ("--touch", "4096", "--sleep"), memory_bytes=300 * 2**20, cpus=2)
-    return ET.fromstring(_domain.domain_xml(spec, guest, _domain.Machine(accel, machine, "/usr/bin/qemu"), HOME))  # noqa: S314 - ours
+    return ET.fromstring(domain.domain_xml(spec, guest, domain.Machine(accel, machine, "/usr/bin/qemu"), HOME))  # noqa: S314 - ours
 
 
-def test_it_has_the_declared_size_and_the_guest() -> None:
-    domain = defined()
-    memory = domain.find("memory")
+def test_domain_has_declared_size_and_guest() -> None:
+    machine = defined()
+    memory = machine.find("memory")
     assert memory is not None
     assert (memory.get("unit"), memory.text) == ("b", str(300 * 2**20))
-    assert domain.findtext("vcpu") == "2"
-    assert domain.findtext("os/kernel") == "/g/vmlinuz"
-    assert domain.findtext("os/initrd") == "/g/init.cpio"
+    assert machine.findtext("vcpu") == "2"
+    assert machine.findtext("os/kernel") == "/g/vmlinuz"
+    assert machine.findtext("os/initrd") == "/g/init.cpio"
     arguments = "--events tty:/dev/ttyS1 --touch 4096 --sleep"
-    assert domain.findtext("os/cmdline") == f"quiet rdinit=/tare-payload -- {arguments}"
+    assert machine.findtext("os/cmdline") == f"quiet rdinit=/tare-payload -- {arguments}"
 
 
-def test_it_is_given_folders_to_read_and_none_to_write() -> None:
+def test_domain_accepts_only_read_only_folders() -> None:
     read, written = Bind("tools", Path("/s/tools")), Bind("scratch", Path("/s/x"), read_only=False)
-    assert _domain.folders(InstanceSpec("tare-1", Path("/lab/e/1"), binds=(read,))) == {"tools": Path("/s/tools")}
+    assert domain.folders(InstanceSpec("tare-1", Path("/lab/e/1"), binds=(read,))) == {"tools": Path("/s/tools")}
     with pytest.raises(NotApplicable, match="gets copies of the host's folders and cannot write to them: scratch"):
-        _domain.folders(InstanceSpec("tare-1", Path("/lab/e/1"), binds=(read, written)))
+        domain.folders(InstanceSpec("tare-1", Path("/lab/e/1"), binds=(read, written)))
 
 
 @pytest.mark.parametrize(("accel", "kind", "mode"), [("kvm", "kvm", "host-passthrough"), ("tcg", "qemu", "custom")])
-def test_the_accelerator_decides_the_processor(accel: str, kind: str, mode: str) -> None:
-    domain = defined(accel=accel)
-    cpu = domain.find("cpu")
+def test_accelerator_decides_cpu_model(accel: str, kind: str, mode: str) -> None:
+    machine = defined(accel=accel)
+    cpu = machine.find("cpu")
     assert cpu is not None
-    assert (domain.get("type"), cpu.get("mode")) == (kind, mode)
+    assert (machine.get("type"), cpu.get("mode")) == (kind, mode)
     assert cpu.findtext("model") == ("qemu64" if accel == "tcg" else None)
 
 
 @pytest.mark.parametrize("machine", ["q35", "pc"])
-def test_the_machine_is_the_one_asked_for(machine: str) -> None:
+def test_domain_has_requested_machine_type(machine: str) -> None:
     kind = defined(machine=machine).find("os/type")
     assert kind is not None
     assert kind.get("machine") == machine
 
 
-def test_the_first_serial_port_is_the_console_and_the_second_the_events() -> None:
+def test_serial_ports_are_console_and_events() -> None:
     console, events = defined().findall("devices/serial")
     ports = [port.get("port") for serial in (console, events) if (port := serial.find("target")) is not None]
     assert ports == ["0", "1"]
@@ -68,14 +68,14 @@ def test_the_first_serial_port_is_the_console_and_the_second_the_events() -> Non
     assert [source.attrib for source in events.findall("source")] == [{"mode": "connect", "path": "/lab/e/1"}]
 
 
-def test_only_a_guest_with_a_disk_gets_one_and_it_is_the_overlay() -> None:
+def test_only_guest_with_disk_gets_overlay() -> None:
     assert defined(MINIMAL).find("devices/disk") is None
     disk = defined(FULL).find("devices/disk/source")
     assert disk is not None
     assert disk.get("file") == "/lab/b/tare-1/disk"
 
 
-def test_there_is_no_device_that_nobody_uses() -> None:
+def test_domain_has_no_unused_devices() -> None:
     devices = defined(FULL).find("devices")
     assert devices is not None
     assert sorted(device.tag for device in devices) == [
@@ -92,36 +92,36 @@ def test_there_is_no_device_that_nobody_uses() -> None:
         assert device.get("model") == "none"
 
 
-def test_every_end_of_the_guest_ends_the_machine() -> None:
+def test_every_guest_exit_destroys_domain() -> None:
     assert [defined().findtext(event) for event in ("on_poweroff", "on_reboot", "on_crash")] == ["destroy"] * 3
 
 
-def test_names_are_escaped_and_have_one_identity_each() -> None:
-    domain = defined(name="a<b>&")
-    assert domain.findtext("name") == "a<b>&"
-    assert domain.findtext("uuid") == _domain.identity("a<b>&") != _domain.identity("tare-1")
+def test_names_are_escaped_and_have_unique_uuids() -> None:
+    machine = defined(name="a<b>&")
+    assert machine.findtext("name") == "a<b>&"
+    assert machine.findtext("uuid") == domain.identity("a<b>&") != domain.identity("tare-1")
 
 
-def test_an_end_is_told_with_the_last_lines(tmp_path: Path) -> None:
+def test_ended_machine_is_described_with_last_lines(tmp_path: Path) -> None:
     console, log = tmp_path / "console", tmp_path / "log"
     console.write_text("one\ntwo\nthree\r\nfour\n", encoding="utf-8")
-    assert _domain.ended(os.getpid(), console, log) is None
-    reason = _domain.ended(2**22 + 1, console, log)  # larger than any process id
+    assert domain.ended(os.getpid(), console, log) is None
+    reason = domain.ended(2**22 + 1, console, log)  # larger than any process id
     assert reason == f"its QEMU (pid {2**22 + 1}) has ended; console: two | three | four; log: none"
     log.touch()
-    assert (_domain.ended(2**22 + 1, console, log) or "").endswith("log: empty")
+    assert (domain.ended(2**22 + 1, console, log) or "").endswith("log: empty")
 
 
-def test_a_panic_is_told_before_the_trace_that_follows_it(tmp_path: Path) -> None:
+def test_kernel_panic_is_described_before_its_trace(tmp_path: Path) -> None:
     console = tmp_path / "console"
     console.write_text("[ 3.3] Kernel panic - not syncing: System is deadlocked on memory\nCPU: 0\none\ntwo\nthree\n")
-    reason = _domain.ended(2**22 + 1, console, tmp_path / "none") or ""
+    reason = domain.ended(2**22 + 1, console, tmp_path / "none") or ""
     assert "Kernel panic - not syncing: System is deadlocked on memory | … | one | two | three" in reason
 
 
-def test_a_machine_without_a_process_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_without_process_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.engines.libvirt.daemon.PIDS", tmp_path)
     with pytest.raises(InvocationFailed, match="the QEMU of 'tare-1' has ended right after its start"):
-        _domain.pid_of("tare-1")
+        domain.pid_of("tare-1")
     (tmp_path / "tare-1.pid").write_text("42\n", encoding="ascii")
-    assert _domain.pid_of("tare-1") == 42
+    assert domain.pid_of("tare-1") == 42

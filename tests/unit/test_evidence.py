@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.core.errors import InvocationFailed
-from bench.engines.evidence import process as _evidence
+from bench.engines.evidence import process
 
 OVERLAY = "30 29 0:50 / / rw,relatime shared:1 - overlay overlay rw,lowerdir=/l\n31 30 0:51 / /proc rw - proc proc rw\n"
 FOLDER = "30 29 254:0 /var/x / rw,relatime - ext4 /dev/vda rw\n"
@@ -23,10 +23,10 @@ V1 = "3:memory:/tare/aa/one\n2:cpu,cpuacct:/tare/aa/one\n1:name=systemd:/other\n
 
 @pytest.fixture
 def child() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    yield process
-    process.kill()
-    process.wait()
+    child_process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    yield child_process
+    child_process.kill()
+    child_process.wait()
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,8 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
         ("", "unknown"),
     ],
 )
-def test_the_root_file_system_is_the_last_one_at_the_root(table: str, wanted: str) -> None:
-    assert _evidence.root_file_system(table) == wanted
+def test_root_file_system_is_last_mount_at_root(table: str, wanted: str) -> None:
+    assert process.root_file_system(table) == wanted
 
 
 @pytest.mark.parametrize(
@@ -54,37 +54,37 @@ def test_the_root_file_system_is_the_last_one_at_the_root(table: str, wanted: st
         ("btrfs", "btrfs", "btrfs"),
     ],
 )
-def test_a_true_claim_is_confirmed(root_fs: str, claimed: str, wanted: str) -> None:
-    assert _evidence.storage(root_fs, claimed) == wanted
+def test_true_storage_claim_is_confirmed(root_fs: str, claimed: str, wanted: str) -> None:
+    assert process.storage(root_fs, claimed) == wanted
 
 
 @pytest.mark.parametrize(
     ("root_fs", "claimed"), [("folder on ext4", "overlay2"), ("overlay", "vfs"), ("overlay", "btrfs")]
 )
-def test_a_false_claim_is_not_repeated(root_fs: str, claimed: str) -> None:
-    assert _evidence.storage(root_fs, claimed) == f"{claimed} by the engine's word, but / is {root_fs}"
+def test_false_storage_claim_is_contradicted(root_fs: str, claimed: str) -> None:
+    assert process.storage(root_fs, claimed) == f"{claimed} by the engine's word, but / is {root_fs}"
 
 
-def test_the_control_group_is_that_of_the_memory_controller_or_the_only_one() -> None:
-    assert _evidence.cgroup(V1) == "/tare/aa/one"
-    assert _evidence.cgroup("0::/tare/aa/two\n") == "/tare/aa/two"
+def test_cgroup_is_that_of_memory_controller() -> None:
+    assert process.cgroup(V1) == "/tare/aa/one"
+    assert process.cgroup("0::/tare/aa/two\n") == "/tare/aa/two"
 
 
 @pytest.mark.parametrize(
     ("status", "words"), [(0, "status 0"), (137, "signal SIGKILL"), (71, "status 71"), (255, "status 255")]
 )
-def test_exit_statuses_are_said_as_runtimes_mean_them(status: int, words: str) -> None:
-    assert _evidence.describe_exit(status) == words
+def test_exit_status_above_128_is_a_signal(status: int, words: str) -> None:
+    assert process.describe_exit(status) == words
 
 
-def test_a_plain_child_is_not_held_apart(child: subprocess.Popen[bytes]) -> None:
-    found = _evidence.of_process(child.pid)
+def test_plain_child_shares_all_namespaces(child: subprocess.Popen[bytes]) -> None:
+    found = process.of_process(child.pid)
     program = Path(f"/proc/{child.pid}/exe").read_bytes()
     assert found["payload"] == hashlib.sha256(program).hexdigest()
     assert (found["namespaces"], found["network"], found["seccomp"]) == ("none", "host", _own_seccomp())
-    assert _evidence.parent(child.pid) == os.getpid()
-    assert _evidence.family(child.pid) == {child.pid}
-    assert "time.sleep" in " ".join(_evidence.arguments(child.pid))
+    assert process.parent(child.pid) == os.getpid()
+    assert process.family(child.pid) == {child.pid}
+    assert "time.sleep" in " ".join(process.arguments(child.pid))
 
 
 def _own_seccomp() -> str:
@@ -93,27 +93,27 @@ def _own_seccomp() -> str:
     return {"0": "off", "2": "filter"}[number]
 
 
-def test_a_dead_process_is_gone_even_before_it_is_collected(child: subprocess.Popen[bytes]) -> None:
-    assert _evidence.runs(child.pid)
+def test_zombie_counts_as_ended(child: subprocess.Popen[bytes]) -> None:
+    assert process.runs(child.pid)
     child.send_signal(signal.SIGKILL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert not _evidence.runs(child.pid)
-    assert _evidence.family(child.pid) == _evidence.shim_family(child.pid) == set()
+    assert not process.runs(child.pid)
+    assert process.family(child.pid) == process.shim_family(child.pid) == set()
     child.wait()
-    assert _evidence.parent(child.pid) is None
-    assert _evidence.arguments(child.pid) == []
+    assert process.parent(child.pid) is None
+    assert process.arguments(child.pid) == []
     with pytest.raises(InvocationFailed, match="is gone"):
-        _evidence.of_process(child.pid)
+        process.of_process(child.pid)
 
 
-def test_a_process_without_a_shim_has_no_runtime(child: subprocess.Popen[bytes]) -> None:
+def test_process_without_shim_has_no_runtime(child: subprocess.Popen[bytes]) -> None:
     with pytest.raises(InvocationFailed, match="no child of a containerd shim"):
-        _evidence.of_monitor(child.pid)
+        process.of_monitor(child.pid)
 
 
-def test_a_digest_follows_the_file(tmp_path: Path) -> None:
+def test_digest_follows_file_changes(tmp_path: Path) -> None:
     file = tmp_path / "program"
     file.write_bytes(b"one")
-    assert _evidence.digest(file) == hashlib.sha256(b"one").hexdigest()[:16]
+    assert process.digest(file) == hashlib.sha256(b"one").hexdigest()[:16]
     file.write_bytes(b"three")
-    assert _evidence.digest(file) == hashlib.sha256(b"three").hexdigest()[:16]
+    assert process.digest(file) == hashlib.sha256(b"three").hexdigest()[:16]

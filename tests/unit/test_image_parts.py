@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from bench import benchmarks
-from bench.benchmarks.image_build import builder
 from bench.benchmarks.pull import measure as pull
-from bench.benchmarks.pull import pulls
 from bench.benchmarks.size import measure as size
 from bench.core.errors import InvocationFailed, NotApplicable
+from bench.engines.docker import build
+from bench.engines.docker.pull import check as check_pull
 from bench.invocation import disk_use
 from bench.invocation.disk_use import Taken
 from bench.lab import bases, images, registry
@@ -162,26 +162,26 @@ def test_a_listener_is_found_by_its_port() -> None:
 )
 def test_a_step_tells_its_network_by_its_namespace(said: str, mode: str) -> None:
     step = "Step 2/2 : RUN echo network $(readlink /proc/self/ns/net) $(ls /sys/class/net)\n"
-    assert builder.network_of(step + said, "net:[1]") == mode
+    assert build.network_of(step + said, "net:[1]") == mode
 
 
 def test_a_step_that_does_not_tell_its_network_fails() -> None:
     with pytest.raises(InvocationFailed, match="which network it has, it said: Step 2/2"):
-        builder.network_of("Step 2/2\n", "net:[1]")
+        build.network_of("Step 2/2\n", "net:[1]")
 
 
 def test_podman_needs_to_be_told_to_give_a_step_a_namespace() -> None:
-    assert builder.network_options("Docker", "none") == {"networkmode": "none"}
+    assert build.network_options("Docker", "none") == {"networkmode": "none"}
     for mode, policy in (("none", "1"), ("bridge", "2"), ("host", "0")):
-        given = builder.network_options("Podman", mode)
+        given = build.network_options("Podman", mode)
         assert given["networkmode"] == policy
         assert json.loads(given["nsoptions"]) == [{"Name": "network", "Host": mode == "host", "Path": ""}]
 
 
 def test_a_pull_that_fails_says_why() -> None:
-    pulls.check([{"status": "Pulling"}, {"status": "Done"}])
+    check_pull([{"status": "Pulling"}, {"status": "Done"}])
     with pytest.raises(InvocationFailed, match="the pull failed: no such host"):
-        pulls.check([{"status": "Pulling"}, {"error": "no such\nhost"}])
+        check_pull([{"status": "Pulling"}, {"error": "no such\nhost"}])
 
 
 def test_what_is_new_on_a_disk_is_told_by_its_path(tmp_path: Path) -> None:

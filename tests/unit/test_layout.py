@@ -128,6 +128,42 @@ def test_no_benchmark_imports_another(name: str) -> None:
     assert found == []
 
 
+ENGINE_INTERFACE = ("abilities", "base", "evidence", "life")
+"""What benchmarks may use of the engines: the protocols, the steps that are timed, and the shared evidence readers."""
+
+
+def engine_imports(files: list[Path]) -> list[str]:
+    """Return imports of anything else in ``bench.engines``, as ``file:line imports name``."""
+    return [
+        f"{path.relative_to(BENCH)}:{line} imports {name}"
+        for path in files
+        for line, name in imports(path)
+        if name.startswith("bench.engines.") and name.split(".")[2] not in ENGINE_INTERFACE
+    ]
+
+
+def test_benchmarks_import_no_concrete_engine() -> None:
+    files = [path for room in ("benchmarks", "invocation") for path in sorted((BENCH / room).rglob("*.py"))]
+    assert engine_imports(files) == []
+
+
+def test_import_of_a_concrete_engine_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "BENCH", tmp_path)
+    wrong = tmp_path / "measure.py"
+    wrong.write_text("from bench.engines.docker import api\nfrom bench.engines.base import Engine\n", encoding="utf-8")
+    assert engine_imports([wrong]) == ["measure.py:1 imports bench.engines.docker.api"]
+
+
+@pytest.mark.parametrize("path", sorted((BENCH / "engines").rglob("*.py")), ids=lambda path: path.stem)
+def test_no_class_of_an_engine_has_more_than_8_public_methods(path: Path) -> None:
+    classes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ClassDef)]
+    width = {
+        one.name: sum(isinstance(item, ast.FunctionDef) and not item.name.startswith("_") for item in one.body)
+        for one in classes
+    }
+    assert {name: count for name, count in width.items() if count > 8} == {}
+
+
 def test_the_registry_names_every_benchmark() -> None:
     from bench import benchmarks  # noqa: PLC0415
 

@@ -25,6 +25,7 @@ from bench.engines.base import Instance, InstanceSpec, Limits, refuse_limits
 from bench.engines.fake import Fake
 from bench.invocation.context import Account, InvocationContext, InvocationResult
 from bench.lab import Lab, images
+from bench.probes import processes
 from tests.fakes import FakeLab
 
 Script = Callable[["Scripted"], None]
@@ -129,13 +130,13 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     lab.journal.close(done=True)
 
 
-def test_every_limit_that_a_scenario_may_name_is_measured() -> None:
+def test_every_limit_of_the_scenario_is_measured() -> None:
     assert set(limits._LIMITS) == set(benchmarks.get("limits").params["limit"].allowed)
     shipped = scenario.load(scenario.find("limits"))[0]
     assert set(shipped.params["limit"]) == set(limits._LIMITS)
 
 
-def test_without_a_limit_only_the_start_is_measured(bench: Bench) -> None:
+def test_limit_none_measures_only_the_start(bench: Bench) -> None:
     found = bench.measure("none")
     assert set(found.values) == {"limit.ready_s"}
     assert found.flags == ()
@@ -151,7 +152,7 @@ def loops(engine: Scripted) -> None:
     threading.Timer(milliseconds / 1000, engine.say, ["C compute 6400"]).start()
 
 
-def test_a_quota_is_what_its_group_got(bench: Bench) -> None:
+def test_quota_ratio_is_cpu_time_of_group(bench: Bench) -> None:
     bench.host.files, bench.host.cpus = {"cpu.cfs_quota_us": "50000", "cpu.cfs_period_us": "100000"}, 0.45
     found = bench.measure("cpu", loops, milliseconds=200)
     assert found.values["limit.achieved_ratio"] == pytest.approx(0.9, rel=1e-3)
@@ -162,22 +163,22 @@ def test_a_quota_is_what_its_group_got(bench: Bench) -> None:
     assert (bench.engine.jobs[0].cpus, bench.engine.jobs[0].memory_bytes) == (0.5, None)
 
 
-def test_a_limit_in_force_that_is_another_fails(bench: Bench) -> None:
+def test_wrong_limit_in_force_fails(bench: Bench) -> None:
     bench.host.files = {"cpu.cfs_quota_us": "-1"}
     with pytest.raises(InvocationFailed, match=r"cpu\.cfs_quota_us is '-1', not '50000'"):
         bench.measure("cpu")
 
 
-def test_a_limit_that_cannot_be_read_back_is_flagged(bench: Bench) -> None:
+def test_limit_that_cannot_be_read_back_is_flagged(bench: Bench) -> None:
     found = bench.measure("pids", lambda engine: engine.say("A", "P 31 Resource temporarily unavailable"))
     assert found.values["limit.achieved_ratio"] == 1
     assert found.flags == ("limit: could not be read back from the live instance",)
 
 
-def test_shares_are_pressed_against_by_two_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cpu_shares_run_two_instances_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.host.files = {"cpuset.cpus": str(min(os.sched_getaffinity(0)))}
     told: list[int] = []
-    monkeypatch.setattr(press, "_reports", lambda _: True)
+    monkeypatch.setattr(processes, "is_payload", lambda _: True)
     monkeypatch.setattr(os, "kill", lambda pid, number: told.append(number))
 
     def both(engine: Scripted) -> None:
@@ -197,7 +198,7 @@ def test_shares_are_pressed_against_by_two_at_a_time(bench: Bench, monkeypatch: 
     assert {"tare-fa4e-0-a", "tare-fa4e-0-b"} == {spec.name for spec in bench.engine.jobs}
 
 
-def test_two_that_cannot_be_told_to_begin_do_not_contend(bench: Bench) -> None:
+def test_cpu_shares_without_signals_are_not_applicable(bench: Bench) -> None:
     bench.host.files = {"cpuset.cpus": str(min(os.sched_getaffinity(0)))}
     with pytest.raises(NotApplicable, match="cannot tell the payload in 'fake' when to begin"):
         bench.measure("cpu-shares")
@@ -213,7 +214,7 @@ def grows(*sizes: int, ends: bool = False) -> Script:
     return script
 
 
-def test_a_payload_that_is_killed_is_no_failure(bench: Bench) -> None:
+def test_payload_killed_by_oom_is_ok(bench: Bench) -> None:
     bench.host.files = {"memory.limit_in_bytes": str(64 * MIB)}
     found = bench.measure("memory", grows(1, 60))
     assert found.values["limit.achieved_ratio"] == 60 / 64
@@ -223,26 +224,26 @@ def test_a_payload_that_is_killed_is_no_failure(bench: Bench) -> None:
     assert bench.engine.jobs[0].arguments[2:4] == ("--grow", f"{MIB}:{256 * MIB}")
 
 
-def test_a_payload_that_nobody_kills_says_how_far_it_came(bench: Bench) -> None:
+def test_payload_that_is_not_killed_reports_reached_size(bench: Bench) -> None:
     bench.host.files = {"memory.limit_in_bytes": str(64 * MIB)}
     found = bench.measure("memory", grows(1, 256, ends=True))
     assert found.values["limit.achieved_ratio"] == 4
     assert "not enforced" in found.flags[0]
 
 
-def test_a_payload_that_dies_of_something_else_is_a_failure(bench: Bench) -> None:
+def test_payload_that_dies_for_another_reason_fails(bench: Bench) -> None:
     bench.host.files, bench.host.kills = {"memory.limit_in_bytes": str(64 * MIB)}, iter([0, 0])
     with pytest.raises(InvocationFailed, match="nothing says that it was killed"):
         bench.measure("memory", grows(1, 2))
 
 
-def test_a_payload_that_hangs_while_it_grows_times_out(bench: Bench) -> None:
+def test_payload_that_hangs_while_growing_times_out(bench: Bench) -> None:
     bench.host.files = {"memory.limit_in_bytes": str(64 * MIB)}
     with pytest.raises(InvocationTimeout):
         bench.measure("memory", lambda engine: engine.say("A", "M 1048576"))
 
 
-def test_an_engine_without_the_limit_is_not_measured(bench: Bench) -> None:
+def test_engine_without_the_limit_is_not_applicable(bench: Bench) -> None:
     def refuse(engine: Scripted) -> None:
         refuse_limits(engine.target, engine.jobs[-1])
 
@@ -250,15 +251,13 @@ def test_an_engine_without_the_limit_is_not_measured(bench: Bench) -> None:
         bench.measure("pids", refuse)
 
 
-def test_a_network_that_is_none_has_no_rate(bench: Bench) -> None:
+def test_network_rate_without_network_is_not_applicable(bench: Bench) -> None:
     with pytest.raises(NotApplicable, match="'fake' has no network"):
         bench.measure("network")
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
-def test_a_rate_is_measured_on_the_disk_of_the_state_folder(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_io_rate_uses_disk_of_state_folder(bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setattr(rate, "whole_disk", lambda *_: "8:0")
     monkeypatch.setattr(rate, "refuse_throttle", lambda *_: None)
     bench.host.files = {f"blkio.throttle.{kind}_bps_device": f"8:0 {8 * MIB}"}
@@ -278,7 +277,7 @@ def test_a_rate_is_measured_on_the_disk_of_the_state_folder(
     assert getattr(spec.limits, f"{kind}_bytes_per_s") == 8 * MIB
 
 
-def test_a_group_without_the_file_of_a_rate_is_not_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_group_without_io_limit_file_is_not_applicable(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate, "whole_disk", lambda *_: "8:0")
     monkeypatch.setattr(rate, "refuse_throttle", lambda *_: None)
     with pytest.raises(NotApplicable, match="has no file for a limit on block I/O"):

@@ -36,7 +36,7 @@ def folder(tmp_path: Path, **files: str) -> Path:
 # Control groups.
 
 
-def test_a_hybrid_host_has_its_limits_in_version_1() -> None:
+def test_hybrid_host_counts_as_version_1() -> None:
     group = parse(V1_TABLE, V1_MOUNTS)
     assert group is not None
     assert group.version == 1
@@ -45,17 +45,17 @@ def test_a_hybrid_host_has_its_limits_in_version_1() -> None:
     assert "name=systemd" not in group.folders
 
 
-def test_version_2_has_one_folder() -> None:
+def test_version_2_group_has_one_folder() -> None:
     group = parse("0::/tare/ab/one\n", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
     assert group == Group(2, {"": Path("/sys/fs/cgroup/tare/ab/one")})
 
 
-def test_without_control_groups_there_is_none() -> None:
+def test_host_without_control_groups_has_no_group() -> None:
     assert parse("0::/\n", "tmpfs /tmp tmpfs rw 0 0\n") is None
     assert parse("", "") is None
 
 
-def test_what_a_version_1_group_counts(tmp_path: Path) -> None:
+def test_version_1_counters_are_read(tmp_path: Path) -> None:
     here = folder(
         tmp_path,
         cpuacct__usage="1500000000\n",
@@ -66,7 +66,7 @@ def test_what_a_version_1_group_counts(tmp_path: Path) -> None:
     assert (group.cpu_s(), group.oom_kills(), group.throttled()) == (1.5, 2, Throttled(12, 11))
 
 
-def test_what_a_version_2_group_counts(tmp_path: Path) -> None:
+def test_version_2_counters_are_read(tmp_path: Path) -> None:
     here = folder(
         tmp_path,
         cpu__stat="usage_usec 250000\nuser_usec 1\nnr_periods 4\nnr_throttled 3\n",
@@ -77,13 +77,13 @@ def test_what_a_version_2_group_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_group_that_is_gone_counts_nothing_and_not_zero(tmp_path: Path, version: int) -> None:
+def test_counters_of_missing_group_are_none(tmp_path: Path, version: int) -> None:
     gone = tmp_path / "gone"
     group = Group(version, {"": gone, "cpuacct": gone, "memory": gone, "cpu": gone})
     assert (group.cpu_s(), group.oom_kills(), group.throttled(), group.limit("memory")) == (None, None, None, {})
 
 
-def test_a_broken_count_is_none(tmp_path: Path) -> None:
+def test_broken_counter_is_none(tmp_path: Path) -> None:
     here = folder(tmp_path, memory__events="oom_kill\noom_kill 1 2\n")
     assert Group(2, {"": here}).oom_kills() is None
 
@@ -115,7 +115,7 @@ IN_FORCE = {
 
 @pytest.mark.parametrize("limit", list(IN_FORCE))
 @pytest.mark.parametrize("version", [1, 2])
-def test_limits_are_where_either_version_keeps_them(tmp_path: Path, limit: str, version: int) -> None:
+def test_limit_files_of_both_versions_are_expected(tmp_path: Path, limit: str, version: int) -> None:
     limits, *files = IN_FORCE[limit]
     pairs = (pair.partition("=") for pair in files[version - 1].split())
     content = {
@@ -132,33 +132,33 @@ def test_limits_are_where_either_version_keeps_them(tmp_path: Path, limit: str, 
 # CPU time.
 
 
-def test_a_quota_that_holds_has_the_ratio_one() -> None:
+def test_exact_quota_has_ratio_one() -> None:
     found = cpu.of_quota(0.25, 1.0, cpus=0.25)
     assert (found.ratio, found.probe_s) == (1.0, 1.0)
     assert "0.25 CPU" in found.asked
 
 
 @pytest.mark.parametrize("phase", [0.0, 0.03, 0.05, 0.08])
-def test_the_slope_hardly_depends_on_where_a_period_was_met(phase: float) -> None:
+def test_slope_hardly_depends_on_period_phase(phase: float) -> None:
     """A group with half a CPU runs for 50 of each 100 ms; the difference of the ends would be wrong by up to 5 %."""
     times = [phase + 0.005 * step for step in range(201)]
     seen = [Used(at, at // 0.1 * 0.05 + min(at % 0.1, 0.05)) for at in times]
     assert cpu.slope(seen) == pytest.approx(0.5, rel=0.01)
 
 
-def test_one_look_is_no_slope() -> None:
+def test_slope_of_one_reading_fails() -> None:
     with pytest.raises(InvocationFailed, match="looked at 1 times"):
         cpu.slope([Used(1.0, 1.0)])
 
 
-def test_a_quota_that_was_not_used_up_is_flagged() -> None:
+def test_unused_quota_is_flagged() -> None:
     assert cpu.starved(Throttled(5, 5), Throttled(16, 14)) == ()
     assert cpu.starved(None, Throttled(16, 0)) == ()
     (flag,) = cpu.starved(Throttled(0, 0), Throttled(11, 4))
     assert "only 4 of 11 periods" in flag
 
 
-def test_shares_are_compared_by_what_was_done() -> None:
+def test_shares_are_compared_by_counts() -> None:
     found = cpu.of_shares(Counted(2000, 0.0, 1.0), Counted(1000, 0.01, 1.01), "0")
     assert found.ratio == pytest.approx(1.0)
     assert found.probe_s == pytest.approx(0.99)
@@ -167,17 +167,17 @@ def test_shares_are_compared_by_what_was_done() -> None:
 
 
 @pytest.mark.parametrize("late", [0.2, 2.0])
-def test_loops_that_did_not_run_together_prove_nothing(late: float) -> None:
+def test_loops_without_overlap_fail(late: float) -> None:
     with pytest.raises(InvocationFailed, match="no real contention"):
         cpu.of_shares(Counted(2000, 0.0, 1.0), Counted(1000, late, late + 1.0), "0")
 
 
-def test_a_loop_that_did_nothing_gives_no_ratio() -> None:
+def test_loop_with_zero_count_fails() -> None:
     with pytest.raises(InvocationFailed, match="did nothing"):
         cpu.of_shares(Counted(2000, 0.0, 1.0), Counted(0, 0.0, 1.0), "0")
 
 
-def test_an_end_before_its_beginning_is_refused() -> None:
+def test_count_that_ends_before_it_begins_fails() -> None:
     with pytest.raises(InvocationFailed, match="before its beginning"):
         Counted(1, 2.0, 1.0)
 
@@ -187,20 +187,20 @@ def test_an_end_before_its_beginning_is_refused() -> None:
 BEFORE, AFTER = Kills(0, 3), Kills(1, 4)
 
 
-def test_the_last_size_said_is_how_far_it_came() -> None:
+def test_last_reported_size_is_reached_size() -> None:
     lines = [Line(1.0, "A"), Line(2.0, "M 1048576"), Line(3.5, "M 2097152")]
     assert memory.growth(4 * MIB, lines) == Growth(4 * MIB, 2 * MIB, 1.5)
     assert memory.growth(4 * MIB, lines[:1]) == Growth(4 * MIB, 0, 0.0)
 
 
-def test_a_kill_that_was_counted_is_believed() -> None:
+def test_oom_kill_counted_by_group_is_proof() -> None:
     found = memory.of_growth(Growth(64 * MIB, 63 * MIB, 0.1), "ended with signal SIGKILL", BEFORE, AFTER)
     assert found.ratio == 63 / 64
     assert found.flags == ()
     assert "1 OOM kill counted by its control group" in found.how
 
 
-def test_a_group_that_went_with_its_process_leaves_the_hosts_count() -> None:
+def test_host_oom_count_is_proof_when_group_is_gone() -> None:
     assert "its group was gone" in memory.proof("ended with signal SIGKILL", BEFORE, Kills(None, 4))
 
 
@@ -213,12 +213,12 @@ def test_a_group_that_went_with_its_process_leaves_the_hosts_count() -> None:
         ("ended with signal SIGKILL", Kills(None, None)),
     ],
 )
-def test_an_end_without_proof_is_a_failure(ended: str, after: Kills) -> None:
+def test_end_without_oom_proof_fails(ended: str, after: Kills) -> None:
     with pytest.raises(InvocationFailed, match="nothing says that it was killed for want of memory"):
         memory.proof(ended, BEFORE, after)
 
 
-def test_a_guests_kernel_says_it_itself() -> None:
+def test_guest_oom_message_is_proof() -> None:
     ended = (
         "its QEMU has ended; console: [ 3.3] Kernel panic - not syncing: System is deadlocked on memory | …; log: none"
     )
@@ -227,7 +227,7 @@ def test_a_guests_kernel_says_it_itself() -> None:
         memory.proof("its QEMU has ended; console: empty; log: none", Kills(None, 3), Kills(None, 3))
 
 
-def test_a_limit_that_stopped_nothing_is_flagged() -> None:
+def test_memory_limit_that_does_not_hold_is_flagged() -> None:
     found = memory.of_growth(Growth(64 * MIB, 256 * MIB, 0.1), None, BEFORE, BEFORE)
     assert found.ratio == 4
     assert "not enforced" in found.flags[0]
@@ -236,7 +236,7 @@ def test_a_limit_that_stopped_nothing_is_flagged() -> None:
 SWAP = "MemTotal: 1 kB\nSwapTotal:      {} kB\nSwapFree:       {} kB\n"
 
 
-def test_swap_is_refused_with_its_reason(tmp_path: Path) -> None:
+def test_swap_limit_is_refused_with_reason(tmp_path: Path) -> None:
     v1 = Hierarchy(1, tmp_path, (tmp_path,))
     with pytest.raises(NotApplicable, match="no swap"):
         memory.refuse_swap(SWAP.format(0, 0), v1)
@@ -254,18 +254,18 @@ def test_swap_is_refused_with_its_reason(tmp_path: Path) -> None:
 # Processes.
 
 
-def test_the_payload_counts_as_a_process() -> None:
+def test_payload_counts_as_process() -> None:
     found = memory.of_pids("P 31 Resource temporarily unavailable", 0.5)
     assert (found.ratio, found.probe_s, found.flags) == (1.0, 0.5, ())
     assert "Resource temporarily unavailable" in found.how
 
 
-def test_processes_without_a_limit_are_flagged() -> None:
+def test_pids_limit_that_does_not_hold_is_flagged() -> None:
     assert "not enforced" in memory.of_pids("P 128 all", 0.5).flags[0]
 
 
 @pytest.mark.parametrize("line", ["P", "P many children", "P 31", "X 31 why"])
-def test_another_word_than_a_count_is_refused(line: str) -> None:
+def test_malformed_pids_line_fails(line: str) -> None:
     with pytest.raises(InvocationFailed, match="instead of how many children"):
         memory.of_pids(line, 0.5)
 
@@ -273,14 +273,14 @@ def test_another_word_than_a_count_is_refused(line: str) -> None:
 # Rates.
 
 
-def test_a_rate_is_bytes_in_time() -> None:
+def test_rate_is_bytes_per_time() -> None:
     found = rate.of_rate(4 * MIB, 2.0, "how", asked=4 * MIB)
     assert (found.ratio, found.probe_s) == (0.5, 2.0)
     assert found.achieved.startswith("2.000 MiB/s")
     assert found.flags == ()
 
 
-def test_a_rate_that_holds_nothing_back_is_flagged() -> None:
+def test_rate_limit_that_does_not_hold_is_flagged() -> None:
     assert "not enforced" in rate.of_rate(40 * MIB, 1.0, "how", asked=4 * MIB).flags[0]
 
 
@@ -298,19 +298,19 @@ def disks(tmp_path: Path) -> Path:
     return block
 
 
-def test_a_partitions_limit_is_set_on_its_disk(tmp_path: Path) -> None:
+def test_limit_of_partition_is_set_on_whole_disk(tmp_path: Path) -> None:
     block = disks(tmp_path)
     assert rate.whole_disk(os.makedev(8, 0), "/state", block) == "8:0"
     assert rate.whole_disk(os.makedev(8, 1), "/state", block) == "8:0"
 
 
-def test_a_file_system_without_a_disk_has_no_rate(tmp_path: Path) -> None:
+def test_file_system_without_disk_is_not_applicable(tmp_path: Path) -> None:
     with pytest.raises(NotApplicable, match=r"'/state' is on no single block device \(0:42\)"):
         rate.whole_disk(os.makedev(0, 42), "/state", disks(tmp_path))
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
-def test_a_kernel_without_throttling_is_said(tmp_path: Path, kind: str) -> None:
+def test_kernel_without_io_throttling_is_not_applicable(tmp_path: Path, kind: str) -> None:
     v1 = Hierarchy(1, tmp_path, (tmp_path,))
     with pytest.raises(NotApplicable, match="CONFIG_BLK_DEV_THROTTLING"):
         rate.refuse_throttle(kind, v1)
@@ -336,19 +336,19 @@ Inter-|   Receive                                                |  Transmit
 """
 
 
-def test_the_way_out_is_the_default_routes_interface() -> None:
+def test_interface_is_that_of_default_route() -> None:
     assert rate.default_interface(ROUTES) == "eth0"
     assert rate.default_interface("\n".join(ROUTES.splitlines()[:2])) is None
     assert rate.default_interface("Iface\nlo 00000000 torn") is None
 
 
-def test_what_left_an_interface() -> None:
+def test_sent_bytes_of_interface_are_read() -> None:
     assert rate.sent_bytes(DEVICES, "eth0") == 1042
     assert rate.sent_bytes(DEVICES, "eth1") is None
     assert rate.sent_bytes("eth0: 1 2 3", "eth0") is None
 
 
-def test_a_token_bucket_is_read_back_without_its_handle() -> None:
+def test_token_bucket_is_read_back_without_handle() -> None:
     shown = "qdisc noqueue 0: root refcnt 2 \nqdisc tbf 8001: root refcnt 3 rate 67108Kbit burst 32Kb lat 100ms \n"
     assert rate.token_bucket(shown) == "tbf rate 67108Kbit burst 32Kb lat 100ms"
     assert rate.token_bucket("qdisc noqueue 0: root refcnt 2 \n") is None

@@ -8,41 +8,45 @@ from pathlib import Path
 import pytest
 
 from bench.core.errors import InvocationFailed
-from bench.engines.evidence import links as _links
+from bench.engines.evidence import links
 
 DATA = Path(__file__).parent.parent / "data" / "ip"
 
 
-def links(name: str) -> list[_links.Link]:
-    return _links.parse((DATA / f"{name}.json").read_text(encoding="utf-8"))
+def captured(name: str) -> list[links.Link]:
+    return links.parse((DATA / f"{name}.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(("kind", "link"), [("bridge", "veth"), ("ptp", "veth"), ("macvlan", "macvlan")])
-def test_the_kernel_shows_which_network_a_pod_has(kind: str, link: str) -> None:
-    assert _links.facts(links(f"pod-{kind}"), links(f"lab-{kind}")) == {"link": link, "network": kind, "mtu": "1500"}
+def test_pod_network_is_read_from_links(kind: str, link: str) -> None:
+    assert links.facts(captured(f"pod-{kind}"), captured(f"lab-{kind}")) == {
+        "link": link,
+        "network": kind,
+        "mtu": "1500",
+    }
 
 
-def test_a_cable_whose_other_end_is_elsewhere_proves_no_kind() -> None:
-    assert _links.facts(links("pod-bridge"), links("lab-macvlan"))["network"] == "private"
+def test_veth_with_unknown_peer_is_private() -> None:
+    assert links.facts(captured("pod-bridge"), captured("lab-macvlan"))["network"] == "private"
 
 
-def test_a_port_of_something_else_than_a_bridge_is_no_bridge() -> None:
-    outside = [dict(link) for link in links("lab-bridge")]
+def test_port_of_non_bridge_is_ptp() -> None:
+    outside = [dict(link) for link in captured("lab-bridge")]
     for link in outside:
-        if _links.kind_of(link) == "bridge":
+        if links.kind_of(link) == "bridge":
             link["linkinfo"] = {"info_kind": "bond"}
-    assert _links.facts(links("pod-bridge"), outside)["network"] == "ptp"
+    assert links.facts(captured("pod-bridge"), outside)["network"] == "ptp"
 
 
-def test_loopback_alone_and_links_that_are_down_lead_nowhere() -> None:
-    down = [{**link, "flags": [flag for flag in link["flags"] if flag != "UP"]} for link in links("pod-bridge")]
-    assert _links.facts(links("pod-bridge")[:1], [])["network"] == "none"
-    assert _links.facts(down, [])["network"] == "none"
+def test_loopback_and_down_links_are_no_network() -> None:
+    down = [{**link, "flags": [flag for flag in link["flags"] if flag != "UP"]} for link in captured("pod-bridge")]
+    assert links.facts(captured("pod-bridge")[:1], [])["network"] == "none"
+    assert links.facts(down, [])["network"] == "none"
 
 
 @pytest.mark.parametrize(
     "text", [(DATA / "broken.json").read_text(encoding="utf-8"), json.dumps([{"ifindex": 1}]), "3"]
 )
-def test_what_is_no_list_of_links_is_refused(text: str) -> None:
+def test_output_without_links_fails(text: str) -> None:
     with pytest.raises(InvocationFailed, match="did not print links, but: "):
-        _links.parse(text)
+        links.parse(text)

@@ -56,7 +56,7 @@ def as_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Fake, "__init__", init)
 
 
-def test_a_target_gives_its_proof_and_no_costs(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_target_has_proof_and_no_costs(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = speaking(monkeypatch, lambda _: SEEN)
     numbers, outcomes = run(tmp_path, scenario(), lab)
     assert jobs[0].arguments == ("--look", "--sleep")
@@ -77,7 +77,7 @@ def test_a_target_gives_its_proof_and_no_costs(tmp_path: Path, lab: FakeLab, mon
         (["E look"], (Status.FAILED, "the payload said nothing of what it sees")),
     ],
 )
-def test_a_look_that_is_not_whole_is_a_failure(
+def test_incomplete_look_fails(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, said: list[str], expected: tuple[Status, str]
 ) -> None:
     speaking(monkeypatch, lambda _: said)
@@ -88,7 +88,7 @@ def test_a_look_that_is_not_whole_is_a_failure(
 
 
 @pytest.mark.parametrize("fail", ["create", "start", "dies", "evidence", "mismatch", "stop", "delete", "bug"])
-def test_each_failure_of_an_engine_is_an_outcome(
+def test_each_engine_failure_is_an_outcome(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, fail: str
 ) -> None:
     speaking(monkeypatch, lambda _: [] if fail == "dies" else SEEN)
@@ -98,9 +98,7 @@ def test_each_failure_of_an_engine_is_an_outcome(
 
 
 @pytest.mark.usefixtures("as_host")
-def test_the_host_gives_the_costs_and_rates_of_what_it_may_make(
-    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_host_has_costs_and_rates(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     speaking(monkeypatch, lambda _: SEEN)
     numbers, outcomes = run(tmp_path, scenario(), lab)
     assert outcomes["status"].tolist() == [Status.OK], outcomes["reason"][0]
@@ -143,7 +141,7 @@ def fake_spaces(monkeypatch: pytest.MonkeyPatch, **changed: str) -> list[tuple[s
 
 
 @pytest.mark.usefixtures("as_host")
-def test_what_the_kernel_lacks_is_said_and_never_a_number(
+def test_missing_namespace_kind_is_noted_without_number(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speaking(monkeypatch, lambda _: SEEN)
@@ -173,7 +171,7 @@ def test_what_the_kernel_lacks_is_said_and_never_a_number(
         ({"status": "71"}, "ended with status 71: tare-spaces: cannot fork"),
     ],
 )
-def test_a_program_that_fails_is_a_failure_and_no_number(
+def test_failing_program_fails_invocation(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], says: str
 ) -> None:
     speaking(monkeypatch, lambda _: SEEN)
@@ -185,7 +183,7 @@ def test_a_program_that_fails_is_a_failure_and_no_number(
 
 
 @pytest.mark.usefixtures("as_host")
-def test_all_that_is_timed_has_one_time_limit(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_share_one_time_limit(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     speaking(monkeypatch, lambda _: SEEN)
     one = dataclasses.replace(scenario(timeout_s=0.5), params={"rounds": (100_000,)})
     numbers, outcomes = run(tmp_path, one, lab)
@@ -202,7 +200,7 @@ def test_all_that_is_timed_has_one_time_limit(tmp_path: Path, lab: FakeLab, monk
         ({0, 1, 2}, {0.5: 1, 1.0: 3, 2.0: 6, 4.0: 12}),
     ],
 )
-def test_workers_are_multiples_of_the_cpus_that_may_be_used(
+def test_worker_counts_are_multiples_of_usable_cpus(
     monkeypatch: pytest.MonkeyPatch, cpus: set[int], expected: dict[float, int]
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cpus)

@@ -10,7 +10,7 @@ from bench.benchmarks.network_modes import measure, near
 from bench.benchmarks.network_modes.near import Heard, Step
 from bench.core.clock import Line
 from bench.core.errors import InvocationFailed
-from bench.engines.base import NetworkPath
+from bench.engines.abilities import NetworkPath
 from bench.engines.evidence import links
 from bench.lab import images, network
 from tests.unit.test_payload import told
@@ -20,7 +20,7 @@ PUBLISHED = NetworkPath("peer", "10.90.0.1", first_port=5201, turned=True)
 STAT = "cpu  100 20 300 5000 70 8 9 1000 40 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n"
 
 
-def test_every_step_is_first_once() -> None:
+def test_every_step_is_first_in_some_block() -> None:
     orders = [near.order(block, 4) for block in range(7)]
     assert {steps[0] for steps in orders} == set(orders[0])
     assert all(sorted(step.name for step in steps) == sorted(step.name for step in orders[0]) for steps in orders)
@@ -30,13 +30,13 @@ def test_every_step_is_first_once() -> None:
 @pytest.mark.parametrize(("direction", "way", "reverse"), [
     ("out", PEER, False), ("in", PEER, True), ("out", PUBLISHED, True), ("in", PUBLISHED, False),
 ])  # fmt: skip
-def test_out_is_what_the_instance_sends_whoever_calls(direction: str, way: NetworkPath, reverse: bool) -> None:
+def test_direction_is_that_of_the_instance(direction: str, way: NetworkPath, reverse: bool) -> None:
     words = near.words(Step("streams", 1, direction), way, 1)  # type: ignore[arg-type]
     assert ("--reverse" in words) is reverse
     assert words[:4] == ["--client", way.address, "--port", "5201"]
 
 
-def test_each_service_has_its_port() -> None:
+def test_each_service_has_its_own_port() -> None:
     assert near.words(Step("connects"), PEER, 2) == ["connect", f"10.90.0.2:{network.CONNECTS}:2000"]
     assert str(network.ANSWERS) in near.words(Step("answers"), PEER, 1)
     elsewhere = NetworkPath("peer", "10.90.0.1", first_port=20000, turned=True)
@@ -44,18 +44,18 @@ def test_each_service_has_its_port() -> None:
     assert near.words(Step("answers"), elsewhere, 1)[5] == "20002"
 
 
-def test_cpu_time_leaves_out_who_did_nothing() -> None:
+def test_host_cpu_time_excludes_idle_time() -> None:
     assert near.host_cpu_s(STAT, ticks=100) == pytest.approx((100 + 20 + 300 + 8 + 9) / 100)
 
 
-def test_what_the_payload_said_of_a_step() -> None:
+def test_step_result_is_read_from_payload_lines() -> None:
     lines = [Line(0.9, "A"), Line(1.0, "B run"), Line(1.5, "O {"), Line(1.6, "O }"), Line(2.25, "C run 0")]
     assert near.heard(lines, "run", 0.5) == Heard("{\n}", 1.25, 0.5)
     with pytest.raises(InvocationFailed, match="did not say 'B connect', but: A"):
         near.heard(lines, "connect", 0.5)
 
 
-def test_connections_are_counted_over_the_hosts_stamps() -> None:
+def test_connection_rate_uses_host_stamps() -> None:
     said = near.heard([Line(1.0, "B connect"), Line(3.0, "C connect 500")], "connect", 0.0)
     assert measure.connections(said) == 250
     with pytest.raises(InvocationFailed, match="no connection was counted"):
@@ -65,7 +65,7 @@ def test_connections_are_counted_over_the_hosts_stamps() -> None:
         near.heard(lines, "connect", 0.0)
 
 
-def test_listening_ports_of_the_kernels_table() -> None:
+def test_listening_ports_are_read_from_kernel_table() -> None:
     table = (
         "  sl  local_address rem_address   st tx_queue\n"
         "   0: 00000000:1451 00000000:0000 0A 00000000:00000000\n"
@@ -76,26 +76,26 @@ def test_listening_ports_of_the_kernels_table() -> None:
     assert network.parse_listening("") == set()
 
 
-def test_the_link_of_a_route() -> None:
+def test_link_is_read_from_route() -> None:
     assert links.route_device('[{"dst":"10.90.0.2","dev":"eth0","prefsrc":"172.17.0.2"}]') == "eth0"
     for text in ("", "[]", "[{}]", "RTNETLINK answers: Network is unreachable"):
         with pytest.raises(InvocationFailed, match="did not print a route"):
             links.route_device(text)
 
 
-def test_the_payload_connects_to_itself_and_counts(built_state: Path) -> None:
+def test_payload_counts_connections_to_itself(built_state: Path) -> None:
     lines = told(built_state, "--accept", "15202", "--connect", "127.0.0.1:15202:100")
     assert lines[:4] == ["F", "R", "B accept 15202", "B connect"]
     assert lines[4].startswith("C connect ")
     assert int(lines[4].split()[2]) > 0
 
 
-def test_the_payload_says_when_nobody_answers(built_state: Path) -> None:
+def test_payload_reports_refused_connection(built_state: Path) -> None:
     lines = told(built_state, "--connect", "127.0.0.1:15203:100")
     assert lines[2:] == ["B connect", "E connect Connection refused", "C connect 0"]
 
 
-def test_a_server_in_the_background_ends_with_the_payload(built_state: Path, tmp_path: Path) -> None:
+def test_background_server_ends_with_payload(built_state: Path, tmp_path: Path) -> None:
     program = images.payload(built_state).path
     (tmp_path / "script").write_text(f"spawn {program} --accept 15204 --sleep\nwait 300\nconnect 127.0.0.1:15204:50\n")
     lines = told(built_state, "--script", str(tmp_path / "script"))

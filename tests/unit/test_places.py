@@ -15,7 +15,7 @@ from bench.engines import oci_spec
 from bench.engines.base import Bind, InstanceSpec
 from bench.engines.docker import api, cli
 from bench.engines.docker.api import ContainerConfig
-from bench.engines.evidence import mounts as _mounts
+from bench.engines.evidence import mounts
 from bench.engines.sandbox import Sandbox
 from bench.lab import Lab
 from bench.scenario import parse_target
@@ -34,33 +34,33 @@ def job(*binds: Bind) -> InstanceSpec:
 
 
 @pytest.mark.parametrize("mount", ["layer", "volume", "tmpfs"])
-def test_the_kernel_tells_the_places_apart(mount: str) -> None:
+def test_mount_kind_is_read_from_mountinfo(mount: str) -> None:
     table = (MOUNTS / f"{mount}.txt").read_text(encoding="utf-8")
-    assert _mounts.kind_of(table, "/data", bind("volume"), same=False) == mount
+    assert mounts.kind_of(table, "/data", bind("volume"), same=False) == mount
 
 
-def test_a_folder_is_told_by_its_inode_and_its_access() -> None:
+def test_bind_is_recognised_by_inode_and_access() -> None:
     table = (MOUNTS / "bind-ro.txt").read_text(encoding="utf-8")
-    assert _mounts.kind_of(table, "/data", bind("bind"), same=True) == "bind-ro"
-    assert _mounts.kind_of(table.replace("/data ro,", "/data rw,"), "/data", bind("bind"), same=True) == "bind"
-    other = _mounts.kind_of(table, "/data", bind("bind"), same=False)
+    assert mounts.kind_of(table, "/data", bind("bind"), same=True) == "bind-ro"
+    assert mounts.kind_of(table.replace("/data ro,", "/data rw,"), "/data", bind("bind"), same=True) == "bind"
+    other = mounts.kind_of(table, "/data", bind("bind"), same=False)
     assert other == "/state/run/cap1/k/data-bind-ro of ext4-ro"
 
 
-def test_another_volume_is_not_taken_for_ours() -> None:
+def test_other_volume_is_not_taken_for_ours() -> None:
     table = (MOUNTS / "volume.txt").read_text(encoding="utf-8").replace("volumes/data-volume", "volumes/other")
-    assert _mounts.kind_of(table, "/data", bind("volume"), same=False).endswith("/volumes/other/_data of ext4")
+    assert mounts.kind_of(table, "/data", bind("volume"), same=False).endswith("/volumes/other/_data of ext4")
 
 
-def test_evidence_reads_a_living_process_and_needs_one() -> None:
-    assert _mounts.evidence(os.getpid(), ()) == {}
-    found = _mounts.evidence(os.getpid(), (Bind("surely-no-such-folder", Path("/nowhere")),))
+def test_mount_evidence_needs_live_process() -> None:
+    assert mounts.evidence(os.getpid(), ()) == {}
+    found = mounts.evidence(os.getpid(), (Bind("surely-no-such-folder", Path("/nowhere")),))
     assert found == {}  # the data are the bind of that name
     with pytest.raises(InvocationFailed, match="is gone"):
-        _mounts.evidence(2**22 + 1, (bind("layer"),))
+        mounts.evidence(2**22 + 1, (bind("layer"),))
 
 
-def test_docker_is_told_each_place_in_its_own_words() -> None:
+def test_docker_gets_each_mount_kind() -> None:
     events = "/lab/e/1:/events"
     assert api.binds(job(bind("bind", read_only=True))) == [events, f"{SOURCE}:/data:ro"]
     assert api.binds(job(bind("volume"))) == [events, "data-volume:/data:rw"]
@@ -71,9 +71,9 @@ def test_docker_is_told_each_place_in_its_own_words() -> None:
     assert words[words.index("--tmpfs") + 1] == "/data"
 
 
-def test_a_runtime_mounts_folders_and_memory_and_no_volume() -> None:
+def test_oci_runtime_mounts_folders_and_tmpfs_only() -> None:
     def mounts(one: Bind) -> list[dict[str, object]]:
-        made = oci_spec.spec(job=job(one), rootfs_path="rootfs", cgroup_path="/x")
+        made = oci_spec.config(spec=job(one), rootfs_path="rootfs", cgroup_path="/x")
         return [mount for mount in made["mounts"] if mount["destination"] == "/data"]
 
     assert mounts(bind("layer")) == []
@@ -83,13 +83,13 @@ def test_a_runtime_mounts_folders_and_memory_and_no_volume() -> None:
         mounts(bind("volume"))
 
 
-def test_the_payload_is_told_where_its_data_are() -> None:
+def test_payload_arguments_contain_data_path() -> None:
     for kind in ("layer", "volume", "tmpfs", "bind"):
         assert job(bind(kind)).command(inside=True)[1] == "/data/kept:1"
     assert job(bind("bind")).command(inside=False)[1] == f"{SOURCE}/kept:1"
 
 
-def test_a_machines_disks_come_in_the_order_in_which_it_mounts_them() -> None:
+def test_machine_disks_are_in_mount_order() -> None:
     disks = pytest.importorskip("bench.engines.libvirt.disk")
     storage = disks.Storage("qcow2", Path("/k/data"), {"tools": Path("/g/tools.ext4")}, job())
     assert list(storage.arguments()) == [
@@ -107,7 +107,7 @@ def test_a_machines_disks_come_in_the_order_in_which_it_mounts_them() -> None:
     assert top.find("memoryBacking") is None
 
 
-def test_a_shared_folder_needs_memory_that_can_be_shared() -> None:
+def test_shared_folder_needs_shared_memory() -> None:
     disks = pytest.importorskip("bench.engines.libvirt.disk")
     storage = disks.Storage("shared", Path("/k/data"), {}, job())
     assert list(storage.arguments())[2:] == ["--mount", "virtiofs:data:/data"]
@@ -117,7 +117,7 @@ def test_a_shared_folder_needs_memory_that_can_be_shared() -> None:
     assert [one.get("dir") for one in devices.findall("filesystem/source")] == ["/k/data"]
 
 
-def test_a_machine_without_a_disk_is_as_it_was() -> None:
+def test_machine_without_disk_is_unchanged() -> None:
     disks = pytest.importorskip("bench.engines.libvirt.disk")
     whole = job(Bind("tools", Path("/s/tools")))
     storage = disks.of(whole, "none", Path("/s"))
@@ -126,7 +126,7 @@ def test_a_machine_without_a_disk_is_as_it_was() -> None:
         disks.of(job(bind("tmpfs")), "raw", Path("/s"))
 
 
-def test_what_qemu_has_open_proves_the_disk() -> None:
+def test_disk_is_proved_by_qemu_block_devices() -> None:
     disks = pytest.importorskip("bench.engines.libvirt.disk")
     live = ET.fromstring((DOMAIN / "qcow2.xml").read_text(encoding="utf-8"))  # noqa: S314 - ours
     blocks = json.loads((DOMAIN / "qcow2.json").read_text(encoding="utf-8"))
@@ -140,7 +140,7 @@ def test_what_qemu_has_open_proves_the_disk() -> None:
     assert disks.facts(ET.Element("domain"), []) == {"disk": "none"}
 
 
-def test_a_large_folder_becomes_a_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_folder_is_packed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disks = pytest.importorskip("bench.engines.libvirt.disk")
     monkeypatch.setattr(disks, "_LARGE_BYTES", 2**20)
     large, small = tmp_path / "large", tmp_path / "small"
@@ -157,7 +157,7 @@ def test_a_large_folder_becomes_a_disk_once(tmp_path: Path, monkeypatch: pytest.
     assert [path.name for path in disk.parent.iterdir()] == [disk.name]
 
 
-def test_who_knows_only_folders_says_so() -> None:
+def test_engine_without_volumes_refuses_them() -> None:
     sandbox = Sandbox(parse_target("sandbox"), cast("Lab", None))
     for kind in ("volume", "tmpfs"):
         with pytest.raises(NotApplicable, match=rf"unshare mounts folders of the host.*data \({kind}\)"):

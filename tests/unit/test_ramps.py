@@ -142,7 +142,7 @@ def measure(folder: Path, one: Scenario, lab: FakeLab) -> Done:
 # memory
 
 
-def test_a_memory_ramp_is_read_at_each_step_and_fitted(tmp_path: Path, lab: FakeLab, world: World) -> None:
+def test_memory_ramp_is_read_at_each_step_and_fitted(tmp_path: Path, lab: FakeLab, world: World) -> None:
     done = measure(tmp_path, ramp("memory", instances=6, steps=3), lab)
     assert (done.outcome["status"], done.outcome["flags"]) == (Status.OK, [])
     assert [done.value("memory.available_delta_bytes", instances=at) for at in (2, 4, 6)] == [
@@ -165,21 +165,21 @@ def test_a_memory_ramp_is_read_at_each_step_and_fitted(tmp_path: Path, lab: Fake
     assert "6 of 6 live" in done.outcome["notes"]["probe"]
 
 
-def test_all_are_created_before_any_is_deleted(tmp_path: Path, lab: FakeLab, world: World) -> None:
+def test_all_instances_are_created_before_any_is_deleted(tmp_path: Path, lab: FakeLab, world: World) -> None:
     calls = measure(tmp_path, ramp("memory", instances=4, steps=2), lab).calls
     assert calls.count("create") == calls.count("start") == calls.count("delete") == 4
     assert calls.index("evidence") == calls.index("delete") - 5, "read back once, from the first step"
     assert set(calls[-4:]) == {"delete"}
 
 
-def test_a_remainder_that_nothing_explains_is_flagged(tmp_path: Path, lab: FakeLab, world: World) -> None:
+def test_unexplained_remainder_is_flagged(tmp_path: Path, lab: FakeLab, world: World) -> None:
     world.hidden = 2 * MIB
     done = measure(tmp_path, ramp("memory", instances=6, steps=3), lab)
     assert done.outcome["flags"] == ["remainder: 12.0 MiB of 62.0 MiB (19.4 %) is explained by no part"]
     assert done.value("memory.slope_bytes", column="unexplained") == pytest.approx(2 * MIB)
 
 
-def test_what_others_take_meanwhile_is_told_apart_and_flagged(
+def test_memory_taken_by_others_is_separated_and_flagged(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def greedy(self: World, *_: object) -> Weight:
@@ -193,7 +193,7 @@ def test_what_others_take_meanwhile_is_told_apart_and_flagged(
     assert done.value("memory.unexplained_bytes", instances=6) == 0
 
 
-def test_memory_that_does_not_stand_still_is_flagged(
+def test_unsettled_memory_is_flagged(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "settled", lambda read, *_: (read(), False))
@@ -203,7 +203,7 @@ def test_memory_that_does_not_stand_still_is_flagged(
     ]  # fmt: skip
 
 
-def test_a_memory_ramp_does_not_cross_the_floor(tmp_path: Path, lab: FakeLab, world: World) -> None:
+def test_memory_ramp_does_not_cross_floor(tmp_path: Path, lab: FakeLab, world: World) -> None:
     world.first, world.each = 0, 100 * MIB
     world.before = TOTAL // 10 + 1000 * MIB
     done = measure(tmp_path, ramp("memory", instances=20, steps=4), lab)
@@ -212,7 +212,7 @@ def test_a_memory_ramp_does_not_cross_the_floor(tmp_path: Path, lab: FakeLab, wo
     assert f"clipped: {top} of 20 instances" in done.outcome["flags"][0]
 
 
-def test_where_not_one_fits_nothing_is_started(tmp_path: Path, lab: FakeLab, world: World) -> None:
+def test_ramp_without_room_for_one_instance_starts_nothing(tmp_path: Path, lab: FakeLab, world: World) -> None:
     world.before = TOTAL // 10 + 100 * MIB
     done = measure(tmp_path, ramp("memory", instances=4, steps=2), lab)
     assert done.outcome["status"] == Status.FAILED
@@ -232,7 +232,7 @@ def test_where_not_one_fits_nothing_is_started(tmp_path: Path, lab: FakeLab, wor
         ("bug", (Status.FAILED, "ZeroDivisionError")),
     ],
 )
-def test_each_failure_of_a_memory_ramp_is_an_outcome(
+def test_each_failure_of_memory_ramp_is_an_outcome(
     tmp_path: Path, lab: FakeLab, world: World, fail: str, ends: tuple[Status, str]
 ) -> None:
     one = ramp("memory", (f"fake:fail={fail}",), instances=4, steps=2)
@@ -242,7 +242,7 @@ def test_each_failure_of_a_memory_ramp_is_an_outcome(
     assert done.numbers.empty
 
 
-def test_a_failing_delete_is_reported_after_all_were_tried(
+def test_failing_delete_is_reported_after_all_deletes(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, tries = Fake.delete, []
@@ -259,7 +259,7 @@ def test_a_failing_delete_is_reported_after_all_were_tried(
     assert len(tries) == 4
 
 
-def test_an_instance_that_dies_on_the_way_fails_the_weighing(
+def test_instance_that_dies_during_ramp_fails_it(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crowd, "_lives", lambda member: not member.spec.name.endswith("-3"))
@@ -270,7 +270,7 @@ def test_an_instance_that_dies_on_the_way_fails_the_weighing(
 # density
 
 
-def test_a_density_ramp_ends_at_the_asked_number(tmp_path: Path, lab: FakeLab, world: World) -> None:
+def test_density_ramp_ends_at_requested_number(tmp_path: Path, lab: FakeLab, world: World) -> None:
     done = measure(tmp_path, ramp("density", instances=10, step=4), lab)
     assert (done.outcome["status"], done.outcome["flags"]) == (Status.OK, [])
     assert done.outcome["notes"]["rule"] == "asked"
@@ -290,7 +290,7 @@ def test_a_density_ramp_ends_at_the_asked_number(tmp_path: Path, lab: FakeLab, w
     assert "measured up to 10" in done.outcome["notes"]["extrapolation"]
 
 
-def test_a_density_ramp_stops_before_it_crosses_the_floor(tmp_path: Path, lab: FakeLab, world: World) -> None:
+def test_density_ramp_stops_before_floor(tmp_path: Path, lab: FakeLab, world: World) -> None:
     world.first, world.each = 0, 100 * MIB
     floor = TOTAL // 10
     world.before = floor + 2000 * MIB
@@ -310,7 +310,7 @@ def test_a_density_ramp_stops_before_it_crosses_the_floor(tmp_path: Path, lab: F
     assert 15 <= done.value("density.instances") < 20, "nearly all of what is above the floor is used"
 
 
-def test_a_launch_failure_ends_the_ramp_keeps_the_others_and_names_the_limit(
+def test_launch_failure_ends_ramp_and_names_limit(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Fake.start
@@ -329,7 +329,9 @@ def test_a_launch_failure_ends_the_ramp_keeps_the_others_and_names_the_limit(
     assert done.value("density.instances") == 6
 
 
-def test_slow_starts_end_the_ramp(tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_starts_end_density_ramp(
+    tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slow = [f"-{number}" for number in range(4, 8)]
     times = property(lambda self: 0.3 if self.ready[0].spec.name.endswith(tuple(slow)) else 0.01)
     monkeypatch.setattr(crowd.Step, "start_s", times)
@@ -339,7 +341,7 @@ def test_slow_starts_end_the_ramp(tmp_path: Path, lab: FakeLab, world: World, mo
     assert done.value("density.instances") == 8
 
 
-def test_memory_pressure_ends_the_ramp(
+def test_memory_pressure_ends_density_ramp(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host, "pressure", lambda *_: 1000.0 * max(0, world.live - 4))
@@ -349,7 +351,7 @@ def test_memory_pressure_ends_the_ramp(
     assert done.value("density.instances") == 8
 
 
-def test_without_pressure_counters_the_rule_is_off_and_that_is_said(
+def test_missing_pressure_counters_are_noted(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host, "pressure", lambda *_: None)
@@ -358,7 +360,7 @@ def test_without_pressure_counters_the_rule_is_off_and_that_is_said(
     assert "that rule is off" in notes["pressure"]
 
 
-def test_a_step_that_would_outlast_the_time_limit_is_not_begun(
+def test_step_beyond_time_limit_does_not_begin(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from bench.benchmarks.density import measure as density  # noqa: PLC0415 - only this test turns its screw
@@ -369,7 +371,7 @@ def test_a_step_that_would_outlast_the_time_limit_is_not_begun(
     assert "time limit of 20 s" in notes["limited_by"]
 
 
-def test_the_dead_are_counted_at_each_step(
+def test_dead_instances_are_counted_at_each_step(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crowd, "_lives", lambda member: not member.spec.name.endswith("-1"))
@@ -378,7 +380,7 @@ def test_the_dead_are_counted_at_each_step(
     assert done.value("density.alive_ratio", instances=4) == 0.75, "one value, though the variant has this number, too"
 
 
-def test_nothing_started_is_a_failure_with_the_reason(tmp_path: Path, lab: FakeLab, world: World) -> None:
+def test_ramp_without_instances_fails_with_reason(tmp_path: Path, lab: FakeLab, world: World) -> None:
     done = measure(tmp_path, ramp("density", ("fake:fail=start",), instances=4, step=2), lab)
     assert done.outcome["status"] == Status.FAILED
     assert "no instance could be started (failure)" in done.outcome["reason"]
@@ -389,7 +391,7 @@ def test_nothing_started_is_a_failure_with_the_reason(tmp_path: Path, lab: FakeL
 
 
 @pytest.mark.parametrize("procedure", ["memory", "density"])
-def test_ctrl_c_leaves_nothing(
+def test_interrupt_leaves_no_instances(
     tmp_path: Path, lab: FakeLab, world: World, procedure: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real: Callable[..., Any] = futures.wait
@@ -412,7 +414,7 @@ def test_ctrl_c_leaves_nothing(
     assert not list((lab.paths.run / "e").iterdir()), "no channel's socket is left"
 
 
-def test_too_many_open_files_is_said_before_anything_starts(
+def test_low_hard_file_limit_fails_before_start(
     tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 256))
@@ -422,7 +424,7 @@ def test_too_many_open_files_is_said_before_anything_starts(
     assert done.calls == []
 
 
-def test_the_soft_limit_of_open_files_is_raised_and_put_back(tmp_path: Path, lab: FakeLab, world: World) -> None:
+def test_soft_file_limit_is_raised_and_restored(tmp_path: Path, lab: FakeLab, world: World) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
@@ -434,7 +436,7 @@ def test_the_soft_limit_of_open_files_is_raised_and_put_back(tmp_path: Path, lab
 
 
 @pytest.mark.parametrize("name", ["memory", "density"])
-def test_the_shipped_scenarios_load(name: str) -> None:
+def test_shipped_ramp_scenarios_load(name: str) -> None:
     [one] = scenario.load(scenario.find(name))
     assert one.procedure == name
     assert not one.null_target

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn, cast
 
 import pandas as pd
 import pytest
@@ -13,9 +14,10 @@ from bench import store
 from bench.core.errors import NotApplicable
 from bench.core.metrics import METRICS
 from bench.core.model import Status
-from bench.engines.base import InstanceSpec
+from bench.engines.base import InstanceSpec, Kind
+from bench.engines.fake import Fake
 from bench.invocation import mounts
-from bench.lab import images, tools
+from bench.lab import Lab, images, tools
 from bench.run import runner
 from bench.scenario import parse_target, plan
 from bench.workloads import fio
@@ -79,7 +81,7 @@ def run(
     return store.measurements(found), store.outcomes(found), jobs
 
 
-def test_a_writable_place_has_every_number(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writable_mount_has_every_metric(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers, outcomes, jobs = run(tmp_path, lab, monkeypatch, "folder", saying("same"))
     assert list(outcomes["status"]) == ["ok"], outcomes["reason"].tolist()
     assert outcomes["notes"][0]["kept"] == "yes"
@@ -93,7 +95,7 @@ def test_a_writable_place_has_every_number(tmp_path: Path, lab: FakeLab, monkeyp
     assert jobs[0].binds[-1] == jobs[1].binds[-1]
 
 
-def test_a_read_only_place_is_only_read(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_only_mount_is_only_read(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     scripts: list[list[str]] = []
     laid_out: list[int] = []
     speech = saying("absent", written="refused Read-only file system")
@@ -133,7 +135,7 @@ def test_a_read_only_place_is_only_read(tmp_path: Path, lab: FakeLab, monkeypatc
         ("bind", saying("same", report=REPORT.replace('"error" : 0', '"error" : 28')), "No space left on device"),
     ],
 )
-def test_a_broken_promise_is_a_failure(
+def test_mount_that_breaks_its_promise_fails(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, *, kind: str, speech: Speech, why: str
 ) -> None:
     numbers, outcomes, _ = run(tmp_path, lab, monkeypatch, kind, speech)
@@ -142,7 +144,7 @@ def test_a_broken_promise_is_a_failure(
     assert numbers.empty
 
 
-def test_no_direct_access_is_absent_and_said(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_direct_io_is_absent_and_flagged(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     name = '"jobname" : "read-random-direct",\n      "groupid" : 2,\n      "error" : '
     assert f"{name}0" in REPORT
     numbers, outcomes, _ = run(
@@ -152,21 +154,44 @@ def test_no_direct_access_is_absent_and_said(tmp_path: Path, lab: FakeLab, monke
     assert len(numbers) == 2 * (len(fio.TESTS) - 1) + 2 + len(ACTIONS)
 
 
+class Storing(Fake):
+    """A fake with a storage driver."""
+
+    def storage(self) -> NoReturn:
+        """There is none to look at."""
+        raise NotImplementedError
+
+
+class Containers(Storing):
+    """A fake with a storage driver and images."""
+
+    images = None
+
+
 @pytest.mark.parametrize(
-    ("target", "kind"),
+    ("made", "kind", "target", "mount"),
     [
-        ("host", "folder"),
-        ("docker", "layer"),
-        ("podman:mount=volume", "volume"),
-        ("containerd:mount=tmpfs", "tmpfs"),
-        ("libvirt:disk=raw", "raw"),
+        (Storing, "process", "host", "folder"),
+        (Containers, "container", "docker", "layer"),
+        (Containers, "container", "podman:mount=volume", "volume"),
+        (Containers, "container", "containerd:mount=tmpfs", "tmpfs"),
+        (Fake, "machine", "libvirt:disk=raw", "raw"),
     ],
 )
-def test_a_targets_place(target: str, kind: str) -> None:
-    assert mounts.kind_of(parse_target(target)) == kind
+def test_mount_kind_follows_from_engine_and_options(
+    lab: FakeLab, made: type[Fake], kind: Kind, target: str, mount: str
+) -> None:
+    engine = made(parse_target(target), cast("Lab", lab))
+    engine.kind = kind
+    assert mounts.kind_of(engine) == mount
 
 
-@pytest.mark.parametrize("target", ["libvirt", "libvirt:disk=none", "runc", "sandbox"])
-def test_what_has_no_place_is_skipped(target: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [("machine", "libvirt"), ("machine", "libvirt:disk=none"), ("container", "runc"), ("process", "sandbox")],
+)
+def test_engine_without_a_mount_is_skipped(lab: FakeLab, kind: Kind, target: str) -> None:
+    engine = Fake(parse_target(target), cast("Lab", lab))
+    engine.kind = kind
     with pytest.raises(NotApplicable, match="has no place for data"):
-        mounts.kind_of(parse_target(target))
+        mounts.kind_of(engine)

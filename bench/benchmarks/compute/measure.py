@@ -1,17 +1,17 @@
-"""How fast a target computes: system calls and a fixed computation by the payload, and sysbench's cpu and memory tests in it.
+"""How fast a target computes: system calls and a fixed computation by the payload, and sysbench's cpu and memory tests.
 
-Every rate is a count that the program made over a time that the host stamped. The loops begin with another one in each
-block, so that none is always first; all targets of a block have the same order.
+Every rate is the program's count divided by a time that the host stamped. The order of the loops rotates by one each block, so
+that none is always first; all targets of a block have the same order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.core.clock import Channel, Line, now_s
+from bench.core.clock import Line
 from bench.core.errors import TargetUnavailable
-from bench.engines.base import Bind, Instance, InstanceSpec
-from bench.invocation import life
+from bench.engines.base import Bind, InstanceSpec
+from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import tools
 from bench.lab.images import Artifact
@@ -19,7 +19,7 @@ from bench.workloads import payload, sysbench
 
 
 def measure(context: InvocationContext) -> InvocationResult:
-    """Run the loops and then sysbench in one instance; without sysbench its numbers are absent, and flagged."""
+    """Run the loops and then sysbench in one instance; if sysbench is missing, its numbers are absent and flagged."""
     names, tests = order(context.invocation.block)
     flags: tuple[str, ...] = ()
     found: Artifact | None = None
@@ -27,9 +27,9 @@ def measure(context: InvocationContext) -> InvocationResult:
         found = tools.folder(context.lab.paths.state)
     except TargetUnavailable as error:
         tests, flags = (), (f"sysbench: absent, {error}",)
-    spec = _job(context, names, tests, found)
+    spec = _spec(context, names, tests, found)
     with life.living(context, spec) as (instance, channel), context.account.engine():
-        lines = _heard(context, instance, channel, len(names), len(tests))
+        lines = poke.wait_for_ends(instance, channel, len(names) + len(tests), context.timeout_s)
         evidence = life.evidence_of(context, instance)
         context.engine.stop(instance)
     runs = sysbench.runs(lines)
@@ -41,7 +41,7 @@ def measure(context: InvocationContext) -> InvocationResult:
 
 
 def order(block: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the order of the loops and of sysbench's tests in a block: turned by one each block."""
+    """Return the order of the loops and of sysbench's tests, rotated by one each block."""
     loop, test = block % len(payload.LOOPS), block % len(sysbench.TESTS)
     return (
         payload.LOOPS[loop:] + payload.LOOPS[:loop],
@@ -49,7 +49,7 @@ def order(block: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     )
 
 
-def _job(
+def _spec(
     context: InvocationContext, names: Sequence[str], tests: Sequence[str], found: Artifact | None
 ) -> InstanceSpec:
     milliseconds = int(context.params["milliseconds"])
@@ -58,16 +58,6 @@ def _job(
     programs = [word for test in tests for word in sysbench.arguments(test, seconds, threads)]
     arguments = (*payload.loop_arguments(names, milliseconds), "--sleep", *programs)
     return life.spec_of(context, arguments, binds=(Bind(sysbench.TOOLS, found.path),) if found else ())
-
-
-def _heard(context: InvocationContext, instance: Instance, channel: Channel, loops: int, runs: int) -> list[Line]:
-    """Wait for the end of each loop and of each program, and return what was said."""
-    deadline = now_s() + context.timeout_s
-    after = 0
-    for _ in range(loops + runs):
-        channel.wait_line("C ", max(0.0, deadline - now_s()), instance.alive, after=after)
-        after = 1 + next(i for i, line in enumerate(channel.lines) if i >= after and line.text.startswith("C "))
-    return list(channel.lines)
 
 
 def _programs(runs: Sequence[Sequence[Line]], tests: Sequence[str]) -> Iterator[tuple[str, float]]:
@@ -80,7 +70,7 @@ def _programs(runs: Sequence[Sequence[Line]], tests: Sequence[str]) -> Iterator[
 
 
 def _calls(loops: dict[str, payload.Turns], values: dict[str, float]) -> Iterator[Value]:
-    """Yield the time of each system call; the computation's rate goes to the plain values."""
+    """Yield the time of each system call; add the computation's rate to ``values``."""
     for name, found in loops.items():
         if name == "compute":
             values["compute.rounds_per_s"] = found.count * payload.ROUNDS_A_TURN / found.seconds

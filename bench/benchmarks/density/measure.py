@@ -1,7 +1,7 @@
-"""How many fit: instances by steps until a rule stops the ramp, what slows down on the way, and which limit comes first.
+"""How many instances fit: add them in steps until a rule stops the ramp, and report what slows down and which limit comes first.
 
-Safe on a machine that other people use: a step is made only when what it is expected to need leaves the floor
-untouched. Nothing is deleted before the end, so that the N-th instance starts beside all earlier ones.
+Safe on a machine that other people use: a step begins only when its expected need leaves the floor untouched. Nothing is deleted
+before the end, so that the N-th instance starts beside all earlier ones.
 """
 
 from __future__ import annotations
@@ -12,22 +12,21 @@ from dataclasses import dataclass, field
 from bench.core.clock import now_s
 from bench.core.errors import InvocationFailed
 from bench.core.units import format_value
-from bench.invocation import crowd as _crowd
 from bench.invocation import headroom, life
 from bench.invocation.context import InvocationContext, InvocationResult, Value
-from bench.invocation.crowd import Crowd, Liveness, Step
+from bench.invocation.crowd import Crowd, Liveness, Step, gathered
 from bench.probes import host, limits, memory
 from bench.probes.limits import Counter
 from bench.stats import fit
 
 _SETTLE_S = 5.0
 _LAST_S = 1.5
-"""How much longer than the last one a step may take: with less time left it is not begun."""
+"""How much longer than the last one a step may take: it does not begin with less time left."""
 
 
 @dataclass(frozen=True)
 class _At:
-    """What was read at the end of a step."""
+    """Readings at the end of a step."""
 
     instances: int
     step: Step
@@ -40,7 +39,7 @@ class _At:
 
 @dataclass(frozen=True)
 class _Stop:
-    """Why the ramp ended: the rule, and one sentence that names what is limiting, with numbers."""
+    """Why the ramp ended: the rule, and a sentence that names the limit, with numbers."""
 
     rule: str
     limited_by: str
@@ -62,12 +61,12 @@ class _Ramp:
 
 
 def measure(context: InvocationContext) -> InvocationResult:
-    """Start instances by steps until a rule says stop, then delete all of them.
+    """Start instances in steps until a rule stops the ramp, then delete them all.
 
     Raises:
         InvocationFailed: Not even the first step could be made.
     """
-    with _crowd.gathered(context) as crowd:
+    with gathered(context) as crowd:
         ramp = _begin(context)
         while (stop := _before(ramp, crowd)) is None and (stop := _step(ramp, crowd)) is None:
             pass
@@ -100,7 +99,7 @@ def _begin(context: InvocationContext) -> _Ramp:
 
 
 def _before(ramp: _Ramp, crowd: Crowd) -> _Stop | None:
-    """Say why no further step may be begun."""
+    """Return why no further step may begin."""
     have = len(crowd.members)
     if have >= ramp.top:
         return _Stop("asked", f"nothing: the {ramp.top} instances that were asked for live")
@@ -119,7 +118,7 @@ def _fit_more(ramp: _Ramp, crowd: Crowd) -> int:
 
 
 def _step(ramp: _Ramp, crowd: Crowd) -> _Stop | None:
-    """Start one step's instances, read, and say why the ramp must end, if so."""
+    """Start one step's instances, read the counters, and return why the ramp must end, if it must."""
     count = min(_stride(ramp), ramp.top - len(crowd.members), _fit_more(ramp, crowd))
     begin, waited = now_s(), host.pressure()
     step = crowd.launch(count)
@@ -135,8 +134,8 @@ def _step(ramp: _Ramp, crowd: Crowd) -> _Stop | None:
 
 
 def _stride(ramp: _Ramp) -> int:
-    """Return how many a step starts: of virtual machines a quarter, since there are far fewer of them."""
-    return int(ramp.context.params["step"]) if ramp.context.engine.channel == "datagram" else max(1, ramp.top // 4)
+    """Return how many instances a step starts: a quarter of all virtual machines, because there are far fewer of them."""
+    return max(1, ramp.top // 4) if ramp.context.engine.kind == "machine" else int(ramp.context.params["step"])
 
 
 def _note(ramp: _Ramp, crowd: Crowd, step: Step, pressure: float | None) -> None:

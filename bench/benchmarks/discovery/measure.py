@@ -1,4 +1,4 @@
-"""How long a name takes: one lookup of each kind of name, and how long until a new instance has one.
+"""How long name lookups take, by kind of name, and how long until a new instance can be found by its name.
 
 The first instance asks for the second one's name again and again, from before that is requested until there is an answer; then
 it looks up its own name, the other's and nobody's many times each, one question at a time over one socket. Which kind comes
@@ -11,28 +11,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from bench.core.clock import Channel, Line, now_s
+from bench.core.clock import Channel, Line
 from bench.core.errors import InvocationFailed, NotApplicable
-from bench.core.model import Phase
 from bench.engines.base import Instance
-from bench.invocation import life
+from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import names, network
 from bench.workloads import dns
 
 KINDS = ("own", "other", "unknown")
 _NOBODY = "nobody.test"
-"""A name that nobody has: the domain is reserved (RFC 6761), so no name service may have it."""
+"""A name that does not exist: the domain is reserved (RFC 6761), so no name service may know it."""
 _LOOPBACK = "127.0.0.1"
-"""What the native process answers."""
+"""The native process's answer."""
 _PAUSE_MS = 1
-"""Between two tries: asking without any would take the CPU from what is waited for."""
+"""Pause between two tries, milliseconds: without it the lookups would compete for the CPU with the start."""
 _NAMED = {"docker": ("user", "overlay"), "podman": ("user",)}
-"""Engine → its network modes that have names; the others have none by design (Docker's default bridge, no network …)."""
+"""Engine → its network modes with a name service; the others have none by design (Docker's default bridge, no network …)."""
 
 
 def measure(context: InvocationContext) -> InvocationResult:
-    """Look the names up in one instance; where there is a name service, beside a second instance.
+    """Look names up in one instance; where there is a name service, with a second instance beside it.
 
     Raises:
         NotApplicable: The target has no name service.
@@ -49,18 +48,18 @@ def measure(context: InvocationContext) -> InvocationResult:
 
 
 def order(block: int) -> tuple[str, ...]:
-    """Return the order of the kinds of names in a block: turned by one each block."""
+    """Return the order of the kinds of names, rotated by one each block."""
     first = block % len(KINDS)
     return KINDS[first:] + KINDS[:first]
 
 
 def _floor(context: InvocationContext) -> InvocationResult:
-    """Ask a native process: no name service, no second instance whose name could come up."""
+    """Ask a native process: there is no name service, so no second instance is needed."""
     asked = _names(context)
     with _answering(context, asked) as port:
         spec = life.spec_of(context, (*_lookups(context, asked, f"127.0.0.1#{port}"), "--sleep"), suffix="-a")
         with life.living(context, spec) as (instance, channel), context.account.engine():
-            lines = _heard(context, instance, channel, len(KINDS))
+            lines = poke.wait_for_ends(instance, channel, len(KINDS), context.timeout_s, end=dns.END)
             evidence = life.evidence_of(context, instance)
             context.engine.stop(instance)
     found = _found(context, asked, lines)
@@ -73,7 +72,7 @@ def _floor(context: InvocationContext) -> InvocationResult:
 
 @contextmanager
 def _answering(context: InvocationContext, asked: Mapping[str, str]) -> Iterator[str]:
-    """Give the port at which a process of the host answers for the instances' names at once."""
+    """Yield the port at which a process of the host answers for the instances' names immediately."""
     spec = life.spec_of(context, (*dns.answer((asked["own"], asked["other"])), "--sleep"), suffix="-s")
     with life.living(context, spec) as (server, channel):
         with context.account.engine():
@@ -84,7 +83,7 @@ def _answering(context: InvocationContext, asked: Mapping[str, str]) -> Iterator
 
 
 def _served(context: InvocationContext, last: str) -> InvocationResult:
-    """Ask the name service of the target's network, from before the second instance is requested."""
+    """Ask the name service of the target's network, beginning before the second instance is requested."""
     asked = _names(context)
     waiting = dns.wait_for(asked["other"], dns.OWN, _PAUSE_MS)
     spec = life.spec_of(context, (*waiting, *_lookups(context, asked, dns.OWN), "--sleep"), suffix="-a")
@@ -93,7 +92,7 @@ def _served(context: InvocationContext, last: str) -> InvocationResult:
         _second(context, first, channel) as (second, requested_s),
         context.account.engine(),
     ):
-        lines = _heard(context, first, channel, 1 + len(KINDS))
+        lines = poke.wait_for_ends(first, channel, 1 + len(KINDS), context.timeout_s, end=dns.END)
         evidence = life.evidence_of(context, first)
         own, other = (network.addresses(context.lab, one.pids()) for one in (first, second))
         context.engine.stop(second)
@@ -112,21 +111,18 @@ def _served(context: InvocationContext, last: str) -> InvocationResult:
 
 @contextmanager
 def _second(context: InvocationContext, first: Instance, channel: Channel) -> Iterator[tuple[Instance, float]]:
-    """Give the second instance and the stamp of its request, once it is ready and the first one knows its name."""
-    spec = life.spec_of(context, suffix="-b")
-    with context.hub.channel(spec.events, context.engine.channel) as events, life.deleted(context, spec.name):
+    """Yield the second instance and the stamp of its request, once it is ready and the first one has resolved its name."""
+    with life.opened(context, life.spec_of(context, suffix="-b")) as second:
         with context.account.engine():
             channel.wait_line("B await ", context.timeout_s, first.alive)
-            requested_s = now_s()
-            second = context.engine.create(spec)
-            context.engine.start(second)
-            events.wait(Phase.READY, context.timeout_s, second.alive)
+            second.request()
+            instance = second.run()
             channel.wait_line("C await ", context.timeout_s, first.alive)
-        yield second, requested_s
+        yield instance, second.requested_s
 
 
 def _names(context: InvocationContext) -> dict[str, str]:
-    """Return kind → name: those of the two instances, which the journal knows by their jobs, and nobody's."""
+    """Return kind → name: the names of the two instances, and one that nobody has."""
     return {"own": f"{context.name}-a", "other": f"{context.name}-b", "unknown": _NOBODY}
 
 
@@ -134,15 +130,6 @@ def _lookups(context: InvocationContext, asked: Mapping[str, str], server: str) 
     count = int(context.params["lookups"])
     kinds = order(context.invocation.block)
     return tuple(word for kind in kinds for word in dns.resolve(asked[kind], server, count))
-
-
-def _heard(context: InvocationContext, instance: Instance, channel: Channel, actions: int) -> list[Line]:
-    """Wait for the end of each lookup, and return what was said."""
-    deadline, after = now_s() + context.timeout_s, 0
-    for _ in range(actions):
-        channel.wait_line(dns.END, max(0.0, deadline - now_s()), instance.alive, after=after)
-        after = 1 + next(i for i, line in enumerate(channel.lines) if i >= after and line.text.startswith(dns.END))
-    return list(channel.lines)
 
 
 def _found(context: InvocationContext, asked: Mapping[str, str], lines: list[Line]) -> dict[str, dns.Lookup]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.benchmarks.limits.group import CPU_PERIOD_US, Throttled
-from bench.benchmarks.limits.press import Counted, Finding, Pressed, reading, started
+from bench.benchmarks.limits.press import Counted, Finding, Pressed, result_of, started
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Limits
@@ -51,7 +51,7 @@ def quota(context: InvocationContext) -> InvocationResult:
         if pressed.counted("compute").end_s < seen[-1].at_s:
             msg = f"the loop ended before it had been watched for {window_s:g} s; the host is too busy to tell"
             raise InvocationFailed(msg)
-        return reading(pressed, of_quota(slope(seen), seen[-1].at_s - seen[0].at_s, flags=flags))
+        return result_of(pressed, of_quota(slope(seen), seen[-1].at_s - seen[0].at_s, flags=flags))
 
 
 def _watched(pressed: Pressed, begin_s: float, end_s: float) -> list[Used]:
@@ -116,7 +116,7 @@ def shares(context: InvocationContext) -> InvocationResult:
         _refuse_deaf(one)
         one.go()
         two.go()
-        return reading(one, of_shares(one.counted("compute"), two.counted("compute"), cpu))
+        return result_of(one, of_shares(one.counted("compute"), two.counted("compute"), cpu))
 
 
 def _refuse_deaf(pressed: Pressed) -> None:

@@ -1,4 +1,4 @@
-"""The control group of a live instance: its limits as the kernel has them and what it has counted, of either version."""
+"""The control group of a live instance, of either version: its limits as the kernel has them, and its counters."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class Group:
     folders: Mapping[str, Path]
 
     def limit(self, name: str) -> dict[str, str]:
-        """Return the files that hold a limit (``cpu``, ``memory``, …) with their content; what is not there is left out."""
+        """Return the files that hold a limit (``cpu``, ``memory``, …) with their content, without those that do not exist."""
         files = _FILES[name] if self.version == 1 else tuple(("", file) for file in _FILES_V2[name])
         found = {file: self._read(controller, file) for controller, file in files}
         return {file: " ".join(text.split()) for file, text in found.items() if text is not None}
 
     def cpu_s(self) -> float | None:
-        """Return the CPU seconds of all that is or was in the group; ``None`` when nobody counts them."""
+        """Return the CPU seconds of all processes that are or were in the group; ``None`` when they are not counted."""
         if self.version == 1:
             text = self._read("cpuacct", "cpuacct.usage")
             return None if text is None else int(text) / 1e9
@@ -66,13 +66,13 @@ class Group:
         return None if used is None else used / 1e6
 
     def throttled(self) -> Throttled | None:
-        """Return in how many periods the group ran and in how many its quota was used up; ``None`` when nobody counts."""
+        """Return in how many periods the group ran and in how many it used up its quota; ``None`` when they are not counted."""
         text = self._read("cpu" if self.version == 1 else "", "cpu.stat")
         periods, used_up = _entry(text, "nr_periods"), _entry(text, "nr_throttled")
         return None if periods is None or used_up is None else Throttled(periods, used_up)
 
     def oom_kills(self) -> int | None:
-        """Return how many processes of the group were killed for want of memory; ``None`` when it is gone."""
+        """Return how many processes of the group the OOM killer has killed; ``None`` when the group is gone."""
         if self.version == 1:
             return _entry(self._read("memory", "memory.oom_control"), "oom_kill")
         return _entry(self._read("", "memory.events"), "oom_kill")
@@ -117,7 +117,7 @@ def parse(table: str, mounts: str) -> Group | None:
 
 
 def wanted(name: str, cpus: float | None, memory_bytes: int | None, limits: Limits) -> dict[str, str]:
-    """Return what the files of :meth:`Group.limit` must hold, of both versions, where it is the same for every engine.
+    """Return the required content of the files of :meth:`Group.limit`, of both versions, where engines agree.
 
     The weight of version 2 is left out: runtimes translate shares into it in different ways.
     """

@@ -1,4 +1,4 @@
-"""What a limit is worth: one target, one limit, one payload that presses against it; achieved ÷ asked.
+"""How precisely a limit holds: one target, one limit, one payload that pushes against it; achieved ÷ asked.
 
     none          nothing is limited: what a start costs without
     cpu           half a CPU by quota: CPU time that a loop got
@@ -9,16 +9,15 @@
     read, write   8 MiB/s from or to a block device, past the page cache
     network       8 MiB/s by the kernel's token bucket on the instance's interface
 
-Each limit stands alone: nothing else is limited meanwhile. It is read back from the live instance before it is pressed
-against, and a limit that an engine or this kernel does not have is skipped with its reason.
+Each limit is measured alone: nothing else is limited meanwhile. It is read back from the live instance before the payload begins;
+a limit that the engine or this kernel does not have is skipped with the reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.benchmarks.limits import cpu, rate
-from bench.benchmarks.limits import memory as _limits_memory
+from bench.benchmarks.limits import cpu, memory, rate
 from bench.benchmarks.limits.press import started
 from bench.invocation.context import InvocationContext, InvocationResult
 
@@ -29,7 +28,7 @@ def measure(context: InvocationContext) -> InvocationResult:
 
 
 def _none(context: InvocationContext) -> InvocationResult:
-    """Start an instance without any limit: what the cost of each limit at the start is compared with."""
+    """Start an instance without any limit: the baseline for the cost of each limit at the start."""
     with started(context) as pressed:
         notes = {"asked": "nothing", "achieved": "nothing", "how": "request to ready without any limit"}
         return InvocationResult({"limit.ready_s": pressed.ready_s}, pressed.evidence, notes=notes)
@@ -39,9 +38,9 @@ _LIMITS: dict[str, Callable[[InvocationContext], InvocationResult]] = {
     "none": _none,
     "cpu": cpu.quota,
     "cpu-shares": cpu.shares,
-    "memory": _limits_memory.memory,
-    "memory-swap": _limits_memory.memory_and_swap,
-    "pids": _limits_memory.pids,
+    "memory": memory.memory,
+    "memory-swap": memory.memory_and_swap,
+    "pids": memory.pids,
     "read": rate.read,
     "write": rate.write,
     "network": rate.network,

@@ -1,4 +1,4 @@
-"""Limits at which something ends: memory, memory with swap, number of processes."""
+"""Limits that end a process or refuse one: memory, memory with swap, number of processes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.benchmarks.limits.press import MIB, Finding, Pressed, reading, started
+from bench.benchmarks.limits.press import MIB, Finding, Pressed, result_of, started
 from bench.core.clock import Line
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
 from bench.engines.base import Limits
@@ -17,12 +17,12 @@ from bench.lab import cgroups
 
 MEMORY_BYTES = 64 * MIB
 MACHINE_BYTES = 128 * MIB
-"""A machine's: with 64 MiB Debian's kernel does not come as far as its first process."""
+"""A machine's: with 64 MiB Debian's kernel does not reach its first process."""
 SWAP_BYTES = 2 * MEMORY_BYTES
-"""Memory and swap together."""
+"""Memory plus swap."""
 STEP_BYTES = MIB
 TIMES = 4
-"""How far beyond the limit is pressed before it counts as not enforced."""
+"""Multiple of the limit at which it counts as not enforced."""
 PIDS = 32
 _GUEST_OOM = re.compile(
     r"out of memory|deadlocked on memory|System is deadlocked|Attempted to kill init", re.IGNORECASE
@@ -33,7 +33,7 @@ _NO_SWAP = "this host has no swap, so that memory and swap together are never mo
 
 @dataclass(frozen=True)
 class Growth:
-    """How far the payload came: bytes asked for as limit, bytes that it had written to at last, and the time it took."""
+    """How far the payload came: the limit, the bytes that it had written to at last, and the time it took."""
 
     asked: int
     reached: int
@@ -42,15 +42,15 @@ class Growth:
 
 @dataclass(frozen=True)
 class Kills:
-    """How many processes were killed for want of memory; ``None`` where it cannot be known (any more)."""
+    """How many processes the OOM killer has killed; ``None`` where that is unknown."""
 
     group: int | None
     host: int | None
 
 
 def memory(context: InvocationContext) -> InvocationResult:
-    """Let the payload write to more and more memory and see where it is killed."""
-    if context.engine.channel == "stream":
+    """Have the payload write to more and more memory until it is killed."""
+    if context.engine.kind == "machine":
         return _grow(context, "memory", MACHINE_BYTES, MACHINE_BYTES, Limits())
     # Where there is swap, a limit on memory alone is not where a process ends: none of it may be used.
     swap = swap_bytes(Path("/proc/meminfo").read_text(encoding="ascii"), "SwapTotal")
@@ -58,7 +58,7 @@ def memory(context: InvocationContext) -> InvocationResult:
 
 
 def memory_and_swap(context: InvocationContext) -> InvocationResult:
-    """Let the payload write to more memory than it may keep in memory and see where it is killed.
+    """Have the payload write to more memory than fits into memory, until it is killed.
 
     Raises:
         NotApplicable: The host has no swap, not enough of it, or its kernel does not count it.
@@ -101,11 +101,11 @@ def _grow(context: InvocationContext, limit: str, asked: int, memory_bytes: int,
         pressed.go()
         ended = _end(pressed)
         after = _kills(pressed)
-        return reading(pressed, of_growth(growth(asked, pressed.channel.lines), ended, before, after))
+        return result_of(pressed, of_growth(growth(asked, pressed.channel.lines), ended, before, after))
 
 
 def growth(asked: int, lines: Sequence[Line]) -> Growth:
-    """Return how far the payload came by its own words (``M BYTES``)."""
+    """Return how far the payload came by its own lines (``M BYTES``)."""
     steps = [line for line in lines if line.text.startswith("M ")]
     if not steps:
         return Growth(asked, 0, 0.0)
@@ -113,7 +113,7 @@ def growth(asked: int, lines: Sequence[Line]) -> Growth:
 
 
 def _end(pressed: Pressed) -> str | None:
-    """Wait until the growth has ended; return why the instance ended, ``None`` when it has not."""
+    """Wait until the growth has ended; return why the instance ended, ``None`` if it is alive."""
     try:
         pressed.line("E grow")
     except InvocationTimeout:
@@ -124,10 +124,10 @@ def _end(pressed: Pressed) -> str | None:
 
 
 def of_growth(found: Growth, ended: str | None, before: Kills, after: Kills) -> Finding:
-    """Return what the last size that was reached means for a limit.
+    """Return the finding for the last size that was reached.
 
     Raises:
-        InvocationFailed: The instance ended, but not for want of memory.
+        InvocationFailed: The instance ended for another reason than memory.
     """
     asked, reached = f"{found.asked // MIB} MiB", f"{found.reached // MIB} MiB"
     how = f"written to in steps of {STEP_BYTES // MIB} MiB"
@@ -141,7 +141,7 @@ def of_growth(found: Growth, ended: str | None, before: Kills, after: Kills) -> 
 
 
 def proof(ended: str, before: Kills, after: Kills) -> str:
-    """Return what proves that an instance ended for want of memory.
+    """Return the proof that an instance was killed by an OOM killer.
 
     Raises:
         InvocationFailed: Nothing does.
@@ -165,19 +165,19 @@ def _kills(pressed: Pressed) -> Kills:
 
 
 def pids(context: InvocationContext) -> InvocationResult:
-    """Let the payload have more children than it may and count how many there could be."""
+    """Have the payload fork beyond the limit and count its processes."""
     most = str(TIMES * PIDS)
     with started(context, "--forks", most, limit="pids", limits=Limits(pids=PIDS)) as pressed:
         pressed.go()
         begin, end = pressed.line("A"), pressed.line("P ")
-        return reading(pressed, of_pids(end.text, end.at_s - begin.at_s))
+        return result_of(pressed, of_pids(end.text, end.at_s - begin.at_s))
 
 
 def of_pids(line: str, probe_s: float) -> Finding:
-    """Return what ``P COUNT WHY`` means for a limit on processes.
+    """Return the finding for the payload's line ``P COUNT WHY``.
 
     Raises:
-        InvocationFailed: The line is another.
+        InvocationFailed: The line has another form.
     """
     parts = line.split(maxsplit=2)
     if len(parts) != 3 or parts[0] != "P" or not parts[1].isdigit():

@@ -1,14 +1,10 @@
-"""An instance under a limit that waits until it is told to press against it, and what came of it."""
+"""An instance under a limit, whose payload waits until it is told to push against it, and the result."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import os
-import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bench.benchmarks.limits.group import Group, of_process, wanted
@@ -16,14 +12,12 @@ from bench.core.clock import Channel, Line
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import Phase
 from bench.engines.base import Instance, InstanceSpec
-from bench.invocation import life
+from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext, InvocationResult
 
 MIB = 2**20
 _PATIENCE_MS = 5000
-"""How long the payload waits for the word to go. Only one that the host cannot signal (in gVisor) waits for all of it."""
-_PAYLOAD = "tare-payload"
-"""Name of the payload's process."""
+"""How long the payload waits to be told to go on. Only one that the host cannot signal (in gVisor) waits that long."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +25,8 @@ class Pressed:
     """A live instance with one limit in force.
 
     Attributes:
-        place: Where it is measured.
-        job: What it was asked to be.
+        context: The invocation.
+        spec: What was asked for.
         instance: The instance.
         channel: Its event channel.
         ready_s: Request to ready, seconds.
@@ -51,12 +45,11 @@ class Pressed:
     pid: int | None
 
     def go(self) -> None:
-        """Tell the payload to begin; it says so in its next line."""
-        if self.channel.kind == "stream":
+        """Tell the payload to begin; its next line acknowledges it."""
+        if self.pid is not None:
+            poke.tell([self.pid])
+        elif self.context.engine.kind == "machine":
             self.channel.ask()
-        elif self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):  # its end is noticed by who waits for its lines
-                os.kill(self.pid, signal.SIGUSR1)
 
     def line(self, start: str) -> Line:
         """Wait for a line that begins with ``start``; errors as of :meth:`bench.core.clock.Channel.wait_line`."""
@@ -71,7 +64,7 @@ class Pressed:
 
 @dataclass(frozen=True)
 class Counted:
-    """What the payload did between two events, stamped on the host.
+    """What the payload counted between two events, stamped on the host.
 
     Raises:
         InvocationFailed: No time passed between them.
@@ -88,20 +81,20 @@ class Counted:
 
     @property
     def window_s(self) -> float:
-        """How long it took, seconds."""
+        """Duration, seconds."""
         return self.end_s - self.begin_s
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What pressing against a limit gave.
+    """The result of pushing against a limit.
 
     Attributes:
         ratio: Achieved ÷ asked.
-        probe_s: Time observed, seconds.
+        probe_s: Observed time, seconds.
         asked: What was asked for, in words.
-        achieved: What came of it.
-        how: How it was measured and what proves it.
+        achieved: What was achieved, in words.
+        how: How it was measured, with the proof.
         flags: Doubts.
     """
 
@@ -118,39 +111,33 @@ class Finding:
 def started(
     context: InvocationContext, *actions: str, suffix: str = "", limit: str | None = None, **changes: Any
 ) -> Iterator[Pressed]:
-    """Give an instance that is ready and waits to do its ``actions``; with nothing in ``changes`` it has no limits at all.
+    """Yield an instance that is ready and waits to begin its ``actions``; without ``changes`` it has no limits at all.
 
     Raises:
         NotApplicable: The target has no such limit.
-        InvocationFailed: The limit that was read back from the live instance is not the one that was asked for.
+        InvocationFailed: The limit read back from the live instance is not the one that was asked for.
     """
-    if limit is not None and Phase.CREATED not in context.engine.phases:
+    if limit is not None and context.engine.kind == "process":
         msg = f"'{context.engine.target.text}' is a plain process without a control group of its own: there is no {limit} limit"
         raise NotApplicable(msg)
     wait = ("--wait", str(_PATIENCE_MS)) if actions else ()
     fields = {"memory_bytes": None, "cpus": None, **changes}
     spec = life.spec_of(context, (*wait, *actions, "--sleep"), suffix=suffix, **fields)
-    requests: list[float] = []
-
-    def note(at: float) -> None:
-        requests.append(at)
-        context.note_request(at)
-
-    with life.living(dataclasses.replace(context, note_request=note), spec) as (instance, channel):
-        ready_s = channel.stamps[Phase.READY] - requests[0]
+    with life.begun(context, spec) as (begun, instance):
+        ready_s = begun.timeline.stamps[Phase.READY] - begun.requested_s
         with context.account.engine():
             evidence = life.evidence_of(context, instance)
             pid, group = _found(context, instance)
         if limit is not None:
             evidence |= check(limit, spec, group, evidence)
-        yield Pressed(context, spec, instance, channel, ready_s, group, evidence, pid)
+        yield Pressed(context, spec, instance, begun.channel, ready_s, group, evidence, pid)
 
 
 def check(limit: str, spec: InstanceSpec, group: Group | None, evidence: Mapping[str, str]) -> dict[str, str]:
     """Return the limit as the live instance has it, as evidence.
 
     Raises:
-        InvocationFailed: It is another than asked for.
+        InvocationFailed: It is not the one that was asked for.
     """
     asked = wanted(limit, spec.cpus, spec.memory_bytes, spec.limits)
     if group is None and limit == "memory" and "memory_bytes" in evidence:  # a machine's memory is its limit
@@ -166,8 +153,8 @@ def check(limit: str, spec: InstanceSpec, group: Group | None, evidence: Mapping
     return {f"limit {name}": text or "empty" for name, text in found.items()}
 
 
-def reading(pressed: Pressed, finding: Finding, *, with_ready: bool = True) -> InvocationResult:
-    """Return the invocation's numbers and words."""
+def result_of(pressed: Pressed, finding: Finding, *, with_ready: bool = True) -> InvocationResult:
+    """Return the invocation's result."""
     values = {"limit.achieved_ratio": finding.ratio, "limit.probe_s": finding.probe_s}
     if with_ready:
         values["limit.ready_s"] = pressed.ready_s
@@ -181,21 +168,11 @@ def reading(pressed: Pressed, finding: Finding, *, with_ready: bool = True) -> I
 def _found(context: InvocationContext, instance: Instance) -> tuple[int | None, Group | None]:
     """Return the payload's process and the instance's control group, as far as the host sees them.
 
-    gVisor's payload is none of the host's processes, but its sandbox is in the container's group; a machine's QEMU is in
-    a group whose limits are not the machine's.
+    gVisor's payload is not a process of the host, but its sandbox is in the container's group; a machine's QEMU is in a group
+    whose limits are not the machine's.
     """
     pids = instance.pids()
-    if context.engine.channel == "stream" or not pids:
+    if context.engine.kind == "machine" or not pids:
         return None, None
-    payload = next((pid for pid in sorted(pids) if _reports(pid)), None)
+    payload = next(iter(poke.payloads(pids)), None)
     return payload, of_process(min(pids) if payload is None else payload)
-
-
-def _reports(pid: int) -> bool:
-    """Say whether a process is the payload that reports: a pod may have the same program a second time, to hold it."""
-    try:
-        home = Path(f"/proc/{pid}")
-        comm = (home / "comm").read_text(encoding="utf-8", errors="replace").strip()
-        return comm == _PAYLOAD and b"--events" in (home / "cmdline").read_bytes().split(b"\0")
-    except OSError:  # it has just ended
-        return False

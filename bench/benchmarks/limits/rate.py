@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bench.benchmarks.limits.press import MIB, Finding, Pressed, reading, started
+from bench.benchmarks.limits.press import MIB, Finding, Pressed, result_of, started
 from bench.core import proc
 from bench.core.errors import InvocationFailed, NotApplicable, TargetUnavailable
 from bench.engines.base import Bind, Limits
@@ -20,19 +20,19 @@ _FAR = 2
 """How many times the rate is no inexactness of a throttle any more (gVisor reads and writes through the host's page cache)."""
 _BURST_BYTES = 32 * 1024
 """What may pass at once: some 4 ms of the rate, and more than the largest frame (tc-tbf(8))."""
-_PLACES = {
+_NO_INTERFACE = {
     "host": "shares the host's network: a limit there would be the host's",
     "none": "has no network but loopback",
 }
 
 
 def read(context: InvocationContext) -> InvocationResult:
-    """Let the payload read past the page cache against a limit on reading from the device."""
+    """Have the payload read past the page cache against a limit on reading from the device."""
     return _transfer(context, "read")
 
 
 def write(context: InvocationContext) -> InvocationResult:
-    """Let the payload write past the page cache against a limit on writing to the device."""
+    """Have the payload write past the page cache against a limit on writing to the device."""
     return _transfer(context, "write")
 
 
@@ -50,11 +50,11 @@ def _transfer(context: InvocationContext, kind: str) -> InvocationResult:
         pressed.go()
         moved = pressed.counted(kind)
         how = f"64 KiB at a time past the page cache on block device {device}, counted by the payload, stamped on the host"
-        return reading(pressed, of_rate(moved.count, moved.window_s, how))
+        return result_of(pressed, of_rate(moved.count, moved.window_s, how))
 
 
 def of_rate(count: int, window_s: float, how: str, asked: int = RATE) -> Finding:
-    """Return what bytes in a time mean for a rate."""
+    """Return the finding for bytes in a time against a rate."""
     achieved = count / window_s
     said = f"{achieved / MIB:.3f} MiB/s in {window_s:.3f} s"
     flags = () if achieved <= _FAR * asked else (f"limit: not enforced, {said}: something on the way takes it all",)
@@ -103,7 +103,7 @@ def whole_disk(device: int, state: str, sys: Path = Path("/sys/dev/block")) -> s
 
 
 def _make_file(folder: Path) -> None:
-    """Write the file that is read and written, unless it is there: all of it, so that no block has to be found later."""
+    """Write the file that is read and written, unless it is there: completely, so that no block is allocated later."""
     file = folder / "file"
     if not file.exists():
         folder.mkdir(exist_ok=True)
@@ -116,7 +116,7 @@ def _make_file(folder: Path) -> None:
 
 
 def network(context: InvocationContext) -> InvocationResult:
-    """Let the payload send against a token bucket on its interface.
+    """Have the payload send against a token bucket on its interface.
 
     No engine here limits a network's rate by itself; the bucket is what the CNI plugin ``bandwidth`` would make, set from
     outside on the interface of the live instance. So its start has no cost, and none is reported.
@@ -134,7 +134,7 @@ def network(context: InvocationContext) -> InvocationResult:
         how = f"bytes that left {interface}, counted by the kernel, until the payload's queue was empty; {words} from outside"
         finding = of_rate(_sent(pressed, interface) - before, window, how)
         evidence = {**finding.evidence, "limit tc": words}
-        return reading(pressed, _with(finding, evidence), with_ready=False)
+        return result_of(pressed, _with(finding, evidence), with_ready=False)
 
 
 def _with(finding: Finding, evidence: dict[str, str]) -> Finding:
@@ -142,14 +142,14 @@ def _with(finding: Finding, evidence: dict[str, str]) -> Finding:
 
 
 def _interface(pressed: Pressed) -> str:
-    """Return the interface through which the instance's default route leads.
+    """Return the interface of the instance's default route.
 
     Raises:
         NotApplicable: There is none.
     """
     text = pressed.context.engine.target.text
-    why = _PLACES.get(pressed.evidence.get("network", ""), "has no network interface of its own")
-    if pressed.pid is None or pressed.evidence.get("network") in (None, *_PLACES):
+    why = _NO_INTERFACE.get(pressed.evidence.get("network", ""), "has no network interface of its own")
+    if pressed.pid is None or pressed.evidence.get("network") in (None, *_NO_INTERFACE):
         msg = f"'{text}' {why}"
         raise NotApplicable(msg)
     found = default_interface(Path(f"/proc/{pressed.pid}/net/route").read_text(encoding="ascii"))

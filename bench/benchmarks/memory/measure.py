@@ -1,8 +1,8 @@
-"""What an instance weighs: a ramp from none to N, read at each step, five columns that are never mixed, fitted over N.
+"""How much memory an instance takes: a ramp from none to N, read at each step in columns that are never mixed, fitted over N.
 
 A difference divided by N would hide that the first instance also pays for what the others share (a daemon that grows,
-a program that is read once). So a line is fitted through the readings with instances: its slope is what one more costs,
-its intercept what the first one brings along.
+a program that is read once). So a line is fitted through the readings with instances: its slope is the cost of one more,
+its intercept the one-time cost.
 """
 
 from __future__ import annotations
@@ -13,23 +13,22 @@ from dataclasses import dataclass, field
 from bench.core.errors import InvocationFailed
 from bench.core.model import ParamValue
 from bench.core.units import format_value
-from bench.invocation import crowd as _crowd
 from bench.invocation import headroom, life
 from bench.invocation.context import InvocationContext, InvocationResult, Value
-from bench.invocation.crowd import Crowd
+from bench.invocation.crowd import Crowd, failure, gathered
 from bench.probes import host, limits, memory
 from bench.probes.memory import Added, Weight
-from bench.stats import fit as _fit
+from bench.stats import fit
 
 _SETTLE_S = 5.0
 _ENOUGH = 50
-"""From so many instances on a remainder of more than a tenth is flagged: below, the host's noise is as large as they are."""
+"""From this many instances on, a remainder of more than a tenth is flagged; with fewer, the host's noise is as large."""
 _REMAINDER = 0.10
 
 
 @dataclass
 class _Ramp:
-    """What was read on the way up."""
+    """The readings of the ramp."""
 
     base: Weight
     at: list[int] = field(default_factory=list)
@@ -40,12 +39,12 @@ class _Ramp:
 
 
 def measure(context: InvocationContext) -> InvocationResult:
-    """Start instances step by step, weigh everything at each step, and fit lines over N.
+    """Start instances step by step, read their memory at each step, and fit lines over N.
 
     Raises:
-        InvocationFailed: An instance did not start or does not live any more: what is weighed must be N instances.
+        InvocationFailed: An instance did not start or has died: a reading must be of N live instances.
     """
-    with _crowd.gathered(context) as crowd:
+    with gathered(context) as crowd:
         ramp = _baseline(context)
         top = headroom.top(context)
         while len(crowd.members) < top and (count := _next(context, crowd, ramp, top)):
@@ -68,14 +67,14 @@ def _baseline(context: InvocationContext) -> _Ramp:
 
 
 def _next(context: InvocationContext, crowd: Crowd, ramp: _Ramp, top: int) -> int:
-    """Return how many to start next: up to the next reading, fewer when no more fit above the floor."""
+    """Return how many to start before the next reading, fewer when no more fit above the floor."""
     have, steps = len(crowd.members), int(context.params["steps"])
     goal = next(at for at in (max(1, round(top * step / steps)) for step in range(1, steps + 1)) if at > have)
-    fit = headroom.room(context, ramp.base.available, have, _floor())
-    if fit <= 0:
+    more = headroom.room(context, ramp.base.available, have, _floor())
+    if more <= 0:
         floor = format_value(_floor(), "bytes")
         ramp.flags.append(f"clipped: {have} of {top} instances, as no more fit above the floor of {floor}")
-    return max(0, min(goal - have, fit))
+    return max(0, min(goal - have, more))
 
 
 def _floor() -> int:
@@ -85,12 +84,12 @@ def _floor() -> int:
 def _step(context: InvocationContext, crowd: Crowd, ramp: _Ramp, count: int) -> None:
     done = crowd.launch(count)
     if done.errors:
-        raise _crowd.failure(done.errors, count)
+        raise failure(done.errors, count)
     instance = crowd.members[0].instance
     if not ramp.evidence and instance is not None:
         with context.account.engine():
             ramp.evidence = life.evidence_of(context, instance)
-    guest = int(context.params["memory_bytes"]) if context.engine.channel == "stream" else None
+    guest = int(context.params["memory_bytes"]) if context.engine.kind == "machine" else None
     more = crowd.pids()
     with context.account.barrier():
         now, still = memory.settled(lambda: memory.take(context.lab, more, guest), _SETTLE_S, ramp.base)
@@ -112,7 +111,7 @@ def _prove_alive(crowd: Crowd) -> str:
 
 
 def _judge(ramp: _Ramp, top: int) -> None:
-    """Say what is not explained, and flag it when it is more than a tenth of what was taken."""
+    """Note the unexplained remainder, and flag it when it is more than a tenth of what was taken."""
     last, have = ramp.added[-1], ramp.at[-1]
     ratio = _ratio(last)
     if ratio is None:
@@ -185,7 +184,7 @@ def _lines(ramp: _Ramp) -> Iterator[Value]:
         known = [value for value in values if value is not None]
         if len(known) < len(values):
             continue
-        line, named = _fit.line(ramp.at, known), {"column": column}
+        line, named = fit.line(ramp.at, known), {"column": column}
         yield Value("memory.slope_bytes", line.slope, named)
         yield Value("memory.intercept_bytes", line.intercept, named)
         if line.ci is not None:

@@ -1,4 +1,4 @@
-"""The far end of network workloads: native programs that listen in some network namespace, and whether somebody does."""
+"""The far end of network workloads: native programs that listen in a network namespace."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def servers(state: Path) -> dict[int, list[str]]:
 
 @contextlib.contextmanager
 def services(lab: Lab, pid: int) -> Iterator[None]:
-    """Have native servers listen in the network namespace of a process while the block runs.
+    """Run native servers in the network namespace of a process during the block.
 
     Raises:
         TargetUnavailable: A program is not installed.
@@ -49,10 +49,10 @@ def services(lab: Lab, pid: int) -> Iterator[None]:
 
 
 def wait_listening(pid: int, log: Path | None = None) -> None:
-    """Wait until somebody listens at each of the ports in the network namespace of a process.
+    """Wait until each of the ports has a listener in the network namespace of a process.
 
     Raises:
-        InvocationFailed: Nobody does in time; the message has the end of the log.
+        InvocationFailed: One has none in time; the message has the end of the log.
     """
     deadline = now_s() + _START_S * proc.PATIENCE
     while missing := set(PORTS) - network.listening(pid):

@@ -1,20 +1,18 @@
-"""What a network mode costs: TCP throughput both ways, answers, connections, datagrams, and CPU time of the whole host.
+"""What a network mode costs: TCP throughput in both directions, latency, connections, datagrams, and CPU time of the whole host.
 
 One topology for all modes: the near end is the payload in the target, the far end a native process at the lab's second host
-(``lab/network.py``). Where a mode has another meaning the far end is elsewhere (``engines/base.py``, ``NetworkPath``): beside the
-payload where there is only loopback, beside a second daemon's container on an overlay network. Published ports are called and
-do not call: there the servers run in the instance, and native programs at the second host call them. "Out" is always what
-the instance sends.
+(``lab/network.py``). Some modes need another far end (``engines/abilities.py``, ``NetworkPath``): inside the instance where there
+is only loopback, in a second daemon's container on an overlay network. Published ports can only be called: there the servers run
+in the instance, and native programs at the second host call them. "Out" is always what the instance sends.
 
-What is taken from where: see ``workloads/iperf3.py`` and ``workloads/sockperf.py``; connections are counted by the payload over
-the host's stamps. CPU time is that of all processes of the host and of the kernel around a test, so that work which a mode
-hands to others is counted, and so is whatever else runs. The order of the tests turns by one each block.
+``workloads/iperf3.py`` and ``workloads/sockperf.py`` describe their numbers; the payload counts connections over a time that the
+host stamps. CPU time is that of all processes of the host and of the kernel during a test, so that work which a mode delegates is
+counted, as is whatever else runs. The order of the tests rotates by one each block.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -24,12 +22,12 @@ from bench.benchmarks.network_modes.near import Heard, Near, Step
 from bench.core.clock import Channel, now_s
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import Phase
-from bench.engines.base import HasNetworkPath, Instance, NetworkPath
+from bench.engines.abilities import HasNetworkPath, NetworkPath
+from bench.engines.base import Instance
 from bench.engines.evidence import links
-from bench.invocation import life
+from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import network
-from bench.probes import processes
 from bench.workloads import iperf3, sockperf
 
 PEER = "peer"
@@ -42,24 +40,22 @@ def measure(context: InvocationContext) -> InvocationResult:
 
     Raises:
         NotApplicable: The target has no network, or one that leads to no far end.
-        InvocationFailed: Another mode took, or a test failed.
+        InvocationFailed: The instance has another mode, or a test failed.
     """
     _refuse_strangers(context)
-    way = _way(context, None)
+    path = _path(context, None)
     steps = near_end.order(context.invocation.block, int(context.params["streams"]))
-    requested: list[float] = []
-    noted = dataclasses.replace(context, note_request=requested.append)
-    with life.living(noted, near_end.spec(context, way, steps)) as (instance, channel), context.account.engine():
-        context.note_request(requested[0])
+    with life.begun(context, near_end.spec(context, path, steps)) as (begun, instance), context.account.engine():
         evidence = life.evidence_of(context, instance)
-        _refuse_silence(context, way, evidence)
-        way = _way(context, instance)
-        evidence = _link(context, instance, way) | evidence
-        with _near(context, instance, channel, way) as near:
+        _refuse_silence(context, path, evidence)
+        path = _path(context, instance)
+        evidence = _link(context, instance, path) | evidence
+        with _near(context, instance, begun.channel, path) as near:
             found = [(step, near.run(step)) for step in steps]
         context.engine.stop(instance)
-    values = {"network.ready_s": channel.stamps[Phase.READY] - requested[0], **_plain(found)}
-    notes = {"far": _words(way), "address": way.address, "order": ", ".join(step.name for step in steps), **_HOW}
+    ready_s = begun.timeline.stamps[Phase.READY] - begun.requested_s
+    values = {"network.ready_s": ready_s, **_plain(found)}
+    notes = {"far": _words(path), "address": path.address, "order": ", ".join(step.name for step in steps), **_HOW}
     return InvocationResult(values, evidence | _versions(found), series=tuple(_series(found)), notes=notes)
 
 
@@ -81,45 +77,45 @@ def _refuse_strangers(context: InvocationContext) -> None:
         raise NotApplicable(msg)
 
 
-def _way(context: InvocationContext, instance: Instance | None) -> NetworkPath:
+def _path(context: InvocationContext, instance: Instance | None) -> NetworkPath:
     """Return how the target and the far end reach each other: as the engine says, else by the second host's address."""
     network.peer(context.lab)
     if isinstance(context.engine, HasNetworkPath):
-        return context.engine.way(instance)
+        return context.engine.network_path(instance)
     return NetworkPath(PEER, network.PEER_ADDRESS)
 
 
-def _refuse_silence(context: InvocationContext, way: NetworkPath, evidence: Mapping[str, str]) -> None:
-    """Refuse an instance that has nothing but loopback, where the far end is at the second host.
+def _refuse_silence(context: InvocationContext, path: NetworkPath, evidence: Mapping[str, str]) -> None:
+    """Refuse an instance that has only loopback while the far end is at the second host.
 
     Raises:
         NotApplicable: It is one.
     """
-    if way.far == PEER and evidence.get("network") == "none":
+    if path.far == PEER and evidence.get("network") == "none":
         msg = f"'{context.engine.target.text}' has no network but loopback"
         raise NotApplicable(msg)
 
 
-def _link(context: InvocationContext, instance: Instance, way: NetworkPath) -> dict[str, str]:
-    """Return the link to the far end from the instance's network namespace; a machine's kernel is not asked.
+def _link(context: InvocationContext, instance: Instance, path: NetworkPath) -> dict[str, str]:
+    """Return the instance's link towards the far end; nothing for a machine, whose kernel is not asked.
 
     Raises:
-        InvocationFailed: There is no way to the far end.
+        InvocationFailed: There is no path to the far end.
     """
-    if context.engine.channel == "stream":
+    if context.engine.kind == "machine":
         return {}
-    return links.toward(_own_pid(instance), network.PEER_ADDRESS if way.turned else way.address)
+    return links.toward(_own_pid(instance), network.PEER_ADDRESS if path.turned else path.address)
 
 
 @contextlib.contextmanager
-def _near(context: InvocationContext, instance: Instance, channel: Channel, way: NetworkPath) -> Iterator[Near]:
-    """Give the end that calls, the other one being ready for it."""
-    elsewhere = way.pid or network.peer(context.lab).pid
-    if way.turned:
+def _near(context: InvocationContext, instance: Instance, channel: Channel, path: NetworkPath) -> Iterator[Near]:
+    """Yield the end that calls, once the other end is ready."""
+    elsewhere = path.pid or network.peer(context.lab).pid
+    if path.turned:
         far_end.wait_listening(_own_pid(instance))
-        yield near_end.Outside(context, elsewhere, way)
+        yield near_end.Outside(context, elsewhere, path)
         return
-    with far_end.services(context.lab, _own_pid(instance) if way.far == "inside" else elsewhere):
+    with far_end.services(context.lab, _own_pid(instance) if path.far == "inside" else elsewhere):
         yield near_end.Inside(context, instance, channel, now_s() + context.timeout_s)
 
 
@@ -129,16 +125,16 @@ def _own_pid(instance: Instance) -> int:
     Raises:
         InvocationFailed: It has none on this host.
     """
-    pid = next((pid for pid in sorted(instance.pids()) if processes.is_payload(pid)), None)
-    if pid is None:
+    pids = poke.payloads(instance.pids())
+    if not pids:
         msg = f"'{instance.name}' has no payload whose network could be entered"
         raise InvocationFailed(msg)
-    return pid
+    return pids[0]
 
 
-def _words(way: NetworkPath) -> str:
-    where = {PEER: "second host", "inside": "the instance's own loopback"}.get(way.far, way.far)
-    return f"{where}, calls the instance" if way.turned else where
+def _words(path: NetworkPath) -> str:
+    where = {PEER: "second host", "inside": "the instance's own loopback"}.get(path.far, path.far)
+    return f"{where}, calls the instance" if path.turned else where
 
 
 def _series(found: Sequence[tuple[Step, Heard]]) -> Iterator[Value]:
@@ -153,7 +149,7 @@ def _series(found: Sequence[tuple[Step, Heard]]) -> Iterator[Value]:
 
 
 def _plain(found: Sequence[tuple[Step, Heard]]) -> dict[str, float]:
-    """Return the numbers without parameters of their own."""
+    """Return the numbers that have no parameters of their own."""
     by_kind = {step.kind: heard for step, heard in found}
     answers = sockperf.parse(by_kind["answers"].text, by_kind["answers"].seconds)
     datagrams = iperf3.parse_datagrams(by_kind["datagrams"].text, by_kind["datagrams"].seconds)

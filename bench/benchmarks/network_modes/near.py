@@ -1,14 +1,12 @@
-"""Who calls in a network workload: the payload and its tools inside an instance, or native programs at the second host.
+"""The calling end of a network workload: the payload and its tools inside an instance, or native programs at the second host.
 
-Both run the same steps, one at a time, each when it is told to; the host reads the CPU time of the whole machine before and
-after each.
+Both run the same steps one at a time, each when it is told to; the host reads the CPU time of the whole machine before and after
+each.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,17 +16,17 @@ from bench.benchmarks.network_modes.far import servers
 from bench.core import proc
 from bench.core.clock import Channel, Line, now_s
 from bench.core.errors import InvocationFailed
-from bench.engines.base import Bind, Instance, InstanceSpec, NetworkPath
-from bench.invocation import life
+from bench.engines.abilities import NetworkPath
+from bench.engines.base import Bind, Instance, InstanceSpec
+from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext
 from bench.lab import images, network, tools
 from bench.lab.network import ANSWERS, CONNECTS, STREAMS
-from bench.probes import processes
 from bench.workloads import iperf3, sockperf
 
 _TOOLS = ("iperf3", "sockperf")
 _PATIENT_MS = 600_000
-"""How long the payload waits for its next step, longer than any invocation lasts."""
+"""How long the payload waits for its next step: longer than any invocation lasts, milliseconds."""
 Kind = Literal["streams", "datagrams", "answers", "connects"]
 
 
@@ -54,12 +52,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Heard:
-    """What one step gave.
+    """The result of one step.
 
     Attributes:
-        text: What the program printed, or the payload said.
-        seconds: From its beginning, a program's from the word to begin, to its end, stamped on the host.
-        cpu_s: CPU time of the whole host meanwhile.
+        text: The program's output, or the payload's lines.
+        seconds: From its beginning (a program's: from when it was told to begin) to its end, stamped on the host.
+        cpu_s: CPU time of the whole host during the step.
     """
 
     text: str
@@ -68,7 +66,7 @@ class Heard:
 
 
 class Near(Protocol):
-    """One who calls."""
+    """A calling end."""
 
     def run(self, step: Step) -> Heard:
         """Run a step to its end."""
@@ -76,7 +74,7 @@ class Near(Protocol):
 
 
 def order(block: int, streams: int) -> tuple[Step, ...]:
-    """Return the steps of a block: turned by one each block, so that none is always first."""
+    """Return the steps of a block, rotated by one each block, so that none is always first."""
     steps = (
         Step("streams", 1, "out"),
         Step("answers"),
@@ -103,22 +101,24 @@ def _cpu_s() -> float:
     return host_cpu_s(Path("/proc/stat").read_text(encoding="ascii"))
 
 
-def words(step: Step, way: NetworkPath, seconds: int) -> list[str]:
+def words(step: Step, path: NetworkPath, seconds: int) -> list[str]:
     """Return the arguments of a step's program; those of ``connects`` are one action of the payload."""
-    base = way.first_port or network.PORTS[0]
+    base = path.first_port or network.PORTS[0]
     port = {kind: base + offset for offset, kind in enumerate(("streams", "connects", "answers"))}
-    reverse = (step.direction == "in") != way.turned
+    reverse = (step.direction == "in") != path.turned
     if step.kind == "streams":
-        return iperf3.client(way.address, port["streams"], seconds, step.streams, reverse=reverse)
+        return iperf3.client(path.address, port["streams"], seconds, step.streams, reverse=reverse)
     if step.kind == "datagrams":
-        return iperf3.datagrams(way.address, port["streams"], seconds, reverse=reverse)
+        return iperf3.datagrams(path.address, port["streams"], seconds, reverse=reverse)
     if step.kind == "answers":
-        return sockperf.client(way.address, port["answers"], seconds)
-    return ["connect", f"{way.address}:{port['connects']}:{seconds * 1000}"]
+        return sockperf.client(path.address, port["answers"], seconds)
+    return ["connect", f"{path.address}:{port['connects']}:{seconds * 1000}"]
 
 
-def spec(context: InvocationContext, way: NetworkPath, steps: Sequence[Step]) -> InstanceSpec:
-    """Return the instance's job: the steps, each after a question, or the servers; a quota would be measured, too.
+def spec(context: InvocationContext, path: NetworkPath, steps: Sequence[Step]) -> InstanceSpec:
+    """Return the instance's spec: the steps, each of which waits to be told, or the servers.
+
+    It has no limits, because a CPU quota would be measured, too.
 
     Raises:
         TargetUnavailable: A tool is not installed.
@@ -127,12 +127,12 @@ def spec(context: InvocationContext, way: NetworkPath, steps: Sequence[Step]) ->
     work = context.lab.paths.run / f"network-{context.invocation.index}"
     work.mkdir(exist_ok=True)
     seconds = int(context.params["seconds"])
-    lines = _servers() if way.turned else [line for step in steps for line in _lines(step, way, seconds)]
+    lines = _servers() if path.turned else [line for step in steps for line in _lines(step, path, seconds)]
     (work / "script").write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
-    binds = (*(Bind(name, path) for name, path in folders.items()), Bind("work", work))
-    places = [word for name in _TOOLS for word in ("--place", f"{name}={{{name}}}")]
+    binds = (*(Bind(name, folder) for name, folder in folders.items()), Bind("work", work))
+    arguments = [word for name in _TOOLS for word in ("--place", f"{name}={{{name}}}")]
     return life.spec_of(
-        context, (*places, "--script", "{work}/script", "--sleep"), binds=binds, cpus=None, memory_bytes=None
+        context, (*arguments, "--script", "{work}/script", "--sleep"), binds=binds, cpus=None, memory_bytes=None
     )
 
 
@@ -142,10 +142,10 @@ def _inside(name: str) -> str:
     return f"{mark}/ld.so --library-path {mark}/lib {mark}/bin/{name}"
 
 
-def _lines(step: Step, way: NetworkPath, seconds: int) -> Iterator[str]:
+def _lines(step: Step, path: NetworkPath, seconds: int) -> Iterator[str]:
     yield f"wait {_PATIENT_MS}"
     program = {"connects": "", "answers": f"run {_inside('sockperf')} "}.get(step.kind, f"run {_inside('iperf3')} ")
-    yield program + " ".join(words(step, way, seconds))
+    yield program + " ".join(words(step, path, seconds))
 
 
 def _servers() -> list[str]:
@@ -158,7 +158,7 @@ def _servers() -> list[str]:
 
 @dataclass
 class Inside:
-    """The payload in the instance: it is asked before each step, and says when it begins and ends."""
+    """The payload in the instance: it is told to begin each step, and reports when it begins and ends."""
 
     context: InvocationContext
     instance: Instance
@@ -174,30 +174,23 @@ class Inside:
         cpu_s = _cpu_s() - before
         lines = [line for line in self.channel.lines[after:] if line.at_s <= end.at_s]
         found = heard(lines, verb, cpu_s)
-        # A program's own time is only checked, for which a stamp that is late on a busy host must not make it live shorter.
+        # A program reports its own time, which is only checked: a late stamp on a busy host must not make the step look shorter.
         return found if verb == "connect" else replace(found, seconds=end.at_s - asked_s)
 
     def _ask(self) -> None:
-        if self.channel.kind == "stream":
-            self.channel.ask()
-            return
-        asked = [pid for pid in self.instance.pids() if processes.is_payload(pid)]
-        if not asked:
+        if not poke.go_on(self.instance, self.channel):
             msg = f"the payload of '{self.instance.name}' is gone"
             raise InvocationFailed(msg)
-        for pid in asked:
-            with contextlib.suppress(ProcessLookupError):  # its end is noticed by who waits for its lines
-                os.kill(pid, signal.SIGUSR1)
 
     def _left(self) -> float:
         return max(0.0, self.deadline_s - now_s())
 
 
 def heard(lines: Sequence[Line], verb: str, cpu_s: float) -> Heard:
-    """Read what a payload said of one step, from ``B VERB`` to ``C VERB …``.
+    """Read a payload's lines about one step, from ``B VERB`` to ``C VERB …``.
 
     Raises:
-        InvocationFailed: It did not begin, or somebody did not answer.
+        InvocationFailed: The step did not begin, or the far end stopped answering.
     """
     begin = next((line for line in lines if line.text == f"B {verb}"), None)
     said = [line.text for line in lines]
@@ -217,12 +210,12 @@ class Outside:
 
     context: InvocationContext
     pid: int
-    way: NetworkPath
+    path: NetworkPath
 
     def run(self, step: Step) -> Heard:
         """Run a step's program."""
         seconds = int(self.context.params["seconds"])
-        arguments = words(step, self.way, seconds)
+        arguments = words(step, self.path, seconds)
         if step.kind == "connects":
             return self._connect(arguments[1])
         program = proc.find("sockperf" if step.kind == "answers" else "iperf3", iperf3.REMEDY)

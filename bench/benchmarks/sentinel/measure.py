@@ -1,4 +1,4 @@
-"""The sentinel: a fixed amount of work as a plain process. What changes in it is the host, not a target."""
+"""The sentinel: a fixed amount of work as a plain process. When its time changes, the host has changed, not a target."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROUNDS = 20_000_000
 
 
 def measure(context: InvocationContext) -> InvocationResult:
-    """Do the work once, between the payload's first instruction and its word that it is ready."""
+    """Do the work once, between the payload's first instruction and its report that it is ready."""
     spec = life.spec_of(context, ("--work", str(ROUNDS), "--sleep"))
     with life.living(context, spec) as (instance, channel):
         with context.account.engine():

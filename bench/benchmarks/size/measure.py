@@ -11,14 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.core.errors import InvocationFailed, NotApplicable
-from bench.engines import base as engines
+from bench.engines.abilities import HasStorage, ImageStore, RunsImages, StartsFromFiles
 from bench.engines.base import Instance
-from bench.engines.libvirt import guests
 from bench.invocation import disk_use, life
 from bench.invocation.context import InvocationContext, InvocationResult
 from bench.invocation.disk_use import Taken
-from bench.lab import bases, images
+from bench.lab import bases
 from bench.lab.images import Image
+from bench.lab.usage import Store
 
 _MARKS = {"compiler": "usr/bin/cc", "debian": "etc/debian_version", "busybox": "bin/busybox"}
 """What is in a base and in none that comes after it here; nothing of these is in ``scratch``."""
@@ -34,8 +34,8 @@ def measure(context: InvocationContext) -> InvocationResult:
     if engine.target.options.get("endpoint", "lab") != "lab":
         msg = f"'{engine.target.text}' is not the lab's own, and its store is left alone"
         raise NotApplicable(msg)
-    if isinstance(engine, engines.RunsImages) and isinstance(engine, engines.HasStorage):
-        return _as_image(context, engine, engine)
+    if isinstance(engine, RunsImages) and isinstance(engine, HasStorage):
+        return _as_image(context, engine.images, engine.storage())
     if context.params["base"] != "scratch":
         msg = (
             f"what '{engine.target.engine}' starts comes from no image, so there is no base '{context.params['base']}'"
@@ -44,25 +44,24 @@ def measure(context: InvocationContext) -> InvocationResult:
     return _as_files(context)
 
 
-def _as_image(context: InvocationContext, holder: engines.RunsImages, stored: engines.HasStorage) -> InvocationResult:
-    """Hold the image, an instance of it and another image on the same base, and see what each adds and what goes with it."""
+def _as_image(context: InvocationContext, engine_images: ImageStore, store: Store) -> InvocationResult:
+    """Add the image, an instance of it and another image on the same base; see what each adds and what its removal frees."""
     state, name = context.lab.paths.state, str(context.params["base"])
     image, other = bases.with_payload(state, name), bases.sibling(state, name)
-    store = stored.store()
     before = disk_use.look(store)
     with context.account.engine():
         try:
-            holder.hold(image)
-            held = disk_use.look(store)
-            instance_bytes, evidence = _instance(context, image, lambda: disk_use.look(store), held)
-            holder.hold(other)
+            engine_images.add(image)
+            present = disk_use.look(store)
+            instance_bytes, evidence = _instance(context, image, lambda: disk_use.look(store), present)
+            engine_images.add(other)
             both = disk_use.look(store)
-            holder.release(image)
+            engine_images.remove(image)
             without = disk_use.look(store)
         finally:
-            holder.release(image)
-            holder.release(other)
-    whole, left = held.more_than(before), disk_use.look(store).more_than(before)
+            engine_images.remove(image)
+            engine_images.remove(other)
+    whole, left = present.more_than(before), disk_use.look(store).more_than(before)
     values = {
         "image.bytes": whole,
         "image.compressed_bytes": packed_bytes(image),
@@ -70,7 +69,7 @@ def _as_image(context: InvocationContext, holder: engines.RunsImages, stored: en
         "image.shared_bytes": whole - both.more_than(without),
         "image.instance_bytes": instance_bytes,
     }
-    flags = [] if held.files else ["bytes are those that the file system calls used: not exact"]
+    flags = [] if present.files else ["bytes are those that the file system calls used: not exact"]
     flags += [f"residue: {left} bytes in the store"] if left else []
     return InvocationResult(dict(values), {**evidence, "image": image.manifest}, tuple(flags))
 
@@ -78,7 +77,7 @@ def _as_image(context: InvocationContext, holder: engines.RunsImages, stored: en
 def _instance(
     context: InvocationContext, image: Image | None, look: Callable[[], Taken], before: Taken
 ) -> tuple[int, dict[str, str]]:
-    """Return what one more instance takes once it is ready, and the proof of what runs in it."""
+    """Return what one more instance takes once it is ready, and its evidence."""
     spec = life.spec_of(context, image=image)
     with life.living(context, spec) as (instance, _):
         taken = look().more_than(before)
@@ -90,10 +89,10 @@ def _instance(
 
 
 def _base_of(context: InvocationContext, instance: Instance) -> str:
-    """Return the base that is in the instance's root, as the kernel shows it.
+    """Return the base of the instance's root, as the kernel shows it.
 
     Raises:
-        InvocationFailed: It is another than the one that was asked for.
+        InvocationFailed: It is not the one that was asked for.
     """
     inside = disk_use.root_of(instance)
     found = next((name for name, mark in _MARKS.items() if (inside / mark).exists()), "scratch")
@@ -111,21 +110,25 @@ def packed_bytes(image: Image) -> int:
 
 
 def _as_files(context: InvocationContext) -> InvocationResult:
-    """Measure an application that is plain files: its own, and those that others of its kind use, too."""
-    own, common, disk = _files_of(context)
+    """Measure an application that is plain files: its own, and those that it shares with other applications."""
+    engine = context.engine
+    if not isinstance(engine, StartsFromFiles):
+        msg = f"Tare does not know where '{engine.target.engine}' keeps its images"
+        raise NotApplicable(msg)
+    files = engine.boot_files
     folder = context.lab.paths.run / "b"
     before = Taken(disk_use.files(folder))
     taken, evidence = _instance(context, None, lambda: Taken(disk_use.files(folder)), before)
-    packed = sum(map(disk_use.compressed, (*_plain(own), *common)))
-    if disk is not None:
-        packed += disk_use.compressed_disk(disk, context.lab.paths.run)
+    packed = sum(map(disk_use.compressed, (*_plain(files.own), *files.shared)))
+    if files.disk is not None:
+        packed += disk_use.compressed_disk(files.disk, context.lab.paths.run)
     values: dict[str, float] = {
-        "image.bytes": disk_use.on_disk((*own, *common, *([disk] if disk else []))),
+        "image.bytes": disk_use.on_disk((*files.own, *files.shared, *([files.disk] if files.disk else []))),
         "image.compressed_bytes": packed,
     }
-    if common:
-        values["image.shared_bytes"] = disk_use.on_disk(common)
-    if context.engine.target.engine != "host":  # a process of the host has nothing on a disk: absent, not zero
+    if files.shared:
+        values["image.shared_bytes"] = disk_use.on_disk(files.shared)
+    if engine.target.engine != "host":  # a process of the host writes nothing to a disk: absent, not zero
         values["image.instance_bytes"] = taken
     return InvocationResult(values, evidence)
 
@@ -135,18 +138,3 @@ def _plain(paths: tuple[Path, ...]) -> list[Path]:
     return [
         file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*"))) if file.is_file()
     ]
-
-
-def _files_of(context: InvocationContext) -> tuple[tuple[Path, ...], tuple[Path, ...], Path | None]:
-    """Return the application's own files, those that other applications have as well, and a raw disk that is its own, too."""
-    state, target = context.lab.paths.state, context.engine.target
-    if target.engine == "host":
-        return (images.payload(state).path,), (), None
-    if target.engine == "libvirt":
-        full = target.options.get("guest") == "full"
-        guest = guests.full(state) if full else guests.minimal(state)
-        return ((), (guest.kernel, guest.initrd), guest.disk) if full else ((guest.initrd,), (guest.kernel,), None)
-    if target.engine in ("sandbox", "runc", "crun", "runsc"):
-        return (images.rootfs(state).path,), (), None
-    msg = f"Tare does not know where '{target.engine}' keeps its images"
-    raise NotApplicable(msg)

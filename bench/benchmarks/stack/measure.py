@@ -1,11 +1,11 @@
-"""The tax of each layer: one life with wall and CPU time of each phase, then steady churn under which the daemons are watched.
+"""The cost of each layer: one instance with wall and CPU time of each phase, then steady churn while the daemons are observed.
 
-A scenario of this kind lists its targets as a ladder: each rung does what the one before does, and something more. What a rung
-adds is computed from the results, block by block (``bench/_ladder.py``).
+A scenario of this kind lists its targets as layers: each does what the one before does, and something more. What a layer adds is
+computed from the results, block by block.
 
-The phases are cut where the caller has something in hand, so that they add up: ``create`` ends when the engine says created,
-``start`` when it says started, ``ready`` when it has said so *and* the payload has said ready (0 when the payload was first),
-``stop`` and ``delete`` when the engine says so.
+The phases end where the caller gets control back, so that they add up: ``create`` when the engine returns from create, ``start``
+when it returns from start, ``ready`` when it has returned *and* the payload has reported ready (0 when the payload was first),
+``stop`` and ``delete`` when the engine returns.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from bench.core.clock import Channel, Timeline, now_s, process_cpu_s
+from bench.core.clock import now_s, process_cpu_s
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Phase
-from bench.engines.base import Instance, InstanceSpec
+from bench.engines.base import Instance
 from bench.engines.evidence.process import family
 from bench.invocation import life
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.probes import processes
 
 _WORKED_S = 1e-3
-"""A daemon that used less CPU time than this a life has no part in the target's lives."""
+"""A daemon that used less CPU time than this per instance took no part in running it, seconds."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Phases:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Time the block; the CPU time is read outside of it."""
+        """Time the block; the CPU time is read before and after it."""
         before, begin = self.cpu_now(), now_s()
         yield
         self.wall[name] = now_s() - begin
@@ -52,47 +52,22 @@ class Phases:
 
 
 def measure(context: InvocationContext) -> InvocationResult:
-    """Live one life phase by phase, then as many further ones as the parameter ``lives`` says."""
-    spec = life.spec_of(context)
-    phases, timeline = Phases(context.cpu_s), Timeline()
-    with (
-        context.hub.channel(spec.events, context.engine.channel) as channel,
-        life.deleted(context, spec.name),
-        context.account.engine(),
-    ):
-        instance = _start(context, spec, channel, phases, timeline)
+    """Run one instance phase by phase, then as many further ones as the parameter ``lives`` says."""
+    phases = Phases(context.cpu_s)
+    with life.opened(context, life.spec_of(context)) as measured, context.account.engine():
+        instance = measured.run(phases.phase)
+        # The wait returns a moment after the payload's report; when that came before "started" nobody had to wait.
+        stamps = measured.timeline.stamps
+        phases.wall["ready"] = max(0.0, stamps[Phase.READY] - stamps[Phase.STARTED])
         evidence = life.evidence_of(context, instance)
         _end(context, instance, phases)
-    values = life.from_request(timeline)
+    values = life.from_request(measured.timeline)
     values |= {f"startup.{name}_s": phases.wall[name] for name in ("stop", "delete") if name in phases.wall}
     cpu = [phases.cpu[name] for name in ("create", "start", "ready") if name in phases.cpu]
     if cpu:
         values["startup.cpu_s"] = sum(cpu)
     churned, notes = _churn(context, int(context.params["lives"]))
     return InvocationResult(values | churned, evidence, series=tuple(phases.values()), notes=notes)
-
-
-def _start(
-    context: InvocationContext, spec: InstanceSpec, channel: Channel, phases: Phases, timeline: Timeline
-) -> Instance:
-    engine = context.engine
-    # Where nothing exists before the start (a process), putting its command line together is ours, not the target's.
-    instance = None if Phase.CREATED in engine.phases else engine.create(spec)
-    context.note_request(timeline.stamp(Phase.REQUEST))
-    if instance is None:
-        with phases.phase("create"):
-            instance = engine.create(spec)
-        timeline.stamp(Phase.CREATED)
-    with phases.phase("start"):
-        engine.start(instance)
-    timeline.stamp(Phase.STARTED)
-    with phases.phase("ready"):
-        left = timeline.stamps[Phase.REQUEST] + context.timeout_s - now_s()
-        channel.wait(Phase.READY, max(0.0, left), instance.alive)
-    timeline.stamps |= channel.stamps
-    # The wait returns a moment after the payload's word; when that had come before "started" nobody had to wait.
-    phases.wall["ready"] = max(0.0, timeline.stamps[Phase.READY] - timeline.stamps[Phase.STARTED])
-    return instance
 
 
 def _end(context: InvocationContext, instance: Instance, phases: Phases) -> None:
@@ -104,7 +79,7 @@ def _end(context: InvocationContext, instance: Instance, phases: Phases) -> None
 
 
 def _churn(context: InvocationContext, lives: int) -> tuple[dict[str, float], dict[str, str]]:
-    """Live that many lives, one after the other, and return what the daemons that worked for them used and grew."""
+    """Run that many instances one after the other; return CPU time, memory and growth of the daemons that took part."""
     if not lives:
         return {}, {}
     daemons = _daemons(context)

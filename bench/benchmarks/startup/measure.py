@@ -1,4 +1,4 @@
-"""From request to ready and back to nothing: one instance, every edge stamped on the host's clock."""
+"""One instance from request to ready to deleted, every edge stamped on the host's clock."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.core.clock import Channel, Timeline, now_s
+from bench.core.clock import now_s
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Phase
-from bench.engines.base import Instance, InstanceSpec
+from bench.engines.base import Instance
+from bench.engines.life import Life
 from bench.invocation import life
 from bench.invocation.context import InvocationContext, InvocationResult
 
@@ -21,37 +22,23 @@ def measure(context: InvocationContext) -> InvocationResult:
             _drop_caches()
     elif context.rewarm:
         _warm_again(context)
-    spec = life.spec_of(context, _arguments(context))
-    with context.hub.channel(spec.events, context.engine.channel) as channel, life.deleted(context, spec.name):
-        values, evidence = _measured_life(context, spec, channel)
+    with life.opened(context, life.spec_of(context, _arguments(context))) as measured:
+        values, evidence = _lived(context, measured)
     return InvocationResult(values, evidence)
 
 
 def _warm_again(context: InvocationContext) -> None:
-    """Live one life that is not measured: a cold invocation before this one has emptied the host's page cache."""
+    """Run one instance that is not measured: a cold invocation before this one has emptied the host's page cache."""
     with life.living(context, life.spec_of(context, _arguments(context), suffix="w")) as (instance, _):
         context.engine.stop(instance)
 
 
-def _measured_life(
-    context: InvocationContext, spec: InstanceSpec, channel: Channel
-) -> tuple[dict[str, float], Mapping[str, str]]:
-    engine, timeline = context.engine, Timeline()
+def _lived(context: InvocationContext, measured: Life) -> tuple[dict[str, float], Mapping[str, str]]:
     cpu_before = context.cpu_s()
     with context.account.engine():
-        # Where nothing exists before the start (a process), putting its command line together is ours, not the target's.
-        instance = None if Phase.CREATED in engine.phases else engine.create(spec)
-        context.note_request(timeline.stamp(Phase.REQUEST))
-        if instance is None:
-            instance = engine.create(spec)
-            timeline.stamp(Phase.CREATED)
-        engine.start(instance)
-        timeline.stamp(Phase.STARTED)
-        left = timeline.stamps[Phase.REQUEST] + context.timeout_s - now_s()
-        channel.wait(Phase.READY, max(0.0, left), instance.alive)
+        instance = measured.run()
     cpu_after = context.cpu_s()
-    timeline.stamps |= channel.stamps
-    values = life.from_request(timeline)
+    values = life.from_request(measured.timeline)
     if cpu_before is not None and cpu_after is not None:
         values["startup.cpu_s"] = cpu_after - cpu_before
     with context.account.engine():

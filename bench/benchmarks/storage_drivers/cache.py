@@ -1,8 +1,8 @@
-"""How much page cache several readers of one file of the image take: once, or once each.
+"""How much page cache several readers of one file of the image take: one copy, or one each.
 
-Every page is counted once, at whichever path it is found first: in the driver's own storage, or in an instance's root. Where
-two instances see one file of the kernel's, putting it out of the cache by one path leaves nothing to be counted at the next;
-where each has a copy, or a cache in front of it (FUSE), each is counted.
+Every page is counted once, at the path where it is found first: in the driver's own storage, or in an instance's root. Where two
+instances see the same file of the kernel, dropping it from the cache by one path leaves nothing to count at the next; where each
+has a copy, or a cache in front of it (FUSE), each copy is counted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bench.benchmarks.storage_drivers import ground as grounds
 from bench.benchmarks.storage_drivers.ground import Ground
 from bench.core.clock import Channel
 from bench.engines.base import Instance
-from bench.invocation import life
+from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import layers, pagecache
 from bench.lab.layers import File
@@ -25,7 +25,7 @@ Member = tuple[Instance, Channel]
 
 
 def measure(context: InvocationContext) -> InvocationResult:
-    """Have 1, 2, 4 … instances of the same image read the same file, and count the page cache behind it."""
+    """Have 1, 2, 4 … instances of the same image read the same file, and count the page cache that this takes."""
     largest = min(_MOST, int(context.params["largest_bytes"]))
     files = layers.sized(largest)
     file = files[-1]
@@ -60,7 +60,7 @@ def _reader(ground: Ground, stack: contextlib.ExitStack, file: File, number: int
 
 
 def _read(ground: Ground, members: Sequence[Member], file: File, step: tuple[int, int]) -> int:
-    """Have all go on with their next reading, of which only those of so many readers count; the others' is taken before."""
+    """Have all instances read again and count the page cache of the first ``readers``; drop that of the others before."""
     readers, done = step
     paths = _paths(ground, members, file)
     # Those that do not count read first, so that every instance is equally far in its list of readings.
@@ -69,15 +69,15 @@ def _read(ground: Ground, members: Sequence[Member], file: File, step: tuple[int
         for instance, channel in group:
             with ground.context.account.engine():
                 grounds.go_on(instance, channel, done)
-                grounds.heard(ground.context, channel, instance, done + 1)
+                poke.wait_for_ends(instance, channel, done + 1, ground.context.timeout_s)
     return pagecache.take(paths)
 
 
 def _paths(ground: Ground, members: Sequence[Member], file: File) -> list[Path]:
-    """Return the paths of all copies of the file: in the driver's storage, and as each instance sees it."""
+    """Return the paths of all copies of the file: in the driver's storage, and in each instance's root."""
     views = [
         Path(f"/proc/{pid}/root{ground.path(file.name)}")
         for instance, _ in members
-        for pid in grounds.payloads(instance)
+        for pid in poke.payloads(instance.pids())
     ]
     return [*pagecache.below(ground.store.folder, file.name), *views]

@@ -15,7 +15,7 @@ from bench.benchmarks.storage_drivers import ground as grounds
 from bench.benchmarks.storage_drivers.ground import Ground
 from bench.core.clock import Line
 from bench.core.units import format_value
-from bench.invocation import life
+from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import layers
 from bench.lab.layers import File
@@ -46,13 +46,13 @@ def measure(context: InvocationContext) -> InvocationResult:
 
 
 def turned(items: Sequence[Item], block: int) -> tuple[Item, ...]:
-    """Return the items in the order of a block: turned by one each block, so that none is always first."""
+    """Return the items rotated by one each block, so that none is always first."""
     first = block % len(items)
     return (*items[first:], *items[:first])
 
 
 def _one(ground: Ground, file: File) -> tuple[list[Line], int, int, Mapping[str, str]]:
-    """Let a fresh instance write, and return what it said, the disk that it and that its write took, and what it was."""
+    """Have a fresh instance write; return its lines, the disk use of its write and of its creation, and its evidence."""
     context = ground.context
     arguments = workload.copy_up(ground.path(file.name), grounds.WAIT_MS)
     spec = ground.spec(arguments, f"-{file.size}")
@@ -60,11 +60,11 @@ def _one(ground: Ground, file: File) -> tuple[list[Line], int, int, Mapping[str,
     empty = ground.store.used_bytes()
     with life.living(context, spec) as (instance, channel):
         with context.account.engine():
-            grounds.heard(context, channel, instance, 1)
+            poke.wait_for_ends(instance, channel, 1, context.timeout_s)
         before = ground.store.used_bytes()
         with context.account.engine():
             grounds.go_on(instance, channel, 1)
-            lines = grounds.heard(context, channel, instance, len(_STEPS))
+            lines = poke.wait_for_ends(instance, channel, len(_STEPS), context.timeout_s)
             evidence = life.evidence_of(context, instance)
         after = ground.store.used_bytes()
         with context.account.engine():

@@ -1,4 +1,4 @@
-"""The life of a container by the number of layers of its image, and the unpacking of an image."""
+"""Creating, starting and removing a container by the number of layers of its image, and unpacking an image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.benchmarks.storage_drivers.ground import Ground
 from bench.core.clock import now_s
 from bench.core.errors import InvocationFailed
 from bench.core.model import Phase
-from bench.engines.base import RunsImages
+from bench.engines.abilities import RunsImages
 from bench.invocation import life
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import layers
@@ -21,7 +21,7 @@ from bench.lab.layers import File
 LAYERS = (1, 10, 50)
 _LIVES = 3
 _UNPACKED = (layers.many(1000), (File("large", 16 * 2**20),))
-"""What the image that is unpacked holds above the payload's layer: a thousand small files, and a large one."""
+"""Layers of the unpacked image above the payload's: a thousand small files, and a large one."""
 
 
 def measure(context: InvocationContext) -> InvocationResult:
@@ -43,51 +43,44 @@ def measure(context: InvocationContext) -> InvocationResult:
 
 
 def _one(ground: Ground, suffix: str) -> tuple[dict[str, float], Mapping[str, str]]:
-    """Live one life and return its times: request → created → ready, and the removal of what was stopped."""
+    """Run one instance and return its times: request → created → ready, and the removal after it was stopped."""
     context, engine = ground.context, ground.context.engine
-    spec = ground.spec((), suffix)
-    with (
-        context.hub.channel(spec.events, engine.channel) as channel,
-        life.deleted(context, spec.name),
-        context.account.engine(),
-    ):
-        begin = now_s()
-        context.note_request(begin)
-        instance = engine.create(spec)
-        created = now_s()
-        engine.start(instance)
-        ready = channel.wait(Phase.READY, max(0.0, begin + context.timeout_s - now_s()), instance.alive)
+    with life.opened(context, ground.spec((), suffix)) as measured, context.account.engine():
+        begin = measured.request()
+        instance = measured.run()
         evidence = life.evidence_of(context, instance)
         engine.stop(instance)
         stopped = now_s()
-        engine.delete(spec.name)
+        engine.delete(instance.name)
         removed = now_s()
+    stamps = measured.timeline.stamps
+    created, ready = stamps[Phase.CREATED], stamps[Phase.READY]
     times = {"storage.create_s": created - begin, "storage.start_s": ready - created}
     return times | {"storage.remove_s": removed - stopped}, evidence
 
 
 def unpack(context: InvocationContext) -> InvocationResult:
-    """Import and unpack an image that is not there, from an archive in the page cache, and see what disk it takes.
+    """Import and unpack an image that is not there, from an archive in the page cache, and measure its disk use.
 
     Raises:
         InvocationFailed: So little disk was used that it cannot have been unpacked.
     """
     grounds.only_images(context, "there is nothing to unpack")
-    engine = cast("RunsImages", context.engine)
+    engine_images = cast("RunsImages", context.engine).images
     with grounds.ground(context, "unpacked", _UNPACKED) as ground:
         image = cast("Image", ground.image)
         with life.living(context, ground.spec(())) as (instance, _), context.account.engine():
             evidence = life.evidence_of(context, instance)
             context.engine.stop(instance)
-        engine.release(image)
+        engine_images.remove(image)
         before = ground.store.used_bytes()
         image.archive.read_bytes()
         with context.account.engine():
             begin = now_s()
-            engine.hold(image)
+            engine_images.add(image)
             seconds = now_s() - begin
         used = ground.store.used_bytes() - before
-        engine.release(image)
+        engine_images.remove(image)
     whole = sum(file.size for layer in _UNPACKED for file in layer)
     if used < whole / 2:
         msg = f"an image of {whole} bytes was imported, but the disk has only {used} bytes less: it was there before"

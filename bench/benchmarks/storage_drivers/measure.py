@@ -1,8 +1,8 @@
-"""What a storage driver costs: lives by layers, copy-up by file size, metadata, fio, page cache, unpacking.
+"""What a storage driver costs: start by number of layers, copy-up by file size, metadata, fio, page cache, unpacking.
 
-Every instance is a fresh one, so that nothing of an earlier iteration is in its layer. What is compared is counted by the payload
-over a time that the host stamps, or read by the host from the driver's own storage; only fio's figures are fio's own
-(``workloads/fio`` says why and how they are checked).
+Every instance is a fresh one, so that its layer has nothing from an earlier iteration. Numbers are counted by the payload over a
+time that the host stamps, or read by the host from the driver's storage; only fio's figures are fio's own (``workloads/fio`` says
+why and how they are checked).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import replace
 
 from bench.benchmarks.storage_drivers import cache, copy_up, layers_life
 from bench.benchmarks.storage_drivers import ground as grounds
-from bench.engines.base import Bind, HasStorage
-from bench.invocation import fio_values, life, mounts
+from bench.engines.abilities import HasStorage
+from bench.engines.base import Bind
+from bench.invocation import fio_values, life, mounts, poke
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import layers, tools
 from bench.workloads import files as workload
@@ -23,16 +24,16 @@ from bench.workloads import fio, sysbench
 
 def measure(context: InvocationContext) -> InvocationResult:
     """Measure one operation; the evidence also names what the storage driver writes to."""
-    reading = _OPERATIONS[str(context.params["operation"])](context)
-    store = context.engine.store().described() if isinstance(context.engine, HasStorage) else "unknown"
-    return replace(reading, evidence={**reading.evidence, "store": store})
+    result = _OPERATIONS[str(context.params["operation"])](context)
+    store = context.engine.storage().described() if isinstance(context.engine, HasStorage) else "unknown"
+    return replace(result, evidence={**result.evidence, "store": store})
 
 
 def _metadata(context: InvocationContext) -> InvocationResult:
-    """Make, look at, rename and remove files in the instance's own layer; remove files of the image, and list what is left.
+    """Make, stat, rename and remove files in the instance's own layer; remove files of the image, and list what is left.
 
-    Before that everything is written to the disk: a driver that has copied the files for this instance would else remove what
-    never got there.
+    Before that everything is written to the disk: otherwise a driver that has copied the files for this instance would remove
+    files that never reached the disk.
     """
     files = int(context.params["files"])
     with grounds.ground(context, f"many{files}", [layers.many(2 * files)]) as ground:
@@ -43,7 +44,7 @@ def _metadata(context: InvocationContext) -> InvocationResult:
             ground.store.sync()
             with context.account.engine():
                 grounds.go_on(instance, channel, 0)
-                lines = grounds.heard(context, channel, instance, len(workload.STORM) + 2)
+                lines = poke.wait_for_ends(instance, channel, len(workload.STORM) + 2, context.timeout_s)
                 evidence = life.evidence_of(context, instance)
                 context.engine.stop(instance)
     found = workload.only(lines, *workload.STORM, "whiteout", "list")

@@ -1,8 +1,8 @@
-"""Where data are kept: fio, fsync and small files in one place, and the check of what that place promises of them.
+"""How fast one kind of mount is (fio, fsync, small files), and whether it keeps data as documented.
 
-The first instance writes a file of known content, runs fio (one process for all jobs) and makes, looks at, renames and removes
-small files. When it is gone a second one looks for the file: a place that does not keep its promise fails the invocation. The
-file systems are made outside of any measured time, and no job measures the start of an instance.
+The first instance writes a file of known content, runs fio (one process for all jobs) and makes, stats, renames and removes small
+files. When it is gone a second one looks for the file: a mount that does not behave as documented fails the invocation. The file
+systems are made outside of any measured time, and no fio job includes the start of an instance.
 
 Bytes, operations and fsync latencies are fio's own, as is the time over which it counts (``workloads/fio`` says why and how
 that is checked); small files are counted by the payload over a time that the host stamps.
@@ -26,7 +26,7 @@ _SMALL = ("create", "stat", "rename", "unlink")
 
 
 def measure(context: InvocationContext) -> InvocationResult:
-    """Measure one place with one instance, and look with another at what is left."""
+    """Measure one mount with one instance, and check with another what is left."""
     with mounts.data(context) as data:
         tests = tests_of(data)
         lines, evidence = _first(context, data, tests)
@@ -40,12 +40,12 @@ def measure(context: InvocationContext) -> InvocationResult:
 
 
 def tests_of(data: Data) -> tuple[workload.Test, ...]:
-    """Return what fio can do there: where nothing can be written, it reads."""
+    """Return the tests that fio can run there: only reads where nothing can be written."""
     return tuple(test for test in workload.TESTS if data.promise != "refused" or test.op == "read")
 
 
 def script_of(context: InvocationContext, data: Data, tests: Sequence[workload.Test]) -> list[str]:
-    """Return what the first instance does."""
+    """Return the script of the first instance."""
     milliseconds, file_bytes = int(context.params["milliseconds"]), int(context.params["file_bytes"])
     writes = data.promise != "refused"
     words = workload.arguments(tests, "{data}", milliseconds, file_bytes, fsync=writes)
@@ -54,16 +54,16 @@ def script_of(context: InvocationContext, data: Data, tests: Sequence[workload.T
 
 
 def _first(context: InvocationContext, data: Data, tests: Sequence[workload.Test]) -> tuple[list[Line], dict[str, str]]:
-    """Let the first instance do its script, and return what it said and what it was."""
+    """Run the script in the first instance; return its lines and its evidence."""
     found = tools.folder(context.lab.paths.state, "fio")
     if data.promise == "refused":
         mounts.lay_out(data, int(context.params["file_bytes"]))
     folder = context.lab.paths.run / "k" / f"{context.name}-work"
     try:
         work = mounts.script(folder, script_of(context, data, tests))
-        places = [word for name in (workload.TOOLS, "data") for word in ("--place", f"{name}={{{name}}}")]
+        arguments = [word for name in (workload.TOOLS, "data") for word in ("--place", f"{name}={{{name}}}")]
         binds = (Bind(workload.TOOLS, found.path), work, data.bind)
-        spec = life.spec_of(context, (*places, "--script", "{work}/script", "--sleep"), binds=binds)
+        spec = life.spec_of(context, (*arguments, "--script", "{work}/script", "--sleep"), binds=binds)
         with life.living(context, spec) as (instance, channel), context.account.engine():
             channel.wait_line("E mounts", context.timeout_s, instance.alive)
             evidence = life.evidence_of(context, instance)

@@ -1,4 +1,4 @@
-"""containerd's gRPC API as far as Tare needs it.
+"""The part of containerd's gRPC API that Tare needs.
 
 The table holds field names, numbers and types of containerd's API v1 (the ``api/`` folder of its repository), which are
 fixed by its compatibility promise.
@@ -91,7 +91,7 @@ _PIECE = 8 * 2**20
 """A message may be 16 MiB (containerd's ``defaults.DefaultMaxRecvMsgSize``)."""
 
 KEEP = {"containerd.io/gc.root": "1970-01-01T00:00:00Z"}
-"""What has this label is not collected as garbage; clients hold a lease instead, two more calls for each container."""
+"""An object with this label is not garbage-collected; clients hold a lease instead, which takes two more calls."""
 
 TYPES = classes("tare.containerd", _MESSAGES)
 """Message name → class."""
@@ -103,9 +103,9 @@ def any_of(type_url: str, value: bytes) -> Message:
 
 
 class Api(Connection):
-    """A kept-open connection to one containerd, within one of its namespaces.
+    """A persistent connection to one containerd, within one of its namespaces.
 
-    ``dead`` tells which of the lab's daemons have ended: the reason when nobody answers.
+    ``dead`` returns which of the lab's daemons have ended: the reason when a call gets no answer.
     """
 
     def __init__(self, socket: Path, namespace: str, dead: Callable[[], Mapping[str, str]] = dict) -> None:
@@ -119,7 +119,7 @@ class Api(Connection):
         )
 
     def write_blob(self, digest: str, data: bytes, timeout_s: float, labels: Mapping[str, str] = KEEP) -> None:
-        """Put a blob into the content store; one that is there already is left as it is."""
+        """Write a blob to the content store, unless it is there."""
         requests = _pieces(digest, data, labels)
         with contextlib.suppress(AlreadyExistsError):
             write = self._write(requests, timeout=timeout_s, metadata=self._metadata)
@@ -127,7 +127,7 @@ class Api(Connection):
 
     @contextlib.contextmanager
     def lease(self, name: str, timeout_s: float) -> Iterator[None]:
-        """Keep from the garbage collection what is made in the block, by the lease's name; afterwards only what is used."""
+        """Protect what is made in the block from garbage collection; afterwards only what is used stays."""
         plain = self._metadata
         self.call("Leases/Create", timeout_s, id=name)
         self._metadata = (*plain, ("containerd-lease", name))
@@ -138,13 +138,13 @@ class Api(Connection):
             self.call("Leases/Delete", timeout_s, id=name)
 
     def collect(self, name: str, timeout_s: float) -> None:
-        """Have garbage collected now, by the end of a lease of that name: until then what was removed is on the disk."""
+        """Collect garbage now, by ending a lease of that name: until then removed objects are on the disk."""
         self.call("Leases/Create", timeout_s, id=name)
         self.call("Leases/Delete", timeout_s, id=name, sync=True)
 
 
 def _pieces(digest: str, data: bytes, labels: Mapping[str, str]) -> Iterator[Message]:
-    """Yield the messages that write a blob, the last of which finishes it."""
+    """Yield the messages that write a blob; the last one commits it."""
     fields = {"ref": f"tare-{digest}", "total": len(data), "expected": digest}
     for offset in range(0, max(1, len(data)), _PIECE):
         last = offset + _PIECE >= len(data)
@@ -161,7 +161,7 @@ def _path(name: str) -> str:
 
 
 def import_image(api: Api, archive: Path, name: str, timeout_s: float = 60) -> None:
-    """Put the blobs of an OCI image layout of one image into the content store, for good, and give the image its name."""
+    """Write the blobs of an image's OCI layout to the content store, protected from garbage collection, and name the image."""
     blobs, target = _layout(archive)
     for digest, data in blobs.items():
         api.write_blob(digest, data, timeout_s)
@@ -169,7 +169,7 @@ def import_image(api: Api, archive: Path, name: str, timeout_s: float = 60) -> N
 
 
 def lend_image(api: Api, archive: Path, name: str, lease: str, timeout_s: float = 60) -> None:
-    """Put an image into somebody's containerd so that its blobs are collected once its name is removed.
+    """Import an image into a user's containerd so that its blobs are garbage-collected once its name is removed.
 
     The manifest's labels refer to the other blobs, as clients write them (containerd's docs/garbage-collection.md).
     """
@@ -199,7 +199,7 @@ def _name(api: Api, name: str, target: Mapping[str, Any], timeout_s: float) -> N
 
 
 def unpack(api: Api, image: Image, snapshotter: str, timeout_s: float = 60) -> None:
-    """Unpack an image, already imported, into snapshots named by its stacks of layers, those that are not there yet."""
+    """Unpack an imported image into snapshots named by its chain ids, unless they are there."""
     parent = ""
     for chain_id, digest in zip(image.chain_ids, image.layers, strict=True):
         _unpack_layer(api, snapshotter, (parent, chain_id), digest, timeout_s)

@@ -1,4 +1,4 @@
-"""The Container Runtime Interface, version 1, as far as Tare needs it.
+"""The part of the Container Runtime Interface, version 1, that Tare needs.
 
 The tables hold field names, numbers and types of ``runtime.v1`` (kubernetes/cri-api, pkg/apis/runtime/v1/api.proto),
 which do not change within version 1.
@@ -19,13 +19,12 @@ from bench.core.errors import NotApplicable
 from bench.core.model import Target
 from bench.engines import oci_spec
 from bench.engines.base import InstanceSpec
-from bench.engines.evidence import mounts as _mounts
-from bench.engines.evidence import process
+from bench.engines.evidence import mounts, process
 from bench.engines.grpc import Connection, Message, NotFoundError, UnimplementedError, classes
 from bench.lab import images
 
 NAME_LABEL = "tare.instance"
-"""Label of a pod and of its container: the instance's name, by which they are found again."""
+"""Label of a pod and of its container with the instance's name, by which they are found again."""
 NAMESPACE = "tare"
 """Kubernetes namespace of the pods."""
 POD, CONTAINER, NODE = 0, 1, 2
@@ -122,7 +121,7 @@ _CALLS = {name: (f"/runtime.v1.RuntimeService/{name}", *messages) for name, mess
 
 
 class Api(Connection):
-    """A kept-open connection to one CRI runtime, named in messages as it names itself once it was asked."""
+    """A persistent connection to one CRI runtime, called in messages by the name that it reports."""
 
     def __init__(self, path: Path | str, dead: Callable[[], Mapping[str, str]] = dict) -> None:
         super().__init__("the CRI runtime", path, TYPES, _CALLS, dead=dead)
@@ -134,14 +133,14 @@ class Api(Connection):
         return found
 
     def image_id(self, name: str, timeout_s: float) -> str:
-        """Return the id of an image, empty when the runtime has none of that name: CRI's response is then without one."""
+        """Return the id of an image, empty when the runtime has none of that name: CRI then answers without an image."""
         try:
             return str(self.call("ImageStatus", timeout_s, image=image(name)).image.id)
         except NotFoundError:  # … and this is how some servers say it
             return ""
 
     def cgroup_driver(self, timeout_s: float) -> str:
-        """Return ``systemd`` or ``cgroupfs``, ``unknown`` from a runtime that is too old to be asked (CRI of 2023)."""
+        """Return ``systemd`` or ``cgroupfs``, ``unknown`` from a runtime older than that call (CRI of 2023)."""
         try:
             found = self.call("RuntimeConfig", timeout_s)
         except UnimplementedError:
@@ -154,7 +153,7 @@ class Api(Connection):
         return [str(pod.id) for pod in self.call("ListPodSandbox", timeout_s, filter=chosen).items]
 
     def remove(self, name: str, timeout_s: float) -> bool:
-        """Remove the pods of an instance with what is in them; say whether there were any."""
+        """Remove the pods of an instance with their containers; return whether there were any."""
         pods = self.pods(name, timeout_s)
         for pod in pods:
             self.ask("StopPodSandbox", timeout_s, pod_sandbox_id=pod)
@@ -165,7 +164,7 @@ class Api(Connection):
         return bool(pods)
 
     def ask(self, name: str, timeout_s: float, /, **fields: Any) -> None:
-        """Make a call about something that may be gone."""
+        """Make a call about an object that may be gone."""
         with contextlib.suppress(NotFoundError):
             self.call(name, timeout_s, **fields)
 
@@ -176,17 +175,17 @@ def image(name: str) -> Message:
 
 
 def outside(endpoint: str) -> str:
-    """Return where this process finds a socket of the host, which the lab's own ``/run`` may hide.
+    """Return the path by which this process reaches a socket of the host, which the lab's own ``/run`` may hide.
 
     ``endpoint`` is a path or ``unix://`` and a path.
     """
     path = endpoint.removeprefix("unix://").replace("/var/run/", "/run/", 1)
-    places = (path, *(f"/proc/{pid}/root{path}" for pid in (os.getppid(), 1)))
-    return next(filter(os.path.exists, places), path)
+    candidates = (path, *(f"/proc/{pid}/root{path}" for pid in (os.getppid(), 1)))
+    return next(filter(os.path.exists, candidates), path)
 
 
 def server_pid(path: str) -> int | None:
-    """Return the process that listens on a unix socket (unix(7), SO_PEERCRED); ``None`` when it cannot be told."""
+    """Return the process that listens on a unix socket (unix(7), SO_PEERCRED); ``None`` when that is unknown."""
     with contextlib.suppress(OSError), contextlib.closing(socket.socket(socket.AF_UNIX)) as sock:
         sock.settimeout(5)
         sock.connect(path)
@@ -196,7 +195,7 @@ def server_pid(path: str) -> int | None:
 
 
 def pod(spec: InstanceSpec, network: int, cgroup_parent: str, log_directory: Path) -> Message:
-    """Return the pod of an instance: a PID namespace for each container, as a kubelet asks for."""
+    """Return the pod of an instance, with a PID namespace for each container, as a kubelet asks for."""
     spaces = TYPES["NamespaceOption"](network=network, pid=CONTAINER, ipc=POD)
     context = TYPES["LinuxSandboxSecurityContext"](namespace_options=spaces, seccomp=_no_filter())
     return TYPES["PodSandboxConfig"](
@@ -209,7 +208,7 @@ def pod(spec: InstanceSpec, network: int, cgroup_parent: str, log_directory: Pat
 
 
 def container(spec: InstanceSpec, image_name: str, network: int) -> Message:
-    """Return the one container of an instance's pod; paths are masked as a kubelet asks for."""
+    """Return the only container of an instance's pod, with masked paths as a kubelet asks for."""
     spaces = TYPES["NamespaceOption"](network=network, pid=CONTAINER, ipc=POD)
     context = TYPES["LinuxContainerSecurityContext"](
         namespace_options=spaces,
@@ -217,15 +216,15 @@ def container(spec: InstanceSpec, image_name: str, network: int) -> Message:
         readonly_paths=oci_spec.READONLY,
         seccomp=_no_filter(),
     )
-    folders = [(f"/{a.name}", a.source, a.read_only) for a in _mounts.only_folders(spec, "CRI")]
+    folders = [(f"/{a.name}", a.source, a.read_only) for a in mounts.only_folders(spec, "CRI")]
     return TYPES["ContainerConfig"](
         metadata=TYPES["ContainerMetadata"](name="payload", attempt=0),
         image=image(image_name),
         command=[images.PAYLOAD],
         args=["--events", f"unix:{images.EVENTS}", *spec.command(inside=True)],
         mounts=[
-            TYPES["Mount"](container_path=place, host_path=str(source), readonly=read_only)
-            for place, source, read_only in [(images.EVENTS, spec.events, False), *folders]
+            TYPES["Mount"](container_path=path, host_path=str(source), readonly=read_only)
+            for path, source, read_only in [(images.EVENTS, spec.events, False), *folders]
         ],
         labels={NAME_LABEL: spec.name},
         log_path=f"{spec.name}.log",
@@ -234,10 +233,10 @@ def container(spec: InstanceSpec, image_name: str, network: int) -> Message:
 
 
 def refuse_limits(target: Target, spec: InstanceSpec) -> None:
-    """Refuse the limits that CRI has no field for.
+    """Refuse the limits for which CRI has no field.
 
     Raises:
-        NotApplicable: The job asks for one.
+        NotApplicable: The spec asks for one.
     """
     names = ("pids", "read_bytes_per_s", "write_bytes_per_s")
     wanted = [name for name in names if getattr(spec.limits, name) is not None]
@@ -247,7 +246,7 @@ def refuse_limits(target: Target, spec: InstanceSpec) -> None:
 
 
 def resources(spec: InstanceSpec) -> Message:
-    """Return the job's limits; what is not given stays 0, which is CRI's "not specified"."""
+    """Return the spec's limits; what is not given stays 0, which is CRI's "not specified"."""
     wanted = spec.limits
     found = {
         "cpu_period": None if spec.cpus is None else oci_spec.CPU_PERIOD_US,
@@ -271,7 +270,7 @@ def pid_of(info: Mapping[str, str]) -> int:
 
 
 def describe_end(status: Message) -> str:
-    """Say how a container ended, from its ``ContainerStatus``, and why when the runtime says that."""
+    """Describe how a container ended, from its ``ContainerStatus``, with the runtime's reason if it gives one."""
     why = " ".join(filter(None, (status.reason if status.reason not in ("Completed", "Error") else "", status.message)))
     return f"the container ended with {process.describe_exit(int(status.exit_code))} {why}".rstrip()
 

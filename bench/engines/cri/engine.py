@@ -1,13 +1,12 @@
-"""Any runtime that speaks the Container Runtime Interface v1: containerd's CRI plugin in the lab, CRI-O by its socket.
+"""Any runtime with the Container Runtime Interface v1: containerd's CRI plugin in the lab, CRI-O by its socket.
 
-What a kubelet does for a pod of one container: created is a pod with its network and a container in it, started is that
-container. Nothing is ever pulled by us.
+It does what a kubelet does for a pod of one container: "create" makes the pod with its network and the container in it, "start"
+starts the container. Tare never pulls an image here.
 """
 
 from __future__ import annotations
 
 import contextlib
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,23 +15,21 @@ from typing import Any, Literal
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import builds, trial
-from bench.engines.base import Instance, InstanceSpec
-from bench.engines.cri import api, config
-from bench.engines.cri import image as _cri_image
-from bench.engines.cri.api import EXITED, NODE, POD, Api
-from bench.engines.cri.daemon import cri_name, start_cri
+from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
+from bench.engines.cri import api, config, image
+from bench.engines.cri.api import EXITED, NODE, POD
+from bench.engines.cri.session import Session
 from bench.engines.evidence import daemon, links, process
 from bench.lab import Lab, forwarding, images, network
 
-_GRACE_S = 10
 _CLEANUP_S = 30.0
 _SYSTEM_SLICE = "system.slice"
-"""Where systemd keeps what belongs to nobody's session; it is always there, so nothing is left behind."""
+"""systemd's slice for what belongs to no session; it always exists, so nothing is left behind."""
 
 
 @dataclass
 class _Made:
-    """What was made for an instance."""
+    """The pod and the container of an instance."""
 
     pod: str = ""
     container: str = ""
@@ -43,24 +40,26 @@ class Cri:
     """One CRI runtime with one runtime handler and one kind of network."""
 
     phases = frozenset(Phase)
-    channel: Literal["datagram", "stream"] = "datagram"
+    kind: Kind = "container"
+    channel: Transport = "datagram"
 
     def __init__(self, target: Target, lab: Lab) -> None:
         self.target = target
         self._lab = lab
         self._endpoint = target.options.get("endpoint", "lab")
-        self._own = self._endpoint == "lab"
-        self._variant = builds.of_target(target)
+        self._build = builds.of_target(target)
+        self._session = Session(lab, self._endpoint, self._build, self._leave)
+        self._own = self._session.own
         self._network = NODE if target.options.get("network") == "host" else POD
-        self._kind = target.options.get("network", config.POD_NETWORKS[0])
+        self._pod_network = target.options.get("network", config.POD_NETWORKS[0])
         self._handler = target.options.get("runtime", "runc" if self._own else "")
         self._made: dict[str, _Made] = {}
-        self._loaded = False  # into somebody's own runtime
+        self._loaded = False  # into a user's own runtime
 
     def prepare(self) -> Facts:
-        """Put the image there and prove by one trial that a pod can be made."""
+        """Load the image and prove by a trial that a pod can run here."""
         if self._own and self._handler == "runsc":
-            # Tried: containerd's shim for runc starts the pod, and then waits for ever for the container to join it.
+            # Tried: containerd's shim for runc starts the pod, and then waits forever for the container to join it.
             reason = (
                 "a pod of gVisor's takes gVisor's own shim (containerd-shim-runsc-v1), which the lab does not set up"
             )
@@ -69,36 +68,37 @@ class Cri:
         self._logs = self._lab.paths.run / "log" / "pods"
         self._logs.mkdir(exist_ok=True)
         try:
-            self._connect()
             self._join()
-            version = self._api.version(_CLEANUP_S)
-            self._image = self._api.image_id(_cri_image.NAME, _CLEANUP_S) or self._load()
-            driver = self._api.cgroup_driver(_CLEANUP_S)
-            why = api.not_ready(self._api.call("Status", _CLEANUP_S), self._network)
+            version = self._session.api.version(_CLEANUP_S)
+            self._image = self._session.api.image_id(image.NAME, _CLEANUP_S) or self._load()
+            driver = self._session.api.cgroup_driver(_CLEANUP_S)
+            why = api.not_ready(self._session.api.call("Status", _CLEANUP_S), self._network)
         except (LabError, InvocationFailed) as error:
             reason = f"'{self.target.text}' cannot be set up: {error}"
             raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error
         if why:
-            reason = f"{self._api.who} answers but is not ready: {why}"
+            reason = f"{self._session.api.who} answers but is not ready: {why}"
             raise TargetUnavailable(reason, "run 'tare provision cri' as root, or measure with network=host")
         self._parent = self._cgroup_parent(driver)
         trial.run(self, self._lab)
-        values = {self._api.who: str(version.runtime_version), "cri": str(version.runtime_api_version)}
+        values = {self._session.api.who: str(version.runtime_version), "cri": str(version.runtime_api_version)}
         settings = {"cgroup_driver": driver, "image": images.image(self._lab.paths.state).manifest}
-        settings |= daemon.facts(int(self._server), self._variant) if self._own else {}
+        settings |= daemon.facts(int(self._session.server), self._build) if self._own else {}
         return Facts(values | settings, frozenset(values))
 
     def create(self, spec: InstanceSpec) -> Instance:
-        """Make the pod and the container in it."""
+        """Create the pod and the container in it."""
         api.refuse_limits(self.target, spec)
-        if not self._own:  # what is in the lab's runtime goes with the lab
+        if not self._own:  # the lab's own runtime is removed with the lab
             self._lab.journal.add("pod", name=spec.name, endpoint=self._endpoint)
         made = self._made[spec.name] = _Made()
         pod = api.pod(spec, self._network, self._parent, self._logs)
-        answer = self._api.call("RunPodSandbox", spec.timeout_s, config=pod, runtime_handler=self._runtime_handler())
+        answer = self._session.api.call(
+            "RunPodSandbox", spec.timeout_s, config=pod, runtime_handler=self._runtime_handler()
+        )
         made.pod = str(answer.pod_sandbox_id)
         fields = {"config": api.container(spec, self._image, self._network), "sandbox_config": pod}
-        answer = self._api.call("CreateContainer", spec.timeout_s, pod_sandbox_id=made.pod, **fields)
+        answer = self._session.api.call("CreateContainer", spec.timeout_s, pod_sandbox_id=made.pod, **fields)
         made.container = str(answer.container_id)
         handle: dict[str, Any] = {"made": made, "pids": {}, "timeout_s": spec.timeout_s}
         return Instance(spec.name, lambda: self._pids(handle), lambda: self._why_ended(handle), handle)
@@ -106,92 +106,78 @@ class Cri:
     def start(self, instance: Instance) -> None:
         """Start the container."""
         container = instance.handle["made"].container
-        self._api.call("StartContainer", instance.handle["timeout_s"], container_id=container)
+        self._session.api.call("StartContainer", instance.handle["timeout_s"], container_id=container)
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
-        """Read what the kernel says of the container's process, and of the monitor that watches over it."""
+        """Read the container's process and its monitor from the kernel."""
         pid = self._pid(instance.handle, "container")
-        found = process.of_process(pid, self._server) | process.of_monitor(pid)
+        found = process.of_process(pid, self._session.server) | process.of_monitor(pid)
         if found["network"] == "private":
-            found |= links.live_facts(pid, self._server)
+            found |= links.live_facts(pid, self._session.server)
         if self._own:
-            found |= daemon.program(int(self._server), self._variant)
-        return found | {"cri": self._api.who}
+            found |= daemon.program(int(self._session.server), self._build)
+        return found | {"cri": self._session.api.who}
 
     def stop(self, instance: Instance) -> None:
-        """End the container with SIGTERM, SIGKILL after the grace, then stop its pod, which takes the network away."""
+        """Send SIGTERM to the container, SIGKILL after the grace, then stop its pod, which removes the network."""
         made: _Made = instance.handle["made"]
-        limit_s = _GRACE_S + _CLEANUP_S
-        self._api.ask("StopContainer", limit_s, container_id=made.container, timeout=_GRACE_S)
-        self._api.call("StopPodSandbox", limit_s, pod_sandbox_id=made.pod)
+        limit_s = STOP_GRACE_S + _CLEANUP_S
+        self._session.api.ask("StopContainer", limit_s, container_id=made.container, timeout=STOP_GRACE_S)
+        self._session.api.call("StopPodSandbox", limit_s, pod_sandbox_id=made.pod)
         made.stopped = True
 
     def delete(self, name: str) -> None:
-        """Remove the container and the pod; look for them by name when they were not stopped in good order."""
+        """Remove the container and the pod; find them by name unless :meth:`stop` succeeded."""
         made = self._made.get(name)
         if made is not None and made.stopped:
-            self._api.ask("RemoveContainer", _CLEANUP_S, container_id=made.container)
-            self._api.ask("RemovePodSandbox", _CLEANUP_S, pod_sandbox_id=made.pod)
+            self._session.api.ask("RemoveContainer", _CLEANUP_S, container_id=made.container)
+            self._session.api.ask("RemovePodSandbox", _CLEANUP_S, pod_sandbox_id=made.pod)
         else:
-            self._api.remove(name, _CLEANUP_S)
+            self._session.api.remove(name, _CLEANUP_S)
         self._made.pop(name, None)
 
-    def _connect(self) -> None:
-        if hasattr(self, "_api"):
-            return
-        if self._own:
-            daemons = self._lab.daemons
-            path = str(start_cri(self._lab, self._variant))
-            self._api = Api(path, daemons.dead)
-            self._server: int | str = daemons.running[cri_name(self._variant)].pid
-        else:
-            path = api.outside(self._endpoint)
-            self._api = Api(path)
-            self._server = api.server_pid(path) or "thread-self"
-        self._socket = Path(path)
-        self._at_end(self._api.close)
-        self._at_end(self._leave)
-
     def _join(self) -> None:
-        """Give the lab's pods a way to the second host; somebody's own runtime has the networks that it has."""
-        if self._own and self._kind == "macvlan":
+        """Connect the lab's pods with the second host; the networks of a user's own runtime are left alone."""
+        if self._own and self._pod_network == "macvlan":
             network.peer(self._lab)  # its cable's end is the pods' master
-        elif self._own and self._kind in config.POD_SUBNETS:
-            forwarding.let_through(self._lab, config.POD_SUBNETS[self._kind])
+        elif self._own and self._pod_network in config.POD_SUBNETS:
+            forwarding.let_through(self._lab, config.POD_SUBNETS[self._pod_network])
 
     def _runtime_handler(self) -> str:
-        known = self._own and self._kind in config.POD_NETWORKS
-        return config.handler(self._handler, self._kind) if known else self._handler
+        known = self._own and self._pod_network in config.POD_NETWORKS
+        return config.handler(self._handler, self._pod_network) if known else self._handler
 
     def _load(self) -> str:
         if not self._own:
-            self._lab.journal.add("pod image", name=_cri_image.NAME, endpoint=self._endpoint)
+            self._lab.journal.add("pod image", name=image.NAME, endpoint=self._endpoint)
             self._loaded = True
-        image = images.image(self._lab.paths.state)
-        return _cri_image.load(self._api, self._socket, image, f"tare-{self._lab.short_id}", self._server)
+        archive = images.image(self._lab.paths.state)
+        return image.load(
+            self._session.api, Path(self._session.path), archive, f"tare-{self._lab.short_id}", self._session.server
+        )
 
     def _leave(self) -> None:
-        """Remove from somebody's own runtime what is ours."""
+        """Remove everything that we made in a user's own runtime."""
         for name in [] if self._own else list(self._made):
             self.delete(name)
         if self._loaded:
-            self._api.ask("RemoveImage", _CLEANUP_S, image=api.image(_cri_image.NAME))
+            self._session.api.ask("RemoveImage", _CLEANUP_S, image=api.image(image.NAME))
 
     def _cgroup_parent(self, driver: str) -> str:
-        """Return the pods' control group: the run's own where the runtime takes a path, else what cannot be refused."""
+        """Return the pods' control group: the run's own where the runtime takes a path, else one that every runtime accepts."""
         if self._own or driver == "cgroupfs":
             return self._lab.cgroup_path
         return _SYSTEM_SLICE if driver == "systemd" else ""
 
     def _pid(self, handle: dict[str, Any], of: Literal["container", "pod"]) -> int:
-        """Return the first process of the container or the pod, asked for until there is one; 0 when there is none."""
+        """Return the first process of the container or the pod, 0 when there is none; only a process is remembered."""
         pids: dict[str, int] = handle["pids"]
         made: _Made = handle["made"]
         if not pids.get(of):
             call, key = (
                 ("ContainerStatus", "container_id") if of == "container" else ("PodSandboxStatus", "pod_sandbox_id")
             )
-            answer = self._api.call(call, _CLEANUP_S, verbose=True, **{key: getattr(made, of)})
+            answer = self._session.api.call(call, _CLEANUP_S, verbose=True, **{key: getattr(made, of)})
             pids[of] = api.pid_of(answer.info)
         return pids[of]
 
@@ -208,15 +194,10 @@ class Cri:
         if pid and process.runs(pid):
             return None
         try:
-            said = self._api.call("ContainerStatus", _CLEANUP_S, container_id=handle["made"].container, verbose=True)
+            said = self._session.api.call(
+                "ContainerStatus", _CLEANUP_S, container_id=handle["made"].container, verbose=True
+            )
         except InvocationFailed as error:
             return f"the container has ended, and {error}"
         handle["pids"]["container"] = api.pid_of(said.info)
         return api.describe_end(said.status) if said.status.state == EXITED else None
-
-    def _at_end(self, callback: Any) -> None:
-        """Have it called when the lab closes; an unprivileged lab has no daemons, there it is when it is forgotten."""
-        try:
-            self._lab.daemons.clients.callback(callback)
-        except TargetUnavailable:
-            weakref.finalize(self._lab, callback)

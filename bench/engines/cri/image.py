@@ -1,4 +1,4 @@
-"""How the payload's image gets into a CRI runtime without a registry: CRI itself can only pull."""
+"""Load the payload's image into a CRI runtime without a registry: CRI itself can only pull."""
 
 from __future__ import annotations
 
@@ -7,34 +7,33 @@ from pathlib import Path
 from bench.core import proc
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import InvocationFailed, TargetUnavailable
-from bench.engines.containerd import api as _containerd_api
-from bench.engines.cri import api as _cri_api
-from bench.engines.cri.api import Api
+from bench.engines.containerd import api as containerd
+from bench.engines.cri.api import Api, storage_place
 from bench.lab import images
 from bench.lab.images import Image
 
 NAME = f"docker.io/{images.IMAGE}"
 _CONTAINERD = "containerd"
 _CONTAINERD_NAMESPACE = "k8s.io"
-"""Where containerd's CRI plugin looks for images; it takes up what appears there by the event of it."""
+"""Where containerd's CRI plugin looks for images; it learns of new ones by containerd's events."""
 _RUN_ROOT = "/run/containers/storage"
-"""containers-storage.conf(5): where the storage keeps what does not outlive a boot, unless it is configured."""
+"""Default folder for state that does not outlive a boot (containers-storage.conf(5))."""
 _TIMEOUT_S = 60.0
 _APPEARS_S = 10.0
 
 
 def load(api: Api, socket: Path, image: Image, lease: str, server: int | str) -> str:
-    """Put the image where the runtime looks for it and return its id there.
+    """Put the image where the runtime looks for it and return its id.
 
-    ``lease`` is a name that containerd does not know yet; ``server`` the runtime's process, in whose mounts its storage is.
+    ``lease`` is a name that containerd does not know yet; ``server`` the runtime's process, whose mounts contain its storage.
 
     Raises:
         TargetUnavailable: It cannot be put there, with the remedy.
     """
     if api.who == _CONTAINERD:
-        client = _containerd_api.Api(socket, _CONTAINERD_NAMESPACE)
+        client = containerd.Api(socket, _CONTAINERD_NAMESPACE)
         try:
-            _containerd_api.lend_image(client, image.archive, NAME, lease, _TIMEOUT_S)
+            containerd.lend_image(client, image.archive, NAME, lease, _TIMEOUT_S)
         finally:
             client.close()
     else:
@@ -61,14 +60,14 @@ def _copy(api: Api, image: Image, server: int | str) -> None:
 
 
 def destination(api: Api) -> str:
-    """Return skopeo's name of the image in the runtime's storage, in the place that the runtime names where it does."""
+    """Return skopeo's name of the image in the runtime's storage, with the storage's folder if the runtime names it."""
     try:
         systems = api.call("ImageFsInfo", _TIMEOUT_S).image_filesystems
     except InvocationFailed:
         systems = []
     for system in systems:
-        if place := _cri_api.storage_place(system.fs_id.mountpoint):
-            driver, root = place
+        if found := storage_place(system.fs_id.mountpoint):
+            driver, root = found
             return f"containers-storage:[{driver}@{root}+{_RUN_ROOT}]{NAME}"
     return f"containers-storage:{NAME}"
 

@@ -1,4 +1,4 @@
-"""What the Docker SDK lacks for measuring: one kept-open connection, the user's own daemon, errors as sentences."""
+"""What the Docker SDK lacks: one persistent connection, a time limit per thread, errors as sentences."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Client = Any
 
 _TIMEOUT_S = int(30 * proc.PATIENCE)
 _POOL = 64
-"""Connections that are kept open at most: as many as there may be threads that launch at a time."""
+"""Most connections that are kept open: one for each thread that may launch at a time."""
 _SDK_URL = "http+docker://"
 
 
@@ -125,7 +125,7 @@ def facts(client: Client, image: str, who: str = "docker") -> Facts:
 
 @dataclass(frozen=True)
 class ContainerConfig:
-    """How a container is made beside what its job says.
+    """How a container is created, beside what its spec says.
 
     Attributes:
         image: The image's id.
@@ -150,7 +150,7 @@ class Verbs(Protocol):
     name: str
     """Value of the option ``client``."""
 
-    def create(self, spec: InstanceSpec, box: ContainerConfig) -> str:
+    def create(self, spec: InstanceSpec, config: ContainerConfig) -> str:
         """Create a container and return its id."""
         ...
 
@@ -175,24 +175,24 @@ class Requests:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def create(self, spec: InstanceSpec, box: ContainerConfig) -> str:
+    def create(self, spec: InstanceSpec, config: ContainerConfig) -> str:
         """Create a container and return its id."""
         self._client.timeout = spec.timeout_s
         settings = self._client.create_host_config(
             **limits(spec),
             binds=binds(spec),
             tmpfs=memory(spec),
-            network_mode=box.network,
+            network_mode=config.network,
             init=False,
-            port_bindings={port: tuple(where) for port, where in box.ports.items()},
-            ulimits=[{"Name": name, "Soft": value, "Hard": value} for name, value in box.ulimits.items()],
-            **({"runtime": box.runtime} if box.runtime else {}),
-            **({"cgroup_parent": box.cgroup_parent} if box.cgroup_parent else {}),
+            port_bindings={port: tuple(where) for port, where in config.ports.items()},
+            ulimits=[{"Name": name, "Soft": value, "Hard": value} for name, value in config.ulimits.items()],
+            **({"runtime": config.runtime} if config.runtime else {}),
+            **({"cgroup_parent": config.cgroup_parent} if config.cgroup_parent else {}),
         )
         who: dict[str, Any] = {"name": spec.name, "hostname": spec.name}
-        if box.ports:
-            who["ports"] = [tuple(port.split("/")) for port in box.ports]
-        made = self._client.create_container(box.image, command(spec), host_config=settings, **who)
+        if config.ports:
+            who["ports"] = [tuple(port.split("/")) for port in config.ports]
+        made = self._client.create_container(config.image, command(spec), host_config=settings, **who)
         return str(made["Id"])
 
     def start(self, container: str, timeout_s: float) -> None:
@@ -223,7 +223,7 @@ def command(spec: InstanceSpec) -> list[str]:
 
 
 def binds(spec: InstanceSpec) -> list[str]:
-    """Return the job's event socket, folders and volumes as Docker writes bind mounts: one without a slash is a volume."""
+    """Return the spec's event socket, folders and volumes as Docker writes bind mounts: a source without a slash is a volume."""
     sources = [(bind, bind.source.name if bind.kind == "volume" else str(bind.source)) for bind in spec.binds]
     folders = [
         f"{source}:/{bind.name}:{'ro' if bind.read_only else 'rw'}"
@@ -234,12 +234,12 @@ def binds(spec: InstanceSpec) -> list[str]:
 
 
 def memory(spec: InstanceSpec) -> dict[str, str]:
-    """Return the places in which the instance has memory for files, with mount options: Docker's own."""
+    """Return the paths of the instance's tmpfs mounts with their options: Docker's defaults."""
     return {f"/{bind.name}": "" for bind in spec.binds if bind.kind == "tmpfs"}
 
 
 def limits(spec: InstanceSpec) -> dict[str, Any]:
-    """Return the job's limits as arguments of ``create_host_config``, those that are ``None`` left out."""
+    """Return the spec's limits as arguments of ``create_host_config``, those that are ``None`` left out."""
     wanted = spec.limits
     # Docker takes a device's file; udev's links by number (/dev/block) are not on every host, the kernel's names are.
     device = wanted.device and f"/dev/{Path('/sys/dev/block', wanted.device).resolve().name.replace('!', '/')}"
@@ -257,7 +257,7 @@ def limits(spec: InstanceSpec) -> dict[str, Any]:
 
 
 def network(live: str, claimed: str) -> str:
-    """Return the network mode: the kernel's word, and the engine's where the kernel knows only that there is a way out."""
+    """Return the network mode as the kernel shows it; the engine's claim where the kernel shows only that there is a network."""
     if live != "private":
         return live
     return {"default": "bridge", "host": "private", "none": "private"}.get(claimed, claimed)

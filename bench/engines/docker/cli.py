@@ -1,4 +1,4 @@
-"""Docker's verbs by its command line: a rung of the stack of its own, on top of the API that it speaks."""
+"""Docker's verbs through its command line: a layer of the stack on top of the API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from bench.core import proc
 from bench.core.errors import InvocationFailed
 from bench.engines.base import InstanceSpec
-from bench.engines.docker import api as _docker_api
+from bench.engines.docker import api
 from bench.engines.docker.api import ContainerConfig, Verbs
 
 _OPTIONS = {
@@ -29,18 +29,18 @@ class Commands:
 
     name = "cli"
 
-    def __init__(self, url: str, config: Path, api: Verbs, program: str) -> None:
-        config.mkdir(exist_ok=True)
-        self._base = [program, "--config", str(config), "--host", url]
-        self._api = api
+    def __init__(self, url: str, folder: Path, requests: Verbs, program: str) -> None:
+        folder.mkdir(exist_ok=True)
+        self._base = [program, "--config", str(folder), "--host", url]
+        self._requests = requests
 
     def version(self) -> str:
         """Return the version of the command line's program."""
         return proc.run([*self._base, "version", "--format", "{{.Client.Version}}"], timeout_s=30).stdout.strip()
 
-    def create(self, spec: InstanceSpec, box: ContainerConfig) -> str:
+    def create(self, spec: InstanceSpec, config: ContainerConfig) -> str:
         """Create a container and return its id."""
-        return self._run(spec.timeout_s, "create", *arguments(spec, box))
+        return self._run(spec.timeout_s, "create", *arguments(spec, config))
 
     def start(self, container: str, timeout_s: float) -> None:
         """Start it."""
@@ -56,7 +56,7 @@ class Commands:
             self._run(timeout_s, "rm", "--force", "--volumes", name)
         except InvocationFailed as error:
             if "already in progress" in str(error):
-                self._api.remove(name, timeout_s)
+                self._requests.remove(name, timeout_s)
             elif "No such container" not in str(error):
                 raise
 
@@ -69,16 +69,16 @@ class Commands:
         return done.stdout.strip()
 
 
-def arguments(spec: InstanceSpec, box: ContainerConfig) -> list[str]:
+def arguments(spec: InstanceSpec, config: ContainerConfig) -> list[str]:
     """Return what follows ``docker create``."""
-    limits = [word for name, value in _docker_api.limits(spec).items() for word in _limit(name, value)]
-    binds = [word for bind in _docker_api.binds(spec) for word in ("--volume", bind)]
-    binds += [word for place in _docker_api.memory(spec) for word in ("--tmpfs", place)]
-    ports = [f"{address}:{number}:{port}" for port, (address, number) in box.ports.items()]
+    limits = [word for name, value in api.limits(spec).items() for word in _limit(name, value)]
+    binds = [word for bind in api.binds(spec) for word in ("--volume", bind)]
+    binds += [word for path in api.memory(spec) for word in ("--tmpfs", path)]
+    ports = [f"{address}:{number}:{port}" for port, (address, number) in config.ports.items()]
     binds += [word for port in ports for word in ("--publish", port)]
-    where = ["--network", box.network, *(("--runtime", box.runtime) if box.runtime else ())]
+    where = ["--network", config.network, *(("--runtime", config.runtime) if config.runtime else ())]
     who = ["--name", spec.name, "--hostname", spec.name]
-    return ["--pull", "never", *who, *where, *limits, *binds, box.image, *_docker_api.command(spec)]
+    return ["--pull", "never", *who, *where, *limits, *binds, config.image, *api.command(spec)]
 
 
 def _limit(name: str, value: Any) -> list[str]:

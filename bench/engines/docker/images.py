@@ -1,19 +1,19 @@
-"""Images beside the payload's own in Docker and Podman, and where their storage drivers keep things."""
+"""Images and volumes in Docker and Podman, and where their storage drivers keep them."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from docker.errors import NotFound
 
 from bench.core.errors import InvocationFailed
 from bench.core.model import Target
-from bench.engines.base import InstanceSpec
+from bench.engines.base import Bind, InstanceSpec
 from bench.engines.docker import api
 from bench.engines.docker.api import Client
+from bench.engines.docker.session import Session
 from bench.lab import usage
 from bench.lab.images import Image
 from bench.lab.usage import Store
@@ -26,64 +26,65 @@ _REMEDIES = {
 }
 
 
-class Asker(Protocol):
-    """What is asked of the engine itself."""
-
-    def __call__(self, verb: str) -> contextlib.AbstractContextManager[None]:
-        """Turn errors of a request into sentences."""
-        ...
+@contextlib.contextmanager
+def time_limit(client: Client, timeout_s: float) -> Iterator[None]:
+    """Give each request within the block this time limit."""
+    before, client.timeout = client.timeout, timeout_s
+    try:
+        yield
+    finally:
+        client.timeout = before
 
 
 class ImageStore:
-    """The images that one engine holds beside the payload's own: image name → the id by which the daemon knows it."""
+    """The images of one target beside the payload's own: image name → the id by which the daemon knows it."""
 
-    def __init__(self, client: Client, asked: Asker) -> None:
-        self._client = client
-        self._asked = asked
-        self._held: dict[str, str] = {}
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._ids: dict[str, str] = {}
 
-    def hold(self, image: Image) -> None:
+    def add(self, image: Image) -> None:
         """Load an image unless it is there."""
-        with self._asked("load"), self._patient():
-            found = api.present(self._client, image)
-            self._held[image.name] = found or api.load(self._client, image)
+        self._session.endpoint.made.record("image", image.name)
+        client = self._session.client
+        with self._session.asked("load"), time_limit(client, _LOAD_S):
+            self._ids[image.name] = api.present(client, image) or api.load(client, image)
 
-    def release(self, image: Image) -> None:
+    def remove(self, image: Image) -> None:
         """Remove an image, and the layers that no other has."""
-        with self._asked("image removal"), self._patient(), contextlib.suppress(NotFound):
-            self._client.remove_image(self._held.get(image.name, image.name), force=True)
-        self._held.pop(image.name, None)
+        client = self._session.client
+        with self._session.asked("image removal"), time_limit(client, _LOAD_S), contextlib.suppress(NotFound):
+            client.remove_image(self._ids.get(image.name, image.name), force=True)
+        self._ids.pop(image.name, None)
+        self._session.endpoint.made.forget("image", image.name)
 
-    def clear(self) -> None:
-        """Remove all that are held."""
-        for name in list(self._held):
-            with self._asked("image removal"), contextlib.suppress(NotFound):
-                self._client.remove_image(self._held.pop(name), force=True)
-
-    def id_of(self, spec: InstanceSpec) -> str | None:
-        """Return the id of the job's image, ``None`` for the payload's own.
+    def id_of(self, spec: InstanceSpec) -> str:
+        """Return the id of the image that a spec's instance runs.
 
         Raises:
-            InvocationFailed: It was not held.
+            InvocationFailed: It was not added.
         """
         if spec.image is None:
-            return None
-        if spec.image.name not in self._held:
+            return self._session.image
+        if spec.image.name not in self._ids:
             msg = f"the image '{spec.image.name}' was not loaded before an instance of it was created"
             raise InvocationFailed(msg)
-        return self._held[spec.image.name]
-
-    @contextlib.contextmanager
-    def _patient(self) -> Iterator[None]:
-        before, self._client.timeout = self._client.timeout, _LOAD_S
-        try:
-            yield
-        finally:
-            self._client.timeout = before
+        return self._ids[spec.image.name]
 
 
-def store(client: Client, own: Sequence[Path]) -> Store:
-    """Return where the daemon's storage driver keeps things, as the daemon says; ``own`` are the mounts of the lab."""
+class VolumeStore:
+    """The volumes of one target."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def remove(self, bind: Bind) -> None:
+        """Remove the volume of a bind; succeed when it is gone."""
+        self._session.remove_volume(bind.source.name)
+
+
+def storage(client: Client, own: Sequence[Path]) -> Store:
+    """Return where the daemon's storage driver keeps data, as the daemon reports it; ``own`` are the lab's mounts."""
     info = client.info()
     folder = Path(info["DockerRootDir"]) / info["Driver"]
     pool = dict(row for row in info.get("DriverStatus") or [] if len(row) == 2).get("Pool Name", "")
@@ -93,9 +94,9 @@ def store(client: Client, own: Sequence[Path]) -> Store:
 
 
 def remedy(target: Target) -> str:
-    """Return what to do about a daemon that does not start: with a storage driver that was asked for it is most likely that."""
-    storage = target.options.get("storage")
-    if storage is None or target.options.get("endpoint") == "system":
+    """Return what to do about a daemon that does not start; a storage driver that was asked for is the likely reason."""
+    wanted = target.options.get("storage")
+    if wanted is None or target.options.get("endpoint") == "system":
         return "see what it says; 'tare doctor' tries again"
     inside = f"measure it in a machine: tare run storage-drivers -t {target.text} --inside libvirt:guest=full"
-    return f"see what it says; if the kernel lacks what {storage} needs, {_REMEDIES.get(storage, inside)}"
+    return f"see what it says; if the kernel lacks what {wanted} needs, {_REMEDIES.get(wanted, inside)}"

@@ -1,17 +1,23 @@
-"""Docker's network modes beside the usual ones: macvlan, an overlay over two hosts, published ports with and without iptables.
+"""Docker's network modes, one class each.
 
-    macvlan     an address of its own on the cable to the second host
-    overlay     a swarm of two daemons, one of them on the second host; the far end is in a container's network there
-    published   ports of the host, forwarded by the kernel's address translation (Docker's rules in iptables)
-    proxied     the same ports, copied by docker-proxy: a daemon without iptables, on a bridge of its own
+    bridge, host   what every daemon has by itself
+    none           nothing but loopback
+    user           a bridge network of our own, on which instances know each other by name
+    macvlan        an address of its own on the cable to the second host
+    overlay        a swarm of two daemons, one of them on the second host; the far end is in a container's network there
+    published      ports of the host, forwarded by the kernel's address translation (Docker's rules in iptables)
+    proxied        the same ports, copied by docker-proxy: a daemon without iptables, on a bridge of its own
 
-Each lives in the lab's daemons only and goes with them. What a mode is, is read from the kernel: links, rules, processes.
+Networks that are made exist in the lab's daemons only and are removed with them. The evidence of a mode is read from the kernel:
+links, rules, processes.
 """
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -20,180 +26,288 @@ from docker.types import IPAMConfig, IPAMPool
 
 from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed
-from bench.engines.base import NetworkPath
-from bench.engines.builds import DEFAULT, Build
+from bench.engines.abilities import NetworkPath
+from bench.engines.builds import Build
 from bench.engines.docker import api, config
 from bench.engines.docker.daemon import dockerd_name, start_dockerd
 from bench.engines.evidence import links
 from bench.lab import Lab, images, network
 
-MODES = ("macvlan", "overlay", "published", "proxied")
-ROLES = {"overlay": "swarm", "proxied": "proxied"}
-"""Modes that have a daemon of their own, and the role in which the lab starts it."""
 _PROXY_ADDRESS = "10.92.0.1/24"
 _MACVLAN_RANGE = "10.90.0.128/27"
-_HOLDER = "tare-far"
-_NAMES = {"macvlan": "tare-macvlan", "overlay": "tare-overlay", "published": "bridge", "proxied": "bridge"}
+_FAR_CONTAINER = "tare-far"
 
 
-@dataclass
-class Mode:
-    """One of these modes in one lab.
+@dataclass(frozen=True)
+class Site:
+    """The daemon in which a network is.
 
     Attributes:
-        name: ``macvlan``, ``overlay``, ``published`` or ``proxied``.
         lab: The lab.
-        storage: Storage driver of the daemons.
-        build: Program and settings of the daemons.
-        holder: Process in the overlay network on the second host, and its address.
+        storage: Storage driver of the daemon.
+        build: Program and settings of the daemon.
     """
 
-    name: str
     lab: Lab
     storage: str
-    build: Build = DEFAULT
-    holder: tuple[int, str] | None = field(default=None)
+    build: Build
 
-    @property
-    def network(self) -> str:
-        """What a container's network mode is called."""
-        return _NAMES[self.name]
+    def daemon(self, role: str) -> str:
+        """Return the name of the lab's daemon for that role."""
+        return dockerd_name(self.storage, role, self.build)
 
-    @property
-    def ports(self) -> dict[str, tuple[str, int]]:
-        """Ports that are published: of the container → address and port of the host."""
-        if self.name not in ("published", "proxied"):
-            return {}
-        return {f"{port}/{kind}": (network.LAB_ADDRESS, port) for port in network.PORTS for kind in ("tcp", "udp")}
 
-    @property
-    def daemon(self) -> str:
-        """Name of its daemon among the lab's."""
-        return dockerd_name(self.storage, ROLES.get(self.name, ""), self.build)
+class Builtin:
+    """A mode that every daemon has by itself; the other modes differ from it.
 
-    def socket(self) -> Path:
-        """Start its daemon and return the socket.
+    Attributes:
+        mode: What the daemon calls it.
+        role: Role of the daemon that has this mode; empty: the usual one.
+        made: Whether something is made in the daemon for it.
+        ports: Ports that are published: ``PORT/tcp`` of the container → address and port of the host.
+    """
+
+    role = ""
+    made = False
+    ports: Mapping[str, tuple[str, int]] = {}
+
+    def __init__(self, mode: str, site: Site) -> None:
+        self.mode = mode
+        self.site = site
+
+    def prepare_host(self) -> None:
+        """Make what the daemon needs before it starts.
 
         Raises:
-            LabError: It does not start.
+            LabError: That is not possible here.
         """
-        network.peer(self.lab)
-        if self.name == "proxied":
-            _make_bridge(self.lab)
-        return start_dockerd(self.lab, self.storage, ROLES.get(self.name, ""), build=self.build)
 
-    def make(self, client: Any) -> None:
-        """Make the network in the daemon of this mode, unless it is there.
+    def make(self, client: api.Client) -> None:
+        """Make the network in the daemon unless it is there.
 
         Raises:
             LabError: The second host cannot be made.
         """
-        if self.name == "macvlan":
-            _make_macvlan(client)
-        elif self.name == "overlay":
-            self.holder = self.holder or _make_overlay(client, self)
 
-    def way(self) -> NetworkPath:
+    def path(self) -> NetworkPath:
         """Return how instances and the far end reach each other."""
-        if self.ports:
-            return NetworkPath("peer", network.LAB_ADDRESS, first_port=network.PORTS[0], turned=True)
-        if self.holder is not None:
-            return NetworkPath("a container's network on the second host", self.holder[1], pid=self.holder[0])
         return NetworkPath("peer", network.PEER_ADDRESS)
 
-    def evidence(self, client: Any, said: dict[str, Any], lab_pid: int) -> dict[str, str]:
-        """Return ``network`` as the kernel has it, and what proves it.
+    def evidence(self, client: api.Client, inspected: Mapping[str, Any], daemon_pid: int) -> dict[str, str]:
+        """Return ``network`` as the kernel has it, and what proves it; empty where the namespaces tell it already.
+
+        Args:
+            client: The daemon's client.
+            inspected: Its answer to ``inspect`` about the container.
+            daemon_pid: Its process.
 
         Raises:
-            InvocationFailed: The process is gone.
+            InvocationFailed: The container's process is gone.
         """
-        pid = int(said["State"]["Pid"])
-        found = links.live_facts(pid, lab_pid)
-        if self.name == "overlay":
-            return found | self._overlay(client)
-        if self.ports:
-            address = next((net["IPAddress"] for net in said["NetworkSettings"]["Networks"].values()), "")
-            return found | _published(self.lab, address)
-        return found
+        return {}
 
-    def _overlay(self, client: Any) -> dict[str, str]:
-        """Look into the network namespace that the daemon keeps for the overlay: a vxlan device makes it one."""
-        whole = str(client.inspect_network(self.network)["Id"])
-        folder = self.lab.paths.run / self.daemon / "exec/netns"
-        kept = next((path for path in folder.glob(f"*-{whole[:10]}")), None)
-        if kept is None:
-            return {"network": "private"}
-        enter = [proc.find("nsenter", "install util-linux"), f"--net={kept}", "--"]
+
+class Loopback(Builtin):
+    """``none``: the far end must be inside the instance."""
+
+    def path(self) -> NetworkPath:
+        """Return the way through the instance's own loopback."""
+        return NetworkPath("inside", "127.0.0.1")
+
+
+class UserDefined(Builtin):
+    """``user``: a bridge network, in Docker or Podman, everything else as the engine chooses."""
+
+    made = True
+
+    def __init__(self, mode: str, site: Site) -> None:
+        super().__init__("tare-user", site)
+
+    def make(self, client: api.Client) -> None:
+        """Make the bridge network."""
+        with contextlib.suppress(NotFound):
+            client.inspect_network(self.mode)
+            return
+        client.create_network(self.mode, driver="bridge")
+
+    def evidence(self, client: api.Client, inspected: Mapping[str, Any], daemon_pid: int) -> dict[str, str]:
+        """Return ``user`` when the kernel has given the process an address of this network, else ``bridge``."""
+        found = client.inspect_network(self.mode)
+        subnets = [ip_network(one["Subnet"]) for one in found["IPAM"]["Config"] if "Subnet" in one]
+        addresses = network.addresses(self.site.lab, {int(inspected["State"]["Pid"])})
+        inside = any(ip_address(address) in subnet for address in addresses for subnet in subnets)
+        return {"network": "user" if inside else "bridge"}
+
+
+class Linked(Builtin):
+    """A mode whose kind the kernel's links show; it needs the lab's second host."""
+
+    made = True
+
+    def prepare_host(self) -> None:
+        """Make the second host."""
+        network.peer(self.site.lab)
+
+    def evidence(self, client: api.Client, inspected: Mapping[str, Any], daemon_pid: int) -> dict[str, str]:
+        """Read the container's link to the outside."""
+        return links.live_facts(int(inspected["State"]["Pid"]), daemon_pid)
+
+
+class Macvlan(Linked):
+    """``macvlan`` on the cable to the second host."""
+
+    def __init__(self, mode: str, site: Site) -> None:
+        super().__init__("tare-macvlan", site)
+
+    def make(self, client: api.Client) -> None:
+        """Make the network on the lab's end of the cable."""
+        with contextlib.suppress(NotFound):
+            client.inspect_network(self.mode)
+            return
+        pool = IPAMPool(subnet=network.SUBNET, iprange=_MACVLAN_RANGE, gateway=network.LAB_ADDRESS)
+        ipam, options = IPAMConfig(pool_configs=[pool]), {"parent": network.LAB_LINK}
+        client.create_network(self.mode, driver="macvlan", options=options, ipam=ipam)
+
+
+class Overlay(Linked):
+    """``overlay`` over two daemons; the far end is a container on the second host."""
+
+    role = "swarm"
+    _far: tuple[int, str] | None = None
+    """Process and address of the container on the second host."""
+
+    def __init__(self, mode: str, site: Site) -> None:
+        super().__init__("tare-overlay", site)
+
+    def make(self, client: api.Client) -> None:
+        """Join two daemons into a swarm and start a container in the overlay network on the second host.
+
+        Networks to which containers can be attached do not need the kernel's load balancer (IPVS), which not every kernel has.
+        """
+        if self._far is None:
+            far = self._joined(client)
+            client.create_network(self.mode, driver="overlay", attachable=True)
+            self._far = self._far_container(far)
+
+    def path(self) -> NetworkPath:
+        """Return the way to the container on the second host."""
+        if self._far is None:
+            return super().path()
+        return NetworkPath("a container's network on the second host", self._far[1], pid=self._far[0])
+
+    def evidence(self, client: api.Client, inspected: Mapping[str, Any], daemon_pid: int) -> dict[str, str]:
+        """Look into the network namespace that the daemon keeps for the overlay: a vxlan device proves it."""
+        found = super().evidence(client, inspected, daemon_pid)
+        whole = str(client.inspect_network(self.mode)["Id"])
+        folder = self.site.lab.paths.run / self.site.daemon(self.role) / "exec/netns"
+        namespace = next((path for path in folder.glob(f"*-{whole[:10]}")), None)
+        if namespace is None:
+            return found | {"network": "private"}
+        enter = [proc.find("nsenter", "install util-linux"), f"--net={namespace}", "--"]
         ip = [*enter, proc.find("ip", "install iproute2"), "-details", "-json", "link", "show"]
         kinds = sorted({links.kind_of(link) for link in links.parse(proc.run(ip, timeout_s=30).check().stdout)})
-        return {"network": "overlay" if "vxlan" in kinds else "private", "overlay": " ".join(kinds)}
+        return found | {"network": "overlay" if "vxlan" in kinds else "private", "overlay": " ".join(kinds)}
+
+    def _joined(self, client: api.Client) -> api.Client:
+        """Make the swarm and return a client of the daemon on the second host."""
+        lab = self.site.lab
+        peer = network.peer(lab)
+        if client.info()["Swarm"]["LocalNodeState"] != "active":
+            client.init_swarm(advertise_addr=network.LAB_ADDRESS, listen_addr=f"{network.LAB_ADDRESS}:2377")
+        there = start_dockerd(lab, self.site.storage, "peer", build=self.site.build, where=peer.prefix())
+        far = api.connect(f"unix://{there}")
+        lab.daemons.clients.callback(far.close)
+        token = client.inspect_swarm()["JoinTokens"]["Worker"]
+        where = f"{network.PEER_ADDRESS}:2377"
+        far.join_swarm([f"{network.LAB_ADDRESS}:2377"], token, listen_addr=where, advertise_addr=network.PEER_ADDRESS)
+        return far
+
+    def _far_container(self, far: api.Client) -> tuple[int, str]:
+        image = api.load(far, images.image(self.site.lab.paths.state))
+        settings = far.create_host_config(network_mode=self.mode)
+        made = far.create_container(image, ["--sleep"], host_config=settings, name=_FAR_CONTAINER)["Id"]
+        far.start(made)
+        inspected = far.inspect_container(made)
+        address = str(inspected["NetworkSettings"]["Networks"][self.mode]["IPAddress"])
+        pid, state = int(inspected["State"]["Pid"]), inspected["State"]
+        if not pid or not address:
+            msg = f"the container on the second host has no address in the overlay network: {state.get('Error')}"
+            raise InvocationFailed(msg)
+        return pid, address
 
 
-def _make_macvlan(client: Any) -> None:
-    with contextlib.suppress(NotFound):
-        client.inspect_network(_NAMES["macvlan"])
-        return
-    pool = IPAMPool(subnet=network.SUBNET, iprange=_MACVLAN_RANGE, gateway=network.LAB_ADDRESS)
-    options = {"parent": network.LAB_LINK}
-    client.create_network(_NAMES["macvlan"], driver="macvlan", options=options, ipam=IPAMConfig(pool_configs=[pool]))
+class Published(Linked):
+    """``published``: the usual bridge, its ports published at the lab's address."""
+
+    ports: Mapping[str, tuple[str, int]] = {
+        f"{port}/{protocol}": (network.LAB_ADDRESS, port) for port in network.PORTS for protocol in ("tcp", "udp")
+    }
+
+    def __init__(self, mode: str, site: Site) -> None:
+        super().__init__("bridge", site)
+
+    def path(self) -> NetworkPath:
+        """Return the way from the second host to the published ports."""
+        return NetworkPath("peer", network.LAB_ADDRESS, first_port=network.PORTS[0], turned=True)
+
+    def evidence(self, client: api.Client, inspected: Mapping[str, Any], daemon_pid: int) -> dict[str, str]:
+        """Return what forwards packets to the published ports: rules of the kernel, or docker-proxy."""
+        found = super().evidence(client, inspected, daemon_pid)
+        attached = inspected["NetworkSettings"]["Networks"].values()
+        return found | _forwarding(self.site.lab, next((one["IPAddress"] for one in attached), ""))
 
 
-def _make_overlay(client: Any, mode: Mode) -> tuple[int, str]:
-    """Join two daemons into a swarm and return a process in the overlay network on the second host, with its address.
+class Proxied(Published):
+    """``proxied``: the same ports of a daemon without iptables."""
 
-    Networks that containers can be attached to need no load balancer of the kernel (IPVS), which not every kernel has.
+    role = "proxied"
+
+    def prepare_host(self) -> None:
+        """Make the second host, and the bridge, which a daemon without iptables needs when it starts."""
+        super().prepare_host()
+        namespace = self.site.lab.daemons.namespace
+        if config.PROXY_BRIDGE in namespace.run(["ip", "-brief", "link", "show", "type", "bridge"]).stdout:
+            return
+        for argv in (
+            ["ip", "link", "add", config.PROXY_BRIDGE, "type", "bridge"],
+            ["ip", "address", "add", _PROXY_ADDRESS, "dev", config.PROXY_BRIDGE],
+            ["ip", "link", "set", config.PROXY_BRIDGE, "up"],
+        ):
+            namespace.run(argv)
+
+
+_MODES: dict[str, type[Builtin]] = {
+    "none": Loopback,
+    "user": UserDefined,
+    "macvlan": Macvlan,
+    "overlay": Overlay,
+    "published": Published,
+    "proxied": Proxied,
+}
+
+
+def of(mode: str, site: Site) -> Builtin:
+    """Return the network of a target by the value of its option ``network``."""
+    return _MODES.get(mode, Builtin)(mode, site)
+
+
+def _forwarding(lab: Lab, address: str) -> dict[str, str]:
+    """Return what forwards packets to a container of that address.
+
+    Keys: ``network``, ``dnat`` (rules of the kernel), ``docker_proxy``.
     """
-    lab = mode.lab
-    peer = network.peer(lab)
-    if client.info()["Swarm"]["LocalNodeState"] != "active":
-        client.init_swarm(advertise_addr=network.LAB_ADDRESS, listen_addr=f"{network.LAB_ADDRESS}:2377")
-    there = start_dockerd(lab, mode.storage, "peer", build=mode.build, where=peer.prefix())
-    far = api.connect(f"unix://{there}")
-    lab.daemons.clients.callback(far.close)
-    token = client.inspect_swarm()["JoinTokens"]["Worker"]
-    where = f"{network.PEER_ADDRESS}:2377"
-    far.join_swarm([f"{network.LAB_ADDRESS}:2377"], token, listen_addr=where, advertise_addr=network.PEER_ADDRESS)
-    client.create_network(_NAMES["overlay"], driver="overlay", attachable=True)
-    image = api.load(far, images.image(lab.paths.state))
-    settings = far.create_host_config(network_mode=_NAMES["overlay"])
-    made = far.create_container(image, ["--sleep"], host_config=settings, name=_HOLDER)["Id"]
-    far.start(made)
-    said = far.inspect_container(made)
-    address = str(said["NetworkSettings"]["Networks"][_NAMES["overlay"]]["IPAddress"])
-    pid = int(said["State"]["Pid"])
-    if not pid or not address:
-        msg = f"the container on the second host has no address in the overlay network: {said['State'].get('Error')}"
-        raise InvocationFailed(msg)
-    return pid, address
-
-
-def _published(lab: Lab, address: str) -> dict[str, str]:
-    """Say who brings packets to a container's published ports: rules of the kernel, or docker-proxy."""
     iptables = proc.find("iptables", "install iptables")
     rules = lab.daemons.namespace.run([iptables, "-w", "-t", "nat", "-S"]).stdout.splitlines()
     translated = any(f"--to-destination {address}:" in rule for rule in rules)
     here = Path(f"/proc/{lab.daemons.namespace.holder.pid}/ns/net").readlink()
-    copied = any(_space(pid) == here for pid in proctable.with_argument(address)) if address else False
+    copied = any(_namespace(pid) == here for pid in proctable.with_argument(address)) if address else False
     kind = "published" if translated else "proxied" if copied else "private"
     return {"network": kind, "dnat": "yes" if translated else "no", "docker_proxy": "yes" if copied else "no"}
 
 
-def _space(pid: int) -> Path | None:
+def _namespace(pid: int) -> Path | None:
     """Return a process's network namespace; another lab's docker-proxy may have the same arguments."""
     try:
         return Path(f"/proc/{pid}/ns/net").readlink()
     except OSError:  # it is gone
         return None
-
-
-def _make_bridge(lab: Lab) -> None:
-    """Make the bridge of the daemon without iptables, which needs it when it starts."""
-    there = lab.daemons.namespace.run(["ip", "-brief", "link", "show", "type", "bridge"]).stdout
-    if config.PROXY_BRIDGE in there:
-        return
-    for argv in (
-        ["ip", "link", "add", config.PROXY_BRIDGE, "type", "bridge"],
-        ["ip", "address", "add", _PROXY_ADDRESS, "dev", config.PROXY_BRIDGE],
-        ["ip", "link", "set", config.PROXY_BRIDGE, "up"],
-    ):
-        lab.daemons.namespace.run(argv)

@@ -1,48 +1,63 @@
-"""Podman over its Docker-compatible API: Docker's class with a service of the lab's own, whose containers conmon watches."""
+"""Podman over its Docker-compatible API: Docker's engine with a service of the lab, whose containers conmon monitors."""
 
 from __future__ import annotations
 
 import contextlib
 import resource
+from functools import cached_property
 
 from bench.core.model import Target
+from bench.engines.docker import networks
 from bench.engines.docker.api import ContainerConfig
+from bench.engines.docker.endpoints import LabDaemon
 from bench.engines.docker.engine import Docker
+from bench.engines.docker.networks import Site
 from bench.engines.docker.podman_service import podman_name, start_podman
+from bench.engines.docker.pull import LibpodPuller
 from bench.lab import Lab
 
 _ULIMITS = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
 
 
-class Podman(Docker):
-    """A Podman service with one storage driver and one OCI runtime, and containers with one network mode."""
+class Service(LabDaemon):
+    """A Podman service of the lab, with one storage driver and one OCI runtime."""
 
     who = "Podman"
-    default_storage = "overlay"
 
     def __init__(self, target: Target, lab: Lab) -> None:
         super().__init__(target, lab)
-        self._runtime = target.options.get("runtime", "crun")  # its own default
+        self.storage = target.options.get("storage", "overlay")
+        self.runtime = target.options.get("runtime", "crun")  # Podman's own default
+        self.network = networks.of(target.options.get("network", "bridge"), Site(lab, self.storage, self.build))
 
-    def box(self) -> ContainerConfig:
-        """Return how containers are made here; the OCI runtime is the service's."""
-        return ContainerConfig(self._image, self.mode, cgroup_parent=self._lab.cgroup_path, ulimits=self._limits)
+    @property
+    def name(self) -> str:
+        """Name among the lab's daemons."""
+        return podman_name(self.storage, self.runtime)
 
-    def _connect(self) -> None:
-        """Start the service and read its limits, which are then those of its containers, as with Docker.
+    def url(self) -> str:
+        """Start the service and return its URL."""
+        return f"unix://{start_podman(self._lab, self.storage, self.runtime)}"
+
+    def config(self, image: str) -> ContainerConfig:
+        """Return how containers are made; the OCI runtime is the service's."""
+        group = self._lab.cgroup_path
+        return ContainerConfig(image, self.network.mode, cgroup_parent=group, ulimits=self._ulimits)
+
+    @cached_property
+    def _ulimits(self) -> dict[str, int]:
+        """The service's own limits, which its containers get, as with Docker.
 
         Podman as root would raise them, which takes CAP_SYS_RESOURCE, and not every root has that.
         """
-        super()._connect()
-        service = self._lab.daemons.running[self.daemon].pid
+        found: dict[str, int] = {}
         with contextlib.suppress(ProcessLookupError):  # it died: the next request says so
-            self._limits = {name: resource.prlimit(service, number)[1] for name, number in _ULIMITS.items()}
+            found = {name: resource.prlimit(int(self.pid or 0), number)[1] for name, number in _ULIMITS.items()}
+        return found
 
-    def socket(self) -> str:
-        """Start the service and return its URL."""
-        return f"unix://{start_podman(self._lab, self._storage, self._runtime)}"
 
-    @property
-    def daemon(self) -> str:
-        """Name of the service among the lab's daemons."""
-        return podman_name(self._storage, self._runtime)
+class Podman(Docker):
+    """A Podman service with one storage driver and one OCI runtime, and containers with one network mode."""
+
+    def __init__(self, target: Target, lab: Lab) -> None:
+        super().__init__(target, lab, Service(target, lab), LibpodPuller)

@@ -1,4 +1,4 @@
-"""What can be read of a gVisor sandbox: the host sees its program, and one that opens files for it, but not the payload."""
+"""Facts about a gVisor sandbox: the host sees the sandbox and its gofer, which opens files for it, but not the payload."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _DEFAULT = re.compile(r'-platform string\n[^\n]*\(default "(\w+)"\)')
 
 
 def container_id(name: str) -> str:
-    """Return the id that an instance's container gets: none may be the beginning of another's.
+    """Return the id of an instance's container: no id may be a prefix of another.
 
-    gVisor takes the beginning of an id for the whole, and refuses one that is several's, also where one is just that.
+    gVisor accepts a prefix of an id for the id, and refuses one that matches several, even if one of them matches exactly.
     """
     return f"{name}-end"
 
 
 def below_shim(pid: int) -> dict[str, str]:
-    """Return the evidence of a sandbox below a containerd shim, in the place of what its own process would tell.
+    """Return the evidence of a sandbox below a containerd shim, instead of what its own process would show.
 
     Keys: ``payload`` (the file that the sandbox was given in its root, digested now), ``root_fs`` (that root's),
     ``runtime``, ``runtime_digest``, ``platform``.
@@ -32,11 +32,11 @@ def below_shim(pid: int) -> dict[str, str]:
     home = Path(f"/proc/{process.parent(pid)}")
     bundle = (home / "cwd").readlink()
     given = json.loads((home / "cwd/config.json").read_text(encoding="utf-8"))["root"]["path"]
-    place = str(bundle / given)  # in the shim's root; a path in the configuration may be absolute
+    path = str(bundle / given)  # in the shim's root; a path in the configuration may be absolute
     table = (home / "mountinfo").read_text(encoding="utf-8")
     return {
-        "payload": payload(home / "root" / place.lstrip("/")),
-        "root_fs": process.root_file_system(table, place),
+        "payload": payload(home / "root" / path.lstrip("/")),
+        "root_fs": process.root_file_system(table, path),
         "runtime": Path(f"/proc/{pid}/exe").readlink().name,
         "runtime_digest": process.digest(Path(f"/proc/{pid}/exe")),
         "platform": platform(pid),
@@ -49,7 +49,7 @@ def payload(root: Path) -> str:
 
 
 def platform(pid: int) -> str:
-    """Return how a sandbox catches system calls: as its command line says, which leaves out gVisor's own default."""
+    """Return how a sandbox intercepts system calls: from its command line, or gVisor's default if that does not say."""
     chosen = [word.partition("=")[2] for word in process.arguments(pid) if word.startswith("--platform=")]
     return chosen[-1] if chosen else _default(str(Path(f"/proc/{pid}/exe").readlink()))
 
@@ -61,12 +61,12 @@ def _default(program: str) -> str:
 
 
 def parse_default(flags: str) -> str:
-    """Return the default platform in what ``runsc flags`` prints, ``default`` when that is worded in another way."""
+    """Return the default platform from the output of ``runsc flags``, ``default`` when it is not found there."""
     found = _DEFAULT.search(flags)
     return found[1] if found else "default"
 
 
 def family(pid: int) -> set[int]:
-    """Return all below a sandbox's shim, and the shim: beside the sandbox there is the one who opens its files."""
+    """Return a sandbox's shim and all its descendants: the sandbox and its gofer."""
     shim = process.parent(pid) if process.runs(pid) else None
     return process.family(shim) if shim is not None and shim > 1 else set()

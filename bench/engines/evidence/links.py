@@ -1,4 +1,4 @@
-"""What kind of network a live process has: read from the kernel's links in its namespace and in its host's (``ip``)."""
+"""Kind of network of a live process, read from the kernel's links in its namespace and in its host's (``ip``)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Link = Mapping[str, Any]
 
 
 def of(pid: int | str) -> list[Link]:
-    """Return the links in the network namespace of a process, in iproute2's JSON form; a word means our own.
+    """Return the links in the network namespace of a process, in iproute2's JSON form; a string means our own namespace.
 
     Raises:
-        InvocationFailed: The process is gone, or the namespace is closed to us.
+        InvocationFailed: The process is gone, or its namespace cannot be entered.
     """
     where = network.inside(pid) if isinstance(pid, int) else []
     done = proc.run([*where, proc.find("ip", "install iproute2"), "-details", "-json", "link", "show"], timeout_s=30)
@@ -26,10 +26,10 @@ def of(pid: int | str) -> list[Link]:
 
 
 def parse(text: str) -> list[Link]:
-    """Read what ``ip -details -json link show`` prints.
+    """Parse the output of ``ip -details -json link show``.
 
     Raises:
-        InvocationFailed: It is something else.
+        InvocationFailed: It has another form.
     """
     try:
         found = json.loads(text or "[]")
@@ -40,21 +40,21 @@ def parse(text: str) -> list[Link]:
 
 
 def live_facts(pid: int, reference: int | str) -> dict[str, str]:
-    """Return what the way out of a process's own network namespace is, seen with the links of the ``reference``'s.
+    """Return the facts about the link by which a process reaches the outside; ``reference`` is a process of the host's side.
 
     Raises:
-        InvocationFailed: A process is gone, or a namespace is closed to us.
+        InvocationFailed: A process is gone, or a namespace cannot be entered.
     """
     inside = of(pid)
     found = facts(inside, of(reference))
-    return found | ({"offloads": offloads.of(pid, way["ifname"])} if (way := way_out(inside)) else {})
+    return found | ({"offloads": offloads.of(pid, link["ifname"])} if (link := outward(inside)) else {})
 
 
-def way_facts(pid: int, name: str) -> dict[str, str]:
-    """Return kind, MTU and offloads of a link by its name in a process's network namespace.
+def facts_of(pid: int, name: str) -> dict[str, str]:
+    """Return kind, MTU and offloads of a named link in a process's network namespace.
 
     Raises:
-        InvocationFailed: There is none of that name, or the process is gone.
+        InvocationFailed: There is no link of that name, or the process is gone.
     """
     link = next((one for one in of(pid) if one["ifname"] == name), None)
     if link is None:
@@ -64,27 +64,27 @@ def way_facts(pid: int, name: str) -> dict[str, str]:
 
 
 def loopback_facts(pid: int) -> dict[str, str]:
-    """Return the same of a process's loopback."""
-    return {**way_facts(pid, "lo"), "link": "loopback"}
+    """Return kind, MTU and offloads of a process's loopback."""
+    return {**facts_of(pid, "lo"), "link": "loopback"}
 
 
 def toward(pid: int, address: str) -> dict[str, str]:
-    """Return the same of the link by which a process would send to an address, as the kernel's routes say.
+    """Return kind, MTU and offloads of the link by which a process would send to an address, by the kernel's routes.
 
     Raises:
-        InvocationFailed: There is no way there, or the process is gone.
+        InvocationFailed: There is no route, or the process is gone.
     """
     where = [*network.inside(pid), proc.find("ip", "install iproute2"), "-json", "route", "get", address]
     said = proc.run(where, timeout_s=30).check().stdout
     name = route_device(said)
-    return loopback_facts(pid) if name == "lo" else way_facts(pid, name)
+    return loopback_facts(pid) if name == "lo" else facts_of(pid, name)
 
 
 def route_device(text: str) -> str:
-    """Read the link in what ``ip -json route get`` prints.
+    """Return the link from the output of ``ip -json route get``.
 
     Raises:
-        InvocationFailed: It is something else.
+        InvocationFailed: It has another form.
     """
     try:
         return str(json.loads(text)[0]["dev"])
@@ -93,29 +93,29 @@ def route_device(text: str) -> str:
         raise InvocationFailed(msg) from error
 
 
-def way_out(links: Sequence[Link]) -> Link | None:
-    """Return the first link that is up and leads anywhere."""
+def outward(links: Sequence[Link]) -> Link | None:
+    """Return the first link that is up and is not loopback."""
     return next((one for one in links if one.get("link_type") != "loopback" and "UP" in one.get("flags", ())), None)
 
 
 def facts(inside: Sequence[Link], outside: Sequence[Link]) -> dict[str, str]:
-    """Return what a namespace's way out is: ``link`` (its kind), ``network`` where the kernel shows a kind, and ``mtu``.
+    """Return the facts about a namespace's link to the outside: ``link`` (its kind), ``network`` and ``mtu``.
 
-    A veth whose other end is a port of a bridge of the host is ``bridge``, one whose other end is none is ``ptp``.
+    A veth whose other end is a port of a bridge is network ``bridge``, one whose other end is not is ``ptp``.
     """
-    way = way_out(inside)
-    if way is None:
+    link = outward(inside)
+    if link is None:
         return {"link": "none", "network": "none"}
-    kind = kind_of(way)
-    found = {"link": kind, "mtu": str(way.get("mtu", "unknown")), "network": kind}
+    kind = kind_of(link)
+    found = {"link": kind, "mtu": str(link.get("mtu", "unknown")), "network": kind}
     if kind == "veth":
-        other = next((link for link in outside if _are_ends(way, link)), None)
+        other = next((one for one in outside if _are_ends(link, one)), None)
         found["network"] = "private" if other is None else "bridge" if bridge_of(other, outside) else "ptp"
     return found
 
 
 def _are_ends(one: Link, other: Link) -> bool:
-    """Say whether two links in two namespaces are the ends of one virtual cable."""
+    """Return whether two links in two namespaces are the two ends of one veth pair."""
     each_names_the_other = one["ifindex"] == other.get("link_index") and other["ifindex"] == one.get("link_index")
     return each_names_the_other and kind_of(one) == kind_of(other) == "veth"
 
@@ -126,6 +126,6 @@ def kind_of(link: Link) -> str:
 
 
 def bridge_of(link: Link, links: Sequence[Link]) -> str | None:
-    """Return the bridge of which a link is a port, ``None`` when it is none's."""
+    """Return the bridge of which a link is a port, ``None`` without one."""
     master = next((one for one in links if one["ifname"] == link.get("master")), None)
     return str(master["ifname"]) if master is not None and kind_of(master) == "bridge" else None

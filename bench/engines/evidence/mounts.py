@@ -1,4 +1,4 @@
-"""Where an instance's data really are: what the kernel says is mounted for a live process, not what the engine was asked."""
+"""Where an instance's data are: what the kernel has mounted for a live process, not what the engine was asked for."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bench.engines.base import Bind, InstanceSpec
 from bench.engines.evidence import process
 
 DATA = "data"
-"""Name of the bind that a target's option ``mount`` is about."""
+"""Name of the bind to which a target's option ``mount`` applies."""
 _VOLUME = re.compile(r"/volumes/([^/]+)/_data(//deleted)?")
 
 
 def evidence(pid: int, binds: Sequence[Bind]) -> dict[str, str]:
-    """Return ``mount`` (a value of the option) and ``data_fs`` for a live process whose job has data, else nothing.
+    """Return ``mount`` (a value of the option) and ``data_fs`` for a live process whose spec has data, else nothing.
 
     Raises:
         InvocationFailed: The process is gone.
@@ -24,27 +24,27 @@ def evidence(pid: int, binds: Sequence[Bind]) -> dict[str, str]:
     bind = next((bind for bind in binds if bind.name == DATA), None)
     if bind is None:
         return {}
-    home, place = Path(f"/proc/{pid}"), f"/{bind.name}"
+    home, path = Path(f"/proc/{pid}"), f"/{bind.name}"
     try:
         table = (home / "mountinfo").read_text(encoding="utf-8")
         same = bind.source.exists() and (home / "root" / bind.name).samefile(bind.source)
     except OSError as error:
         msg = f"process {pid} is gone, where its data are cannot be read back"
         raise InvocationFailed(msg) from error
-    kind = kind_of(table, place, bind, same=same)
-    return {"mount": kind, "data_fs": process.root_file_system(table, "/" if kind == "layer" else place)}
+    kind = kind_of(table, path, bind, same=same)
+    return {"mount": kind, "data_fs": process.root_file_system(table, "/" if kind == "layer" else path)}
 
 
-def kind_of(mountinfo: str, place: str, bind: Bind, *, same: bool) -> str:
-    """Return what is mounted at a place in a mountinfo table (proc_pid_mountinfo(5)).
+def kind_of(mountinfo: str, path: str, bind: Bind, *, same: bool) -> str:
+    """Return what is mounted at a path in a mountinfo table (proc_pid_mountinfo(5)).
 
     Args:
         mountinfo: The table.
-        place: Where the instance sees its data.
-        bind: What was asked for: names the volume.
+        path: Where the instance sees its data.
+        bind: What was asked for; it names the volume.
         same: Whether the folder there is the bind's source, by device and inode.
     """
-    rows = [row for line in mountinfo.splitlines() if (row := line.split()) and row[4] == place]
+    rows = [row for line in mountinfo.splitlines() if (row := line.split()) and row[4] == path]
     if not rows:
         return "layer"
     row = rows[-1]
@@ -58,10 +58,10 @@ def kind_of(mountinfo: str, place: str, bind: Bind, *, same: bool) -> str:
 
 
 def only_folders(spec: InstanceSpec, who: str) -> tuple[Bind, ...]:
-    """Return the binds that are folders of the host, for an engine that has nothing else.
+    """Return the binds that are folders of the host, for an engine that supports no other kind.
 
     Raises:
-        NotApplicable: One is a volume, or memory.
+        NotApplicable: One is a volume or a tmpfs.
     """
     if other := [f"{bind.name} ({bind.kind})" for bind in spec.binds if bind.kind in ("volume", "tmpfs")]:
         msg = f"{who} mounts folders of the host; volumes are Docker's and Podman's: {', '.join(other)}"

@@ -1,6 +1,6 @@
-"""What a network link leaves to its device: read by ethtool's ioctl in the namespace where the link is.
+"""Offloads of a network link, read with ethtool's ioctl in the link's network namespace.
 
-Segmentation that a device is trusted with is most of the difference between two virtual networks, so it is part of the evidence.
+Segmentation offload explains most of the difference between two virtual networks, so it is part of the evidence.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from bench.core.errors import InvocationFailed
 
 _SIOCETHTOOL = 0x8946
 _QUESTIONS = {"rx": 0x14, "tx": 0x16, "sg": 0x18, "tso": 0x1E, "gso": 0x23, "gro": 0x2B}
-"""Name → ``ETHTOOL_G…`` (include/uapi/linux/ethtool.h): checksums of what comes and goes, scatter-gather, segmentation by the
-device or late in the kernel, and putting segments together again."""
+"""Name → ``ETHTOOL_G…`` (include/uapi/linux/ethtool.h): checksums of received and sent packets, scatter-gather, segmentation by
+the device or late in the kernel, and reassembly of segments."""
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def of(pid: int | str, name: str) -> str:
-    """Return the offloads of a link that are on, sorted, in the network namespace of a process; ``none`` when none is.
+    """Return the enabled offloads of a link in the network namespace of a process, sorted; ``none`` without any.
 
     Raises:
-        InvocationFailed: The process or the link is gone, or its namespace is closed to us.
+        InvocationFailed: The process or the link is gone, or its namespace cannot be entered.
     """
-    with ThreadPoolExecutor(1) as pool:  # a namespace is a thread's own: this one ends in there
+    with ThreadPoolExecutor(1) as pool:  # a namespace belongs to a thread: this one ends with it
         return pool.submit(_read, pid, name).result()
 
 

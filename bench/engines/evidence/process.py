@@ -1,4 +1,4 @@
-"""What the kernel says about a live instance: read from /proc, never from the engine that is to be checked."""
+"""Facts about a live instance, read from the kernel (/proc), never from the engine that they check."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _LAYERED = {
 }
 """File system type of a root → the storage drivers and snapshotters that make such a root."""
 _PLAIN = {"vfs", "native"}
-"""… and those that copy into a folder of the host's own file system."""
+"""Drivers that copy into a folder of the host's own file system."""
 _MAPPED = {"devicemapper", "devmapper"}
-"""… and those that give each instance a thin device of the kernel's device mapper with a file system on it."""
+"""Drivers that give each instance a thin device of the kernel's device mapper with a file system on it."""
 _SECCOMP = {"0": "off", "1": "strict", "2": "filter"}
 
 
 def of_process(pid: int, reference: int | str = "thread-self") -> dict[str, str]:
-    """Return what ``pid`` runs and how it is held apart; namespaces are compared with those of ``reference``.
+    """Return what ``pid`` runs and how it is isolated; namespaces are compared with those of ``reference``.
 
     Keys: ``payload`` (SHA-256 of the program), ``namespaces``, ``network`` (``host``, ``none`` for just loopback,
     else ``private``), ``root_fs``, ``cgroup``, ``seccomp``, ``no_new_privs``.
@@ -59,29 +59,29 @@ def of_process(pid: int, reference: int | str = "thread-self") -> dict[str, str]
 
 
 def namespaces(pid: int, reference: int | str = "thread-self") -> list[str]:
-    """Return the kinds of namespace in which ``pid`` is not with ``reference``, sorted."""
+    """Return the kinds of namespace that ``pid`` does not share with ``reference``, sorted."""
     theirs, ours = Path(f"/proc/{pid}/ns"), Path(f"/proc/{reference}/ns")
     kinds = [kind for kind in _NAMESPACES if os.path.lexists(ours / kind)]  # a kernel need not have all of them
     return [kind for kind in kinds if (theirs / kind).readlink() != (ours / kind).readlink()]
 
 
 def network(pid: int, reference: int | str = "thread-self") -> str:
-    """Return ``host`` (the reference's network namespace), ``none`` (nothing but loopback) or ``private``."""
+    """Return ``host`` (the reference's network namespace), ``none`` (only loopback) or ``private``."""
     if "net" not in namespaces(pid, reference):
         return "host"
     lines = Path(f"/proc/{pid}/net/dev").read_text(encoding="utf-8").splitlines()
-    # Kernels add a device of each of these modules to every namespace; they are down and lead nowhere.
+    # Kernels add a device of each of these modules to every namespace; these devices are down.
     idle = ("lo", "tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip6tnl0", "ip6gre0", "ip_vti0", "ip6_vti0")
     names = {line.split(":")[0].strip() for line in lines[2:]} - set(idle)
     return "private" if names else "none"
 
 
 def of_monitor(pid: int) -> dict[str, str]:
-    """Return the OCI runtime that made a container, from the process that watches over it.
+    """Return the OCI runtime that made a container, from the process that monitors it.
 
     Keys: ``shim`` (the monitor's name), ``shim_path`` (its program), ``runtime``, ``runtime_path``, ``runtime_digest``.
-    containerd's shim runs in the container's bundle and keeps the name of the runtime there, for its own use; conmon has it as
-    an argument.
+    containerd's shim runs in the container's bundle, where it keeps the name of the runtime for its own use; conmon has it as an
+    argument.
 
     Raises:
         InvocationFailed: The parent of ``pid`` is neither, or is gone.
@@ -104,7 +104,7 @@ def of_monitor(pid: int) -> dict[str, str]:
 
 
 def runtime_argument(words: list[str]) -> str:
-    """Return what conmon's command line gives as the OCI runtime (conmon(8), ``-r`` or ``--runtime``), empty without."""
+    """Return the OCI runtime in conmon's command line (conmon(8), ``-r`` or ``--runtime``), empty without one."""
     for number, word in enumerate(words):
         following = "".join(words[number + 1 : number + 2])
         if word in ("-r", "--runtime"):
@@ -115,16 +115,16 @@ def runtime_argument(words: list[str]) -> str:
 
 
 def _found(home: Path, program: str) -> str:
-    """Return the path of a program as the process looks it up."""
+    """Return the path of a program as that process would find it."""
     environment = (home / "environ").read_bytes().decode(errors="replace").split("\0")
     search = next((entry[5:] for entry in environment if entry.startswith("PATH=")), os.defpath)
     return shutil.which(program, path=search) or program
 
 
 def storage(root_fs: str, claimed: str, device: str = "") -> str:
-    """Return the storage driver or snapshotter that a root file system proves; ``claimed`` names the kind among equals.
+    """Return the storage driver or snapshotter that a root file system proves; ``claimed`` decides between equals.
 
-    ``root_fs`` is what :func:`root_file_system` says, ``device`` what :func:`root_device` does.
+    ``root_fs`` comes from :func:`root_file_system`, ``device`` from :func:`root_device`.
     """
     if claimed in _MAPPED and device.startswith(("/dev/mapper/", "/dev/dm-")):
         return claimed
@@ -134,16 +134,16 @@ def storage(root_fs: str, claimed: str, device: str = "") -> str:
     return f"{claimed} by the engine's word, but / is {root_fs}"
 
 
-def root_file_system(mountinfo: str, place: str = "/") -> str:
-    """Return what is mounted at ``/``, or at another place, in a mountinfo table (proc_pid_mountinfo(5)), the last one.
+def root_file_system(mountinfo: str, path: str = "/") -> str:
+    """Return the file system mounted last at a path in a mountinfo table (proc_pid_mountinfo(5)).
 
-    That is a file system type; ``folder on TYPE`` when only a part of that file system is mounted there. A btrfs
-    subvolume counts as a file system of its own.
+    The result is its type; ``folder on TYPE`` when only a part of that file system is mounted there. A btrfs subvolume counts as
+    a file system of its own.
     """
     kind = "unknown"
     for line in mountinfo.splitlines():
         fields = line.split()
-        if fields[4] == place:
+        if fields[4] == path:
             kind = fields[fields.index("-") + 1]
             if fields[3] != "/" and kind != "btrfs":
                 kind = f"folder on {kind}"
@@ -151,7 +151,7 @@ def root_file_system(mountinfo: str, place: str = "/") -> str:
 
 
 def root_device(pid: int) -> str:
-    """Return what is mounted as a process's ``/``: a device, or the name that a file system without one gives itself.
+    """Return the device mounted as a process's ``/``, or the name that a file system without a device gives itself.
 
     Raises:
         InvocationFailed: The process is gone.
@@ -166,7 +166,7 @@ def root_device(pid: int) -> str:
 
 
 def cgroup(table: str) -> str:
-    """Return the path in the hierarchy that counts memory, or in the only one (cgroups(7))."""
+    """Return the path in the hierarchy that accounts for memory, or in the only one (cgroups(7))."""
     path = "unknown"
     for line in table.splitlines():
         _, controllers, where = line.split(":", 2)
@@ -178,14 +178,14 @@ def cgroup(table: str) -> str:
 
 
 def shim_family(pid: int) -> set[int]:
-    """Return a container's first process, its descendants and its shim; nothing once that first process is gone."""
+    """Return a container's first process, its descendants and its shim; nothing once the first process is gone."""
     found = family(pid)
     shim = parent(pid) if found else None
     return found | {shim} if shim is not None and shim > 1 else found
 
 
 def family(pid: int) -> set[int]:
-    """Return the process and all its descendants; none when it is gone."""
+    """Return a process and all its descendants; nothing when it is gone."""
     if not runs(pid):
         return set()
     found, todo = {pid}, [pid]
@@ -197,7 +197,7 @@ def family(pid: int) -> set[int]:
 
 
 def runs(pid: int) -> bool:
-    """Say whether the process exists and is no zombie (a subreaper may be slow to collect it)."""
+    """Return whether the process exists and is not a zombie (a subreaper may be slow to reap it)."""
     return _stat(pid)[:1] not in ([], ["Z"], ["X"])
 
 
@@ -215,12 +215,12 @@ def arguments(pid: int) -> list[str]:
 
 
 def describe_exit(status: int) -> str:
-    """Say a container's exit status in words; runtimes report signal N as 128 + N."""
+    """Describe a container's exit status; runtimes report signal N as 128 + N."""
     return proc.describe_status(128 - status if status - 128 in set(signal.Signals) else status)
 
 
 def digest(path: Path) -> str:
-    """Return the first 16 hexadecimal digits of a file's SHA-256, read again only when the file has changed."""
+    """Return the first 16 hexadecimal digits of a file's SHA-256; the file is read again only after a change."""
     stat = path.stat()
     return _digest(path, stat.st_mtime_ns, stat.st_ino, stat.st_size)
 

@@ -1,8 +1,8 @@
-"""The data of a virtual machine: a disk in a file of the host, or a folder of the host itself, and what is really there.
+"""The data of a virtual machine: a disk in a file of the host, or a folder of the host, and the evidence for it.
 
 ``raw`` and ``qcow2`` are files of that format with an ext4 file system, made on the host, attached as virtio disks past the
 host's page cache (``cache=none``): what the guest asks for directly is read from the host's disk. ``shared`` is a folder of
-the host by virtiofs; the guests' kernel has no 9p. All three outlive the machine in the folder that the job gives.
+the host by virtiofs; the guests' kernel has no 9p. All three outlive the machine, in the folder that the spec names.
 
 Folders that are only read come in the initramfs; one that is too large to be unpacked in the machine's memory comes as a disk.
 """
@@ -25,14 +25,14 @@ from bench.engines.base import Bind, InstanceSpec
 from bench.engines.evidence import process
 from bench.engines.evidence.mounts import DATA
 from bench.engines.libvirt import daemon, modules
-from bench.engines.libvirt import domain as _domain
+from bench.engines.libvirt import domain as domains
 from bench.lab import images
 
 KINDS = ("raw", "qcow2", "shared")
 MODULES = ("virtio_pci", "virtio_blk", "virtiofs")
-"""What the guests' kernel needs; the same for every kind, so that all boot alike."""
+"""Kernel modules that the guests need; the same for every kind, so that all boot alike."""
 _DISK_BYTES = 2 * 2**30
-"""Size of a data disk; what is never written takes no room on the host."""
+"""Size of a data disk; what is never written takes no space on the host."""
 _LARGE_BYTES = 16 * 2**20
 _MADE = ["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"]
 """Everything is written when the file system is made: the kernel would go on in the background while it is measured."""
@@ -45,9 +45,9 @@ class Storage:
 
     Attributes:
         kind: One of ``KINDS``, or ``none``.
-        data: The folder of the host in which its data outlive it, if the job has data.
+        data: The folder of the host in which its data outlive it, if the spec has data.
         large: Folders that come as a disk each: name → the disk's file.
-        rest: The job without all of these.
+        rest: The spec without all of these.
     """
 
     kind: str
@@ -108,10 +108,10 @@ def make_overlay(qemu_img: str, disk: Path, overlay: Path, timeout_s: float) -> 
 
 
 def of(spec: InstanceSpec, kind: str, state: Path) -> Storage:
-    """Return what a job's machine has of disks.
+    """Return the disks of a spec's machine.
 
     Raises:
-        NotApplicable: The job has data and the machine has no place for them, or they are to be kept in another way.
+        NotApplicable: The spec has data and the machine cannot keep them, or not in that way.
     """
     if kind not in KINDS:
         return Storage("none", None, {}, spec)
@@ -126,14 +126,14 @@ def of(spec: InstanceSpec, kind: str, state: Path) -> Storage:
 
 
 def trial(folder: Path) -> tuple[Bind, ...]:
-    """Return the data of a trial, to be kept in a folder that is made for it."""
+    """Make a folder and return it as the data bind of a trial."""
     folder.mkdir(parents=True, exist_ok=True)
     return (Bind(DATA, folder, read_only=False),)
 
 
 def live_facts(domain: libvirt.virDomain) -> dict[str, str]:
-    """Read from a live machine where its data are."""
-    return facts(_domain.live(domain), _domain.ask(domain, "query-block"))
+    """Read from a live machine where its data are kept."""
+    return facts(domains.live(domain), domains.ask(domain, "query-block"))
 
 
 def facts(live: ET.Element, blocks: Sequence[Mapping[str, Any]]) -> dict[str, str]:

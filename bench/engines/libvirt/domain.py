@@ -1,4 +1,4 @@
-"""The virtual machine that libvirt is asked for, and what it says of a live one."""
+"""The definition of a virtual machine, and what libvirt reports about a live one."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 _CPU = {"kvm": {"mode": "host-passthrough"}, "tcg": {"mode": "custom", "match": "exact", "check": "none"}}
 _TCG_MODEL = "qemu64"
-"""The emulated model boots as quickly as ``max`` does, and is the same on every host."""
+"""This emulated model boots as quickly as ``max``, and is the same on every host."""
 _KEEPALIVE_S = 5
 _MEMORY_BYTES = 256 * 2**20
 CONSOLE, DISK = "console", "disk"
-"""Files in a machine's folder: what its first serial port said, and its writable layer."""
+"""Files in a machine's folder: the output of its first serial port, and its writable layer."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a target decides of a machine.
+    """The properties of a machine that a target decides.
 
     Attributes:
         accel: ``kvm`` or ``tcg``.
@@ -54,7 +54,7 @@ class Machine:
 
 
 def identity(name: str) -> str:
-    """Return the UUID of the machine of that name: an argument of its QEMU and of no other process."""
+    """Return the UUID of the machine of that name, which is an argument of its QEMU and of no other process."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
 
 
@@ -64,10 +64,10 @@ def memory_bytes(spec: InstanceSpec) -> int:
 
 
 def folders(spec: InstanceSpec) -> dict[str, Path]:
-    """Return the folders that the machine is to be given: name → folder.
+    """Return the folders that the machine gets: name → folder.
 
     Raises:
-        NotApplicable: It is to write to one; it gets copies.
+        NotApplicable: One is writable; the machine gets copies.
     """
     if written := [bind.name for bind in spec.binds if not bind.read_only]:
         msg = f"a machine gets copies of the host's folders and cannot write to them: {', '.join(written)}"
@@ -84,12 +84,12 @@ def domain_xml(
     card: Card | None = None,
     storage: Storage | None = None,
 ) -> str:
-    """Return the definition of a machine that has what a server needs to boot and to report, and nothing else.
+    """Return the definition of a machine with what a server needs to boot and to report, and nothing else.
 
-    No graphics, sound, USB, memory balloon, watchdog or, unless there is a card, network: each of them costs time to make and to
-    find. ACPI stays, without it the machine could not switch itself off. A guest that panics or switches off ends its QEMU. The
-    first serial port is the console, kept in a file; the second is the event channel. A guest with a disk finds it in
-    the overlay ``home / DISK``.
+    No graphics, sound, USB, memory balloon, watchdog or, without a card, network: each takes time to create and to probe. ACPI
+    stays, because without it the machine could not switch itself off. A guest that panics or switches off ends its QEMU. The
+    first serial port is the console, written to a file; the second is the event channel. A guest with a disk uses the overlay
+    ``home / DISK``.
     """
     top = ET.Element("domain", type="kvm" if machine.accel == "kvm" else "qemu")
     for tag, text in (("name", spec.name), ("uuid", identity(spec.name)), ("vcpu", str(_whole(spec.cpus)))):
@@ -144,10 +144,10 @@ _connections: WeakKeyDictionary[Lab, libvirt.virConnect] = WeakKeyDictionary()
 
 
 def connect(lab: Lab) -> libvirt.virConnect:
-    """Return the one connection to the lab's libvirtd; it is closed with the lab and notices a daemon that hangs.
+    """Return the only connection to the lab's libvirtd; it is closed with the lab and detects a daemon that hangs.
 
     Raises:
-        TargetUnavailable: libvirtd does not let us in.
+        TargetUnavailable: libvirtd refuses the connection.
     """
     if lab not in _connections:
         uri = daemon.libvirtd(lab)
@@ -165,7 +165,7 @@ def connect(lab: Lab) -> libvirt.virConnect:
 
 @contextlib.contextmanager
 def _event_loop() -> Iterator[None]:
-    """Run libvirt's event loop in a thread of its own: without it no keepalive message is sent or answered."""
+    """Run libvirt's event loop in a thread: without it no keepalive message is sent or answered."""
     timer, ending = _register(), threading.Event()
 
     def loop() -> None:
@@ -185,7 +185,7 @@ def _event_loop() -> Iterator[None]:
 
 @functools.cache
 def _register() -> int:
-    """Make libvirt's event loop and return a timer that wakes it when it is set to 0; -1 keeps it silent."""
+    """Make libvirt's event loop and return a timer that wakes it when it is set to 0; -1 disables it."""
     libvirt.registerErrorHandler(lambda *_: None, None)  # else each error is printed, beside being raised
     libvirt.virEventRegisterDefaultImpl()
     return int(libvirt.virEventAddTimeout(-1, lambda *_: None, None))
@@ -193,10 +193,9 @@ def _register() -> int:
 
 @contextlib.contextmanager
 def limited(name: str, timeout_s: float) -> Iterator[None]:
-    """Give the calls within the block a time limit and make their errors ours.
+    """Limit the time of the calls within the block and translate their errors.
 
-    libvirt has no limit of its own for a QEMU that hangs: when the time is over the machine's QEMU is killed, which
-    ends the call.
+    libvirt has no time limit for a QEMU that hangs: after the limit the machine's QEMU is killed, which ends the call.
 
     Raises:
         InvocationTimeout: The limit passed.
@@ -227,12 +226,12 @@ def _kill(name: str, late: threading.Event | None = None) -> None:
 
 
 def destroy(connection: libvirt.virConnect, name: str) -> None:
-    """End the machine of that name, which removes it as it is transient; nothing happens when there is none."""
+    """End the machine of that name, which removes it because it is transient; succeed when there is none."""
     try:
         connection.lookupByName(name).destroy()
     except libvirt.libvirtError as error:
         if error.get_error_code() not in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID):
-            _kill(name)  # whatever libvirtd's trouble is, its machine must not stay
+            _kill(name)  # whatever is wrong with libvirtd, the machine must not stay
             raise
 
 
@@ -250,9 +249,9 @@ def pid_of(name: str) -> int:
 
 
 def ended(pid: int, console: Path, log: Path) -> str | None:
-    """Say that a machine has ended, with the ends of its console and of QEMU's log; ``None`` while it runs.
+    """Describe how a machine has ended, with the last lines of its console and of QEMU's log; ``None`` while it runs.
 
-    A panic of the guest's kernel is named, too: what follows it is a trace of many lines.
+    A panic of the guest's kernel is included, because a trace of many lines follows it.
     """
     if process.runs(pid):
         return None
@@ -273,10 +272,10 @@ def live(domain: libvirt.virDomain) -> ET.Element:
 
 
 def live_facts(domain: libvirt.virDomain, guest: Guest) -> dict[str, str]:
-    """Read from a live machine what runs its instructions, how large it is and what it booted (QMP, live definition).
+    """Read a live machine's accelerator, size and boot files (QMP, live definition).
 
     Raises:
-        InvocationFailed: It was not booted from the guest's files.
+        InvocationFailed: It did not boot from the guest's files.
     """
     found = live(domain)
     kind = found.find("./os/type")

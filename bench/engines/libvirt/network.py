@@ -1,4 +1,4 @@
-"""The network of a virtual machine: its card, the address that its payload sets, and what really carries its packets.
+"""The network of a virtual machine: its card, the address that its payload sets, and what carries its packets.
 
 ``user`` is QEMU's own stack (slirp): a connection of the guest is a socket of QEMU in the lab's namespace. ``bridge`` is a tap on
 a bridge of the lab with masquerading, as libvirt's network "default" is. ``macvtap`` puts the machine onto the cable to the
@@ -21,23 +21,22 @@ from weakref import WeakKeyDictionary
 import libvirt
 
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
-from bench.engines.evidence import links as _links
-from bench.engines.evidence import offloads
-from bench.engines.libvirt import domain as _domain
+from bench.engines.evidence import links, offloads
+from bench.engines.libvirt import domain as domains
 from bench.engines.libvirt import modules
 from bench.lab import Lab, forwarding, network
 
 KINDS = ("user", "bridge", "macvtap")
 MODULES = ("virtio_pci", "virtio_net")
-"""What the guests' kernel needs for the card."""
+"""Kernel modules that the guests need for the card."""
 _CARD = "eth0"
 _MODEL = "virtio"
 BRIDGE = "tare-vms"
 _BRIDGE_MAC = "02:74:61:72:65:01"
-"""A bridge without an address of its own takes the smallest of its ports', so that each new machine may change it."""
+"""A bridge without a MAC address of its own takes the smallest of its ports', which each new machine may change."""
 _BRIDGE_SUBNET = ipaddress.ip_network("10.91.0.0/16")
 _CABLE_FIRST, _CABLE_LAST = (ipaddress.ip_address(f"10.90.0.{last}") for last in (192, 254))
-"""The addresses at the cable that are for machines."""
+"""The range of the cable's addresses that is for machines."""
 _USER_ADDRESS = f"{_CARD}:10.0.2.15/24:10.0.2.2"
 """QEMU's stack is each machine's own, so all of them have the same address (qemu(1), ``-netdev user``)."""
 _VHOST = "/dev/vhost-net"
@@ -58,11 +57,11 @@ class Card:
     address: str
 
     def arguments(self) -> tuple[str, ...]:
-        """Return the payload's arguments that make the card usable."""
+        """Return the payload's arguments that set the card up."""
         return ("--modules", f"/{modules.NAME}", "--address", self.address)
 
     def add_to(self, devices: ET.Element) -> None:
-        """Add the card to a machine's definition; nobody boots from it, so it has no ROM."""
+        """Add the card to a machine's definition; nothing boots from it, so it has no ROM."""
         kind = {"macvtap": "direct"}.get(self.kind, self.kind)
         card = ET.SubElement(devices, "interface", type=kind)
         if self.kind == "bridge":
@@ -74,7 +73,7 @@ class Card:
 
 
 class Addresses:
-    """The addresses of one kind of network that are not taken."""
+    """The free addresses of one kind of network."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
@@ -84,7 +83,7 @@ class Addresses:
         self._first, self._last = (int(one) for one in hosts)
 
     def take(self, name: str) -> str:
-        """Return what the payload of a machine is told, the same until it is given back.
+        """Return a machine's address as the payload's argument, the same until it is given back.
 
         Raises:
             InvocationFailed: All are taken.
@@ -115,7 +114,7 @@ _bridges: WeakKeyDictionary[Lab, str] = WeakKeyDictionary()
 
 
 def set_up(lab: Lab, kind: str) -> None:
-    """Make what the cards of that kind are plugged into; it goes with the lab.
+    """Make what cards of that kind are connected to; it is removed with the lab.
 
     Raises:
         TargetUnavailable: It cannot be made here.
@@ -144,49 +143,49 @@ def _make_bridge(lab: Lab) -> None:
 
 
 def _refuse_strangers(lab: Lab) -> None:
-    """Refuse macvtap where others have such devices: ``/dev/tapN`` is named by a number that each namespace counts for itself.
+    """Refuse macvtap while others have such devices: ``/dev/tapN`` has a number that each network namespace counts by itself.
 
     libvirt would open another machine's device under the name of ours.
 
     Raises:
         TargetUnavailable: There is one.
     """
-    ours = {f"/dev/tap{link['ifindex']}" for link in _links.of(lab.daemons.namespace.holder.pid)}
+    ours = {f"/dev/tap{link['ifindex']}" for link in links.of(lab.daemons.namespace.holder.pid)}
     if strangers := sorted({str(path) for path in Path("/dev").glob(_TAPS)} - ours):
         msg = f"macvtap devices that are not the lab's are there: {', '.join(strangers[:3])}"
         raise TargetUnavailable(msg, "end the machines that use them")
 
 
 def live_facts(domain: libvirt.virDomain, pid: int, lab: Lab) -> dict[str, str]:
-    """Read from a live machine what its network is, from libvirt, QEMU (HMP ``info network``) and the kernel."""
-    card = _domain.live(domain).find("./devices/interface")
+    """Read a live machine's network from libvirt, QEMU (HMP ``info network``) and the kernel."""
+    card = domains.live(domain).find("./devices/interface")
     if card is None:
         return {"network": "none"}
-    said = str(_domain.ask(domain, "human-monitor-command", {"command-line": "info network"}))
-    links = _links.of(lab.daemons.namespace.holder.pid)
+    said = str(domains.ask(domain, "human-monitor-command", {"command-line": "info network"}))
+    outside = links.of(lab.daemons.namespace.holder.pid)
     files = dict(_files(pid))
     vhost = any(path == _VHOST for path, _ in files.values())
-    taps = list(_taps(pid, files, links))
-    found = {"vhost": "yes" if vhost else "no"} | facts(card, said, set(taps), links)
+    taps = list(_taps(pid, files, outside))
+    found = {"vhost": "yes" if vhost else "no"} | facts(card, said, set(taps), outside)
     return found | ({"offloads": offloads.of(lab.daemons.namespace.holder.pid, taps[0])} if taps else {})
 
 
-def facts(card: ET.Element, said: str, held: Set[str], links: Sequence[_links.Link]) -> dict[str, str]:
+def facts(card: ET.Element, said: str, held: Set[str], outside: Sequence[links.Link]) -> dict[str, str]:
     """Return what a live machine's card is and what carries its packets.
 
     Args:
         card: The card in libvirt's live definition.
         said: QEMU's answer to ``info network``.
         held: The names of the links whose other side QEMU holds.
-        links: The links of the lab's namespace.
+        outside: The links of the lab's namespace.
     """
     model = re.search(r"type=nic,model=([^,\s]+)", said)
     found = {"nic": model[1] if model else "unknown", "interface_type": card.get("type", "unknown")}
-    link = next((one for one in links if one["ifname"] in held), None)
+    link = next((one for one in outside if one["ifname"] in held), None)
     if link is None:
         return found | {"network": "user" if "type=user" in said else "unknown", "link": "none"}
-    kind = _links.kind_of(link)
-    ways = {"macvtap": "macvtap", "tun": "bridge" if _links.bridge_of(link, links) else "tap"}
+    kind = links.kind_of(link)
+    ways = {"macvtap": "macvtap", "tun": "bridge" if links.bridge_of(link, outside) else "tap"}
     return found | {"network": ways.get(kind, kind), "link": kind, "mtu": str(link["mtu"])}
 
 
@@ -206,7 +205,7 @@ def _files(pid: int) -> Iterator[tuple[int, tuple[str, bool]]]:
             yield int(entry.name), (str(entry.readlink()), stat.S_ISCHR(entry.stat().st_mode))
 
 
-def _taps(pid: int, files: Mapping[int, tuple[str, bool]], links: Sequence[_links.Link]) -> Iterator[str]:
+def _taps(pid: int, files: Mapping[int, tuple[str, bool]], outside: Sequence[links.Link]) -> Iterator[str]:
     """Yield the names of the links whose other side a process holds.
 
     A tap's name is in what the kernel says of the open file (``iff:``, drivers/net/tun.c). A macvtap's is not: its device is
@@ -218,4 +217,4 @@ def _taps(pid: int, files: Mapping[int, tuple[str, bool]], links: Sequence[_link
                 said = Path(f"/proc/{pid}/fdinfo/{number}").read_text(encoding="ascii", errors="replace")
                 yield from re.findall(r"^iff:\s*(\S+)$", said, re.MULTILINE)
         elif is_device and (tap := re.match(r"/dev/tap(\d+)\b", path)):
-            yield from (str(link["ifname"]) for link in links if link["ifindex"] == int(tap[1]))
+            yield from (str(link["ifname"]) for link in outside if link["ifindex"] == int(tap[1]))

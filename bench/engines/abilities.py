@@ -1,0 +1,264 @@
+"""What only some engines can do. A benchmark asks for one of these protocols, never for a class of an engine.
+
+An ability that takes several methods is an object of its own, which the engine has as an attribute.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from bench.engines.base import Bind, Engine, Instance, InstanceSpec
+from bench.lab.bases import Base
+from bench.lab.images import Image
+from bench.lab.usage import Store
+from bench.workloads.build import Built
+
+
+@runtime_checkable
+class LaunchesInOneStep(Protocol):
+    """An engine that can create and start an instance in one step."""
+
+    def launch(self, spec: InstanceSpec) -> Instance:
+        """Create and start an instance."""
+        ...
+
+
+class ImageStore(Protocol):
+    """The images of one engine other than the payload's own."""
+
+    def add(self, image: Image) -> None:
+        """Import and unpack an image, so that a spec may name it; idempotent."""
+        ...
+
+    def remove(self, image: Image) -> None:
+        """Remove an image and the layers that no other image uses; succeed when it is gone."""
+        ...
+
+
+@runtime_checkable
+class RunsImages(Protocol):
+    """An engine that can run other images than the payload's own."""
+
+    @property
+    def images(self) -> ImageStore:
+        """Its image store."""
+        ...
+
+
+@dataclass(frozen=True)
+class PulledImage:
+    """What an engine reports about an image that it has pulled.
+
+    Attributes:
+        digest: Digest of the manifest.
+        layers: Number of layers.
+        by: The program that pulled it.
+    """
+
+    digest: str
+    layers: int
+    by: str
+
+
+class ImagePuller(Protocol):
+    """How one engine pulls images."""
+
+    def pull(self, name: str, timeout_s: float) -> None:
+        """Pull an image by name; return when it is unpacked."""
+        ...
+
+    def find(self, name: str, image: Image) -> PulledImage:
+        """Ask the engine what it has under that name."""
+        ...
+
+    def remove(self, name: str, image: Image) -> None:
+        """Remove the image and its layers; succeed when it is not there."""
+        ...
+
+
+@runtime_checkable
+class PullsImages(Protocol):
+    """An engine that can pull images from a registry."""
+
+    @property
+    def puller(self) -> ImagePuller:
+        """How it pulls."""
+        ...
+
+
+@dataclass(frozen=True)
+class Build:
+    """One finished build.
+
+    Attributes:
+        context_bytes: Size of the build context that was sent.
+        built: What the builder reported.
+    """
+
+    context_bytes: int
+    built: Built
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """What an engine reports about an image that it has built.
+
+    Attributes:
+        storage: The storage driver.
+        layers: Digests of the layers, lowest first.
+        folders: Where the layers are on the disk.
+    """
+
+    storage: str
+    layers: tuple[str, ...]
+    folders: tuple[Path, ...]
+
+
+class ImageBuilder(Protocol):
+    """One builder; what it builds is removed when it is closed."""
+
+    who: str
+    """Name and version."""
+
+    def add_base(self, image: Image) -> str:
+        """Load the base image unless it is there, and return its id."""
+        ...
+
+    def network(self, base: Base) -> str:
+        """Return the network mode of build steps, read back from a step that runs on ``base``."""
+        ...
+
+    def build(self, folder: Path) -> Build:
+        """Pack the build context, send it, and read the builder's output to the end."""
+        ...
+
+    def run(self, image: str) -> str:
+        """Run an image until it exits and return what it printed."""
+        ...
+
+    def describe(self, image: str) -> BuiltImage:
+        """Ask the engine about an image."""
+        ...
+
+
+class ImageBuilders(Protocol):
+    """Opens builders of one engine."""
+
+    def open(self, name: str, timeout_s: float) -> AbstractContextManager[ImageBuilder]:
+        """Yield a builder whose image and containers are called ``name``; remove everything that it made.
+
+        Raises:
+            NotApplicable: An option of the target has no meaning for a build.
+        """
+        ...
+
+
+@runtime_checkable
+class BuildsImages(Protocol):
+    """An engine that can build images from a Dockerfile."""
+
+    @property
+    def builders(self) -> ImageBuilders:
+        """Opens a builder."""
+        ...
+
+
+@runtime_checkable
+class HasStorage(Protocol):
+    """An engine whose instances write to a disk of the host whose use can be read."""
+
+    def storage(self) -> Store:
+        """Return where its storage driver keeps layers and what instances write."""
+        ...
+
+
+class VolumeStore(Protocol):
+    """The volumes of one engine."""
+
+    def remove(self, bind: Bind) -> None:
+        """Remove the volume of a bind; succeed when it is gone."""
+        ...
+
+
+@runtime_checkable
+class HasVolumes(Protocol):
+    """An engine with volumes, which outlive the instances that wrote to them."""
+
+    @property
+    def volumes(self) -> VolumeStore:
+        """Its volumes."""
+        ...
+
+
+@dataclass(frozen=True)
+class BootFiles:
+    """The files of the host from which an engine starts an instance.
+
+    Attributes:
+        own: Files and folders that belong to the application alone.
+        shared: Files that other applications use as well.
+        disk: The application's raw disk, if there is one.
+    """
+
+    own: tuple[Path, ...] = ()
+    shared: tuple[Path, ...] = ()
+    disk: Path | None = None
+
+
+@runtime_checkable
+class StartsFromFiles(Protocol):
+    """An engine that starts instances from plain files of the host instead of an image store."""
+
+    @property
+    def boot_files(self) -> BootFiles:
+        """Its files; known once the engine is prepared."""
+        ...
+
+
+@dataclass(frozen=True)
+class NetworkPath:
+    """How an instance and the far end of a network workload, a native process, reach each other.
+
+    Attributes:
+        far: Where the far end's programs are, in words: ``peer`` (the lab's second host), ``inside`` (the instance's own network
+            namespace), or another place that the network mode requires.
+        address: The address that is called.
+        pid: A process in whose network namespace they are; ``None``: that of the second host, or with ``inside`` the instance's.
+        first_port: When the far end calls because the instance has published ports: the first of as many ports at ``address``
+            as there are services (``network.PORTS``); ``None``: the instance calls.
+        turned: Whether the far end calls.
+    """
+
+    far: str
+    address: str
+    pid: int | None = None
+    first_port: int | None = None
+    turned: bool = False
+
+
+@runtime_checkable
+class HasNetworkPath(Protocol):
+    """An engine that knows how its instances reach the far end of a network workload.
+
+    The instances of any other engine reach the lab's second host by its address.
+    """
+
+    def network_path(self, instance: Instance | None) -> NetworkPath:
+        """Return the path; before there is an instance its port may be missing.
+
+        Raises:
+            NotApplicable: There is no path.
+        """
+        ...
+
+
+def launch(engine: Engine, spec: InstanceSpec) -> Instance:
+    """Create and start an instance in the quickest way that the engine has."""
+    if isinstance(engine, LaunchesInOneStep):
+        return engine.launch(spec)
+    instance = engine.create(spec)
+    engine.start(instance)
+    return instance

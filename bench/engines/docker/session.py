@@ -1,0 +1,105 @@
+"""What exists once a daemon is connected: client, verbs, the payload's image. Made when it is first used."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import cached_property
+from typing import Any
+
+from docker.errors import NotFound
+
+from bench.core.model import Facts, Target
+from bench.engines.closing import close_with
+from bench.engines.docker import api, cli
+from bench.engines.docker.api import Client, Requests, Verbs
+from bench.engines.docker.endpoints import Endpoint
+from bench.engines.evidence import daemon
+from bench.lab import Lab, images
+
+CLEANUP_S = 30.0
+
+
+class Session:
+    """The connection of one target to its daemon.
+
+    Attributes:
+        target: The target.
+        lab: The lab.
+        endpoint: The daemon.
+    """
+
+    def __init__(self, target: Target, lab: Lab, endpoint: Endpoint) -> None:
+        self.target = target
+        self.lab = lab
+        self.endpoint = endpoint
+        self.asked = endpoint.asked
+
+    @cached_property
+    def url(self) -> str:
+        """Where the daemon listens; one of the lab's is started."""
+        return self.endpoint.url()
+
+    @cached_property
+    def client(self) -> Client:
+        """The client, which is closed with the lab; the target's network is made."""
+        client = api.connect(self.url)
+        close_with(self.lab, client.close)
+        close_with(self.lab, self._leave)
+        self.endpoint.network.make(client)
+        return client
+
+    @cached_property
+    def verbs(self) -> Verbs:
+        """How containers are created, started, stopped and removed."""
+        requests = Requests(self.client)
+        if self.target.options.get("client") != "cli":
+            return requests
+        program = self.endpoint.build.find("docker", "run 'tare provision docker' as root")
+        return cli.Commands(self.url, self.lab.paths.run / "docker-cli", requests, program)
+
+    @cached_property
+    def image(self) -> str:
+        """Id of the payload's image, which is loaded unless it is there."""
+        image = images.image(self.lab.paths.state)
+        if found := api.present(self.client, image):
+            return found
+        self.endpoint.made.record("image", images.IMAGE)
+        return api.load(self.client, image)
+
+    def facts(self) -> Facts:
+        """Return what the daemon says of itself, and the digests of the lab's own."""
+        found = api.facts(self.client, self.image, self.endpoint.who.lower())
+        values, epoch = dict(found.values), found.epoch
+        if self.endpoint.pid is not None:
+            values |= daemon.facts(self.endpoint.pid, self.endpoint.build)
+        if isinstance(self.verbs, cli.Commands):
+            values, epoch = {**values, "docker_cli": self.verbs.version()}, epoch | {"docker_cli"}
+        return Facts(values, epoch)
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """Return what the daemon says of a container, by name or id."""
+        with self.asked("inspect"):
+            return dict(self.client.inspect_container(container))
+
+    def remove_container(self, name: str) -> None:
+        """Remove a container, also while it runs; wait when it is being removed already."""
+        with self.asked("remove"):
+            self.verbs.remove(name, CLEANUP_S)
+        self.endpoint.made.forget("container", name)
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; succeed when it is gone."""
+        with self.asked("volume removal"), contextlib.suppress(NotFound):
+            self.client.remove_volume(name)
+        self.endpoint.made.forget("volume", name)
+
+    def _leave(self) -> None:
+        """Remove from the user's daemon what we made."""
+        for name in self.endpoint.made.left("container"):
+            self.remove_container(name)
+        for name in self.endpoint.made.left("volume"):
+            self.remove_volume(name)
+        for name in self.endpoint.made.left("image"):
+            with self.asked("image removal"), contextlib.suppress(NotFound):
+                self.client.remove_image(name, force=True)
+            self.endpoint.made.forget("image", name)
