@@ -13,14 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from bench import engines
 from bench.core import proctable
 from bench.core.clock import Channel, EventHub, now_s, sleep_s
-from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines.abilities import launch
 from bench.engines.base import Engine, Instance, InstanceSpec, Limits
@@ -225,6 +225,21 @@ class EngineContract:
             os.kill(self.victim(instance), signal.SIGKILL)
             with pytest.raises(InvocationFailed, match=self.killed):
                 channel.wait(Phase.READY, 10, instance.alive)
+
+
+class UnlimitedContract(EngineContract):
+    """The contract of an engine that sets no limits: it must refuse each of them instead of ignoring it."""
+
+    def test_declared_limits_are_in_force(self, context: Harness) -> None:
+        wanted: dict[str, dict[str, Any]] = {
+            "cpu_shares": {"cpu_shares": 512},
+            "cpuset": {"cpuset": "0"},
+            "pids": {"pids": 10},
+            "read_bytes_per_s": {"device": "7:0", "read_bytes_per_s": 2**20},
+        }
+        for name, limit in wanted.items():
+            with pytest.raises(NotApplicable, match=name):
+                context.engine.create(with_limits(context.spec(), Limits(**limit)))
 
 
 class GvisorContract(EngineContract):

@@ -37,7 +37,7 @@ def opened(
     forget()
 
 
-class TestBubblewrap(contract.EngineContract):
+class TestBubblewrap(contract.UnlimitedContract):
     """The contract, for the example engine."""
 
     @pytest.fixture

@@ -82,7 +82,7 @@ class TestGvisor(contract.GvisorContract):
         assert names >= {"runsc-sandbox", "runsc-gofer"}
 
 
-class TestProcess(contract.EngineContract):
+class TestProcess(contract.UnlimitedContract):
     """The contract, for what is only a process."""
 
     killed = "ended with"  # unshare does not pass its child's signal on
@@ -90,10 +90,6 @@ class TestProcess(contract.EngineContract):
     @pytest.fixture
     def context(self, process_place: Harness) -> Harness:  # noqa: D102
         return process_place
-
-    def test_declared_limits_are_in_force(self, context: Harness) -> None:
-        """There are none: a process of the host has no limits, and the evidence does not claim any."""
-        assert "limits" not in context.engine.target.options
 
     def test_sandbox_has_requested_namespaces(self, context: Harness) -> None:  # noqa: D102
         with context.started() as (instance, channel):

@@ -108,4 +108,4 @@ class Bubblewrap:
     def _ended(self, name: str) -> str | None:
         bwrap = self._live.get(name)
         status = bwrap.poll() if bwrap else None
-        return None if status is None else f"the payload has ended, and bwrap ended with {proc.describe_status(status)}"
+        return None if status is None else f"the payload has ended, and bwrap ended with {process.describe_exit(status)}"
