@@ -25,6 +25,7 @@ test: setup $(VENV)/.dev ## lint, types, unit, contract and system tests: what C
 	$(call say,types)
 	$(BIN)/mypy
 	$(call say,tests)
+	@[ -z "$(ROOT)" ] || $(BIN)/tare provision examples # the engine of docs/examples/tare-hello
 	@[ -n "$(ROOT)" ] || echo "not root: tests of real engines are skipped, each with its reason; 'sudo make test' runs them"
 	$(if $(ROOT),TARE_PROVISIONED=1) $(BIN)/pytest tests/unit tests/contract tests/system --durations=10
 

@@ -30,6 +30,8 @@ class EngineType:
             options cannot be used; empty when ``options`` and ``files`` say everything.
         undo: Journal kind → function that removes what an entry of a killed run names (:data:`bench.lab.sweep.Undo`); empty when
             that is gone with the run's control group, folder or namespaces. Kinds are in one name space for all engines.
+        roles: Ansible roles of ``provisioning/roles`` that install it, dependencies first; empty for an engine of another
+            package, which installs what it needs in its own way.
     """
 
     name: str
@@ -40,7 +42,12 @@ class EngineType:
     extra: str = ""
     check: str = ""
     undo: Mapping[str, str] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
 
 
+BASE_ROLES = ("tools", "payload")
+"""``roles`` that every engine needs."""
+IMAGE_ROLES = ("registry", "base_images")
+"""``roles`` of an engine that can run, build or pull images."""
 PROGRAM = {"bin": "a program"}
 """``files`` of an engine with the option ``bin``."""

@@ -16,12 +16,15 @@ from bench.core.errors import LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines.abilities import BootFiles, NetworkPath
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_limits
-from bench.engines.declaration import EngineType
+from bench.engines.declaration import BASE_ROLES, EngineType
 from bench.lab import Lab, images, network, usage
 from bench.lab.usage import Store
 
 HOST = EngineType(
-    "host", "bench.engines.host:Host", {"network": ("loopback", "veth"), "disk": ("direct", "ext4", "btrfs")}
+    name="host",
+    factory="bench.engines.host:Host",
+    options={"network": ("loopback", "veth"), "disk": ("direct", "ext4", "btrfs")},
+    roles=BASE_ROLES,
 )
 
 

@@ -16,12 +16,14 @@ from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines.abilities import BootFiles
 from bench.engines.base import STOP_GRACE_S, Bind, Instance, InstanceSpec, Kind, Transport, refuse_limits
-from bench.engines.declaration import EngineType
+from bench.engines.declaration import BASE_ROLES, EngineType
 from bench.engines.evidence import mounts, process
 from bench.lab import Lab, images
 from bench.lab.paths import is_root
 
-SANDBOX = EngineType("sandbox", "bench.engines.sandbox:Sandbox", {"user": ("yes", "no")})
+SANDBOX = EngineType(
+    name="sandbox", factory="bench.engines.sandbox:Sandbox", options={"user": ("yes", "no")}, roles=BASE_ROLES
+)
 _EVENTS_FD = 3
 _SPACES = ("--pid", "--mount", "--net", "--uts", "--ipc", "--cgroup")
 

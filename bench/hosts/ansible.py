@@ -73,7 +73,6 @@ def play(
     inventory: Path | None,
     variables: Mapping[str, Any],
     *,
-    tags: str = "",
     check: bool = False,
     on_event: OnEvent = lambda _: None,
 ) -> PlayResult:
@@ -91,7 +90,7 @@ def play(
         msg = f"the inventory '{inventory}' is not there; leave -i out for this host"
         raise UsageError(msg)
     arguments = _arguments(name, inventory, variables)
-    arguments |= ({"tags": tags} if tags else {}) | ({"cmdline": "--check"} if check else {})
+    arguments |= {"cmdline": "--check"} if check else {}
     collector = _Collector(on_event)
     with tempfile.TemporaryDirectory(prefix="tare-provision-") as folder, _interruptible() as stopped:
         status, output = _run(arguments, Path(folder), collector, stopped)

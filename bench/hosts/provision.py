@@ -6,39 +6,20 @@ The playbook and its roles are in ``provisioning/``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from bench.core.errors import UsageError, unknown
-from bench.hosts.ansible import OnEvent, PlayResult, play
+from bench.engines import BUILT_IN, get, names
+from bench.hosts.ansible import OnEvent, PlayResult, play, playbook_dir
 from bench.lab.paths import state_dir
 
-_BASE = ("tools", "payload")
-_IMAGES = ("registry", "base_images")
-ROLES: Mapping[str, tuple[str, ...]] = {
-    "host": _BASE,
-    "sandbox": _BASE,
-    "runc": (*_BASE, "oci_runtimes"),
-    "crun": (*_BASE, "oci_runtimes"),
-    "runsc": (*_BASE, "oci_runtimes"),
-    "containerd": (*_BASE, "oci_runtimes", "containerd", *_IMAGES),
-    "cri": (*_BASE, "oci_runtimes", "containerd", "cni"),
-    "docker": (*_BASE, "oci_runtimes", "containerd", "storage", "docker", *_IMAGES),
-    "podman": (*_BASE, "oci_runtimes", "podman", *_IMAGES),
-    "libvirt": (*_BASE, "libvirt", "guest_images"),
-    # single roles, which the remedies in error messages name
-    "tools": ("tools",),
-    "payload": ("payload",),
-    "oci_runtimes": ("oci_runtimes",),
-    "storage": ("storage",),
-    "registry": ("registry",),
-    "base_images": ("base_images",),
-    "cni": ("cni",),
-    "nightly": ("nightly",),
-    "guest_images": ("guest_images",),
-}
-"""Name on the command line → roles in order: an engine with its dependencies, or a single role."""
+_PARTS = ("packages", "harness")
+"""Roles that other roles and playbooks import; they install nothing by themselves."""
+
+_UNASKED = ("nightly", "examples")
+"""Roles that run only when they are named: a nightly job, and what the documentation's examples need."""
 
 
 def provision(
@@ -51,7 +32,7 @@ def provision(
     """Install what the given engines need, or everything when none is given.
 
     Args:
-        engines: Keys of ``ROLES``.
+        engines: Names from :func:`known`: engines, or single roles.
         inventory: An Ansible inventory; ``None`` stands for this host.
         check: Report what would change, and change nothing.
         on_event: Called when a task starts and when it ends.
@@ -65,23 +46,36 @@ def provision(
         Interrupted: SIGINT or SIGTERM was received. The current task finishes, no other is started: no package is left
             half installed, and images are moved into place only when they are complete.
     """
-    tags = resolve(engines)
-    variables = {"payload_source_dir": str(resources.files("bench") / "payload")}
+    roles = resolve(engines)
+    variables: dict[str, object] = {"payload_source_dir": str(resources.files("bench") / "payload")}
+    variables["tare_roles"] = list(roles)
     if inventory is None:
         variables["tare_state_dir"] = str(state_dir())
         variables["tare_program"] = str(Path(sys.executable).with_name("tare"))
-    return play("site.yml", inventory, variables, tags=",".join(tags), check=check, on_event=on_event)
+    return play("site.yml", inventory, variables, check=check, on_event=on_event)
+
+
+def known() -> dict[str, tuple[str, ...]]:
+    """Return what can be provisioned: an engine with its roles, dependencies first, or a single role by its name."""
+    found = {name: roles for name in BUILT_IN if (roles := get(name).roles)}
+    single = sorted(path.name for path in (playbook_dir() / "roles").iterdir() if path.name not in _PARTS)
+    return found | {role: (role,) for role in single if role not in found}
 
 
 def resolve(engines: Sequence[str]) -> tuple[str, ...]:
-    """Return the roles that the given engines need, dependencies first; ``()`` stands for all roles.
+    """Return the roles that the given engines need, dependencies first; none given stands for every engine.
 
     Raises:
-        UsageError: An engine is unknown.
+        UsageError: An engine is unknown, or is one of another package, which installs what it needs in its own way.
     """
+    every = known()
+    wanted = engines or [name for name in every if name not in _UNASKED]
     roles: dict[str, None] = {}
-    for engine in engines:
-        if engine not in ROLES:
-            raise UsageError(unknown("engine", engine, ROLES))
-        roles.update(dict.fromkeys(ROLES[engine]))
+    for name in wanted:
+        if name in names() and name not in every:
+            msg = f"the engine '{name}' is another package's: install what it needs as that package says"
+            raise UsageError(msg)
+        if name not in every:
+            raise UsageError(unknown("engine", name, every))
+        roles.update(dict.fromkeys(every[name]))
     return tuple(roles)

@@ -31,8 +31,9 @@ def ended(host: str, task: str) -> TaskEvent:
     return found
 
 
-def test_no_engine_named_selects_all_roles() -> None:
-    assert provision.resolve([]) == ()
+def test_no_engine_named_selects_every_role_but_those_to_be_asked_for() -> None:
+    roles = {path.name for path in (ansible.playbook_dir() / "roles").iterdir()}
+    assert set(provision.resolve([])) == roles - {"packages", "harness", "nightly", "examples"}
 
 
 def test_roles_of_an_engine_start_with_its_dependencies() -> None:
@@ -63,7 +64,13 @@ def test_missing_inventory_is_refused(tmp_path: Path) -> None:
 def test_every_role_except_helpers_can_be_named() -> None:
     roles = {path.name for path in (ansible.playbook_dir() / "roles").iterdir()}
     helpers = {"packages", "harness"}
-    assert {role for needed in provision.ROLES.values() for role in needed} == roles - helpers
+    assert {role for needed in provision.known().values() for role in needed} == roles - helpers
+
+
+def test_engine_of_another_package_is_not_provisioned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provision, "names", lambda: ("host", "bwrap"))
+    with pytest.raises(UsageError, match="'bwrap' is another package's"):
+        provision.resolve(["bwrap"])
 
 
 def test_task_events_become_records() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.engines.declaration import MOUNTS, PROGRAM, EngineType
+from bench.engines.declaration import BASE_ROLES, IMAGE_ROLES, MOUNTS, PROGRAM, EngineType
 
 CONTAINERD = EngineType(
     name="containerd",
@@ -17,4 +17,5 @@ CONTAINERD = EngineType(
     examined=("containerd:runtime=runsc",),
     extra="containerd",
     check="bench.engines.builds:of_target",
+    roles=(*BASE_ROLES, "oci_runtimes", "containerd", *IMAGE_ROLES),
 )

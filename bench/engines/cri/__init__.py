@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.engines.declaration import PROGRAM, EngineType
+from bench.engines.declaration import BASE_ROLES, PROGRAM, EngineType
 
 CRI = EngineType(
     name="cri",
@@ -13,4 +13,5 @@ CRI = EngineType(
     extra="cri",
     check="bench.engines.builds:of_target",
     undo={"pod": "bench.engines.cri.undo:pod", "pod image": "bench.engines.cri.undo:image"},
+    roles=(*BASE_ROLES, "oci_runtimes", "containerd", "cni"),
 )

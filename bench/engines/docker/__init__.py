@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.engines.declaration import MOUNTS, PROGRAM, EngineType
+from bench.engines.declaration import BASE_ROLES, IMAGE_ROLES, MOUNTS, PROGRAM, EngineType
 
 DOCKER = EngineType(
     name="docker",
@@ -22,6 +22,7 @@ DOCKER = EngineType(
     extra="docker",
     check="bench.engines.docker.settings:build",
     undo={kind: f"bench.engines.docker.undo:{kind}" for kind in ("container", "image", "volume")},
+    roles=(*BASE_ROLES, "oci_runtimes", "containerd", "storage", "docker", *IMAGE_ROLES),
 )
 
 PODMAN = EngineType(
@@ -34,4 +35,5 @@ PODMAN = EngineType(
         "runtime": ("crun", "runc"),
     },
     extra="podman",
+    roles=(*BASE_ROLES, "oci_runtimes", "podman", *IMAGE_ROLES),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.engines.declaration import EngineType
+from bench.engines.declaration import BASE_ROLES, EngineType
 
 LIBVIRT = EngineType(
     name="libvirt",
@@ -18,4 +18,5 @@ LIBVIRT = EngineType(
     files={"kernel": "a Linux kernel (bzImage)"},
     extra="libvirt",
     undo={"domain": ""},
+    roles=(*BASE_ROLES, "libvirt", "guest_images"),
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from bench.engines.declaration import PROGRAM, EngineType
+from bench.engines.declaration import BASE_ROLES, PROGRAM, EngineType
 
 _FACTORY = "bench.engines.oci.engine:Oci"
 
-RUNC = EngineType("runc", _FACTORY, {"bin": ()}, PROGRAM)
-CRUN = EngineType("crun", _FACTORY, {"bin": ()}, PROGRAM)
-RUNSC = EngineType("runsc", _FACTORY, {"platform": ("ptrace", "systrap", "kvm"), "bin": ()}, PROGRAM)
+_ROLES = (*BASE_ROLES, "oci_runtimes")
+
+RUNC = EngineType("runc", _FACTORY, {"bin": ()}, PROGRAM, roles=_ROLES)
+CRUN = EngineType("crun", _FACTORY, {"bin": ()}, PROGRAM, roles=_ROLES)
+RUNSC = EngineType("runsc", _FACTORY, {"platform": ("ptrace", "systrap", "kvm"), "bin": ()}, PROGRAM, roles=_ROLES)

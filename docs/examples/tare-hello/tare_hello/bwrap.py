@@ -7,13 +7,12 @@ import signal
 from collections.abc import Mapping
 from typing import Literal
 
-from bench.engines.declaration import EngineType
-
 from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed
 from bench.core.model import Facts, Phase, Target
 from bench.engines import trial
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, refuse_limits
+from bench.engines.declaration import EngineType
 from bench.engines.evidence import process
 from bench.lab import Lab, images
 
@@ -108,4 +107,6 @@ class Bubblewrap:
     def _ended(self, name: str) -> str | None:
         bwrap = self._live.get(name)
         status = bwrap.poll() if bwrap else None
-        return None if status is None else f"the payload has ended, and bwrap ended with {process.describe_exit(status)}"
+        return (
+            None if status is None else f"the payload has ended, and bwrap ended with {process.describe_exit(status)}"
+        )
