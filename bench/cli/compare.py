@@ -70,7 +70,7 @@ def compare_command(  # noqa: PLR0917 - click passes options by name
     sides = [compare.find_side(results, text) for text in (base, new)]
     found = compare.compare(sides[0], sides[1], compare.Rules(threshold=least), factors=factors, force=force)
     damaged = dict.fromkeys(f"{side.run.run_id}: {text}" for side in sides for text in side.run.warnings)
-    found = dataclasses.replace(found, notes=[*found.notes, *damaged])
+    found = dataclasses.replace(found, damage=tuple(damaged))
     if junit is not None:
         _write(junit, found)
     if as_json:

@@ -16,9 +16,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from bench.compare.verdicts import Comparison
 from bench.core.errors import StoreError, UsageError
 from bench.core.metrics import METRICS
-from bench.core.model import Comparison
 
 FILE = "acknowledged.json"
 

@@ -19,7 +19,8 @@ from bench.compare import acknowledged as ledger
 from bench.compare import trend
 from bench.compare.nights import Name, baseline, name, name_of, nights, record, regressed
 from bench.compare.sides import find_target
-from bench.core.model import Comparison, Status, Verdict
+from bench.compare.verdicts import Comparison, Verdict
+from bench.core.model import Status
 
 SCREEN = compare.Rules(correct=False)
 """The first stage: nothing is lost to the correction over a family, since fresh blocks decide afterwards."""

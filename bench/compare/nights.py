@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bench import store
-from bench.compare.sides import differences
+from bench.compare.sides import difference_text, differences
+from bench.compare.verdicts import Comparison
 from bench.core.errors import UsageError
-from bench.core.model import Comparison, RunState
+from bench.core.model import RunState
 from bench.stats.series import Key
 
 OFFSET = 3
@@ -63,7 +64,7 @@ def baseline(
     if tagged:
         run = tagged[-1]
         if strange := differences(run, tonight):
-            what = next(iter(strange.values()))
+            what = difference_text(strange[0])
             return [], f"the baseline {run.run_id} is of another host or workload ({what}); tag a newer run", {}
         return [run], "tagged baseline=main", {}
     if not earlier:

@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.core.summary_warnings import SummaryWarning
 
 SCHEMA_VERSION = 1
 """Version of the results folder; a reader refuses a newer one and converts an older one."""
@@ -169,6 +173,7 @@ class Outcome:
         flags: Doubts about the sample (``residue: …``, ``clipped: …``), empty when there are none.
         wall_s: What the whole invocation took, barriers included, seconds.
         harness_s: The part of ``wall_s`` that was spent outside engine calls, workloads and barriers, seconds.
+        mismatch: ``option``, ``asked`` and ``found`` where it failed because the live instance was not what was asked for.
     """
 
     run_id: str
@@ -188,6 +193,7 @@ class Outcome:
     flags: tuple[str, ...] = ()
     wall_s: float = 0.0
     harness_s: float = 0.0
+    mismatch: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -222,50 +228,6 @@ class Interval:
     level: float
 
 
-class Verdict(StrEnum):
-    """What a comparison of two samples says (docs/method.md)."""
-
-    REGRESSED = "regressed"
-    IMPROVED = "improved"
-    UNCHANGED = "unchanged"
-    SMALL = "small"
-    INCONCLUSIVE = "inconclusive"
-    INVALID = "invalid"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One series of a new sample against the same series of a base.
-
-    Attributes:
-        target: The new side's target.
-        n: Blocks that both have where they are paired, else the smaller number of blocks.
-        base: Median of the base, ``None`` without a value; a rate for failures.
-        new: Median of the new sample.
-        ratio: New ÷ base, ``None`` where values are not positive.
-        ci: Interval of the ratio, widened by what the sentinel says of the host.
-        verdict: What to make of it.
-        mde: Smallest relative change that would have been found with a chance of 80 %, ``None`` when it cannot be told.
-        q: Rate of false discoveries at which this would be one of the family's, ``None`` without a test.
-        reason: Why this verdict, one sentence.
-    """
-
-    scenario: str
-    target: str
-    params: Mapping[str, ParamValue]
-    metric: str
-    unit: str
-    n: int
-    base: float | None
-    new: float | None
-    ratio: float | None
-    ci: Interval | None
-    verdict: Verdict
-    mde: float | None
-    q: float | None
-    reason: str
-
-
 @dataclass(frozen=True)
 class Summary:
     """One series (scenario, target, params, metric) of one run, computed from its samples.
@@ -282,7 +244,7 @@ class Summary:
         ratio: Hodges-Lehmann ratio to the baseline over common blocks, or ``None``.
         ratio_ci: Exact signed-rank interval of the ratio.
         ratio_n: Blocks that both have.
-        warnings: Sentences that must be shown with the numbers.
+        warnings: What must be shown with the numbers.
     """
 
     scenario: str
@@ -302,4 +264,4 @@ class Summary:
     ratio: float | None
     ratio_ci: Interval | None
     ratio_n: int
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[SummaryWarning, ...] = ()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from bench.compare import Compared
+from bench.compare import Compared, wording
 from bench.compare.trend import ChangePoint, History
+from bench.compare.verdicts import Comparison, Verdict
 from bench.core.errors import StoreError
-from bench.core.model import Comparison, Verdict
 from bench.core.units import format_value, significant
 from bench.display import theme
 from bench.display.data import metric_title, params_text, slug
@@ -42,9 +42,9 @@ HEADS = ("base", "new", "new ÷ base", "found from", "n")
 class Part:
     """One comparison's part of the page."""
 
-    compared: Compared
     title: str
     summary: str
+    notes: tuple[str, ...]
     figures: tuple[Figure, ...]
     rows: tuple[Line, ...]
     undecided: tuple[Line, ...]
@@ -107,7 +107,8 @@ def _part(reference: str, one: Compared, primary: Mapping[str, Sequence[str]]) -
             figures.append(Figure(_titled(plot, scenario)))
     rest = [item for item in one.results if item.ci is None and item.verdict is Verdict.INCONCLUSIVE]
     told = [item for item in one.results if item.ci is not None or item.verdict is not Verdict.INCONCLUSIVE]
-    return Part(one, title, summary(one), tuple(figures), tuple(map(_row, told)), tuple(map(_row, rest)))
+    notes = tuple(wording.notes(one))
+    return Part(title, summary(one), notes, tuple(figures), tuple(map(_row, told)), tuple(map(_row, rest)))
 
 
 def _titled(plot: Plot, scenario: str) -> Plot:
@@ -132,7 +133,7 @@ def _row(one: Comparison) -> Line:
     )
     plain = one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)
     detail = "\u00a0· ".join(part for part in (one.scenario, metric_title(one.metric), words) if part)
-    return Line(one.target, detail, numbers, str(one.verdict), "" if plain else one.reason)
+    return Line(one.target, detail, numbers, str(one.verdict), "" if plain else wording.reason(one))
 
 
 def _past(

@@ -12,8 +12,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bench.compare import Compared
-from bench.core.model import Comparison, Verdict
+from bench.compare import Compared, wording
+from bench.compare.verdicts import Comparison, Verdict
 from bench.core.units import format_value, significant
 from bench.display.data import params_text
 
@@ -36,7 +36,9 @@ def show(compared: Compared, *, everything: bool = False) -> Group:
     parts: list[Text | Table] = [_table(compared, rows)]
     if left := len(compared.results) - len(rows):
         parts.append(Text(f"… and {left} more that are unchanged or undecided (--all)", style="dim"))
-    parts += [Text(f"! {text}", style="yellow" if text.startswith("FORCED") else "") for text in compared.notes]
+    forced = len(compared.forced)  # their notes come first
+    notes = enumerate(wording.notes(compared))
+    parts += [Text(f"! {text}", style="yellow" if place < forced else "") for place, text in notes]
     return Group(*parts, Text(summary(compared), style="bold"))
 
 
@@ -53,7 +55,7 @@ def as_json(compared: Compared) -> dict[str, Any]:
         "base": compared.base,
         "new": compared.new,
         "paired": compared.paired,
-        "notes": list(compared.notes),
+        "notes": wording.notes(compared),
         "results": [_record(one) for one in compared.results],
     }
 
@@ -74,7 +76,7 @@ def _record(one: Comparison) -> dict[str, Any]:
         "verdict": str(one.verdict),
         "mde": one.mde,
         "q": one.q,
-        "reason": one.reason,
+        "reason": wording.reason(one),
     }
 
 
@@ -97,7 +99,7 @@ def _table(compared: Compared, rows: Sequence[Comparison]) -> Table:
         plain = one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)
         verdict = Text(f"{mark} {one.verdict}", style=style)
         if not plain:
-            verdict.append(f"\n{one.reason}", style="dim")
+            verdict.append(f"\n{wording.reason(one)}", style="dim")
         table.add_row(_name(one), *_numbers(one), verdict)
     return table
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.core.model import Comparison, Verdict
+from bench.compare.verdicts import Comparison, Verdict
 from bench.display import canvas, svg, theme
 from bench.display.data import Variant, metric_title
 from bench.display.table import Cell, interval_text, ratio_text

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.compare import wording
 from bench.compare.acknowledged import series_text
 from bench.compare.nightly import Finding, Night
 from bench.compare.nights import FILE, Name
 from bench.compare.trend import ChangePoint
+from bench.compare.verdicts import Comparison
 from bench.core.errors import StoreError
 from bench.core.metrics import METRICS
-from bench.core.model import Comparison
 from bench.core.units import format_value, significant
 from bench.interchange import junit
 
@@ -80,12 +81,19 @@ def as_json(night: Night) -> dict[str, Any]:
 def _finding(night: Night, one: Finding) -> dict[str, Any]:
     known = night.acknowledged.get(one.name)
     return {
-        **dataclasses.asdict(one.comparison),
+        **_comparison(one.comparison),
         "reference": one.reference,
         "how": one.how or None,
-        "again": dataclasses.asdict(one.again) if one.again else None,
+        "again": _comparison(one.again) if one.again else None,
         "acknowledged": {"reason": known.reason, "until": known.until} if known else None,
     }
+
+
+def _comparison(one: Comparison) -> dict[str, Any]:
+    """Return a comparison with its reason in words; the numbers behind the words are left out."""
+    names = [field.name for field in dataclasses.fields(one) if field.name not in ("numbers", "check")]
+    ci = dataclasses.asdict(one.ci) if one.ci else None
+    return {name: getattr(one, name) for name in names} | {"ci": ci, "reason": wording.reason(one)}
 
 
 def _named(name: Name) -> dict[str, Any]:
@@ -100,7 +108,7 @@ def _named(name: Name) -> dict[str, Any]:
 
 
 def _notes(night: Night) -> list[str]:
-    return [note for compared in night.compared.values() for note in compared.notes]
+    return [note for compared in night.compared.values() for note in wording.notes(compared)]
 
 
 def summary(night: Night) -> str:

@@ -11,22 +11,10 @@ from typing import Any
 
 from bench.core.model import Status
 from bench.display.data import RunData, evidence_counts, params_text
-from bench.stats.checks import Check
+from bench.display.wording import checks
+from bench.stats.findings import Check, CheckName
 
 NOTHING = "Nothing was measured: no invocation of this run ended with a value."
-
-_TITLES = {
-    "null": ("A/A control", "A/A: "),
-    "sentinel": ("Drift of the host", "Sentinel: "),
-    "position": ("Place in the block", "Position: "),
-    "flags": ("Flagged samples", "Flags: "),
-    "failures": ("Failures", "Failures: "),
-    "guest": ("Guest against host", "Guest against host: "),
-    "faster": ("Container against host", "Container against host: "),
-    "variance": ("Noise that must be there", "Variance: "),
-    "mode": ("What ran", "Mode: "),
-    "scaling": ("Several at once", "Scaling: "),
-}
 
 
 @dataclass(frozen=True)
@@ -126,11 +114,11 @@ def verdicts(data: RunData) -> list[Verdict]:
     if len({check.scenario for check in data.checks}) < 2:
         return [_verdict(check) for check in data.checks]
     doubts = [_verdict(check, f" ({check.scenario})") for check in data.checks if not check.ok]
-    fine: dict[str, list[str]] = {}
+    fine: dict[CheckName, list[str]] = {}
     for check in data.checks:
         if check.ok:
             fine.setdefault(check.name, []).append(check.scenario)
-    return doubts + [Verdict(_titles(name)[0], True, f"Fine in {_some(where)}.") for name, where in fine.items()]
+    return doubts + [Verdict(checks.TITLES[name], True, f"Fine in {_some(where)}.") for name, where in fine.items()]
 
 
 def verdicts_of(data: RunData, scenario: str) -> list[Verdict]:
@@ -147,14 +135,8 @@ def _some(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more scenarios" if len(names) > most else "")
 
 
-def _titles(name: str) -> tuple[str, str]:
-    return _TITLES.get(name, (name, ""))
-
-
 def _verdict(check: Check, ending: str = "") -> Verdict:
-    heading, prefix = _titles(check.name)
-    text = check.sentence.removeprefix(prefix)
-    return Verdict(heading + ending, check.ok, text[:1].upper() + text[1:])
+    return Verdict(checks.TITLES[check.name] + ending, check.ok, checks.answer(check))
 
 
 def failures(data: RunData) -> list[Ended]:

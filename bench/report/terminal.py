@@ -14,6 +14,7 @@ from rich.text import Text
 from bench import benchmarks
 from bench.display.data import RunData, ScenarioData
 from bench.display.table import Cell, Column, Grid
+from bench.display.wording import checks
 from bench.report import sections
 
 _NAME = 16
@@ -28,7 +29,7 @@ def show(data: RunData, scenario: str | None = None, width: int = 100) -> Group:
         parts += [Text(item.headline if not item.points.empty else sections.NOTHING), *show_tables(item, width)]
     names = {item.name for item in shown}
     doubts = [check for check in data.checks if not check.ok and check.scenario in names]
-    parts += [Text(f"! {check.sentence}", style="yellow") for check in doubts]
+    parts += [Text(f"! {checks.sentence(check)}", style="yellow") for check in doubts]
     parts += [Text(f"! {warning}", style="yellow") for warning in data.run.warnings]
     return Group(*(parts or [Text(sections.NOTHING)]))
 

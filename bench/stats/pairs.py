@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 from bench.core.model import Interval
-from bench.core.units import significant
 from bench.stats.exact import hodges_lehmann, signed_rank_ci
 from bench.stats.series import Series, log_ratios
 
@@ -30,14 +29,6 @@ class Times:
     def exact(self) -> bool:
         """Whether the ratio was the same in every block: of bytes and layers it mostly is."""
         return self.ci is not None and self.ci.low == self.ci.high
-
-    @property
-    def text(self) -> str:
-        """Ratio and interval on one line."""
-        start = f"{significant(self.ratio)}×"
-        if self.ci is None or self.exact:
-            return start
-        return f"{start} [{significant(self.ci.low)}–{significant(self.ci.high)}]"
 
     def inverse(self) -> Times:
         """Return how many times as little."""

@@ -34,7 +34,15 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
 MEASUREMENT_COLUMNS = tuple(field.name for field in dataclasses.fields(Measurement))
 _UNSAID: Mapping[str, Any] = {"targets": [], "baseline": "", "primary": []}  # of a scenario that does not say
 OUTCOME_COLUMNS = tuple(field.name for field in dataclasses.fields(Outcome))
-_OLDER: Mapping[str, Any] = {"reason": "", "evidence": {}, "notes": {}, "flags": [], "wall_s": 0.0, "harness_s": 0.0}
+_OLDER: Mapping[str, Any] = {
+    "reason": "",
+    "evidence": {},
+    "notes": {},
+    "flags": [],
+    "wall_s": 0.0,
+    "harness_s": 0.0,
+    "mismatch": {},
+}
 """What an outcome is taken to say where an older Tare wrote nothing."""
 
 
@@ -289,7 +297,10 @@ def measurements(run: Run, ended: pd.DataFrame | None = None) -> pd.DataFrame:
 
 
 def outcomes(run: Run) -> pd.DataFrame:
-    """Return the run's outcomes, columns as in ``Outcome``; ``params`` is JSON text, ``evidence`` and ``notes`` dicts."""
+    """Return the run's outcomes, columns as in ``Outcome``.
+
+    ``params`` is JSON text; ``evidence``, ``notes`` and ``mismatch`` are dicts.
+    """
     return _frame(run.path / OUTCOMES, OUTCOME_COLUMNS)
 
 

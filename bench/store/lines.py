@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.core.errors import UsageError
 from bench.core.model import Measurement, Outcome
-from bench.store import shape
+from bench.store import older, shape
 
 REMEDY = "the file was changed or damaged: restore it from a copy, or leave the run out"
 
@@ -73,6 +73,8 @@ def lines(path: Path, kind: type[Measurement] | type[Outcome], only: Collection[
     records = _at_once([line for _, line in whole])
     if records is None:
         records = [_one(path, number, line) for number, line in whole]
+    convert = older.convert_outcomes if kind is Outcome else older.convert_measurements
+    convert(data, records)
     place, wrong = shape.of_lines(records, kind)
     if wrong:
         msg = f"{path}:{whole[place][0]}: {wrong}; {REMEDY}"

@@ -21,12 +21,12 @@ import pytest
 from scipy import stats
 
 from bench import compare, store
-from bench.compare import nightly
+from bench.compare import nightly, side_cache
 from bench.compare import nights as _nights
-from bench.compare import side_cache as _half
 from bench.compare.sides import Side
+from bench.compare.verdicts import Comparison, Verdict
 from bench.core.metrics import metric_named
-from bench.core.model import Comparison, Invocation, Measurement, Outcome, RunState, Status, Verdict
+from bench.core.model import Invocation, Measurement, Outcome, RunState, Status
 from bench.report import night as _night
 from bench.stats.exact import Floats
 from tests.benchmarks.rules import at_most
@@ -166,17 +166,17 @@ def _meta(run_id: str, started_at: str, tag: str) -> dict[str, object]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what has no say: waiting for the disk, reading a run again that does not change, steps of the history."""
-    known: dict[Path, _half.Half] = {}
-    whole = _half.half
+    known: dict[Path, side_cache.SideData] = {}
+    whole = side_cache.side_data
 
-    def half(side: Side, *, paired: bool) -> _half.Half:
+    def side_data(side: Side, *, paired: bool) -> side_cache.SideData:
         assert not paired
         if side.run.path not in known:
             known[side.run.path] = whole(side, paired=False)
         return known[side.run.path]
 
-    monkeypatch.setattr(_half, "half", half)
-    monkeypatch.setattr(compare, "half", half)
+    monkeypatch.setattr(side_cache, "side_data", side_data)
+    monkeypatch.setattr(compare, "side_data", side_data)
     monkeypatch.setattr(os, "fsync", lambda _: None)
     monkeypatch.setattr(nightly, "_recent", lambda *_: [])
 

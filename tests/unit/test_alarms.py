@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from bench.core.metrics import METRICS
-from bench.report.sections import _TITLES
+from bench.display.wording.checks import PREFIXES, sentence
 from bench.stats.alarms import check_run
-from bench.stats.checks import Check
+from bench.stats.findings import Check
 from bench.stats.floor import floor_of
 from bench.stats.summaries import summarise
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
@@ -21,6 +21,7 @@ from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
 GUEST, CONTAINER = "libvirt:guest=minimal", "docker:network=none"
 ALARMS = ("guest", "faster", "variance", "mode", "scaling")
 WRONG = "asked for network=macvlan, but the live instance has network=bridge"
+MISMATCH = {"option": "network", "asked": "macvlan", "found": "bridge"}
 
 
 class Trial:
@@ -50,7 +51,15 @@ class Trial:
         """Add an invocation without a value."""
         names = {"run_id": "r", "scenario": self.scenario, "target": target, "engine": target.partition(":")[0]}
         place = {"block": block, "order": 0, "invocation": len(self.outcomes), "warmup": False, "params": "{}"}
-        ended = {"status": "ok", "reason": "", "evidence": {"network": "none"}, "flags": [], "notes": {}, **changes}
+        ended = {
+            "status": "ok",
+            "reason": "",
+            "evidence": {"network": "none"},
+            "flags": [],
+            "notes": {},
+            "mismatch": {},
+            **changes,
+        }
         self.outcomes.append({**names, **place, **ended})
         return self
 
@@ -77,11 +86,11 @@ def against_host(target: str, factor: float, metric: str = "compute.syscall_s", 
 def test_a_guest_that_beats_the_host_at_all(factor: float, ok: bool) -> None:
     found = against_host(GUEST, factor).alarms()["guest"]
     assert found.ok == ok
-    assert ("may mean" in found.sentence) == (not ok)
+    assert ("may mean" in sentence(found)) == (not ok)
     if factor == 0.5:
-        assert "1 of 1 series (chance alone gives up to 1) is faster than the host: " in found.sentence
-        assert f"{GUEST}, compute.syscall_s 2.0" in found.sentence
-        assert "over 8 blocks" in found.sentence
+        assert "1 of 1 series (chance alone gives up to 1) is faster than the host: " in sentence(found)
+        assert f"{GUEST}, compute.syscall_s 2.0" in sentence(found)
+        assert "over 8 blocks" in sentence(found)
 
 
 @pytest.mark.parametrize(("factor", "ok"), [(0.9, False), (0.98, True), (1.0, True), (1.5, True)])
@@ -89,8 +98,8 @@ def test_a_container_that_beats_the_host_by_more_than_it_may(factor: float, ok: 
     found = against_host(CONTAINER, factor).alarms()
     assert found["faster"].ok == ok
     assert "guest" not in found
-    assert (
-        ok or "is faster than 1.03 × the host: docker:network=none, compute.syscall_s 1.1" in found["faster"].sentence
+    assert ok or "is faster than 1.03 × the host: docker:network=none, compute.syscall_s 1.1" in sentence(
+        found["faster"]
     )
 
 
@@ -104,7 +113,7 @@ def test_noise_and_few_blocks_are_no_alarm() -> None:
     trial.add(CONTAINER, "compute.syscall_s", [0.7, 0.8, 0.9, 0.95, 0.96, 1.3, 1.4])
     assert trial.alarms()["faster"].ok
     few = Trial().add("host", "compute.syscall_s", [1, 1.1, 1]).add(CONTAINER, "compute.syscall_s", [0.1, 0.11, 0.12])
-    assert few.alarms()["faster"].sentence == "Container against host: not decided, 6 common blocks are needed."
+    assert sentence(few.alarms()["faster"]) == "Container against host: not decided, 6 common blocks are needed."
 
 
 def test_less_than_the_metric_calls_a_change_is_no_alarm() -> None:
@@ -181,25 +190,29 @@ def test_values_without_noise(metric: str, values: list[float], sounds: bool) ->
     found = Trial().add("docker", metric, values).alarms().get("variance")
     assert (found is not None and not found.ok) == sounds
     if found and sounds:
-        assert f"docker, {metric} is exactly" in found.sentence
-        assert f"in all {len(values)} blocks" in found.sentence
+        assert f"docker, {metric} is exactly" in sentence(found)
+        assert f"in all {len(values)} blocks" in sentence(found)
 
 
 def test_a_mode_that_did_not_take() -> None:
     trial = Trial("network-modes")
     for block in range(4):
         trial.end("docker", block)
-        trial.end("docker:network=macvlan", block, **({"status": "failed", "reason": WRONG} if block else {}))
+        trial.end(
+            "docker:network=macvlan",
+            block,
+            **({"status": "failed", "reason": WRONG, "mismatch": MISMATCH} if block else {}),
+        )
     found = trial.alarms()["mode"]
     assert not found.ok
-    assert f"docker:network=macvlan, 3 of 4 invocations (75 % [30 %, 95 %]): {WRONG};" in found.sentence
+    assert f"docker:network=macvlan, 3 of 4 invocations (75 % [30 %, 95 %]): {WRONG};" in sentence(found)
 
 
 @pytest.mark.parametrize("changes", [{}, {"status": "failed", "reason": "the daemon asked for more memory"}])
 def test_a_mode_that_took_or_failed_otherwise(changes: dict[str, str]) -> None:
     found = Trial().end("docker", 0).end("docker", 1, **changes).alarms()["mode"]
     assert found.ok
-    assert "in each of 2 invocations" in found.sentence
+    assert "in each of 2 invocations" in sentence(found)
 
 
 def several(
@@ -216,7 +229,7 @@ def test_several_that_do_more_than_so_many_times_one(times: float, ok: bool) -> 
     assert found.ok == ok
     if not ok:
         assert "more than 1.1 × N times one: docker, network.throughput_bytes_per_s (direction=out, streams=4) 1.2" in (
-            found.sentence
+            sentence(found)
         )
 
 
@@ -237,5 +250,5 @@ def test_every_alarm_has_a_title_and_its_prefix() -> None:
     trial = against_host(CONTAINER, 0.5).add(GUEST, "compute.syscall_s", noisy(3, 1e-5))
     found = trial.alarms() | several(9).alarms()
     assert set(found) == set(ALARMS)
-    for name, check in found.items():
-        assert check.sentence.startswith(_TITLES[name][1])
+    for check in found.values():
+        assert sentence(check).startswith(PREFIXES[check.name])

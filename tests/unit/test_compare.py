@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from bench import cli, compare
+from bench.compare import wording
+from bench.compare.verdicts import Comparison, Verdict
 from bench.core.errors import UsageError
-from bench.core.model import Comparison, Verdict
 from tests.synthetic_pairs import Values, write
 
 RNG = np.random.default_rng(7)
@@ -51,7 +52,7 @@ def test_two_runs(tmp_path: Path, factor: float, verdict: Verdict, code: int) ->
     assert found.ratio == pytest.approx(factor, rel=0.02)
     assert found.ci
     assert found.ci.low < factor < found.ci.high
-    assert "not paired" in compared.notes[0]
+    assert "not paired" in wording.notes(compared)[0]
 
 
 def test_more_is_better_where_the_registry_says_so(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_a_host_that_drifted_is_too_noisy_and_no_alarm(tmp_path: Path) -> None:
     write(tmp_path, "b", {"host": noisy(0.125, 20)}, sentinel=noisy(0.05, 20))
     compared = between(tmp_path, "a", "b")
     assert only(compared).verdict is Verdict.INVALID
-    assert "host changed" in only(compared).reason
+    assert "host changed" in wording.reason(only(compared))
     assert compared.exit_code == 5
 
 
@@ -92,20 +93,20 @@ def test_a_sentinel_that_moved_a_little_widens_the_interval(tmp_path: Path) -> N
 def test_without_a_sentinel_it_is_said_that_nothing_ties_the_runs(tmp_path: Path) -> None:
     write(tmp_path, "a", {"host": noisy(0.1, 20)})
     write(tmp_path, "b", {"host": noisy(0.1, 20)})
-    assert "no sentinel ties them" in between(tmp_path, "a", "b").notes[0]
+    assert "no sentinel ties them" in wording.notes(between(tmp_path, "a", "b"))[0]
 
 
 def test_too_few_blocks_say_how_many_are_needed(tmp_path: Path) -> None:
     compared = runs(tmp_path, noisy(0.1, 3), noisy(0.2, 3))
     assert only(compared).verdict is Verdict.INCONCLUSIVE
-    assert "3 blocks are too few for an interval: 4 on each side are needed" in only(compared).reason
+    assert "3 blocks are too few for an interval: 4 on each side are needed" in wording.reason(only(compared))
     assert compared.exit_code == 5
 
 
 def test_an_imprecise_comparison_is_not_called_unchanged(tmp_path: Path) -> None:
     found = only(runs(tmp_path, noisy(0.1, 8, 0.2), noisy(0.1, 8, 0.2)))
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert "blocks would tell" in found.reason
+    assert "blocks would tell" in wording.reason(found)
     assert found.mde
     assert found.mde > 0.05
 
@@ -121,7 +122,7 @@ def test_a_change_below_what_counts_is_small(tmp_path: Path) -> None:
 def test_a_change_below_the_metrics_floor_does_not_count(tmp_path: Path) -> None:
     found = only(runs(tmp_path, noisy(1e-5, 20), noisy(2e-5, 20)))  # 10 µs of a metric whose floor is 50 µs
     assert found.verdict is Verdict.UNCHANGED
-    assert "least that counts" in found.reason
+    assert "least that counts" in wording.reason(found)
 
 
 def test_a_number_without_noise_needs_one_block(tmp_path: Path) -> None:
@@ -142,9 +143,9 @@ def test_failures_are_compared_and_time_outs_are_no_durations(tmp_path: Path) ->
     compared = runs(tmp_path, noisy(0.1, 20), late)
     verdicts = {one.metric: one for one in compared.results}
     assert verdicts["failures"].verdict is Verdict.REGRESSED
-    assert "0 of 20 and 10 of 20 invocations failed" in verdicts["failures"].reason
+    assert "0 of 20 and 10 of 20 invocations failed" in wording.reason(verdicts["failures"])
     assert verdicts["startup.ready_s"].verdict is Verdict.INCONCLUSIVE  # what is left are the quicker blocks
-    assert "more time-outs" in verdicts["startup.ready_s"].reason
+    assert "more time-outs" in wording.reason(verdicts["startup.ready_s"])
 
 
 def test_all_failures_leave_the_rate(tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_other_hosts_and_other_workloads_are_refused_by_name(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="payload"):
         between(tmp_path, "a", "c")
     forced = between(tmp_path, "a", "b", force=True)
-    assert forced.notes[0].startswith("FORCED: kernel")
+    assert wording.notes(forced)[0].startswith("FORCED: kernel")
 
 
 def test_a_factor_may_differ_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from bench import cli, scenario, store
 from bench.compare import acknowledged as ledger
 from bench.compare import nightly
 from bench.compare import nights as _nights
-from bench.core.model import Verdict
+from bench.compare.verdicts import Verdict
 from bench.report import night as _night
 from bench.run import session
 from tests.synthetic_pairs import write

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.benchmarks.network_modes.order import ORDERS, orders, pair_sentence, sentence, statement
 from bench.core.metrics import metric_named
 from bench.core.model import Skipped
 from bench.engines import ENGINES, OPTIONS
-from bench.stats import order as _order
-from bench.stats.order import ORDERS, Order, OrderVerdict, Step, orders
+from bench.stats.order import Order, OrderFound, OrderVerdict, Step
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
 
 METRIC = "network.throughput_bytes_per_s"
@@ -44,26 +44,26 @@ def frames(
     )
 
 
-def one(*given: Any, **more: Any) -> OrderVerdict:
+def one(*given: Any, **more: Any) -> OrderFound:
     (found,) = orders(*given, **more)
     return found
 
 
 def test_an_order_holds_whatever_the_host_does_between_blocks() -> None:
     found = one(*frames({HOST: 16e8, MACVLAN: 11e8, BRIDGE: 9e8, PROXIED: 4e8}))
-    assert (found.verdict, found.params, found.scenario) == ("holds", ONE_OUT, "network-modes")
-    assert found.statement == "host ≥ macvlan ≥ bridge ≥ published by proxy"
+    assert (found.verdict, found.params, found.order.scenario) == ("holds", ONE_OUT, "network-modes")
+    assert statement(found.order) == "host ≥ macvlan ≥ bridge ≥ published by proxy"
     assert len(found.pairs) == 6
     assert [pair.neighbours for pair in found.pairs] == [True] * 3 + [False] * 3
-    assert "TCP throughput (direction=out, streams=1)" in found.sentence
-    assert "bridge is 2.2" in found.sentence
-    assert "over 8 blocks" in found.sentence
+    assert "TCP throughput (direction=out, streams=1)" in sentence(found)
+    assert "bridge is 2.2" in sentence(found)
+    assert "over 8 blocks" in sentence(found)
 
 
 def test_equal_steps_are_at_least_as_good_as_each_other() -> None:
     found = one(*frames({HOST: 10e8, MACVLAN: 10e8, BRIDGE: 10.05e8, PROXIED: 10e8}))
     assert found.verdict == "holds"
-    assert "no difference that counts" in found.sentence
+    assert "no difference that counts" in sentence(found)
 
 
 def test_a_turned_pair_contradicts_the_whole_with_its_interval() -> None:
@@ -77,8 +77,8 @@ def test_a_turned_pair_contradicts_the_whole_with_its_interval() -> None:
     )
     assert first.ci is not None
     assert first.ci.low < 0.75 < first.ci.high < 1
-    assert first.sentence in found.sentence
-    assert "bridge is" not in found.sentence, "only what contradicts is given as the ground"
+    assert pair_sentence(first) in sentence(found)
+    assert "bridge is" not in sentence(found), "only what contradicts is given as the ground"
 
 
 def test_too_small_to_count_contradicts_nothing() -> None:
@@ -92,35 +92,35 @@ def test_small_steps_down_that_add_up_hold_nothing() -> None:
     found = one(*frames({HOST: 10e8, MACVLAN: 10.4e8, BRIDGE: 10.8e8, PROXIED: 4e8}, sd=0.001))
     assert [pair.verdict for pair in found.pairs if pair.neighbours] == ["holds"] * 3
     assert found.verdict == "not decided"
-    assert "host is 0.926" in found.sentence
+    assert "host is 0.926" in sentence(found)
 
 
 @pytest.mark.parametrize(("blocks", "sd", "says"), [(3, 0.01, "in 3 blocks, 6 are needed"), (8, 0.6, "over 8 blocks")])
 def test_too_few_blocks_or_too_much_noise_decide_nothing(blocks: int, sd: float, says: str) -> None:
     found = one(*frames(dict.fromkeys((HOST, MACVLAN, BRIDGE, PROXIED), 9e8), blocks=blocks, sd=sd))
     assert found.verdict == "not decided"
-    assert says in found.sentence
+    assert says in sentence(found)
 
 
 def test_a_step_that_is_missing_says_why_and_the_rest_is_still_weighed() -> None:
     skipped = [Skipped("network-modes", MACVLAN, "the kernel has no macvlan", "load the module")]
     found = one(*frames({HOST: 16e8, BRIDGE: 9e8, PROXIED: 4e8}), skipped=skipped)
     assert found.verdict == "not measured"
-    assert f"{MACVLAN} is unavailable: the kernel has no macvlan" in found.sentence
-    assert "host is 1.7" in found.sentence, "what is left is in order"
+    assert f"{MACVLAN} is unavailable: the kernel has no macvlan" in sentence(found)
+    assert "host is 1.7" in sentence(found), "what is left is in order"
     turned = one(*frames({HOST: 6e8, BRIDGE: 9e8, PROXIED: 4e8}), skipped=skipped)
     assert turned.verdict == "contradicted"
     alone = one(*frames({HOST: 6e8}), skipped=skipped)
     assert alone.verdict == "not measured"
-    assert alone.sentence.count("the kernel has no macvlan") == 1
+    assert sentence(alone).count("the kernel has no macvlan") == 1
 
 
 def test_reasons_of_what_has_no_value() -> None:
     good, fine = frames({HOST: 16e8, MACVLAN: 11e8, BRIDGE: 9e8})
     _, broken = frames({PROXIED: 1.0}, status="failed", reason="no way in.")
     found = one(good, pd.concat([fine, broken.assign(invocation=broken["invocation"] + 1000)]))
-    assert f"not measured; {PROXIED} failed: no way in; host is" in found.sentence
-    assert f"{PROXIED} is not part of the run" in one(good, fine).sentence
+    assert f"not measured; {PROXIED} failed: no way in; host is" in sentence(found)
+    assert f"{PROXIED} is not part of the run" in sentence(one(good, fine))
     nothing = one(good.iloc[:0], fine)
     assert (nothing.verdict, nothing.params) == ("not measured", {})
 
@@ -167,4 +167,4 @@ def test_the_table_names_what_exists() -> None:
             for pair in filter(None, options.split(",")):
                 name, value = pair.split("=")
                 assert value in OPTIONS[engine][name]
-    assert set(_order.VERDICTS) == {"holds", "contradicted", "not decided", "not measured"}
+    assert set(OrderVerdict) == {"holds", "contradicted", "not decided", "not measured"}

@@ -126,9 +126,9 @@ def test_a_ratio_needs_common_blocks_and_positive_values(data: RunData, tmp_path
 
 
 def test_a_ratio_in_words() -> None:
-    assert Times(2.0, None, 1).text == "2.00×"
-    assert Times(2.0, Interval(1.5, 2.5, 0.95), 7).text == "2.00× [1.50–2.50]"
-    assert Times(2.0, Interval(2.0, 2.0, 0.95), 7).text == "2.00×"
+    assert paired.text(Times(2.0, None, 1)) == "2.00×"
+    assert paired.text(Times(2.0, Interval(1.5, 2.5, 0.95), 7)) == "2.00× [1.50–2.50]"
+    assert paired.text(Times(2.0, Interval(2.0, 2.0, 0.95), 7)) == "2.00×"
     assert Times(2.0, Interval(1.5, 2.5, 0.95), 7).sure
     assert not Times(2.0, Interval(0.5, 2.5, 0.95), 7).sure
     assert not Times(2.0, None, 1).sure

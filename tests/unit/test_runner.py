@@ -79,6 +79,8 @@ def test_each_failure_is_an_outcome_and_the_others_go_on(
     assert set(outcomes[outcomes["target"] == "fake"]["status"]) == {Status.OK}
     assert fakes[f"fake:fail={fail}"].calls[-1] == "delete", "teardown always runs"
     assert bad["request_mono_s"].notna().all()
+    differs = {"option": "fail", "asked": "mismatch", "found": "something else"} if fail == "mismatch" else {}
+    assert all(mismatch == differs for mismatch in bad["mismatch"])
 
 
 def test_controls_borrow_the_baseline_and_the_host(tmp_path: Path, lab: FakeLab) -> None:

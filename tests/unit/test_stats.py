@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 from bench.benchmarks.startup import words
 from bench.core.model import Summary
 from bench.display.data import ScenarioData
+from bench.display.wording import warnings as words_of_warnings
+from bench.display.wording.checks import sentence
 from bench.stats.alarms import check_run
-from bench.stats.checks import Check, position_effect
+from bench.stats.checks import position_effect
 from bench.stats.exact import needed_for, wilson
+from bench.stats.findings import Check
 from bench.stats.series import block_values
 from bench.stats.summaries import precision, summarise
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
@@ -92,6 +95,11 @@ def text(params: Mapping[str, Any]) -> str:
     return json.dumps(params, sort_keys=True)
 
 
+def said(summary: Summary) -> tuple[str, ...]:
+    """Return the warnings of a summary in words."""
+    return tuple(map(words_of_warnings.text, summary.warnings))
+
+
 def noisy(seed: int, n: int, centre: float, sd: float = 0.02) -> list[float]:
     values: list[float] = (centre * np.exp(np.random.default_rng(seed).normal(0, sd, size=n))).tolist()
     return values
@@ -128,9 +136,7 @@ def test_only_invocations_that_ended_well_contribute_but_all_are_counted() -> No
     summary = run.one("host")
     assert (summary.n, summary.maximum, summary.failures, summary.attempts) == (3, 3.0, 2, 5)
     assert summary.failure_ci == wilson(2, 5)
-    assert any(
-        "2 of 5 invocations failed, 1 of them by a time limit (40 % [12 %, 77 %])" in w for w in summary.warnings
-    )
+    assert any("2 of 5 invocations failed, 1 of them by a time limit (40 % [12 %, 77 %])" in w for w in said(summary))
 
 
 def test_a_variant_that_always_failed_is_still_shown() -> None:
@@ -140,7 +146,7 @@ def test_a_variant_that_always_failed_is_still_shown() -> None:
     summary = run.one("docker")
     assert (summary.n, summary.median, summary.ci, summary.ratio) == (0, None, None, None)
     assert (summary.failures, summary.attempts, summary.params, summary.unit) == (4, 4, {"cache": "cold"}, "s")
-    assert summary.warnings == ("no value: all 4 invocations failed; their reasons are in outcomes.jsonl",)
+    assert said(summary) == ("no value: all 4 invocations failed; their reasons are in outcomes.jsonl",)
 
 
 def test_everything_failed() -> None:
@@ -183,7 +189,7 @@ def test_the_baseline_has_ratio_one_and_the_sentinel_none() -> None:
     assert (host.ratio, host.ratio_ci, host.ratio_n) == (1.0, None, 12)
     assert null.ratio == pytest.approx(1.0, abs=0.05)
     assert null.ratio_ci is not None
-    assert (sentinel.ratio, sentinel.warnings) == (None, ())
+    assert (sentinel.ratio, said(sentinel)) == (None, ())
 
 
 def test_only_common_blocks_and_same_params_are_compared() -> None:
@@ -194,7 +200,7 @@ def test_only_common_blocks_and_same_params_are_compared() -> None:
         run.add("runc", block, {READY: 2.0 + block / 100}, params={"cache": "warm"})
     warm, cold = (row for row in reversed([row for row in run.summaries() if row.target == "runc"]))
     assert (warm.ratio_n, warm.ratio_ci, warm.n) == (5, None, 9)
-    assert warm.warnings == ("5 blocks are shared with host: too few for an interval of the ratio, 6 are needed",)
+    assert said(warm) == ("5 blocks are shared with host: too few for an interval of the ratio, 6 are needed",)
     assert (cold.ratio, cold.ratio_n) == (None, 0)
 
 
@@ -202,15 +208,14 @@ def test_no_ratio_where_a_value_is_not_positive() -> None:
     run = pair().series("docker", [0.0, *noisy(3, 11, 1.0)])
     summary = run.one("docker")
     assert (summary.ratio, summary.ratio_ci, summary.minimum) == (None, None, 0.0)
-    assert "no ratio to host: a value is zero or negative; compare the medians instead" in summary.warnings
+    assert "no ratio to host: a value is zero or negative; compare the medians instead" in said(summary)
     assert pair().series("docker", [-1.0] * 12).one("docker").median == -1.0
 
 
 def test_no_ratio_without_a_baseline_or_a_common_block() -> None:
     run = Run().series("runc", [1.0, 2.0]).add("host", 7, {READY: 1.0})
-    assert (
-        "no ratio to host: no block has both; run more blocks, or compare RUN@TARGET with RUN@TARGET"
-        in run.one("runc").warnings
+    assert "no ratio to host: no block has both; run more blocks, or compare RUN@TARGET with RUN@TARGET" in said(
+        run.one("runc")
     )
     assert Run().series("runc", [1.0, 2.0]).one("runc").ratio is None
     (unknown,) = summarise(*Run().series("runc", [1.0, 2.0]).frames(), {})
@@ -220,7 +225,7 @@ def test_no_ratio_without_a_baseline_or_a_common_block() -> None:
 def test_one_block_is_a_value_without_an_interval() -> None:
     summary = Run().series("host", [1.0]).one("host")
     assert (summary.n, summary.median, summary.ci) == (1, 1.0, None)
-    assert summary.warnings == ("1 block is too few for an interval at 95 %: use --blocks 6 or more",)
+    assert said(summary) == ("1 block is too few for an interval at 95 %: use --blocks 6 or more",)
     assert precision(summary) is None
 
 
@@ -234,7 +239,7 @@ def test_nan_and_infinity_are_not_values() -> None:
     run = Run().series("host", [1.0, math.nan, math.inf, 3.0]).series("runc", [math.nan] * 4)
     assert (run.one("host").n, run.one("host").median, run.one("host").attempts) == (2, 2.0, 4)
     assert run.one("runc").n == 0
-    assert run.one("runc").warnings == ("no value: 4 of 4 invocations ended well but gave none",)
+    assert said(run.one("runc")) == ("no value: 4 of 4 invocations ended well but gave none",)
     assert "nan" not in repr(run.summaries())
 
 
@@ -264,27 +269,27 @@ def test_emulation_is_said_and_never_compared_with_kvm() -> None:
     run = pair().series(TCG, noisy(5, 12, 2.0)).series(KVM, noisy(6, 12, 0.2))
     emulated = run.one(TCG)
     assert emulated.ratio is not None
-    assert emulated.warnings == (
+    assert said(emulated) == (
         f"{TCG} is emulated (TCG): not comparable with KVM numbers; for those run on a host where KVM works",
     )
-    assert run.one(KVM).warnings == ()
+    assert said(run.one(KVM)) == ()
     refused = run.one(TCG, baseline=KVM)
     assert (refused.ratio, refused.ratio_ci) == (None, None)
-    assert f"no ratio to {KVM}: tcg against kvm; choose a baseline with the same accelerator" in refused.warnings
-    assert any("emulated" in warning for warning in run.one("runc", baseline=TCG).warnings)
+    assert f"no ratio to {KVM}: tcg against kvm; choose a baseline with the same accelerator" in said(refused)
+    assert any("emulated" in warning for warning in said(run.one("runc", baseline=TCG)))
 
 
 def test_values_without_any_variance_are_suspicious_unless_exact() -> None:
     run = Run().series("host", [0.25] * 6)
-    assert any("all 6 values are exactly 250 ms" in warning for warning in run.one("host").warnings)
-    assert not any("exactly" in warning for warning in Run().series("host", [0.25] * 2).one("host").warnings)
+    assert any("all 6 values are exactly 250 ms" in warning for warning in said(run.one("host")))
+    assert not any("exactly" in warning for warning in said(Run().series("host", [0.25] * 2).one("host")))
 
 
 @pytest.mark.parametrize(("factor", "alarm"), [(0.9, True), (0.98, False), (1.5, False)])
 def test_faster_than_the_bare_host_is_an_alarm(factor: float, alarm: bool) -> None:
-    warnings = pair(20, factor).one("runc").warnings
+    warnings = said(pair(20, factor).one("runc"))
     assert any("isolation cannot make work faster" in warning for warning in warnings) == alarm
-    assert not pair(20, factor).one("runc", baseline="docker").warnings
+    assert not said(pair(20, factor).one("runc", baseline="docker"))
 
 
 def test_faster_than_the_host_within_the_noise_is_no_alarm() -> None:
@@ -292,14 +297,14 @@ def test_faster_than_the_host_within_the_noise_is_no_alarm() -> None:
     summary = run.one("runc")
     assert summary.ratio is not None
     assert summary.ratio < 0.97
-    assert summary.warnings == ()
+    assert said(summary) == ()
 
 
 def test_higher_is_better_turns_the_alarm_round() -> None:
     run = Run().series("host", noisy(1, 12, 100.0), "x.rate").series("runc", noisy(2, 12, 120.0), "x.rate")
     measurements, outcomes = run.frames()
     rows = summarise(measurements.assign(unit="1/s"), outcomes, {"startup": META})
-    assert "faster than host" in rows[1].warnings[0]
+    assert "faster than host" in said(rows[1])[0]
 
 
 @settings(deadline=None, max_examples=50)  # pandas is slow on first use
@@ -357,13 +362,13 @@ def test_many_containers_are_given_as_a_range() -> None:
 def test_the_null_control_finds_a_difference_that_cannot_be() -> None:
     same = pair(20).series("null", noisy(8, 20, 0.5e-3)).check("null")
     assert same.ok
-    assert same.sentence.startswith(f"A/A: host and its repetition agree: {READY} ")
+    assert sentence(same).startswith(f"A/A: host and its repetition agree: {READY} ")
     apart = pair(20).series("null", noisy(7, 20, 0.6e-3)).check("null")
     assert not apart.ok
-    assert "quieten the host" in apart.sentence
+    assert "quieten the host" in sentence(apart)
     few = pair(4).series("null", noisy(7, 4, 0.6e-3)).check("null")
     assert few.ok
-    assert few.sentence == "A/A: not decided: 4 blocks have both null and host, 6 are needed."
+    assert sentence(few) == "A/A: not decided: 4 blocks have both null and host, 6 are needed."
 
 
 def test_the_null_control_pays_for_asking_more_than_once() -> None:
@@ -374,7 +379,7 @@ def test_the_null_control_pays_for_asking_more_than_once() -> None:
             "null", block, dict.fromkeys(metrics, 1.1 + block / 100)
         )
     assert not run.check("null", primary=metrics[:1]).ok
-    assert run.check("null", primary=metrics).sentence.endswith(
+    assert sentence(run.check("null", primary=metrics)).endswith(
         "8 are needed.".replace("8", str(needed_for(1 - 0.05 / 4)))
     )
 
@@ -385,13 +390,13 @@ def test_the_sentinel_shows_a_drifting_host(factor: float, ok: bool, n: int) -> 
     values = np.linspace(1.0, factor, n) * noisy(8, n, 0.01, 0.005)
     check = Run().series("sentinel", values.tolist(), "sentinel.work_s").check("sentinel")
     assert check.ok == ok
-    assert f"over {n} blocks" in check.sentence
-    assert factor == 1.0 or (" less time" in check.sentence) == (factor == 0.8)
+    assert f"over {n} blocks" in sentence(check)
+    assert factor == 1.0 or (" less time" in sentence(check)) == (factor == 0.8)
 
 
 def test_a_short_sentinel_decides_nothing() -> None:
     check = Run().series("sentinel", [1.0, 2.0, 3.0, 4.0], "sentinel.work_s").check("sentinel")
-    assert (check.ok, check.sentence) == (True, "Sentinel: not decided, 4 blocks have it and 5 are needed.")
+    assert (check.ok, sentence(check)) == (True, "Sentinel: not decided, 4 blocks have it and 5 are needed.")
 
 
 def placed(seed: int, shift: float, sd: float = 0.02) -> Run:
@@ -406,8 +411,8 @@ def test_the_place_within_a_block_must_not_matter() -> None:
     assert placed(1, 0.0).check("position").ok
     doubtful = placed(1, 0.1).check("position")
     assert not doubtful.ok
-    assert f"{READY} is 9.8 %" in doubtful.sentence
-    assert " higher in the last place of a block than in the first (p < 0.001)" in doubtful.sentence
+    assert f"{READY} is 9.8 %" in sentence(doubtful)
+    assert " higher in the last place of a block than in the first (p < 0.001)" in sentence(doubtful)
     run = placed(1, 0.1)
     assert [bool(row.warnings) for row in run.summaries()] == [True, False, False, False, False]
 
@@ -435,12 +440,12 @@ def test_position_cannot_be_said_without_repetition() -> None:
 def test_flags_and_failures_are_shares_with_reasons() -> None:
     run = pair(20)
     assert run.check("flags").ok
-    assert run.check("failures").sentence == "Failures: none of 40 invocations failed."
+    assert sentence(run.check("failures")) == "Failures: none of 40 invocations failed."
     run.add("docker", 0, {READY: 1.0}, flags=["residue: 1 mount"]).add(
         "docker", 1, {}, status="failed", reason="no daemon."
     )
-    assert run.check("flags").sentence == "Flags: 1 of 42 invocations are flagged (2.4 %: residue 1)."
-    assert "(docker 1); the first reason: no daemon; all reasons" in run.check("failures").sentence
+    assert sentence(run.check("flags")) == "Flags: 1 of 42 invocations are flagged (2.4 %: residue 1)."
+    assert "(docker 1); the first reason: no daemon; all reasons" in sentence(run.check("failures"))
     for block in range(5):
         run.add("docker", block, {READY: 1.0}, flags=["clipped: 3", "residue: 1"])
     assert not run.check("flags").ok
@@ -451,4 +456,4 @@ def test_what_the_kernel_only_holds_is_told_but_no_doubt() -> None:
     for block in range(20):
         run.add("docker", block, {READY: 1.0}, flags=["held: 1 dying cgroups"])
     assert run.check("flags").ok
-    assert run.check("flags").sentence == "Flags: 20 of 60 invocations are flagged (33 %: held 20)."
+    assert sentence(run.check("flags")) == "Flags: 20 of 60 invocations are flagged (33 %: held 20)."

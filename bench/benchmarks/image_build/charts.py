@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.benchmarks.image_build import tables as page
 from bench.benchmarks.image_build.words import COUNTS
 from bench.core.units import format_value
-from bench.display import canvas, svg, theme
+from bench.display import canvas, paired, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.charts.words import many, plural_blocks
 from bench.display.data import Label, Row, ScenarioData
@@ -53,7 +53,9 @@ def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
         f"{plural_blocks(one.n for _, of in found for one in of.values())}"
     )
     said = [
-        f"{what.title} of {page.label(every[place]).text} {one.text}" for what, of in found for place, one in of.items()
+        f"{what.title} of {page.label(every[place]).text} {paired.text(one)}"
+        for what, of in found
+        for place, one in of.items()
     ]
     look = matrix.Look(rows, "ratio", reference=1.0)
     with canvas.sheet(matrix.height(look, panels)) as figure:
@@ -75,7 +77,7 @@ def _title(data: ScenarioData, every: Sequence[page.Pair]) -> str:
         if found:
             one, pair, what = max(found, key=lambda item: item[0].ratio)
             where = f" {what}" if metric == page.BUILD else ""
-            parts.append(f"{page.recipe_of(pair.bad)} {verb}, {one.text}{where} ({pair.target})")
+            parts.append(f"{page.recipe_of(pair.bad)} {verb}, {paired.text(one)}{where} ({pair.target})")
     said = ", and ".join(parts)
     return said[:1].upper() + said[1:] if said else "None of these mistakes makes a build longer or an image larger"
 

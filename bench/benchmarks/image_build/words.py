@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.core.model import Summary
 from bench.core.units import format_value
+from bench.display import paired
 from bench.display.data import ScenarioData
 from bench.display.prose import nothing, told
 from bench.stats.pairs import Times, ratio
@@ -56,7 +57,7 @@ def _worst(series: Sequence[Series], metric: str, verb: str) -> str:
         return ""
     few = f" ({worst.n} {'block' if worst.n == 1 else 'blocks'}, too few for an interval)" if worst.ci is None else ""
     where = f" {_CACHES.get(cache, cache)}" if cache else ""
-    return f"{verb} {bad} instead of {good} in {target}: {worst.text}{where}{few}"
+    return f"{verb} {bad} instead of {good} in {target}: {paired.text(worst)}{where}{few}"
 
 
 def _ratios(series: Sequence[Series], metric: str) -> Iterator[tuple[Times, str, str, str, str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.benchmarks.storage_drivers import growth, operations
 from bench.benchmarks.storage_drivers import tables as page
 from bench.core.units import format_value
-from bench.display import canvas, lookup, storage, svg, theme
+from bench.display import canvas, lookup, paired, storage, svg, theme
 from bench.display.charts import heat, lines
 from bench.display.charts.words import many, plural_blocks
 from bench.display.data import Row, ScenarioData
@@ -53,7 +53,9 @@ def relative(data: ScenarioData, reference: str, name: str) -> svg.Plot | None:
     title = _dearest(found, every, reference)
     without = f"Without a row, because {reference} has no such numbers: {many(missing, 6)}. " if missing else ""
     counts = plural_blocks(times.n for _, ratios in found for times in ratios.values())
-    said = [f"{one.what.title} of {text} {times.text}" for one, ratios in found for text, times in ratios.items()]
+    said = [
+        f"{one.what.title} of {text} {paired.text(times)}" for one, ratios in found for text, times in ratios.items()
+    ]
     words = canvas.Words(name, "heat", title, f"{_HOW} {without}{counts}", f"{title}. {'; '.join(said)}")
     with canvas.sheet(heat.height(table)) as figure:
         heat.draw(figure, table)
@@ -69,7 +71,7 @@ def _dearest(
     worst, text, what = max(real or cells, key=lambda cell: cell[0].ratio)
     if worst.ratio <= 1:
         return f"Nothing is dearer than with {reference}"
-    return f"Compared with {reference} the dearest is “{what}” of {text}: {worst.text}"
+    return f"Compared with {reference} the dearest is “{what}” of {text}: {paired.text(worst)}"
 
 
 def copy_up(data: ScenarioData, name: str) -> svg.Plot | None:
