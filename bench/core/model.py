@@ -54,6 +54,14 @@ class RunState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+class StopReason(StrEnum):
+    """Why a scenario of a run with ``--precision`` got no more blocks; kept in ``run.json``."""
+
+    PRECISION = "precision"
+    BUDGET = "budget"
+    CAP = "cap"
+
+
 @dataclass(frozen=True)
 class Target:
     """An engine with a configuration: one column of the report.

@@ -206,7 +206,7 @@ def lived(history: History, nights: int, change: float = 0.0) -> tuple[Counter[s
             for finding in night.findings:
                 counts = changed if slow[place(finding.comparison)] else same
                 counts["screened"] += 1
-                counts["alarms"] += bool(finding.how)
+                counts["alarms"] += bool(finding.confirmation)
     return same, changed
 
 

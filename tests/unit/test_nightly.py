@@ -12,11 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from bench import cli, scenario, store
-from bench.compare import acknowledged as ledger
-from bench.compare import nightly
-from bench.compare import nights as _nights
+from bench.compare import acknowledged, nightly, nights
 from bench.compare.verdicts import Verdict
-from bench.report import night as _night
+from bench.report import night as report
 from bench.run import session
 from tests.synthetic_pairs import write
 
@@ -44,7 +42,7 @@ def night(folder: Path, number: int, level: float, host: float = 0.04, *, fresh:
     made = nightly.judge(folder, measured(folder, number, level, host), "quick")
     if fresh is not None and made.findings:
         made = nightly.confirm(made, folder, measured(folder, number, fresh, host, again=True))
-    _night.write(made, folder.parent / "reports" / made.run.run_id)
+    report.write(made, folder.parent / "reports" / made.run.run_id)
     return made
 
 
@@ -56,15 +54,18 @@ def results(tmp_path: Path) -> Path:
 def test_the_first_night_has_no_verdict(results: Path) -> None:
     first = night(results, 0, 0.1)
     assert (first.baseline, first.exit_code) == ((), 0)
-    assert "first night" in _night.headline(first)
+    assert "first night" in report.headline(first)
 
 
 def test_a_quiet_week_is_silent(results: Path) -> None:
     made = [night(results, number, 0.1) for number in range(7)]
     assert [one.exit_code for one in made] == [0] * 7
-    assert (made[1].baseline, made[1].why) == (("night-000",), "the oldest night: none is 3 nights old yet")
+    assert (made[1].baseline, report.why(made[1].chosen)) == (
+        ("night-000",),
+        "the oldest night: none is 3 nights old yet",
+    )
     assert made[6].baseline == ("night-002", "night-001", "night-000")  # three nights lie between
-    assert _night.headline(made[6]) == "Nothing regressed in 1 series."
+    assert report.headline(made[6]) == "Nothing regressed in 1 series."
 
 
 def test_a_rolling_baseline_is_a_week(results: Path) -> None:
@@ -77,10 +78,10 @@ def test_a_regression_is_an_alarm_on_its_second_night_and_stays_one(results: Pat
         night(results, number, 0.1)
     first = night(results, 6, 0.12)
     assert (len(first.new), len(first.alarms), first.exit_code) == (1, 0, 0)
-    assert "an alarm if they do so again" in _night.headline(first)
+    assert "an alarm if they do so again" in report.headline(first)
     later = [night(results, number, 0.12) for number in range(7, 24)]
     assert [one.exit_code for one in later] == [1] * 17  # it never becomes its own baseline
-    assert {one.findings[0].how for one in later} == {"second night"}
+    assert {one.findings[0].confirmation for one in later} == {"second night"}
     assert all(set(one.baseline) <= {f"night-{number:03}" for number in range(7)} for one in later)
 
 
@@ -88,12 +89,12 @@ def test_fresh_blocks_make_it_an_alarm_on_the_same_night(results: Path) -> None:
     for number in range(10):
         night(results, number, 0.1)
     found = night(results, 10, 0.12, fresh=0.12)
-    assert (found.exit_code, found.alarms[0].how, found.fresh) == (1, "fresh blocks", "night-010-again")
+    assert (found.exit_code, found.alarms[0].confirmation, found.fresh) == (1, "fresh blocks", "night-010-again")
     again = found.alarms[0].again
     assert again is not None
     assert again.ci is not None
     assert again.ci.level == 0.99
-    assert "night-010-again" not in [run.run_id for run in _nights.nights(results, "quick", measured(results, 11, 0.1))]
+    assert "night-010-again" not in [run.run_id for run in nights.nights(results, "quick", measured(results, 11, 0.1))]
 
 
 def test_what_fresh_blocks_do_not_show_is_no_alarm(results: Path) -> None:
@@ -101,7 +102,7 @@ def test_what_fresh_blocks_do_not_show_is_no_alarm(results: Path) -> None:
         night(results, number, 0.1)
     found = night(results, 10, 0.12, fresh=0.1)
     assert (found.exit_code, len(found.new), found.alarms) == (0, 1, [])
-    assert "and not on fresh blocks" in _night.headline(found)
+    assert "and not on fresh blocks" in report.headline(found)
     assert night(results, 11, 0.1, fresh=0.1).exit_code == 0
 
 
@@ -119,8 +120,8 @@ def test_a_twin_of_a_fleet_is_another_host(results: Path) -> None:
     for number, host in enumerate(["a", "a", "b"]):
         values, started = {"host": noisy(0.1)}, f"{day(number)}T02"
         write(results, f"n-{number}", values, tags={"nightly": "quick"}, started_at=started, host=host)
-    assert [run.run_id for run in _nights.nights(results, "quick", store.load(results / "n-1"))] == ["n-0"]
-    assert _nights.nights(results, "quick", store.load(results / "n-2")) == []
+    assert [run.run_id for run in nights.nights(results, "quick", store.load(results / "n-1"))] == ["n-0"]
+    assert nights.nights(results, "quick", store.load(results / "n-2")) == []
 
 
 def test_what_is_over_is_told_once(results: Path) -> None:
@@ -129,7 +130,7 @@ def test_what_is_over_is_told_once(results: Path) -> None:
     night(results, 10, 0.12, fresh=0.12)
     over = night(results, 11, 0.1)
     assert [name[3] for name in over.fixed] == ["startup.ready_s"]
-    assert "## No longer regressed" in _night.summary(over)
+    assert "## No longer regressed" in report.summary(over)
     assert night(results, 12, 0.1).fixed == ()
 
 
@@ -143,7 +144,7 @@ def test_two_targets_of_a_night_are_compared_in_pairs(results: Path) -> None:
     assert one.comparison.ratio == pytest.approx(1.05, abs=0.01)
     confirmed = nightly.confirm(found, results, store.load(results / "n"), [("runc", "host")])
     assert confirmed.exit_code == 1
-    assert "against host" in _night.summary(confirmed)
+    assert "against host" in report.summary(confirmed)
 
 
 def test_what_was_seen_once_is_no_alarm(results: Path) -> None:
@@ -198,7 +199,7 @@ def test_old_nights_go_and_baselines_stay(results: Path) -> None:
         last = night(results, number, 0.1)
     CliRunner().invoke(cli.tare, ["tag", "night-000", "baseline=main", "--results", str(results)])
     write(results, "by-hand", {"host": noisy(0.1)}, tags={})
-    gone = _nights.retain(results, "quick", last.run, last.baseline, 10)
+    gone = nights.retain(results, "quick", last.run, last.baseline, 10)
     assert gone == ["night-001", "night-002"]  # night-003 is of tonight's own baseline
     left = sorted(path.name for path in results.iterdir())
     assert left == ["by-hand", "night-000", *(f"night-{number:03}" for number in range(3, 14))]
@@ -207,7 +208,7 @@ def test_old_nights_go_and_baselines_stay(results: Path) -> None:
 def test_a_damaged_record_of_a_night_counts_as_clean(results: Path) -> None:
     for number in range(5):
         night(results, number, 0.1)
-    (results / "night-001" / _nights.FILE).write_text("{")
+    (results / "night-001" / nights.FILE).write_text("{")
     assert night(results, 5, 0.1).baseline == ("night-001", "night-000")
 
 
@@ -253,8 +254,8 @@ def test_what_is_acknowledged_is_no_alarm_until_its_day(results: Path, monkeypat
     assert (code, said) == (0, f"acknowledged until {day(12)}: startup/host/startup.ready_s\n")
     quiet = night(results, 11, 0.12, fresh=0.12)
     assert (quiet.exit_code, len(quiet.acknowledged), quiet.alarms) == (0, 1, [])
-    assert "but what is acknowledged (1)" in _night.headline(quiet)
-    assert "the new kernel checks twice (until" in _night.summary(quiet)
+    assert "but what is acknowledged (1)" in report.headline(quiet)
+    assert "the new kernel checks twice (until" in report.summary(quiet)
     assert night(results, 12, 0.12, fresh=0.12).exit_code == 0
     assert night(results, 13, 0.12, fresh=0.12).exit_code == 1
 
@@ -296,14 +297,14 @@ def test_what_cannot_be_acknowledged_says_why(
     where = [] if "--results" in words else ["--results", str(results), "--suite", "quick"]
     assert cli.run(["ack", *words, *where]) == 2
     assert said in capsys.readouterr().err
-    assert ledger.load(results) == []
+    assert acknowledged.load(results) == []
 
 
 def test_a_damaged_ledger_is_told_before_anything_is_measured(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results.mkdir()
-    (results / ledger.FILE).write_text('[{"scenario": 1}]')
+    (results / acknowledged.FILE).write_text('[{"scenario": 1}]')
     assert cli.run(["nightly", "quick", "--results", str(results)]) == 2
     assert "acknowledged.json' is damaged" in capsys.readouterr().err
 

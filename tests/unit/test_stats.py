@@ -338,6 +338,11 @@ def test_the_headline_uses_the_words_of_the_data() -> None:
     assert said.count(". ") <= 3
 
 
+def test_headline_of_a_run_in_a_guest_says_this_guest() -> None:
+    said = said_of(pair().summaries(), {**META, "inside": "libvirt:guest=full"})
+    assert said.startswith("On this guest a bare process is ready after")
+
+
 def test_the_headline_makes_no_claim_without_an_interval() -> None:
     run = pair().series("docker", [0.2] * 4).add("crun", 0, {}, status="failed").add("sandbox", 3, {READY: 0.0})
     said = said_of(run.summaries(), META)

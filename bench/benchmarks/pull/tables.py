@@ -26,7 +26,7 @@ def tables(data: ScenarioData) -> list[Grid]:
         made = [share(data, row), cells.tight(PULL.of(data, row)), cells.tight(ready), cells.tight(BYTES.of(data, row))]
         rows.append((row, [*made, *cells.counted(data, row, ready)]))
     heads = [Column(what.title, cells.CI) for what in (SHARE, PULL, READY, BYTES)]
-    note = "Into an empty store, from a registry on this host: a network would add to it."
+    note = f"Into an empty store, from a registry on {data.here}: a network would add to it."
     return cells.some([cells.grid("Pull and start", [*heads, *cells.COUNTS], rows, note=note)])
 
 
