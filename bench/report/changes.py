@@ -1,4 +1,4 @@
-"""``compare.html``: what changed, by how much and how sure that is; for a night its history, too. One file, nothing fetched."""
+"""Render ``compare.html``: what changed, by how much and how sure that is, and the history of a night. Fetches nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bench.store import Run
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the table: what is named, its numbers, its verdict; ``detail`` and ``reason`` stand smaller below."""
+    """A row of the table: name, numbers and verdict; ``detail`` and ``reason`` are shown smaller below."""
 
     name: str
     detail: str
@@ -62,12 +62,12 @@ def render(
     """Write ``compare.html`` and its figures; return the page's path.
 
     Args:
-        parts: Reference → comparison; an empty reference: against other runs.
-        folder: Where to.
+        parts: Reference → comparison; the empty reference stands for other runs.
+        folder: Target folder.
         headline: The first sentence.
-        run: The run of the new side: its scenarios say which metrics decide, and are drawn.
+        run: The run of the new side; its scenarios say which metrics are primary and drawn.
         history: The runs of this host.
-        steps: The steps in it.
+        steps: The steps of the history.
 
     Raises:
         StoreError: The folder cannot be written.
@@ -116,7 +116,7 @@ def _titled(plot: Plot, scenario: str) -> Plot:
 
 
 def _decides(one: Comparison, primary: Mapping[str, Sequence[str]]) -> bool:
-    """Say whether a series is drawn: those that decide, and whatever changed."""
+    """Say whether a series is drawn: it is primary or it changed."""
     return one.metric in primary.get(one.scenario, ()) or one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED)
 
 
@@ -139,7 +139,7 @@ def _row(one: Comparison) -> Line:
 def _past(
     found: History, steps: Sequence[ChangePoint], parts: Mapping[str, Compared], primary: Mapping[str, Sequence[str]]
 ) -> Plot | None:
-    """Draw the history of what changed, and then of what decides."""
+    """Draw the history of the series that changed, then of the primary ones."""
     changed = {_key(one) for part in parts.values() for one in part.results if one.verdict is Verdict.REGRESSED}
     places = {run: place for place, run in enumerate(found.runs)}
     of: dict[tuple[str, str, str, str], dict[int, bool]] = {}

@@ -1,4 +1,4 @@
-"""A comparison as a table for a terminal and as JSON."""
+"""Show a comparison as a table for a terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _STYLES = {
     Verdict.INCONCLUSIVE: ("?", "yellow"),
     Verdict.INVALID: ("!", "yellow"),
 }
-"""A mark beside each word, so that nothing hangs on a colour."""
+"""Mark and style of each verdict; the mark makes it readable without colour."""
 _MOST = 40
-"""Rows of what did not change that a terminal is given; the others are counted, and in the JSON."""
+"""Most rows in a terminal, unless more changed; the rest is counted, and complete in the JSON."""
 
 
 def show(compared: Compared, *, everything: bool = False) -> Group:
-    """Return the comparison: a table by verdict, the reasons of what is no plain verdict, and what must be read with it."""
+    """Return a table by verdict, with reasons where the verdict needs one, then the notes and a summary."""
     rows = compared.results if everything else _worth(compared.results)
     parts: list[Text | Table] = [_table(compared, rows)]
     if left := len(compared.results) - len(rows):
@@ -81,7 +81,7 @@ def _record(one: Comparison) -> dict[str, Any]:
 
 
 def _worth(results: Sequence[Comparison]) -> list[Comparison]:
-    """Leave out the tail of what nobody has to look at; the order is by severity."""
+    """Return every change and fill up with other results, the most severe first."""
     loud = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.SMALL)
     kept = [one for one in results if one.verdict in loud]
     return kept + [one for one in results if one.verdict not in loud][: max(0, _MOST - len(kept))]

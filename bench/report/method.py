@@ -14,7 +14,7 @@ _ENDED = {
 
 
 def paragraphs(data: RunData) -> list[tuple[str, str]]:
-    """Return how it was measured: a word and a few sentences each."""
+    """Return how the run was measured, as pairs of a heading and a few sentences."""
     if data.scenarios and all(scenario.benchmark == "imported" for scenario in data.scenarios):
         return _imported(data)
     controls = {str(name) for name in data.outcomes["target"]} & {NULL, SENTINEL}

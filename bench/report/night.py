@@ -130,7 +130,7 @@ def _notes(night: Night) -> list[str]:
 
 
 def summary(night: Night) -> str:
-    """Return the summary for a human, Markdown."""
+    """Return the summary for people, in Markdown."""
     lines = [f"# {night.suite}, {str(night.run.meta.get('started_at', ''))[:16].replace('T', ' ')}", ""]
     lines += [headline(night), "", f"Run `{night.run.run_id}`, baseline {_base(night)} ({why(night.chosen)})."]
     if night.fresh:

@@ -1,4 +1,4 @@
-"""What ``tare show`` prints, as renderables; importing this module imports rich."""
+"""Build the output of ``tare show`` as renderables; importing this module imports rich."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAME = 16
 
 
 def show(data: RunData, scenario: str | None = None, width: int = 100) -> Group:
-    """Return headline, tables and doubts of a run, or of one of its scenarios, for a terminal of ``width`` columns."""
+    """Return headlines, tables and doubts of a run or of one scenario, for a terminal of ``width`` columns."""
     shown = [item for item in data.scenarios if scenario in (None, item.name)]
     parts: list[Text | Table] = [Text(said, style="bold yellow")] if (said := sections.in_guest(data)) else []
     for item in shown:
@@ -47,7 +47,7 @@ def show_tables(data: ScenarioData, width: int = 100) -> list[Table | Text]:
 
 
 def fitting(content: Grid, width: int) -> Grid:
-    """Leave out columns that a terminal has no room for, from the right but for the counts; the report has them all."""
+    """Drop columns from the right, except the counts, until the table fits; the report has them all."""
     places = list(range(len(content.columns)))
     while len(places) > 2 and _width(content, places) > width:
         spare = [place for place in places[2:] if content.columns[place].title not in ("n", "failed")]
