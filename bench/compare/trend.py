@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,13 @@ class ChangePoint:
     worse: bool
 
 
+class _Apart(StrEnum):
+    """In what a run differs from the newest one, so that it belongs to another history."""
+
+    HOST = "host"
+    FINGERPRINT = "fingerprint"
+
+
 @dataclass
 class History:
     """The runs of one host and one fingerprint.
@@ -100,17 +108,18 @@ def history(results: Path, *, metric: str | None = None, target: str | None = No
         said = f" ({found.notes[0]})" if found.notes else ""
         msg = f"no complete run in '{results}'{said}; make one with 'tare run nightly', or name another with --results DIR"
         raise UsageError(msg)
-    others: dict[str, list[str]] = {}
+    others: dict[tuple[_Apart, str], list[str]] = {}
     seen: set[str] = set()
     for run in runs:
-        if why := _another(run, runs[-1]):
-            others.setdefault(why, []).append(run.run_id)
+        if apart := _apart(run, runs[-1]):
+            others.setdefault((apart, str(run.meta.get("host"))), []).append(run.run_id)
         elif run.run_id in seen:
             found.notes.append(f"{run.path.name} is a copy of the run {run.run_id}, left out")
         else:
             seen.add(run.run_id)
             _take(found, run, metric, target)
-    found.notes[:0] = [_left_out(why, names) for why, names in others.items()]
+    newest = str(runs[-1].meta.get("host"))
+    found.notes[:0] = [_left_out(apart, host, newest, names) for (apart, host), names in others.items()]
     if not found.series and (metric or target):
         asked = " and ".join(f"{kind} '{name}'" for kind, name in (("metric", metric), ("target", target)) if name)
         msg = f"no run in '{results}' has a value of {asked} (looked at: {len(found.runs)}); 'tare show RUN' lists what one has"
@@ -118,18 +127,18 @@ def history(results: Path, *, metric: str | None = None, target: str | None = No
     return found
 
 
-def _another(run: store.Run, newest: store.Run) -> str:
-    """Say why a run does not belong to the history of the newest one; empty when it does."""
+def _apart(run: store.Run, newest: store.Run) -> _Apart | None:
+    """Return why a run does not belong to the history of the newest one, ``None`` when it does."""
     if run.meta.get("host") != newest.meta.get("host"):
-        return (
-            f"of the host '{run.meta.get('host')}', the newest is of '{newest.meta.get('host')}': a history of its own"
-        )
-    same = run.meta.get("fingerprint") == newest.meta.get("fingerprint")
-    return "" if same else "of another fingerprint than the newest: an epoch of its own"
+        return _Apart.HOST
+    return None if run.meta.get("fingerprint") == newest.meta.get("fingerprint") else _Apart.FINGERPRINT
 
 
-def _left_out(why: str, names: Sequence[str]) -> str:
+def _left_out(apart: _Apart, host: str, newest: str, names: Sequence[str]) -> str:
+    """Write the note on runs that are left out."""
     who = f"{names[0]} is" if len(names) == 1 else f"{len(names)} runs ({names[0]} … {names[-1]}) are"
+    of_host = f"of the host '{host}', the newest is of '{newest}': a history of its own"
+    why = of_host if apart is _Apart.HOST else "of another fingerprint than the newest: an epoch of its own"
     return f"{who} {why}, left out"
 
 

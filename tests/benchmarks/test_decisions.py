@@ -79,20 +79,20 @@ def told(host: Host, sd: float, change: float) -> float:
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize(("sd", "most"), [(0.02, 0.005), (0.04, 0.02)])
-def test_no_change_is_no_regression(host: Host, sd: float, most: float) -> None:
+def test_unchanged_series_is_rarely_a_regression(host: Host, sd: float, most: float) -> None:
     assert told(host, sd, 0.0) <= most + 0.005  # three standard errors of 1000 trials at 0.5 %
 
 
 @pytest.mark.parametrize("host", [quiet, drifting, linear])
-def test_five_per_cent_are_found(host: Host) -> None:
+def test_change_of_five_percent_is_found(host: Host) -> None:
     assert told(host, 0.02, 0.05) >= 0.94
 
 
 @pytest.mark.parametrize("host", [quiet, drifting, linear])
-def test_ten_per_cent_are_found(host: Host) -> None:
+def test_change_of_ten_percent_is_found(host: Host) -> None:
     assert told(host, 0.04, 0.10) >= 0.98
 
 
 @pytest.mark.parametrize("host", [neighbour, spiky])
-def test_what_a_noisy_host_leaves_of_the_power(host: Host) -> None:
+def test_power_on_a_noisy_host(host: Host) -> None:
     assert told(host, 0.02, 0.10) >= 0.9

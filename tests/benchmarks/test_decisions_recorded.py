@@ -171,7 +171,7 @@ def told(name: str, metric: str, change: float, *, apart: bool) -> tuple[int, in
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("name", NAMES)
-def test_no_change_is_no_regression(name: str, metric: str) -> None:
+def test_unchanged_recorded_series_is_rarely_a_regression(name: str, metric: str) -> None:
     """Pairs call one tail of the level wrong and no more; where the data are quiet enough, what the method aims at."""
     told(name, metric, 0.0, apart=False)
     trials, hits, rest, later = told(name, metric, 0.0, apart=True)
@@ -180,7 +180,7 @@ def test_no_change_is_no_regression(name: str, metric: str) -> None:
     assert at_most(rest["two runs of tare"], later, 0.025)
 
 
-def test_on_a_host_that_others_use_only_pairs_keep_their_level() -> None:
+def test_only_pairs_keep_their_level_on_a_shared_host() -> None:
     """What the record is there to show: the others' rules call more than five times as many on the same blocks."""
     for metric in METRICS:
         trials, hits, rest, later = told("busy", metric, 0.0, apart=True)
@@ -192,7 +192,7 @@ def test_on_a_host_that_others_use_only_pairs_keep_their_level() -> None:
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("change", [0.05, 0.10])
-def test_a_change_of_known_size_is_in_the_interval(name: str, metric: str, change: float) -> None:
+def test_interval_covers_a_change_of_known_size(name: str, metric: str, change: float) -> None:
     trials, hits, *_ = told(name, metric, change, apart=True)
     everywhere = interleaved(name, metric, apart=False)
     _, held = paired(interleaved(name, metric, apart=True), metric, change)
@@ -208,7 +208,7 @@ def test_a_change_of_known_size_is_in_the_interval(name: str, metric: str, chang
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("name", NAMES)
-def test_two_names_of_one_target_differ_by_less_than_counts(name: str, metric: str) -> None:
+def test_two_names_of_one_target_differ_by_less_than_the_threshold(name: str, metric: str) -> None:
     """What is called no change here is none that matters: two copies of one file need not be alike to the last per cent."""
     record = records()[name][metric]
     for one, other in TWINS:
@@ -224,7 +224,7 @@ def test_two_names_of_one_target_differ_by_less_than_counts(name: str, metric: s
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("name", NAMES)
-def test_found_from_is_what_is_found(name: str, metric: str) -> None:
+def test_smallest_detectable_change_is_found_as_often_as_stated(name: str, metric: str) -> None:
     """Beside each verdict stands what would have been found in 80 % of all cases; no matter how noisy the host, it is."""
     for apart in (False, True):
         trials = interleaved(name, metric, apart=apart)

@@ -21,7 +21,7 @@ def logs(rng: np.random.Generator, sd: float) -> np.ndarray[tuple[int], np.dtype
 
 
 @pytest.mark.parametrize("sd", [0.01, 0.02, 0.04])
-def test_coverage_and_saving(sd: float) -> None:
+def test_stopping_rule_keeps_coverage_and_saves_blocks(sd: float) -> None:
     rng, hits, used = np.random.default_rng(round(1000 * sd)), 0, 0
     truth = float(np.median([np.median(logs(rng, sd)) for _ in range(2000)]))
     for _ in range(TRIALS):
@@ -38,7 +38,7 @@ def test_coverage_and_saving(sd: float) -> None:
     assert sd > 0.02 or used / TRIALS <= stopping.MOST / 2
 
 
-def test_stopping_at_significance_is_what_must_not_be_done() -> None:
+def test_stopping_at_significance_raises_false_alarms() -> None:
     rng, wolf = np.random.default_rng(9), 0
     for _ in range(TRIALS):
         values = rng.normal(0, 0.03, stopping.MOST)

@@ -1,4 +1,4 @@
-"""How often a whole nightly cries wolf: nights in which nothing happened, through the code that judges real ones.
+"""How often a nightly raises false alarms: nights without a change, through the code that judges real ones.
 
 A night has 200 series of four scenarios, 20 blocks each, in a run's folder by the store's own writer. Its host drifts from night
 to night and within one; the sentinel sees that, and each series follows it with a sensitivity of its own, 0 to 1.2. What no
@@ -22,12 +22,12 @@ from scipy import stats
 
 from bench import compare, store
 from bench.compare import nightly, side_cache
-from bench.compare import nights as _nights
+from bench.compare.nights import AGAIN
 from bench.compare.sides import Side
 from bench.compare.verdicts import Comparison, Verdict
 from bench.core.metrics import metric_named
 from bench.core.model import Invocation, Measurement, Outcome, RunState, Status
-from bench.report import night as _night
+from bench.report import night as reports
 from bench.stats.exact import Floats
 from tests.benchmarks.rules import at_most
 
@@ -87,7 +87,7 @@ class History:
         run_id, plan = f"{number:04}-{tag}", list(self._plan())
         writer = store.RunWriter.create(self.folder, _meta(run_id, f"{number:04}", tag), plan)
         hosts = self.level + self._wandering(len(plan))
-        if tag != _nights.AGAIN or not self.world.kept:
+        if tag != AGAIN or not self.world.kept:
             self.own = self.rng.normal(0, self.world.own, SERIES)
         own = change + self.own
         for one, host in zip(plan, hosts, strict=True):
@@ -182,7 +182,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lived(history: History, nights: int, change: float = 0.0) -> tuple[Counter[str], Counter[str]]:
-    """Live through nights and count: what happens to series that did not change, and to those that did.
+    """Judge nights and count the findings, for unchanged series and for changed ones.
 
     With a ``change`` a tenth of the series, another one each night, is that much slower, on fresh blocks, too.
     """
@@ -194,8 +194,8 @@ def lived(history: History, nights: int, change: float = 0.0) -> tuple[Counter[s
         shifts = np.log1p(change) * slow
         night = nightly.judge(history.folder, history.write(number, change=shifts), SUITE)
         if night.findings:
-            night = nightly.confirm(night, history.folder, history.write(number, _nights.AGAIN, shifts))
-        _night.write(night, history.folder.parent / "report")
+            night = nightly.confirm(night, history.folder, history.write(number, AGAIN, shifts))
+        reports.write(night, history.folder.parent / "report")
         for old in history.folder.glob(f"{number - 2 * FIRST:04}-*"):
             shutil.rmtree(old)
         if number >= FIRST:
@@ -231,7 +231,7 @@ WORLDS = (
 )
 
 
-def test_nights_in_which_nothing_happens(tmp_path: Path) -> None:
+def test_quiet_nights_raise_almost_no_alarm(tmp_path: Path) -> None:
     whole: Counter[str] = Counter()
     print()
     for world in WORLDS:
@@ -258,7 +258,7 @@ def test_nights_in_which_nothing_happens(tmp_path: Path) -> None:
         (WORLDS[3], 0.20, 0.95),
     ],
 )
-def test_what_nights_find(tmp_path: Path, world: World, change: float, least: float) -> None:
+def test_changes_are_found_on_their_night(tmp_path: Path, world: World, change: float, least: float) -> None:
     """Being that silent is worth nothing unless changes are heard: they are, though less well than in one interleaved run."""
     _, changed = lived(history(tmp_path, world), 10, change)
     found, told = (changed[name] / changed["decided"] for name in ("screened", "alarms"))

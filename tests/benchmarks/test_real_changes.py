@@ -116,7 +116,7 @@ def told(one: Comparison) -> str:
     return f"{one.verdict:12} {one.ratio:.3f} [{one.ci.low:.3f}, {one.ci.high:.3f}] of {1e3 * (one.base or 0):.1f} ms"
 
 
-def test_a_delay_of_20_ms_is_found_and_sized(tmp_path: Path) -> None:
+def test_delay_of_20_ms_is_found_with_its_size(tmp_path: Path) -> None:
     plain, none, slow = (
         copy(tmp_path / "plain"),
         delayed(tmp_path / "none", 0),
@@ -136,7 +136,7 @@ def test_a_delay_of_20_ms_is_found_and_sized(tmp_path: Path) -> None:
     assert sure.high >= DELAY_S
 
 
-def test_two_copies_of_one_program_stay_silent(tmp_path: Path) -> None:
+def test_two_copies_of_one_program_do_not_differ(tmp_path: Path) -> None:
     """One run calls a change in at most one in twenty of its two families (ready_s is one of its own); fresh blocks call none.
 
     What a run calls is measured again, and asked for at 99 %, as a nightly does before it raises an alarm.

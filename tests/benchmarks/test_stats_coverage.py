@@ -46,7 +46,7 @@ def expected_median_coverage(n: int) -> float:
 
 @pytest.mark.parametrize("noise", [normal, spiky, skewed])
 @pytest.mark.parametrize("n", [8, 12, 20, 40])
-def test_coverage(noise: Noise, n: int) -> None:
+def test_intervals_have_at_least_their_nominal_coverage(noise: Noise, n: int) -> None:
     rng = np.random.default_rng([n, len(noise.__name__)])
     truth = float(np.median(np.exp(noise(np.random.default_rng(0), (1, 2_000_000)))))
     base, target = noise(rng, (TRIALS, n)), noise(rng, (TRIALS, n))

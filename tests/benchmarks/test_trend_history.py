@@ -47,7 +47,7 @@ def cost(results: Path) -> tuple[int, int, float, float]:
     return len(history.series), len(points), read - begin, self_cpu_s() - read
 
 
-def test_the_cost_of_years_grows_with_the_number_of_runs(tmp_path: Path) -> None:
+def test_cost_of_a_history_grows_linearly_with_its_runs(tmp_path: Path) -> None:
     results, spent = tmp_path / "results", {}
     for numbers in (range(FEW), range(FEW, MANY)):
         grow(results, numbers)

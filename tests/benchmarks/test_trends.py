@@ -17,7 +17,7 @@ import pytest
 
 from bench.compare import trend
 from bench.core.clock import self_cpu_s
-from bench.stats import steps as _steps
+from bench.stats import steps
 from bench.stats.exact import Floats
 from tests.benchmarks.trend_rules import FIRST, FLOOR, NO_OTAVA, RULES, Rule, tare
 
@@ -156,7 +156,7 @@ def spread(nights: Floats) -> str:
         (drifting, 3.0),
     ],
 )
-def test_quiet_series_are_quiet(noise: Noise, most: float) -> None:
+def test_quiet_series_rarely_have_a_step(noise: Noise, most: float) -> None:
     share = alarms(noise, tare, 60)
     print(f"{noise.__name__:9} {share:.2f} alarms for 100 series-nights, {3.65 * share:.1f} a series-year")
     assert share <= most
@@ -164,7 +164,7 @@ def test_quiet_series_are_quiet(noise: Noise, most: float) -> None:
 
 @pytest.mark.parametrize("noise", [normal, heavy, spiky])
 @pytest.mark.parametrize(("size", "nights"), [(0.1, 3), (0.05, 7), (-0.1, 3)])
-def test_steps_are_found_soon_and_where_they_are(noise: Noise, size: float, nights: int) -> None:
+def test_step_is_found_soon_and_at_its_place(noise: Noise, size: float, nights: int) -> None:
     share, near = found(noise, np.random.default_rng([len(noise.__name__), nights]), size, nights)
     print(f"{noise.__name__:9} {size:+.0%} within {nights} nights: {share:.1%}, place right within 2 nights {near:.1%}")
     assert share >= (0.95 if noise is not spiky else 0.8)
@@ -172,7 +172,7 @@ def test_steps_are_found_soon_and_where_they_are(noise: Noise, size: float, nigh
 
 
 @pytest.mark.parametrize(("size", "nights", "least"), [(0.1, 3, 0.7), (0.05, 7, 0.3), (0.05, 20, 0.5)])
-def test_what_few_alarms_cost_where_noise_lingers(size: float, nights: int, least: float) -> None:
+def test_power_under_autocorrelated_noise(size: float, nights: int, least: float) -> None:
     """A bad night that makes the next one worse looks like a step: those of 5 % need more nights, and the figure is said."""
     share, near = found(lingering, np.random.default_rng(nights), size, nights)
     print(f"lingering {size:+.0%} within {nights} nights: {share:.1%}, place right within 2 nights {near:.1%}")
@@ -181,7 +181,7 @@ def test_what_few_alarms_cost_where_noise_lingers(size: float, nights: int, leas
 
 
 @pytest.mark.parametrize("follows", [1.0, 0.5, 0.0])
-def test_the_sentinel_gives_back_the_nights_that_a_lingering_host_costs(follows: float) -> None:
+def test_sentinel_restores_power_on_an_autocorrelated_host(follows: float) -> None:
     """AR(1), rho 0.5, 3 % of the host, which a series follows fully, in part or not at all; 1 % of its own, 0.3 % of the sentinel's."""
     rng, seen = np.random.default_rng([3, round(10 * follows)]), {"as measured": 0, "without the host": 0}
     for _ in range(300):
@@ -198,7 +198,7 @@ def test_the_sentinel_gives_back_the_nights_that_a_lingering_host_costs(follows:
 
 
 @pytest.mark.parametrize("noise", [normal, heavy, spiky, lingering, mixed, recorded])
-def test_the_delay_and_the_alarms_of_a_year_beside_simpler_rules(noise: Noise) -> None:
+def test_delay_and_alarms_compared_with_simpler_rules(noise: Noise) -> None:
     """Print the table; ask of Tare what no threshold on single nights does: a 5 % step and a quiet year, both."""
     print(
         f"\n{noise.__name__}: nights from the step to the first alarm (median, 95 % of series, never within {LATEST})"
@@ -219,12 +219,12 @@ def test_the_delay_and_the_alarms_of_a_year_beside_simpler_rules(noise: Noise) -
 
 
 @pytest.mark.parametrize("noise", [normal, lingering])
-def test_the_cost_grows_linearly(noise: Noise) -> None:
+def test_cost_of_steps_grows_linearly(noise: Noise) -> None:
     rng, spent = np.random.default_rng(5), []
     for n in (2500, 5000, 10000):
         values = noise(rng, n) + 0.1 * (np.arange(n) // 500 % 2)
         begin = self_cpu_s()
-        count = len(_steps.steps(values, FLOOR))
+        count = len(steps.steps(values, FLOOR))
         spent.append(self_cpu_s() - begin)
         print(f"{noise.__name__}, {n} nights: {count} steps, {spent[-1]:.2f} s of CPU")
     assert spent[2] / spent[0] < 8  # four times as long: twice the linear growth is allowed for a busy host

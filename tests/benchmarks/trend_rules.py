@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.stats import steps as _steps
+from bench.stats import steps
 from bench.stats.exact import Floats
 
 FLOOR = float(np.log(1.03))
@@ -23,7 +23,7 @@ Rule = Callable[[Floats], list[int]]
 
 
 def tare(values: Floats) -> list[int]:
-    return [one.at for one in _steps.steps(values, FLOOR)]
+    return [one.at for one in steps.steps(values, FLOOR)]
 
 
 def night_before(change: float) -> Rule:

@@ -122,7 +122,7 @@ def test_empty_frames_give_nothing() -> None:
     assert block_values(Run().frames()[0]).empty
 
 
-def test_a_block_has_one_value_and_warm_up_has_none() -> None:
+def test_block_values_take_the_median_and_skip_warmups() -> None:
     run = Run().add("host", 0, {READY: 99.0}, warmup=True).add("host", 1, {READY: [1.0, 2.0, 30.0]})
     run.add("host", 2, {READY: 4.0}).add("host", 2, {READY: 6.0})
     blocks = block_values(run.frames()[0])
@@ -130,7 +130,7 @@ def test_a_block_has_one_value_and_warm_up_has_none() -> None:
     assert (run.one("host").n, run.one("host").median, run.one("host").attempts) == (2, 3.5, 3)
 
 
-def test_only_invocations_that_ended_well_contribute_but_all_are_counted() -> None:
+def test_summary_uses_successful_invocations_and_counts_all() -> None:
     run = Run().series("host", [1.0, 2.0, 3.0]).add("host", 3, {READY: 99.0}, status="failed")
     run.add("host", 4, {}, status="timeout").add("host", 5, {}, status="skipped")
     summary = run.one("host")
@@ -139,7 +139,7 @@ def test_only_invocations_that_ended_well_contribute_but_all_are_counted() -> No
     assert any("2 of 5 invocations failed, 1 of them by a time limit (40 % [12 %, 77 %])" in w for w in said(summary))
 
 
-def test_a_variant_that_always_failed_is_still_shown() -> None:
+def test_variant_that_always_failed_has_a_summary_without_value() -> None:
     run = pair()
     for block in range(4):
         run.add("docker", block, {}, status="failed", params={"cache": "cold"})
@@ -149,7 +149,7 @@ def test_a_variant_that_always_failed_is_still_shown() -> None:
     assert said(summary) == ("no value: all 4 invocations failed; their reasons are in outcomes.jsonl",)
 
 
-def test_everything_failed() -> None:
+def test_run_in_which_everything_failed_lists_every_primary_metric() -> None:
     run = Run()
     for target in ("sentinel", "host", "null"):
         run.add(target, 0, {}, status="failed")
@@ -160,7 +160,7 @@ def test_everything_failed() -> None:
     assert not run.check("failures").ok
 
 
-def test_a_metric_may_say_more_than_the_variant() -> None:
+def test_metric_with_further_params_is_counted_by_its_variant() -> None:
     run = Run()
     for block in range(3):
         run.add("host", block, {"memory.pss_bytes": 1.0}, params={"n": 4}, extra={"component": "daemon"})
@@ -170,7 +170,7 @@ def test_a_metric_may_say_more_than_the_variant() -> None:
     assert (second.params, second.failures, second.attempts) == ({"n": 8}, 1, 1)
 
 
-def test_the_ratio_is_paired_within_blocks() -> None:
+def test_ratio_is_paired_within_blocks() -> None:
     drift = np.exp(np.linspace(0, 2, 12))  # the host gets seven times slower: blocks share it, ratios do not see it
     run = (
         Run().series("host", (1e-3 * drift).tolist()).series("runc", (3e-3 * drift * noisy(3, 12, 1.0, 1e-3)).tolist())
@@ -183,7 +183,7 @@ def test_the_ratio_is_paired_within_blocks() -> None:
     assert summary.ratio_n == 12
 
 
-def test_the_baseline_has_ratio_one_and_the_sentinel_none() -> None:
+def test_baseline_has_ratio_one_and_sentinel_none() -> None:
     run = pair().series("null", noisy(3, 12, 0.5e-3)).series("sentinel", noisy(4, 12, 0.01), "sentinel.work_s")
     host, null, sentinel = run.one("host"), run.one("null"), run.one("sentinel", "sentinel.work_s")
     assert (host.ratio, host.ratio_ci, host.ratio_n) == (1.0, None, 12)
@@ -192,7 +192,7 @@ def test_the_baseline_has_ratio_one_and_the_sentinel_none() -> None:
     assert (sentinel.ratio, said(sentinel)) == (None, ())
 
 
-def test_only_common_blocks_and_same_params_are_compared() -> None:
+def test_ratio_uses_common_blocks_and_equal_params_only() -> None:
     run = (
         Run().series("host", noisy(1, 8, 1.0), params={"cache": "warm"}).series("runc", [2.0], params={"cache": "cold"})
     )
@@ -204,7 +204,7 @@ def test_only_common_blocks_and_same_params_are_compared() -> None:
     assert (cold.ratio, cold.ratio_n) == (None, 0)
 
 
-def test_no_ratio_where_a_value_is_not_positive() -> None:
+def test_ratio_is_refused_when_a_value_is_not_positive() -> None:
     run = pair().series("docker", [0.0, *noisy(3, 11, 1.0)])
     summary = run.one("docker")
     assert (summary.ratio, summary.ratio_ci, summary.minimum) == (None, None, 0.0)
@@ -212,7 +212,7 @@ def test_no_ratio_where_a_value_is_not_positive() -> None:
     assert pair().series("docker", [-1.0] * 12).one("docker").median == -1.0
 
 
-def test_no_ratio_without_a_baseline_or_a_common_block() -> None:
+def test_ratio_is_absent_without_baseline_or_common_block() -> None:
     run = Run().series("runc", [1.0, 2.0]).add("host", 7, {READY: 1.0})
     assert "no ratio to host: no block has both; run more blocks, or compare RUN@TARGET with RUN@TARGET" in said(
         run.one("runc")
@@ -222,7 +222,7 @@ def test_no_ratio_without_a_baseline_or_a_common_block() -> None:
     assert (unknown.n, unknown.ratio) == (2, None)
 
 
-def test_one_block_is_a_value_without_an_interval() -> None:
+def test_single_block_has_a_value_and_no_interval() -> None:
     summary = Run().series("host", [1.0]).one("host")
     assert (summary.n, summary.median, summary.ci) == (1, 1.0, None)
     assert said(summary) == ("1 block is too few for an interval at 95 %: use --blocks 6 or more",)
@@ -235,7 +235,7 @@ def test_precision_is_the_half_width_relative_to_the_median() -> None:
     assert precision(Run().series("host", [0.0] * 6).one("host")) is None
 
 
-def test_nan_and_infinity_are_not_values() -> None:
+def test_nan_and_infinity_are_ignored() -> None:
     run = Run().series("host", [1.0, math.nan, math.inf, 3.0]).series("runc", [math.nan] * 4)
     assert (run.one("host").n, run.one("host").median, run.one("host").attempts) == (2, 2.0, 4)
     assert run.one("runc").n == 0
@@ -243,7 +243,7 @@ def test_nan_and_infinity_are_not_values() -> None:
     assert "nan" not in repr(run.summaries())
 
 
-def test_order_is_scenario_target_metric_params() -> None:
+def test_summaries_are_ordered_by_scenario_target_metric_params() -> None:
     run = Run()
     values = {"startup.cpu_s": 1.0, READY: 1.0, "startup.created_s": 1.0}
     for target in ("sentinel", "null", "aaa", "docker", "host"):
@@ -265,7 +265,7 @@ def test_order_is_scenario_target_metric_params() -> None:
     assert [name[1] for name in names[5::4]] == ["host", "docker", "aaa", "null", "sentinel"]
 
 
-def test_emulation_is_said_and_never_compared_with_kvm() -> None:
+def test_emulated_target_is_warned_of_and_never_compared_with_kvm() -> None:
     run = pair().series(TCG, noisy(5, 12, 2.0)).series(KVM, noisy(6, 12, 0.2))
     emulated = run.one(TCG)
     assert emulated.ratio is not None
@@ -279,20 +279,20 @@ def test_emulation_is_said_and_never_compared_with_kvm() -> None:
     assert any("emulated" in warning for warning in said(run.one("runc", baseline=TCG)))
 
 
-def test_values_without_any_variance_are_suspicious_unless_exact() -> None:
+def test_series_without_variance_is_warned_of_from_three_values() -> None:
     run = Run().series("host", [0.25] * 6)
     assert any("all 6 values are exactly 250 ms" in warning for warning in said(run.one("host")))
     assert not any("exactly" in warning for warning in said(Run().series("host", [0.25] * 2).one("host")))
 
 
 @pytest.mark.parametrize(("factor", "alarm"), [(0.9, True), (0.98, False), (1.5, False)])
-def test_faster_than_the_bare_host_is_an_alarm(factor: float, alarm: bool) -> None:
+def test_target_faster_than_the_host_is_warned_of(factor: float, alarm: bool) -> None:
     warnings = said(pair(20, factor).one("runc"))
     assert any("isolation cannot make work faster" in warning for warning in warnings) == alarm
     assert not said(pair(20, factor).one("runc", baseline="docker"))
 
 
-def test_faster_than_the_host_within_the_noise_is_no_alarm() -> None:
+def test_target_faster_within_the_noise_is_not_warned_of() -> None:
     run = Run().series("host", [1.0] * 7).series("runc", [0.7, 0.8, 0.9, 0.95, 0.96, 1.3, 1.4])
     summary = run.one("runc")
     assert summary.ratio is not None
@@ -300,7 +300,7 @@ def test_faster_than_the_host_within_the_noise_is_no_alarm() -> None:
     assert said(summary) == ()
 
 
-def test_higher_is_better_turns_the_alarm_round() -> None:
+def test_rate_above_that_of_the_host_is_warned_of() -> None:
     run = Run().series("host", noisy(1, 12, 100.0), "x.rate").series("runc", noisy(2, 12, 120.0), "x.rate")
     measurements, outcomes = run.frames()
     rows = summarise(measurements.assign(unit="1/s"), outcomes, {"startup": META})
@@ -321,7 +321,7 @@ def test_swapping_target_and_baseline_inverts_the_ratio(values: list[tuple[float
         )
 
 
-def test_the_headline_uses_the_words_of_the_data() -> None:
+def test_headline_names_targets_with_their_ratios() -> None:
     run = (
         pair()
         .series("sandbox", noisy(3, 12, 1.6e-3))
@@ -343,7 +343,7 @@ def test_headline_of_a_run_in_a_guest_says_this_guest() -> None:
     assert said.startswith("On this guest a bare process is ready after")
 
 
-def test_the_headline_makes_no_claim_without_an_interval() -> None:
+def test_headline_makes_no_claim_without_an_interval() -> None:
     run = pair().series("docker", [0.2] * 4).add("crun", 0, {}, status="failed").add("sandbox", 3, {READY: 0.0})
     said = said_of(run.summaries(), META)
     assert "docker (4 blocks are too few for an interval)" in said
@@ -355,7 +355,7 @@ def test_the_headline_makes_no_claim_without_an_interval() -> None:
     assert "baseline (none)" in said_of([], {})
 
 
-def test_many_containers_are_given_as_a_range() -> None:
+def test_headline_gives_many_containers_as_a_range() -> None:
     run = pair().series("null", noisy(9, 3, 0.5e-3))  # a control is not told of, with or without an interval
     for place, name in enumerate(["crun", "runsc", "containerd", "docker"]):
         run.series(name, noisy(place, 12, 0.01 * (place + 1)))
@@ -364,7 +364,7 @@ def test_many_containers_are_given_as_a_range() -> None:
     assert "null" not in said
 
 
-def test_the_null_control_finds_a_difference_that_cannot_be() -> None:
+def test_null_control_that_differs_raises_a_doubt() -> None:
     same = pair(20).series("null", noisy(8, 20, 0.5e-3)).check("null")
     assert same.ok
     assert sentence(same).startswith(f"A/A: host and its repetition agree: {READY} ")
@@ -376,7 +376,7 @@ def test_the_null_control_finds_a_difference_that_cannot_be() -> None:
     assert sentence(few) == "A/A: not decided: 4 blocks have both null and host, 6 are needed."
 
 
-def test_the_null_control_pays_for_asking_more_than_once() -> None:
+def test_null_control_is_corrected_for_the_number_of_metrics() -> None:
     run = Run()
     metrics = [f"startup.{name}_s" for name in ("ready", "created", "started", "cpu")]
     for block in range(7):  # seven blocks that all point one way are significant once, not four times
@@ -391,7 +391,7 @@ def test_the_null_control_pays_for_asking_more_than_once() -> None:
 
 @pytest.mark.parametrize(("factor", "ok"), [(1.0, True), (1.2, False), (0.8, False)])
 @pytest.mark.parametrize("n", [20, 700])
-def test_the_sentinel_shows_a_drifting_host(factor: float, ok: bool, n: int) -> None:
+def test_sentinel_that_drifts_raises_a_doubt(factor: float, ok: bool, n: int) -> None:
     values = np.linspace(1.0, factor, n) * noisy(8, n, 0.01, 0.005)
     check = Run().series("sentinel", values.tolist(), "sentinel.work_s").check("sentinel")
     assert check.ok == ok
@@ -399,7 +399,7 @@ def test_the_sentinel_shows_a_drifting_host(factor: float, ok: bool, n: int) -> 
     assert factor == 1.0 or (" less time" in sentence(check)) == (factor == 0.8)
 
 
-def test_a_short_sentinel_decides_nothing() -> None:
+def test_sentinel_with_few_blocks_is_undecided() -> None:
     check = Run().series("sentinel", [1.0, 2.0, 3.0, 4.0], "sentinel.work_s").check("sentinel")
     assert (check.ok, sentence(check)) == (True, "Sentinel: not decided, 4 blocks have it and 5 are needed.")
 
@@ -412,7 +412,7 @@ def placed(seed: int, shift: float, sd: float = 0.02) -> Run:
     return run
 
 
-def test_the_place_within_a_block_must_not_matter() -> None:
+def test_position_effect_raises_a_doubt_and_a_warning() -> None:
     assert placed(1, 0.0).check("position").ok
     doubtful = placed(1, 0.1).check("position")
     assert not doubtful.ok
@@ -422,7 +422,7 @@ def test_the_place_within_a_block_must_not_matter() -> None:
     assert [bool(row.warnings) for row in run.summaries()] == [True, False, False, False, False]
 
 
-def test_a_place_that_matters_less_than_anybody_cares_is_no_doubt() -> None:
+def test_position_effect_too_small_to_count_raises_no_doubt() -> None:
     run = placed(1, 0.01, 0.001)
     effect = position_effect(block_values(run.frames()[0]), "startup", READY)
     assert effect is not None
@@ -430,19 +430,19 @@ def test_a_place_that_matters_less_than_anybody_cares_is_no_doubt() -> None:
     assert run.check("position").ok
 
 
-def test_the_position_check_cries_wolf_rarely() -> None:
+def test_position_check_rarely_raises_false_alarms() -> None:
     effects = [position_effect(block_values(placed(seed, 0.0).frames()[0]), "startup", READY) for seed in range(60)]
     assert sum(effect is not None and effect.p < 0.05 for effect in effects) <= 8
 
 
-def test_position_cannot_be_said_without_repetition() -> None:
+def test_position_effect_is_absent_without_repetition() -> None:
     frame = block_values(Run().series("host", [1.0, 2.0]).frames()[0])
     assert position_effect(frame, "startup", READY) is None
     alone = block_values(Run().series("host", [1.0, 2.0, 3.0]).frames()[0])
     assert position_effect(alone, "startup", READY) is None
 
 
-def test_flags_and_failures_are_shares_with_reasons() -> None:
+def test_flags_and_failures_are_given_as_shares_with_reasons() -> None:
     run = pair(20)
     assert run.check("flags").ok
     assert sentence(run.check("failures")) == "Failures: none of 40 invocations failed."
@@ -456,7 +456,7 @@ def test_flags_and_failures_are_shares_with_reasons() -> None:
     assert not run.check("flags").ok
 
 
-def test_what_the_kernel_only_holds_is_told_but_no_doubt() -> None:
+def test_held_groups_are_reported_and_raise_no_doubt() -> None:
     run = pair(20)
     for block in range(20):
         run.add("docker", block, {READY: 1.0}, flags=["held: 1 dying cgroups"])
