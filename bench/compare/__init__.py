@@ -64,11 +64,11 @@ def compare(
 ) -> Compared:
     """Compare every series that both sides have.
 
-    ``factors`` are the facts of the host that are compared (``kernel``, …): two runs may differ in them, and in nothing else.
-    ``force`` compares what should not be compared, and says so.
+    ``factors`` are the facts of the host that are compared (``kernel``, …): two runs may differ in them and in nothing else.
+    ``force`` compares runs that differ in other facts, too, and records those facts in ``forced``.
 
     Raises:
-        UsageError: The two cannot be compared, or have nothing in common.
+        UsageError: The two cannot be compared, or have no series in common.
     """
     paired = are_paired(base, new)
     check_factors(base.run, new.run, factors)

@@ -86,6 +86,10 @@ def render(
         link=(folder / "index.html").exists(),
     )
     drawn = [figure.plot for part in made for figure in part.figures] + ([past] if past else [])
+    return _write(folder, text, drawn)
+
+
+def _write(folder: Path, text: str, drawn: Sequence[Plot]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "compare.html").write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Statistics return facts: no module of ``bench/stats`` holds a sentence, except in docstrings and in the errors it raises."""
+"""Statistics and comparisons return facts: ``bench/stats`` holds no sentence, and no decision of ``bench/compare`` words one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-STATS = Path(__file__).parents[2] / "bench/stats"
+BENCH = Path(__file__).parents[2] / "bench"
+STATS = BENCH / "stats"
 WORDS = 4
 """A literal with as many words reads as a sentence."""
 
@@ -68,10 +69,19 @@ def test_sentence_in_source_is_found_unless_docstring_or_error(source: str, coun
     assert len(list(sentences(source))) == count
 
 
-def test_stats_import_neither_wording_nor_number_formats() -> None:
-    for path in STATS.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not any(name.startswith(("bench.display", "bench.report", "bench.core.units")) for name in names), (
-                path
-            )
+def imported(path: Path) -> set[str]:
+    """Return the dotted names that a module imports."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)]
+    return {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
+
+
+@pytest.mark.parametrize("path", sorted(STATS.rglob("*.py")), ids=lambda path: path.name)
+def test_module_of_stats_imports_neither_wording_nor_number_formats(path: Path) -> None:
+    wording = ("bench.display", "bench.report", "bench.core.units")
+    assert [name for name in imported(path) if name.startswith(wording)] == []
+
+
+@pytest.mark.parametrize("path", sorted((BENCH / "compare").glob("*.py")), ids=lambda path: path.name)
+def test_module_of_compare_does_not_import_its_wording(path: Path) -> None:
+    allowed = path.name == "wording.py"
+    assert allowed or [name for name in imported(path) if "wording" in name or "prose" in name] == []
