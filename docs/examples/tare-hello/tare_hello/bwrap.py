@@ -7,13 +7,12 @@ import signal
 from collections.abc import Mapping
 from typing import Literal
 
-from bench.engines.declaration import EngineType
-
 from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed
 from bench.core.model import Facts, Phase, Target
 from bench.engines import trial
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, refuse_limits
+from bench.engines.declaration import EngineType
 from bench.engines.evidence import process
 from bench.lab import Lab, images
 
