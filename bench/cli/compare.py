@@ -76,7 +76,7 @@ def compare_command(base: str, new: str, options: CompareOptions, results: Path)
     rules = compare.Rules(threshold=least)
     found = compare.compare(sides[0], sides[1], rules, factors=options.factors, force=options.force)
     damaged = dict.fromkeys(f"{side.run.run_id}: {text}" for side in sides for text in side.run.warnings)
-    found = dataclasses.replace(found, notes=[*found.notes, *damaged])
+    found = dataclasses.replace(found, damage=tuple(damaged))
     if options.junit is not None:
         _write_junit(options.junit, found)
     if options.as_json:

@@ -1,7 +1,7 @@
-"""Regressions that somebody has acknowledged: no alarm until a day, for a reason, unless they grow.
+"""Acknowledged regressions: each raises no alarm until its last day, for a stated reason, unless it grows.
 
-``acknowledged.json`` in the results folder is written by ``tare ack`` and read by every night. What is open, fixed or accepted is
-never stored: it follows from the nights' own records.
+``tare ack`` writes ``acknowledged.json`` into the results folder and every night reads it. Whether a regression is open, fixed or
+accepted is never stored: it follows from the records of the nights.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from bench.compare.verdicts import Comparison
 from bench.core.errors import StoreError, UsageError
 from bench.core.metrics import METRICS
-from bench.core.model import Comparison
 
 FILE = "acknowledged.json"
 
@@ -30,9 +30,9 @@ class Acknowledgement:
     Attributes:
         params: JSON text with sorted keys.
         ratio: New ÷ base when it was acknowledged, ``None`` where there was none.
-        reason: Why it may stay.
-        until: Last day on which it is no alarm, ``YYYY-MM-DD``.
-        run: The night that it was acknowledged in.
+        reason: Why it is accepted.
+        until: Last day on which it raises no alarm, ``YYYY-MM-DD``.
+        run: The night whose regression was acknowledged.
     """
 
     scenario: str
@@ -46,12 +46,12 @@ class Acknowledgement:
 
     @property
     def series(self) -> str:
-        """What is printed, and matched by a pattern."""
+        """The series as it is printed and matched by a pattern."""
         return series_text(self.scenario, self.target, self.metric)
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What names the series."""
+        """Scenario, target, params and metric of the series."""
         return self.scenario, self.target, self.params, self.metric
 
 
@@ -61,10 +61,10 @@ def series_text(scenario: str, target: str, metric: str) -> str:
 
 
 def load(results: Path) -> list[Acknowledgement]:
-    """Return what is acknowledged in a results folder.
+    """Return the acknowledgements of a results folder.
 
     Raises:
-        UsageError: The file is damaged: a regression that nobody sees would be worse.
+        UsageError: The file is damaged.
     """
     path = results / FILE
     try:
@@ -81,7 +81,7 @@ def load(results: Path) -> list[Acknowledgement]:
 
 
 def save(results: Path, entries: Sequence[Acknowledgement]) -> None:
-    """Write the file anew, whole or not at all.
+    """Replace the file atomically.
 
     Raises:
         StoreError: It cannot be written.
@@ -97,9 +97,10 @@ def save(results: Path, entries: Sequence[Acknowledgement]) -> None:
 
 
 def match(entries: Sequence[Acknowledgement], one: Comparison, meta: Mapping[str, Any]) -> Acknowledgement | None:
-    """Return the acknowledgement that covers a regression on the day of a run (its ``run.json``), ``None`` without one.
+    """Return the acknowledgement that covers a regression on the day of a run; ``meta`` is the run's ``run.json``.
 
-    One that has grown is not covered: its interval leaves the acknowledged ratio out, on the worse side, by as much as counts.
+    A regression that has grown is not covered: its interval excludes the acknowledged ratio on the worse side, and it is larger
+    by at least the metric's smallest effect.
     """
     key = one.scenario, one.target, json.dumps(dict(one.params), sort_keys=True), one.metric
     day = str(meta.get("started_at", ""))[:10]
@@ -121,12 +122,12 @@ def _grown(one: Comparison, entry: Acknowledgement) -> bool:
 def acknowledge(
     results: Path, found: Sequence[Mapping[str, Any]], pattern: str, *, reason: str, until: date, run: str
 ) -> list[Acknowledgement]:
-    """Acknowledge what a night has confirmed and a pattern (``*`` and ``?``) matches; return what was written.
+    """Acknowledge the confirmed findings of a night that match a pattern (``*`` and ``?``); return the new entries.
 
-    ``found`` are the findings of the night's record.
+    ``found`` are the confirmed findings of the night's record.
 
     Raises:
-        UsageError: Nothing matches, or the day is none to come.
+        UsageError: Nothing matches.
         StoreError: It cannot be written.
     """
     texts = {series_text(one["scenario"], one["target"], one["metric"]): one for one in found}

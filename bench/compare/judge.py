@@ -1,48 +1,49 @@
-"""From two samples of one series to a verdict: the estimate first, the decision when its whole family is known.
+"""Judge two samples of one series: the estimate first, the decision when its whole family is known.
 
-The six verdicts and their order are explained in docs/method.md. A sample is one value a block; nothing here knows runs.
+docs/method.md explains the six verdicts and their order. A sample is one value a block; this module knows no runs.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from bench.compare.verdicts import Reason, Verdict
 from bench.core.metrics import Metric
-from bench.core.model import Interval, Verdict
-from bench.core.units import format_value, significant
+from bench.core.model import Interval
 from bench.stats.exact import Floats, hodges_lehmann, needed_for, signed_rank_ci
 from bench.stats.fit import t_p, t_quantile
 from bench.stats.shift import detectable, needed_for_shift, rank_sum_p, shift, shift_ci, signed_rank_p
 
 LEVEL = 0.95
-"""Level of the interval that decides, and 1 - the rate of false discoveries that is accepted."""
+"""Level of the interval that decides, and 1 - the accepted rate of false discoveries."""
 
 _SPREAD_FROM = 3
-"""Runs of a base from which on their spread is an estimate and no accident."""
+"""Runs that a base must have for their spread to be an estimate."""
 
 _STRONGEST = 1.2
-"""A metric follows the host's drift with a sensitivity of 0 to this: more has not been seen (docs/method.md)."""
+"""Largest sensitivity with which a metric follows the host's drift: more has not been seen (docs/method.md)."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What is compared.
+    """The two samples that are compared.
 
     Attributes:
         new: Block values of the new side.
         base: Block values of the base; as many as ``new``, block by block, when ``paired``.
         paired: Whether the two come from the same blocks.
-        late: Time-outs of the new side beyond the base's: its values are then the quicker part only.
-        medians: Median of each run where the base is several; empty: it is one.
+        timeouts: Time-outs of the new side beyond the base's; its values are then only the quicker part.
+        medians: Median of each run where the base is several runs, else empty.
     """
 
     new: Floats
     base: Floats
     paired: bool
-    late: int = 0
+    timeouts: int = 0
     medians: Floats = field(default_factory=lambda: np.empty(0))
 
     @property
@@ -74,10 +75,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict with its reason, and what is printed beside it."""
+    """A verdict with its reason and the numbers of the reason; ``mde`` as in ``Comparison``."""
 
     verdict: Verdict
-    reason: str
+    reason: Reason
+    numbers: Mapping[str, float] = field(default_factory=dict)
     mde: float | None = None
 
 
@@ -102,10 +104,10 @@ def estimate(samples: Samples, metric: Metric, drift: Interval | None = None, le
 
 
 def _with_spread(centre: float, ci: Interval | None, p: float, medians: Floats) -> tuple[Interval | None, float]:
-    """Take in how far runs of the base lie apart: one more run of the same is as far from them as they are from each other.
+    """Widen an interval by the spread between the runs of the base, which blocks alone do not show.
 
-    The prediction interval of one more normal value (Student's t; Hahn and Meeker, Statistical Intervals, 4.4) of the runs'
-    medians; blocks alone know nothing of what differs between runs. The wider of the two ends counts, and the larger p value.
+    Uses the prediction interval for one more run, given the runs' medians (Student's t; Hahn and Meeker, Statistical Intervals,
+    4.4). Returns the wider of the two ends on each side, and the larger p value.
     """
     k = len(medians)
     if ci is None or k < _SPREAD_FROM:
@@ -122,7 +124,7 @@ def _exact_centre(samples: Samples, *, relative: bool) -> float:
 
 
 def _widened(ci: Interval | None, drift: Interval | None) -> Interval | None:
-    """Take in whatever a host that drifted so far may have done to the metric."""
+    """Widen an interval by whatever the host's drift may have done to the metric."""
     if ci is None or drift is None:
         return ci
     up, down = _STRONGEST * max(drift.high, 0.0), _STRONGEST * min(drift.low, 0.0)
@@ -136,29 +138,23 @@ def decide(found: Estimate, metric: Metric, threshold: float, q: float | None) -
     """
     samples = found.samples
     if found.centre is None:
-        side = "neither side" if not len(samples.new) | len(samples.base) else "one side"
-        return Decision(
-            Verdict.INCONCLUSIVE, f"{side} has a value" if side == "neither side" else "one side has no value"
-        )
+        empty = not len(samples.new) | len(samples.base)
+        return Decision(Verdict.INCONCLUSIVE, Reason.NO_VALUES if empty else Reason.ONE_SIDE_EMPTY)
     if metric.exact:
         return _decide_exact(found, metric)
+    if found.ci is None and samples.paired:
+        return Decision(Verdict.INCONCLUSIVE, Reason.TOO_FEW_PAIRS, {"needed": needed_for(found.level)})
     if found.ci is None:
-        needed = needed_for(found.level) if samples.paired else needed_for_shift(found.level)
-        where = "in both" if samples.paired else "on each side"
-        return Decision(
-            Verdict.INCONCLUSIVE, f"{samples.n} blocks are too few for an interval: {needed} {where} are needed"
-        )
-    mde = _mde(found, threshold)
-    return _weigh(found, metric, threshold, q, mde)
+        return Decision(Verdict.INCONCLUSIVE, Reason.TOO_FEW_BLOCKS, {"needed": needed_for_shift(found.level)})
+    return _weigh(found, metric, threshold, q, _mde(found, threshold))
 
 
 def _decide_exact(found: Estimate, metric: Metric) -> Decision:
     samples = found.samples
-    varied = np.ptp(samples.new) > 0 or np.ptp(samples.base) > 0
-    note = "; it varies within a side, which a number without noise should not" if varied else ""
+    numbers = {"varied": int(np.ptp(samples.new) > 0 or np.ptp(samples.base) > 0)}
     if not found.centre:
-        return Decision(Verdict.UNCHANGED, f"exactly the same{note}", 0.0)
-    return Decision(_direction(found.centre, metric), f"a number without noise: any change counts{note}", 0.0)
+        return Decision(Verdict.UNCHANGED, Reason.EXACTLY_SAME, numbers, 0.0)
+    return Decision(_direction(found.centre, metric), Reason.EXACT_CHANGE, numbers, 0.0)
 
 
 def is_worse(found: Estimate, metric: Metric) -> bool:
@@ -172,7 +168,7 @@ def _direction(centre: float, metric: Metric) -> Verdict:
 
 
 def _mde(found: Estimate, threshold: float) -> float | None:
-    """Return the relative change that would have been found; a smaller one than the threshold never is."""
+    """Return the smallest relative change that would have been found, which is at least the threshold."""
     return max(threshold, math.expm1(detectable(found.ci))) if found.relative and found.ci else None
 
 
@@ -184,16 +180,17 @@ def _weigh(found: Estimate, metric: Metric, threshold: float, q: float | None, m
     ends = [abs(base * math.expm1(end)) if found.relative else abs(end) for end in (ci.low, ci.high)]
     large = delta >= metric.floor and (not found.relative or abs(math.expm1(found.centre)) >= threshold)
     apart = ci.low > 0 or ci.high < 0
-    if _equivalent(found, threshold) or max(ends) < metric.floor:
-        return Decision(Verdict.UNCHANGED, _unchanged(found, metric, threshold), mde)
+    if _equivalent(found, threshold):
+        return Decision(Verdict.UNCHANGED, Reason.WITHIN_THRESHOLD, {"threshold": threshold}, mde)
+    if max(ends) < metric.floor:
+        return Decision(Verdict.UNCHANGED, Reason.WITHIN_FLOOR, {"floor": metric.floor}, mde)
     if apart and large:
         return _change(found, metric, q, mde)
+    if apart and delta >= metric.floor:
+        return Decision(Verdict.SMALL, Reason.BELOW_THRESHOLD, {"threshold": threshold}, mde)
     if apart:
-        least = (
-            f"{significant(100 * threshold, 2)} %" if delta >= metric.floor else format_value(metric.floor, metric.unit)
-        )
-        return Decision(Verdict.SMALL, f"a change, but smaller than {least}", mde)
-    return Decision(Verdict.INCONCLUSIVE, _imprecise(found, threshold), mde)
+        return Decision(Verdict.SMALL, Reason.BELOW_FLOOR, {"floor": metric.floor}, mde)
+    return Decision(Verdict.INCONCLUSIVE, Reason.IMPRECISE, _imprecise(found, threshold), mde)
 
 
 def _equivalent(found: Estimate, threshold: float) -> bool:
@@ -201,30 +198,20 @@ def _equivalent(found: Estimate, threshold: float) -> bool:
     return bool(found.relative and ci and math.log1p(-threshold) < ci.low and ci.high < math.log1p(threshold))
 
 
-def _unchanged(found: Estimate, metric: Metric, threshold: float) -> str:
-    if _equivalent(found, threshold):
-        return f"the whole interval is within ±{significant(100 * threshold, 2)} %"
-    return f"the whole interval is within ±{format_value(metric.floor, metric.unit)}, the least that counts"
-
-
 def _change(found: Estimate, metric: Metric, q: float | None, mde: float | None) -> Decision:
     verdict = _direction(found.centre or 0.0, metric)
     if q is not None and q > 1 - LEVEL:
-        reason = (
-            f"not after the correction over its family (q = {significant(q, 2)}): more blocks are needed to believe it"
-        )
-        return Decision(Verdict.INCONCLUSIVE, reason, mde)
-    if verdict is Verdict.IMPROVED and found.samples.late:
-        reason = f"the new side has {found.samples.late} more time-outs: what is left of it are its quicker blocks"
-        return Decision(Verdict.INCONCLUSIVE, reason, mde)
-    return Decision(verdict, "the interval leaves no change out, and the change is large enough to count", mde)
+        return Decision(Verdict.INCONCLUSIVE, Reason.LOST_TO_CORRECTION, mde=mde)
+    if verdict is Verdict.IMPROVED and found.samples.timeouts:
+        return Decision(Verdict.INCONCLUSIVE, Reason.MORE_TIMEOUTS, {"timeouts": found.samples.timeouts}, mde)
+    return Decision(verdict, Reason.CLEAR_CHANGE, mde=mde)
 
 
-def _imprecise(found: Estimate, threshold: float) -> str:
+def _imprecise(found: Estimate, threshold: float) -> dict[str, float]:
+    """Return the interval's half width and how many blocks would decide, where they can be told."""
     ci, n = found.ci, found.samples.n
     if ci is None or not found.relative:
-        return "the interval holds both no change and one that counts"
+        return {}
     half = (ci.high - ci.low) / 2
-    more = math.ceil(n * (half / math.log1p(threshold)) ** 2)
-    advice = f"; about {more} blocks would tell" if more > n else ""
-    return f"the interval (±{significant(100 * half, 2)} %) holds both no change and one that counts{advice}"
+    blocks = math.ceil(n * (half / math.log1p(threshold)) ** 2)
+    return {"half_width": half} | ({"blocks": blocks} if blocks > n else {})

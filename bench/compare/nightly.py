@@ -1,9 +1,9 @@
-"""One night: tonight's run against this host's baseline, in two stages, and what lasts told from what was seen once.
+"""One night: compare tonight's run with this host's baseline, in two stages, and tell what lasts from what was seen once.
 
 The baseline is the run tagged ``baseline=main``, else a rolling one: for each series the newest nights at least three before
-tonight in which it had not regressed, so that a lasting shift never becomes its own baseline. What regressed at the
-screen is measured once more tonight, on fresh blocks of a restarted lab; only what regresses there, too, or did so the night
-before, is an alarm.
+tonight in which it had not regressed, so that a lasting shift never becomes its own baseline. What regressed at the screen is
+measured once more tonight, on fresh blocks of a restarted lab. Only what regresses there too, or did so the night before, is an
+alarm.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from bench import compare, store
-from bench.compare import acknowledged as ledger
+from bench.compare import acknowledged as acknowledgements
 from bench.compare import trend
-from bench.compare.nights import Name, baseline, name, name_of, nights, record, regressed
+from bench.compare.nights import Baseline, Choice, Name, baseline, name, name_of, nights, record, regressed
 from bench.compare.sides import find_target
-from bench.core.model import Comparison, Status, Verdict
+from bench.compare.verdicts import Comparison, Verdict
+from bench.core.model import Status
 
 SCREEN = compare.Rules(correct=False)
-"""The first stage: nothing is lost to the correction over a family, since fresh blocks decide afterwards."""
+"""The first stage, without correction for the size of the family, since fresh blocks decide afterwards."""
 
 CONFIRM = compare.Rules(level=0.99, correct=False)
 """The second stage, on fresh blocks."""
@@ -31,52 +33,60 @@ References = Sequence[tuple[str, str]]
 """(current, reference): targets of the same run, compared in pairs."""
 
 
+class Confirmation(StrEnum):
+    """Why a regression is believed."""
+
+    FRESH_BLOCKS = "fresh blocks"
+    SECOND_NIGHT = "second night"
+
+
 @dataclass(frozen=True)
 class Finding:
     """A series that regressed tonight.
 
     Attributes:
         comparison: Tonight against its baseline.
-        reference: The target of the same run that it was compared with; empty: the baseline's nights.
-        how: Why it is believed (``fresh blocks``, ``second night``); empty: it is not yet.
-        again: The same on fresh blocks, ``None`` when they were not measured.
+        reference: The target of the same run that it was compared with; empty for the baseline's nights.
+        confirmation: Why it is believed, ``None`` while it is not.
+        again: The comparison on fresh blocks, ``None`` when they were not measured.
     """
 
     comparison: Comparison
     reference: str = ""
-    how: str = ""
+    confirmation: Confirmation | None = None
     again: Comparison | None = None
 
     @property
     def name(self) -> Name:
-        """What names it from night to night."""
+        """Its name, the same from night to night."""
         return name(self.comparison, self.reference)
 
 
 @dataclass(frozen=True)
 class Night:
-    """What one night came to.
+    """The result of one night.
 
     Attributes:
         run: Tonight's run.
         suite: The suite that was run.
-        baseline: Run ids of the baseline, the newest first; ``why`` says how they were chosen, or why there are none.
+        chosen: How the baseline was chosen, or why there is none.
+        baseline: Ids of the baseline's runs that were used, the newest first.
         compared: Tonight against the baseline, and each current target against its reference.
         findings: What regressed at the screen.
-        acknowledged: Names of findings that somebody has acknowledged → the acknowledgement.
-        fixed: What had been an alarm the night before and is none tonight.
-        steps: Steps of the history that began in this run's last nights.
+        acknowledged: Names of acknowledged findings → the acknowledgement.
+        fixed: Findings that were confirmed the night before and did not regress tonight.
+        steps: Steps of the history for the worse that began in the last seven nights.
         failed: Invocations that failed tonight.
         fresh: Run id of the fresh blocks, empty without them.
     """
 
     run: store.Run
     suite: str
+    chosen: Baseline
     baseline: tuple[str, ...]
-    why: str
     compared: Mapping[str, compare.Compared]
     findings: tuple[Finding, ...] = ()
-    acknowledged: Mapping[Name, ledger.Acknowledgement] = dataclasses.field(default_factory=dict)
+    acknowledged: Mapping[Name, acknowledgements.Acknowledgement] = dataclasses.field(default_factory=dict)
     fixed: tuple[Name, ...] = ()
     steps: tuple[trend.ChangePoint, ...] = ()
     failed: int = 0
@@ -84,13 +94,13 @@ class Night:
 
     @property
     def alarms(self) -> list[Finding]:
-        """What is believed and nobody has acknowledged."""
-        return [one for one in self.findings if one.how and one.name not in self.acknowledged]
+        """Confirmed findings that nobody has acknowledged."""
+        return [one for one in self.findings if one.confirmation and one.name not in self.acknowledged]
 
     @property
     def new(self) -> list[Finding]:
-        """What regressed at the screen and is not believed yet."""
-        return [one for one in self.findings if not one.how]
+        """Findings that are not confirmed yet."""
+        return [one for one in self.findings if not one.confirmation]
 
     @property
     def results(self) -> list[Comparison]:
@@ -107,14 +117,14 @@ class Night:
 
 
 def judge(results: Path, run: store.Run, suite: str, references: References = ()) -> Night:
-    """Compare tonight's run with its baseline and with what the night before said: the screen."""
+    """Compare tonight's run with its baseline and with the record of the night before: the screen."""
     earlier = nights(results, suite, run)
     compared: dict[str, compare.Compared] = {}
-    base, why, without = baseline(results, earlier, run)
-    if base and (found := compare.against(base, compare.Side(run), SCREEN, without=without)):
+    base = baseline(results, earlier, run)
+    if base.runs and (found := compare.against(base.runs, compare.Side(run), SCREEN, without=base.without)):
         compared[""] = found
-    elif base:
-        why = "no earlier night has a series of tonight's that is not in doubt"
+    elif base.runs:
+        base = Baseline(Choice.NOTHING_COMPARABLE)
     compared |= _paired(run, references, SCREEN)
     findings = [
         Finding(one, reference)
@@ -124,13 +134,16 @@ def judge(results: Path, run: store.Run, suite: str, references: References = ()
     ]
     before = record(earlier[-1]) if earlier else {}
     seen = regressed(earlier[-1]) if earlier else set()
-    kept = tuple(dataclasses.replace(one, how="second night") if one.name in seen else one for one in findings)
+    kept = tuple(
+        dataclasses.replace(one, confirmation=Confirmation.SECOND_NIGHT) if one.name in seen else one
+        for one in findings
+    )
     outcomes = store.outcomes(run)
     night = Night(
         run,
         suite,
+        base,
         compared[""].runs if "" in compared else (),
-        why,
         compared,
         kept,
         steps=tuple(_recent(results, [*(one.run_id for one in earlier), run.run_id])),
@@ -140,10 +153,10 @@ def judge(results: Path, run: store.Run, suite: str, references: References = ()
 
 
 def confirm(night: Night, results: Path, fresh: store.Run, references: References = ()) -> Night:
-    """Weigh what regressed at the screen once more, on the fresh blocks of a second run of tonight: at 99 %, alone."""
+    """Judge what regressed at the screen once more, at 99 %, on the fresh blocks alone of a second run of tonight."""
     earlier = nights(results, night.suite, night.run)
-    base, _, without = baseline(results, earlier, night.run)
-    found = compare.against(base, compare.Side(fresh), CONFIRM, without=without) if base else None
+    base = baseline(results, earlier, night.run)
+    found = compare.against(base.runs, compare.Side(fresh), CONFIRM, without=base.without) if base.runs else None
     again = {"": found} if found else {}
     again |= _paired(fresh, references, CONFIRM)
     verdicts = {name(one, reference): one for reference, each in again.items() for one in each.results}
@@ -154,17 +167,19 @@ def confirm(night: Night, results: Path, fresh: store.Run, references: Reference
 
 def _confirmed(one: Finding, again: Comparison | None) -> Finding:
     believed = again is not None and again.verdict is Verdict.REGRESSED
-    return dataclasses.replace(one, again=again, how="fresh blocks" if believed else one.how)
+    return dataclasses.replace(
+        one, again=again, confirmation=Confirmation.FRESH_BLOCKS if believed else one.confirmation
+    )
 
 
 def _settled(night: Night, results: Path, before: Mapping[str, Any]) -> Night:
-    """Say what is acknowledged and what is over."""
-    believed = [one for one in night.findings if one.how]
-    known = ledger.load(results)
+    """Return the night with its acknowledged findings and those that no longer regress."""
+    believed = [one for one in night.findings if one.confirmation]
+    known = acknowledgements.load(results)
     acknowledged = {
         one.name: entry
         for one in believed
-        if (entry := ledger.match(known, one.comparison, night.run.meta)) is not None
+        if (entry := acknowledgements.match(known, one.comparison, night.run.meta)) is not None
     }
     alarmed, tonight = {name_of(one) for one in before.get("confirmed", ())}, {one.name for one in night.findings}
     measured = {name(one, reference) for reference, each in night.compared.items() for one in each.results
@@ -188,5 +203,5 @@ def _recent(results: Path, runs: Sequence[str]) -> Iterator[trend.ChangePoint]:
 
 
 def doubtful(night: Night) -> list[str]:
-    """Return the scenarios that fresh blocks would tell more of."""
+    """Return the scenarios to measure again on fresh blocks."""
     return list(dict.fromkeys(one.comparison.scenario for one in night.findings))

@@ -1,4 +1,4 @@
-"""Which runs are nights, which of them make tonight's base, what each has left, and which are kept."""
+"""The nights of a results folder: which runs are nights, which are tonight's baseline, their records, and which are kept."""
 
 from __future__ import annotations
 
@@ -7,23 +7,57 @@ import json
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from bench import store
 from bench.compare.sides import differences
+from bench.compare.verdicts import Comparison, Difference
 from bench.core.errors import UsageError
-from bench.core.model import Comparison, RunState
+from bench.core.model import RunState
 from bench.stats.series import Key
 
 OFFSET = 3
 """Nights between tonight and its rolling baseline."""
 
 FILE = "nightly.json"
-"""What a night leaves in its run's folder for the nights after it."""
+"""Name of a night's record in its run's folder, which later nights read."""
 
 TAG, AGAIN = "nightly", "confirms"
 """Tags of a night's run (the suite) and of its second run (the first one's id)."""
+
+
+class Choice(StrEnum):
+    """How the baseline of a night was chosen, or why there is none."""
+
+    TAGGED = "tagged"
+    TAGGED_ELSEWHERE = "tagged elsewhere"
+    FIRST_NIGHT = "first night"
+    OLDEST_NIGHT = "oldest night"
+    ROLLING = "rolling"
+    NOTHING_COMPARABLE = "nothing comparable"
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The runs that may be the base of a night.
+
+    Attributes:
+        choice: How they were chosen.
+        runs: The runs, the newest first; empty when there are none.
+        without: Run id → the series that the run does not stand for.
+        tagged: Id of the tagged run that is of another host or workload.
+        difference: In what that run differs.
+    """
+
+    choice: Choice
+    runs: tuple[store.Run, ...] = ()
+    without: Mapping[str, AbstractSet[Key]] = field(default_factory=dict)
+    tagged: str = ""
+    difference: Difference | None = None
+
 
 Name = tuple[str, str, str, str, str]
 """Scenario, target, params, metric, and the target that it was compared with in the same run, else empty."""
@@ -43,7 +77,7 @@ def nights(results: Path, suite: str, tonight: store.Run) -> list[store.Run]:
 def _runs(results: Path) -> list[store.Run]:
     found: dict[str, store.Run] = {}
     for path in results.glob("*/run.json"):
-        with contextlib.suppress(UsageError):  # a folder that is no run of ours has no say
+        with contextlib.suppress(UsageError):  # a folder that is no run of ours is left out
             run = store.load(path.parent)
             if run.run_id not in found or run.path.name == run.run_id:  # the others are copies of it
                 found[run.run_id] = run
@@ -54,34 +88,30 @@ def _began(run: store.Run) -> tuple[str, str]:
     return str(run.meta.get("started_at", "")), run.run_id
 
 
-def baseline(
-    results: Path, earlier: Sequence[store.Run], tonight: store.Run
-) -> tuple[list[store.Run], str, Mapping[str, AbstractSet[Key]]]:
-    """Return the runs that may be the base, the newest first, how they were chosen, and what each does not stand for."""
+def baseline(results: Path, earlier: Sequence[store.Run], tonight: store.Run) -> Baseline:
+    """Return the runs that may be tonight's base: the one tagged ``baseline=main``, else a rolling week of earlier nights."""
     tagged = [run for run in _runs(results) if run.meta.get("tags", {}).get("baseline") == "main"]
     tagged = [run for run in tagged if run.run_id != tonight.run_id]
     if tagged:
         run = tagged[-1]
         if strange := differences(run, tonight):
-            what = next(iter(strange.values()))
-            return [], f"the baseline {run.run_id} is of another host or workload ({what}); tag a newer run", {}
-        return [run], "tagged baseline=main", {}
+            return Baseline(Choice.TAGGED_ELSEWHERE, tagged=run.run_id, difference=strange[0])
+        return Baseline(Choice.TAGGED, (run,))
     if not earlier:
-        return [], "this is the first night of this host and workload", {}
-    old = list(reversed(earlier[:-OFFSET] or earlier[:1]))
+        return Baseline(Choice.FIRST_NIGHT)
+    old = tuple(reversed(earlier[:-OFFSET] or earlier[:1]))
     if len(earlier) <= OFFSET:
-        return old, f"the oldest night: none is {OFFSET} nights old yet", {}
-    without = {run.run_id: {one[:4] for one in regressed(run)} for run in old}
-    return old, f"rolling: a week of nights at least {OFFSET} nights old, without what had regressed in them", without
+        return Baseline(Choice.OLDEST_NIGHT, old)
+    return Baseline(Choice.ROLLING, old, {run.run_id: {one[:4] for one in regressed(run)} for run in old})
 
 
 def regressed(run: store.Run) -> set[Name]:
-    """Return what regressed in a night, believed or not: one bad night in a week's base would hide the next one."""
+    """Return what regressed in a night, confirmed or not: one bad night in a week's base would hide the next one."""
     return {name_of(one) for part in ("confirmed", "new") for one in record(run).get(part, ())}
 
 
 def record(run: store.Run) -> dict[str, Any]:
-    """Return what a night has left; nothing of one that was cut off before its end, or is none."""
+    """Return the record of a night, empty when the run is no night or was cut off before its end."""
     try:
         found = json.loads((run.path / FILE).read_text(encoding="utf-8"))
         [name_of(one) for part in ("confirmed", "new") for one in found[part]]
@@ -91,12 +121,12 @@ def record(run: store.Run) -> dict[str, Any]:
 
 
 def name(one: Comparison, reference: str) -> Name:
-    """Return what names a comparison from night to night."""
+    """Return the name of a comparison, the same from night to night."""
     return one.scenario, one.target, json.dumps(dict(one.params), sort_keys=True), one.metric, reference
 
 
 def name_of(finding: Mapping[str, Any]) -> Name:
-    """Return the name of a finding that was written down."""
+    """Return the name of a finding in a record."""
     params = json.dumps(finding["params"], sort_keys=True)
     names = (str(finding[key]) for key in ("scenario", "target"))
     return *names, params, str(finding["metric"]), str(finding.get("reference", ""))  # type: ignore[return-value] # five
@@ -105,7 +135,7 @@ def name_of(finding: Mapping[str, Any]) -> Name:
 def retain(results: Path, suite: str, tonight: store.Run, base: Collection[str], keep: int) -> list[str]:
     """Remove the oldest nights of the suite beyond ``keep``, each with its fresh blocks.
 
-    Tagged baselines, and ``base``, what is tonight's baseline, stay. Returns the ids of the nights that were removed.
+    Tagged baselines and the runs of ``base``, tonight's baseline, stay. Returns the ids of the removed nights.
     """
     earlier = nights(results, suite, tonight)
     spare = earlier[: max(0, len(earlier) + 1 - keep)]
@@ -118,10 +148,10 @@ def retain(results: Path, suite: str, tonight: store.Run, base: Collection[str],
 
 
 def newest(results: Path, suite: str) -> tuple[str, list[dict[str, Any]]]:
-    """Return the id of a suite's newest night and what was confirmed in it.
+    """Return the id of a suite's newest night and its confirmed findings.
 
     Raises:
-        UsageError: There is no night that was judged.
+        UsageError: No night of the suite was judged.
     """
     judged = [run for run in _runs(results) if run.meta.get("tags", {}).get(TAG) == suite and record(run)]
     if not judged:

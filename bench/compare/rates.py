@@ -1,4 +1,4 @@
-"""Rates of failure of two samples: counted a variant, compared by an exact test, never mixed with durations."""
+"""Failure rates of two samples: counted by variant, compared by an exact test, never mixed with durations."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.core import units
-from bench.core.model import NULL, SENTINEL, Comparison, Status, Verdict
-from bench.stats.checks import percent
+from bench.compare.verdicts import Comparison, Reason, Verdict
+from bench.core.model import NULL, SENTINEL, Status
 from bench.stats.exact import wilson
 from bench.stats.shift import fisher_p
 
 FAILURES = "failures"
-"""Name of the comparison of failure rates; no metric of the registry."""
+"""Name of the comparison of failure rates, which is no metric of the registry."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Rate:
 def rates(base: pd.DataFrame, new: pd.DataFrame, targets: tuple[str | None, str | None]) -> Iterator[Rate]:
     """Yield the variants that failed at all on either side; frames as :func:`bench.stats.series.attempted` gives them.
 
-    ``targets`` are the sides' own, base first, ``None``: each with itself.
+    ``targets`` are the targets of the two sides, base first; ``None`` compares each target with itself.
     """
     before = _failed(base)
     for (scenario, target, params), (failed, tried) in _failed(new).items():
@@ -55,13 +54,10 @@ def _failed(tried: pd.DataFrame) -> dict[tuple[str, str, str], tuple[int, int]]:
 
 
 def row(rate: Rate, q: float | None, level: float) -> Comparison:
-    """Return the comparison of a rate; ``level`` as that of the intervals."""
+    """Return the comparison of a rate; ``level`` is 1 - the accepted rate of false discoveries."""
     base, new = (failed / tried for failed, tried in zip(rate.failures, rate.attempts, strict=True))
     apart = q is not None and q <= 1 - level
     verdict = Verdict.INCONCLUSIVE if not apart else Verdict.REGRESSED if new > base else Verdict.IMPROVED
-    counts = " and ".join(f"{f} of {n}" for f, n in zip(rate.failures, rate.attempts, strict=True))
-    intervals = [wilson(f, n) for f, n in zip(rate.failures, rate.attempts, strict=True)]
-    spans = " and ".join(f"[{percent(one.low)}, {percent(one.high)}]" for one in intervals if one)
     return Comparison(
         scenario=rate.scenario,
         target=rate.target,
@@ -76,5 +72,15 @@ def row(rate: Rate, q: float | None, level: float) -> Comparison:
         verdict=verdict,
         mde=None,
         q=q,
-        reason=f"{counts} invocations failed, base and new ({spans}); exact test, p = {units.significant(rate.p, 2)}",
+        reason=Reason.FAILURE_RATES,
+        numbers=_numbers(rate),
     )
+
+
+def _numbers(rate: Rate) -> dict[str, float]:
+    found: dict[str, float] = {"p": rate.p}
+    for side, failures, attempts in zip(("base", "new"), rate.failures, rate.attempts, strict=True):
+        found |= {f"{side}_failures": failures, f"{side}_attempts": attempts}
+        if ci := wilson(failures, attempts):
+            found |= {f"{side}_low": ci.low, f"{side}_high": ci.high}
+    return found

@@ -1,6 +1,6 @@
-"""What is computed once of one side of a comparison: its series, its attempts, what makes it doubtful.
+"""Cached data for one side of a comparison: its series, its attempts, and the checks that make it doubtful.
 
-The base may be several runs of one host: then a series has the blocks of all of them, and each run's own median says how far
+The base may be several runs of one host. A series then has the blocks of all of them, and the median of each run shows how far
 such runs lie apart.
 """
 
@@ -20,34 +20,35 @@ from bench import store
 from bench.compare.sides import Side
 from bench.core.errors import UsageError
 from bench.core.model import NULL, SENTINEL, Status
-from bench.stats import checks as _checks
+from bench.stats import checks
 from bench.stats.exact import Floats
+from bench.stats.findings import Check, CheckName
 from bench.stats.series import Key, Series, attempted, block_values, series_of, usable
 
 POOL = 7
-"""Runs that make a rolling base: a week of nights, so that each weekday has its part, and their spread six degrees of freedom."""
+"""Runs that make a rolling base: a week of nights, so that each weekday counts once and their spread has 6 degrees of freedom."""
 
 
 @dataclass(frozen=True)
-class Half:
-    """One side of a comparison, computed.
+class SideData:
+    """The data of one side of a comparison.
 
     Attributes:
         side: The side itself; of several runs the newest.
         series: Its series; of several runs the blocks of all, one run after the other.
         tried: Its attempts.
-        doubts: Scenario → why its numbers are in doubt.
-        late: (scenario, target) → time-outs; of several runs their mean.
+        doubts: Scenario → the check that raises a doubt about its numbers.
+        timeouts: (scenario, target) → time-outs; of several runs their mean.
         sentinels: Run id → logarithms of the fixed host workload's times.
         medians: Series → the median of each run that is in it.
-        parts: Series → ids of those runs; only of several.
+        parts: Series → ids of those runs, where the side is several.
     """
 
     side: Side
     series: Mapping[Key, Series]
     tried: pd.DataFrame
-    doubts: Mapping[str, str]
-    late: Mapping[tuple[str, str], float]
+    doubts: Mapping[str, Check]
+    timeouts: Mapping[tuple[str, str], float]
     sentinels: Mapping[str, Floats]
     medians: Mapping[Key, Floats] = field(default_factory=dict)
     parts: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
@@ -62,10 +63,10 @@ class Half:
         return np.concatenate([self.sentinels[run] for run in runs]) if runs else np.empty(0)
 
 
-def half(one: Side, *, paired: bool) -> Half:
+def side_data(one: Side, *, paired: bool) -> SideData:
     """Read and compute one side; ``paired`` says whether a drift within the run moves both sides alike.
 
-    A night and its fresh blocks have the same week behind them: what was read a moment ago is not read again.
+    Cached until a file of the run changes: a night and its fresh blocks are compared with the same earlier runs.
     """
     files = (one.run.path / name for name in ("run.json", store.MEASUREMENTS, store.OUTCOMES))
     state = tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
@@ -73,20 +74,20 @@ def half(one: Side, *, paired: bool) -> Half:
 
 
 @lru_cache(maxsize=4 * POOL)
-def _computed(path: Path, _: tuple[int, ...], paired: bool) -> Half:
+def _computed(path: Path, _: tuple[int, ...], paired: bool) -> SideData:
     run = store.load(path)
     outcomes = store.outcomes(run)
     tried = attempted(outcomes)
     blocks = block_values(usable(store.measurements(run, outcomes), outcomes))
-    # A drift within a run moves both halves of a pair; of two runs it moves one.
-    deciding = {"null", "position"} | (set() if paired else {"sentinel"})
-    checks = _checks.of_blocks(blocks, tried, run.meta["scenarios"])
-    doubts = {check.scenario: check.sentence for check in checks if not check.ok and check.name in deciding}
+    # A drift within a run moves both sides of a pair; of two runs it moves one.
+    deciding = {CheckName.NULL, CheckName.POSITION} | (set() if paired else {CheckName.SENTINEL})
+    answered = checks.of_blocks(blocks, tried, run.meta["scenarios"])
+    doubts = {check.scenario: check for check in answered if not check.ok and check.name in deciding}
     over = tried[tried["status"] == Status.TIMEOUT] if len(tried) else tried
-    late = Counter(zip(map(str, over["scenario"]), map(str, over["target"]), strict=True))
+    counts = Counter(zip(map(str, over["scenario"]), map(str, over["target"]), strict=True))
     series = series_of(blocks)
-    times = {place: float(count) for place, count in late.items()}
-    return Half(Side(run), series, tried, doubts, times, {run.run_id: _sentinel(series)})
+    timeouts = {place: float(count) for place, count in counts.items()}
+    return SideData(Side(run), series, tried, doubts, timeouts, {run.run_id: _sentinel(series)})
 
 
 def _sentinel(series: Mapping[Key, Series]) -> Floats:
@@ -96,25 +97,27 @@ def _sentinel(series: Mapping[Key, Series]) -> Floats:
     return logs
 
 
-def pooled(runs: Iterable[store.Run], wanted: AbstractSet[Key], without: Mapping[str, AbstractSet[Key]]) -> Half | None:
+def pooled(
+    runs: Iterable[store.Run], wanted: AbstractSet[Key], without: Mapping[str, AbstractSet[Key]]
+) -> SideData | None:
     """Return several runs as one base: for each wanted series the newest ``POOL`` runs that may stand for it.
 
-    ``runs`` come the newest first and are read only as far as needed. A run does not stand for a series of a scenario that is in
-    doubt, nor for those that ``without`` names by its id, nor for any if its lines are damaged. ``None`` when no run is left.
+    ``runs`` come the newest first and are read only as far as needed. A run is left out for the series of a scenario in doubt,
+    for those that ``without`` lists under its id, and altogether if its lines are damaged. ``None`` when no run is left.
 
     Raises:
         UsageError: No run is left, and one is damaged.
     """
     taken: dict[Key, list[tuple[str, Series]]] = {}
-    halves: list[Half] = []
+    sides: list[SideData] = []
     damaged: UsageError | None = None
     for run in runs:
         open_ = {key for key in wanted if len(taken.get(key, ())) < POOL and key[1] not in (SENTINEL, NULL)}
         if not open_:
             break
         try:
-            one = half(Side(run), paired=False)
-        except UsageError as error:  # its lines are damaged: it stands for nothing, and the older ones do
+            one = side_data(Side(run), paired=False)
+        except UsageError as error:  # its lines are damaged: the older runs stand for it
             damaged = damaged or error
             continue
         barred = without.get(run.run_id, frozenset())
@@ -122,23 +125,23 @@ def pooled(runs: Iterable[store.Run], wanted: AbstractSet[Key], without: Mapping
         for key in mine:
             taken.setdefault(key, []).append((run.run_id, one.series[key]))
         if mine:
-            halves.append(one)
-    if damaged and not halves:
+            sides.append(one)
+    if damaged and not sides:
         raise damaged
-    return _whole(halves, taken) if halves else None
+    return _whole(sides, taken) if sides else None
 
 
-def _whole(halves: Sequence[Half], taken: Mapping[Key, Sequence[tuple[str, Series]]]) -> Half:
-    counted = halves[:POOL]  # rates of failure are the newest runs', whatever a series has to go back to
-    places = {place for one in counted for place in one.late}
+def _whole(sides: Sequence[SideData], taken: Mapping[Key, Sequence[tuple[str, Series]]]) -> SideData:
+    counted = sides[:POOL]  # failure rates are those of the newest runs, however far back a series has to go
+    places = {place for one in counted for place in one.timeouts}
     tried = [one.tried for one in counted if len(one.tried)]
-    return Half(
-        halves[0].side,
+    return SideData(
+        sides[0].side,
         {key: _joined([one for _, one in items]) for key, items in taken.items()},
-        pd.concat(tried) if tried else halves[0].tried,
+        pd.concat(tried) if tried else sides[0].tried,
         {},
-        {place: sum(one.late.get(place, 0.0) for one in counted) / len(counted) for place in places},
-        {run: logs for one in halves for run, logs in one.sentinels.items()},
+        {place: sum(one.timeouts.get(place, 0.0) for one in counted) / len(counted) for place in places},
+        {run: logs for one in sides for run, logs in one.sentinels.items()},
         {key: np.array([np.median(one.values) for _, one in items]) for key, items in taken.items()},
         {key: tuple(run for run, _ in items) for key, items in taken.items()},
     )

@@ -1,4 +1,4 @@
-"""The two sides of a comparison: how they are named, and what keeps two of them from being compared."""
+"""The two sides of a comparison: how they are named, and what makes two of them incomparable."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import store
+from bench.compare.verdicts import Difference, Unmatched
 from bench.core.errors import UsageError, unknown
 from bench.core.model import NULL, SENTINEL
 from bench.stats.series import usable
@@ -18,7 +19,7 @@ class Side:
 
     Attributes:
         run: The run.
-        target: The target that is meant, ``None``: each with itself.
+        target: The one target to compare; ``None`` compares each target with itself.
     """
 
     run: store.Run
@@ -31,10 +32,10 @@ class Side:
 
 
 def find_side(results: Path, text: str) -> Side:
-    """Find ``RUN`` or ``RUN@TARGET``; of a target as many options must be given as tell it from the others.
+    """Find ``RUN`` or ``RUN@TARGET``; a target may be given by just enough options to tell it from the others.
 
     Raises:
-        UsageError: There is no such run, or the run has no such target, or several.
+        UsageError: There is no such run, or the run has no such target, or several that match.
     """
     name, at, wanted = (text, "", "") if store.is_run(Path(text)) else text.partition("@")  # a folder may have an @
     run = store.load(store.find(results, name))
@@ -42,10 +43,10 @@ def find_side(results: Path, text: str) -> Side:
 
 
 def find_target(run: store.Run, wanted: str) -> str:
-    """Return the target of a run that is meant: its whole text, or as many of its options as tell it apart.
+    """Return a target of a run by its whole text, or by just enough options to tell it from the others.
 
     Raises:
-        UsageError: The run has none such, or several.
+        UsageError: The run has no such target, or several that match.
     """
     targets = [str(target) for meta in run.meta["scenarios"].values() for target in meta["targets"]]
     known = list(dict.fromkeys([*targets, NULL]))
@@ -67,7 +68,11 @@ def find_target(run: store.Run, wanted: str) -> str:
 
 
 def are_paired(base: Side, new: Side) -> bool:
-    """Say whether the sides are paired; refuse what cannot be meant."""
+    """Say whether the sides are paired.
+
+    Raises:
+        UsageError: The two names make no comparison: a target on one side only, or twice the same.
+    """
     if (base.target is None) != (new.target is None):
         msg = f"name a target on both sides or on neither: '{base.name}' and '{new.name}'"
         raise UsageError(msg)
@@ -82,7 +87,7 @@ def are_paired(base: Side, new: Side) -> bool:
 
 
 def why_nothing(side: Side) -> str:
-    """Say that a side has no value at all and how its invocations ended; nothing when it has one."""
+    """Say how the invocations of a side without any value ended; empty when it has a value."""
     outcomes = store.outcomes(side.run)
     mine = outcomes[~outcomes["warmup"].astype(bool) & (outcomes["target"] != SENTINEL)]
     if side.target is not None:
@@ -95,28 +100,50 @@ def why_nothing(side: Side) -> str:
 
 
 PAYLOAD = "payload"
-"""What is named as a factor when the workload's own bits are what is compared."""
+"""Name of the factor when two builds of the workload itself are compared."""
+
+FINGERPRINT = "fingerprint"
+"""Name of a difference when the host's fingerprints differ and its facts do not say why."""
 
 
-def differences(base: store.Run, new: store.Run) -> dict[str, str]:
-    """Return what makes two runs incomparable, name → sentence: facts of the host's epoch, and the workload's own bits."""
-    found = {}
+def differences(base: store.Run, new: store.Run) -> list[Difference]:
+    """Return what makes two runs incomparable: facts of the host's epoch, and the workload's own bits."""
+    found: list[Difference] = []
     if base.meta.get("fingerprint") != new.meta.get("fingerprint"):
         names = set(base.meta.get("epoch", ())) | set(new.meta.get("epoch", ()))
         facts = [run.meta.get("facts", {}) for run in (base, new)]
-        found = {
-            name: f"{name}: '{facts[0].get(name, 'unknown')}' and '{facts[1].get(name, 'unknown')}'"
+        found = [
+            Difference(name, *(str(one.get(name, "unknown")) for one in facts))
             for name in sorted(names)
             if facts[0].get(name) != facts[1].get(name)
-        } or {"fingerprint": "the fingerprint of the host"}
+        ] or [Difference(FINGERPRINT)]
     payloads = [run.meta.get("engines", {}).get("host", {}).get("payload") for run in (base, new)]
     if all(payloads) and payloads[0] != payloads[1]:
-        found[PAYLOAD] = f"payload: {str(payloads[0])[:12]}… and {str(payloads[1])[:12]}…"
+        found.append(Difference(PAYLOAD, *map(str, payloads)))
     return found
 
 
+def difference_text(one: Difference) -> str:
+    """Write a difference."""
+    if one.name == FINGERPRINT:
+        return "the fingerprint of the host"
+    if one.name == PAYLOAD:
+        return f"payload: {one.base[:12]}… and {one.new[:12]}…"
+    return f"{one.name}: '{one.base}' and '{one.new}'"
+
+
+def unmatched_text(found: Unmatched) -> str:
+    """Name the series that only one side has; empty when there are none."""
+    parts = []
+    for side, names in (("base", found.base), ("new", found.new)):
+        if alone := [f"{scenario}: {metric}" for scenario, metric in names]:
+            more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
+            parts.append(f"only in the {side}: {', '.join(alone[:5])}{more}")
+    return "; ".join(parts)
+
+
 def check_factors(base: store.Run, new: store.Run, names: Collection[str]) -> None:
-    """Refuse a factor that is no fact of either run.
+    """Check that each factor is a fact of either run.
 
     Raises:
         UsageError: One of the names is unknown.

@@ -1,8 +1,8 @@
-"""A history of one host: where a series changed for good, with the run on either side and the size of the step.
+"""Find lasting changes in the history of one host, with the run on either side and the size of the step.
 
-Only complete runs of one host and one fingerprint are one history: a changed host is a new epoch, not a regression, and two hosts
-of one model are not alike (Duplyakin et al., CCGrid 2020). What the sentinel says of the host is taken out as far as the series
-has followed it; never by plain division, which harms a series that follows it only in part.
+Only complete runs of one host and one fingerprint form a history: a changed host is a new epoch, not a regression, and two hosts
+of one model are not alike (Duplyakin et al., CCGrid 2020). The host's own changes, which the sentinel shows, are removed to the
+extent that a series has followed them; never by plain division, which distorts a series that follows them only in part.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -20,36 +21,36 @@ from bench import store
 from bench.core.errors import UsageError, unknown
 from bench.core.metrics import METRICS, Metric
 from bench.core.model import NULL, SENTINEL, Measurement, Outcome, RunState, Status
-from bench.stats import steps as _steps
+from bench.stats import steps
 from bench.stats.exact import Floats
 from bench.stats.series import Key
-from bench.store import lines as _lines
+from bench.store.lines import lines
 
 _STRONGEST = 1.2
-"""A series follows the host with a sensitivity of 0 to this (docs/method.md)."""
+"""Largest sensitivity with which a series follows the host (docs/method.md)."""
 
-LEAST = 2 * _steps.LEAST
-"""Runs from which on a series can have a step at all."""
+LEAST = 2 * steps.LEAST
+"""Fewest runs in which a series can have a step."""
 
 _NEEDED = 8
-"""Nights from which on it can be told how far a series follows the sentinel."""
+"""Fewest nights from which the sensitivity of a series to the sentinel can be estimated."""
 
 _PAIRED = 200
-"""Nights of which this is told: slopes are counted in pairs."""
+"""Nights used for that estimate, which looks at all pairs."""
 
 
 @dataclass(frozen=True)
 class ChangePoint:
-    """A step of one series that lasted.
+    """A lasting step of one series.
 
     Attributes:
         before_run: The last run before it.
         at_run: The first run after it; ``at`` is when that began.
-        before: Median of the runs before it, up to 30 and to the step before, as measured.
+        before: Median of the runs before it, as measured: at most 30, back to the previous step.
         after: The same after it.
-        ratio: After ÷ before, what the host did taken out; ``None`` where one of them is not above 0.
-        ci_low: Lower end of its 95 % interval; ``ci_high`` the upper end. ``None`` for too few runs, and
-            for a series that has values not above 0: its steps are differences.
+        ratio: After ÷ before, without the host's own changes; ``None`` where one of them is not above 0.
+        ci_low: Lower end of its 95 % interval; ``ci_high`` is the upper end. ``None`` for too few runs, and for a
+            series with values not above 0, whose steps are differences.
         worse: Whether the metric got worse.
     """
 
@@ -68,6 +69,13 @@ class ChangePoint:
     worse: bool
 
 
+class _Apart(StrEnum):
+    """In what a run differs from the newest one, so that it belongs to another history."""
+
+    HOST = "host"
+    FINGERPRINT = "fingerprint"
+
+
 @dataclass
 class History:
     """The runs of one host and one fingerprint.
@@ -76,7 +84,7 @@ class History:
         runs: Run ids, the oldest first; ``at`` is when each began.
         series: Series → run's place → its median.
         sentinel: Run's place → median of the fixed host workload.
-        notes: What was left out, and why.
+        notes: What was left out and why, for people.
     """
 
     runs: list[str] = field(default_factory=list)
@@ -87,10 +95,10 @@ class History:
 
 
 def history(results: Path, *, metric: str | None = None, target: str | None = None) -> History:
-    """Read the complete runs that have the host and the fingerprint of the newest one.
+    """Read the complete runs that share host and fingerprint with the newest one.
 
     Raises:
-        UsageError: There are no such runs, no such metric, or no run has a value of what was asked for.
+        UsageError: There are no such runs, no such metric, or no run has a value of the metric or target asked for.
     """
     if metric is not None and metric not in METRICS:
         raise UsageError(unknown("metric", metric, METRICS))
@@ -100,17 +108,18 @@ def history(results: Path, *, metric: str | None = None, target: str | None = No
         said = f" ({found.notes[0]})" if found.notes else ""
         msg = f"no complete run in '{results}'{said}; make one with 'tare run nightly', or name another with --results DIR"
         raise UsageError(msg)
-    others: dict[str, list[str]] = {}
+    others: dict[tuple[_Apart, str], list[str]] = {}
     seen: set[str] = set()
     for run in runs:
-        if why := _another(run, runs[-1]):
-            others.setdefault(why, []).append(run.run_id)
+        if apart := _apart(run, runs[-1]):
+            others.setdefault((apart, str(run.meta.get("host"))), []).append(run.run_id)
         elif run.run_id in seen:
             found.notes.append(f"{run.path.name} is a copy of the run {run.run_id}, left out")
         else:
             seen.add(run.run_id)
             _take(found, run, metric, target)
-    found.notes[:0] = [_left_out(why, names) for why, names in others.items()]
+    newest = str(runs[-1].meta.get("host"))
+    found.notes[:0] = [_left_out(apart, host, newest, names) for (apart, host), names in others.items()]
     if not found.series and (metric or target):
         asked = " and ".join(f"{kind} '{name}'" for kind, name in (("metric", metric), ("target", target)) if name)
         msg = f"no run in '{results}' has a value of {asked} (looked at: {len(found.runs)}); 'tare show RUN' lists what one has"
@@ -118,23 +127,23 @@ def history(results: Path, *, metric: str | None = None, target: str | None = No
     return found
 
 
-def _another(run: store.Run, newest: store.Run) -> str:
-    """Say why a run is not of the newest one's history, nothing when it is."""
+def _apart(run: store.Run, newest: store.Run) -> _Apart | None:
+    """Return why a run does not belong to the history of the newest one, ``None`` when it does."""
     if run.meta.get("host") != newest.meta.get("host"):
-        return (
-            f"of the host '{run.meta.get('host')}', the newest is of '{newest.meta.get('host')}': a history of its own"
-        )
-    same = run.meta.get("fingerprint") == newest.meta.get("fingerprint")
-    return "" if same else "of another fingerprint than the newest: an epoch of its own"
+        return _Apart.HOST
+    return None if run.meta.get("fingerprint") == newest.meta.get("fingerprint") else _Apart.FINGERPRINT
 
 
-def _left_out(why: str, names: Sequence[str]) -> str:
+def _left_out(apart: _Apart, host: str, newest: str, names: Sequence[str]) -> str:
+    """Write the note on runs that are left out."""
     who = f"{names[0]} is" if len(names) == 1 else f"{len(names)} runs ({names[0]} … {names[-1]}) are"
+    of_host = f"of the host '{host}', the newest is of '{newest}': a history of its own"
+    why = of_host if apart is _Apart.HOST else "of another fingerprint than the newest: an epoch of its own"
     return f"{who} {why}, left out"
 
 
 def _complete(results: Path, notes: list[str]) -> Iterator[store.Run]:
-    """Yield the complete runs but fresh blocks of a night, which are no night; say of what is damaged that it is left out."""
+    """Yield the complete runs except the fresh blocks of a night; note the damaged ones, which are left out."""
     for path in sorted(results.glob("*/run.json")):
         try:
             run = store.load(path.parent)
@@ -166,12 +175,12 @@ def _take(found: History, run: store.Run, metric: str | None, target: str | None
 
 
 def _values(run: store.Run, metric: str | None, target: str | None) -> dict[Key, list[float]]:
-    """Return the finite values of the invocations that ended well, by series; of one metric only its lines are parsed."""
-    ended = _lines.lines(run.path / store.OUTCOMES, Outcome)
+    """Return the finite values of successful invocations by series; with a metric, only its lines are parsed."""
+    ended = lines(run.path / store.OUTCOMES, Outcome)
     well = {one["invocation"] for one in ended if one["status"] == Status.OK and not one["warmup"]}
     only = () if metric is None else (f'"metric": "{metric}"'.encode(), b'"metric": "sentinel.work_s"')
     values: dict[Key, list[float]] = {}
-    for record in _lines.lines(run.path / store.MEASUREMENTS, Measurement, only):
+    for record in lines(run.path / store.MEASUREMENTS, Measurement, only):
         name = str(record["target"])
         wanted = record["invocation"] in well and (target is None or name in (target, SENTINEL))
         if wanted and math.isfinite(value := float(record["value"])):
@@ -181,7 +190,7 @@ def _values(run: store.Run, metric: str | None, target: str | None) -> dict[Key,
 
 
 def change_points(found: History) -> list[ChangePoint]:
-    """Return the lasting steps of every series that is as large as its metric says, the worst first."""
+    """Return the lasting steps that are as large as their metric demands, the worst first."""
     made = [one for key, values in found.series.items() for one in _changes(found, key, values)]
     return sorted(made, key=lambda one: (not one.worse, -abs(math.log(one.ratio)) if one.ratio else -math.inf))
 
@@ -215,24 +224,24 @@ def _changes(found: History, key: Key, values: Mapping[int, float]) -> Iterator[
         )
 
 
-def _relative(raw: Floats, sentinel: Sequence[float | None], known: Metric) -> list[_steps.Step]:
-    return _steps.steps(_without_host(np.log(raw), sentinel), math.log1p(known.min_effect))
+def _relative(raw: Floats, sentinel: Sequence[float | None], known: Metric) -> list[steps.Step]:
+    return steps.steps(_without_host(np.log(raw), sentinel), math.log1p(known.min_effect))
 
 
-def _absolute(raw: Floats, known: Metric) -> list[_steps.Step]:
-    """Find the steps of a series that is not all above 0, which has no logarithms: by differences.
+def _absolute(raw: Floats, known: Metric) -> list[steps.Step]:
+    """Find the steps of a series that is not all above 0, by differences instead of logarithms.
 
-    The smallest that counts is the metric's floor or smallest effect, this of the median distance from 0. What the host did is
-    a factor, and stays in.
+    The smallest step that counts is the metric's floor, or its smallest effect times the median distance from 0. The host's own
+    changes, which are factors, are not removed.
     """
-    return _steps.steps(raw, max(known.floor, known.min_effect * float(np.median(np.abs(raw)))))
+    return steps.steps(raw, max(known.floor, known.min_effect * float(np.median(np.abs(raw)))))
 
 
 def _without_host(logs: Floats, sentinel: Sequence[float | None]) -> Floats:
-    """Subtract what the host did: the sentinel's logarithm times the slope with which the series has followed it.
+    """Remove the host's own changes: the sentinel's logarithm times the slope with which the series has followed it.
 
-    The slope is the median of pairwise slopes between first differences, clipped to 0 and 1.2: differences, since a trend that
-    both happen to have is no dependence. Nights without a sentinel are left as they are when any lacks one.
+    The slope is the median of the pairwise slopes between first differences, clipped to 0 to 1.2. First differences are used
+    because a trend that both happen to have is no dependence. If any night lacks a sentinel, nothing is removed.
     """
     if len(logs) < _NEEDED or not all(value and value > 0 for value in sentinel):
         return logs

@@ -6,6 +6,7 @@
     ├── TargetUnavailable     3    a target that cannot run here: reason and remedy
     ├── InvocationFailed      4    one invocation failed; the run goes on
     │   ├── InvocationTimeout 4    … because a time limit passed (a censored sample, not a duration)
+    │   ├── EvidenceMismatch  4    … because the live instance is not what was asked for
     │   └── NotApplicable     4    … because the target lacks the feature: skipped, not failed
     ├── StoreError            4    results could not be written; earlier results are intact
     ├── ProvisionError        4    a provisioning task failed
@@ -63,6 +64,16 @@ class InvocationFailed(TareError):
 
 class InvocationTimeout(InvocationFailed):
     """A time limit passed; the sample is censored."""
+
+
+class EvidenceMismatch(InvocationFailed):
+    """The live instance has another value of ``option`` than was asked for."""
+
+    def __init__(self, option: str, asked: str, found: str) -> None:
+        self.option = option
+        self.asked = asked
+        self.found = found
+        super().__init__(f"asked for {option}={asked}, but the live instance has {option}={found}")
 
 
 class NotApplicable(InvocationFailed):

@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.core.summary_warnings import SummaryWarning
 
 SCHEMA_VERSION = 1
 """Version of the results folder's format; readers refuse newer versions and convert older ones."""
@@ -48,6 +52,14 @@ class RunState(StrEnum):
     RUNNING = "running"
     COMPLETE = "complete"
     INTERRUPTED = "interrupted"
+
+
+class StopReason(StrEnum):
+    """Why a scenario of a run with ``--precision`` got no more blocks; kept in ``run.json``."""
+
+    PRECISION = "precision"
+    BUDGET = "budget"
+    CAP = "cap"
 
 
 @dataclass(frozen=True)
@@ -186,6 +198,7 @@ class Outcome:
         flags: Doubts about the sample (``residue: …``, ``clipped: …``).
         wall_s: Duration of the whole invocation, barriers included, seconds.
         harness_s: The part of ``wall_s`` outside engine calls, workloads and barriers, seconds.
+        mismatch: ``option``, ``asked`` and ``found`` if the live instance was not what was asked for, else empty.
     """
 
     run_id: str
@@ -205,6 +218,7 @@ class Outcome:
     flags: tuple[str, ...] = ()
     wall_s: float = 0.0
     harness_s: float = 0.0
+    mismatch: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -239,50 +253,6 @@ class Interval:
     level: float
 
 
-class Verdict(StrEnum):
-    """Result of comparing two samples (docs/method.md)."""
-
-    REGRESSED = "regressed"
-    IMPROVED = "improved"
-    UNCHANGED = "unchanged"
-    SMALL = "small"
-    INCONCLUSIVE = "inconclusive"
-    INVALID = "invalid"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One series of a new run compared with the same series of a base run.
-
-    Attributes:
-        target: The new side's target.
-        n: Common blocks of paired samples, else the smaller number of blocks.
-        base: Median of the base, or its failure rate; ``None`` without a value.
-        new: The same for the new sample.
-        ratio: New ÷ base, ``None`` where values are not positive.
-        ci: Interval of the ratio, widened by the host's drift between the runs as the sentinel shows it.
-        verdict: The decision.
-        mde: Smallest relative change that is detected with a power of 80 %, ``None`` when unknown.
-        q: Smallest false discovery rate at which this series counts as a discovery, ``None`` without a test.
-        reason: The reason for the verdict, one sentence.
-    """
-
-    scenario: str
-    target: str
-    params: Mapping[str, ParamValue]
-    metric: str
-    unit: str
-    n: int
-    base: float | None
-    new: float | None
-    ratio: float | None
-    ci: Interval | None
-    verdict: Verdict
-    mde: float | None
-    q: float | None
-    reason: str
-
-
 @dataclass(frozen=True)
 class Summary:
     """Estimates for one series (scenario, target, params, metric) of one run.
@@ -299,7 +269,7 @@ class Summary:
         ratio: Hodges-Lehmann estimate of the ratio to the baseline over common blocks, or ``None``.
         ratio_ci: Exact signed-rank interval of the ratio.
         ratio_n: Number of common blocks.
-        warnings: Sentences to show with the numbers.
+        warnings: What to show with the numbers.
     """
 
     scenario: str
@@ -319,4 +289,4 @@ class Summary:
     ratio: float | None
     ratio_ci: Interval | None
     ratio_n: int
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[SummaryWarning, ...] = ()

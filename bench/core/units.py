@@ -13,18 +13,22 @@ _NOTHING = 1e-3
 """A value below this fraction of the smallest unit is shown as 0."""
 _BYTE_STEPS = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1.0, "B"))
 _RATE_STEPS = ((1e9, "G/s"), (1e6, "M/s"))
+_PREFIXED = {
+    "s": (_TIME_STEPS, ""),
+    "s/GB": (_TIME_STEPS, "/GB"),
+    "bytes": (_BYTE_STEPS, ""),
+    "bytes/s": (_BYTE_STEPS, "/s"),
+}
+"""Unit → its prefixes, and what follows them."""
 
 
 def format_value(value: float | None, unit: str, digits: int = 3) -> str:
     """Format a number with significant digits and a unit prefix (``12.4 ms``, ``3.81 MiB``); ``–`` for ``None``."""
     if value is None:
         return "–"
-    if unit == "s":
-        return _scaled(value, _TIME_STEPS, digits, "")
-    if unit == "bytes":
-        return _scaled(value, _BYTE_STEPS, digits, "")
-    if unit == "bytes/s":
-        return _scaled(value, _BYTE_STEPS, digits, "/s")
+    if unit in _PREFIXED:
+        steps, ending = _PREFIXED[unit]
+        return _scaled(value, steps, digits, ending)
     if unit == "1/s" and abs(value) >= _RATE_STEPS[-1][0]:
         return _scaled(value, _RATE_STEPS, digits, "")
     text = significant(value, digits)

@@ -14,7 +14,7 @@ from bench import store
 from bench.core.metrics import METRICS
 from bench.core.model import ParamValue, Skipped, Summary
 from bench.core.units import format_value
-from bench.stats.checks import Check
+from bench.stats.findings import Check
 from bench.stats.series import Key, Series, block_values, series_of
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.core.metrics import METRICS
 from bench.core.model import ParamValue, Summary
+from bench.core.units import significant
 from bench.display.data import ScenarioData, Variant
 from bench.display.table import NONE, Cell, interval_text, ratio_text
 from bench.stats import pairs
@@ -53,6 +54,14 @@ def cell(found: Times | None) -> Cell:
     if found is None:
         return Cell(NONE)
     return Cell(ratio_text(found.ratio), "" if found.exact else interval_text(found.ci, "ratio"))
+
+
+def text(found: Times) -> str:
+    """Write a ratio with its interval on one line."""
+    start = f"{significant(found.ratio)}×"
+    if found.ci is None or found.exact:
+        return start
+    return f"{start} [{significant(found.ci.low)}–{significant(found.ci.high)}]"
 
 
 def _inverted_if_higher_is_better(found: Times | None, metric: str) -> Times | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.core.model import NULL, SENTINEL, ParamValue, Summary
+from bench.core.model import NULL, SENTINEL, Interval, ParamValue, Summary
 from bench.core.units import format_value, significant
 from bench.display.data import ScenarioData, Variant
 from bench.display.lookup import first_and_last
@@ -66,6 +67,29 @@ def ratio_with_interval(row: Summary) -> str:
 def plural(count: float, noun: str) -> str:
     """Write a whole number with its noun: ``1 block``, ``6 blocks``."""
     return f"{count:.0f} {noun}{'' if count == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """Write a share with two significant digits: ``3.2 %``."""
+    return f"{significant(100 * share, 2)} %"
+
+
+def rate(count: int, attempts: int, ci: Interval | None) -> str:
+    """Write a rate with its interval: ``40 % [12 %, 77 %]``; nothing without attempts."""
+    if not attempts:
+        return ""
+    return percent(count / attempts) + (f" [{percent(ci.low)}, {percent(ci.high)}]" if ci else "")
+
+
+def chance(p: float) -> str:
+    """Write a p value: ``p = 0.012``."""
+    return "p < 0.001" if p < 0.001 else f"p = {significant(p, 2)}"
+
+
+def series(metric: str, params: str) -> str:
+    """Write a series: the metric, and its params, given as JSON text, in brackets."""
+    given = ", ".join(f"{name}={value}" for name, value in json.loads(params).items())
+    return f"{metric} ({given})" if given else metric
 
 
 def joined(names: Sequence[str], most: int = 4) -> str:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.core.model import SENTINEL, Interval, Status, Summary
+from bench.core.summary_warnings import SummaryWarning
 from bench.core.units import format_value, significant
 from bench.display import lookup
 from bench.display.data import Row, ScenarioData, Variant, metric_order, metric_title, params_key
+from bench.display.wording import warnings
 
 NONE = "–"
 _CI = "95 % CI"
@@ -156,15 +158,17 @@ def notes(data: ScenarioData, keep: Callable[[Summary], bool] = lambda _: True) 
         for item in data.summaries
         if item.target == SENTINEL
     ]
-    warned: dict[str, list[Summary]] = {}
+    warned: dict[str, list[tuple[Summary, SummaryWarning]]] = {}
     for item in filter(keep, data.summaries):
         for warning in item.warnings:
-            warned.setdefault(warning, []).append(item)
-    return found + [_note(warning, items) for warning, items in warned.items()]
+            warned.setdefault(warnings.text(warning), []).append((item, warning))
+    return found + [_note(text, items) for text, items in warned.items()]
 
 
-def _note(warning: str, series: Sequence[Summary]) -> str:
-    return warning if warning.startswith(series[0].target) else f"{_where(series)}: {warning}"
+def _note(text: str, items: Sequence[tuple[Summary, SummaryWarning]]) -> str:
+    first, warning = items[0]
+    named = warnings.names_its_target(warning, first.target)
+    return text if named else f"{_where([item for item, _ in items])}: {text}"
 
 
 def _where(series: Sequence[Summary], most: int = 4) -> str:
@@ -192,7 +196,7 @@ def _flat(item: Summary) -> dict[str, Any]:
         "ci_high": item.ci.high if item.ci else None,
         "n": item.n,
         "failures": item.failures,
-        "ratio_to_host": item.ratio,
+        "ratio_to_baseline": item.ratio,
         "ratio_ci_low": item.ratio_ci.low if item.ratio_ci else None,
         "ratio_ci_high": item.ratio_ci.high if item.ratio_ci else None,
     }
@@ -229,7 +233,7 @@ def _full(run_id: str, item: Summary) -> dict[str, object]:
     flat |= _bounds("failure_ci", item.failure_ci)
     flat["ratio"] = item.ratio
     flat |= _bounds("ratio_ci", item.ratio_ci)
-    return flat | {"ratio_n": item.ratio_n, "warnings": "; ".join(item.warnings)}
+    return flat | {"ratio_n": item.ratio_n, "warnings": "; ".join(map(warnings.text, item.warnings))}
 
 
 def _bounds(name: str, interval: Interval | None) -> dict[str, object]:

@@ -13,8 +13,15 @@ from bench import store
 from bench.core.metrics import METRICS
 from bench.interchange.series import NamedSeries, named_series
 
-_SUFFIX = {"s": "seconds", "bytes": "bytes", "bytes/s": "bytes_per_second", "1/s": "per_second", "ratio": "ratio"}
-_ENDING = re.compile(r"_(bytes_per_s|per_s|bytes|ratio|s)$")
+_SUFFIX = {
+    "s": "seconds",
+    "s/GB": "seconds_per_gb",
+    "bytes": "bytes",
+    "bytes/s": "bytes_per_second",
+    "1/s": "per_second",
+    "ratio": "ratio",
+}
+_ENDING = re.compile(r"_(bytes_per_s|s_per_gb|per_s|bytes|ratio|s)$")
 
 
 def openmetrics(run: store.Run) -> str:

@@ -22,7 +22,7 @@ from bench.core.clock import wall_time
 from bench.core.errors import StoreError, UsageError, unknown
 from bench.core.metrics import METRICS, metric_named
 from bench.core.model import NULL, SENTINEL, Invocation, Measurement, Outcome, RunState, Status
-from bench.store import shape
+from bench.store import older, shape
 
 METRIC = "imported.time_s"
 """Metric of the times of tools that have no metric names."""
@@ -94,7 +94,7 @@ def _row(row: Mapping[str, Any], params: Mapping[str, Any], place: int) -> Value
         msg = f"{where}: {unknown('metric', str(row['metric']), METRICS)}"
         raise ValueError(msg)
     wanted = METRICS[row["metric"]].unit
-    if row.get("unit") not in (None, "", wanted):
+    if row.get("unit") and older.unit(row["metric"], str(row["unit"])) != wanted:
         msg = f"{where}: '{row['metric']}' is in '{row['unit']}', allowed is '{wanted}': convert the values"
         raise ValueError(msg)
     target = str(row["target"])

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from bench import store
-from bench.compare import Compared
+from bench.compare import Compared, wording
 from bench.compare.nightly import Night
-from bench.core.model import Comparison, Status, Verdict
+from bench.compare.verdicts import Comparison, Verdict
+from bench.core.model import Status
 from bench.core.units import significant
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -44,7 +45,7 @@ def run(measured: store.Run) -> str:
 
 def comparison(compared: Compared) -> str:
     """Write a comparison: regressed is a failure, invalid an error, inconclusive skipped; notes are the suite's output."""
-    return _series("tare.compare", compared.results, notes=compared.notes)
+    return _series("tare.compare", compared.results, notes=wording.notes(compared))
 
 
 def night(judged: Night) -> str:
@@ -65,7 +66,7 @@ def _series(
         if id(one) in quiet:
             tag = "skipped"
         if tag:
-            _add(case, tag, _message(one), one.reason)
+            _add(case, tag, _message(one), wording.reason(one))
     _count(suite)
     if notes:
         ET.SubElement(suite, "system-out").text = "\n".join(notes)
@@ -74,7 +75,7 @@ def _series(
 
 def _message(one: Comparison) -> str:
     if one.ratio is None or one.ci is None:
-        return f"{one.verdict}: {one.reason}"
+        return f"{one.verdict}: {wording.reason(one)}"
     ends = f"[{significant(one.ci.low, 4)}, {significant(one.ci.high, 4)}]"
     return f"{one.verdict}: new ÷ base {significant(one.ratio, 4)} {ends}, n = {one.n}"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bench.core.clock import Channel, Line, Timeline
-from bench.core.errors import InvocationFailed
+from bench.core.errors import EvidenceMismatch
 from bench.core.model import Phase
 from bench.engines import life as engine_life
 from bench.engines.base import Instance, InstanceSpec
@@ -103,7 +103,7 @@ def evidence_of(context: InvocationContext, instance: Instance) -> dict[str, str
     """Read back what runs, compare it with what was asked for, and replace the instance's own names by placeholders.
 
     Raises:
-        InvocationFailed: Something else runs.
+        EvidenceMismatch: Something else runs.
     """
     evidence = dict(context.engine.evidence(instance))
     check_evidence(context, evidence)
@@ -114,15 +114,14 @@ def check_evidence(context: InvocationContext, evidence: Mapping[str, str]) -> N
     """Compare what runs with what was asked for.
 
     Raises:
-        InvocationFailed: An option of the target, or the payload's digest, differs in the live instance.
+        EvidenceMismatch: An option of the target, or the payload's digest, differs in the live instance.
     """
     asked = dict(context.engine.target.options)
     asked["payload"] = images.payload(context.lab.paths.state).digest
     for key, wanted in asked.items():
         found = evidence.get(key)
         if found is not None and found != wanted:
-            msg = f"asked for {key}={wanted}, but the live instance has {key}={found}"
-            raise InvocationFailed(msg)
+            raise EvidenceMismatch(key, wanted, found)
 
 
 def at(context: InvocationContext, **params: Any) -> InvocationContext:

@@ -1,7 +1,7 @@
 """Reports, computed from the results folder alone.
 
-Importing this package loads neither matplotlib nor rich: the first is for :func:`render`, the second for
-:mod:`bench.report.terminal`.
+Importing this package loads neither matplotlib, which only :func:`render` needs, nor rich, which only
+:mod:`bench.report.terminal` needs.
 """
 
 from __future__ import annotations

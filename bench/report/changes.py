@@ -1,4 +1,4 @@
-"""``compare.html``: what changed, by how much and how sure that is; for a night its history, too. One file, nothing fetched."""
+"""Render ``compare.html``: what changed, by how much and how sure that is, and the history of a night. Fetches nothing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from bench.compare import Compared
+from bench.compare import Compared, wording
 from bench.compare.trend import ChangePoint, History
+from bench.compare.verdicts import Comparison, Verdict
 from bench.core.errors import StoreError
-from bench.core.model import Comparison, Verdict
 from bench.core.units import format_value, significant
 from bench.display import theme
 from bench.display.data import metric_title, params_text, slug
@@ -26,7 +26,7 @@ from bench.store import Run
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the table: what is named, its numbers, its verdict; ``detail`` and ``reason`` stand smaller below."""
+    """A row of the table: name, numbers and verdict; ``detail`` and ``reason`` are shown smaller below."""
 
     name: str
     detail: str
@@ -42,9 +42,9 @@ HEADS = ("base", "new", "new ÷ base", "found from", "n")
 class Part:
     """One comparison's part of the page."""
 
-    compared: Compared
     title: str
     summary: str
+    notes: tuple[str, ...]
     figures: tuple[Figure, ...]
     rows: tuple[Line, ...]
     undecided: tuple[Line, ...]
@@ -62,12 +62,12 @@ def render(
     """Write ``compare.html`` and its figures; return the page's path.
 
     Args:
-        parts: Reference → comparison; an empty reference: against other runs.
-        folder: Where to.
+        parts: Reference → comparison; the empty reference stands for other runs.
+        folder: Target folder.
         headline: The first sentence.
-        run: The run of the new side: its scenarios say which metrics decide, and are drawn.
+        run: The run of the new side; its scenarios say which metrics are primary and drawn.
         history: The runs of this host.
-        steps: The steps in it.
+        steps: The steps of the history.
 
     Raises:
         StoreError: The folder cannot be written.
@@ -86,6 +86,10 @@ def render(
         link=(folder / "index.html").exists(),
     )
     drawn = [figure.plot for part in made for figure in part.figures] + ([past] if past else [])
+    return _write(folder, text, drawn)
+
+
+def _write(folder: Path, text: str, drawn: Sequence[Plot]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "compare.html").write_text(text, encoding="utf-8")
@@ -107,7 +111,8 @@ def _part(reference: str, one: Compared, primary: Mapping[str, Sequence[str]]) -
             figures.append(Figure(_titled(plot, scenario)))
     rest = [item for item in one.results if item.ci is None and item.verdict is Verdict.INCONCLUSIVE]
     told = [item for item in one.results if item.ci is not None or item.verdict is not Verdict.INCONCLUSIVE]
-    return Part(one, title, summary(one), tuple(figures), tuple(map(_row, told)), tuple(map(_row, rest)))
+    notes = tuple(wording.notes(one))
+    return Part(title, summary(one), notes, tuple(figures), tuple(map(_row, told)), tuple(map(_row, rest)))
 
 
 def _titled(plot: Plot, scenario: str) -> Plot:
@@ -115,7 +120,7 @@ def _titled(plot: Plot, scenario: str) -> Plot:
 
 
 def _decides(one: Comparison, primary: Mapping[str, Sequence[str]]) -> bool:
-    """Say whether a series is drawn: those that decide, and whatever changed."""
+    """Say whether a series is drawn: it is primary or it changed."""
     return one.metric in primary.get(one.scenario, ()) or one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED)
 
 
@@ -132,13 +137,13 @@ def _row(one: Comparison) -> Line:
     )
     plain = one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)
     detail = "\u00a0· ".join(part for part in (one.scenario, metric_title(one.metric), words) if part)
-    return Line(one.target, detail, numbers, str(one.verdict), "" if plain else one.reason)
+    return Line(one.target, detail, numbers, str(one.verdict), "" if plain else wording.reason(one))
 
 
 def _past(
     found: History, steps: Sequence[ChangePoint], parts: Mapping[str, Compared], primary: Mapping[str, Sequence[str]]
 ) -> Plot | None:
-    """Draw the history of what changed, and then of what decides."""
+    """Draw the history of the series that changed, then of the primary ones."""
     changed = {_key(one) for part in parts.values() for one in part.results if one.verdict is Verdict.REGRESSED}
     places = {run: place for place, run in enumerate(found.runs)}
     of: dict[tuple[str, str, str, str], dict[int, bool]] = {}

@@ -1,4 +1,4 @@
-"""A comparison as a table for a terminal and as JSON."""
+"""Show a comparison as a table for a terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bench.compare import Compared
-from bench.core.model import Comparison, Verdict
+from bench.compare import Compared, wording
+from bench.compare.verdicts import Comparison, Verdict
 from bench.core.units import format_value, significant
 from bench.display.data import params_text
 
@@ -25,18 +25,20 @@ _STYLES = {
     Verdict.INCONCLUSIVE: ("?", "yellow"),
     Verdict.INVALID: ("!", "yellow"),
 }
-"""A mark beside each word, so that nothing hangs on a colour."""
+"""Mark and style of each verdict; the mark makes it readable without colour."""
 _MOST = 40
-"""Rows of what did not change that a terminal is given; the others are counted, and in the JSON."""
+"""Most rows in a terminal, unless more changed; the rest is counted, and complete in the JSON."""
 
 
 def show(compared: Compared, *, everything: bool = False) -> Group:
-    """Return the comparison: a table by verdict, the reasons of what is no plain verdict, and what must be read with it."""
+    """Return a table by verdict, with reasons where the verdict needs one, then the notes and a summary."""
     rows = compared.results if everything else _worth(compared.results)
     parts: list[Text | Table] = [_table(compared, rows)]
     if left := len(compared.results) - len(rows):
         parts.append(Text(f"… and {left} more that are unchanged or undecided (--all)", style="dim"))
-    parts += [Text(f"! {text}", style="yellow" if text.startswith("FORCED") else "") for text in compared.notes]
+    forced = len(compared.forced)  # their notes come first
+    notes = enumerate(wording.notes(compared))
+    parts += [Text(f"! {text}", style="yellow" if place < forced else "") for place, text in notes]
     return Group(*parts, Text(summary(compared), style="bold"))
 
 
@@ -53,7 +55,7 @@ def as_json(compared: Compared) -> dict[str, Any]:
         "base": compared.base,
         "new": compared.new,
         "paired": compared.paired,
-        "notes": list(compared.notes),
+        "notes": wording.notes(compared),
         "results": [_record(one) for one in compared.results],
     }
 
@@ -74,12 +76,12 @@ def _record(one: Comparison) -> dict[str, Any]:
         "verdict": str(one.verdict),
         "mde": one.mde,
         "q": one.q,
-        "reason": one.reason,
+        "reason": wording.reason(one),
     }
 
 
 def _worth(results: Sequence[Comparison]) -> list[Comparison]:
-    """Leave out the tail of what nobody has to look at; the order is by severity."""
+    """Return every change and fill up with other results, the most severe first."""
     loud = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.SMALL)
     kept = [one for one in results if one.verdict in loud]
     return kept + [one for one in results if one.verdict not in loud][: max(0, _MOST - len(kept))]
@@ -97,7 +99,7 @@ def _table(compared: Compared, rows: Sequence[Comparison]) -> Table:
         plain = one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)
         verdict = Text(f"{mark} {one.verdict}", style=style)
         if not plain:
-            verdict.append(f"\n{one.reason}", style="dim")
+            verdict.append(f"\n{wording.reason(one)}", style="dim")
         table.add_row(_name(one), *_numbers(one), verdict)
     return table
 

@@ -1,4 +1,4 @@
-"""``summary.csv``: every series with every field, in base units."""
+"""Write ``summary.csv``: every series with every field, in base units."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bench.display.table import SUMMARY_COLUMNS, summary_rows
 
 
 def text(runs: Sequence[RunData]) -> str:
-    """Return the file's content; what is absent is an empty field.
+    """Return the file's content; an absent value is an empty field.
 
-    When a run was in a guest, one more column says in which.
+    If any run was in a guest, the column ``inside`` names the guest.
     """
     buffer = io.StringIO()
     guests = any(data.inside for data in runs)

@@ -1,4 +1,4 @@
-"""A comparison at a glance: each series' ratio with its interval, marked by its verdict."""
+"""Draw a comparison as a forest plot: each series' ratio with its interval, marked by its verdict."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.core.model import Comparison, Verdict
+from bench.compare.verdicts import Comparison, Verdict
 from bench.display import canvas, svg, theme
 from bench.display.data import Variant, metric_title
 from bench.display.table import Cell, interval_text, ratio_text
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST = 40
-"""Rows of one figure; the table has all."""
+"""Most rows of one figure; the table has all."""
 
 _CERTAIN = (Verdict.REGRESSED, Verdict.IMPROVED)
-"""Without an interval only a number without noise gets these."""
+"""Verdicts that a series without an interval gets only if its metric has no noise."""
 
 MARKS = {
     Verdict.REGRESSED: ("^", theme.HEAT["dearer"], False),
@@ -29,11 +29,11 @@ MARKS = {
     Verdict.INCONCLUSIVE: ("o", theme.MUTED, True),
     Verdict.INVALID: ("X", theme.MUTED, True),
 }
-"""Marker, colour and whether it is hollow: no verdict hangs on a colour."""
+"""Marker, colour and whether it is hollow, so that verdicts differ without colour, too."""
 
 
 def draw(results: Sequence[Comparison], base: str, name: str) -> svg.Plot | None:
-    """Draw the series that have a ratio and something to say of it, in the order given; ``None`` when none has."""
+    """Draw the series that have a ratio with an interval or a certain verdict, in order; ``None`` if there are none."""
     rows = [(one, one.ratio) for one in results if one.ratio is not None and (one.ci or one.verdict in _CERTAIN)][:MOST]
     if not rows:
         return None

@@ -1,4 +1,4 @@
-"""``index.html``: one file, figures and styles inside, nothing fetched."""
+"""Render ``index.html``: one file with figures and styles inside, nothing fetched."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _BEFORE_TABLE = (
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the page; ``drawing`` is the only text that is not escaped again."""
+    """A figure of the page; ``drawing`` is the only text that the template does not escape."""
 
     plot: Plot
 
     @property
     def drawing(self) -> Markup:
-        """The SVG element: made by us, all text in it escaped by matplotlib or by :mod:`bench.display.svg`."""
+        """The SVG element, in which matplotlib or :mod:`bench.display.svg` has escaped all text."""
         return Markup(self.plot.inline())  # noqa: S704
 
 
 @dataclass(frozen=True)
 class ScenarioPage:
-    """A scenario's part of the page."""
+    """The part of the page about a scenario."""
 
     data: ScenarioData
     anchor: str
@@ -48,7 +48,7 @@ class ScenarioPage:
 
 @dataclass(frozen=True)
 class RunPage:
-    """A run's part of the page."""
+    """The part of the page about a run."""
 
     data: RunData
     anchor: str
@@ -56,7 +56,7 @@ class RunPage:
 
 
 def templates() -> Environment:
-    """Return the templates of all pages; what they are given is escaped, what they lack is an error."""
+    """Return the templates of all pages; values are escaped, and a missing value is an error."""
     return Environment(
         loader=PackageLoader("bench.report"),
         autoescape=True,

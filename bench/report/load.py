@@ -1,4 +1,4 @@
-"""Read a run's folder into what a report says: series, rows in their order, checks."""
+"""Read a run's folder into the data of a report: series, rows in display order, checks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def collect(run: store.Run) -> RunData:
 
 
 def _titled(meta: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the scenarios of ``run.json``, each title saying that it was measured in a guest, if it was."""
+    """Return the scenarios of ``run.json``; for a run in a guest, each title says so."""
     scenarios: Mapping[str, Any] = meta.get("scenarios", {})
     if not (inside := meta.get("inside")):
         return scenarios
@@ -95,7 +95,7 @@ def _variants(summaries: Iterable[Summary], meta: Mapping[str, Any], outcomes: p
 
 
 def _invoked(meta: Mapping[str, Any], outcomes: pd.DataFrame) -> list[Variant]:
-    """Return what was invoked, whatever came of it, params sorted as numbers and words."""
+    """Return every target with the params of its invocations, successful or not, numbers sorted as numbers."""
     found = zip(outcomes["target"], outcomes["params"], outcomes["engine"], strict=True)
     engines = {(target, params): engine for target, params, engine in found if target != SENTINEL}
     ordered = sorted(engines, key=lambda key: [(name, *sortable(v)) for name, v in json.loads(key[1]).items()])
@@ -120,7 +120,7 @@ def _in_order(engines: Mapping[tuple[str, str], str], meta: Mapping[str, Any], o
 
 
 def _note(target: str, baseline: str, outcomes: pd.DataFrame) -> str:
-    """Say what a name hides: that the null control is the baseline, and which accelerator a VM really had."""
+    """Return what a name does not tell: that the null control repeats the baseline, and which accelerator a VM really had."""
     if target == NULL:
         return f"{baseline or 'baseline'} again"
     found = evidence_counts(outcomes, target).get("accelerator", Counter())

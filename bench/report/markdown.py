@@ -1,4 +1,4 @@
-"""``report.md``: the report for places that render Markdown, figures linked as files."""
+"""Write ``report.md``: the report as Markdown, with figures linked as files."""
 
 from __future__ import annotations
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from bench.core.model import NULL, SENTINEL
+from bench.core.model import NULL, SENTINEL, StopReason
 from bench.display.data import RunData, ScenarioData
 
 _ENDED = {
-    "precision": "then every interval was narrow enough",
-    "budget": "then the time was up",
-    "cap": "as many as there may be",
+    StopReason.PRECISION: "then every interval was narrow enough",
+    StopReason.BUDGET: "then the time was up",
+    StopReason.CAP: "as many as there may be",
 }
 """Why a run with ``--precision`` stopped, in words."""
 
 
 def paragraphs(data: RunData) -> list[tuple[str, str]]:
-    """Return how it was measured: a word and a few sentences each."""
+    """Return how the run was measured, as pairs of a heading and a few sentences."""
     if data.scenarios and all(scenario.benchmark == "imported" for scenario in data.scenarios):
         return _imported(data)
     controls = {str(name) for name in data.outcomes["target"]} & {NULL, SENTINEL}
@@ -68,11 +68,16 @@ def _blocks(scenario: ScenarioData) -> str:
     blocks, warmups = int(meta.get("blocks", 0)), int(meta.get("warmup_blocks", 0))
     ended = ""
     if stopped := meta.get("stopped"):
-        blocks, ended = int(stopped["blocks"]), f" ({_ENDED.get(str(stopped['reason']), stopped['reason'])})"
+        blocks, ended = int(stopped["blocks"]), f" ({_ended(str(stopped['reason']))})"
     return (
         f"{scenario.name}: {warmups} warm-up {_plural('block', warmups)}, then {blocks} measured "
         f"{_plural('block', blocks)}{ended}; time limit {meta.get('timeout_s', '–')} s an invocation."
     )
+
+
+def _ended(reason: str) -> str:
+    """Say why a scenario stopped; a reason of a newer Tare as it stands."""
+    return _ENDED[StopReason(reason)] if reason in tuple(StopReason) else reason
 
 
 def _order_text(data: RunData, controls: set[str]) -> str:

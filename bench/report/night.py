@@ -1,4 +1,4 @@
-"""What a night leaves: a summary for people, one for machines, JUnit, and its own record for the nights after it."""
+"""The files of a night: a summary for people, one for machines, JUnit, and the record that later nights read."""
 
 from __future__ import annotations
 
@@ -9,15 +9,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.compare import wording
 from bench.compare.acknowledged import series_text
 from bench.compare.nightly import Finding, Night
-from bench.compare.nights import FILE, Name
+from bench.compare.nights import FILE, OFFSET, Baseline, Choice, Name
+from bench.compare.sides import difference_text
 from bench.compare.trend import ChangePoint
+from bench.compare.verdicts import Comparison
 from bench.core.errors import StoreError
 from bench.core.metrics import METRICS
-from bench.core.model import Comparison
 from bench.core.units import format_value, significant
 from bench.interchange import junit
+
+_CHOICES = {
+    Choice.TAGGED: "tagged baseline=main",
+    Choice.FIRST_NIGHT: "this is the first night of this host and workload",
+    Choice.OLDEST_NIGHT: f"the oldest night: none is {OFFSET} nights old yet",
+    Choice.ROLLING: f"rolling: a week of nights at least {OFFSET} nights old, without what had regressed in them",
+    Choice.NOTHING_COMPARABLE: "no earlier night has a series of tonight's that is not in doubt",
+}
+"""How a baseline was chosen, in words."""
 
 
 def write(night: Night, folder: Path) -> None:
@@ -43,7 +54,7 @@ def write(night: Night, folder: Path) -> None:
 def headline(night: Night) -> str:
     """Return the night in one sentence."""
     if not night.compared:
-        return f"No verdict: {night.why}."
+        return f"No verdict: {why(night.chosen)}."
     counts = f"{len(night.results)} series"
     if night.alarms:
         return f"REGRESSED: {len(night.alarms)} of {counts}."
@@ -56,14 +67,22 @@ def headline(night: Night) -> str:
     return f"Nothing regressed in {counts}" + (f" but what is acknowledged ({known})." if known else ".")
 
 
+def why(baseline: Baseline) -> str:
+    """Say how the baseline was chosen, or why there is none."""
+    if baseline.choice is Choice.TAGGED_ELSEWHERE:
+        what = difference_text(baseline.difference) if baseline.difference else ""
+        return f"the baseline {baseline.tagged} is of another host or workload ({what}); tag a newer run"
+    return _CHOICES[baseline.choice]
+
+
 def as_json(night: Night) -> dict[str, Any]:
     """Return the summary for a machine."""
-    believed = [one for one in night.findings if one.how]
+    believed = [one for one in night.findings if one.confirmation]
     return {
         "run": night.run.run_id,
         "suite": night.suite,
         "baseline": list(night.baseline),
-        "why": night.why,
+        "why": why(night.chosen),
         "fresh": night.fresh or None,
         "headline": headline(night),
         "exit_code": night.exit_code,
@@ -80,12 +99,19 @@ def as_json(night: Night) -> dict[str, Any]:
 def _finding(night: Night, one: Finding) -> dict[str, Any]:
     known = night.acknowledged.get(one.name)
     return {
-        **dataclasses.asdict(one.comparison),
+        **_comparison(one.comparison),
         "reference": one.reference,
-        "how": one.how or None,
-        "again": dataclasses.asdict(one.again) if one.again else None,
+        "how": one.confirmation,
+        "again": _comparison(one.again) if one.again else None,
         "acknowledged": {"reason": known.reason, "until": known.until} if known else None,
     }
+
+
+def _comparison(one: Comparison) -> dict[str, Any]:
+    """Return a comparison with its reason in words; the numbers behind the words are left out."""
+    names = [field.name for field in dataclasses.fields(one) if field.name not in ("numbers", "check")]
+    ci = dataclasses.asdict(one.ci) if one.ci else None
+    return {name: getattr(one, name) for name in names} | {"ci": ci, "reason": wording.reason(one)}
 
 
 def _named(name: Name) -> dict[str, Any]:
@@ -100,13 +126,13 @@ def _named(name: Name) -> dict[str, Any]:
 
 
 def _notes(night: Night) -> list[str]:
-    return [note for compared in night.compared.values() for note in compared.notes]
+    return [note for compared in night.compared.values() for note in wording.notes(compared)]
 
 
 def summary(night: Night) -> str:
-    """Return the summary for a human, Markdown."""
+    """Return the summary for people, in Markdown."""
     lines = [f"# {night.suite}, {str(night.run.meta.get('started_at', ''))[:16].replace('T', ' ')}", ""]
-    lines += [headline(night), "", f"Run `{night.run.run_id}`, baseline {_base(night)} ({night.why})."]
+    lines += [headline(night), "", f"Run `{night.run.run_id}`, baseline {_base(night)} ({why(night.chosen)})."]
     if night.fresh:
         lines.append(
             f"What regressed at the screen was measured once more on fresh blocks: run `{night.fresh}`, at 99 %."
@@ -159,7 +185,7 @@ def _row(night: Night, finding: Finding) -> str:
     one, known = finding.comparison, night.acknowledged.get(finding.name)
     found = "–" if one.mde is None else f"±{significant(100 * one.mde, 2)} %"
     name = _text(finding.name) + (f" against {finding.reference}" if finding.reference else "")
-    why = f"{known.reason} (until {known.until})" if known else finding.how or "seen once"
+    why = f"{known.reason} (until {known.until})" if known else finding.confirmation or "seen once"
     values = f"{format_value(one.base, one.unit)} | {format_value(one.new, one.unit)}"
     return f"| {name} | {values} | {_ratio(one)} | {found} | {_ratio(finding.again)} | {why} |"
 

@@ -1,4 +1,4 @@
-"""A history: small panels of series over the nights, with the steps that lasted and what the host did taken out."""
+"""Draw a history: small panels of series over the nights, with the steps that lasted."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Track:
         target: Its target.
         params: JSON text.
         metric: Its metric.
-        values: Night's place → median of that night.
-        steps: First night after a step → whether it got worse.
+        values: Index of a night → median of that night.
+        steps: Index of the first night after a step → whether it got worse.
     """
 
     scenario: str
@@ -46,7 +46,7 @@ class Track:
 
 
 def draw(tracks: Sequence[Track], nights: int, name: str) -> svg.Plot | None:
-    """Draw a panel a series, at most ``MOST``; ``None`` with fewer than three nights."""
+    """Draw a panel a series, at most ``MOST``; ``None`` if no series has three nights."""
     shown = [one for one in tracks if len(one.values) > 2][:MOST]
     if not shown:
         return None

@@ -1,4 +1,4 @@
-"""What a report says in words, for Markdown and HTML alike: checks, failures, evidence, facts of the host."""
+"""Text that Markdown and HTML reports share: checks, failures, evidence, facts of the host."""
 
 from __future__ import annotations
 
@@ -11,27 +11,15 @@ from typing import Any
 
 from bench.core.model import Status
 from bench.display.data import RunData, evidence_counts, params_text
-from bench.stats.checks import Check
+from bench.display.wording import checks
+from bench.stats.findings import Check, CheckName
 
 NOTHING = "Nothing was measured: no invocation of this run ended with a value."
-
-_TITLES = {
-    "null": ("A/A control", "A/A: "),
-    "sentinel": ("Drift of the host", "Sentinel: "),
-    "position": ("Place in the block", "Position: "),
-    "flags": ("Flagged samples", "Flags: "),
-    "failures": ("Failures", "Failures: "),
-    "guest": ("Guest against host", "Guest against host: "),
-    "faster": ("Container against host", "Container against host: "),
-    "variance": ("Noise that must be there", "Variance: "),
-    "mode": ("What ran", "Mode: "),
-    "scaling": ("Several at once", "Scaling: "),
-}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One check in words: what it is about, whether it raises a doubt, and the answer."""
+    """One check in words: its title, whether it raises no doubt, and the answer."""
 
     title: str
     ok: bool
@@ -39,13 +27,13 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """Symbol and word, so that nothing hangs on a colour."""
+        """Symbol and word, readable without colour."""
         return "✓ fine" if self.ok else "! doubt"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """Invocations of one target that share a fate: how they ended, why, how many and in which blocks."""
+    """Invocations of one target that ended in the same way: how, why and in which blocks."""
 
     scenario: str
     target: str
@@ -56,13 +44,13 @@ class Ended:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What really ran under a target's name.
+    """Evidence of what really ran under a target's name.
 
     Attributes:
         target: ``Target.text``.
         items: Name and value, several values with their counts.
-        count: Invocations that gave evidence.
-        differing: Names whose value was not the same in all of them.
+        count: Invocations with evidence.
+        differing: Names whose value differs between invocations.
     """
 
     target: str
@@ -80,7 +68,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Fact:
-    """A fact of the host; ``epoch`` when numbers are incomparable where it differs."""
+    """A fact of the host; with ``epoch``, numbers are comparable only where it is equal."""
 
     name: str
     value: str
@@ -88,7 +76,7 @@ class Fact:
 
 
 def when(data: RunData) -> str:
-    """Return the start in UTC for people: ``2026-11-01 08:15 UTC``."""
+    """Return the start of the run: ``2026-11-01 08:15 UTC``."""
     text = str(data.meta.get("started_at", ""))
     try:
         return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
@@ -103,7 +91,7 @@ def title(runs: Sequence[RunData]) -> str:
 
 
 def in_guest(data: RunData) -> str:
-    """Say that the whole run was in a guest, and what that means for its numbers; empty for a run on the host itself."""
+    """Say that the whole run was in a guest and what that means for its numbers; empty for a run on the host."""
     if not data.inside:
         return ""
     known: Mapping[str, object] = data.meta.get("facts", {})
@@ -116,21 +104,21 @@ def in_guest(data: RunData) -> str:
 
 
 def headlines(data: RunData) -> list[str]:
-    """Return one paragraph a scenario, or the sentence that there is nothing."""
+    """Return one paragraph a scenario, or the sentence that nothing was measured."""
     found = [item.headline for item in data.scenarios if item.headline and not item.points.empty]
     return found or [NOTHING]
 
 
 def verdicts(data: RunData) -> list[Verdict]:
-    """Return the checks with titles for people; of several scenarios each doubt, and what is fine only in number."""
+    """Return the checks in words; with several scenarios, each doubt, and one line for each check that is fine."""
     if len({check.scenario for check in data.checks}) < 2:
         return [_verdict(check) for check in data.checks]
     doubts = [_verdict(check, f" ({check.scenario})") for check in data.checks if not check.ok]
-    fine: dict[str, list[str]] = {}
+    fine: dict[CheckName, list[str]] = {}
     for check in data.checks:
         if check.ok:
             fine.setdefault(check.name, []).append(check.scenario)
-    return doubts + [Verdict(_titles(name)[0], True, f"Fine in {_some(where)}.") for name, where in fine.items()]
+    return doubts + [Verdict(checks.TITLES[name], True, f"Fine in {_some(where)}.") for name, where in fine.items()]
 
 
 def verdicts_of(data: RunData, scenario: str) -> list[Verdict]:
@@ -139,7 +127,7 @@ def verdicts_of(data: RunData, scenario: str) -> list[Verdict]:
 
 
 def nothing(data: RunData) -> bool:
-    """Say whether the run has no value at all."""
+    """Say whether the run has no value."""
     return all(item.points.empty for item in data.scenarios)
 
 
@@ -147,34 +135,28 @@ def _some(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more scenarios" if len(names) > most else "")
 
 
-def _titles(name: str) -> tuple[str, str]:
-    return _TITLES.get(name, (name, ""))
-
-
 def _verdict(check: Check, ending: str = "") -> Verdict:
-    heading, prefix = _titles(check.name)
-    text = check.sentence.removeprefix(prefix)
-    return Verdict(heading + ending, check.ok, text[:1].upper() + text[1:])
+    return Verdict(checks.TITLES[check.name] + ending, check.ok, checks.answer(check))
 
 
 def failures(data: RunData) -> list[Ended]:
-    """Return invocations that did not end well, the same fate of one target on one line."""
-    return _fates(data, Status.FAILED, Status.TIMEOUT)
+    """Return the failed invocations, those of one target that failed alike on one line."""
+    return _ended_as(data, Status.FAILED, Status.TIMEOUT)
 
 
 def inapplicable(data: RunData) -> list[Ended]:
-    """Return what cannot be done with a target or on this host: it was not tried, so it did not fail."""
-    return _fates(data, Status.SKIPPED)
+    """Return the invocations that were skipped because a target or this host cannot do them."""
+    return _ended_as(data, Status.SKIPPED)
 
 
-def _fates(data: RunData, *statuses: Status) -> list[Ended]:
+def _ended_as(data: RunData, *statuses: Status) -> list[Ended]:
     rows = data.outcomes[data.outcomes["status"].isin(statuses)]
     columns = ("scenario", "target", "params", "status", "reason", "block", "warmup")
     return _grouped(rows[list(columns)].itertuples(index=False, name=None))
 
 
 def flags(data: RunData) -> list[Ended]:
-    """Return doubts about samples that were measured nevertheless."""
+    """Return the flags of measured samples."""
     columns = ["scenario", "target", "params", "flags", "block", "warmup"]
     return _grouped(
         (*names, "flagged", flag, *place)
@@ -194,7 +176,7 @@ def _grouped(rows: Iterable[tuple[Any, ...]]) -> list[Ended]:
 
 
 def evidence(data: RunData) -> list[Evidence]:
-    """Return one row a target that gave any evidence, in the order of the tables."""
+    """Return one row for each target with evidence, in the order of the tables."""
     order = dict.fromkeys(item.target for scenario in data.scenarios for item in scenario.variants)
     return [row for target in order if (row := _evidence(data, target)).items]
 
@@ -207,14 +189,14 @@ def _evidence(data: RunData, target: str) -> Evidence:
 
 
 def _values(found: Mapping[str, int]) -> str:
-    """Write one value, or several with how often each was seen."""
+    """Write one value, or several with their counts."""
     if len(found) == 1:
         return short(next(iter(found)))
     return ", ".join(f"{short(value)} ({times}×)" for value, times in found.items())
 
 
 def short(text: str) -> str:
-    """Cut digests to twelve digits; the whole ones are in outcomes.jsonl and run.json."""
+    """Shorten digests to twelve digits; outcomes.jsonl and run.json have them in full."""
     return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b", r"\1…", text)
 
 
@@ -226,7 +208,7 @@ def facts(data: RunData) -> list[Fact]:
 
 
 def engines(data: RunData) -> list[tuple[str, str]]:
-    """Return target and the facts of its engine on one line."""
+    """Return each target with the facts of its engine on one line."""
     found: Mapping[str, Mapping[str, object]] = data.meta.get("engines", {})
     return [
         (str(target), " · ".join(f"{name} {short(str(value))}" for name, value in values.items()))
@@ -235,7 +217,7 @@ def engines(data: RunData) -> list[tuple[str, str]]:
 
 
 def command(data: RunData) -> str:
-    """Return the command line that makes the same plan again."""
+    """Return the command line that reproduces the plan."""
     words = [str(word) for word in data.meta.get("command", ())]
     if words and words[0].rpartition("/")[2] == "tare":
         words = words[1:]

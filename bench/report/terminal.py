@@ -1,4 +1,4 @@
-"""What ``tare show`` prints, as renderables; importing this module imports rich."""
+"""Build the output of ``tare show`` as renderables; importing this module imports rich."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.text import Text
 from bench import benchmarks
 from bench.display.data import RunData, ScenarioData
 from bench.display.table import Cell, Column, Grid
+from bench.display.wording import checks
 from bench.report import sections
 
 _NAME = 16
@@ -21,14 +22,14 @@ _NAME = 16
 
 
 def show(data: RunData, scenario: str | None = None, width: int = 100) -> Group:
-    """Return headline, tables and doubts of a run, or of one of its scenarios, for a terminal of ``width`` columns."""
+    """Return headlines, tables and doubts of a run or of one scenario, for a terminal of ``width`` columns."""
     shown = [item for item in data.scenarios if scenario in (None, item.name)]
     parts: list[Text | Table] = [Text(said, style="bold yellow")] if (said := sections.in_guest(data)) else []
     for item in shown:
         parts += [Text(item.headline if not item.points.empty else sections.NOTHING), *show_tables(item, width)]
     names = {item.name for item in shown}
     doubts = [check for check in data.checks if not check.ok and check.scenario in names]
-    parts += [Text(f"! {check.sentence}", style="yellow") for check in doubts]
+    parts += [Text(f"! {checks.sentence(check)}", style="yellow") for check in doubts]
     parts += [Text(f"! {warning}", style="yellow") for warning in data.run.warnings]
     return Group(*(parts or [Text(sections.NOTHING)]))
 
@@ -46,7 +47,7 @@ def show_tables(data: ScenarioData, width: int = 100) -> list[Table | Text]:
 
 
 def fitting(content: Grid, width: int) -> Grid:
-    """Leave out columns that a terminal has no room for, from the right but for the counts; the report has them all."""
+    """Drop columns from the right, except the counts, until the table fits; the report has them all."""
     places = list(range(len(content.columns)))
     while len(places) > 2 and _width(content, places) > width:
         spare = [place for place in places[2:] if content.columns[place].title not in ("n", "failed")]

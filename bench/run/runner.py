@@ -11,7 +11,7 @@ from functools import partial
 
 from bench import benchmarks
 from bench.core.clock import EventHub, now_s, sleep_s
-from bench.core.errors import InvocationTimeout, NotApplicable, StoreError, TareError
+from bench.core.errors import EvidenceMismatch, InvocationTimeout, NotApplicable, StoreError, TareError
 from bench.core.metrics import metric_named
 from bench.core.model import NULL, SENTINEL, Invocation, Measurement, Outcome, Scenario, Status
 from bench.engines.base import Engine
@@ -89,7 +89,8 @@ def _invoke(run: RunContext, invocation: Invocation) -> tuple[Outcome, Invocatio
     before = Account(run.account.engine_s, run.account.barrier_s)
     requests: list[float] = []
     residue = run.lab.residue()
-    status, reason, result = _attempt(run, invocation, requests)
+    ended = _attempt(run, invocation, requests)
+    result = ended.result
     with run.account.barrier():
         run.lab.clear()
         flags = _settle(run.lab, residue)
@@ -105,21 +106,30 @@ def _invoke(run: RunContext, invocation: Invocation) -> tuple[Outcome, Invocatio
         block=invocation.block,
         order=invocation.order,
         warmup=invocation.warmup,
-        status=status,
-        reason=reason,
+        status=ended.status,
+        reason=ended.reason,
         evidence=result.evidence if result else {},
         request_mono_s=requests[0] if requests else None,
         notes=result.notes if result else {},
         flags=(*(result.flags if result else ()), *flags),
         wall_s=wall,
         harness_s=wall - inside,
+        mismatch=ended.mismatch,
     )
     return outcome, result
 
 
-def _attempt(
-    run: RunContext, invocation: Invocation, requests: list[float]
-) -> tuple[Status, str, InvocationResult | None]:
+@dataclass(frozen=True)
+class _Ended:
+    """How an attempt ended; ``mismatch`` as in ``Outcome``."""
+
+    status: Status
+    reason: str = ""
+    result: InvocationResult | None = None
+    mismatch: Mapping[str, str] = field(default_factory=dict)
+
+
+def _attempt(run: RunContext, invocation: Invocation, requests: list[float]) -> _Ended:
     scenario = run.scenarios[invocation.scenario]
     procedure = SENTINEL if invocation.target == SENTINEL else scenario.procedure
     try:
@@ -136,17 +146,20 @@ def _attempt(
             rewarm="cold" in scenario.params.get("cache", ()),
             keep=partial(run.writer.keep, invocation.index),
         )
-        return Status.OK, "", benchmarks.measure(procedure)(context)
+        return _Ended(Status.OK, result=benchmarks.measure(procedure)(context))
     except NotApplicable as error:
-        return Status.SKIPPED, _reason(error), None
+        return _Ended(Status.SKIPPED, _reason(error))
     except InvocationTimeout as error:
-        return Status.TIMEOUT, _reason(error), None
+        return _Ended(Status.TIMEOUT, _reason(error))
+    except EvidenceMismatch as error:
+        mismatch = {"option": error.option, "asked": error.asked, "found": error.found}
+        return _Ended(Status.FAILED, _reason(error), mismatch=mismatch)
     except StoreError:
         raise
     except TareError as error:
-        return Status.FAILED, _reason(error), None
+        return _Ended(Status.FAILED, _reason(error))
     except Exception as error:  # noqa: BLE001 - a bug in one engine must not lose the other engines' numbers
-        return Status.FAILED, f"{type(error).__name__}: {_reason(error)}", None
+        return _Ended(Status.FAILED, f"{type(error).__name__}: {_reason(error)}")
 
 
 def _reason(error: Exception) -> str:

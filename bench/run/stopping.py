@@ -1,8 +1,8 @@
-"""When a scenario has blocks enough: a rule that is fixed beforehand and looks at precision only, never at a difference.
+"""Decide when a scenario has enough blocks: a rule fixed beforehand that looks at precision only, never at a difference.
 
-At least 8 blocks, then 4 more at a time until the interval of every metric that decides is narrow enough, or 40, or until the
-time is up. Stopping on the width of an interval leaves its coverage nearly as it is (tests/benchmarks/test_stopping_rule.py);
-stopping when "no regression yet" would not. The reason is kept in ``run.json``.
+At least 8 blocks, then 4 more at a time, until the interval of every primary metric is narrow enough, there are 40, or the time
+is up. Stopping on the width of an interval hardly changes its coverage (tests/benchmarks/test_stopping_rule.py); stopping at "no
+regression yet" would. The reason is kept in ``run.json``.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from bench import store
 from bench.core.clock import now_s
 from bench.core.errors import UsageError
 from bench.core.metrics import metric_named
-from bench.core.model import NULL, SENTINEL, Invocation, Scenario, Summary
+from bench.core.model import NULL, SENTINEL, Invocation, Scenario, StopReason, Summary
 from bench.stats.summaries import precision, summarise
 
 FIRST, STEP, MOST = 8, 4, 40
-"""Blocks before the first look, between two looks, and at the most."""
+"""Blocks before the first look, blocks between two looks, and the largest number of blocks."""
 
 
 @dataclass
 class StoppingRule:
-    """The rule of one run.
+    """The stopping rule of one run.
 
     Attributes:
-        precision: Half width of the intervals at which there is enough, relative (0.05: ±5 %).
-        budget_s: Time for all scenarios together, seconds, ``None``: no limit. Each gets an equal part of what is left.
+        precision: Relative half width of the intervals at which a scenario stops (0.05: ±5 %).
+        budget_s: Time for all scenarios together, seconds; ``None`` for no limit. Each gets an equal part of the rest.
         folder: The run's folder.
         scenarios: The scenarios in their order.
         stopped: Scenario → blocks and reason (``precision``, ``budget`` or ``cap``).
@@ -47,7 +47,7 @@ class StoppingRule:
         self._began_s = now_s()
 
     def wants(self, invocation: Invocation) -> bool:
-        """Say whether an invocation is still to be made; a block is made whole or not at all."""
+        """Say whether an invocation is still needed; a block is measured as a whole or not at all."""
         if invocation.scenario in self.stopped:
             return False
         at = (invocation.scenario, invocation.block)
@@ -59,9 +59,9 @@ class StoppingRule:
         return invocation.scenario not in self.stopped
 
     def finish(self) -> dict[str, dict[str, str | int | float]]:
-        """Return how each scenario ended; one that ran to its end had as many blocks as there may be."""
+        """Return how each scenario stopped; one that ran to its end reached the cap."""
         for name, scenario in self.scenarios.items():
-            self.stopped.setdefault(name, {"blocks": scenario.blocks, "reason": "cap"})
+            self.stopped.setdefault(name, {"blocks": scenario.blocks, "reason": StopReason.CAP})
         return self.stopped
 
     def _begin(self, name: str) -> None:
@@ -74,11 +74,11 @@ class StoppingRule:
         done = invocation.block - self.scenarios[invocation.scenario].warmup_blocks
         spent = now_s() - self._part[0]
         if done >= 1 and spent * (done + 1) / done > self._part[1]:
-            self.stopped[invocation.scenario] = {"blocks": done, "reason": "budget"}
+            self.stopped[invocation.scenario] = {"blocks": done, "reason": StopReason.BUDGET}
         elif done >= FIRST and (done - FIRST) % STEP == 0:
             half = self._half(invocation.scenario)
             if half <= self.precision:
-                self.stopped[invocation.scenario] = {"blocks": done, "reason": "precision", "half_width": half}
+                self.stopped[invocation.scenario] = {"blocks": done, "reason": StopReason.PRECISION, "half_width": half}
 
     def _half(self, name: str) -> float:
         run = store.load(self.folder)
@@ -88,9 +88,9 @@ class StoppingRule:
 
 
 def widest(summaries: Sequence[Summary], baseline: str, primary: Sequence[str]) -> float:
-    """Return the largest half width of a deciding series: of its ratio to the baseline, of its median where it has none.
+    """Return the largest relative half width over the primary series: of the ratio to the baseline, or else of the median.
 
-    Infinite when one has no interval; series without any value, and numbers without noise, are left out.
+    Infinite when a series has no interval. Series without a value and metrics without noise are left out.
     """
     halves = [_half_of(one, baseline) for one in summaries if one.metric in primary and _decides(one)]
     return max(halves, default=0.0)
@@ -108,10 +108,10 @@ def _half_of(one: Summary, baseline: str) -> float:
 
 
 def duration(text: str) -> float:
-    """Read ``90s``, ``10m`` or ``2h`` into seconds.
+    """Convert ``90s``, ``10m`` or ``2h`` to seconds.
 
     Raises:
-        UsageError: It is none of these, or not above 0.
+        UsageError: The text is none of these, or not above 0.
     """
     factor = {"s": 1, "m": 60, "h": 3600}.get(text.strip()[-1:], 0)
     try:

@@ -1,8 +1,8 @@
 """Exact, distribution-free estimators on plain arrays; no run, no scenario, no pandas.
 
-Every interval is an order statistic of something (the values, their Walsh averages, their pairwise slopes), picked with
-the exact null distribution of a rank test: nothing is resampled, so a result is reproduced to the last digit. Intervals
-are conservative: their coverage is at least ``level`` because ranks are discrete. Values must be finite.
+Every interval is an order statistic (of the values, their Walsh averages or their pairwise slopes), chosen by the exact null
+distribution of a rank test. Nothing is resampled, so results reproduce to the last digit. Intervals are conservative: their
+coverage is at least ``level`` because ranks are discrete. Values must be finite.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from bench.core.model import Interval
 Floats = npt.NDArray[np.float64]
 
 EXACT_LIMIT = 60
-"""Sizes up to here use the exact null distribution; beyond, the normal approximation is one rank wider at most."""
+"""Largest size with the exact null distribution; above it the normal approximation is at most one rank wider."""
 
 _PAIRS_LIMIT = 1000
-"""Sizes up to here list all pairs (500 000 numbers); beyond, bisection finds a rank among pairs in linear memory."""
+"""Largest size for which all pairs are listed (500 000 numbers); above it bisection finds a rank in linear memory."""
 
 
 def median_ci(values: npt.ArrayLike, level: float = 0.95) -> Interval | None:
     """Return the order-statistic interval of the median, or ``None`` when there are too few values.
 
-    The k-th smallest and k-th largest value, k from the binomial distribution (Conover, Practical Nonparametric
-    Statistics, 3.2): it covers the median of any distribution with at least ``level``.
+    Its ends are the k-th smallest and k-th largest value, k from the binomial distribution (Conover, Practical Nonparametric
+    Statistics, 3.2). It covers the median of any distribution with probability ``level`` or more.
     """
     ordered = np.sort(_floats(values))
     rank = _median_rank(len(ordered), level)
@@ -37,9 +37,9 @@ def median_ci(values: npt.ArrayLike, level: float = 0.95) -> Interval | None:
 
 
 def needed_for(level: float = 0.95) -> int:
-    """Return how many values an interval of this level needs, of the median or of the ratio alike.
+    """Return how many values an interval of this level needs, for the median and for the ratio alike.
 
-    The widest interval there is misses with probability 2 / 2^n, for either rank statistic.
+    With either rank statistic the widest possible interval misses with probability 2 / 2^n.
     """
     return math.ceil(math.log2(2 / (1 - level)) - 1e-9)
 
@@ -62,8 +62,8 @@ def hodges_lehmann(differences: npt.ArrayLike) -> float:
 def signed_rank_ci(differences: npt.ArrayLike, level: float = 0.95) -> Interval | None:
     """Return the interval of the pseudo-median that inverts the Wilcoxon signed-rank test, ``None`` for too few values.
 
-    The k-th smallest and largest Walsh average, k from the null distribution of W+ (Tukey, 1949; Hollander, Wolfe and
-    Chicken, Nonparametric Statistical Methods, 3.3). Ties make it wider, never narrower.
+    Its ends are the k-th smallest and k-th largest Walsh average, k from the null distribution of W+ (Tukey, 1949; Hollander,
+    Wolfe and Chicken, Nonparametric Statistical Methods, 3.3). Ties make it wider, never narrower.
     """
     ordered = np.sort(_floats(differences))
     rank = _signed_rank_rank(len(ordered), level)
@@ -95,7 +95,7 @@ def wilson(failures: int, attempts: int, level: float = 0.95) -> Interval | None
 
 
 def theil_sen(x: npt.ArrayLike, y: npt.ArrayLike, level: float = 0.95) -> tuple[float, Interval | None]:
-    """Return the median of the pairwise slopes, with the interval that inverts Kendall's test (Sen, 1968).
+    """Return the median of the pairwise slopes and the interval that inverts Kendall's test (Sen, 1968).
 
     ``x`` increases strictly. The interval is ``None`` when there are too few points (5 at 95 %).
 
@@ -166,7 +166,7 @@ def _kendall_rank(n: int, level: float) -> int:
 
 
 def _tail_rank(weights: Floats, level: float) -> int:
-    # The tolerance is for the sums of a few thousand terms; the next possible probability is much farther away.
+    # The tolerance covers rounding in sums of a few thousand terms; the next possible probability is much farther away.
     return int(np.searchsorted(2 * np.cumsum(weights), 1 - level + 1e-12, side="right"))
 
 
@@ -180,7 +180,7 @@ def _walsh_ranked(ordered: Floats, low: int, high: int) -> tuple[float, float]:
 
 
 def _walsh_bisect(ordered: Floats, rank: int) -> float:
-    """Find a Walsh average by counting those below a guess: all n² / 2 of them would not fit into memory."""
+    """Find a Walsh average by bisection, counting those below a guess, because all n² / 2 would not fit into memory."""
     low, high = float(ordered[0]), float(ordered[-1])
     while (middle := low + (high - low) / 2) not in (low, high):
         both_orders = int(np.searchsorted(ordered, 2 * middle - ordered, side="right").sum())

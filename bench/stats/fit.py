@@ -1,9 +1,8 @@
-"""A straight line through readings over N: ordinary least squares with Student's t interval of the slope.
+"""Fit a straight line to readings over N: ordinary least squares with Student's t interval of the slope.
 
-Why not Theil-Sen (``_exact.theil_sen``): a ramp has some five readings, and with five the distribution-free interval is
-from the smallest to the largest pairwise slope: it cannot be narrower however well the points lie on a line. Readings
-are taken after a barrier, so their errors are those of reading, small and alike at every N, which is what least squares
-assumes; what it does not see (one ramp as a whole that is off) is what the blocks of a run are for.
+Theil-Sen (:func:`bench.stats.exact.theil_sen`) does not suit a ramp of some five readings: its interval then runs from the
+smallest to the largest pairwise slope, however well the points lie on a line. Readings are taken after a barrier, so their errors
+are small and alike at every N, as least squares assumes. An error that shifts a whole ramp shows between the blocks of a run.
 Draper and Smith, Applied Regression Analysis, 3rd ed., sections 1.2 to 1.5.
 """
 
@@ -23,10 +22,10 @@ class Line:
     """A fitted line.
 
     Attributes:
-        slope: Marginal cost of one more.
-        intercept: Value at 0: what the first one brings beside its own, and what a daemon grew by.
+        slope: Marginal cost of one more instance.
+        intercept: Value at 0: what the first instance adds beyond its own cost, and the growth of a daemon.
         ci: Interval of the slope; ``None`` with two points.
-        r2: Part of the variance that the line explains; ``None`` with two points or without variance.
+        r2: Share of the variance that the line explains; ``None`` with two points or without variance.
     """
 
     slope: float
@@ -79,7 +78,7 @@ def t_quantile(probability: float, freedom: int) -> float:
 
 
 def t_p(t: float, freedom: int) -> float:
-    """Return the two-sided p value of Student's t, ``t`` at least 0."""
+    """Return the two-sided p value of Student's t; ``t`` must not be negative."""
     return max(0.0, 1 - _t_within(t, freedom))
 
 

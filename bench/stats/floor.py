@@ -1,4 +1,4 @@
-"""Which series has a floor: the bare host, where it does the same work without the isolation; pure data and one question."""
+"""Tell which series have a floor: the bare host, where it does the same work without the isolation."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from bench.core.metrics import METRICS
 from bench.core.model import NULL, SENTINEL
 
 _OWN_FILE_SYSTEM = {"btrfs": "host:disk=btrfs", "zfs": "", "devicemapper": "", "devmapper": "", "aufs": ""}
-"""Storage driver or snapshotter → the plain folder on a file system like its own, if there is such a target."""
+"""Storage driver or snapshotter → the target with a plain folder on the same file system, empty if there is none."""
 
 
 def floor_of(target: str, metric: str, baseline: str) -> str:
     """Return the target that ``target`` cannot beat at this metric, empty when there is none.
 
-    That is the host: the baseline where that is one, else ``host``. Memory instead of a disk is faster and right so
-    (``mount=tmpfs``); a loopback of one's own is compared with the host's loopback, not with a cable; and what has another
-    file system under it is compared with a plain folder on such a one, or with nothing.
+    That is the baseline if it is a host, else ``host``. Exceptions: memory instead of a disk (``mount=tmpfs``) is rightly faster
+    and has no floor; a network namespace with only a loopback is compared with the host's loopback, not with a cable; storage on
+    another file system is compared with a plain folder on the same one, if there is such a target.
     """
     engine, _, rest = target.partition(":")
     options = dict(pair.split("=", 1) for pair in rest.split(",") if "=" in pair)

@@ -1,8 +1,8 @@
-"""Compute metrics that are differences: what each target of a scenario adds to the target before it, block by block.
+"""Compute metrics that are differences: what each target of a scenario adds to the previous target, block by block.
 
 A metric with ``added_from`` is computed in every scenario that measured the metric it names. The targets of such a scenario are
-layers: each does what the one before does, and something more. The difference of two neighbours within one block is the cost
-of what the second adds; a host that drifts moves both.
+layers: each does what the previous one does, and something more. The difference of two neighbours within one block is the cost of
+that addition; a drift of the host moves both.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import pandas as pd
 from bench.core.metrics import METRICS
 
 TOTAL = "total"
-"""The phase that is the sum of all."""
+"""Name of the phase that is the sum of all phases."""
 
 
 def with_added(measurements: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the measurements with what each layer adds as further rows.
+    """Return the measurements with further rows for what each layer adds.
 
-    The frame is that of :func:`bench.stats.series.usable`. A phase that a layer's engine does not have takes no time there:
-    it counts as 0 in the difference and stays absent among the layer's own numbers.
+    The frame is that of :func:`bench.stats.series.usable`. A phase that a layer's engine does not have takes no time there: it
+    counts as 0 in the difference and stays absent from the layer's own numbers.
     """
     added = {metric.added_from: name for name, metric in METRICS.items() if metric.added_from}
     own = measurements[measurements["metric"].isin(list(added))] if len(measurements) else measurements

@@ -1,4 +1,4 @@
-"""One series divided by another block by block (pure)."""
+"""Divide one series by another block by block."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 from bench.core.model import Interval
-from bench.core.units import significant
 from bench.stats.exact import hodges_lehmann, signed_rank_ci
 from bench.stats.series import Series, log_ratios
 
@@ -15,7 +14,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Times:
-    """How many times as much: Hodges-Lehmann ratio, its interval, and the blocks that both have."""
+    """Hodges-Lehmann ratio of two series, its interval, and the number of blocks that both have."""
 
     ratio: float
     ci: Interval | None
@@ -23,30 +22,22 @@ class Times:
 
     @property
     def sure(self) -> bool:
-        """Whether the interval leaves 1 out."""
+        """Whether the interval excludes 1."""
         return self.ci is not None and not self.ci.low <= 1 <= self.ci.high
 
     @property
     def exact(self) -> bool:
-        """Whether the ratio was the same in every block: of bytes and layers it mostly is."""
+        """Whether the ratio was the same in every block, as it mostly is for bytes and layers."""
         return self.ci is not None and self.ci.low == self.ci.high
 
-    @property
-    def text(self) -> str:
-        """Ratio and interval on one line."""
-        start = f"{significant(self.ratio)}×"
-        if self.ci is None or self.exact:
-            return start
-        return f"{start} [{significant(self.ci.low)}–{significant(self.ci.high)}]"
-
     def inverse(self) -> Times:
-        """Return how many times as little."""
+        """Return the inverse ratio."""
         ci = Interval(1 / self.ci.high, 1 / self.ci.low, self.ci.level) if self.ci else None
         return Times(1 / self.ratio, ci, self.n)
 
 
 def ratio(above: Series | None, below: Series | None) -> Times | None:
-    """Divide the values of common blocks; ``None`` without one or where a value is not positive."""
+    """Divide the values of common blocks; ``None`` without a common block or when a value is not positive."""
     logs = log_ratios(above, below) if above and below else None
     if logs is None or not len(logs):
         return None

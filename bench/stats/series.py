@@ -1,4 +1,4 @@
-"""From measurements to series: one value a block, and how many invocations stand behind it.
+"""Turn measurements into series: one value a block, with counts of the invocations behind it.
 
 DataFrames are those of :func:`bench.store.measurements` and :func:`bench.store.outcomes`, of one run.
 """
@@ -18,10 +18,10 @@ from bench.core.model import SENTINEL, Status
 from bench.stats.exact import Floats
 
 KEYS = ["scenario", "target", "params", "metric"]
-"""What names a series; ``params`` is JSON text with sorted keys."""
+"""Columns that identify a series; ``params`` is JSON text with sorted keys."""
 
 VARIANT = ["scenario", "target", "variant"]
-"""What names a variant; ``variant`` is the params of the invocation, of which a metric's params may say more."""
+"""Columns that identify a variant; ``variant`` has the params of the invocation, a metric may have further ones."""
 
 BLOCK_COLUMNS = [*KEYS, "block", "order", "engine", "unit", "value"]
 
@@ -54,7 +54,7 @@ class Series:
 
     @property
     def key(self) -> Key:
-        """What names the series."""
+        """Scenario, target, params and metric."""
         return self.scenario, self.target, self.params, self.metric
 
 
@@ -70,9 +70,9 @@ class Counts:
 def block_values(measurements: pd.DataFrame) -> pd.DataFrame:
     """Return one value a (scenario, target, params, metric, block): the median within the block.
 
-    The block is the unit of analysis: iterations of one instance share its luck, and pooling them makes tests that cry
-    wolf (Kalibera and Jones, 2013). Warm-up blocks and values that are no finite number are left out. Columns:
-    ``scenario target params metric block order engine unit value``, sorted by the first five.
+    The block is the unit of analysis: iterations of one instance are correlated, and pooling them makes tests report false
+    differences (Kalibera and Jones, 2013). Warm-up blocks and values that are not finite are left out. Columns: ``scenario
+    target params metric block order engine unit value``, sorted by the first five.
     """
     if measurements.empty:
         return pd.DataFrame(columns=BLOCK_COLUMNS)
@@ -86,7 +86,7 @@ def block_values(measurements: pd.DataFrame) -> pd.DataFrame:
 
 
 def usable(measurements: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return the finite measurements of measured blocks whose invocation ended well, with its params as ``variant``."""
+    """Return the finite measurements of successful, measured invocations, with the invocation's params as ``variant``."""
     if measurements.empty or outcomes.empty:
         return measurements.iloc[:0].assign(variant=[])
     ended_well = outcomes[(outcomes["status"] == Status.OK) & ~outcomes["warmup"].astype(bool)]
@@ -104,7 +104,7 @@ def attempted(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def series_of(blocks: pd.DataFrame) -> dict[Key, Series]:
-    """Cut the frame of :func:`block_values` into its series."""
+    """Split the frame of :func:`block_values` into its series."""
     return {item.key: item for item in _cut(blocks)}
 
 
@@ -123,9 +123,9 @@ def _cut(blocks: pd.DataFrame) -> Iterator[Series]:
 
 
 def silent(good: pd.DataFrame, outcomes: pd.DataFrame, metrics: Mapping[str, tuple[str, ...]]) -> list[Series]:
-    """Return an empty series for each metric of each variant that was tried and gave no measurement at all.
+    """Return an empty series for each metric of each variant that was tried and gave no measurement.
 
-    ``metrics`` says per scenario which ones to show; the sentinel has only its own.
+    ``metrics`` lists the metrics to show for each scenario; the sentinel has only its own.
     """
     gave = set(good[VARIANT].drop_duplicates().itertuples(index=False, name=None))
     tried = attempted(outcomes).drop_duplicates(["scenario", "target", "params"])
@@ -139,7 +139,7 @@ def silent(good: pd.DataFrame, outcomes: pd.DataFrame, metrics: Mapping[str, tup
 
 
 def counts(good: pd.DataFrame, outcomes: pd.DataFrame) -> dict[Key | tuple[str, str, str], Counts]:
-    """Count attempts, failures and time-outs of every series, and of every variant under its three names."""
+    """Count attempts, failures and time-outs, of every series by its key and of every variant by ``VARIANT``."""
     tried = attempted(outcomes)
     if tried.empty:
         return {}
@@ -147,7 +147,7 @@ def counts(good: pd.DataFrame, outcomes: pd.DataFrame) -> dict[Key | tuple[str, 
     table = tried.assign(attempts=1, failures=failed, timeouts=timeout).rename(columns={"params": "variant"})
     numbers = ["attempts", "failures", "timeouts"]
     variants = table.groupby(VARIANT, as_index=False)[numbers].sum()
-    # A series may stand on several variants (a slope over a parameter), a variant may feed several series.
+    # A series may draw on several variants (a slope over a parameter), and a variant may feed several series.
     feeds = good[[*KEYS, "variant"]].drop_duplicates().merge(variants, on=VARIANT) if not good.empty else None
     result = _counts_of(variants, VARIANT)
     if feeds is not None:

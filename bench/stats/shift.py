@@ -1,8 +1,8 @@
-"""How far one sample lies from another: exact rank estimators, p values, and corrections over a family of tests.
+"""Estimate the shift between two samples: exact rank estimators, p values, and corrections over a family of tests.
 
-Pairs use the signed-rank test of :mod:`bench.stats.exact`; two samples without pairs the rank-sum test, whose interval is an
-order statistic of the pairwise differences (Hodges and Lehmann, 1963; Hollander, Wolfe and Chicken, 4.3). A p value here is the
-inversion of its interval: it is below 1 - level exactly when the interval of that level leaves 0 out.
+Pairs use the signed-rank test of :mod:`bench.stats.exact`; unpaired samples use the rank-sum test, whose interval is an order
+statistic of the pairwise differences (Hodges and Lehmann, 1963; Hollander, Wolfe and Chicken, 4.3). Each p value inverts its
+interval: it is below 1 - level exactly when the interval of that level excludes 0.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from bench.core.model import Interval
 from bench.stats.exact import EXACT_LIMIT, Floats, signed_rank_weights
 
 _PAIRS_LIMIT = 250_000
-"""Pairs that are listed; of more, a rank is found by counting."""
+"""Largest number of pairs that are listed; above it a rank is found by counting."""
 
 _POWER = 0.8
-"""Power at which the smallest effect that could have been found is told."""
+"""Power of the smallest detectable effect."""
 
 
 def signed_rank_p(differences: npt.ArrayLike) -> float:
-    """Return the two-sided p value of paired differences; a difference of 0 counts for neither side, 1 without any."""
+    """Return the two-sided p value of paired differences, 1 without any; a difference of 0 counts for neither side."""
     values = np.asarray(differences, dtype=np.float64)
     n = len(values)
     if not n:
@@ -62,12 +62,12 @@ def shift_ci(new: npt.ArrayLike, base: npt.ArrayLike, level: float = 0.95) -> In
 
 
 def rank_sum_p(new: npt.ArrayLike, base: npt.ArrayLike) -> float:
-    """Return the two-sided p value of two samples without pairs, 1 when one is empty."""
+    """Return the two-sided p value of two unpaired samples, 1 when one is empty."""
     n, m = np.size(new), np.size(base)
     if not n or not m:
         return 1.0
     above, below = np.asarray(new, dtype=np.float64), np.sort(np.asarray(base, dtype=np.float64))
-    # new <= base in so many of all pairs, new >= base in so many: counted, not listed
+    # Count the pairs with new <= base and those with new >= base instead of listing them.
     least = n * m - int(np.searchsorted(below, above, side="left").sum())
     against = min(least, int(np.searchsorted(below, above, side="right").sum()))
     if max(n, m) > EXACT_LIMIT:
@@ -76,7 +76,7 @@ def rank_sum_p(new: npt.ArrayLike, base: npt.ArrayLike) -> float:
 
 
 def needed_for_shift(level: float = 0.95) -> int:
-    """Return how many values each of two samples of the same size needs for an interval of this level."""
+    """Return how many values each of two samples of equal size needs for an interval of this level."""
     return next(n for n in range(1, EXACT_LIMIT) if _rank_sum_rank(n, n, level))
 
 
@@ -97,7 +97,7 @@ def rank_sum_weights(n: int, m: int) -> Floats:
 def fisher_p(failures: Sequence[int], attempts: Sequence[int]) -> float:
     """Return the two-sided p value that two rates of failure differ (Fisher, 1934).
 
-    ``failures`` and ``attempts`` have one number a side. The p value adds up all tables that are no likelier.
+    ``failures`` and ``attempts`` have one number a side. The p value sums over all tables that are at most as likely.
     """
     total, hits = sum(attempts), sum(failures)
     if not min(attempts) or hits in (0, total):
@@ -109,7 +109,7 @@ def fisher_p(failures: Sequence[int], attempts: Sequence[int]) -> float:
 
 
 def false_discovery(p_values: Sequence[float]) -> list[float]:
-    """Return the smallest rate of false discoveries at which each would be one (Benjamini and Hochberg, 1995)."""
+    """Return the smallest rate of false discoveries at which each would be a discovery (Benjamini and Hochberg, 1995)."""
     order = sorted(range(len(p_values)), key=lambda place: -p_values[place])
     found, least = [1.0] * len(p_values), 1.0
     for below, place in enumerate(order):
@@ -119,10 +119,10 @@ def false_discovery(p_values: Sequence[float]) -> list[float]:
 
 
 def detectable(interval: Interval) -> float:
-    """Return the shift that would have been found with a chance of 80 %, from the half width of the interval.
+    """Return the shift that would have been found with a probability of 80 %, from the half width of the interval.
 
-    (z(1 - α/2) + z(power)) standard errors, the half width being z(1 - α/2) of them (Cohen, 1988, 2.4): robust, as the
-    interval is, where a standard deviation is not.
+    That is z(1 - α/2) + z(power) standard errors; the half width is z(1 - α/2) of them (Cohen, 1988, 2.4). As robust as the
+    interval, unlike a standard deviation.
     """
     z = NormalDist().inv_cdf((1 + interval.level) / 2)
     return (interval.high - interval.low) / 2 * (1 + NormalDist().inv_cdf(_POWER) / z)
@@ -149,7 +149,7 @@ def _ranked(new: npt.ArrayLike, base: npt.ArrayLike, low: int, high: int) -> tup
 
 
 def _bisect(above: Floats, below: Floats, rank: int) -> float:
-    """Find a difference by counting those up to a guess: their number grows with the square of the blocks, the time does not."""
+    """Find a difference by bisection, counting those up to a guess, in time that does not grow with the number of pairs."""
     low, high = float(above[0] - below[-1]), float(above[-1] - below[0])
     pairs = len(above) * len(below)
     while (middle := low + (high - low) / 2) not in (low, high):

@@ -1,10 +1,9 @@
-"""Change points of a series of nights: steps that last, found by ranks, so that a single bad night is none.
+"""Find change points in a series of nights: steps that last, found by ranks, so that a single bad night is none.
 
-At each place the up to 30 values before are compared with the up to 30 after by the rank-sum test (Mann and Whitney, 1947); the
-likeliest place is split, then both sides are searched, and in the end each step is tested once more between its neighbours.
-Ranks see a lasting shift and hardly a spike, but take nights for independent. So a step must also stand out of what the noise
-makes of itself where a bad night makes the next one worse: its standard error counts in how alike neighbouring nights are.
-The cost grows linearly with the length, as windows do not.
+At each place the rank-sum test (Mann and Whitney, 1947) compares up to 30 values before with up to 30 after. The series is split
+at the most likely place, then both sides are searched; in the end each step is tested again between its neighbours. Ranks detect
+a lasting shift and hardly react to a spike, but assume independent nights. A step must therefore also exceed its standard error
+under autocorrelated noise. The cost grows linearly with the length because the windows do not grow.
 """
 
 from __future__ import annotations
@@ -23,25 +22,25 @@ from bench.stats.fit import t_quantile
 from bench.stats.shift import rank_sum_p, rank_sum_weights, shift, shift_ci
 
 LEAST = 3
-"""Values that a step needs on either side: fewer may be one bad night and its echo."""
+"""Values that a step needs on either side: fewer may be one bad night and its after-effect."""
 
 P_VALUE = 4e-3
-"""Chance at which a place without a step would look like one; calibrated in tests/benchmarks/test_trends.py."""
+"""Probability that a place without a step looks like one; calibrated in tests/benchmarks/test_trends.py."""
 
 SURE = 0.998
-"""One-sided level of Student's t that a step must reach against noise that lingers: 2.9 standard errors of many nights."""
+"""One-sided level of Student's t that a step must reach under autocorrelated noise: 2.9 standard errors for many nights."""
 
 _WINDOW = 30
 _LONG = 90
-"""Nights on either side from which it is told how far the noise lingers: that needs more of them than a step."""
+"""Nights on either side from which the autocorrelation is estimated, which needs more of them than a step."""
 
 _CAREFUL = 1.3
-"""By how much lingering is taken for stronger than estimated: too little of it makes alarms, too much costs nights."""
+"""Safety factor on the estimated autocorrelation: too small causes false alarms, too large delays detection."""
 
 _MOST = 0.9
 _FAR = 5.0
 _NEAR = 4
-"""How far the place of a step is refined."""
+"""Places on either side to which a step may be moved."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +63,17 @@ class Step:
 
 
 def steps(values: Floats, floor: float) -> list[Step]:
-    """Return the steps of at least ``floor``, in order; values must be finite, for a relative change their logarithms."""
+    """Return the steps of at least ``floor``, in order. Values must be finite; for relative changes pass their logarithms."""
     values = without_spikes(values)
     found = _kept(values, _split(values), floor)
     return [_step(values, one, (before, after)) for before, one, after in _with_neighbours(found, len(values))]
 
 
 def without_spikes(values: Floats) -> Floats:
-    """Put the median of five nights in the place of a single night far from it: more than 5 standard deviations.
+    """Replace single nights more than 5 standard deviations from the median of five nights by that median.
 
-    A median of five leaves steps as they are. The noise is told from the differences of neighbours (median absolute
-    deviation), which a step hardly changes. The last two nights stay as they are: what follows them is not known.
+    A median of five preserves steps. The noise is estimated from the differences of neighbours (median absolute deviation), which
+    a step hardly changes. The last two nights stay as they are because the nights after them are not known.
     """
     if len(values) < 2 * LEAST:
         return values
@@ -87,7 +86,7 @@ def without_spikes(values: Floats) -> Floats:
 
 
 def _split(values: Floats) -> list[int]:
-    """Split at the likeliest place as long as there is one; a split changes the windows near it only."""
+    """Split at the most likely place as long as there is one; a split changes only the windows near it."""
     n = len(values)
     edges = [0, n]
     chances = np.ones(n + 1)
@@ -108,7 +107,7 @@ def _part(edges: list[int], place: int) -> tuple[int, int]:
 
 
 def _look(values: Floats, chances: Floats, edges: list[int], among: tuple[int, int]) -> None:
-    """Write the chance of each place among two, seen within its part; 1 where a side would be too short."""
+    """Update the p value of each place in a range, within its part; 1 where a side would be too short."""
     for k in range(among[0], among[1] + 1):
         low, high = _part(edges, k)
         chances[k] = 1.0
@@ -117,7 +116,7 @@ def _look(values: Floats, chances: Floats, edges: list[int], among: tuple[int, i
 
 
 def _chance(before: Floats, after: Floats) -> float:
-    """Return the rank-sum p value; ties count for neither side. Exact where a side is short, where normal is wrong."""
+    """Return the rank-sum p value, exact where a side is too short for the normal approximation; ties count for neither."""
     n, m = len(after), len(before)
     ordered = np.sort(before)
     below = int(np.searchsorted(ordered, after, side="left").sum())
@@ -136,7 +135,7 @@ def _tails(n: int, m: int) -> Floats:
 
 
 def _refined(values: Floats, place: int, part: tuple[int, int]) -> int:
-    """Move a place to where two medians fit best in sum of absolute deviations, which ranks in wide windows leave open."""
+    """Move a place to where two medians fit best in sum of absolute deviations; ranks in wide windows locate it only roughly."""
     low, high = max(part[0], place - _WINDOW), min(part[1], place + _WINDOW)
     near = range(max(low + LEAST, place - _NEAR), min(high - LEAST, place + _NEAR) + 1)
     return min(near, key=lambda k: _deviation(values[low:k]) + _deviation(values[k:high]), default=place)
@@ -147,7 +146,7 @@ def _deviation(values: Floats) -> float:
 
 
 def _kept(values: Floats, found: list[int], floor: float) -> list[int]:
-    """Drop the weakest step again and again until each is large, unlikely by chance, above the noise and no slope."""
+    """Drop the weakest step until every step is large, unlikely by chance, above the noise, and no slope."""
     weakness = cache(lambda before, one, after: _weakness(values, one, (before, after), floor))
     while found:
         sizes = [(weakness(*place), place[1]) for place in _with_neighbours(found, len(values))]
@@ -159,7 +158,7 @@ def _kept(values: Floats, found: list[int], floor: float) -> list[int]:
 
 
 def _weakness(values: Floats, at: int, ends: tuple[int, int], floor: float) -> float | None:
-    """Return the size of a step that does not stand between these ends, ``None`` for one that does."""
+    """Return the size of a step that fails a test between these ends, ``None`` for one that passes all."""
     before, after = _sides(values, at, ends)
     size = abs(shift(after, before))
     stands = (
@@ -172,10 +171,10 @@ def _weakness(values: Floats, at: int, ends: tuple[int, int], floor: float) -> f
 
 
 def _stands_out(values: Floats, at: int, ends: tuple[int, int], size: float) -> bool:
-    """Say whether a step is more than lingering noise makes: Student's t with the standard error of a correlated series.
+    """Say whether a step exceeds autocorrelated noise: Student's t with the standard error of a correlated series.
 
-    The noise is what is left around the medians of both sides, at most 3 robust standard deviations of it. Where more than half
-    of the nights are equal, ranks alone decide.
+    The noise is the residual around the medians of both sides, clipped to 3 robust standard deviations. Where more than half of
+    the nights are equal, ranks alone decide.
     """
     near, (before, after) = _sides(values, at, ends), _sides(values, at, ends, _LONG)
     left = np.concatenate([before - np.median(before), after - np.median(after)])
@@ -183,17 +182,17 @@ def _stands_out(values: Floats, at: int, ends: tuple[int, int], size: float) -> 
     if not spread:
         return True
     left = np.clip(left, -3 * spread, 3 * spread)
-    rho = _lingering(left, len(before))
+    rho = _autocorrelation(left, len(before))
     freedom = len(left) - sum(len(side) * _variance(len(side), rho) for side in (before, after))
     variance = float(left @ left) / max(1.0, freedom) * sum(_variance(len(side), rho) for side in near)
     return size >= _student(len(left) - 2) * math.sqrt(variance)
 
 
-def _lingering(left: Floats, first: int) -> float:
-    """Return how alike neighbouring nights are, 0 to 0.9: a careful estimate of the first-order autocorrelation.
+def _autocorrelation(left: Floats, first: int) -> float:
+    """Return a cautious estimate of the first-order autocorrelation, between 0 and 0.9.
 
-    ``left`` is what remains around the levels of two sides, the first of which has ``first`` nights. An estimate around fitted
-    levels is too low by (1 + 3 rho) / n a level (Marriott and Pope, 1954; Kendall, 1954), which is put back.
+    ``left`` are the residuals around the levels of two sides, the first of which has ``first`` nights. An estimate around fitted
+    levels is too low by (1 + 3 rho) / n a level (Marriott and Pope, 1954; Kendall, 1954), which is corrected.
     """
     n = len(left)
     products = left[1:] * left[:-1]
@@ -222,9 +221,9 @@ def _sides(values: Floats, at: int, ends: tuple[int, int], most: int = _WINDOW) 
 
 
 def _slopes(values: Floats, at: int, ends: tuple[int, int]) -> bool:
-    """Say whether a straight line fits better than the step: a slow drift is no step."""
+    """Say whether a straight line fits better than the step, which is then a slow drift."""
     before, after = _sides(values, at, ends)
-    if len(before) + len(after) < 4 * LEAST:  # too short for a slope to be told
+    if len(before) + len(after) < 4 * LEAST:  # too short to estimate a slope
         return False
     whole = np.concatenate([before, after])
     x = np.arange(len(whole), dtype=np.float64)

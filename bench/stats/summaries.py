@@ -1,7 +1,7 @@
 """Samples to summaries, ratios and warnings: pure functions of a run's measurements.
 
-One value a block is the unit of analysis; a target is compared with the baseline of the same block, as a log ratio, so
-that a host that drifts moves both. Estimators are in ``_exact``, the run-level checks in ``_checks``.
+The unit of analysis is one value a block. A target is compared with the baseline of the same block, as a log ratio, so
+that a drift of the host moves both. Estimators are in :mod:`bench.stats.exact`, run-level checks in :mod:`bench.stats.checks`.
 """
 
 from __future__ import annotations
@@ -15,33 +15,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.core import units
+from bench.core import summary_warnings as warned
 from bench.core.metrics import METRICS
 from bench.core.model import NULL, SENTINEL, Interval, Summary
+from bench.core.summary_warnings import NoRatio, NoRatioReason, SummaryWarning
+from bench.stats import faster
 from bench.stats.alarms import is_noisy, is_stuck
-from bench.stats.checks import percent, position_effect, position_sentence
+from bench.stats.checks import position_effect
 from bench.stats.exact import Floats, hodges_lehmann, median_ci, needed_for, signed_rank_ci, wilson
-from bench.stats.floor import floor_of
 from bench.stats.layers import with_added
 from bench.stats.series import Counts, Key, Series, block_values, counts, log_ratios, series_of, silent, usable
 
 LEVEL = 0.95
 """Confidence level of every interval in a summary."""
 
-_FASTER_LIMIT = 0.03
-"""Being this much faster than the bare host is an alarm, not a result."""
-
-_SPEED_UNITS = ("s", "1/s", "bytes/s")
-
 
 @dataclass(frozen=True)
 class _Ratio:
-    """A series against its baseline; ``doubt`` says why there is no ratio or what it must not be used for."""
+    """A series against its baseline; ``missing`` says why there is no ratio where there should be one."""
 
     value: float | None = None
     ci: Interval | None = None
     n: int = 0
-    doubt: str = ""
+    missing: NoRatio | None = None
 
 
 def summarise(
@@ -57,14 +53,16 @@ def summarise(
     series, attempts = series_of(blocks), counts(good, outcomes)
     shown = {name: tuple(meta.get("primary", ())) for name, meta in scenarios.items()}
     every = [*series.values(), *silent(good, outcomes, shown)]
-    effects = _position_warnings(blocks, scenarios)
+    effects = _positions(blocks, scenarios)
     found = []
     for item in sorted(every, key=_order(scenarios)):
         baseline = scenarios.get(item.scenario, {}).get("baseline")
         ratio = _ratio(item, baseline, series)
         ended = attempts.get(item.key) or attempts.get((item.scenario, item.target, item.params)) or Counts()
-        effect = effects.get((item.scenario, item.metric), "") if item.target == baseline else ""
-        warnings = tuple(text for text in (*_warnings(item, ended, ratio, baseline), effect) if text)
+        effect = effects.get((item.scenario, item.metric)) if item.target == baseline else None
+        beaten = _faster(item, baseline, series)
+        every_warning = (*_warnings(item, ended, ratio, baseline), beaten, effect)
+        warnings = tuple(one for one in every_warning if one is not None)
         found.append(_summary(item, ended, ratio, warnings))
     return found
 
@@ -76,7 +74,7 @@ def precision(summary: Summary) -> float | None:
     return (summary.ci.high - summary.ci.low) / 2 / abs(summary.median)
 
 
-def _summary(item: Series, ended: Counts, ratio: _Ratio, warnings: tuple[str, ...]) -> Summary:
+def _summary(item: Series, ended: Counts, ratio: _Ratio, warnings: tuple[SummaryWarning, ...]) -> Summary:
     n, values = len(item.values), item.values
     known = METRICS.get(item.metric)
     return Summary(
@@ -111,24 +109,22 @@ def _ratio(item: Series, baseline: str | None, series: Mapping[Key, Series]) -> 
     if base is None:
         return _Ratio()
     logs = log_ratios(item, base)
-    doubt = _refusal(item.target, baseline, logs)
-    if doubt or logs is None:
-        return _Ratio(doubt=doubt)
+    missing = _refusal(item.target, baseline, logs)
+    if missing or logs is None:
+        return _Ratio(missing=missing)
     ci = signed_rank_ci(logs, LEVEL)
     scaled = Interval(math.exp(ci.low), math.exp(ci.high), ci.level) if ci else None
     return _Ratio(math.exp(hodges_lehmann(logs)), scaled, len(logs))
 
 
-def _refusal(target: str, baseline: str, logs: Floats | None) -> str:
-    """Say why there must be no ratio, or nothing."""
+def _refusal(target: str, baseline: str, logs: Floats | None) -> NoRatio | None:
+    """Return why there must be no ratio, ``None`` when there may be one."""
     mine, theirs = _accelerator(target), _accelerator(baseline)
     if mine and theirs and mine != theirs:
-        return f"no ratio to {baseline}: {mine} against {theirs}; choose a baseline with the same accelerator"
+        return NoRatio(baseline, NoRatioReason.ACCELERATOR, (mine, theirs))
     if logs is None:
-        return f"no ratio to {baseline}: a value is zero or negative; compare the medians instead"
-    if not len(logs):
-        return f"no ratio to {baseline}: no block has both; run more blocks, or compare RUN@TARGET with RUN@TARGET"
-    return ""
+        return NoRatio(baseline, NoRatioReason.NOT_POSITIVE)
+    return None if len(logs) else NoRatio(baseline, NoRatioReason.NO_COMMON_BLOCK)
 
 
 def _accelerator(target: str) -> str:
@@ -137,93 +133,69 @@ def _accelerator(target: str) -> str:
     return options.get("accel", "")
 
 
-def _warnings(item: Series, ended: Counts, ratio: _Ratio, baseline: str | None) -> Iterator[str]:
-    """Yield the sentences that must be shown with the numbers; empty ones stand for nothing to say."""
-    yield _failure_warning(item, ended)
-    yield _blocks_warning(item, ratio, baseline)
-    yield _variance_warning(item)
-    yield ratio.doubt
-    yield _emulation_warning(item, ratio, baseline)
-    yield _faster_warning(item, ratio, baseline)
+def _warnings(item: Series, ended: Counts, ratio: _Ratio, baseline: str | None) -> Iterator[SummaryWarning | None]:
+    """Yield what must be shown with the numbers of a series, ``None`` where a question raises no doubt."""
+    yield _failures(item, ended)
+    yield _too_few(item, ratio, baseline)
+    yield _no_variance(item)
+    yield ratio.missing
+    yield _emulated(item, ratio, baseline)
 
 
-def _failure_warning(item: Series, ended: Counts) -> str:
+def _failures(item: Series, ended: Counts) -> warned.NoValue | warned.SomeFailed | None:
     if not len(item.values):
-        if ended.failures == ended.attempts:
-            return f"no value: all {ended.attempts} invocations failed; their reasons are in outcomes.jsonl"
-        return f"no value: {ended.attempts - ended.failures} of {ended.attempts} invocations ended well but gave none"
+        return warned.NoValue(ended.failures, ended.attempts)
     if not ended.failures:
-        return ""
+        return None
     ci = wilson(ended.failures, ended.attempts, LEVEL)
-    rate = f"{percent(ended.failures / ended.attempts)} [{percent(ci.low)}, {percent(ci.high)}]" if ci else ""
-    late = f", {ended.timeouts} of them by a time limit" if ended.timeouts else ""
-    return (
-        f"{ended.failures} of {ended.attempts} invocations failed{late} ({rate}): the numbers are those of the others; "
-        "the reasons are in outcomes.jsonl"
-    )
+    return warned.SomeFailed(ended.failures, ended.attempts, ended.timeouts, ci)
 
 
-def _blocks_warning(item: Series, ratio: _Ratio, baseline: str | None) -> str:
+def _too_few(item: Series, ratio: _Ratio, baseline: str | None) -> warned.TooFewBlocks | warned.TooFewShared | None:
     known, needed, n = METRICS.get(item.metric), needed_for(LEVEL), len(item.values)
     if not n or (known and known.exact):
-        return ""
+        return None
     if n < needed:
-        return f"{_plural(n)} too few for an interval at {percent(LEVEL)}: use --blocks {needed} or more"
-    if ratio.value is not None and ratio.n < needed:
-        return f"{_plural(ratio.n)} shared with {baseline}: too few for an interval of the ratio, {needed} are needed"
-    return ""
+        return warned.TooFewBlocks(n, needed, LEVEL)
+    few = ratio.value is not None and ratio.n < needed
+    return warned.TooFewShared(ratio.n, needed, str(baseline)) if few else None
 
 
-def _plural(n: int) -> str:
-    return "1 block is" if n == 1 else f"{n} blocks are"
-
-
-def _variance_warning(item: Series) -> str:
+def _no_variance(item: Series) -> warned.NoVariance | None:
     known, n = METRICS.get(item.metric), len(item.values)
     if n < 3 or (known and not is_noisy(item.metric)) or not is_stuck(item):
-        return ""
-    value = units.format_value(float(item.values[0]), item.unit)
-    return f"all {n} values are exactly {value}: no real measurement is; look at what the probe reads"
+        return None
+    return warned.NoVariance(n, float(item.values[0]), item.unit)
 
 
-def _emulation_warning(item: Series, ratio: _Ratio, baseline: str | None) -> str:
+def _emulated(item: Series, ratio: _Ratio, baseline: str | None) -> warned.Emulated | None:
     if item.target in (SENTINEL, NULL) or not len(item.values):
-        return ""
+        return None
     compared = (item.target, baseline or "") if ratio.value is not None else (item.target,)
     emulated = next((name for name in compared if _accelerator(name) == "tcg"), "")
-    if not emulated:
-        return ""
-    return f"{emulated} is emulated (TCG): not comparable with KVM numbers; for those run on a host where KVM works"
+    return warned.Emulated(emulated) if emulated else None
 
 
-def _faster_warning(item: Series, ratio: _Ratio, baseline: str | None) -> str:
-    """Sound the alarm when something isolated beats the bare host: the work done cannot have been the same."""
-    if ratio.value is None or ratio.ci is None or baseline is None or item.unit not in _SPEED_UNITS:
-        return ""
-    if baseline.partition(":")[0] != "host" or item.target in (NULL, SENTINEL):
-        return ""
-    known = METRICS.get(item.metric)
-    if known and floor_of(item.target, item.metric, baseline) != baseline:
-        return ""
-    sign = 1 if (known.better == "lower" if known else item.unit == "s") else -1
-    low, cost, high = sorted(factor**sign for factor in (ratio.value, ratio.ci.low, ratio.ci.high))
-    if cost >= 1 - _FASTER_LIMIT or high >= 1:
-        return ""
-    return (
-        f"{percent(1 - cost)} faster than {baseline} [{percent(1 - high)}, {percent(1 - low)}] over {ratio.n} blocks: "
-        "isolation cannot make work faster; check the evidence in outcomes.jsonl, the caches and what really ran"
-    )
+def _faster(item: Series, baseline: str | None, series: Mapping[Key, Series]) -> warned.FasterThanHost | None:
+    """Return the alarm that something isolated beats the baseline, where that is its floor: the bare host."""
+    floor = faster.floor_series(item, series, baseline) if baseline else None
+    if floor is None or floor.target != baseline:
+        return None
+    found = faster.faster(item, floor)
+    return warned.FasterThanHost(baseline, found.times, found.ci, found.n) if found else None
 
 
-def _position_warnings(blocks: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], str]:
-    """Return (scenario, primary metric) → sentence; shown once, with the baseline that the others are divided by."""
+def _positions(
+    blocks: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]
+) -> dict[tuple[str, str], warned.PositionMatters]:
+    """Return (scenario, primary metric) → the effect of the place; shown once, with the baseline."""
     found = {}
     for name, meta in scenarios.items():
         primary: Sequence[str] = tuple(meta.get("primary", ()))
         for metric in primary:
             effect = position_effect(blocks, name, metric, len(primary))
             if effect and effect.doubtful:
-                found[name, metric] = position_sentence(metric, effect)
+                found[name, metric] = warned.PositionMatters(metric, effect.shift, effect.p)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.core.errors import UsageError
 from bench.core.model import Measurement, Outcome
-from bench.store import shape
+from bench.store import older, shape
 
 REMEDY = "the file was changed or damaged: restore it from a copy, or leave the run out"
 
@@ -55,6 +55,7 @@ def without_gc() -> Iterator[None]:
 def lines(path: Path, kind: type[Measurement] | type[Outcome], only: Collection[bytes] = ()) -> list[dict[str, Any]]:
     """Return the records of a file's complete lines; an incomplete last line, left by a kill, is skipped.
 
+    What an earlier version of Tare wrote differently is converted to the present form.
     A missing file has no lines. With ``only``, lines that contain none of these byte strings are skipped unparsed.
 
     Raises:
@@ -73,6 +74,8 @@ def lines(path: Path, kind: type[Measurement] | type[Outcome], only: Collection[
     records = _at_once([line for _, line in numbered])
     if records is None:
         records = [_one(path, number, line) for number, line in numbered]
+    convert = older.convert_outcomes if kind is Outcome else older.convert_measurements
+    convert(data, records)
     place, wrong = shape.of_lines(records, kind)
     if wrong:
         msg = f"{path}:{numbered[place][0]}: {wrong}; {REMEDY}"

@@ -28,6 +28,7 @@ _OUTCOME_DEFAULTS: Mapping[str, Any] = {
     "flags": [],
     "wall_s": 0.0,
     "harness_s": 0.0,
+    "mismatch": {},
 }
 """Values for fields of an outcome that earlier versions of Tare did not write."""
 
@@ -156,7 +157,9 @@ def measurements(run: Run, ended: pd.DataFrame | None = None) -> pd.DataFrame:
 
 
 def outcomes(run: Run) -> pd.DataFrame:
-    """Return the run's outcomes, columns as in ``Outcome``; ``params`` is JSON text, ``evidence`` and ``notes`` are dicts.
+    """Return the run's outcomes, columns as in ``Outcome``.
+
+    ``params`` is JSON text; ``evidence``, ``notes`` and ``mismatch`` are dicts.
 
     Raises:
         UsageError: The file cannot be read, or a line is invalid.

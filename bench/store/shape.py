@@ -108,6 +108,7 @@ _LINE: Mapping[str, tuple[str, Check]] = {
     "status": _STATUS,
     "evidence": ("an object", _or_none(_is_object)),
     "notes": ("an object", _or_none(_is_object)),
+    "mismatch": ("an object", _or_none(_is_object)),
     "flags": ("a list of texts", _or_none(_is_texts)),
     "request_mono_s": ("a number or null", _or_none(_is_number)),
 }

@@ -8,8 +8,9 @@ import numpy as np
 from scipy import stats
 
 from bench.compare import judge
+from bench.compare.verdicts import Verdict
 from bench.core.metrics import Metric, metric_named
-from bench.core.model import Interval, Verdict
+from bench.core.model import Interval
 from bench.stats.exact import Floats
 from bench.stats.shift import shift_ci
 

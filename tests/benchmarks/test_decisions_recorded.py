@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from bench.compare.verdicts import Verdict
 from bench.core.metrics import metric_named
-from bench.core.model import Verdict
 from bench.stats.exact import Floats, hodges_lehmann, signed_rank_ci
 from tests.benchmarks.rules import SEQUENTIAL, THRESHOLD, at_most, judged, unpaired
 

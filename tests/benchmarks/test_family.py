@@ -23,8 +23,9 @@ from scipy import stats
 from bench import compare, store
 from bench.compare import nightly, nights, side_cache
 from bench.compare.sides import Side
+from bench.compare.verdicts import Comparison, Verdict
 from bench.core.metrics import metric_named
-from bench.core.model import Comparison, Invocation, Measurement, Outcome, RunState, Status, Verdict
+from bench.core.model import Invocation, Measurement, Outcome, RunState, Status
 from bench.report import night as night_report
 from bench.stats.exact import Floats
 from tests.benchmarks.rules import at_most
@@ -164,17 +165,17 @@ def _meta(run_id: str, started_at: str, tag: str) -> dict[str, object]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip what does not affect the result: fsync, reading unchanged runs again, change points of the history."""
-    known: dict[Path, side_cache.Half] = {}
-    whole = side_cache.half
+    known: dict[Path, side_cache.SideData] = {}
+    whole = side_cache.side_data
 
-    def half(side: Side, *, paired: bool) -> side_cache.Half:
+    def side_data(side: Side, *, paired: bool) -> side_cache.SideData:
         assert not paired
         if side.run.path not in known:
             known[side.run.path] = whole(side, paired=False)
         return known[side.run.path]
 
-    monkeypatch.setattr(side_cache, "half", half)
-    monkeypatch.setattr(compare, "half", half)
+    monkeypatch.setattr(side_cache, "side_data", side_data)
+    monkeypatch.setattr(compare, "side_data", side_data)
     monkeypatch.setattr(os, "fsync", lambda _: None)
     monkeypatch.setattr(nightly, "_recent", lambda *_: [])
 
@@ -204,7 +205,7 @@ def run_nights(history: History, count: int, change: float = 0.0) -> tuple[Count
             for finding in night.findings:
                 counts = changed if slow[index(finding.comparison)] else same
                 counts["screened"] += 1
-                counts["alarms"] += bool(finding.how)
+                counts["alarms"] += bool(finding.confirmation)
     return same, changed
 
 

@@ -19,8 +19,9 @@ import numpy as np
 import pytest
 
 from bench import compare, store
-from bench.compare import nightly
-from bench.core.model import Comparison, Interval, Verdict
+from bench.compare import nightly, wording
+from bench.compare.verdicts import Comparison, Verdict
+from bench.core.model import Interval
 from bench.stats.exact import Floats, hodges_lehmann, signed_rank_ci
 from bench.stats.series import block_values, series_of, usable
 from tests.benchmarks.rules import at_most
@@ -75,7 +76,7 @@ def measured_without_doubt(results: Path, targets: list[str]) -> store.Run:
     """Measure; repeat at most twice when the run's controls put it in doubt, as its output advises."""
     for _ in range(3):
         run = measured(results, targets, BLOCKS)
-        doubts = {one.reason for one in between(run, targets[0], targets[1]) if one.verdict is Verdict.INVALID}
+        doubts = {wording.reason(one) for one in between(run, targets[0], targets[1]) if one.verdict is Verdict.INVALID}
         if not doubts:
             break
         print(f"again: {'; '.join(doubts)}")

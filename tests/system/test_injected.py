@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import compare, store
-from bench.core.model import Comparison, Verdict
+from bench.compare.verdicts import Comparison, Verdict
 from tests.system.conftest import Tare
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.system]

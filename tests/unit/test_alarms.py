@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from bench.core.metrics import METRICS
-from bench.report.sections import _TITLES
+from bench.display.wording.checks import PREFIXES, sentence
 from bench.stats.alarms import check_run
-from bench.stats.checks import Check
+from bench.stats.findings import Check
 from bench.stats.floor import floor_of
 from bench.stats.summaries import summarise
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
@@ -21,6 +21,7 @@ from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
 GUEST, CONTAINER = "libvirt:guest=minimal", "docker:network=none"
 ALARMS = ("guest", "faster", "variance", "mode", "scaling")
 WRONG = "asked for network=macvlan, but the live instance has network=bridge"
+MISMATCH = {"option": "network", "asked": "macvlan", "found": "bridge"}
 
 
 class Trial:
@@ -50,7 +51,15 @@ class Trial:
         """Add an invocation without a value."""
         names = {"run_id": "r", "scenario": self.scenario, "target": target, "engine": target.partition(":")[0]}
         place = {"block": block, "order": 0, "invocation": len(self.outcomes), "warmup": False, "params": "{}"}
-        ended = {"status": "ok", "reason": "", "evidence": {"network": "none"}, "flags": [], "notes": {}, **changes}
+        ended = {
+            "status": "ok",
+            "reason": "",
+            "evidence": {"network": "none"},
+            "flags": [],
+            "notes": {},
+            "mismatch": {},
+            **changes,
+        }
         self.outcomes.append({**names, **place, **ended})
         return self
 
@@ -74,40 +83,40 @@ def against_host(target: str, factor: float, metric: str = "compute.syscall_s", 
 
 
 @pytest.mark.parametrize(("factor", "ok"), [(0.5, False), (0.98, False), (1.0, True), (4.0, True)])
-def test_a_guest_that_beats_the_host_at_all(factor: float, ok: bool) -> None:
+def test_guest_faster_than_the_host_raises_an_alarm(factor: float, ok: bool) -> None:
     found = against_host(GUEST, factor).alarms()["guest"]
     assert found.ok == ok
-    assert ("may mean" in found.sentence) == (not ok)
+    assert ("may mean" in sentence(found)) == (not ok)
     if factor == 0.5:
-        assert "1 of 1 series (chance alone gives up to 1) is faster than the host: " in found.sentence
-        assert f"{GUEST}, compute.syscall_s 2.0" in found.sentence
-        assert "over 8 blocks" in found.sentence
+        assert "1 of 1 series (chance alone gives up to 1) is faster than the host: " in sentence(found)
+        assert f"{GUEST}, compute.syscall_s 2.0" in sentence(found)
+        assert "over 8 blocks" in sentence(found)
 
 
 @pytest.mark.parametrize(("factor", "ok"), [(0.9, False), (0.98, True), (1.0, True), (1.5, True)])
-def test_a_container_that_beats_the_host_by_more_than_it_may(factor: float, ok: bool) -> None:
+def test_container_faster_than_the_limit_raises_an_alarm(factor: float, ok: bool) -> None:
     found = against_host(CONTAINER, factor).alarms()
     assert found["faster"].ok == ok
     assert "guest" not in found
-    assert (
-        ok or "is faster than 1.03 × the host: docker:network=none, compute.syscall_s 1.1" in found["faster"].sentence
+    assert ok or "is faster than 1.03 × the host: docker:network=none, compute.syscall_s 1.1" in sentence(
+        found["faster"]
     )
 
 
 @pytest.mark.parametrize(("factor", "ok"), [(1.2, False), (1.0, True), (0.5, True)])
-def test_more_is_faster_where_more_is_better(factor: float, ok: bool) -> None:
+def test_faster_means_higher_where_higher_is_better(factor: float, ok: bool) -> None:
     assert against_host(CONTAINER, factor, "storage.read_bytes_per_s", "storage-types").alarms()["faster"].ok == ok
 
 
-def test_noise_and_few_blocks_are_no_alarm() -> None:
+def test_noise_or_few_blocks_raise_no_alarm() -> None:
     trial = Trial().add("host", "compute.syscall_s", [1.0] * 7)
     trial.add(CONTAINER, "compute.syscall_s", [0.7, 0.8, 0.9, 0.95, 0.96, 1.3, 1.4])
     assert trial.alarms()["faster"].ok
     few = Trial().add("host", "compute.syscall_s", [1, 1.1, 1]).add(CONTAINER, "compute.syscall_s", [0.1, 0.11, 0.12])
-    assert few.alarms()["faster"].sentence == "Container against host: not decided, 6 common blocks are needed."
+    assert sentence(few.alarms()["faster"]) == "Container against host: not decided, 6 common blocks are needed."
 
 
-def test_less_than_the_metric_calls_a_change_is_no_alarm() -> None:
+def test_difference_below_the_metrics_floor_raises_no_alarm() -> None:
     trial = Trial("discovery").add("host", "discovery.lookup_s", noisy(1, 5.0e-6))
     trial.add(CONTAINER, "discovery.lookup_s", noisy(2, 4.5e-6))
     assert trial.alarms()["faster"].ok
@@ -137,7 +146,7 @@ def test_less_than_the_metric_calls_a_change_is_no_alarm() -> None:
         ("docker", "startup.ready_s", "runc", "host"),  # the baseline is no host: then the host, if it is there
     ],
 )
-def test_what_the_host_is_the_floor_of(target: str, metric: str, baseline: str, floor: str) -> None:
+def test_floor_of_a_target_and_metric(target: str, metric: str, baseline: str, floor: str) -> None:
     assert metric in METRICS
     assert floor_of(target, metric, baseline) == floor
 
@@ -150,11 +159,11 @@ def test_what_the_host_is_the_floor_of(target: str, metric: str, baseline: str, 
         ("host:disk=btrfs", "storage.fsync_s"),
     ],
 )
-def test_what_may_be_faster_is_not_asked(target: str, metric: str) -> None:
+def test_target_without_a_floor_is_not_checked(target: str, metric: str) -> None:
     assert "faster" not in against_host(target, 0.2, metric, "storage-types").alarms()
 
 
-def test_the_warning_beside_a_series_follows_the_same_rule() -> None:
+def test_warning_beside_a_series_follows_the_rule_of_the_alarm() -> None:
     trial = against_host("docker:mount=tmpfs", 0.2, "storage.fsync_s", "storage-types")
     trial.add("docker:mount=bind", "storage.fsync_s", noisy(3, 0.2e-4))
     frames = (pd.DataFrame(trial.measurements), pd.DataFrame(trial.outcomes))
@@ -177,29 +186,33 @@ def test_the_warning_beside_a_series_follows_the_same_rule() -> None:
         ("stack.wall_s", [1e-3] * 6, True),
     ],
 )
-def test_values_without_noise(metric: str, values: list[float], sounds: bool) -> None:
+def test_noisy_metric_without_variance_raises_an_alarm(metric: str, values: list[float], sounds: bool) -> None:
     found = Trial().add("docker", metric, values).alarms().get("variance")
     assert (found is not None and not found.ok) == sounds
     if found and sounds:
-        assert f"docker, {metric} is exactly" in found.sentence
-        assert f"in all {len(values)} blocks" in found.sentence
+        assert f"docker, {metric} is exactly" in sentence(found)
+        assert f"in all {len(values)} blocks" in sentence(found)
 
 
-def test_a_mode_that_did_not_take() -> None:
+def test_mismatch_of_asked_and_found_raises_an_alarm() -> None:
     trial = Trial("network-modes")
     for block in range(4):
         trial.end("docker", block)
-        trial.end("docker:network=macvlan", block, **({"status": "failed", "reason": WRONG} if block else {}))
+        trial.end(
+            "docker:network=macvlan",
+            block,
+            **({"status": "failed", "reason": WRONG, "mismatch": MISMATCH} if block else {}),
+        )
     found = trial.alarms()["mode"]
     assert not found.ok
-    assert f"docker:network=macvlan, 3 of 4 invocations (75 % [30 %, 95 %]): {WRONG};" in found.sentence
+    assert f"docker:network=macvlan, 3 of 4 invocations (75 % [30 %, 95 %]): {WRONG};" in sentence(found)
 
 
 @pytest.mark.parametrize("changes", [{}, {"status": "failed", "reason": "the daemon asked for more memory"}])
-def test_a_mode_that_took_or_failed_otherwise(changes: dict[str, str]) -> None:
+def test_other_failures_raise_no_mode_alarm(changes: dict[str, str]) -> None:
     found = Trial().end("docker", 0).end("docker", 1, **changes).alarms()["mode"]
     assert found.ok
-    assert "in each of 2 invocations" in found.sentence
+    assert "in each of 2 invocations" in sentence(found)
 
 
 def several(
@@ -211,31 +224,31 @@ def several(
 
 
 @pytest.mark.parametrize(("times", "ok"), [(5.0, False), (4.2, True), (4.0, True), (1.5, True)])
-def test_several_that_do_more_than_so_many_times_one(times: float, ok: bool) -> None:
+def test_scaling_beyond_n_times_one_raises_an_alarm(times: float, ok: bool) -> None:
     found = several(times).alarms()["scaling"]
     assert found.ok == ok
     if not ok:
         assert "more than 1.1 × N times one: docker, network.throughput_bytes_per_s (direction=out, streams=4) 1.2" in (
-            found.sentence
+            sentence(found)
         )
 
 
-def test_several_are_compared_with_one_and_with_nothing_else() -> None:
+def test_scaling_is_checked_for_rates_of_counted_params_only() -> None:
     assert not several(3.0, 2.0, "workers", "namespace.create_per_s").alarms()["scaling"].ok
     assert "scaling" not in several(9.0, 4, "files").alarms(), "not how many at once"
     assert "scaling" not in several(9.0, 0.5, "workers").alarms(), "half a CPU's worth may be one as well"
     assert "scaling" not in several(9.0, 4, "streams", "network.rr_p50_s").alarms(), "no rate"
 
 
-def test_controls_raise_no_alarm_and_a_quiet_run_has_none() -> None:
+def test_controls_and_quiet_runs_raise_no_alarm() -> None:
     trial = against_host(CONTAINER, 1.2).add("null", "compute.syscall_s", noisy(3, 1e-5))
     assert all(check.ok for check in trial.alarms().values())
     assert set(trial.alarms()) == {"faster", "variance", "mode"}
 
 
-def test_every_alarm_has_a_title_and_its_prefix() -> None:
+def test_sentence_of_every_alarm_begins_with_its_prefix() -> None:
     trial = against_host(CONTAINER, 0.5).add(GUEST, "compute.syscall_s", noisy(3, 1e-5))
     found = trial.alarms() | several(9).alarms()
     assert set(found) == set(ALARMS)
-    for name, check in found.items():
-        assert check.sentence.startswith(_TITLES[name][1])
+    for check in found.values():
+        assert sentence(check).startswith(PREFIXES[check.name])

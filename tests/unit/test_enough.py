@@ -37,21 +37,21 @@ def walk(rule: stopping.StoppingRule) -> int:
     return sum(rule.wants(one) for one in plan.build(list(rule.scenarios.values()), 1))
 
 
-def test_a_quiet_scenario_stops_at_the_first_look(tmp_path: Path) -> None:
+def test_quiet_scenario_stops_at_the_first_look(tmp_path: Path) -> None:
     write(tmp_path, "r", {"host": noisy(0.1, 0.005), "sandbox": noisy(0.2, 0.005)})
     rule = stopping.StoppingRule(0.05, None, tmp_path / "r", scenarios())
     assert walk(rule) == (1 + stopping.FIRST) * 3  # two targets and the sentinel
     assert rule.finish()["startup"] | {"half_width": 0} == {"blocks": 8, "reason": "precision", "half_width": 0}
 
 
-def test_a_noisy_one_goes_on_to_the_cap(tmp_path: Path) -> None:
+def test_noisy_scenario_goes_on_to_the_cap(tmp_path: Path) -> None:
     write(tmp_path, "r", {"host": noisy(0.1, 0.6), "sandbox": noisy(0.2, 0.6)})
     rule = stopping.StoppingRule(0.01, None, tmp_path / "r", scenarios())
     assert walk(rule) == (1 + stopping.MOST) * 3
     assert rule.finish()["startup"] == {"blocks": 40, "reason": "cap"}
 
 
-def test_the_time_ends_it_before_a_block_that_would_pass_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_budget_stops_before_a_block_that_would_exceed_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()
     monkeypatch.setattr(stopping, "now_s", lambda: float(next(ticks)))
     write(tmp_path, "r", {"host": noisy(0.1, 0.6), "sandbox": noisy(0.2, 0.6)})
@@ -62,7 +62,7 @@ def test_the_time_ends_it_before_a_block_that_would_pass_it(tmp_path: Path, monk
     assert int(stopped["blocks"]) < stopping.FIRST
 
 
-def test_what_has_no_interval_is_not_precise(tmp_path: Path) -> None:
+def test_series_without_interval_is_not_precise(tmp_path: Path) -> None:
     assert stopping.widest([], "host", ["startup.ready_s"]) == 0.0
     from bench import store  # noqa: PLC0415 - what reads the run
     from bench.stats.summaries import summarise  # noqa: PLC0415 - what reads the run
@@ -74,12 +74,12 @@ def test_what_has_no_interval_is_not_precise(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400)])
-def test_a_time(text: str, seconds: float) -> None:
+def test_duration_is_read_in_seconds(text: str, seconds: float) -> None:
     assert stopping.duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "-1m", "0s", "ten m"])
-def test_no_time(text: str) -> None:
+def test_text_that_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="no time"):
         stopping.duration(text)
 
@@ -92,14 +92,14 @@ def test_no_time(text: str) -> None:
         (["--precision", "5"], "no share"),
     ],
 )
-def test_what_does_not_go_together_is_refused(
+def test_wrong_options_of_the_stopping_rule_are_refused(
     options: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(["run", "startup", *options]) == 2
     assert said in capsys.readouterr().err
 
 
-def test_a_run_says_why_it_stopped(tmp_path: Path, built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_records_why_it_stopped(tmp_path: Path, built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TARE_STATE", str(built_state))
     arguments = ["run", "startup", "-t", "host", "--precision", "90%", "--warmup", "0", "--results", str(tmp_path)]
     done = CliRunner().invoke(cli.tare, arguments, standalone_mode=False)

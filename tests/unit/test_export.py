@@ -17,8 +17,10 @@ from click.testing import CliRunner
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from bench import cli, compare, report, store
+from bench.compare import wording
+from bench.compare.verdicts import Verdict
 from bench.core.errors import UsageError
-from bench.core.model import Measurement, Outcome, Status, Verdict
+from bench.core.model import Measurement, Outcome, Status
 from bench.interchange import export, incoming, tables
 from bench.interchange.series import named_series
 from bench.report import method
@@ -258,7 +260,7 @@ def test_hyperfine_commands_are_compared_unpaired(tmp_path: Path) -> None:
     base, new = (compare.find_side(tmp_path / "in", f"r9@{name}") for name in ("sleep 0.01", "sleep 0.011"))
     found = compare.compare(base, new)
     assert (found.paired, [one.verdict for one in found.results]) == (False, [Verdict.REGRESSED])
-    assert "one import that names no blocks, not paired" in found.notes[0]
+    assert "one import that names no blocks, not paired" in wording.notes(found)[0]
     ratios = {one.target: one.ratio for one in report.collect(run).summaries}
     assert ratios == {"sleep 0.01": 1.0, "sleep 0.011": None}
     assert run.meta["command"] == ["tare", "import", "file", "--format", "hyperfine"]

@@ -12,11 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from bench import cli, scenario, store
-from bench.compare import acknowledged as ledger
-from bench.compare import nightly
-from bench.compare import nights as _nights
-from bench.core.model import Verdict
-from bench.report import night as _night
+from bench.compare import acknowledged, nightly, nights
+from bench.compare.verdicts import Verdict
+from bench.report import night as report
 from bench.run import session
 from tests.synthetic_pairs import write
 
@@ -44,7 +42,7 @@ def night(folder: Path, number: int, level: float, host: float = 0.04, *, fresh:
     made = nightly.judge(folder, measured(folder, number, level, host), "quick")
     if fresh is not None and made.findings:
         made = nightly.confirm(made, folder, measured(folder, number, fresh, host, again=True))
-    _night.write(made, folder.parent / "reports" / made.run.run_id)
+    report.write(made, folder.parent / "reports" / made.run.run_id)
     return made
 
 
@@ -53,59 +51,62 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def test_the_first_night_has_no_verdict(results: Path) -> None:
+def test_first_night_has_no_verdict(results: Path) -> None:
     first = night(results, 0, 0.1)
     assert (first.baseline, first.exit_code) == ((), 0)
-    assert "first night" in _night.headline(first)
+    assert "first night" in report.headline(first)
 
 
-def test_a_quiet_week_is_silent(results: Path) -> None:
+def test_quiet_week_raises_no_alarm(results: Path) -> None:
     made = [night(results, number, 0.1) for number in range(7)]
     assert [one.exit_code for one in made] == [0] * 7
-    assert (made[1].baseline, made[1].why) == (("night-000",), "the oldest night: none is 3 nights old yet")
+    assert (made[1].baseline, report.why(made[1].chosen)) == (
+        ("night-000",),
+        "the oldest night: none is 3 nights old yet",
+    )
     assert made[6].baseline == ("night-002", "night-001", "night-000")  # three nights lie between
-    assert _night.headline(made[6]) == "Nothing regressed in 1 series."
+    assert report.headline(made[6]) == "Nothing regressed in 1 series."
 
 
-def test_a_rolling_baseline_is_a_week(results: Path) -> None:
+def test_rolling_baseline_is_a_week(results: Path) -> None:
     made = [night(results, number, 0.1) for number in range(14)]
     assert made[13].baseline == tuple(f"night-{number:03}" for number in range(9, 2, -1))
 
 
-def test_a_regression_is_an_alarm_on_its_second_night_and_stays_one(results: Path) -> None:
+def test_regression_is_an_alarm_from_its_second_night_on(results: Path) -> None:
     for number in range(6):
         night(results, number, 0.1)
     first = night(results, 6, 0.12)
     assert (len(first.new), len(first.alarms), first.exit_code) == (1, 0, 0)
-    assert "an alarm if they do so again" in _night.headline(first)
+    assert "an alarm if they do so again" in report.headline(first)
     later = [night(results, number, 0.12) for number in range(7, 24)]
     assert [one.exit_code for one in later] == [1] * 17  # it never becomes its own baseline
-    assert {one.findings[0].how for one in later} == {"second night"}
+    assert {one.findings[0].confirmation for one in later} == {"second night"}
     assert all(set(one.baseline) <= {f"night-{number:03}" for number in range(7)} for one in later)
 
 
-def test_fresh_blocks_make_it_an_alarm_on_the_same_night(results: Path) -> None:
+def test_regression_on_fresh_blocks_is_an_alarm_the_same_night(results: Path) -> None:
     for number in range(10):
         night(results, number, 0.1)
     found = night(results, 10, 0.12, fresh=0.12)
-    assert (found.exit_code, found.alarms[0].how, found.fresh) == (1, "fresh blocks", "night-010-again")
+    assert (found.exit_code, found.alarms[0].confirmation, found.fresh) == (1, "fresh blocks", "night-010-again")
     again = found.alarms[0].again
     assert again is not None
     assert again.ci is not None
     assert again.ci.level == 0.99
-    assert "night-010-again" not in [run.run_id for run in _nights.nights(results, "quick", measured(results, 11, 0.1))]
+    assert "night-010-again" not in [run.run_id for run in nights.nights(results, "quick", measured(results, 11, 0.1))]
 
 
-def test_what_fresh_blocks_do_not_show_is_no_alarm(results: Path) -> None:
+def test_regression_that_fresh_blocks_do_not_show_is_no_alarm(results: Path) -> None:
     for number in range(10):
         night(results, number, 0.1)
     found = night(results, 10, 0.12, fresh=0.1)
     assert (found.exit_code, len(found.new), found.alarms) == (0, 1, [])
-    assert "and not on fresh blocks" in _night.headline(found)
+    assert "and not on fresh blocks" in report.headline(found)
     assert night(results, 11, 0.1, fresh=0.1).exit_code == 0
 
 
-def test_nights_that_lie_apart_make_the_interval_wider(results: Path) -> None:
+def test_spread_between_nights_widens_the_interval(results: Path) -> None:
     for number, level in enumerate([0.1, 0.11, 0.098, 0.112, 0.1, 0.09, 0.11, 0.1, 0.1, 0.1]):
         night(results, number, level)
     wide = night(results, 10, 0.108)
@@ -115,25 +116,25 @@ def test_nights_that_lie_apart_make_the_interval_wider(results: Path) -> None:
     assert one.ci.high / one.ci.low > 1.2  # though the blocks of each night spread by 1 %
 
 
-def test_a_twin_of_a_fleet_is_another_host(results: Path) -> None:
+def test_host_with_the_same_fingerprint_is_another_host(results: Path) -> None:
     for number, host in enumerate(["a", "a", "b"]):
         values, started = {"host": noisy(0.1)}, f"{day(number)}T02"
         write(results, f"n-{number}", values, tags={"nightly": "quick"}, started_at=started, host=host)
-    assert [run.run_id for run in _nights.nights(results, "quick", store.load(results / "n-1"))] == ["n-0"]
-    assert _nights.nights(results, "quick", store.load(results / "n-2")) == []
+    assert [run.run_id for run in nights.nights(results, "quick", store.load(results / "n-1"))] == ["n-0"]
+    assert nights.nights(results, "quick", store.load(results / "n-2")) == []
 
 
-def test_what_is_over_is_told_once(results: Path) -> None:
+def test_fixed_regression_is_reported_once(results: Path) -> None:
     for number in range(10):
         night(results, number, 0.1)
     night(results, 10, 0.12, fresh=0.12)
     over = night(results, 11, 0.1)
     assert [name[3] for name in over.fixed] == ["startup.ready_s"]
-    assert "## No longer regressed" in _night.summary(over)
+    assert "## No longer regressed" in report.summary(over)
     assert night(results, 12, 0.1).fixed == ()
 
 
-def test_two_targets_of_a_night_are_compared_in_pairs(results: Path) -> None:
+def test_target_and_reference_of_a_night_are_paired(results: Path) -> None:
     drifting = [0.1 * 1.02**block for block in range(20)]
     slower = [1.05 * value * float(np.exp(0.005 * z)) for value, z in zip(drifting, RNG.normal(size=20), strict=True)]
     write(results, "n", {"host": drifting, "runc": slower}, tags={"nightly": "quick"}, started_at=f"{day(0)}T02")
@@ -143,15 +144,15 @@ def test_two_targets_of_a_night_are_compared_in_pairs(results: Path) -> None:
     assert one.comparison.ratio == pytest.approx(1.05, abs=0.01)
     confirmed = nightly.confirm(found, results, store.load(results / "n"), [("runc", "host")])
     assert confirmed.exit_code == 1
-    assert "against host" in _night.summary(confirmed)
+    assert "against host" in report.summary(confirmed)
 
 
-def test_what_was_seen_once_is_no_alarm(results: Path) -> None:
+def test_regression_of_a_single_night_is_no_alarm(results: Path) -> None:
     levels = [0.1] * 6 + [0.12, 0.1, 0.12, 0.1]
     assert [night(results, number, level).exit_code for number, level in enumerate(levels)] == [0] * 10
 
 
-def test_an_accepted_baseline_ends_the_alarm(results: Path) -> None:
+def test_tagged_baseline_ends_the_alarm(results: Path) -> None:
     for number, level in enumerate([0.1] * 6 + [0.12, 0.12]):
         night(results, number, level)
     done = CliRunner().invoke(cli.tare, ["tag", "night-007", "baseline=main", "--results", str(results)])
@@ -160,7 +161,7 @@ def test_an_accepted_baseline_ends_the_alarm(results: Path) -> None:
     assert (accepted.baseline, accepted.exit_code) == (("night-007",), 0)
 
 
-def test_a_host_that_changed_is_too_noisy_and_no_alarm(results: Path) -> None:
+def test_night_of_a_changed_host_is_too_noisy_and_no_alarm(results: Path) -> None:
     for number in range(5):
         night(results, number, 0.1)
     moved = night(results, 5, 0.13, host=0.052)
@@ -168,7 +169,7 @@ def test_a_host_that_changed_is_too_noisy_and_no_alarm(results: Path) -> None:
     assert {one.verdict for one in moved.results} == {Verdict.INVALID}
 
 
-def test_a_tag_is_put_and_taken_away(results: Path) -> None:
+def test_tag_is_added_and_removed(results: Path) -> None:
     measured(results, 0, 0.1)
     run = ["tag", "night-000", "--results", str(results)]
     CliRunner().invoke(cli.tare, [*run, "a=b"])
@@ -178,7 +179,7 @@ def test_a_tag_is_put_and_taken_away(results: Path) -> None:
     assert cli.run([*run, "nonsense"]) == 2
 
 
-def test_the_summaries_say_the_same(results: Path) -> None:
+def test_summaries_for_people_and_machines_agree(results: Path) -> None:
     for number, level in enumerate([0.1] * 5 + [0.12, 0.12]):
         last = night(results, number, level)
     folder = results.parent / "reports" / last.run.run_id
@@ -193,25 +194,25 @@ def test_the_summaries_say_the_same(results: Path) -> None:
     assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
 
 
-def test_old_nights_go_and_baselines_stay(results: Path) -> None:
+def test_retention_removes_old_nights_and_keeps_baselines(results: Path) -> None:
     for number in range(14):
         last = night(results, number, 0.1)
     CliRunner().invoke(cli.tare, ["tag", "night-000", "baseline=main", "--results", str(results)])
     write(results, "by-hand", {"host": noisy(0.1)}, tags={})
-    gone = _nights.retain(results, "quick", last.run, last.baseline, 10)
+    gone = nights.retain(results, "quick", last.run, last.baseline, 10)
     assert gone == ["night-001", "night-002"]  # night-003 is of tonight's own baseline
     left = sorted(path.name for path in results.iterdir())
     assert left == ["by-hand", "night-000", *(f"night-{number:03}" for number in range(3, 14))]
 
 
-def test_a_damaged_record_of_a_night_counts_as_clean(results: Path) -> None:
+def test_damaged_record_of_a_night_counts_as_clean(results: Path) -> None:
     for number in range(5):
         night(results, number, 0.1)
-    (results / "night-001" / _nights.FILE).write_text("{")
+    (results / "night-001" / nights.FILE).write_text("{")
     assert night(results, 5, 0.1).baseline == ("night-001", "night-000")
 
 
-def test_the_command_runs_compares_and_reports(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_runs_compares_and_reports(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(4):
         night(results, number, 0.1)
 
@@ -246,22 +247,20 @@ def ack(results: Path, *words: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-def test_what_is_acknowledged_is_no_alarm_until_its_day(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_acknowledged_regression_is_no_alarm_until_its_last_day(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alarm(results)
     monkeypatch.setattr("bench.cli.nightly.wall_time", lambda: datetime(2026, 1, 12, tzinfo=UTC))
     code, said = ack(results, "startup/*", "--reason", "the new kernel checks twice", "--until", day(12))
     assert (code, said) == (0, f"acknowledged until {day(12)}: startup/host/startup.ready_s\n")
     quiet = night(results, 11, 0.12, fresh=0.12)
     assert (quiet.exit_code, len(quiet.acknowledged), quiet.alarms) == (0, 1, [])
-    assert "but what is acknowledged (1)" in _night.headline(quiet)
-    assert "the new kernel checks twice (until" in _night.summary(quiet)
+    assert "but what is acknowledged (1)" in report.headline(quiet)
+    assert "the new kernel checks twice (until" in report.summary(quiet)
     assert night(results, 12, 0.12, fresh=0.12).exit_code == 0
     assert night(results, 13, 0.12, fresh=0.12).exit_code == 1
 
 
-def test_what_grows_beyond_its_acknowledgement_is_an_alarm_again(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_acknowledged_regression_that_grows_is_an_alarm_again(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alarm(results)
     monkeypatch.setattr("bench.cli.nightly.wall_time", lambda: datetime(2026, 1, 12, tzinfo=UTC))
     assert ack(results, "startup/host/startup.ready_s", "--reason", "known")[0] == 0
@@ -269,7 +268,7 @@ def test_what_grows_beyond_its_acknowledgement_is_an_alarm_again(
     assert night(results, 12, 0.14, fresh=0.14).exit_code == 1
 
 
-def test_the_ledger_is_listed(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_and_acknowledged_regressions_are_listed(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alarm(results)
     assert ack(results)[1] == "open since the night night-010 or before: startup/host/startup.ready_s\n"
     monkeypatch.setattr("bench.cli.nightly.wall_time", lambda: datetime(2026, 1, 12, tzinfo=UTC))
@@ -289,31 +288,31 @@ def test_the_ledger_is_listed(results: Path, monkeypatch: pytest.MonkeyPatch) ->
         (["--results", "nowhere"], "has no night of the suite 'nightly'"),
     ],
 )
-def test_what_cannot_be_acknowledged_says_why(
+def test_acknowledgement_that_is_refused_tells_why(
     results: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
     alarm(results)
     where = [] if "--results" in words else ["--results", str(results), "--suite", "quick"]
     assert cli.run(["ack", *words, *where]) == 2
     assert said in capsys.readouterr().err
-    assert ledger.load(results) == []
+    assert acknowledged.load(results) == []
 
 
-def test_a_damaged_ledger_is_told_before_anything_is_measured(
+def test_damaged_acknowledgements_are_refused_before_measuring(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results.mkdir()
-    (results / ledger.FILE).write_text('[{"scenario": 1}]')
+    (results / acknowledged.FILE).write_text('[{"scenario": 1}]')
     assert cli.run(["nightly", "quick", "--results", str(results)]) == 2
     assert "acknowledged.json' is damaged" in capsys.readouterr().err
 
 
-def test_a_reference_of_nothing_is_refused(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_reference_is_refused(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["nightly", "nightly", "--against", "podman", "host", "--results", str(results)]) == 2
     assert "the first must be a target of the suite" in capsys.readouterr().err
 
 
-def test_the_command_measures_references_and_what_regressed_once_more(
+def test_command_measures_references_and_regressions_again(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(10):

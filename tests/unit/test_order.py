@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from bench import engines
+from bench.benchmarks.network_modes.order import ORDERS, orders, pair_sentence, sentence, statement
 from bench.core.metrics import metric_named
 from bench.core.model import Skipped
-from bench.stats import order as _order
-from bench.stats.order import ORDERS, Order, OrderVerdict, Step, orders
+from bench.stats.order import Order, OrderFound, OrderVerdict, Step
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
 
 METRIC = "network.throughput_bytes_per_s"
@@ -44,29 +44,29 @@ def frames(
     )
 
 
-def one(*given: Any, **more: Any) -> OrderVerdict:
+def one(*given: Any, **more: Any) -> OrderFound:
     (found,) = orders(*given, **more)
     return found
 
 
-def test_an_order_holds_whatever_the_host_does_between_blocks() -> None:
+def test_order_holds_despite_drift_between_blocks() -> None:
     found = one(*frames({HOST: 16e8, MACVLAN: 11e8, BRIDGE: 9e8, PROXIED: 4e8}))
-    assert (found.verdict, found.params, found.scenario) == ("holds", ONE_OUT, "network-modes")
-    assert found.statement == "host ≥ macvlan ≥ bridge ≥ published by proxy"
+    assert (found.verdict, found.params, found.order.scenario) == ("holds", ONE_OUT, "network-modes")
+    assert statement(found.order) == "host ≥ macvlan ≥ bridge ≥ published by proxy"
     assert len(found.pairs) == 6
     assert [pair.neighbours for pair in found.pairs] == [True] * 3 + [False] * 3
-    assert "TCP throughput (direction=out, streams=1)" in found.sentence
-    assert "bridge is 2.2" in found.sentence
-    assert "over 8 blocks" in found.sentence
+    assert "TCP throughput (direction=out, streams=1)" in sentence(found)
+    assert "bridge is 2.2" in sentence(found)
+    assert "over 8 blocks" in sentence(found)
 
 
-def test_equal_steps_are_at_least_as_good_as_each_other() -> None:
+def test_order_of_equal_steps_holds() -> None:
     found = one(*frames({HOST: 10e8, MACVLAN: 10e8, BRIDGE: 10.05e8, PROXIED: 10e8}))
     assert found.verdict == "holds"
-    assert "no difference that counts" in found.sentence
+    assert "no difference that counts" in sentence(found)
 
 
-def test_a_turned_pair_contradicts_the_whole_with_its_interval() -> None:
+def test_reversed_pair_contradicts_the_order() -> None:
     found = one(*frames({HOST: 9e8, MACVLAN: 12e8, BRIDGE: 8e8, PROXIED: 4e8}))
     first = found.pairs[0]
     assert (found.verdict, first.verdict, first.better, first.worse) == (
@@ -77,79 +77,79 @@ def test_a_turned_pair_contradicts_the_whole_with_its_interval() -> None:
     )
     assert first.ci is not None
     assert first.ci.low < 0.75 < first.ci.high < 1
-    assert first.sentence in found.sentence
-    assert "bridge is" not in found.sentence, "only what contradicts is given as the ground"
+    assert pair_sentence(first) in sentence(found)
+    assert "bridge is" not in sentence(found), "only what contradicts is given as the ground"
 
 
-def test_too_small_to_count_contradicts_nothing() -> None:
+def test_reversed_pair_below_the_smallest_effect_contradicts_nothing() -> None:
     found = one(*frames({HOST: 9.8e8, MACVLAN: 10e8, BRIDGE: 8e8, PROXIED: 4e8}, sd=0.001))
     assert found.verdict == "holds"
     assert found.pairs[0].ci is not None
     assert found.pairs[0].ci.high < 1, "host is behind for certain, by less than counts"
 
 
-def test_small_steps_down_that_add_up_hold_nothing() -> None:
+def test_small_reversed_steps_that_add_up_decide_nothing() -> None:
     found = one(*frames({HOST: 10e8, MACVLAN: 10.4e8, BRIDGE: 10.8e8, PROXIED: 4e8}, sd=0.001))
     assert [pair.verdict for pair in found.pairs if pair.neighbours] == ["holds"] * 3
     assert found.verdict == "not decided"
-    assert "host is 0.926" in found.sentence
+    assert "host is 0.926" in sentence(found)
 
 
 @pytest.mark.parametrize(("blocks", "sd", "says"), [(3, 0.01, "in 3 blocks, 6 are needed"), (8, 0.6, "over 8 blocks")])
-def test_too_few_blocks_or_too_much_noise_decide_nothing(blocks: int, sd: float, says: str) -> None:
+def test_few_blocks_or_much_noise_decide_nothing(blocks: int, sd: float, says: str) -> None:
     found = one(*frames(dict.fromkeys((HOST, MACVLAN, BRIDGE, PROXIED), 9e8), blocks=blocks, sd=sd))
     assert found.verdict == "not decided"
-    assert says in found.sentence
+    assert says in sentence(found)
 
 
-def test_a_step_that_is_missing_says_why_and_the_rest_is_still_weighed() -> None:
+def test_missing_step_is_explained_and_the_rest_weighed() -> None:
     skipped = [Skipped("network-modes", MACVLAN, "the kernel has no macvlan", "load the module")]
     found = one(*frames({HOST: 16e8, BRIDGE: 9e8, PROXIED: 4e8}), skipped=skipped)
     assert found.verdict == "not measured"
-    assert f"{MACVLAN} is unavailable: the kernel has no macvlan" in found.sentence
-    assert "host is 1.7" in found.sentence, "what is left is in order"
+    assert f"{MACVLAN} is unavailable: the kernel has no macvlan" in sentence(found)
+    assert "host is 1.7" in sentence(found), "what is left is in order"
     turned = one(*frames({HOST: 6e8, BRIDGE: 9e8, PROXIED: 4e8}), skipped=skipped)
     assert turned.verdict == "contradicted"
     alone = one(*frames({HOST: 6e8}), skipped=skipped)
     assert alone.verdict == "not measured"
-    assert alone.sentence.count("the kernel has no macvlan") == 1
+    assert sentence(alone).count("the kernel has no macvlan") == 1
 
 
-def test_reasons_of_what_has_no_value() -> None:
+def test_step_without_value_has_the_reason_of_its_absence() -> None:
     good, fine = frames({HOST: 16e8, MACVLAN: 11e8, BRIDGE: 9e8})
     _, broken = frames({PROXIED: 1.0}, status="failed", reason="no way in.")
     found = one(good, pd.concat([fine, broken.assign(invocation=broken["invocation"] + 1000)]))
-    assert f"not measured; {PROXIED} failed: no way in; host is" in found.sentence
-    assert f"{PROXIED} is not part of the run" in one(good, fine).sentence
+    assert f"not measured; {PROXIED} failed: no way in; host is" in sentence(found)
+    assert f"{PROXIED} is not part of the run" in sentence(one(good, fine))
     nothing = one(good.iloc[:0], fine)
     assert (nothing.verdict, nothing.params) == ("not measured", {})
 
 
-def test_each_set_of_params_has_a_verdict_of_its_own() -> None:
+def test_each_set_of_params_has_its_own_verdict() -> None:
     good, ended = frames({HOST: 16e8, MACVLAN: 11e8, BRIDGE: 9e8, PROXIED: 4e8})
     turned, _ = frames({HOST: 4e8, MACVLAN: 11e8, BRIDGE: 9e8, PROXIED: 4e8}, params=FOUR_IN)
     found = {str(item.params["direction"]): item.verdict for item in orders(pd.concat([good, turned]), ended)}
     assert found == {"out": "holds", "in": "contradicted"}
 
 
-def test_another_spelling_of_a_target_stands_for_the_same_step() -> None:
+def test_other_spelling_of_a_target_stands_for_the_same_step() -> None:
     assert one(*frames({HOST: 16e8, MACVLAN: 11e8, "docker:network=bridge": 9e8, PROXIED: 4e8})).verdict == "holds"
 
 
-def test_a_metric_of_which_less_is_better_turns_the_order_round() -> None:
+def test_order_is_reversed_where_lower_is_better() -> None:
     good, ended = frames({HOST: 1e-5, BRIDGE: 2e-5})
     table = [Order("network-modes", "network.rr_p50_s", (Step("host", (HOST,)), Step("bridge", (BRIDGE,))))]
     found = one(good.assign(metric="network.rr_p50_s", unit="s"), ended, table=table)
     assert (found.verdict, round(found.pairs[0].ratio or 0, 1)) == ("holds", 2.0)
 
 
-def test_other_scenarios_and_empty_runs_have_no_orders() -> None:
+def test_other_scenarios_and_empty_runs_have_no_order() -> None:
     good, ended = frames({HOST: 16e8})
     assert orders(good.assign(scenario="compute"), ended.assign(scenario="compute")) == []
     assert orders(good.iloc[:0], ended.iloc[:0]) == []
 
 
-def test_false_alarms_are_rare_where_all_are_equal() -> None:
+def test_equal_steps_are_rarely_contradicted() -> None:
     wrong = 0
     for seed in range(200):
         good, ended = frames(dict.fromkeys((HOST, MACVLAN, BRIDGE, PROXIED), 9e8), blocks=6)
@@ -158,7 +158,7 @@ def test_false_alarms_are_rare_where_all_are_equal() -> None:
     assert wrong <= 15, "5 % of 200 at the most, and what chance adds to that"
 
 
-def test_the_table_names_what_exists() -> None:
+def test_claimed_orders_name_existing_targets_and_metrics() -> None:
     for order in ORDERS:
         assert metric_named(order.metric)
         for target in (target for step in order.steps for target in step.targets):
@@ -167,4 +167,4 @@ def test_the_table_names_what_exists() -> None:
             for pair in filter(None, options.split(",")):
                 name, value = pair.split("=")
                 assert value in engines.get(engine).options[name]
-    assert set(_order.VERDICTS) == {"holds", "contradicted", "not decided", "not measured"}
+    assert set(OrderVerdict) == {"holds", "contradicted", "not decided", "not measured"}

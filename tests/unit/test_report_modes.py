@@ -126,9 +126,9 @@ def test_paired_ratio_without_positive_values_is_none(data: RunData, tmp_path: P
 
 
 def test_ratio_text_shows_interval_unless_exact() -> None:
-    assert Times(2.0, None, 1).text == "2.00×"
-    assert Times(2.0, Interval(1.5, 2.5, 0.95), 7).text == "2.00× [1.50–2.50]"
-    assert Times(2.0, Interval(2.0, 2.0, 0.95), 7).text == "2.00×"
+    assert paired.text(Times(2.0, None, 1)) == "2.00×"
+    assert paired.text(Times(2.0, Interval(1.5, 2.5, 0.95), 7)) == "2.00× [1.50–2.50]"
+    assert paired.text(Times(2.0, Interval(2.0, 2.0, 0.95), 7)) == "2.00×"
     assert Times(2.0, Interval(1.5, 2.5, 0.95), 7).sure
     assert not Times(2.0, Interval(0.5, 2.5, 0.95), 7).sure
     assert not Times(2.0, None, 1).sure

@@ -17,7 +17,7 @@ from tests.synthetic import write_run
 
 FIELDS = [
     *("scenario", "target", "params", "metric", "unit", "median", "ci_low", "ci_high", "n", "failures"),
-    *("ratio_to_host", "ratio_ci_low", "ratio_ci_high"),
+    *("ratio_to_baseline", "ratio_ci_low", "ratio_ci_high"),
 ]
 
 
@@ -39,7 +39,7 @@ def test_json_row_has_exactly_the_documented_fields(data: RunData) -> None:
     assert all(list(row) == FIELDS for row in rows)
     assert json.loads(json.dumps(rows)) == rows
     sentinel = next(row for row in rows if row["target"] == "sentinel")
-    assert sentinel["ratio_to_host"] is None
+    assert sentinel["ratio_to_baseline"] is None
 
 
 def test_table_has_one_row_for_each_variant_in_scenario_order(data: RunData) -> None:

@@ -79,6 +79,8 @@ def test_failed_invocation_is_recorded_and_the_run_goes_on(
     assert set(outcomes[outcomes["target"] == "fake"]["status"]) == {Status.OK}
     assert fakes[f"fake:fail={fail}"].calls[-1] == "delete", "teardown always runs"
     assert bad["request_mono_s"].notna().all()
+    differs = {"option": "fail", "asked": "mismatch", "found": "something else"} if fail == "mismatch" else {}
+    assert all(mismatch == differs for mismatch in bad["mismatch"])
 
 
 def test_controls_use_the_engines_of_baseline_and_host(tmp_path: Path, lab: FakeLab) -> None:

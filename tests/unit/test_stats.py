@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 from bench.benchmarks.startup import words
 from bench.core.model import Summary
 from bench.display.data import ScenarioData
+from bench.display.wording import warnings as words_of_warnings
+from bench.display.wording.checks import sentence
 from bench.stats.alarms import check_run
-from bench.stats.checks import Check, position_effect
+from bench.stats.checks import position_effect
 from bench.stats.exact import needed_for, wilson
+from bench.stats.findings import Check
 from bench.stats.series import block_values
 from bench.stats.summaries import precision, summarise
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
@@ -92,6 +95,11 @@ def text(params: Mapping[str, Any]) -> str:
     return json.dumps(params, sort_keys=True)
 
 
+def said(summary: Summary) -> tuple[str, ...]:
+    """Return the warnings of a summary in words."""
+    return tuple(map(words_of_warnings.text, summary.warnings))
+
+
 def noisy(seed: int, n: int, centre: float, sd: float = 0.02) -> list[float]:
     values: list[float] = (centre * np.exp(np.random.default_rng(seed).normal(0, sd, size=n))).tolist()
     return values
@@ -114,7 +122,7 @@ def test_empty_frames_give_nothing() -> None:
     assert block_values(Run().frames()[0]).empty
 
 
-def test_a_block_has_one_value_and_warm_up_has_none() -> None:
+def test_block_values_take_the_median_and_skip_warmups() -> None:
     run = Run().add("host", 0, {READY: 99.0}, warmup=True).add("host", 1, {READY: [1.0, 2.0, 30.0]})
     run.add("host", 2, {READY: 4.0}).add("host", 2, {READY: 6.0})
     blocks = block_values(run.frames()[0])
@@ -122,28 +130,26 @@ def test_a_block_has_one_value_and_warm_up_has_none() -> None:
     assert (run.one("host").n, run.one("host").median, run.one("host").attempts) == (2, 3.5, 3)
 
 
-def test_only_invocations_that_ended_well_contribute_but_all_are_counted() -> None:
+def test_summary_uses_successful_invocations_and_counts_all() -> None:
     run = Run().series("host", [1.0, 2.0, 3.0]).add("host", 3, {READY: 99.0}, status="failed")
     run.add("host", 4, {}, status="timeout").add("host", 5, {}, status="skipped")
     summary = run.one("host")
     assert (summary.n, summary.maximum, summary.failures, summary.attempts) == (3, 3.0, 2, 5)
     assert summary.failure_ci == wilson(2, 5)
-    assert any(
-        "2 of 5 invocations failed, 1 of them by a time limit (40 % [12 %, 77 %])" in w for w in summary.warnings
-    )
+    assert any("2 of 5 invocations failed, 1 of them by a time limit (40 % [12 %, 77 %])" in w for w in said(summary))
 
 
-def test_a_variant_that_always_failed_is_still_shown() -> None:
+def test_variant_that_always_failed_has_a_summary_without_value() -> None:
     run = pair()
     for block in range(4):
         run.add("docker", block, {}, status="failed", params={"cache": "cold"})
     summary = run.one("docker")
     assert (summary.n, summary.median, summary.ci, summary.ratio) == (0, None, None, None)
     assert (summary.failures, summary.attempts, summary.params, summary.unit) == (4, 4, {"cache": "cold"}, "s")
-    assert summary.warnings == ("no value: all 4 invocations failed; their reasons are in outcomes.jsonl",)
+    assert said(summary) == ("no value: all 4 invocations failed; their reasons are in outcomes.jsonl",)
 
 
-def test_everything_failed() -> None:
+def test_run_in_which_everything_failed_lists_every_primary_metric() -> None:
     run = Run()
     for target in ("sentinel", "host", "null"):
         run.add(target, 0, {}, status="failed")
@@ -154,7 +160,7 @@ def test_everything_failed() -> None:
     assert not run.check("failures").ok
 
 
-def test_a_metric_may_say_more_than_the_variant() -> None:
+def test_metric_with_further_params_is_counted_by_its_variant() -> None:
     run = Run()
     for block in range(3):
         run.add("host", block, {"memory.pss_bytes": 1.0}, params={"n": 4}, extra={"component": "daemon"})
@@ -164,7 +170,7 @@ def test_a_metric_may_say_more_than_the_variant() -> None:
     assert (second.params, second.failures, second.attempts) == ({"n": 8}, 1, 1)
 
 
-def test_the_ratio_is_paired_within_blocks() -> None:
+def test_ratio_is_paired_within_blocks() -> None:
     drift = np.exp(np.linspace(0, 2, 12))  # the host gets seven times slower: blocks share it, ratios do not see it
     run = (
         Run().series("host", (1e-3 * drift).tolist()).series("runc", (3e-3 * drift * noisy(3, 12, 1.0, 1e-3)).tolist())
@@ -177,16 +183,16 @@ def test_the_ratio_is_paired_within_blocks() -> None:
     assert summary.ratio_n == 12
 
 
-def test_the_baseline_has_ratio_one_and_the_sentinel_none() -> None:
+def test_baseline_has_ratio_one_and_sentinel_none() -> None:
     run = pair().series("null", noisy(3, 12, 0.5e-3)).series("sentinel", noisy(4, 12, 0.01), "sentinel.work_s")
     host, null, sentinel = run.one("host"), run.one("null"), run.one("sentinel", "sentinel.work_s")
     assert (host.ratio, host.ratio_ci, host.ratio_n) == (1.0, None, 12)
     assert null.ratio == pytest.approx(1.0, abs=0.05)
     assert null.ratio_ci is not None
-    assert (sentinel.ratio, sentinel.warnings) == (None, ())
+    assert (sentinel.ratio, said(sentinel)) == (None, ())
 
 
-def test_only_common_blocks_and_same_params_are_compared() -> None:
+def test_ratio_uses_common_blocks_and_equal_params_only() -> None:
     run = (
         Run().series("host", noisy(1, 8, 1.0), params={"cache": "warm"}).series("runc", [2.0], params={"cache": "cold"})
     )
@@ -194,33 +200,32 @@ def test_only_common_blocks_and_same_params_are_compared() -> None:
         run.add("runc", block, {READY: 2.0 + block / 100}, params={"cache": "warm"})
     warm, cold = (row for row in reversed([row for row in run.summaries() if row.target == "runc"]))
     assert (warm.ratio_n, warm.ratio_ci, warm.n) == (5, None, 9)
-    assert warm.warnings == ("5 blocks are shared with host: too few for an interval of the ratio, 6 are needed",)
+    assert said(warm) == ("5 blocks are shared with host: too few for an interval of the ratio, 6 are needed",)
     assert (cold.ratio, cold.ratio_n) == (None, 0)
 
 
-def test_no_ratio_where_a_value_is_not_positive() -> None:
+def test_ratio_is_refused_when_a_value_is_not_positive() -> None:
     run = pair().series("docker", [0.0, *noisy(3, 11, 1.0)])
     summary = run.one("docker")
     assert (summary.ratio, summary.ratio_ci, summary.minimum) == (None, None, 0.0)
-    assert "no ratio to host: a value is zero or negative; compare the medians instead" in summary.warnings
+    assert "no ratio to host: a value is zero or negative; compare the medians instead" in said(summary)
     assert pair().series("docker", [-1.0] * 12).one("docker").median == -1.0
 
 
-def test_no_ratio_without_a_baseline_or_a_common_block() -> None:
+def test_ratio_is_absent_without_baseline_or_common_block() -> None:
     run = Run().series("runc", [1.0, 2.0]).add("host", 7, {READY: 1.0})
-    assert (
-        "no ratio to host: no block has both; run more blocks, or compare RUN@TARGET with RUN@TARGET"
-        in run.one("runc").warnings
+    assert "no ratio to host: no block has both; run more blocks, or compare RUN@TARGET with RUN@TARGET" in said(
+        run.one("runc")
     )
     assert Run().series("runc", [1.0, 2.0]).one("runc").ratio is None
     (unknown,) = summarise(*Run().series("runc", [1.0, 2.0]).frames(), {})
     assert (unknown.n, unknown.ratio) == (2, None)
 
 
-def test_one_block_is_a_value_without_an_interval() -> None:
+def test_single_block_has_a_value_and_no_interval() -> None:
     summary = Run().series("host", [1.0]).one("host")
     assert (summary.n, summary.median, summary.ci) == (1, 1.0, None)
-    assert summary.warnings == ("1 block is too few for an interval at 95 %: use --blocks 6 or more",)
+    assert said(summary) == ("1 block is too few for an interval at 95 %: use --blocks 6 or more",)
     assert precision(summary) is None
 
 
@@ -230,15 +235,15 @@ def test_precision_is_the_half_width_relative_to_the_median() -> None:
     assert precision(Run().series("host", [0.0] * 6).one("host")) is None
 
 
-def test_nan_and_infinity_are_not_values() -> None:
+def test_nan_and_infinity_are_ignored() -> None:
     run = Run().series("host", [1.0, math.nan, math.inf, 3.0]).series("runc", [math.nan] * 4)
     assert (run.one("host").n, run.one("host").median, run.one("host").attempts) == (2, 2.0, 4)
     assert run.one("runc").n == 0
-    assert run.one("runc").warnings == ("no value: 4 of 4 invocations ended well but gave none",)
+    assert said(run.one("runc")) == ("no value: 4 of 4 invocations ended well but gave none",)
     assert "nan" not in repr(run.summaries())
 
 
-def test_order_is_scenario_target_metric_params() -> None:
+def test_summaries_are_ordered_by_scenario_target_metric_params() -> None:
     run = Run()
     values = {"startup.cpu_s": 1.0, READY: 1.0, "startup.created_s": 1.0}
     for target in ("sentinel", "null", "aaa", "docker", "host"):
@@ -260,46 +265,46 @@ def test_order_is_scenario_target_metric_params() -> None:
     assert [name[1] for name in names[5::4]] == ["host", "docker", "aaa", "null", "sentinel"]
 
 
-def test_emulation_is_said_and_never_compared_with_kvm() -> None:
+def test_emulated_target_is_warned_of_and_never_compared_with_kvm() -> None:
     run = pair().series(TCG, noisy(5, 12, 2.0)).series(KVM, noisy(6, 12, 0.2))
     emulated = run.one(TCG)
     assert emulated.ratio is not None
-    assert emulated.warnings == (
+    assert said(emulated) == (
         f"{TCG} is emulated (TCG): not comparable with KVM numbers; for those run on a host where KVM works",
     )
-    assert run.one(KVM).warnings == ()
+    assert said(run.one(KVM)) == ()
     refused = run.one(TCG, baseline=KVM)
     assert (refused.ratio, refused.ratio_ci) == (None, None)
-    assert f"no ratio to {KVM}: tcg against kvm; choose a baseline with the same accelerator" in refused.warnings
-    assert any("emulated" in warning for warning in run.one("runc", baseline=TCG).warnings)
+    assert f"no ratio to {KVM}: tcg against kvm; choose a baseline with the same accelerator" in said(refused)
+    assert any("emulated" in warning for warning in said(run.one("runc", baseline=TCG)))
 
 
-def test_values_without_any_variance_are_suspicious_unless_exact() -> None:
+def test_series_without_variance_is_warned_of_from_three_values() -> None:
     run = Run().series("host", [0.25] * 6)
-    assert any("all 6 values are exactly 250 ms" in warning for warning in run.one("host").warnings)
-    assert not any("exactly" in warning for warning in Run().series("host", [0.25] * 2).one("host").warnings)
+    assert any("all 6 values are exactly 250 ms" in warning for warning in said(run.one("host")))
+    assert not any("exactly" in warning for warning in said(Run().series("host", [0.25] * 2).one("host")))
 
 
 @pytest.mark.parametrize(("factor", "alarm"), [(0.9, True), (0.98, False), (1.5, False)])
-def test_faster_than_the_bare_host_is_an_alarm(factor: float, alarm: bool) -> None:
-    warnings = pair(20, factor).one("runc").warnings
+def test_target_faster_than_the_host_is_warned_of(factor: float, alarm: bool) -> None:
+    warnings = said(pair(20, factor).one("runc"))
     assert any("isolation cannot make work faster" in warning for warning in warnings) == alarm
-    assert not pair(20, factor).one("runc", baseline="docker").warnings
+    assert not said(pair(20, factor).one("runc", baseline="docker"))
 
 
-def test_faster_than_the_host_within_the_noise_is_no_alarm() -> None:
+def test_target_faster_within_the_noise_is_not_warned_of() -> None:
     run = Run().series("host", [1.0] * 7).series("runc", [0.7, 0.8, 0.9, 0.95, 0.96, 1.3, 1.4])
     summary = run.one("runc")
     assert summary.ratio is not None
     assert summary.ratio < 0.97
-    assert summary.warnings == ()
+    assert said(summary) == ()
 
 
-def test_higher_is_better_turns_the_alarm_round() -> None:
+def test_rate_above_that_of_the_host_is_warned_of() -> None:
     run = Run().series("host", noisy(1, 12, 100.0), "x.rate").series("runc", noisy(2, 12, 120.0), "x.rate")
     measurements, outcomes = run.frames()
     rows = summarise(measurements.assign(unit="1/s"), outcomes, {"startup": META})
-    assert "faster than host" in rows[1].warnings[0]
+    assert "faster than host" in said(rows[1])[0]
 
 
 @settings(deadline=None, max_examples=50)  # pandas is slow on first use
@@ -316,7 +321,7 @@ def test_swapping_target_and_baseline_inverts_the_ratio(values: list[tuple[float
         )
 
 
-def test_the_headline_uses_the_words_of_the_data() -> None:
+def test_headline_names_targets_with_their_ratios() -> None:
     run = (
         pair()
         .series("sandbox", noisy(3, 12, 1.6e-3))
@@ -333,7 +338,12 @@ def test_the_headline_uses_the_words_of_the_data() -> None:
     assert said.count(". ") <= 3
 
 
-def test_the_headline_makes_no_claim_without_an_interval() -> None:
+def test_headline_of_a_run_in_a_guest_says_this_guest() -> None:
+    said = said_of(pair().summaries(), {**META, "inside": "libvirt:guest=full"})
+    assert said.startswith("On this guest a bare process is ready after")
+
+
+def test_headline_makes_no_claim_without_an_interval() -> None:
     run = pair().series("docker", [0.2] * 4).add("crun", 0, {}, status="failed").add("sandbox", 3, {READY: 0.0})
     said = said_of(run.summaries(), META)
     assert "docker (4 blocks are too few for an interval)" in said
@@ -345,7 +355,7 @@ def test_the_headline_makes_no_claim_without_an_interval() -> None:
     assert "baseline (none)" in said_of([], {})
 
 
-def test_many_containers_are_given_as_a_range() -> None:
+def test_headline_gives_many_containers_as_a_range() -> None:
     run = pair().series("null", noisy(9, 3, 0.5e-3))  # a control is not told of, with or without an interval
     for place, name in enumerate(["crun", "runsc", "containerd", "docker"]):
         run.series(name, noisy(place, 12, 0.01 * (place + 1)))
@@ -354,19 +364,19 @@ def test_many_containers_are_given_as_a_range() -> None:
     assert "null" not in said
 
 
-def test_the_null_control_finds_a_difference_that_cannot_be() -> None:
+def test_null_control_that_differs_raises_a_doubt() -> None:
     same = pair(20).series("null", noisy(8, 20, 0.5e-3)).check("null")
     assert same.ok
-    assert same.sentence.startswith(f"A/A: host and its repetition agree: {READY} ")
+    assert sentence(same).startswith(f"A/A: host and its repetition agree: {READY} ")
     apart = pair(20).series("null", noisy(7, 20, 0.6e-3)).check("null")
     assert not apart.ok
-    assert "quieten the host" in apart.sentence
+    assert "quieten the host" in sentence(apart)
     few = pair(4).series("null", noisy(7, 4, 0.6e-3)).check("null")
     assert few.ok
-    assert few.sentence == "A/A: not decided: 4 blocks have both null and host, 6 are needed."
+    assert sentence(few) == "A/A: not decided: 4 blocks have both null and host, 6 are needed."
 
 
-def test_the_null_control_pays_for_asking_more_than_once() -> None:
+def test_null_control_is_corrected_for_the_number_of_metrics() -> None:
     run = Run()
     metrics = [f"startup.{name}_s" for name in ("ready", "created", "started", "cpu")]
     for block in range(7):  # seven blocks that all point one way are significant once, not four times
@@ -374,24 +384,24 @@ def test_the_null_control_pays_for_asking_more_than_once() -> None:
             "null", block, dict.fromkeys(metrics, 1.1 + block / 100)
         )
     assert not run.check("null", primary=metrics[:1]).ok
-    assert run.check("null", primary=metrics).sentence.endswith(
+    assert sentence(run.check("null", primary=metrics)).endswith(
         "8 are needed.".replace("8", str(needed_for(1 - 0.05 / 4)))
     )
 
 
 @pytest.mark.parametrize(("factor", "ok"), [(1.0, True), (1.2, False), (0.8, False)])
 @pytest.mark.parametrize("n", [20, 700])
-def test_the_sentinel_shows_a_drifting_host(factor: float, ok: bool, n: int) -> None:
+def test_sentinel_that_drifts_raises_a_doubt(factor: float, ok: bool, n: int) -> None:
     values = np.linspace(1.0, factor, n) * noisy(8, n, 0.01, 0.005)
     check = Run().series("sentinel", values.tolist(), "sentinel.work_s").check("sentinel")
     assert check.ok == ok
-    assert f"over {n} blocks" in check.sentence
-    assert factor == 1.0 or (" less time" in check.sentence) == (factor == 0.8)
+    assert f"over {n} blocks" in sentence(check)
+    assert factor == 1.0 or (" less time" in sentence(check)) == (factor == 0.8)
 
 
-def test_a_short_sentinel_decides_nothing() -> None:
+def test_sentinel_with_few_blocks_is_undecided() -> None:
     check = Run().series("sentinel", [1.0, 2.0, 3.0, 4.0], "sentinel.work_s").check("sentinel")
-    assert (check.ok, check.sentence) == (True, "Sentinel: not decided, 4 blocks have it and 5 are needed.")
+    assert (check.ok, sentence(check)) == (True, "Sentinel: not decided, 4 blocks have it and 5 are needed.")
 
 
 def placed(seed: int, shift: float, sd: float = 0.02) -> Run:
@@ -402,17 +412,17 @@ def placed(seed: int, shift: float, sd: float = 0.02) -> Run:
     return run
 
 
-def test_the_place_within_a_block_must_not_matter() -> None:
+def test_position_effect_raises_a_doubt_and_a_warning() -> None:
     assert placed(1, 0.0).check("position").ok
     doubtful = placed(1, 0.1).check("position")
     assert not doubtful.ok
-    assert f"{READY} is 9.8 %" in doubtful.sentence
-    assert " higher in the last place of a block than in the first (p < 0.001)" in doubtful.sentence
+    assert f"{READY} is 9.8 %" in sentence(doubtful)
+    assert " higher in the last place of a block than in the first (p < 0.001)" in sentence(doubtful)
     run = placed(1, 0.1)
     assert [bool(row.warnings) for row in run.summaries()] == [True, False, False, False, False]
 
 
-def test_a_place_that_matters_less_than_anybody_cares_is_no_doubt() -> None:
+def test_position_effect_too_small_to_count_raises_no_doubt() -> None:
     run = placed(1, 0.01, 0.001)
     effect = position_effect(block_values(run.frames()[0]), "startup", READY)
     assert effect is not None
@@ -420,35 +430,35 @@ def test_a_place_that_matters_less_than_anybody_cares_is_no_doubt() -> None:
     assert run.check("position").ok
 
 
-def test_the_position_check_cries_wolf_rarely() -> None:
+def test_position_check_rarely_raises_false_alarms() -> None:
     effects = [position_effect(block_values(placed(seed, 0.0).frames()[0]), "startup", READY) for seed in range(60)]
     assert sum(effect is not None and effect.p < 0.05 for effect in effects) <= 8
 
 
-def test_position_cannot_be_said_without_repetition() -> None:
+def test_position_effect_is_absent_without_repetition() -> None:
     frame = block_values(Run().series("host", [1.0, 2.0]).frames()[0])
     assert position_effect(frame, "startup", READY) is None
     alone = block_values(Run().series("host", [1.0, 2.0, 3.0]).frames()[0])
     assert position_effect(alone, "startup", READY) is None
 
 
-def test_flags_and_failures_are_shares_with_reasons() -> None:
+def test_flags_and_failures_are_given_as_shares_with_reasons() -> None:
     run = pair(20)
     assert run.check("flags").ok
-    assert run.check("failures").sentence == "Failures: none of 40 invocations failed."
+    assert sentence(run.check("failures")) == "Failures: none of 40 invocations failed."
     run.add("docker", 0, {READY: 1.0}, flags=["residue: 1 mount"]).add(
         "docker", 1, {}, status="failed", reason="no daemon."
     )
-    assert run.check("flags").sentence == "Flags: 1 of 42 invocations are flagged (2.4 %: residue 1)."
-    assert "(docker 1); the first reason: no daemon; all reasons" in run.check("failures").sentence
+    assert sentence(run.check("flags")) == "Flags: 1 of 42 invocations are flagged (2.4 %: residue 1)."
+    assert "(docker 1); the first reason: no daemon; all reasons" in sentence(run.check("failures"))
     for block in range(5):
         run.add("docker", block, {READY: 1.0}, flags=["clipped: 3", "residue: 1"])
     assert not run.check("flags").ok
 
 
-def test_what_the_kernel_only_holds_is_told_but_no_doubt() -> None:
+def test_held_groups_are_reported_and_raise_no_doubt() -> None:
     run = pair(20)
     for block in range(20):
         run.add("docker", block, {READY: 1.0}, flags=["held: 1 dying cgroups"])
     assert run.check("flags").ok
-    assert run.check("flags").sentence == "Flags: 20 of 60 invocations are flagged (33 %: held 20)."
+    assert sentence(run.check("flags")) == "Flags: 20 of 60 invocations are flagged (33 %: held 20)."

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats as oracle
 
 from bench.core.model import Interval
-from bench.stats import exact as _exact
+from bench.stats import exact
 from bench.stats.exact import hodges_lehmann, median_ci, needed_for, signed_rank_ci, theil_sen, wilson
 
 VALUES = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False, width=32)
@@ -29,7 +29,7 @@ def ends(interval: Interval | None) -> tuple[float, float]:
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
 @pytest.mark.parametrize("n", [6, 7, 8, 9, 12, 20, 40, 41, 200, 1000, 1001, 5000])
-def test_median_interval_is_the_inverted_sign_test(n: int, level: float) -> None:
+def test_median_interval_inverts_the_sign_test(n: int, level: float) -> None:
     interval = median_ci(np.arange(1, n + 1), level)
     if oracle.binomtest(0, n).pvalue > 1 - level:
         assert interval is None
@@ -43,20 +43,20 @@ def test_median_interval_is_the_inverted_sign_test(n: int, level: float) -> None
 
 
 @pytest.mark.parametrize("level", [0.8, 0.9, 0.95, 0.96875, 0.99, 0.999])
-def test_needed_for_is_where_intervals_begin(level: float) -> None:
+def test_needed_for_is_the_smallest_size_with_an_interval(level: float) -> None:
     needed = needed_for(level)
     for estimator in (median_ci, signed_rank_ci):
         assert estimator(np.arange(needed - 1), level) is None
         assert estimator(np.arange(needed), level) is not None
 
 
-def test_an_interval_at_95_percent_needs_six() -> None:
+def test_interval_at_95_percent_needs_six_values() -> None:
     assert needed_for(0.95) == 6
     assert ends(median_ci([3, 1, 2, 6, 5, 4])) == (1, 6)
 
 
 @pytest.mark.parametrize("n", [6, 7, 8, 10, 12])
-def test_signed_rank_interval_is_where_every_sign_pattern_says(n: int) -> None:
+def test_signed_rank_interval_matches_enumeration_of_sign_patterns(n: int) -> None:
     ranks = np.arange(1, n + 1)
     sums = sorted(sum(ranks[np.array(signs)]) for signs in itertools.product([False, True], repeat=n))
     critical = max(k for k in range(n * n) if 2 * sum(total < k for total in sums) <= 0.05 * 2**n)
@@ -77,7 +77,7 @@ def test_signed_rank_interval_excludes_zero_when_the_exact_test_rejects(n: int, 
 
 
 @pytest.mark.parametrize("n", [61, 200, 1500])
-def test_beyond_the_exact_limit_the_approximation_is_scipys(n: int) -> None:
+def test_normal_approximation_above_the_limit_matches_scipy(n: int) -> None:
     differences = np.random.default_rng(n).normal(size=n)
     low, high = ends(signed_rank_ci(differences))
     for edge in (low, high):  # shifted to its edge the test is at its level
@@ -85,15 +85,15 @@ def test_beyond_the_exact_limit_the_approximation_is_scipys(n: int) -> None:
         assert outside == pytest.approx(0.05, abs=0.003)
 
 
-@pytest.mark.parametrize("rank", [_exact._signed_rank_rank, _exact._kendall_rank])
-def test_exact_and_approximate_ranks_meet_at_the_limit(
+@pytest.mark.parametrize("rank", [exact._signed_rank_rank, exact._kendall_rank])
+def test_exact_and_approximate_ranks_agree_at_the_limit(
     rank: Callable[[int, float], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unwrapped = inspect.unwrap(rank)  # without its cache
-    exact = [unwrapped(n, 0.95) for n in range(40, 61)]
-    monkeypatch.setattr(_exact, "EXACT_LIMIT", 0)
+    ranks = [unwrapped(n, 0.95) for n in range(40, 61)]
+    monkeypatch.setattr(exact, "EXACT_LIMIT", 0)
     approximate = [unwrapped(n, 0.95) for n in range(40, 61)]
-    assert {a - b for a, b in zip(exact, approximate, strict=True)} == {0, 1}  # never narrower than exact
+    assert {a - b for a, b in zip(ranks, approximate, strict=True)} == {0, 1}  # never narrower than exact
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 31])
@@ -103,33 +103,33 @@ def test_hodges_lehmann_is_the_median_of_all_pairs(n: int) -> None:
     assert hodges_lehmann(values) == pytest.approx(np.median(pairs))
 
 
-def test_large_samples_find_the_same_pairs_without_listing_them() -> None:
+def test_bisection_finds_the_same_walsh_averages_as_listing() -> None:
     values = np.random.default_rng(3).normal(size=1200)
     first, second = np.triu_indices(len(values))
     assert hodges_lehmann(values) == pytest.approx(np.median((values[first] + values[second]) / 2), abs=1e-12)
     assert ends(signed_rank_ci(np.zeros(1200))) == (0, 0)
 
 
-def test_hodges_lehmann_of_nothing_is_an_error() -> None:
+def test_hodges_lehmann_of_no_values_raises() -> None:
     with pytest.raises(ValueError, match="at least one"):
         hodges_lehmann([])
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
 @pytest.mark.parametrize(("failures", "attempts"), [(0, 1), (1, 1), (0, 12), (2, 12), (12, 12), (500, 1000)])
-def test_wilson_is_scipys(failures: int, attempts: int, level: float) -> None:
+def test_wilson_matches_scipy(failures: int, attempts: int, level: float) -> None:
     expected = oracle.binomtest(failures, attempts).proportion_ci(level, method="wilson")
     assert ends(wilson(failures, attempts, level)) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
-def test_wilson_needs_attempts_and_sane_counts() -> None:
+def test_wilson_without_attempts_is_none_and_bad_counts_raise() -> None:
     assert wilson(0, 0) is None
     with pytest.raises(ValueError, match="between 0 and"):
         wilson(3, 2)
 
 
 @pytest.mark.parametrize("n", [5, 8, 20, 60, 61, 150])
-def test_theil_sen_agrees_with_scipy(n: int) -> None:
+def test_theil_sen_matches_scipy(n: int) -> None:
     rng = np.random.default_rng(n)
     x, y = np.cumsum(rng.integers(1, 4, size=n)), rng.normal(size=n)
     slope, interval = theil_sen(x, y)
@@ -141,7 +141,7 @@ def test_theil_sen_agrees_with_scipy(n: int) -> None:
 
 
 @pytest.mark.parametrize("n", [5, 6, 7])
-def test_the_slope_interval_inverts_kendalls_exact_test(n: int) -> None:
+def test_slope_interval_inverts_kendalls_exact_test(n: int) -> None:
     rng = np.random.default_rng(n)
     for trend in np.linspace(0.0, 3.0, 20):
         y = trend * np.arange(n) + rng.normal(size=n)
@@ -150,7 +150,7 @@ def test_the_slope_interval_inverts_kendalls_exact_test(n: int) -> None:
         assert (low > 0 or high < 0) == (oracle.kendalltau(np.arange(n), y, method="exact").pvalue <= 0.05)
 
 
-def test_a_slope_needs_points() -> None:
+def test_slope_of_one_point_raises() -> None:
     assert theil_sen([0, 1, 2, 3], [1, 2, 3, 4]) == (1.0, None)
     with pytest.raises(ValueError, match="at least 2"):
         theil_sen([0], [1])
@@ -175,7 +175,7 @@ def test_estimates_lie_within_their_intervals_and_within_the_data(values: Sequen
 
 @relaxed
 @given(SAMPLES)
-def test_swapping_the_sides_mirrors_the_comparison(values: Sequence[float]) -> None:
+def test_swapping_the_sides_mirrors_the_interval(values: Sequence[float]) -> None:
     mirrored = [-value for value in values]
     low, high = ends(signed_rank_ci(values))
     assert ends(signed_rank_ci(mirrored)) == (-high, -low)
@@ -184,7 +184,7 @@ def test_swapping_the_sides_mirrors_the_comparison(values: Sequence[float]) -> N
 
 @relaxed
 @given(SAMPLES, st.randoms(use_true_random=False))
-def test_order_does_not_matter(values: list[float], random: object) -> None:
+def test_order_of_values_does_not_matter(values: list[float], random: object) -> None:
     shuffled = list(values)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert median_ci(values) == median_ci(shuffled)

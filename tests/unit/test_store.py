@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -190,3 +191,40 @@ def test_raw_tool_output_is_kept_unchanged_in_separate_files(tmp_path: Path) -> 
     shutil.rmtree(tmp_path / "r" / "raw")
     with pytest.raises(StoreError, match=r"cannot write .*raw.*earlier results are whole"):
         writer.keep(14, "run", "")
+
+
+def test_unit_of_an_older_tare_is_converted_when_read(tmp_path: Path) -> None:
+    writer = make(tmp_path)
+    old = dataclasses.replace(measurement(0), metric="network.cpu_s_per_gb", unit="s")
+    writer.append([old, dataclasses.replace(measurement(0), iteration=1)], outcome(0))
+    frame = store.measurements(store.load(tmp_path / "r1"))
+    assert frame[["metric", "value", "unit"]].to_numpy().tolist() == [
+        ["network.cpu_s_per_gb", 1.5, "s/GB"],
+        ["startup.ready_s", 1.5, "s"],
+    ]
+
+
+MISMATCH = {"option": "network", "asked": "macvlan", "found": "bridge"}
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "mismatch"),
+    [
+        (Status.FAILED, "asked for network=macvlan, but the live instance has network=bridge", MISMATCH),
+        (Status.FAILED, "asked for network=macvlan, but the live instance has storage=bridge", {}),
+        (Status.SKIPPED, "asked for network=macvlan, but the live instance has network=bridge", {}),
+    ],
+)
+def test_mismatch_of_an_older_tare_is_taken_from_its_reason(
+    tmp_path: Path, status: Status, reason: str, mismatch: dict[str, str]
+) -> None:
+    make(tmp_path)
+    line = {**dataclasses.asdict(outcome(0, status)), "reason": reason}
+    del line["mismatch"]
+    (tmp_path / "r1" / store.OUTCOMES).write_text(json.dumps(line) + "\n")
+    assert store.outcomes(store.load(tmp_path / "r1"))["mismatch"].tolist() == [mismatch]
+
+
+def test_mismatch_that_was_written_is_read_back(tmp_path: Path) -> None:
+    make(tmp_path).append([], dataclasses.replace(outcome(0, Status.FAILED), mismatch=MISMATCH))
+    assert store.outcomes(store.load(tmp_path / "r1"))["mismatch"].tolist() == [MISMATCH]

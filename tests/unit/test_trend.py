@@ -41,7 +41,7 @@ def found(folder: Path) -> list[trend.ChangePoint]:
     return trend.change_points(trend.history(folder))
 
 
-def test_a_step_is_found_with_the_runs_on_either_side(tmp_path: Path) -> None:
+def test_step_is_found_with_the_runs_on_either_side(tmp_path: Path) -> None:
     nights(tmp_path, [0.1] * 15 + [0.11] * 6)
     (one,) = found(tmp_path)
     assert (one.before_run, one.at_run, one.worse) == ("night-014", "night-015", True)
@@ -51,25 +51,25 @@ def test_a_step_is_found_with_the_runs_on_either_side(tmp_path: Path) -> None:
     assert one.ci_low < 1.1 < one.ci_high
 
 
-def test_a_quiet_history_a_spike_and_the_last_night_are_no_steps(tmp_path: Path) -> None:
+def test_quiet_history_spike_and_last_night_are_no_steps(tmp_path: Path) -> None:
     nights(tmp_path, [0.1] * 12 + [0.2] + [0.1] * 12 + [0.15, 0.15])
     assert found(tmp_path) == []
 
 
-def test_what_the_host_did_is_taken_out(tmp_path: Path) -> None:
+def test_change_of_the_host_is_removed(tmp_path: Path) -> None:
     wobble = [float(np.exp(0.03 * z)) for z in RNG.normal(size=30)]
     host = [w * (1.0 if n < 15 else 1.15) for n, w in enumerate(wobble)]
     nights(tmp_path, [0.1 * h for h in host], host=host)
     assert found(tmp_path) == []
 
 
-def test_a_host_that_the_series_does_not_follow_changes_nothing(tmp_path: Path) -> None:
+def test_host_that_the_series_does_not_follow_changes_nothing(tmp_path: Path) -> None:
     host = [float(np.exp(0.03 * z)) * (1.0 if n < 15 else 1.15) for n, z in enumerate(RNG.normal(size=30))]
     nights(tmp_path, [0.1] * 30, host=host)
     assert found(tmp_path) == []
 
 
-def test_a_changed_fingerprint_is_a_new_epoch(tmp_path: Path) -> None:
+def test_changed_fingerprint_begins_a_new_epoch(tmp_path: Path) -> None:
     nights(tmp_path, [0.1] * 10)
     nights(tmp_path, [0.2] * 10, first=10)
     for number in range(10, 20):
@@ -95,7 +95,7 @@ def test_copies_foreign_folders_and_torn_lines_are_left_out(tmp_path: Path) -> N
     assert any("is a copy of the run night-003" in note for note in history.notes)
 
 
-def test_nothing_to_follow_is_said(tmp_path: Path) -> None:
+def test_folder_without_complete_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no complete run"):
         trend.history(tmp_path)
     nights(tmp_path, [0.1])
@@ -103,7 +103,7 @@ def test_nothing_to_follow_is_said(tmp_path: Path) -> None:
         trend.history(tmp_path, metric="startup.redy_s")
 
 
-def test_the_command_tells_the_step_and_returns_1(tmp_path: Path) -> None:
+def test_command_prints_the_step_and_returns_1(tmp_path: Path) -> None:
     nights(tmp_path, [0.1] * 15 + [0.12] * 5)
     arguments = ["trend", "--results", str(tmp_path), "--metric", "startup.ready_s"]
     done = CliRunner().invoke(cli.tare, arguments, standalone_mode=False)
@@ -136,7 +136,7 @@ def run(folder: Path, *more: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize(("count", "said"), [(1, "1 series over 1 run: 0"), (3, "1 series over 3 runs: 0")])
-def test_a_short_history_says_what_a_step_needs(tmp_path: Path, count: int, said: str) -> None:
+def test_short_history_tells_what_a_step_needs(tmp_path: Path, count: int, said: str) -> None:
     nights(tmp_path, [0.1] * count)
     code, out, _ = run(tmp_path)
     assert code == 0
@@ -144,7 +144,7 @@ def test_a_short_history_says_what_a_step_needs(tmp_path: Path, count: int, said
     assert "series with fewer than 6 runs so far: 1; a step needs 3 runs on either side" in out
 
 
-def test_runs_of_another_host_in_the_folder_are_a_history_of_their_own(tmp_path: Path) -> None:
+def test_runs_of_another_host_are_left_out_and_noted(tmp_path: Path) -> None:
     nights(tmp_path, [0.1] * 10 + [0.2] * 10)
     for number in range(20):
         date(tmp_path / f"night-{number:03}", number, host="a" if number < 10 else "b")
@@ -154,7 +154,7 @@ def test_runs_of_another_host_in_the_folder_are_a_history_of_their_own(tmp_path:
     assert "1 series over 10 runs: 0 got worse" in out
 
 
-def test_an_unfinished_run_is_left_out_and_said_and_alone_it_is_no_history(tmp_path: Path) -> None:
+def test_unfinished_run_is_left_out_and_noted(tmp_path: Path) -> None:
     nights(tmp_path, [0.1] * 10 + [0.2])
     date(tmp_path / "night-010", 10, state="interrupted")
     code, out, _ = run(tmp_path)
@@ -168,7 +168,7 @@ def test_an_unfinished_run_is_left_out_and_said_and_alone_it_is_no_history(tmp_p
     assert "night-010 did not finish (state: interrupted)" in error
 
 
-def test_a_run_whose_lines_were_lost_is_used_and_said(tmp_path: Path) -> None:
+def test_run_with_lost_lines_is_used_and_noted(tmp_path: Path) -> None:
     nights(tmp_path, [0.1] * 8)
     for name in ("measurements.jsonl", "outcomes.jsonl"):
         path = tmp_path / "night-004" / name
@@ -179,7 +179,7 @@ def test_a_run_whose_lines_were_lost_is_used_and_said(tmp_path: Path) -> None:
     assert "1 series over 8 runs" in out
 
 
-def test_missing_nights_and_a_metric_that_appears_later_are_told_by_the_runs_that_have_it(tmp_path: Path) -> None:
+def test_step_of_a_metric_with_gaps_names_the_runs_that_have_it(tmp_path: Path) -> None:
     nights(tmp_path, [0.1] * 10 + [0.12] * 8, first=5)
     for number in range(14, 19):  # five nights without a run, around the step
         shutil.rmtree(tmp_path / f"night-{number:03}")
@@ -194,14 +194,14 @@ def test_missing_nights_and_a_metric_that_appears_later_are_told_by_the_runs_tha
     assert "series with fewer than 6 runs so far: 1" in out
 
 
-def test_what_no_run_has_is_refused(tmp_path: Path) -> None:
+def test_metric_or_target_of_no_run_is_refused(tmp_path: Path) -> None:
     nights(tmp_path, [0.1] * 3)
     code, _, error = run(tmp_path, "--target", "rnc", "--metric", "startup.ready_s")
     assert code == 2
     assert "has a value of metric 'startup.ready_s' and target 'rnc' (looked at: 3)" in error
 
 
-def test_json_has_nothing_but_json_on_its_channel(tmp_path: Path) -> None:
+def test_json_output_keeps_notes_off_standard_output(tmp_path: Path) -> None:
     nights(tmp_path, [0.1] * 8)
     date(tmp_path / "night-007", 7, state="running")
     code, out, error = run(tmp_path, "--json")
@@ -223,7 +223,7 @@ MIB = 2.0**20
         ([-1 * MIB] * 8 + [-0.99 * MIB] * 8, []),
     ],
 )
-def test_values_that_are_not_above_0_are_compared_by_differences(
+def test_series_not_above_0_is_compared_by_differences(
     tmp_path: Path, levels: list[float], expected: list[tuple[float, float, float | None]]
 ) -> None:
     rng = np.random.default_rng(3)
@@ -237,7 +237,7 @@ def test_values_that_are_not_above_0_are_compared_by_differences(
     assert [one.ratio and round(one.ratio, 1) for one in points] == [one[2] for one in expected]
 
 
-def test_a_difference_is_told_as_one(tmp_path: Path) -> None:
+def test_step_without_ratio_is_printed_as_a_difference(tmp_path: Path) -> None:
     for number in range(16):
         write(
             tmp_path,

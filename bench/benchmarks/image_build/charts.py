@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.benchmarks.image_build import tables
 from bench.benchmarks.image_build.pairs import BUILD, DISK, costliest, quantities, ratio, recipe_of
 from bench.benchmarks.image_build.pairs import pairs as pairs_of
-from bench.display import canvas, svg, theme
+from bench.display import canvas, paired, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.data import Label, Row, ScenarioData
 from bench.display.prose import block_counts, joined
@@ -51,7 +51,7 @@ def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
         f"{block_counts(one.n for _, of in found for one in of.values())}"
     )
     said = [
-        f"{what.title} of {tables.label(every[index]).text} {one.text}"
+        f"{what.title} of {tables.label(every[index]).text} {paired.text(one)}"
         for what, of in found
         for index, one in of.items()
     ]
@@ -66,7 +66,7 @@ def _title(data: ScenarioData) -> str:
         if found := costliest(data, metric):
             where = f" {found.what.title}" if metric == BUILD else ""
             pair = found.pair
-            parts.append(f"{recipe_of(pair.bad)} {verb}, {found.times.text}{where} ({pair.target})")
+            parts.append(f"{recipe_of(pair.bad)} {verb}, {paired.text(found.times)}{where} ({pair.target})")
     text = ", and ".join(parts)
     return text[:1].upper() + text[1:] if text else "None of these mistakes makes a build longer or an image larger"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.benchmarks.image_build import pairs
 from bench.core.model import Summary
-from bench.display import prose
+from bench.display import paired, prose
 from bench.display.data import ScenarioData
 from bench.display.lookup import first_and_last
 
@@ -39,7 +39,7 @@ def _worst(data: ScenarioData, metric: str, verb: str) -> str:
     few = f" ({prose.plural(times.n, 'block')}, too few for an interval)" if times.ci is None else ""
     where = f" {_CACHES.get(cache, cache)}" if cache else ""
     good, bad = pairs.recipe_of(pair.good), pairs.recipe_of(pair.bad)
-    return f"{verb} {bad} instead of {good} in {pair.target}: {times.text}{where}{few}"
+    return f"{verb} {bad} instead of {good} in {pair.target}: {paired.text(times)}{where}{few}"
 
 
 def _again(rows: Sequence[Summary]) -> str:

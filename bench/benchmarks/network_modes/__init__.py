@@ -18,7 +18,7 @@ _METRICS = (
     ),
     Metric(
         "network.cpu_s_per_gb",
-        "s",
+        "s/GB",
         "lower",
         1e-3,
         0.05,

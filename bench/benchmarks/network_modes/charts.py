@@ -197,7 +197,7 @@ def _dearest_start(data: ScenarioData) -> str:
     longer = [one for one in grown if one[0].ratio > 1 and (one[0].sure or one[0].ci is None)]
     if longer:
         ratio, row, other = max(longer, key=lambda one: one[0].ratio)
-        return f"The dearest network at start is {row.text}: {ratio.text} as long as {other.text}"
+        return f"The dearest network at start is {row.text}: {paired.text(ratio)} as long as {other.text}"
     found = _of(data, tables.READY)
     ends = [f"{_value(one)} ({row.text})" for row, one in (found if len(found) < 2 else [found[0], found[-1]])]
     start = "No network makes a start measurably longer: ready" if grown else "Ready"

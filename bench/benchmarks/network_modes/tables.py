@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from bench.benchmarks.network_modes.order import orders, pair_sentence, statement
 from bench.core.model import ParamValue
 from bench.display import cells, lookup, paired, prose, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.paired import Quantity
 from bench.display.table import NONE, Cell, Column, Grid
-from bench.stats.order import OrderVerdict, orders
+from bench.stats.order import OrderFound, OrderVerdict
 from bench.stats.pairs import Times
 
 THROUGHPUT, CPU = "network.throughput_bytes_per_s", "network.cpu_s_per_gb"
@@ -63,7 +64,7 @@ def ways(data: ScenarioData, metric: str) -> list[Quantity]:
     return found
 
 
-def verdicts(data: ScenarioData) -> list[OrderVerdict]:
+def verdicts(data: ScenarioData) -> list[OrderFound]:
     """Return the verdicts on the claimed orders: few streams first, out before in."""
     found = orders(data.points, data.outcomes, data.skipped)
     return sorted(found, key=lambda one: (str(one.params.get("streams", "")), one.params.get("direction") != "out"))
@@ -149,33 +150,34 @@ def _order(data: ScenarioData, *, brief: bool) -> Grid:
         Column("why", numeric=False),
     ]
     rows: list[tuple[Row, list[Cell]]] = []
+    undecided = (OrderVerdict.NOT_MEASURED, OrderVerdict.NOT_DECIDED)
     for one in found:
         under = _under(one)
-        reasons = dict.fromkeys(pair.sentence for pair in one.pairs if pair.verdict == one.verdict)
-        why = "; ".join(reasons) if brief and one.verdict == "not measured" else ""
-        rows.append((Label(one.statement, under), [Cell(one.verdict), Cell(NONE), Cell(NONE), Cell(why)]))
+        reasons = dict.fromkeys(pair_sentence(pair) for pair in one.pairs if pair.verdict is one.verdict)
+        why = "; ".join(reasons) if brief and one.verdict is OrderVerdict.NOT_MEASURED else ""
+        rows.append((Label(statement(one.order), under), [Cell(one.verdict), Cell(NONE), Cell(NONE), Cell(why)]))
         for pair in one.pairs:
-            settled = brief and pair.verdict in ("holds", "not measured")
-            if (pair.neighbours and not settled) or pair.verdict == "contradicted":
+            settled = brief and pair.verdict in (OrderVerdict.HOLDS, OrderVerdict.NOT_MEASURED)
+            if (pair.neighbours and not settled) or pair.verdict is OrderVerdict.CONTRADICTED:
                 known = Times(pair.ratio, pair.ci, pair.n) if pair.ratio is not None else None
-                why = pair.sentence if pair.verdict in ("not measured", "not decided") else ""
+                why = pair_sentence(pair) if pair.verdict in undecided else ""
                 made = [Cell(pair.verdict), paired.cell(known), Cell(str(pair.n)), Cell(why)]
                 rows.append((Label(f"{pair.better} ≥ {pair.worse}", under), made))
     return cells.grid("Does the usual order hold?", heads, rows, first="Claim", note=_said(found))
 
 
-def _under(found: OrderVerdict) -> str:
+def _under(found: OrderFound) -> str:
     streams, direction = found.params.get("streams"), found.params.get("direction")
     return f"{streams_text(streams)} {direction}" if streams is not None else ""
 
 
-def _level(found: Sequence[OrderVerdict]) -> str:
+def _level(found: Sequence[OrderFound]) -> str:
     """Return the level of the pairs' intervals, which is higher than 95 % if several pairs are tested together."""
     levels = {f"{100 * pair.ci.level:.3g}" for one in found for pair in one.pairs if pair.ci}
     return f"{levels.pop()} % CI" if len(levels) == 1 else "CI"
 
 
-def _said(found: Sequence[OrderVerdict]) -> str:
+def _said(found: Sequence[OrderFound]) -> str:
     counts = Counter(one.verdict for one in found)
     if not counts:
         return ""

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bench.benchmarks.network_modes.order import orders, pair_sentence, statement
 from bench.core.model import Skipped, Summary
-from bench.core.units import significant
+from bench.core.units import format_value, significant
 from bench.display import prose
 from bench.display.data import ScenarioData
 from bench.display.lookup import first_and_last
-from bench.stats.order import orders
+from bench.stats.order import OrderVerdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
 THROUGHPUT = "network.throughput_bytes_per_s"
+_VERBS = {OrderVerdict.HOLDS: "holds", OrderVerdict.CONTRADICTED: "is contradicted"}
 
 
 def words(data: ScenarioData) -> str:
@@ -69,7 +71,7 @@ def _dearest(summaries: Sequence[Summary]) -> str:
     if len(rows) < 2:
         return ""
     rows.sort(key=prose.median_of)
-    ends = [f"{prose.median_text(row)} of CPU time ({row.target})" for row in (rows[0], rows[-1])]
+    ends = [f"{format_value(row.median, 's')} of CPU time ({row.target})" for row in (rows[0], rows[-1])]
     return f"1 GB costs the whole host {ends[0]} to {ends[1]}"
 
 
@@ -82,8 +84,9 @@ def _order(outcomes: pd.DataFrame, points: pd.DataFrame, skipped: Sequence[Skipp
         return ""
     first = min(found, key=lambda one: (one.params.get("streams") != 1, one.params.get("direction") != "out"))
     alike = [one for one in found if one.verdict == first.verdict]
-    told_once = len(found) == 1 or first.verdict == "not measured"
+    told_once = len(found) == 1 or first.verdict is OrderVerdict.NOT_MEASURED
     where = "" if told_once else f" in {len(alike)} of {len(found)} ways of measuring"
-    verb = {"holds": "holds", "contradicted": "is contradicted"}.get(first.verdict, f"was {first.verdict}")
-    why = [pair.sentence for pair in first.pairs if pair.verdict == first.verdict != "holds"]
-    return f"The order {first.statement} {verb}{where}" + (f": {why[0]}" if why else "")
+    verb = _VERBS.get(first.verdict, f"was {first.verdict}")
+    said = [pair_sentence(pair) for pair in first.pairs if pair.verdict is first.verdict]
+    why = f": {said[0]}" if said and first.verdict is not OrderVerdict.HOLDS else ""
+    return f"The order {statement(first.order)} {verb}{where}{why}"

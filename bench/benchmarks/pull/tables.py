@@ -20,7 +20,7 @@ def tables(data: ScenarioData) -> list[Grid]:
         values = [cells.compact_value(what.of(data, row)) for what in (PULL, READY, BYTES)]
         rows.append((row, [share(data, row), *values, *table.counts_of(data, row, READY.of(data, row))]))
     heads = [Column(what.title, cells.CI) for what in (SHARE, PULL, READY, BYTES)]
-    note = "Into an empty store, from a registry on this host: a network would add to it."
+    note = f"Into an empty store, from a registry on {data.here}: a network would add to it."
     return cells.filled([cells.grid("Pull and start", [*heads, *cells.COUNTS], rows, note=note)])
 
 

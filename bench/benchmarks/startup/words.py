@@ -25,7 +25,7 @@ def words(data: ScenarioData) -> str:
     if baseline is None or baseline.median is None:
         name = data.meta.get("baseline", "none")
         return f"No comparison can be made: the baseline ({name}) has no measurement in this run."
-    start = f"On this host {_subject(baseline)} {_verb(baseline.metric)} {prose.value(baseline)}{_params(baseline)}"
+    start = f"On {data.here} {_subject(baseline)} {_verb(baseline.metric)} {prose.value(baseline)}{_params(baseline)}"
     if baseline.ci is None:
         return f"{start}, in {baseline.n} blocks: too few for an interval, so nothing is compared."
     others = [row for row in rows if row.target not in (baseline.target, NULL, SENTINEL)]

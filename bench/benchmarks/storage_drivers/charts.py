@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.benchmarks.storage_drivers import growth, operations
 from bench.core.units import format_value
-from bench.display import canvas, lookup, storage, svg, theme
+from bench.display import canvas, lookup, paired, storage, svg, theme
 from bench.display.charts import heat, lines
 from bench.display.data import Row, ScenarioData
 from bench.display.prose import block_counts, joined
@@ -51,7 +51,9 @@ def relative(data: ScenarioData, reference: str, name: str) -> svg.Plot | None:
     title = _dearest(found, every, reference)
     without = f"Without a row, because {reference} has no such numbers: {joined(missing, 6)}. " if missing else ""
     counts = block_counts(times.n for _, ratios in found for times in ratios.values())
-    said = [f"{one.what.title} of {text} {times.text}" for one, ratios in found for text, times in ratios.items()]
+    said = [
+        f"{one.what.title} of {text} {paired.text(times)}" for one, ratios in found for text, times in ratios.items()
+    ]
     words = canvas.Words(name, "heat", title, f"{_HOW} {without}{counts}", f"{title}. {'; '.join(said)}")
     return heat.plot(table, words)
 
@@ -65,7 +67,7 @@ def _dearest(
     worst, text, what = max(real or cells, key=lambda cell: cell[0].ratio)
     if worst.ratio <= 1:
         return f"Nothing is dearer than with {reference}"
-    return f"Compared with {reference} the dearest is “{what}” of {text}: {worst.text}"
+    return f"Compared with {reference} the dearest is “{what}” of {text}: {paired.text(worst)}"
 
 
 def copy_up(data: ScenarioData, name: str) -> svg.Plot | None:

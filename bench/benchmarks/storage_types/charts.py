@@ -80,11 +80,13 @@ def _words(data: ScenarioData, table: heat.Table, rows: list[Variant], name: str
     what, row, times = table.rows[worst[0]], rows[worst[1]], table.cells[worst]
     title = f"No place is dearer than {data.baseline}"
     if times.ratio > 1:
-        title = f"Compared with {data.baseline} the dearest is “{what}” in {row.text}: {times.text}"
+        title = f"Compared with {data.baseline} the dearest is “{what}” in {row.text}: {paired.text(times)}"
     caption = (
         f"Each cell is how many times as long the same work takes as on {data.baseline}, paired block by block "
         "(Hodges-Lehmann), on a logarithmic colour scale centred on 1; rates are turned round, so that more is dearer "
         f"everywhere. Bold: the 95\u00a0% interval leaves 1 out. {block_counts(one.n for one in table.cells.values())}"
     )
-    said = [f"{table.rows[index]} of {rows[column].text} {one.text}" for (index, column), one in table.cells.items()]
+    said = [
+        f"{table.rows[index]} of {rows[column].text} {paired.text(one)}" for (index, column), one in table.cells.items()
+    ]
     return canvas.Words(name, "heat", title, caption, f"{title}. {'; '.join(said)}")

@@ -1,0 +1,1 @@
+"""Sentences made of the facts that :mod:`bench.stats` finds."""

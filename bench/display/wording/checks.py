@@ -1,0 +1,222 @@
+"""The checks of a run in words: a title, and one sentence that answers the question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.core.model import NULL
+from bench.core.units import format_value, significant
+from bench.display import prose
+from bench.stats import findings
+from bench.stats.findings import Answer, Check, CheckName, Excess, ExcessFound
+
+TITLES = {
+    CheckName.NULL: "A/A control",
+    CheckName.SENTINEL: "Drift of the host",
+    CheckName.POSITION: "Place in the block",
+    CheckName.FLAGS: "Flagged samples",
+    CheckName.FAILURES: "Failures",
+    CheckName.GUEST: "Guest against host",
+    CheckName.FASTER: "Container against host",
+    CheckName.VARIANCE: "Noise that must be there",
+    CheckName.MODE: "What ran",
+    CheckName.SCALING: "Several at once",
+}
+"""Check → its title in a report."""
+
+PREFIXES = {
+    CheckName.NULL: "A/A",
+    CheckName.SENTINEL: "Sentinel",
+    CheckName.POSITION: "Position",
+    CheckName.FLAGS: "Flags",
+    CheckName.FAILURES: "Failures",
+    CheckName.GUEST: "Guest against host",
+    CheckName.FASTER: "Container against host",
+    CheckName.VARIANCE: "Variance",
+    CheckName.MODE: "Mode",
+    CheckName.SCALING: "Scaling",
+}
+"""Check → what its sentence begins with where no title stands beside it."""
+
+_WHY_GUEST = (
+    "may mean that a cache of the host answered for a disk, that the guest's kernel does less (mitigations, a shorter path), or "
+    "that its clock was used; look at the evidence in outcomes.jsonl, and repeat it with the caches off"
+)
+_WHY_FASTER = (
+    "isolation cannot make work faster: may mean another path, another cache or less work than on the host; look at what really "
+    "ran (evidence in outcomes.jsonl) before believing any ratio of this target"
+)
+_WHY_SAME = (
+    "no real measurement is that steady: look at what the probe reads, and whether it reads it again in each block"
+)
+_WHY_MODE = (
+    "nothing of these invocations is counted; look up the option in the engine's version, or leave the target out"
+)
+_WHY_SCALING = (
+    "may mean that the single one did not run at full speed (a sleeping CPU, a late begin), or that several were counted over "
+    "another time; repeat the single one for longer and look at the raw output"
+)
+_MOST = 3
+"""Series that a sentence names; the others are counted."""
+
+
+def sentence(check: Check) -> str:
+    """Write the answer with what the check is about in front."""
+    return f"{PREFIXES[check.name]}: {_answer(check)}."
+
+
+def answer(check: Check) -> str:
+    """Write the answer as a sentence of its own, for where a title stands beside it."""
+    text = _answer(check)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def position(metric: str, shift: float, p: float) -> str:
+    """Say that the place within a block matters: which metric, how much, how surely, and what to do."""
+    return (
+        f"{metric} is {prose.percent(abs(shift))} {'higher' if shift > 0 else 'lower'} in the last place of a "
+        f"block than in the first ({prose.chance(p)}): what ran before leaves something behind; "
+        "lengthen the barriers, or trust only differences that are larger"
+    )
+
+
+def _answer(check: Check) -> str:  # noqa: PLR0911 - one sentence a kind
+    match check.found:
+        case findings.NullFound():
+            return _null(check.found)
+        case findings.SentinelFound():
+            return _sentinel(check.found, check.answer)
+        case findings.PositionFound():
+            return _position(check.found)
+        case findings.FlagsFound():
+            return _flags(check.found, check.answer)
+        case findings.FailuresFound():
+            return _failures(check.found)
+        case findings.ExcessFound():
+            return _scaling(check.found) if check.name is CheckName.SCALING else _faster(check.found, check.name)
+        case findings.VarianceFound():
+            return _variance(check.found)
+        case findings.ModeFound():
+            return _mode(check.found)
+
+
+def _null(found: findings.NullFound) -> str:
+    baseline, certain = found.baseline or "the baseline", f"{100 * found.level:.3g} %"
+    if apart := [_null_pair(pair) for pair in found.pairs if pair.apart]:
+        return (
+            f"the same target under two names differs: {NULL} / {baseline} is {'; '.join(apart)} at {certain} "
+            "confidence; do not believe differences of this size, quieten the host and run again"
+        )
+    if found.pairs:
+        counted = f"{found.blocks} blocks, {found.series} series at {certain}"
+        return f"{baseline} and its repetition agree: {_null_pair(found.pairs[0])}, {counted}"
+    return f"not decided: {found.blocks} blocks have both {NULL} and {baseline}, {found.needed} are needed"
+
+
+def _null_pair(pair: findings.NullPair) -> str:
+    ratio, low, high = (significant(value, 4) for value in (pair.ratio, pair.ci.low, pair.ci.high))
+    return f"{prose.series(pair.metric, pair.params)} {ratio} [{low}, {high}]"
+
+
+def _sentinel(found: findings.SentinelFound, answer: Answer) -> str:
+    if found.ci is None:
+        return f"not decided, {found.blocks} blocks have it and {found.needed} are needed"
+    advice = "; the host drifted, compare within blocks only and run again on a quieter host"
+    return (
+        f"the fixed host workload took {prose.percent(abs(found.drift))} {'more' if found.drift > 0 else 'less'} time at the end "
+        f"of the run than at its start [{prose.percent(found.ci.low)}, {prose.percent(found.ci.high)}] over {found.blocks} blocks"
+        f"{advice if answer is Answer.DOUBT else ''}"
+    )
+
+
+def _position(found: findings.PositionFound) -> str:
+    if doubtful := [effect for effect in found.effects if effect.doubtful]:
+        return "; ".join(position(effect.metric, effect.shift, effect.p) for effect in doubtful)
+    strongest = min(found.effects, key=lambda effect: effect.p)
+    return (
+        f"the place within a block makes no difference that counts (strongest: {strongest.metric}, "
+        f"{prose.percent(strongest.shift)} from the first to the last, {prose.chance(strongest.p)})"
+    )
+
+
+def _flags(found: findings.FlagsFound, answer: Answer) -> str:
+    if not found.flagged:
+        return f"none of {found.attempts} invocations is flagged"
+    listed = ", ".join(f"{kind} {count}" for kind, count in found.kinds)
+    advice = "; find out what else uses the host ('tare doctor') before believing small differences"
+    share = prose.percent(found.flagged / found.attempts)
+    told = f"{found.flagged} of {found.attempts} invocations are flagged ({share}: {listed})"
+    return told + (advice if answer is Answer.DOUBT else "")
+
+
+def _failures(found: findings.FailuresFound) -> str:
+    if not found.failed:
+        return f"none of {found.attempts} invocations failed"
+    listed = ", ".join(f"{target} {count}" for target, count in found.targets)
+    reason = found.reason.rstrip(".")
+    first = f"; the first reason: {reason}" if reason else ""
+    return f"{found.failed} of {found.attempts} invocations failed ({listed}){first}; all reasons are in outcomes.jsonl"
+
+
+def _faster(found: ExcessFound, name: CheckName) -> str:
+    if not found.asked:
+        return f"not decided, {found.needed} common blocks are needed"
+    than = "the host" if found.limit == 1 else f"{significant(found.limit)} × the host"
+    guest = name is CheckName.GUEST
+    if found.found:
+        why = _WHY_GUEST if guest else _WHY_FASTER
+        return f"{_how_many(found)} faster than {than}: {_listed(found.found)}; {why}"
+    who = "guest" if guest else "container"
+    return f"no {who} is certain to be faster than {than} in any of {found.asked} series"
+
+
+def _scaling(found: ExcessFound) -> str:
+    limit = f"{significant(found.limit, 2)} × N times one"
+    if found.found:
+        return f"{_how_many(found)} more than {limit}: {_listed(found.found)}; {_WHY_SCALING}"
+    return f"none of {found.asked} series is certain to do more than {limit}"
+
+
+def _how_many(found: ExcessFound) -> str:
+    """Say how many of how many, and how many chance alone would give if all were equal."""
+    count = len(found.found)
+    return f"{count} of {found.asked} series (chance alone gives up to {found.chance}) {'is' if count == 1 else 'are'}"
+
+
+def _listed(found: Sequence[Excess]) -> str:
+    return _some([f"{_excess(one)} over {one.n} blocks" for one in found])
+
+
+def _excess(one: Excess) -> str:
+    times, low, high = (significant(value) for value in (one.times, one.ci.low, one.ci.high))
+    return f"{_label(one.series)} {times} × [{low}, {high}]"
+
+
+def _variance(found: findings.VarianceFound) -> str:
+    if not found.stuck:
+        return f"each of {found.noisy} noisy series varies"
+    texts = [
+        f"{_label(one.series)} is exactly {format_value(one.value, one.unit)} in all {one.n} blocks"
+        for one in found.stuck
+    ]
+    return f"{_some(texts)}; {_WHY_SAME}"
+
+
+def _mode(found: findings.ModeFound) -> str:
+    if not found.mismatches:
+        return f"what was asked for is what ran in each of {found.proved} invocations that were read back"
+    return f"{_some([_mismatch(one) for one in found.mismatches])}; {_WHY_MODE}"
+
+
+def _mismatch(one: findings.Mismatch) -> str:
+    rate = f"{one.count} of {one.attempts} invocations ({prose.rate(one.count, one.attempts, one.ci)})"
+    took = f"asked for {one.option}={one.asked}, but the live instance has {one.option}={one.found}"
+    return f"{one.target}, {rate}: {took}"
+
+
+def _label(series: findings.SeriesName) -> str:
+    return f"{series.target}, {prose.series(series.metric, series.params)}"
+
+
+def _some(texts: Sequence[str]) -> str:
+    return "; ".join(texts[:_MOST]) + (f" and {len(texts) - _MOST} more" if len(texts) > _MOST else "")

@@ -1,0 +1,90 @@
+"""The rule for "faster than the host": which targets are certain to beat the bare host, although they do the same work.
+
+Used by the alarms of a run and by the warnings beside single series, so that the two never disagree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from bench.core.metrics import METRICS
+from bench.core.model import NULL, SENTINEL, Interval
+from bench.stats.exact import Floats, hodges_lehmann, needed_for, signed_rank_ci
+from bench.stats.findings import Excess, SeriesName
+from bench.stats.floor import floor_of
+from bench.stats.series import Key, Series, log_ratios
+
+LEVEL = 0.95
+"""Confidence level of the interval that decides."""
+
+LIMIT = 1.03
+"""How many times as fast as the host a container may be; more is an alarm, not a result."""
+
+GUEST_LIMIT = 1.0
+"""The same for a virtual machine."""
+
+_GUESTS = ("libvirt",)
+_SPEED_UNITS = ("s", "1/s", "bytes/s")
+
+
+def is_guest(item: Series) -> bool:
+    """Say whether a series is of a virtual machine."""
+    return item.engine in _GUESTS
+
+
+def limit_of(item: Series) -> float:
+    """Return how many times as fast as its floor a series may be."""
+    return GUEST_LIMIT if is_guest(item) else LIMIT
+
+
+def floor_series(item: Series, series: Mapping[Key, Series], baseline: str) -> Series | None:
+    """Return the series of the host that ``item`` cannot beat, ``None`` when there is none."""
+    floor = _floor_of(item, baseline)
+    return series.get((item.scenario, floor, item.params, item.metric)) if floor else None
+
+
+def _floor_of(item: Series, baseline: str) -> str:
+    if item.metric in METRICS:
+        return floor_of(item.target, item.metric, baseline)
+    # A metric of a benchmark that is not installed here: what its unit says must do.
+    isolated = item.target not in (NULL, SENTINEL) and item.engine != "host"
+    return baseline if isolated and item.unit in _SPEED_UNITS and baseline.partition(":")[0] == "host" else ""
+
+
+def speeds(item: Series, floor: Series) -> Floats | None:
+    """Return log(how many times as fast as its floor) of each common block, ``None`` when there are too few."""
+    logs = log_ratios(item, floor)
+    if logs is None or len(logs) < needed_for(LEVEL):
+        return None
+    known = METRICS.get(item.metric)
+    higher = known.better == "higher" if known else item.unit != "s"
+    return logs if higher else -logs
+
+
+def faster(item: Series, floor: Series) -> Excess | None:
+    """Return by how much a series is faster than its floor, ``None`` when it is not certain to be faster than it may be.
+
+    A difference that the metric never calls a change is none.
+    """
+    logs = speeds(item, floor)
+    if logs is None:
+        return None
+    known = METRICS.get(item.metric)
+    difference = abs(float(np.median(item.values) - np.median(floor.values)))
+    return excess(item, logs, limit_of(item)) if difference >= (known.floor if known else 0.0) else None
+
+
+def excess(item: Series, logs: Floats, limit: float) -> Excess | None:
+    """Return the estimate of a series whose ratios have these logarithms, ``None`` when it is not certain to exceed the limit."""
+    above = logs - math.log(limit)
+    ranks = np.argsort(np.argsort(np.abs(above))) + 1
+    if 4 * int(ranks[above > 0].sum()) <= len(above) * (len(above) + 1):
+        return None  # the estimate itself is not above it (Wilcoxon's W+): no need for all pairs of a long run
+    ci = signed_rank_ci(logs, LEVEL)
+    if ci is None or ci.low <= math.log(limit):
+        return None
+    scaled = Interval(math.exp(ci.low), math.exp(ci.high), LEVEL)
+    return Excess(SeriesName(item.target, item.metric, item.params), math.exp(hodges_lehmann(logs)), scaled, len(logs))
