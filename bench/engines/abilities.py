@@ -255,6 +255,14 @@ class HasNetworkPath(Protocol):
         ...
 
 
+@runtime_checkable
+class ResolvesNames(Protocol):
+    """An engine that knows whether its instances can look each other up by name; those of any other engine cannot."""
+
+    resolves_names: bool
+    """Whether the target's network has a name service for its instances."""
+
+
 def launch(engine: Engine, spec: InstanceSpec) -> Instance:
     """Create and start an instance in the quickest way that the engine has."""
     if isinstance(engine, LaunchesInOneStep):

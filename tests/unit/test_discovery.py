@@ -93,7 +93,7 @@ def net(monkeypatch: pytest.MonkeyPatch) -> Network:
     monkeypatch.setattr(Fake, "start", speak)
     monkeypatch.setattr(network, "addresses", addresses)
     monkeypatch.setattr(names, "last_server", lambda _: contextlib.nullcontext("10.90.1.53"))
-    monkeypatch.setattr(measure, "_NAMED", {"fake": ("bridge",)})
+    monkeypatch.setattr(Fake, "resolves_names", True, raising=False)
     return made
 
 
@@ -163,7 +163,7 @@ def test_name_known_before_request_fails(tmp_path: Path, lab: FakeLab, net: Netw
 def test_target_without_name_service_is_not_applicable(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measure, "_NAMED", {"docker": ("user",)})
+    monkeypatch.setattr(Fake, "resolves_names", False, raising=False)
     _, outcomes = run(tmp_path, scenario(blocks=1), lab)
     assert list(outcomes["status"]) == [Status.SKIPPED]
     assert "has no name service" in outcomes["reason"].iloc[0]

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from bench.core.clock import Channel, Line
 from bench.core.errors import InvocationFailed, NotApplicable
+from bench.engines.abilities import ResolvesNames
 from bench.engines.base import Instance
 from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext, InvocationResult, Value
@@ -26,8 +27,6 @@ _LOOPBACK = "127.0.0.1"
 """The native process's answer."""
 _PAUSE_MS = 1
 """Pause between two tries, milliseconds: without it the lookups would compete for the CPU with the start."""
-_NAMED = {"docker": ("user", "overlay"), "podman": ("user",)}
-"""Engine → its network modes with a name service; the others have none by design (Docker's default bridge, no network …)."""
 
 
 def measure(context: InvocationContext) -> InvocationResult:
@@ -40,7 +39,8 @@ def measure(context: InvocationContext) -> InvocationResult:
     target = context.engine.target
     if target.engine == "host":
         return _floor(context)
-    if target.options.get("network", "bridge") not in _NAMED.get(target.engine, ()):
+    engine = context.engine
+    if not (isinstance(engine, ResolvesNames) and engine.resolves_names):
         msg = f"'{target.text}' has no name service: names are what user-defined networks have"
         raise NotApplicable(msg)
     with names.last_server(context.lab) as last:

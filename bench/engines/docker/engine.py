@@ -46,6 +46,7 @@ class Docker:
         self.volumes = stores.VolumeStore(self._session)
         self.puller = puller(self._session, self.images)
         self.builders = Builders(self._session)
+        self.resolves_names = self._endpoint.network.resolves_names
 
     def prepare(self) -> Facts:
         """Load the image and prove by a trial that the payload runs."""

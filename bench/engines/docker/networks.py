@@ -64,11 +64,13 @@ class Builtin:
         mode: What the daemon calls it.
         role: Role of the daemon that has this mode; empty: the usual one.
         made: Whether something is made in the daemon for it.
+        resolves_names: Whether containers can look each other up by name; on Docker's default bridge they cannot, by design.
         ports: Ports that are published: ``PORT/tcp`` of the container → address and port of the host.
     """
 
     role = ""
     made = False
+    resolves_names = False
     ports: Mapping[str, tuple[str, int]] = {}
 
     def __init__(self, mode: str, site: Site) -> None:
@@ -119,6 +121,7 @@ class UserDefined(Builtin):
     """``user``: a bridge network, in Docker or Podman, everything else as the engine chooses."""
 
     made = True
+    resolves_names = True
 
     def __init__(self, mode: str, site: Site) -> None:
         super().__init__("tare-user", site)
@@ -173,6 +176,7 @@ class Overlay(Linked):
     """``overlay`` over two daemons; the far end is a container on the second host."""
 
     role = "swarm"
+    resolves_names = True
     _far: tuple[int, str] | None = None
     """Process and address of the container on the second host."""
 
