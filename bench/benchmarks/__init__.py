@@ -38,6 +38,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module, resources
+from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,11 @@ def scenario_files() -> dict[str, Path]:
     """Return the scenario files of installed packages: ``scenario.yaml`` in the benchmark's package, under its name."""
     files = {name: Path(str(resources.files(found.package))) / "scenario.yaml" for name, found in installed().items()}
     return {name: path for name, path in files.items() if path.is_file()}
+
+
+def leave_out_scenario(name: str, reason: str) -> None:
+    """Record that the scenario of an installed package cannot be used; its benchmark can."""
+    plugins.report(plugins.BENCHMARKS, _entry_points()[name], f"its scenario cannot be used: {reason}")
 
 
 def get(name: str) -> Benchmark:
@@ -163,17 +169,20 @@ def _module(data: ScenarioData, name: str) -> Any:
 
 @cache
 def _has(package: str, module: str) -> bool:
-    return find_spec(f"{package}.{module}") is not None
+    try:
+        return find_spec(f"{package}.{module}") is not None
+    except ModuleNotFoundError:  # the package itself is missing
+        return False
 
 
-def _entry_points() -> tuple[str, ...]:
-    return tuple(plugins.declared(plugins.BENCHMARKS, (*BUILT_IN, *_INTERNAL)))
+def _entry_points() -> Mapping[str, EntryPoint]:
+    return plugins.declared(plugins.BENCHMARKS, (*BUILT_IN, *_INTERNAL))
 
 
 @cache
 def _loaded(name: str) -> Benchmark | None:
     """Load the benchmark of an installed package; if it is unusable, record the reason and return ``None``."""
-    point = plugins.declared(plugins.BENCHMARKS, (*BUILT_IN, *_INTERNAL))[name]
+    point = _entry_points()[name]
     try:
         found = point.load()
     except Exception as error:  # noqa: BLE001 - a plug-in that raises anything must not end Tare
@@ -188,7 +197,7 @@ def _loaded(name: str) -> Benchmark | None:
 def _unusable(name: str, found: object) -> str:
     """Return why a declaration cannot be used; empty if it can."""
     if not isinstance(found, Benchmark):
-        return f"it must be a bench.benchmarks.base.Benchmark, it is a {type(found).__name__}"
+        return f"it must be a bench.benchmarks.base.Benchmark, found {type(found).__name__}"
     if found.name != name:
         return f"it calls itself '{found.name}'"
     if not _has(found.package, "measure"):

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from bench.core import plugins
+from bench.core.errors import UsageError
 from bench.core.plugins import Broken
 
 
@@ -50,11 +51,17 @@ def _targets() -> list[dict[str, Any]]:
 
 
 def _scenarios() -> list[dict[str, Any]]:
-    from bench import scenario  # noqa: PLC0415
+    from bench import benchmarks, scenario  # noqa: PLC0415
 
     rows = []
     for name, path in scenario.names("scenario").items():
-        one = scenario.load(path)[0]
+        try:
+            one = scenario.load(path)[0]
+        except UsageError as error:
+            if name not in benchmarks.scenario_files():
+                raise
+            benchmarks.leave_out_scenario(name, str(error))
+            continue
         targets = [target.text for target in one.targets]
         rows.append(
             {"name": name, "about": one.title, "description": one.description, "targets": targets, "blocks": one.blocks}

@@ -177,7 +177,7 @@ def _declared(name: str) -> EngineType | None:
 
 def _unusable(name: str, found: object) -> str:
     if not isinstance(found, EngineType):
-        return f"it must be a bench.engines.declaration.EngineType, it is a {type(found).__name__}"
+        return f"it must be a bench.engines.declaration.EngineType, found {type(found).__name__}"
     if found.name != name:
         return f"it calls itself '{found.name}'"
     if not _NAME.fullmatch(name):

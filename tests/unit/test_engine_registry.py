@@ -173,7 +173,7 @@ def test_doctor_tries_a_plugin_engine_by_its_name(install: Install) -> None:
         ("docker", hello(name="docker"), "Tare has one called 'docker'; rename it in that package's entry points"),
         ("fake", hello(name="fake"), "Tare has one called 'fake'"),
         ("hello", "tare_nowhere:HELLO", "loading 'tare_nowhere:HELLO' failed: ModuleNotFoundError: No module named"),
-        ("hello", Hello, "it must be a bench.engines.declaration.EngineType, it is a type"),
+        ("hello", Hello, "it must be a bench.engines.declaration.EngineType, found type"),
         ("hello", hello(name="other"), "it calls itself 'other'"),
         ("Hello:", hello(name="Hello:"), "an engine's name has lower case letters"),
         ("hello", hello(undo={"container": "x:y"}), "its journal kind 'container' must begin with 'hello '"),
