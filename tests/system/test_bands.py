@@ -49,59 +49,91 @@ def ratio(above: dict[int, float], below: dict[int, float]) -> float:
     return math.exp(statistics.median(math.log(above[block] / below[block]) for block in above.keys() & below.keys()))
 
 
+Figure = tuple[str, float, float, float]
+"""Name, value, and the band in which the value must lie."""
+Within = Callable[[Callable[[], list[Figure]]], None]
+ATTEMPTS = 3
+
+
 @pytest.fixture
-def shown(capsys: pytest.CaptureFixture[str]) -> Callable[[str, float, float, float], None]:
-    """Return a function that prints a figure with its band and checks it."""
+def within(capsys: pytest.CaptureFixture[str]) -> Within:
+    """Return a function that measures figures, prints them, and requires each in its band.
 
-    def show(name: str, value: float, low: float, high: float) -> None:
-        with capsys.disabled():
-            print(f"\n    {name}: {value:.3g} (band {low:g} to {high:g})", end="")
-        assert low <= value <= high, f"{name}: {value} lies outside {low} to {high}"
+    Other work on the host moves a ratio, too: what lies outside is measured again, and fails when it lies outside each time.
+    """
 
-    return show
+    def require(figures: Callable[[], list[Figure]]) -> None:
+        outside: dict[str, list[float]] = {}
+        for attempt in range(ATTEMPTS):
+            left = [one for one in figures() if not attempt or one[0] in outside]
+            with capsys.disabled():
+                for name, value, low, high in left:
+                    print(f"\n    {name}: {value:.3g} (band {low:g} to {high:g})", end="")
+            wrong = {name: value for name, value, low, high in left if not low <= value <= high}
+            outside = {name: [*outside.get(name, []), value] for name, value in wrong.items()}
+            if not outside:
+                return
+        pytest.fail(f"outside their bands in each of {ATTEMPTS} measurements: {outside}")
+
+    return require
 
 
-def test_network_namespace_is_the_most_expensive_one(
-    tare: Tare, state: Path, tmp_path: Path, shown: Callable[..., None]
-) -> None:
+def test_network_namespace_is_the_most_expensive_one(tare: Tare, state: Path, tmp_path: Path, within: Within) -> None:
     """Require a lifecycle (fork, unshare, exit, wait) of 2 to 8 times that with any other single namespace.
 
     The figures behind the band include the child's first page faults, so whole lifecycles are compared. The call alone is
     printed too; its ratio is larger and has no band, since its denominator is a few microseconds.
     """
     scenario = without_controls(tmp_path, "namespaces")
-    lines = measured(tare, state, scenario, "-t", "host", "--blocks", "3", "--warmup", "0", "-p", "rounds=50")
-    kinds = [kind for kind in SINGLE if any(line["params"].get("kind") == kind for line in lines)]
-    assert len(kinds) >= 4
-    alone = min(line["params"]["workers"] for line in lines if line["metric"] == "namespace.create_per_s")
 
-    def life(kind: str) -> float:
-        return 1 / statistics.median(blocks(lines, "namespace.create_per_s", "host", kind=kind, workers=alone).values())
+    def figures() -> list[Figure]:
+        lines = measured(tare, state, scenario, "-t", "host", "--blocks", "3", "--warmup", "0", "-p", "rounds=50")
+        kinds = [kind for kind in SINGLE if any(line["params"].get("kind") == kind for line in lines)]
+        assert len(kinds) >= 4
+        alone = min(line["params"]["workers"] for line in lines if line["metric"] == "namespace.create_per_s")
 
-    def call(kind: str) -> float:
-        return statistics.median(blocks(lines, "namespace.create_s", "host", kind=kind).values())
+        def life(kind: str) -> float:
+            rates = blocks(lines, "namespace.create_per_s", "host", kind=kind, workers=alone)
+            return 1 / statistics.median(rates.values())
 
-    shown("net ÷ mean of the others, the call alone", call("net") / statistics.mean(map(call, kinds)), 0, math.inf)
-    shown("net ÷ mean of the others, a whole life", life("net") / statistics.mean(map(life, kinds)), 2, 8)
+        def call(kind: str) -> float:
+            return statistics.median(blocks(lines, "namespace.create_s", "host", kind=kind).values())
+
+        return [
+            ("net ÷ mean of the others, the call alone", call("net") / statistics.mean(map(call, kinds)), 0, math.inf),
+            ("net ÷ mean of the others, a whole life", life("net") / statistics.mean(map(life, kinds)), 2, 8),
+        ]
+
+    within(figures)
 
 
-def test_runtime_ratios_are_within_their_bands(
-    tare: Tare, state: Path, tmp_path: Path, shown: Callable[..., None]
-) -> None:
+def test_runtime_ratios_are_within_their_bands(tare: Tare, state: Path, tmp_path: Path, within: Within) -> None:
     """Require a lifecycle with runc of 1.3 to 3 times crun (crun's README), with Docker of 4 to 20 times runc (bucketbench)."""
     layers = ("-t", "crun", "-t", "runc", "-t", "docker")
-    lines = measured(tare, state, without_controls(tmp_path, "stack"), *layers, "--blocks", "10", "-p", "lives=0")
-    life = {target: blocks(lines, "stack.wall_s", target, add=True) for target in ("crun", "runc", "docker")}
-    shown("runc ÷ crun, a whole life", ratio(life["runc"], life["crun"]), 1.3, 3)
-    shown("docker ÷ runc, a whole life", ratio(life["docker"], life["runc"]), 4, 20)
+
+    def figures() -> list[Figure]:
+        lines = measured(tare, state, without_controls(tmp_path, "stack"), *layers, "--blocks", "10", "-p", "lives=0")
+        life = {target: blocks(lines, "stack.wall_s", target, add=True) for target in ("crun", "runc", "docker")}
+        return [
+            ("runc ÷ crun, a whole life", ratio(life["runc"], life["crun"]), 1.3, 3),
+            ("docker ÷ runc, a whole life", ratio(life["docker"], life["runc"]), 4, 20),
+        ]
+
+    within(figures)
 
 
-def test_gvisor_memory_is_within_its_band(tare: Tare, state: Path, shown: Callable[..., None]) -> None:
+def test_gvisor_memory_is_within_its_band(tare: Tare, state: Path, within: Within) -> None:
     """Require 10 to 40 MB per instance over runc (gVisor's density figures), and linear growth."""
     targets = ("-t", "runc", "-t", "runsc")
     idle = ("-p", "touch_bytes=0", "-p", "instances=20")
-    lines = measured(tare, state, "memory", *targets, *idle, "--blocks", "1", "--warmup", "0")
-    slope = {target: blocks(lines, "memory.slope_bytes", target, column="available")[0] for target in ("runc", "runsc")}
-    shown("runsc − runc, MB an instance", (slope["runsc"] - slope["runc"]) / 1e6, 10, 40)
-    fit = blocks(lines, "memory.fit_r2", "runsc", column="available")[0]
-    shown("R² of gVisor's memory over N", fit, 0.99, 1)
+
+    def figures() -> list[Figure]:
+        lines = measured(tare, state, "memory", *targets, *idle, "--blocks", "1", "--warmup", "0")
+        slope = {one: blocks(lines, "memory.slope_bytes", one, column="available")[0] for one in ("runc", "runsc")}
+        fit = blocks(lines, "memory.fit_r2", "runsc", column="available")[0]
+        return [
+            ("runsc − runc, MB an instance", (slope["runsc"] - slope["runc"]) / 1e6, 10, 40),
+            ("R² of gVisor's memory over N", fit, 0.99, 1),
+        ]
+
+    within(figures)
