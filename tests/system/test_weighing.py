@@ -18,13 +18,18 @@ TOUCHED = 64 * MIB
 MANY, FEW, MACHINES = 60, 10, 2
 FILLED = ((256 * MIB, 176 * MIB), (320 * MIB, 240 * MIB))
 """Memory of a machine, and the part its payload writes to: enough that nearly all of its memory is touched."""
-ATTEMPTS = 3  # other processes also change MemAvailable; a wrong sum is wrong in every attempt
+ATTEMPTS = 3
+"""Attempts in which a wrong sum is wrong each time."""
+DISTURBED = 4
+"""Further attempts for those that the run itself flags as disturbed: other processes took or gave memory meanwhile."""
 TARGETS = ("host", "runc", "containerd", "docker:network=none")
 MACHINE = "libvirt:guest=minimal"
 SEES = ("available", "pss", "rss", "uss", "anonymous", "payload")
 """Columns that must contain the memory a payload writes to, besides its control group where it has one."""
 Found = dict[str, dict[str, float]]
 """Target → column → the recovered share of the known memory."""
+Attempt = Callable[[tuple[str, ...]], tuple[Found, list[str]]]
+"""Measures some targets; returns what was recovered, and the flags of a disturbance."""
 
 
 def measure(tare: Tare, folder: Path, targets: tuple[str, ...], **params: object) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -48,6 +53,29 @@ def slopes(numbers: pd.DataFrame, metric: str = "memory.slope_bytes") -> dict[tu
     }
 
 
+def disturbed(outcomes: pd.DataFrame) -> list[str]:
+    """Return the flags by which the run says that memory of other processes moved during a ramp."""
+    words = ("settle:", "elsewhere:", "remainder: MemAvailable did not become less")
+    return [flag for flags in outcomes["flags"] for flag in flags if flag.startswith(words)]
+
+
+class Tries:
+    """Counts attempts; ends the test when too many failed, or skips it when all the others were disturbed."""
+
+    def __init__(self) -> None:
+        self.failed = 0
+        self.excused: list[str] = []
+
+    def again(self, what: str, flags: list[str]) -> None:
+        """Note an attempt whose numbers are wrong, with the flags of its disturbance."""
+        self.excused += flags[:1]
+        self.failed += not flags
+        if self.failed == ATTEMPTS:
+            pytest.fail(f"{what} in {ATTEMPTS} undisturbed attempts")
+        if len(self.excused) == DISTURBED:
+            pytest.skip(f"other processes changed the host's memory in {DISTURBED} attempts: {self.excused}")
+
+
 @pytest.mark.root
 @pytest.mark.engines
 @pytest.mark.system
@@ -55,7 +83,8 @@ def test_memory_grows_linearly_and_the_unexplained_rest_is_small(
     tare: Tare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = inventory()
-    for _ in range(ATTEMPTS):
+    tries = Tries()
+    while True:
         numbers, outcomes = measure(tare, tmp_path / "results", ("host", "runc"), instances=MANY, touch_bytes=0)
         assert set(outcomes["status"]) == {"ok"}
         fits = slopes(numbers, "memory.fit_r2")
@@ -70,8 +99,7 @@ def test_memory_grows_linearly_and_the_unexplained_rest_is_small(
                 )
         if all(r2 >= 0.99 and abs(ratio) <= 0.1 for r2, ratio in seen.values()):
             break
-    else:
-        pytest.fail(f"R² below 0.99 or a remainder above 10 % in {ATTEMPTS} attempts: {seen}")
+        tries.again(f"R² below 0.99 or a remainder above 10 %: {seen}", disturbed(outcomes))
     assert fits["runc", "pss", 0] >= 0.99
     spaces = numbers[numbers["metric"] == "memory.network_namespaces"]
     assert spaces[spaces["target"] == "runc"]["value"].max() >= MANY
@@ -87,12 +115,12 @@ def test_known_memory_is_recovered_by_every_column(
     """Require 64 MiB more per instance, within 2 %, in every column that contains it."""
     before = inventory()
 
-    def attempt(targets: tuple[str, ...]) -> Found:
+    def attempt(targets: tuple[str, ...]) -> tuple[Found, list[str]]:
         params = {"instances": FEW, "steps": 2, "touch_bytes": f"0,{TOUCHED}"}
         numbers, outcomes = measure(tare, tmp_path / "results", targets, **params)
         assert set(outcomes["status"]) == {"ok"}
         slope = slopes(numbers)
-        return recovered({key: value for key, value in slope.items() if key[2]}, slope, 0)
+        return recovered({key: value for key, value in slope.items() if key[2]}, slope, 0), disturbed(outcomes)
 
     found = retried(attempt, TARGETS, capsys)
     assert set(found) == {target.partition(":")[0] for target in TARGETS}
@@ -113,14 +141,16 @@ def test_known_memory_of_a_machine_is_recovered_by_every_column(
     was written. Both machines are filled, so that the reused part is the same in both.
     """
 
-    def attempt(targets: tuple[str, ...]) -> Found:
+    def attempt(targets: tuple[str, ...]) -> tuple[Found, list[str]]:
+        flags: list[str] = []
         slope: list[dict[tuple[str, str, int], float]] = []
         for memory, touched in FILLED:
             params = {"machines": MACHINES, "steps": 2, "memory_bytes": memory, "touch_bytes": touched, "instances": 2}
             numbers, outcomes = measure(tare, tmp_path / "results", targets, **params)
             assert set(outcomes["status"]) == {"ok"}
+            flags += disturbed(outcomes)
             slope.append({key: value for key, value in slopes(numbers).items() if key[0] == "libvirt"})
-        return recovered(slope[1], slope[0], FILLED[0][1])
+        return recovered(slope[1], slope[0], FILLED[0][1]), flags
 
     assert set(retried(attempt, (MACHINE,), capsys)["libvirt"]) >= set(SEES)
 
@@ -134,13 +164,12 @@ def recovered(more: dict[tuple[str, str, int], float], less: dict[tuple[str, str
     return found
 
 
-def retried(
-    attempt: Callable[[tuple[str, ...]], Found], targets: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> Found:
-    """Return each target's shares once all are within 2 % of 1; repeat the others, and fail after the last attempt."""
+def retried(attempt: Attempt, targets: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> Found:
+    """Return each target's shares once all are within 2 % of 1; repeat the others as long as :class:`Tries` lets."""
     good: Found = {}
-    for _ in range(ATTEMPTS):
-        found = attempt(tuple(target for target in targets if target.partition(":")[0] not in good))
+    tries = Tries()
+    while True:
+        found, flags = attempt(tuple(target for target in targets if target.partition(":")[0] not in good))
         with capsys.disabled():
             for target, columns in found.items():
                 print(f"\n{target}: " + ", ".join(f"{name} {ratio:.3f}" for name, ratio in columns.items()), end="")
@@ -148,4 +177,4 @@ def retried(
         good |= {target: columns for target, columns in found.items() if target not in {name for name, _ in off}}
         if not off:
             return good
-    pytest.fail(f"64 MiB are not recovered within 2 % in {ATTEMPTS} attempts: {off}")
+        tries.again(f"64 MiB are not recovered within 2 %: {off}", flags)
