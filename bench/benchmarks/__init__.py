@@ -22,7 +22,7 @@ instead. They are called for every run that is read, so they must cope with miss
 baseline that was not measured. No benchmark imports another one; :mod:`bench.display` and :mod:`bench.invocation` hold what
 several of them share.
 
-The benchmarks of Tare are listed in :data:`BUILT_IN`. An installed package adds its own with an entry point in the group
+Each folder of this package is a benchmark of Tare. An installed package adds its own with an entry point in the group
 ``tare.benchmarks`` that has the benchmark's name and points to its ``BENCHMARK``::
 
     [project.entry-points."tare.benchmarks"]
@@ -41,6 +41,7 @@ from importlib import import_module, resources
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from bench.benchmarks.base import Benchmark
@@ -55,14 +56,24 @@ if TYPE_CHECKING:
     from bench.display.table import Grid
     from bench.invocation.context import InvocationContext, InvocationResult
 
-BUILT_IN = (
+_INTERNAL = (SENTINEL, "imported")
+"""Benchmarks that no scenario can name: the fixed workload that shows drift of the host, and measurements of other tools."""
+
+_ORDER = (
     *("startup", "memory", "density", "stack", "namespaces", "limits", "compute", "network-modes", "discovery"),
     *("storage-drivers", "storage-types", "size", "image-build", "pull"),
 )
-"""The benchmarks of Tare that a scenario can name, in the display order of their metrics."""
+"""Display order of the benchmarks and of their metrics; any other follows by its name."""
 
-_INTERNAL = ("imported", SENTINEL)
-"""Benchmarks that no scenario can name: measurements of other tools, and the fixed workload that shows drift of the host."""
+
+def _folders() -> tuple[str, ...]:
+    """Return the benchmarks of this package: a new folder is a new benchmark."""
+    found = {one.name.replace("_", "-") for one in iter_modules(__path__) if one.ispkg} - set(_INTERNAL)
+    return (*(name for name in _ORDER if name in found), *sorted(found - set(_ORDER)))
+
+
+BUILT_IN = _folders()
+"""The benchmarks of Tare that a scenario can name, in display order."""
 
 _DEFAULT = "bench.display.default"
 

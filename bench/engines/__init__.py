@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, cast
 
 from bench.core import plugins
@@ -23,21 +24,14 @@ if TYPE_CHECKING:
     from bench.lab.journal import Entry
     from bench.lab.sweep import Swept, Undo
 
-BUILT_IN: Mapping[str, str] = {
+_FILES: Mapping[str, str] = {
     "host": "bench.engines.host:HOST",
     "sandbox": "bench.engines.sandbox:SANDBOX",
-    "runc": "bench.engines.oci:RUNC",
-    "crun": "bench.engines.oci:CRUN",
-    "runsc": "bench.engines.oci:RUNSC",
-    "containerd": "bench.engines.containerd:CONTAINERD",
-    "cri": "bench.engines.cri:CRI",
-    "docker": "bench.engines.docker:DOCKER",
-    "podman": "bench.engines.docker:PODMAN",
-    "libvirt": "bench.engines.libvirt:LIBVIRT",
     "fake": "bench.engines.fake:FAKE",
 }
-"""Name → declaration, in the order in which they are listed."""
-
+"""Engines that are one file: name → declaration. The others are folders, whose ``__init__`` lists its engines as ``ENGINES``."""
+_ORDER = ("host", "sandbox", "runc", "crun", "runsc", "containerd", "cri", "docker", "podman", "libvirt")
+"""Order in which engines are listed; any other follows by its name."""
 _HIDDEN = ("fake",)
 """Engines for tests of Tare itself, which no list and no message names."""
 _PACKAGE = "tare-bench"
@@ -46,8 +40,15 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 def names() -> tuple[str, ...]:
     """Return the names that a target may use: Tare's own engines, then those of installed packages."""
-    own = (name for name in BUILT_IN if name not in _HIDDEN)
+    own = (name for name in built_in() if name not in _HIDDEN)
     return (*own, *(name for name in _outside() if _declared(name) is not None))
+
+
+@cache
+def built_in() -> tuple[str, ...]:
+    """Return the names of Tare's own engines, those for tests included."""
+    found = {*_FILES, *_in_folders()}
+    return (*(name for name in _ORDER if name in found), *sorted(found - set(_ORDER)))
 
 
 def get(name: str) -> EngineType:
@@ -56,8 +57,8 @@ def get(name: str) -> EngineType:
     Raises:
         UsageError: There is none of that name, or it is one of an installed package that cannot be used.
     """
-    if name in BUILT_IN:
-        return cast("EngineType", _imported(BUILT_IN[name]))
+    if name in built_in():
+        return _in_folders()[name] if name in _in_folders() else cast("EngineType", _imported(_FILES[name]))
     if name not in _outside():
         raise UsageError(unknown("engine", name, names()))
     found = _declared(name)
@@ -90,7 +91,7 @@ def load(target: Target, lab: Lab) -> Engine:
         TargetUnavailable: A Python package is not installed, or the engine is one of another package that cannot be used.
     """
     declared = get(target.engine)
-    if declared.name in BUILT_IN:
+    if declared.name in built_in():
         return _made(declared, target, lab)
     who = f"the engine '{declared.name}' of package '{_distribution(declared.name)}'"
     try:
@@ -143,6 +144,13 @@ def _undo(kind: str, where: str) -> Undo:
     return undo
 
 
+@cache
+def _in_folders() -> dict[str, EngineType]:
+    """Return what the folders of this package declare; a new folder is a new engine."""
+    folders = [import_module(f"{__name__}.{one.name}") for one in iter_modules(__path__) if one.ispkg]
+    return {one.name: one for folder in folders for one in getattr(folder, "ENGINES", ())}
+
+
 def _imported(where: str) -> Any:
     """Import what ``module:NAME`` names."""
     module, _, name = where.partition(":")
@@ -150,20 +158,20 @@ def _imported(where: str) -> Any:
 
 
 def _outside() -> tuple[str, ...]:
-    return tuple(plugins.declared(plugins.ENGINES, tuple(BUILT_IN)))
+    return tuple(plugins.declared(plugins.ENGINES, built_in()))
 
 
 def _distribution(name: str) -> str:
     """Return the name of the distribution that declares an engine."""
-    if name in BUILT_IN:
+    if name in built_in():
         return _PACKAGE
-    return plugins.package_of(plugins.declared(plugins.ENGINES, tuple(BUILT_IN))[name])
+    return plugins.package_of(plugins.declared(plugins.ENGINES, built_in())[name])
 
 
 @cache
 def _declared(name: str) -> EngineType | None:
     """Load the declaration of a plug-in; ``None``, with the reason on record, when it cannot be used."""
-    point = plugins.declared(plugins.ENGINES, tuple(BUILT_IN))[name]
+    point = plugins.declared(plugins.ENGINES, built_in())[name]
     try:
         found = point.load()
     except Exception as error:  # noqa: BLE001 - somebody else's code: whatever it raises must not end Tare

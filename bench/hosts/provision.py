@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from bench.core.errors import UsageError, unknown
-from bench.engines import BUILT_IN, get, names
+from bench.engines import built_in, get, names
 from bench.hosts.ansible import OnEvent, PlayResult, play, playbook_dir
 from bench.lab.paths import state_dir
 
@@ -57,7 +57,7 @@ def provision(
 
 def known() -> dict[str, tuple[str, ...]]:
     """Return what can be provisioned: an engine with its roles, dependencies first, or a single role by its name."""
-    found = {name: roles for name in BUILT_IN if (roles := get(name).roles)}
+    found = {name: roles for name in built_in() if (roles := get(name).roles)}
     single = sorted(path.name for path in (playbook_dir() / "roles").iterdir() if path.name not in _PARTS)
     return found | {role: (role,) for role in single if role not in found}
 

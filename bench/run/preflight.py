@@ -76,7 +76,7 @@ def _plugin_errors(target: Target) -> Iterator[None]:
     except (TareError, OSError):
         raise
     except Exception as error:
-        if target.engine in engines.BUILT_IN:
+        if target.engine in engines.built_in():
             raise
         msg = f"the engine '{target.engine}' failed unexpectedly: {type(error).__name__}: {error}"
         raise TargetUnavailable(msg, "report it to the authors of that plug-in") from error

@@ -121,7 +121,7 @@ def lab(tmp_path: Path) -> Lab:
 def test_built_in_declarations_name_what_exists() -> None:
     pytest.importorskip("docker")
     pytest.importorskip("grpc")
-    for name in engines.BUILT_IN:
+    for name in engines.built_in():
         declared = engines.get(name)
         assert declared.name == name
         wanted = [declared.factory, declared.check, *declared.undo.values()]

@@ -19,3 +19,5 @@ CONTAINERD = EngineType(
     check="bench.engines.builds:of_target",
     roles=(*BASE_ROLES, "oci_runtimes", "containerd", *IMAGE_ROLES),
 )
+
+ENGINES = (CONTAINERD,)

@@ -15,3 +15,5 @@ CRI = EngineType(
     undo={"pod": "bench.engines.cri.undo:pod", "pod image": "bench.engines.cri.undo:image"},
     roles=(*BASE_ROLES, "oci_runtimes", "containerd", "cni"),
 )
+
+ENGINES = (CRI,)

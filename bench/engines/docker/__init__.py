@@ -37,3 +37,5 @@ PODMAN = EngineType(
     extra="podman",
     roles=(*BASE_ROLES, "oci_runtimes", "podman", *IMAGE_ROLES),
 )
+
+ENGINES = (DOCKER, PODMAN)

@@ -20,3 +20,5 @@ LIBVIRT = EngineType(
     undo={"domain": ""},
     roles=(*BASE_ROLES, "libvirt", "guest_images"),
 )
+
+ENGINES = (LIBVIRT,)

@@ -11,3 +11,5 @@ _ROLES = (*BASE_ROLES, "oci_runtimes")
 RUNC = EngineType("runc", _FACTORY, {"bin": ()}, PROGRAM, roles=_ROLES)
 CRUN = EngineType("crun", _FACTORY, {"bin": ()}, PROGRAM, roles=_ROLES)
 RUNSC = EngineType("runsc", _FACTORY, {"platform": ("ptrace", "systrap", "kvm"), "bin": ()}, PROGRAM, roles=_ROLES)
+
+ENGINES = (RUNC, CRUN, RUNSC)
