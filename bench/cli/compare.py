@@ -81,7 +81,7 @@ def compare_command(base: str, new: str, options: CompareOptions, results: Path)
     damaged = dict.fromkeys(f"{side.run.run_id}: {text}" for side in sides for text in side.run.warnings)
     found = dataclasses.replace(found, damage=tuple(damaged))
     if options.junit is not None:
-        _write_junit(options.junit, found)
+        _write_junit(options.junit, found, fail_on_missing=options.fail_on_missing)
     if options.as_json:
         click.echo(json.dumps(compared.as_json(found), indent=1))
     else:
@@ -95,11 +95,11 @@ def compare_command(base: str, new: str, options: CompareOptions, results: Path)
     return 1 if options.fail_on_missing and found.unmatched.base else found.exit_code
 
 
-def _write_junit(path: Path, found: Compared) -> None:
+def _write_junit(path: Path, found: Compared, *, fail_on_missing: bool) -> None:
     from bench.interchange import junit  # noqa: PLC0415 - needed only with --junit
 
     try:
-        path.write_text(junit.comparison(found), encoding="utf-8")
+        path.write_text(junit.comparison(found, fail_on_missing=fail_on_missing), encoding="utf-8")
     except OSError as error:
         msg = f"cannot write '{path}': {error.strerror}; choose another file with --junit FILE"
         raise StoreError(msg) from error

@@ -99,7 +99,8 @@ def why_nothing(side: Side) -> str:
         return ""
     ended = ", ".join(f"{count} {status}" for status, count in mine["status"].value_counts().items())
     reasons = [reason for reason in mine["reason"].unique() if reason]
-    return f"'{side.name}' has no value (invocations: {ended or 'none'}{f', {reasons[0]}' if reasons else ''})"
+    lost = f": {side.run.nothing_left}" if side.run.nothing_left else ""
+    return f"'{side.name}' has no value (invocations: {ended or 'none'}{f', {reasons[0]}' if reasons else ''}){lost}"
 
 
 PAYLOAD = "payload"

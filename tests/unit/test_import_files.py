@@ -272,3 +272,25 @@ def test_status_of_an_exported_failure_is_kept(imported: Import, tmp_path: Path)
     file = tmp_path / "again"
     file.write_text(str(export.export(store.load(found.path), "hyperfine")))
     assert [one.status for one in incoming.load(file, "hyperfine")] == [Status.OK, Status.OK, Status.TIMEOUT]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize(
+    "command", [["show", "r1"], ["compare", "r1@host", "r1@日"], ["export", "r1", "--format", "csv"]]
+)
+def test_terminal_without_a_character_gets_its_escape(imported: Import, encoding: str, command: list[str]) -> None:
+    rows = [f"s,{target},startup.ready_s,{1 + n / 100},{n}" for n in range(8) for target in ("host", "日")]
+    found = imported("csv", "\n".join(["scenario,target,metric,value,block", *rows]))
+    program = [sys.executable, "-m", "bench", *command, "--results", str(found.path.parent)]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(program, env=environment, capture_output=True, check=False, cwd=Path(__file__).parents[2])
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u65e5" in done.stdout or command[0] == "export"
+
+
+def test_report_of_long_and_non_ascii_scenario_names_is_written(imported: Import, tmp_path: Path) -> None:
+    names = ("é" * 3, "ü" * 3, "x" * 5000)
+    rows = [f"{name},host,startup.ready_s,{1 + n / 100},{n}" for n in range(8) for name in names]
+    found = imported("csv", "\n".join(["scenario,target,metric,value,block", *rows]))
+    report.render([found], tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("*.svg"))) >= len(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -108,3 +109,13 @@ def test_control_of_one_side_only_is_not_listed(tmp_path: Path) -> None:
     base, new = (compare.Side(store.load(tmp_path / name)) for name in "ab")
     found = compare.compare(base, new)
     assert not found.unmatched.base
+
+
+@pytest.mark.parametrize(("options", "tag"), [((), "skipped"), (("--fail-on-missing",), "failure")])
+def test_missing_series_is_a_case_of_the_junit_file(
+    compared: Callable[..., tuple[int, str]], tmp_path: Path, options: Sequence[str], tag: str
+) -> None:
+    compared([HOST, LARGE], [HOST], *options, "--junit", str(tmp_path / "j.xml"))
+    case = ET.parse(tmp_path / "j.xml").find("testsuite/testcase[@classname='s.runc']")  # noqa: S314 - our own file
+    assert case is not None
+    assert (case.get("name"), [one.tag for one in case]) == ("startup.ready_s (size=2)", [tag])
