@@ -15,6 +15,7 @@ from bench.store import lines
 from bench.store.folder import MEASUREMENTS, OUTCOMES
 
 _INVOCATION = re.compile(rb'"invocation":\s*(\d+)')
+_COUNT = re.compile(rb'"measurements":\s*(\d+)')
 _SHOWN = 8
 """Places that a warning names at most."""
 
@@ -35,18 +36,18 @@ class Losses:
 def find(path: Path, *, complete: bool, planned: int = 0) -> Losses:
     """Compare the measurements of a run's folder with its outcomes; files that cannot be read are left to their readers.
 
-    Only the numbers of the invocations are read from the lines of measurements, which takes a fraction of parsing them. With
-    ``complete`` the run is over, so that a measurement without an outcome means that the outcome is lost. ``planned`` is how
+    With ``complete`` the run is over, so that a measurement without an outcome means that the outcome is lost. ``planned`` is how
     many invocations had ended then, 0 when that is unknown.
     """
     try:
-        ended = lines.lines(
-            path / OUTCOMES, Outcome
-        )  # first: another process may be appending, measurements before outcomes
-        data = lines.content(path / MEASUREMENTS) if (path / MEASUREMENTS).exists() else b""
+        outcomes = _content(path / OUTCOMES)  # first: another process may be appending, measurements before outcomes
+        data = _content(path / MEASUREMENTS)
+        if outcomes and _agree(outcomes, data):
+            return Losses()
+        ended = lines.lines(path / OUTCOMES, Outcome)
     except (UsageError, OSError):
         return Losses()
-    found = Counter(map(int, _INVOCATION.findall(data[: data.rfind(b"\n") + 1])))
+    found = Counter(map(int, _INVOCATION.findall(data)))
     wanted = {
         one["invocation"]: one["measurements"]
         for one in ended
@@ -63,6 +64,28 @@ def find(path: Path, *, complete: bool, planned: int = 0) -> Losses:
     if complete and not ended and (orphans or planned):
         return Losses(nothing_left=f"{OUTCOMES} has no line left; restore it from a copy, or leave the run out")
     return _told(short, sum(wanted.values()), orphans, ended)
+
+
+def _content(path: Path) -> bytes:
+    """Return the complete lines of a file; a missing one has none."""
+    try:
+        data = lines.content(path)
+    except FileNotFoundError:
+        return b""
+    return data[: data.rfind(b"\n") + 1]
+
+
+def _agree(outcomes: bytes, data: bytes) -> bool:
+    """Say whether every outcome has as many measurements as it counts, and every measurement an outcome, without parsing.
+
+    A name that contains one of the keys makes the answer ``False``, never wrongly ``True``.
+    """
+    invocations, counts = _INVOCATION.findall(outcomes), _COUNT.findall(outcomes)
+    if len(invocations) != outcomes.count(b"\n") or len(counts) not in (0, len(invocations)):
+        return False
+    found = Counter(_INVOCATION.findall(data))
+    wanted = dict(zip(invocations, map(int, counts), strict=bool(counts)))
+    return found.keys() <= set(invocations) and all(found[name] == count for name, count in wanted.items())
 
 
 def _told(short: Mapping[int, int], total: int, orphans: Sequence[int], ended: Sequence[Mapping[str, Any]]) -> Losses:
