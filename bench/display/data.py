@@ -209,9 +209,9 @@ class RunData:
 
 
 def slug(text: str) -> str:
-    """Return a text that is safe as a file name and as an HTML id; one that is long or not ASCII ends in a digest."""
+    """Return a text that is safe as a file name and as an HTML id; one that is long or has no ASCII letter ends in a digest."""
     plain = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()
-    if text.isascii() and len(plain) <= _LONGEST_SLUG:
+    if plain and len(plain) <= _LONGEST_SLUG:
         return plain
     return f"{plain[:_LONGEST_SLUG]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".strip("-")
 
