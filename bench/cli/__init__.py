@@ -11,7 +11,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -86,6 +88,7 @@ def tare() -> None:
 
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each way to end
     """Run one command line and return its exit code; every error is one sentence on standard error."""
+    _accept_any_text(sys.stdout, sys.stderr)
     try:
         result = tare.main(args=list(arguments), prog_name="tare", standalone_mode=False)
         sys.stdout.flush()  # raise BrokenPipeError here, not at exit
@@ -110,6 +113,13 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
         return _unexpected(error)
 
 
+def _accept_any_text(*streams: TextIO) -> None:
+    """Make streams of an encoding that lacks a character write its escape instead of failing."""
+    for stream in streams:
+        if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _unexpected(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the flush at exit would fail again
@@ -125,7 +135,9 @@ def _complain(sentence: str, code: int) -> int:
 def _keep_trace() -> Path:
     import tempfile  # noqa: PLC0415
 
-    with tempfile.NamedTemporaryFile("w", prefix="tare-fault-", suffix=".txt", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="tare-fault-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as file:
         file.write(f"tare {__version__}: {' '.join(sys.argv)}\n")
         traceback.print_exc(file=file)
     return Path(file.name)

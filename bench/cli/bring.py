@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from bench.cli.options import RESULTS, pairs
+from bench.core.model import Status
 
 
 @click.command("import")
@@ -16,8 +18,14 @@ from bench.cli.options import RESULTS, pairs
     "--format", "form", required=True, help="csv, jsonl (the export's columns), hyperfine or pytest-benchmark."
 )
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Kept with the run.")
+@click.option(
+    "--baseline",
+    default="",
+    metavar="TARGET",
+    help="The others are divided by it; default: that of the run that was exported, else host, else the first.",
+)
 @RESULTS
-def import_command(file: Path, form: str, tags: Sequence[str], results: Path) -> None:
+def import_command(file: Path, form: str, tags: Sequence[str], baseline: str, results: Path) -> None:
     """Make a run of what another tool measured, so that it can be shown, compared and followed.
 
     Prints the run id last.
@@ -27,5 +35,13 @@ def import_command(file: Path, form: str, tags: Sequence[str], results: Path) ->
 
     values = incoming.load(file, form)
     run_id = session.make_id()
-    incoming.save(values, results, run_id, file.name, pairs("--tag", tags), fmt=form)
-    click.echo(f"imported {len(values)} values of {file.name} as {run_id}")
+    source = _printable(file.name)
+    incoming.save(values, results, run_id, source, pairs("--tag", tags), fmt=form, baseline=baseline)
+    failed = sum(one.status is not Status.OK for one in values)
+    more = f" and {failed} failed invocations" if failed else ""
+    click.echo(f"imported {len(values) - failed} values{more} of {source} as {run_id}")
+
+
+def _printable(name: str) -> str:
+    """Return a file name with what is not UTF-8 in it written as an escape."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -29,6 +29,7 @@ class CompareOptions:
     factors: tuple[str, ...]
     force: bool
     everything: bool
+    fail_on_missing: bool
     junit: Path | None
     output: Path | None
     as_json: bool
@@ -47,6 +48,7 @@ class CompareOptions:
 )
 @click.option("--force", is_flag=True, help="Compare runs of different hosts or workloads, and label the result.")
 @click.option("--all", "everything", is_flag=True, help="Show every series.")
+@click.option("--fail-on-missing", is_flag=True, help="Exit code 1, too, if NEW lacks a series that BASE has.")
 @click.option(
     "--junit",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -64,7 +66,8 @@ def compare_command(base: str, new: str, options: CompareOptions, results: Path)
 
     BASE and NEW are runs (an id, a unique prefix, a folder, 'latest') or RUN@TARGET: two targets of one run are paired block by
     block, which is the strong way. Runs of another host, or after a change of this one, are refused, unless that change is the
-    --factor that is compared. Exit code 1: something regressed; 5: the host was too noisy to decide.
+    --factor that is compared. Series that only one side has are listed. Exit code 1: something regressed; 5: the host was too
+    noisy to decide.
     """
     from rich.console import Console  # noqa: PLC0415
 
@@ -78,7 +81,7 @@ def compare_command(base: str, new: str, options: CompareOptions, results: Path)
     damaged = dict.fromkeys(f"{side.run.run_id}: {text}" for side in sides for text in side.run.warnings)
     found = dataclasses.replace(found, damage=tuple(damaged))
     if options.junit is not None:
-        _write_junit(options.junit, found)
+        _write_junit(options.junit, found, fail_on_missing=options.fail_on_missing)
     if options.as_json:
         click.echo(json.dumps(compared.as_json(found), indent=1))
     else:
@@ -89,14 +92,14 @@ def compare_command(base: str, new: str, options: CompareOptions, results: Path)
 
         page = changes.render({"": found}, options.output, headline=compared.summary(found), run=sides[1].run)
         click.echo(f"page: {page}", err=options.as_json)
-    return found.exit_code
+    return 1 if options.fail_on_missing and found.unmatched.base else found.exit_code
 
 
-def _write_junit(path: Path, found: Compared) -> None:
+def _write_junit(path: Path, found: Compared, *, fail_on_missing: bool) -> None:
     from bench.interchange import junit  # noqa: PLC0415 - needed only with --junit
 
     try:
-        path.write_text(junit.comparison(found), encoding="utf-8")
+        path.write_text(junit.comparison(found, fail_on_missing=fail_on_missing), encoding="utf-8")
     except OSError as error:
         msg = f"cannot write '{path}': {error.strerror}; choose another file with --junit FILE"
         raise StoreError(msg) from error

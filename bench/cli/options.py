@@ -133,6 +133,9 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
         if not equals or not key or not value:
             msg = f"'{option} {text}' is not KEY=VALUE"
             raise UsageError(msg)
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            msg = f"'{option} {text!a}' is no UTF-8 text: write it in UTF-8"
+            raise UsageError(msg)
         found[key] = value
     return found
 

@@ -33,14 +33,16 @@ def show_command(run: str, scenario: str | None, as_json: bool, results: Path) -
     from bench.report import load as reading  # noqa: PLC0415
     from bench.report import terminal  # noqa: PLC0415
 
-    found = reading.collect(store.load(store.find(results, run)))
+    found = reading.collect(_load(results, run))
     if scenario is not None and scenario not in found.run.meta["scenarios"]:
         raise UsageError(unknown("scenario of this run", scenario, found.run.meta["scenarios"]))
     summaries = [one for one in found.summaries if scenario in (None, one.scenario)]
     if as_json:
         _warn(found.run)
         more = {"inside": found.inside} if found.inside else {}
-        click.echo(json.dumps([{**row, **more} for row in table.show_json(summaries)], indent=1))
+        baselines = {one.name: one.baseline for one in found.scenarios}
+        rows = table.show_json(summaries, baselines)
+        click.echo(json.dumps([{**row, **more} for row in rows], indent=1))
         return
     console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
     console.print(terminal.show(found, scenario, console.width))
@@ -54,7 +56,7 @@ def report_command(runs: Sequence[str], output: Path | None, results: Path) -> N
     """Render runs: DIR/index.html (self-contained), DIR/*.svg, DIR/report.md, DIR/summary.csv."""
     from bench import report  # noqa: PLC0415
 
-    loaded = [store.load(store.find(results, name)) for name in (runs or ("latest",))]
+    loaded = [_load(results, name) for name in (runs or ("latest",))]
     folder = output or Path("reports") / "+".join(one.run_id for one in loaded)
     click.echo(report.render(loaded, folder))
 
@@ -73,7 +75,7 @@ def export_command(run: str, form: str, output: Path | None, results: Path) -> N
     """Write a run in another format: as taken, or one value a block for another tool."""
     from bench.interchange import export  # noqa: PLC0415
 
-    loaded = store.load(store.find(results, run))
+    loaded = _load(results, run)
     content = export.export(loaded, form)
     _warn(loaded)
     data = content.encode() if isinstance(content, str) else content
@@ -85,6 +87,13 @@ def export_command(run: str, form: str, output: Path | None, results: Path) -> N
     except OSError as error:
         msg = f"cannot write '{output}': {error.strerror}; choose another file with -o FILE"
         raise StoreError(msg) from error
+
+
+def _load(results: Path, name: str) -> store.Run:
+    """Load a run; refuse one whose lines are all lost."""
+    run = store.load(store.find(results, name))
+    store.require_lines(run)
+    return run
 
 
 def _warn(run: store.Run) -> None:

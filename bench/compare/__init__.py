@@ -218,8 +218,24 @@ def _comparison(item: Series, metric: Metric, found: judge.Estimate, rules: Rule
 
 
 def _unmatched(sides: tuple[SideData, SideData]) -> Unmatched:
-    """Return the series that one side has alone; of two targets of a run none is named."""
-    if sides[0].side.target is not None:
-        return Unmatched()
-    base, new = ({(key[0], key[3]) for key in side.series if key[1] != SENTINEL} for side in sides)
-    return Unmatched(sorted(base - new), sorted(new - base))
+    """Return the series that one side has alone.
+
+    Of two targets only parameters of a metric that both have: a phase or a benchmark may mean nothing for one of them.
+    """
+    named = [side.side.target for side in sides]
+    keys = [
+        {key for key in side.series if key[1] not in (SENTINEL, NULL) or key[1] == side.side.target} for side in sides
+    ]
+    places = [{(key[0], key[3]) for key in mine} | {(key[0], key[1]) for key in mine} for mine in keys]
+    shared = places[0] & places[1]
+    if named[0] is None or named[1] is None:
+        return Unmatched(sorted(keys[0] - keys[1]), sorted(keys[1] - keys[0]), shared)
+    mine = [{key for key in found if key[1] == name} for found, name in zip(keys, named, strict=True)]
+    series = [{(key[0], key[2], key[3]) for key in found} for found in mine]
+    metrics = {(key[0], key[3]) for key in mine[0]} & {(key[0], key[3]) for key in mine[1]}
+    alone = [
+        sorted(key for key in found if (key[0], key[2], key[3]) not in other and (key[0], key[3]) in metrics)
+        for found, other in zip(mine, reversed(series), strict=True)
+    ]
+    here = {(key[0], key[1]) for found in alone for key in found}
+    return Unmatched(alone[0], alone[1], shared | here)

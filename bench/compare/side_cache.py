@@ -68,9 +68,16 @@ def side_data(one: Side, *, paired: bool) -> SideData:
 
     Cached until a file of the run changes: a night and its fresh blocks are compared with the same earlier runs.
     """
-    files = (one.run.path / name for name in ("run.json", store.MEASUREMENTS, store.OUTCOMES))
-    state = tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+    state = tuple(_changed(one.run.path / name) for name in ("run.json", store.MEASUREMENTS, store.OUTCOMES))
     return replace(_computed(one.run.path, state, paired), side=one)
+
+
+def _changed(file: Path) -> int:
+    """Return when a file changed last, 0 for one that is not there."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 @lru_cache(maxsize=4 * POOL)

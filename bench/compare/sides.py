@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from bench import store
 from bench.compare.verdicts import Difference, Unmatched
 from bench.core.errors import UsageError, unknown
 from bench.core.model import NULL, SENTINEL
-from bench.stats.series import usable
+from bench.stats.series import Key, usable
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def find_target(run: store.Run, wanted: str) -> str:
         UsageError: The run has no such target, or several that match.
     """
     targets = [str(target) for meta in run.meta["scenarios"].values() for target in meta["targets"]]
+    if (renamed := store.not_a_control(wanted)) in targets:  # a user's target that is named like a control
+        return renamed
     known = list(dict.fromkeys([*targets, NULL]))
     if wanted in known:
         return wanted
@@ -96,7 +99,8 @@ def why_nothing(side: Side) -> str:
         return ""
     ended = ", ".join(f"{count} {status}" for status, count in mine["status"].value_counts().items())
     reasons = [reason for reason in mine["reason"].unique() if reason]
-    return f"'{side.name}' has no value (invocations: {ended or 'none'}{f', {reasons[0]}' if reasons else ''})"
+    lost = f": {side.run.nothing_left}" if side.run.nothing_left else ""
+    return f"'{side.name}' has no value (invocations: {ended or 'none'}{f', {reasons[0]}' if reasons else ''}){lost}"
 
 
 PAYLOAD = "payload"
@@ -133,13 +137,26 @@ def difference_text(one: Difference) -> str:
 
 
 def unmatched_text(found: Unmatched) -> str:
-    """Name the series that only one side has; empty when there are none."""
+    """Name the series that only one side has; empty when there are none.
+
+    A metric or a target that the other side lacks altogether is named alone, once for all of its series.
+    """
     parts = []
-    for side, names in (("base", found.base), ("new", found.new)):
-        if alone := [f"{scenario}: {metric}" for scenario, metric in names]:
+    for side, keys in (("base", found.base), ("new", found.new)):
+        if alone := list(dict.fromkeys(_unmatched_name(key, found) for key in keys)):
             more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
             parts.append(f"only in the {side}: {', '.join(alone[:5])}{more}")
     return "; ".join(parts)
+
+
+def _unmatched_name(key: Key, found: Unmatched) -> str:
+    scenario, target, params, metric = key
+    if (scenario, metric) not in found.shared:
+        return f"{scenario}: {metric}"
+    if (scenario, target) not in found.shared:
+        return f"{scenario}: {target}"
+    values = ", ".join(f"{name}={value}" for name, value in json.loads(params).items())
+    return f"{scenario}: {target} {metric}" + (f" ({values})" if values else "")
 
 
 def check_factors(base: store.Run, new: store.Run, names: Collection[str]) -> None:

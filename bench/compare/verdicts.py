@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bench.core.model import Interval, ParamValue
 from bench.stats.findings import Check
+from bench.stats.series import Key
 
 
 class Verdict(StrEnum):
@@ -133,10 +135,17 @@ class Tie:
 
 @dataclass(frozen=True)
 class Unmatched:
-    """Scenario and metric of the series that only one side has."""
+    """The series that only one side has: scenario, target, params and metric, sorted.
 
-    base: Sequence[tuple[str, str]] = ()
-    new: Sequence[tuple[str, str]] = ()
+    Attributes:
+        base: Series of the base that are missing in the new side.
+        new: Series of the new side that the base does not have.
+        shared: Scenario and metric, and scenario and target, that both sides have.
+    """
+
+    base: Sequence[Key] = ()
+    new: Sequence[Key] = ()
+    shared: AbstractSet[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -19,6 +20,10 @@ from bench.stats.series import Key, Series, block_values, series_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_LONGEST_SLUG = 80
+"""Characters of a text that a file name keeps: some file systems allow 143 bytes a name, and names are joined."""
 
 
 @dataclass(frozen=True)
@@ -204,8 +209,11 @@ class RunData:
 
 
 def slug(text: str) -> str:
-    """Return a text that is safe as a file name and as an HTML id."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()
+    """Return a text that is safe as a file name and as an HTML id; one that is long or has no ASCII letter ends in a digest."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()
+    if plain and len(plain) <= _LONGEST_SLUG:
+        return plain
+    return f"{plain[:_LONGEST_SLUG]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".strip("-")
 
 
 def params_key(params: Mapping[str, ParamValue]) -> str:

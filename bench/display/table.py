@@ -179,12 +179,15 @@ def _where(series: Sequence[Summary], most: int = 4) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def show_json(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
-    """Return the summaries with the fields of ``tare show --json``; what is absent is ``None``."""
-    return [_flat(item) for item in summaries]
+def show_json(summaries: Sequence[Summary], baselines: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """Return the summaries with the fields of ``tare show --json``; what is absent is ``None``.
+
+    ``baselines`` is scenario → the target that the others are divided by.
+    """
+    return [_flat(item, (baselines or {}).get(item.scenario)) for item in summaries]
 
 
-def _flat(item: Summary) -> dict[str, Any]:
+def _flat(item: Summary, baseline: str | None) -> dict[str, Any]:
     return {
         "scenario": item.scenario,
         "target": item.target,
@@ -196,6 +199,7 @@ def _flat(item: Summary) -> dict[str, Any]:
         "ci_high": item.ci.high if item.ci else None,
         "n": item.n,
         "failures": item.failures,
+        "baseline": baseline,
         "ratio_to_baseline": item.ratio,
         "ratio_ci_low": item.ratio_ci.low if item.ratio_ci else None,
         "ratio_ci_high": item.ratio_ci.high if item.ratio_ci else None,

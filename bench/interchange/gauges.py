@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -21,6 +23,7 @@ _SUFFIX = {
     "1/s": "per_second",
     "ratio": "ratio",
 }
+_NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
 _ENDING = re.compile(r"_(bytes_per_s|s_per_gb|per_s|bytes|ratio|s)$")
 
 
@@ -28,11 +31,13 @@ def openmetrics(run: store.Run) -> str:
     """Write OpenMetrics 1.0 text: one gauge per metric; label ``stat`` is ``median``, ``ci_low`` or ``ci_high``."""
     registry = CollectorRegistry()
     gauges: dict[str, Gauge] = {}
+    taken: set[str] = set()
     labels = ["scenario", "target", "params", "stat", "host", "run"]
     for one in named_series(run):
         metric = one.series.metric
         if metric not in gauges:
-            name, unit = _gauge(metric, one.series.unit)
+            name, unit = _gauge(metric, one.series.unit, taken)
+            taken.add(name)
             known = METRICS.get(metric)
             gauges[metric] = Gauge(name, known.title if known else metric, labels, unit=unit, registry=registry)
         series_labels = (one.series.scenario, one.series.target, ",".join(one.labels))
@@ -43,11 +48,13 @@ def openmetrics(run: store.Run) -> str:
     return text.decode()
 
 
-def _gauge(metric: str, unit: str) -> tuple[str, str]:
-    """Return the gauge's name, which ends in its unit as the specification requires, and that unit."""
+def _gauge(metric: str, unit: str, taken: AbstractSet[str]) -> tuple[str, str]:
+    """Return the gauge's name, unused so far, which ends in its unit as the specification requires, and that unit."""
     suffix = _SUFFIX.get(unit, "")
-    plain = _ENDING.sub("", "tare_" + metric.replace(".", "_"))
-    return (f"{plain}_{suffix}" if suffix else plain), suffix
+    plain = _ENDING.sub("", "tare_" + _NOT_A_NAME.sub("_", metric))
+    stems = itertools.chain([plain], (f"{plain}_{number}" for number in itertools.count(2)))
+    names = (f"{stem}_{suffix}" if suffix else stem for stem in stems)
+    return next(name for name in names if name not in taken), suffix
 
 
 def bencher(run: store.Run) -> str:

@@ -9,37 +9,27 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-import math
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import __version__, store
+from bench import __version__, scenario, store
 from bench.core.clock import wall_time
 from bench.core.errors import StoreError, UsageError, unknown
-from bench.core.metrics import METRICS, metric_named
-from bench.core.model import NULL, SENTINEL, Invocation, Measurement, Outcome, RunState, Status
-from bench.store import older, shape
+from bench.core.metrics import metric_named
+from bench.core.model import NULL, SENTINEL, Invocation, Measurement, Outcome, RunState, Scenario, Status
+from bench.interchange import documents, rows
+from bench.interchange.values import Value
 
-METRIC = "imported.time_s"
-"""Metric of the times of tools that have no metric names."""
-
-
-@dataclass(frozen=True)
-class Value:
-    """One number of another tool; values that were measured together share a ``block``."""
-
-    scenario: str
-    target: str
-    engine: str
-    params: Mapping[str, Any]
-    metric: str
-    value: float
-    block: int
-    warmup: bool = False
+FORMATS: Mapping[str, Callable[[str], Iterator[Value]]] = {
+    "csv": rows.from_csv,
+    "jsonl": rows.from_jsonl,
+    "hyperfine": documents.hyperfine,
+    "pytest-benchmark": documents.pytest_benchmark,
+}
+"""Format → reader."""
 
 
 def load(path: Path, fmt: str) -> list[Value]:
@@ -51,12 +41,7 @@ def load(path: Path, fmt: str) -> list[Value]:
     """
     if fmt not in FORMATS:
         raise UsageError(unknown("format", fmt, FORMATS))
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or f"it is no UTF-8 text ({error})"
-        msg = f"'{path}' cannot be read: {reason}; name a file of one of the formats {', '.join(FORMATS)}"
-        raise UsageError(msg) from error
+    text = _text(path)
     try:
         found = list(FORMATS[fmt](text))
         # Names that UTF-8 cannot represent are refused here, before anything is written.
@@ -68,112 +53,67 @@ def load(path: Path, fmt: str) -> list[Value]:
     if not found:
         msg = f"'{path}' has no value that can be imported; a {fmt} file has at least one"
         raise UsageError(msg)
-    return found
+    return _without_control_names(found)
 
 
-def _csv(text: str) -> Iterator[Value]:
-    for number, row in enumerate(csv.DictReader(text.splitlines()), 2):
-        yield _row(row, json.loads(row.get("params") or "{}"), number)
+def _text(path: Path) -> str:
+    """Return the text of a file, line ends unchanged.
+
+    Raises:
+        UsageError: It cannot be read, is not a file, or is not UTF-8.
+    """
+    try:
+        # The shell's <(command) and a pipe to /dev/stdin are open already; a FIFO with a name might never be written to.
+        piped = path.is_fifo() and path.resolve().is_relative_to("/proc")
+        data = path.read_bytes() if piped else store.content(path)
+        if 0 in data[:2]:
+            msg = "it looks like UTF-16"
+            raise ValueError(msg)
+        return data.decode("utf-8-sig")
+    except ValueError as error:
+        msg = f"'{path}' cannot be read: it is no UTF-8 text ({error}); save it as UTF-8"
+        raise UsageError(msg) from error
+    except OSError as error:
+        msg = f"'{path}' cannot be read: {error.strerror}; name a file of one of the formats {', '.join(FORMATS)}"
+        raise UsageError(msg) from error
 
 
-def _jsonl(text: str) -> Iterator[Value]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            row = json.loads(line)
-            yield _row(row, row.get("params") or {}, number)
+def _without_control_names(values: Sequence[Value]) -> list[Value]:
+    """Rename a user's target that has the name of a control, which reports and comparisons would leave out."""
+    taken = {one.target for one in values}
+    names: dict[str, str] = {}
+    for name in (NULL, SENTINEL):
+        choices = itertools.chain([store.not_a_control(name)], (f"{name} (imported {n})" for n in itertools.count(2)))
+        names[name] = next(one for one in choices if one not in taken)
+    return [one if one.control or one.target not in names else _renamed(one, names[one.target]) for one in values]
 
 
-def _row(row: Mapping[str, Any], params: Mapping[str, Any], place: int) -> Value:
-    """Read one row of an export; ``scenario``, ``target``, ``metric`` and ``value`` are required, the rest is optional."""
-    where = f"line {place}"
-    missing = [name for name in ("scenario", "target", "metric", "value") if row.get(name) in (None, "")]
-    if missing:
-        msg = f"{where} has no {', '.join(missing)}; needed are scenario, target, metric and value"
-        raise ValueError(msg)
-    if row["metric"] not in METRICS:
-        msg = f"{where}: {unknown('metric', str(row['metric']), METRICS)}"
-        raise ValueError(msg)
-    wanted = METRICS[row["metric"]].unit
-    if row.get("unit") and older.unit(row["metric"], str(row["unit"])) != wanted:
-        msg = f"{where}: '{row['metric']}' is in '{row['unit']}', allowed is '{wanted}': convert the values"
-        raise ValueError(msg)
-    target = str(row["target"])
-    engine = str(row.get("engine") or target.partition(":")[0])
-    value, block = _number(row["value"], where), _block(row.get("block"), where, place)
-    warmup = row.get("warmup") in (True, "true", "True", "1")
-    return Value(str(row["scenario"]), target, engine, _params(params, where), str(row["metric"]), value, block, warmup)
-
-
-def _number(value: Any, where: str) -> float:
-    """Read a number, also from text as in CSV files."""
-    number = float(value)
-    if not shape.is_quantity(number) or not math.isfinite(number) or isinstance(value, bool):
-        msg = f"{where}: {value} is no finite number of a size that can be: 0, or from 1e-100 to 1e100"
-        raise ValueError(msg)
-    return number
-
-
-def _block(value: Any, where: str, place: int) -> int:
-    """Read a block's number; without one the line becomes a block of its own."""
-    text = str(place if value in (None, "") else value)
-    if not text.isdecimal() or not shape.is_integer(int(text)):
-        msg = f"{where}: block '{value}' is no whole number from 0 on"
-        raise ValueError(msg)
-    return int(text)
-
-
-def _params(params: Any, where: str) -> Mapping[str, Any]:
-    if not shape.is_scalars(params):
-        msg = f"{where}: params are {json.dumps(params)}, allowed is an object of texts and numbers"
-        raise ValueError(msg)
-    return dict(params)
-
-
-def _hyperfine(text: str) -> Iterator[Value]:
-    seen: Counter[str] = Counter()
-    block = itertools.count()  # commands run one after the other: no two values share a block
-    for result in json.loads(text)["results"]:
-        command = str(result["command"])
-        parameters = _params(result.get("parameters") or {}, command)
-        seen[command + json.dumps(parameters)] += 1
-        again = seen[command + json.dumps(parameters)]
-        name = command if again == 1 else f"{command} ({again})"  # a command that was measured twice becomes two series
-        for time in result["times"]:
-            yield Value("hyperfine", name, "hyperfine", parameters, METRIC, _number(time, command), next(block))
-
-
-def _pytest_benchmark(text: str) -> Iterator[Value]:
-    block = itertools.count()
-    for one in json.loads(text)["benchmarks"]:
-        name, stats = str(one["fullname"]), one["stats"]
-        values = stats.get("data") or [stats["median"]]  # without --benchmark-save-data the file has no single values
-        for time in values:
-            yield Value("pytest-benchmark", name, "pytest-benchmark", {}, METRIC, _number(time, name), next(block))
-
-
-FORMATS: Mapping[str, Callable[[str], Iterator[Value]]] = {
-    "csv": _csv,
-    "jsonl": _jsonl,
-    "hyperfine": _hyperfine,
-    "pytest-benchmark": _pytest_benchmark,
-}
-"""Format → reader."""
+def _renamed(one: Value, target: str) -> Value:
+    return replace(one, target=target, engine=target if one.engine == one.target else one.engine)
 
 
 def save(
-    values: Sequence[Value], results: Path, run_id: str, source: str, tags: Mapping[str, str], *, fmt: str = "csv"
+    values: Sequence[Value],
+    results: Path,
+    run_id: str,
+    source: str,
+    tags: Mapping[str, str],
+    *,
+    fmt: str = "csv",
+    baseline: str = "",
 ) -> Path:
     """Write the values of the file ``source`` as a run and return its folder.
 
+    ``baseline`` is the target that the others are divided by; by default the one of the run that was exported, else the host.
+
     Raises:
+        UsageError: No scenario has the baseline.
         StoreError: The run cannot be written; nothing of it is left.
     """
-    groups: dict[tuple[str, str, str, int, bool], list[Value]] = {}
-    for one in values:
-        key = (one.scenario, one.target, json.dumps(dict(one.params), sort_keys=True), one.block, one.warmup)
-        groups.setdefault(key, []).append(one)
-    plan = [_invocation(number, group[0]) for number, group in enumerate(groups.values())]
-    writer = store.RunWriter.create(results, _meta(values, run_id, source, tags, fmt), plan)
+    groups = _groups(values)
+    meta = _meta(values, run_id, source, tags, fmt, baseline)
+    plan = [_invocation(number, group) for number, group in groups.items()]
+    writer = store.RunWriter.create(results, meta, plan)
     try:
         for invocation, group in zip(plan, groups.values(), strict=True):
             writer.append(*_ended(run_id, invocation, group, source))
@@ -182,23 +122,59 @@ def save(
         shutil.rmtree(writer.path, ignore_errors=True)  # half an import is useless, and the file still exists
         msg = f"{str(error).partition(';')[0]}; nothing was imported, free space and import '{source}' again"
         raise StoreError(msg) from error
+    except BaseException:
+        shutil.rmtree(writer.path, ignore_errors=True)
+        raise
     return writer.path
+
+
+def _groups(values: Sequence[Value]) -> dict[int, list[Value]]:
+    """Return invocation number → its values: as exported where every row says so, else by variant and block."""
+    if all(one.invocation is not None for one in values):
+        own: dict[int, list[Value]] = {}
+        for one in values:
+            own.setdefault(one.invocation or 0, []).append(one)
+        return own
+    groups: dict[tuple[object, ...], list[Value]] = {}
+    for one in values:
+        params = json.dumps(dict(one.params), sort_keys=True)
+        groups.setdefault((one.scenario, one.target, params, one.block, one.warmup, one.status), []).append(one)
+    return dict(enumerate(groups.values()))
 
 
 def _ended(
     run_id: str, invocation: Invocation, group: Sequence[Value], source: str
 ) -> tuple[list[Measurement], Outcome]:
-    same = {name: getattr(invocation, name) for name in ("scenario", "target", "params", "block", "order", "warmup")}
+    same: dict[str, Any] = {
+        name: getattr(invocation, name) for name in ("scenario", "target", "block", "order", "warmup")
+    }
     head = {"run_id": run_id, "engine": group[0].engine, "invocation": invocation.index, **same}
-    lines = []
-    for number, one in enumerate(group):
-        unit = metric_named(one.metric).unit
-        lines.append(Measurement(**head, iteration=number, metric=one.metric, value=one.value, unit=unit, at_s=0.0))
-    return lines, Outcome(**head, status=Status.OK, notes={"imported": source})
+    lines = [
+        Measurement(
+            **head,
+            params=dict(one.params),
+            iteration=place if one.invocation is None or one.iteration is None else one.iteration,
+            metric=one.metric,
+            value=one.value,
+            unit=metric_named(one.metric).unit,
+            at_s=one.at_s,
+        )
+        for place, one in enumerate(group)
+        if one.status is Status.OK
+    ]
+    ended: dict[str, Any] = {"status": group[0].status, "reason": group[0].reason, "notes": {"imported": source}}
+    return lines, Outcome(**head, **ended, params=dict(invocation.params))
 
 
-def _invocation(number: int, one: Value) -> Invocation:
-    return Invocation(number, one.scenario, one.target, dict(one.params), one.block, 0, warmup=one.warmup)
+def _invocation(number: int, group: Sequence[Value]) -> Invocation:
+    """Return the invocation of a group; its params are those that all of its values share."""
+    one = group[0]
+    params = {key: value for key, value in one.params.items() if all(_same(other, key, value) for other in group)}
+    return Invocation(number, one.scenario, one.target, params, one.block, one.order, warmup=one.warmup)
+
+
+def _same(other: Value, key: str, value: object) -> bool:
+    return key in other.params and json.dumps(other.params[key]) == json.dumps(value)
 
 
 def _interleaved(values: Sequence[Value]) -> bool:
@@ -209,31 +185,70 @@ def _interleaved(values: Sequence[Value]) -> bool:
     return any(len(found) > 1 for found in targets.values())
 
 
-def _scenario(values: Sequence[Value], source: str) -> dict[str, Any]:
-    """Describe one scenario of the file as ``run.json`` does; its first target is the baseline."""
+def _scenario(values: Sequence[Value], source: str, asked: str) -> dict[str, Any]:
+    """Describe one scenario of the file as ``run.json`` does."""
+    declared = _declared(values)
     every = list(dict.fromkeys(one.target for one in values))
-    targets = [one for one in every if one not in (NULL, SENTINEL)] or every
+    controls = {one.target for one in values if one.control}
+    targets = [one for one in every if one not in controls] or every
+    metrics = list(dict.fromkeys(one.metric for one in values))
+    primary = metrics[:3]
+    if declared is not None:
+        order = [target.text for target in declared.targets]
+        targets.sort(key=lambda text: order.index(text) if text in order else len(order))
+        primary = [name for name in declared.primary if name in metrics] or primary
     return {
         "procedure": "imported",
         "title": f"Imported from {source}",
         "description": "Measured by another tool, in its order: no seed, no sentinel, no evidence.",
         "targets": targets,
-        "baseline": targets[0],
+        "baseline": asked if asked in targets else _baseline(values, targets, declared),
         "params": {},
         "blocks": len({one.block for one in values}),
         "warmup_blocks": 0,
         "timeout_s": 0.0,
-        "primary": list(dict.fromkeys(one.metric for one in values))[:3],
-        "null_target": False,
-        "sentinel": False,
+        "primary": primary,
+        "null_target": NULL in controls,
+        "sentinel": SENTINEL in controls,
         "digest": "",
         "path": source,
     }
 
 
-def _meta(values: Sequence[Value], run_id: str, source: str, tags: Mapping[str, str], fmt: str) -> dict[str, Any]:
-    names = dict.fromkeys(one.scenario for one in values)
-    scenarios = {name: _scenario([one for one in values if one.scenario == name], source) for name in names}
+def _declared(values: Sequence[Value]) -> Scenario | None:
+    """Return the scenario of Tare whose export this is, ``None`` for a name of another tool's."""
+    exported = values[0].invocation is not None or values[0].baseline
+    path = scenario.names("scenario").get(values[0].scenario) if exported else None
+    try:
+        found = scenario.load(path) if path is not None else []
+    except UsageError:
+        return None
+    return found[0] if found else None
+
+
+def _baseline(values: Sequence[Value], targets: Sequence[str], declared: Scenario | None) -> str:
+    """Return the baseline of the run that was exported as far as the file tells, else the host, else the first target."""
+    engines = {one.target: one.engine for one in values}
+    repeated = [text for text in targets if text != NULL and engines[text] == engines.get(NULL)]
+    choices = [
+        *(one.baseline for one in values if one.baseline),
+        *([declared.baseline] if declared else []),
+        *(repeated if len(repeated) == 1 else []),  # the A/A control has the engine of the baseline
+        "host",
+        *(text for text in targets if engines[text] == "host"),
+    ]
+    return next((text for text in choices if text in targets), targets[0])
+
+
+def _meta(  # noqa: PLR0917 - what a run is made of
+    values: Sequence[Value], run_id: str, source: str, tags: Mapping[str, str], fmt: str, baseline: str
+) -> dict[str, Any]:
+    by_name: dict[str, list[Value]] = {}
+    for one in values:
+        by_name.setdefault(one.scenario, []).append(one)
+    scenarios = {name: _scenario(mine, source, baseline) for name, mine in by_name.items()}
+    if baseline and all(baseline not in one["targets"] for one in scenarios.values()):
+        raise UsageError(unknown("target", baseline, sorted({one.target for one in values})))
     return {
         "run_id": run_id,
         "tare_version": __version__,

@@ -14,6 +14,7 @@ from bench.compare.nightly import Night
 from bench.compare.verdicts import Comparison, Verdict
 from bench.core.model import Status
 from bench.core.units import significant
+from bench.stats.series import Key
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot represent (section 2.2), such as terminal escapes in a tool's message."""
@@ -43,9 +44,13 @@ def run(measured: store.Run) -> str:
     return _text(top)
 
 
-def comparison(compared: Compared) -> str:
-    """Write a comparison: regressed is a failure, invalid an error, inconclusive skipped; notes are the suite's output."""
-    return _series("tare.compare", compared.results, notes=wording.notes(compared))
+def comparison(compared: Compared, *, fail_on_missing: bool = False) -> str:
+    """Write a comparison: regressed is a failure, invalid an error, inconclusive skipped; notes are the suite's output.
+
+    A series that the new side lacks is skipped, or with ``fail_on_missing`` a failure.
+    """
+    missing = compared.unmatched.base, "failure" if fail_on_missing else "skipped"
+    return _series("tare.compare", compared.results, missing=missing, notes=wording.notes(compared))
 
 
 def night(judged: Night) -> str:
@@ -55,7 +60,12 @@ def night(judged: Night) -> str:
 
 
 def _series(
-    name: str, results: Sequence[Comparison], quiet: AbstractSet[int] = frozenset(), notes: Sequence[str] = ()
+    name: str,
+    results: Sequence[Comparison],
+    quiet: AbstractSet[int] = frozenset(),
+    *,
+    missing: tuple[Sequence[Key], str] = ((), ""),
+    notes: Sequence[str] = (),
 ) -> str:
     top = ET.Element("testsuites")
     suite = ET.SubElement(top, "testsuite", name=name)
@@ -67,6 +77,8 @@ def _series(
             tag = "skipped"
         if tag:
             _add(case, tag, _message(one), wording.reason(one))
+    for scenario, target, params, metric in missing[0]:
+        _add(_case(suite, f"{scenario}.{target}", _variant(metric, params), 0.0), missing[1], "only in the base")
     _count(suite)
     if notes:
         ET.SubElement(suite, "system-out").text = "\n".join(notes)

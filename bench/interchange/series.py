@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from bench import store
-from bench.core.model import NULL, SENTINEL
+from bench.core.metrics import METRICS
+from bench.core.model import NULL, SENTINEL, Status
 from bench.stats.exact import Floats, median_ci
-from bench.stats.series import Series, block_values, series_of, usable
+from bench.stats.series import Series, attempted, block_values, series_of, usable
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,13 @@ class NamedSeries:
         series: The series with its block values.
         low: Lower end of the 95 % interval of the median, ``None`` when there are too few blocks.
         high: Upper end of the same interval.
+        again: 2 for the second series whose name and parameters read the same, and so on.
     """
 
     series: Series
     low: float | None
     high: float | None
+    again: int = 1
 
     @property
     def name(self) -> str:
@@ -36,8 +40,9 @@ class NamedSeries:
 
     @property
     def labels(self) -> list[str]:
-        """Return the parameters as ``key=value``."""
-        return [f"{key}={value}" for key, value in self.params.items()]
+        """Return the parameters as ``key=value``; what tells the series from another of this name comes last."""
+        more = [f"({self.again})"] if self.again > 1 else []
+        return [*(f"{key}={value}" for key, value in self.params.items()), *more]
 
     @property
     def params(self) -> dict[str, str]:
@@ -56,12 +61,61 @@ class NamedSeries:
 
 
 def named_series(run: store.Run) -> Iterator[NamedSeries]:
-    """Yield every series of a run except those of the controls."""
+    """Yield every series of a run except those of the controls; no two have the same name or the same labels."""
     blocks = block_values(usable(store.measurements(run), store.outcomes(run)))
+    taken: set[tuple[str, ...]] = set()
     for one in series_of(blocks).values():
         if one.target not in (NULL, SENTINEL):
             ci = median_ci(one.values)
-            yield NamedSeries(one, ci.low if ci else None, ci.high if ci else None)
+            named = NamedSeries(one, ci.low if ci else None, ci.high if ci else None)
+            while taken & (names := _names(named)):
+                named = replace(named, again=named.again + 1)
+            taken |= names
+            yield named
+
+
+def _names(one: NamedSeries) -> set[tuple[str, ...]]:
+    """Return what exports tell a series by: its name, its labels, and its name without the metric beside the metric."""
+    scenario, target, metric = one.series.scenario, one.series.target, one.series.metric
+    return {
+        (one.name,),
+        (scenario, target, metric, ",".join(one.labels)),
+        ("/".join([scenario, target, *one.labels]), metric),
+    }
+
+
+def recorded(run: store.Run, one: NamedSeries) -> dict[str, Any]:
+    """Return what a format without fields for it has to carry of a series, so that an import gives the same series."""
+    series = one.series
+    return {
+        "scenario": series.scenario,
+        "target": series.target,
+        "engine": series.engine,
+        "metric": series.metric,
+        "params": json.loads(series.params),
+        "blocks": series.blocks.tolist(),
+        "baseline": _scenario(run, series.scenario).get("baseline", ""),
+    }
+
+
+def failed(run: store.Run) -> list[dict[str, Any]]:
+    """Return the failed attempts of a run, with the metric that each would have given first."""
+    tried = attempted(store.outcomes(run))
+    rows = tried[(tried["status"] != Status.OK) & ~tried["target"].isin((NULL, SENTINEL))] if len(tried) else tried
+    columns = ["scenario", "target", "engine", "block", "status", "reason", "params"]
+    found: list[dict[str, Any]] = []
+    for values in rows[columns].itertuples(index=False, name=None):
+        row = dict(zip(columns, values, strict=True))
+        scenario = _scenario(run, row["scenario"])
+        if primary := [name for name in scenario.get("primary", ()) if name in METRICS and METRICS[name].unit == "s"]:
+            known = {"metric": primary[0], "baseline": scenario.get("baseline", "")}
+            found.append({**row, **known, "params": json.loads(row["params"])})
+    return found
+
+
+def _scenario(run: store.Run, name: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = run.meta["scenarios"].get(name, {})
+    return found
 
 
 def quartiles(values: Floats) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Iterator
@@ -20,13 +19,19 @@ def jsonl(run: store.Run) -> str:
 
 def comma_separated(run: store.Run) -> str:
     """Write CSV with a header (RFC 4180, but lines end in LF), ``params`` as JSON text."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, store.MEASUREMENT_COLUMNS, lineterminator="\n")
-    writer.writeheader()
+    lines = [",".join(store.MEASUREMENT_COLUMNS)]
     for record in _records(run):
         flags = "true" if record["warmup"] else "false"  # spelled as in JSON
-        writer.writerow({**record, "params": json.dumps(record["params"], ensure_ascii=False), "warmup": flags})
-    return text.getvalue()
+        fields = {**record, "params": json.dumps(record["params"], ensure_ascii=False), "warmup": flags}
+        lines.append(",".join(_field(fields[name]) for name in store.MEASUREMENT_COLUMNS))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _field(value: Any) -> str:
+    """Write a field; ``csv.writer`` leaves a carriage return unquoted when lines end in LF, and readers then end the line."""
+    text = "" if value is None else str(value)
+    quoted = any(mark in text for mark in ',"\r\n') or text != text.strip()
+    return '"' + text.replace('"', '""') + '"' if quoted else text
 
 
 def parquet(run: store.Run) -> bytes:

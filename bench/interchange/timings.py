@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from bench import store
-from bench.interchange.series import NamedSeries, deviation, named_series, quartiles
+from bench.interchange.series import NamedSeries, deviation, failed, named_series, quartiles, recorded
+from bench.interchange.values import TARE
 from bench.stats.exact import Floats
 
 _VERSION = "5.0.0"
@@ -40,21 +41,22 @@ def pytest_benchmark(run: store.Run) -> str:
                 "project": "tare",
                 "branch": "(unknown)",
             },
-            "benchmarks": [_benchmark(one) for one in named_series(run) if one.series.unit == "s"],
+            "benchmarks": [_benchmark(run, one) for one in named_series(run) if one.series.unit == "s"],
+            TARE: {"failed": failed(run)},
             "datetime": started,
             "version": _VERSION,
         }
     )
 
 
-def _benchmark(one: NamedSeries) -> dict[str, Any]:
+def _benchmark(run: store.Run, one: NamedSeries) -> dict[str, Any]:
     return {
         "group": one.series.scenario,
         "name": one.name,
         "fullname": one.name,
         "params": one.params or None,
         "param": ",".join(one.labels) or None,
-        "extra_info": {"target": one.series.target, "metric": one.series.metric},
+        "extra_info": {"target": one.series.target, "metric": one.series.metric, TARE: recorded(run, one)},
         "options": {
             "disable_gc": False,
             "timer": "monotonic",
@@ -98,10 +100,11 @@ def _stats(values: Floats) -> dict[str, Any]:
 
 def hyperfine(run: store.Run) -> str:
     """Write the file that hyperfine's scripts read, one result per series with its name as the command."""
-    return _dump({"results": [_result(one) for one in named_series(run) if one.series.unit == "s"]})
+    results = [_result(run, one) for one in named_series(run) if one.series.unit == "s"]
+    return _dump({"results": results, TARE: {"failed": failed(run)}})
 
 
-def _result(one: NamedSeries) -> dict[str, Any]:
+def _result(run: store.Run, one: NamedSeries) -> dict[str, Any]:
     values = one.values
     return {
         "command": one.name,
@@ -113,6 +116,7 @@ def _result(one: NamedSeries) -> dict[str, Any]:
         "times": values.tolist(),
         "exit_codes": [0] * len(values),
         "parameters": {"target": one.series.target, "metric": one.series.metric, **one.params},
+        TARE: recorded(run, one),
     }
 
 

@@ -16,6 +16,7 @@ from bench.compare import Compared, wording
 from bench.compare.verdicts import Comparison, Verdict
 from bench.core.units import format_value, significant
 from bench.display.data import params_text
+from bench.stats.series import Key
 
 _STYLES = {
     Verdict.REGRESSED: ("▲", "bold red"),
@@ -56,8 +57,15 @@ def as_json(compared: Compared) -> dict[str, Any]:
         "new": compared.new,
         "paired": compared.paired,
         "notes": wording.notes(compared),
+        "only_in_base": [_key(one) for one in compared.unmatched.base],
+        "only_in_new": [_key(one) for one in compared.unmatched.new],
         "results": [_record(one) for one in compared.results],
     }
+
+
+def _key(series: Key) -> dict[str, Any]:
+    scenario, target, params, metric = series
+    return {"scenario": scenario, "target": target, "params": json.loads(params), "metric": metric}
 
 
 def _record(one: Comparison) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from bench.store.folder import (
     OUTCOMES,
     RAW,
     Run,
+    not_a_control,
 )
-from bench.store.reader import find, is_run, load, measurements, outcomes, plan, skipped
+from bench.store.lines import content
+from bench.store.reader import find, is_run, load, measurements, outcomes, plan, require_lines, skipped
 from bench.store.writer import RunWriter
 
 __all__ = [
@@ -24,11 +26,14 @@ __all__ = [
     "RAW",
     "Run",
     "RunWriter",
+    "content",
     "find",
     "is_run",
     "load",
     "measurements",
+    "not_a_control",
     "outcomes",
     "plan",
+    "require_lines",
     "skipped",
 ]

@@ -19,6 +19,11 @@ MEASUREMENT_COLUMNS = tuple(field.name for field in dataclasses.fields(Measureme
 OUTCOME_COLUMNS = tuple(field.name for field in dataclasses.fields(Outcome))
 
 
+def not_a_control(name: str) -> str:
+    """Return the name that a user's target gets when it is imported under the name of a control."""
+    return f"{name} (imported)"
+
+
 @dataclass(frozen=True)
 class Run:
     """A run read from disk.
@@ -27,11 +32,13 @@ class Run:
         path: The run's folder.
         meta: The content of ``run.json`` (keys in docs/results-format.md).
         warnings: Sentences on what is wrong with the folder.
+        nothing_left: Why there is nothing to show of a run that had measurements; empty unless all of them are lost.
     """
 
     path: Path
     meta: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    nothing_left: str = ""
 
     @property
     def run_id(self) -> str:

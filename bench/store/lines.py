@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import json
 import os
+import stat
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,18 @@ from bench.store import older, shape
 REMEDY = "the file was changed or damaged: restore it from a copy, or leave the run out"
 
 
+def content(path: Path) -> bytes:
+    """Return the bytes of a regular file; never wait for a FIFO or a device.
+
+    Raises:
+        OSError: The file cannot be read, or is of another kind.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return file.read()
+    raise OSError(errno.EINVAL, "Is not a regular file", str(path))
+
+
 def document(path: Path) -> Any:
     """Return the JSON value that a file holds.
 
@@ -24,7 +38,7 @@ def document(path: Path) -> Any:
         ValueError: The file is not JSON.
         OSError: The file cannot be read.
     """
-    data = path.read_bytes()
+    data = content(path)
     try:
         found = json.loads(data)
     except RecursionError as error:
@@ -62,7 +76,7 @@ def lines(path: Path, kind: type[Measurement] | type[Outcome], only: Collection[
         UsageError: The file cannot be read, or a line is invalid.
     """
     try:
-        data = path.read_bytes()
+        data = content(path)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -111,14 +125,14 @@ def _one(path: Path, number: int, line: bytes) -> dict[str, Any]:
 def ends_complete(path: Path) -> bool:
     """Return whether a file ends with a newline; ``True`` for one that cannot be read, which :func:`lines` reports."""
     try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 1))
-            return file.read() in (b"", b"\n")
+        return content(path)[-1:] in (b"", b"\n")
     except OSError:
         return True
 
 
 def count(path: Path) -> int:
-    """Return the number of complete lines of a file, 0 when it is missing."""
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+    """Return the number of complete lines of a file, 0 when it is missing or cannot be read."""
+    try:
+        return content(path).count(b"\n")
+    except OSError:
+        return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.core.errors import UsageError
 from bench.core.model import SCHEMA_VERSION, Invocation, Measurement, Outcome, RunState, Skipped
-from bench.store import lines, shape
+from bench.store import lines, losses, shape
 from bench.store.folder import MEASUREMENT_COLUMNS, MEASUREMENTS, META, OUTCOME_COLUMNS, OUTCOMES, PLAN, Run
 
 if TYPE_CHECKING:
@@ -96,7 +96,20 @@ def load(path: Path) -> Run:
         msg = f"'{path}/run.json' is not what a run has: {wrong}; {lines.REMEDY}"
         raise UsageError(msg)
     scenarios = {name: {**_SCENARIO_DEFAULTS, **one} for name, one in meta.get("scenarios", {}).items()}
-    return Run(path, {**meta, "scenarios": scenarios}, tuple(_warnings(path, meta)))
+    lost = losses.find(path, complete=meta.get("state") == RunState.COMPLETE, planned=meta.get("ended", 0))
+    warnings = (*_warnings(path, meta), *lost.warnings)
+    return Run(path, {**meta, "scenarios": scenarios}, warnings, lost.nothing_left)
+
+
+def require_lines(run: Run) -> None:
+    """Refuse a run that had measurements and has none left.
+
+    Raises:
+        UsageError: All of them are lost.
+    """
+    if run.nothing_left:
+        msg = f"'{run.path}': {run.nothing_left}"
+        raise UsageError(msg)
 
 
 def _warnings(path: Path, meta: Mapping[str, Any]) -> Iterator[str]:
@@ -107,10 +120,13 @@ def _warnings(path: Path, meta: Mapping[str, Any]) -> Iterator[str]:
     for name in (MEASUREMENTS, OUTCOMES):
         if not lines.ends_complete(path / name):
             yield f"{name} was cut off in a line, after the run was complete: what follows is lost; restore it from a copy"
+    ended = lines.count(path / OUTCOMES)
     if "rule" in meta:  # the number of invocations was decided during the run
+        if ended < (before := meta.get("ended", 0)):
+            yield f"{before - ended} of {before} invocations are missing from {OUTCOMES}: lines were lost; restore it from a copy"
         return
     try:
-        planned, ended = len(lines.document(path / PLAN)), lines.count(path / OUTCOMES)
+        planned = len(lines.document(path / PLAN))
     except (OSError, ValueError, TypeError):
         yield "plan.json cannot be read: nobody can tell whether invocations are missing; restore it from a copy"
         return

@@ -111,6 +111,7 @@ _LINE: Mapping[str, tuple[str, Check]] = {
     "mismatch": ("an object", _or_none(_is_object)),
     "flags": ("a list of texts", _or_none(_is_texts)),
     "request_mono_s": ("a number or null", _or_none(_is_number)),
+    "measurements": ("a whole number from 0 on, or null", _or_none(lambda value: is_integer(value) and value >= 0)),
 }
 """Field of a line → description of the allowed values, and their check."""
 
@@ -137,6 +138,7 @@ _RUN: Mapping[str, tuple[str, Check]] = {
     "skipped": ("a list of objects", lambda value: isinstance(value, list) and all(map(_is_object, value))),
     "started_mono_s": _NUMBER,
     "interleaved": _FLAG,
+    "ended": _INTEGER,
 }
 
 

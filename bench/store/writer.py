@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.core.errors import StoreError, UsageError
 from bench.core.model import SCHEMA_VERSION, Invocation, Measurement, Outcome, RunState
+from bench.store import lines
 from bench.store.folder import MEASUREMENTS, META, OUTCOMES, PLAN, RAW, Run
 from bench.store.reader import load
 
@@ -43,10 +44,8 @@ class RunWriter:
         try:
             writer._replace(PLAN, [dataclasses.asdict(item) for item in plan])
             writer._replace(META, writer._meta)
-        except StoreError:
-            shutil.rmtree(
-                writer.path, ignore_errors=True
-            )  # it holds no results yet, and an incomplete folder is not a run
+        except BaseException:  # it holds no results yet, and an incomplete folder is not a run
+            shutil.rmtree(writer.path, ignore_errors=True)
             raise
         return writer
 
@@ -69,13 +68,16 @@ class RunWriter:
         """Change keys of ``run.json``, for example the final state; tags that ``tare tag`` set meanwhile are kept."""
         with contextlib.suppress(UsageError):
             self._meta |= {key: value for key, value in load(self.path).meta.items() if key == "tags"}
+        if "state" in changes:
+            changes["ended"] = lines.count(self.path / OUTCOMES)
         self._meta.update(changes)
         self._replace(META, self._meta)
 
     def append(self, measurements: Iterable[Measurement], outcome: Outcome) -> None:
-        """Append one invocation: its measurements, then its outcome, each synced to disk."""
-        self._append(MEASUREMENTS, [dataclasses.asdict(item) for item in measurements])
-        self._append(OUTCOMES, [dataclasses.asdict(outcome)])
+        """Append one invocation: its measurements, then its outcome with their number, each synced to disk."""
+        numbers = [dataclasses.asdict(item) for item in measurements]
+        self._append(MEASUREMENTS, numbers)
+        self._append(OUTCOMES, [{**dataclasses.asdict(outcome), "measurements": len(numbers)}])
 
     def keep(self, invocation: int, name: str, text: str) -> None:
         """Save a tool's raw output in ``raw/``, under a file name of its own for each invocation and call."""

@@ -113,9 +113,23 @@ def as_loop(name: str) -> Damage:
     return all_of(lambda folder: (folder / name).unlink(), lambda folder: (folder / name).symlink_to(name))
 
 
+def as_fifo(name: str) -> Damage:
+    return all_of(lambda folder: (folder / name).unlink(), lambda folder: os.mkfifo(folder / name))
+
+
+def without(name: str, *places: int) -> Damage:
+    """Lose whole lines, counted from 0."""
+    return lines(name, lambda place, line: None if place in places else line)
+
+
 def instead(make: Damage) -> Damage:
     """Replace the folder by something else."""
     return all_of(shutil.rmtree, make)
+
+
+def older_outcomes(folder: Path) -> None:
+    """Write the outcomes as a Tare that did not count measurements."""
+    lines(OUT, lambda _, one: {key: value for key, value in one.items() if key != "measurements"})(folder)
 
 
 def ended(status: str, target: str = "") -> Damage:
@@ -255,8 +269,20 @@ READABLE: Sequence[tuple[str, Damage, str, int, str]] = (
     ("torn outcome", cut(OUT, 30), "show", 0, "1 of 40 invocations are missing from outcomes.jsonl"),
     ("torn outcome, exported", cut(OUT, 30), "export", 0, f"! {B}: {OUT} was cut off in a line"),
     ("no outcomes", lambda f: (f / OUT).unlink(), "compare A", 2, f"'{B}' has no value (invocations: none)"),
-    ("no measurements", lambda f: (f / M).unlink(), "compare A", 2, f"'{B}' has no value (invocations: 32 ok)"),
-    ("no measurements, shown", lambda f: (f / M).unlink(), "show", 0, "ended well but gave none"),
+    ("no measurements, compared", lambda f: (f / M).unlink(), "compare A", 2, f"'{B}' has no value (invocations: 32 ok)"),
+    ("no measurements", lambda f: (f / M).unlink(), "show", 2, f"all 40 measurements are missing from {M}"),
+    ("no measurements, exported", lambda f: (f / M).unlink(), "export", 2, f"all 40 measurements are missing from {M}"),
+    ("no outcomes, shown", lambda f: (f / OUT).unlink(), "show", 2, f"{OUT} has no line left"),
+    ("no measurements of an older Tare", all_of(lambda f: (f / M).unlink(), older_outcomes), "show", 0, "ended well but gave none"),
+    ("a lost line", without(M, 3), "show", 0, f"1 of 40 measurements are missing from {M}: lines were lost of startup docker:network=none (block 0); restore"),
+    ("lost lines", without(M, *range(10, 20)), "show", 0, "lines were lost of startup host (blocks 2 to 3), startup runc (blocks 2 to 3)"),
+    ("lost lines, in JSON", without(M, 3), "show --json", 0, f"! {B}: 1 of 40 measurements are missing"),
+    ("lost lines, compared", without(M, 3), "compare A", 0, f"! {B}: 1 of 40 measurements are missing"),
+    ("lost lines of an older Tare", all_of(without(M, 3), older_outcomes), "show", 0, "host"),
+    ("a lost outcome", without(OUT, 3), "show", 0, f"{OUT} has no line of invocation 3, which has measurements"),
+    ("measurements are a FIFO", as_fifo(M), "show", 2, f"{M}' cannot be read: Is not a regular file"),
+    ("outcomes are a FIFO", as_fifo(OUT), "compare A", 2, f"{OUT}' cannot be read: Is not a regular file"),
+    ("plan is a FIFO", as_fifo(P), "show", 0, "plan.json cannot be read"),
     ("no plan", lambda f: (f / P).unlink(), "show", 0, "plan.json cannot be read"),
     ("plan is an object", content(P, b"{"), "compare A", 0, "plan.json cannot be read"),
     ("interrupted", head(state="interrupted"), "compare A", 0, "the run did not finish (state: interrupted)"),
@@ -420,6 +446,32 @@ def test_unreadable_files_are_reported(results: Path, tare: Callable[..., tuple[
 
 
 IMPORTS = (
+    ("hyperfine", '{"results": []}'.encode("utf-16"), "no UTF-8 text"),
+    ("csv", "scenario,target\n".encode("utf-16-le"), "no UTF-8 text (it looks like UTF-16); save it as UTF-8"),
+    ("csv", "scenario,target,metric,value\ns,é,startup.ready_s,1\n".encode("latin-1"), "no UTF-8 text"),
+    ("hyperfine", b"", "is no hyperfine file"),
+    ("hyperfine", b'{"results": [{"command": "x", "times": [1, 2]', "is no hyperfine file"),
+    ("hyperfine", b'{"results": [{"command": "x", "times": [null]}]}', "'x', value 1: 'None' is no number"),
+    ("hyperfine", b'{"results": [{"command": "x", "times": [1, 2], "exit_codes": [0]}]}', "'x' has 2 times and 1 exit codes"),
+    ("hyperfine", b'{"results": [{"command": "x", "times": [1], "exit_codes": [NaN]}]}', "'x': the exit code NaN is no whole number"),
+    ("hyperfine", b'{"results": [{"command": "x", "times": [1], "exit_codes": ["bad"]}]}', "'x': the exit code 'bad' is no whole number"),
+    ("hyperfine", b'{"results": [3]}', "a result: an object was expected, found int"),
+    ("pytest-benchmark", b'{"benchmarks": [{"fullname": "x", "stats": {"data": [1, null]}}]}', "'x', value 2: 'None' is no number"),
+    ("pytest-benchmark", b'{"benchmarks": [{"fullname": "x", "stats": {"data": [NaN]}}]}', "no finite number"),
+    ("jsonl", b'{"scenario": "s", "target": "t", "metric": "startup.ready_s", "value": 1}\n{"scenario": "s"', "line 2: "),
+    ("csv", b"scenario,target,metric,value,warmup\ns,t,startup.ready_s,1,WAHR\n", "line 2: warmup 'WAHR' is neither true nor false"),
+    ("csv", b"scenario,target,metric,value\ns,t,startup.ready_s,x1\n", "line 2: could not convert"),
+    ("csv", b"scenario,target,metric,value\ns,t,startup.ready_s,1_0\n", "line 2: '1_0' is no number"),
+    ("csv", b"scenario,target,metric,value\ns,a,b,startup.ready_s,1\n", "line 2 has 5 fields, the header has 4"),
+    ("csv", b"scenario,target,metric,value,block\ns,t,startup.ready_s,1,0\ns,t,startup.re", "line 3 has 3 fields"),
+    ("csv", b"scenario;target;metric;value\ns;t;startup.ready_s;0,1\n", "separate the columns by commas"),
+    ("csv", b"scenario,target,metric,value,value\ns,t,startup.ready_s,1,2\n", "line 1 names the column 'value' twice"),
+    ("csv", b"scenario,target,metric,value,params\ns,t,startup.ready_s,1,size=4\n", "line 2: params are 'size=4'"),
+    ("csv", b"run_id,scenario,target,metric,value\nA,s,t,startup.ready_s,1\nB,s,t,startup.ready_s,1\n", "line 3: run_id is 'B', and 'A' before"),
+    ("csv", b"run_id,scenario,target,metric,value\nA,s,t,startup.ready_s,1\n,s,t,startup.ready_s,1\n", "a file must hold one run"),
+    ("csv", b"scenario,target,metric,value,block,invocation\ns,t,startup.ready_s,1,0,0\ns,t,startup.ready_s,1,1,0\n", "line 3: invocation 0 is another one in line 2"),
+    ("csv", b"scenario,target,metric,value,invocation,iteration\n" + b"s,t,startup.ready_s,1,0,0\n" * 2, "line 3: invocation 0 is another one in line 2"),
+    ("csv", b"scenario,target,metric,value,block,invocation,iteration\n" + b"s,t,startup.ready_s,1,0,0,0\n" * 2, "line 3 has the measurement of line 2 again"),
     ("hyperfine", b"\xff\xfe", "no UTF-8 text"),
     ("hyperfine", b"[" * 100_000, "is no hyperfine file"),
     ("hyperfine", b'{"results": [{"command": "x", "times": []}]}', "no value that can be imported"),

@@ -17,7 +17,7 @@ from tests.synthetic import write_run
 
 FIELDS = [
     *("scenario", "target", "params", "metric", "unit", "median", "ci_low", "ci_high", "n", "failures"),
-    *("ratio_to_baseline", "ratio_ci_low", "ratio_ci_high"),
+    *("baseline", "ratio_to_baseline", "ratio_ci_low", "ratio_ci_high"),
 ]
 
 
