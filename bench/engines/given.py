@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Target
+
+if TYPE_CHECKING:
+    from bench.lab import Lab
 
 
 def check(target: Target, options: Iterable[str]) -> None:
@@ -49,6 +53,17 @@ def file(target: Target, option: str) -> Path | None:
         msg = f"'{path}' of '{target.text}' {wrong}"
         raise TargetUnavailable(msg, f"give {option}= the absolute path of a file")
     return path
+
+
+def refuse_alias(lab: Lab, who: str) -> None:
+    """Refuse a daemon outside the lab while the state folder is known to engines by its alias in the lab only.
+
+    Raises:
+        TargetUnavailable: The daemon could not reach the run's folder.
+    """
+    if lab.paths.is_alias:
+        msg = f"{who} cannot be given the run's folder: the path of '{lab.host_paths.state}' is long or has special characters"
+        raise TargetUnavailable(msg, "choose a state folder of at most 40 plain characters with TARE_STATE=DIR")
 
 
 def _wrong(path: Path) -> str:
