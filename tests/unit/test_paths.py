@@ -150,3 +150,46 @@ def test_program_below_a_folder_with_a_colon_is_refused_for_daemons(tmp_path: Pa
     program.touch(mode=0o755)
     with pytest.raises(TargetUnavailable, match="has a colon, at which PATH is split"):
         builds.of_target(Target(f"docker:bin={program}", "docker", {"bin": str(program)}))
+
+
+def _make(folder: Path, *arguments: str) -> proc.Completed:
+    """Say what make would do in a copy of the checkout's Makefile in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    checkout = Path(str(resources.files("bench"))).parent
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copyfile(checkout / name, folder / name)
+    return proc.run([shutil.which("make") or "make", "-n", "-C", str(folder), *arguments], timeout_s=30)
+
+
+@needs_make
+@pytest.mark.parametrize("name", ["my env", "a$HOME", "a;b", "$(HOME)", "a'b", "a:b"])
+@pytest.mark.parametrize("goal", ["setup", "clean"])
+def test_virtual_environment_that_make_cannot_name_is_refused(name: str, goal: str, tmp_path: Path) -> None:
+    done = _make(tmp_path, goal, f"VENV={name}")
+    assert done.status == 2
+    assert f"VENV='{name}' has characters that make cannot handle" in done.stderr
+
+
+@needs_make
+@pytest.mark.parametrize("name", ["Jane Doe", "100%", "it's", "größe", "a;b", "a#b"])
+def test_checkout_of_this_name_is_set_up_with_relative_names(name: str, tmp_path: Path) -> None:
+    done = _make(tmp_path / name, "setup")
+    assert done.status == 0
+    assert "-m venv .venv" in done.stdout
+    assert name not in done.stdout.replace(f"make: Entering directory '{tmp_path / name}'", "").replace(
+        f"make: Leaving directory '{tmp_path / name}'", ""
+    )
+
+
+@needs_make
+@pytest.mark.parametrize("name", ["a:b", "a$b", 'a"b', "a\\b", "a`b", "a\nb"])
+def test_checkout_that_no_virtual_environment_can_be_in_is_refused(name: str, tmp_path: Path) -> None:
+    done = _make(tmp_path / name, "setup")
+    assert done.status == 2
+    assert "with which no virtual environment works: move it" in done.stderr
+
+
+@needs_make
+def test_suite_is_one_word_in_the_makefile(tmp_path: Path) -> None:
+    done = _make(tmp_path, "bench", "SUITE=my suites/it's.yaml")
+    assert "/tare run 'my suites/it'\\''s.yaml' ||" in done.stdout
