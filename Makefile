@@ -11,7 +11,7 @@ plain = $(shell printf %s $(call quoted,$(1)) | LC_ALL=C tr -d 'A-Za-z0-9._/+@=,
 ifneq ($(call plain,$(value VENV)),)
 $(error VENV='$(value VENV)' has characters that make cannot handle: choose a folder named by letters, digits and ._/+@=,~-)
 endif
-ifneq ($(shell pwd | LC_ALL=C tr -d '\n' | LC_ALL=C tr -cd '":$$`\\[:cntrl:]'),)
+ifneq ($(shell printf %s "$$(pwd)" | LC_ALL=C tr '[:cntrl:]' : | LC_ALL=C tr -cd '":$$`\\'),)
 $(error this folder's path has a colon, '$$', '"', '`', '\' or a line break, with which no virtual environment works: move it)
 endif
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
