@@ -63,7 +63,7 @@ def refuse_alias(lab: Lab, who: str) -> None:
     """
     if lab.paths.is_alias:
         msg = f"{who} cannot be given the run's folder: the path of '{lab.host_paths.state}' is long or has special characters"
-        raise TargetUnavailable(msg, "choose a state folder of at most 40 plain characters with TARE_STATE=DIR")
+        raise TargetUnavailable(msg, "choose a state folder of at most 60 letters, digits and ._/- with TARE_STATE=DIR")
 
 
 def _wrong(path: Path) -> str:

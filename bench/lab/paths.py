@@ -11,7 +11,7 @@ from bench.core.errors import UsageError
 
 ALIAS = Path("/run/tare-state")
 """Where the lab sees its state folder when engines could not handle the folder's own path."""
-_PLAIN = re.compile(r"/[A-Za-z0-9._/+@=-]{0,39}")
+_PLAIN = re.compile(r"/[A-Za-z0-9._/-]{0,59}")
 """Paths that every engine handles: mount options split at commas and colons, and sockets' paths hold 107 bytes (unix(7))."""
 _SOCKET_BYTES = 107
 _EVENTS = "e/12345-1234-far"
