@@ -50,7 +50,7 @@ class Lab:
 
     def __enter__(self) -> Self:
         if not is_root():
-            self.paths.check_length()
+            self.paths.check_without_alias()
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._alone())
             self.journal = Journal(self.paths.journal)
@@ -70,7 +70,7 @@ class Lab:
         """Open the parts that need privileges; root without them (in a container) gets the folder lab with the reason."""
         if not cgroups.hierarchy().version:
             self._why_not = "no control groups are mounted"
-            self.paths.check_length()
+            self.paths.check_without_alias()
             return
         try:
             with contextlib.ExitStack() as inner:
@@ -79,7 +79,7 @@ class Lab:
         except LabError as error:
             self._why_not = f"root without the privileges: {error}"
             self._cgroup = None
-            self.paths.check_length()
+            self.paths.check_without_alias()
 
     def _open_as_root(self, stack: contextlib.ExitStack) -> None:
         self._cgroup = cgroups.RunCgroup(self.short_id)

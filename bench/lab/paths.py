@@ -91,12 +91,15 @@ class Paths:
         """Return the folders as they are seen below ``ALIAS``; the journal keeps its path."""
         return replace(self, state=ALIAS, run=ALIAS / "run" / self.run.name)
 
-    def check_length(self) -> None:
-        """Check that unix sockets fit into the run's folder.
+    def check_without_alias(self) -> None:
+        """Check that programs can use the run's folder by its own path.
 
         Raises:
-            UsageError: The state folder's path is too long.
+            UsageError: The state folder's path is too long for sockets, or has a colon, at which fio splits file names.
         """
+        if ":" in str(self.state):
+            msg = f"the path of the state folder '{self.state}' has a colon; choose another with TARE_STATE=DIR"
+            raise UsageError(msg)
         over = len(os.fsencode(self.run / _EVENTS)) - _SOCKET_BYTES
         if over > 0:
             msg = (

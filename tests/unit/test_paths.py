@@ -116,6 +116,15 @@ def test_state_folder_too_long_for_sockets_is_refused_before_anything_is_written
     assert list(tmp_path.iterdir()) == []
 
 
+def test_colon_in_the_state_folder_of_a_user_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.lab.is_root", lambda: False)
+    with pytest.raises(UsageError, match=r"has a colon; choose another with TARE_STATE=DIR"):
+        Lab("aa", state=tmp_path / "a:b").__enter__()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_state_folder_that_is_not_utf8_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     state = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9tat"))
     with pytest.raises(UsageError, match=r"is not UTF-8 text; choose another with TARE_STATE=DIR"), sweep.alone(state):
@@ -127,8 +136,8 @@ def test_state_folder_that_is_not_utf8_is_refused_before_anything_is_written(tmp
 def test_lab_of_a_user_works_in_a_state_folder_of_any_name(
     name: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if len(name) > 100:
-        pytest.skip("refused: see the test of long paths")
+    if len(name) > 100 or ":" in name:
+        pytest.skip("refused: see the tests of long paths and of colons")
     monkeypatch.setattr("bench.lab.is_root", lambda: False)
     state = tmp_path_factory.mktemp("s") / name
     with Lab("aa", state=state) as lab:
