@@ -69,10 +69,13 @@ def refuse_alias(lab: Lab, who: str) -> None:
 def _wrong(path: Path) -> str:
     if not path.is_absolute():
         return "is a relative path"
-    if path.resolve().is_relative_to("/run"):
-        return "is below /run, of which the lab has its own"
-    if not path.exists():
-        return "does not exist"
+    try:
+        if path.resolve().is_relative_to("/run"):
+            return "is below /run, of which the lab has its own"
+        if not path.exists():
+            return "does not exist"
+    except (OSError, RuntimeError) as error:  # too long, in a folder that may not be entered, a loop of links
+        return f"cannot be used: {getattr(error, 'strerror', None) or error}"
     if not path.is_file():
         return f"is no file but a {'folder' if path.is_dir() else 'device or socket'}"
     return "" if os.access(path, os.R_OK) else "may not be read"

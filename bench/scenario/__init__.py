@@ -27,7 +27,7 @@ def find(name: str, kind: Literal["scenario", "suite"] | None = None) -> Path:
         UsageError: No such scenario, suite or file exists.
     """
     if name.endswith((".yaml", ".yml")) or "/" in name:
-        if Path(name).is_file():
+        if _is_file(Path(name)):
             return Path(name)
         msg = f"there is no file '{name}'"
         raise UsageError(msg)
@@ -35,6 +35,19 @@ def find(name: str, kind: Literal["scenario", "suite"] | None = None) -> Path:
     if name not in files:
         raise UsageError(unknown("scenario or suite" if kind is None else kind, name, files))
     return files[name]
+
+
+def _is_file(path: Path) -> bool:
+    """Say whether there is a file at a path.
+
+    Raises:
+        UsageError: The system refuses the path: it is too long, or a folder may not be entered.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        msg = f"'{path}' cannot be read: {error.strerror}"
+        raise UsageError(msg) from error
 
 
 def names(kind: Literal["scenario", "suite"] | None = None) -> dict[str, Path]:
@@ -108,7 +121,7 @@ def _with_changes(entry: SuiteEntry, document: Document, at: tuple[str | int, ..
     try:
         name = entry.scenario
         beside = document.path.parent / name
-        found = load(beside if beside.is_file() and beside != document.path else find(name, "scenario"))
+        found = load(beside if _is_file(beside) and beside != document.path else find(name, "scenario"))
         if len(found) != 1:
             msg = f"'{name}' is a suite; a suite names scenarios"
             raise UsageError(msg)

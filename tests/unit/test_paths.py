@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from bench import scenario
 from bench.core import proc
 from bench.core.errors import TargetUnavailable, UsageError
 from bench.core.model import Target
-from bench.engines import builds
+from bench.engines import builds, given
 from bench.engines.containerd import config as containerd_config
 from bench.engines.cri import config as cri_config
 from bench.engines.docker import config as docker_config
 from bench.engines.oci import gvisor
+from bench.hosts import ansible
 from bench.lab import Lab, images, sweep
 from bench.lab.paths import Paths, state_dir
 
@@ -202,3 +204,21 @@ def test_checkout_that_no_virtual_environment_can_be_in_is_refused(name: str, tm
 def test_suite_is_one_word_in_the_makefile(tmp_path: Path) -> None:
     done = _make(tmp_path, "bench", "SUITE=my suites/it's.yaml")
     assert "/tare run 'my suites/it'\\''s.yaml' ||" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "/".join(["x" * 200] * 30)])
+def test_path_that_is_too_long_for_the_system_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"(cannot be read|there is no file).*"):
+        scenario.find(f"{tmp_path}/{name}.yaml")
+    with pytest.raises(TargetUnavailable, match=r"cannot be used: File name too long|does not exist"):
+        given.program(Target("runc:bin=x", "runc", {"bin": f"{tmp_path}/{name}"}))
+    with pytest.raises(UsageError, match=r"cannot be used: File name too long"), sweep.alone(tmp_path / name):
+        pass
+    with pytest.raises(UsageError, match=r"cannot be read: File name too long"):
+        ansible.check_inventory(tmp_path / name)
+
+
+def test_loop_of_links_is_refused_as_a_program(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "a")
+    with pytest.raises(TargetUnavailable, match=r"cannot be used|does not exist"):
+        given.program(Target("runc:bin=x", "runc", {"bin": str(tmp_path / "a")}))
