@@ -123,7 +123,7 @@ class Lab:
         namespace.run([*empty, str(above)])
         namespace.run(["mkdir", str(inner)])
         namespace.run(["mount", "--bind", str(self.host_paths.state), str(inner)])
-        namespace.run(["mount", "--move", str(above), "/run"])
+        namespace.run(["mount", "--no-mtab", "--move", str(above), "/run"])  # its own notes are in the hidden /run
 
     @property
     def daemons(self) -> Daemons:

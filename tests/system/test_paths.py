@@ -29,12 +29,17 @@ def _prepare(lab: Lab, text: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_engines_run_in_a_state_folder_of_any_name(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Lab("p1a1n", state=tmp_path_factory.mktemp("s")) as plain:
+        privileged = bool(plain.cgroup_path)
     state = tmp_path_factory.mktemp("s") / name
+    if not privileged and (":" in name or len(name) > 100):
+        pytest.skip("without the privileges for a lab this path is refused")
     with Lab("pa7h5", state=state) as lab:
-        if lab.cgroup_path:
+        assert bool(lab.cgroup_path) is privileged
+        if privileged:
             assert (lab.paths.state, lab.host_paths.state) == (ALIAS, state)
             assert images.payload(lab.paths.state).path.read_bytes() == images.payload(state).path.read_bytes()
-        for text in TARGETS if lab.cgroup_path else TARGETS[:2]:
+        for text in TARGETS if privileged else TARGETS[:2]:
             _prepare(lab, text)
     assert lab.paths.state == state
     assert not ALIAS.exists()
