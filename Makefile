@@ -5,16 +5,25 @@ BIN := $(VENV)/bin
 SUITE ?= quick
 GOAL := $(firstword $(MAKECMDGOALS))
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
+# Make splits a path at blanks, and the scripts of a virtual environment name their interpreter's path in their first line.
+quoted = '$(subst ','\'',$(1))'
+plain = $(shell printf %s $(call quoted,$(1)) | LC_ALL=C tr -d 'A-Za-z0-9._/+@=,~-')
+ifneq ($(call plain,$(value VENV)),)
+$(error VENV='$(value VENV)' has characters that make cannot handle: choose a folder named by letters, digits and ._/+@=,~-)
+endif
+ifneq ($(shell printf %s "$$(pwd)" | LC_ALL=C tr '[:cntrl:]' : | LC_ALL=C tr -cd '":$$`\\'),)
+$(error this folder's path has a colon, '$$', '"', '`', '\' or a line break, with which no virtual environment works: move it)
+endif
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
 .PHONY: help setup bench test lint types unit engines-tests benchmarks format clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 bench: setup ## measure suite quick on this host and render the report
-	$(call say,measuring suite '$(SUITE)')
-	@code=0; $(BIN)/tare run $(SUITE) || code=$$?; \
+	$(call say,measuring suite $(SUITE))
+	@code=0; $(BIN)/tare run $(call quoted,$(SUITE)) || code=$$?; \
 	if [ $$code -ne 0 ] && [ $$code -ne 4 ]; then exit $$code; fi; \
 	$(BIN)/tare show latest && printf '\nreport: ' && $(BIN)/tare report latest && exit $$code
 

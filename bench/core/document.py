@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,12 @@ KeyPath = Sequence[str | int]
 """Keys and list indices from the top of a document to a value."""
 
 
+_MOST_BYTES = 2**20
+_MOST_VALUES = 100_000
+"""Values after all aliases are replaced by what they stand for."""
+_DEEPEST = 50
+
+
 class Document:
     """A parsed YAML file.
 
@@ -28,41 +34,115 @@ class Document:
         data: The parsed content.
 
     Raises:
-        ScenarioError: The file cannot be read, is not YAML, is empty or has a duplicate key.
+        ScenarioError: The file cannot be read, is too large, is not YAML, is empty, is nested too deeply or contains itself.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self.text = path.read_bytes()
-            self._node = yaml.compose(self.text.decode(), yaml.SafeLoader)
-            self.data = yaml.safe_load(self.text)
+            self.text = self._bytes()
+            text = self.text.decode()
+            self._check_nesting(text)
+            self._node = yaml.compose(text, yaml.SafeLoader)
+            self._check_aliases()
+            self.data = yaml.safe_load(text)
         except OSError as error:
             raise ScenarioError(str(path), None, f"cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise ScenarioError(str(path), None, f"is not UTF-8 text (byte {error.start})") from error
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            problem = getattr(error, "problem", None) or "not readable as YAML"
-            raise ScenarioError(str(path), mark.line + 1 if mark else None, f"YAML syntax: {problem}") from error
+            raise self._syntax(error) from error
+        except ValueError as error:  # a date or a number that YAML's pattern allows and Python does not
+            raise ScenarioError(str(path), None, f"a value cannot be read: {error}") from error
         if self.data is None:
             msg = "the file is empty; a scenario has name, measure, title, targets, baseline and primary (see 'tare schema')"
             raise ScenarioError(str(path), 1, msg)
-        self._refuse_duplicates(self._node)
+        self._repeated = list(self._duplicates(self._node))
+
+    def _bytes(self) -> bytes:
+        with self.path.open("rb") as file:
+            found = file.read(_MOST_BYTES + 1)
+        if len(found) > _MOST_BYTES:
+            msg = f"the file is larger than {_MOST_BYTES // 2**20} MiB; a scenario or a suite has some lines"
+            raise ScenarioError(str(self.path), None, msg)
+        return found
+
+    def _syntax(self, error: yaml.YAMLError) -> ScenarioError:
+        mark = getattr(error, "problem_mark", None)
+        parts = (getattr(error, "context", None), getattr(error, "problem", None) or getattr(error, "reason", None))
+        problem = ", ".join(filter(None, parts)) if "anchor" in str(parts[0]) else parts[1]
+        return ScenarioError(
+            str(self.path), mark.line + 1 if mark else None, f"YAML syntax: {problem or 'not readable as YAML'}"
+        )
+
+    def _check_nesting(self, text: str) -> None:
+        """Refuse deep nesting before anything recursive sees it; PyYAML's parser does not recurse, its composer does."""
+        depth = 0
+        for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                msg = f"more than {_DEEPEST} lists or mappings stand within each other; a scenario has three levels"
+                line = event.start_mark.line + 1 if event.start_mark else None
+                raise ScenarioError(str(self.path), line, msg)
+
+    def _check_aliases(self) -> None:
+        """Refuse a value that contains itself, and aliases that stand for more values than could be meant."""
+        sizes: dict[int, tuple[int, int]] = {}
+        unfinished: set[int] = set()
+
+        def measure(node: yaml.Node) -> tuple[int, int]:
+            """Return how many values a node has and how many levels."""
+            if id(node) in unfinished:
+                raise ScenarioError(
+                    str(self.path), node.start_mark.line + 1, "a value contains itself through an alias"
+                )
+            if id(node) not in sizes:
+                unfinished.add(id(node))
+                inner = [measure(child) for child in _children(node)]
+                unfinished.discard(id(node))
+                sizes[id(node)] = 1 + sum(size for size, _ in inner), 1 + max((depth for _, depth in inner), default=0)
+            if sizes[id(node)][0] > _MOST_VALUES or sizes[id(node)][1] > _DEEPEST + 1:
+                msg = "aliases stand for too many values or levels; write out what is meant"
+                raise ScenarioError(str(self.path), node.start_mark.line + 1, msg)
+            return sizes[id(node)]
+
+        if self._node is not None:
+            measure(self._node)
+
+    def mistakes(self, model: type[BaseModel]) -> list[ScenarioError]:
+        """Return the keys that are there twice and what does not match ``model``, one error for each value that is wrong."""
+        if not isinstance(self.data, dict):
+            return [self.error((), f"expected 'key: value' lines at the top, found a {type(self.data).__name__}")]
+        try:
+            model.model_validate(self.data)
+        except ValidationError as error:
+            found: dict[KeyPath, ErrorDetails] = {}
+            for one in error.errors():
+                found.setdefault(self._place(one), one)
+            return [*self._repeated, *(self.error(one["loc"], _explain(one, model)) for one in found.values())]
+        return self._repeated
 
     def validate(self, model: type[ModelT]) -> ModelT:
         """Return the content as an instance of ``model``.
 
         Raises:
-            ScenarioError: The content does not match; the first error, with its line.
+            ScenarioError: The content does not match; all mistakes, each with its line.
         """
-        if not isinstance(self.data, dict):
-            raise self.error((), f"expected 'key: value' lines at the top, found a {type(self.data).__name__}")
-        try:
-            return model.model_validate(self.data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise self.error(first["loc"], _explain(first, model)) from None
+        if found := self.mistakes(model):
+            raise ScenarioError.joined(found)
+        return model.model_validate(self.data)
+
+    def _place(self, error: ErrorDetails) -> KeyPath:
+        """Return the path of the value that an error is about, without the names of types that pydantic tried."""
+        value = self.data
+        place: list[str | int] = []
+        for step in error["loc"]:
+            try:
+                value = value[step]
+            except (LookupError, TypeError):
+                return (*place, step) if error["type"] == "missing" else tuple(place)
+            place.append(step)
+        return tuple(place)
 
     def checked(self, at: KeyPath, check: Callable[[Input], Output], value: Input) -> Output:
         """Return ``check(value)``; its UsageError becomes a ScenarioError with the line of ``at``."""
@@ -93,19 +173,24 @@ class Document:
                 break
         return line
 
-    def _refuse_duplicates(self, node: yaml.Node | None) -> None:
+    def _duplicates(self, node: yaml.Node | None) -> Iterator[ScenarioError]:
+        """Yield an error for each key that a mapping has twice."""
         if isinstance(node, yaml.MappingNode):
             seen: dict[str, int] = {}
-            for key, value in node.value:
-                line = key.start_mark.line + 1
-                if key.value in seen:
-                    msg = f"the key '{key.value}' stands here again (first in line {seen[key.value]}); keep one"
-                    raise ScenarioError(str(self.path), line, msg)
-                seen[str(key.value)] = line
-                self._refuse_duplicates(value)
-        elif isinstance(node, yaml.SequenceNode):
-            for item in node.value:
-                self._refuse_duplicates(item)
+            for key, _ in node.value:
+                line, name = key.start_mark.line + 1, str(key.value)
+                if name in seen:
+                    msg = f"the key '{name}' stands here again (first in line {seen[name]}); keep one"
+                    yield ScenarioError(str(self.path), line, msg)
+                seen.setdefault(name, line)
+        for child in _children(node):
+            yield from self._duplicates(child)
+
+
+def _children(node: yaml.Node | None) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [child for pair in node.value for child in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:

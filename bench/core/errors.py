@@ -20,7 +20,7 @@ A message is one sentence: the value, what is allowed, and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -37,12 +37,20 @@ class UsageError(TareError):
 
 
 class ScenarioError(UsageError):
-    """A scenario or suite file is invalid; the message begins with ``file:line``."""
+    """A scenario or suite file is invalid; each line of the message begins with ``file:line``."""
 
     def __init__(self, path: str, line: int | None, message: str) -> None:
         self.path = path
         self.line = line
         super().__init__(f"{path}:{line}: {message}" if line is not None else f"{path}: {message}")
+
+    @classmethod
+    def joined(cls, mistakes: Sequence[ScenarioError]) -> ScenarioError:
+        """Return one error for all mistakes of a file, at least one, in the order of their lines."""
+        first, *others = sorted(mistakes, key=lambda one: one.line or 0)
+        if others:
+            first.args = ("\n".join(dict.fromkeys(map(str, [first, *others]))),)
+        return first
 
 
 class TargetUnavailable(TareError):

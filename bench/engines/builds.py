@@ -95,6 +95,9 @@ def of_target(target: Target, config: Path | None = None, text: str = "") -> Bui
         TargetUnavailable: The program cannot be used, or the target's daemon is not the lab's own.
     """
     found = Build.of(given.program(target), config, text)
+    if ":" in found.folder:
+        reason = f"the folder '{found.folder}' of '{target.text}' has a colon, at which PATH is split"
+        raise TargetUnavailable(reason, "give bin= the absolute path of a program in another folder")
     chosen = [option for option in _OWN if option in target.options]
     if chosen and target.options.get("endpoint", "lab") != "lab":
         names = " and ".join(chosen)

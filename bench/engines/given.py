@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Target
+
+if TYPE_CHECKING:
+    from bench.lab import Lab
 
 
 def check(target: Target, options: Iterable[str]) -> None:
@@ -51,13 +55,27 @@ def file(target: Target, option: str) -> Path | None:
     return path
 
 
+def refuse_alias(lab: Lab, who: str) -> None:
+    """Refuse a daemon outside the lab while the state folder is known to engines by its alias in the lab only.
+
+    Raises:
+        TargetUnavailable: The daemon could not reach the run's folder.
+    """
+    if lab.paths.is_alias:
+        msg = f"{who} cannot be given the run's folder: the path of '{lab.host_paths.state}' is long or has special characters"
+        raise TargetUnavailable(msg, "choose a state folder of at most 60 letters, digits and ._/- with TARE_STATE=DIR")
+
+
 def _wrong(path: Path) -> str:
     if not path.is_absolute():
         return "is a relative path"
-    if path.resolve().is_relative_to("/run"):
-        return "is below /run, of which the lab has its own"
-    if not path.exists():
-        return "does not exist"
+    try:
+        if path.resolve().is_relative_to("/run"):
+            return "is below /run, of which the lab has its own"
+        if not path.exists():
+            return "does not exist"
+    except (OSError, RuntimeError) as error:  # too long, in a folder that may not be entered, a loop of links
+        return f"cannot be used: {getattr(error, 'strerror', None) or error}"
     if not path.is_file():
         return f"is no file but a {'folder' if path.is_dir() else 'device or socket'}"
     return "" if os.access(path, os.R_OK) else "may not be read"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -21,6 +22,10 @@ from bench.hosts import tasks
 from bench.hosts.tasks import HostCounts, TaskEvent
 
 _REMEDY = "install it into this Python with: pip install 'tare-bench[provision]'"
+
+_EXPANDED = re.compile(r"\{\{|\{%|\{#|\$(?=[A-Za-z_{])|^~|[\0-\x1f]")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_UNPARSED = ("Unable to parse", "No inventory was parsed", "Completely failed to parse", "Failed to parse", "unparsed")
 
 OnEvent = Callable[[TaskEvent], None]
 
@@ -82,13 +87,13 @@ def play(
         The result. Failed tasks are in ``failed`` and are not raised, since other hosts may have succeeded.
 
     Raises:
-        UsageError: The inventory does not exist; nothing was started.
+        UsageError: The inventory cannot be read or names no hosts, or Ansible would change a path or an argument; no task was
+            started.
         ProvisionError: Ansible is not installed, or it failed without naming a task.
         Interrupted: SIGINT or SIGTERM was received. The current task finishes, no other is started.
     """
-    if inventory is not None and not inventory.exists():
-        msg = f"the inventory '{inventory}' is not there; leave -i out for this host"
-        raise UsageError(msg)
+    check_inventory(inventory)
+    _refuse_expanded([str(playbook_dir()), str((inventory or Path()).absolute()), variables])
     arguments = _arguments(name, inventory, variables)
     arguments |= {"cmdline": "--check"} if check else {}
     collector = _Collector(on_event)
@@ -98,10 +103,70 @@ def play(
     if stopped.is_set():
         msg = f"Ansible was interrupted; the same command again finishes it (log: {log})"
         raise Interrupted(msg)
+    if not collector.hosts and not collector.failed:
+        _refuse_inventory(inventory, status, log)
     if status != "successful" and not collector.failed:
         msg = f"Ansible ended with '{status}' and named no failed task: {_tail(log)} (log: {log})"
         raise ProvisionError(msg)
     return PlayResult(dict(collector.hosts), tuple(collector.failed), log)
+
+
+def check_inventory(inventory: Path | None) -> None:
+    """Check that the file or folder of an inventory can be read.
+
+    Raises:
+        UsageError: It does not exist or cannot be read.
+    """
+    if inventory is None:
+        return
+    try:
+        if inventory.is_dir():
+            empty, binary = not any(inventory.iterdir()), False
+        else:
+            with inventory.open("rb") as file:  # a program that prints an inventory may be binary
+                empty, binary = False, b"\0" in file.read(2**16) and not os.access(inventory, os.X_OK)
+    except FileNotFoundError:
+        msg = f"the inventory '{inventory}' is not there; leave -i out for this host"
+        raise UsageError(msg) from None
+    except OSError as error:
+        msg = f"the inventory '{inventory}' cannot be read: {error.strerror}"
+        raise UsageError(msg) from error
+    if empty or binary:
+        msg = f"the inventory '{inventory}' {'names no hosts: the folder is empty' if empty else 'is not a text file'}"
+        raise UsageError(msg)
+
+
+def _refuse_inventory(inventory: Path | None, status: str, log: Path) -> None:
+    """Refuse the inventory of a playbook that ran on no host.
+
+    Raises:
+        UsageError: Ansible could read no host from it.
+    """
+    said = " ".join(_COLOURS.sub("", log.read_text(encoding="utf-8", errors="replace")).split())
+    if status == "successful":
+        log.unlink(missing_ok=True)
+        msg = f"the inventory '{inventory}' names no hosts; a host is a line of an INI file, or a key below 'hosts:' in YAML"
+        raise UsageError(msg)
+    if any(words in said for words in _UNPARSED):
+        log.unlink(missing_ok=True)
+        msg = f"the inventory '{inventory}' cannot be read by Ansible: {tasks.trim(said)[:600]}"
+        raise UsageError(msg)
+
+
+def _refuse_expanded(value: object) -> None:
+    """Refuse text that Ansible would change: it replaces ``{{ }}`` in every variable and ``$NAME`` in every path.
+
+    Raises:
+        UsageError: There is such text.
+    """
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for one in value:
+            _refuse_expanded(one)
+    elif isinstance(value, str) and (found := _EXPANDED.search(value)):
+        msg = f"'{value}' cannot be given to Ansible, which would replace {found[0]!r} in it; use another path or text"
+        raise UsageError(msg)
 
 
 def _arguments(name: str, inventory: Path | None, variables: Mapping[str, Any]) -> dict[str, Any]:

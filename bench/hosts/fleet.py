@@ -17,7 +17,7 @@ from typing import Any
 
 from bench import store
 from bench.core.errors import StoreError, UsageError
-from bench.hosts.ansible import OnEvent, PlayResult, play
+from bench.hosts.ansible import OnEvent, PlayResult, check_inventory, play
 
 _KEPT = (0, 4, 130)
 """Exit codes of ``tare run`` that leave a usable run: complete, some invocations failed, interrupted."""
@@ -71,13 +71,11 @@ def run(
         on_event: Called when a task starts and when it ends.
 
     Raises:
-        UsageError: The inventory does not exist.
+        UsageError: The inventory cannot be read or names no hosts.
         ProvisionError: Ansible is not installed, or it failed without naming a task.
         StoreError: A run cannot be written to the results folder.
     """
-    if not inventory.exists():
-        msg = f"the inventory '{inventory}' is not there; it names the hosts, as Ansible's own inventories do"
-        raise UsageError(msg)
+    check_inventory(inventory)
     with tempfile.TemporaryDirectory(prefix="tare-fleet-") as folder:
         gathered = Path(folder) / "gathered"
         gathered.mkdir()

@@ -41,7 +41,8 @@ def provision(
         The result. Failed tasks are in ``failed`` and are not raised, since other hosts may have succeeded.
 
     Raises:
-        UsageError: An engine is unknown or the inventory does not exist; nothing was started.
+        UsageError: An engine is unknown, the inventory cannot be read or names no hosts, or Ansible would change a path; no task
+            was started.
         ProvisionError: Ansible is not installed, or it failed without naming a task.
         Interrupted: SIGINT or SIGTERM was received. The current task finishes, no other is started: no package is left
             half installed, and images are moved into place only when they are complete.

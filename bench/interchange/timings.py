@@ -29,7 +29,7 @@ def pytest_benchmark(run: store.Run) -> str:
                 "node": str(run.meta.get("host", "")),
                 "system": "Linux",
                 "release": str(facts.get("kernel", "")).partition(" ")[0],
-                "machine": "x86_64",
+                "machine": facts.get("architecture", ""),
                 "python_version": facts.get("python", ""),
                 "cpu": {"brand_raw": facts.get("cpu.model", ""), "count": facts.get("cpu.count", "")},
                 "fingerprint": run.meta.get("fingerprint", ""),

@@ -20,7 +20,7 @@ from bench.lab import cgroups, sweep
 from bench.lab.daemons import Daemons
 from bench.lab.journal import Journal, start_time
 from bench.lab.namespace import LabNamespace
-from bench.lab.paths import Paths, is_root
+from bench.lab.paths import ALIAS, Paths, is_root
 
 
 class Lab:
@@ -31,7 +31,8 @@ class Lab:
 
     Attributes:
         short_id: Part of the name of everything that the lab creates.
-        paths: Its folders.
+        paths: Its folders, as engines see them while the lab is open.
+        host_paths: Its folders, as the host sees them.
         journal: What was created.
     """
 
@@ -40,7 +41,7 @@ class Lab:
     ) -> None:
         self.short_id = short_id
         self._undo = undo
-        self.paths = Paths.of(short_id, state)
+        self.host_paths = self.paths = Paths.of(short_id, state)
         self._stack = contextlib.ExitStack()
         self._daemons: Daemons | None = None
         self._cgroup: cgroups.RunCgroup | None = None
@@ -48,6 +49,8 @@ class Lab:
         self._why_not = "not root"
 
     def __enter__(self) -> Self:
+        if not is_root():
+            self.paths.check_without_alias()
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._alone())
             self.journal = Journal(self.paths.journal)
@@ -67,6 +70,7 @@ class Lab:
         """Open the parts that need privileges; root without them (in a container) gets the folder lab with the reason."""
         if not cgroups.hierarchy().version:
             self._why_not = "no control groups are mounted"
+            self.paths.check_without_alias()
             return
         try:
             with contextlib.ExitStack() as inner:
@@ -75,6 +79,7 @@ class Lab:
         except LabError as error:
             self._why_not = f"root without the privileges: {error}"
             self._cgroup = None
+            self.paths.check_without_alias()
 
     def _open_as_root(self, stack: contextlib.ExitStack) -> None:
         self._cgroup = cgroups.RunCgroup(self.short_id)
@@ -87,11 +92,15 @@ class Lab:
         self._cgroup.adopt(namespace.holder.pid)
         self._furnish(namespace)
         stack.enter_context(namespace.entered())
+        if not self.host_paths.is_plain:
+            self.paths = self.host_paths.below_alias()
+            stack.callback(setattr, self, "paths", self.host_paths)
         self._daemons = Daemons(self.paths, self.journal, namespace, self._cgroup)
+        self._daemons.disks.paths = self.host_paths  # a sweep knows loop devices by the real path of their file
         stack.callback(self._daemons.close)
 
     def _furnish(self, namespace: LabNamespace) -> None:
-        namespace.run(["mount", "-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", "/run"])
+        self._replace_run(namespace)
         namespace.run(["ip", "link", "set", "lo", "up"])
         hybrid = cgroups.hierarchy().hybrid
         if hybrid is not None:
@@ -101,6 +110,20 @@ class Lab:
             namespace.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=64m", "tmpfs", str(hybrid)])
             self._mark = hybrid / f".tare-{self.short_id}"
             namespace.run(["touch", str(self._mark)])
+
+    def _replace_run(self, namespace: LabNamespace) -> None:
+        """Give the lab a ``/run`` of its own; the state folder is mounted in it unless engines can handle its path."""
+        empty = ["mount", "-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs"]
+        if self.host_paths.is_plain:
+            namespace.run([*empty, "/run"])
+            return
+        above = self.host_paths.run / "new-run"  # the state folder may be below /run itself
+        inner = above / ALIAS.name
+        above.mkdir()
+        namespace.run([*empty, str(above)])
+        namespace.run(["mkdir", str(inner)])
+        namespace.run(["mount", "--bind", str(self.host_paths.state), str(inner)])
+        namespace.run(["mount", "--no-mtab", "--move", str(above), "/run"])  # its own notes are in the hidden /run
 
     @property
     def daemons(self) -> Daemons:
@@ -169,9 +192,9 @@ class Lab:
     def _finish(self) -> None:
         """Remove the control group and the folder; what cannot be removed stays in the journal for ``tare sweep``."""
         left = cgroups.destroy(f"/{cgroups.ROOT}/{self.short_id}") if is_root() else []
-        shutil.rmtree(self.paths.run, ignore_errors=True)
-        if self.paths.run.exists():
-            left.append(str(self.paths.run))
+        shutil.rmtree(self.host_paths.run, ignore_errors=True)
+        if self.host_paths.run.exists():
+            left.append(str(self.host_paths.run))
         self.journal.close(done=not left)
         if left:
             msg = f"these could not be removed: {', '.join(left[:5])}; run 'tare sweep' later"

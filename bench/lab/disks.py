@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,7 +125,7 @@ def _loops() -> list[tuple[Path, str]]:
     found = []
     for path in Path("/sys/block").glob("loop*/loop/backing_file"):
         with contextlib.suppress(OSError):  # it was freed meanwhile
-            backing = path.read_text(encoding="utf-8").strip().removesuffix(" (deleted)")
+            backing = os.fsdecode(path.read_bytes()).removesuffix("\n").removesuffix(" (deleted)")
             found.append((Path("/dev") / path.parent.parent.name, backing))
     return found
 

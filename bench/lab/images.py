@@ -139,9 +139,18 @@ def spaces(state: Path) -> Path:
 
 
 def _compile(source: Path, state: Path) -> None:
+    """Compile a copy of the sources that lies in the state folder, where make needs relative names only.
+
+    Make splits paths at blanks and expands ``$``, so it must not get the path of the state folder or of the package.
+    """
     remedy = "run 'tare provision payload' as root, or install gcc, make and the static C library"
     make = proc.find("make", remedy)
-    done = proc.run([make, "-C", str(source), f"OUT={state / 'payload'}"], timeout_s=120)
+    home = state / "payload"
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home, prefix=".src-") as copy:
+        for name in ("Makefile", *_SOURCES):
+            shutil.copyfile(source / name, Path(copy) / name)
+        done = proc.run([make, "-C", copy, "OUT=.."], timeout_s=120)
     if done.status != 0:
         msg = f"the payload does not compile: {done.stderr.strip()[-300:]}"
         raise TargetUnavailable(msg, remedy)

@@ -17,6 +17,7 @@ from bench.core import proctable
 from bench.core.errors import TareError, UsageError
 from bench.lab import cgroups, disks
 from bench.lab.journal import Entry, owner_is_alive, read
+from bench.lab.paths import check_state
 
 _NOTES = ("owner", "daemon")
 """Kinds of journal entries that only inform a reader; the run's control group holds its daemons."""
@@ -55,6 +56,7 @@ def alone(state: Path) -> Iterator[None]:
         LabBusy: Another process holds it.
         UsageError: The folder cannot be made or written.
     """
+    check_state(state)
     try:
         state.mkdir(parents=True, exist_ok=True)
         lock = (state / "lock").open("w")

@@ -28,7 +28,7 @@ void place(const char *definition)
     paths[places++] = equals + 1;
 }
 
-/* Copy a line and replace each known {NAME}. */
+/* Copy a word and replace each known {NAME}. */
 static void fill(char *to, size_t room, const char *from)
 {
     size_t used = 0;
@@ -49,15 +49,24 @@ static void fill(char *to, size_t room, const char *from)
             fail(64, "a script's line is too long", names[0] ? names[0] : "");
         }
     }
+    if (*from || room == 0) {
+        errno = E2BIG;
+        fail(64, "a script's line is too long", names[0] ? names[0] : "");
+    }
     to[used] = 0;
 }
 
+/* Names are replaced in each word, so that a path with blanks stays one word. */
 static void do_line(char *line)
 {
-    char *words[WORDS + 1], option[64], *rest = NULL;
+    char *words[WORDS + 1], option[64], filled[LINE], *rest = NULL;
+    size_t used = 0;
     int count = 0;
-    for (char *word = strtok_r(line, " ", &rest); word && count < WORDS; word = strtok_r(NULL, " ", &rest))
-        words[count++] = word;
+    for (char *word = strtok_r(line, " ", &rest); word && count < WORDS; word = strtok_r(NULL, " ", &rest)) {
+        fill(filled + used, sizeof filled - used, word);
+        words[count++] = filled + used;
+        used += strlen(filled + used) + 1;
+    }
     words[count] = NULL;
     if (count == 0)
         return;
@@ -75,14 +84,13 @@ static void do_line(char *line)
 
 void run_script(const char *path)
 {
-    char line[LINE], filled[LINE];
+    char line[LINE];
     FILE *file = fopen(path, "re");
     if (!file)
         fail(71, "cannot open the script", path);
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = 0;
-        fill(filled, sizeof filled, line);
-        do_line(filled);
+        do_line(line);
     }
     fclose(file);
 }

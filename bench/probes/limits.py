@@ -61,20 +61,54 @@ def counters(cgroup_path: str = "", proc: Path = Path("/proc")) -> list[Counter]
 BRIDGE_PORTS = 1023
 """Largest number of ports of a Linux bridge: they have 10 bits and begin at 1 (BR_MAX_PORTS in net/bridge/br_private.h)."""
 
-_WORDS = (
-    ("exchange full", "ports of one bridge"),
-    ("no available ipv4", "addresses of the engine's network"),
-    ("all predefined address pools", "addresses of the engine's network"),
-    ("too many open files", "open files"),
-    ("cannot allocate memory", "memory"),
-    ("out of memory", "memory"),
-    ("oom", "memory"),
-    ("no space left on device", "space: of a file system, or the number of control groups or namespaces"),
-    ("resource temporarily unavailable", "processes"),
-    ("no child processes", "processes"),
-    ("pids.max", "processes"),
+_PROCESSES, _FILES, _MEMORY = "processes", "open files", "memory"
+_SPACE = "space: of a file system, or the number of control groups or namespaces"
+_ADDRESSES = "addresses of the engine's network"
+_INOTIFY = r"inotify|fsnotify"
+_ERRORS: tuple[tuple[str, tuple[tuple[str, str], ...], str], ...] = (
+    (
+        r"resource temporarily unavailable|\bEAGAIN\b|errno[ =:]+11\b|os error 11\b",
+        (
+            (r"\b(v?fork|clone3?|pthread_create|newosproc|spawn|setuid)\b|\bthreads?\b|\bprocess(es)?\b", _PROCESSES),
+            (
+                r"connect|socket|\.sock\b|\bdial\b|sendmsg|accept",
+                "connections that wait at a socket (net.core.somaxconn)",
+            ),
+            (r"iptables|ip6tables|xtables|\bnft\b", "the lock of the packet filter"),
+        ),
+        "",
+    ),
+    (
+        r"too many open files|\bE[MN]FILE\b|errno[ =:]+2[34]\b|os error 2[34]\b",
+        ((_INOTIFY, "inotify instances (fs.inotify.max_user_instances)"),),
+        _FILES,
+    ),
+    (
+        r"no space left on device|\bENOSPC\b|errno[ =:]+28\b|os error 28\b",
+        (
+            (_INOTIFY, "inotify watches (fs.inotify.max_user_watches)"),
+            (r"epoll", "epoll watches (fs.epoll.max_user_watches)"),
+            (r"unshare|\bclone3?\b|namespace", "namespaces (user.max_*_namespaces)"),
+            (r"cgroup", "control groups (cgroup.max.descendants)"),
+            (r"semget|shmget|msgget", "objects of System V IPC (kernel.shmmni, kernel.sem)"),
+        ),
+        _SPACE,
+    ),
+    (
+        r"disk quota exceeded|\bEDQUOT\b|errno[ =:]+122\b|os error 122\b",
+        ((r"\bkey(s|ring)?\b|add_key|keyctl", "keys of a user (kernel.keys.maxkeys, kernel.keys.maxbytes)"),),
+        "the quota of a file system",
+    ),
+    (r"cannot allocate memory|out of memory|\bENOMEM\b|errno[ =:]+12\b|os error 12\b", (), _MEMORY),
+    (r"\boom[- ]?kill|\boomkilled\b|\boom\b(?![_-]score)", (), _MEMORY),
+    (r"exchange full|\bEXFULL\b", (), "ports of one bridge"),
+    (r"no available ipv4|all predefined address pools|non-overlapping ipv4 address pool", (), _ADDRESSES),
+    (r"exceeded num_locks", (), "locks of Podman (num_locks)"),
+    (r"no locks available|\bENOLCK\b", (), "locks of files"),
+    (r"pids\.max", (), _PROCESSES),
 )
-"""Error messages of kernel and engines (errno(3), and EXFULL of a bridge) → the exhausted resource."""
+"""Errors of kernel (errno(3)) and engines → what they can be about, with the resource that then ran out, and the default."""
+_PATH = re.compile(r"(?<!\w)/[^\s:;,'\"]+")
 
 
 def name_of(error: str, known: list[Counter], available: int) -> str:
@@ -83,12 +117,41 @@ def name_of(error: str, known: list[Counter], available: int) -> str:
     for counter in known:
         if counter.used >= _NEAR * counter.limit:
             return f"{counter.text}; the error: {said}"
-    for words, resource_name in _WORDS:
-        if words in said.lower():
-            numbers = [counter.text for counter in known if counter.name.startswith(resource_name)]
-            memory = [f"MemAvailable {format_value(available, 'bytes')}"] if resource_name == "memory" else []
-            return f"{resource_name} ({'; '.join([*numbers, *memory]) or 'no counter'}); the error: {said}"
-    return f"an error that names no resource known here: {said}"
+    if name := _resource(said):
+        numbers = [counter.text for counter in known if counter.name.startswith(name)]
+        memory = [f"MemAvailable {format_value(available, 'bytes')}"] if name == _MEMORY else []
+        return f"{name} ({'; '.join([*numbers, *memory]) or 'no counter'}); the error: {said}"
+    return f"unknown: an error that names no resource known here: {said}"
+
+
+def _resource(said: str) -> str:
+    """Return the resource that an error message is about, empty when it names none.
+
+    Each layer puts its own words before those of the layer below, so the last error counts, and of what precedes it the last.
+    """
+    said = _PATH.sub(_kind_of_path, said)
+    found = [
+        (last.start(), subjects, default)
+        for pattern, subjects, default in _ERRORS
+        if (last := _last(pattern, said)) is not None
+    ]
+    if not found:
+        return ""
+    start, subjects, default = max(found, key=lambda one: one[0])
+    about = [(last.end(), name) for pattern, name in subjects if (last := _last(pattern, said[:start])) is not None]
+    return max(about)[1] if about else default
+
+
+def _kind_of_path(path: re.Match[str]) -> str:
+    """Return what a path stands for in place of its words, which are names that somebody chose."""
+    if path[0].startswith("/sys/fs/cgroup"):
+        return "cgroup"
+    return "socket" if path[0].endswith(".sock") else "path"
+
+
+def _last(pattern: str, text: str) -> re.Match[str] | None:
+    """Return the last match, in any case of letters."""
+    return max(re.finditer(pattern, text, re.IGNORECASE), key=lambda found: found.start(), default=None)
 
 
 def bridge_ports(pids: Iterable[int], proc: Path = Path("/proc")) -> int | None:

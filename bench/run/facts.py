@@ -17,6 +17,7 @@ from bench.lab.paths import state_dir
 EPOCH = frozenset(
     {
         "kernel", "cpu.model", "cpu.microcode", "cpu.mitigations", "cpu.governor", "cpu.turbo", "cpu.smt", "cpu.count",
+        "cpu.implementer", "cpu.part", "cpu.variant", "cpu.revision",
         "cgroup.version", "memory.total", "memory.numa_nodes", "memory.swap", "filesystem", "hypervisor", "firmware",
     }
 )  # fmt: skip
@@ -25,11 +26,36 @@ _AROUND = frozenset({"inside", "outer.kernel", "outer.cpu.model"})
 """Facts of a guest's surroundings that start a new epoch."""
 
 
+_VIRTUAL = (
+    *("QEMU", "KVM", "VMware", "VirtualBox", "innotek", "Xen", "Bochs", "Parallels", "BHYVE", "OpenStack"),
+    "Virtual Machine",
+)
+"""Words in the DMI's vendor or product that only virtual machines have."""
+_CLOUDS = (
+    *(
+        "Amazon",
+        "Google",
+        "Alibaba",
+        "Tencent",
+        "DigitalOcean",
+        "Hetzner",
+        "Vultr",
+        "Scaleway",
+        "Oracle",
+        "Huawei",
+        "OVH",
+    ),
+    "UpCloud",
+)
+"""DMI vendors that rent out virtual machines, and some of them whole hosts."""
+
+
 def host() -> Facts:
     """Return the host's facts; facts that cannot be read are left out."""
     values = {
         "host": platform.node(),
         "os": _os_name(),
+        "architecture": platform.machine(),
         "kernel": f"{platform.release()} {platform.version()}",
         "python": platform.python_version(),
         **_cpu(),
@@ -60,7 +86,7 @@ def _cpu() -> dict[str, str]:
     turbo = _read(f"{sys}/intel_pstate/no_turbo")
     boost = _read(f"{sys}/cpufreq/boost")
     return {
-        "cpu.model": _field(info, "model name"),
+        **processor(info),
         "cpu.microcode": _field(info, "microcode"),
         "cpu.count": str(os.cpu_count() or ""),
         "cpu.usable": str(len(os.sched_getaffinity(0))),
@@ -69,9 +95,23 @@ def _cpu() -> dict[str, str]:
         "cpu.turbo": {"0": "on", "1": "off"}.get(turbo, "") or {"1": "on", "0": "off"}.get(boost, ""),
         "cpu.mitigations": mitigations(Path(f"{sys}/vulnerabilities")),
         "cpu.clocksource": _read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
-        "hypervisor": _hypervisor(info),
+        "hypervisor": hypervisor(info),
         "firmware": " ".join(_read(f"/sys/class/dmi/id/{name}") for name in ("bios_vendor", "bios_version")).strip(),
     }
+
+
+def processor(cpuinfo: str) -> dict[str, str]:
+    """Return the processor's model from /proc/cpuinfo, and its numbers where the kernel gives those instead of a name.
+
+    ARM has implementer, part, variant and revision (MIDR_EL1); a machine with several kinds of cores has several values. POWER
+    has ``cpu``, RISC-V ``uarch`` or ids.
+    """
+    numbers = {name: _distinct(cpuinfo, f"CPU {name}") for name in ("implementer", "part", "variant", "revision")}
+    ids = {name: _distinct(cpuinfo, name) for name in ("mvendorid", "marchid", "mimpid")}
+    model = _field(cpuinfo, "model name") or _field(cpuinfo, "cpu") or _field(cpuinfo, "uarch")
+    if not model:
+        model = " ".join(f"{name} {value}" for name, value in {**numbers, **ids}.items() if value)
+    return {"cpu.model": model, **{f"cpu.{name}": value for name, value in numbers.items()}}
 
 
 def mitigations(folder: Path) -> str:
@@ -101,10 +141,24 @@ def _rounded(size: str) -> str:
     return f"{64 * round(int(size.split(maxsplit=1)[0]) / 1024 / 64)} MiB" if size else ""
 
 
-def _hypervisor(cpuinfo: str) -> str:
-    if " hypervisor" not in cpuinfo:
-        return "none"
-    return _read("/sys/hypervisor/type") or _read("/sys/class/dmi/id/sys_vendor") or "present"
+def hypervisor(cpuinfo: str, sys: Path = Path("/sys"), device_tree: Path = Path("/proc/device-tree")) -> str:
+    """Return the hypervisor below this host, ``none`` when there is certainly none, else ``unknown``.
+
+    Only x86 processors say whether there is one (the flag ``hypervisor``, CPUID 1:ECX[31]), and some clouds hide it.
+    """
+    dmi = sys / "class/dmi/id"
+    vendor, product = _read(dmi / "sys_vendor"), _read(dmi / "product_name")
+    named = _read(sys / "hypervisor/type") or _read(device_tree / "hypervisor/compatible").strip("\0")
+    flags = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
+    if flags is not None and "hypervisor" in flags[1].split():
+        return named or vendor or "present"
+    if named:
+        return named
+    if any(word in f"{vendor} {product}" for word in _VIRTUAL):
+        return vendor or product
+    if flags is None or (any(word in vendor for word in _CLOUDS) and "metal" not in product.lower()):
+        return "unknown"
+    return "none"
 
 
 def filesystem_of(path: Path) -> str:
@@ -112,10 +166,16 @@ def filesystem_of(path: Path) -> str:
     best = ("", "")
     for line in _read("/proc/self/mounts").splitlines():
         _, point, kind, options, *_ = line.split()
-        inside = point == "/" or str(path) == point or str(path).startswith(point + "/")
+        point = _unescaped(point)
+        inside = point == "/" or Path(point) == path or Path(point) in path.parents
         if inside and len(point) >= len(best[0]):
             best = (point, f"{kind} {_without_places(options)}")
     return best[1]
+
+
+def _unescaped(path: str) -> str:
+    """Return a path of a mount table, in which blanks and backslashes are octal (proc_pid_mounts(5))."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), path)
 
 
 def _without_places(options: str) -> str:
@@ -129,7 +189,7 @@ def _os_name() -> str:
     return match.group(1) if match else platform.system()
 
 
-def _read(path: str) -> str:
+def _read(path: str | Path) -> str:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -139,6 +199,11 @@ def _read(path: str) -> str:
 def _field(text: str, name: str) -> str:
     match = re.search(rf"^{re.escape(name)}\s*:\s*(.+)$", text, re.MULTILINE)
     return match.group(1).strip() if match else ""
+
+
+def _distinct(text: str, name: str) -> str:
+    """Return the distinct values of a field in the order of their appearance."""
+    return " ".join(dict.fromkeys(re.findall(rf"^{re.escape(name)}[ \t]*:[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE)))
 
 
 def _chosen(text: str) -> str:

@@ -181,12 +181,13 @@ def _ksm(facts: Mapping[str, str]) -> Verdict | None:
 
 
 def _virtual(facts: Mapping[str, str]) -> Verdict:
-    where = facts.get("hypervisor", "none")
+    where = facts.get("hypervisor", "unknown")
     bare = where == "none"
     remedy = (
         "" if bare else "ratios between targets hold roughly, those of virtual machines do not: measure on bare metal"
     )
-    return Verdict("bare metal", ok=bare, says="yes" if bare else f"no, under a hypervisor ({where})", remedy=remedy)
+    says = {"none": "yes", "unknown": "unknown: nothing tells whether there is a hypervisor"}
+    return Verdict("bare metal", ok=bare, says=says.get(where, f"no, under a hypervisor ({where})"), remedy=remedy)
 
 
 def _pressure() -> Verdict | None:

@@ -8,53 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from bench import benchmarks, engines
+from bench import benchmarks
 from bench.core.document import Document
 from bench.core.errors import ScenarioError, UsageError, unknown
-from bench.core.metrics import METRICS
-from bench.core.model import ParamValue, Scenario, Target
+from bench.core.model import ParamValue, Scenario
 from bench.core.resources import shipped
+from bench.scenario import mistakes
 from bench.scenario.files import Scalar, ScenarioFile, SuiteEntry, SuiteFile, schema
+from bench.scenario.targets import make_target, parse_target
 
 __all__ = ["find", "load", "make_target", "names", "override", "parse_target", "schema"]
-
-
-def parse_target(text: str) -> Target:
-    """Parse ``engine`` or ``engine:key=value,…`` into a target in its canonical form.
-
-    Raises:
-        UsageError: The engine, an option or a value is unknown, or the text has another form.
-    """
-    engine, _, rest = text.partition(":")
-    declared = engines.get(engine)
-    allowed = declared.options
-    options: dict[str, str] = {}
-    for part in rest.split(",") if rest else []:
-        key, equals, value = part.partition("=")
-        if not equals or not value:
-            msg = f"'{part}' in target '{text}' is not key=value; {engine} takes: {', '.join(allowed) or 'no options'}"
-            raise UsageError(msg)
-        if key not in allowed:
-            if not allowed:
-                msg = f"the engine '{engine}' takes no options, '{key}' was given"
-                raise UsageError(msg)
-            raise UsageError(unknown(f"option of {engine}", key, allowed))
-        if allowed[key] and value not in allowed[key]:
-            raise UsageError(unknown(f"value of {engine}:{key}", value, allowed[key]))
-        if key in declared.files and not Path(value).is_absolute():
-            msg = f"'{key}={value}' in target '{text}' must be the absolute path of {declared.files[key]}"
-            raise UsageError(msg)
-        if key in options:
-            msg = f"'{key}' is given twice in target '{text}'"
-            raise UsageError(msg)
-        options[key] = value
-    return make_target(engine, options)
-
-
-def make_target(engine: str, options: Mapping[str, str]) -> Target:
-    """Return the target with its canonical spelling: options sorted by name."""
-    listed = ",".join(f"{key}={options[key]}" for key in sorted(options))
-    return Target(f"{engine}:{listed}" if listed else engine, engine, dict(sorted(options.items())))
 
 
 def find(name: str, kind: Literal["scenario", "suite"] | None = None) -> Path:
@@ -64,7 +27,7 @@ def find(name: str, kind: Literal["scenario", "suite"] | None = None) -> Path:
         UsageError: No such scenario, suite or file exists.
     """
     if name.endswith((".yaml", ".yml")) or "/" in name:
-        if Path(name).is_file():
+        if _is_file(Path(name)):
             return Path(name)
         msg = f"there is no file '{name}'"
         raise UsageError(msg)
@@ -72,6 +35,19 @@ def find(name: str, kind: Literal["scenario", "suite"] | None = None) -> Path:
     if name not in files:
         raise UsageError(unknown("scenario or suite" if kind is None else kind, name, files))
     return files[name]
+
+
+def _is_file(path: Path) -> bool:
+    """Say whether there is a file at a path.
+
+    Raises:
+        UsageError: The system refuses the path: it is too long, or a folder may not be entered.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        msg = f"'{path}' cannot be read: {error.strerror}"
+        raise UsageError(msg) from error
 
 
 def names(kind: Literal["scenario", "suite"] | None = None) -> dict[str, Path]:
@@ -94,8 +70,7 @@ def load(path: Path) -> list[Scenario]:
     """
     document = Document(path)
     if isinstance(document.data, dict) and "scenarios" in document.data:
-        suite = document.validate(SuiteFile)
-        return [_with_changes(entry, document, ("scenarios", index)) for index, entry in enumerate(suite.scenarios)]
+        return _suite(document)
     return [_scenario(document)]
 
 
@@ -129,11 +104,24 @@ def override(
     return changed
 
 
+def _suite(document: Document) -> list[Scenario]:
+    loaded: list[Scenario] = []
+    wrong: list[ScenarioError] = []
+    for index, entry in enumerate(document.validate(SuiteFile).scenarios):
+        try:
+            loaded.append(_with_changes(entry, document, ("scenarios", index)))
+        except ScenarioError as error:
+            wrong.append(error)
+    if wrong:
+        raise ScenarioError.joined(wrong)
+    return loaded
+
+
 def _with_changes(entry: SuiteEntry, document: Document, at: tuple[str | int, ...]) -> Scenario:
     try:
         name = entry.scenario
         beside = document.path.parent / name
-        found = load(beside if beside.is_file() and beside != document.path else find(name, "scenario"))
+        found = load(beside if _is_file(beside) and beside != document.path else find(name, "scenario"))
         if len(found) != 1:
             msg = f"'{name}' is a suite; a suite names scenarios"
             raise UsageError(msg)
@@ -152,35 +140,26 @@ def _with_changes(entry: SuiteEntry, document: Document, at: tuple[str | int, ..
 
 
 def _scenario(document: Document) -> Scenario:
+    """Return the scenario of a document.
+
+    Raises:
+        ScenarioError: It has mistakes; the message has all of them.
+    """
+    if found := [*document.mistakes(ScenarioFile), *mistakes.of(document)]:
+        raise ScenarioError.joined(found)
     file = document.validate(ScenarioFile)
-    benchmark = document.checked(("measure",), benchmarks.get, file.measure)
-    targets = [document.checked(("targets", index), parse_target, text) for index, text in enumerate(file.targets)]
-    texts = [target.text for target in targets]
-    for index, text in enumerate(texts):
-        if text in texts[:index]:
-            raise document.error(("targets", index), f"the target '{text}' is listed twice")
-    baseline = document.checked(("baseline",), parse_target, file.baseline).text
-    if baseline not in texts:
-        raise document.error(("baseline",), f"the baseline '{baseline}' is not among the targets: {', '.join(texts)}")
-    primary = tuple(file.primary) if file.primary is not None else benchmark.primary
-    for index, name in enumerate(primary):
-        if name not in METRICS:
-            raise document.error(("primary", index), unknown("metric", name, METRICS))
-    params = document.checked(
-        ("params",), lambda given: benchmarks.check_params(file.measure, given), _lists(file.params)
-    )
     return Scenario(
         name=file.name,
         procedure=file.measure,
         title=file.title,
         description=file.description.strip(),
-        targets=tuple(targets),
-        baseline=baseline,
-        params=params,
+        targets=tuple(map(parse_target, file.targets)),
+        baseline=parse_target(file.baseline).text,
+        params=benchmarks.check_params(file.measure, _lists(file.params)),
         blocks=file.blocks,
         warmup_blocks=file.warmup_blocks,
         timeout_s=file.timeout_s,
-        primary=primary,
+        primary=tuple(file.primary) if file.primary is not None else benchmarks.get(file.measure).primary,
         null_target=file.null_target,
         sentinel=file.sentinel,
         digest=hashlib.sha256(document.text).hexdigest(),

@@ -102,6 +102,11 @@ def parse_streams(text: str, lived_s: float) -> Streams:
 def parse_datagrams(text: str, lived_s: float) -> Datagrams:
     """Parse the report of a UDP test; arguments and errors as of :func:`parse_streams`."""
     end = _end(text)
+    if "sum" in end and "sum_received" not in end:
+        raise _failed(
+            f"{version(text)} does not report how many datagrams the receiver got (sum_received); iperf3 3.11 and later do, "
+            "so install a newer one"
+        )
     try:
         got = end["sum_received"]
         jitter_s, lost, sent = float(got["jitter_ms"]) / 1e3, int(got["lost_packets"]), int(got["packets"])

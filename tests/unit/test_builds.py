@@ -274,3 +274,18 @@ def test_setting_that_is_not_in_force_is_in_the_evidence(tmp_path: Path) -> None
     path = settings(tmp_path, log_driver="none", debug=True)
     live = Live({"HostConfig": {"LogConfig": {"Type": "json-file"}}}, {"Debug": True}, None)
     assert docker_settings.in_force(overriding(path), live)["config"] == f"{path}, but log-driver is json-file"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_daemon_json_is_decoded_by_its_byte_order_mark(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "a b$HOME.json"
+    path.write_bytes('{"log-driver": "local", "labels": ["größe"]}'.encode(encoding))
+    text = docker_settings.read(path)
+    assert json.loads(text) == {"log-driver": "local", "labels": ["größe"]}
+
+
+@pytest.mark.parametrize("text", [b'{"a": ' + b"[" * 200_000, b'{"a": NaN}', b"\xff\xfe\x00", b'{"a": "\xe9"}', b""])
+def test_daemon_json_that_is_no_json_is_refused(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_bytes(text)
+    with pytest.raises(UsageError, match=r"d\.json' is no (JSON|daemon\.json of dockerd)"):
+        docker_settings.read(tmp_path / "d.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import shutil
@@ -144,6 +145,12 @@ def test_pytest_benchmark_compare_reads_the_export(measured: store.Run, tmp_path
     assert done.returncode == 0, done.stderr
     assert "startup/docker:network=host/startup.ready_s" in done.stdout
     assert "sentinel" not in done.stdout
+
+
+@pytest.mark.parametrize("machine", ["aarch64", ""])
+def test_pytest_benchmark_export_has_the_machine_of_the_run(measured: store.Run, machine: str) -> None:
+    elsewhere = dataclasses.replace(measured, meta={**measured.meta, "facts": {"architecture": machine}})
+    assert json.loads(text_of(elsewhere, "pytest-benchmark"))["machine_info"]["machine"] == machine
 
 
 def test_pytest_benchmark_export_matches_its_own_statistics(measured: store.Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,12 @@ def test_reverse_client_receives() -> None:
     assert "--reverse" in iperf3.client("10.0.0.1", 1, 1, 1, reverse=True)
     assert "--reverse" not in iperf3.client("10.0.0.1", 1, 1, 4, reverse=False)
     assert "--udp" in iperf3.datagrams("10.0.0.1", 1, 1, reverse=False)
+
+
+def test_udp_report_without_the_receivers_count_names_the_release() -> None:
+    end = {"streams": [], "sum": {"seconds": 1.0, "bytes": 1400, "jitter_ms": 0.02, "lost_packets": 0, "packets": 1}}
+    text = json.dumps({"start": {"version": "iperf 3.9"}, "end": end})
+    with pytest.raises(
+        InvocationFailed, match=r"iperf 3\.9 does not report .*sum_received.*; iperf3 3\.11 and later do"
+    ):
+        iperf3.parse_datagrams(text, 2.0)

@@ -102,3 +102,10 @@ def test_invalid_arguments_of_tare_spaces_are_refused(built_state: Path, argumen
     assert done.status == 64
     assert done.stderr
     assert not done.stdout
+
+
+@pytest.mark.parametrize("folder", ["/x y", "/a'b\"c", "/50%s", "/größe", "/{data}"])
+def test_script_keeps_a_path_with_blanks_as_one_word(folder: str, built_state: Path, tmp_path: Path) -> None:
+    (tmp_path / "script").write_text("run /usr/bin/printf [%s] {data}/file {data}\n", encoding="utf-8")
+    lines = told(built_state, "--place", f"data={folder}", "--script", str(tmp_path / "script"))
+    assert f"O [{folder}/file][{folder}]" in lines

@@ -254,6 +254,45 @@ def test_exhausted_resource_is_named_with_its_numbers(error: str, known: list[Co
     assert says in limits.name_of(error, known, 3 * MIB)
 
 
+UNKNOWN = "unknown: an error that names no resource known here"
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        ("set /proc/self/oom_score_adj: permission denied", UNKNOWN),
+        ("open /srv/bathroom: no such file or directory", UNKNOWN),
+        ("open /srv/oom/x: permission denied", UNKNOWN),
+        ("read /srv/threads/fork: resource temporarily unavailable", UNKNOWN),
+        ("open /srv/inotify: too many open files", "open files"),
+        ("wait: no child processes", UNKNOWN),
+        ("read: resource temporarily unavailable", UNKNOWN),
+        (
+            "Another app holds the xtables lock; iptables: Resource temporarily unavailable",
+            "the lock of the packet filter",
+        ),
+        ("dial unix /run/c.sock: connect: resource temporarily unavailable", "connections that wait at a socket"),
+        ("create process: dial /x.sock: resource temporarily unavailable", "connections that wait at a socket"),
+        ("fork/exec /usr/bin/shim: resource temporarily unavailable", "processes"),
+        ("runtime: failed to create new OS thread (have 9 already; errno=11)", "processes"),
+        ("inotify_init1: too many open files", "inotify instances"),
+        ("fsnotify: add watch: no space left on device", "inotify watches"),
+        ("open /var/x: too many open files in system", "open files"),
+        ("unshare: no space left on device", "namespaces"),
+        ("mkdir /sys/fs/cgroup/a: no space left on device", "control groups"),
+        ("write /var/lib/x: no space left on device", "space: of a file system"),
+        ("join session keyring: create session key: disk quota exceeded", "keys of a user"),
+        ("write /home/x: disk quota exceeded", "the quota of a file system"),
+        ("container was OOMKilled", "memory"),
+        ("no bathroom: mmap: cannot allocate memory", "memory"),
+    ],
+)
+def test_resource_is_named_by_the_error_and_what_it_was_about(error: str, says: str) -> None:
+    named = limits.name_of(error, [FREE, FILES], 3 * MIB)
+    assert named.startswith(says)
+    assert named.endswith(error)
+
+
 def test_unreadable_counters_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "sys/kernel").mkdir(parents=True)
     (tmp_path / "sys/fs").mkdir()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.core.errors import ProvisionError, UsageError
-from bench.hosts import ansible, provision, tasks
+from bench.hosts import ansible, fleet, provision, tasks
 from bench.hosts.tasks import HostCounts, TaskEvent
 
 DATA = Path(__file__).parent.parent / "data" / "ansible"
@@ -59,6 +59,82 @@ def test_unknown_engine_is_refused_with_the_nearest_name() -> None:
 def test_missing_inventory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.yml"):
         provision.provision([], inventory=tmp_path / "nowhere.yml", check=True)
+
+
+@pytest.fixture
+def silent_ansible(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
+    """Replace Ansible by one that runs on no host; the dictionary holds its status and its output."""
+    said = {"status": "successful", "output": "skipping: no hosts matched"}
+
+    def run(*_: object) -> tuple[str, Path]:
+        output = tmp_path / "stdout"
+        output.write_text(said["output"], encoding="utf-8")
+        return said["status"], output
+
+    monkeypatch.setattr(ansible, "_run", run)
+    monkeypatch.setattr(ansible, "_ansible_playbook", lambda: Path("/usr/bin/ansible-playbook"))
+    return said
+
+
+@pytest.mark.parametrize("text", ["", "# a remark\n", "[web]\n", "all:\n  children:\n    web:\n      hosts:\n"])
+def test_inventory_without_hosts_is_refused(tmp_path: Path, silent_ansible: dict[str, str], text: str) -> None:
+    inventory = tmp_path / "some hosts"
+    inventory.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"the inventory '.*some hosts' names no hosts") as caught:
+        provision.provision(["tools"], inventory=inventory, check=True)
+    assert caught.value.exit_code == 2
+    with pytest.raises(UsageError, match="names no hosts"):
+        fleet.run(["startup"], [], inventory, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_empty_folder_of_inventories_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="names no hosts: the folder is empty"):
+        provision.provision(["tools"], inventory=tmp_path, check=True)
+
+
+def test_inventory_that_ansible_cannot_parse_is_refused(tmp_path: Path, silent_ansible: dict[str, str]) -> None:
+    silent_ansible |= {
+        "status": "failed",
+        "output": "\x1b[0;31m[ERROR]: Unable to parse x as an inventory source\x1b[0m",
+    }
+    (tmp_path / "hosts").write_text("all: [", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"cannot be read by Ansible: \[ERROR\]: Unable to parse x"):
+        provision.provision(["tools"], inventory=tmp_path / "hosts", check=True)
+
+
+def test_failure_of_ansible_itself_is_no_mistake_of_the_inventory(
+    tmp_path: Path, silent_ansible: dict[str, str]
+) -> None:
+    silent_ansible |= {"status": "failed", "output": "the role 'x' was not found"}
+    (tmp_path / "hosts").write_text("a\n", encoding="utf-8")
+    with pytest.raises(ProvisionError, match="named no failed task: the role 'x' was not found"):
+        provision.provision(["tools"], inventory=tmp_path / "hosts", check=True)
+
+
+def test_binary_inventory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_bytes(b"\x7fELF\0")
+    with pytest.raises(UsageError, match="is not a text file"):
+        provision.provision(["tools"], inventory=tmp_path / "hosts", check=True)
+
+
+def test_unreadable_inventory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UsageError, match="cannot be read: Permission denied"):
+        ansible.check_inventory(tmp_path / "hosts")
+
+
+@pytest.mark.parametrize("name", ["a{{ b }}", "a{% x %}", "a$HOME", "a${HOME}", "a\nb"])
+def test_path_that_ansible_would_change_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent_ansible: dict[str, str]
+) -> None:
+    monkeypatch.setenv("TARE_STATE", str(tmp_path / name))
+    with pytest.raises(UsageError, match="cannot be given to Ansible, which would replace"):
+        provision.provision(["tools"], inventory=None, check=True)
+    assert not (tmp_path / name).exists()
 
 
 def test_every_role_except_helpers_can_be_named() -> None:

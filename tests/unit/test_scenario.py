@@ -127,3 +127,101 @@ def test_schema_describes_every_key() -> None:
     found = scenario.schema()["oneOf"][0]["properties"]
     assert set(found) == set(ScenarioFile.model_fields)
     assert all("description" in entry for entry in found.values())
+
+
+MANY = """\
+name: Mine
+measure: startup
+titel: Mine
+targets: [host, hots, "docker:network=nine", host]
+baseline: runc
+blocks: six
+blocks: 7
+params: {cahce: cold, cpus: many}
+primary: [startup.redy_s]
+"""
+
+
+def test_every_mistake_of_a_file_is_reported_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, MANY)
+    with pytest.raises(ScenarioError) as caught:
+        scenario.load(path)
+    lines = str(caught.value).splitlines()
+    said = [line.removeprefix(f"{path}:") for line in lines]
+    assert [int(line.partition(":")[0]) for line in said] == [1, 1, 3, 4, 4, 4, 7, 8, 8, 9]
+    for words in (
+        "'name'",
+        "'title' is missing",
+        "'titel'",
+        "'hots'",
+        "'nine'",
+        "listed twice",
+        "stands here again",
+        "'cahce'",
+        "'cpus'",
+    ):
+        assert sum(words in line for line in said) == 1, words
+
+
+def test_every_mistake_of_a_suite_is_reported_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "suite.yaml"
+    path.write_text("name: s\ntitle: S\nscenarios:\n  - {scenario: startup, targets: [hots]}\n  - scenario: memroy\n")
+    with pytest.raises(ScenarioError) as caught:
+        scenario.load(path)
+    assert [line.split(":")[1] for line in str(caught.value).splitlines()] == ["4", "5"]
+
+
+def laughs(levels: int) -> str:
+    """Return a file whose last value stands for 9 to the power of ``levels`` words."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+def chain(length: int) -> str:
+    """Return a file whose last value has as many levels, one in each line."""
+    return "a0: &a0 [x]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, length))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("targets: " + "[" * 5000 + "]" * 5000, "more than 50 lists or mappings stand within each other"),
+        ("targets: " + "[" * 5000, "more than 50 lists or mappings stand within each other"),
+        ("a: " + "{a: " * 3000 + "1" + "}" * 3000, "more than 50 lists or mappings stand within each other"),
+        ("\n".join(" " * n + "a:" for n in range(500)), "more than 50 lists or mappings stand within each other"),
+        ("? " * 3000 + "a", "more than 50 lists or mappings stand within each other"),
+        (laughs(12), "aliases stand for too many values or levels"),
+        (chain(3000), "aliases stand for too many values or levels"),
+        ("targets: &a [host, *a]", "a value contains itself through an alias"),
+        ("a: &a\n  <<: *a\n", "a value contains itself through an alias"),
+        ("a: &x 1\nb: &x 2\n", "anchor 'x'"),
+        ("a: *missing", "found undefined alias 'missing'"),
+        ("? [a, b]\n: c\n", "unhashable key"),
+        ("name: 2026-13-45", "a value cannot be read: month must be in"),
+        ("blocks: " + "9" * 5000, "a value cannot be read"),
+        ("name: a\n---\nname: b\n", "YAML syntax"),
+        ("name: !!python/object:os.system x", "YAML syntax"),
+        ("name: a\x07b", "YAML syntax: special characters are not allowed"),
+        ("# " + "x" * 2**20, "the file is larger than 1 MiB"),
+    ],
+)
+def test_file_that_would_overwhelm_its_reader_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ScenarioError, match=says) as caught:
+        scenario.load(write(tmp_path, text))
+    assert len(str(caught.value)) < 1000
+
+
+def test_alias_in_a_file_is_accepted(tmp_path: Path) -> None:
+    text = GOOD.replace("baseline: host", "baseline: *b").replace("- host", "- &b host")
+    assert scenario.load(write(tmp_path, text))[0].baseline == "host"
+
+
+def test_file_with_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+    assert scenario.load(write(tmp_path, f"\ufeff{GOOD}"))[0].name == "mine"
+
+
+def test_scenario_file_of_any_name_is_found(tmp_path: Path) -> None:
+    for name in ("a b.yaml", "a:b$HOME.yaml", "a%20'\".yaml", "größe\\.yml"):
+        (tmp_path / name).write_text(GOOD, encoding="utf-8")
+        assert scenario.load(scenario.find(str(tmp_path / name)))[0].name == "mine"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.core.quoting import toml
 from bench.lab import network
 
 POD_SUBNETS = {"bridge": "10.89.0.0/16", "ptp": "10.88.0.0/16"}
@@ -32,18 +33,18 @@ def containerd(home: Path, sock: Path, image: str, plugins: Path | None, runtime
     """
     handlers = "".join(
         f'[{_CRI}.containerd.runtimes.{handler(name, kind)}]\nruntime_type = "io.containerd.runc.v2"\n'
-        f'cni_conf_dir = "{home}/net.d/{kind}"\n'
-        f'[{_CRI}.containerd.runtimes.{handler(name, kind)}.options]\nBinaryName = "{program}"\n'
+        f"cni_conf_dir = {toml(home / 'net.d' / kind)}\n"
+        f"[{_CRI}.containerd.runtimes.{handler(name, kind)}.options]\nBinaryName = {toml(program)}\n"
         for name, program in runtimes.items()
         for kind in POD_NETWORKS
     )
     return (
-        f'version = 2\nroot = "{home}/root"\nstate = "{home}/state"\n'
+        f"version = 2\nroot = {toml(home / 'root')}\nstate = {toml(home / 'state')}\n"
         f'disabled_plugins = ["io.containerd.internal.v1.opt"]\n'
-        f'[grpc]\naddress = "{sock}"\n[ttrpc]\naddress = "{sock}.ttrpc"\n'
-        f'[{_CRI}]\nsandbox_image = "{image}"\nrestrict_oom_score_adj = true\nnetns_mounts_under_state_dir = true\n'
+        f"[grpc]\naddress = {toml(sock)}\n[ttrpc]\naddress = {toml(f'{sock}.ttrpc')}\n"
+        f"[{_CRI}]\nsandbox_image = {toml(image)}\nrestrict_oom_score_adj = true\nnetns_mounts_under_state_dir = true\n"
         f'stream_server_address = "127.0.0.1"\n'
-        f'[{_CRI}.cni]\nbin_dir = "{plugins or home / "no-plugins"}"\nconf_dir = "{home}/net.d/{POD_NETWORKS[0]}"\n'
+        f"[{_CRI}.cni]\nbin_dir = {toml(plugins or home / 'no-plugins')}\nconf_dir = {toml(home / 'net.d' / POD_NETWORKS[0])}\n"
         f'[{_CRI}.containerd]\nsnapshotter = "overlayfs"\ndefault_runtime_name = "runc"\n{handlers}'
     )
 

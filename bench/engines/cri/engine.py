@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines import builds, trial
+from bench.engines import builds, given, trial
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
 from bench.engines.cri import api, config, image
 from bench.engines.cri.api import EXITED, NODE, POD
@@ -65,6 +65,8 @@ class Cri:
             )
             remedy = "name a runtime that has it: cri:endpoint=SOCKET,runtime=HANDLER; or measure runsc, containerd:runtime=runsc"
             raise TargetUnavailable(reason, remedy)
+        if not self._own:
+            given.refuse_alias(self._lab, f"the runtime at '{self._endpoint}'")
         self._logs = self._lab.paths.run / "log" / "pods"
         self._logs.mkdir(exist_ok=True)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from bench.core.quoting import toml
 from bench.engines.builds import DEFAULT, Build
 from bench.engines.docker import settings
 from bench.engines.oci import gvisor
@@ -66,12 +67,12 @@ def podman_containers(home: Path, runtime: str, program: str) -> str:
     return (
         f'[containers]\nlog_driver = "k8s-file"\n'
         f'[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\nruntime = "{runtime}"\n'
-        f'tmp_dir = "{home}/libpod"\nvolume_path = "{home}/volumes"\nlock_type = "file"\n'
-        f'[engine.runtimes]\n{runtime} = ["{program}"]\n'
-        f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{home}/networks"\n'
+        f'tmp_dir = {toml(home / "libpod")}\nvolume_path = {toml(home / "volumes")}\nlock_type = "file"\n'
+        f"[engine.runtimes]\n{runtime} = [{toml(program)}]\n"
+        f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = {toml(home / "networks")}\n'
     )
 
 
 def podman_storage(home: Path, driver: str) -> str:
     """Return the configuration of Podman's storage (containers-storage.conf(5))."""
-    return f'[storage]\ndriver = "{driver}"\ngraphroot = "{home}/root"\nrunroot = "{home}/run"\n'
+    return f'[storage]\ndriver = "{driver}"\ngraphroot = {toml(home / "root")}\nrunroot = {toml(home / "run")}\n'

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Target
+from bench.engines import given
 from bench.engines.builds import Build
 from bench.engines.docker import api, networks, settings
 from bench.engines.docker.api import Client, ContainerConfig
@@ -175,9 +176,11 @@ class SystemDaemon:
         """Return where the daemon listens.
 
         Raises:
-            TargetUnavailable: It is on another machine, or the network is one that only the lab's daemons have.
+            TargetUnavailable: It is on another machine, it cannot reach the run's folder, or the network is one that only the
+                lab's daemons have.
         """
         url = api.system_url()
+        given.refuse_alias(self._lab, "the user's Docker")
         if self.network.made:
             msg = "a network of one's own is made in the lab's daemons only, not in the user's"
             raise TargetUnavailable(msg, "leave out endpoint=system")

@@ -99,7 +99,7 @@ class Docker:
             found |= gvisor.below_shim(pid)
         else:  # the host's kernel does not see the mounts inside a gVisor sandbox
             found |= mounts.evidence(pid, container.binds)
-        driver = inspected.get("GraphDriver", {}).get("Name", self._driver)
+        driver = (inspected.get("GraphDriver") or {}).get("Name", self._driver)
         found["storage"] = process.storage(found["root_fs"], driver, process.root_device(pid))
         return found | {"client": session.verbs.name} | self._endpoint.evidence(inspected, session.client)
 

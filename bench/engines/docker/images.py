@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from docker.errors import NotFound
 
-from bench.core.errors import InvocationFailed
+from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import Target
 from bench.engines.base import Bind, InstanceSpec
 from bench.engines.docker import api
@@ -18,6 +19,9 @@ from bench.lab import usage
 from bench.lab.images import Image
 from bench.lab.usage import Store
 
+_SNAPSHOTTER = "io.containerd.snapshotter.v1"
+"""Type of containerd's plugins for storage; Docker reports it as ``driver-type``."""
+_SYSTEM = Path("/var/lib/containerd")
 _LOAD_S = 300.0
 """A driver that copies whole layers takes a minute for a gigabyte."""
 _REMEDIES = {
@@ -84,13 +88,39 @@ class VolumeStore:
 
 
 def storage(client: Client, own: Sequence[Path]) -> Store:
-    """Return where the daemon's storage driver keeps data, as the daemon reports it; ``own`` are the lab's mounts."""
+    """Return where the daemon's storage driver keeps data, as the daemon reports it; ``own`` are the lab's mounts.
+
+    Raises:
+        NotApplicable: That folder cannot be seen from here.
+    """
     info = client.info()
-    folder = Path(info["DockerRootDir"]) / info["Driver"]
-    pool = dict(row for row in info.get("DriverStatus") or [] if len(row) == 2).get("Pool Name", "")
-    if pool:
-        return Store(folder, "pool", pool)
-    return usage.store_of(folder, own)
+    status = dict(row for row in info.get("DriverStatus") or [] if len(row) == 2)
+    in_containerd = status.get("driver-type") == _SNAPSHOTTER
+    folders = _snapshots(info) if in_containerd else [Path(info["DockerRootDir"]) / info["Driver"]]
+    if pool := status.get("Pool Name", ""):
+        return Store(folders[0], "pool", pool)
+    for folder in folders:
+        if folder.is_dir():
+            return usage.store_of(folder, own)
+    keeps = (
+        f"images in containerd (snapshotter {info['Driver']})" if in_containerd else f"data by driver {info['Driver']}"
+    )
+    msg = f"Docker keeps {keeps}, and the folder is not visible here, so its disk space cannot be read: none of "
+    raise NotApplicable(msg + ", ".join(map(str, folders)))
+
+
+def _snapshots(info: Mapping[str, Any]) -> list[Path]:
+    """Return where the folder of a snapshotter may be, the likeliest first, for a Docker that keeps its images in containerd.
+
+    Docker 27 and later say at which socket containerd listens. A containerd that dockerd started itself keeps its data below
+    Docker's root, the distribution's in /var/lib/containerd, and the lab's beside its socket.
+    """
+    address = Path(str((info.get("Containerd") or {}).get("Address") or "/"))
+    managed = Path(info["DockerRootDir"]) / "containerd/daemon"
+    roots = [address.parent / "root", managed, _SYSTEM]
+    if address == Path("/run/containerd/containerd.sock"):
+        roots = [_SYSTEM, managed]
+    return [root / f"{_SNAPSHOTTER}.{info['Driver']}" for root in roots]
 
 
 def remedy(target: Target) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import resource
 from collections.abc import Callable, Collection, Mapping
@@ -51,8 +52,11 @@ def read(path: Path) -> str:
         UsageError: It is not a JSON object, or has a key that the lab sets.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        found = json.loads(text)
+        text = _decoded(path.read_bytes())
+        found = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        msg = f"'{path}' is no daemon.json of dockerd: its lists or objects are nested too deeply"
+        raise UsageError(msg) from error
     except OSError as error:
         msg = f"'{path}' cannot be read: {error.strerror}"
         raise UsageError(msg) from error
@@ -64,6 +68,17 @@ def read(path: Path) -> str:
         raise UsageError(msg)
     refuse(path, found)
     return text
+
+
+def _decoded(data: bytes) -> str:
+    """Decode JSON by its byte order mark, as dockerd does since 23.0; without one it is UTF-8 (RFC 8259)."""
+    marks = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+    return data.decode(next((name for mark, name in marks.items() if data.startswith(mark)), "utf-8"))
+
+
+def _refuse_constant(name: str) -> Any:
+    msg = f"{name} is not a value of JSON"
+    raise ValueError(msg)
 
 
 def refuse(path: Path | None, settings: Mapping[str, Any], made: Collection[str] = ()) -> None:

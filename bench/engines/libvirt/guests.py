@@ -215,11 +215,11 @@ def inject(disk: Path, name: str, content: bytes, mode: int) -> None:
         parents = [str(parent) for parent in reversed(Path(name).parents)]
         # mkdir on an existing folder leaves an unconnected inode behind, so only missing ones are made
         lines = [f"mkdir {parent}" for parent in parents if not _debugfs(disk, "-R", f"stat {parent}").stdout]
-        lines += [f"rm {name}", f"cd {parents[-1]}", f"write {source} {Path(name).name}"]
+        lines += [f"rm {name}", f"cd {parents[-1]}", f'write "{source}" {Path(name).name}']
         lines += [f"sif {name} {field}" for field in (f"mode 0{0o100000 | mode:o}", "uid 0", "gid 0")]
         script.write_text("\n".join(lines) + "\n", encoding="utf-8")
         said = _debugfs(disk, "-w", "-f", str(script)).stderr
-        _debugfs(disk, "-R", f"dump {name} {copy}")  # its exit status is always 0: only the file counts
+        _debugfs(disk, "-R", f'dump {name} "{copy}"')  # its exit status is always 0: only the file counts
         written = copy.read_bytes() if copy.exists() else b""
         if written != content or f"Mode:  {mode:04o}" not in _debugfs(disk, "-R", f"stat {name}").stdout:
             msg = f"'{name}' could not be written into {disk.name}: {' '.join(said.split())[-200:]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from bench.core import proc
@@ -18,7 +19,7 @@ def options(network: str) -> list[str]:
 
 def wrapper_script(program: str, network: str) -> str:
     """Return a script that runs runsc with these options, for engines that take a path and no options."""
-    return f'#!/bin/sh\nexec {program} {" ".join(options(network))} "$@"\n'
+    return f'#!/bin/sh\nexec {shlex.quote(program)} {shlex.join(options(network))} "$@"\n'
 
 
 def wrapper(lab: Lab, network: str) -> Path:

@@ -66,7 +66,7 @@ def _look(lab: Lab, where: Target) -> tuple[machine.GuestMachine, kernel.Kernel]
     accel = where.options.get("accel", verdict.name)
     if accel == "kvm" and verdict.name != "kvm":
         raise TargetUnavailable(f"KVM cannot run a guest here: {verdict.why}", "use accel=tcg, or a host with KVM")
-    return machine.GuestMachine(accel, where.options.get("machine", "q35")), kernel.load(lab.paths.state)
+    return machine.GuestMachine(accel, where.options.get("machine", "q35")), kernel.load(lab.host_paths.state)
 
 
 def _guest_request(

@@ -134,7 +134,7 @@ def _environment(lab: Lab, kernel: Kernel, guest_machine: GuestMachine) -> str:
         "NAME": f"{platform.node()}-guest",
         "KERNEL": kernel.version,
         "MODULES": str(kernel.modules),
-        "STATE": str(lab.paths.state),
+        "STATE": str(lab.host_paths.state),
         "PATIENCE": str(guest_machine.patience),
         "PYTHON": sys.executable,
         "PACKAGE": str(Path(str(resources.files("bench"))).parent),

@@ -25,6 +25,7 @@ mkdir "$work/made"
 # packages has the same bits. Documentation is left out, as container images of distributions leave it out.
 base() {
   name=$1 packages=$2
+  export TARE_LIST="$work/made/$name.txt" # for a hook: a path must not become part of a command
   unshare --mount --propagation private mmdebstrap --mode=root --variant=minbase --format=tar \
     ${packages:+"--include=$packages"} --aptopt="$work/apt.conf" \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
@@ -33,7 +34,7 @@ base() {
     --setup-hook='mkdir -p "$1/etc/apt"; for f in auth.conf auth.conf.d; do [ ! -e "/etc/apt/$f" ] || cp -a "/etc/apt/$f" "$1/etc/apt/"; done' \
     --customize-hook='rm -rf "$1/etc/apt/auth.conf" "$1/etc/apt/auth.conf.d" "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1"/etc/apt/sources.list* "$1/etc/resolv.conf"' \
     --customize-hook='rm -f "$1"/var/log/dpkg.log "$1"/var/log/alternatives.log "$1"/var/log/apt/* "$1"/var/cache/ldconfig/aux-cache' \
-    --customize-hook="chroot \"\$1\" dpkg-query -W -f '\${Package} \${Version} \${Architecture}\n' >\"$work/made/$name.txt\"" \
+    --customize-hook='chroot "$1" dpkg-query -W -f "\${Package} \${Version} \${Architecture}\n" >"$TARE_LIST"' \
     "$SUITE" "$work/$name.tar" "$work/sources.list" >&2 </dev/null
   gzip -n -6 <"$work/$name.tar" >"$work/made/$name.tar.gz"
   for file in "$work/$name.tar" "$work/made/$name.tar.gz"; do sha256sum <"$file" | cut -d' ' -f1; done >"$work/made/$name.tar.gz.digests"

@@ -21,12 +21,16 @@ mkdir "$work/image"
 
 . "$(dirname "$0")/archive.sh"
 
+# For the hook below: a path must not become part of a command.
+TARE_FOLDER=$folder TARE_ID=$(echo "$digest" | cut -c1-32)
+export TARE_FOLDER TARE_ID
+
 unshare --mount --propagation private mmdebstrap --mode=root --variant=minbase --format=directory \
   --include="$PACKAGES" --aptopt="$work/apt.conf" \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
   --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
   --setup-hook='mkdir -p "$1/etc/apt"; for f in auth.conf auth.conf.d; do [ ! -e "/etc/apt/$f" ] || cp -a "/etc/apt/$f" "$1/etc/apt/"; done' \
-  --customize-hook="\"$folder/scripts/customize.sh\" \"\$1\" \"$folder/kernel\" $(echo "$digest" | cut -c1-32)" \
+  --customize-hook='"$TARE_FOLDER/scripts/customize.sh" "$1" "$TARE_FOLDER/kernel" "$TARE_ID"' \
   "$SUITE" "$work/root" "$work/sources.list" >&2 </dev/null
 
 version=$(cat "$folder/kernel/version")
