@@ -14,6 +14,7 @@ from bench.core.errors import ScenarioError, UsageError, unknown
 from bench.core.metrics import METRICS
 from bench.core.model import ParamValue, Scenario, Target
 from bench.core.resources import shipped
+from bench.engines import sockets
 from bench.scenario.files import Scalar, ScenarioFile, SuiteEntry, SuiteFile, schema
 
 __all__ = ["find", "load", "make_target", "names", "override", "parse_target", "schema"]
@@ -44,11 +45,26 @@ def parse_target(text: str) -> Target:
         if key in declared.files and not Path(value).is_absolute():
             msg = f"'{key}={value}' in target '{text}' must be the absolute path of {declared.files[key]}"
             raise UsageError(msg)
+        if key in declared.sockets and value not in declared.sockets[key]:
+            value = _socket(text, key, value, declared.sockets[key])
         if key in options:
             msg = f"'{key}' is given twice in target '{text}'"
             raise UsageError(msg)
         options[key] = value
     return make_target(engine, options)
+
+
+def _socket(text: str, key: str, value: str, words: Sequence[str]) -> str:
+    """Return the canonical spelling of an option that names a socket.
+
+    Raises:
+        UsageError: It is not an absolute path.
+    """
+    if not (found := sockets.canonical(value)):
+        others = "".join(f"'{word}' or " for word in words)
+        msg = f"'{key}={value}' in target '{text}' must be {others}the absolute path of a unix socket (/PATH or unix:///PATH)"
+        raise UsageError(msg)
+    return found
 
 
 def make_target(engine: str, options: Mapping[str, str]) -> Target:
