@@ -11,7 +11,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass, field
@@ -42,6 +45,7 @@ class Made:
 
     config: Any
     pod: str = ""
+    handler: str = ""
     state: int = 0
     process: subprocess.Popen[bytes] | None = None
     pid: int = 0
@@ -56,6 +60,11 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
     driver: int | None = CGROUPFS
     handlers: tuple[str, ...] = ("", "crun")
     network: str = ""  # the reason why the network is not ready
+    name: str = "cri-o"
+    info: dict[str, str] = field(default_factory=dict)  # of a verbose Status
+    slices: bool = False  # runc's systemd driver: groups are named slice:prefix:name
+    signatures: bool = False  # a policy verifies images by the name that the user gave (CRI-O 1.31 and later)
+    answers: bool = True
     images: dict[str, str] = field(default_factory=dict)
     store: str = ""
     pods: dict[str, Made] = field(default_factory=dict)
@@ -73,6 +82,10 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
     def _answering(self, name: str) -> Callable[[Any, grpc.ServicerContext], bytes]:
         def answer(request: Any, context: grpc.ServicerContext) -> bytes:
             self.calls.append(name)
+            while not self.answers and context.is_active():
+                context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "") if context.time_remaining() < 0.2 else time.sleep(
+                    0.05
+                )
             try:
                 if name in self.refuse:
                     raise self.refuse[name]
@@ -86,17 +99,18 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
 
     def on_Version(self, _: Any) -> Any:
         return TYPES["VersionResponse"](
-            version="0.1.0", runtime_name="cri-o", runtime_version="1.30.0", runtime_api_version="v1"
+            version="0.1.0", runtime_name=self.name, runtime_version="1.30.0", runtime_api_version="v1"
         )
 
-    def on_Status(self, _: Any) -> Any:
+    def on_Status(self, request: Any) -> Any:
         conditions = [
             TYPES["RuntimeCondition"](type="RuntimeReady", status=True),
             TYPES["RuntimeCondition"](
                 type="NetworkReady", status=not self.network, reason="NetworkPluginNotReady", message=self.network
             ),
         ]
-        return TYPES["StatusResponse"](status=TYPES["RuntimeStatus"](conditions=conditions))
+        info = self.info if request.verbose else {}
+        return TYPES["StatusResponse"](status=TYPES["RuntimeStatus"](conditions=conditions), info=info)
 
     def on_RuntimeConfig(self, _: Any) -> Any:
         if self.driver is None:
@@ -108,6 +122,9 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
         return TYPES["ImageStatusResponse"](image=TYPES["Image"](id=found) if found else None)
 
     def on_RemoveImage(self, request: Any) -> Any:
+        found = self.images.get(request.image.image, "")
+        users = [key for key, made in self.containers.items() if made.config.image.image == found]
+        _check(not users, f"image used by {', '.join(users)}: image is in use by a container")
         self.images.pop(request.image.image, None)
         return TYPES["Empty"]()
 
@@ -122,14 +139,17 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
             _check(getattr(config.metadata, name), f"PodSandboxConfig.Metadata.{name} should not be empty")
         host = config.linux.security_context.namespace_options.network == api.NODE
         _check(config.hostname or host, "hostname could only be empty when the pod network namespace is NODE")
-        if self.driver == SYSTEMD:
+        if self.slices:
+            wanted = 'expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups'
+            _check(parent.endswith(".slice"), f'{wanted}, got "{parent}/{config.metadata.uid}" instead')
+        elif self.driver == SYSTEMD:
             _check(not parent or parent.endswith(".slice"), f"did not receive slice as parent: {parent}")
         else:
             _check(not parent.endswith(".slice"), f"received systemd slice as parent: {parent}")
         same = [one for one in self.pods.values() if one.config.metadata == config.metadata]
         _check(not same, f"pod sandbox with name k8s_{config.metadata.name} already exists")
         key = f"pod{len(self.calls)}"
-        self.pods[key] = Made(config)
+        self.pods[key] = Made(config, handler=request.runtime_handler)
         return TYPES["PodSandboxRequest"](pod_sandbox_id=key)
 
     def on_CreateContainer(self, request: Any) -> Any:
@@ -138,6 +158,12 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
         _check(request.sandbox_config == self.pods[request.pod_sandbox_id].config, "another sandbox config")
         _check(config.metadata.name, "metadata name should not be empty")
         _check(config.image.image in {*self.images, *self.images.values()}, f"image {config.image.image} not found")
+        if self.signatures:
+            known = self.images.get(config.image.user_specified_image) == config.image.image
+            _check(
+                config.image.user_specified_image, "user specified image not specified, cannot verify image signature"
+            )
+            _check(known, "the signature is of another image")
         _check(Path(request.sandbox_config.log_directory).is_dir(), "no such log directory")
         for mount in config.mounts:
             _check(Path(mount.host_path).exists(), f"no such path: {mount.host_path}")
@@ -200,7 +226,10 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
     def on_PodSandboxStatus(self, request: Any) -> Any:
         self._found(self.pods, request.pod_sandbox_id)
         return TYPES["PodSandboxStatusResponse"](
-            info={"info": json.dumps({"image": "pause"})}
+            info={"info": json.dumps({"image": "pause"})},
+            status=TYPES["PodSandboxStatus"](
+                id=request.pod_sandbox_id, runtime_handler=self.pods[request.pod_sandbox_id].handler
+            ),
         )  # without the pause container
 
     def on_ContainerStatus(self, request: Any) -> Any:
@@ -235,13 +264,64 @@ def _check(holds: object, message: str) -> None:
 @contextlib.contextmanager
 def serving(server: CriServer) -> Iterator[str]:
     """Serve on a socket in the server's folder during the block; yield the socket's path."""
+    with _grpc(server, server.folder / "s") as path:
+        try:
+            yield str(path)
+        finally:
+            for made in server.containers.values():
+                server._end(made)
+
+
+@contextlib.contextmanager
+def _grpc(server: CriServer, path: Path) -> Iterator[Path]:
     running = grpc.server(futures.ThreadPoolExecutor(8), handlers=[server])
-    path = str(server.folder / "s")
     running.add_insecure_port(f"unix:{path}")
     running.start()
     try:
         yield path
     finally:
-        for made in server.containers.values():
-            server._end(made)
         running.stop(None).wait()
+
+
+@contextlib.contextmanager
+def serving_with_config(server: CriServer, config: str) -> Iterator[str]:
+    """Serve CRI and, as CRI-O does on the same socket, ``GET /config`` in HTTP/1."""
+    with (
+        serving(server) as behind,
+        contextlib.closing(socket.socket(socket.AF_UNIX)) as front,
+    ):
+        front.bind(f"{behind}-front")
+        front.listen()
+        answer = f"HTTP/1.1 200 OK\r\nContent-Length: {len(config.encode())}\r\n\r\n{config}".encode()
+        threading.Thread(target=_accept, args=(front, behind, answer), daemon=True).start()
+        try:
+            yield f"{behind}-front"
+        finally:
+            front.shutdown(socket.SHUT_RDWR)
+
+
+def _accept(front: socket.socket, behind: str, answer: bytes) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            client, _ = front.accept()
+            threading.Thread(target=_serve, args=(client, behind, answer), daemon=True).start()
+
+
+def _serve(client: socket.socket, behind: str, answer: bytes) -> None:
+    with contextlib.suppress(OSError), client:
+        first = client.recv(1 << 16)
+        if first.startswith(b"GET /config "):
+            client.sendall(answer)
+        elif first:
+            with socket.socket(socket.AF_UNIX) as server:
+                server.connect(behind)
+                server.sendall(first)
+                threading.Thread(target=_copy, args=(server, client), daemon=True).start()
+                _copy(client, server)
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(1 << 16):
+            target.sendall(chunk)
+        target.shutdown(socket.SHUT_RDWR)

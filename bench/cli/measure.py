@@ -147,10 +147,11 @@ def _run_inside(request: session.RunRequest, inside: str, watching: session.RunO
 
 def _report_end(result: session.RunResult, *, as_json: bool, inside: bool) -> int:
     """Print how the run ended and return the exit code."""
-    code = 130 if result.interrupted else 4 if result.failed else 0
+    code = 130 if result.interrupted else 4 if result.failed or result.left else 0
     if as_json:
         click.echo(json.dumps({"run_id": result.run_id, "folder": str(result.folder), "measured": result.measured,
-                               "failed": result.failed, "interrupted": result.interrupted, "exit_code": code}))  # fmt: skip
+                               "failed": result.failed, "interrupted": result.interrupted, "exit_code": code,
+                               **({"left": result.left} if result.left else {})}))  # fmt: skip
         return code
     if result.interrupted:
         go_on = "" if inside else f", go on with: tare run --resume {result.run_id}"
@@ -158,6 +159,8 @@ def _report_end(result: session.RunResult, *, as_json: bool, inside: bool) -> in
     elif result.failed:
         said = f"{result.failed} of {result.measured} invocations failed"
         click.echo(f"{said}; 'tare show {result.run_id}' counts them, the report says why")
+    if result.left:
+        click.echo(result.left)
     click.echo(f"results in {result.folder}")
     click.echo(f"run {result.run_id}")
     return code

@@ -168,6 +168,8 @@ def _confirmation(request: session.RunRequest, night: nightly.Night) -> session.
 def _measured(request: session.RunRequest) -> store.Run | None:
     with observer(as_json=False) as watch:
         result = session.run(request, watch)
+    if result.left:
+        click.echo(result.left)
     if result.interrupted:
         click.echo(f"interrupted ({result.interrupted}); go on with: tare run --resume {result.run_id}")
         return None

@@ -23,6 +23,7 @@ from bench.compare.sides import (
     check_factors,
     difference_text,
     differences,
+    engine_differences,
     find_side,
     unmatched_text,
     why_nothing,
@@ -89,7 +90,10 @@ def compare(
         msg = f"'{base.name}' and '{new.name}' have no series in common: {'; '.join(told)}"
         raise UsageError(msg)
     compared = tuple(one for name in factors for one in apart if one.name == name)
-    return Compared(base.name, new.name, results, sentinels.tie(), unmatched, forced=strange, factors=compared)
+    builds = () if paired else tuple(engine_differences(base.run, new.run))
+    return Compared(
+        base.name, new.name, results, sentinels.tie(), unmatched, forced=strange, factors=compared, engines=builds
+    )
 
 
 def against(

@@ -127,6 +127,22 @@ def differences(base: store.Run, new: store.Run) -> list[Difference]:
     return found
 
 
+def engine_differences(base: store.Run, new: store.Run) -> list[Difference]:
+    """Return in which facts of its own epoch (versions, digests) a target's engine differs between two runs that both have it.
+
+    Such a difference may be what is compared, two builds of an engine for example, so that it is said and not refused.
+    """
+    epochs = [run.meta.get("engine_epochs", {}) for run in (base, new)]
+    facts = [run.meta.get("engines", {}) for run in (base, new)]
+    return [
+        Difference(f"{target}: {name}", *(str(one[target].get(name, "unknown")) for one in facts))
+        for target in facts[0]
+        if target in facts[1]
+        for name in sorted({str(name) for epoch in epochs for name in epoch.get(target, ())})
+        if facts[0][target].get(name) != facts[1][target].get(name)
+    ]
+
+
 def difference_text(one: Difference) -> str:
     """Write a difference."""
     if one.name == FINGERPRINT:

@@ -162,6 +162,7 @@ class Compared:
         factors: Facts in which they differ because they are what is compared.
         runs: Ids of the runs that make the base where it is more than one side's, the newest first.
         damage: What is wrong with the runs' folders.
+        engines: Facts in which the engine of a target differs between the runs, such as its version.
     """
 
     base: str
@@ -173,6 +174,7 @@ class Compared:
     factors: tuple[Difference, ...] = ()
     runs: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
+    engines: tuple[Difference, ...] = ()
 
     @property
     def paired(self) -> bool:

@@ -23,6 +23,7 @@ def notes(compared: Compared) -> list[str]:
     """Say what must be read with a comparison: how strong it is, what only one side has, what was forced."""
     told = [f"{FORCED}{difference_text(one)}" for one in compared.forced]
     told += [f"compared: {difference_text(one)}" for one in compared.factors]
+    told += [f"the runs differ in the engine of {difference_text(one)}" for one in compared.engines]
     alone = unmatched_text(compared.unmatched)
     return [*told, _tie(compared.tie), *([alone] if alone else []), *compared.damage]
 

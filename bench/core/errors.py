@@ -75,13 +75,14 @@ class InvocationTimeout(InvocationFailed):
 
 
 class EvidenceMismatch(InvocationFailed):
-    """The live instance has another value of ``option`` than was asked for."""
+    """The live instance has another value of ``option`` than was asked for; ``found`` is empty if nothing shows the value."""
 
     def __init__(self, option: str, asked: str, found: str) -> None:
         self.option = option
         self.asked = asked
         self.found = found
-        super().__init__(f"asked for {option}={asked}, but the live instance has {option}={found}")
+        but = f"the live instance has {option}={found}" if found else f"nothing in the live instance shows {option}"
+        super().__init__(f"asked for {option}={asked}, but {but}")
 
 
 class NotApplicable(InvocationFailed):

@@ -5,6 +5,7 @@ An ability that takes several methods is an object of its own, which the engine 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -261,6 +262,23 @@ class ResolvesNames(Protocol):
 
     resolves_names: bool
     """Whether the target's network has a name service for its instances."""
+
+
+@runtime_checkable
+class HasDaemons(Protocol):
+    """An engine whose instances are made by daemons that it knows."""
+
+    def daemons(self) -> Mapping[str, int]:
+        """Return the processes that serve this target, those that can be seen: name → PID.
+
+        Only what a process of this host shows: a daemon in a machine or of another host is not in it.
+        """
+        ...
+
+
+def unproved(engine: Engine) -> frozenset[str]:
+    """Return the options of which an engine declares, by its attribute ``unproved``, that no live instance can show them."""
+    return frozenset(getattr(engine, "unproved", ()))
 
 
 def launch(engine: Engine, spec: InstanceSpec) -> Instance:

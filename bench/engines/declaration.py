@@ -22,6 +22,8 @@ class EngineType:
             default.
         files: Option whose value is the absolute path of a file → what that file is. The file of an option ``bin`` must be
             executable.
+        sockets: Option whose value is a unix socket of the host, by its absolute path or as ``unix://PATH`` → words that may
+            stand for it.
         examined: Targets that ``tare doctor`` tries beside those of scenario ``startup``; an engine without any target there is
             tried by its name.
         extra: Extra of the declaring distribution that installs what the class imports, for example ``docker`` for
@@ -38,6 +40,7 @@ class EngineType:
     factory: str
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    sockets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     examined: tuple[str, ...] = ()
     extra: str = ""
     check: str = ""

@@ -24,6 +24,7 @@ class Fake:
     phases = frozenset(Phase)
     kind: Kind = "container"
     channel: Transport = "datagram"
+    unproved = frozenset({"fail", "copy", "payload"})
 
     def __init__(self, target: Target, lab: Lab) -> None:
         self.target = target

@@ -79,8 +79,12 @@ class InvocationContext:
         A daemon that is not the lab's (``endpoint=…``) is outside the run's control group, so its CPU time is not counted
         there; the rest alone would look like the whole.
         """
-        own = self.engine.target.options.get("endpoint", "lab") == "lab"
-        return self.lab.cpu_s() if own else None
+        return None if self.outside else self.lab.cpu_s()
+
+    @property
+    def outside(self) -> bool:
+        """Whether the daemon that makes the instances is not the lab's."""
+        return self.engine.target.options.get("endpoint", "lab") != "lab"
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from bench.core.clock import Channel, Line, Timeline
 from bench.core.errors import EvidenceMismatch
 from bench.core.model import Phase
 from bench.engines import life as engine_life
-from bench.engines.base import Instance, InstanceSpec
+from bench.engines.abilities import unproved
+from bench.engines.base import Engine, Instance, InstanceSpec
 from bench.engines.life import Life
 from bench.invocation.context import InvocationContext
-from bench.lab import images
+from bench.lab import Lab, images
 
 _FROM_REQUEST = {
     Phase.CREATED: "startup.created_s",
@@ -103,25 +104,39 @@ def evidence_of(context: InvocationContext, instance: Instance) -> dict[str, str
     """Read back what runs, compare it with what was asked for, and replace the instance's own names by placeholders.
 
     Raises:
-        EvidenceMismatch: Something else runs.
+        EvidenceMismatch: Something else runs, or nothing shows what runs.
     """
     evidence = dict(context.engine.evidence(instance))
-    check_evidence(context, evidence)
+    prove(context.engine, context.lab, evidence)
     return {key: without_names(context, value) for key, value in evidence.items()}
 
 
-def check_evidence(context: InvocationContext, evidence: Mapping[str, str]) -> None:
-    """Compare what runs with what was asked for.
+def prove(engine: Engine, lab: Lab, evidence: Mapping[str, str]) -> None:
+    """Compare the evidence of a live instance with what was asked for: the target's options, and the payload.
 
     Raises:
-        EvidenceMismatch: An option of the target, or the payload's digest, differs in the live instance.
+        EvidenceMismatch: One differs in the live instance, or is not among the evidence although the engine can know it.
     """
-    asked = dict(context.engine.target.options)
-    asked["payload"] = images.payload(context.lab.paths.state).digest
-    for key, wanted in asked.items():
+    check_evidence(engine, lab, evidence)
+    for key, wanted in _asked(engine, lab).items():
+        if key not in evidence and key not in unproved(engine):
+            raise EvidenceMismatch(key, wanted, "")
+
+
+def check_evidence(engine: Engine, lab: Lab, evidence: Mapping[str, str]) -> None:
+    """Compare what is known of something that an engine made, which need not be everything, with what was asked for.
+
+    Raises:
+        EvidenceMismatch: An option of the target, or the payload's digest, differs.
+    """
+    for key, wanted in _asked(engine, lab).items():
         found = evidence.get(key)
         if found is not None and found != wanted:
             raise EvidenceMismatch(key, wanted, found)
+
+
+def _asked(engine: Engine, lab: Lab) -> dict[str, str]:
+    return {**engine.target.options, "payload": images.payload(lab.paths.state).digest}
 
 
 def at(context: InvocationContext, **params: Any) -> InvocationContext:

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from bench.engines.base import Bind, Engine
 from bench.engines.evidence.mounts import DATA
 from bench.invocation import life
 from bench.invocation.context import InvocationContext
+from bench.lab import Lab
 from bench.workloads import fio
 
 FILE = "kept"
@@ -83,8 +84,20 @@ def kind_of(engine: Engine) -> str:
 @contextlib.contextmanager
 def data(context: InvocationContext) -> Iterator[Data]:
     """Yield an empty place for an invocation's data; remove its folder and its volume afterwards."""
-    kind = kind_of(context.engine)
-    folder = _home(context) / f"{context.name}-{DATA}"
+    with data_of(context.engine, context.lab, context.name, context.account.engine) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def data_of(
+    engine: Engine,
+    lab: Lab,
+    name: str,
+    counted: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+) -> Iterator[Data]:
+    """Yield an empty place for the data of an instance; remove its folder and, within ``counted``, its volume afterwards."""
+    kind = kind_of(engine)
+    folder = _home(engine, lab) / f"{name}-{DATA}"
     bind = Bind(DATA, folder, read_only=kind == "bind-ro")
     if kind in ("layer", "volume", "tmpfs"):
         bind = Bind(DATA, folder, read_only=False, kind=kind)  # type: ignore[arg-type]  # mypy does not narrow by "in"
@@ -93,16 +106,16 @@ def data(context: InvocationContext) -> Iterator[Data]:
         yield Data(kind, bind)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if bind.kind == "volume" and isinstance(context.engine, HasVolumes):
-            with contextlib.suppress(TareError), context.account.engine():
-                context.engine.volumes.remove(bind)
+        if bind.kind == "volume" and isinstance(engine, HasVolumes):
+            with contextlib.suppress(TareError), counted():
+                engine.volumes.remove(bind)
 
 
-def _home(context: InvocationContext) -> Path:
+def _home(engine: Engine, lab: Lab) -> Path:
     """Return the folder of the host for data: on the file system that a ``host`` target names, else the lab's own."""
-    if context.engine.kind == "process" and isinstance(context.engine, HasStorage):
-        return context.engine.storage().folder
-    return context.lab.paths.run / "k"
+    if engine.kind == "process" and isinstance(engine, HasStorage):
+        return engine.storage().folder
+    return lab.paths.run / "k"
 
 
 def lay_out(found: Data, file_bytes: int) -> None:

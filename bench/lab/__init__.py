@@ -190,14 +190,19 @@ class Lab:
             yield
 
     def _finish(self) -> None:
-        """Remove the control group and the folder; what cannot be removed stays in the journal for ``tare sweep``."""
+        """Remove the control group and the folder; what cannot be removed stays in the journal for ``tare sweep``.
+
+        So does what an engine has put into a user's daemon and could not remove.
+        """
         left = cgroups.destroy(f"/{cgroups.ROOT}/{self.short_id}") if is_root() else []
         shutil.rmtree(self.host_paths.run, ignore_errors=True)
         if self.host_paths.run.exists():
             left.append(str(self.host_paths.run))
         self.journal.close(done=not left)
+        left += [f"{entry['kind']} {entry.get('name', '')}".rstrip() for entry in self.journal.left]
         if left:
-            msg = f"these could not be removed: {', '.join(left[:5])}; run 'tare sweep' later"
+            more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+            msg = f"these could not be removed: {', '.join(left[:5])}{more}; run 'tare sweep' later"
             raise LabError(msg)
 
 

@@ -16,10 +16,15 @@ Entry = Mapping[str, str | int]
 
 
 class Journal:
-    """The journal of one run, open for appending."""
+    """The journal of one run, open for appending.
+
+    Attributes:
+        path: Its file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._left: dict[str, Entry] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
@@ -27,10 +32,25 @@ class Journal:
         """Record that a thing is about to be created."""
         os.write(self._file, (json.dumps({"kind": kind, **identity}) + "\n").encode())
 
+    def add_outside(self, kind: str, **identity: str | int) -> None:
+        """Record a thing that does not go with the lab; the journal stays until :meth:`removed` says that it is gone."""
+        self.add(kind, **identity)
+        entry = {"kind": kind, **identity}
+        self._left[json.dumps(entry, sort_keys=True)] = entry
+
+    def removed(self, kind: str, **identity: str | int) -> None:
+        """Note that a thing outside the lab is gone: its removal succeeded."""
+        self._left.pop(json.dumps({"kind": kind, **identity}, sort_keys=True), None)
+
+    @property
+    def left(self) -> list[Entry]:
+        """What was added with :meth:`add_outside` and is not gone yet, in that order."""
+        return list(self._left.values())
+
     def close(self, *, done: bool) -> None:
-        """Close the file; remove it when everything that it names is gone (``done``)."""
+        """Close the file; remove it when everything that it names is gone: the lab's own things (``done``) and all others."""
         os.close(self._file)
-        if done:
+        if done and not self._left:
             self.path.unlink(missing_ok=True)
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,11 +32,13 @@ class Swept:
         kind: What it is.
         name: Which one.
         gone: Whether it is gone now; always false with ``dry_run``.
+        reached: Whether the daemon that has it answered.
     """
 
     kind: str
     name: str
     gone: bool
+    reached: bool = True
 
 
 Undo = Callable[[Entry, bool], Swept | None]
@@ -87,12 +90,44 @@ def sweep(state: Path, undo: Mapping[str, Undo] | None = None, *, dry_run: bool 
         entries = read(path)
         if owner_is_alive(entries):
             continue
-        ordered = sorted(entries, key=lambda entry: entry["kind"] != "cgroup")  # processes first: they hold the rest
-        things = [thing for entry in ordered if (thing := undone(entry, undo or {}, dry_run)) is not None]
+        things = _all_undone(entries, undo or {}, dry_run=dry_run)
         if not dry_run and all(thing.gone for thing in things):
             path.unlink()
         found += things
     return found
+
+
+def _all_undone(entries: Sequence[Entry], undo: Mapping[str, Undo], *, dry_run: bool) -> list[Swept]:
+    """Remove what the entries name; processes first, because they hold the rest, and what was made last before what it needs.
+
+    What could not be removed is tried again when something else was removed: that may have needed it.
+    """
+    own = sorted((entry for entry in entries if entry["kind"] in _UNDO), key=lambda entry: entry["kind"] != "cgroup")
+    others = [entry for entry in reversed(entries) if entry["kind"] not in _UNDO]
+    ordered = list({json.dumps(entry): entry for entry in [*own, *others]}.values())
+    silent: set[object] = set()
+    found = [(entry, _asked_once(entry, undo, silent, dry_run=dry_run)) for entry in ordered]
+    things = [(entry, thing) for entry, thing in found if thing is not None]
+    again = not dry_run and any(thing.gone for _, thing in things)
+    return [_tried_again(entry, thing, undo) if again and not thing.gone else thing for entry, thing in things]
+
+
+def _asked_once(entry: Entry, undo: Mapping[str, Undo], silent: set[object], *, dry_run: bool) -> Swept | None:
+    """Remove what an entry names, unless its daemon is one of those that did not answer before."""
+    where = entry.get("endpoint")
+    if where in silent:
+        return Swept(str(entry["kind"]), f"{entry.get('name')} (nobody answers at {where})", gone=False, reached=False)
+    found = undone(entry, undo, dry_run)
+    if found is not None and not found.reached and where is not None:
+        silent.add(where)
+    return found
+
+
+def _tried_again(entry: Entry, first: Swept, undo: Mapping[str, Undo]) -> Swept:
+    """Try a removal once more; what does not exist any more is gone."""
+    if not first.reached:
+        return first
+    return undone(entry, undo, False) or Swept(first.kind, str(entry.get("name", first.name)), gone=True)
 
 
 def undone(entry: Entry, undo: Mapping[str, Undo], dry_run: bool) -> Swept | None:

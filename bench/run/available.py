@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from bench.core.errors import TargetUnavailable, UsageError
-from bench.core.model import Scenario, Skipped, Target
+from bench.core.model import Facts, Scenario, Skipped, Target
 from bench.engines.base import Engine
 from bench.lab import Lab
 from bench.run import preflight
@@ -17,7 +17,7 @@ from bench.scenario import parse_target
 def prepare(scenarios: Sequence[Scenario], lab: Lab, say: Callable[[str], None]) -> preflight.Prepared:
     """Prepare every target of the scenarios, and the host; ``say`` is called with each target before it is prepared."""
     engines: dict[str, Engine] = {}
-    known: dict[str, Mapping[str, str]] = {}
+    known: dict[str, Facts] = {}
     missing: dict[str, TargetUnavailable] = {}
     wanted = {target.text: target for scenario in scenarios for target in scenario.targets}
     wanted.setdefault("host", parse_target("host"))  # the sentinel runs on it

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from bench import engines
 from bench.core.clock import EventHub
-from bench.core.errors import TareError, TargetUnavailable
-from bench.core.model import Phase, Target
-from bench.engines.base import Engine, InstanceSpec
+from bench.core.errors import EvidenceMismatch, TareError, TargetUnavailable
+from bench.core.model import Facts, Phase, Target
+from bench.engines.base import Bind, Engine, InstanceSpec
+from bench.invocation import life, mounts
 from bench.lab import Lab
 from bench.run.facts import host
 
@@ -22,12 +23,12 @@ class Prepared:
 
     Attributes:
         engines: Engines that are ready to measure.
-        facts: Facts of these engines.
+        facts: Facts of these engines; the epoch's are those whose change makes a target's numbers incomparable.
         missing: Why other targets are unavailable, with the remedy.
     """
 
     engines: Mapping[str, Engine] = field(default_factory=dict)
-    facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    facts: Mapping[str, Facts] = field(default_factory=dict)
     missing: Mapping[str, TargetUnavailable] = field(default_factory=dict)
 
 
@@ -51,7 +52,7 @@ class Verdict:
 def prepare(targets: Iterable[Target], lab: Lab) -> Prepared:
     """Load and prepare the engine of each target: import images, build disks, start daemons."""
     ready: dict[str, Engine] = {}
-    facts: dict[str, Mapping[str, str]] = {}
+    facts: dict[str, Facts] = {}
     missing: dict[str, TargetUnavailable] = {}
     for target in targets:
         if target.text in ready or target.text in missing:
@@ -59,7 +60,7 @@ def prepare(targets: Iterable[Target], lab: Lab) -> Prepared:
         try:
             with _plugin_errors(target):
                 engine = engines.load(target, lab)
-                facts[target.text] = engine.prepare().values
+                facts[target.text] = engine.prepare()
                 ready[target.text] = engine
         except TargetUnavailable as error:
             missing[target.text] = error
@@ -82,21 +83,39 @@ def _plugin_errors(target: Target) -> Iterator[None]:
         raise TargetUnavailable(msg, "report it to the authors of that plug-in") from error
 
 
+@contextlib.contextmanager
+def _data(engine: Engine, lab: Lab, name: str) -> Iterator[tuple[Bind, ...]]:
+    """Yield the data that an instance needs to show how it keeps them, for a target that chooses it."""
+    chosen = [engine.target.options.get(option, "none") for option in ("mount", "disk")]
+    if engine.kind == "process" or chosen == ["none", "none"]:
+        yield ()
+        return
+    with mounts.data_of(engine, lab, name) as found:
+        yield (found.bind,)
+
+
 def trial(engine: Engine, lab: Lab, hub: EventHub, number: int, timeout_s: float) -> Verdict:
     """Start one instance, wait until it is ready, read its evidence and remove it."""
     name = f"tare-{lab.short_id}-doctor-{number}"
     text = engine.target.text
     socket = lab.paths.run / "e" / f"d{number}"
     try:
-        with _plugin_errors(engine.target), hub.channel(socket, engine.channel) as channel:
+        with (
+            _plugin_errors(engine.target),
+            _data(engine, lab, name) as binds,
+            hub.channel(socket, engine.channel) as channel,
+        ):
             try:
-                instance = engine.create(InstanceSpec(name, socket, timeout_s=timeout_s))
+                instance = engine.create(InstanceSpec(name, socket, timeout_s=timeout_s, binds=binds))
                 engine.start(instance)
                 channel.wait(Phase.READY, timeout_s, instance.alive)
                 evidence = engine.evidence(instance)
+                life.prove(engine, lab, evidence)
                 engine.stop(instance)
             finally:
                 engine.delete(name)
+    except EvidenceMismatch as error:
+        return Verdict(text, ok=False, says=str(error), remedy=_remedy(engine.target, error))
     except TareError as error:
         return Verdict(
             text, ok=False, says=str(error), remedy="read the reason; the engine is installed but does not work here"
@@ -107,6 +126,13 @@ def trial(engine: Engine, lab: Lab, hub: EventHub, number: int, timeout_s: float
         if key in evidence
     ]
     return Verdict(text, ok=True, says="; ".join(["started, ready, stopped, deleted", *shown]))
+
+
+def _remedy(target: Target, error: EvidenceMismatch) -> str:
+    """Return what to do about a live instance that is not what was asked for."""
+    if error.option not in target.options:
+        return "report it to the authors of that engine"
+    return f"ask for {error.option}={error.found}, or leave it out" if error.found else f"leave out {error.option}"
 
 
 def examine(target: Target, lab: Lab, hub: EventHub, number: int, timeout_s: float = 120.0) -> Verdict:

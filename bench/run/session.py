@@ -13,7 +13,7 @@ from typing import Any
 
 from bench import __version__, store
 from bench.core.clock import EventHub, now_s, wall_time
-from bench.core.errors import Interrupted, StoreError, TargetUnavailable, UsageError
+from bench.core.errors import Interrupted, StoreError, TareError, TargetUnavailable, UsageError
 from bench.core.model import Invocation, Outcome, RunState, Scenario, Skipped, Status
 from bench.engines import check as check_files
 from bench.engines import undo_functions
@@ -60,6 +60,7 @@ class RunResult:
         failed: Invocations that failed or timed out.
         measured: Invocations with an outcome, failed ones included.
         interrupted: What interrupted the run, empty when it ran to its end.
+        left: What could not be removed after it, empty when everything is gone.
     """
 
     run_id: str
@@ -67,6 +68,7 @@ class RunResult:
     failed: int = 0
     measured: int = 0
     interrupted: str = ""
+    left: str = ""
 
 
 class RunObserver:
@@ -94,7 +96,8 @@ def run(request: RunRequest, observer: RunObserver) -> RunResult:
     for text in sorted(request.explicit):
         check_files(parse_target(text))
     run_id = make_id()
-    with open_lab(run_id, request.results) as (lab, hub):
+    ended: list[RunResult] = []
+    with _kept(ended), open_lab(run_id, request.results) as (lab, hub):
         prepared = available.prepare(request.scenarios, lab, observer.preparing)
         available.refuse_missing(request.explicit, prepared)
         scenarios, skipped = available.resolve(request.scenarios, prepared)
@@ -103,7 +106,8 @@ def run(request: RunRequest, observer: RunObserver) -> RunResult:
         writer = store.RunWriter.create(request.results, meta, invocations)
         observer.planned(run_id, skipped, invocations, len(invocations))
         run_context = _context(meta, scenarios, prepared, lab=lab, hub=hub, writer=writer)
-        return _execute(run_context, invocations, observer, meta, _rule(meta, run_context))
+        ended.append(_execute(run_context, invocations, observer, meta, _rule(meta, run_context)))
+    return ended[0]
 
 
 def resume(folder: Path, observer: RunObserver) -> RunResult:
@@ -129,7 +133,8 @@ def resume(folder: Path, observer: RunObserver) -> RunResult:
     every = store.plan(found)
     left = [invocation for invocation in every if invocation.index not in done]
     scenarios = [scenario_from(name, meta) for name, meta in found.meta["scenarios"].items()]
-    with open_lab(found.run_id, folder.parent) as (lab, hub):
+    ended: list[RunResult] = []
+    with _kept(ended), open_lab(found.run_id, folder.parent) as (lab, hub):
         prepared = available.prepare(scenarios, lab, observer.preparing)
         for text, error in prepared.missing.items():
             msg = f"'{text}' ran before and cannot now: {error.reason}"
@@ -138,7 +143,19 @@ def resume(folder: Path, observer: RunObserver) -> RunResult:
         writer.update(state=RunState.RUNNING)
         observer.planned(found.run_id, store.skipped(found), left, len(every))
         run_context = _context(found.meta, scenarios, prepared, lab=lab, hub=hub, writer=writer)
-        return _execute(run_context, left, observer, found.meta, _rule(found.meta, run_context))
+        ended.append(_execute(run_context, left, observer, found.meta, _rule(found.meta, run_context)))
+    return ended[0]
+
+
+@contextlib.contextmanager
+def _kept(ended: list[RunResult]) -> Iterator[None]:
+    """Keep the result of a run whose lab could not be removed completely: what is left becomes part of the result."""
+    try:
+        yield
+    except TareError as error:
+        if not ended:
+            raise
+        ended[0].left = str(error)
 
 
 def _rule(meta: Mapping[str, Any], run_context: runner.RunContext) -> stopping.StoppingRule | None:
@@ -217,7 +234,10 @@ def _meta(
         **({"rule": {"precision": request.precision, "budget_s": request.budget_s}} if request.precision else {}),
         "skipped": [dataclasses.asdict(item) for item in skipped],
         **facts.as_meta(known),
-        "engines": {engine.target.text: dict(prepared.facts[text]) for text, engine in prepared.engines.items()},
+        "engines": {engine.target.text: dict(prepared.facts[text].values) for text, engine in prepared.engines.items()},
+        "engine_epochs": {
+            engine.target.text: sorted(prepared.facts[text].epoch) for text, engine in prepared.engines.items()
+        },
     }
 
 

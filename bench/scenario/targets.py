@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench import engines
 from bench.core.errors import UsageError, unknown
 from bench.core.model import Target
+from bench.engines import sockets
 
 
 def parse_target(text: str) -> Target:
@@ -35,11 +36,26 @@ def parse_target(text: str) -> Target:
         if key in declared.files and not Path(value).is_absolute():
             msg = f"'{key}={value}' in target '{text}' must be the absolute path of {declared.files[key]}"
             raise UsageError(msg)
+        if key in declared.sockets and value not in declared.sockets[key]:
+            value = _socket(text, key, value, declared.sockets[key])
         if key in options:
             msg = f"'{key}' is given twice in target '{text}'"
             raise UsageError(msg)
         options[key] = value
     return make_target(engine, options)
+
+
+def _socket(text: str, key: str, value: str, words: Sequence[str]) -> str:
+    """Return the canonical spelling of an option that names a socket.
+
+    Raises:
+        UsageError: It is not an absolute path.
+    """
+    if not (found := sockets.canonical(value)):
+        others = "".join(f"'{word}' or " for word in words)
+        msg = f"'{key}={value}' in target '{text}' must be {others}the absolute path of a unix socket (/PATH or unix:///PATH)"
+        raise UsageError(msg)
+    return found
 
 
 def make_target(engine: str, options: Mapping[str, str]) -> Target:

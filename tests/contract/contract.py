@@ -22,7 +22,7 @@ from bench.core import proctable
 from bench.core.clock import Channel, EventHub, now_s, sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines.abilities import launch
+from bench.engines.abilities import launch, unproved
 from bench.engines.base import Engine, Instance, InstanceSpec, Limits
 from bench.engines.evidence import process
 from bench.lab import Lab, cgroups, images
@@ -164,7 +164,7 @@ class EngineContract:
         asked = {key: value for key, value in context.engine.target.options.items() if key in evidence}
         assert {key: evidence[key] for key in asked} == asked
         assert evidence["payload"] == images.payload(context.lab.paths.state).digest
-        assert set(context.engine.target.options) - {"endpoint"} <= set(evidence)
+        assert set(context.engine.target.options) - unproved(context.engine) <= set(evidence)
 
     def test_declared_limits_are_in_force(self, context: Harness) -> None:
         with context.started() as (instance, channel):

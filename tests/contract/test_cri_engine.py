@@ -25,6 +25,7 @@ from bench.engines.cri import image as cri_image
 from bench.engines.cri.daemon import start_cri
 from bench.engines.cri.engine import Cri
 from bench.lab import Lab, images, journal, sweep
+from bench.scenario import parse_target
 from bench.workloads import dns
 from tests import cri_server
 from tests.contract import contract, far_end
@@ -38,6 +39,15 @@ TARGETS = (
     target("cri", runtime="crun"),
     target("cri", network="ptp"),
     target("cri", network="macvlan"),
+)
+
+
+ENDPOINT = os.environ.get("TARE_TEST_CRI_ENDPOINT", "")
+"""The socket of a runtime that is not the lab's, for example that of CRI-O; its pods need a network and a pause image."""
+FOREIGN = (
+    (parse_target(f"cri:endpoint={ENDPOINT}"), parse_target(f"cri:endpoint={ENDPOINT},network=host"))
+    if ENDPOINT
+    else ()
 )
 
 
@@ -77,6 +87,30 @@ class TestCri(contract.EngineContract):
         assert remains(context, job.name) == []
 
 
+@pytest.fixture(scope="class", params=FOREIGN, ids=lambda one: one.text)
+def foreign_place(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Harness]:
+    with contract.place_of(request.param, built_state, remains) as opened:
+        yield opened
+
+
+@pytest.mark.skipif(not ENDPOINT, reason="set TARE_TEST_CRI_ENDPOINT to the socket of a CRI runtime")
+class TestForeignCri(contract.EngineContract):
+    """The contract, with a runtime that is not the lab's."""
+
+    @pytest.fixture
+    def context(self, foreign_place: Harness) -> Harness:  # noqa: D102
+        return foreign_place
+
+    def test_program_of_daemon_is_evidence(self, context: Harness) -> None:  # noqa: D102
+        with context.started() as (instance, channel):
+            channel.wait(Phase.READY, contract.READY_S, instance.alive)
+            evidence = context.engine.evidence(instance)
+        assert isinstance(context.engine, Cri)
+        (pid,) = context.engine.daemons().values()
+        assert evidence["daemon"] == str(Path(f"/proc/{pid}/exe").readlink())
+        assert context.lab.journal.left == [] or {one["kind"] for one in context.lab.journal.left} == {"pod image"}
+
+
 def test_killed_daemon_is_named_in_errors(built_state: Path) -> None:
     before = contract.host_state()
     with contract.place_of(target("cri"), built_state) as context:
@@ -113,7 +147,7 @@ def test_gvisor_without_shim_is_unavailable(built_state: Path) -> None:
 
 
 def test_endpoint_without_listener_is_unavailable(built_state: Path) -> None:
-    with Lab(contract.SHORT_ID, state=built_state) as lab, pytest.raises(TargetUnavailable, match="UNAVAILABLE"):
+    with Lab(contract.SHORT_ID, state=built_state) as lab, pytest.raises(TargetUnavailable, match="does not exist"):
         Cri(target("cri", endpoint="unix:///nowhere/crio.sock"), lab).prepare()
 
 

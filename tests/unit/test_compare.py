@@ -166,6 +166,16 @@ def test_runs_of_other_hosts_or_workloads_are_refused_by_name(tmp_path: Path) ->
     assert wording.notes(forced)[0].startswith("FORCED: kernel")
 
 
+def test_other_version_of_an_engine_is_said(tmp_path: Path) -> None:
+    for name, version in (("a", "1.1.5"), ("b", "1.3.6"), ("c", "1.1.5")):
+        engines = {"host": {"payload": "p", "version": version, "image": name}}
+        write(tmp_path, name, {"host": noisy(0.1, 8)}, engines=engines, engine_epochs={"host": ["version"]})
+    assert "the runs differ in the engine of host: version: '1.1.5' and '1.3.6'" in wording.notes(
+        between(tmp_path, "a", "b")
+    )
+    assert not any("engine" in note for note in wording.notes(between(tmp_path, "a", "c")))
+
+
 def test_runs_may_differ_in_a_factor_and_in_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     facts = {"kernel": "6.1.0", "cpu.model": "one"}
     write(tmp_path, "a", {"host": noisy(0.1, 12)}, facts=facts)

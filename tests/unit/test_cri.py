@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,67 +17,23 @@ from bench import engines
 from bench.core import proc, proctable
 from bench.core.clock import EventHub
 from bench.core.errors import InvocationFailed, NotApplicable, TargetUnavailable
-from bench.core.model import Phase, Target
-from bench.engines.base import Bind, InstanceSpec, Limits
+from bench.core.model import Phase
+from bench.engines import sockets
+from bench.engines.base import Bind, Limits
 from bench.engines.cri import api
 from bench.engines.cri import image as cri_image
 from bench.engines.cri.api import TYPES
-from bench.engines.cri.engine import Cri
-from bench.lab import Lab, images, sweep
+from bench.lab import images, sweep
 from bench.scenario import parse_target
-from tests import cri_server
-from tests.cri_server import CriServer, RefusedError
-from tests.fakes import FakeLab
-
-
-class Daemons:
-    """The lab's daemons as far as somebody's own runtime needs them: clients that are closed at the end."""
-
-    def __init__(self) -> None:
-        self.clients = contextlib.ExitStack()
-
-
-class RunLab(FakeLab):
-    """A lab without daemons of its own."""
-
-    def __init__(self, state: Path) -> None:
-        super().__init__(state)
-        self.cgroup_path = "/tare/fa4e"
-        self.own = Daemons()
-
-    def __getattribute__(self, name: str) -> Any:
-        """Give the daemons, which the plain fake refuses."""
-        return super().__getattribute__("own" if name == "daemons" else name)
-
-
-@dataclasses.dataclass
-class Bench:
-    """A server, a lab and an engine that is told nothing but the server's socket."""
-
-    server: CriServer
-    lab: RunLab
-    path: str
-
-    def engine(self, **options: str) -> Cri:
-        """Return an engine."""
-        chosen = {"endpoint": f"unix://{self.path}", **options}
-        text = ",".join(f"{key}={value}" for key, value in sorted(chosen.items()))
-        return Cri(Target(f"cri:{text}", "cri", chosen), cast("Lab", self.lab))
-
-    def spec(self, **changes: Any) -> InstanceSpec:
-        """Return a job."""
-        return dataclasses.replace(InstanceSpec("tare-1", self.lab.paths.run / "e" / "1", timeout_s=10), **changes)
+from tests import cri_place, cri_server
+from tests.cri_place import Bench
+from tests.cri_server import RefusedError
 
 
 @pytest.fixture
 def bench(built_state: Path, tmp_path: Path) -> Iterator[Bench]:
-    server = CriServer(tmp_path, images.payload(built_state).path, images={cri_image.NAME: "1234abcd"})
-    lab = RunLab(built_state)
-    with cri_server.serving(server) as path:
-        yield Bench(server, lab, path)
-        lab.own.clients.close()
-    lab.journal.close(done=True)
-    shutil.rmtree(lab.paths.run)  # the state folder is every test's
+    with cri_place.opened(built_state, tmp_path) as opened:
+        yield opened
 
 
 def text(number: int, value: bytes) -> bytes:
@@ -182,7 +135,7 @@ def test_pod_and_container_match_kubelet_requests(bench: Bench, tmp_path: Path) 
         (images.EVENTS, False),
         ("/data", True),
     ]
-    assert container.config.image.image == "1234abcd"
+    assert container.config.image.image == cri_place.image_id(bench.lab.paths.state)
     engine.delete(spec.name)
 
 
@@ -337,9 +290,9 @@ def test_endpoint_may_be_path_or_url() -> None:
 def test_listening_process_is_found(bench: Bench) -> None:
     import os  # noqa: PLC0415
 
-    assert api.server_pid(bench.path) == os.getpid()
-    assert api.server_pid("/nowhere/s") is None
-    assert api.outside(f"unix://{bench.path}") == bench.path
+    assert sockets.owner(bench.path) == os.getpid()
+    assert sockets.owner("/nowhere/s") is None
+    assert sockets.outside(f"unix://{bench.path}") == bench.path
 
 
 def test_doctor_examines_every_engine() -> None:

@@ -7,16 +7,20 @@ import json
 import os
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from bench import benchmarks
+from bench.benchmarks.image_build import measure as image_build
 from bench.benchmarks.pull import measure as pull
 from bench.benchmarks.size import measure as size
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.docker import build
 from bench.engines.docker.pull import check as check_pull
 from bench.invocation import disk_use
+from bench.invocation.context import InvocationContext
 from bench.invocation.disk_use import Taken
 from bench.lab import bases, images, registry
 from bench.lab.images import Image
@@ -55,6 +59,15 @@ def test_a_base_that_was_not_provisioned_is_refused_with_the_remedy(tmp_path: Pa
     for name in ("debian", "compiler"):
         with pytest.raises(NotApplicable, match=rf"{name}\.tar\.gz.*run 'tare provision base_images' as root"):
             bases.base(tmp_path, name)
+
+
+def test_engine_without_builder_is_named_before_a_missing_base(tmp_path: Path) -> None:
+    engine = SimpleNamespace(target=SimpleNamespace(engine="cri"))
+    context = SimpleNamespace(
+        engine=engine, params={"recipe": "cached"}, lab=SimpleNamespace(paths=SimpleNamespace(state=tmp_path))
+    )
+    with pytest.raises(NotApplicable, match="'cri' builds no images"):
+        image_build.measure(cast("InvocationContext", context))
 
 
 def test_a_base_that_is_not_whole_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from bench.benchmarks.density import tables as density
 from bench.benchmarks.density import words
 from bench.benchmarks.memory import tables as memory
 from bench.core.model import Invocation
+from bench.display import lookup
 from bench.display.charts.lines import spread
 from bench.display.data import RunData
 from bench.probes import host
@@ -189,3 +191,10 @@ def test_line_names_are_spread_without_overlap_in_order(wanted: list[float]) -> 
 
 def test_line_names_with_room_are_not_moved() -> None:
     assert spread([100.0, 20.0], 23.0, 210.0) == [100.0, 20.0]
+
+
+def test_memory_tells_what_grew_outside_the_run(data: RunData, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = of(data, "memory")
+    said = "the daemon at 'unix:///x' is outside the run: cri-o grew by 2.00 MiB (PSS), in no component"
+    monkeypatch.setattr(lookup, "notes_of", lambda *_: {"not_counted": Counter([said])})
+    assert f"{weights.invoked[0].text}: {said}" in memory.notes(weights)

@@ -139,3 +139,26 @@ def test_interrupted_invocation_is_torn_down_and_has_no_outcome(
         fake = cast("Fake", ready.engines["fake"])
     assert fake.calls == ["create", "delete"]
     assert store.outcomes(store.load(tmp_path / "r1")).empty
+
+
+def test_option_that_no_evidence_shows_fails_invocation(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fake, "unproved", frozenset({"payload"}))
+    _, outcomes, _ = run(tmp_path, small(["fake:copy=a"], blocks=1, warmup_blocks=0), lab)
+    assert set(outcomes["status"]) == {Status.FAILED}
+    assert outcomes["reason"][0] == "asked for copy=a, but nothing in the live instance shows copy"
+    assert outcomes["mismatch"][0] == {"option": "copy", "asked": "a", "found": ""}
+
+
+def test_payload_that_no_evidence_shows_fails_invocation(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fake, "unproved", frozenset())
+    _, outcomes, _ = run(tmp_path, small(["fake"], blocks=1, warmup_blocks=0), lab)
+    assert "nothing in the live instance shows payload" in outcomes["reason"][0]
+
+
+def test_options_that_engine_cannot_prove_do_not_fail(tmp_path: Path, lab: FakeLab) -> None:
+    _, outcomes, _ = run(tmp_path, small(["fake:copy=a"], blocks=1, warmup_blocks=0), lab)
+    assert set(outcomes["status"]) == {Status.OK}

@@ -39,22 +39,19 @@ def measure(context: InvocationContext) -> InvocationResult:
         InvocationFailed: A build is not what it should be: not cold, not from the cache, or not of this source.
     """
     recipe = str(context.params["recipe"])
-    base = bases.base(context.lab.paths.state, "compiler")
-    image = bases.alone(context.lab.paths.state, "compiler")
-    context.lab.journal.add("process", name=context.name)
     builders = _builders_of(context)
-    with (
-        builders.open(context.name, context.timeout_s) as builder,
-        _folder(context) as name,
-        context.account.engine(),
-    ):
-        folder = Path(name)
-        base_id = builder.add_base(image)
-        network = builder.network(base)
-        build.write(recipe, base, folder)
-        timed = _builds(builder, folder)
-        found = builder.describe(timed["cold"].build.built.image)
-        final = builder.describe(timed["source-change"].build.built.image)
+    context.lab.journal.add("process", name=context.name)
+    with builders.open(context.name, context.timeout_s) as builder:
+        base = bases.base(context.lab.paths.state, "compiler")
+        image = bases.alone(context.lab.paths.state, "compiler")
+        with _folder(context) as name, context.account.engine():
+            folder = Path(name)
+            base_id = builder.add_base(image)
+            network = builder.network(base)
+            build.write(recipe, base, folder)
+            timed = _builds(builder, folder)
+            found = builder.describe(timed["cold"].build.built.image)
+            final = builder.describe(timed["source-change"].build.built.image)
         evidence = {
             "builder": builder.who,
             "base": base_id,
@@ -71,7 +68,7 @@ def measure(context: InvocationContext) -> InvocationResult:
             "image.layers": float(len(found.layers)),
             "image.context_bytes": float(timed["cold"].build.context_bytes),
         }
-    life.check_evidence(context, evidence)
+    life.check_evidence(context.engine, context.lab, evidence)
     series = tuple(Value("image.build_s", one.seconds, {"cache": cache}) for cache, one in timed.items())
     return InvocationResult(values, evidence, (), series)
 

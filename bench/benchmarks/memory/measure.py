@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from bench.core.errors import InvocationFailed
 from bench.core.model import ParamValue
 from bench.core.units import format_value
+from bench.engines.abilities import HasDaemons
 from bench.invocation import headroom, life
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.invocation.crowd import Crowd, failure, gathered
-from bench.probes import host, limits, memory
+from bench.probes import host, limits, memory, processes
 from bench.probes.memory import Added, Weight
+from bench.probes.processes import Shares
 from bench.stats import fit
 
 _SETTLE_S = 5.0
@@ -45,7 +47,7 @@ def measure(context: InvocationContext) -> InvocationResult:
         InvocationFailed: An instance did not start or has died: a reading must be of N live instances.
     """
     with gathered(context) as crowd:
-        ramp = _baseline(context)
+        ramp, before = _baseline(context), _outside(context)
         top = headroom.top(context)
         while len(crowd.members) < top and (count := _next(context, crowd, ramp, top)):
             _step(context, crowd, ramp, count)
@@ -53,6 +55,7 @@ def measure(context: InvocationContext) -> InvocationResult:
             msg = f"no instance fits above the floor of {format_value(_floor(), 'bytes')} that is left to others"
             raise InvocationFailed(msg)
         ramp.notes["probe"] = _prove_alive(crowd)
+        ramp.notes |= _not_counted(context, before)
     _judge(ramp, top)
     rows = [value for at, one in zip(ramp.at, ramp.added, strict=True) for value in _rows(at, one)]
     series = (*rows, *_at_the_top(ramp), *_lines(ramp))
@@ -64,6 +67,34 @@ def _baseline(context: InvocationContext) -> _Ramp:
         base, still = memory.settled(lambda: memory.take(context.lab), _SETTLE_S)
     moved = f"settle: before the first instance memory did not stand still within {_SETTLE_S:g} s"
     return _Ramp(base, flags=[] if still else [moved])
+
+
+def _outside(context: InvocationContext) -> dict[str, Shares]:
+    """Return the memory of the daemons that serve the target and are not the lab's: name → memory, those that can be seen."""
+    engine = context.engine
+    if not context.outside or not isinstance(engine, HasDaemons):
+        return {}
+    found = {
+        name: processes.weigh([pid], daemons=frozenset({pid}), guest_bytes=None)
+        for name, pid in engine.daemons().items()
+    }
+    return {name: sum(parts.values(), Shares()) for name, parts in found.items() if parts}
+
+
+def _not_counted(context: InvocationContext, before: Mapping[str, Shares]) -> dict[str, str]:
+    """Note that the memory of a daemon that is not the lab's is in no component, and how much it has grown."""
+    if not context.outside:
+        return {}
+    after = _outside(context)
+    grown = [
+        f"{name} grew by {format_value((after[name] - before[name]).pss, 'bytes')} (PSS)"
+        for name in before
+        if name in after
+    ]
+    how = ", ".join(grown) or "how much it grew cannot be read"
+    return {
+        "not_counted": f"the daemon at '{context.engine.target.options['endpoint']}' is outside the run: {how}, in no component"
+    }
 
 
 def _next(context: InvocationContext, crowd: Crowd, ramp: _Ramp, top: int) -> int:

@@ -61,6 +61,8 @@ def tables(data: ScenarioData) -> list[Grid]:
 def notes(data: ScenarioData) -> list[str]:
     """Return the warnings and remarks that belong to the tables, with the targets whose unexplained rest is too large."""
     flagged = [f"{row.text}: {text}" for row in data.invoked if (text := remainder(data, row))]
+    outside = [(row.text, lookup.notes_of(data, row).get("not_counted")) for row in data.invoked]
+    flagged += [f"{name}: {texts.most_common(1)[0][0]}" for name, texts in outside if texts]
     return table.notes(data, lambda item: item.metric == SLOPE and item.params.get("column") == "available") + flagged
 
 

@@ -10,13 +10,14 @@ when it returns from start, ``ready`` when it has returned *and* the payload has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bench.core.clock import now_s, process_cpu_s
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Phase
+from bench.engines.abilities import HasDaemons
 from bench.engines.base import Instance
 from bench.engines.evidence.process import family
 from bench.invocation import life
@@ -99,16 +100,28 @@ def _churn(context: InvocationContext, lives: int) -> tuple[dict[str, float], di
         values["stack.daemon_cpu_s"] = sum(used[name] for name in worked)
         values["stack.daemon_pss_bytes"] = sum(after[name] for name in worked)
         values["stack.daemon_growth_bytes"] = sum(after[name] - memory[name] for name in worked) / lives
-    return values, {"daemons": ", ".join(worked) or "none worked for it"}
+    return values, {"daemons": ", ".join(worked) or _nobody(context, daemons)}
 
 
 def _daemons(context: InvocationContext) -> dict[str, set[int]]:
-    """Return the lab's daemons with their processes, while no instance lives; none without root."""
+    """Return the daemons that may work for the target, with their processes, while no instance lives.
+
+    Those that the engine knows; of an engine that does not know any all of the lab's, none without root.
+    """
+    if isinstance(context.engine, HasDaemons):
+        return {name: family(pid) for name, pid in context.engine.daemons().items()}
     try:
         running = context.lab.daemons.running
     except TargetUnavailable:
         return {}
     return {name: family(process.pid) for name, process in running.items()}
+
+
+def _nobody(context: InvocationContext, daemons: Mapping[str, set[int]]) -> str:
+    """Return what is noted when no daemon is known to have worked."""
+    if context.outside and not daemons:
+        return "unknown: the process that listens at the target's endpoint cannot be seen"
+    return "none worked for it"
 
 
 def _cpu_s(pids: set[int]) -> float:

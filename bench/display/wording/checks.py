@@ -210,7 +210,8 @@ def _mode(found: findings.ModeFound) -> str:
 
 def _mismatch(one: findings.Mismatch) -> str:
     rate = f"{one.count} of {one.attempts} invocations ({prose.rate(one.count, one.attempts, one.ci)})"
-    took = f"asked for {one.option}={one.asked}, but the live instance has {one.option}={one.found}"
+    has = f"has {one.option}={one.found}" if one.found else f"does not show {one.option}"
+    took = f"asked for {one.option}={one.asked}, but the live instance {has}"
     return f"{one.target}, {rate}: {took}"
 
 

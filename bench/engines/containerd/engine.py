@@ -13,6 +13,7 @@ from bench.core.model import Facts, Phase, Target
 from bench.engines import builds, oci_spec, trial
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
 from bench.engines.containerd.api import KEEP, TYPES, any_of
+from bench.engines.containerd.daemon import containerd_name
 from bench.engines.containerd.images import ImageStore
 from bench.engines.containerd.pull import Puller
 from bench.engines.containerd.session import CLEANUP_S, Session
@@ -42,6 +43,7 @@ class Containerd:
         self._session = Session(lab, self._snapshotter, self._build)
         self.images = ImageStore(self._session)
         self.puller = Puller(self._session)
+        self.unproved = frozenset({"mount"} if self._runtime == "runsc" else ())  # gVisor hides the container's mounts
 
     def prepare(self) -> Facts:
         """Import and unpack the image and prove by a trial that an instance can run here."""
@@ -132,6 +134,10 @@ class Containerd:
             self._session.call_if_there("Tasks/Delete", container_id=name)
         self._session.call_if_there("Containers/Delete", id=name)
         self._session.call_if_there("Snapshots/Remove", snapshotter=self._snapshotter, key=name)
+
+    def daemons(self) -> Mapping[str, int]:
+        """Return the daemon: its name in the lab → PID."""
+        return {containerd_name(self._snapshotter, self._build): self._session.daemon_pid}
 
     def storage(self) -> Store:
         """Return where the snapshotter keeps layers and what containers write."""

@@ -9,6 +9,7 @@ CRI = EngineType(
     factory="bench.engines.cri.engine:Cri",
     options={"endpoint": (), "network": ("bridge", "ptp", "macvlan", "host"), "runtime": (), "bin": ()},
     files=PROGRAM,
+    sockets={"endpoint": ("lab",)},
     examined=("cri", "cri:network=host"),
     extra="cri",
     check="bench.engines.builds:of_target",

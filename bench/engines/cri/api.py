@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import socket
-import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +28,8 @@ POD, CONTAINER, NODE = 0, 1, 2
 """``NamespaceMode``."""
 EXITED = 2
 """``ContainerState``."""
+_RUNC_SHIM = "io.containerd.runc."
+"""Begin of the type of runtimes that take runc's options."""
 _UNCONFINED = 1
 """``SecurityProfile.ProfileType``: what a kubelet sends for a pod that asks for no system call filter."""
 
@@ -61,7 +60,7 @@ _MESSAGES = {
     "ListPodSandboxRequest": "filter:1:PodSandboxFilter",
     "PodSandbox": "id:1 metadata:2:PodSandboxMetadata state:3:int32",
     "ListPodSandboxResponse": "items:1:PodSandbox[]",
-    "ImageSpec": "image:1",
+    "ImageSpec": "image:1 user_specified_image:18",
     "LinuxContainerResources": "cpu_period:1:int64 cpu_quota:2:int64 cpu_shares:3:int64 memory_limit_in_bytes:4:int64"
     " cpuset_cpus:6 memory_swap_limit_in_bytes:10:int64",
     "LinuxContainerSecurityContext": "namespace_options:3:NamespaceOption masked_paths:13:string[]"
@@ -139,8 +138,14 @@ class Api(Connection):
         except NotFoundError:  # … and this is how some servers say it
             return ""
 
-    def cgroup_driver(self, timeout_s: float) -> str:
-        """Return ``systemd`` or ``cgroupfs``, ``unknown`` from a runtime older than that call (CRI of 2023)."""
+    def cgroup_driver(self, status: Message, handler: str, timeout_s: float) -> str:
+        """Return ``systemd`` or ``cgroupfs``; ``unknown`` from a runtime that does not say.
+
+        containerd chooses it for each runtime handler, and its verbose ``StatusResponse`` has its configuration. Others answer
+        the call ``RuntimeConfig``, which runtimes before 2023 do not have.
+        """
+        if said := driver_of(status.info, handler):
+            return said
         try:
             found = self.call("RuntimeConfig", timeout_s)
         except UnimplementedError:
@@ -169,29 +174,25 @@ class Api(Connection):
             self.call(name, timeout_s, **fields)
 
 
-def image(name: str) -> Message:
-    """Return an ``ImageSpec``."""
-    return TYPES["ImageSpec"](image=name)
+def image(name: str, requested: str = "") -> Message:
+    """Return an ``ImageSpec``; ``requested`` is the name under which signatures are looked up when ``name`` is an id."""
+    return TYPES["ImageSpec"](image=name, user_specified_image=requested)
 
 
-def outside(endpoint: str) -> str:
-    """Return the path by which this process reaches a socket of the host, which the lab's own ``/run`` may hide.
+def driver_of(info: Mapping[str, str], handler: str) -> str:
+    """Return the cgroup driver that containerd's configuration gives a runtime handler; empty when it does not say.
 
-    ``endpoint`` is a path or ``unix://`` and a path.
+    ``info`` is that of a verbose ``StatusResponse``; ``handler`` is empty for the default one. (containerd, docs/cri/config.md)
     """
-    path = endpoint.removeprefix("unix://").replace("/var/run/", "/run/", 1)
-    candidates = (path, *(f"/proc/{pid}/root{path}" for pid in (os.getppid(), 1)))
-    return next(filter(os.path.exists, candidates), path)
-
-
-def server_pid(path: str) -> int | None:
-    """Return the process that listens on a unix socket (unix(7), SO_PEERCRED); ``None`` when that is unknown."""
-    with contextlib.suppress(OSError), contextlib.closing(socket.socket(socket.AF_UNIX)) as sock:
-        sock.settimeout(5)
-        sock.connect(path)
-        said = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", said)[0]) or None
-    return None
+    with contextlib.suppress(ValueError, TypeError, AttributeError, KeyError):
+        config = json.loads(info["config"])
+        if config.get("systemdCgroup"):  # the setting of containerd's oldest shim
+            return "systemd"
+        runtimes = config["containerd"]["runtimes"]
+        runtime = runtimes[handler or config["containerd"]["defaultRuntimeName"]]
+        if str(runtime.get("runtimeType", "")).startswith(_RUNC_SHIM):
+            return "systemd" if (runtime.get("options") or {}).get("SystemdCgroup") else "cgroupfs"
+    return ""
 
 
 def pod(spec: InstanceSpec, network: int, cgroup_parent: str, log_directory: Path) -> Message:
@@ -207,8 +208,8 @@ def pod(spec: InstanceSpec, network: int, cgroup_parent: str, log_directory: Pat
     )
 
 
-def container(spec: InstanceSpec, image_name: str, network: int) -> Message:
-    """Return the only container of an instance's pod, with masked paths as a kubelet asks for."""
+def container(spec: InstanceSpec, payload: Message, network: int) -> Message:
+    """Return the only container of an instance's pod, with masked paths as a kubelet asks for; ``payload`` is its ImageSpec."""
     spaces = TYPES["NamespaceOption"](network=network, pid=CONTAINER, ipc=POD)
     context = TYPES["LinuxContainerSecurityContext"](
         namespace_options=spaces,
@@ -219,7 +220,7 @@ def container(spec: InstanceSpec, image_name: str, network: int) -> Message:
     folders = [(f"/{a.name}", a.source, a.read_only) for a in mounts.only_folders(spec, "CRI")]
     return TYPES["ContainerConfig"](
         metadata=TYPES["ContainerMetadata"](name="payload", attempt=0),
-        image=image(image_name),
+        image=payload,
         command=[images.PAYLOAD],
         args=["--events", f"unix:{images.EVENTS}", *spec.command(inside=True)],
         mounts=[

@@ -14,15 +14,19 @@ from typing import Any, Literal
 
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines import builds, given, trial
+from bench.engines import builds, given, sockets, trial
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
-from bench.engines.cri import api, config, image
+from bench.engines.cri import api, config, crio, image
 from bench.engines.cri.api import EXITED, NODE, POD
+from bench.engines.cri.daemon import cri_name
 from bench.engines.cri.session import Session
 from bench.engines.evidence import daemon, links, process
+from bench.engines.grpc import Message
 from bench.lab import Lab, forwarding, images, network
 
 _CLEANUP_S = 30.0
+_NOT_READY = "run 'tare provision cri' as root, or measure with network=host"
+_NOT_READY_OUTSIDE = "set that runtime up, its networks are in /etc/cni/net.d; or measure with network=host"
 _SYSTEM_SLICE = "system.slice"
 """systemd's slice for what belongs to no session; it always exists, so nothing is left behind."""
 
@@ -42,6 +46,7 @@ class Cri:
     phases = frozenset(Phase)
     kind: Kind = "container"
     channel: Transport = "datagram"
+    unproved = frozenset({"endpoint"})  # it leaves no trace in a container
 
     def __init__(self, target: Target, lab: Lab) -> None:
         self.target = target
@@ -54,7 +59,6 @@ class Cri:
         self._pod_network = target.options.get("network", config.POD_NETWORKS[0])
         self._handler = target.options.get("runtime", "runc" if self._own else "")
         self._made: dict[str, _Made] = {}
-        self._loaded = False  # into a user's own runtime
 
     def prepare(self) -> Facts:
         """Load the image and prove by a trial that a pod can run here."""
@@ -71,35 +75,32 @@ class Cri:
         self._logs.mkdir(exist_ok=True)
         try:
             self._join()
-            version = self._session.api.version(_CLEANUP_S)
-            self._image = self._session.api.image_id(image.NAME, _CLEANUP_S) or self._load()
-            driver = self._session.api.cgroup_driver(_CLEANUP_S)
-            why = api.not_ready(self._session.api.call("Status", _CLEANUP_S), self._network)
+            version = self._session.version()
+            driver = self._ready()
+            self._image = self._present() or self._load()
         except (LabError, InvocationFailed) as error:
             reason = f"'{self.target.text}' cannot be set up: {error}"
             raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error
-        if why:
-            reason = f"{self._session.api.who} answers but is not ready: {why}"
-            raise TargetUnavailable(reason, "run 'tare provision cri' as root, or measure with network=host")
         self._parent = self._cgroup_parent(driver)
         trial.run(self, self._lab)
         values = {self._session.api.who: str(version.runtime_version), "cri": str(version.runtime_api_version)}
         settings = {"cgroup_driver": driver, "image": images.image(self._lab.paths.state).manifest}
-        settings |= daemon.facts(int(self._session.server), self._build) if self._own else {}
+        pid = self._session.pid
+        settings |= daemon.facts(pid, self._build) if pid else {}
         return Facts(values | settings, frozenset(values))
 
     def create(self, spec: InstanceSpec) -> Instance:
         """Create the pod and the container in it."""
         api.refuse_limits(self.target, spec)
         if not self._own:  # the lab's own runtime is removed with the lab
-            self._lab.journal.add("pod", name=spec.name, endpoint=self._endpoint)
+            self._lab.journal.add_outside("pod", name=spec.name, endpoint=self._endpoint)
         made = self._made[spec.name] = _Made()
         pod = api.pod(spec, self._network, self._parent, self._logs)
         answer = self._session.api.call(
             "RunPodSandbox", spec.timeout_s, config=pod, runtime_handler=self._runtime_handler()
         )
         made.pod = str(answer.pod_sandbox_id)
-        fields = {"config": api.container(spec, self._image, self._network), "sandbox_config": pod}
+        fields = {"config": api.container(spec, self._spec_of_image(), self._network), "sandbox_config": pod}
         answer = self._session.api.call("CreateContainer", spec.timeout_s, pod_sandbox_id=made.pod, **fields)
         made.container = str(answer.container_id)
         handle: dict[str, Any] = {"made": made, "pids": {}, "timeout_s": spec.timeout_s}
@@ -116,9 +117,14 @@ class Cri:
         found = process.of_process(pid, self._session.server) | process.of_monitor(pid)
         if found["network"] == "private":
             found |= links.live_facts(pid, self._session.server)
-        if self._own:
-            found |= daemon.program(int(self._session.server), self._build)
-        return found | {"cri": self._session.api.who}
+        if daemon_pid := self._session.pid:
+            found |= daemon.program(daemon_pid, self._build)
+        return found | self._chosen_handler(instance) | {"cri": self._session.api.who}
+
+    def daemons(self) -> Mapping[str, int]:
+        """Return the runtime's process, if it can be seen."""
+        pid = self._session.pid
+        return {cri_name(self._build) if self._own else self._session.api.who: pid} if pid else {}
 
     def stop(self, instance: Instance) -> None:
         """Send SIGTERM to the container, SIGKILL after the grace, then stop its pod, which removes the network."""
@@ -137,6 +143,7 @@ class Cri:
         else:
             self._session.api.remove(name, _CLEANUP_S)
         self._made.pop(name, None)
+        self._lab.journal.removed("pod", name=name, endpoint=self._endpoint)
 
     def _join(self) -> None:
         """Connect the lab's pods with the second host; the networks of a user's own runtime are left alone."""
@@ -149,21 +156,66 @@ class Cri:
         known = self._own and self._pod_network in config.POD_NETWORKS
         return config.handler(self._handler, self._pod_network) if known else self._handler
 
+    def _ready(self) -> str:
+        """Return the runtime's cgroup driver.
+
+        Raises:
+            TargetUnavailable: It cannot make pods with this target's network.
+        """
+        runtime = self._session.api
+        status = runtime.call("Status", _CLEANUP_S, verbose=True)
+        if why := api.not_ready(status, self._network):
+            reason = f"{runtime.who} answers but is not ready: {why}"
+            raise TargetUnavailable(reason, _NOT_READY if self._own else _NOT_READY_OUTSIDE)
+        driver = runtime.cgroup_driver(status, self._runtime_handler(), _CLEANUP_S)
+        if driver == "unknown" and runtime.who == crio.NAME:
+            driver = crio.config(self._session.path).get("cgroup_manager", driver)
+        return driver
+
+    def _present(self) -> str:
+        """Return the id of the payload's image, empty when the runtime has none, or another one under its name."""
+        found = self._session.api.image_id(image.NAME, _CLEANUP_S)
+        return found if found in image.ids(images.image(self._lab.paths.state)) else ""
+
     def _load(self) -> str:
         if not self._own:
-            self._lab.journal.add("pod image", name=image.NAME, endpoint=self._endpoint)
-            self._loaded = True
+            self._lab.journal.add_outside("pod image", name=image.NAME, endpoint=self._endpoint)
         archive = images.image(self._lab.paths.state)
         return image.load(
             self._session.api, Path(self._session.path), archive, f"tare-{self._lab.short_id}", self._session.server
         )
 
+    def _spec_of_image(self) -> Message:
+        return api.image(self._image, image.NAME)
+
     def _leave(self) -> None:
-        """Remove everything that we made in a user's own runtime."""
-        for name in [] if self._own else list(self._made):
-            self.delete(name)
-        if self._loaded:
-            self._session.api.ask("RemoveImage", _CLEANUP_S, image=api.image(image.NAME))
+        """Remove everything that we made in a user's own runtime; what cannot be removed stays in the journal."""
+        if self._own:
+            return
+        left = [entry for entry in self._lab.journal.left if entry.get("endpoint") == self._endpoint]
+        if not left:
+            return
+        with contextlib.suppress(InvocationFailed):
+            self._session.api.version(sockets.ANSWER_S)  # each removal of a dead runtime would take its own time limit
+            for entry in reversed(left):
+                self._remove(str(entry["kind"]), str(entry["name"]))
+
+    def _remove(self, kind: str, name: str) -> None:
+        with contextlib.suppress(InvocationFailed):
+            if kind == "pod":
+                self.delete(name)
+            else:
+                self._session.api.ask("RemoveImage", _CLEANUP_S, image=api.image(name))
+                self._lab.journal.removed(kind, name=name, endpoint=self._endpoint)
+
+    def _chosen_handler(self, instance: Instance) -> dict[str, str]:
+        """Return as evidence the handler that a user's runtime chose for a pod, whose name need not be that of its program."""
+        if self._own or not self._handler:
+            return {}
+        pod = self._session.api.call(
+            "PodSandboxStatus", _CLEANUP_S, pod_sandbox_id=instance.handle["made"].pod
+        ).status.runtime_handler
+        return {"runtime": str(pod)} if pod else {}
 
     def _cgroup_parent(self, driver: str) -> str:
         """Return the pods' control group: the run's own where the runtime takes a path, else one that every runtime accepts."""

@@ -8,6 +8,7 @@ from bench.core import proc
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.engines.containerd import api as containerd
+from bench.engines.cri import crio
 from bench.engines.cri.api import Api, storage_place
 from bench.lab import images
 from bench.lab.images import Image
@@ -17,31 +18,39 @@ _CONTAINERD = "containerd"
 _CONTAINERD_NAMESPACE = "k8s.io"
 """Where containerd's CRI plugin looks for images; it learns of new ones by containerd's events."""
 _RUN_ROOT = "/run/containers/storage"
-"""Default folder for state that does not outlive a boot (containers-storage.conf(5))."""
+"""Default folder for state that does not outlive a boot (containers-storage.conf(5)), of a runtime that does not name its own."""
 _TIMEOUT_S = 60.0
 _APPEARS_S = 10.0
 
 
+def ids(image: Image) -> frozenset[str]:
+    """Return what runtimes may call the image: the digest of its configuration (CRI-O without ``sha256:``) or of its manifest."""
+    digests = {f"sha256:{images.sha256(image.config)}", image.manifest}
+    return frozenset(digests | {digest.removeprefix("sha256:") for digest in digests})
+
+
 def load(api: Api, socket: Path, image: Image, lease: str, server: int | str) -> str:
-    """Put the image where the runtime looks for it and return its id.
+    """Put the image where the runtime looks for it and return its id; an image that has its name loses the name.
 
     ``lease`` is a name that containerd does not know yet; ``server`` the runtime's process, whose mounts contain its storage.
 
     Raises:
         TargetUnavailable: It cannot be put there, with the remedy.
     """
+    where, other = destination(api, socket), ""
     if api.who == _CONTAINERD:
+        other = api.image_id(NAME, _TIMEOUT_S)  # it learns of the new one a moment after it is there
         client = containerd.Api(socket, _CONTAINERD_NAMESPACE)
         try:
             containerd.lend_image(client, image.archive, NAME, lease, _TIMEOUT_S)
         finally:
             client.close()
     else:
-        _copy(api, image, server)
-    return _appeared(api)
+        _copy(api, image, server, where)
+    return _appeared(api, image, other, where)
 
 
-def _copy(api: Api, image: Image, server: int | str) -> None:
+def _copy(api: Api, image: Image, server: int | str, where: str) -> None:
     """Copy the image into containers-storage, which CRI-O shares with Podman and skopeo."""
     remedy = f"put it there by hand: skopeo copy oci-archive:{image.archive} containers-storage:{NAME}"
     skopeo = proc.find("skopeo", f"install skopeo ('tare provision podman' does), or {remedy}")
@@ -51,7 +60,7 @@ def _copy(api: Api, image: Image, server: int | str) -> None:
         else []
     )
     source = f"oci-archive:{image.archive}"
-    argv = [*enter, skopeo, "--insecure-policy", "copy", "--quiet", source, destination(api)]
+    argv = [*enter, skopeo, "--insecure-policy", "copy", "--quiet", source, where]
     try:
         proc.run(argv, timeout_s=_TIMEOUT_S).check()
     except InvocationFailed as error:
@@ -59,26 +68,29 @@ def _copy(api: Api, image: Image, server: int | str) -> None:
         raise TargetUnavailable(msg, remedy) from error
 
 
-def destination(api: Api) -> str:
-    """Return skopeo's name of the image in the runtime's storage, with the storage's folder if the runtime names it."""
+def destination(api: Api, socket: Path) -> str:
+    """Return skopeo's name of the image in the runtime's storage, with the storage's folders if the runtime names them."""
     try:
         systems = api.call("ImageFsInfo", _TIMEOUT_S).image_filesystems
     except InvocationFailed:
         systems = []
-    for system in systems:
-        if found := storage_place(system.fs_id.mountpoint):
-            driver, root = found
-            return f"containers-storage:[{driver}@{root}+{_RUN_ROOT}]{NAME}"
-    return f"containers-storage:{NAME}"
+    said = crio.config(str(socket)) if api.who == crio.NAME else {}
+    place = next(filter(None, (storage_place(system.fs_id.mountpoint) for system in systems)), None)
+    if place is None and {"root", "storage_driver"} <= said.keys():
+        place = said["storage_driver"], Path(said["root"])
+    if place is None:
+        return f"containers-storage:{NAME}"
+    driver, root = place
+    return f"containers-storage:[{driver}@{root}+{said.get('runroot', _RUN_ROOT)}]{NAME}"
 
 
-def _appeared(api: Api) -> str:
+def _appeared(api: Api, image: Image, other: str, where: str) -> str:
+    """Wait until the runtime knows the image and return its id; ``other`` is that of an image that had its name before."""
     end = now_s() + _APPEARS_S
-    while not (found := api.image_id(NAME, _TIMEOUT_S)):
+    while (found := api.image_id(NAME, _TIMEOUT_S)) in ("", other) and found not in ids(image):
         if now_s() > end:
-            msg = f"{api.who} does not see the image '{NAME}' that was put into its store"
-            raise TargetUnavailable(
-                msg, f"see whether 'crictl images' lists it; it keeps its images in {destination(api)}"
-            )
+            has = f"still has another image ({found}) under the name" if found else "does not see the image"
+            msg = f"{api.who} {has} '{NAME}' that was put into its store"
+            raise TargetUnavailable(msg, f"see whether 'crictl images' lists it; it keeps its images in {where}")
         sleep_s(0.02)
     return found

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
+from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
+from bench.engines import sockets
 from bench.engines.builds import Build
 from bench.engines.closing import close_with
-from bench.engines.cri import api
 from bench.engines.cri.api import Api
 from bench.engines.cri.daemon import cri_name, start_cri
+from bench.engines.evidence import process
+from bench.engines.grpc import Message
 from bench.lab import Lab
+
+_CLEANUP_S = 30.0
+_NO_CRI = "give the socket of a CRI runtime, for example /run/crio/crio.sock; containerd needs its CRI plugin enabled"
 
 
 class Session:
@@ -30,11 +36,12 @@ class Session:
         self.build = build
         self.leave = leave
         self.own = endpoint == "lab"
+        self._found: int | None = None
 
     @cached_property
     def path(self) -> str:
         """The runtime's socket; the lab's runtime is started unless it runs."""
-        return str(start_cri(self.lab, self.build)) if self.own else api.outside(self.endpoint)
+        return str(start_cri(self.lab, self.build)) if self.own else sockets.outside(self.endpoint)
 
     @cached_property
     def api(self) -> Api:
@@ -44,9 +51,35 @@ class Session:
         close_with(self.lab, self.leave)
         return made
 
-    @cached_property
-    def server(self) -> int | str:
-        """Process id of the runtime; ``thread-self`` (this process) where it is unknown."""
+    @property
+    def pid(self) -> int | None:
+        """Process of the runtime; ``None`` where it is unknown."""
         if self.own:
             return self.lab.daemons.running[cri_name(self.build)].pid
-        return api.server_pid(self.path) or "thread-self"
+        if self._found is None or not process.runs(self._found):  # it may have been started again
+            self._found = sockets.owner(self.path)
+        return self._found
+
+    @property
+    def server(self) -> int | str:
+        """Process of the runtime; ``thread-self`` (this process) where it is unknown."""
+        return self.pid or "thread-self"
+
+    def version(self) -> Message:
+        """Return the runtime's first answer, ``VersionResponse``.
+
+        Raises:
+            TargetUnavailable: Nobody answers at a user's endpoint, or something else than a CRI runtime.
+            InvocationFailed: The lab's own runtime does not answer.
+        """
+        if self.own:
+            return self.api.version(_CLEANUP_S)
+        sockets.check(self.endpoint, self.path)
+        try:
+            return self.api.version(sockets.ANSWER_S)
+        except InvocationTimeout as error:
+            msg = f"'{self.endpoint}' accepts connections and does not answer within {sockets.ANSWER_S:g} s"
+            raise TargetUnavailable(msg, "see the runtime's log, or restart it") from error
+        except InvocationFailed as error:
+            msg = f"'{self.endpoint}' is not the socket of a runtime that speaks CRI v1: {error}"
+            raise TargetUnavailable(msg, _NO_CRI) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from docker.utils import kwargs_from_env
 from bench.core import proc
 from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 from bench.core.model import Facts
+from bench.engines import sockets
 from bench.engines.base import InstanceSpec
 from bench.lab import images
 from bench.lab.images import Image, sha256
@@ -75,19 +75,10 @@ def connect(url: str) -> Client:
     return client
 
 
-def system_url() -> str:
-    """Return where the user's own daemon listens: as ``DOCKER_HOST`` says, else the usual socket.
-
-    Raises:
-        TargetUnavailable: It is on another machine.
-    """
+def system_endpoint() -> str:
+    """Return where the user's own daemon listens: as ``DOCKER_HOST`` says, else the usual socket."""
     url = str(kwargs_from_env().get("base_url", "unix:///run/docker.sock"))
-    if not url.startswith("unix://"):
-        msg = f"DOCKER_HOST={url} is no unix socket, so its containers may not be on this host"
-        raise TargetUnavailable(msg, "unset DOCKER_HOST or point it to a local socket")
-    path = url.removeprefix("unix://").replace("/var/run/", "/run/", 1)
-    outside = (f"/proc/{pid}/root{path}" for pid in (os.getppid(), 1))  # the lab has a /run of its own
-    return f"unix://{next(filter(os.path.exists, (path, *outside)), path)}"
+    return sockets.canonical(url) or url
 
 
 def present(client: Client, image: Image) -> str | None:

@@ -9,13 +9,14 @@ from typing import Any, Literal, Protocol
 
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Target
-from bench.engines import given
+from bench.engines import given, sockets
 from bench.engines.builds import Build
+from bench.engines.containerd.daemon import containerd_name
 from bench.engines.docker import api, networks, settings
 from bench.engines.docker.api import Client, ContainerConfig
-from bench.engines.docker.daemon import start_dockerd
+from bench.engines.docker.daemon import answers_ping, containerd_build, start_dockerd
 from bench.engines.docker.networks import Builtin, Site
-from bench.engines.evidence import daemon
+from bench.engines.evidence import daemon, process
 from bench.lab import Lab
 
 Made = Literal["container", "volume", "image"]
@@ -34,26 +35,34 @@ class Ledger:
         """Return the names of what was made and not removed."""
         return []
 
+    def may_remove(self, kind: Made, name: str) -> bool:
+        """Say whether a thing is ours; everything in a daemon of the lab's is."""
+        return True
+
 
 class Journalled(Ledger):
-    """The ledger of the user's own daemon: everything is journalled before it is made."""
+    """The ledger of the user's own daemon: everything is journalled before it is made, until its removal has succeeded."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, endpoint: str) -> None:
         self._lab = lab
-        self._names: dict[Made, set[str]] = {"container": set(), "volume": set(), "image": set()}
+        self._endpoint = endpoint
 
     def record(self, kind: Made, name: str) -> None:
         """Journal what is about to be made."""
-        self._lab.journal.add(kind, name=name)
-        self._names[kind].add(name)
+        self._lab.journal.add_outside(kind, name=name, endpoint=self._endpoint)
 
     def forget(self, kind: Made, name: str) -> None:
-        """Forget what was removed."""
-        self._names[kind].discard(name)
+        """Note that a thing was removed."""
+        self._lab.journal.removed(kind, name=name, endpoint=self._endpoint)
 
     def left(self, kind: Made) -> list[str]:
-        """Return the names of what was made and not removed."""
-        return sorted(self._names[kind])
+        """Return the names of what was made and not removed, by any target of this daemon."""
+        mine = {"kind": kind, "endpoint": self._endpoint}
+        return [str(entry["name"]) for entry in self._lab.journal.left if mine.items() <= entry.items()]
+
+    def may_remove(self, kind: Made, name: str) -> bool:
+        """Say whether a thing is ours."""
+        return name in self.left(kind)
 
 
 class Endpoint(Protocol):
@@ -91,6 +100,10 @@ class Endpoint(Protocol):
 
     def asked(self, verb: str) -> contextlib.AbstractContextManager[None]:
         """Turn errors of a request within the block into sentences."""
+        ...
+
+    def daemons(self) -> Mapping[str, int]:
+        """Return the processes that serve this target, those that can be seen: name → PID."""
         ...
 
     def config(self, image: str) -> ContainerConfig:
@@ -141,6 +154,11 @@ class LabDaemon:
         """Turn errors of a request within the block into sentences."""
         return api.asked(verb, self._lab.daemons.dead, self.who)
 
+    def daemons(self) -> Mapping[str, int]:
+        """Return the daemon and what it starts containers with, if that is another one of the lab's."""
+        names = (self.name, containerd_name("overlayfs", containerd_build(self.build)))
+        return {name: self._lab.daemons.running[name].pid for name in names if name in self._lab.daemons.running}
+
     def config(self, image: str) -> ContainerConfig:
         """Return how containers are made; the lab's daemons know gVisor by one name per network mode."""
         runtime = f"runsc-{self._mode}" if self.runtime == "runsc" else self.runtime
@@ -170,33 +188,58 @@ class SystemDaemon:
         self.runtime = target.options.get("runtime", "runc")
         self.build = settings.build(target)
         self.network = networks.of(target.options.get("network", "bridge"), Site(lab, self.storage, self.build))
-        self.made: Ledger = Journalled(lab)
+        self._endpoint = api.system_endpoint()
+        self._found: int | None = None
+        self.made: Ledger = Journalled(lab, self._endpoint)
 
     def url(self) -> str:
         """Return where the daemon listens.
 
         Raises:
-            TargetUnavailable: It is on another machine, it cannot reach the run's folder, or the network is one that only the
-                lab's daemons have.
+            TargetUnavailable: It does not answer, is on another machine, cannot reach the run's folder, or has no network of that
+                kind.
         """
-        url = api.system_url()
         given.refuse_alias(self._lab, "the user's Docker")
         if self.network.made:
             msg = "a network of one's own is made in the lab's daemons only, not in the user's"
             raise TargetUnavailable(msg, "leave out endpoint=system")
-        return url
+        return f"unix://{reach(self._endpoint)}"
 
     def asked(self, verb: str) -> contextlib.AbstractContextManager[None]:
         """Turn errors of a request within the block into sentences."""
         return api.asked(verb, dict, self.who)
+
+    def daemons(self) -> Mapping[str, int]:
+        """Return the process that listens, if it can be seen."""
+        if self._found is None or not process.runs(self._found):  # it may have been started again
+            self._found = sockets.owner(sockets.outside(self._endpoint))
+        return {"dockerd": self._found} if self._found else {}
 
     def config(self, image: str) -> ContainerConfig:
         """Return how containers are made."""
         return ContainerConfig(image, self.network.mode, self.runtime, ports=self.network.ports)
 
     def evidence(self, inspected: Mapping[str, Any], client: Client) -> dict[str, str]:
-        """Return nothing: the user's daemon may be in another PID namespace."""
-        return {}
+        """Read the daemon's program from the kernel, if its process can be seen."""
+        found = self.daemons()
+        return daemon.program(found["dockerd"], self.build) if found else {}
+
+
+def reach(endpoint: str) -> str:
+    """Return the path of the socket of a user's daemon, which answers.
+
+    Raises:
+        TargetUnavailable: It does not answer, or is on another machine.
+    """
+    if not sockets.canonical(endpoint):
+        msg = f"DOCKER_HOST={endpoint} is no unix socket, so its containers may not be on this host"
+        raise TargetUnavailable(msg, "unset DOCKER_HOST or point it to a local socket")
+    path = sockets.outside(endpoint)
+    sockets.check(endpoint, path)
+    if not answers_ping(Path(path)):
+        msg = f"'{endpoint}' accepts connections and does not answer as Docker does"
+        raise TargetUnavailable(msg, "see the daemon's log, or point DOCKER_HOST to the socket of a Docker daemon")
+    return path
 
 
 def of(target: Target, lab: Lab) -> Endpoint:

@@ -47,6 +47,9 @@ class Docker:
         self.puller = puller(self._session, self.images)
         self.builders = Builders(self._session)
         self.resolves_names = self._endpoint.network.resolves_names
+        self.daemons = self._endpoint.daemons
+        # The endpoint leaves no trace in a container; gVisor hides the container's mounts.
+        self.unproved = frozenset({"endpoint", "mount"} if self._endpoint.runtime == "runsc" else {"endpoint"})
 
     def prepare(self) -> Facts:
         """Load the image and prove by a trial that the payload runs."""
@@ -67,10 +70,10 @@ class Docker:
     def create(self, spec: InstanceSpec) -> Instance:
         """Create the container."""
         session = self._session
-        self._endpoint.made.record("container", spec.name)
         for bind in spec.binds:
             if bind.kind == "volume":
                 self._endpoint.made.record("volume", bind.source.name)
+        self._endpoint.made.record("container", spec.name)
         config = self._endpoint.config(self.images.id_of(spec))
         with session.asked("create"):
             made = Container(session, session.verbs.create(spec, config), spec.timeout_s, spec.binds)

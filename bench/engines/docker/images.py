@@ -49,14 +49,20 @@ class ImageStore:
 
     def add(self, image: Image) -> None:
         """Load an image unless it is there."""
-        self._session.endpoint.made.record("image", image.name)
         client = self._session.client
         with self._session.asked("load"), time_limit(client, _LOAD_S):
-            self._ids[image.name] = api.present(client, image) or api.load(client, image)
+            found = api.present(client, image)
+            if found is None:
+                self._session.endpoint.made.record("image", image.name)
+                found = api.load(client, image)
+            self._ids[image.name] = found
 
     def remove(self, image: Image) -> None:
-        """Remove an image, and the layers that no other has."""
+        """Remove an image, and the layers that no other has; one that a user's daemon had before us stays."""
         client = self._session.client
+        if not self._session.endpoint.made.may_remove("image", image.name):
+            self._ids.pop(image.name, None)
+            return
         with self._session.asked("image removal"), time_limit(client, _LOAD_S), contextlib.suppress(NotFound):
             client.remove_image(self._ids.get(image.name, image.name), force=True)
         self._ids.pop(image.name, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+from collections.abc import Mapping
 from functools import cached_property
 
 from bench.core.model import Target
@@ -38,6 +39,10 @@ class Service(LabDaemon):
     def url(self) -> str:
         """Start the service and return its URL."""
         return f"unix://{start_podman(self._lab, self.storage, self.runtime)}"
+
+    def daemons(self) -> Mapping[str, int]:
+        """Return the service; it starts containers itself."""
+        return {self.name: self._lab.daemons.running[self.name].pid}
 
     def config(self, image: str) -> ContainerConfig:
         """Return how containers are made; the OCI runtime is the service's."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 from docker.errors import NotFound
 
+from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import Facts, Target
 from bench.engines.closing import close_with
 from bench.engines.docker import api, cli
 from bench.engines.docker.api import Client, Requests, Verbs
-from bench.engines.docker.endpoints import Endpoint
+from bench.engines.docker.endpoints import Endpoint, Made
 from bench.engines.evidence import daemon
 from bench.lab import Lab, images
 
@@ -70,8 +72,9 @@ class Session:
         """Return what the daemon says of itself, and the digests of the lab's own."""
         found = api.facts(self.client, self.image, self.endpoint.who.lower())
         values, epoch = dict(found.values), found.epoch
-        if self.endpoint.pid is not None:
-            values |= daemon.facts(self.endpoint.pid, self.endpoint.build)
+        pid = self.endpoint.pid or next(iter(self.endpoint.daemons().values()), None)
+        if pid is not None:
+            values |= daemon.facts(pid, self.endpoint.build)
         if isinstance(self.verbs, cli.Commands):
             values, epoch = {**values, "docker_cli": self.verbs.version()}, epoch | {"docker_cli"}
         return Facts(values, epoch)
@@ -93,13 +96,25 @@ class Session:
             self.client.remove_volume(name)
         self.endpoint.made.forget("volume", name)
 
+    def _remove_image(self, name: str) -> None:
+        """Remove an image that we loaded, by its name; succeed when it is gone."""
+        with self.asked("image removal"), contextlib.suppress(NotFound):
+            self.client.remove_image(name, force=True)
+        self.endpoint.made.forget("image", name)
+
     def _leave(self) -> None:
-        """Remove from the user's daemon what we made."""
-        for name in self.endpoint.made.left("container"):
-            self.remove_container(name)
-        for name in self.endpoint.made.left("volume"):
-            self.remove_volume(name)
-        for name in self.endpoint.made.left("image"):
-            with self.asked("image removal"), contextlib.suppress(NotFound):
-                self.client.remove_image(name, force=True)
-            self.endpoint.made.forget("image", name)
+        """Remove from the user's daemon what we made; what cannot be removed stays in the journal."""
+        made = self.endpoint.made
+        removals: dict[Made, Callable[[str], None]] = {
+            "container": self.remove_container,
+            "volume": self.remove_volume,
+            "image": self._remove_image,
+        }
+        left = [(kind, name) for kind in removals for name in made.left(kind)]
+        if not left:
+            return
+        with contextlib.suppress(TargetUnavailable):
+            self.endpoint.url()  # each removal of a dead daemon would take its own time limit
+            for kind, name in left:
+                with contextlib.suppress(InvocationFailed):
+                    removals[kind](name)

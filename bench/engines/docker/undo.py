@@ -6,9 +6,13 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-import docker
-from docker.errors import DockerException, NotFound
+import requests
+from docker import APIClient
+from docker.errors import APIError, DockerException, NotFound
 
+from bench.core.errors import TargetUnavailable
+from bench.engines.docker import api
+from bench.engines.docker.endpoints import reach
 from bench.lab.journal import Entry
 from bench.lab.sweep import Swept
 
@@ -50,13 +54,21 @@ def _undo(
     entry: Entry, dry_run: bool, inspect: Callable[[Any, str], object], remove: Callable[[Any, str], object]
 ) -> Swept | None:
     kind, name = str(entry["kind"]), str(entry["name"])
+    endpoint = str(entry.get("endpoint") or api.system_endpoint())
     try:
-        with contextlib.closing(docker.from_env(timeout=_TIMEOUT_S).api) as client:
+        path = reach(endpoint)
+    except TargetUnavailable as error:
+        return Swept(kind, f"{name} (the system's Docker does not answer: {error.reason})", gone=False, reached=False)
+    try:
+        with contextlib.closing(APIClient(f"unix://{path}", version="auto", timeout=_TIMEOUT_S)) as client:
             inspect(client, name)
             if not dry_run:
                 remove(client, name)
     except NotFound:
         return None
-    except DockerException as error:
-        return Swept(kind, f"{name} (the system's Docker does not answer: {str(error)[:80]})", gone=False)
+    except APIError as error:
+        return Swept(kind, f"{name} (the system's Docker refuses: {str(error.explanation or error)[:160]})", gone=False)
+    except (DockerException, requests.RequestException) as error:
+        said = f"{name} (the system's Docker does not answer: {str(error)[:80]})"
+        return Swept(kind, said, gone=False, reached=False)
     return Swept(kind, name, not dry_run)

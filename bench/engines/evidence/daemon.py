@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from bench.core.errors import InvocationFailed
@@ -35,6 +36,12 @@ def _runs(exe: Path, path: Path) -> bool:
 
 
 def facts(pid: int, build: Build) -> dict[str, str]:
-    """Return the digests of a daemon's program and settings, for a run's record."""
-    settings = {"config_digest": build.digest} if build.config else {}
-    return {"daemon_digest": process.digest(Path(f"/proc/{pid}/exe")), **settings}
+    """Return path and digest of a daemon's program, and the digest of its settings, for a run's record.
+
+    Of another user's daemon, whose program may not be read, they are absent.
+    """
+    found = {"config_digest": build.digest} if build.config else {}
+    exe = Path(f"/proc/{pid}/exe")
+    with contextlib.suppress(OSError):
+        found |= {"daemon": str(exe.readlink()), "daemon_digest": process.digest(exe)}
+    return found
