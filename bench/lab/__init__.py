@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from bench.core import orphans
+from bench.core import kernelfiles, orphans
 from bench.core.clock import self_cpu_s
 from bench.core.errors import LabError, TargetUnavailable
 from bench.lab import cgroups, sweep
@@ -21,6 +21,8 @@ from bench.lab.daemons import Daemons
 from bench.lab.journal import Journal, start_time
 from bench.lab.namespace import LabNamespace
 from bench.lab.paths import Paths, is_root
+
+_MOUNTS = kernelfiles.PROC / "thread-self/mountinfo"
 
 
 class Lab:
@@ -141,9 +143,9 @@ class Lab:
         that this is the lab's own empty file system and not the host's tree.
         """
         if self._mark is not None and self._mark.exists():
-            for left in self._mark.parent.iterdir():
-                if left != self._mark:
-                    shutil.rmtree(left, ignore_errors=True)
+            for name in kernelfiles.names(self._mark.parent):
+                if name != self._mark.name:
+                    shutil.rmtree(self._mark.with_name(name), ignore_errors=True)
 
     def residue(self) -> Mapping[str, int]:
         """Count what an instance may leave behind: processes, groups, mounts, network namespaces, dying groups.
@@ -155,8 +157,8 @@ class Lab:
         return {
             "processes": processes - daemons,
             "cgroups": groups,
-            "mounts": Path("/proc/thread-self/mountinfo").read_bytes().count(b"\n"),
-            "network namespaces": _network_namespaces(),
+            "mounts": len(kernelfiles.table(_MOUNTS)),
+            "network namespaces": network_namespaces(),
             "dying cgroups": cgroups.dying(),
         }
 
@@ -178,14 +180,8 @@ class Lab:
             raise LabError(msg)
 
 
-def _network_namespaces() -> int:
-    """Count the network namespaces that a process or a bind mount keeps alive."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/ns/net"):
-        with contextlib.suppress(OSError):
-            found.add(path.readlink().name)
-    for line in Path("/proc/thread-self/mountinfo").read_text(encoding="utf-8").splitlines():
-        fields = line.split()
-        if fields[3].startswith("net:"):  # kept alive by a bind mount
-            found.add(fields[3])
-    return len(found)
+def network_namespaces(proc: Path = kernelfiles.PROC) -> int:
+    """Count the network namespaces that a process or a bind mount keeps alive; ``proc`` is where /proc is."""
+    processes = {kernelfiles.link(proc / f"{pid}/ns/net") for pid in kernelfiles.pids(proc)}
+    mounts = {row[3] for row in kernelfiles.table(proc / "thread-self/mountinfo") if row[3:4]}
+    return len({name for name in processes | mounts if name.startswith("net:")})

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from bench.core import kernelfiles
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import LabError
 
@@ -39,15 +40,14 @@ class Hierarchy:
 @cache
 def hierarchy() -> Hierarchy:
     """Read the hierarchy from the mount table once."""
-    return parse_mounts(Path("/proc/self/mounts").read_text(encoding="utf-8"))
+    return parse_mounts(kernelfiles.text(kernelfiles.PROC / "self/mounts"))
 
 
 def parse_mounts(table: str) -> Hierarchy:
     """Return the hierarchy that a mount table (proc(5)) describes."""
     v1: list[tuple[Path, set[str]]] = []
     v2: list[Path] = []
-    for line in table.splitlines():
-        fields = line.split()
+    for fields in kernelfiles.split(table):
         if len(fields) < 4:
             continue
         if fields[2] == "cgroup2":
@@ -64,14 +64,13 @@ def parse_mounts(table: str) -> Hierarchy:
 
 def controller(name: str) -> Path | None:
     """Return the mount point of a controller's hierarchy, ``None`` when no hierarchy has it."""
-    return parse_controller(Path("/proc/self/mounts").read_text(encoding="utf-8"), name)
+    return parse_controller(kernelfiles.text(kernelfiles.PROC / "self/mounts"), name)
 
 
 def parse_controller(table: str, name: str) -> Path | None:
     """Return a controller's mount point from a mount table (proc(5)): its v1 hierarchy, else the v2 tree."""
     unified = None
-    for line in table.splitlines():
-        fields = line.split()
+    for fields in kernelfiles.split(table):
         if len(fields) >= 4 and fields[2] == "cgroup" and name in fields[3].split(","):
             return Path(fields[1])
         if len(fields) >= 4 and fields[2] == "cgroup2":
@@ -151,7 +150,7 @@ def _all_mounts() -> tuple[Path, ...]:
 
 def _remove(group: Path) -> bool:
     for pid in _pids(group) - {os.getpid()}:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
     try:
         group.rmdir()
@@ -164,14 +163,11 @@ def _remove(group: Path) -> bool:
 
 def _tree(top: Path) -> list[Path]:
     """Return the group and all groups below it, the deepest first."""
-    return [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]
+    return kernelfiles.tree(top)
 
 
 def _pids(group: Path) -> set[int]:
-    try:
-        return {int(line) for line in (group / "cgroup.procs").read_text().split()}
-    except OSError:
-        return set()
+    return {int(pid) for pid in kernelfiles.text(group / "cgroup.procs").split()}
 
 
 def pids_of(path: str) -> set[int]:
@@ -180,7 +176,7 @@ def pids_of(path: str) -> set[int]:
 
 
 def _own_cgroup(found: Hierarchy) -> Path:
-    for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+    for line in kernelfiles.text(kernelfiles.PROC / "self/cgroup").split("\n")[:-1]:
         _, controllers, path = line.split(":", 2)
         if (found.version == 2 and controllers == "") or "cpuacct" in controllers.split(","):
             return found.accounting / path.lstrip("/")
@@ -195,15 +191,13 @@ def dying() -> int:
     """Return how many removed groups the kernel still holds: teardown is asynchronous and can disturb the next sample."""
     found = hierarchy()
     if found.version == 2:
-        with contextlib.suppress(OSError):
-            stat = (found.accounting / "cgroup.stat").read_text().split()
-            return int(stat[stat.index("nr_dying_descendants") + 1])
-        return 0
+        stat = kernelfiles.text(found.accounting / "cgroup.stat").split()
+        return int(stat[stat.index("nr_dying_descendants") + 1]) if "nr_dying_descendants" in stat else 0
     memory = next((mount for mount in found.mounts if mount.name.startswith("memory")), None)
     if memory is None:
         return 0
-    for line in Path("/proc/cgroups").read_text(encoding="ascii").splitlines():
+    for line in kernelfiles.text(kernelfiles.PROC / "cgroups").splitlines():
         fields = line.split()
-        if fields[0] == "memory":  # the kernel's count includes the dying ones
+        if fields[:1] == ["memory"]:  # the kernel's count includes the dying ones
             return max(0, int(fields[2]) - len(_tree(memory)))
     return 0

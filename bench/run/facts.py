@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import platform
@@ -10,6 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.core import kernelfiles
 from bench.core.model import Facts
 from bench.lab.cgroups import hierarchy
 from bench.lab.paths import state_dir
@@ -23,6 +23,7 @@ EPOCH = frozenset(
 """Facts whose change starts a new epoch (docs/method.md); engine versions are covariates and do not."""
 _AROUND = frozenset({"inside", "outer.kernel", "outer.cpu.model"})
 """Facts of a guest's surroundings that start a new epoch."""
+_NODES = Path("/sys/devices/system/node")
 
 
 def host() -> Facts:
@@ -76,13 +77,8 @@ def _cpu() -> dict[str, str]:
 
 def mitigations(folder: Path) -> str:
     """Return ``name: state`` of each vulnerability that affects this CPU, given /sys/devices/system/cpu/vulnerabilities."""
-    found = []
-    with contextlib.suppress(OSError):
-        for path in sorted(folder.iterdir()):
-            state = path.read_text(encoding="utf-8").strip()
-            if state != "Not affected":
-                found.append(f"{path.name}: {state}")
-    return "; ".join(found)
+    states = {name: _read(str(folder / name)) for name in sorted(kernelfiles.names(folder))}
+    return "; ".join(f"{name}: {state}" for name, state in states.items() if state not in ("", "Not affected"))
 
 
 def _memory() -> dict[str, str]:
@@ -92,7 +88,7 @@ def _memory() -> dict[str, str]:
         "memory.swap": _field(info, "SwapTotal"),
         "memory.thp": _chosen(_read("/sys/kernel/mm/transparent_hugepage/enabled")),
         "memory.ksm": _read("/sys/kernel/mm/ksm/run"),
-        "memory.numa_nodes": str(len(list(Path("/sys/devices/system/node").glob("node[0-9]*")))),
+        "memory.numa_nodes": str(sum(re.match(r"node\d", name) is not None for name in kernelfiles.names(_NODES))),
     }
 
 
@@ -110,8 +106,7 @@ def _hypervisor(cpuinfo: str) -> str:
 def filesystem_of(path: Path) -> str:
     """Return type and mount options of the file system that holds ``path``."""
     best = ("", "")
-    for line in _read("/proc/self/mounts").splitlines():
-        _, point, kind, options, *_ = line.split()
+    for _, point, kind, options, *_ in filter(lambda row: len(row) >= 4, kernelfiles.split(_read("/proc/self/mounts"))):
         inside = point == "/" or str(path) == point or str(path).startswith(point + "/")
         if inside and len(point) >= len(best[0]):
             best = (point, f"{kind} {_without_places(options)}")
