@@ -73,9 +73,15 @@ class RunWriter:
         self._replace(META, self._meta)
 
     def append(self, measurements: Iterable[Measurement], outcome: Outcome) -> None:
-        """Append one invocation: its measurements, then its outcome, each synced to disk."""
-        self._append(MEASUREMENTS, [dataclasses.asdict(item) for item in measurements])
-        self._append(OUTCOMES, [dataclasses.asdict(outcome)])
+        """Append one invocation: its measurements, then its outcome, each synced to disk.
+
+        Raises:
+            TypeError: A value is no JSON; nothing was written.
+            UnicodeEncodeError: A text is not Unicode; nothing was written.
+        """
+        numbers, end = _lines(measurements), _lines([outcome])
+        self._append(MEASUREMENTS, numbers)
+        self._append(OUTCOMES, end)
 
     def keep(self, invocation: int, name: str, text: str) -> None:
         """Save a tool's raw output in ``raw/``, under a file name of its own for each invocation and call."""
@@ -88,10 +94,9 @@ class RunWriter:
             msg = f"cannot write {path}: {error.strerror}; earlier results are whole, free space and use --resume"
             raise StoreError(msg) from error
 
-    def _append(self, name: str, records: Sequence[Mapping[str, Any]]) -> None:
-        if not records:
+    def _append(self, name: str, data: bytes) -> None:
+        if not data:
             return
-        data = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
         path = self.path / name
         try:
             with path.open("ab", buffering=0) as file:
@@ -120,6 +125,11 @@ class RunWriter:
             temporary.unlink(missing_ok=True)
             msg = f"cannot write {path}: {error.strerror}; free space or choose another folder with --results DIR"
             raise StoreError(msg) from error
+
+
+def _lines(records: Iterable[Measurement | Outcome]) -> bytes:
+    """Return the lines of records, JSON in UTF-8."""
+    return "".join(json.dumps(dataclasses.asdict(one), ensure_ascii=False) + "\n" for one in records).encode()
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
