@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from bench.core import kernelfiles, orphans
+from bench.core import kernelfiles, orphans, proc
 from bench.core.clock import self_cpu_s
 from bench.core.errors import LabError, TargetUnavailable
 from bench.lab import cgroups, sweep
@@ -46,6 +46,7 @@ class Lab:
         self._stack = contextlib.ExitStack()
         self._daemons: Daemons | None = None
         self._cgroup: cgroups.RunCgroup | None = None
+        self._guardian: proc.Process | None = None
         self._mark: Path | None = None
         self._why_not = "not root"
 
@@ -83,6 +84,8 @@ class Lab:
         self.journal.add("cgroup", path=self._cgroup.path)
         stack.callback(self._cgroup.leave)
         self._cgroup.enter()
+        self.journal.add("cgroup", path=self._cgroup.guardian)
+        self._guardian = self._cgroup.guard()
         stack.enter_context(orphans.adopted())
         namespace = LabNamespace()
         stack.callback(namespace.close)
@@ -170,7 +173,12 @@ class Lab:
 
     def _finish(self) -> None:
         """Remove the control group and the folder; what cannot be removed stays in the journal for ``tare sweep``."""
-        left = cgroups.destroy(f"/{cgroups.ROOT}/{self.short_id}") if is_root() else []
+        left = []
+        if is_root():
+            left = cgroups.destroy(f"/{cgroups.ROOT}/{self.short_id}")
+            if self._guardian is not None:  # to the last: it is needed until the group is gone
+                self._guardian.stop(grace_s=5)
+                left += cgroups.destroy(f"/{cgroups.ROOT}/{self.short_id}.guardian")
         shutil.rmtree(self.paths.run, ignore_errors=True)
         if self.paths.run.exists():
             left.append(str(self.paths.run))
@@ -180,8 +188,8 @@ class Lab:
             raise LabError(msg)
 
 
-def network_namespaces(proc: Path = kernelfiles.PROC) -> int:
-    """Count the network namespaces that a process or a bind mount keeps alive; ``proc`` is where /proc is."""
-    processes = {kernelfiles.link(proc / f"{pid}/ns/net") for pid in kernelfiles.pids(proc)}
-    mounts = {row[3] for row in kernelfiles.table(proc / "thread-self/mountinfo") if row[3:4]}
+def network_namespaces(table: Path = kernelfiles.PROC) -> int:
+    """Count the network namespaces that a process or a bind mount keeps alive; ``table`` is where /proc is."""
+    processes = {kernelfiles.link(table / f"{pid}/ns/net") for pid in kernelfiles.pids(table)}
+    mounts = {row[3] for row in kernelfiles.table(table / "thread-self/mountinfo") if row[3:4]}
     return len({name for name in processes | mounts if name.startswith("net:")})

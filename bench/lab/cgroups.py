@@ -1,7 +1,8 @@
 """The run's own control group (v1 or v2): which processes belong to the run, and how much CPU time they used.
 
 ``/tare/RUN/harness`` holds this process, ``/tare/RUN/lab`` the daemons, ``/tare/RUN/NAME`` an instance (made by the
-runtimes). Membership is inherited, so every process that the run started is here and nowhere else.
+runtimes). Membership is inherited, so every process that the run started is here and nowhere else. Only the run's guardian is
+beside it, in ``/tare/RUN.guardian``.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from bench.core import kernelfiles
+from bench.core import kernelfiles, proc
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import LabError
+from bench.lab import guardian
 
 ROOT = "tare"
 
@@ -84,6 +86,7 @@ class RunCgroup:
     def __init__(self, short_id: str) -> None:
         self.hierarchy = hierarchy()
         self.path = f"/{ROOT}/{short_id}"
+        self.guardian = f"{self.path}.guardian"
         self._top = self.hierarchy.accounting / ROOT / short_id
         self._home = _own_cgroup(self.hierarchy)
 
@@ -105,6 +108,26 @@ class RunCgroup:
         """Move a daemon into the ``lab`` leaf."""
         with contextlib.suppress(ProcessLookupError):
             _write(self._top / "lab/cgroup.procs", pid)
+
+    def guard(self) -> proc.Process:
+        """Start the guardian of this run in a group of its own, and return it; it ends the group when this process is killed.
+
+        Raises:
+            LabError: The kernel refuses.
+        """
+        own = self.hierarchy.accounting / self.guardian.lstrip("/")
+        tops = [mount / self.path.lstrip("/") for mount in self.hierarchy.mounts]
+        harness = os.pidfd_open(os.getpid())
+        try:
+            own.mkdir(parents=True, exist_ok=True)
+            started = proc.spawn(guardian.argv(own, tops), keep={guardian.HARNESS: harness})
+            _write(own / "cgroup.procs", started.pid)
+        except OSError as error:
+            msg = f"cannot make the control group {own}: {error.strerror}"
+            raise LabError(msg) from error
+        finally:
+            os.close(harness)
+        return started
 
     def cpu_s(self) -> float:
         """Return the CPU seconds of all processes that are or were in the group, this process included."""
