@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bench.core import proc
-from bench.core.clock import now_s, sleep_s
+from bench.core.clock import sleep_s
 from bench.core.errors import InvocationTimeout
-from bench.lab import cgroups, guardian
+from bench.lab import guardian
 
 
 def test_process_is_below_its_own_run_only() -> None:
@@ -43,50 +43,3 @@ def test_guardian_sleeps_until_the_harness_ends(tmp_path: Path) -> None:
     (top / "lab/cgroup.procs").unlink()
     assert watching.wait(10) == 0
     assert not top.exists()
-
-
-@pytest.mark.root
-@pytest.mark.parametrize("children", [1, 40])
-def test_guardian_ends_the_group_of_a_killed_harness_and_no_other(tmp_path: Path, children: int) -> None:
-    if not cgroups.hierarchy().version:
-        pytest.skip("no control groups are mounted")
-    mount = cgroups.hierarchy().accounting
-    name = f"t{os.getpid():x}{children}"
-    top, other = mount / "tare" / name, mount / "tare" / f"{name}0"
-    sleeper = ["/bin/sleep", "60"]
-    stranger = proc.spawn(sleeper)
-    harness = proc.spawn(
-        [
-            sys.executable,
-            "-c",
-            "import sys, time; from bench.lab import cgroups\n"
-            f"one = cgroups.RunCgroup({name!r}); one.enter(); one.guard()\n"
-            "from bench.core import proc\n"
-            f"[proc.spawn({sleeper!r}) for _ in range({children})]\n"
-            "print(flush=True); time.sleep(60)",
-        ],
-        stdout=tmp_path / "ready",
-        stderr=tmp_path / "errors",
-        env=proc.environment({"PYTHONPATH": os.pathsep.join(sys.path)}),
-    )
-    try:
-        other.mkdir(parents=True)
-        (other / "cgroup.procs").write_text(f"{stranger.pid}\n")
-        deadline = now_s() + 30
-        while not (tmp_path / "ready").read_bytes():
-            assert harness.poll() is None, (tmp_path / "errors").read_text()
-            assert now_s() < deadline
-            sleep_s(0.01)
-        pids = cgroups.pids_of(f"/tare/{name}")
-        assert len(pids) == 1 + children
-        assert len(cgroups.pids_of(f"/tare/{name}.guardian")) == 1
-        harness.send(signal.SIGKILL)
-        harness.wait(10)
-        while top.exists() or top.with_name(f"{name}.guardian").exists():
-            assert now_s() < deadline
-            sleep_s(0.01)
-        assert stranger.poll() is None
-    finally:
-        stranger.stop(5)
-        for group in (f"/tare/{name}", f"/tare/{name}.guardian", f"/tare/{name}0"):
-            cgroups.destroy(group)
