@@ -190,7 +190,8 @@ def _tree(top: Path) -> list[Path]:
 
 
 def _pids(group: Path) -> set[int]:
-    return {int(pid) for pid in kernelfiles.text(group / "cgroup.procs").split()}
+    # 0 stands for a process outside this PID namespace; kill(2) would take it for the caller's own process group.
+    return {int(pid) for pid in kernelfiles.text(group / "cgroup.procs").split()} - {0}
 
 
 def pids_of(path: str) -> set[int]:

@@ -110,6 +110,7 @@ def test_control_group_that_cannot_be_read_leaves_the_others(tmp_path: Path, bro
         (tmp_path / name / "cgroup.procs").write_text(f"{pid}\n")
         (tmp_path / name / "memory.current").write_text("4096\n")
     broken |= {f"{tmp_path}/b"}
+    (tmp_path / "a/cgroup.procs").write_text("0\n1\n")
     assert {pid for group in cgroups._tree(tmp_path) for pid in cgroups._pids(group)} == {1}
     assert groups.charged_below(tmp_path).usage_bytes == 4096
 
