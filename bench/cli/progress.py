@@ -26,18 +26,18 @@ def observer(*, as_json: bool) -> Iterator[RunObserver]:
         yield _Lines()
 
 
-def _announce(run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> list[str]:
-    count = len(invocations)
-    # A resumed run announces only the invocations that are left: a scenario without any was measured before.
-    measured = {item.scenario for item in invocations} if count == total else {item.scenario for item in skipped}
-    lines = [
-        (f"not measured: {item.target}" if item.scenario in measured else f"left out: {item.scenario}")
-        + f": {item.reason}"
-        + (f" → {item.remedy}" if item.remedy else "")
-        for item in skipped
-    ]
+def _announce(run_id: str, skipped: Sequence[Skipped], count: int, total: int) -> list[str]:
+    lines = [f"not measured: {item.target}: {_why(item)}" for item in skipped]
     done = f", {total - count} done before" if total != count else ""
     return [*dict.fromkeys(lines), f"run {run_id}: {count} invocations{done}"]
+
+
+def _left_out(scenarios: Sequence[Skipped]) -> list[str]:
+    return [f"left out: {item.scenario}: {_why(item)}" for item in scenarios]
+
+
+def _why(item: Skipped) -> str:
+    return item.reason + (f" → {item.remedy}" if item.remedy else "")
 
 
 def coverage(run: store.Run) -> list[str]:
@@ -96,9 +96,13 @@ class _Lines(RunObserver):
     def preparing(self, text: str) -> None:
         click.echo(f"preparing {text}", err=True)
 
+    def left_out(self, scenarios: Sequence[Skipped]) -> None:
+        for line in _left_out(scenarios):
+            click.echo(line, err=True)
+
     def planned(self, run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> None:
         self._total = total
-        for line in _announce(run_id, skipped, invocations, total):
+        for line in _announce(run_id, skipped, len(invocations), total):
             click.echo(line, err=True)
 
     def outcome(self, outcome: Outcome, left: int) -> None:
@@ -142,8 +146,12 @@ class _Bar(RunObserver):
     def preparing(self, text: str) -> None:
         self._progress.update(self._task, description=f"preparing {text}", refresh=True)
 
+    def left_out(self, scenarios: Sequence[Skipped]) -> None:
+        for line in _left_out(scenarios):
+            self._progress.console.print(line, highlight=False, markup=False)
+
     def planned(self, run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> None:
-        for line in _announce(run_id, skipped, invocations, total):
+        for line in _announce(run_id, skipped, len(invocations), total):
             self._progress.console.print(line, highlight=False, markup=False)
         self._progress.reset(self._task, total=total, completed=total - len(invocations), description="measuring")
         self._progress.refresh()

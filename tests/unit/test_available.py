@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from bench import engines, store
-from bench.cli import progress
 from bench.cli import run as tare
 from bench.core import proc
 from bench.core.errors import TargetUnavailable
-from bench.core.model import Scenario, Skipped, Target
+from bench.core.model import Scenario, Target
 from bench.engines.fake import Fake
 from bench.lab import Lab
-from bench.run import available, preflight, session
+from bench.run import available, preflight
 from tests.fakes import small
 
 GONE = TargetUnavailable("the program 'runc' is not on PATH", "run 'tare provision oci'")
@@ -151,19 +150,18 @@ def test_run_with_nothing_left_ends_with_3(
     assert not (user / "results").exists()
 
 
-def test_resumed_run_names_what_was_left_out(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resumed_run_names_what_was_left_out(
+    user: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     without(monkeypatch, "runc")
     assert tare(["run", "./both.yaml"]) == 0
     run = store.load(store.find(user / "results", "latest"))
     store.RunWriter.beside(run).update(state="interrupted")
-    result = session.resume(run.path, session.RunObserver())
-    assert result.measured == 0
-    assert any(line.startswith("left out: limits: ") for line in progress.coverage(store.load(run.path)))
-
-
-def test_announcement_of_a_resumed_run_does_not_call_measured_scenarios_left_out() -> None:
-    lines = progress._announce("r", [Skipped("done", "docker", "no docker", "")], [], 5)
-    assert lines == ["not measured: docker: no docker", "run r: 0 invocations, 5 done before"]
+    capsys.readouterr()
+    assert tare(["run", "--resume", run.run_id]) == 0
+    said = capsys.readouterr()
+    assert said.err.count("left out: limits: the baseline") == said.out.count("left out: limits: the baseline") == 1
+    assert "measured: startup; targets: host, sandbox" in said.out
 
 
 def test_missing_compiler_is_one_reason_and_doctor_prints_it_once(
