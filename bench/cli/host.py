@@ -30,12 +30,12 @@ def doctor_command(targets: Sequence[str], as_json: bool) -> int:
 
     wanted = _wanted(targets)
     with session.open_lab(session.make_id()) as (lab, hub):
-        verdicts = []
+        verdicts: list[Verdict] = []
         for number, target in enumerate(wanted):
             verdict = preflight.examine(target, lab, hub, number)
-            verdicts.append(verdict)
             if not as_json:
-                _print(verdict)
+                _print(_as_before(verdict, verdicts))
+            verdicts.append(verdict)
     noise, broken = preflight.noise(), broken_plugins()
     if as_json:
         parts: dict[str, Sequence[Verdict | Broken]] = {"targets": verdicts, "noise": noise, "plugins": broken}
@@ -67,6 +67,14 @@ def _wanted(texts: Sequence[str]) -> list[Target]:
         if all(target.engine != name for target in found):
             found.append(scenario.parse_target(name))
     return list({target.text: target for target in found}.values())
+
+
+def _as_before(verdict: Verdict, earlier: Sequence[Verdict]) -> Verdict:
+    """Return the verdict with a reference in place of a reason that was printed for an earlier target."""
+    for one in earlier:
+        if not verdict.ok and (one.says, one.remedy) == (verdict.says, verdict.remedy):
+            return dataclasses.replace(verdict, says=f"for the same reason as {one.name}", remedy="")
+    return verdict
 
 
 def _print(verdict: Verdict) -> None:

@@ -22,7 +22,7 @@ from bench.cli.options import (
     precision_choices,
     seed_of,
 )
-from bench.cli.progress import observer
+from bench.cli.progress import coverage, observer
 from bench.core.errors import TargetUnavailable, UsageError
 from bench.core.model import Scenario
 from bench.run import session, stopping
@@ -161,6 +161,8 @@ def _report_end(result: session.RunResult, *, as_json: bool, inside: bool) -> in
         click.echo(f"{said}; 'tare show {result.run_id}' counts them, the report says why")
     if result.left:
         click.echo(result.left)
+    for line in coverage(store.load(result.folder)):
+        click.echo(line)
     click.echo(f"results in {result.folder}")
     click.echo(f"run {result.run_id}")
     return code

@@ -15,7 +15,7 @@ import click
 from bench import scenario, store
 from bench.cli.measure import scenarios_of
 from bench.cli.options import RESULTS, MeasureOptions, collected, pairs, seed_of
-from bench.cli.progress import observer
+from bench.cli.progress import coverage, observer
 from bench.core.clock import wall_time
 from bench.core.errors import UsageError
 from bench.core.model import Scenario
@@ -92,6 +92,8 @@ def nightly_command(*, suite: str, options: NightlyOptions, results: Path) -> in
     click.echo(summaries.summary(night), nl=False)
     if gone:
         click.echo(f"{len(gone)} nights older than the last {options.keep} were removed, baselines never are")
+    for line in coverage(run):
+        click.echo(line)
     click.echo(f"report: {page}")
     click.echo(f"run {run.run_id}")
     return night.exit_code

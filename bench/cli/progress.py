@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from bench import store
 from bench.core.model import Invocation, Outcome, Skipped, Status
 from bench.core.units import format_value
 from bench.run.session import RunObserver
@@ -26,11 +27,35 @@ def observer(*, as_json: bool) -> Iterator[RunObserver]:
 
 
 def _announce(run_id: str, skipped: Sequence[Skipped], count: int, total: int) -> list[str]:
-    lines = [
-        f"not measured: {item.target}: {item.reason}" + (f" → {item.remedy}" if item.remedy else "") for item in skipped
-    ]
+    lines = [f"not measured: {item.target}: {_why(item)}" for item in skipped]
     done = f", {total - count} done before" if total != count else ""
     return [*dict.fromkeys(lines), f"run {run_id}: {count} invocations{done}"]
+
+
+def _left_out(scenarios: Sequence[Skipped]) -> list[str]:
+    return [f"left out: {item.scenario}: {_why(item)}" for item in scenarios]
+
+
+def _why(item: Skipped) -> str:
+    return item.reason + (f" → {item.remedy}" if item.remedy else "")
+
+
+def coverage(run: store.Run) -> list[str]:
+    """Return the lines on what a run measured and what it left out; none when nothing was left out."""
+    skipped = store.skipped(run)
+    if not skipped:
+        return []
+    outcomes = store.outcomes(run)
+    done = outcomes[outcomes["status"] == Status.OK]
+    scenarios, ended = run.meta["scenarios"], set(done["target"])
+    measured = [name for name in scenarios if name in set(done["scenario"])]
+    targets = list(dict.fromkeys(text for one in scenarios.values() for text in one["targets"] if text in ended))
+    lines = [f"measured: {', '.join(measured) or 'nothing'}" + (f"; targets: {', '.join(targets)}" if targets else "")]
+    whole = {one.scenario: one.reason for one in skipped if one.scenario not in scenarios}
+    lines += [f"left out: {name}: {reason}" for name, reason in whole.items()]
+    never = dict.fromkeys(one.target for one in skipped if one.scenario in scenarios)
+    rest = [target for target in never if target not in targets]
+    return lines + ([f"left out: targets {', '.join(rest)}; 'tare doctor' says why"] if rest else [])
 
 
 def _describe(outcome: Outcome) -> str:
@@ -70,6 +95,10 @@ class _Lines(RunObserver):
 
     def preparing(self, text: str) -> None:
         click.echo(f"preparing {text}", err=True)
+
+    def left_out(self, scenarios: Sequence[Skipped]) -> None:
+        for line in _left_out(scenarios):
+            click.echo(line, err=True)
 
     def planned(self, run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> None:
         self._total = total
@@ -116,6 +145,10 @@ class _Bar(RunObserver):
 
     def preparing(self, text: str) -> None:
         self._progress.update(self._task, description=f"preparing {text}", refresh=True)
+
+    def left_out(self, scenarios: Sequence[Skipped]) -> None:
+        for line in _left_out(scenarios):
+            self._progress.console.print(line, highlight=False, markup=False)
 
     def planned(self, run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> None:
         for line in _announce(run_id, skipped, len(invocations), total):

@@ -1,12 +1,14 @@
 """The only module that starts processes: argv in, ``Completed`` out, with time limits and process groups.
 
 All processes are started by ``posix_spawn``: like vfork it costs the same in a large Python process as in a small C
-program, so the harness's size does not affect the measurement. No shell is involved.
+program, so the harness's size does not affect the measurement. No shell is involved. Children inherit no descriptor but 0, 1, 2
+and those that they are given.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import os
 import resource
@@ -19,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.core import kernelfiles
 from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 
 _INHERITED = (
@@ -104,13 +107,14 @@ class Process:
         self.pid = pid
         self.status: int | None = None
         self.usage: resource.struct_rusage | None = None
+        self._lock = threading.Lock()
+        """Held while the process is reaped or signalled: several threads may ask for one process."""
 
     def poll(self) -> int | None:
-        """Return the exit status if the process has ended, else ``None``."""
-        if self.status is None:
-            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-            if pid:
-                self._ended(status, usage)
+        """Return the exit status if the process has ended, else ``None``; any thread may call it."""
+        with self._lock:
+            if self.status is None:
+                self._reap(os.WNOHANG)
         return self.status
 
     def wait(self, timeout_s: float) -> int:
@@ -119,17 +123,17 @@ class Process:
         Raises:
             InvocationTimeout: It still runs after ``timeout_s`` seconds; it is left running.
         """
-        if self.status is None:
-            self._wait_readable(timeout_s)
-            _, status, usage = os.wait4(self.pid, 0)
-            self._ended(status, usage)
-        assert self.status is not None  # noqa: S101 - for the type checker: _ended has set it
+        self._wait_readable(timeout_s)
+        with self._lock:
+            if self.status is None:
+                self._reap(0)
+        assert self.status is not None  # noqa: S101 - for the type checker: _reap has set it
         return self.status
 
     def send(self, number: signal.Signals, *, group: bool = False) -> None:
         """Send a signal to the process or its group, unless it has ended."""
-        if self.status is None:
-            with contextlib.suppress(ProcessLookupError):
+        with self._lock, contextlib.suppress(ProcessLookupError):
+            if self.status is None:
                 os.killpg(self.pid, number) if group else os.kill(self.pid, number)
 
     def stop(self, grace_s: float, first: signal.Signals = signal.SIGTERM) -> int:
@@ -142,7 +146,10 @@ class Process:
             return self.wait(grace_s + 5)
 
     def _wait_readable(self, timeout_s: float) -> None:
-        descriptor = os.pidfd_open(self.pid)
+        with self._lock:
+            if self.status is not None:
+                return
+            descriptor = os.pidfd_open(self.pid)
         try:
             poller = select.poll()
             poller.register(descriptor, select.POLLIN)
@@ -152,7 +159,11 @@ class Process:
         finally:
             os.close(descriptor)
 
-    def _ended(self, status: int, usage: resource.struct_rusage) -> None:
+    def _reap(self, flags: int) -> None:
+        """Reap the process if it has ended (wait4(2)). The caller holds the lock."""
+        pid, status, usage = os.wait4(self.pid, flags)
+        if not pid:
+            return
         self.status = os.waitstatus_to_exitcode(status)
         self.usage = usage
         RUNNING.discard(self.pid)
@@ -203,6 +214,7 @@ class Command:
         """
         try:
             with STARTING:
+                _keep_descriptors()
                 pid = os.posix_spawn(
                     self.argv[0],
                     self.argv,
@@ -217,6 +229,28 @@ class Command:
             raise InvocationFailed(msg) from error
 
 
+def _keep_descriptors() -> None:
+    """Set close-on-exec on all descriptors but 0, 1 and 2, so that children get only those and what ``keep`` names.
+
+    Python sets it on what it opens itself. What the caller left open (``flock FILE tare nightly``) or a library opened has it
+    not, and a daemon would hold it open.
+    """
+    if not _close_range():
+        for number in kernelfiles.numbers(kernelfiles.PROC / "self/fd"):
+            if number > 2:
+                with contextlib.suppress(OSError):  # the descriptor of the listing itself
+                    os.set_inheritable(number, False)
+
+
+def _close_range() -> bool:
+    """Set close-on-exec by close_range(2) and say whether the kernel did; it takes 1 µs and needs Linux 5.11."""
+    return bool(_syscall(_CLOSE_RANGE, 3, ctypes.c_uint(2**32 - 1), _CLOSE_RANGE_CLOEXEC) == 0)
+
+
+_syscall = ctypes.PyDLL(None).syscall
+"""syscall(2), called without releasing the GIL: another thread would otherwise delay the start."""
+_CLOSE_RANGE, _CLOSE_RANGE_CLOEXEC = 436, 4
+"""The number is the same on all architectures (include/uapi/asm-generic/unistd.h); the flag is in linux/close_range.h."""
 _RESET_SIGNALS = (signal.SIGPIPE,)
 """Signals that Python ignores and that children must not inherit as ignored; exec resets signal handlers."""
 
@@ -289,4 +323,5 @@ def run(argv: Sequence[str], *, timeout_s: float, env: Mapping[str, str] | None 
 
 def stray() -> None:
     """Start a child that ends at once and is not waited for, to wake up code that waits for any child."""
+    _keep_descriptors()
     os.posix_spawn("/bin/true", ["true"], {})

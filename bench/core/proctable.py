@@ -8,27 +8,26 @@ import select
 import signal
 from pathlib import Path
 
+from bench.core import kernelfiles
 from bench.core.clock import now_s
 
 
 def children_of(pid: int) -> set[int]:
     """Return the direct children of all threads of a process; the empty set when it is gone."""
-    found: set[int] = set()
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found |= {int(child) for child in path.read_text(encoding="ascii").split()}
-    return found
+    tasks = Path(f"/proc/{pid}/task")
+    return {
+        int(child) for task in kernelfiles.names(tasks) for child in kernelfiles.text(tasks / task / "children").split()
+    }
 
 
-def with_argument(argument: str) -> set[int]:
-    """Return the processes that have exactly this argument on their command line."""
+def with_argument(argument: str, table: Path = kernelfiles.PROC) -> set[int]:
+    """Return the processes that have exactly this argument on their command line; ``table`` is where /proc is."""
     wanted = os.fsencode(argument)
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if wanted in path.read_bytes().split(b"\0"):
-                found.add(int(path.parent.name))
-    return found
+
+    def has(pid: int) -> bool:
+        return wanted in (kernelfiles.content(table / f"{pid}/cmdline") or b"").split(b"\0")
+
+    return {pid for pid in kernelfiles.pids(table) if has(pid)}
 
 
 def wait_until_gone(pids: set[int], timeout_s: float) -> set[int]:
@@ -52,6 +51,8 @@ def wait_until_gone(pids: set[int], timeout_s: float) -> set[int]:
 def kill_all(pids: set[int], timeout_s: float = 5.0) -> set[int]:
     """Send SIGKILL to each process and return those that still run after ``timeout_s`` seconds."""
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(
+            ProcessLookupError, PermissionError
+        ):  # a number may belong to another user's process now
             os.kill(pid, signal.SIGKILL)
     return wait_until_gone(pids, timeout_s)

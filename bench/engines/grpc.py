@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from bench.core import kernelfiles
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout
 
@@ -178,5 +179,5 @@ class Connection:
 
 def _tasks() -> set[int]:
     """Return the threads of this process that Python does not know."""
-    every = {int(path.name) for path in Path("/proc/self/task").iterdir()}
+    every = set(kernelfiles.numbers(kernelfiles.PROC / "self/task"))
     return every - {thread.native_id for thread in threading.enumerate() if thread.native_id}

@@ -57,7 +57,10 @@ def files(folder: Path) -> dict[str, tuple[int, int]]:
     left = [os.fspath(folder)]
     device = folder.lstat().st_dev
     while left:
-        with contextlib.suppress(FileNotFoundError), os.scandir(left.pop()) as entries:  # gone meanwhile
+        with (
+            contextlib.suppress(FileNotFoundError, NotADirectoryError),
+            os.scandir(left.pop()) as entries,
+        ):  # gone meanwhile
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
                     status = entry.stat(follow_symlinks=False)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from bench.core import orphans
+from bench.core import kernelfiles, orphans, proc
 from bench.core.clock import self_cpu_s
 from bench.core.errors import LabError, TargetUnavailable
 from bench.lab import cgroups, sweep
@@ -21,6 +21,8 @@ from bench.lab.daemons import Daemons
 from bench.lab.journal import Journal, start_time
 from bench.lab.namespace import LabNamespace
 from bench.lab.paths import ALIAS, Paths, is_root
+
+_MOUNTS = kernelfiles.PROC / "thread-self/mountinfo"
 
 
 class Lab:
@@ -45,6 +47,7 @@ class Lab:
         self._stack = contextlib.ExitStack()
         self._daemons: Daemons | None = None
         self._cgroup: cgroups.RunCgroup | None = None
+        self._guardian: proc.Process | None = None
         self._mark: Path | None = None
         self._why_not = "not root"
 
@@ -86,6 +89,8 @@ class Lab:
         self.journal.add("cgroup", path=self._cgroup.path)
         stack.callback(self._cgroup.leave)
         self._cgroup.enter()
+        self.journal.add("cgroup", path=self._cgroup.guardian)
+        self._guardian = self._cgroup.guard()
         stack.enter_context(orphans.adopted())
         namespace = LabNamespace()
         stack.callback(namespace.close)
@@ -164,9 +169,9 @@ class Lab:
         that this is the lab's own empty file system and not the host's tree.
         """
         if self._mark is not None and self._mark.exists():
-            for left in self._mark.parent.iterdir():
-                if left != self._mark:
-                    shutil.rmtree(left, ignore_errors=True)
+            for name in kernelfiles.names(self._mark.parent):
+                if name != self._mark.name:
+                    shutil.rmtree(self._mark.with_name(name), ignore_errors=True)
 
     def residue(self) -> Mapping[str, int]:
         """Count what an instance may leave behind: processes, groups, mounts, network namespaces, dying groups.
@@ -178,8 +183,8 @@ class Lab:
         return {
             "processes": processes - daemons,
             "cgroups": groups,
-            "mounts": Path("/proc/thread-self/mountinfo").read_bytes().count(b"\n"),
-            "network namespaces": _network_namespaces(),
+            "mounts": len(kernelfiles.table(_MOUNTS)),
+            "network namespaces": network_namespaces(),
             "dying cgroups": cgroups.dying(),
         }
 
@@ -194,7 +199,12 @@ class Lab:
 
         So does what an engine has put into a user's daemon and could not remove.
         """
-        left = cgroups.destroy(f"/{cgroups.ROOT}/{self.short_id}") if is_root() else []
+        left = []
+        if is_root():
+            left = cgroups.destroy(f"/{cgroups.ROOT}/{self.short_id}")
+            if self._guardian is not None:  # to the last: it is needed until the group is gone
+                self._guardian.stop(grace_s=5)
+                left += cgroups.destroy(f"/{cgroups.ROOT}/{self.short_id}.guardian")
         shutil.rmtree(self.host_paths.run, ignore_errors=True)
         if self.host_paths.run.exists():
             left.append(str(self.host_paths.run))
@@ -206,14 +216,8 @@ class Lab:
             raise LabError(msg)
 
 
-def _network_namespaces() -> int:
-    """Count the network namespaces that a process or a bind mount keeps alive."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/ns/net"):
-        with contextlib.suppress(OSError):
-            found.add(path.readlink().name)
-    for line in Path("/proc/thread-self/mountinfo").read_text(encoding="utf-8").splitlines():
-        fields = line.split()
-        if fields[3].startswith("net:"):  # kept alive by a bind mount
-            found.add(fields[3])
-    return len(found)
+def network_namespaces(table: Path = kernelfiles.PROC) -> int:
+    """Count the network namespaces that a process or a bind mount keeps alive; ``table`` is where /proc is."""
+    processes = {kernelfiles.link(table / f"{pid}/ns/net") for pid in kernelfiles.pids(table)}
+    mounts = {row[3] for row in kernelfiles.table(table / "thread-self/mountinfo") if row[3:4]}
+    return len({name for name in processes | mounts if name.startswith("net:")})

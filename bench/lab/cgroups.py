@@ -1,7 +1,8 @@
 """The run's own control group (v1 or v2): which processes belong to the run, and how much CPU time they used.
 
 ``/tare/RUN/harness`` holds this process, ``/tare/RUN/lab`` the daemons, ``/tare/RUN/NAME`` an instance (made by the
-runtimes). Membership is inherited, so every process that the run started is here and nowhere else.
+runtimes). Membership is inherited, so every process that the run started is here and nowhere else. Only the run's guardian is
+beside it, in ``/tare/RUN.guardian``.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from bench.core import kernelfiles, proc
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import LabError
+from bench.lab import guardian
 
 ROOT = "tare"
 
@@ -39,15 +42,14 @@ class Hierarchy:
 @cache
 def hierarchy() -> Hierarchy:
     """Read the hierarchy from the mount table once."""
-    return parse_mounts(Path("/proc/self/mounts").read_text(encoding="utf-8"))
+    return parse_mounts(kernelfiles.text(kernelfiles.PROC / "self/mounts"))
 
 
 def parse_mounts(table: str) -> Hierarchy:
     """Return the hierarchy that a mount table (proc(5)) describes."""
     v1: list[tuple[Path, set[str]]] = []
     v2: list[Path] = []
-    for line in table.splitlines():
-        fields = line.split()
+    for fields in kernelfiles.split(table):
         if len(fields) < 4:
             continue
         if fields[2] == "cgroup2":
@@ -64,14 +66,13 @@ def parse_mounts(table: str) -> Hierarchy:
 
 def controller(name: str) -> Path | None:
     """Return the mount point of a controller's hierarchy, ``None`` when no hierarchy has it."""
-    return parse_controller(Path("/proc/self/mounts").read_text(encoding="utf-8"), name)
+    return parse_controller(kernelfiles.text(kernelfiles.PROC / "self/mounts"), name)
 
 
 def parse_controller(table: str, name: str) -> Path | None:
     """Return a controller's mount point from a mount table (proc(5)): its v1 hierarchy, else the v2 tree."""
     unified = None
-    for line in table.splitlines():
-        fields = line.split()
+    for fields in kernelfiles.split(table):
         if len(fields) >= 4 and fields[2] == "cgroup" and name in fields[3].split(","):
             return Path(fields[1])
         if len(fields) >= 4 and fields[2] == "cgroup2":
@@ -85,6 +86,7 @@ class RunCgroup:
     def __init__(self, short_id: str) -> None:
         self.hierarchy = hierarchy()
         self.path = f"/{ROOT}/{short_id}"
+        self.guardian = f"{self.path}.guardian"
         self._top = self.hierarchy.accounting / ROOT / short_id
         self._home = _own_cgroup(self.hierarchy)
 
@@ -106,6 +108,26 @@ class RunCgroup:
         """Move a daemon into the ``lab`` leaf."""
         with contextlib.suppress(ProcessLookupError):
             _write(self._top / "lab/cgroup.procs", pid)
+
+    def guard(self) -> proc.Process:
+        """Start the guardian of this run in a group of its own, and return it; it ends the group when this process is killed.
+
+        Raises:
+            LabError: The kernel refuses.
+        """
+        own = self.hierarchy.accounting / self.guardian.lstrip("/")
+        tops = [mount / self.path.lstrip("/") for mount in self.hierarchy.mounts]
+        harness = os.pidfd_open(os.getpid())
+        try:
+            own.mkdir(parents=True, exist_ok=True)
+            started = proc.spawn(guardian.argv(own, tops), keep={guardian.HARNESS: harness})
+            _write(own / "cgroup.procs", started.pid)
+        except OSError as error:
+            msg = f"cannot make the control group {own}: {error.strerror}"
+            raise LabError(msg) from error
+        finally:
+            os.close(harness)
+        return started
 
     def cpu_s(self) -> float:
         """Return the CPU seconds of all processes that are or were in the group, this process included."""
@@ -151,7 +173,7 @@ def _all_mounts() -> tuple[Path, ...]:
 
 def _remove(group: Path) -> bool:
     for pid in _pids(group) - {os.getpid()}:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
     try:
         group.rmdir()
@@ -164,14 +186,12 @@ def _remove(group: Path) -> bool:
 
 def _tree(top: Path) -> list[Path]:
     """Return the group and all groups below it, the deepest first."""
-    return [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]
+    return kernelfiles.tree(top)
 
 
 def _pids(group: Path) -> set[int]:
-    try:
-        return {int(line) for line in (group / "cgroup.procs").read_text().split()}
-    except OSError:
-        return set()
+    # 0 stands for a process outside this PID namespace; kill(2) would take it for the caller's own process group.
+    return {int(pid) for pid in kernelfiles.text(group / "cgroup.procs").split()} - {0}
 
 
 def pids_of(path: str) -> set[int]:
@@ -180,7 +200,7 @@ def pids_of(path: str) -> set[int]:
 
 
 def _own_cgroup(found: Hierarchy) -> Path:
-    for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+    for line in kernelfiles.text(kernelfiles.PROC / "self/cgroup").split("\n")[:-1]:
         _, controllers, path = line.split(":", 2)
         if (found.version == 2 and controllers == "") or "cpuacct" in controllers.split(","):
             return found.accounting / path.lstrip("/")
@@ -195,15 +215,13 @@ def dying() -> int:
     """Return how many removed groups the kernel still holds: teardown is asynchronous and can disturb the next sample."""
     found = hierarchy()
     if found.version == 2:
-        with contextlib.suppress(OSError):
-            stat = (found.accounting / "cgroup.stat").read_text().split()
-            return int(stat[stat.index("nr_dying_descendants") + 1])
-        return 0
+        stat = kernelfiles.text(found.accounting / "cgroup.stat").split()
+        return int(stat[stat.index("nr_dying_descendants") + 1]) if "nr_dying_descendants" in stat else 0
     memory = next((mount for mount in found.mounts if mount.name.startswith("memory")), None)
     if memory is None:
         return 0
-    for line in Path("/proc/cgroups").read_text(encoding="ascii").splitlines():
+    for line in kernelfiles.text(kernelfiles.PROC / "cgroups").splitlines():
         fields = line.split()
-        if fields[0] == "memory":  # the kernel's count includes the dying ones
+        if fields[:1] == ["memory"]:  # the kernel's count includes the dying ones
             return max(0, int(fields[2]) - len(_tree(memory)))
     return 0

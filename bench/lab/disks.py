@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.core import proc
+from bench.core import kernelfiles, proc
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import LabError
 from bench.lab.journal import Journal
@@ -122,12 +121,10 @@ def loops_below(folder: Path) -> list[Path]:
 
 
 def _loops() -> list[tuple[Path, str]]:
-    found = []
-    for path in Path("/sys/block").glob("loop*/loop/backing_file"):
-        with contextlib.suppress(OSError):  # it was freed meanwhile
-            backing = os.fsdecode(path.read_bytes()).removesuffix("\n").removesuffix(" (deleted)")
-            found.append((Path("/dev") / path.parent.parent.name, backing))
-    return found
+    blocks = Path("/sys/block")
+    devices = [name for name in kernelfiles.names(blocks) if name.startswith("loop")]
+    backing = {name: kernelfiles.text(blocks / name / "loop/backing_file") for name in devices}  # empty: it is free
+    return [(Path("/dev", name), path.strip("\n").removesuffix(" (deleted)")) for name, path in backing.items() if path]
 
 
 def free_loops(backing: str) -> bool:

@@ -124,8 +124,19 @@ def payload(state: Path) -> Artifact:
     digest = sha256(b"".join((source / name).read_bytes() for name in _SOURCES))[:16]
     path = state / "payload" / digest / "tare-payload"
     if not path.exists():
+        _require_compiler()
         _compile(source, state)
     return Artifact(path, sha256(path.read_bytes()))
+
+
+def _require_compiler() -> None:
+    """Raise TargetUnavailable with one plain reason where make would say it in its own words."""
+    try:
+        proc.find("cc", "")
+    except TargetUnavailable:
+        msg = "there is no C compiler ('cc' is not on PATH), and the payload is compiled on this host"
+        remedy = "run 'tare provision payload' as root, or install gcc, make and the static C library"
+        raise TargetUnavailable(msg, remedy) from None
 
 
 def stamp(state: Path) -> Path:

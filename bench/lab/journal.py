@@ -11,6 +11,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.core import kernelfiles
+
 Entry = Mapping[str, str | int]
 """One line of a journal: its ``kind`` and what identifies the thing."""
 
@@ -56,22 +58,22 @@ class Journal:
 
 def read(path: Path) -> list[Entry]:
     """Read the complete lines of a journal; what an incomplete last line names was never created."""
-    entries = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    entries: list[Entry] = []
+    for line in path.read_bytes().split(b"\n"):
         try:
-            entries.append(json.loads(line))
+            entry = json.loads(line)
         except ValueError:
             break
+        if not isinstance(entry, dict) or "kind" not in entry:
+            break
+        entries.append(entry)
     return entries
 
 
 def start_time(pid: int) -> int | None:
     """Return a process's start time in clock ticks since boot (proc(5), field 22); with the PID it is unique."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    return int(stat.rpartition(")")[2].split()[19])
+    fields = kernelfiles.text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return int(fields[19]) if fields else None
 
 
 def owner_is_alive(entries: list[Entry]) -> bool:

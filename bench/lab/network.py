@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from bench.core import proc
+from bench.core import kernelfiles, proc
 from bench.lab import Lab
 
 NAME = "peer"
@@ -109,9 +109,9 @@ def addresses(lab: Lab, pids: Iterable[int]) -> set[str]:
     """
     spaces: dict[str, int] = {}
     for pid in pids:
-        with contextlib.suppress(OSError):  # it is gone
-            spaces.setdefault(Path(f"/proc/{pid}/ns/net").readlink().name, pid)
-    spaces.pop(Path(f"/proc/{lab.daemons.namespace.holder.pid}/ns/net").readlink().name, None)
+        spaces.setdefault(kernelfiles.link(Path(f"/proc/{pid}/ns/net")), pid)
+    spaces.pop(kernelfiles.link(Path(f"/proc/{lab.daemons.namespace.holder.pid}/ns/net")), None)
+    spaces.pop("", None)  # those that are gone
     found = [run_in(lab, pid, ["ip", "-json", "-4", "address", "show", "scope", "global"]) for pid in spaces.values()]
     return {
         str(one["local"]) for done in found for link in json.loads(done.stdout) for one in link.get("addr_info", ())

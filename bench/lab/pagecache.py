@@ -13,6 +13,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from bench.core import kernelfiles
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
 _libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long)
@@ -57,8 +59,7 @@ def take(paths: Iterable[Path]) -> int:
 
 def below(folder: Path, name: str) -> list[Path]:
     """Return the files of that name below a folder, btrfs subvolumes included, other mounts not."""
-    table = Path("/proc/thread-self/mountinfo").read_text(encoding="utf-8")
-    mounted = {line.split()[4] for line in table.splitlines()}
+    mounted = {row[4] for row in kernelfiles.table(kernelfiles.PROC / "thread-self/mountinfo") if row[4:5]}
     found = []
     for where, folders, files in os.walk(folder):
         folders[:] = [one for one in folders if f"{where}/{one}" not in mounted]

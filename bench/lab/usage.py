@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bench.core import kernelfiles
 from bench.core.clock import now_s
 from bench.core.errors import LabError
 from bench.lab.disks import POOL_BLOCK, SECTOR, run
@@ -17,6 +18,9 @@ from bench.lab.disks import POOL_BLOCK, SECTOR, run
 _FREED_S = 30.0
 _BY_FILE_SYSTEM = ("btrfs", "zfs")
 """File systems whose files share blocks: the sum of their sizes would count shared blocks several times."""
+_DIRECT = {"1": ", past the page cache", "0": ", through the page cache"}
+_GONE = (FileNotFoundError, NotADirectoryError)
+"""A file or folder that was removed, or replaced, between listing and reading."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -99,10 +103,8 @@ def _described(device: str) -> str:
     """Describe a device; a loop device by how it accesses its file, since its number changes with every run."""
     if not device.startswith("/dev/loop"):
         return device
-    with contextlib.suppress(OSError):
-        direct = Path("/sys/block", Path(device).name, "loop/dio").read_text(encoding="utf-8").strip() == "1"
-        return "a loop device" + (", past the page cache" if direct else ", through the page cache")
-    return "a loop device"
+    direct = kernelfiles.text(Path("/sys/block", Path(device).name, "loop/dio")).strip()
+    return "a loop device" + _DIRECT.get(direct, "")
 
 
 def store_of(folder: Path, own: Sequence[Path] = (), settle: Callable[[], None] | None = None) -> Store:
@@ -117,9 +119,10 @@ def file_system(path: Path) -> tuple[str, str]:
     number = path.stat().st_dev
     wanted = f"{os.major(number)}:{os.minor(number)}"
     best = ("unknown", "unknown", "")
-    for line in Path("/proc/thread-self/mountinfo").read_text(encoding="utf-8").splitlines():
-        fields = line.split()
-        rest = fields[fields.index("-") + 1 :]
+    for fields in kernelfiles.table(kernelfiles.PROC / "thread-self/mountinfo"):
+        if "-" not in fields[6:]:
+            continue
+        rest = fields[fields.index("-", 6) + 1 :]
         # a btrfs subvolume has a device number that no mount table lists: use the longest mount point above
         above = path == Path(fields[4]) or Path(fields[4]) in path.parents
         if fields[2] == wanted or (above and rest[0] == "btrfs"):
@@ -132,9 +135,9 @@ def folder_used(folder: Path) -> int:
     seen: set[int] = set()
     total, todo, device = 0, [folder], folder.stat().st_dev
     while todo:
-        with contextlib.suppress(FileNotFoundError), os.scandir(todo.pop()) as entries:
+        with contextlib.suppress(*_GONE), os.scandir(todo.pop()) as entries:
             for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(*_GONE):
                     found = entry.stat(follow_symlinks=False)
                     if found.st_dev != device or found.st_ino in seen:
                         continue

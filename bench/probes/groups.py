@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.core import kernelfiles
 from bench.lab import cgroups
 
 _HARNESS = frozenset({"harness", "lab"})
@@ -47,9 +48,7 @@ def _count(group: Path) -> int:
 
 
 def _children(group: Path) -> list[Path]:
-    with contextlib.suppress(OSError):
-        return [path for path in group.iterdir() if path.is_dir()]
-    return []
+    return kernelfiles.folders(group)
 
 
 def _usage(group: Path) -> int | None:

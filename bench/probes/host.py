@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.core import kernelfiles
 from bench.core.errors import InvocationFailed
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -94,12 +95,9 @@ def parse_zoneinfo(text: str) -> Zones | None:
 @functools.cache
 def _unreclaimable() -> frozenset[str]:
     """Return the slab caches that reclaim cannot shrink (Documentation/ABI/testing/sysfs-kernel-slab)."""
-    found = set()
-    for path in Path("/sys/kernel/slab").glob("*/reclaim_account"):
-        with contextlib.suppress(OSError):
-            if path.read_text(encoding="ascii").strip() == "0":
-                found.add(path.parent.name)
-    return frozenset(found)
+    slabs = Path("/sys/kernel/slab")
+    caches = kernelfiles.names(slabs)
+    return frozenset(name for name in caches if kernelfiles.text(slabs / name / "reclaim_account").strip() == "0")
 
 
 def slab_stock() -> int | None:

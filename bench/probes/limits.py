@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.core import kernelfiles
 from bench.core.units import format_value
 from bench.lab import cgroups
 
@@ -49,7 +50,7 @@ def counters(cgroup_path: str = "", proc: Path = Path("/proc")) -> list[Counter]
             lambda: _number(proc / "sys/fs/file-nr"),
             lambda: _number(proc / "sys/fs/file-max"),
         ),
-        _counter("open files of this process", lambda: len(list((proc / "self/fd").iterdir())), _own_files),
+        _counter("open files of this process", lambda: len(kernelfiles.names(proc / "self/fd")), _own_files),
         _counter("ports of one bridge", lambda: bridge_ports(lab_pids, proc), lambda: BRIDGE_PORTS),
     ]
     mount = cgroups.controller("pids")

@@ -88,6 +88,9 @@ def weigh(pids: Iterable[int], *, daemons: frozenset[int], guest_bytes: int | No
             guest = _guest(pid, guest_bytes) if component == "vmm" and guest_bytes else None
         except (FileNotFoundError, ProcessLookupError):
             continue
+        except PermissionError as error:
+            msg = f"the memory of process {pid} cannot be read ({error.strerror}): it would be missing from the sum; run as root"
+            raise InvocationFailed(msg) from error
         if whole is None:  # a zombie or a kernel thread, which have no memory of their own
             continue
         if guest is not None:
@@ -118,7 +121,7 @@ def is_payload(pid: int) -> bool:
     """Return whether a process is a payload, which answers SIGUSR1; the signal would end any other process."""
     try:
         comm, argv = _read(pid, "comm").decode(errors="replace").strip(), _read(pid, "cmdline")
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:
         return False
     return classify(comm, argv, daemon=False) == "payload"
 

@@ -31,15 +31,23 @@ def prepare(scenarios: Sequence[Scenario], lab: Lab, say: Callable[[str], None])
 
 
 def refuse_cold(scenarios: Sequence[Scenario]) -> None:
-    """Refuse cache=cold before anything is measured if this process cannot drop the page cache.
+    """Refuse a run before anything is prepared if all its scenarios need cache=cold and it cannot be had.
 
     Raises:
-        TargetUnavailable: It cannot drop the page cache.
+        TargetUnavailable: This process cannot drop the page cache.
     """
-    wanted = any("cold" in scenario.params.get("cache", ()) for scenario in scenarios)
-    if wanted and not os.access("/proc/sys/vm/drop_caches", os.W_OK):
-        msg = "cache=cold needs to write /proc/sys/vm/drop_caches"
-        raise TargetUnavailable(msg, "run as root, or measure with cache=warm")
+    found = [_without_cold(scenario) for scenario in scenarios]
+    if found and None not in found:
+        raise next(error for error in found if error is not None)
+
+
+def _without_cold(scenario: Scenario) -> TargetUnavailable | None:
+    """Return why a scenario with cache=cold cannot run, ``None`` when it can or does not need it."""
+    if "cold" not in scenario.params.get("cache", ()) or os.access("/proc/sys/vm/drop_caches", os.W_OK):
+        return None
+    return TargetUnavailable(
+        "cache=cold needs to write /proc/sys/vm/drop_caches", "run as root, or measure with cache=warm"
+    )
 
 
 def refuse_missing(explicit: Collection[str], prepared: preflight.Prepared) -> None:
@@ -57,26 +65,50 @@ def refuse_missing(explicit: Collection[str], prepared: preflight.Prepared) -> N
 
 
 def resolve(scenarios: Sequence[Scenario], prepared: preflight.Prepared) -> tuple[list[Scenario], list[Skipped]]:
-    """Leave out targets that cannot run and add the choices that the host made (``accel=tcg``) to the others.
+    """Leave out targets and scenarios that cannot run; add the choices that the host made (``accel=tcg``) to the others.
+
+    A scenario whose baseline cannot run is left out: each of its targets is recorded as skipped, with the reason.
 
     Raises:
-        TargetUnavailable: A baseline cannot run.
+        TargetUnavailable: No scenario is left.
         UsageError: Two targets are the same on this host.
     """
-    resolved, skipped = [], []
+    resolved: list[Scenario] = []
+    skipped: list[Skipped] = []
+    refusals: list[TargetUnavailable] = []
     for scenario in scenarios:
-        targets: list[Target] = []
-        for target in scenario.targets:
-            if error := prepared.missing.get(target.text):
-                skipped.append(Skipped(scenario.name, target.text, error.reason, error.remedy))
-            elif (settled := prepared.engines[target.text].target).text in [one.text for one in targets]:
-                msg = f"'{target.text}' is '{settled.text}' on this host, which is measured already; name it once"
-                raise UsageError(msg)
-            else:
-                targets.append(settled)
-        if scenario.baseline in prepared.missing:
-            msg = f"the baseline '{scenario.baseline}' of '{scenario.name}' cannot run here"
-            raise TargetUnavailable(msg, prepared.missing[scenario.baseline].remedy)
+        if error := _refusal(scenario, prepared):
+            refusals.append(error)
+            skipped += [Skipped(scenario.name, target.text, error.reason, error.remedy) for target in scenario.targets]
+            continue
+        targets, missing = _resolved(scenario, prepared)
+        skipped += missing
         baseline = prepared.engines[scenario.baseline].target.text
         resolved.append(dataclasses.replace(scenario, targets=tuple(targets), baseline=baseline))
+    if refusals and not resolved:
+        raise refusals[0]
     return resolved, skipped
+
+
+def _refusal(scenario: Scenario, prepared: preflight.Prepared) -> TargetUnavailable | None:
+    """Return why a whole scenario cannot run here, ``None`` when it can."""
+    missing = prepared.missing.get(scenario.baseline)
+    if missing is None:
+        return _without_cold(scenario)
+    reason = f"the baseline '{scenario.baseline}' of '{scenario.name}' cannot run here: {missing.reason}"
+    return TargetUnavailable(reason, missing.remedy)
+
+
+def _resolved(scenario: Scenario, prepared: preflight.Prepared) -> tuple[list[Target], list[Skipped]]:
+    """Return a scenario's targets that can run, with the host's choices, and those that cannot."""
+    targets: list[Target] = []
+    skipped: list[Skipped] = []
+    for target in scenario.targets:
+        if error := prepared.missing.get(target.text):
+            skipped.append(Skipped(scenario.name, target.text, error.reason, error.remedy))
+        elif (settled := prepared.engines[target.text].target).text in [one.text for one in targets]:
+            msg = f"'{target.text}' is '{settled.text}' on this host, which is measured already; name it once"
+            raise UsageError(msg)
+        else:
+            targets.append(settled)
+    return targets, skipped

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import platform
@@ -10,6 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.core import kernelfiles
 from bench.core.model import Facts
 from bench.lab.cgroups import hierarchy
 from bench.lab.paths import state_dir
@@ -24,6 +24,7 @@ EPOCH = frozenset(
 """Facts whose change starts a new epoch (docs/method.md); engine versions are covariates and do not."""
 _AROUND = frozenset({"inside", "outer.kernel", "outer.cpu.model"})
 """Facts of a guest's surroundings that start a new epoch."""
+_NODES = Path("/sys/devices/system/node")
 
 
 _VIRTUAL = (
@@ -116,13 +117,8 @@ def processor(cpuinfo: str) -> dict[str, str]:
 
 def mitigations(folder: Path) -> str:
     """Return ``name: state`` of each vulnerability that affects this CPU, given /sys/devices/system/cpu/vulnerabilities."""
-    found = []
-    with contextlib.suppress(OSError):
-        for path in sorted(folder.iterdir()):
-            state = path.read_text(encoding="utf-8").strip()
-            if state != "Not affected":
-                found.append(f"{path.name}: {state}")
-    return "; ".join(found)
+    states = {name: _read(str(folder / name)) for name in sorted(kernelfiles.names(folder))}
+    return "; ".join(f"{name}: {state}" for name, state in states.items() if state not in ("", "Not affected"))
 
 
 def _memory() -> dict[str, str]:
@@ -132,7 +128,7 @@ def _memory() -> dict[str, str]:
         "memory.swap": _field(info, "SwapTotal"),
         "memory.thp": _chosen(_read("/sys/kernel/mm/transparent_hugepage/enabled")),
         "memory.ksm": _read("/sys/kernel/mm/ksm/run"),
-        "memory.numa_nodes": str(len(list(Path("/sys/devices/system/node").glob("node[0-9]*")))),
+        "memory.numa_nodes": str(sum(re.match(r"node\d", name) is not None for name in kernelfiles.names(_NODES))),
     }
 
 
@@ -164,9 +160,10 @@ def hypervisor(cpuinfo: str, sys: Path = Path("/sys"), device_tree: Path = Path(
 def filesystem_of(path: Path) -> str:
     """Return type and mount options of the file system that holds ``path``."""
     best = ("", "")
-    for line in _read("/proc/self/mounts").splitlines():
-        _, point, kind, options, *_ = line.split()
-        point = _unescaped(point)
+    for _, escaped, kind, options, *_ in filter(
+        lambda row: len(row) >= 4, kernelfiles.split(_read("/proc/self/mounts"))
+    ):
+        point = _unescaped(escaped)
         inside = point == "/" or Path(point) == path or Path(point) in path.parents
         if inside and len(point) >= len(best[0]):
             best = (point, f"{kind} {_without_places(options)}")

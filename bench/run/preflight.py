@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,8 +159,11 @@ def _governor(facts: Mapping[str, str]) -> Verdict | None:
     return Verdict("frequency", ok=not remedy, says=f"governor {governor}", remedy=remedy)
 
 
-def _load() -> Verdict:
-    one = float(_read("/proc/loadavg").split()[0])
+def _load() -> Verdict | None:
+    fields = _read("/proc/loadavg").split()
+    if not fields:
+        return None
+    one = float(fields[0])
     limit = 0.5 * int(host().values.get("cpu.usable", "1"))
     remedy = "" if one < limit else "wait until the host is idle, or stop what else runs"
     return Verdict(
@@ -170,8 +174,10 @@ def _load() -> Verdict:
     )
 
 
-def _steal() -> Verdict:
-    fields = [int(value) for value in _read("/proc/stat").splitlines()[0].split()[1:]]
+def _steal() -> Verdict | None:
+    fields = [int(value) for value in _read("/proc/stat").partition("\n")[0].split()[1:]]
+    if len(fields) < 8:
+        return None
     share = fields[7] / max(1, sum(fields[:8]))
     remedy = (
         ""
@@ -217,10 +223,10 @@ def _virtual(facts: Mapping[str, str]) -> Verdict:
 
 
 def _pressure() -> Verdict | None:
-    text = _read("/proc/pressure/cpu")
-    if not text:
+    found = re.search(r"avg10=([\d.]+)", _read("/proc/pressure/cpu"))
+    if found is None:
         return None
-    some = float(text.split("avg10=")[1].split()[0])
+    some = float(found[1])
     remedy = "" if some < 5 else "something else uses the CPU right now"
     return Verdict(
         "CPU pressure", ok=some < 5, says=f"{some:g} % of the last 10 s somebody waited for a CPU", remedy=remedy

@@ -1,10 +1,12 @@
 """Execute a plan: one invocation after the other, each with its barrier, its time limit and its outcome.
 
-This is the only module with a broad ``except``: an invocation that fails in any way is recorded, and the run goes on.
+This is the only module with a broad ``except``: an invocation that fails in any way is recorded, and the run goes on. That holds
+for faults of the harness, too: in a barrier, in evidence, in a probe, or in a result that cannot be recorded.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +25,9 @@ _SETTLE_S = 3.0
 """Longest wait, after an invocation, for the host to return to its earlier state; then the sample is flagged."""
 _SLOW_SETTLE_S = 2.0
 """The same when only dying control groups are left: the kernel frees one when its per-CPU charges are flushed, after 1 to 2 s."""
+
+_FAULT = "fault:"
+"""Begins the flag of an invocation that failed because of the harness, not of the target."""
 
 OnOutcome = Callable[[Outcome, int], None]
 
@@ -70,8 +75,7 @@ def execute(
     for done, invocation in enumerate(invocations, 1):
         if not wanted(invocation):
             continue
-        outcome, result = _invoke(run, invocation)
-        run.writer.append(_measurements(run, invocation, result, outcome), outcome)
+        outcome = _record(run, invocation, *_invoke(run, invocation))
         on_outcome(outcome, len(invocations) - done)
 
 
@@ -84,16 +88,36 @@ def engine_of(run: RunContext, invocation: Invocation) -> Engine:
     return run.engines[invocation.target]
 
 
+def _record(run: RunContext, invocation: Invocation, outcome: Outcome, result: InvocationResult | None) -> Outcome:
+    """Write an invocation and return its outcome; a result that cannot be put into a line makes it a failed invocation.
+
+    Raises:
+        StoreError: Results can no longer be written.
+    """
+    try:
+        run.writer.append(_measurements(run, invocation, result, outcome), outcome)
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 - nothing of this invocation was written
+        outcome = dataclasses.replace(
+            outcome,
+            status=Status.FAILED,
+            reason=_fault("its result cannot be recorded", error),
+            evidence={},
+            notes={},
+            flags=(f"{_FAULT} recording",),
+            mismatch={},
+        )
+        run.writer.append([], outcome)
+    return outcome
+
+
 def _invoke(run: RunContext, invocation: Invocation) -> tuple[Outcome, InvocationResult | None]:
     begin = now_s()
     before = Account(run.account.engine_s, run.account.barrier_s)
     requests: list[float] = []
-    residue = run.lab.residue()
-    ended = _attempt(run, invocation, requests)
+    ended, flags = _between_barriers(run, invocation, requests)
     result = ended.result
-    with run.account.barrier():
-        run.lab.clear()
-        flags = _settle(run.lab, residue)
     wall = now_s() - begin
     inside = run.account.engine_s - before.engine_s + run.account.barrier_s - before.barrier_s
     outcome = Outcome(
@@ -117,6 +141,31 @@ def _invoke(run: RunContext, invocation: Invocation) -> tuple[Outcome, Invocatio
         mismatch=ended.mismatch,
     )
     return outcome, result
+
+
+def _between_barriers(run: RunContext, invocation: Invocation, requests: list[float]) -> tuple[_Ended, list[str]]:
+    """Attempt the invocation between its two barriers; return how it ended and the barriers' flags.
+
+    A barrier that fails makes it a failed invocation: its numbers may belong to a disturbed host.
+    """
+    try:
+        residue = run.lab.residue()
+    except Exception as error:  # noqa: BLE001 - a fault of a barrier costs one invocation
+        return _Ended(Status.FAILED, _fault("the barrier before it failed", error)), [f"{_FAULT} barrier"]
+    ended = _attempt(run, invocation, requests)
+    try:
+        with run.account.barrier():
+            run.lab.clear()
+            return ended, _settle(run.lab, residue)
+    except Exception as error:  # noqa: BLE001 - likewise
+        flags = [f"{_FAULT} barrier"]
+        if ended.status is not Status.OK:
+            return ended, flags
+        return _Ended(Status.FAILED, _fault("the barrier after it failed", error)), flags
+
+
+def _fault(what: str, error: Exception) -> str:
+    return f"{what}: {type(error).__name__}: {_reason(error)}"
 
 
 @dataclass(frozen=True)
@@ -163,7 +212,8 @@ def _attempt(run: RunContext, invocation: Invocation, requests: list[float]) -> 
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:1000]
+    text = " ".join(str(error).split())[:1000]
+    return text.encode(errors="replace").decode()  # a path that is not UTF-8 cannot be recorded
 
 
 def _settle(lab: Lab, before: Mapping[str, int]) -> list[str]:

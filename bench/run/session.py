@@ -77,6 +77,9 @@ class RunObserver:
     def preparing(self, text: str) -> None:
         """Report that a target is being prepared."""
 
+    def left_out(self, scenarios: Sequence[Skipped]) -> None:
+        """Report the scenarios that cannot run here, one item each."""
+
     def planned(self, run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> None:
         """Report the invocations to come, the skipped targets and the size of the whole plan."""
 
@@ -104,7 +107,7 @@ def run(request: RunRequest, observer: RunObserver) -> RunResult:
         invocations = plan.build(scenarios, request.seed)
         meta = _meta(request, run_id, scenarios, skipped, prepared)
         writer = store.RunWriter.create(request.results, meta, invocations)
-        observer.planned(run_id, skipped, invocations, len(invocations))
+        observer.planned(run_id, _of_measured(observer, scenarios, skipped), invocations, len(invocations))
         run_context = _context(meta, scenarios, prepared, lab=lab, hub=hub, writer=writer)
         ended.append(_execute(run_context, invocations, observer, meta, _rule(meta, run_context)))
     return ended[0]
@@ -141,7 +144,8 @@ def resume(folder: Path, observer: RunObserver) -> RunResult:
             raise TargetUnavailable(msg, error.remedy)
         writer = store.RunWriter.reopen(found)
         writer.update(state=RunState.RUNNING)
-        observer.planned(found.run_id, store.skipped(found), left, len(every))
+        skipped = _of_measured(observer, scenarios, store.skipped(found))
+        observer.planned(found.run_id, skipped, left, len(every))
         run_context = _context(found.meta, scenarios, prepared, lab=lab, hub=hub, writer=writer)
         ended.append(_execute(run_context, left, observer, found.meta, _rule(found.meta, run_context)))
     return ended[0]
@@ -156,6 +160,14 @@ def _kept(ended: list[RunResult]) -> Iterator[None]:
         if not ended:
             raise
         ended[0].left = str(error)
+
+
+def _of_measured(observer: RunObserver, scenarios: Sequence[Scenario], skipped: Sequence[Skipped]) -> list[Skipped]:
+    """Report the scenarios that are left out as a whole; return the skipped targets of the others."""
+    measured = {scenario.name for scenario in scenarios}
+    if whole := {item.scenario: item for item in skipped if item.scenario not in measured}:
+        observer.left_out(list(whole.values()))
+    return [item for item in skipped if item.scenario in measured]
 
 
 def _rule(meta: Mapping[str, Any], run_context: runner.RunContext) -> stopping.StoppingRule | None:

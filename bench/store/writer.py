@@ -74,10 +74,16 @@ class RunWriter:
         self._replace(META, self._meta)
 
     def append(self, measurements: Iterable[Measurement], outcome: Outcome) -> None:
-        """Append one invocation: its measurements, then its outcome with their number, each synced to disk."""
-        numbers = [dataclasses.asdict(item) for item in measurements]
+        """Append one invocation: its measurements, then its outcome with their number, each synced to disk.
+
+        Raises:
+            TypeError: A value is no JSON; nothing was written.
+            UnicodeEncodeError: A text is not Unicode; nothing was written.
+        """
+        taken = list(measurements)
+        numbers, end = _lines(taken), _lines([dataclasses.replace(outcome, measurements=len(taken))])
         self._append(MEASUREMENTS, numbers)
-        self._append(OUTCOMES, [{**dataclasses.asdict(outcome), "measurements": len(numbers)}])
+        self._append(OUTCOMES, end)
 
     def keep(self, invocation: int, name: str, text: str) -> None:
         """Save a tool's raw output in ``raw/``, under a file name of its own for each invocation and call."""
@@ -90,10 +96,9 @@ class RunWriter:
             msg = f"cannot write {path}: {error.strerror}; earlier results are whole, free space and use --resume"
             raise StoreError(msg) from error
 
-    def _append(self, name: str, records: Sequence[Mapping[str, Any]]) -> None:
-        if not records:
+    def _append(self, name: str, data: bytes) -> None:
+        if not data:
             return
-        data = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
         path = self.path / name
         try:
             with path.open("ab", buffering=0) as file:
@@ -122,6 +127,11 @@ class RunWriter:
             temporary.unlink(missing_ok=True)
             msg = f"cannot write {path}: {error.strerror}; free space or choose another folder with --results DIR"
             raise StoreError(msg) from error
+
+
+def _lines(records: Iterable[Measurement | Outcome]) -> bytes:
+    """Return the lines of records, JSON in UTF-8."""
+    return "".join(json.dumps(dataclasses.asdict(one), ensure_ascii=False) + "\n" for one in records).encode()
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import bench
-from bench.core import proc, proctable
+from bench.core import kernelfiles, proc, proctable
+from bench.core.clock import now_s, sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 
 PYTHON = sys.executable
@@ -82,3 +85,57 @@ def test_no_other_module_starts_a_process() -> None:
         if path.name not in ("proc.py", "reaper.py"):  # the reaper is a separate program
             text = path.read_text(encoding="utf-8")
             assert not any(word in text for word in ("subprocess", "os.system", "os.fork", "posix_spawn(")), path
+
+
+def test_two_threads_polling_one_process_get_the_same_status() -> None:
+    for _ in range(40):
+        process = proc.spawn(["/bin/sh", "-c", "exit 3"])
+        seen: list[object] = []
+        together = threading.Barrier(4)
+
+        def ask(ask_it: Callable[[], int | None], seen: list[object], together: threading.Barrier) -> None:
+            together.wait(10)
+            try:
+                while (status := ask_it()) is None:
+                    pass
+            except Exception as error:  # noqa: BLE001 - the test wants to see any
+                seen.append(error)
+            else:
+                seen.append(status)
+
+        asks = [process.poll, process.poll, process.poll, lambda: process.wait(10)]  # noqa: B023 - joined below
+        threads = [threading.Thread(target=ask, args=(one, seen, together)) for one in asks]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert seen == [3, 3, 3, 3]
+
+
+def descriptors(pid: int) -> set[int]:
+    """Return the open descriptors of a process once it executes ``sleep``; exec(2) closes them after vfork(2) has returned."""
+    folder, deadline = Path(f"/proc/{pid}/fd"), now_s() + 10
+    while len(found := kernelfiles.numbers(folder)) > 4 and now_s() < deadline:
+        sleep_s(0.001)
+    return set(found)
+
+
+@pytest.mark.parametrize("range_call", [True, False])
+def test_callers_descriptors_are_not_inherited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, range_call: bool
+) -> None:
+    """``flock FILE tare nightly`` leaves FILE open in ``tare``; without ``close_range`` (Linux 5.11) it works, too."""
+    if not range_call:
+        monkeypatch.setattr(proc, "_close_range", lambda: False)
+    with (tmp_path / "lock").open("w") as lock, (tmp_path / "kept").open("w") as kept:
+        os.set_inheritable(lock.fileno(), True)
+        os.dup2(lock.fileno(), 77, inheritable=True)
+        try:
+            sleeper = proc.spawn(["/bin/sleep", "60"], keep={7: kept.fileno()})
+            same = proc.spawn(["/bin/sleep", "60"], keep={kept.fileno(): kept.fileno()})
+            assert descriptors(sleeper.pid) == {0, 1, 2, 7}
+            assert descriptors(same.pid) == {0, 1, 2, kept.fileno()}
+        finally:
+            os.close(77)
+            sleeper.stop(5)
+            same.stop(5)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from bench import store
-from bench.core.errors import Interrupted, StoreError
+from bench.core.errors import Interrupted, LabError, StoreError
 from bench.core.model import Outcome, Scenario, Status
 from bench.engines.fake import Fake
 from bench.lab import images
@@ -162,3 +162,79 @@ def test_payload_that_no_evidence_shows_fails_invocation(
 def test_options_that_engine_cannot_prove_do_not_fail(tmp_path: Path, lab: FakeLab) -> None:
     _, outcomes, _ = run(tmp_path, small(["fake:copy=a"], blocks=1, warmup_blocks=0), lab)
     assert set(outcomes["status"]) == {Status.OK}
+
+
+def fails_once(real: object, error: Exception, at: int) -> object:
+    """Return a function that raises at its call number ``at`` and else does what ``real`` does."""
+    count = 0
+
+    def call(*arguments: object, **named: object) -> object:
+        nonlocal count
+        count += 1
+        if count == at:
+            raise error
+        return real(*arguments, **named)  # type: ignore[operator]
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("method", "at", "when"), [("residue", 1, "before"), ("residue", 2, "after"), ("clear", 1, "after")]
+)
+def test_barrier_that_fails_costs_one_invocation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lab: FakeLab, *, method: str, at: int, when: str
+) -> None:
+    monkeypatch.setattr(lab, method, fails_once(getattr(lab, method), ProcessLookupError(3, "gone"), at))
+    numbers, outcomes, fakes = run(tmp_path, small(["fake"], blocks=3, warmup_blocks=0), lab)
+    assert outcomes["status"].tolist() == [Status.FAILED, Status.OK, Status.OK]
+    assert outcomes["reason"].tolist() == [f"the barrier {when} it failed: ProcessLookupError: [Errno 3] gone", "", ""]
+    assert outcomes["flags"].tolist() == [["fault: barrier"], [], []]
+    assert set(numbers["invocation"]) == {1, 2}, "numbers of a disturbed host are not kept"
+    assert not fakes["fake"].live
+
+
+def test_barrier_that_fails_after_a_failure_keeps_the_first_reason(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab, "clear", fails_once(lab.clear, LabError("umount failed"), 1))
+    _, outcomes, _ = run(tmp_path, small(["fake:fail=start"], blocks=1, warmup_blocks=0), lab)
+    assert outcomes["reason"].tolist() == ["the fake engine fails at start"]
+    assert outcomes["flags"].tolist() == [["fault: barrier"]]
+
+
+@pytest.mark.parametrize("broken", ["evidence", "probe"])
+def test_evidence_or_probe_that_fails_unexpectedly_costs_one_invocation(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    owner, name = (Fake, "evidence") if broken == "evidence" else (lab, "cpu_s")
+    monkeypatch.setattr(owner, name, fails_once(getattr(owner, name), OSError(5, "Input/output error"), 1))
+    _, outcomes, fakes = run(tmp_path, small(["fake"], blocks=3, warmup_blocks=0), lab)
+    assert outcomes["status"].tolist() == [Status.FAILED, Status.OK, Status.OK]
+    assert "OSError: [Errno 5] Input/output error" in outcomes["reason"][0]
+    assert not fakes["fake"].live
+
+
+def test_result_that_cannot_be_recorded_costs_one_invocation(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evidence = Fake.evidence
+    count = 0
+
+    def odd(self: Fake, instance: object) -> object:
+        nonlocal count
+        count += 1
+        return {**evidence(self, instance), **({"root": "caf\udce9"} if count == 1 else {})}  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Fake, "evidence", odd)
+    numbers, outcomes, _ = run(tmp_path, small(["fake"], blocks=3, warmup_blocks=0), lab)
+    assert outcomes["status"].tolist() == [Status.FAILED, Status.OK, Status.OK]
+    assert outcomes["reason"][0].startswith("its result cannot be recorded: UnicodeEncodeError: ")
+    assert outcomes["flags"].tolist() == [["fault: recording"], [], []]
+    assert set(numbers["invocation"]) == {1, 2}
+
+
+def test_reason_that_is_not_unicode_is_recorded(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fake, "start", fails_once(Fake.start, FileNotFoundError(2, "gone", "/caf\udce9"), 1))
+    _, outcomes, _ = run(tmp_path, small(["fake"], blocks=2, warmup_blocks=0), lab)
+    assert outcomes["status"].tolist() == [Status.FAILED, Status.OK]
+    assert "gone" in outcomes["reason"][0]

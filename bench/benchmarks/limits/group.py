@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.core import kernelfiles
 from bench.engines.base import Limits
 
 CPU_PERIOD_US = 100_000
@@ -87,18 +88,15 @@ class Group:
 
 def of_process(pid: int) -> Group | None:
     """Return the group of a live process; ``None`` when it is gone or there are no control groups."""
-    with contextlib.suppress(OSError):
-        table = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")
-        return parse(table, Path("/proc/thread-self/mounts").read_text(encoding="utf-8"))
-    return None
+    table = kernelfiles.text(Path(f"/proc/{pid}/cgroup"))
+    return parse(table, kernelfiles.text(kernelfiles.PROC / "thread-self/mounts")) if table else None
 
 
 def parse(table: str, mounts: str) -> Group | None:
     """Return the group that a process's table (cgroups(7)) and a mount table (proc(5)) describe."""
     controllers: dict[str, Path] = {}
     unified: Path | None = None
-    for line in mounts.splitlines():
-        fields = line.split()
+    for fields in kernelfiles.split(mounts):
         if len(fields) >= 4 and fields[2] == "cgroup":
             controllers |= dict.fromkeys(fields[3].split(","), Path(fields[1]))
         elif len(fields) >= 4 and fields[2] == "cgroup2":

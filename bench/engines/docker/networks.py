@@ -24,7 +24,7 @@ from typing import Any
 from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
-from bench.core import proc, proctable
+from bench.core import kernelfiles, proc, proctable
 from bench.core.errors import InvocationFailed
 from bench.engines.abilities import NetworkPath
 from bench.engines.builds import Build
@@ -303,15 +303,12 @@ def _forwarding(lab: Lab, address: str) -> dict[str, str]:
     iptables = proc.find("iptables", "install iptables")
     rules = lab.daemons.namespace.run([iptables, "-w", "-t", "nat", "-S"]).stdout.splitlines()
     translated = any(f"--to-destination {address}:" in rule for rule in rules)
-    here = Path(f"/proc/{lab.daemons.namespace.holder.pid}/ns/net").readlink()
-    copied = any(_namespace(pid) == here for pid in proctable.with_argument(address)) if address else False
+    here = _namespace(lab.daemons.namespace.holder.pid)
+    copied = any(_namespace(pid) == here for pid in proctable.with_argument(address)) if address and here else False
     kind = "published" if translated else "proxied" if copied else "private"
     return {"network": kind, "dnat": "yes" if translated else "no", "docker_proxy": "yes" if copied else "no"}
 
 
-def _namespace(pid: int) -> Path | None:
-    """Return a process's network namespace; another lab's docker-proxy may have the same arguments."""
-    try:
-        return Path(f"/proc/{pid}/ns/net").readlink()
-    except OSError:  # it is gone
-        return None
+def _namespace(pid: int) -> str:
+    """Return a process's network namespace, empty when it is gone; another lab's docker-proxy may have the same arguments."""
+    return kernelfiles.link(Path(f"/proc/{pid}/ns/net"))

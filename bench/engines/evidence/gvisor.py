@@ -33,7 +33,7 @@ def below_shim(pid: int) -> dict[str, str]:
     bundle = (home / "cwd").readlink()
     given = json.loads((home / "cwd/config.json").read_text(encoding="utf-8"))["root"]["path"]
     path = str(bundle / given)  # in the shim's root; a path in the configuration may be absolute
-    table = (home / "mountinfo").read_text(encoding="utf-8")
+    table = (home / "mountinfo").read_text(encoding="utf-8", errors="replace")
     return {
         "payload": payload(home / "root" / path.lstrip("/")),
         "root_fs": process.root_file_system(table, path),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.core import kernelfiles
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Bind, InstanceSpec
 from bench.engines.evidence import process
@@ -26,7 +27,7 @@ def evidence(pid: int, binds: Sequence[Bind]) -> dict[str, str]:
         return {}
     home, path = Path(f"/proc/{pid}"), f"/{bind.name}"
     try:
-        table = (home / "mountinfo").read_text(encoding="utf-8")
+        table = (home / "mountinfo").read_text(encoding="utf-8", errors="replace")
         same = bind.source.exists() and (home / "root" / bind.name).samefile(bind.source)
     except OSError as error:
         msg = f"process {pid} is gone, where its data are cannot be read back"
@@ -44,7 +45,7 @@ def kind_of(mountinfo: str, path: str, bind: Bind, *, same: bool) -> str:
         bind: What was asked for; it names the volume.
         same: Whether the folder there is the bind's source, by device and inode.
     """
-    rows = [row for line in mountinfo.splitlines() if (row := line.split()) and row[4] == path]
+    rows = [row for row in kernelfiles.split(mountinfo) if row[4:5] == [path]]
     if not rows:
         return "layer"
     row = rows[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import os
@@ -10,7 +9,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from bench.core import proc, proctable
+from bench.core import kernelfiles, proc, proctable
 from bench.core.errors import InvocationFailed
 
 _NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
@@ -45,15 +44,15 @@ def of_process(pid: int, reference: int | str = "thread-self") -> dict[str, str]
             "payload": hashlib.sha256((home / "exe").read_bytes()).hexdigest(),
             "namespaces": " ".join(namespaces(pid, reference)) or "none",
             "network": network(pid, reference),
-            "root_fs": root_file_system((home / "mountinfo").read_text(encoding="utf-8")),
-            "cgroup": cgroup((home / "cgroup").read_text(encoding="utf-8")),
+            "root_fs": root_file_system((home / "mountinfo").read_text(encoding="utf-8", errors="replace")),
+            "cgroup": cgroup((home / "cgroup").read_text(encoding="utf-8", errors="replace")),
             "seccomp": _SECCOMP.get(status.get("Seccomp", ""), "unknown"),
             "no_new_privs": {"0": "no", "1": "yes"}.get(status.get("NoNewPrivs", ""), "unknown"),
         }
     except PermissionError as error:
         msg = f"process {pid} belongs to another user, so what runs cannot be read back; run as root"
         raise InvocationFailed(msg) from error
-    except (FileNotFoundError, ProcessLookupError) as error:
+    except OSError as error:
         msg = f"process {pid} is gone, nothing can be read back from it"
         raise InvocationFailed(msg) from error
 
@@ -141,9 +140,8 @@ def root_file_system(mountinfo: str, path: str = "/") -> str:
     a file system of its own.
     """
     kind = "unknown"
-    for line in mountinfo.splitlines():
-        fields = line.split()
-        if fields[4] == path:
+    for fields in kernelfiles.split(mountinfo):
+        if fields[4:5] == [path] and "-" in fields:
             kind = fields[fields.index("-") + 1]
             if fields[3] != "/" and kind != "btrfs":
                 kind = f"folder on {kind}"
@@ -157,18 +155,18 @@ def root_device(pid: int) -> str:
         InvocationFailed: The process is gone.
     """
     try:
-        lines = Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8").splitlines()
+        table = Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         msg = f"process {pid} is gone, nothing can be read back from it"
         raise InvocationFailed(msg) from error
-    rows = [line.split() for line in lines]
-    return next((row[row.index("-") + 2] for row in reversed(rows) if row[4] == "/"), "unknown")
+    rows = kernelfiles.split(table)
+    return next((row[row.index("-") + 2] for row in reversed(rows) if row[4:5] == ["/"]), "unknown")
 
 
 def cgroup(table: str) -> str:
     """Return the path in the hierarchy that accounts for memory, or in the only one (cgroups(7))."""
     path = "unknown"
-    for line in table.splitlines():
+    for line in table.split("\n")[:-1]:
         _, controllers, where = line.split(":", 2)
         if "memory" in controllers.split(","):
             return where
@@ -209,9 +207,8 @@ def parent(pid: int) -> int | None:
 
 def arguments(pid: int) -> list[str]:
     """Return the command line of a process; empty when it is gone."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
-    return []
+    said = kernelfiles.content(Path(f"/proc/{pid}/cmdline"))
+    return [] if said is None else said.decode(errors="replace").rstrip("\0").split("\0")
 
 
 def describe_exit(status: int) -> str:
@@ -233,9 +230,7 @@ def _digest(path: Path, *_: int) -> str:
 
 def _stat(pid: int) -> list[str]:
     """Return the fields after the program's name: state, parent … (proc_pid_stat(5))."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    return []
+    return kernelfiles.text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
 
 
 def _status(home: Path) -> dict[str, str]:

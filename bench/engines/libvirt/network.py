@@ -15,11 +15,13 @@ import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import libvirt
 
+from bench.core import kernelfiles
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.engines.evidence import links, offloads
 from bench.engines.libvirt import domain as domains
@@ -151,7 +153,7 @@ def _refuse_strangers(lab: Lab) -> None:
         TargetUnavailable: There is one.
     """
     ours = {f"/dev/tap{link['ifindex']}" for link in links.of(lab.daemons.namespace.holder.pid)}
-    if strangers := sorted({str(path) for path in Path("/dev").glob(_TAPS)} - ours):
+    if strangers := sorted({f"/dev/{name}" for name in kernelfiles.names(Path("/dev")) if fnmatch(name, _TAPS)} - ours):
         msg = f"macvtap devices that are not the lab's are there: {', '.join(strangers[:3])}"
         raise TargetUnavailable(msg, "end the machines that use them")
 
@@ -195,14 +197,15 @@ def _files(pid: int) -> Iterator[tuple[int, tuple[str, bool]]]:
     Raises:
         InvocationFailed: The process is gone.
     """
-    try:
-        entries = list(Path(f"/proc/{pid}/fd").iterdir())
-    except OSError as error:
+    folder = Path(f"/proc/{pid}/fd")
+    numbers = kernelfiles.numbers(folder)
+    if not numbers:
         msg = f"the QEMU with process id {pid} is gone, so its network cannot be read back"
-        raise InvocationFailed(msg) from error
-    for entry in entries:
+        raise InvocationFailed(msg)
+    for number in numbers:
+        entry = folder / str(number)
         with contextlib.suppress(OSError):
-            yield int(entry.name), (str(entry.readlink()), stat.S_ISCHR(entry.stat().st_mode))
+            yield number, (str(entry.readlink()), stat.S_ISCHR(entry.stat().st_mode))
 
 
 def _taps(pid: int, files: Mapping[int, tuple[str, bool]], outside: Sequence[links.Link]) -> Iterator[str]:

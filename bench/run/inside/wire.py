@@ -59,6 +59,10 @@ class EventWriter(session.RunObserver):
         """Write that a target is being prepared."""
         self.write("preparing", text=text)
 
+    def left_out(self, scenarios: Any) -> None:
+        """Write the scenarios that cannot run."""
+        self.write("left_out", scenarios=[*map(dataclasses.asdict, scenarios)])
+
     def planned(self, run_id: str, skipped: Any, invocations: Any, total: int) -> None:
         """Write the invocations to come and the skipped targets."""
         plain = {"skipped": [*map(dataclasses.asdict, skipped)], "invocations": [*map(dataclasses.asdict, invocations)]}
@@ -75,6 +79,8 @@ def forward(event: Mapping[str, Any], observer: session.RunObserver) -> None:
         observer.preparing(f"in the guest, which is up with kernel {event['kernel']}")
     elif event["kind"] == "preparing":
         observer.preparing(event["text"])
+    elif event["kind"] == "left_out":
+        observer.left_out([Skipped(**one) for one in event["scenarios"]])
     elif event["kind"] == "planned":
         skipped = [Skipped(**one) for one in event["skipped"]]
         observer.planned(event["run_id"], skipped, [Invocation(**one) for one in event["invocations"]], event["total"])
