@@ -16,6 +16,7 @@ import numpy as np
 
 from bench import store
 from bench.compare import judge, rates
+from bench.compare.doubts import doubted
 from bench.compare.side_cache import SideData, pooled, side_data
 from bench.compare.sides import (
     Side,
@@ -141,16 +142,16 @@ def _results(sides: tuple[SideData, SideData], sentinels: Sentinels, rules: Rule
 
 
 def _checked(sides: tuple[SideData, SideData], one: Comparison, metric: Metric, drift: Interval | None) -> Comparison:
-    """Return a comparison, invalid where the host changed too much or a check of its scenario raises a doubt."""
+    """Return a comparison, invalid where the host changed too much or a check of its scenario can explain the change."""
     if metric.exact:
         return one
     if drift is not None and abs(drift.low + drift.high) / 2 > _DRIFT_LIMIT:
         numbers = {"limit": math.expm1(_DRIFT_LIMIT)}
-        return replace(one, verdict=Verdict.INVALID, reason=Reason.HOST_CHANGED, numbers=numbers)
-    check = next((side.doubts[one.scenario] for side in sides if one.scenario in side.doubts), None)
-    if check is None:
-        return one
-    return replace(one, verdict=Verdict.INVALID, reason=Reason.CHECK_FAILED, numbers={}, check=check)
+        return replace(
+            one, verdict=Verdict.INVALID, reason=Reason.HOST_CHANGED, numbers=numbers, without_doubt=one.verdict
+        )
+    checks = {side.side.run.run_id: side.doubts.get(one.scenario, ()) for side in sides}
+    return doubted(one, list(checks.values()))
 
 
 def _common(sides: tuple[SideData, SideData]) -> Iterator[tuple[Series, Series, Metric]]:
@@ -196,8 +197,8 @@ def _comparison(item: Series, metric: Metric, found: judge.Estimate, rules: Rule
     threshold = metric.min_effect if rules.threshold is None else rules.threshold
     corrected = rules.correct or not judge.is_worse(found, metric)
     decision = judge.decide(found, metric, threshold, q if corrected else None)
-    samples, relative = found.samples, found.relative and found.centre is not None
-    ci = found.ci if relative else None
+    samples, relative = found.samples, found.relative and found.raw is not None
+    ci = found.raw_ci if relative else None
     return Comparison(
         scenario=item.scenario,
         target=item.target,
@@ -207,7 +208,7 @@ def _comparison(item: Series, metric: Metric, found: judge.Estimate, rules: Rule
         n=samples.n,
         base=float(np.median(samples.base)) if len(samples.base) else None,
         new=float(np.median(samples.new)) if len(samples.new) else None,
-        ratio=math.exp(found.centre or 0.0) if relative else None,
+        ratio=math.exp(found.raw or 0.0) if relative else None,
         ci=Interval(math.exp(ci.low), math.exp(ci.high), ci.level) if ci else None,
         verdict=decision.verdict,
         mde=decision.mde,

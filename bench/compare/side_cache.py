@@ -37,7 +37,7 @@ class SideData:
         side: The side itself; of several runs the newest.
         series: Its series; of several runs the blocks of all, one run after the other.
         tried: Its attempts.
-        doubts: Scenario → the check that raises a doubt about its numbers.
+        doubts: Scenario → the checks that raise a doubt about its numbers.
         timeouts: (scenario, target) → time-outs; of several runs their mean.
         sentinels: Run id → logarithms of the fixed host workload's times.
         medians: Series → the median of each run that is in it.
@@ -47,7 +47,7 @@ class SideData:
     side: Side
     series: Mapping[Key, Series]
     tried: pd.DataFrame
-    doubts: Mapping[str, Check]
+    doubts: Mapping[str, tuple[Check, ...]]
     timeouts: Mapping[tuple[str, str], float]
     sentinels: Mapping[str, Floats]
     medians: Mapping[Key, Floats] = field(default_factory=dict)
@@ -82,7 +82,10 @@ def _computed(path: Path, _: tuple[int, ...], paired: bool) -> SideData:
     # A drift within a run moves both sides of a pair; of two runs it moves one.
     deciding = {CheckName.NULL, CheckName.POSITION} | (set() if paired else {CheckName.SENTINEL})
     answered = checks.of_blocks(blocks, tried, run.meta["scenarios"])
-    doubts = {check.scenario: check for check in answered if not check.ok and check.name in deciding}
+    doubts: dict[str, tuple[Check, ...]] = {}
+    for check in answered:
+        if not check.ok and check.name in deciding:
+            doubts[check.scenario] = (*doubts.get(check.scenario, ()), check)
     over = tried[tried["status"] == Status.TIMEOUT] if len(tried) else tried
     counts = Counter(zip(map(str, over["scenario"]), map(str, over["target"]), strict=True))
     series = series_of(blocks)

@@ -209,7 +209,8 @@ def _changes(found: History, key: Key, values: Mapping[int, float]) -> Iterator[
         before, after = float(np.median(raw[low : one.at])), float(np.median(raw[one.at : high]))
         if abs(after - before) < known.floor:
             continue
-        ci = one.ci if relative else None
+        logs = relative and known.better != "one"  # the step of a distance from 1 is no ratio
+        ci = one.ci if logs else None
         yield ChangePoint(
             *(key[0], key[1], json.loads(key[2]), key[3]),
             before_run=found.runs[places[one.at - 1]],
@@ -217,15 +218,16 @@ def _changes(found: History, key: Key, values: Mapping[int, float]) -> Iterator[
             at=found.at[places[one.at]],
             before=before,
             after=after,
-            ratio=math.exp(one.shift) if relative else after / before if min(before, after) > 0 else None,
+            ratio=math.exp(one.shift) if logs else after / before if min(before, after) > 0 else None,
             ci_low=math.exp(ci.low) if ci else None,
             ci_high=math.exp(ci.high) if ci else None,
-            worse=(one.shift > 0) == (known.better == "lower"),
+            worse=(one.shift > 0) == (known.better != "higher"),
         )
 
 
 def _relative(raw: Floats, sentinel: Sequence[float | None], known: Metric) -> list[steps.Step]:
-    return steps.steps(_without_host(np.log(raw), sentinel), math.log1p(known.min_effect))
+    logs = _without_host(np.log(raw), sentinel)
+    return steps.steps(np.abs(logs) if known.better == "one" else logs, math.log1p(known.min_effect))
 
 
 def _absolute(raw: Floats, known: Metric) -> list[steps.Step]:
@@ -234,6 +236,7 @@ def _absolute(raw: Floats, known: Metric) -> list[steps.Step]:
     The smallest step that counts is the metric's floor, or its smallest effect times the median distance from 0. The host's own
     changes, which are factors, are not removed.
     """
+    raw = np.abs(raw - 1) if known.better == "one" else raw
     return steps.steps(raw, max(known.floor, known.min_effect * float(np.median(np.abs(raw)))))
 
 

@@ -27,7 +27,7 @@ class Reason(StrEnum):
     HOST_CHANGED = "host changed"
     """``limit``: relative change of the sentinel from which on runs cannot be compared."""
     CHECK_FAILED = "check failed"
-    """The comparison's ``check`` raises a doubt."""
+    """The comparison's ``doubt`` explains as large a change."""
     NO_VALUES = "no values"
     ONE_SIDE_EMPTY = "one side empty"
     TOO_FEW_PAIRS = "too few pairs"
@@ -73,7 +73,9 @@ class Comparison:
         q: Smallest false discovery rate at which this series counts as a discovery, ``None`` without a test.
         reason: The reason for the verdict.
         numbers: The numbers of the reason, as :class:`Reason` names them.
-        check: The check that makes the comparison invalid, ``None`` for another reason.
+        doubt: The check that raises a doubt about the scenario. The verdict is invalid if what the check found can explain the
+            change; else it stands. ``None`` without a doubt, and where the host changed.
+        without_doubt: The verdict of an invalid comparison if there were no doubt.
     """
 
     scenario: str
@@ -91,7 +93,8 @@ class Comparison:
     q: float | None
     reason: Reason
     numbers: Mapping[str, float] = field(default_factory=dict)
-    check: Check | None = None
+    doubt: Check | None = None
+    without_doubt: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -173,8 +176,12 @@ class Compared:
     @property
     def exit_code(self) -> int:
         """1 when something regressed, 5 when the host was too noisy to decide (anything or a whole scenario), else 0."""
-        verdicts = {one.verdict for one in self.results}
-        if Verdict.REGRESSED in verdicts:
+        if any(one.verdict is Verdict.REGRESSED for one in self.results):
             return 1
-        undecided = verdicts <= {Verdict.INCONCLUSIVE, Verdict.INVALID}
-        return 5 if Verdict.INVALID in verdicts or undecided else 0
+        return 5 if self.undecided else 0
+
+    @property
+    def undecided(self) -> bool:
+        """Whether any series is in doubt, or none could be decided."""
+        verdicts = {one.verdict for one in self.results}
+        return Verdict.INVALID in verdicts or verdicts <= {Verdict.INCONCLUSIVE}

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from bench.compare.sides import difference_text, unmatched_text
-from bench.compare.verdicts import Compared, Comparison, Reason, Tie, TieKind
+from bench.compare.verdicts import Compared, Comparison, Reason, Tie, TieKind, Verdict
 from bench.core.units import format_value, significant
 from bench.display import prose
 from bench.display.wording import checks
+from bench.stats.findings import CheckName
 
 FORCED = "FORCED: "
 """What the note on a difference begins with that nobody asked to compare."""
+
+
+_EXPLAINED: Mapping[CheckName, str] = {
+    CheckName.NULL: "the A/A control's own difference",
+    CheckName.POSITION: "the effect of the place in the block",
+    CheckName.SENTINEL: "the drift of the host",
+}
+"""Check → what it found, with which a change is compared."""
 
 
 def reason(one: Comparison) -> str:
@@ -19,12 +29,52 @@ def reason(one: Comparison) -> str:
     return _REASONS[one.reason](one)
 
 
+def brief(one: Comparison) -> str:
+    """Say the same in a few words where :func:`notes` has the whole reason, which many series of a scenario share."""
+    if one.reason is Reason.CHECK_FAILED and one.doubt:
+        return f"in doubt, no larger than {_EXPLAINED[one.doubt.name]}"
+    return "the host changed" if one.reason is Reason.HOST_CHANGED else reason(one)
+
+
+def doubt(one: Comparison) -> str:
+    """Say why a verdict stands although its scenario is in doubt; empty without a doubt."""
+    if one.doubt is None or one.verdict in (Verdict.INVALID, Verdict.INCONCLUSIVE):
+        return ""
+    return f"larger than {_EXPLAINED[one.doubt.name]}, which is in doubt"
+
+
+def beside(one: Comparison) -> str:
+    """Return what stands beside a verdict in a table: its reason where it needs one, and its doubt."""
+    plain = one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)
+    return "; ".join(filter(None, ("" if plain else brief(one), doubt(one))))
+
+
 def notes(compared: Compared) -> list[str]:
     """Say what must be read with a comparison: how strong it is, what only one side has, what was forced."""
     told = [f"{FORCED}{difference_text(one)}" for one in compared.forced]
     told += [f"compared: {difference_text(one)}" for one in compared.factors]
     alone = unmatched_text(compared.unmatched)
-    return [*told, _tie(compared.tie), *([alone] if alone else []), *compared.damage]
+    return [*told, _tie(compared.tie), *([alone] if alone else []), *_doubts(compared), *compared.damage]
+
+
+def _doubts(compared: Compared) -> list[str]:
+    """Return each doubt once, with how many series of its scenario it concerns."""
+    changed = [one for one in compared.results if one.reason is Reason.HOST_CHANGED]
+    told = [f"{reason(changed[0])}: {_series(len(changed))} invalid"] if changed else []
+    counts: dict[tuple[str, str], Counter[bool]] = {}
+    for one in compared.results:
+        if one.doubt and one.verdict is not Verdict.INCONCLUSIVE:
+            at = one.scenario, checks.sentence(one.doubt)
+            counts.setdefault(at, Counter())[one.verdict is Verdict.INVALID] += 1
+    for (scenario, sentence), count in counts.items():
+        parts = [f"{_series(count[True])} invalid"] * bool(count[True])
+        parts += [f"{_series(count[False])} beyond it"] * bool(count[False])
+        told.append(f"{scenario}: {', '.join(parts)}. {sentence}")
+    return told
+
+
+def _series(count: int) -> str:
+    return f"{count} series"
 
 
 def _tie(tie: Tie) -> str:
@@ -48,7 +98,7 @@ def _host_changed(one: Comparison) -> str:
 
 
 def _check_failed(one: Comparison) -> str:
-    return checks.sentence(one.check) if one.check else ""
+    return checks.sentence(one.doubt) if one.doubt else ""
 
 
 def _too_few(one: Comparison) -> str:

@@ -61,7 +61,7 @@ def bencher(run: store.Run) -> str:
 
 
 def github(run: store.Run) -> str:
-    """Write ``customSmallerIsBetter``: metrics for which lower is better."""
+    """Write ``customSmallerIsBetter``: metrics for which lower is better. Ratios that should be 1 are in neither file."""
     return _custom(run, "lower")
 
 

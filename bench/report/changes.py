@@ -135,9 +135,8 @@ def _row(one: Comparison) -> Line:
         Cell(least),
         Cell(str(one.n)),
     )
-    plain = one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)
     detail = "\u00a0· ".join(part for part in (one.scenario, metric_title(one.metric), words) if part)
-    return Line(one.target, detail, numbers, str(one.verdict), "" if plain else wording.reason(one))
+    return Line(one.target, detail, numbers, str(one.verdict), wording.beside(one))
 
 
 def _past(

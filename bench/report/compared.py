@@ -77,6 +77,7 @@ def _record(one: Comparison) -> dict[str, Any]:
         "mde": one.mde,
         "q": one.q,
         "reason": wording.reason(one),
+        "doubt": wording.doubt(one),
     }
 
 
@@ -96,10 +97,9 @@ def _table(compared: Compared, rows: Sequence[Comparison]) -> Table:
     table.add_column("verdict", min_width=16, overflow="fold")
     for one in rows:
         mark, style = _STYLES[one.verdict]
-        plain = one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)
         verdict = Text(f"{mark} {one.verdict}", style=style)
-        if not plain:
-            verdict.append(f"\n{wording.reason(one)}", style="dim")
+        if beside := wording.beside(one):
+            verdict.append(f"\n{beside}", style="dim")
         table.add_row(_name(one), *_numbers(one), verdict)
     return table
 

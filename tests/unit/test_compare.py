@@ -232,3 +232,25 @@ def test_threshold_that_is_no_fraction_is_refused(tmp_path: Path, text: str) -> 
         fraction(text)
     assert fraction("5%") == pytest.approx(0.05)
     assert fraction("0.02") == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "verdict"),
+    [
+        (1.0, 2.0, Verdict.REGRESSED),
+        (1.0, 0.5, Verdict.REGRESSED),
+        (2.0, 1.0, Verdict.IMPROVED),
+        (0.5, 1.0, Verdict.IMPROVED),
+        (0.8, 1.25, Verdict.UNCHANGED),  # as far from 1 as before
+        (1.5, 1.8, Verdict.REGRESSED),
+        (0.5, 0.8, Verdict.IMPROVED),
+    ],
+)
+def test_ratio_to_what_was_asked_is_judged_by_its_distance_from_one(
+    tmp_path: Path, base: float, new: float, verdict: Verdict
+) -> None:
+    found = only(runs(tmp_path, noisy(base, 20, 0.003), noisy(new, 20, 0.003), metric="limit.achieved_ratio"))
+    assert found.verdict is verdict
+    assert found.ratio == pytest.approx(new / base, rel=0.01)  # of the raw values, as for every metric
+    assert found.ci
+    assert found.ci.low < new / base < found.ci.high

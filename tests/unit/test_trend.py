@@ -250,3 +250,20 @@ def test_step_without_ratio_is_printed_as_a_difference(tmp_path: Path) -> None:
     assert code == 1
     assert "3.00 MiB apart" in out
     assert json.loads(run(tmp_path, "--json")[1])[0]["ratio"] is None
+
+
+@pytest.mark.parametrize(("after", "worse"), [(2.0, True), (0.5, True)])
+def test_limit_that_stops_holding_is_worse_in_either_direction(tmp_path: Path, after: float, worse: bool) -> None:
+    for number in range(12):
+        level = 1.0 if number < 6 else after
+        values = [level * (1 + 0.002 * ((number + block) % 3 - 1)) for block in range(4)]
+        write(
+            tmp_path,
+            f"r{number:02}",
+            {"host": values},
+            metric="limit.achieved_ratio",
+            started_at=f"2026-01-{number + 1:02}",
+        )
+    (point,) = trend.change_points(trend.history(tmp_path))
+    assert point.worse is worse
+    assert point.ratio == pytest.approx(after, rel=0.01)
