@@ -124,7 +124,7 @@ def _pages(night: nightly.Night, folder: Path, results: Path) -> Path:
     page = report.render([night.run], folder)
     if not night.compared:
         return page
-    past = trend.history(results)
+    past = trend.history(results, suite=night.suite)
     steps = trend.change_points(past)
     return changes.render(
         night.compared, folder, headline=summaries.headline(night), run=night.run, history=past, steps=steps

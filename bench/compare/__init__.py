@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench import store
-from bench.compare import judge, rates
+from bench.compare import judge, parameters, products, rates
 from bench.compare.doubts import doubted
 from bench.compare.side_cache import SideData, pooled, side_data
 from bench.compare.sides import (
@@ -53,11 +53,13 @@ class Rules:
         level: Level of the intervals.
         correct: Whether "regressed" is corrected for the size of its family, as "improved" always is. Not needed where fresh
             blocks decide afterwards.
+        products: Whether two targets that are two products are called slower and faster, not regressed and improved.
     """
 
     threshold: float | None = None
     level: float = judge.LEVEL
     correct: bool = True
+    products: bool = True
 
 
 def compare(
@@ -73,12 +75,12 @@ def compare(
     """
     paired = are_paired(base, new)
     check_factors(base.run, new.run, factors)
-    apart = [] if paired else differences(base.run, new.run)
+    apart = [] if paired else [*differences(base.run, new.run), *parameters.differing(base.run, new.run)]
     strange = tuple(one for one in apart if one.name not in factors)
     if strange and not force:
         msg = (
-            f"the runs differ in what is not compared: {'; '.join(map(difference_text, strange))}; compare runs of the same host "
-            "and workload, name what is compared with --factor, or use --force, which labels the result"
+            f"the runs differ in what is not compared: {'; '.join(map(difference_text, strange))}; compare runs of the same "
+            "host, parameters and workload, name what is compared with --factor, or use --force, which labels the result"
         )
         raise UsageError(msg)
     sides = (side_data(base, paired=paired), side_data(new, paired=paired))
@@ -89,8 +91,20 @@ def compare(
         told = told or [unmatched_text(unmatched) or "their metrics or parameters differ"]
         msg = f"'{base.name}' and '{new.name}' have no series in common: {'; '.join(told)}"
         raise UsageError(msg)
-    compared = tuple(one for name in factors for one in apart if one.name == name)
-    return Compared(base.name, new.name, results, sentinels.tie(), unmatched, forced=strange, factors=compared)
+    if rules.products and products.are_two(base, new):
+        results = [products.between(one) for one in results]
+    return Compared(
+        base.name,
+        new.name,
+        results,
+        sentinels.tie(),
+        unmatched,
+        forced=strange,
+        factors=tuple(one for name in factors for one in apart if one.name == name),
+        evidence=tuple(products.evidence_differences(base, new)),
+        emulated=products.emulated(base, new),
+        unrecorded=() if paired else parameters.unrecorded(base.run, new.run),
+    )
 
 
 def against(
@@ -106,7 +120,8 @@ def against(
     its interval includes the spread between runs. ``None`` when no run can stand for anything.
     """
     mine = side_data(new, paired=False)
-    base = pooled(nights, mine.series.keys(), without)
+    seen: list[store.Run] = []
+    base = pooled(_noted(nights, seen), new.run, mine.series.keys(), without)
     if base is None:
         return None
     sides = (base, mine)
@@ -115,7 +130,23 @@ def against(
     if not results:
         return None
     name = base.runs[0] if len(base.runs) == 1 else f"{len(base.runs)} runs, {base.runs[-1]} to {base.runs[0]}"
-    return Compared(name, new.name, results, sentinels.tie(), _unmatched(sides), runs=base.runs)
+    return Compared(
+        name,
+        new.name,
+        results,
+        sentinels.tie(),
+        _unmatched(sides),
+        runs=base.runs,
+        unrecorded=tuple(dict.fromkeys(run_id for run in seen for run_id in parameters.unrecorded(run, new.run))),
+        left_out=tuple(dict.fromkeys(one for run in seen for one in parameters.differing(run, new.run))),
+    )
+
+
+def _noted(nights: Iterable[store.Run], seen: list[store.Run]) -> Iterator[store.Run]:
+    """Yield runs and note in ``seen`` which ones were looked at."""
+    for run in nights:
+        seen.append(run)
+        yield run
 
 
 def _results(sides: tuple[SideData, SideData], sentinels: Sentinels, rules: Rules) -> list[Comparison]:

@@ -26,10 +26,10 @@ from bench.compare.verdicts import Comparison, Verdict
 from bench.core.metrics import METRICS, Metric
 from bench.core.model import Status
 
-SCREEN = compare.Rules(correct=False)
+SCREEN = compare.Rules(correct=False, products=False)
 """The first stage, without correction for the size of the family, since fresh blocks decide afterwards."""
 
-CONFIRM = compare.Rules(level=0.99, correct=False)
+CONFIRM = compare.Rules(level=0.99, correct=False, products=False)
 """The second stage, on fresh blocks."""
 
 References = Sequence[tuple[str, str]]
@@ -149,7 +149,7 @@ def judge(results: Path, run: store.Run, suite: str, references: References = ()
         compared[""].runs if "" in compared else (),
         compared,
         kept,
-        steps=tuple(_recent(results, [*(one.run_id for one in earlier), run.run_id])),
+        steps=tuple(_recent(results, suite, [*(one.run_id for one in earlier), run.run_id])),
         failed=int(outcomes["status"].isin((Status.FAILED, Status.TIMEOUT)).sum()),
     )
     return _settled(night, results, before)
@@ -252,9 +252,9 @@ def _paired(run: store.Run, references: References, rules: compare.Rules) -> dic
     return found
 
 
-def _recent(results: Path, runs: Sequence[str]) -> Iterator[trend.ChangePoint]:
+def _recent(results: Path, suite: str, runs: Sequence[str]) -> Iterator[trend.ChangePoint]:
     """Yield the steps for the worse that began in the last seven nights."""
-    for one in trend.change_points(trend.history(results)):
+    for one in trend.change_points(trend.history(results, suite=suite)):
         if one.worse and one.at_run in runs[-7:]:
             yield one
 

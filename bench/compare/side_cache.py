@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bench import store
+from bench.compare import parameters
 from bench.compare.sides import Side
 from bench.core.errors import UsageError
 from bench.core.model import NULL, SENTINEL, Status
@@ -101,12 +102,13 @@ def _sentinel(series: Mapping[Key, Series]) -> Floats:
 
 
 def pooled(
-    runs: Iterable[store.Run], wanted: AbstractSet[Key], without: Mapping[str, AbstractSet[Key]]
+    runs: Iterable[store.Run], new: store.Run, wanted: AbstractSet[Key], without: Mapping[str, AbstractSet[Key]]
 ) -> SideData | None:
-    """Return several runs as one base: for each wanted series the newest ``POOL`` runs that may stand for it.
+    """Return several runs as one base of ``new``: for each wanted series the newest ``POOL`` runs that may stand for it.
 
-    ``runs`` come the newest first and are read only as far as needed. A run is left out for the series of a scenario in doubt,
-    for those that ``without`` lists under its id, and altogether if its lines are damaged. ``None`` when no run is left.
+    ``runs`` come the newest first and are read only as far as needed. A run is left out for the series of a scenario in doubt or
+    with other parameters in force, for those that ``without`` lists under its id, and altogether if its lines are damaged.
+    ``None`` when no run is left.
 
     Raises:
         UsageError: No run is left, and one is damaged.
@@ -124,7 +126,8 @@ def pooled(
             damaged = damaged or error
             continue
         barred = without.get(run.run_id, frozenset())
-        mine = [key for key in one.series if key in open_ and key[0] not in one.doubts and key not in barred]
+        unlike = {*one.doubts, *map(parameters.scenario_of, parameters.differing(run, new))}
+        mine = [key for key in one.series if key in open_ and key[0] not in unlike and key not in barred]
         for key in mine:
             taken.setdefault(key, []).append((run.run_id, one.series[key]))
         if mine:

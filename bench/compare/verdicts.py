@@ -11,10 +11,12 @@ from bench.stats.findings import Check
 
 
 class Verdict(StrEnum):
-    """Result of comparing two samples (docs/method.md)."""
+    """Result of comparing two samples (docs/method.md); between two products slower and faster, which change nothing."""
 
     REGRESSED = "regressed"
+    SLOWER = "slower"
     IMPROVED = "improved"
+    FASTER = "faster"
     UNCHANGED = "unchanged"
     SMALL = "small"
     INCONCLUSIVE = "inconclusive"
@@ -99,11 +101,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Difference:
-    """A fact in which two runs differ; empty ``base`` and ``new`` when it is not known which one."""
+    """A fact in which two runs differ; empty ``base`` and ``new`` when it is not known which one.
+
+    ``parameter`` says that it is a parameter in force, named ``scenario.parameter``.
+    """
 
     name: str
     base: str = ""
     new: str = ""
+    parameter: bool = field(default=False, kw_only=True)
 
 
 class TieKind(StrEnum):
@@ -156,6 +162,10 @@ class Compared:
         factors: Facts in which they differ because they are what is compared.
         runs: Ids of the runs that make the base where it is more than one side's, the newest first.
         damage: What is wrong with the runs' folders.
+        evidence: Evidence in which the live instances differ beside what is compared.
+        emulated: Targets that are emulated machines, where the other side is not.
+        unrecorded: Ids of runs that do not say which parameters were in force.
+        left_out: Parameters in which earlier runs differ, whose series are therefore not in the base.
     """
 
     base: str
@@ -167,6 +177,10 @@ class Compared:
     factors: tuple[Difference, ...] = ()
     runs: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
+    evidence: tuple[Difference, ...] = ()
+    emulated: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
+    left_out: tuple[Difference, ...] = ()
 
     @property
     def paired(self) -> bool:

@@ -12,6 +12,9 @@ from bench.display import prose
 from bench.display.wording import checks
 from bench.stats.findings import CheckName
 
+CHANGES = (Verdict.REGRESSED, Verdict.SLOWER, Verdict.IMPROVED, Verdict.FASTER)
+"""Verdicts of a clear difference."""
+
 FORCED = "FORCED: "
 """What the note on a difference begins with that nobody asked to compare."""
 
@@ -45,7 +48,7 @@ def doubt(one: Comparison) -> str:
 
 def beside(one: Comparison) -> str:
     """Return what stands beside a verdict in a table: its reason where it needs one, and its doubt."""
-    plain = one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)
+    plain = one.verdict in CHANGES or one.verdict is Verdict.UNCHANGED
     return "; ".join(filter(None, ("" if plain else brief(one), doubt(one))))
 
 
@@ -54,7 +57,32 @@ def notes(compared: Compared) -> list[str]:
     told = [f"{FORCED}{difference_text(one)}" for one in compared.forced]
     told += [f"compared: {difference_text(one)}" for one in compared.factors]
     alone = unmatched_text(compared.unmatched)
-    return [*told, _tie(compared.tie), *([alone] if alone else []), *_doubts(compared), *compared.damage]
+    return [
+        *told,
+        _tie(compared.tie),
+        *([alone] if alone else []),
+        *_beside(compared),
+        *_doubts(compared),
+        *compared.damage,
+    ]
+
+
+def _beside(compared: Compared) -> list[str]:
+    """Say in what the sides differ beside what is compared, as far as that is known."""
+    told = [
+        f"EMULATED: {name} runs under QEMU's TCG: its numbers are those of the emulator" for name in compared.emulated
+    ]
+    if compared.evidence:
+        told.append(f"beside what is compared, these differ: {'; '.join(map(difference_text, compared.evidence))}")
+    if compared.left_out:
+        told.append(
+            f"earlier runs with other parameters are not in the base: {'; '.join(map(difference_text, compared.left_out))}"
+        )
+    if compared.unrecorded:
+        first, *rest = compared.unrecorded
+        more = f" and {len(rest)} more" if rest else ""
+        told.append(f"unknown whether the same defaults of parameters were in force: {first}{more} did not record them")
+    return told
 
 
 def _doubts(compared: Compared) -> list[str]:

@@ -199,6 +199,7 @@ class Outcome:
         wall_s: Duration of the whole invocation, barriers included, seconds.
         harness_s: The part of ``wall_s`` outside engine calls, workloads and barriers, seconds.
         mismatch: ``option``, ``asked`` and ``found`` if the live instance was not what was asked for, else empty.
+        in_force: Every parameter that was in force, defaults included; ``params`` has only those that name the series.
     """
 
     run_id: str
@@ -219,6 +220,7 @@ class Outcome:
     wall_s: float = 0.0
     harness_s: float = 0.0
     mismatch: Mapping[str, str] = field(default_factory=dict)
+    in_force: Mapping[str, ParamValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

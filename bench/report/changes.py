@@ -121,7 +121,7 @@ def _titled(plot: Plot, scenario: str) -> Plot:
 
 def _decides(one: Comparison, primary: Mapping[str, Sequence[str]]) -> bool:
     """Say whether a series is drawn: it is primary or it changed."""
-    return one.metric in primary.get(one.scenario, ()) or one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED)
+    return one.metric in primary.get(one.scenario, ()) or one.verdict in wording.CHANGES
 
 
 def _row(one: Comparison) -> Line:

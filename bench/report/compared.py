@@ -19,7 +19,9 @@ from bench.display.data import params_text
 
 _STYLES = {
     Verdict.REGRESSED: ("▲", "bold red"),
+    Verdict.SLOWER: ("▲", ""),
     Verdict.IMPROVED: ("▼", "green"),
+    Verdict.FASTER: ("▼", ""),
     Verdict.UNCHANGED: ("=", ""),
     Verdict.SMALL: ("~", ""),
     Verdict.INCONCLUSIVE: ("?", "yellow"),
@@ -83,7 +85,7 @@ def _record(one: Comparison) -> dict[str, Any]:
 
 def _worth(results: Sequence[Comparison]) -> list[Comparison]:
     """Return every change and fill up with other results, the most severe first."""
-    loud = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.SMALL)
+    loud = (*wording.CHANGES, Verdict.SMALL)
     kept = [one for one in results if one.verdict in loud]
     return kept + [one for one in results if one.verdict not in loud][: max(0, _MOST - len(kept))]
 

@@ -67,7 +67,7 @@ def test_two_targets_of_one_run_are_paired_so_that_drift_cancels(tmp_path: Path)
     write(tmp_path, "a", {"runc": old, "crun": new})
     compared = between(tmp_path, "a@runc", "a@crun")
     assert compared.paired
-    assert only(compared).verdict is Verdict.REGRESSED
+    assert only(compared).verdict is Verdict.SLOWER
     assert only(compared).ratio == pytest.approx(1.1, rel=0.02)
 
 
@@ -214,14 +214,14 @@ def test_command_prints_json_and_returns_the_verdict(tmp_path: Path) -> None:
     write(tmp_path, "a", {"runc": noisy(0.1, 20), "crun": noisy(0.13, 20)})
     arguments = ["compare", "a@runc", "a@crun", "--results", str(tmp_path)]
     told = CliRunner().invoke(cli.tare, [*arguments, "--json"], standalone_mode=False)
-    assert told.return_value == 1
+    assert told.return_value == 0  # two products: neither is a regression of the other
     record = json.loads(told.output)
     assert (record["base"], record["new"]) == ("a@runc", "a@crun")
-    assert record["results"][0]["verdict"] == "regressed"
+    assert record["results"][0]["verdict"] == "slower"
     assert set(record["results"][0]) >= {"scenario", "target", "params", "metric", "unit", "n", "ratio", "ci_low"}
     shown = CliRunner().invoke(cli.tare, arguments, standalone_mode=False)
-    assert "▲ regressed" in shown.output
-    assert "1 series: 1 regressed" in shown.output
+    assert "▲ slower" in shown.output
+    assert "1 series: 1 slower" in shown.output
 
 
 @pytest.mark.parametrize("text", ["0", "-5%", "200%", "five", ""])
