@@ -72,7 +72,7 @@ def _suites() -> list[dict[str, Any]]:
     return rows
 
 
-_BETTER = {"lower": "lower is better", "higher": "higher is better", "one": "1 is best"}
+_BETTER = {"lower": "lower is better", "higher": "higher is better", "one": "1 is best", "zero": "0 is best"}
 
 
 def _metrics() -> list[dict[str, Any]]:

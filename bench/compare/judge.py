@@ -62,7 +62,7 @@ class Estimate:
         centre: The estimate, ``None`` without values.
         ci: Its interval, widened by the host's drift, ``None`` for too few blocks.
         p: Two-sided p value, ``None`` without a test.
-        raw: The change of the values themselves; the same as ``centre`` unless the metric is judged by its distance from 1.
+        raw: The change of the values themselves; the same as ``centre`` unless the metric is judged by its distance from 1 or 0.
         raw_ci: Its interval.
         level: Level that was asked for.
     """
@@ -90,8 +90,8 @@ class Decision:
 def estimate(samples: Samples, metric: Metric, drift: Interval | None = None, level: float = LEVEL) -> Estimate:
     """Estimate the change; ``drift`` is the interval of the sentinel's log ratio between the two sides.
 
-    Values that are not all positive are compared as differences, which no sentinel corrects. A metric that should be 1 is
-    judged by how much farther from 1 it is: by the change of the absolute logarithm, or of the absolute difference.
+    Values that are not all positive are compared as differences, which no sentinel corrects. A metric that should be 1 or 0 is
+    judged by how much farther from that it is (:func:`distances`).
     """
     if not samples.n:
         return Estimate(samples, relative=True, level=level)
@@ -102,11 +102,21 @@ def estimate(samples: Samples, metric: Metric, drift: Interval | None = None, le
     values = [np.log(one) if relative else one for one in (samples.new, samples.base, samples.medians)]
     drift = drift if relative else None
     raw, raw_ci, p = _shifted(values, drift, level, paired=samples.paired)
-    if metric.better != "one":
+    if metric.better not in ("one", "zero"):
         return Estimate(samples, relative, raw, raw_ci, p if raw_ci else None, level, raw, raw_ci)
-    away = [np.abs(one if relative else one - 1) for one in values]
+    away = [distances(one, metric, relative=relative) for one in values]
     centre, ci, p = _shifted(away, drift, level, paired=samples.paired)
     return Estimate(samples, relative, centre, ci, p if ci else None, level, raw, raw_ci)
+
+
+def distances(values: Floats, metric: Metric, *, relative: bool) -> Floats:
+    """Return how far values are from what a metric should be, as they are for one that is better when lower or higher.
+
+    ``relative`` values are logarithms: those of a metric that should be 0 are all positive, and so their own distance.
+    """
+    if metric.better == "one":
+        return np.abs(values if relative else values - 1)
+    return np.abs(values) if metric.better == "zero" and not relative else values
 
 
 def _shifted(
@@ -182,7 +192,7 @@ def is_worse(found: Estimate, metric: Metric) -> bool:
 
 
 def _direction(centre: float, metric: Metric) -> Verdict:
-    worse = (centre > 0) == (metric.better != "higher")  # the centre of a distance from 1 is better when lower
+    worse = (centre > 0) == (metric.better != "higher")  # a distance is better when lower
     return Verdict.REGRESSED if worse else Verdict.IMPROVED
 
 

@@ -197,7 +197,7 @@ def is_clean(verdict: Verdict, ratio: float | None, metric: Metric | None) -> bo
     if ratio is None or metric is None:
         return False
     small = abs(math.log(ratio)) < math.log1p(metric.min_effect)
-    return small or (metric.better != "one" and (ratio < 1) == (metric.better == "lower"))
+    return small or (metric.better != "one" and (ratio < 1) == (metric.better != "higher"))
 
 
 def _hidden(night: Night, screen: Mapping[Name, Comparison], sure: Mapping[Name, Comparison]) -> Iterator[Finding]:

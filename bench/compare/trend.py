@@ -21,6 +21,7 @@ import numpy as np
 
 from bench import store
 from bench.compare import nights, parameters
+from bench.compare.judge import distances
 from bench.compare.sides import payload
 from bench.compare.verdicts import Difference
 from bench.core.errors import UsageError, unknown
@@ -289,7 +290,7 @@ def _changes(found: History, key: Key, values: Mapping[int, float]) -> Iterator[
 
 def _relative(raw: Floats, sentinel: Sequence[float | None], known: Metric) -> list[steps.Step]:
     logs = _without_host(np.log(raw), sentinel)
-    return steps.steps(np.abs(logs) if known.better == "one" else logs, math.log1p(known.min_effect))
+    return steps.steps(distances(logs, known, relative=True), math.log1p(known.min_effect))
 
 
 def _absolute(raw: Floats, known: Metric) -> list[steps.Step]:
@@ -298,7 +299,7 @@ def _absolute(raw: Floats, known: Metric) -> list[steps.Step]:
     The smallest step that counts is the metric's floor, or its smallest effect times the median distance from 0. The host's own
     changes, which are factors, are not removed.
     """
-    raw = np.abs(raw - 1) if known.better == "one" else raw
+    raw = distances(raw, known, relative=False)
     return steps.steps(raw, max(known.floor, known.min_effect * float(np.median(np.abs(raw)))))
 
 

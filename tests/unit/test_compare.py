@@ -254,3 +254,14 @@ def test_ratio_to_what_was_asked_is_judged_by_its_distance_from_one(
     assert found.ratio == pytest.approx(new / base, rel=0.01)  # of the raw values, as for every metric
     assert found.ci
     assert found.ci.low < new / base < found.ci.high
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "verdict"),
+    [(0.02, -0.3, Verdict.REGRESSED), (-0.3, 0.02, Verdict.IMPROVED), (-0.02, -0.3, Verdict.REGRESSED)],
+)
+def test_remainder_is_judged_by_its_distance_from_zero(
+    tmp_path: Path, base: float, new: float, verdict: Verdict
+) -> None:
+    sides = [[level + 0.001 * (n % 5) for n in range(20)] for level in (base, new)]
+    assert only(runs(tmp_path, *sides, metric="memory.unexplained_ratio")).verdict is verdict
