@@ -64,8 +64,8 @@ def compare_command(base: str, new: str, options: CompareOptions, results: Path)
 
     BASE and NEW are runs (an id, a unique prefix, a folder, 'latest') or RUN@TARGET: two targets of one run are paired block by
     block, which is the strong way. Runs of another host, with other parameters or after a change of the host are refused, unless
-    that change is the --factor that is compared. Two products are slower or faster, which is no regression. Exit code 1: something
-    regressed; 5: the host was too noisy to decide.
+    that change is the --factor that is compared. Two products are slower or faster, which is no regression. Exit code 1:
+    something regressed; 5: the host was too noisy to decide.
     """
     from rich.console import Console  # noqa: PLC0415
 
