@@ -101,7 +101,7 @@ def compare(
         unmatched,
         forced=strange,
         factors=tuple(one for name in factors for one in apart if one.name == name),
-        evidence=tuple(products.evidence_differences(base, new)),
+        evidence=tuple(products.evidence_differences(*sides)),
         emulated=products.emulated(base, new),
         unrecorded=() if paired else parameters.unrecorded(base.run, new.run),
     )

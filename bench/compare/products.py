@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from bench import store
+from bench.compare.side_cache import SideData
 from bench.compare.sides import Side
 from bench.compare.verdicts import Comparison, Difference, Verdict
-from bench.core.model import NULL, Status
+from bench.core.model import NULL, SENTINEL, Status
 
 BUILD_OPTIONS = frozenset({"bin", "config", "kernel"})
 """Options in which two builds or configurations of one product differ."""
@@ -77,18 +77,19 @@ def emulated(base: Side, new: Side) -> tuple[str, ...]:
     return tuple(text for text, found in zip(texts, accelerators, strict=True) if found == "tcg")
 
 
-def evidence_differences(base: Side, new: Side) -> Iterator[Difference]:
+def evidence_differences(base: SideData, new: SideData) -> Iterator[Difference]:
     """Yield the evidence in which the live instances differ beside what is compared; of two runs for each common target.
 
     Only what is the same in every invocation of a side counts, and only what both sides prove.
     """
-    if base.target is not None and new.target is not None:
-        yield from _differing(
-            _evidence(base, base.target), _evidence(new, new.target), _compared(_whole(base), _whole(new))
-        )
+    mine, theirs = _evidence(base), _evidence(new)
+    targets = base.side.target, new.side.target
+    if targets[0] is not None and targets[1] is not None:
+        compared = _compared(_whole(base.side), _whole(new.side))
+        yield from _differing(mine.get(targets[0], {}), theirs.get(targets[1], {}), compared)
         return
-    for target in dict.fromkeys(str(one) for meta in new.run.meta["scenarios"].values() for one in meta["targets"]):
-        found = _differing(_evidence(base, target), _evidence(new, target), frozenset())
+    for target in (target for target in theirs if target in mine and target != SENTINEL):
+        found = _differing(mine[target], theirs[target], frozenset())
         yield from (replace(one, name=f"{target} {one.name}") for one in found)
 
 
@@ -108,12 +109,17 @@ def _differing(base: Mapping[str, str], new: Mapping[str, str], compared: frozen
             yield Difference(name, base[name], new[name])
 
 
-def _evidence(side: Side, target: str) -> Mapping[str, str]:
-    """Return what every successful invocation of a target proves alike."""
-    outcomes = store.outcomes(side.run)
-    mine = outcomes[(outcomes["target"] == target) & (outcomes["status"] == Status.OK)]
-    found: dict[str, set[str]] = {}
-    for evidence in mine["evidence"]:
+def _evidence(one: SideData) -> dict[str, dict[str, str]]:
+    """Return target → what every successful invocation of it proves alike."""
+    if one.tried.empty:
+        return {}
+    well = one.tried[one.tried["status"] == Status.OK]
+    found: dict[str, dict[str, set[str]]] = {}
+    for target, evidence in zip(well["target"], well["evidence"], strict=True):
+        values = found.setdefault(str(target), {})
         for name, value in dict(evidence or {}).items():
-            found.setdefault(str(name), set()).add(str(value))
-    return {name: values.pop() for name, values in found.items() if len(values) == 1}
+            values.setdefault(str(name), set()).add(str(value))
+    return {
+        target: {name: next(iter(every)) for name, every in values.items() if len(every) == 1}
+        for target, values in found.items()
+    }
