@@ -21,6 +21,7 @@ from bench import compare, store
 from bench.compare import acknowledged as acknowledgements
 from bench.compare import trend
 from bench.compare.nights import Baseline, Choice, Name, baseline, name, name_of, nights, record, regressed
+from bench.compare.rates import FAILURES
 from bench.compare.sides import find_target
 from bench.compare.verdicts import Comparison, Verdict
 from bench.core.metrics import METRICS, Metric
@@ -163,7 +164,7 @@ def confirm(night: Night, results: Path, fresh: store.Run, references: Reference
     earlier = nights(results, night.suite, night.run)
     base = baseline(results, earlier, night.run)
     sure, screen = (_by_name(base, fresh, references, rules) for rules in (CONFIRM, SCREEN))
-    findings = tuple(_confirmed(one, sure.get(one.name)) for one in night.findings)
+    findings = tuple(_confirmed(one, sure.get(one.name), fresh) for one in night.findings)
     hidden = tuple(_hidden(night, screen, sure))
     before = record(earlier[-1]) if earlier else {}
     compared = {reference: _cleared(each, reference, screen) for reference, each in night.compared.items()}
@@ -178,12 +179,16 @@ def _by_name(base: Baseline, run: store.Run, references: References, rules: comp
     return {name(one, reference): one for reference, each in whole.items() for one in each.results}
 
 
-def _confirmed(one: Finding, again: Comparison | None) -> Finding:
+def _confirmed(one: Finding, again: Comparison | None, fresh: store.Run) -> Finding:
+    scenario, metric = one.comparison.scenario, one.comparison.metric
+    if again is None and metric == FAILURES and scenario in fresh.meta["scenarios"]:
+        return dataclasses.replace(one, confirmation=None)  # without a failure on either side there is no comparison
     if again is None or again.verdict is Verdict.INVALID:
         return dataclasses.replace(one, again=again)
     if again.verdict is Verdict.REGRESSED:
         return dataclasses.replace(one, again=again, confirmation=Confirmation.FRESH_BLOCKS)
     clean = is_clean(again.verdict, again.ratio, METRICS.get(again.metric))
+    clean = clean or (metric == FAILURES and (again.new or 0.0) <= (again.base or 0.0))
     return dataclasses.replace(one, again=again, confirmation=None if clean else one.confirmation)
 
 

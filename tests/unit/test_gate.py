@@ -17,7 +17,7 @@ from bench.report import night as report
 from bench.run import session
 from bench.stats import checks
 from bench.stats.findings import Answer, Check, CheckName
-from tests.synthetic_pairs import write
+from tests.synthetic_pairs import Values, write
 
 RNG = np.random.default_rng(41)
 
@@ -191,3 +191,34 @@ def test_command_measures_a_night_in_doubt_again(tmp_path: Path, monkeypatch: py
     assert (done.exception, done.return_value) == (None, 0)
     assert "in doubt: startup once more, on fresh blocks" in done.output
     assert [one.name for one in requests[1].scenarios] == ["startup"]
+
+
+def second_night(folder: Path, bad: Values, fresh: Values) -> nightly.Night:
+    """Return the second of two bad nights, judged with its fresh blocks."""
+    for number in range(12):
+        values, name = {"host": bad if number > 9 else noisy(0.1)}, f"n-{number:02}"
+        steady, tags = noisy(0.04, 20, 0.002), {"nightly": "quick"}
+        write(folder, name, values, sentinel=steady, tags=tags, started_at=day(number))
+        night = nightly.judge(folder, store.load(folder / name), "quick")
+        report.write(night, folder.parent / "r")
+    assert [one.confirmation for one in night.findings] == [nightly.Confirmation.SECOND_NIGHT]
+    write(folder, "again", {"host": fresh}, sentinel=steady, tags={"confirms": "n-11"}, started_at=day(11))
+    return nightly.confirm(night, folder, store.load(folder / "again"))
+
+
+def test_clean_fresh_blocks_clear_a_regression_of_two_nights(tmp_path: Path) -> None:
+    cleared = second_night(tmp_path / "results", noisy(0.2), noisy(0.1))
+    assert (cleared.exit_code, len(cleared.new)) == (0, 1)
+
+
+def test_undecided_fresh_blocks_leave_a_regression_of_two_nights_an_alarm(tmp_path: Path) -> None:
+    wide = [0.112 * factor for factor in (0.4, 0.6, 0.8, 1.0, 1.1, 1.3, 1.5, 2.0) * 2]
+    night = second_night(tmp_path / "results", noisy(0.2), wide)
+    assert night.alarms[0].again is not None
+    assert night.alarms[0].again.verdict is Verdict.INCONCLUSIVE
+    assert (night.exit_code, night.alarms[0].confirmation) == (1, nightly.Confirmation.SECOND_NIGHT)
+
+
+def test_fresh_blocks_without_a_failure_clear_failures_of_two_nights(tmp_path: Path) -> None:
+    cleared = second_night(tmp_path / "results", [*[None] * 12, *noisy(0.1, 8)], noisy(0.1))
+    assert cleared.alarms == []
