@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from bench import engines
 from bench.compare.side_cache import SideData
 from bench.compare.sides import Side
 from bench.compare.verdicts import Comparison, Difference, Verdict
@@ -34,12 +35,17 @@ _WORDS = {Verdict.REGRESSED: Verdict.SLOWER, Verdict.IMPROVED: Verdict.FASTER}
 
 
 def are_two(base: Side, new: Side) -> bool:
-    """Say whether the sides are two products: other engines, or one with options that do more than name a build of it."""
+    """Say whether the sides are two products: other engines, or one with options that do more than name a build of it.
+
+    Commands that were imported from another tool have names that say nothing of the kind.
+    """
     if base.target is None or new.target is None or base.target == new.target:
         return False
     texts = [_whole(side) for side in (base, new)]
-    engines = {text.partition(":")[0] for text in texts}
-    return len(engines) > 1 or bool(_differing_options(*texts) - BUILD_OPTIONS)
+    named = {text.partition(":")[0] for text in texts}
+    if any(side.run.meta.get("tags", {}).get("imported") for side in (base, new)) and not named <= set(engines.names()):
+        return False
+    return len(named) > 1 or bool(_differing_options(*texts) - BUILD_OPTIONS)
 
 
 def between(one: Comparison) -> Comparison:
