@@ -65,9 +65,9 @@ def compare_command(base: str, new: str, options: CompareOptions, results: Path)
     """Compare every series that BASE and NEW have: ratio, CI, verdict, smallest effect it could have found.
 
     BASE and NEW are runs (an id, a unique prefix, a folder, 'latest') or RUN@TARGET: two targets of one run are paired block by
-    block, which is the strong way. Runs of another host, or after a change of this one, are refused, unless that change is the
-    --factor that is compared. Series that only one side has are listed. Exit code 1: something regressed; 5: the host was too
-    noisy to decide.
+    block, which is the strong way. Runs of another host, with other parameters or after a change of the host are refused, unless
+    that change is the --factor that is compared. Series that only one side has are listed. Two products are slower or faster,
+    which is no regression. Exit code 1: something regressed; 5: the host was too noisy to decide.
     """
     from rich.console import Console  # noqa: PLC0415
 

@@ -79,11 +79,14 @@ def _suites() -> list[dict[str, Any]]:
     return rows
 
 
+_BETTER = {"lower": "lower is better", "higher": "higher is better", "one": "1 is best", "zero": "0 is best"}
+
+
 def _metrics() -> list[dict[str, Any]]:
     from bench.core.metrics import METRICS  # noqa: PLC0415
 
     return [
-        {**dataclasses.asdict(one), "about": f"{one.unit}, {one.better} is better: {one.title}"}
+        {**dataclasses.asdict(one), "about": f"{one.unit}, {_BETTER[one.better]}: {one.title}"}
         for one in METRICS.values()
     ]
 

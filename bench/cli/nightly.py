@@ -57,7 +57,9 @@ class NightlyOptions:
 )
 @click.option("--blocks", type=click.IntRange(1, 10_000), help="Measured blocks instead of the file's number.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the order; drawn and recorded when left out.")
-@click.option("--confirm/--no-confirm", default=True, help="Measure what regressed once more, on fresh blocks.")
+@click.option(
+    "--confirm/--no-confirm", default=True, help="Measure what regressed or is in doubt once more, on fresh blocks."
+)
 @click.option("--keep", type=click.IntRange(min=10), default=90, show_default=True, help="Nights that are kept.")
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for run.json (repeatable).")
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; default reports/RUN.")
@@ -66,9 +68,9 @@ class NightlyOptions:
 def nightly_command(*, suite: str, options: NightlyOptions, results: Path) -> int:
     """Run a suite, compare it with this host's baseline, write report and summaries.
 
-    What regressed is measured once more on fresh blocks. Exit code 1: it regressed there, too, or for the second night; 5: too
-    noisy to decide; 4: invocations failed. What was seen once is told, and no alarm. 'tare ack' silences a known regression,
-    'tare tag RUN baseline=main' accepts a run as the baseline.
+    What regressed or is in doubt is measured once more on fresh blocks. Exit code 1: it regressed there, too, or for the second
+    night without clean fresh blocks; 5: too noisy to decide; 4: invocations failed. What was seen once is told, and no alarm.
+    'tare ack' silences a known regression, 'tare tag RUN baseline=main' accepts a run as the baseline.
     """
     from bench.compare import acknowledged, nightly, nights  # noqa: PLC0415
     from bench.report import night as summaries  # noqa: PLC0415
@@ -81,7 +83,7 @@ def nightly_command(*, suite: str, options: NightlyOptions, results: Path) -> in
     night = nightly.judge(results, run, suite, options.references)
     folder = options.output or Path("reports") / run.run_id
     summaries.write(night, folder)  # keep the findings even if the confirmation fails
-    if options.confirm and night.findings:
+    if options.confirm and nightly.to_repeat(night):
         fresh = _measured(_confirmation(request, night))
         if fresh is None:
             return 130
@@ -124,7 +126,7 @@ def _pages(night: nightly.Night, folder: Path, results: Path) -> Path:
     page = report.render([night.run], folder)
     if not night.compared:
         return page
-    past = trend.history(results)
+    past = trend.history(results, suite=night.suite)
     steps = trend.change_points(past)
     return changes.render(
         night.compared, folder, headline=summaries.headline(night), run=night.run, history=past, steps=steps
@@ -153,12 +155,15 @@ def _with_references(scenarios: Sequence[Scenario], references: Sequence[tuple[s
 
 
 def _confirmation(request: session.RunRequest, night: nightly.Night) -> session.RunRequest:
-    """Return the request for fresh blocks: the scenarios with a regression, all their targets, another seed."""
-    from bench.compare.nightly import doubtful  # noqa: PLC0415
+    """Return the request for fresh blocks: the scenarios with a regression or in doubt, all their targets, another seed."""
+    from bench.compare.nightly import to_repeat  # noqa: PLC0415
     from bench.compare.nights import AGAIN  # noqa: PLC0415
+    from bench.compare.verdicts import Verdict  # noqa: PLC0415
 
-    wanted = doubtful(night)
-    click.echo(f"{len(night.findings)} series regressed at the screen: {', '.join(wanted)} once more, on fresh blocks")
+    wanted, doubtful = to_repeat(night), sum(one.verdict is Verdict.INVALID for one in night.results)
+    parts = [f"{len(night.findings)} series regressed at the screen"] * bool(night.findings)
+    parts += [f"{doubtful} series in doubt"] * bool(doubtful)
+    click.echo(f"{', '.join(parts)}: {', '.join(wanted)} once more, on fresh blocks")
     return dataclasses.replace(
         request,
         scenarios=[one for one in request.scenarios if one.name in wanted],

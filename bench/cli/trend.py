@@ -27,19 +27,20 @@ _SHOWN = 3
 @click.command("trend")
 @click.option("--metric", help="Only this metric.")
 @click.option("--target", help="Only this target.")
+@click.option("--suite", help="Only nights of this suite, '-' for runs by hand; default: the newest night's suite.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @RESULTS
-def trend_command(metric: str | None, target: str | None, as_json: bool, results: Path) -> int:
+def trend_command(metric: str | None, target: str | None, suite: str | None, as_json: bool, results: Path) -> int:
     """Find where a series changed for good, over all complete runs of the newest run's host and fingerprint.
 
-    A step counts when at least 3 runs on either side bear it out and it is as large as the metric's smallest effect. Exit
-    code 1: something got worse.
+    Nights of a suite and runs by hand are never mixed. A step counts when at least 3 runs on either side bear it out and it is as
+    large as the metric's smallest effect. Exit code 1: something got worse.
     """
     from rich.console import Console  # noqa: PLC0415
 
     from bench.compare import trend  # noqa: PLC0415
 
-    found = trend.history(results, metric=metric, target=target)
+    found = trend.history(results, metric=metric, target=target, suite=suite)
     points = trend.change_points(found)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(one) for one in points], indent=1))

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench import store
-from bench.compare import judge, rates
+from bench.compare import judge, parameters, products, rates
+from bench.compare.doubts import doubted
 from bench.compare.side_cache import SideData, pooled, side_data
 from bench.compare.sides import (
     Side,
@@ -53,11 +54,13 @@ class Rules:
         level: Level of the intervals.
         correct: Whether "regressed" is corrected for the size of its family, as "improved" always is. Not needed where fresh
             blocks decide afterwards.
+        products: Whether two targets that are two products are called slower and faster, not regressed and improved.
     """
 
     threshold: float | None = None
     level: float = judge.LEVEL
     correct: bool = True
+    products: bool = True
 
 
 def compare(
@@ -73,12 +76,12 @@ def compare(
     """
     paired = are_paired(base, new)
     check_factors(base.run, new.run, factors)
-    apart = [] if paired else differences(base.run, new.run)
+    apart = [] if paired else [*differences(base.run, new.run), *parameters.differing(base.run, new.run)]
     strange = tuple(one for one in apart if one.name not in factors)
     if strange and not force:
         msg = (
-            f"the runs differ in what is not compared: {'; '.join(map(difference_text, strange))}; compare runs of the same host "
-            "and workload, name what is compared with --factor, or use --force, which labels the result"
+            f"the runs differ in what is not compared: {'; '.join(map(difference_text, strange))}; compare runs of the same "
+            "host, parameters and workload, name what is compared with --factor, or use --force, which labels the result"
         )
         raise UsageError(msg)
     sides = (side_data(base, paired=paired), side_data(new, paired=paired))
@@ -89,10 +92,20 @@ def compare(
         told = told or [unmatched_text(unmatched) or "their metrics or parameters differ"]
         msg = f"'{base.name}' and '{new.name}' have no series in common: {'; '.join(told)}"
         raise UsageError(msg)
-    compared = tuple(one for name in factors for one in apart if one.name == name)
-    builds = () if paired else tuple(engine_differences(base.run, new.run))
+    if rules.products and products.are_two(base, new):
+        results = [products.between(one) for one in results]
     return Compared(
-        base.name, new.name, results, sentinels.tie(), unmatched, forced=strange, factors=compared, engines=builds
+        base.name,
+        new.name,
+        results,
+        sentinels.tie(),
+        unmatched,
+        forced=strange,
+        factors=tuple(one for name in factors for one in apart if one.name == name),
+        evidence=tuple(products.evidence_differences(*sides)),
+        emulated=products.emulated(base, new),
+        unrecorded=() if paired else parameters.unrecorded(base.run, new.run),
+        engines=() if paired else tuple(engine_differences(base.run, new.run)),
     )
 
 
@@ -109,7 +122,8 @@ def against(
     its interval includes the spread between runs. ``None`` when no run can stand for anything.
     """
     mine = side_data(new, paired=False)
-    base = pooled(nights, mine.series.keys(), without)
+    seen: list[store.Run] = []
+    base = pooled(_noted(nights, seen), new.run, mine.series.keys(), without)
     if base is None:
         return None
     sides = (base, mine)
@@ -118,7 +132,23 @@ def against(
     if not results:
         return None
     name = base.runs[0] if len(base.runs) == 1 else f"{len(base.runs)} runs, {base.runs[-1]} to {base.runs[0]}"
-    return Compared(name, new.name, results, sentinels.tie(), _unmatched(sides), runs=base.runs)
+    return Compared(
+        name,
+        new.name,
+        results,
+        sentinels.tie(),
+        _unmatched(sides),
+        runs=base.runs,
+        unrecorded=tuple(dict.fromkeys(run_id for run in seen for run_id in parameters.unrecorded(run, new.run))),
+        left_out=tuple(dict.fromkeys(one for run in seen for one in parameters.differing(run, new.run))),
+    )
+
+
+def _noted(nights: Iterable[store.Run], seen: list[store.Run]) -> Iterator[store.Run]:
+    """Yield runs and note in ``seen`` which ones were looked at."""
+    for run in nights:
+        seen.append(run)
+        yield run
 
 
 def _results(sides: tuple[SideData, SideData], sentinels: Sentinels, rules: Rules) -> list[Comparison]:
@@ -145,16 +175,16 @@ def _results(sides: tuple[SideData, SideData], sentinels: Sentinels, rules: Rule
 
 
 def _checked(sides: tuple[SideData, SideData], one: Comparison, metric: Metric, drift: Interval | None) -> Comparison:
-    """Return a comparison, invalid where the host changed too much or a check of its scenario raises a doubt."""
+    """Return a comparison, invalid where the host changed too much or a check of its scenario can explain the change."""
     if metric.exact:
         return one
     if drift is not None and abs(drift.low + drift.high) / 2 > _DRIFT_LIMIT:
         numbers = {"limit": math.expm1(_DRIFT_LIMIT)}
-        return replace(one, verdict=Verdict.INVALID, reason=Reason.HOST_CHANGED, numbers=numbers)
-    check = next((side.doubts[one.scenario] for side in sides if one.scenario in side.doubts), None)
-    if check is None:
-        return one
-    return replace(one, verdict=Verdict.INVALID, reason=Reason.CHECK_FAILED, numbers={}, check=check)
+        return replace(
+            one, verdict=Verdict.INVALID, reason=Reason.HOST_CHANGED, numbers=numbers, without_doubt=one.verdict
+        )
+    checks = {side.side.run.run_id: side.doubts.get(one.scenario, ()) for side in sides}
+    return doubted(one, list(checks.values()))
 
 
 def _common(sides: tuple[SideData, SideData]) -> Iterator[tuple[Series, Series, Metric]]:
@@ -200,8 +230,8 @@ def _comparison(item: Series, metric: Metric, found: judge.Estimate, rules: Rule
     threshold = metric.min_effect if rules.threshold is None else rules.threshold
     corrected = rules.correct or not judge.is_worse(found, metric)
     decision = judge.decide(found, metric, threshold, q if corrected else None)
-    samples, relative = found.samples, found.relative and found.centre is not None
-    ci = found.ci if relative else None
+    samples, relative = found.samples, found.relative and found.raw is not None
+    ci = found.raw_ci if relative else None
     return Comparison(
         scenario=item.scenario,
         target=item.target,
@@ -211,7 +241,7 @@ def _comparison(item: Series, metric: Metric, found: judge.Estimate, rules: Rule
         n=samples.n,
         base=float(np.median(samples.base)) if len(samples.base) else None,
         new=float(np.median(samples.new)) if len(samples.new) else None,
-        ratio=math.exp(found.centre or 0.0) if relative else None,
+        ratio=math.exp(found.raw or 0.0) if relative else None,
         ci=Interval(math.exp(ci.low), math.exp(ci.high), ci.level) if ci else None,
         verdict=decision.verdict,
         mde=decision.mde,

@@ -113,7 +113,8 @@ def _grown(one: Comparison, entry: Acknowledgement) -> bool:
     metric = METRICS.get(one.metric)
     if metric is None or one.ratio is None or entry.ratio is None or one.ci is None:
         return False
-    sign = 1 if metric.better == "lower" else -1
+    below = metric.better == "one" and (one.new or 0.0) < 1
+    sign = -1 if metric.better == "higher" or below else 1
     more = sign * math.log(one.ratio / entry.ratio)
     nearest = sign * math.log((one.ci.low if sign > 0 else one.ci.high) / entry.ratio)
     return nearest > 0 and more >= math.log1p(metric.min_effect)

@@ -6,7 +6,7 @@ docs/method.md explains the six verdicts and their order. A sample is one value 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +24,7 @@ LEVEL = 0.95
 _SPREAD_FROM = 3
 """Runs that a base must have for their spread to be an estimate."""
 
-_STRONGEST = 1.2
+STRONGEST = 1.2
 """Largest sensitivity with which a metric follows the host's drift: more has not been seen (docs/method.md)."""
 
 
@@ -62,6 +62,8 @@ class Estimate:
         centre: The estimate, ``None`` without values.
         ci: Its interval, widened by the host's drift, ``None`` for too few blocks.
         p: Two-sided p value, ``None`` without a test.
+        raw: The change of the values themselves; the same as ``centre`` unless the metric is judged by its distance from 1 or 0.
+        raw_ci: Its interval.
         level: Level that was asked for.
     """
 
@@ -71,6 +73,8 @@ class Estimate:
     ci: Interval | None = None
     p: float | None = None
     level: float = LEVEL
+    raw: float | None = None
+    raw_ci: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -86,21 +90,46 @@ class Decision:
 def estimate(samples: Samples, metric: Metric, drift: Interval | None = None, level: float = LEVEL) -> Estimate:
     """Estimate the change; ``drift`` is the interval of the sentinel's log ratio between the two sides.
 
-    Values that are not all positive are compared as differences, which no sentinel corrects.
+    Values that are not all positive are compared as differences, which no sentinel corrects. A metric that should be 1 or 0 is
+    judged by how much farther from that it is (:func:`distances`).
     """
     if not samples.n:
         return Estimate(samples, relative=True, level=level)
     relative = bool(np.all(samples.new > 0) and np.all(samples.base > 0))
     if metric.exact:
-        return Estimate(samples, relative, _exact_centre(samples, relative=relative), level=level)
-    new, base = (np.log(samples.new), np.log(samples.base)) if relative else (samples.new, samples.base)
-    if samples.paired:
+        centre = _exact_centre(samples, relative=relative)
+        return Estimate(samples, relative, centre, level=level, raw=centre)
+    values = [np.log(one) if relative else one for one in (samples.new, samples.base, samples.medians)]
+    drift = drift if relative else None
+    raw, raw_ci, p = _shifted(values, drift, level, paired=samples.paired)
+    if metric.better not in ("one", "zero"):
+        return Estimate(samples, relative, raw, raw_ci, p if raw_ci else None, level, raw, raw_ci)
+    away = [distances(one, metric, relative=relative) for one in values]
+    centre, ci, p = _shifted(away, drift, level, paired=samples.paired)
+    return Estimate(samples, relative, centre, ci, p if ci else None, level, raw, raw_ci)
+
+
+def distances(values: Floats, metric: Metric, *, relative: bool) -> Floats:
+    """Return how far values are from what a metric should be, as they are for one that is better when lower or higher.
+
+    ``relative`` values are logarithms: those of a metric that should be 0 are all positive, and so their own distance.
+    """
+    if metric.better == "one":
+        return np.abs(values if relative else values - 1)
+    return np.abs(values) if metric.better == "zero" and not relative else values
+
+
+def _shifted(
+    values: Sequence[Floats], drift: Interval | None, level: float, *, paired: bool
+) -> tuple[float, Interval | None, float]:
+    """Return shift, interval and p of new values against base values; the third array has the medians of the base's runs."""
+    new, base, medians = values
+    if paired:
         centre, ci, p = hodges_lehmann(new - base), signed_rank_ci(new - base, level), signed_rank_p(new - base)
     else:
         centre, ci, p = shift(new, base), shift_ci(new, base, level), rank_sum_p(new, base)
-        ci, p = _with_spread(centre, ci, p, np.log(samples.medians) if relative else samples.medians)
-    ci = _widened(ci, drift) if relative else ci
-    return Estimate(samples, relative, centre, ci, p if ci else None, level)
+        ci, p = _with_spread(centre, ci, p, medians)
+    return centre, _widened(ci, drift), p
 
 
 def _with_spread(centre: float, ci: Interval | None, p: float, medians: Floats) -> tuple[Interval | None, float]:
@@ -127,7 +156,7 @@ def _widened(ci: Interval | None, drift: Interval | None) -> Interval | None:
     """Widen an interval by whatever the host's drift may have done to the metric."""
     if ci is None or drift is None:
         return ci
-    up, down = _STRONGEST * max(drift.high, 0.0), _STRONGEST * min(drift.low, 0.0)
+    up, down = STRONGEST * max(drift.high, 0.0), STRONGEST * min(drift.low, 0.0)
     return Interval(ci.low - up, ci.high - down, ci.level)
 
 
@@ -163,7 +192,7 @@ def is_worse(found: Estimate, metric: Metric) -> bool:
 
 
 def _direction(centre: float, metric: Metric) -> Verdict:
-    worse = (centre > 0) == (metric.better == "lower")
+    worse = (centre > 0) == (metric.better != "higher")  # a distance is better when lower
     return Verdict.REGRESSED if worse else Verdict.IMPROVED
 
 

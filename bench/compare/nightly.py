@@ -2,13 +2,15 @@
 
 The baseline is the run tagged ``baseline=main``, else a rolling one: for each series the newest nights at least three before
 tonight in which it had not regressed, so that a lasting shift never becomes its own baseline. What regressed at the screen is
-measured once more tonight, on fresh blocks of a restarted lab. Only what regresses there too, or did so the night before, is an
-alarm.
+measured once more tonight, on fresh blocks of a restarted lab. Only what regresses there too is an alarm, or what also regressed
+the night before, unless the fresh blocks are clean. A scenario in doubt is measured again with them: what the doubt hid is then
+judged on the fresh blocks.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,14 +21,16 @@ from bench import compare, store
 from bench.compare import acknowledged as acknowledgements
 from bench.compare import trend
 from bench.compare.nights import Baseline, Choice, Name, baseline, name, name_of, nights, record, regressed
+from bench.compare.rates import FAILURES
 from bench.compare.sides import find_target
 from bench.compare.verdicts import Comparison, Verdict
+from bench.core.metrics import METRICS, Metric
 from bench.core.model import Status
 
-SCREEN = compare.Rules(correct=False)
+SCREEN = compare.Rules(correct=False, products=False)
 """The first stage, without correction for the size of the family, since fresh blocks decide afterwards."""
 
-CONFIRM = compare.Rules(level=0.99, correct=False)
+CONFIRM = compare.Rules(level=0.99, correct=False, products=False)
 """The second stage, on fresh blocks."""
 
 References = Sequence[tuple[str, str]]
@@ -112,7 +116,7 @@ class Night:
         """1 for an alarm, 5 when the host was too noisy to decide, 4 when invocations failed, else 0."""
         if self.alarms:
             return 1
-        undecided = any(compared.exit_code == 5 for compared in self.compared.values())
+        undecided = any(compared.undecided for compared in self.compared.values())
         return 5 if undecided else 4 if self.failed else 0
 
 
@@ -146,30 +150,88 @@ def judge(results: Path, run: store.Run, suite: str, references: References = ()
         compared[""].runs if "" in compared else (),
         compared,
         kept,
-        steps=tuple(_recent(results, [*(one.run_id for one in earlier), run.run_id])),
+        steps=tuple(_recent(results, suite, [*(one.run_id for one in earlier), run.run_id])),
         failed=int(outcomes["status"].isin((Status.FAILED, Status.TIMEOUT)).sum()),
     )
     return _settled(night, results, before)
 
 
 def confirm(night: Night, results: Path, fresh: store.Run, references: References = ()) -> Night:
-    """Judge what regressed at the screen once more, at 99 %, on the fresh blocks alone of a second run of tonight."""
+    """Judge what regressed at the screen once more, at 99 %, on the fresh blocks alone of a second run of tonight.
+
+    What was in doubt at the screen is screened on them, too.
+    """
     earlier = nights(results, night.suite, night.run)
     base = baseline(results, earlier, night.run)
-    found = compare.against(base.runs, compare.Side(fresh), CONFIRM, without=base.without) if base.runs else None
-    again = {"": found} if found else {}
-    again |= _paired(fresh, references, CONFIRM)
-    verdicts = {name(one, reference): one for reference, each in again.items() for one in each.results}
-    findings = tuple(_confirmed(one, verdicts.get(one.name)) for one in night.findings)
+    sure, screen = (_by_name(base, fresh, references, rules) for rules in (CONFIRM, SCREEN))
+    findings = tuple(_confirmed(one, sure.get(one.name), fresh) for one in night.findings)
+    hidden = tuple(_hidden(night, screen, sure))
     before = record(earlier[-1]) if earlier else {}
-    return _settled(dataclasses.replace(night, findings=findings, fresh=fresh.run_id), results, before)
+    compared = {reference: _cleared(each, reference, screen) for reference, each in night.compared.items()}
+    night = dataclasses.replace(night, findings=findings + hidden, compared=compared, fresh=fresh.run_id)
+    return _settled(night, results, before)
 
 
-def _confirmed(one: Finding, again: Comparison | None) -> Finding:
-    believed = again is not None and again.verdict is Verdict.REGRESSED
-    return dataclasses.replace(
-        one, again=again, confirmation=Confirmation.FRESH_BLOCKS if believed else one.confirmation
-    )
+def _by_name(base: Baseline, run: store.Run, references: References, rules: compare.Rules) -> dict[Name, Comparison]:
+    """Compare fresh blocks as tonight's run was compared."""
+    found = compare.against(base.runs, compare.Side(run), rules, without=base.without) if base.runs else None
+    whole = ({"": found} if found else {}) | _paired(run, references, rules)
+    return {name(one, reference): one for reference, each in whole.items() for one in each.results}
+
+
+def _confirmed(one: Finding, again: Comparison | None, fresh: store.Run) -> Finding:
+    scenario, metric = one.comparison.scenario, one.comparison.metric
+    if again is None and metric == FAILURES and scenario in fresh.meta["scenarios"]:
+        return dataclasses.replace(one, confirmation=None)  # without a failure on either side there is no comparison
+    if again is None or again.verdict is Verdict.INVALID:
+        return dataclasses.replace(one, again=again)
+    if again.verdict is Verdict.REGRESSED:
+        return dataclasses.replace(one, again=again, confirmation=Confirmation.FRESH_BLOCKS)
+    clean = is_clean(again.verdict, again.ratio, METRICS.get(again.metric))
+    clean = clean or (metric == FAILURES and (again.new or 0.0) <= (again.base or 0.0))
+    return dataclasses.replace(one, again=again, confirmation=None if clean else one.confirmation)
+
+
+def is_clean(verdict: Verdict, ratio: float | None, metric: Metric | None) -> bool:
+    """Say whether fresh blocks show no regression worth reporting, so that a finding of two nights is no alarm.
+
+    An undecided comparison whose estimate is worse by the smallest effect or more is not clean: the blocks may be too few.
+    """
+    if verdict is not Verdict.INCONCLUSIVE:
+        return verdict is not Verdict.REGRESSED
+    if ratio is None or metric is None:
+        return False
+    small = abs(math.log(ratio)) < math.log1p(metric.min_effect)
+    return small or (metric.better != "one" and (ratio < 1) == (metric.better != "higher"))
+
+
+def _hidden(night: Night, screen: Mapping[Name, Comparison], sure: Mapping[Name, Comparison]) -> Iterator[Finding]:
+    """Yield what regresses on the fresh blocks and was in doubt at the screen.
+
+    It is an alarm if the screen showed it, too, and the fresh blocks do at 99 %. Otherwise it was seen once.
+    """
+    for reference, each in night.compared.items():
+        for one in each.results:
+            fresh = screen.get(name(one, reference))
+            if one.verdict is Verdict.INVALID and fresh is not None and fresh.verdict is Verdict.REGRESSED:
+                again = sure.get(name(one, reference))
+                seen = (
+                    one.without_doubt is Verdict.REGRESSED and again is not None and again.verdict is Verdict.REGRESSED
+                )
+                yield Finding(fresh, reference, Confirmation.FRESH_BLOCKS if seen else None, again)
+
+
+def _cleared(compared: compare.Compared, reference: str, again: Mapping[Name, Comparison]) -> compare.Compared:
+    """Return a comparison with what was in doubt replaced by what fresh blocks say, where they are not in doubt."""
+    results = [
+        fresh
+        if one.verdict is Verdict.INVALID
+        and (fresh := again.get(name(one, reference)))
+        and fresh.verdict is not Verdict.INVALID
+        else one
+        for one in compared.results
+    ]
+    return dataclasses.replace(compared, results=results)
 
 
 def _settled(night: Night, results: Path, before: Mapping[str, Any]) -> Night:
@@ -195,13 +257,14 @@ def _paired(run: store.Run, references: References, rules: compare.Rules) -> dic
     return found
 
 
-def _recent(results: Path, runs: Sequence[str]) -> Iterator[trend.ChangePoint]:
+def _recent(results: Path, suite: str, runs: Sequence[str]) -> Iterator[trend.ChangePoint]:
     """Yield the steps for the worse that began in the last seven nights."""
-    for one in trend.change_points(trend.history(results)):
+    for one in trend.change_points(trend.history(results, suite=suite)):
         if one.worse and one.at_run in runs[-7:]:
             yield one
 
 
-def doubtful(night: Night) -> list[str]:
-    """Return the scenarios to measure again on fresh blocks."""
-    return list(dict.fromkeys(one.comparison.scenario for one in night.findings))
+def to_repeat(night: Night) -> list[str]:
+    """Return the scenarios to measure again on fresh blocks: those with a regression, and those in doubt."""
+    regressed = [one.comparison.scenario for one in night.findings]
+    return list(dict.fromkeys([*regressed, *(one.scenario for one in night.results if one.verdict is Verdict.INVALID)]))

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bench import store
+from bench.compare import parameters
 from bench.compare.sides import Side
 from bench.core.errors import UsageError
 from bench.core.model import NULL, SENTINEL, Status
@@ -37,7 +38,7 @@ class SideData:
         side: The side itself; of several runs the newest.
         series: Its series; of several runs the blocks of all, one run after the other.
         tried: Its attempts.
-        doubts: Scenario → the check that raises a doubt about its numbers.
+        doubts: Scenario → the checks that raise a doubt about its numbers.
         timeouts: (scenario, target) → time-outs; of several runs their mean.
         sentinels: Run id → logarithms of the fixed host workload's times.
         medians: Series → the median of each run that is in it.
@@ -47,7 +48,7 @@ class SideData:
     side: Side
     series: Mapping[Key, Series]
     tried: pd.DataFrame
-    doubts: Mapping[str, Check]
+    doubts: Mapping[str, tuple[Check, ...]]
     timeouts: Mapping[tuple[str, str], float]
     sentinels: Mapping[str, Floats]
     medians: Mapping[Key, Floats] = field(default_factory=dict)
@@ -89,7 +90,10 @@ def _computed(path: Path, _: tuple[int, ...], paired: bool) -> SideData:
     # A drift within a run moves both sides of a pair; of two runs it moves one.
     deciding = {CheckName.NULL, CheckName.POSITION} | (set() if paired else {CheckName.SENTINEL})
     answered = checks.of_blocks(blocks, tried, run.meta["scenarios"])
-    doubts = {check.scenario: check for check in answered if not check.ok and check.name in deciding}
+    doubts: dict[str, tuple[Check, ...]] = {}
+    for check in answered:
+        if not check.ok and check.name in deciding:
+            doubts[check.scenario] = (*doubts.get(check.scenario, ()), check)
     over = tried[tried["status"] == Status.TIMEOUT] if len(tried) else tried
     counts = Counter(zip(map(str, over["scenario"]), map(str, over["target"]), strict=True))
     series = series_of(blocks)
@@ -105,12 +109,13 @@ def _sentinel(series: Mapping[Key, Series]) -> Floats:
 
 
 def pooled(
-    runs: Iterable[store.Run], wanted: AbstractSet[Key], without: Mapping[str, AbstractSet[Key]]
+    runs: Iterable[store.Run], new: store.Run, wanted: AbstractSet[Key], without: Mapping[str, AbstractSet[Key]]
 ) -> SideData | None:
-    """Return several runs as one base: for each wanted series the newest ``POOL`` runs that may stand for it.
+    """Return several runs as one base of ``new``: for each wanted series the newest ``POOL`` runs that may stand for it.
 
-    ``runs`` come the newest first and are read only as far as needed. A run is left out for the series of a scenario in doubt,
-    for those that ``without`` lists under its id, and altogether if its lines are damaged. ``None`` when no run is left.
+    ``runs`` come the newest first and are read only as far as needed. A run is left out for the series of a scenario in doubt or
+    with other parameters in force, for those that ``without`` lists under its id, and altogether if its lines are damaged.
+    ``None`` when no run is left.
 
     Raises:
         UsageError: No run is left, and one is damaged.
@@ -128,7 +133,8 @@ def pooled(
             damaged = damaged or error
             continue
         barred = without.get(run.run_id, frozenset())
-        mine = [key for key in one.series if key in open_ and key[0] not in one.doubts and key not in barred]
+        unlike = {*one.doubts, *map(parameters.scenario_of, parameters.differing(run, new))}
+        mine = [key for key in one.series if key in open_ and key[0] not in unlike and key not in barred]
         for key in mine:
             taken.setdefault(key, []).append((run.run_id, one.series[key]))
         if mine:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import store
+from bench.compare import parameters
 from bench.compare.verdicts import Difference, Unmatched
 from bench.core.errors import UsageError, unknown
 from bench.core.model import NULL, SENTINEL
@@ -110,6 +111,11 @@ FINGERPRINT = "fingerprint"
 """Name of a difference when the host's fingerprints differ and its facts do not say why."""
 
 
+def payload(run: store.Run) -> str:
+    """Return the digest of the program that a run measured, empty if it is not recorded."""
+    return str(run.meta.get("engines", {}).get("host", {}).get("payload") or "")
+
+
 def differences(base: store.Run, new: store.Run) -> list[Difference]:
     """Return what makes two runs incomparable: facts of the host's epoch, and the workload's own bits."""
     found: list[Difference] = []
@@ -121,9 +127,9 @@ def differences(base: store.Run, new: store.Run) -> list[Difference]:
             for name in sorted(names)
             if facts[0].get(name) != facts[1].get(name)
         ] or [Difference(FINGERPRINT)]
-    payloads = [run.meta.get("engines", {}).get("host", {}).get("payload") for run in (base, new)]
+    payloads = [payload(run) for run in (base, new)]
     if all(payloads) and payloads[0] != payloads[1]:
-        found.append(Difference(PAYLOAD, *map(str, payloads)))
+        found.append(Difference(PAYLOAD, *payloads))
     return found
 
 
@@ -147,6 +153,8 @@ def difference_text(one: Difference) -> str:
     """Write a difference."""
     if one.name == FINGERPRINT:
         return "the fingerprint of the host"
+    if one.parameter:
+        return f"parameter {one.name}: '{one.base}' and '{one.new}'"
     if one.name == PAYLOAD:
         return f"payload: {one.base[:12]}… and {one.new[:12]}…"
     return f"{one.name}: '{one.base}' and '{one.new}'"
@@ -176,12 +184,13 @@ def _unmatched_name(key: Key, found: Unmatched) -> str:
 
 
 def check_factors(base: store.Run, new: store.Run, names: Collection[str]) -> None:
-    """Check that each factor is a fact of either run.
+    """Check that each factor is a fact of either run, or a parameter in which they differ.
 
     Raises:
         UsageError: One of the names is unknown.
     """
     known = {PAYLOAD, *base.meta.get("epoch", ()), *new.meta.get("epoch", ())}
+    known |= {one.name for one in parameters.differing(base, new)}
     for name in names:
         if name not in known:
             raise UsageError(unknown("factor", name, sorted(known)))

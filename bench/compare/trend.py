@@ -1,8 +1,9 @@
 """Find lasting changes in the history of one host, with the run on either side and the size of the step.
 
-Only complete runs of one host and one fingerprint form a history: a changed host is a new epoch, not a regression, and two hosts
-of one model are not alike (Duplyakin et al., CCGrid 2020). The host's own changes, which the sentinel shows, are removed to the
-extent that a series has followed them; never by plain division, which distorts a series that follows them only in part.
+Only complete runs of one host, fingerprint, workload and suite form a history: a changed host is a new epoch, not a regression,
+and two hosts of one model are not alike (Duplyakin et al., CCGrid 2020). The host's own changes, which the sentinel shows, are
+removed to the extent that a series has followed them; never by plain division, which distorts a series that follows them only
+in part.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +20,10 @@ from typing import Any
 import numpy as np
 
 from bench import store
+from bench.compare import nights, parameters
+from bench.compare.judge import distances
+from bench.compare.sides import payload
+from bench.compare.verdicts import Difference
 from bench.core.errors import UsageError, unknown
 from bench.core.metrics import METRICS, Metric
 from bench.core.model import NULL, SENTINEL, Measurement, Outcome, RunState, Status
@@ -74,6 +80,8 @@ class _Apart(StrEnum):
 
     HOST = "host"
     FINGERPRINT = "fingerprint"
+    PAYLOAD = "payload"
+    KIND = "kind"
 
 
 @dataclass
@@ -94,8 +102,13 @@ class History:
     notes: list[str] = field(default_factory=list)
 
 
-def history(results: Path, *, metric: str | None = None, target: str | None = None) -> History:
-    """Read the complete runs that share host and fingerprint with the newest one.
+def history(
+    results: Path, *, metric: str | None = None, target: str | None = None, suite: str | None = None
+) -> History:
+    """Read the complete runs that share host, fingerprint and workload with the newest one.
+
+    ``suite`` chooses the nights of a suite, ``-`` the runs that are no nights. ``None``: the nights of the newest night's suite,
+    or all runs where there is no night.
 
     Raises:
         UsageError: There are no such runs, no such metric, or no run has a value of the metric or target asked for.
@@ -104,22 +117,28 @@ def history(results: Path, *, metric: str | None = None, target: str | None = No
         raise UsageError(unknown("metric", metric, METRICS))
     found = History()
     runs = sorted(_complete(results, found.notes), key=lambda run: str(run.meta.get("started_at", "")))
-    if not runs:
+    newest = _newest(runs, suite)
+    if newest is None:
         said = f" ({found.notes[0]})" if found.notes else ""
-        msg = f"no complete run in '{results}'{said}; make one with 'tare run nightly', or name another with --results DIR"
+        what = {None: "run", _BY_HAND: "run that is no night"}.get(suite, f"night of the suite '{suite}'")
+        msg = f"no complete {what} in '{results}'{said}; make one with 'tare run nightly', or name another with --results DIR"
         raise UsageError(msg)
     others: dict[tuple[_Apart, str], list[str]] = {}
+    changed: dict[Difference, list[str]] = {}
     seen: set[str] = set()
     for run in runs:
-        if apart := _apart(run, runs[-1]):
-            others.setdefault((apart, str(run.meta.get("host"))), []).append(run.run_id)
+        if apart := _apart(run, newest):
+            others.setdefault((apart, _what(apart, run)), []).append(run.run_id)
         elif run.run_id in seen:
             found.notes.append(f"{run.path.name} is a copy of the run {run.run_id}, left out")
         else:
             seen.add(run.run_id)
-            _take(found, run, metric, target)
-    newest = str(runs[-1].meta.get("host"))
-    found.notes[:0] = [_left_out(apart, host, newest, names) for (apart, host), names in others.items()]
+            unlike = list(parameters.differing(run, newest))
+            for one in unlike:
+                changed.setdefault(one, []).append(run.run_id)
+            _take(found, run, metric, target, {parameters.scenario_of(one) for one in unlike})
+    found.notes[:0] = [_left_out(apart, what, newest, names) for (apart, what), names in others.items()]
+    found.notes += [_changed(one, names) for one, names in changed.items()]
     if not found.series and (metric or target):
         asked = " and ".join(f"{kind} '{name}'" for kind, name in (("metric", metric), ("target", target)) if name)
         msg = f"no run in '{results}' has a value of {asked} (looked at: {len(found.runs)}); 'tare show RUN' lists what one has"
@@ -127,19 +146,60 @@ def history(results: Path, *, metric: str | None = None, target: str | None = No
     return found
 
 
+_BY_HAND = "-"
+"""Stands for runs that are no nights, where a suite is named."""
+
+
+def _suite(run: store.Run) -> str:
+    """Return the suite that a run is a night of, ``-`` for a run that is none."""
+    return str(run.meta.get("tags", {}).get(nights.TAG, _BY_HAND))
+
+
+def _newest(runs: Sequence[store.Run], suite: str | None) -> store.Run | None:
+    """Return the newest run of the suite; without one, the newest night, or else the newest run."""
+    if suite is None:
+        suite = next((_suite(run) for run in reversed(runs) if _suite(run) != _BY_HAND), _BY_HAND)
+    return next((run for run in reversed(runs) if _suite(run) == suite), None)
+
+
 def _apart(run: store.Run, newest: store.Run) -> _Apart | None:
     """Return why a run does not belong to the history of the newest one, ``None`` when it does."""
+    if _suite(run) != _suite(newest):
+        return _Apart.KIND
     if run.meta.get("host") != newest.meta.get("host"):
         return _Apart.HOST
-    return None if run.meta.get("fingerprint") == newest.meta.get("fingerprint") else _Apart.FINGERPRINT
+    if run.meta.get("fingerprint") != newest.meta.get("fingerprint"):
+        return _Apart.FINGERPRINT
+    digests = payload(run), payload(newest)
+    return _Apart.PAYLOAD if all(digests) and digests[0] != digests[1] else None
 
 
-def _left_out(apart: _Apart, host: str, newest: str, names: Sequence[str]) -> str:
+def _what(apart: _Apart, run: store.Run) -> str:
+    """Return the suite, or else the host, by which runs that are left out are grouped."""
+    return _suite(run) if apart is _Apart.KIND else str(run.meta.get("host"))
+
+
+def _left_out(apart: _Apart, what: str, newest: store.Run, names: Sequence[str]) -> str:
     """Write the note on runs that are left out."""
-    who = f"{names[0]} is" if len(names) == 1 else f"{len(names)} runs ({names[0]} … {names[-1]}) are"
-    of_host = f"of the host '{host}', the newest is of '{newest}': a history of its own"
-    why = of_host if apart is _Apart.HOST else "of another fingerprint than the newest: an epoch of its own"
+    one = len(names) == 1
+    who, are = (names[0], "is") if one else (f"{len(names)} runs ({names[0]} … {names[-1]})", "are")
+    if apart is _Apart.KIND:
+        night = "no nights" if what == _BY_HAND else f"nights of the suite '{what}'"
+        night = night.replace("nights", "night", 1) if one else night
+        article = "a " if one and what != _BY_HAND else ""
+        return f"{who} {are} {article}{night}: a history of its own (--suite {what}), left out"
+    why = {
+        _Apart.HOST: f"{are} of the host '{what}', the newest is of '{newest.meta.get('host')}': a history of its own",
+        _Apart.FINGERPRINT: f"{are} of another fingerprint than the newest: an epoch of its own",
+        _Apart.PAYLOAD: "measured another build of the workload than the newest: an epoch of its own",
+    }[apart]
     return f"{who} {why}, left out"
+
+
+def _changed(one: Difference, names: Sequence[str]) -> str:
+    count = "1 run" if len(names) == 1 else f"{len(names)} runs"
+    scenario = parameters.scenario_of(one)
+    return f"{count} with another parameter {one.name} ('{one.base}', now '{one.new}'): {scenario} left out"
 
 
 def _complete(results: Path, notes: list[str]) -> Iterator[store.Run]:
@@ -152,11 +212,14 @@ def _complete(results: Path, notes: list[str]) -> Iterator[store.Run]:
             continue
         if run.meta.get("state") != RunState.COMPLETE:
             notes.append(f"{run.run_id} did not finish (state: {run.meta.get('state')}), left out")
-        elif "confirms" not in run.meta.get("tags", {}):
+        elif nights.AGAIN not in run.meta.get("tags", {}):
             yield run
 
 
-def _take(found: History, run: store.Run, metric: str | None, target: str | None) -> None:
+def _take(
+    found: History, run: store.Run, metric: str | None, target: str | None, without: AbstractSet[str] = frozenset()
+) -> None:
+    """Add a run, but not the series of the scenarios ``without``."""
     try:
         values = _values(run, metric, target)
     except UsageError as error:
@@ -170,7 +233,7 @@ def _take(found: History, run: store.Run, metric: str | None, target: str | None
     if of_sentinel:
         found.sentinel[place] = float(np.median(of_sentinel))
     for key, many in values.items():
-        if key[1] not in (SENTINEL, NULL):
+        if key[1] not in (SENTINEL, NULL) and key[0] not in without:
             found.series.setdefault(key, {})[place] = float(np.median(many))
 
 
@@ -209,7 +272,8 @@ def _changes(found: History, key: Key, values: Mapping[int, float]) -> Iterator[
         before, after = float(np.median(raw[low : one.at])), float(np.median(raw[one.at : high]))
         if abs(after - before) < known.floor:
             continue
-        ci = one.ci if relative else None
+        logs = relative and known.better != "one"  # the step of a distance from 1 is no ratio
+        ci = one.ci if logs else None
         yield ChangePoint(
             *(key[0], key[1], json.loads(key[2]), key[3]),
             before_run=found.runs[places[one.at - 1]],
@@ -217,15 +281,16 @@ def _changes(found: History, key: Key, values: Mapping[int, float]) -> Iterator[
             at=found.at[places[one.at]],
             before=before,
             after=after,
-            ratio=math.exp(one.shift) if relative else after / before if min(before, after) > 0 else None,
+            ratio=math.exp(one.shift) if logs else after / before if min(before, after) > 0 else None,
             ci_low=math.exp(ci.low) if ci else None,
             ci_high=math.exp(ci.high) if ci else None,
-            worse=(one.shift > 0) == (known.better == "lower"),
+            worse=(one.shift > 0) == (known.better != "higher"),
         )
 
 
 def _relative(raw: Floats, sentinel: Sequence[float | None], known: Metric) -> list[steps.Step]:
-    return steps.steps(_without_host(np.log(raw), sentinel), math.log1p(known.min_effect))
+    logs = _without_host(np.log(raw), sentinel)
+    return steps.steps(distances(logs, known, relative=True), math.log1p(known.min_effect))
 
 
 def _absolute(raw: Floats, known: Metric) -> list[steps.Step]:
@@ -234,6 +299,7 @@ def _absolute(raw: Floats, known: Metric) -> list[steps.Step]:
     The smallest step that counts is the metric's floor, or its smallest effect times the median distance from 0. The host's own
     changes, which are factors, are not removed.
     """
+    raw = distances(raw, known, relative=False)
     return steps.steps(raw, max(known.floor, known.min_effect * float(np.median(np.abs(raw)))))
 
 

@@ -13,10 +13,12 @@ from bench.stats.series import Key
 
 
 class Verdict(StrEnum):
-    """Result of comparing two samples (docs/method.md)."""
+    """Result of comparing two samples (docs/method.md); between two products slower and faster, which change nothing."""
 
     REGRESSED = "regressed"
+    SLOWER = "slower"
     IMPROVED = "improved"
+    FASTER = "faster"
     UNCHANGED = "unchanged"
     SMALL = "small"
     INCONCLUSIVE = "inconclusive"
@@ -29,7 +31,7 @@ class Reason(StrEnum):
     HOST_CHANGED = "host changed"
     """``limit``: relative change of the sentinel from which on runs cannot be compared."""
     CHECK_FAILED = "check failed"
-    """The comparison's ``check`` raises a doubt."""
+    """The comparison's ``doubt`` explains as large a change."""
     NO_VALUES = "no values"
     ONE_SIDE_EMPTY = "one side empty"
     TOO_FEW_PAIRS = "too few pairs"
@@ -75,7 +77,9 @@ class Comparison:
         q: Smallest false discovery rate at which this series counts as a discovery, ``None`` without a test.
         reason: The reason for the verdict.
         numbers: The numbers of the reason, as :class:`Reason` names them.
-        check: The check that makes the comparison invalid, ``None`` for another reason.
+        doubt: The check that raises a doubt about the scenario. The verdict is invalid if what the check found can explain the
+            change; else it stands. ``None`` without a doubt, and where the host changed.
+        without_doubt: The verdict of an invalid comparison if there were no doubt.
     """
 
     scenario: str
@@ -93,16 +97,21 @@ class Comparison:
     q: float | None
     reason: Reason
     numbers: Mapping[str, float] = field(default_factory=dict)
-    check: Check | None = None
+    doubt: Check | None = None
+    without_doubt: Verdict | None = None
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A fact in which two runs differ; empty ``base`` and ``new`` when it is not known which one."""
+    """A fact in which two runs differ; empty ``base`` and ``new`` when it is not known which one.
+
+    ``parameter`` says that it is a parameter in force, named ``scenario.parameter``.
+    """
 
     name: str
     base: str = ""
     new: str = ""
+    parameter: bool = field(default=False, kw_only=True)
 
 
 class TieKind(StrEnum):
@@ -163,6 +172,10 @@ class Compared:
         runs: Ids of the runs that make the base where it is more than one side's, the newest first.
         damage: What is wrong with the runs' folders.
         engines: Facts in which the engine of a target differs between the runs, such as its version.
+        evidence: Evidence in which the live instances differ beside what is compared.
+        emulated: Targets that are emulated machines, where the other side is not.
+        unrecorded: Ids of runs that do not say which parameters were in force.
+        left_out: Parameters in which earlier runs differ, whose series are therefore not in the base.
     """
 
     base: str
@@ -175,6 +188,10 @@ class Compared:
     runs: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
     engines: tuple[Difference, ...] = ()
+    evidence: tuple[Difference, ...] = ()
+    emulated: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
+    left_out: tuple[Difference, ...] = ()
 
     @property
     def paired(self) -> bool:
@@ -184,8 +201,12 @@ class Compared:
     @property
     def exit_code(self) -> int:
         """1 when something regressed, 5 when the host was too noisy to decide (anything or a whole scenario), else 0."""
-        verdicts = {one.verdict for one in self.results}
-        if Verdict.REGRESSED in verdicts:
+        if any(one.verdict is Verdict.REGRESSED for one in self.results):
             return 1
-        undecided = verdicts <= {Verdict.INCONCLUSIVE, Verdict.INVALID}
-        return 5 if Verdict.INVALID in verdicts or undecided else 0
+        return 5 if self.undecided else 0
+
+    @property
+    def undecided(self) -> bool:
+        """Whether any series is in doubt, or none could be decided."""
+        verdicts = {one.verdict for one in self.results}
+        return Verdict.INVALID in verdicts or verdicts <= {Verdict.INCONCLUSIVE}

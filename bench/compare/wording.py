@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from bench.compare.sides import difference_text, unmatched_text
-from bench.compare.verdicts import Compared, Comparison, Reason, Tie, TieKind
+from bench.compare.verdicts import Compared, Comparison, Reason, Tie, TieKind, Verdict
 from bench.core.units import format_value, significant
 from bench.display import prose
 from bench.display.wording import checks
+from bench.stats.findings import CheckName
+
+CHANGES = (Verdict.REGRESSED, Verdict.SLOWER, Verdict.IMPROVED, Verdict.FASTER)
+"""Verdicts of a clear difference."""
 
 FORCED = "FORCED: "
 """What the note on a difference begins with that nobody asked to compare."""
 
 
+_EXPLAINED: Mapping[CheckName, str] = {
+    CheckName.NULL: "the A/A control's own difference",
+    CheckName.POSITION: "the effect of the place in the block",
+    CheckName.SENTINEL: "the drift of the host",
+}
+"""Check → what it found, with which a change is compared."""
+
+
 def reason(one: Comparison) -> str:
     """Say why a comparison has its verdict."""
     return _REASONS[one.reason](one)
+
+
+def brief(one: Comparison) -> str:
+    """Say the same in a few words where :func:`notes` has the whole reason, which many series of a scenario share."""
+    if one.reason is Reason.CHECK_FAILED and one.doubt:
+        return f"in doubt, no larger than {_EXPLAINED[one.doubt.name]}"
+    return "the host changed" if one.reason is Reason.HOST_CHANGED else reason(one)
+
+
+def doubt(one: Comparison) -> str:
+    """Say why a verdict stands although its scenario is in doubt; empty without a doubt."""
+    if one.doubt is None or one.verdict in (Verdict.INVALID, Verdict.INCONCLUSIVE):
+        return ""
+    return f"larger than {_EXPLAINED[one.doubt.name]}, which is in doubt"
+
+
+def beside(one: Comparison) -> str:
+    """Return what stands beside a verdict in a table: its reason where it needs one, and its doubt."""
+    plain = one.verdict in CHANGES or one.verdict is Verdict.UNCHANGED
+    return "; ".join(filter(None, ("" if plain else brief(one), doubt(one))))
 
 
 def notes(compared: Compared) -> list[str]:
@@ -25,7 +58,52 @@ def notes(compared: Compared) -> list[str]:
     told += [f"compared: {difference_text(one)}" for one in compared.factors]
     told += [f"the runs differ in the engine of {difference_text(one)}" for one in compared.engines]
     alone = unmatched_text(compared.unmatched)
-    return [*told, _tie(compared.tie), *([alone] if alone else []), *compared.damage]
+    return [
+        *told,
+        _tie(compared.tie),
+        *([alone] if alone else []),
+        *_beside(compared),
+        *_doubts(compared),
+        *compared.damage,
+    ]
+
+
+def _beside(compared: Compared) -> list[str]:
+    """Say in what the sides differ beside what is compared, as far as that is known."""
+    told = [
+        f"EMULATED: {name} runs under QEMU's TCG: its numbers are those of the emulator" for name in compared.emulated
+    ]
+    if compared.evidence:
+        told.append(f"beside what is compared, these differ: {'; '.join(map(difference_text, compared.evidence))}")
+    if compared.left_out:
+        told.append(
+            f"earlier runs with other parameters are not in the base: {'; '.join(map(difference_text, compared.left_out))}"
+        )
+    if compared.unrecorded:
+        first, *rest = compared.unrecorded
+        more = f" and {len(rest)} more" if rest else ""
+        told.append(f"unknown whether the same defaults of parameters were in force: {first}{more} did not record them")
+    return told
+
+
+def _doubts(compared: Compared) -> list[str]:
+    """Return each doubt once, with how many series of its scenario it concerns."""
+    changed = [one for one in compared.results if one.reason is Reason.HOST_CHANGED]
+    told = [f"{reason(changed[0])}: {_series(len(changed))} invalid"] if changed else []
+    counts: dict[tuple[str, str], Counter[bool]] = {}
+    for one in compared.results:
+        if one.doubt and one.verdict is not Verdict.INCONCLUSIVE:
+            at = one.scenario, checks.sentence(one.doubt)
+            counts.setdefault(at, Counter())[one.verdict is Verdict.INVALID] += 1
+    for (scenario, sentence), count in counts.items():
+        parts = [f"{_series(count[True])} invalid"] * bool(count[True])
+        parts += [f"{_series(count[False])} beyond it"] * bool(count[False])
+        told.append(f"{scenario}: {', '.join(parts)}. {sentence}")
+    return told
+
+
+def _series(count: int) -> str:
+    return f"{count} series"
 
 
 def _tie(tie: Tie) -> str:
@@ -49,7 +127,7 @@ def _host_changed(one: Comparison) -> str:
 
 
 def _check_failed(one: Comparison) -> str:
-    return checks.sentence(one.check) if one.check else ""
+    return checks.sentence(one.doubt) if one.doubt else ""
 
 
 def _too_few(one: Comparison) -> str:

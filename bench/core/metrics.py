@@ -13,7 +13,7 @@ from typing import Literal
 from bench.core.errors import UsageError, unknown
 from bench.core.units import Unit
 
-Better = Literal["lower", "higher"]
+Better = Literal["lower", "higher", "one", "zero"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Metric:
     Attributes:
         name: ``family.quantity_unit``.
         unit: Base unit.
-        better: Which direction is an improvement.
+        better: Which direction is an improvement; ``one`` for a ratio to what was asked for, which is better the nearer to 1, and
+            ``zero`` for a remainder of either sign.
         floor: Differences smaller than this, in the metric's unit, are never called a change.
         min_effect: Smallest relative change worth reporting.
         exact: Whether the number is free of noise, so that any difference counts.

@@ -200,6 +200,7 @@ class Outcome:
         harness_s: The part of ``wall_s`` outside engine calls, workloads and barriers, seconds.
         mismatch: ``option``, ``asked`` and ``found`` if the live instance was not what was asked for, else empty.
         measurements: Number of its lines in ``measurements.jsonl``; ``None`` where an older Tare did not write it.
+        in_force: Every parameter that was in force, defaults included; ``params`` has only those that name the series.
     """
 
     run_id: str
@@ -221,6 +222,7 @@ class Outcome:
     harness_s: float = 0.0
     mismatch: Mapping[str, str] = field(default_factory=dict)
     measurements: int | None = None
+    in_force: Mapping[str, ParamValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def bencher(run: store.Run) -> str:
 
 
 def github(run: store.Run) -> str:
-    """Write ``customSmallerIsBetter``: metrics for which lower is better."""
+    """Write ``customSmallerIsBetter``: metrics for which lower is better. Metrics that should be 1 or 0 are in neither file."""
     return _custom(run, "lower")
 
 

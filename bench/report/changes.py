@@ -121,7 +121,7 @@ def _titled(plot: Plot, scenario: str) -> Plot:
 
 def _decides(one: Comparison, primary: Mapping[str, Sequence[str]]) -> bool:
     """Say whether a series is drawn: it is primary or it changed."""
-    return one.metric in primary.get(one.scenario, ()) or one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED)
+    return one.metric in primary.get(one.scenario, ()) or one.verdict in wording.CHANGES
 
 
 def _row(one: Comparison) -> Line:
@@ -135,9 +135,8 @@ def _row(one: Comparison) -> Line:
         Cell(least),
         Cell(str(one.n)),
     )
-    plain = one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)
     detail = "\u00a0· ".join(part for part in (one.scenario, metric_title(one.metric), words) if part)
-    return Line(one.target, detail, numbers, str(one.verdict), "" if plain else wording.reason(one))
+    return Line(one.target, detail, numbers, str(one.verdict), wording.beside(one))
 
 
 def _past(

@@ -20,7 +20,9 @@ from bench.stats.series import Key
 
 _STYLES = {
     Verdict.REGRESSED: ("▲", "bold red"),
+    Verdict.SLOWER: ("▲", ""),
     Verdict.IMPROVED: ("▼", "green"),
+    Verdict.FASTER: ("▼", ""),
     Verdict.UNCHANGED: ("=", ""),
     Verdict.SMALL: ("~", ""),
     Verdict.INCONCLUSIVE: ("?", "yellow"),
@@ -85,12 +87,13 @@ def _record(one: Comparison) -> dict[str, Any]:
         "mde": one.mde,
         "q": one.q,
         "reason": wording.reason(one),
+        "doubt": wording.doubt(one),
     }
 
 
 def _worth(results: Sequence[Comparison]) -> list[Comparison]:
     """Return every change and fill up with other results, the most severe first."""
-    loud = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.SMALL)
+    loud = (*wording.CHANGES, Verdict.SMALL)
     kept = [one for one in results if one.verdict in loud]
     return kept + [one for one in results if one.verdict not in loud][: max(0, _MOST - len(kept))]
 
@@ -104,10 +107,9 @@ def _table(compared: Compared, rows: Sequence[Comparison]) -> Table:
     table.add_column("verdict", min_width=16, overflow="fold")
     for one in rows:
         mark, style = _STYLES[one.verdict]
-        plain = one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNCHANGED)
         verdict = Text(f"{mark} {one.verdict}", style=style)
-        if not plain:
-            verdict.append(f"\n{wording.reason(one)}", style="dim")
+        if beside := wording.beside(one):
+            verdict.append(f"\n{beside}", style="dim")
         table.add_row(_name(one), *_numbers(one), verdict)
     return table
 

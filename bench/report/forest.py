@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bench.compare import wording
 from bench.compare.verdicts import Comparison, Verdict
 from bench.display import canvas, svg, theme
 from bench.display.data import Variant, metric_title
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 MOST = 40
 """Most rows of one figure; the table has all."""
 
-_CERTAIN = (Verdict.REGRESSED, Verdict.IMPROVED)
+_CERTAIN = wording.CHANGES
 """Verdicts that a series without an interval gets only if its metric has no noise."""
 
 MARKS = {
     Verdict.REGRESSED: ("^", theme.HEAT["dearer"], False),
+    Verdict.SLOWER: ("^", theme.HEAT["dearer"], True),
     Verdict.IMPROVED: ("v", theme.HEAT["cheaper"], False),
+    Verdict.FASTER: ("v", theme.HEAT["cheaper"], True),
     Verdict.UNCHANGED: ("o", theme.INK, False),
     Verdict.SMALL: ("D", theme.MUTED, False),
     Verdict.INCONCLUSIVE: ("o", theme.MUTED, True),

@@ -15,7 +15,7 @@ from bench.compare.nightly import Finding, Night
 from bench.compare.nights import FILE, OFFSET, Baseline, Choice, Name
 from bench.compare.sides import difference_text
 from bench.compare.trend import ChangePoint
-from bench.compare.verdicts import Comparison
+from bench.compare.verdicts import Comparison, Verdict
 from bench.core.errors import StoreError
 from bench.core.metrics import METRICS
 from bench.core.units import format_value, significant
@@ -59,7 +59,8 @@ def headline(night: Night) -> str:
     if night.alarms:
         return f"REGRESSED: {len(night.alarms)} of {counts}."
     if night.exit_code == 5:
-        return f"Too noisy to decide: {counts}."
+        doubtful = sum(one.verdict in (Verdict.INVALID, Verdict.INCONCLUSIVE) for one in night.results)
+        return f"Too noisy to decide: {doubtful} of {counts}."
     if night.new:
         then = "and not on fresh blocks" if night.fresh else "for the first time"
         return f"{len(night.new)} of {counts} regressed {then}: an alarm if they do so again next night."
@@ -109,9 +110,13 @@ def _finding(night: Night, one: Finding) -> dict[str, Any]:
 
 def _comparison(one: Comparison) -> dict[str, Any]:
     """Return a comparison with its reason in words; the numbers behind the words are left out."""
-    names = [field.name for field in dataclasses.fields(one) if field.name not in ("numbers", "check")]
+    names = [field.name for field in dataclasses.fields(one) if field.name not in ("numbers", "doubt", "without_doubt")]
     ci = dataclasses.asdict(one.ci) if one.ci else None
-    return {name: getattr(one, name) for name in names} | {"ci": ci, "reason": wording.reason(one)}
+    return {name: getattr(one, name) for name in names} | {
+        "ci": ci,
+        "reason": wording.reason(one),
+        "doubt": wording.doubt(one),
+    }
 
 
 def _named(name: Name) -> dict[str, Any]:
@@ -126,7 +131,7 @@ def _named(name: Name) -> dict[str, Any]:
 
 
 def _notes(night: Night) -> list[str]:
-    return [note for compared in night.compared.values() for note in wording.notes(compared)]
+    return list(dict.fromkeys(note for compared in night.compared.values() for note in wording.notes(compared)))
 
 
 def summary(night: Night) -> str:
@@ -135,7 +140,7 @@ def summary(night: Night) -> str:
     lines += [headline(night), "", f"Run `{night.run.run_id}`, baseline {_base(night)} ({why(night.chosen)})."]
     if night.fresh:
         lines.append(
-            f"What regressed at the screen was measured once more on fresh blocks: run `{night.fresh}`, at 99 %."
+            f"What regressed at the screen or was in doubt was measured once more on fresh blocks: run `{night.fresh}`, at 99 %."
         )
     known = [one for one in night.findings if one.name in night.acknowledged]
     for title, found in (("Confirmed", night.alarms), ("Acknowledged", known), ("New tonight", night.new)):
@@ -186,6 +191,7 @@ def _row(night: Night, finding: Finding) -> str:
     found = "–" if one.mde is None else f"±{significant(100 * one.mde, 2)} %"
     name = _text(finding.name) + (f" against {finding.reference}" if finding.reference else "")
     why = f"{known.reason} (until {known.until})" if known else finding.confirmation or "seen once"
+    why = "; ".join(filter(None, (why, wording.doubt(one))))
     values = f"{format_value(one.base, one.unit)} | {format_value(one.new, one.unit)}"
     return f"| {name} | {values} | {_ratio(one)} | {found} | {_ratio(finding.again)} | {why} |"
 

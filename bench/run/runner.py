@@ -139,6 +139,7 @@ def _invoke(run: RunContext, invocation: Invocation) -> tuple[Outcome, Invocatio
         wall_s=wall,
         harness_s=wall - inside,
         mismatch=ended.mismatch,
+        in_force=benchmarks.with_defaults(_benchmark(run, invocation), invocation.params),
     )
     return outcome, result
 
@@ -168,6 +169,11 @@ def _fault(what: str, error: Exception) -> str:
     return f"{what}: {type(error).__name__}: {_reason(error)}"
 
 
+def _benchmark(run: RunContext, invocation: Invocation) -> str:
+    """Return the name of the benchmark that measures an invocation."""
+    return SENTINEL if invocation.target == SENTINEL else run.scenarios[invocation.scenario].procedure
+
+
 @dataclass(frozen=True)
 class _Ended:
     """How an attempt ended; ``mismatch`` as in ``Outcome``."""
@@ -180,7 +186,7 @@ class _Ended:
 
 def _attempt(run: RunContext, invocation: Invocation, requests: list[float]) -> _Ended:
     scenario = run.scenarios[invocation.scenario]
-    procedure = SENTINEL if invocation.target == SENTINEL else scenario.procedure
+    procedure = _benchmark(run, invocation)
     try:
         context = InvocationContext(
             invocation=invocation,

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import __version__, store
+from bench import __version__, benchmarks, store
 from bench.core.clock import EventHub, now_s, wall_time
 from bench.core.errors import Interrupted, StoreError, TareError, TargetUnavailable, UsageError
-from bench.core.model import Invocation, Outcome, RunState, Scenario, Skipped, Status
+from bench.core.model import Invocation, Outcome, ParamValue, RunState, Scenario, Skipped, Status
 from bench.engines import check as check_files
 from bench.engines import undo_functions
 from bench.lab import Lab, images
@@ -242,7 +242,9 @@ def _meta(
         "started_at": wall_time().isoformat(timespec="seconds"),
         "started_mono_s": now_s(),
         "tags": dict(request.tags),
-        "scenarios": {scenario.name: scenario_meta(scenario) for scenario in scenarios},
+        "scenarios": {
+            scenario.name: {**scenario_meta(scenario), "parameters": in_force(scenario)} for scenario in scenarios
+        },
         **({"rule": {"precision": request.precision, "budget_s": request.budget_s}} if request.precision else {}),
         "skipped": [dataclasses.asdict(item) for item in skipped],
         **facts.as_meta(known),
@@ -261,8 +263,16 @@ def scenario_meta(scenario: Scenario) -> dict[str, Any]:
     return meta
 
 
+def in_force(scenario: Scenario) -> dict[str, list[ParamValue]]:
+    """Return the values of every parameter of a scenario, with the defaults of those that it does not set."""
+    defaults = benchmarks.with_defaults(scenario.procedure, {})
+    return {name: list(scenario.params.get(name, (value,))) for name, value in defaults.items()}
+
+
 def scenario_from(name: str, meta: Mapping[str, Any]) -> Scenario:
     """Return the scenario that :func:`scenario_meta` wrote."""
+    known = {field.name for field in dataclasses.fields(Scenario)}
+    meta = {key: value for key, value in meta.items() if key in known}
     given = {**meta, "name": name, "targets": tuple(parse_target(text) for text in meta["targets"])}
     given["params"] = {key: tuple(values) for key, values in meta["params"].items()}
     given["primary"] = tuple(meta["primary"])

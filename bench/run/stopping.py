@@ -90,17 +90,20 @@ class StoppingRule:
 def widest(summaries: Sequence[Summary], baseline: str, primary: Sequence[str]) -> float:
     """Return the largest relative half width over the primary series: of the ratio to the baseline, or else of the median.
 
-    Infinite when a series has no interval. Series without a value and metrics without noise are left out.
+    Infinite when a series has no interval, and when none has a value. Single series without a value are left out; a metric
+    without noise has a half width of 0.
     """
     halves = [_half_of(one, baseline) for one in summaries if one.metric in primary and _decides(one)]
-    return max(halves, default=0.0)
+    return max(halves, default=math.inf)
 
 
 def _decides(one: Summary) -> bool:
-    return one.n > 0 and one.target not in (NULL, SENTINEL) and not metric_named(one.metric).exact
+    return one.n > 0 and one.target not in (NULL, SENTINEL)
 
 
 def _half_of(one: Summary, baseline: str) -> float:
+    if metric_named(one.metric).exact:
+        return 0.0
     if one.ratio_ci is not None and one.target != baseline and one.ratio_ci.low > 0:
         return math.log(one.ratio_ci.high / one.ratio_ci.low) / 2
     found = precision(one)

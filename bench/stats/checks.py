@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ from bench.stats import findings
 from bench.stats.exact import Floats, hodges_lehmann, needed_for, signed_rank_ci, theil_sen
 from bench.stats.findings import Answer, Check, CheckName, PositionEffect, answered
 from bench.stats.series import KEYS, Key, Series, attempted, block_values, log_ratios, series_of, usable
+from bench.stats.shift import signed_rank_p
+
+ERROR = 0.05
+"""Accepted share of quiet runs in which an A/A control is called apart."""
 
 DRIFT_LIMIT = 0.05
 """Drift of the sentinel over a run from which on the host counts as changing."""
@@ -24,7 +29,7 @@ FLAGGED_LIMIT = 0.1
 """Share of flagged invocations from which on the host counts as unquiet."""
 
 POSITION_P = 0.01
-"""p value below which the place within a block counts as an influence."""
+"""p value below which the place within a block counts as an influence, divided by the number of metrics that a run asks about."""
 
 _DRIFT_NEEDED = 5
 """Blocks that the interval of a slope needs at 95 % (:func:`bench.stats.exact.theil_sen`)."""
@@ -51,54 +56,81 @@ def of_blocks(blocks: pd.DataFrame, tried: pd.DataFrame, scenarios: Mapping[str,
     series = series_of(blocks)
     present = dict.fromkeys(tried["scenario"])
     names = [name for name in scenarios if name in present] + [name for name in present if name not in scenarios]
+    controls = {name: list(_controls(name, scenarios.get(name, {}), series)) for name in names}
+    family, tests = sum(map(len, controls.values())), position_tests(scenarios)
     found: list[Check] = []
     for name in names:
         meta, mine = scenarios.get(name, {}), tried[tried["scenario"] == name]
-        found += _null(name, meta, series, mine)
+        found += _null(name, meta, controls[name], family, mine)
         found += _sentinel(name, blocks, mine)
-        found += _position(name, meta, blocks)
+        found += _position(name, meta, blocks, tests)
         found += [_flags(name, mine), _failures(name, mine)]
     return found
 
 
-def _null(name: str, meta: Mapping[str, Any], series: Mapping[Key, Series], tried: pd.DataFrame) -> Iterator[Check]:
-    """Compare the baseline with itself; Bonferroni over the pairs keeps the family's error at 5 %."""
+def _null(
+    name: str, meta: Mapping[str, Any], controls: Sequence[_Control], family: int, tried: pd.DataFrame
+) -> Iterator[Check]:
+    """Compare the baseline with itself.
+
+    Intervals are corrected over the scenario's series (Bonferroni). A control is apart only if it also differs after the
+    correction over the ``family`` of all controls of the run, so that at most 5 % of quiet runs have one that is.
+    """
     if NULL not in set(tried["target"]):
         return
-    logs = list(_null_logs(name, meta, series))
-    level = 1 - 0.05 / max(len(logs), 1)
-    pairs = tuple(pair for one in logs if (pair := _null_pair(*one, level)))
+    level = 1 - ERROR / max(len(controls), 1)
+    pairs = tuple(pair for one in controls if (pair := _null_pair(one, level, ERROR / max(family, 1))))
     found = findings.NullFound(
         baseline=str(meta.get("baseline", "")),
         level=level,
-        series=len(logs),
-        blocks=min((len(values) for *_, values in logs), default=0),
+        series=len(controls),
+        family=family,
+        blocks=min((len(one.logs) for one in controls), default=0),
         needed=needed_for(level),
         pairs=pairs,
     )
-    answer = answered(doubt=any(pair.apart for pair in pairs)) if pairs else Answer.UNDECIDED
-    yield Check(CheckName.NULL, name, answer, found)
+    yield Check(CheckName.NULL, name, _null_answer(pairs), found)
 
 
-def _null_pair(metric: str, params: str, logs: Floats, level: float) -> findings.NullPair | None:
+def _null_answer(pairs: Sequence[findings.NullPair]) -> Answer:
+    if any(pair.apart for pair in pairs):
+        return Answer.DOUBT
+    return Answer.UNDECIDED if not pairs or any(pair.differs for pair in pairs) else Answer.FINE
+
+
+def _null_pair(one: _Control, level: float, error: float) -> findings.NullPair | None:
     """Return one series of the control, ``None`` with too few blocks."""
-    ci = signed_rank_ci(logs, level)
+    ci = signed_rank_ci(one.logs, level)
     if ci is None:
         return None
-    scaled = Interval(math.exp(ci.low), math.exp(ci.high), level)
-    return findings.NullPair(metric, params, math.exp(hodges_lehmann(logs)), scaled, ci.low > 0 or ci.high < 0)
+    scaled, known = Interval(math.exp(ci.low), math.exp(ci.high), level), METRICS.get(one.metric)
+    more = math.expm1(hodges_lehmann(one.logs))
+    counts = known is None or (abs(more) >= known.min_effect and abs(more) * one.base >= known.floor)
+    differs = counts and (ci.low > 0 or ci.high < 0)
+    apart = differs and signed_rank_p(one.logs) <= error
+    return findings.NullPair(one.metric, one.params, 1 + more, scaled, differs, apart)
 
 
-def _null_logs(name: str, meta: Mapping[str, Any], series: Mapping[Key, Series]) -> Iterator[tuple[str, str, Floats]]:
-    """Yield metric, params and log(control / baseline) of each primary series that both have."""
+@dataclass(frozen=True)
+class _Control:
+    """One primary series that the baseline and its repetition have: log(control / baseline), and the baseline's median."""
+
+    metric: str
+    params: str
+    logs: Floats
+    base: float
+
+
+def _controls(name: str, meta: Mapping[str, Any], series: Mapping[Key, Series]) -> Iterator[_Control]:
+    """Yield the control of each primary series of a scenario."""
     primary = meta.get("primary", ())
     for (scenario, target, params, metric), item in series.items():
         if scenario != name or target != NULL or metric not in primary:
             continue
         base = series.get((name, str(meta.get("baseline")), params, metric))
         logs = log_ratios(item, base) if base else None
-        if logs is not None and len(logs):
-            yield metric, params, logs
+        if base is not None and logs is not None and len(logs):
+            yield _Control(metric, params, logs, float(np.median(base.values)))
 
 
 def _sentinel(name: str, blocks: pd.DataFrame, tried: pd.DataFrame) -> Iterator[Check]:
@@ -152,9 +184,14 @@ def position_effect(blocks: pd.DataFrame, scenario: str, metric: str, tests: int
     return PositionEffect(metric, shift, p, p < POSITION_P / max(tests, 1) and abs(shift) > worth)
 
 
-def _position(name: str, meta: Mapping[str, Any], blocks: pd.DataFrame) -> Iterator[Check]:
+def position_tests(scenarios: Mapping[str, Mapping[str, Any]]) -> int:
+    """Return how many effects of the position a run is asked about: one for each primary metric of each scenario."""
+    return sum(len(meta.get("primary", ())) for meta in scenarios.values())
+
+
+def _position(name: str, meta: Mapping[str, Any], blocks: pd.DataFrame, tests: int) -> Iterator[Check]:
     primary = tuple(meta.get("primary", ()))
-    effects = tuple(effect for m in primary if (effect := position_effect(blocks, name, m, len(primary))))
+    effects = tuple(effect for m in primary if (effect := position_effect(blocks, name, m, tests)))
     if effects:
         answer = answered(doubt=any(effect.doubtful for effect in effects))
         yield Check(CheckName.POSITION, name, answer, findings.PositionFound(effects))

@@ -55,11 +55,11 @@ def _floor_of(item: Series, baseline: str) -> str:
 
 
 def speeds(item: Series, floor: Series) -> Floats | None:
-    """Return log(how many times as fast as its floor) of each common block, ``None`` when there are too few."""
+    """Return log(how many times as fast as its floor) of each common block, ``None`` for too few or no speed."""
     logs = log_ratios(item, floor)
-    if logs is None or len(logs) < needed_for(LEVEL):
-        return None
     known = METRICS.get(item.metric)
+    if logs is None or len(logs) < needed_for(LEVEL) or (known and known.better == "one"):
+        return None
     higher = known.better == "higher" if known else item.unit != "s"
     return logs if higher else -logs
 

@@ -42,12 +42,18 @@ class SeriesName:
 
 @dataclass(frozen=True)
 class NullPair:
-    """One series of the A/A control: control ÷ baseline, and whether the interval excludes 1."""
+    """One series of the A/A control: control ÷ baseline.
+
+    Attributes:
+        differs: Whether the interval excludes 1 by a difference that is large enough to count.
+        apart: Whether it also differs after the correction over all controls of the run.
+    """
 
     metric: str
     params: str
     ratio: float
     ci: Interval
+    differs: bool
     apart: bool
 
 
@@ -59,6 +65,7 @@ class NullFound:
         baseline: The target that was repeated; empty when the run does not say.
         level: Level of the intervals, corrected for the number of series.
         series: Series that both have.
+        family: Series of all controls of the run, over which ``apart`` is corrected.
         blocks: Fewest blocks that both have in any series.
         needed: Blocks that an interval of this level needs.
         pairs: The series with an interval.
@@ -67,6 +74,7 @@ class NullFound:
     baseline: str
     level: float
     series: int
+    family: int
     blocks: int
     needed: int
     pairs: tuple[NullPair, ...]

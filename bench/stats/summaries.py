@@ -21,7 +21,7 @@ from bench.core.model import NULL, SENTINEL, Interval, Summary
 from bench.core.summary_warnings import NoRatio, NoRatioReason, SummaryWarning
 from bench.stats import faster
 from bench.stats.alarms import is_noisy, is_stuck
-from bench.stats.checks import position_effect
+from bench.stats.checks import position_effect, position_tests
 from bench.stats.exact import Floats, hodges_lehmann, median_ci, needed_for, signed_rank_ci, wilson
 from bench.stats.layers import with_added
 from bench.stats.series import Counts, Key, Series, block_values, counts, log_ratios, series_of, silent, usable
@@ -189,11 +189,11 @@ def _positions(
     blocks: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]
 ) -> dict[tuple[str, str], warned.PositionMatters]:
     """Return (scenario, primary metric) → the effect of the place; shown once, with the baseline."""
-    found = {}
+    found, tests = {}, position_tests(scenarios)
     for name, meta in scenarios.items():
         primary: Sequence[str] = tuple(meta.get("primary", ()))
         for metric in primary:
-            effect = position_effect(blocks, name, metric, len(primary))
+            effect = position_effect(blocks, name, metric, tests)
             if effect and effect.doubtful:
                 found[name, metric] = warned.PositionMatters(metric, effect.shift, effect.p)
     return found

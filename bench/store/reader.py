@@ -29,6 +29,7 @@ _OUTCOME_DEFAULTS: Mapping[str, Any] = {
     "wall_s": 0.0,
     "harness_s": 0.0,
     "mismatch": {},
+    "in_force": {},
 }
 """Values for fields of an outcome that earlier versions of Tare did not write."""
 

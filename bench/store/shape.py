@@ -109,6 +109,7 @@ _LINE: Mapping[str, tuple[str, Check]] = {
     "evidence": ("an object", _or_none(_is_object)),
     "notes": ("an object", _or_none(_is_object)),
     "mismatch": ("an object", _or_none(_is_object)),
+    "in_force": _SCALARS,
     "flags": ("a list of texts", _or_none(_is_texts)),
     "request_mono_s": ("a number or null", _or_none(_is_number)),
     "measurements": ("a whole number from 0 on, or null", _or_none(lambda value: is_integer(value) and value >= 0)),
@@ -122,7 +123,7 @@ _SCENARIO: Mapping[str, tuple[str, Check]] = {
     "timeout_s": _NUMBER,
     "targets": ("a list of targets", _is_targets),
     "primary": _TEXTS,
-    "params": ("an object of lists", _is_lists),
+    **dict.fromkeys(("params", "parameters"), ("an object of lists", _is_lists)),
     "stopped": ("an object", _is_object),
 }
 

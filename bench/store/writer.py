@@ -16,7 +16,11 @@ from bench.core.errors import StoreError, UsageError
 from bench.core.model import SCHEMA_VERSION, Invocation, Measurement, Outcome, RunState
 from bench.store import lines
 from bench.store.folder import MEASUREMENTS, META, OUTCOMES, PLAN, RAW, Run
+from bench.store.lines import REMEDY
 from bench.store.reader import load
+
+_UNFINISHED = "unfinished.jsonl"
+"""File in ``raw/`` with the measurements of invocations that were killed before their outcome."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
 
@@ -51,11 +55,39 @@ class RunWriter:
 
     @classmethod
     def reopen(cls, run: Run) -> RunWriter:
-        """Return a writer that continues a run; an incomplete last line is removed first."""
+        """Return a writer that continues a run; an incomplete last line is removed first.
+
+        Measurements without an outcome, of an invocation that was killed, move to ``raw/``: the invocation is measured again, and
+        what it then does not measure (a step of a ramp) must not be taken from the first attempt.
+        """
         writer = cls.beside(run)
         for name in (MEASUREMENTS, OUTCOMES):
             _cut_partial_line(run.path / name)
+        writer._move_unfinished()
         return writer
+
+    def _move_unfinished(self) -> None:
+        path, kept = self.path / MEASUREMENTS, self.path / RAW / _UNFINISHED
+        try:
+            done = {json.loads(line)["invocation"] for line in _lines_of(self.path / OUTCOMES)}
+            whole = _lines_of(path)
+            cut = [line for line in whole if json.loads(line)["invocation"] not in done]
+            if not cut:
+                return
+            with kept.open("ab") as file:
+                file.writelines(cut)
+            temporary = path.with_suffix(".tmp")
+            with temporary.open("wb") as file:
+                file.writelines(line for line in whole if json.loads(line)["invocation"] in done)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            msg = f"cannot move the unfinished measurements of {path}: {error.strerror}; free space and use --resume"
+            raise StoreError(msg) from error
+        except (ValueError, KeyError, TypeError) as error:
+            msg = f"'{path}' has a line that is no measurement ({error}); {REMEDY}"
+            raise UsageError(msg) from error
 
     @classmethod
     def beside(cls, run: Run) -> RunWriter:
@@ -138,6 +170,10 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _lines_of(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines(keepends=True) if path.exists() else []
 
 
 def _cut_partial_line(path: Path) -> None:

@@ -67,7 +67,7 @@ def test_two_targets_of_one_run_are_paired_so_that_drift_cancels(tmp_path: Path)
     write(tmp_path, "a", {"runc": old, "crun": new})
     compared = between(tmp_path, "a@runc", "a@crun")
     assert compared.paired
-    assert only(compared).verdict is Verdict.REGRESSED
+    assert only(compared).verdict is Verdict.SLOWER
     assert only(compared).ratio == pytest.approx(1.1, rel=0.02)
 
 
@@ -224,14 +224,14 @@ def test_command_prints_json_and_returns_the_verdict(tmp_path: Path) -> None:
     write(tmp_path, "a", {"runc": noisy(0.1, 20), "crun": noisy(0.13, 20)})
     arguments = ["compare", "a@runc", "a@crun", "--results", str(tmp_path)]
     told = CliRunner().invoke(cli.tare, [*arguments, "--json"], standalone_mode=False)
-    assert told.return_value == 1
+    assert told.return_value == 0  # two products: neither is a regression of the other
     record = json.loads(told.output)
     assert (record["base"], record["new"]) == ("a@runc", "a@crun")
-    assert record["results"][0]["verdict"] == "regressed"
+    assert record["results"][0]["verdict"] == "slower"
     assert set(record["results"][0]) >= {"scenario", "target", "params", "metric", "unit", "n", "ratio", "ci_low"}
     shown = CliRunner().invoke(cli.tare, arguments, standalone_mode=False)
-    assert "▲ regressed" in shown.output
-    assert "1 series: 1 regressed" in shown.output
+    assert "▲ slower" in shown.output
+    assert "1 series: 1 slower" in shown.output
 
 
 @pytest.mark.parametrize("text", ["0", "-5%", "200%", "five", ""])
@@ -242,3 +242,36 @@ def test_threshold_that_is_no_fraction_is_refused(tmp_path: Path, text: str) -> 
         fraction(text)
     assert fraction("5%") == pytest.approx(0.05)
     assert fraction("0.02") == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "verdict"),
+    [
+        (1.0, 2.0, Verdict.REGRESSED),
+        (1.0, 0.5, Verdict.REGRESSED),
+        (2.0, 1.0, Verdict.IMPROVED),
+        (0.5, 1.0, Verdict.IMPROVED),
+        (0.8, 1.25, Verdict.UNCHANGED),  # as far from 1 as before
+        (1.5, 1.8, Verdict.REGRESSED),
+        (0.5, 0.8, Verdict.IMPROVED),
+    ],
+)
+def test_ratio_to_what_was_asked_is_judged_by_its_distance_from_one(
+    tmp_path: Path, base: float, new: float, verdict: Verdict
+) -> None:
+    found = only(runs(tmp_path, noisy(base, 20, 0.003), noisy(new, 20, 0.003), metric="limit.achieved_ratio"))
+    assert found.verdict is verdict
+    assert found.ratio == pytest.approx(new / base, rel=0.01)  # of the raw values, as for every metric
+    assert found.ci
+    assert found.ci.low < new / base < found.ci.high
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "verdict"),
+    [(0.02, -0.3, Verdict.REGRESSED), (-0.3, 0.02, Verdict.IMPROVED), (-0.02, -0.3, Verdict.REGRESSED)],
+)
+def test_remainder_is_judged_by_its_distance_from_zero(
+    tmp_path: Path, base: float, new: float, verdict: Verdict
+) -> None:
+    sides = [[level + 0.001 * (n % 5) for n in range(20)] for level in (base, new)]
+    assert only(runs(tmp_path, *sides, metric="memory.unexplained_ratio")).verdict is verdict

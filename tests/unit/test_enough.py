@@ -62,8 +62,24 @@ def test_budget_stops_before_a_block_that_would_exceed_it(tmp_path: Path, monkey
     assert int(stopped["blocks"]) < stopping.FIRST
 
 
+@pytest.mark.parametrize("failing", [{"host", "sandbox"}, {"host"}])
+def test_scenario_whose_invocations_failed_does_not_stop_on_precision(tmp_path: Path, failing: set[str]) -> None:
+    values = {name: [None] * 40 if name in failing else noisy(0.1, 0.9) for name in ("host", "sandbox")}
+    write(tmp_path, "r", values)
+    rule = stopping.StoppingRule(0.05, None, tmp_path / "r", scenarios())
+    assert walk(rule) == (1 + stopping.MOST) * 3
+    assert rule.finish()["startup"] == {"blocks": 40, "reason": "cap"}
+
+
+def test_metric_without_noise_stops_at_the_first_look(tmp_path: Path) -> None:
+    write(tmp_path, "r", {"host": [1000.0] * 40, "sandbox": [1001.0] * 40}, metric="image.bytes")
+    rule = stopping.StoppingRule(0.05, None, tmp_path / "r", scenarios(primary=("image.bytes",)))
+    walk(rule)
+    assert rule.finish()["startup"] == {"blocks": 8, "reason": "precision", "half_width": 0.0}
+
+
 def test_series_without_interval_is_not_precise(tmp_path: Path) -> None:
-    assert stopping.widest([], "host", ["startup.ready_s"]) == 0.0
+    assert stopping.widest([], "host", ["startup.ready_s"]) == math.inf
     from bench import store  # noqa: PLC0415 - what reads the run
     from bench.stats.summaries import summarise  # noqa: PLC0415 - what reads the run
 

@@ -66,6 +66,23 @@ def test_incomplete_last_line_is_skipped_and_removed_on_resume(tmp_path: Path) -
     assert store.measurements(run)["value"].tolist() == [1.5, 2.5]
 
 
+def test_measurements_of_a_killed_invocation_do_not_count_after_resume(tmp_path: Path) -> None:
+    writer = make(tmp_path)
+    writer.append([measurement(0)], outcome(0))
+    path, ramp = (
+        tmp_path / "r1" / store.MEASUREMENTS,
+        [dataclasses.replace(measurement(1), params={"n": n}) for n in (1, 2, 3)],
+    )
+    with path.open("a") as file:  # killed before the outcome
+        file.writelines(json.dumps(dataclasses.asdict(one)) + "\n" for one in ramp)
+    run = store.load(tmp_path / "r1")
+    store.RunWriter.reopen(run).append(ramp[:1], outcome(1))  # the second attempt stops at the first step
+    assert store.measurements(run)["params"].tolist() == ["{}", '{"n": 1}']
+    assert len(path.read_text().splitlines()) == 2
+    moved = (tmp_path / "r1" / "raw" / "unfinished.jsonl").read_text().splitlines()
+    assert [json.loads(line)["params"] for line in moved] == [{"n": 1}, {"n": 2}, {"n": 3}]
+
+
 def test_invocation_measured_twice_counts_once_with_the_later_values(tmp_path: Path) -> None:
     writer = make(tmp_path)
     writer.append([measurement(0, 1.0)], outcome(0))

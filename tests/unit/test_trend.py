@@ -250,3 +250,65 @@ def test_step_without_ratio_is_printed_as_a_difference(tmp_path: Path) -> None:
     assert code == 1
     assert "3.00 MiB apart" in out
     assert json.loads(run(tmp_path, "--json")[1])[0]["ratio"] is None
+
+
+@pytest.mark.parametrize(("after", "worse"), [(2.0, True), (0.5, True)])
+def test_limit_that_stops_holding_is_worse_in_either_direction(tmp_path: Path, after: float, worse: bool) -> None:
+    for number in range(12):
+        level = 1.0 if number < 6 else after
+        values = [level * (1 + 0.002 * ((number + block) % 3 - 1)) for block in range(4)]
+        write(
+            tmp_path,
+            f"r{number:02}",
+            {"host": values},
+            metric="limit.achieved_ratio",
+            started_at=f"2026-01-{number + 1:02}",
+        )
+    (point,) = trend.change_points(trend.history(tmp_path))
+    assert point.worse is worse
+    assert point.ratio == pytest.approx(after, rel=0.01)
+
+
+def tagged(folder: Path, numbers: Sequence[int], suite: str, level: float = 0.1, **more: object) -> None:
+    """Write runs of some days as nights of a suite, or as runs by hand without one."""
+    for number in numbers:
+        tags = {"nightly": suite} if suite else {}
+        values = [float(level * np.exp(0.005 * z)) for z in RNG.normal(size=5)]
+        write(folder, f"{suite or 'hand'}-{number:02}", {"host": values}, tags=tags, **more)  # type: ignore[arg-type]
+        date(folder / f"{suite or 'hand'}-{number:02}", number)
+
+
+def test_runs_by_hand_are_no_nights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tagged(tmp_path, range(10), "nightly")
+    tagged(tmp_path, range(10, 16), "", level=0.2)
+    tagged(tmp_path, range(16, 18), "quick", level=0.3)
+    tagged(tmp_path, range(18, 20), "nightly")
+    history = trend.history(tmp_path)
+    assert history.runs == [f"nightly-{number:02}" for number in (*range(10), 18, 19)]
+    assert trend.change_points(history) == []
+    assert "6 runs (hand-10 … hand-15) are no nights: a history of its own (--suite -), left out" in history.notes
+    assert any("nights of the suite 'quick'" in note for note in history.notes)
+    assert cli.run(["trend", "--suite", "-", "--results", str(tmp_path)]) == 0
+    assert "1 series over 6 runs" in capsys.readouterr().out
+    assert cli.run(["trend", "--suite", "full", "--results", str(tmp_path)]) == 2
+    assert "no complete night of the suite 'full'" in capsys.readouterr().err
+
+
+def test_another_workload_is_another_history(tmp_path: Path) -> None:
+    tagged(tmp_path, range(8), "nightly", payload="q" * 64, level=0.2)
+    tagged(tmp_path, range(8, 16), "nightly")
+    history = trend.history(tmp_path)
+    assert len(history.runs) == 8
+    assert "8 runs (nightly-00 … nightly-07) measured another build of the workload" in history.notes[0]
+
+
+def test_series_with_other_parameters_in_force_are_left_out(tmp_path: Path) -> None:
+    tagged(tmp_path, range(16), "nightly")
+    for number in range(16):
+        path = tmp_path / f"nightly-{number:02}" / "run.json"
+        meta = json.loads(path.read_text())
+        meta["scenarios"]["startup"]["parameters"] = {"lives": [3 if number < 8 else 6]}
+        path.write_text(json.dumps(meta))
+    history = trend.history(tmp_path)
+    assert [len(values) for values in history.series.values()] == [8]
+    assert "8 runs with another parameter startup.lives ('3', now '6'): startup left out" in history.notes

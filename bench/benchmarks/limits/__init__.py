@@ -6,7 +6,7 @@ from bench.benchmarks.base import Benchmark, Param
 from bench.core.metrics import Metric
 
 _METRICS = (
-    Metric("limit.achieved_ratio", "ratio", "higher", 0.01, 0.02, exact=False, title="achieved ÷ asked"),
+    Metric("limit.achieved_ratio", "ratio", "one", 0.01, 0.02, exact=False, title="achieved ÷ asked"),
     Metric("limit.ready_s", "s", "lower", 50e-6, 0.05, exact=False, title="request → ready"),
     Metric("limit.probe_s", "s", "lower", 1e-3, 0.05, exact=False, title="time observed"),
 )

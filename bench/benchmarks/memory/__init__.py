@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bench.benchmarks.base import RAMP, SIZE, TOUCH, Benchmark, Param
-from bench.core.metrics import Metric
+from bench.core.metrics import Better, Metric
 
 
-def _metric(quantity: str, title: str) -> Metric:
+def _metric(quantity: str, title: str, better: Better = "lower") -> Metric:
     # 64 KiB is the batch in which a control group is charged on each CPU, and 16 pages: less is bookkeeping.
-    return Metric(f"memory.{quantity}_bytes", "bytes", "lower", 65536, 0.05, exact=False, title=title)
+    return Metric(f"memory.{quantity}_bytes", "bytes", better, 65536, 0.05, exact=False, title=title)
 
 
 _METRICS = (
@@ -24,8 +24,8 @@ _METRICS = (
     _metric("anonymous", "anonymous and shared memory"),
     _metric("cgroup", "charged to control groups"),
     _metric("kernel", "kernel memory"),
-    _metric("unexplained", "unexplained rest"),
-    Metric("memory.unexplained_ratio", "ratio", "lower", 0.01, 0.05, exact=False, title="unexplained ÷ taken"),
+    _metric("unexplained", "unexplained rest", "zero"),
+    Metric("memory.unexplained_ratio", "ratio", "zero", 0.01, 0.05, exact=False, title="unexplained ÷ taken"),
     Metric("memory.network_namespaces", "count", "lower", 0, 0.0, exact=True, title="network namespaces"),
     Metric("memory.processes", "count", "lower", 0, 0.0, exact=True, title="processes"),
 )

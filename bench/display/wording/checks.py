@@ -107,6 +107,11 @@ def _null(found: findings.NullFound) -> str:
             f"the same target under two names differs: {NULL} / {baseline} is {'; '.join(apart)} at {certain} "
             "confidence; do not believe differences of this size, quieten the host and run again"
         )
+    if differing := [_null_pair(pair) for pair in found.pairs if pair.differs]:
+        return (
+            f"not decided: {NULL} / {baseline} is {'; '.join(differing)} at {certain} confidence, which one of the run's "
+            f"{found.family} controls may be by chance; more blocks would tell"
+        )
     if found.pairs:
         counted = f"{found.blocks} blocks, {found.series} series at {certain}"
         return f"{baseline} and its repetition agree: {_null_pair(found.pairs[0])}, {counted}"
