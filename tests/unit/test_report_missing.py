@@ -72,7 +72,7 @@ def test_run_without_notes_is_reported(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({k: v for k, v in line.items() if k != "notes"}) + "\n" for line in lines))
     data = report.collect(store.load(run))
     made = report.contents([data])
-    assert "At once ran 200 of each of host and runc, 160 of docker" in made["report.md"]
+    assert "200 of each of host and runc, 160 of docker and 40 of libvirt" in made["report.md"]
     assert len([name for name in made if name.endswith(".svg")]) == sum(map(len, WEIGHTS.kinds.values()))
     assert printed(data, 100)
 
@@ -114,7 +114,7 @@ def test_scenario_with_failures_only_has_headline_but_no_charts(tmp_path: Path, 
     failures = {(name, target, block): "it broke" for target in MODE_SCENARIOS[name].targets for block in range(2)}
     none = MODES.scenario(tmp_path, name, blocks=2, failures=failures)
     assert benchmarks.charts(none) == []
-    assert "Nothing can be said" in none.headline or "run here" in none.headline or "place promises" in none.headline
+    assert "Nothing can be said" in none.headline or "run here" in none.headline or "as documented" in none.headline
     words_of(none)
     terminal.show_tables(none, 80)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.density import tables
+from bench.benchmarks.density import tables, words
 from bench.core.units import format_value, significant
 from bench.display import canvas, lookup, svg, theme
 from bench.display.charts import lines
@@ -37,11 +37,11 @@ def latency(data: ScenarioData, name: str) -> svg.Plot | None:
 
 def available(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw MemAvailable over the number of instances, with its extrapolation dashed."""
-    shown = _lines(data, tables.LEFT)
+    shown = _lines(data, words.LEFT)
     if not shown:
         return None
     each = [
-        (found.median, row.text) for row in _rows(data) if (found := data.summary(row, tables.SLOPE)) and found.median
+        (found.median, row.text) for row in _rows(data) if (found := data.summary(row, words.SLOPE)) and found.median
     ]
     title = "Memory that is left while instances become more"
     if each:
@@ -51,7 +51,7 @@ def available(data: ScenarioData, name: str) -> svg.Plot | None:
     what = "MemAvailable over the instances that live"
     if any(line.further for line in shown):
         what += "; dashed is extrapolated along the fitted slope to the floor and was not measured"
-    return _drawn(data, shown, (name, "available", title, what), tables.LEFT, "bytes")
+    return _drawn(data, shown, (name, "available", title, what), words.LEFT, "bytes")
 
 
 def _rows(data: ScenarioData) -> list[Variant]:
@@ -65,14 +65,12 @@ def _lines(data: ScenarioData, metric: str) -> list[lines.Line]:
             (at, one.median) for at, one in lookup.over(data, row, metric, "instances") if one.median is not None
         )
         if points:
-            further = _further(data, row, points[-1]) if metric == tables.LEFT else ()
+            further = _further(data, row, points[-1]) if metric == words.LEFT else ()
             note = _note(data, row, points[-1][0], further)
-            leader = (
-                metric != tables.LEFT
-            )  # lines of memory start close together: their names are listed, longest first
+            leader = metric != words.LEFT  # lines of memory start close together: their names are listed, longest first
             found.append(lines.Line(row, note, theme.colour(row.engine), points, further, stop=True, leader=leader))
     return (
-        found if metric != tables.LEFT else sorted(found, key=lambda line: (*line.further, line.end)[-1], reverse=True)
+        found if metric != words.LEFT else sorted(found, key=lambda line: (*line.further, line.end)[-1], reverse=True)
     )
 
 
@@ -85,7 +83,7 @@ def _note(data: ScenarioData, row: Variant, last: float, further: tuple[tuple[fl
 
 def _further(data: ScenarioData, row: Variant, end: tuple[float, float]) -> tuple[tuple[float, float], ...]:
     """Return the points of the extrapolation along the slope, from the last reading on."""
-    slope, goal = data.summary(row, tables.SLOPE), data.summary(row, tables.LATER)
+    slope, goal = data.summary(row, words.SLOPE), data.summary(row, tables.LATER)
     if slope is None or goal is None or not slope.median or not goal.median or goal.median <= end[0]:
         return ()
     steps = [end[0] * (goal.median / end[0]) ** (part / 24) for part in range(1, 25)]
@@ -99,7 +97,7 @@ def _drawn(
     tall = lines.height(shown)
     with canvas.sheet(TOP + tall + 0.5) as figure:
         panel = canvas.axes(figure, TOP, tall, 0.72, lines.gutter(shown))
-        x, y = lines.scale_axes(panel, shown, "count", unit, from_zero=metric == tables.LEFT)
+        x, y = lines.scale_axes(panel, shown, "count", unit, from_zero=metric == words.LEFT)
         panel.set_xlabel("instances", fontsize=canvas.SMALL_PT)
         lines.draw(figure, panel, shown)
         marks = [canvas.mark("|", "the ramp stopped", size=9, colour=theme.INK, edge=1.6)]

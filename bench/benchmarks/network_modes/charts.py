@@ -58,7 +58,7 @@ def answers(data: ScenarioData, name: str) -> svg.Plot | None:
     }
     panels = [
         dot_panels.Panel("request and answer", "s", latency),
-        dot_panels.Panel("TCP connections", "1/s", connects),
+        dot_panels.Panel("TCP connections", "connections/s", connects),
     ]
     kept, panels = dot_panels.compact(rows, panels)
     if not panels:
@@ -134,7 +134,7 @@ def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tupl
                     dots[index, counts.index(what.more["streams"])] = dot
                     if row.target == reference and what.more["streams"] == counts[0]:
                         line = dot.value
-        unit = "s" if metric == tables.CPU else "bytes/s"
+        unit = "s" if metric == tables.CPU else "bit/s"
         panels.append(dot_panels.Panel(titles.get(direction, direction), unit, dots, line))
     return dot_panels.compact(list(rows), panels)
 

@@ -68,8 +68,8 @@ def pair_sentence(pair: PairFound) -> str:
         return f"{pair.better} and {pair.worse} cannot be divided, {why}"
     text, ci = f"{pair.better} is {significant(pair.ratio)}", pair.ci
     if ci is None:
-        blocks = "1 block" if pair.n == 1 else f"{pair.n} blocks"
-        return f"{text} × as good as {pair.worse} in {blocks}, {pair.needed} are needed to decide"
+        blocks = "one block" if pair.n == 1 else f"{pair.n} blocks"
+        return f"undecided: {pair.better} ÷ {pair.worse} is {significant(pair.ratio)}× in {blocks}, {pair.needed} are needed"
     interval = f"[{significant(ci.low)}, {significant(ci.high)}]"
     ending = ", no difference that counts" if pair.verdict is OrderVerdict.HOLDS and ci.low < 1 else ""
     certain = f"{significant(100 * pair.level)} % interval"

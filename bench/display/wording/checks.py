@@ -80,6 +80,16 @@ def position(metric: str, shift: float, p: float) -> str:
     )
 
 
+def needed_blocks(check: Check) -> int:
+    """Return the number of blocks that would decide a check that is not decided; 0 for any other."""
+    found = check.found
+    if check.answer is not Answer.UNDECIDED or not isinstance(
+        found, findings.NullFound | findings.SentinelFound | ExcessFound
+    ):
+        return 0
+    return found.needed
+
+
 def _answer(check: Check) -> str:  # noqa: PLR0911 - one sentence a kind
     match check.found:
         case findings.NullFound():
@@ -110,7 +120,7 @@ def _null(found: findings.NullFound) -> str:
     if found.pairs:
         counted = f"{found.blocks} blocks, {found.series} series at {certain}"
         return f"{baseline} and its repetition agree: {_null_pair(found.pairs[0])}, {counted}"
-    return f"not decided: {found.blocks} blocks have both {NULL} and {baseline}, {found.needed} are needed"
+    return f"not decided: {prose.blocks_have(found.blocks)} both {NULL} and {baseline}, {found.needed} are needed"
 
 
 def _null_pair(pair: findings.NullPair) -> str:
@@ -120,7 +130,7 @@ def _null_pair(pair: findings.NullPair) -> str:
 
 def _sentinel(found: findings.SentinelFound, answer: Answer) -> str:
     if found.ci is None:
-        return f"not decided, {found.blocks} blocks have it and {found.needed} are needed"
+        return f"not decided: {prose.blocks_have(found.blocks)} it, {found.needed} are needed"
     advice = "; the host drifted, compare within blocks only and run again on a quieter host"
     return (
         f"the fixed host workload took {prose.percent(abs(found.drift))} {'more' if found.drift > 0 else 'less'} time at the end "
@@ -160,7 +170,7 @@ def _failures(found: findings.FailuresFound) -> str:
 
 def _faster(found: ExcessFound, name: CheckName) -> str:
     if not found.asked:
-        return f"not decided, {found.needed} common blocks are needed"
+        return f"not decided: {found.needed} common blocks are needed"
     than = "the host" if found.limit == 1 else f"{significant(found.limit)} × the host"
     guest = name is CheckName.GUEST
     if found.found:
