@@ -122,8 +122,10 @@ def finding(data: ScenarioData) -> str:
 
 def tables(data: ScenarioData) -> list[Grid]:
     """Return the tables of a scenario."""
+    from bench.display.table import one_unit  # noqa: PLC0415 - only reading needs it
+
     made: list[Grid] = _module(data, "tables").tables(data)
-    return made
+    return [one_unit(grid) for grid in made]
 
 
 def notes(data: ScenarioData) -> list[str]:

@@ -55,6 +55,12 @@ def is_decided(row: Summary) -> bool:
     return row.ci is not None or (row.metric in METRICS and METRICS[row.metric].exact)
 
 
+def all_decided(rows: Iterable[Summary | None]) -> bool:
+    """Say whether there are series and each of them can be ordered."""
+    found = [row for row in rows if row is not None]
+    return bool(found) and all(map(is_decided, found))
+
+
 def highest(rows: Sequence[Summary]) -> Summary | None:
     """Return the series that is certain to be above all others; ``None`` if that is not decided."""
     most = max(rows, key=median_of, default=None)

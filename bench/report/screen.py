@@ -125,8 +125,9 @@ def _open(data: RunData, width: int) -> list[str]:
     lines = []
     if undecided:
         needed = max(map(checks.needed_blocks, undecided))
-        lines += _fitted(f"Undecided: {len(undecided)} of {len(data.checks)} checks, for lack of blocks.", width, 1)
-        lines += _fitted(f"  {needed} blocks would decide them: {sections.command(data, blocks=needed)}", width, 2)
+        told = f"Undecided: {len(undecided)} of {len(data.checks)} checks, for lack of blocks"
+        told += f"; {needed} would decide: {sections.command(data, blocks=needed)}" if needed else ""
+        lines += _fitted(told, width, 2)
     if missing := list(dict.fromkeys(item.target for item in data.skipped)):
         names = prose.joined(missing, 4)
         lines += _fitted(f"Not measured here: {names}; 'tare doctor' says why", width, 2)

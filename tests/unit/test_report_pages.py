@@ -121,7 +121,7 @@ def test_namespace_proof_shows_what_the_process_sees_without_measurement_notes(d
 def test_namespace_kinds_are_in_display_order(data: RunData) -> None:
     spaces = of(data, "namespaces")
     assert namespaces.kinds(spaces) == ["none", "uts", "ipc", "pid", "user", "mnt", "net", "all"]
-    assert "net is the dearest namespace" in benchmarks.charts(spaces)[0].title
+    assert "net takes longest to create" in benchmarks.charts(spaces)[0].title
 
 
 def test_namespaces_without_host_show_the_proof_only(tmp_path: Path) -> None:

@@ -30,10 +30,15 @@ def words(data: ScenarioData) -> str:
 def finding(data: ScenarioData) -> str:
     """Give the time of one system call on each target."""
     calls = prose.with_values(data.summaries, _CALL)
-    names = [str(row.params.get("syscall")) for row in calls]
-    chosen = "getpid" if "getpid" in names else next(iter(names), "")
-    rows = [row for row in calls if str(row.params.get("syscall")) == chosen]
+    chosen = _first(calls)
+    rows = [row for row in calls if row.params.get("syscall") == chosen]
     return f"{chosen} {prose.listed(data, rows)}" if rows else ""
+
+
+def _first(calls: Sequence[Summary]) -> str:
+    """Return getpid, the system call that does least, or else the first one that was measured."""
+    names = [str(row.params.get("syscall")) for row in calls]
+    return "getpid" if "getpid" in names else next(iter(names), "")
 
 
 def _speed(summaries: Sequence[Summary], metric: str, baseline: str) -> str:
@@ -49,6 +54,6 @@ def _calls(calls: Sequence[Summary], baseline: str) -> str:
     most = max(others, key=prose.ratio_of)
     if prose.decided_above(most, others):
         return f"{most.params.get('syscall')} in {most.target} costs most: {prose.times_of(most, baseline)}"
-    shown = (most if most.ratio_ci else others[0]).params.get("syscall")
+    shown = most.params.get("syscall") if most.ratio_ci else _first(others)
     alike = [row for row in others if row.params.get("syscall") == shown]
     return f"{shown} takes {prose.ratio_span(alike)} the time of {baseline}"

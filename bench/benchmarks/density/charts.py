@@ -7,7 +7,7 @@ from bench.core.units import format_value, significant
 from bench.display import canvas, lookup, svg, theme
 from bench.display.charts import lines
 from bench.display.data import ScenarioData, Variant
-from bench.display.prose import block_counts
+from bench.display.prose import all_decided, block_counts, span
 
 TOP = 0.3
 
@@ -26,11 +26,11 @@ def latency(data: ScenarioData, name: str) -> svg.Plot | None:
         (line.end[1] / line.points[0][1], line) for line in shown if line.points[0][1] > 0 if len(line.points) > 1
     )
     title = "How long the N-th start takes beside all earlier instances"
-    if slower:
+    starts = [one for row in _rows(data) for _, one in lookup.over(data, row, tables.START, "instances")]
+    if slower and all_decided(starts):
         times, line = slower[-1]
         first, last = (f"{at:.0f}" for at, _ in (line.points[0], line.end))
         title = f"A start of {line.label.text} takes {significant(times, 2)}× as long at N = {last} as at N = {first}"
-        title += "; no other slows down more" * (len(slower) > 1)
     what = "Median time from request to ready of the starts in a step, over the instances that live at its end"
     return _drawn(data, shown, (name, "latency", title, what), tables.START, "s")
 
@@ -40,14 +40,10 @@ def available(data: ScenarioData, name: str) -> svg.Plot | None:
     shown = _lines(data, words.LEFT)
     if not shown:
         return None
-    each = [
-        (found.median, row.text) for row in _rows(data) if (found := data.summary(row, words.SLOPE)) and found.median
-    ]
+    each = [found for row in _rows(data) if (found := data.summary(row, words.SLOPE)) and found.median]
     title = "Memory that is left while instances become more"
-    if each:
-        most = max(each)
-        title = f"Memory lasts longest for {min(each)[1]}: {format_value(min(each)[0], 'bytes')} each"
-        title += f"; {most[1]} takes {format_value(most[0], 'bytes')}" * (len(each) > 1)
+    if all_decided(each):
+        title = f"Each further instance takes {span(each)}"
     what = "MemAvailable over the instances that live"
     if any(line.further for line in shown):
         what += "; dashed is extrapolated along the fitted slope to the floor and was not measured"
