@@ -15,6 +15,8 @@ from bench.display.wording import warnings
 
 NONE = "–"
 _CI = "95 % CI"
+_EASY = (0.1, 10_000.0)
+"""Numbers that are easy to read."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def interval_text(interval: Interval | None, unit: str) -> str:
 
 
 def one_unit(content: Grid) -> Grid:
-    """Write all numbers of a column with the same prefix: that of the column's median."""
+    """Write all numbers of a column with the same prefix."""
     columns = [_one_unit([row[place] for row in content.rows]) for place in range(len(content.columns))]
     return replace(content, rows=tuple(zip(*columns, strict=True)) if content.rows else ())
 
@@ -95,8 +97,15 @@ def _one_unit(cells: Sequence[Cell]) -> list[Cell]:
     sizes = sorted(abs(amount.value) for amount in known if amount.value)
     if len(known) < len(amounts) or len({amount.unit for amount in known}) != 1 or not sizes:
         return list(cells)
-    chosen = scale(sizes[len(sizes) // 2], known[0].unit)
+    chosen = _common_scale(sizes, known[0].unit)
     return [_scaled(cell, cell.amount, chosen) if cell.amount else cell for cell in cells]
+
+
+def _common_scale(sizes: Sequence[float], unit: str) -> Scale:
+    """Return the prefix with which most numbers have one to four digits before the point; of equal ones the middle one's."""
+    middle = scale(sizes[len(sizes) // 2], unit)
+    found = {middle.name: middle} | {one.name: one for one in (scale(size, unit) for size in sizes)}
+    return max(found.values(), key=lambda one: sum(_EASY[0] <= size / one.factor < _EASY[1] for size in sizes))
 
 
 def _scaled(cell: Cell, amount: Amount, chosen: Scale) -> Cell:

@@ -77,7 +77,7 @@ def test_run_without_notes_is_reported(tmp_path: Path) -> None:
     assert printed(data, 100)
 
 
-def test_null_control_is_in_tables_but_not_in_charts(tmp_path: Path) -> None:
+def test_null_control_is_in_the_tables_and_the_chart_of_compute(tmp_path: Path) -> None:
     run = write_weights(tmp_path, only=("compute",), targets=("host", "runc"))
     for name in ("measurements.jsonl", "outcomes.jsonl"):
         lines = [json.loads(line) for line in (run / name).read_text().splitlines()]
@@ -86,7 +86,10 @@ def test_null_control_is_in_tables_but_not_in_charts(tmp_path: Path) -> None:
         (run / name).write_text("".join(json.dumps(one) + "\n" for one in [*lines, *more]))
     data = report.collect(store.load(run)).scenarios[0]
     assert "null (host again)" in [row[0].text for row in table(data, "Speed").rows]
-    assert "null" not in benchmarks.charts(data)[0].alt
+    chart = benchmarks.charts(data)[0]
+    assert "null (host again) 1.00×" in chart.alt
+    assert "null" not in chart.title
+    assert "differences of its size are the host's noise" in chart.caption
 
 
 def test_notes_with_markup_are_escaped(tmp_path: Path) -> None:

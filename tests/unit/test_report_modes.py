@@ -90,10 +90,10 @@ def test_contradicted_order_names_the_pair_with_interval(tmp_path: Path) -> None
         )
 
     modes = MODES.scenario(tmp_path, "network-modes", blocks=6, change=change, failures={})
-    assert "is contradicted in 4 of 4 ways of measuring: macvlan is 0.590 [" in modes.headline
+    assert "is contradicted in 4 of 4 ways of measuring: macvlan ÷ bridge is 0.590× [" in modes.headline
     words = [row[1].text for row in table(modes, "Does the usual order hold?", 100).rows]
     assert words == ["contradicted", "contradicted"] * 4
-    assert "] × as good as bridge over 6 blocks" in modes.headline
+    assert "] over 6 blocks (" in modes.headline
 
 
 def test_unmeasured_order_gives_the_reason(tmp_path: Path) -> None:

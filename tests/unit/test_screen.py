@@ -61,7 +61,7 @@ def test_screen_of_many_scenarios_fits(sample: RunData) -> None:
 
 
 def test_screen_counts_what_is_undecided_and_says_what_would_decide(sample: RunData) -> None:
-    said = "\n".join(texts(sample))
+    said = " ".join(texts(sample))
     undecided = sum(check.answer is Answer.UNDECIDED for check in sample.checks)
     assert f"Undecided: {undecided} of {len(sample.checks)} checks" in said
     assert "tare run quick --seed 20261128 --blocks 12" in said
@@ -161,3 +161,11 @@ def test_throughput_is_shown_in_bits_and_stored_in_bytes(modes: RunData) -> None
     )
     assert (raw.unit, shown.unit) == ("bytes/s", "bit/s")
     assert shown.median == pytest.approx(8 * (raw.median or 0.0))
+
+
+def test_column_has_one_unit(sample: RunData) -> None:
+    grid = benchmarks.tables(sample.scenarios[0])[0]
+    ready = next(place for place, column in enumerate(grid.columns) if column.title == "ready")
+    assert {line[ready].text.partition(" ")[2] for line in grid.rows} == {"ms"}
+    assert grid.rows[0][ready].line == "0.665 ms (0.559–0.758 ms)"
+    assert grid.rows[-1][ready].line == "7920 ms (7670–8260 ms)"

@@ -451,7 +451,7 @@ def test_flags_and_failures_are_given_as_shares_with_reasons() -> None:
     run.add("docker", 0, {READY: 1.0}, flags=["residue: 1 mount"]).add(
         "docker", 1, {}, status="failed", reason="no daemon."
     )
-    assert sentence(run.check("flags")) == "Flags: 1 of 42 invocations are flagged (2.4 %: residue 1)."
+    assert sentence(run.check("flags")) == "Flags: something was left behind in 1 of 42 invocations."
     assert "(docker 1); the first reason: no daemon; all reasons" in sentence(run.check("failures"))
     for block in range(5):
         run.add("docker", block, {READY: 1.0}, flags=["clipped: 3", "residue: 1"])
@@ -463,4 +463,6 @@ def test_held_groups_are_reported_and_raise_no_doubt() -> None:
     for block in range(20):
         run.add("docker", block, {READY: 1.0}, flags=["held: 1 dying cgroups"])
     assert run.check("flags").ok
-    assert sentence(run.check("flags")) == "Flags: 20 of 60 invocations are flagged (33 %: held 20)."
+    assert (
+        sentence(run.check("flags")) == "Flags: the kernel still held removed control groups in 20 of 60 invocations."
+    )

@@ -20,7 +20,7 @@ REACHED = "density.instances"
 SLOPE = "density.slope_bytes"
 LEFT = "density.available_bytes"
 RULES = {
-    "asked": "all asked for",
+    "asked": "all requested started",
     "memory": "the memory floor",
     "latency": "slow starts",
     "failure": "a failed launch",

@@ -22,8 +22,8 @@ def words(data: ScenarioData) -> str:
     if not rows:
         return prose.no_values(pairs.BUILD)
     sentences = [
-        _worst(data, pairs.BUILD, "time"),
-        _worst(data, pairs.DISK, "disk space"),
+        _costly(data, pairs.BUILD, "time"),
+        _costly(data, pairs.DISK, "disk space"),
         _again(rows),
         prose.restriction(rows),
     ]
@@ -40,15 +40,15 @@ def finding(data: ScenarioData) -> str:
     return f"{bad} takes {paired.text(found.times)} the time of {good} {_CACHES.get(cache, cache)}".rstrip()
 
 
-def _worst(data: ScenarioData, metric: str, what: str) -> str:
-    """Name the mistake with the largest ratio of a metric; it is called the largest only if all ratios have intervals."""
+def _costly(data: ScenarioData, metric: str, what: str) -> str:
+    """Name the mistake with the largest ratio of a metric; its interval is beside it."""
     found = pairs.costliest(data, metric)
     if found is None:
         return ""
     pair, times, cache = found.pair, found.times, str(found.what.more.get("cache", ""))
     where = f" {_CACHES.get(cache, cache)}" if cache else ""
     good, bad = pairs.recipe_of(pair.good), pairs.recipe_of(pair.bad)
-    verb = f"{bad} instead of {good} costs {'most' if times.ci else 'more'} {what}"
+    verb = f"{bad} instead of {good} costs {what}"
     return f"{verb} in {pair.target}: {paired.text(times)}{where}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.core.model import Summary
+from bench.core.units import significant
 from bench.display import prose
 from bench.display.data import ScenarioData
 
@@ -37,9 +38,15 @@ def finding(data: ScenarioData) -> str:
     )
 
 
+def _times(row: Summary) -> str:
+    """Write the ratio with its interval: ``0.719× [0.713, 0.726]``."""
+    text = f"{significant(row.median or 0.0)}×"
+    return text + (f" [{significant(row.ci.low)}, {significant(row.ci.high)}]" if row.ci else "")
+
+
 def _distance(row: Summary) -> float:
     return abs((row.median or 0.0) - 1)
 
 
 def _short(row: Summary) -> str:
-    return f"{row.params.get('limit', 'limit')} of {row.target} {prose.value(row)}×"
+    return f"{row.params.get('limit', 'limit')} of {row.target} {_times(row)}"

@@ -45,13 +45,11 @@ def finding(data: ScenarioData) -> str:
     rows = _rows(data.summaries, data.meta)
     baseline = [row for row in rows if row.target == data.baseline]
     others = [row for row in rows if row.target not in (data.baseline, NULL, SENTINEL) and row.median is not None]
-    containers = [row for row in others if _is_container(row)] or others
+    containers = [row for row in others if _is_container(row)]
     names = prose.brief_names(data)
-    parts = [
-        *([prose.listed(data, baseline)] if baseline else []),
-        *([prose.span(containers, names, 3)] * bool(containers)),
-    ]
-    return f"ready: {'; containers '.join(parts)}" if parts else ""
+    parts = [prose.listed(data, baseline)] if baseline else []
+    parts += [f"containers {prose.span(containers, names, 3)}"] if containers else []
+    return f"ready: {'; '.join(parts)}" if parts else ""
 
 
 def _rows(summaries: Sequence[Summary], meta: Mapping[str, Any]) -> list[Summary]:

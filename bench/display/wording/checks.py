@@ -56,6 +56,16 @@ _WHY_SCALING = (
     "may mean that the single one did not run at full speed (a sleeping CPU, a late begin), or that several were counted over "
     "another time; repeat the single one for longer and look at the raw output"
 )
+_FLAGS = {
+    "settle": "memory did not settle",
+    "elsewhere": "processes outside the run took memory",
+    "remainder": "memory was taken that no part explains",
+    "clipped": "the ramp ended early for lack of memory",
+    "guest": "the guest's memory could not be told from the VMM's",
+    "residue": "something was left behind",
+    "held": "the kernel still held removed control groups",
+}
+"""Kind of flag → what happened."""
 _MOST = 3
 """Series that a sentence names; the others are counted."""
 
@@ -152,10 +162,9 @@ def _position(found: findings.PositionFound) -> str:
 def _flags(found: findings.FlagsFound, answer: Answer) -> str:
     if not found.flagged:
         return f"none of {found.attempts} invocations is flagged"
-    listed = ", ".join(f"{kind} {count}" for kind, count in found.kinds)
     advice = "; find out what else uses the host ('tare doctor') before believing small differences"
-    share = prose.percent(found.flagged / found.attempts)
-    told = f"{found.flagged} of {found.attempts} invocations are flagged ({share}: {listed})"
+    of = f"of {found.attempts} invocations"
+    told = "; ".join(f"{_FLAGS.get(kind, f'“{kind}” was noted')} in {count} {of}" for kind, count in found.kinds)
     return told + (advice if answer is Answer.DOUBT else "")
 
 
