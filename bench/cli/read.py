@@ -63,7 +63,7 @@ def _further(run_id: str, named: str) -> list[str]:
     program = str(here) if hidden else "tare"
     page = report_folder([run_id]) / "index.html"
     report = str(page) if page.is_file() else f"'{program} report {named}' writes it"
-    path = [f"'tare' here: {program}, or first: export PATH={shlex.quote(str(here.parent.resolve()))}:$PATH"]
+    path = [f"To call it 'tare': export PATH={shlex.quote(str(here.parent.resolve()))}:$PATH"]
     return [
         f"Report: {report}",
         f"Tables: {program} show {named} --all (or --scenario NAME)",

@@ -63,7 +63,8 @@ def _words(rows: list[Row], data: ScenarioData, name: str, axis: str) -> canvas.
     found = [one for item, *_ in rows if (one := data.summary(item, CPU))]
     title = "CPU time of a start"
     if all_decided(found):
-        title = f"A start costs {span(found)} of CPU time"
+        containers = [one for one in found if theme.family(one.engine) not in ("host", "sandbox", "vm")]
+        title = f"A {'container’s ' * bool(containers)}start costs {span(containers or found)} of CPU time"
     caption = (
         "Medians of the wall time until ready and of the CPU time of every process involved; "
         f"{axis} axis. More than 100 % means that several CPUs worked at once. "

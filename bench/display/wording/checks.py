@@ -13,12 +13,12 @@ from bench.stats.findings import Answer, Check, CheckName, Excess, ExcessFound
 TITLES = {
     CheckName.NULL: "A/A control",
     CheckName.SENTINEL: "Drift of the host",
-    CheckName.POSITION: "Place in the block",
+    CheckName.POSITION: "Position in the block",
     CheckName.FLAGS: "Flagged samples",
     CheckName.FAILURES: "Failures",
     CheckName.GUEST: "Guest against host",
     CheckName.FASTER: "Container against host",
-    CheckName.VARIANCE: "Noise that must be there",
+    CheckName.VARIANCE: "Values vary",
     CheckName.MODE: "What ran",
     CheckName.SCALING: "Several at once",
 }
