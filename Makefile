@@ -21,11 +21,11 @@ say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-bench: setup ## measure suite quick on this host and render the report
+bench: setup ## measure suite quick on this host, write the report, and say on one screen what was found
 	$(call say,measuring suite $(SUITE))
 	@code=0; $(BIN)/tare run $(call quoted,$(SUITE)) || code=$$?; \
 	if [ $$code -ne 0 ] && [ $$code -ne 4 ]; then exit $$code; fi; \
-	$(BIN)/tare show latest && printf '\nreport: ' && $(BIN)/tare report latest && exit $$code
+	$(BIN)/tare report latest >/dev/null && echo && $(BIN)/tare show latest && exit $$code
 
 test: setup $(VENV)/.dev ## lint, types, unit, contract and system tests: what CI runs
 	$(call say,lint)

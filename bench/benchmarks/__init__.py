@@ -9,7 +9,8 @@ checked and plans made without loading any code that measures. Beside ``__init__
                neither pandas nor matplotlib. It raises ``NotApplicable`` if the target has nothing to measure (the
                invocation is skipped) and ``InvocationFailed`` if something went wrong (the invocation failed).
 ``words``      ``words(data: ScenarioData) -> str`` returns the result in one to three sentences. It must not use
-               ``data.headline``, which is made of it.
+               ``data.headline``, which is made of it. ``finding(data: ScenarioData) -> str`` (optional) returns the main
+               result with its unit and interval in one line of some 60 characters; empty without values.
 ``tables``     ``tables(data: ScenarioData) -> list[Grid]`` returns the tables, and ``notes(data: ScenarioData) ->
                list[str]`` the remarks under them (both required in this module). ``data.columns`` is the width of the
                terminal in characters, ``None`` for a report. It must not import matplotlib, nor must ``words``.
@@ -129,10 +130,19 @@ def words(data: ScenarioData) -> str:
     return text
 
 
+def finding(data: ScenarioData) -> str:
+    """Return the main result of a scenario in one line: the first sentence of its words if the benchmark has no ``finding``."""
+    module = _module(data, "words")
+    text: str = module.finding(data) if hasattr(module, "finding") else ""
+    return text or words(data).partition(". ")[0].removesuffix(".")
+
+
 def tables(data: ScenarioData) -> list[Grid]:
     """Return the tables of a scenario."""
+    from bench.display.table import one_unit  # noqa: PLC0415 - only reading needs it
+
     made: list[Grid] = _module(data, "tables").tables(data)
-    return made
+    return [one_unit(grid) for grid in made]
 
 
 def notes(data: ScenarioData) -> list[str]:

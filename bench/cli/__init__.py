@@ -26,8 +26,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("bench.cli.info", "List targets, scenarios, suites or metrics."),
     "plan": ("bench.cli.measure", "Print the seeded list of invocations; touches nothing."),
     "run": ("bench.cli.measure", "Measure scenarios or suites; prints the run id last."),
-    "show": ("bench.cli.read", "Print a run's summary table."),
-    "report": ("bench.cli.read", "Render runs to a self-contained HTML page, SVG, Markdown and CSV."),
+    "show": ("bench.cli.read", "Print what a run found on one screen, or its tables."),
+    "report": ("bench.cli.read", "Write the report (HTML, SVG, Markdown, CSV) and print its path."),
     "compare": ("bench.cli.compare", "Compare two runs, or two targets of one run, series by series."),
     "nightly": ("bench.cli.nightly", "Run a suite, compare it with this host's baseline, report and summarise."),
     "ack": ("bench.cli.nightly", "Acknowledge a known regression: no alarm until a day."),
@@ -70,7 +70,7 @@ class _Lazy(click.Group):
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="tare")
 def tare() -> None:
-    r"""Measure what isolation costs on this host.
+    """Measure what isolation costs on this host.
 
     Virtual machines, Docker, containerd, OCI runtimes, namespaces and the bare host, with one program, one clock and
     one definition of ready, interleaved, with proof of what ran and with confidence intervals.
@@ -79,11 +79,12 @@ def tare() -> None:
     First steps:
       tare doctor            what can run here
       tare run quick         measure a small version of everything
-      tare report latest     open the report
+      tare show              what was found, on one screen
+      tare report latest     write the report and print its path
 
     Exit codes: 0 done, 1 regression, 2 bad usage or input, 3 target unavailable, 4 some invocations failed, 5 too noisy
     to decide, 70 our fault, 130 interrupted.
-    """
+    """  # noqa: D301 - click reads the character; a raw string would print it
 
 
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each way to end

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.host import show_task
+from bench.cli import tasks
 from bench.cli.measure import scenarios_of
 from bench.cli.options import (
     RESULTS,
@@ -56,7 +56,8 @@ def run_command(
     _check(options, limits, tags)
     files = [Path(name) for name in options.names if Path(name).is_file()]
     arguments = _arguments(options, limits, tags)
-    found = fleet.run(arguments, files, inventory, results, show_task if not options.as_json else lambda _: None)
+    with tasks.observer() as show_task:
+        found = fleet.run(arguments, files, inventory, results, show_task if not options.as_json else lambda _: None)
     _print_hosts(found, as_json=options.as_json)
     return found.exit_code
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from bench.cli import tasks
 from bench.core.model import Target
 from bench.core.plugins import Broken
-from bench.hosts.tasks import TaskEvent
 from bench.run.preflight import Verdict
 
 
@@ -98,33 +97,18 @@ def provision_command(engines: Sequence[str], inventory: Path | None, check: boo
     """
     from bench.hosts import provision  # noqa: PLC0415
 
-    result = provision.provision(engines, inventory=inventory, check=check, on_event=show_task)
+    with tasks.observer() as show_task:
+        result = provision.provision(engines, inventory=inventory, check=check, on_event=show_task)
     for host, counts in sorted(result.hosts.items()):
         told = f"ok={counts.ok} changed={counts.changed} skipped={counts.skipped} failed={counts.failures}"
         click.echo(f"{host}: {told}" + (f" unreachable={counts.unreachable}" if counts.unreachable else ""))
     for task in result.failed:
-        click.echo(f"{task.host}: {_name(task)}: {task.status}\n{task.message}", err=True)
+        click.echo(f"{tasks.name_of(task)}: {task.status}\n{task.message}", err=True)
     if result.failed:
         click.echo(f"Ansible's own output is in {result.log}", err=True)
     else:
         result.log.unlink(missing_ok=True)
     return 4 if result.failed else 0
-
-
-def _name(task: TaskEvent) -> str:
-    return f"{task.role}: {task.task}" if task.role else task.task
-
-
-def show_task(task: TaskEvent) -> None:
-    """Print one line for each task when it ends; a terminal also shows the task that is running."""
-    name = _name(task)
-    if task.status == "started":
-        if sys.stdout.isatty():
-            click.echo(f"{name} …\r", nl=False)
-        return
-    colour = {"ok": "green", "changed": "cyan", "skipped": "bright_black"}.get(task.status, "red")
-    note = f"  {task.message.splitlines()[-1]}" if task.message and task.status == "ok" else ""
-    click.echo(f"{click.style(f'{task.status:<11}', fg=colour)} {name}{note}")
 
 
 @click.command("sweep")

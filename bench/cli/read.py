@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +18,18 @@ from bench.core.errors import StoreError, UsageError, unknown
 _PIPE_COLUMNS = 100
 """Table width when standard output is not a terminal: wide enough for the phases."""
 
+_SCREEN_COLUMNS = 80
+"""Width of the one screen when standard output is not a terminal."""
+
 
 @click.command("show")
 @click.argument("run", default="latest")
-@click.option("--scenario", help="Only this scenario.")
+@click.option("--scenario", help="The tables of this scenario.")
+@click.option("--all", "every", is_flag=True, help="The tables of every scenario.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @RESULTS
-def show_command(run: str, scenario: str | None, as_json: bool, results: Path) -> None:
-    """Print a run's summary: median, CI, ratio to baseline with CI, n, failures.
+def show_command(run: str, scenario: str | None, every: bool, as_json: bool, results: Path) -> None:
+    """Print what a run found on one screen, or its tables: median, CI, ratio to baseline with CI, n, failures.
 
     RUN is a run id, a unique prefix of one, a folder, or 'latest'.
     """
@@ -44,8 +50,27 @@ def show_command(run: str, scenario: str | None, as_json: bool, results: Path) -
         rows = table.show_json(summaries, baselines)
         click.echo(json.dumps([{**row, **more} for row in rows], indent=1))
         return
-    console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
-    console.print(terminal.show(found, scenario, console.width))
+    if scenario or every:
+        console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+        console.print(terminal.show(found, scenario, console.width))
+        return
+    console = Console(width=None if sys.stdout.isatty() else _SCREEN_COLUMNS, highlight=False)
+    console.print(terminal.show_screen(found, console.width, _further(found.run.run_id, run)), soft_wrap=True)
+
+
+def _further(run_id: str, named: str) -> list[str]:
+    """Say where the report is or how to write it, how to see the tables, and how to get ``tare`` onto the PATH if it is not."""
+    here = Path(sys.argv[0])
+    hidden = here.name == "tare" and not shutil.which("tare")
+    program = str(here) if hidden else "tare"
+    page = report_folder([run_id]) / "index.html"
+    report = str(page) if page.is_file() else f"'{program} report {named}' writes it"
+    path = [f"To call it 'tare': export PATH={shlex.quote(str(here.parent.resolve()))}:$PATH"]
+    return [
+        f"Report: {report}",
+        f"Tables: {program} show {named} --all (or --scenario NAME)",
+        *(path if hidden else []),
+    ]
 
 
 @click.command("report")
@@ -53,12 +78,16 @@ def show_command(run: str, scenario: str | None, as_json: bool, results: Path) -
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; default reports/RUN.")
 @RESULTS
 def report_command(runs: Sequence[str], output: Path | None, results: Path) -> None:
-    """Render runs: DIR/index.html (self-contained), DIR/*.svg, DIR/report.md, DIR/summary.csv."""
+    """Write the report of runs and print its path: DIR/index.html (self-contained), *.svg, report.md, summary.csv."""
     from bench import report  # noqa: PLC0415
 
     loaded = [_load(results, name) for name in (runs or ("latest",))]
-    folder = output or Path("reports") / "+".join(one.run_id for one in loaded)
-    click.echo(report.render(loaded, folder))
+    click.echo(report.render(loaded, output or report_folder([one.run_id for one in loaded])))
+
+
+def report_folder(run_ids: Sequence[str]) -> Path:
+    """Return the folder that the report of these runs is written to by default."""
+    return Path("reports") / "+".join(run_ids)
 
 
 @click.command("export")

@@ -34,6 +34,7 @@ class Metric:
         may_be_zero: Whether 0 is a plausible measurement (a phase that was over before it was waited for).
         added_from: For a metric computed from others: the metric whose difference to the previous target of the scenario,
             block by block, it is. Empty for a measured metric.
+        shown_in: Unit in which people read it where that is not ``unit``: ``bit/s``, ``IOPS``, ``connections/s``.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Metric:
     stepped: bool = False
     may_be_zero: bool = False
     added_from: str = ""
+    shown_in: str = ""
 
 
 class Registry(Mapping[str, Metric]):

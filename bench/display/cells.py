@@ -9,7 +9,7 @@ from bench.core.units import format_value, significant
 from bench.display import lookup
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
-from bench.display.table import NONE, Cell, Column, Grid, counts_of, interval_text, ratio_cell
+from bench.display.table import NONE, Amount, Cell, Column, Grid, counts_of, interval_text, ratio_cell
 
 CI = "95 % CI"
 COUNTS = (Column("n"), Column("failed"))
@@ -20,7 +20,8 @@ def value(found: Summary | None, *, interval: bool = True) -> Cell:
     if found is None or found.median is None:
         return Cell(NONE)
     detail = interval_text(found.ci, found.unit) if interval else ""
-    return Cell(number_text(found.median, found.unit), minus(detail))
+    amount = Amount(found.median, found.unit, found.ci if interval else None)
+    return Cell(number_text(found.median, found.unit), minus(detail), amount)
 
 
 def compact_value(found: Summary | None) -> Cell:
@@ -35,7 +36,9 @@ def plain(found: Summary | None) -> Cell:
 
 def number(amount: float | None, unit: str, interval: Interval | None = None) -> Cell:
     """Write a number that is not the median of a series."""
-    return Cell(NONE) if amount is None else Cell(number_text(amount, unit), minus(interval_text(interval, unit)))
+    if amount is None:
+        return Cell(NONE)
+    return Cell(number_text(amount, unit), minus(interval_text(interval, unit)), Amount(amount, unit, interval))
 
 
 def percent(found: Summary | None, digits: int = 2, *, interval: bool = False) -> Cell:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
+from bench.core.metrics import METRICS
 from bench.core.model import NULL, SENTINEL, Interval, ParamValue, Summary
-from bench.core.units import format_value, significant
+from bench.core.units import format_value, format_with_interval, significant
 from bench.display.data import ScenarioData, Variant
-from bench.display.lookup import first_and_last
 
 DIRECT: Mapping[str, ParamValue] = {"pattern": "sequential", "cache": "direct"}
 """Params of the fio jobs that sentences quote: sequential, past the page cache."""
@@ -44,16 +44,100 @@ def median_text(row: Summary) -> str:
 
 
 def value(row: Summary) -> str:
-    """Write the median with its interval: ``0.52 ms [0.50 ms, 0.55 ms]``."""
-    if row.ci is None:
+    """Write the median with its interval, unless that is a point: ``0.52 ms [0.50, 0.55]``."""
+    if row.ci is None or row.median is None or row.ci.low == row.ci.high:
         return median_text(row)
-    low, high = format_value(row.ci.low, row.unit), format_value(row.ci.high, row.unit)
-    return f"{median_text(row)} [{low}, {high}]"
+    return format_with_interval(row.median, row.ci.low, row.ci.high, row.unit)
 
 
-def target_and_median(row: Summary) -> str:
-    """Write the target and its median: ``docker 3.20 MiB``."""
-    return f"{row.target} {median_text(row)}"
+def is_decided(row: Summary) -> bool:
+    """Say whether a series has an interval, or a number without noise, so that it can be ordered."""
+    return row.ci is not None or (row.metric in METRICS and METRICS[row.metric].exact)
+
+
+def all_decided(rows: Iterable[Summary | None]) -> bool:
+    """Say whether there are series and each of them can be ordered."""
+    found = [row for row in rows if row is not None]
+    return bool(found) and all(map(is_decided, found))
+
+
+def highest(rows: Sequence[Summary]) -> Summary | None:
+    """Return the series that is certain to be above all others; ``None`` if that is not decided."""
+    most = max(rows, key=median_of, default=None)
+    return most if most and all(apart(row, most) for row in rows if row is not most) else None
+
+
+def lowest(rows: Sequence[Summary]) -> Summary | None:
+    """Return the series that is certain to be below all others; ``None`` if that is not decided."""
+    least = min(rows, key=median_of, default=None)
+    return least if least and all(apart(least, row) for row in rows if row is not least) else None
+
+
+def apart(low: Summary, high: Summary) -> bool:
+    """Say whether the intervals of two series do not overlap; never without an interval."""
+    if not (is_decided(low) and is_decided(high)):
+        return False
+    return (low.ci.high if low.ci else median_of(low)) < (high.ci.low if high.ci else median_of(high))
+
+
+def span(rows: Sequence[Summary], names: Mapping[str, str] | None = None, most: int = 4) -> str:
+    """Write the smallest and the largest series if their intervals are apart; else list the series in display order.
+
+    Args:
+        rows: Series of one metric.
+        names: Target → name; by default the target itself.
+        most: How many series are listed; the others are counted.
+    """
+    named = names or {}
+    ordered = sorted(rows, key=median_of)
+    texts = {id(row): f"{value(row)} ({named.get(row.target, row.target)})" for row in rows}
+    if len(rows) > 1 and apart(ordered[0], ordered[-1]):
+        return f"{texts[id(ordered[0])]} to {texts[id(ordered[-1])]}"
+    return joined([texts[id(row)] for row in rows], most)
+
+
+def brief_names(data: ScenarioData) -> dict[str, str]:
+    """Return short names of the targets: the engine, with the options that tell it from the engine's other targets."""
+    targets = list(dict.fromkeys(row.target for row in data.variants))
+    return {target: _brief(target, targets) for target in targets}
+
+
+def _brief(target: str, targets: Sequence[str]) -> str:
+    engine, _, options = target.partition(":")
+    alike = [other.partition(":")[2].split(",") for other in targets if other.partition(":")[0] == engine]
+    own = [one for one in options.split(",") if one and not all(one in other for other in alike)]
+    emulated = ["emulated"] if "accel=tcg" in target else []
+    kept = [one.partition("=")[2] or one for one in own if one != "accel=tcg"]
+    return " ".join([engine, *kept, *emulated])
+
+
+def listed(data: ScenarioData, rows: Sequence[Summary], most: int = 5) -> str:
+    """List series with short names in display order: ``host 104 ns [103, 105], runc 105 ns [104, 107]``."""
+    names = brief_names(data)
+    return ", ".join(
+        [f"{names.get(row.target, row.target)} {value(row)}" for row in rows[:most]]
+        + ([f"{len(rows) - most} more"] if len(rows) > most else [])
+    )
+
+
+def decided_above(most: Summary, rows: Sequence[Summary]) -> bool:
+    """Say whether a ratio's interval lies above those of all other series."""
+    others = [row.ratio_ci for row in rows if row is not most]
+    return most.ratio_ci is not None and all(ci and ci.high < most.ratio_ci.low for ci in others)
+
+
+def times_of(row: Summary, baseline: str) -> str:
+    """Write the median and the ratio to the baseline: ``38.7 µs [37.9, 39.1], 370× [340, 390] that of host``."""
+    times = ratio_with_interval(row) or (ratio_alone(row) if row.ratio is not None else "")
+    return f"{value(row)}, {times} that of {baseline}" if times and row.target != baseline else value(row)
+
+
+def restriction(rows: Sequence[Summary]) -> str:
+    """Return the sentence that there are too few blocks for intervals, so that nothing is ordered; otherwise empty."""
+    fewest = min((row.n for row in rows if not is_decided(row)), default=0)
+    if not fewest:
+        return ""
+    return f"Only hints: {plural(fewest, 'block')}, too few for an interval"
 
 
 def ratio_with_interval(row: Summary) -> str:
@@ -103,15 +187,14 @@ def paragraph(sentences: Iterable[str]) -> str:
     return " ".join(f"{sentence}." for sentence in sentences if sentence)
 
 
+def blocks_have(count: int) -> str:
+    """Write a number of blocks with the verb: ``1 block has``, ``6 blocks have``."""
+    return f"{plural(count, 'block')} {'has' if count == 1 else 'have'}"
+
+
 def no_values(metric: str) -> str:
     """Say that the run has no value of a metric."""
     return f"Nothing can be said: no invocation of this run ended with a {metric}."
-
-
-def too_few_blocks(rows: Iterable[Summary]) -> str:
-    """Return a remark in brackets when a row has too few blocks for an interval; otherwise empty."""
-    fewest = min((row.n for row in rows if row.ci is None), default=0)
-    return f" ({plural(fewest, 'block')}, too few for an interval)" if fewest else ""
 
 
 def block_counts(counts: Iterable[int]) -> str:
@@ -135,19 +218,32 @@ def block_counts_by_target(data: ScenarioData, variants: Sequence[Variant], metr
     return f"n\u00a0=\u00a0{plural(most, 'block')} a target{exceptions}."
 
 
-def lowest_to_highest(rows: Sequence[Summary]) -> str:
-    """Write the smallest and the largest median with their targets: ``1.2 ms (host) to 3.4 ms (runc)``."""
-    ends = first_and_last(sorted(rows, key=median_of))
-    return " to ".join(f"{median_text(row)} ({row.target})" for row in ends)
+def ratio_span(rows: Sequence[Summary], most: int = 4) -> str:
+    """Write the lowest and the highest ratio to the baseline if their intervals are apart; else list them in display order."""
+    ordered = sorted(rows, key=ratio_of)
+    texts = {id(row): f"{ratio_with_interval(row) or ratio_alone(row)} ({row.target}{emulation(row)})" for row in rows}
+    ends = [row.ratio_ci for row in (ordered[0], ordered[-1])]
+    if len(rows) > 1 and ends[0] and ends[1] and ends[0].high < ends[1].low:
+        return f"{texts[id(ordered[0])]} to {texts[id(ordered[-1])]}"
+    return joined([texts[id(row)] for row in rows], most)
+
+
+def ratio_alone(row: Summary) -> str:
+    """Write the ratio to the baseline with two significant digits and without its interval."""
+    return f"{significant(ratio_of(row), 2)}×"
+
+
+def emulation(row: Summary) -> str:
+    """Return ``, emulated`` for a machine that QEMU emulates; otherwise empty."""
+    return ", emulated" * ("accel=tcg" in row.target)
 
 
 def speed_range(
     summaries: Sequence[Summary], metric: str, baseline: str, verb: str, params: Mapping[str, ParamValue]
 ) -> str:
-    """Write the lowest and the highest ratio to the baseline, or the medians where the baseline has no value."""
+    """Write the ratios to the baseline, or the medians where the baseline has no value."""
     others = [row for row in with_values(summaries, metric, params) if row.target != baseline]
-    rows = sorted((row for row in others if row.ratio is not None), key=ratio_of)
+    rows = [row for row in others if row.ratio is not None]
     if not rows:
-        return f"{verb} at {lowest_to_highest(others)}{too_few_blocks(others)}" if others else ""
-    texts = [f"{significant(ratio_of(row))}× ({row.target})" for row in first_and_last(rows)]
-    return f"{verb} at {' to '.join(texts)} the speed of {baseline}{too_few_blocks(rows)}"
+        return f"{verb} at {span(others)}" if others else ""
+    return f"{verb} at {ratio_span(rows)} the speed of {baseline}"

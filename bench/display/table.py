@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.core.model import SENTINEL, Interval, Status, Summary
 from bench.core.summary_warnings import SummaryWarning
-from bench.core.units import format_value, significant
+from bench.core.units import Scale, format_value, in_scale, scale, significant
 from bench.display import lookup
 from bench.display.data import Row, ScenarioData, Variant, metric_order, metric_title, params_key
 from bench.display.wording import warnings
 
 NONE = "–"
 _CI = "95 % CI"
+_EASY = (0.1, 10_000.0)
+"""Numbers that are easy to read."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,21 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Amount:
+    """A number with its unit and the interval that the cell shows, if any."""
+
+    value: float
+    unit: str
+    ci: Interval | None = None
+
+
+@dataclass(frozen=True)
 class Cell:
-    """A cell: the value, and a detail in smaller type."""
+    """A cell: the value, a detail in smaller type, and the number behind both where there is one."""
 
     text: str
     detail: str = ""
+    amount: Amount | None = field(default=None, compare=False)
 
     @property
     def line(self) -> str:
@@ -71,6 +83,37 @@ def interval_text(interval: Interval | None, unit: str) -> str:
     low_number, _, low_unit = low.partition(" ")
     between = " to " if interval.low < 0 else "–"
     return f"{low_number if low_unit and high.endswith(' ' + low_unit) else low}{between}{high}"
+
+
+def one_unit(content: Grid) -> Grid:
+    """Write all numbers of a column with the same prefix."""
+    columns = [_one_unit([row[place] for row in content.rows]) for place in range(len(content.columns))]
+    return replace(content, rows=tuple(zip(*columns, strict=True)) if content.rows else ())
+
+
+def _one_unit(cells: Sequence[Cell]) -> list[Cell]:
+    amounts = [cell.amount for cell in cells if cell.text not in (NONE, "")]
+    known = [amount for amount in amounts if amount and amount.unit not in ("count", "ratio")]
+    sizes = sorted(abs(amount.value) for amount in known if amount.value)
+    if len(known) < len(amounts) or len({amount.unit for amount in known}) != 1 or not sizes:
+        return list(cells)
+    chosen = _common_scale(sizes, known[0].unit)
+    return [_scaled(cell, cell.amount, chosen) if cell.amount else cell for cell in cells]
+
+
+def _common_scale(sizes: Sequence[float], unit: str) -> Scale:
+    """Return the prefix with which most numbers have one to four digits before the point; of equal ones the middle one's."""
+    middle = scale(sizes[len(sizes) // 2], unit)
+    found = {middle.name: middle} | {one.name: one for one in (scale(size, unit) for size in sizes)}
+    return max(found.values(), key=lambda one: sum(_EASY[0] <= size / one.factor < _EASY[1] for size in sizes))
+
+
+def _scaled(cell: Cell, amount: Amount, chosen: Scale) -> Cell:
+    text, detail = in_scale(amount.value, chosen), cell.detail
+    if amount.ci:
+        low, high = (in_scale(end, replace(chosen, name="")) for end in (amount.ci.low, amount.ci.high))
+        detail = f"{low}{' to ' if amount.ci.low < 0 else '–'}{high} {chosen.name}".rstrip()
+    return replace(cell, text=text.replace("-", "−"), detail=detail.replace("-", "−"))
 
 
 def ratio_text(ratio: float | None) -> str:
@@ -121,9 +164,16 @@ def _row(variant: Variant, metrics: Sequence[str], ratios: Sequence[str], data: 
     for name in metrics:
         found = data.summary(variant, name)
         detail = interval_text(found.ci, found.unit) if found and name in data.primary else ""
-        cells.append(Cell(format_value(found.median, found.unit) if found else NONE, detail))
+        amount = _amount(found, interval=bool(detail))
+        cells.append(Cell(format_value(found.median, found.unit) if found else NONE, detail, amount))
     cells += [ratio_cell(data.summary(variant, name), data.baseline) for name in ratios]
     return (*cells, *_counts(variant, metrics, data))
+
+
+def _amount(found: Summary | None, *, interval: bool) -> Amount | None:
+    if found is None or found.median is None:
+        return None
+    return Amount(found.median, found.unit, found.ci if interval else None)
 
 
 def ratio_cell(found: Summary | None, baseline: str) -> Cell:

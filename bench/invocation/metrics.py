@@ -21,8 +21,20 @@ STORAGE_IO = (
     Metric(
         "storage.write_bytes_per_s", "bytes/s", "higher", 2**20, 0.05, exact=False, title="written", host_bound=True
     ),
-    Metric("storage.iops", "1/s", "higher", 10, 0.05, exact=False, title="operations", host_bound=True),
-    Metric("storage.metadata_per_s", "1/s", "higher", 10, 0.05, exact=False, title="files", host_bound=True),
+    Metric(
+        "storage.iops", "1/s", "higher", 10, 0.05, exact=False, title="operations", host_bound=True, shown_in="IOPS"
+    ),
+    Metric(
+        "storage.metadata_per_s",
+        "1/s",
+        "higher",
+        10,
+        0.05,
+        exact=False,
+        title="files",
+        host_bound=True,
+        shown_in="files/s",
+    ),
 )
 """Reads, writes, flushes and files, as fio and the payload count them. The same work as on the bare host."""
 

@@ -35,7 +35,7 @@ class Line:
     reason: str
 
 
-HEADS = ("base", "new", "new ÷ base", "found from", "n")
+HEADS = ("base", "new", "new ÷ base", "smallest detectable", "n")
 
 
 @dataclass(frozen=True)

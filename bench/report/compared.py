@@ -102,7 +102,7 @@ def _table(compared: Compared, rows: Sequence[Comparison]) -> Table:
     title = f"{compared.new} against {compared.base}"
     table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("series", min_width=24, overflow="fold")
-    for name in ("base", "new", "new ÷ base", "found from", "n"):
+    for name in ("base", "new", "new ÷ base", "smallest detectable", "n"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=16, overflow="fold")
     for one in rows:

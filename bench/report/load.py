@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import benchmarks, store
 from bench.core.model import NULL, SENTINEL, Skipped, Status, Summary
+from bench.display import shown
 from bench.display.data import RunData, ScenarioData, Variant, evidence_counts, params_key, sortable
 from bench.stats.alarms import check_run
 from bench.stats.series import block_values
@@ -67,8 +68,9 @@ def _scenario(
     *,
     skipped: Sequence[Skipped],
 ) -> ScenarioData:
-    own = tuple(item for item in summaries if item.scenario == name)
-    own_outcomes, own_points = outcomes[outcomes["scenario"] == name], points[points["scenario"] == name]
+    own = tuple(shown.summary(item) for item in summaries if item.scenario == name)
+    own_outcomes = outcomes[outcomes["scenario"] == name]
+    own_points = shown.points(points[points["scenario"] == name])
     left_out = tuple(item for item in skipped if item.scenario == name)
     data = ScenarioData(
         name=name,

@@ -182,7 +182,7 @@ def _text(name: Name) -> str:
 def _table(night: Night, title: str, found: Sequence[Finding]) -> list[str]:
     if not found:
         return []
-    lines = ["", f"## {title}", "", "| series | base | now | new ÷ base | found from | fresh blocks | why |"]
+    lines = ["", f"## {title}", "", "| series | base | now | new ÷ base | smallest detectable | fresh blocks | why |"]
     return [*lines, "|---|---|---|---|---|---|---|", *(_row(night, one) for one in found)]
 
 

@@ -10,25 +10,29 @@ from datetime import datetime
 from typing import Any
 
 from bench.core.model import Status
+from bench.display import prose
 from bench.display.data import RunData, evidence_counts, params_text
 from bench.display.wording import checks
-from bench.stats.findings import Check, CheckName
+from bench.stats.findings import Answer, Check, CheckName
 
 NOTHING = "Nothing was measured: no invocation of this run ended with a value."
 
 
+_SYMBOLS = {Answer.FINE: "✓", Answer.DOUBT: "!", Answer.UNDECIDED: "?"}
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """One check in words: its title, whether it raises no doubt, and the answer."""
+    """One check in words: its title, its answer, and a sentence."""
 
     title: str
-    ok: bool
+    answer: Answer
     sentence: str
 
     @property
     def word(self) -> str:
         """Symbol and word, readable without colour."""
-        return "✓ fine" if self.ok else "! doubt"
+        return f"{_SYMBOLS[self.answer]} {self.answer}"
 
 
 @dataclass(frozen=True)
@@ -110,15 +114,27 @@ def headlines(data: RunData) -> list[str]:
 
 
 def verdicts(data: RunData) -> list[Verdict]:
-    """Return the checks in words; with several scenarios, each doubt, and one line for each check that is fine."""
+    """Return the checks in words; with several scenarios, each doubt, and one line for what else a check came to."""
     if len({check.scenario for check in data.checks}) < 2:
         return [_verdict(check) for check in data.checks]
-    doubts = [_verdict(check, f" ({check.scenario})") for check in data.checks if not check.ok]
-    fine: dict[CheckName, list[str]] = {}
-    for check in data.checks:
-        if check.ok:
-            fine.setdefault(check.name, []).append(check.scenario)
-    return doubts + [Verdict(checks.TITLES[name], True, f"Fine in {_some(where)}.") for name, where in fine.items()]
+    doubts = [_verdict(check, f" ({check.scenario})") for check in data.checks if check.answer is Answer.DOUBT]
+    return doubts + _grouped_checks(data.checks, Answer.UNDECIDED) + _grouped_checks(data.checks, Answer.FINE)
+
+
+def _grouped_checks(found: Sequence[Check], answer: Answer) -> list[Verdict]:
+    """Return one line for each check that has this answer in some scenarios, and the scenarios."""
+    groups: dict[CheckName, list[Check]] = {}
+    for check in found:
+        if check.answer is answer:
+            groups.setdefault(check.name, []).append(check)
+    made = []
+    for name, alike in groups.items():
+        where = _some([check.scenario for check in alike])
+        needed = max(filter(None, map(checks.needed_blocks, alike)), default=0)
+        told = f"Fine in {where}." if answer is Answer.FINE else f"Not decided in {where}"
+        told += f": {needed} blocks would decide it." if needed else "." * (answer is not Answer.FINE)
+        made.append(Verdict(checks.TITLES[name], answer, told))
+    return made
 
 
 def verdicts_of(data: RunData, scenario: str) -> list[Verdict]:
@@ -132,11 +148,13 @@ def nothing(data: RunData) -> bool:
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more scenarios" if len(names) > most else "")
+    return ", ".join(names[:most]) + (
+        f" and {prose.plural(len(names) - most, 'more scenario')}" if len(names) > most else ""
+    )
 
 
 def _verdict(check: Check, ending: str = "") -> Verdict:
-    return Verdict(checks.TITLES[check.name] + ending, check.ok, checks.answer(check))
+    return Verdict(checks.TITLES[check.name] + ending, check.answer, checks.answer(check))
 
 
 def failures(data: RunData) -> list[Ended]:
@@ -216,11 +234,21 @@ def engines(data: RunData) -> list[tuple[str, str]]:
     ]
 
 
-def command(data: RunData) -> str:
-    """Return the command line that reproduces the plan."""
+def command(data: RunData, blocks: int | None = None) -> str:
+    """Return the command line that reproduces the plan, or with ``blocks`` the one that measures that many blocks."""
     words = [str(word) for word in data.meta.get("command", ())]
     if words and words[0].rpartition("/")[2] == "tare":
         words = words[1:]
+    if blocks is not None:
+        return shlex.join(["tare", *_without_blocks(words), "--blocks", str(blocks)])
     seeded = any(word == "--seed" or word.startswith("--seed=") for word in words)
     seed = data.meta.get("seed")
     return shlex.join(["tare", *words, *([] if seeded or seed is None else ["--seed", str(seed)])])
+
+
+def _without_blocks(words: Sequence[str]) -> list[str]:
+    kept = [word for word in words if not word.startswith("--blocks=")]
+    if "--blocks" in kept:
+        at = kept.index("--blocks")
+        del kept[at : at + 2]
+    return kept

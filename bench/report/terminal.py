@@ -15,7 +15,8 @@ from bench import benchmarks
 from bench.display.data import RunData, ScenarioData
 from bench.display.table import Cell, Column, Grid
 from bench.display.wording import checks
-from bench.report import sections
+from bench.report import screen, sections
+from bench.stats.findings import Answer
 
 _NAME = 16
 """Least width of a column of names or words."""
@@ -28,10 +29,21 @@ def show(data: RunData, scenario: str | None = None, width: int = 100) -> Group:
     for item in shown:
         parts += [Text(item.headline if not item.points.empty else sections.NOTHING), *show_tables(item, width)]
     names = {item.name for item in shown}
-    doubts = [check for check in data.checks if not check.ok and check.scenario in names]
-    parts += [Text(f"! {checks.sentence(check)}", style="yellow") for check in doubts]
+    mine = [check for check in data.checks if check.scenario in names]
+    doubts = [f"! {checks.sentence(check)}" for check in mine if check.answer is Answer.DOUBT]
+    undecided = [f"? {checks.sentence(check)}" for check in mine if check.answer is Answer.UNDECIDED]
+    parts += [Text(text, style="yellow") for text in doubts]
+    parts += [Text(text, style="dim") for text in undecided]
     parts += [Text(f"! {warning}", style="yellow") for warning in data.run.warnings]
     return Group(*(parts or [Text(sections.NOTHING)]))
+
+
+_STYLES = {"title": "bold", "doubt": "yellow", "text": ""}
+
+
+def show_screen(data: RunData, width: int, ending: Sequence[str] = ()) -> Group:
+    """Return one screen about a run."""
+    return Group(*(Text(line.text, style=_STYLES[line.kind]) for line in screen.screen(data, width, ending)))
 
 
 def show_tables(data: ScenarioData, width: int = 100) -> list[Table | Text]:

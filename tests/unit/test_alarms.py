@@ -113,7 +113,7 @@ def test_noise_or_few_blocks_raise_no_alarm() -> None:
     trial.add(CONTAINER, "compute.syscall_s", [0.7, 0.8, 0.9, 0.95, 0.96, 1.3, 1.4])
     assert trial.alarms()["faster"].ok
     few = Trial().add("host", "compute.syscall_s", [1, 1.1, 1]).add(CONTAINER, "compute.syscall_s", [0.1, 0.11, 0.12])
-    assert sentence(few.alarms()["faster"]) == "Container against host: not decided, 6 common blocks are needed."
+    assert sentence(few.alarms()["faster"]) == "Container against host: not decided: 6 common blocks are needed."
 
 
 def test_difference_below_the_metrics_floor_raises_no_alarm() -> None:

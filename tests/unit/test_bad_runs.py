@@ -214,7 +214,8 @@ NAMING = ("show", "compare A", "pair", "export", "report", "tag")
 def arguments(command: str) -> list[str]:
     """Return the command line that names run B."""
     return {
-        "show": ["show", B],
+        "show": ["show", B, "--all"],
+        "one screen": ["show", B],
         "show --json": ["show", B, "--json"],
         "compare A": ["compare", A, B],
         "compare B A": ["compare", B, A, "--json"],
@@ -328,6 +329,8 @@ def test_damaged_but_readable_run_is_read_with_a_warning(  # noqa: PLR0917 - pyt
     found, said = tare(*arguments(command))
     assert (found, words in said) == (code, True), said
     assert tare("compare", A, C)[0] == 0
+    found, said = tare(*arguments("one screen"))
+    assert (found, len(said.splitlines()) <= 45) == (0, True), said
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench import store
 from bench.cli import _COMMANDS
-from bench.report import collect, contents, terminal
+from bench.report import collect, contents, screen, terminal
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -51,6 +51,13 @@ def test_readme_example_equals_the_output_for_the_sample_run() -> None:
     printed = [line.strip() for line in capture.get().splitlines() if line.strip()]
     assert shown == printed[: len(shown)]
     assert len(shown) > 15
+
+
+def test_readme_screen_equals_the_output_for_the_sample_run() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = text.split("<!-- output of: tare show sample -->\n")[1].split("\n\nAnd these")[0]
+    lines = [line.text for line in screen.screen(collect(store.load(ROOT / "results/sample")), 80, [""] * 2)]
+    assert [line.removeprefix("    ") for line in block.splitlines()][:-2] == [line.rstrip() for line in lines[:-2]]
 
 
 def test_sample_run_is_complete_and_its_report_is_up_to_date() -> None:

@@ -56,7 +56,7 @@ def test_order_holds_despite_drift_between_blocks() -> None:
     assert len(found.pairs) == 6
     assert [pair.neighbours for pair in found.pairs] == [True] * 3 + [False] * 3
     assert "TCP throughput (direction=out, streams=1)" in sentence(found)
-    assert "bridge is 2.2" in sentence(found)
+    assert "bridge ÷ published by proxy is 2.2" in sentence(found)
     assert "over 8 blocks" in sentence(found)
 
 
@@ -92,7 +92,7 @@ def test_small_reversed_steps_that_add_up_decide_nothing() -> None:
     found = one(*frames({HOST: 10e8, MACVLAN: 10.4e8, BRIDGE: 10.8e8, PROXIED: 4e8}, sd=0.001))
     assert [pair.verdict for pair in found.pairs if pair.neighbours] == ["holds"] * 3
     assert found.verdict == "not decided"
-    assert "host is 0.926" in sentence(found)
+    assert "host ÷ bridge is 0.926×" in sentence(found)
 
 
 @pytest.mark.parametrize(("blocks", "sd", "says"), [(3, 0.01, "in 3 blocks, 6 are needed"), (8, 0.6, "over 8 blocks")])
@@ -107,7 +107,7 @@ def test_missing_step_is_explained_and_the_rest_weighed() -> None:
     found = one(*frames({HOST: 16e8, BRIDGE: 9e8, PROXIED: 4e8}), skipped=skipped)
     assert found.verdict == "not measured"
     assert f"{MACVLAN} is unavailable: the kernel has no macvlan" in sentence(found)
-    assert "host is 1.7" in sentence(found), "what is left is in order"
+    assert "host ÷ bridge is 1.7" in sentence(found), "what is left is in order"
     turned = one(*frames({HOST: 6e8, BRIDGE: 9e8, PROXIED: 4e8}), skipped=skipped)
     assert turned.verdict == "contradicted"
     alone = one(*frames({HOST: 6e8}), skipped=skipped)
@@ -119,7 +119,7 @@ def test_step_without_value_has_the_reason_of_its_absence() -> None:
     good, fine = frames({HOST: 16e8, MACVLAN: 11e8, BRIDGE: 9e8})
     _, broken = frames({PROXIED: 1.0}, status="failed", reason="no way in.")
     found = one(good, pd.concat([fine, broken.assign(invocation=broken["invocation"] + 1000)]))
-    assert f"not measured; {PROXIED} failed: no way in; host is" in sentence(found)
+    assert f"not measured; {PROXIED} failed: no way in; host ÷ macvlan is" in sentence(found)
     assert f"{PROXIED} is not part of the run" in sentence(one(good, fine))
     nothing = one(good.iloc[:0], fine)
     assert (nothing.verdict, nothing.params) == ("not measured", {})

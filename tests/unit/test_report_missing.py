@@ -72,12 +72,12 @@ def test_run_without_notes_is_reported(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({k: v for k, v in line.items() if k != "notes"}) + "\n" for line in lines))
     data = report.collect(store.load(run))
     made = report.contents([data])
-    assert "At once ran 200 of each of host and runc, 160 of docker" in made["report.md"]
+    assert "200 of each of host and runc, 160 of docker and 40 of libvirt" in made["report.md"]
     assert len([name for name in made if name.endswith(".svg")]) == sum(map(len, WEIGHTS.kinds.values()))
     assert printed(data, 100)
 
 
-def test_null_control_is_in_tables_but_not_in_charts(tmp_path: Path) -> None:
+def test_null_control_is_in_the_tables_and_the_chart_of_compute(tmp_path: Path) -> None:
     run = write_weights(tmp_path, only=("compute",), targets=("host", "runc"))
     for name in ("measurements.jsonl", "outcomes.jsonl"):
         lines = [json.loads(line) for line in (run / name).read_text().splitlines()]
@@ -86,7 +86,10 @@ def test_null_control_is_in_tables_but_not_in_charts(tmp_path: Path) -> None:
         (run / name).write_text("".join(json.dumps(one) + "\n" for one in [*lines, *more]))
     data = report.collect(store.load(run)).scenarios[0]
     assert "null (host again)" in [row[0].text for row in table(data, "Speed").rows]
-    assert "null" not in benchmarks.charts(data)[0].alt
+    chart = benchmarks.charts(data)[0]
+    assert "null (host again) 1.00×" in chart.alt
+    assert "null" not in chart.title
+    assert "differences of its size are the host's noise" in chart.caption
 
 
 def test_notes_with_markup_are_escaped(tmp_path: Path) -> None:
@@ -114,7 +117,7 @@ def test_scenario_with_failures_only_has_headline_but_no_charts(tmp_path: Path, 
     failures = {(name, target, block): "it broke" for target in MODE_SCENARIOS[name].targets for block in range(2)}
     none = MODES.scenario(tmp_path, name, blocks=2, failures=failures)
     assert benchmarks.charts(none) == []
-    assert "Nothing can be said" in none.headline or "run here" in none.headline or "place promises" in none.headline
+    assert "Nothing can be said" in none.headline or "run here" in none.headline or "as documented" in none.headline
     words_of(none)
     terminal.show_tables(none, 80)
 

@@ -14,6 +14,7 @@ _METRICS = (
         0.02,
         exact=False,
         title="sysbench cpu events",
+        shown_in="events/s",
         host_bound=True,
     ),
     Metric(
@@ -27,7 +28,17 @@ _METRICS = (
         host_bound=True,
     ),
     Metric("compute.syscall_s", "s", "lower", 1e-9, 0.02, exact=False, title="one system call", host_bound=True),
-    Metric("compute.rounds_per_s", "1/s", "higher", 1, 0.02, exact=False, title="fixed computation", host_bound=True),
+    Metric(
+        "compute.rounds_per_s",
+        "1/s",
+        "higher",
+        1,
+        0.02,
+        exact=False,
+        title="fixed computation",
+        host_bound=True,
+        shown_in="rounds/s",
+    ),
 )
 
 BENCHMARK = Benchmark(

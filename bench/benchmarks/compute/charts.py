@@ -18,13 +18,22 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw the time of each kind of work ÷ the baseline's, one panel a kind; rates are inverted, so that right is slower."""
-    rows = [row for row in data.invoked if row.target not in (NULL, data.baseline)]
+    rows = [row for row in data.invoked if row.target != data.baseline]
     panels = [matrix.Panel(work[2], dots) for work in tables.works(data) if (dots := _dots(data, rows, work))]
     rows, panels = matrix.compact(rows, panels)
     if not panels:
         return None
     look = matrix.Look([(row, theme.colour(row.engine)) for row in rows], "ratio", reference=1.0)
     return matrix.plot(look, panels, _words(data, rows, panels, name))
+
+
+def _control(data: ScenarioData, rows: list[Variant]) -> str:
+    if all(row.target != NULL for row in rows):
+        return ""
+    return (
+        f"null is {data.baseline} a second time under another name: differences of its size are the host's noise, "
+        "not the cost of isolation. "
+    )
 
 
 def slower(found: Summary | None) -> tuple[float, Interval | None] | None:
@@ -43,12 +52,12 @@ def _dots(data: ScenarioData, rows: list[Variant], work: tables.Work) -> dict[in
 
 
 def _words(data: ScenarioData, rows: list[Variant], panels: list[matrix.Panel], name: str) -> canvas.Words:
-    worst = max(((dot.value, rows[index].text, panel.title) for panel in panels for index, dot in panel.dots.items()))
-    title = f"Largest cost: {worst[2]} takes {ratio_text(worst[0])} as long in {worst[1]} as on {data.baseline}"
+    title = _title(data, rows, panels)
     found = [tables.summary(data, row, work) for row in rows for work in tables.works(data)]
     caption = (
         f"Time of the same work as a multiple of {data.baseline}’s, paired block by block (Hodges-Lehmann), with its 95\u00a0% "
         f"interval; rates are turned round, so that right of the line is slower everywhere. Every panel has its own axis. "
+        f"{_control(data, rows)}"
         f"{block_counts(one.ratio_n for one in found if one and one.ratio)}"
     )
     alt = ". ".join(
@@ -56,6 +65,20 @@ def _words(data: ScenarioData, rows: list[Variant], panels: list[matrix.Panel], 
         for panel in panels
     )
     return canvas.Words(name, "relative", title, caption, f"{title}. {alt}")
+
+
+def _title(data: ScenarioData, rows: list[Variant], panels: list[matrix.Panel]) -> str:
+    """Give the largest ratio that has an interval, of a target other than the control."""
+    found = [
+        (dot.value, rows[index].text, panel.title, dot)
+        for panel in panels
+        for index, dot in panel.dots.items()
+        if dot.ci and rows[index].target != NULL
+    ]
+    if not found:
+        return f"Time of the same work compared with {data.baseline}"
+    _, target, work, dot = max(found, key=lambda one: one[0])
+    return f"{work} takes {_said(dot)} as long in {target} as on {data.baseline}"
 
 
 def _said(dot: matrix.Dot) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.density import tables
+from bench.benchmarks.density import tables, words
 from bench.core.units import format_value, significant
 from bench.display import canvas, lookup, svg, theme
 from bench.display.charts import lines
 from bench.display.data import ScenarioData, Variant
-from bench.display.prose import block_counts
+from bench.display.prose import all_decided, block_counts, span
 
 TOP = 0.3
 
@@ -26,32 +26,28 @@ def latency(data: ScenarioData, name: str) -> svg.Plot | None:
         (line.end[1] / line.points[0][1], line) for line in shown if line.points[0][1] > 0 if len(line.points) > 1
     )
     title = "How long the N-th start takes beside all earlier instances"
-    if slower:
+    starts = [one for row in _rows(data) for _, one in lookup.over(data, row, tables.START, "instances")]
+    if slower and all_decided(starts):
         times, line = slower[-1]
         first, last = (f"{at:.0f}" for at, _ in (line.points[0], line.end))
         title = f"A start of {line.label.text} takes {significant(times, 2)}× as long at N = {last} as at N = {first}"
-        title += "; no other slows down more" * (len(slower) > 1)
     what = "Median time from request to ready of the starts in a step, over the instances that live at its end"
     return _drawn(data, shown, (name, "latency", title, what), tables.START, "s")
 
 
 def available(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw MemAvailable over the number of instances, with its extrapolation dashed."""
-    shown = _lines(data, tables.LEFT)
+    shown = _lines(data, words.LEFT)
     if not shown:
         return None
-    each = [
-        (found.median, row.text) for row in _rows(data) if (found := data.summary(row, tables.SLOPE)) and found.median
-    ]
+    each = [found for row in _rows(data) if (found := data.summary(row, words.SLOPE)) and found.median]
     title = "Memory that is left while instances become more"
-    if each:
-        most = max(each)
-        title = f"Memory lasts longest for {min(each)[1]}: {format_value(min(each)[0], 'bytes')} each"
-        title += f"; {most[1]} takes {format_value(most[0], 'bytes')}" * (len(each) > 1)
+    if all_decided(each):
+        title = f"Each further instance takes {span(each)}"
     what = "MemAvailable over the instances that live"
     if any(line.further for line in shown):
         what += "; dashed is extrapolated along the fitted slope to the floor and was not measured"
-    return _drawn(data, shown, (name, "available", title, what), tables.LEFT, "bytes")
+    return _drawn(data, shown, (name, "available", title, what), words.LEFT, "bytes")
 
 
 def _rows(data: ScenarioData) -> list[Variant]:
@@ -65,14 +61,12 @@ def _lines(data: ScenarioData, metric: str) -> list[lines.Line]:
             (at, one.median) for at, one in lookup.over(data, row, metric, "instances") if one.median is not None
         )
         if points:
-            further = _further(data, row, points[-1]) if metric == tables.LEFT else ()
+            further = _further(data, row, points[-1]) if metric == words.LEFT else ()
             note = _note(data, row, points[-1][0], further)
-            leader = (
-                metric != tables.LEFT
-            )  # lines of memory start close together: their names are listed, longest first
+            leader = metric != words.LEFT  # lines of memory start close together: their names are listed, longest first
             found.append(lines.Line(row, note, theme.colour(row.engine), points, further, stop=True, leader=leader))
     return (
-        found if metric != tables.LEFT else sorted(found, key=lambda line: (*line.further, line.end)[-1], reverse=True)
+        found if metric != words.LEFT else sorted(found, key=lambda line: (*line.further, line.end)[-1], reverse=True)
     )
 
 
@@ -85,7 +79,7 @@ def _note(data: ScenarioData, row: Variant, last: float, further: tuple[tuple[fl
 
 def _further(data: ScenarioData, row: Variant, end: tuple[float, float]) -> tuple[tuple[float, float], ...]:
     """Return the points of the extrapolation along the slope, from the last reading on."""
-    slope, goal = data.summary(row, tables.SLOPE), data.summary(row, tables.LATER)
+    slope, goal = data.summary(row, words.SLOPE), data.summary(row, tables.LATER)
     if slope is None or goal is None or not slope.median or not goal.median or goal.median <= end[0]:
         return ()
     steps = [end[0] * (goal.median / end[0]) ** (part / 24) for part in range(1, 25)]
@@ -99,7 +93,7 @@ def _drawn(
     tall = lines.height(shown)
     with canvas.sheet(TOP + tall + 0.5) as figure:
         panel = canvas.axes(figure, TOP, tall, 0.72, lines.gutter(shown))
-        x, y = lines.scale_axes(panel, shown, "count", unit, from_zero=metric == tables.LEFT)
+        x, y = lines.scale_axes(panel, shown, "count", unit, from_zero=metric == words.LEFT)
         panel.set_xlabel("instances", fontsize=canvas.SMALL_PT)
         lines.draw(figure, panel, shown)
         marks = [canvas.mark("|", "the ramp stopped", size=9, colour=theme.INK, edge=1.6)]

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.density.words import RULES
+from bench.benchmarks.density.words import REACHED, RULES, SLOPE
 from bench.core.model import Summary
 from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.table import NONE, Cell, Column, Grid
 
-REACHED = "density.instances"
 START = "density.start_s"
-LEFT = "density.available_bytes"
-SLOPE = "density.slope_bytes"
 LATER = "density.extrapolated_instances"
 _ORDER = {"limited_by": 0, "extrapolation": 1}
 

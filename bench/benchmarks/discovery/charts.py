@@ -8,7 +8,7 @@ from bench.core.units import format_value
 from bench.display import lookup, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.data import ScenarioData
-from bench.display.prose import block_counts
+from bench.display.prose import all_decided, block_counts, span
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
@@ -44,11 +44,10 @@ def _title(data: ScenarioData) -> str:
     """Compare the slowest lookup of another instance's name with the baseline's lookup."""
     asked = [what for what in tables.asked(data) if what.more.get("name") == "other"]
     rows = [row for row in data.invoked if row.target not in (NULL, data.baseline)]
-    found = [(one.median or 0.0, row.text) for what in asked for row in rows if (one := what.of(data, row))]
-    if not found:
+    found = [one for what in asked for row in rows if (one := what.of(data, row))]
+    if not all_decided(found):
         return "How long a lookup takes"
-    most = max(found)
-    title = f"The name of another instance takes up to {format_value(most[0], 's')} ({most[1]})"
+    title = f"The name of another instance takes {span(found)}"
     bare = [
         one.median
         for what in sorted(tables.asked(data), key=lambda what: what.more.get("name") != "other")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.core.model import Summary
-from bench.core.units import significant
 from bench.display import prose
 from bench.display.data import ScenarioData
 
@@ -23,40 +22,40 @@ def words(data: ScenarioData) -> str:
         if row.target != baseline
     ]
     sentences = [
-        f"A lookup without a name service takes {prose.value(bare[0])} on {baseline}{prose.too_few_blocks(bare[:1])}"
-        if bare
-        else "",
-        _others(others) + prose.too_few_blocks(others) if others else "",
+        f"A lookup without a name service takes {prose.value(bare[0])} on {baseline}" if bare else "",
+        f"The name of another instance takes {_each(others, 'in')}" if others else "",
         _unknown(data.summaries, baseline),
         _resolvable(data.summaries),
+        prose.restriction(rows),
     ]
     return prose.paragraph(sentences)
 
 
-def _others(rows: Sequence[Summary]) -> str:
-    """List the lookups of another instance's name, fastest first."""
-    ordered = sorted(rows, key=prose.median_of)
+def finding(data: ScenarioData) -> str:
+    """Give the time of a lookup on each target."""
+    rows = prose.with_values(data.summaries, "discovery.lookup_s", {"name": "other"})
+    return f"one lookup: {prose.listed(data, rows)}" if rows else ""
+
+
+def _each(rows: Sequence[Summary], where: str) -> str:
     texts = [
-        f"{prose.median_text(row)} in {row.target}" + (f" ({significant(row.ratio)}×)" if row.ratio else "")
-        for row in ordered
+        f"{prose.value(row)} {where} {row.target}" + (f" ({_times(row)})" if row.ratio is not None else "")
+        for row in rows
     ]
-    return f"The name of another instance takes {prose.joined(texts)}"
+    return prose.joined(texts)
+
+
+def _times(row: Summary) -> str:
+    return prose.ratio_with_interval(row) or prose.ratio_alone(row)
 
 
 def _unknown(summaries: Sequence[Summary], baseline: str) -> str:
-    """Give the slowest lookup of a name that does not exist, which may be forwarded to an outside server."""
-    rows = [
-        row for row in prose.with_values(summaries, "discovery.lookup_s", {"name": "unknown"}) if row.target != baseline
-    ]
-    if not rows:
-        return ""
-    most = max(rows, key=prose.median_of)
-    return f"A name that nobody has takes up to {prose.median_text(most)} ({most.target})"
+    """Give the lookups of a name that does not exist, which may be forwarded to an outside server."""
+    found = prose.with_values(summaries, "discovery.lookup_s", {"name": "unknown"})
+    rows = [row for row in found if row.target != baseline]
+    return f"A name that does not exist takes {prose.span(rows)}" if rows else ""
 
 
 def _resolvable(summaries: Sequence[Summary]) -> str:
-    rows = sorted(prose.with_values(summaries, "discovery.resolvable_s"), key=prose.median_of)
-    if not rows:
-        return ""
-    texts = [f"{prose.median_text(row)} in {row.target}" for row in rows]
-    return f"From its request a new instance can be found by name after {prose.joined(texts)}"
+    rows = prose.with_values(summaries, "discovery.resolvable_s")
+    return f"A new instance can be found by name {prose.span(rows)} after its request" if rows else ""

@@ -8,7 +8,7 @@ from bench.benchmarks.image_build.pairs import pairs as pairs_of
 from bench.display import canvas, paired, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.data import Label, Row, ScenarioData
-from bench.display.prose import block_counts, joined
+from bench.display.prose import all_decided, block_counts, joined
 from bench.display.table import ratio_text
 
 _SAME = 0.001
@@ -60,10 +60,13 @@ def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def _title(data: ScenarioData) -> str:
-    """Name the mistakes that cost most time and most disk."""
+    """Name a mistake that costs time and one that costs disk space; only with intervals."""
     parts = []
-    for metric, verb in ((BUILD, "costs most time"), (DISK, "most disk")):
-        if found := costliest(data, metric):
+    for metric, verb in ((BUILD, "costs time"), (DISK, "costs disk space")):
+        found = costliest(data, metric)
+        if found and found.times.ci is None:
+            return "The mistake in multiples of the habit"
+        if found:
             where = f" {found.what.title}" if metric == BUILD else ""
             pair = found.pair
             parts.append(f"{recipe_of(pair.bad)} {verb}, {paired.text(found.times)}{where} ({pair.target})")
@@ -89,10 +92,12 @@ def times(data: ScenarioData, name: str) -> svg.Plot | None:
     look = dot_panels.Look(kept, [what.title for what in chosen])
     slow = max(found, key=lambda key: found[key].median or 0.0)
     fast = min((key for key in found if key[1] == slow[1]), key=lambda key: found[key].median or 0.0)
-    title = (
-        f"{chosen[slow[1]].title.capitalize()}: from {dots[fast].text} ({_called(rows[fast[0]][0])}) to {dots[slow].text} "
-        f"({_called(rows[slow[0]][0])})"
-    )
+    title = "Time to build by recipe and state of the cache"
+    if all_decided(found.values()):
+        title = (
+            f"{chosen[slow[1]].title.capitalize()}: from {dots[fast].text} ({_called(rows[fast[0]][0])}) to "
+            f"{dots[slow].text} ({_called(rows[slow[0]][0])})"
+        )
     caption = (
         "Time of one build: with an empty cache, after a change of a source, and again with nothing changed. Medians of the "
         f"blocks with their 95\u00a0% intervals. {block_counts(one.n for one in found.values())}"

@@ -8,7 +8,6 @@ from bench.benchmarks.image_build import pairs
 from bench.core.model import Summary
 from bench.display import paired, prose
 from bench.display.data import ScenarioData
-from bench.display.lookup import first_and_last
 
 _CACHES = {
     "cold": "in a cold build",
@@ -18,35 +17,43 @@ _CACHES = {
 
 
 def words(data: ScenarioData) -> str:
-    """Name the mistakes that cost most time and most disk, and give the time of a build with nothing changed."""
+    """Name the mistakes that cost time and disk space, and give the time of a build with nothing changed."""
     rows = prose.with_values(data.summaries, pairs.BUILD)
     if not rows:
         return prose.no_values(pairs.BUILD)
     sentences = [
-        _worst(data, pairs.BUILD, "Most time is lost by"),
-        _worst(data, pairs.DISK, "Most disk by"),
+        _costly(data, pairs.BUILD, "time"),
+        _costly(data, pairs.DISK, "disk space"),
         _again(rows),
+        prose.restriction(rows),
     ]
     return prose.paragraph(sentences)
 
 
-def _worst(data: ScenarioData, metric: str, verb: str) -> str:
-    """Name the mistake with the largest ratio of a metric."""
+def finding(data: ScenarioData) -> str:
+    """Name the mistake with the largest ratio of the build time."""
+    found = pairs.costliest(data, pairs.BUILD)
+    if found is None:
+        return "no mistake makes a build measurably longer" if prose.with_values(data.summaries, pairs.BUILD) else ""
+    cache = str(found.what.more.get("cache", ""))
+    good, bad = pairs.recipe_of(found.pair.good), pairs.recipe_of(found.pair.bad)
+    return f"{bad} takes {paired.text(found.times)} the time of {good} {_CACHES.get(cache, cache)}".rstrip()
+
+
+def _costly(data: ScenarioData, metric: str, what: str) -> str:
+    """Name the mistake with the largest ratio of a metric; its interval is beside it."""
     found = pairs.costliest(data, metric)
     if found is None:
         return ""
     pair, times, cache = found.pair, found.times, str(found.what.more.get("cache", ""))
-    few = f" ({prose.plural(times.n, 'block')}, too few for an interval)" if times.ci is None else ""
     where = f" {_CACHES.get(cache, cache)}" if cache else ""
     good, bad = pairs.recipe_of(pair.good), pairs.recipe_of(pair.bad)
-    return f"{verb} {bad} instead of {good} in {pair.target}: {paired.text(times)}{where}{few}"
+    verb = f"{bad} instead of {good} costs {what}"
+    return f"{verb} in {pair.target}: {paired.text(times)}{where}"
 
 
 def _again(rows: Sequence[Summary]) -> str:
-    """Give the shortest and the longest build with nothing changed."""
-    same = sorted((row for row in rows if row.params.get("cache") == "unchanged"), key=prose.median_of)
-    if not same:
-        return ""
-    ends = first_and_last(same)
-    texts = [f"{prose.median_text(row)} ({row.params.get('recipe')} in {row.target})" for row in ends]
-    return f"With nothing changed a build takes {' to '.join(texts)}"
+    """Give the times of a build with nothing changed."""
+    same = [row for row in rows if row.params.get("cache") == "unchanged"]
+    texts = [f"{prose.value(row)} ({row.params.get('recipe')} in {row.target})" for row in same]
+    return f"With nothing changed a build takes {prose.joined(texts)}" if same else ""

@@ -41,7 +41,7 @@ def achieved(data: ScenarioData, name: str) -> svg.Plot | None:
     title = f"{kept} of {len(off)} limits are within {100 * CLOSE:.0f}\u00a0% of what was asked for"
     far = max(off, key=lambda item: item[0])
     if far[0] > CLOSE:
-        title += f"; farthest is {far[1]} of {far[2]}, {far[3].text}"
+        title += f"; {far[1]} of {far[2]} is {far[3].text}"
     caption = (
         f"Achieved ÷ asked with the 95\u00a0% interval of the median, one panel a limit; the line is what was asked for, the "
         f"band ±{100 * CLOSE:.0f}\u00a0%. All panels have the same axis. What cannot be done with a target or here has no dot; "
@@ -64,13 +64,15 @@ def cost(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def _dearest(found: _Found) -> str:
-    """Name the limit that slows down the start most; a limit whose interval contains 1 counts only without intervals."""
+    """Name a limit that makes a start slower, the one with the largest ratio; only with intervals."""
     every = list(_every(found))
+    if not all(dot.ci for *_, dot in every):
+        return "Time to start under each limit, compared with none"
     sure = [(dot.value, row, panel.title) for panel, row, dot in every if dot.ci and dot.ci.low > 1]
-    if not sure and all(dot.ci for *_, dot in every):
+    if not sure:
         return "No limit makes a start measurably slower"
-    value, row, limit = max(sure or [(dot.value, row, panel.title) for panel, row, dot in every])
-    return f"At start the dearest limit is {limit} of {row}: {ratio_text(value)} as long as without"
+    value, row, limit = max(sure)
+    return f"With the limit {limit} a start of {row} takes {ratio_text(value)} as long as without"
 
 
 def _found(data: ScenarioData, dot_of: _DotOf) -> _Found:

@@ -18,12 +18,30 @@ def words(data: ScenarioData) -> str:
         return prose.no_values("limit.achieved_ratio")
     off = sorted((row for row in rows if _distance(row) > CLOSE), key=_distance, reverse=True)
     kept = len(rows) - len(off)
-    start = (
-        f"{kept} of {len(rows)} limits are within {100 * CLOSE:.0f} % of what was asked for{prose.too_few_blocks(rows)}"
+    sentences = [
+        f"{kept} of {len(rows)} limits are within {100 * CLOSE:.0f} % of what was asked for",
+        f"The others: {prose.joined([_short(row) for row in off])} of it" if off else "",
+        prose.restriction(rows),
+    ]
+    return prose.paragraph(sentences)
+
+
+def finding(data: ScenarioData) -> str:
+    """Say how many limits were kept."""
+    rows = prose.with_values(data.summaries, "limit.achieved_ratio")
+    off = sorted((row for row in rows if _distance(row) > CLOSE), key=_distance, reverse=True)
+    others = f"; {prose.joined([_short(row) for row in off], 2)}" if off else ""
+    return (
+        f"{len(rows) - len(off)} of {len(rows)} within {100 * CLOSE:.0f} % of what was asked for{others}"
+        if rows
+        else ""
     )
-    return f"{start}. " + (
-        f"Farthest from it: {prose.joined([_short(row) for row in off])}." if off else "None is farther off."
-    )
+
+
+def _times(row: Summary) -> str:
+    """Write the ratio with its interval: ``0.719× [0.713, 0.726]``."""
+    text = f"{significant(row.median or 0.0)}×"
+    return text + (f" [{significant(row.ci.low)}, {significant(row.ci.high)}]" if row.ci else "")
 
 
 def _distance(row: Summary) -> float:
@@ -31,4 +49,4 @@ def _distance(row: Summary) -> float:
 
 
 def _short(row: Summary) -> str:
-    return f"{row.params.get('limit', 'limit')} of {row.target} {significant(row.median or 0.0)}×"
+    return f"{row.params.get('limit', 'limit')} of {row.target} {_times(row)}"

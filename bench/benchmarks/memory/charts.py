@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from bench.benchmarks.memory import ramps, tables
 from bench.core.model import Interval
 from bench.core.units import format_value
-from bench.display import canvas, cells, lookup, svg, theme
+from bench.display import canvas, cells, fits, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant, params_text
 from bench.display.prose import block_counts
 from bench.display.table import Cell, interval_text
@@ -195,10 +195,14 @@ def _segment(panel: Axes, index: int, begin: float, size: float, name: str) -> N
 
 def _weight_words(data: ScenarioData, bars: Sequence[Bar], name: str) -> canvas.Words:
     ordered = sorted((item for item in bars if _params(item.row) == _params(bars[0].row)), key=lambda item: item.slope)
-    ends = [f"{_size(item.slope)} ({item.row.target})" for item in ordered[:: max(1, len(ordered) - 1)]]
+    ordered = [item for item in ordered if not fits.is_wide(item.slope, item.ci)]
     touching = _touching(_params(bars[0].row))
-    title = f"Each further instance{touching}{',' * bool(touching)} takes "
-    title += ("between " if len(ends) > 1 else "") + " and ".join(ends) + " of the memory available"
+    title = "What each further instance takes of the memory available"
+    if ordered and all(item.ci for item in ordered):
+        ends = [f"{_size(item.slope)} ({item.row.target})" for item in ordered[:: max(1, len(ordered) - 1)]]
+        title = (
+            f"Each further instance{touching}{',' * bool(touching)} takes {' to '.join(ends)} of the memory available"
+        )
     caption = (
         "Marginal cost of an instance: slope of the line through MemAvailable over N (mark, under it the fit’s interval), "
         "split into slopes of the anonymous memory of processes and of the kernel’s parts; medians of the blocks. Hatched is "

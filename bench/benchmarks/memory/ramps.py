@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from bench.benchmarks.memory import tables
 from bench.display import canvas, cells, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant
-from bench.display.prose import block_counts
+from bench.display.fits import is_wide
+from bench.display.prose import block_counts, joined
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,18 +82,22 @@ def _details(data: ScenarioData, row: Variant) -> list[str]:
     ]
 
 
-def _words(data: ScenarioData, rows: Sequence[Variant], name: str) -> canvas.Words:
-    fits = [
-        (found.median, row.text)
-        for row in rows
-        if (found := data.summary(row, "memory.fit_r2", column="available")) and found.median is not None
+def _finding(data: ScenarioData, rows: Sequence[Variant]) -> str:
+    """Say whose readings do not lie on a line, or how well all of them do."""
+    scattered = [
+        row.text for row in rows if (one := tables.slope(data, row)) and is_wide(one.median, tables.fitted(data, row))
     ]
-    title = "Memory taken over the number of instances"
-    if fits:
-        worst = min(fits)
-        title = (
-            f"A line explains at least {100 * worst[0]:.2f}\u00a0% of the memory taken over N (least for {worst[1]})"
-        )
+    found = [data.summary(row, "memory.fit_r2", column="available") for row in rows]
+    known = [one.median for one in found if one and one.median is not None]
+    if scattered:
+        return f"The readings of {joined(scattered)} do not lie on a line (R² from {min(known, default=0.0):.2f})"
+    if not known:
+        return "Memory taken over the number of instances"
+    return f"The readings lie on a line for every target: R² is at least {min(known):.4f}"
+
+
+def _words(data: ScenarioData, rows: Sequence[Variant], name: str) -> canvas.Words:
+    title = _finding(data, rows)
     caption = (
         "What is gone from MemAvailable against the number of instances, every reading of every block, and the line through "
         "them: its slope is the cost of each further instance. Every panel has its own axes. "

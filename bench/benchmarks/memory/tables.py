@@ -11,7 +11,7 @@ import numpy as np
 from bench.core.model import Interval, Summary
 from bench.display import cells, lookup, table
 from bench.display.data import Label, Row, ScenarioData, Variant
-from bench.display.table import NONE, Cell, Column, Grid, interval_text, ratio_cell
+from bench.display.table import NONE, Cell, Column, Grid, ratio_cell
 from bench.stats.fit import line
 
 SLOPE = "memory.slope_bytes"
@@ -167,7 +167,7 @@ def _slope_cell(data: ScenarioData, row: Variant, column: str) -> Cell:
     found = slope(data, row, column)
     if column != "available" or found is None:
         return cells.plain(found)
-    return Cell(cells.plain(found).text, cells.minus(interval_text(fitted(data, row), "bytes")))
+    return cells.number(found.median, found.unit, fitted(data, row))
 
 
 def _fits(data: ScenarioData, *, brief: bool = False) -> Grid:

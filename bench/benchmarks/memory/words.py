@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.core.model import Summary
-from bench.core.units import significant
-from bench.display import prose
+from bench.core.model import Interval, Summary
+from bench.core.units import format_with_interval, significant
+from bench.display import cells, fits, prose
 from bench.display.data import ScenarioData
 
 _DOUBT = 0.10
@@ -18,38 +18,55 @@ def words(data: ScenarioData) -> str:
     rows = prose.with_values(data.summaries, "memory.slope_bytes", {"column": "available"})
     if not rows:
         return prose.no_values("memory.slope_bytes")
-    rows = sorted(prose.same_params_as_first(rows), key=prose.median_of)
-    baseline = next((row for row in rows if row.target == data.baseline), None)
-    others = [row for row in rows if row is not baseline]
-    start = f"Each further instance takes from the memory available here{_variant(rows[0])}: "
-    phrases = [
-        *([f"{_process(baseline)} {_value(baseline, data.summaries)}"] if baseline else []),
-        *map(prose.target_and_median, others),
+    rows = sorted(prose.same_params_as_first(rows), key=lambda row: row.target != data.baseline)
+    straight = [row for row in rows if not fits.is_wide(row.median, _fitted(row, data.summaries))]
+    phrases = [f"{_process(row, data.baseline)} {_value(row, data.summaries)}" for row in straight]
+    sentences = [
+        f"Each further instance takes from the memory available{_variant(rows[0])}: {prose.joined(phrases, 12)}"
+        if phrases
+        else "",
+        fits.left_out([row.target for row in rows if row not in straight]),
+        _rest(data.summaries, rows),
+        prose.restriction(rows),
     ]
-    sentences = [start + prose.joined(phrases, 12) + prose.too_few_blocks(rows), _rest(data.summaries, rows)]
     return prose.paragraph(sentences)
 
 
-def _process(row: Summary) -> str:
-    return "a bare process" if row.engine == "host" else row.target
+def finding(data: ScenarioData) -> str:
+    """Give what each further instance takes, without the slopes that are no finding."""
+    rows = prose.with_values(data.summaries, "memory.slope_bytes", {"column": "available"})
+    rows = prose.same_params_as_first(rows) if rows else []
+    straight = [row for row in rows if not fits.is_wide(row.median, _fitted(row, data.summaries))]
+    names = prose.brief_names(data)
+    texts = [f"{names.get(row.target, row.target)} {_value(row, data.summaries)}" for row in straight]
+    return (
+        f"each further one, by a fit: {prose.joined(texts, 5)}"
+        if texts
+        else "no readings that lie on a line" * bool(rows)
+    )
+
+
+def _process(row: Summary, baseline: str) -> str:
+    return "a bare process" if row.engine == "host" and row.target == baseline else row.target
 
 
 def _value(row: Summary, summaries: Sequence[Summary]) -> str:
     """Write the slope with the interval of the fit."""
+    ci = _fitted(row, summaries)
+    if ci is None or row.median is None:
+        return prose.value(row)
+    return cells.minus(format_with_interval(row.median, ci.low, ci.high, row.unit))
+
+
+def _fitted(row: Summary, summaries: Sequence[Summary]) -> Interval | None:
+    """Return the interval of the fit: the medians of its ends over the blocks."""
     ends = [
-        next(
-            (
-                one
-                for one in prose.with_values(summaries, f"memory.slope_{end}_bytes", row.params)
-                if one.target == row.target
-            ),
-            None,
-        )
+        one.median
         for end in ("low", "high")
+        for one in prose.with_values(summaries, f"memory.slope_{end}_bytes", row.params)
+        if one.target == row.target and one.median is not None
     ]
-    text = prose.median_text(row)
-    low, high = (prose.median_text(one) if one else "" for one in ends)
-    return f"{text} [{low}, {high}]" if low and high else text
+    return Interval(ends[0], ends[1], 0.95) if len(ends) == 2 else None
 
 
 def _variant(row: Summary) -> str:
@@ -65,7 +82,8 @@ def _rest(summaries: Sequence[Summary], rows: Sequence[Summary]) -> str:
         return ""
     worst = max(shares, key=lambda row: abs(row.median or 0.0))
     share = worst.median or 0.0
-    text = f"{significant(100 * share, 2)} % of what {worst.target} takes"
-    if abs(share) > _DOUBT:
-        return f"Not explained by any column: {text}, more than the {100 * _DOUBT:.0f} % that can be left to noise"
-    return f"The unexplained rest is at most {text}"
+    text = f"{significant(100 * abs(share), 2)} %"
+    if abs(share) <= _DOUBT:
+        return f"At most {text} is unexplained ({worst.target})"
+    more = "is in none of the columns" if share > 0 else "is counted twice"
+    return f"Of what {worst.target} takes, {text} {more}; up to {100 * _DOUBT:.0f} % can be noise"

@@ -12,7 +12,7 @@ from bench.core.units import format_value, significant
 from bench.display import canvas, svg, theme
 from bench.display.charts import lines
 from bench.display.data import Label, ScenarioData, Variant
-from bench.display.prose import block_counts
+from bench.display.prose import all_decided, block_counts, highest, value
 from bench.display.table import NONE, Cell
 
 if TYPE_CHECKING:
@@ -86,13 +86,10 @@ def _dot(panel: Axes, index: float, found: Summary | None, colour: str, *, hollo
 
 
 def _cost_words(found: list[Cost], name: str, axis: str) -> canvas.Words:
-    made = {kind: one.median for kind, one, _ in found if one and one.median}
-    single = sorted((value, kind) for kind, value in made.items() if kind not in (tables.NONE_KIND, tables.ALL_KINDS))
+    single = [one for kind, one, _ in found if one and one.median and kind not in (tables.NONE_KIND, tables.ALL_KINDS)]
     title = "What each kind of namespace takes to create and to destroy"
-    if len(single) > 1:
-        (value, kind), (next_value, next_kind) = single[-1], single[-2]
-        times = significant(value / next_value, 2)
-        title = f"{kind} is the dearest namespace: {format_value(value, 's')} to create, {times}× {next_kind}"
+    if len(single) > 1 and (most := highest(single)):
+        title = f"{most.params['kind']} takes longest to create: {value(most)}"
     caption = (
         f"Medians with the 95\u00a0% interval; {axis} axis. Create is the time inside the call, destroy from the end of the last "
         f"process until it is collected. {block_counts(one.n for _, *both in found for one in both if one and one.n)}"
@@ -130,8 +127,11 @@ def rates(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
 def _rate_words(shown: list[lines.Line], found: dict[str, list[tuple[float, Summary]]], name: str) -> canvas.Words:
     best = {line.label.name: max(value for _, value in line.points) for line in shown}
     kind = tables.NET if tables.NET in best else min(best, key=lambda name: best[name])
-    title = f"At best {significant(best[kind])} namespaces of kind {kind} are made a second"
-    if tables.NONE_KIND in best and kind != tables.NONE_KIND:
+    title = "Namespaces made a second, by the number of workers"
+    decided = all_decided(one for steps in found.values() for _, one in steps)
+    if decided:
+        title = f"Up to {significant(best[kind])} namespaces of kind {kind} are made a second"
+    if decided and tables.NONE_KIND in best and kind != tables.NONE_KIND:
         title += f", {significant(best[tables.NONE_KIND])} processes without any"
     caption = (
         "Whole lives (made, used by one process, gone) a second, against the number of workers in multiples of the CPUs. "

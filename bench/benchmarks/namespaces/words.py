@@ -5,45 +5,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.core.model import Summary
-from bench.core.units import significant
 from bench.display import prose
 from bench.display.data import ScenarioData
 
+CREATE = "namespace.create_s"
+
 
 def words(data: ScenarioData) -> str:
-    """Name the cheapest and the dearest namespace to create, the cost of all together, and the slowest to be destroyed."""
-    rows = prose.with_values(data.summaries, "namespace.create_s")
+    """Give the time to create each kind of namespace and all together, and the time to destroy."""
+    rows = prose.with_values(data.summaries, CREATE)
     if not rows:
-        return prose.no_values("namespace.create_s")
-    target = rows[0].target
-    kinds = {str(row.params.get("kind", "")): row for row in rows if row.target == target}
-    single = sorted((row for kind, row in kinds.items() if kind not in ("none", "all")), key=prose.median_of)
+        return prose.no_values(CREATE)
+    mine = [row for row in rows if row.target == rows[0].target]
+    gone = [row for row in prose.with_values(data.summaries, "namespace.destroy_s") if row.target == rows[0].target]
+    together = next((row for row in mine if row.params.get("kind") == "all"), None)
     sentences = [
-        _ends(single) + prose.too_few_blocks(single) if single else "",
-        f"All at once take {prose.value(kinds['all'])}" if "all" in kinds else "",
-        _gone(data.summaries, target),
+        f"To create one namespace takes {_span(_single(mine))}" if _single(mine) else "",
+        f"All kinds at once take {prose.value(together)}" if together else "",
+        f"To destroy them takes {_span(gone, 4)}" if gone else "",
+        prose.restriction(mine),
     ]
     return prose.paragraph(sentences)
 
 
-def _ends(single: Sequence[Summary]) -> str:
-    last = single[-1]
-    text = f"{last.params['kind']} with {prose.value(last)}"
-    if len(single) == 1:
-        return f"The only namespace measured is {text} to create"
-    next_to = single[-2]
-    times = (
-        f", {significant((last.median or 0.0) / next_to.median, 2)}× the next ({next_to.params['kind']})"
-        if next_to.median
-        else ""
-    )
-    first = f"{single[0].params['kind']} with {prose.median_text(single[0])}"
-    return f"Of the single namespaces the cheapest to create is {first}, the dearest {text}{times}"
+def finding(data: ScenarioData) -> str:
+    """Give the time to create namespaces of one kind."""
+    rows = prose.with_values(data.summaries, CREATE)
+    mine = [row for row in rows if row.target == rows[0].target]
+    return f"create {_span(_single(mine) or mine, 3)}" if mine else ""
 
 
-def _gone(summaries: Sequence[Summary], target: str) -> str:
-    rows = [row for row in prose.with_values(summaries, "namespace.destroy_s") if row.target == target]
-    if not rows:
-        return ""
-    last = max(rows, key=prose.median_of)
-    return f"Longest to go: {last.params.get('kind', 'a namespace')} with {prose.median_text(last)}"
+def _single(rows: Sequence[Summary]) -> list[Summary]:
+    return [row for row in rows if row.params.get("kind") not in ("none", "all")]
+
+
+def _span(rows: Sequence[Summary], most: int = 12) -> str:
+    """Write the smallest and the largest if their intervals are apart; else list the kinds in display order."""
+    low, high = min(rows, key=prose.median_of), max(rows, key=prose.median_of)
+    if prose.apart(low, high):
+        return f"{_short(low)} to {_short(high)}"
+    return prose.joined([_short(row) for row in rows], most)
+
+
+def _short(row: Summary) -> str:
+    return f"{prose.value(row)} ({row.params.get('kind', 'a namespace')})"

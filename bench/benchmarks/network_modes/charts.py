@@ -9,7 +9,7 @@ from bench.display import lookup, paired, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
-from bench.display.prose import block_counts
+from bench.display.prose import all_decided, block_counts
 from bench.display.table import interval_text, ratio_text
 
 _MEDIAN = "Dots are medians of the blocks with their 95\u00a0% interval."
@@ -58,7 +58,7 @@ def answers(data: ScenarioData, name: str) -> svg.Plot | None:
     }
     panels = [
         dot_panels.Panel("request and answer", "s", latency),
-        dot_panels.Panel("TCP connections", "1/s", connects),
+        dot_panels.Panel("TCP connections", "connections/s", connects),
     ]
     kept, panels = dot_panels.compact(rows, panels)
     if not panels:
@@ -80,7 +80,7 @@ def cpu(data: ScenarioData, name: str) -> svg.Plot | None:
         return None
     title = "CPU time of the whole host for each gigabyte"
     found = _of(data, Quantity(tables.CPU, {"streams": 1, "direction": "out"}, ""))
-    if len(found) > 1:
+    if len(found) > 1 and all_decided(one for _, one in found):
         low, high = found[0], found[-1]
         title = (
             f"Each gigabyte that leaves costs the host from {_value(low[1])} of CPU time ({low[0].text}) "
@@ -134,7 +134,7 @@ def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tupl
                     dots[index, counts.index(what.more["streams"])] = dot
                     if row.target == reference and what.more["streams"] == counts[0]:
                         line = dot.value
-        unit = "s" if metric == tables.CPU else "bytes/s"
+        unit = "s" if metric == tables.CPU else "bit/s"
         panels.append(dot_panels.Panel(titles.get(direction, direction), unit, dots, line))
     return dot_panels.compact(list(rows), panels)
 
@@ -161,7 +161,7 @@ def _carried(data: ScenarioData) -> str:
     """Name the modes with the most and the least throughput of one outgoing stream."""
     ways = tables.ways(data, tables.THROUGHPUT)
     found = [pair for pair in _of(data, ways[0]) if tables.reaches(pair[0]) and pair[0].engine != "host"]
-    if not found:
+    if not all_decided(one for _, one in found):
         return "TCP throughput of each network mode"
     (slow, low), (fast, high) = found[0], found[-1]
     way = ways[0].title
@@ -179,8 +179,8 @@ def _times(found: Summary, data: ScenarioData) -> str:
 
 def _slowest(data: ScenarioData) -> str:
     found = _of(data, tables.MEDIAN)
-    if not found:
-        return "Connections a second in each network mode"
+    if not all_decided(one for _, one in found):
+        return "Response time, and connections a second, in each network mode"
     (fast, low), (slow, high) = found[0], found[-1]
     if fast == slow:
         return f"An answer takes {_value(low)} in {fast.text}"
@@ -194,10 +194,12 @@ def _dearest_start(data: ScenarioData) -> str:
         for row, _ in _rows(data)
         if (other := tables.plain_mode(data, row)) and (ratio := paired.times(data, row, other, tables.READY))
     ]
-    longer = [one for one in grown if one[0].ratio > 1 and (one[0].sure or one[0].ci is None)]
+    if any(ratio.ci is None for ratio, *_ in grown):
+        return "Time from the request until ready, in each network mode"
+    longer = [one for one in grown if one[0].ratio > 1 and one[0].sure]
     if longer:
         ratio, row, other = max(longer, key=lambda one: one[0].ratio)
-        return f"The dearest network at start is {row.text}: {paired.text(ratio)} as long as {other.text}"
+        return f"A start with {row.text} takes {paired.text(ratio)} as long as with {other.text}"
     found = _of(data, tables.READY)
     ends = [f"{_value(one)} ({row.text})" for row, one in (found if len(found) < 2 else [found[0], found[-1]])]
     start = "No network makes a start measurably longer: ready" if grown else "Ready"

@@ -46,7 +46,7 @@ def orders(
 
 
 def statement(order: Order) -> str:
-    """Write the claim: ``host ≥ macvlan ≥ bridge``; ``≥`` is "at least as good as"."""
+    """Write the claim: ``host ≥ macvlan ≥ bridge``; ``≥`` means "at least as fast as"."""
     return " ≥ ".join(step.name for step in order.steps)
 
 
@@ -66,14 +66,14 @@ def pair_sentence(pair: PairFound) -> str:
     if pair.ratio is None:
         why = "a value is zero" if pair.undivided is Undivided.ZERO else "no block has both"
         return f"{pair.better} and {pair.worse} cannot be divided, {why}"
-    text, ci = f"{pair.better} is {significant(pair.ratio)}", pair.ci
+    text, ci = f"{pair.better} ÷ {pair.worse} is {significant(pair.ratio)}×", pair.ci
     if ci is None:
-        blocks = "1 block" if pair.n == 1 else f"{pair.n} blocks"
-        return f"{text} × as good as {pair.worse} in {blocks}, {pair.needed} are needed to decide"
+        blocks = "one block" if pair.n == 1 else f"{pair.n} blocks"
+        return f"undecided: {text} in {blocks}, {pair.needed} are needed"
     interval = f"[{significant(ci.low)}, {significant(ci.high)}]"
     ending = ", no difference that counts" if pair.verdict is OrderVerdict.HOLDS and ci.low < 1 else ""
     certain = f"{significant(100 * pair.level)} % interval"
-    return f"{text} {interval} × as good as {pair.worse} over {pair.n} blocks ({certain}){ending}"
+    return f"{text} {interval} over {pair.n} blocks ({certain}){ending}"
 
 
 def _missing(one: Missing) -> str:

@@ -182,7 +182,7 @@ def _said(found: Sequence[OrderFound]) -> str:
     if not counts:
         return ""
     text = ", ".join(f"{verdict} {count}×" for verdict, count in counts.items())
-    return f"The whole: {text}. “≥” is “at least as good as”; a pair is contradicted only where its interval says so."
+    return f"The whole order: {text}. “≥” means “at least as fast as”; a pair is contradicted only where its interval says so."
 
 
 def _ends(data: ScenarioData) -> Grid:

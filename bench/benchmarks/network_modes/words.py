@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.benchmarks.network_modes.order import orders, pair_sentence, statement
 from bench.core.model import Skipped, Summary
-from bench.core.units import format_value, significant
+from bench.core.units import significant
 from bench.display import prose
 from bench.display.data import ScenarioData
-from bench.display.lookup import first_and_last
-from bench.stats.order import OrderVerdict
+from bench.stats.order import OrderFound, OrderVerdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,48 +31,68 @@ def words(data: ScenarioData) -> str:
     sentences = [
         _carried(rows, baseline),
         _slowest(data.summaries, baseline),
-        _dearest(data.summaries),
+        _cpu(data.summaries),
         _order(data.outcomes, data.points, data.skipped),
+        prose.restriction(rows),
     ]
     return prose.paragraph(sentences)
 
 
+def finding(data: ScenarioData) -> str:
+    """Give the throughput of one outgoing stream in each mode."""
+    rows = prose.with_values(data.summaries, THROUGHPUT, {"streams": 1, "direction": "out"})
+    bare = [row for row in rows if row.target == data.baseline]
+    return f"1 stream out: {prose.listed(data, bare + _modes(rows))}" if rows else ""
+
+
+def _modes(rows: Sequence[Summary]) -> list[Summary]:
+    """Leave out the host and network=none, which are no modes to compare: the latter measures its own loopback."""
+    return [row for row in rows if row.engine != "host" and "network=none" not in row.target]
+
+
 def _carried(rows: Sequence[Summary], baseline: str) -> str:
-    """Name the modes that carry most and least in one outgoing stream, with their ratios to the baseline."""
+    """Give the throughput of one outgoing stream: the baseline's, and the most and the least of the modes."""
     bare = next((row for row in rows if row.target == baseline), None)
-    # Neither the host nor network=none is a mode to compare: the latter measures its own loopback.
-    modes = [row for row in rows if row.engine != "host" and "network=none" not in row.target]
-    others = sorted(modes, key=prose.median_of, reverse=True)
-    ends = first_and_last(others)
-    names = ("most", "least")
-    texts = [f"{row.target} carries {name} ({_rate(row)})" for name, row in zip(names, ends, strict=False)]
-    start = f"With one stream {baseline} carries {prose.value(bare)}" if bare else "With one stream"
-    if not texts:
-        return start + prose.too_few_blocks(rows) if bare else ""
-    return f"{start}{';' if bare else ''} of the modes {' and '.join(texts)}{prose.too_few_blocks(rows)}"
+    modes = _modes(rows)
+    start = f"With one stream {baseline} carries {prose.value(bare)}" if bare else ""
+    most, least = prose.highest(modes), prose.lowest(modes)
+    told = f"{'the modes carry' if bare else 'With one stream the modes carry'} {_each(modes)}" if modes else ""
+    if len(modes) > 1 and most and least:
+        told = f"{most.target} carries most ({_rate(most)}), {least.target} least ({_rate(least)})"
+    return "; ".join(part for part in (start, told) if part)
+
+
+def _each(modes: Sequence[Summary]) -> str:
+    return prose.span(modes, {row.target: _named(row) for row in modes}, 12)
+
+
+def _named(row: Summary) -> str:
+    return f"{row.target}{_times(row)}"
 
 
 def _rate(row: Summary) -> str:
-    times = f", {significant(row.ratio)}×" if row.ratio is not None else ""
-    return f"{prose.median_text(row)}{times}{', emulated' * ('accel=tcg' in row.target)}"
+    return f"{prose.value(row)}{_times(row)}"
+
+
+def _times(row: Summary) -> str:
+    times = prose.ratio_with_interval(row) or (prose.ratio_alone(row) if row.ratio is not None else "")
+    return f"{', ' * bool(times)}{times}{prose.emulation(row)}"
 
 
 def _slowest(summaries: Sequence[Summary], baseline: str) -> str:
     rows = [row for row in prose.with_values(summaries, "network.rr_p50_s") if row.target != baseline]
     if not rows:
         return ""
-    most = max(rows, key=prose.median_of)
-    times = f", {significant(most.ratio)}× that of {baseline}" if most.ratio is not None else ""
-    return f"{most.target} is slowest to respond: {prose.median_text(most)} in the median{times}"
+    if most := prose.highest(rows):
+        return f"{most.target} is slowest to respond: {prose.times_of(most, baseline)}"
+    return f"A response takes {prose.span(rows)}"
 
 
-def _dearest(summaries: Sequence[Summary]) -> str:
+def _cpu(summaries: Sequence[Summary]) -> str:
     rows = prose.with_values(summaries, "network.cpu_s_per_gb", {"streams": 1, "direction": "out"})
     if len(rows) < 2:
         return ""
-    rows.sort(key=prose.median_of)
-    ends = [f"{format_value(row.median, 's')} of CPU time ({row.target})" for row in (rows[0], rows[-1])]
-    return f"1 GB costs the whole host {ends[0]} to {ends[1]}"
+    return f"CPU time of the whole host for 1 GB: {prose.span([replace(row, unit='s') for row in rows])}"
 
 
 def _order(outcomes: pd.DataFrame, points: pd.DataFrame, skipped: Sequence[Skipped]) -> str:
@@ -83,10 +103,20 @@ def _order(outcomes: pd.DataFrame, points: pd.DataFrame, skipped: Sequence[Skipp
     if not found:
         return ""
     first = min(found, key=lambda one: (one.params.get("streams") != 1, one.params.get("direction") != "out"))
+    if first.verdict not in (*_VERBS, OrderVerdict.NOT_MEASURED):
+        return f"Undecided: whether {statement(first.order)}{_why_undecided(first)}"
     alike = [one for one in found if one.verdict == first.verdict]
     told_once = len(found) == 1 or first.verdict is OrderVerdict.NOT_MEASURED
     where = "" if told_once else f" in {len(alike)} of {len(found)} ways of measuring"
-    verb = _VERBS.get(first.verdict, f"was {first.verdict}")
+    verb = _VERBS.get(first.verdict, "was not measured")
     said = [pair_sentence(pair) for pair in first.pairs if pair.verdict is first.verdict]
     why = f": {said[0]}" if said and first.verdict is not OrderVerdict.HOLDS else ""
     return f"The order {statement(first.order)} {verb}{where}{why}"
+
+
+def _why_undecided(found: OrderFound) -> str:
+    pair = next((one for one in found.pairs if one.verdict is found.verdict and one.ratio is not None), None)
+    if pair is None:
+        return ""
+    few = prose.plural(pair.n, "block") if pair.ci is None else "the interval contains 1"
+    return f" ({pair.better} ÷ {pair.worse} is {significant(pair.ratio or 0.0, 3)}×, {few})"

@@ -12,7 +12,7 @@ from bench.core.model import Summary
 from bench.core.units import format_value
 from bench.display import canvas, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant
-from bench.display.prose import block_counts
+from bench.display.prose import all_decided, block_counts
 from bench.display.table import Cell
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _words(data: ScenarioData, bars: Sequence[Bar], cells: Sequence[Cell], name:
         (one.median, row.text) for row, *_ in bars if (one := tables.SHARE.of(data, row)) and one.median is not None
     ]
     title = "How much of the time to ready is the pull"
-    if shares:
+    if shares and all_decided(tables.SHARE.of(data, row) for row, *_ in bars):
         low, high = min(shares), max(shares)
         title = f"The pull is {100 * low[0]:.0f}\u00a0% of the time to ready of {low[1]}"
         if len(shares) > 1:

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.core.model import Summary
 from bench.core.units import significant
 from bench.display import prose
 from bench.display.data import ScenarioData
-from bench.display.lookup import first_and_last
 
 
 def words(data: ScenarioData) -> str:
     """Say what share of the time to ready is the pull, and what more layers add."""
-    rows = sorted(prose.with_values(data.summaries, "pull.share_ratio"), key=prose.median_of)
+    rows = prose.with_values(data.summaries, "pull.share_ratio")
     if not rows:
         return prose.no_values("pull.share_ratio")
-    ends = first_and_last(rows)
-    texts = [f"{100 * (row.median or 0.0):.0f} % ({_layered(row)})" for row in ends]
     sentences = [
-        f"The pull is {' to '.join(texts)} of the time until ready{prose.too_few_blocks(rows)}",
+        f"The pull is {_shares(rows)} of the time until ready",
         _deeper(data.summaries),
+        prose.restriction(rows),
     ]
     return prose.paragraph(sentences)
 
 
-def _layered(row: Summary) -> str:
+def finding(data: ScenarioData) -> str:
+    """Say what share of the time to ready is the pull."""
+    rows = prose.with_values(data.summaries, "pull.share_ratio")
+    return f"{_shares(rows, prose.brief_names(data))} of the time until ready" if rows else ""
+
+
+def _shares(rows: Sequence[Summary], names: Mapping[str, str] | None = None) -> str:
+    texts = [f"{_percent(row)} ({_layered(row, (names or {}).get(row.target, row.target))})" for row in rows]
+    return prose.joined(texts)
+
+
+def _percent(row: Summary) -> str:
+    text = f"{100 * (row.median or 0.0):.0f} %"
+    return text + (f" [{100 * row.ci.low:.0f}, {100 * row.ci.high:.0f}]" if row.ci else "")
+
+
+def _layered(row: Summary, name: str) -> str:
     layers = row.params.get("layers")
-    return row.target if layers is None else f"{row.target}, {prose.plural(float(layers), 'layer')}"
+    return name if layers is None else f"{name}, {prose.plural(float(layers), 'layer')}"
 
 
 def _deeper(summaries: Sequence[Summary]) -> str:
-    """Name the target that slows down most between the fewest and the most layers."""
+    """Compare the fewest with the most layers, on the target whose time grows most."""
     rows = prose.with_values(summaries, "pull.ready_s")
     layers = sorted({float(row.params.get("layers", 0)) for row in rows})
     if len(layers) < 2:
@@ -46,4 +60,6 @@ def _deeper(summaries: Sequence[Summary]) -> str:
         return ""
     most, target = max(grown)
     few, many = (prose.plural(count, "layer") for count in (layers[0], layers[-1]))
-    return f"The same bytes in {many} instead of {few} take up to {significant(most)}× as long ({target})"
+    return (
+        f"The same bytes in {many} instead of {few} take {significant(most)}× as long ({target}; ratio of the medians)"
+    )

@@ -24,6 +24,16 @@ def words(data: ScenarioData) -> str:
     return prose.paragraph(sentences)
 
 
+def finding(data: ScenarioData) -> str:
+    """Give the bytes on disk of each form of the application."""
+    rows = prose.with_values(data.summaries, "image.bytes")
+    return (
+        f"on disk: {prose.listed(data, list({row.target: row for row in reversed(rows)}.values())[::-1])}"
+        if rows
+        else ""
+    )
+
+
 def _form(row: Summary) -> str:
     """Name a form, with its base image where it can have one."""
     base = row.params.get("base")

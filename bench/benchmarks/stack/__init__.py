@@ -24,7 +24,9 @@ _METRICS = (
     Metric("stack.daemon_cpu_s", "s", "lower", 50e-6, 0.05, exact=False, title="daemons' CPU time a life"),
     Metric("stack.daemon_pss_bytes", "bytes", "lower", 65536, 0.05, exact=False, title="daemons' memory"),
     Metric("stack.daemon_growth_bytes", "bytes", "lower", 65536, 0.05, exact=False, title="daemons' growth a life"),
-    Metric("stack.lives_per_s", "1/s", "higher", 0.01, 0.05, exact=False, title="lives under churn"),
+    Metric(
+        "stack.lives_per_s", "1/s", "higher", 0.01, 0.05, exact=False, title="lives under churn", shown_in="lives/s"
+    ),
 )
 
 BENCHMARK = Benchmark(

@@ -159,16 +159,19 @@ Found = dict[tuple[str, str], list[Step]]
 
 
 def _total_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name: str) -> canvas.Words:
-    more = [(step.added, rows[step.index].text) for step in found[tables.TOTAL, tables.WALL] if not step.own]
+    more = sorted((step for step in found[tables.TOTAL, tables.WALL] if not step.own), key=lambda step: step.added)
     title = "What each layer adds to a whole life"
-    if more:
-        title = f"{max(more)[1]} adds most to a whole life: {format_value(max(more)[0], 's')}"
-        if len(more) > 1:
-            title += f"; {min(more)[1]} least, {cells.minus(format_value(min(more)[0], 's'))}"
+    if more and all(step.ci and more[-1].ci and step.ci.high < more[-1].ci.low for step in more[:-1]):
+        title = f"{rows[more[-1].index].text} adds most to a whole life: {format_value(more[-1].added, 's')}"
+    elif more and all(step.ci for step in more):
+        ends = [
+            f"{cells.minus(format_value(step.added, 's'))} ({rows[step.index].text})" for step in (more[0], more[-1])
+        ]
+        title = f"A layer adds {' to '.join(ends)} to a whole life"
     caption = (
-        "From create to delete. The first bar is the lowest rung’s own time; every other starts where the one before ended "
+        "From create to delete. The first bar is the lowest layer’s own time; every other starts where the one before ended "
         "and is as long as the median difference to it within a block (line: 95\u00a0% interval). A hollow bar goes back: "
-        "that rung is faster. "
+        "that layer is faster. "
         f"{_counts(data, rows)}"
     )
     return canvas.Words(name, "waterfall", title, caption, f"{title}. {_alt(rows, found)}")
@@ -180,12 +183,12 @@ def _phase_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name
         for (phase, metric), walked in found.items()
         if metric == tables.WALL
         for step in walked
-        if not step.own
+        if not step.own and step.ci
     ]
     title = "What each layer adds in each phase"
     if every:
         most = max(every)
-        title = f"The dearest step is {most[2]} in {most[1]}: {format_value(most[0], 's')} more than the rung before"
+        title = f"In phase {most[2]}, {most[1]} adds {format_value(most[0], 's')} to the layer before"
     caption = (
         "The same for each phase alone; every panel has its own axis. A phase that an engine does not have takes no time. "
         f"{_counts(data, rows)}"

@@ -79,8 +79,8 @@ def _added(data: ScenarioData, metric: str, title: str) -> Grid:
             (row, [*found, *table.counts_of(data, row, added(data, row, metric, TOTAL) or _main(data, row, metric))])
         )
     note = (
-        "The first row is a rung's own time; every other row is the difference to the rung before it in the same block. "
-        "What is negative is faster than the rung before."
+        "The first row is a layer's own time; every other row is the difference to the layer before it in the same block. "
+        "What is negative is faster than the layer before."
     )
     return cells.grid(title, heads, rows, first="Layer", note=note)
 

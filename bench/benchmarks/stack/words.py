@@ -8,36 +8,50 @@ from bench.core.model import Summary
 from bench.display import cells, prose
 from bench.display.data import ScenarioData
 
+ADDED = "stack.added_s"
+
 
 def words(data: ScenarioData) -> str:
     """Name the layer that adds most to a whole life, in wall and CPU time, and list what the others add."""
-    rows = prose.with_values(data.summaries, "stack.added_s", {"phase": "total"})
+    rows = prose.with_values(data.summaries, ADDED, {"phase": "total"})
     if not rows:
-        return prose.no_values("stack.added_s: two neighbouring rungs in one block")
-    most = max(rows, key=prose.median_of)
+        return prose.no_values(f"{ADDED}: two neighbouring layers in one block")
+    most = prose.highest(rows)
     others = [f"{row.target} {_signed(row)}" for row in rows if row is not most]
-    cpu = [
-        row
-        for row in prose.with_values(data.summaries, "stack.added_cpu_s", {"phase": "total"})
-        if row.target == most.target
-    ]
-    start = f"Of all layers {most.target} adds most to a whole life: {prose.value(most)}"
-    start += f" of wall and {prose.value(cpu[0])} of CPU time" if cpu else " of wall time"
     sentences = [
-        start + prose.too_few_blocks([most]),
-        f"The others add {prose.joined(others, 12)}" if others else "",
+        f"{most.target} adds most to a whole life: {_cost(most, data.summaries)}" if most else "",
+        f"{'The others' if most else 'The layers'} add {prose.joined(others, 12)}" if others else "",
         _daemons(data.summaries),
+        prose.restriction(rows),
     ]
     return prose.paragraph(sentences)
 
 
+def finding(data: ScenarioData) -> str:
+    """Give what each layer adds to a whole life."""
+    rows = prose.with_values(data.summaries, ADDED, {"phase": "total"})
+    names = prose.brief_names(data)
+    most = prose.highest(rows)
+    if most is None:
+        return f"added to a life: {prose.listed(data, rows, 3)}" if rows else ""
+    others = [f"{names.get(row.target, row.target)} {_signed(row)}" for row in rows if row is not most]
+    start = f"{names.get(most.target, most.target)} adds most to a life: {_signed(most)}"
+    return "; ".join([start, *([prose.joined(others, 3)] if others else [])])
+
+
+def _cost(row: Summary, summaries: Sequence[Summary]) -> str:
+    """Write the wall and the CPU time that a layer adds."""
+    found = prose.with_values(summaries, "stack.added_cpu_s", {"phase": "total"})
+    cpu = next((one for one in found if one.target == row.target), None)
+    text = f"{_signed(row)} of wall time"
+    return f"{text} and {_signed(cpu)} of CPU time" if cpu else text
+
+
 def _signed(row: Summary) -> str:
-    return cells.minus(prose.median_text(row))
+    return cells.minus(prose.value(row))
 
 
 def _daemons(summaries: Sequence[Summary]) -> str:
+    """Give the CPU time of the daemons for one life."""
     rows = prose.with_values(summaries, "stack.daemon_cpu_s")
-    if not rows:
-        return ""
-    most = max(rows, key=prose.median_of)
-    return f"Daemons use up to {prose.median_text(most)} of CPU time a life ({most.target})"
+    return f"CPU time of the daemons for one life: {prose.span(rows)}" if rows else ""

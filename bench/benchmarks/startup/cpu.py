@@ -8,7 +8,7 @@ from bench.core.model import NULL
 from bench.core.units import format_value
 from bench.display import canvas, svg, theme
 from bench.display.data import ScenarioData, Variant
-from bench.display.prose import block_counts_by_target
+from bench.display.prose import all_decided, block_counts_by_target, span
 from bench.display.table import Cell
 
 if TYPE_CHECKING:
@@ -60,10 +60,11 @@ def _legend(figure: Figure) -> None:
 
 
 def _words(rows: list[Row], data: ScenarioData, name: str, axis: str) -> canvas.Words:
-    shares = sorted((cpu / wall, item.text) for item, wall, cpu in rows)
-    title = f"Until it is ready, {shares[-1][1]} uses {100 * shares[-1][0]:.0f} % of one CPU"
-    if len(shares) > 1:
-        title += f", {shares[0][1]} {100 * shares[0][0]:.0f} %"
+    found = [one for item, *_ in rows if (one := data.summary(item, CPU))]
+    title = "CPU time of a start"
+    if all_decided(found):
+        containers = [one for one in found if theme.family(one.engine) not in ("host", "sandbox", "vm")]
+        title = f"A {'container’s ' * bool(containers)}start costs {span(containers or found)} of CPU time"
     caption = (
         "Medians of the wall time until ready and of the CPU time of every process involved; "
         f"{axis} axis. More than 100 % means that several CPUs worked at once. "

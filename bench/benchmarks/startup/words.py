@@ -27,12 +27,29 @@ def words(data: ScenarioData) -> str:
         return f"No comparison can be made: the baseline ({name}) has no measurement in this run."
     start = f"On {data.here} {_subject(baseline)} {_verb(baseline.metric)} {prose.value(baseline)}{_params(baseline)}"
     if baseline.ci is None:
-        return f"{start}, in {baseline.n} blocks: too few for an interval, so nothing is compared."
+        return f"{start}, in {prose.plural(baseline.n, 'block')}: too few for an interval, so nothing is compared."
     others = [row for row in rows if row.target not in (baseline.target, NULL, SENTINEL)]
     compared = [row for row in others if row.ratio is not None and row.ratio_ci is not None]
-    isolated = "; ".join(part for part in (_sandboxes(compared), _containers(compared)) if part)
-    sentences = [start, isolated[:1].upper() + isolated[1:], _machines(compared), _not_compared(others, compared)]
+    sentences = [
+        start,
+        _sandboxes(compared),
+        _containers(compared),
+        _machines(compared),
+        _not_compared(others, compared),
+    ]
     return prose.paragraph(sentences)
+
+
+def finding(data: ScenarioData) -> str:
+    """Give the time to ready of the baseline, and of the quickest and the slowest container."""
+    rows = _rows(data.summaries, data.meta)
+    baseline = [row for row in rows if row.target == data.baseline]
+    others = [row for row in rows if row.target not in (data.baseline, NULL, SENTINEL) and row.median is not None]
+    containers = [row for row in others if _is_container(row)]
+    names = prose.brief_names(data)
+    parts = [prose.listed(data, baseline)] if baseline else []
+    parts += [f"containers {prose.span(containers, names, 3)}"] if containers else []
+    return f"ready: {'; '.join(parts)}" if parts else ""
 
 
 def _rows(summaries: Sequence[Summary], meta: Mapping[str, Any]) -> list[Summary]:
@@ -58,12 +75,16 @@ def _params(row: Summary) -> str:
     return f" ({', '.join(f'{name}={value}' for name, value in row.params.items())})" if row.params else ""
 
 
-def _short(row: Summary) -> str:
-    return f"{row.target} {significant(prose.ratio_of(row), 2)}× ({prose.median_text(row)})"
-
-
 def _is_machine(row: Summary) -> bool:
     return row.engine == "libvirt" or "accel=" in row.target
+
+
+def _is_container(row: Summary) -> bool:
+    return row.engine not in ("host", "sandbox") and not _is_machine(row)
+
+
+def _named(rows: Sequence[Summary]) -> dict[str, str]:
+    return {row.target: f"{row.target}, {significant(prose.ratio_of(row), 2)}×" for row in rows}
 
 
 def _sandboxes(compared: Sequence[Summary]) -> str:
@@ -71,27 +92,21 @@ def _sandboxes(compared: Sequence[Summary]) -> str:
     if not found:
         return ""
     row = min(found, key=prose.ratio_of)
-    return f"namespaces alone make that {prose.ratio_with_interval(row)} ({prose.median_text(row)})"
+    return f"Namespaces alone make that {prose.ratio_with_interval(row)} ({prose.median_text(row)})"
 
 
 def _containers(compared: Sequence[Summary]) -> str:
-    found = [row for row in compared if row.engine not in ("host", "sandbox") and not _is_machine(row)]
-    if not found:
-        return ""
-    if len(found) <= _LISTED:
-        return f"containers: {', '.join(_short(row) for row in found)}"
-    found.sort(key=prose.ratio_of)
-    return f"{len(found)} kinds of container lie between {_short(found[0])} and {_short(found[-1])}"
+    found = [row for row in compared if _is_container(row)]
+    return f"Containers are ready in {prose.span(found, _named(found), _LISTED)}" if found else ""
 
 
 def _machines(compared: Sequence[Summary]) -> str:
     found = [row for row in compared if _is_machine(row)]
     if not found:
         return ""
-    row = min(found, key=prose.ratio_of)
-    name = "The virtual machine" if len(found) == 1 else "The fastest virtual machine"
-    emulated = "; emulated (TCG), so no statement about KVM" if "accel=tcg" in row.target else ""
-    return f"{name} ({row.target}) takes {prose.ratio_with_interval(row)} ({prose.median_text(row)}{emulated})"
+    start = "The virtual machine is" if len(found) == 1 else "Virtual machines are"
+    emulated = "; emulated (TCG), so this says nothing about KVM" if all("accel=tcg" in r.target for r in found) else ""
+    return f"{start} ready in {prose.span(found, _named(found))}{emulated}"
 
 
 def _not_compared(others: Sequence[Summary], compared: Sequence[Summary]) -> str:

@@ -10,7 +10,7 @@ from bench.core.units import format_value
 from bench.display import canvas, lookup, paired, storage, svg, theme
 from bench.display.charts import heat, lines
 from bench.display.data import Row, ScenarioData
-from bench.display.prose import block_counts, joined
+from bench.display.prose import all_decided, block_counts, joined, with_values
 from bench.stats.pairs import Times
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 _BOTTOM, _HEAD, _LEFT = 0.55, 0.34, 0.62
 _WRITES = {"first": "first write: the file is copied up", "second": "second write into the same file"}
 _HOW = (
-    "Each cell is how many times as dear the operation is, paired block by block (Hodges-Lehmann), on a logarithmic colour scale "
-    "centred on 1; rates are turned round, so that more is dearer everywhere. Bold: the 95\u00a0% interval leaves 1 out. "
+    "Each cell is how many times as much the operation costs, paired block by block (Hodges-Lehmann), on a "
+    "logarithmic colour scale centred on 1; rates are turned round, so that more is a higher cost everywhere. Bold: the "
+    "95\u00a0% interval leaves 1 out. "
     "n/a: cannot be done with this target; unavailable: cannot run here, the reasons and remedies stand in the tables."
 )
 
@@ -65,9 +66,11 @@ def _dearest(
     cells = [(times, text, one.what.title) for one, ratios in found for text, times in ratios.items()]
     real = [cell for cell in cells if next(iter(every[cell[1]].values())).engine != "host"]
     worst, text, what = max(real or cells, key=lambda cell: cell[0].ratio)
+    if worst.ci is None:
+        return f"Cost of each operation in multiples of {reference}"
     if worst.ratio <= 1:
-        return f"Nothing is dearer than with {reference}"
-    return f"Compared with {reference} the dearest is “{what}” of {text}: {paired.text(worst)}"
+        return f"Nothing costs more than with {reference}"
+    return f"“{what}” of {text} costs {paired.text(worst)} as much as with {reference}"
 
 
 def copy_up(data: ScenarioData, name: str) -> svg.Plot | None:
@@ -171,7 +174,9 @@ def _words(data: ScenarioData, found: Mapping[str, Sequence[lines.Line]], name: 
 
 
 def _title(data: ScenarioData) -> str:
-    """Group the drivers by whether copy-up grows with the file."""
+    """Group the drivers by whether copy-up grows with the file; only with intervals."""
+    if not all_decided(with_values(data.summaries, operations.COPY, {"write": "first"})):
+        return "Time of a write into a file of the image over its size"
     labels = [
         (storage.short_label(data, row.target), found) for row, found in growth.growths(data) if row.engine != "host"
     ]

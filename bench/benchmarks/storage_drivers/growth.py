@@ -11,7 +11,7 @@ from typing import Literal
 
 from bench.benchmarks.storage_drivers import operations
 from bench.core.model import Interval
-from bench.core.units import format_value, significant
+from bench.core.units import format_with_interval, significant
 from bench.display import lookup
 from bench.display.data import ScenarioData, Variant
 from bench.stats.fit import line
@@ -101,6 +101,7 @@ def _first(rows: Sequence[tuple[str, Growth]]) -> str:
     name, found = rows[0]
     numbers = f"{significant(found.times or 0.0)}× from the smallest file to the largest"
     if found.kind != "no growth shown":
-        slope = format_value((found.slope or 0.0) * GIB, "s")
+        ends = (found.ci.low, found.ci.high) if found.ci else (found.slope or 0.0,) * 2
+        slope = format_with_interval((found.slope or 0.0) * GIB, ends[0] * GIB, ends[1] * GIB, "s")
         numbers = f"R² {significant(found.r2 or 0.0, 4)}, {slope} a GiB"
     return f"{name} ({numbers})" + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")

@@ -106,7 +106,9 @@ def _relative(data: ScenarioData, reference: str) -> Grid:
         if any(cell.text != NONE for cell in made):
             name, _, details = one.what.title.partition(", ")
             rows.append((Label(name, details), made))
-    note = "How many times as dear, paired block by block; rates are turned round, so that more is dearer everywhere."
+    note = (
+        "Cost as a multiple, paired block by block; rates are turned round, so that more is a higher cost everywhere."
+    )
     labels = [storage.short_label(data, next(iter(of.values())).target) for of in others.values()]
     heads = [Column(f"{label.name} {label.details}".strip(), cells.CI) for label in labels]
     return cells.grid(f"Cost, in multiples of {reference}", heads, rows, first="Operation", note=note)

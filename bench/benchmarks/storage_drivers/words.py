@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.benchmarks.storage_drivers.growth import growths, statement
-from bench.benchmarks.storage_drivers.operations import COPY
+from bench.benchmarks.storage_drivers.operations import COPY, size_text
 from bench.core.model import Summary
 from bench.display import prose
 from bench.display.data import ScenarioData
@@ -23,7 +23,7 @@ def words(data: ScenarioData) -> str:
             data.summaries,
             "storage.write_bytes_per_s",
             data.baseline,
-            "Past the page cache drivers write",
+            "Past the page cache, drivers write",
             prose.DIRECT,
         ),
         prose.speed_range(
@@ -33,20 +33,38 @@ def words(data: ScenarioData) -> str:
         _unpacked(data.summaries),
     ]
     sentences = [sentence for sentence in candidates if sentence][:_MOST]
-    if not sentences and not any(
-        row.metric.startswith("storage.") and row.median is not None for row in data.summaries
-    ):
+    sentences += [said for said in [prose.restriction(_measured(data.summaries))] if said]
+    if not sentences and not _measured(data.summaries):
         return prose.no_values("storage metric")
     names = [item.target for item in data.skipped]
     if names:
-        sentences.append(f"{'Cannot' if len(names) > 1 else 'One cannot'} run here: {prose.joined(names, 6)}")
+        sentences.append(f"Cannot run here: {prose.joined(names, 6)}")
     return prose.paragraph(sentences)
 
 
+def finding(data: ScenarioData) -> str:
+    """Give the time of the first write into the largest file."""
+    rows = prose.with_values(data.summaries, COPY, {"write": "first"})
+    largest = max((float(row.params.get("file_bytes", 0)) for row in rows), default=0.0)
+    rows = [row for row in rows if row.params.get("file_bytes") == largest and row.engine != "host"]
+    if rows:
+        return f"first write, {size_text(int(largest))}: {prose.listed(data, rows)}"
+    rows = prose.with_values(data.summaries, "storage.create_s")
+    return f"create: {prose.listed(data, prose.same_params_as_first(rows))}" if rows else ""
+
+
+def _measured(summaries: Sequence[Summary]) -> list[Summary]:
+    return [row for row in summaries if row.metric.startswith("storage.") and row.median is not None]
+
+
 def _growing(data: ScenarioData) -> str:
+    """Say on which drivers copy-up grows with the file; only with intervals, else give its time for the largest file."""
     rows = [row for row in prose.with_values(data.summaries, COPY, {"write": "first"}) if row.engine != "host"]
-    found = statement([(row.target, growth) for row, growth in growths(data) if row.engine != "host"])
-    return found + prose.too_few_blocks(rows) if found else ""
+    if any(not prose.is_decided(row) for row in rows):
+        largest = max(float(row.params.get("file_bytes", 0)) for row in rows)
+        mine = [row for row in rows if row.params.get("file_bytes") == largest]
+        return f"The first write into a file of {size_text(int(largest))} takes {prose.span(mine, most=6)}"
+    return statement([(row.target, growth) for row, growth in growths(data) if row.engine != "host"])
 
 
 def _lives(summaries: Sequence[Summary]) -> str:
@@ -55,11 +73,7 @@ def _lives(summaries: Sequence[Summary]) -> str:
     deepest = max((float(row.params.get("layers", 0)) for row in rows), default=0.0)
     rows = [row for row in rows if row.params.get("layers", 0) == deepest]
     layers = prose.plural(deepest, "layer")
-    return (
-        f"To create an instance of an image of {layers} takes {prose.lowest_to_highest(rows)}{prose.too_few_blocks(rows)}"
-        if rows
-        else ""
-    )
+    return f"To create an instance of an image of {layers} takes {prose.span(rows)}" if rows else ""
 
 
 def _caches(summaries: Sequence[Summary]) -> str:
@@ -67,13 +81,9 @@ def _caches(summaries: Sequence[Summary]) -> str:
     rows = prose.with_values(summaries, "storage.shared_cache_bytes")
     most = max((float(row.params.get("readers", 0)) for row in rows), default=0.0)
     rows = [row for row in rows if row.params.get("readers", 0) == most]
-    return (
-        f"{most:.0f} readers of one file take {prose.lowest_to_highest(rows)} of page cache{prose.too_few_blocks(rows)}"
-        if rows
-        else ""
-    )
+    return f"{most:.0f} readers of one file take {prose.span(rows)} of page cache" if rows else ""
 
 
 def _unpacked(summaries: Sequence[Summary]) -> str:
     rows = prose.with_values(summaries, "storage.unpack_s")
-    return f"To unpack an image takes {prose.lowest_to_highest(rows)}{prose.too_few_blocks(rows)}" if rows else ""
+    return f"To unpack an image takes {prose.span(rows)}" if rows else ""

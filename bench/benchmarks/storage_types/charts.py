@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from bench.benchmarks.storage_types import tables
-from bench.core.units import format_value
 from bench.display import canvas, paired, storage, svg, theme
 from bench.display.charts import dot_panels, heat, matrix
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
-from bench.display.prose import block_counts
+from bench.display.prose import all_decided, block_counts, span
 from bench.stats.pairs import Times
 
 
@@ -54,13 +53,10 @@ def flush(data: ScenarioData, name: str) -> svg.Plot | None:
     if not panels:
         return None
     look = dot_panels.Look(kept, ("median", "99th percentile"))
-    medians = sorted((one.median or 0.0, rows[index][0].text) for (index, kind), one in found.items() if not kind)
-    title = "How long a flush to disk takes"
-    if medians:
-        low, high = medians[0], medians[-1]
-        title = (
-            f"An fsync takes from {format_value(low[0], 's')} ({low[1]}) to {format_value(high[0], 's')} ({high[1]})"
-        )
+    medians = [one for (_, kind), one in found.items() if not kind]
+    title = "How long an fsync takes"
+    if all_decided(medians):
+        title = f"An fsync takes {span(medians)}"
     caption = (
         "Time of an fsync after each write, as fio tells it; medians over the blocks with their 95\u00a0% intervals. "
         f"{block_counts(one.n for one in found.values())}"
@@ -78,12 +74,14 @@ def _titled(data: ScenarioData) -> list[list[Quantity]]:
 def _words(data: ScenarioData, table: heat.Table, rows: list[Variant], name: str) -> canvas.Words:
     worst = max(table.cells, key=lambda key: table.cells[key].ratio)
     what, row, times = table.rows[worst[0]], rows[worst[1]], table.cells[worst]
-    title = f"No place is dearer than {data.baseline}"
-    if times.ratio > 1:
-        title = f"Compared with {data.baseline} the dearest is “{what}” in {row.text}: {paired.text(times)}"
+    title = f"Cost of each operation in multiples of {data.baseline}"
+    if times.ci and times.ratio > 1:
+        title = f"“{what}” in {row.text} costs {paired.text(times)} as much as on {data.baseline}"
+    elif times.ci:
+        title = f"Nothing costs more than on {data.baseline}"
     caption = (
         f"Each cell is how many times as long the same work takes as on {data.baseline}, paired block by block "
-        "(Hodges-Lehmann), on a logarithmic colour scale centred on 1; rates are turned round, so that more is dearer "
+        "(Hodges-Lehmann), on a logarithmic colour scale centred on 1; rates are turned round, so that more is a higher cost "
         f"everywhere. Bold: the 95\u00a0% interval leaves 1 out. {block_counts(one.n for one in table.cells.values())}"
     )
     said = [

@@ -20,10 +20,11 @@ def words(data: ScenarioData) -> str:
             data.summaries,
             "storage.write_bytes_per_s",
             data.baseline,
-            "Past the page cache data are written",
+            "Past the page cache, data are written",
             prose.DIRECT,
         ),
         _flushes(data.summaries),
+        prose.restriction(prose.with_values(data.summaries, "storage.fsync_s")),
         _persistence(data.outcomes),
     ]
     if not any(sentences):
@@ -31,9 +32,15 @@ def words(data: ScenarioData) -> str:
     return prose.paragraph(sentences)
 
 
+def finding(data: ScenarioData) -> str:
+    """Give the time of an fsync on each mount."""
+    rows = prose.with_values(data.summaries, "storage.fsync_s")
+    return f"fsync: {prose.listed(data, rows)}" if rows else ""
+
+
 def _flushes(summaries: Sequence[Summary]) -> str:
     rows = prose.with_values(summaries, "storage.fsync_s")
-    return f"An fsync takes {prose.lowest_to_highest(rows)}" if rows else ""
+    return f"An fsync takes {prose.span(rows)}" if rows else ""
 
 
 def _persistence(outcomes: pd.DataFrame) -> str:
@@ -46,5 +53,5 @@ def _persistence(outcomes: pd.DataFrame) -> str:
         return ""
     if broken:
         names = prose.joined(sorted(broken), 6)
-        return f"Not every invocation did with the data what its place promises, or failed otherwise: {names}"
+        return f"Some invocations failed, or did not keep or drop the data as documented: {names}"
     return f"All {len(kept)} mounts kept or dropped the data as documented" if len(kept) > 1 else ""

@@ -194,7 +194,7 @@ def _scale(figure: Figure, left: float) -> None:
         axes.add_patch(Rectangle((index, 0), 1, 1, facecolor=colour, alpha=part, linewidth=0))
         text = "1" if ratio == 1 else f"{ratio:g}" if ratio > 1 else f"1/{1 / ratio:.0f}"
         axes.text(index + 0.5, 0.5, text, ha="center", va="center", fontsize=_NUMBER_PT, color=theme.INK)
-    for at, words, align in ((0.0, "cheaper", "left"), (float(len(_LEGEND)), "dearer", "right")):
+    for at, words, align in ((0.0, "costs less", "left"), (float(len(_LEGEND)), "costs more", "right")):
         axes.annotate(
             words,
             xy=(at, 0),

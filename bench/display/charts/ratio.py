@@ -62,7 +62,7 @@ def _words(rows: list[Row], data: ScenarioData, metric: str, name: str, axis: st
     others = sorted(((ratio, item.text) for item, _, ratio in rows if item.target != NULL), reverse=True)
     quantity = metric_title(metric)
     title = f"{quantity}, compared with {data.baseline}"
-    if others:
+    if others and all(found.ratio_ci for _, found, _ in rows):
         ratio, most = others[0]
         title = f"{most} takes {ratio_text(ratio)} as long as {data.baseline}"
         if not metric.endswith("_s"):

@@ -90,7 +90,7 @@ def _words(variants: list[Variant], data: ScenarioData, metric: str, name: str, 
     )
     if widths and widths[-1][0] > 1:
         factor, widest = widths[-1]
-        title = f"{widest} varies most: its largest value is {100 * (factor - 1):.0f} % above its smallest"
+        title = f"{widest}: the largest value is {100 * (factor - 1):.0f} % above the smallest"
     else:
         title = f"Every single value of {metric_title(metric)}"
     caption = (

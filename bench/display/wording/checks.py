@@ -13,12 +13,12 @@ from bench.stats.findings import Answer, Check, CheckName, Excess, ExcessFound
 TITLES = {
     CheckName.NULL: "A/A control",
     CheckName.SENTINEL: "Drift of the host",
-    CheckName.POSITION: "Place in the block",
+    CheckName.POSITION: "Position in the block",
     CheckName.FLAGS: "Flagged samples",
     CheckName.FAILURES: "Failures",
     CheckName.GUEST: "Guest against host",
     CheckName.FASTER: "Container against host",
-    CheckName.VARIANCE: "Noise that must be there",
+    CheckName.VARIANCE: "Values vary",
     CheckName.MODE: "What ran",
     CheckName.SCALING: "Several at once",
 }
@@ -56,6 +56,16 @@ _WHY_SCALING = (
     "may mean that the single one did not run at full speed (a sleeping CPU, a late begin), or that several were counted over "
     "another time; repeat the single one for longer and look at the raw output"
 )
+_FLAGS = {
+    "settle": "memory did not settle",
+    "elsewhere": "processes outside the run took memory",
+    "remainder": "memory was taken that no part explains",
+    "clipped": "the ramp ended early for lack of memory",
+    "guest": "the guest's memory could not be told from the VMM's",
+    "residue": "something was left behind",
+    "held": "the kernel still held removed control groups",
+}
+"""Kind of flag → what happened."""
 _MOST = 3
 """Series that a sentence names; the others are counted."""
 
@@ -78,6 +88,16 @@ def position(metric: str, shift: float, p: float) -> str:
         f"block than in the first ({prose.chance(p)}): what ran before leaves something behind; "
         "lengthen the barriers, or trust only differences that are larger"
     )
+
+
+def needed_blocks(check: Check) -> int:
+    """Return the number of blocks that would decide a check that is not decided; 0 for any other."""
+    found = check.found
+    if check.answer is not Answer.UNDECIDED or not isinstance(
+        found, findings.NullFound | findings.SentinelFound | ExcessFound
+    ):
+        return 0
+    return found.needed
 
 
 def _answer(check: Check) -> str:  # noqa: PLR0911 - one sentence a kind
@@ -115,7 +135,7 @@ def _null(found: findings.NullFound) -> str:
     if found.pairs:
         counted = f"{found.blocks} blocks, {found.series} series at {certain}"
         return f"{baseline} and its repetition agree: {_null_pair(found.pairs[0])}, {counted}"
-    return f"not decided: {found.blocks} blocks have both {NULL} and {baseline}, {found.needed} are needed"
+    return f"not decided: {prose.blocks_have(found.blocks)} both {NULL} and {baseline}, {found.needed} are needed"
 
 
 def _null_pair(pair: findings.NullPair) -> str:
@@ -125,7 +145,7 @@ def _null_pair(pair: findings.NullPair) -> str:
 
 def _sentinel(found: findings.SentinelFound, answer: Answer) -> str:
     if found.ci is None:
-        return f"not decided, {found.blocks} blocks have it and {found.needed} are needed"
+        return f"not decided: {prose.blocks_have(found.blocks)} it, {found.needed} are needed"
     advice = "; the host drifted, compare within blocks only and run again on a quieter host"
     return (
         f"the fixed host workload took {prose.percent(abs(found.drift))} {'more' if found.drift > 0 else 'less'} time at the end "
@@ -147,10 +167,9 @@ def _position(found: findings.PositionFound) -> str:
 def _flags(found: findings.FlagsFound, answer: Answer) -> str:
     if not found.flagged:
         return f"none of {found.attempts} invocations is flagged"
-    listed = ", ".join(f"{kind} {count}" for kind, count in found.kinds)
     advice = "; find out what else uses the host ('tare doctor') before believing small differences"
-    share = prose.percent(found.flagged / found.attempts)
-    told = f"{found.flagged} of {found.attempts} invocations are flagged ({share}: {listed})"
+    of = f"of {found.attempts} invocations"
+    told = "; ".join(f"{_FLAGS.get(kind, f'“{kind}” was noted')} in {count} {of}" for kind, count in found.kinds)
     return told + (advice if answer is Answer.DOUBT else "")
 
 
@@ -165,7 +184,7 @@ def _failures(found: findings.FailuresFound) -> str:
 
 def _faster(found: ExcessFound, name: CheckName) -> str:
     if not found.asked:
-        return f"not decided, {found.needed} common blocks are needed"
+        return f"not decided: {found.needed} common blocks are needed"
     than = "the host" if found.limit == 1 else f"{significant(found.limit)} × the host"
     guest = name is CheckName.GUEST
     if found.found:

@@ -1,0 +1,151 @@
+"""One screen about a run: what was measured, one finding a scenario, doubts, what is undecided, where the report is."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench import benchmarks
+from bench.core.model import SENTINEL, Status
+from bench.display import prose
+from bench.display.data import RunData, ScenarioData
+from bench.display.wording import checks
+from bench.report import sections
+from bench.stats.findings import Answer
+
+LINES = 38
+"""Lines of the whole screen, at the most."""
+
+_DOUBTS = 4
+"""Doubts and warnings that are shown; the others are counted."""
+
+
+_NO_BREAK = "\u00a0"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line, and what kind it is: ``title``, ``text`` or ``doubt``."""
+
+    text: str
+    kind: str = "text"
+
+
+def screen(data: RunData, width: int, ending: Sequence[str] = ()) -> list[Line]:
+    """Return the lines, each at most ``width`` characters; ``ending`` stands below them and counts."""
+    above = [Line(text, "title" if number == 0 else "text") for number, text in enumerate(_head(data, width))]
+    below = [*_doubts(data, width), *(Line(text) for text in _open(data, width))]
+    below = [Line(""), *below, *(Line(text) for text in ending)]
+    return [*above, *_findings(data, width, LINES - len(above) - len(below)), *below]
+
+
+def _head(data: RunData, width: int) -> list[str]:
+    known = data.meta.get("facts", {})
+    host = [str(known[name]) for name in ("os", "cpu.model") if name in known]
+    host += [f"{known['cpu.count']} CPUs"] if "cpu.count" in known else []
+    host += [f"kernel {str(known['kernel']).split()[0]}"] if known.get("kernel") else []
+    scenarios = prose.plural(len(data.scenarios), "scenario")
+    if len(data.scenarios) == 1:
+        scenarios = str(data.scenarios[0].meta.get("title") or data.scenarios[0].name)
+    return [
+        *_fitted(f"Run {data.run.run_id} on {data.host}, {sections.when(data)}", width, 1),
+        *(_fitted(", ".join(host), width, 1) if host else []),
+        *(_fitted(sections.in_guest(data), width, 2) if data.inside else []),
+        *_fitted(f"{scenarios}, {_ended(data)}", width, 1),
+        *_fitted("Numbers are medians with their 95 % interval, such as 12 ms [11, 13]", width, 1),
+    ]
+
+
+def _ended(data: RunData) -> str:
+    """Count the invocations by how they ended: ``213 invocations: 210 measured, 3 not applicable, none failed``."""
+    counted = data.outcomes["status"].value_counts()
+    measured, skipped = int(counted.get(Status.OK, 0)), int(counted.get(Status.SKIPPED, 0))
+    failed = len(data.outcomes) - measured - skipped
+    parts = [f"{measured} measured", *([f"{skipped} not applicable"] if skipped else []), f"{failed or 'none'} failed"]
+    return f"{prose.plural(len(data.outcomes), 'invocation')}: {', '.join(parts)}"
+
+
+def _findings(data: RunData, width: int, room: int) -> list[Line]:
+    """Return one finding a scenario: first those with intervals, then the hints."""
+    measured = [item for item in data.scenarios if not item.points.empty]
+    if not measured:
+        return [Line(""), Line(sections.NOTHING)]
+    sure = [item for item in measured if _is_sure(item)]
+    hints = [item for item in measured if item not in sure]
+    groups = [("Measured, with intervals or as exact counts", sure), (_hints(hints), hints)]
+    shown = [(title, items) for title, items in groups if items]
+    room -= 2 * len(shown)
+    spare, lines = room - len(measured), []
+    for title, items in shown:
+        lines += [Line(""), Line(_fitted(title, width, 1)[0], "title")]
+        for item in items:
+            if room < 2 and item is not measured[-1]:
+                continue
+            told = _finding(item, measured, width, 1 + (spare > 0))
+            spare, room = spare - len(told) + 1, room - len(told)
+            lines += [Line(text) for text in told]
+    return lines
+
+
+def _finding(item: ScenarioData, among: Sequence[ScenarioData], width: int, most: int) -> list[str]:
+    column = min(max(len(one.name) for one in among), width // 3)
+    name = item.name if len(item.name) <= column else f"{item.name[: column - 1]}…"
+    text = benchmarks.finding(item).rstrip(".")
+    lines = _fitted(text, width - column - 4, most)
+    return [f"  {name if number == 0 else '':<{column}}  {line}" for number, line in enumerate(lines)]
+
+
+def _is_sure(item: ScenarioData) -> bool:
+    """Say whether every primary number has an interval or is free of noise."""
+    mine = [row for row in item.summaries if row.metric in item.primary and row.target != SENTINEL and row.n]
+    return bool(mine) and all(prose.is_decided(row) for row in mine)
+
+
+def _hints(hints: Sequence[ScenarioData]) -> str:
+    blocks = sorted({row.n for item in hints for row in item.summaries if row.n})
+    few = prose.plural(blocks[0], "block") if blocks else "no block"
+    return f"Hints only ({few}, too few for an interval; no order is decided)"
+
+
+def _doubts(data: RunData, width: int) -> list[Line]:
+    found = [f"{item.title}: {item.sentence}" for item in sections.verdicts(data) if item.answer is Answer.DOUBT]
+    found = [*data.run.warnings, *found]
+    if not found:
+        return [Line("No check raised a doubt.")]
+    told = [line for text in found[:_DOUBTS] for line in _fitted(f"! {text}", width, 2 if len(found) < _DOUBTS else 1)]
+    more = [f"! and {prose.plural(len(found) - _DOUBTS, 'more doubt')}"] if len(found) > _DOUBTS else []
+    return [Line(text, "doubt") for text in [*told, *more]]
+
+
+def _open(data: RunData, width: int) -> list[str]:
+    """Say how many checks are undecided and what would decide them, and which targets were not measured."""
+    undecided = [check for check in data.checks if check.answer is Answer.UNDECIDED]
+    lines = []
+    if undecided:
+        needed = max(map(checks.needed_blocks, undecided))
+        told = f"Undecided: {len(undecided)} of {len(data.checks)} checks, for lack of blocks"
+        told += f"; {needed} would decide: {sections.command(data, blocks=needed)}" if needed else ""
+        lines += _fitted(told, width, 2)
+    if missing := list(dict.fromkeys(item.target for item in data.skipped)):
+        names = prose.joined(missing, 4)
+        lines += _fitted(f"Not measured here: {names}; 'tare doctor' says why", width, 2)
+    return lines
+
+
+def _fitted(text: str, width: int, most: int) -> list[str]:
+    """Break a text into at most ``most`` lines; what does not fit is cut with an ellipsis."""
+    lines = textwrap.wrap(_glued(text), width, break_on_hyphens=False)
+    if len(lines) > most:
+        last = lines[most - 1]
+        kept = last if len(last) + 2 <= width else last.rpartition(" ")[0]
+        lines = [*lines[: most - 1], f"{kept.rstrip(',;')} …"]
+    return [line.replace(_NO_BREAK, " ") for line in lines] or [""]
+
+
+def _glued(text: str) -> str:
+    """Keep a number, its unit and its interval on one line."""
+    plain = re.sub(r"\s+", " ", text)
+    plain = re.sub(r"(?<=\d) (?=[^\W\d]|%|\[)|(?<=[^\W\d]) (?=\[)", _NO_BREAK, plain)
+    return re.sub(r"(?<=\d), (?=[−\d.]+\])", f",{_NO_BREAK}", plain)
