@@ -11,6 +11,7 @@ import stat
 import struct
 from pathlib import Path
 
+from bench.core import kernelfiles
 from bench.core.errors import TargetUnavailable
 
 ANSWER_S = 5.0
@@ -85,9 +86,10 @@ def owner(path: str) -> int | None:
 def _holder(path: str) -> int | None:
     """Return the process beside the first one that has a listening socket open."""
     link = f"socket:[{_inode(path)}]"
-    for entry in Path("/proc").glob("[0-9]*"):
-        if entry.name != "1" and any(_link(file) == link for file in _files(entry)):
-            return int(entry.name)
+    for pid in kernelfiles.pids():
+        files = kernelfiles.PROC / str(pid) / "fd"
+        if pid != 1 and any(kernelfiles.link(files / name) == link for name in kernelfiles.names(files)):
+            return pid
     return None
 
 
@@ -100,16 +102,4 @@ def _inode(path: str) -> str:
                 fields = line.split(maxsplit=7)
                 if len(fields) == 8 and canonical(fields[7]) == canonical(name) and int(fields[3], 16) & _LISTENS:
                     return fields[6]
-    return ""
-
-
-def _files(entry: Path) -> list[Path]:
-    with contextlib.suppress(OSError):  # it is gone, or another user's
-        return list((entry / "fd").iterdir())
-    return []
-
-
-def _link(path: Path) -> str:
-    with contextlib.suppress(OSError):
-        return str(path.readlink())
     return ""

@@ -117,6 +117,8 @@ def trial(engine: Engine, lab: Lab, hub: EventHub, number: int, timeout_s: float
                 engine.delete(name)
     except EvidenceMismatch as error:
         return Verdict(text, ok=False, says=str(error), remedy=_remedy(engine.target, error))
+    except TargetUnavailable as error:
+        return Verdict(text, ok=False, says=error.reason, remedy=error.remedy)
     except TareError as error:
         return Verdict(
             text, ok=False, says=str(error), remedy="read the reason; the engine is installed but does not work here"

@@ -377,7 +377,8 @@ def speaking(path: Path, said: bytes) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 while True:
                     kept.append(sock.accept()[0])
-                    kept[-1].sendall(said)
+                    with contextlib.suppress(BrokenPipeError):  # who only looked has gone
+                        kept[-1].sendall(said)
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()

@@ -92,8 +92,8 @@ def test_show_prints_one_screen_unless_tables_are_asked_for(arguments: list[str]
 
 def test_undecided_check_is_never_counted_as_fine() -> None:
     checks = [
-        Check(CheckName.NULL, "a", Answer.UNDECIDED, NullFound("host", 0.95, 1, 1, 6, ())),
-        Check(CheckName.NULL, "b", Answer.FINE, NullFound("host", 0.95, 1, 8, 6, ())),
+        Check(CheckName.NULL, "a", Answer.UNDECIDED, NullFound("host", 0.95, 1, 1, 1, 6, ())),
+        Check(CheckName.NULL, "b", Answer.FINE, NullFound("host", 0.95, 1, 1, 8, 6, ())),
         Check(CheckName.SENTINEL, "a", Answer.UNDECIDED, SentinelFound(1, 5)),
     ]
     data = dataclasses.replace(report.collect(store.load(ROOT / "results/sample")), checks=tuple(checks))
