@@ -162,12 +162,6 @@ class ScenarioData:
         found = self.summary(variant, metric)
         return found.median if found else None
 
-    def values(self, variant: Variant, metric: str) -> pd.DataFrame:
-        """Return the single values of one series, columns as in ``Measurement``."""
-        frame = self.points
-        hit = (frame["metric"] == metric) & (frame["target"] == variant.target) & (frame["params"] == variant.params)
-        return frame[hit]
-
 
 @dataclass(frozen=True)
 class RunData:

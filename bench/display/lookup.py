@@ -126,3 +126,10 @@ def _rest(row: Variant, name: str) -> dict[str, Any]:
 
 def _without(params: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in params.items() if key not in names}
+
+
+def values(data: ScenarioData, variant: Variant, metric: str) -> pd.DataFrame:
+    """Return the single values of one series, columns as in ``Measurement``."""
+    frame = data.points
+    hit = (frame["metric"] == metric) & (frame["target"] == variant.target) & (frame["params"] == variant.params)
+    return frame[hit]

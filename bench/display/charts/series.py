@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.core.model import SENTINEL, Status
-from bench.display import canvas, svg, theme
+from bench.display import canvas, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant, metric_title
 from bench.display.prose import block_counts_by_target
 
@@ -46,7 +46,7 @@ class Line:
 
 def line_of(variant: Variant, data: ScenarioData, metric: str) -> Line | None:
     """Return the block values relative to their median; ``None`` without a value or with one that is not positive."""
-    frame = data.values(variant, metric)
+    frame = lookup.values(data, variant, metric)
     blocks = frame.groupby(["block", "warmup"], as_index=False)["value"].median()
     middle = float(blocks.loc[~blocks["warmup"].astype(bool), "value"].median())
     if not math.isfinite(middle) or blocks["value"].min() <= 0:

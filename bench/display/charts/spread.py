@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.patches import Patch
 
 from bench.core.units import format_value
-from bench.display import canvas, cells, svg, theme
+from bench.display import canvas, cells, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant, metric_title
 from bench.display.prose import block_counts_by_target
 
@@ -23,11 +23,11 @@ _GOLDEN = 0.6180339887
 
 def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
     """Draw the values of a metric, warm-ups hollow, with median and interval."""
-    variants = [item for item in data.variants if not data.values(item, metric).empty]
+    variants = [item for item in data.variants if not lookup.values(data, item, metric).empty]
     if not variants:
         return None
-    unit = str(data.values(variants[0], metric)["unit"].iloc[0])
-    values = [float(value) for item in variants for value in data.values(item, metric)["value"]]
+    unit = str(lookup.values(data, variants[0], metric)["unit"].iloc[0])
+    values = [float(value) for item in variants for value in lookup.values(data, item, metric)["value"]]
     medians = [cells.value(data.summary(item, metric)) for item in variants]
     room = canvas.layout(variants, medians)
     with canvas.sheet(0.56 + room.row * len(variants) + 0.32) as figure:
@@ -45,7 +45,7 @@ def _row(panel: Axes, index: int, item: Variant, data: ScenarioData, metric: str
     colour, found = theme.colour(item.engine), data.summary(item, metric)
     if found and found.ci:
         panel.barh(index, found.ci.high - found.ci.low, left=found.ci.low, height=0.72, color=theme.MUTED, alpha=0.25)
-    frame = _placed(data.values(item, metric), index)
+    frame = _placed(lookup.values(data, item, metric), index)
     for warmup, face in ((True, "none"), (False, colour)):
         part = frame[frame["warmup"] == warmup]
         sns.scatterplot(
