@@ -16,8 +16,10 @@ from tests.system.conftest import Tare, inventory
 MIB = 2**20
 TOUCHED = 64 * MIB
 MANY, FEW, MACHINES = 60, 10, 2
-FILLED = ((256 * MIB, 176 * MIB), (320 * MIB, 240 * MIB))
+FILLED = ((256 * MIB, 176 * MIB), (384 * MIB, 304 * MIB))
 """Memory of a machine, and the part its payload writes to: enough that nearly all of its memory is touched."""
+PAGE_STRUCTS = 64 / 4096
+"""What a guest's kernel takes for the ``struct page`` of each page; it is seen where the guest leaves other pages untouched."""
 ATTEMPTS = 3
 """Attempts in which a wrong sum is wrong each time."""
 DISTURBED = 4
@@ -135,7 +137,7 @@ def test_known_memory_is_recovered_by_every_column(
 def test_known_memory_of_a_machine_is_recovered_by_every_column(
     tare: Tare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Require 64 MiB more for a machine with 64 MiB more, within 2 %.
+    """Require 128 MiB more for a machine with 128 MiB more, within 2 %, its kernel's page structures allowed for.
 
     A machine returns no pages, so the payload first reuses pages that booting touched and freed, and the host sees less than
     was written. Both machines are filled, so that the reused part is the same in both.
@@ -150,22 +152,28 @@ def test_known_memory_of_a_machine_is_recovered_by_every_column(
             assert set(outcomes["status"]) == {"ok"}
             flags += disturbed(outcomes)
             slope.append({key: value for key, value in slopes(numbers).items() if key[0] == "libvirt"})
-        return recovered(slope[1], slope[0], FILLED[0][1]), flags
+        more = FILLED[1][1] - FILLED[0][1]
+        return recovered(slope[1], slope[0], FILLED[0][1], more), flags
 
-    assert set(retried(attempt, (MACHINE,), capsys)["libvirt"]) >= set(SEES)
+    assert set(retried(attempt, (MACHINE,), capsys, PAGE_STRUCTS)["libvirt"]) >= set(SEES)
 
 
-def recovered(more: dict[tuple[str, str, int], float], less: dict[tuple[str, str, int], float], touched: int) -> Found:
-    """Return target → column → recovered share of the memory that ``more`` touches in addition to ``less``."""
+def recovered(
+    more: dict[tuple[str, str, int], float],
+    less: dict[tuple[str, str, int], float],
+    touched: int,
+    known: int = TOUCHED,
+) -> Found:
+    """Return target → column → recovered share of the ``known`` bytes that ``more`` touches in addition to ``less``."""
     found: Found = {}
     for (target, column, _), value in more.items():
         if column in (*SEES, "cgroup"):
-            found.setdefault(target, {})[column] = (value - less[target, column, touched]) / TOUCHED
+            found.setdefault(target, {})[column] = (value - less[target, column, touched]) / known
     return found
 
 
-def retried(attempt: Attempt, targets: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> Found:
-    """Return each target's shares once all are within 2 % of 1; repeat the others as long as :class:`Tries` lets."""
+def retried(attempt: Attempt, targets: tuple[str, ...], capsys: pytest.CaptureFixture[str], more: float = 0.0) -> Found:
+    """Return each target's shares once all are within 2 % of 1 to 1 + ``more``; repeat the others as long as :class:`Tries` lets."""
     good: Found = {}
     tries = Tries()
     while True:
@@ -173,8 +181,13 @@ def retried(attempt: Attempt, targets: tuple[str, ...], capsys: pytest.CaptureFi
         with capsys.disabled():
             for target, columns in found.items():
                 print(f"\n{target}: " + ", ".join(f"{name} {ratio:.3f}" for name, ratio in columns.items()), end="")
-        off = {(t, c): ratio for t, columns in found.items() for c, ratio in columns.items() if abs(ratio - 1) > 0.02}
+        off = {
+            (t, c): ratio
+            for t, columns in found.items()
+            for c, ratio in columns.items()
+            if not 0.98 <= ratio <= 1.02 + more
+        }
         good |= {target: columns for target, columns in found.items() if target not in {name for name, _ in off}}
         if not off:
             return good
-        tries.again(f"64 MiB are not recovered within 2 %: {off}", flags)
+        tries.again(f"the known memory is not recovered within 2 %: {off}", flags)
