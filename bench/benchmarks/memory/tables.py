@@ -133,7 +133,7 @@ def slopes(data: ScenarioData, row: Variant, metric: str, param: str) -> dict[st
 
 
 def _readings(data: ScenarioData, row: Variant, metric: str) -> dict[int, set[float]]:
-    """Return the N of the readings of each block."""
+    """Return the numbers of instances at which memory was read, for each block."""
     grid: dict[int, set[float]] = {}
     for name in (TAKEN, metric):
         for point in lookup.points(data, row, name, "instances"):

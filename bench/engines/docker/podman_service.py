@@ -10,7 +10,7 @@ from bench.engines.docker.daemon import answers_ping
 from bench.lab import Lab
 
 _HOME = Path("/var/lib/containers")
-"""Where Podman notes which blobs it has seen, whatever its configuration says; the user's own containers are there, too."""
+"""Where Podman records known blobs, whatever its configuration says. The user's own containers are there, too."""
 _REMEDY = "run 'tare provision podman' as root"
 
 
