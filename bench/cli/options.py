@@ -76,11 +76,13 @@ def choices(function: Callable[..., Any]) -> Callable[..., Any]:
                 help="Values of a parameter (repeatable).",
             ),
             click.option(
-                "--blocks", type=click.IntRange(1, 10_000), help="Measured blocks instead of the file's number."
+                "--blocks", type=click.IntRange(1, 10_000), help="Number of measured blocks; default: the scenario's."
             ),
-            click.option("--warmup", type=click.IntRange(0, 100), help="Warm-up blocks instead of the file's number."),
             click.option(
-                "--seed", type=click.IntRange(min=0), help="Seed of the order; drawn and recorded when left out."
+                "--warmup", type=click.IntRange(0, 100), help="Number of warm-up blocks; default: the scenario's."
+            ),
+            click.option(
+                "--seed", type=click.IntRange(min=0), help="Seed of the order; default: random, recorded in the run."
             ),
             click.option("--json", "as_json", is_flag=True, help="Print JSON."),
         )
@@ -92,10 +94,12 @@ def choices(function: Callable[..., Any]) -> Callable[..., Any]:
 def precision_choices(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of :class:`PrecisionOptions`."""
     precision = click.option(
-        "--precision", metavar="5%", help="Instead of --blocks: 8 to 40 until every interval is ± this narrow."
+        "--precision",
+        metavar="5%",
+        help="Instead of --blocks: stop as soon as every interval is at most ± this wide (8 to 40 blocks).",
     )
     budget = click.option(
-        "--budget", metavar="10m", help="With --precision: time for all scenarios together (90s, 10m, 2h)."
+        "--budget", metavar="10m", help="With --precision: time limit for all scenarios together (90s, 10m, 2h)."
     )
     return precision(budget(function))
 
