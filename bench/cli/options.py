@@ -138,7 +138,7 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
             msg = f"'{option} {text}' is not KEY=VALUE"
             raise UsageError(msg)
         if any("\ud800" <= letter <= "\udfff" for letter in text):
-            msg = f"'{option} {text!a}' is no UTF-8 text: write it in UTF-8"
+            msg = f"'{option} {text!a}' is not UTF-8 text: write it in UTF-8"
             raise UsageError(msg)
         found[key] = value
     return found
@@ -161,6 +161,6 @@ def fraction(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < 1:
-        msg = f"'{text}' is no share: write 5% or 0.05, above 0 and below 100 %"
+        msg = f"'{text}' is not a fraction: write 5% or 0.05, above 0 and below 100 %"
         raise UsageError(msg)
     return value

@@ -145,9 +145,9 @@ def test_refused_settings_are_all_named_with_a_remedy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b'{"debug":', "is no JSON: "),
-        (b"", "is no JSON: "),
-        (b"\xff\xfe", "is no JSON: "),
+        (b'{"debug":', "is not JSON: "),
+        (b"", "is not JSON: "),
+        (b"\xff\xfe", "is not JSON: "),
         (b"[1]", "expected, not list"),
     ],
 )
