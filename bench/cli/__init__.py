@@ -21,24 +21,24 @@ from bench import __version__
 from bench.core.errors import TareError, TargetUnavailable
 
 _COMMANDS: dict[str, tuple[str, str]] = {
-    "doctor": ("bench.cli.host", "Say what can run here, proved by doing it, and why the rest cannot."),
+    "doctor": ("bench.cli.host", "Try every target; say which ones work here and how to fix the others."),
     "provision": ("bench.cli.host", "Install and configure engines with Ansible; a second run changes nothing."),
     "list": ("bench.cli.info", "List targets, scenarios, suites or metrics."),
-    "plan": ("bench.cli.measure", "Print the seeded list of invocations; touches nothing."),
-    "run": ("bench.cli.measure", "Measure scenarios or suites; prints the run id last."),
-    "show": ("bench.cli.read", "Print what a run found on one screen, or its tables."),
+    "plan": ("bench.cli.measure", "Print the seeded list of invocations without running anything."),
+    "run": ("bench.cli.measure", "Measure scenarios or suites."),
+    "show": ("bench.cli.read", "Print a summary of a run on one screen, or its tables."),
     "report": ("bench.cli.read", "Write the report (HTML, SVG, Markdown, CSV) and print its path."),
     "compare": ("bench.cli.compare", "Compare two runs, or two targets of one run, series by series."),
-    "nightly": ("bench.cli.nightly", "Run a suite, compare it with this host's baseline, report and summarise."),
-    "ack": ("bench.cli.nightly", "Acknowledge a known regression: no alarm until a day."),
-    "tag": ("bench.cli.nightly", "Put tags on a run; baseline=main makes it the baseline."),
-    "trend": ("bench.cli.trend", "Find where a series changed for good, over this host's history."),
-    "export": ("bench.cli.read", "Write a run's measurements in another format."),
-    "import": ("bench.cli.bring", "Make a run of what another tool measured."),
-    "fleet": ("bench.cli.fleet", "Measure the same on many hosts, and gather the runs."),
-    "sweep": ("bench.cli.host", "Remove what a killed run left; exactly that."),
+    "nightly": ("bench.cli.nightly", "Run a suite and compare it with this host's baseline."),
+    "ack": ("bench.cli.nightly", "Acknowledge a known regression: no alarm until a given day."),
+    "tag": ("bench.cli.nightly", "Tag a run; baseline=main makes it the baseline."),
+    "trend": ("bench.cli.trend", "Find lasting changes in this host's history."),
+    "export": ("bench.cli.read", "Export a run's measurements in another format."),
+    "import": ("bench.cli.bring", "Turn another tool's results into a run."),
+    "fleet": ("bench.cli.fleet", "Measure on many hosts and collect the runs."),
+    "sweep": ("bench.cli.host", "Remove what killed runs left behind, and nothing else."),
     "schema": ("bench.cli.info", "Print the JSON Schema of scenario and suite files."),
-    "completion": ("bench.cli.info", "Print the shell's completion script."),
+    "completion": ("bench.cli.info", "Print a shell's completion script."),
 }
 """Command → (module, short help); listing the commands imports none of the modules."""
 

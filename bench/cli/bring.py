@@ -17,18 +17,18 @@ from bench.core.model import Status
 @click.option(
     "--format", "form", required=True, help="csv, jsonl (the export's columns), hyperfine or pytest-benchmark."
 )
-@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Kept with the run.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Tag for run.json (repeatable).")
 @click.option(
     "--baseline",
     default="",
     metavar="TARGET",
-    help="The others are divided by it; default: that of the run that was exported, else host, else the first.",
+    help="Target that ratios refer to; default: that of the exported run, else host, else the first.",
 )
 @RESULTS
 def import_command(file: Path, form: str, tags: Sequence[str], baseline: str, results: Path) -> None:
-    """Make a run of what another tool measured, so that it can be shown, compared and followed.
+    """Turn another tool's results into a run, to show and compare it and to follow its trend.
 
-    Prints the run id last.
+    The last line printed is the run id.
     """
     from bench.interchange import incoming  # noqa: PLC0415
     from bench.run import session  # noqa: PLC0415

@@ -44,16 +44,16 @@ class CompareOptions:
     "factors",
     multiple=True,
     metavar="FACT",
-    help="A fact of the host that is compared: kernel, … (repeatable).",
+    help="Fact of the host that may differ, because it is what is compared: kernel, … (repeatable).",
 )
 @click.option("--force", is_flag=True, help="Compare runs of different hosts or workloads, and label the result.")
 @click.option("--all", "everything", is_flag=True, help="Show every series.")
-@click.option("--fail-on-missing", is_flag=True, help="Exit code 1, too, if NEW lacks a series that BASE has.")
+@click.option("--fail-on-missing", is_flag=True, help="Also exit with 1 if NEW lacks a series that BASE has.")
 @click.option(
     "--junit",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write JUnit XML, too: regressed is a failure, invalid an error, inconclusive skipped.",
+    help="Also write JUnit XML: regressed is a failure, invalid an error, inconclusive skipped.",
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for compare.html and its figures."
@@ -62,12 +62,12 @@ class CompareOptions:
 @RESULTS
 @collected(options=CompareOptions)
 def compare_command(base: str, new: str, options: CompareOptions, results: Path) -> int:
-    """Compare every series that BASE and NEW have: ratio, CI, verdict, smallest effect it could have found.
+    """Compare BASE and NEW series by series: ratio, confidence interval, verdict, smallest detectable change.
 
-    BASE and NEW are runs (an id, a unique prefix, a folder, 'latest') or RUN@TARGET: two targets of one run are paired block by
-    block, which is the strong way. Runs of another host, with other parameters or after a change of the host are refused, unless
-    that change is the --factor that is compared. Series that only one side has are listed. Two products are slower or faster,
-    which is no regression. Exit code 1: something regressed; 5: the host was too noisy to decide.
+    BASE and NEW are runs (an id, a unique prefix, a folder, 'latest') or RUN@TARGET. Two targets of one run are paired block by
+    block, which detects the smallest changes. Runs of different hosts, with different parameters or from before and after a
+    change of the host are refused, unless --factor names the change. Series that only one side has are listed. Two products are
+    slower or faster, which is never a regression. Exit code 1: something regressed; 5: the host was too noisy to decide.
     """
     from rich.console import Console  # noqa: PLC0415
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @click.group("fleet")
 def fleet_command() -> None:
-    """Measure the same on many hosts, and gather the runs in one results folder."""
+    """Measure the same scenarios on many hosts and collect the runs in one results folder."""
 
 
 @fleet_command.command("run")
@@ -46,10 +46,10 @@ def fleet_command() -> None:
 def run_command(
     *, inventory: Path, options: MeasureOptions, limits: PrecisionOptions, tags: Sequence[str], results: Path
 ) -> int:
-    r"""Run scenarios or suites on every host of an Ansible inventory, with one seed, and gather the runs.
+    """Run scenarios or suites on every host of an Ansible inventory with one seed, and collect the runs.
 
-    A host's variable tare_program names its Tare; without it this one is installed there. 'tare provision -i INVENTORY' installs
-    the engines. Compare two of the runs with: tare compare RUN RUN --factor kernel.
+    The host variable tare_program is the path of Tare on that host; without it this version is installed there.
+    'tare provision -i INVENTORY' installs the engines. Compare two of the runs with: tare compare RUN RUN --factor kernel.
     """
     from bench.hosts import fleet  # noqa: PLC0415
 

@@ -19,10 +19,10 @@ from bench.run.preflight import Verdict
 @click.option("-t", "--target", "targets", multiple=True, metavar="TARGET", help="Only this target (repeatable).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor_command(targets: Sequence[str], as_json: bool) -> int:
-    """Say what can run here, proved by doing it, and why the rest cannot, with the remedy; then noise checks.
+    """Try every target and say which ones work here, why others do not and how to fix that; then check the host for noise.
 
-    Starts one instance of each target (a container, a guest) and removes it again. Exit code 3 when a target named with
-    -t cannot run.
+    Starts one instance of each target (a container, a virtual machine) and removes it again. Exit code 3: a target named with -t
+    does not work.
     """
     from bench.cli.info import broken_plugins  # noqa: PLC0415
     from bench.run import preflight, session  # noqa: PLC0415
@@ -88,8 +88,8 @@ def _mark(*, ok: bool) -> str:
 
 @click.command("provision")
 @click.argument("engines", nargs=-1, metavar="[ENGINE…]")
-@click.option("-i", "--inventory", type=click.Path(path_type=Path), help="Ansible inventory; default this host.")
-@click.option("--check", is_flag=True, help="Say what would change; change nothing.")
+@click.option("-i", "--inventory", type=click.Path(path_type=Path), help="Ansible inventory; default: this host.")
+@click.option("--check", is_flag=True, help="Show what would change without changing it.")
 def provision_command(engines: Sequence[str], inventory: Path | None, check: bool) -> int:
     """Install and configure engines with Ansible; a second run changes nothing.
 
@@ -112,9 +112,9 @@ def provision_command(engines: Sequence[str], inventory: Path | None, check: boo
 
 
 @click.command("sweep")
-@click.option("--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed without removing it.")
 def sweep_command(dry_run: bool) -> int:
-    """Remove what an earlier, killed run left, from its journal; nothing else."""
+    """Remove what killed runs left behind, as their journals list it, and nothing else."""
     from bench import engines  # noqa: PLC0415
     from bench.lab import sweep  # noqa: PLC0415
     from bench.lab.paths import state_dir  # noqa: PLC0415

@@ -105,13 +105,13 @@ def schema_command() -> None:
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion_command(shell: str) -> None:
-    r"""Print the shell's completion script.
+    """Print a shell's completion script.
 
     \b
     bash: eval "$(tare completion bash)"
     zsh:  eval "$(tare completion zsh)"
     fish: tare completion fish | source
-    """
+    """  # noqa: D301 - as in 'tare run'
     from click.shell_completion import get_completion_class  # noqa: PLC0415
 
     from bench.cli import tare  # noqa: PLC0415

@@ -33,9 +33,9 @@ from bench.scenario import plan
 @choices
 @collected(options=MeasureOptions)
 def plan_command(options: MeasureOptions) -> None:
-    """Print the seeded list of invocations; touches nothing.
+    """Print the seeded list of invocations without running anything.
 
-    Choices that the host makes (such as accel=tcg of a virtual machine) are made when it runs.
+    What depends on the host (such as accel=tcg of a virtual machine) is decided when it runs.
     """
     scenarios = scenarios_of(options)
     seed = seed_of(options.seed)
@@ -57,10 +57,12 @@ def plan_command(options: MeasureOptions) -> None:
 @RESULTS
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for run.json (repeatable).")
 @click.option(
-    "--inside", metavar="TARGET", help="Put the whole run into a guest: libvirt:guest=full (docs/in-a-guest.md)."
+    "--inside",
+    metavar="TARGET",
+    help="Do the whole run inside a virtual machine: libvirt:guest=full (docs/in-a-guest.md).",
 )
 @precision_choices
-@click.option("--resume", "resumed", metavar="RUN", help="Go on with a run that was cut off.")
+@click.option("--resume", "resumed", metavar="RUN", help="Continue an interrupted run.")
 @collected(options=MeasureOptions, limits=PrecisionOptions)
 def run_command(
     *,
@@ -71,7 +73,7 @@ def run_command(
     inside: str | None,
     resumed: str | None,
 ) -> int:
-    r"""Measure scenarios or suites by name or YAML file; prints the run id last.
+    """Measure scenarios or suites, given by name or YAML file. The last line printed is the run id.
 
     \b
     Examples:
@@ -80,7 +82,7 @@ def run_command(
       tare run startup -p cache=warm,cold
       tare run my-scenario.yaml --tag kernel=6.12
       tare run startup -t docker:storage=devicemapper --inside libvirt:guest=full
-    """
+    """  # noqa: D301 - \b is click's mark for a block that is not rewrapped
     with observer(as_json=options.as_json) as watching:
         if resumed is not None:
             if (

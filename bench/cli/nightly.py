@@ -53,24 +53,25 @@ class NightlyOptions:
     nargs=2,
     multiple=True,
     metavar="CURRENT REFERENCE",
-    help="Measure REFERENCE wherever CURRENT is, and compare the two block by block (repeatable).",
+    help="Measure REFERENCE next to CURRENT and compare the two block by block (repeatable).",
 )
-@click.option("--blocks", type=click.IntRange(1, 10_000), help="Measured blocks instead of the file's number.")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of the order; drawn and recorded when left out.")
+@click.option("--blocks", type=click.IntRange(1, 10_000), help="Number of measured blocks; default: the scenario's.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of the order; default: random, recorded in the run.")
 @click.option(
-    "--confirm/--no-confirm", default=True, help="Measure what regressed or is in doubt once more, on fresh blocks."
+    "--confirm/--no-confirm", default=True, help="Measure what regressed or is in doubt again, on fresh blocks."
 )
-@click.option("--keep", type=click.IntRange(min=10), default=90, show_default=True, help="Nights that are kept.")
+@click.option("--keep", type=click.IntRange(min=10), default=90, show_default=True, help="Number of nights to keep.")
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for run.json (repeatable).")
-@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; default reports/RUN.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; default: reports/RUN.")
 @RESULTS
 @collected(options=NightlyOptions)
 def nightly_command(*, suite: str, options: NightlyOptions, results: Path) -> int:
-    """Run a suite, compare it with this host's baseline, write report and summaries.
+    """Run a suite, compare it with this host's baseline, write the report and summaries.
 
-    What regressed or is in doubt is measured once more on fresh blocks. Exit code 1: it regressed there, too, or for the second
-    night without clean fresh blocks; 5: too noisy to decide; 4: invocations failed. What was seen once is told, and no alarm.
-    'tare ack' silences a known regression, 'tare tag RUN baseline=main' accepts a run as the baseline.
+    Whatever regressed or is in doubt is measured again on fresh blocks. Exit code 1: a confirmed regression (on the fresh blocks
+    too, or two nights in a row unless the fresh blocks are clean); 5: too noisy to decide; 4: invocations failed. A regression
+    seen once is reported without an alarm. 'tare ack' accepts a known regression, 'tare tag RUN baseline=main' makes a run the
+    baseline.
     """
     from bench.compare import acknowledged, nightly, nights  # noqa: PLC0415
     from bench.report import night as summaries  # noqa: PLC0415
@@ -185,17 +186,19 @@ def _measured(request: session.RunRequest) -> store.Run | None:
 
 @click.command("ack")
 @click.argument("series", required=False)
-@click.option("--reason", metavar="TEXT", help="Why it may stay as it is.")
+@click.option("--reason", metavar="TEXT", help="Why the regression is accepted.")
 @click.option(
-    "--until", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Last day; default: 30 days from now."
+    "--until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="Last day of the acknowledgement; default: 30 days from now.",
 )
-@click.option("--suite", default="nightly", show_default=True, help="Suite whose newest night is meant.")
+@click.option("--suite", default="nightly", show_default=True, help="Suite of the night.")
 @RESULTS
 def ack_command(*, series: str | None, reason: str | None, until: datetime | None, suite: str, results: Path) -> None:
-    """Acknowledge a confirmed regression of the newest night: no alarm until a day, unless it grows.
+    """Acknowledge a confirmed regression of the newest night: no alarm until a given day, unless it grows.
 
-    SERIES is scenario/target/metric as the summary has it, with * and ?; without it, what is open and what is acknowledged is
-    listed.
+    SERIES is scenario/target/metric as in the summary, with * and ?. Without SERIES, list open and acknowledged regressions.
     """
     from bench.compare import acknowledged, nights  # noqa: PLC0415
 
@@ -234,9 +237,9 @@ def _list_ledger(known: Sequence[acknowledged.Acknowledgement], run: str, found:
 @click.argument("tags", nargs=-1, required=True, metavar="KEY=VALUE…")
 @RESULTS
 def tag_command(run: str, tags: Sequence[str], results: Path) -> None:
-    """Put tags on a run: 'tare tag RUN baseline=main' makes it the baseline of the nights after it.
+    """Tag a run: 'tare tag RUN baseline=main' makes it the baseline of later nights.
 
-    There is one baseline=main in a results folder: the newest run that has the tag. KEY= takes a tag away.
+    A results folder has one baseline: the run that was tagged baseline=main last. 'KEY=' removes a tag.
     """
     found = store.load(store.find(results, run))
     kept = dict(found.meta.get("tags", {}))

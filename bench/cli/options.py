@@ -76,11 +76,13 @@ def choices(function: Callable[..., Any]) -> Callable[..., Any]:
                 help="Values of a parameter (repeatable).",
             ),
             click.option(
-                "--blocks", type=click.IntRange(1, 10_000), help="Measured blocks instead of the file's number."
+                "--blocks", type=click.IntRange(1, 10_000), help="Number of measured blocks; default: the scenario's."
             ),
-            click.option("--warmup", type=click.IntRange(0, 100), help="Warm-up blocks instead of the file's number."),
             click.option(
-                "--seed", type=click.IntRange(min=0), help="Seed of the order; drawn and recorded when left out."
+                "--warmup", type=click.IntRange(0, 100), help="Number of warm-up blocks; default: the scenario's."
+            ),
+            click.option(
+                "--seed", type=click.IntRange(min=0), help="Seed of the order; default: random, recorded in the run."
             ),
             click.option("--json", "as_json", is_flag=True, help="Print JSON."),
         )
@@ -92,10 +94,12 @@ def choices(function: Callable[..., Any]) -> Callable[..., Any]:
 def precision_choices(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of :class:`PrecisionOptions`."""
     precision = click.option(
-        "--precision", metavar="5%", help="Instead of --blocks: 8 to 40 until every interval is ± this narrow."
+        "--precision",
+        metavar="5%",
+        help="Instead of --blocks: stop as soon as every interval is at most ± this wide (8 to 40 blocks).",
     )
     budget = click.option(
-        "--budget", metavar="10m", help="With --precision: time for all scenarios together (90s, 10m, 2h)."
+        "--budget", metavar="10m", help="With --precision: time limit for all scenarios together (90s, 10m, 2h)."
     )
     return precision(budget(function))
 
@@ -134,7 +138,7 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
             msg = f"'{option} {text}' is not KEY=VALUE"
             raise UsageError(msg)
         if any("\ud800" <= letter <= "\udfff" for letter in text):
-            msg = f"'{option} {text!a}' is no UTF-8 text: write it in UTF-8"
+            msg = f"'{option} {text!a}' is not UTF-8 text: write it in UTF-8"
             raise UsageError(msg)
         found[key] = value
     return found
@@ -157,6 +161,6 @@ def fraction(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < 1:
-        msg = f"'{text}' is no share: write 5% or 0.05, above 0 and below 100 %"
+        msg = f"'{text}' is not a fraction: write 5% or 0.05, above 0 and below 100 %"
         raise UsageError(msg)
     return value

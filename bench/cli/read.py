@@ -29,7 +29,7 @@ _SCREEN_COLUMNS = 80
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @RESULTS
 def show_command(run: str, scenario: str | None, every: bool, as_json: bool, results: Path) -> None:
-    """Print what a run found on one screen, or its tables: median, CI, ratio to baseline with CI, n, failures.
+    """Print a summary of a run on one screen, or its tables: median, CI, ratio to baseline with CI, n, failures.
 
     RUN is a run id, a unique prefix of one, a folder, or 'latest'.
     """
@@ -75,7 +75,7 @@ def _further(run_id: str, named: str) -> list[str]:
 
 @click.command("report")
 @click.argument("runs", nargs=-1, metavar="RUN…")
-@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; default reports/RUN.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; default: reports/RUN.")
 @RESULTS
 def report_command(runs: Sequence[str], output: Path | None, results: Path) -> None:
     """Write the report of runs and print its path: DIR/index.html (self-contained), *.svg, report.md, summary.csv."""
@@ -98,10 +98,10 @@ def report_folder(run_ids: Sequence[str]) -> Path:
     required=True,
     help="jsonl, csv, parquet, pytest-benchmark, hyperfine, junit, openmetrics, bmf, github, github-bigger.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default standard output.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output.")
 @RESULTS
 def export_command(run: str, form: str, output: Path | None, results: Path) -> None:
-    """Write a run in another format: as taken, or one value a block for another tool."""
+    """Export a run: all measurements, or one value per block where the other tool has no blocks."""
     from bench.interchange import export  # noqa: PLC0415
 
     loaded = _load(results, run)

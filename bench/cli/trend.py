@@ -27,14 +27,16 @@ _SHOWN = 3
 @click.command("trend")
 @click.option("--metric", help="Only this metric.")
 @click.option("--target", help="Only this target.")
-@click.option("--suite", help="Only nights of this suite, '-' for runs by hand; default: the newest night's suite.")
+@click.option(
+    "--suite", help="Only nights of this suite, '-' for runs that are no nights; default: the newest night's suite."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @RESULTS
 def trend_command(metric: str | None, target: str | None, suite: str | None, as_json: bool, results: Path) -> int:
-    """Find where a series changed for good, over all complete runs of the newest run's host and fingerprint.
+    """Find lasting changes of a series over all complete runs of the newest run's host and fingerprint.
 
-    Nights of a suite and runs by hand are never mixed. A step counts when at least 3 runs on either side bear it out and it is as
-    large as the metric's smallest effect. Exit code 1: something got worse.
+    Nights of a suite and other runs are never mixed. A step is reported if it is at least as large as the metric's smallest
+    effect and at least 3 runs on either side confirm it. Exit code 1: something got worse.
     """
     from rich.console import Console  # noqa: PLC0415
 

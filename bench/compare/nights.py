@@ -111,7 +111,7 @@ def regressed(run: store.Run) -> set[Name]:
 
 
 def record(run: store.Run) -> dict[str, Any]:
-    """Return the record of a night, empty when the run is no night or was cut off before its end."""
+    """Return the record of a night, empty when the run is not a night or was cut off before its end."""
     try:
         found = json.loads((run.path / FILE).read_text(encoding="utf-8"))
         [name_of(one) for part in ("confirmed", "new") for one in found[part]]

@@ -120,7 +120,7 @@ def history(
     newest = _newest(runs, suite)
     if newest is None:
         said = f" ({found.notes[0]})" if found.notes else ""
-        what = {None: "run", _BY_HAND: "run that is no night"}.get(suite, f"night of the suite '{suite}'")
+        what = {None: "run", _BY_HAND: "run that is not a night"}.get(suite, f"night of the suite '{suite}'")
         msg = f"no complete {what} in '{results}'{said}; make one with 'tare run nightly', or name another with --results DIR"
         raise UsageError(msg)
     others: dict[tuple[_Apart, str], list[str]] = {}

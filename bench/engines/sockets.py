@@ -57,7 +57,7 @@ def check(endpoint: str, path: str) -> None:
     """
     try:
         if not stat.S_ISSOCK(Path(path).stat().st_mode):
-            msg = f"'{endpoint}' is no socket"
+            msg = f"'{endpoint}' is not a socket"
             raise TargetUnavailable(msg, "give the path of the daemon's socket")
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as sock:
             sock.settimeout(ANSWER_S)

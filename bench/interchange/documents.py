@@ -112,12 +112,12 @@ def _exit_reason(code: Any, where: str) -> str:
     if code is None:
         return "killed by a signal: the tool has no exit code of it"
     if isinstance(code, bool) or not isinstance(code, int | float | str) or (code != code):  # noqa: PLR0124 - NaN
-        msg = f"{where}: the exit code {json.dumps(code)} is no whole number"
+        msg = f"{where}: the exit code {json.dumps(code)} is not a whole number"
         raise ValueError(msg)
     try:
         found = int(code)
     except (ValueError, OverflowError) as error:
-        msg = f"{where}: the exit code '{code}' is no whole number"
+        msg = f"{where}: the exit code '{code}' is not a whole number"
         raise ValueError(msg) from error
     return f"ended with exit code {found}" if found else ""
 

@@ -48,7 +48,7 @@ def load(path: Path, fmt: str) -> list[Value]:
         json.dumps([(one.scenario, one.target, dict(one.params)) for one in found], ensure_ascii=False).encode()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
         reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
-        msg = f"'{path}' is no {fmt} file: {reason}; check the file, or name its format with --format"
+        msg = f"'{path}' is not a {fmt} file: {reason}; check the file, or name its format with --format"
         raise UsageError(msg) from error
     if not found:
         msg = f"'{path}' has no value that can be imported; a {fmt} file has at least one"
@@ -71,7 +71,7 @@ def _text(path: Path) -> str:
             raise ValueError(msg)
         return data.decode("utf-8-sig")
     except ValueError as error:
-        msg = f"'{path}' cannot be read: it is no UTF-8 text ({error}); save it as UTF-8"
+        msg = f"'{path}' cannot be read: it is not UTF-8 text ({error}); save it as UTF-8"
         raise UsageError(msg) from error
     except OSError as error:
         msg = f"'{path}' cannot be read: {error.strerror}; name a file of one of the formats {', '.join(FORMATS)}"

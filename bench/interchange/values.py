@@ -53,10 +53,10 @@ def number(value: Any, where: str) -> float:
     """Read a number, also from text as in CSV files.
 
     Raises:
-        ValueError: It is no finite number of a possible size; the message begins with ``where``.
+        ValueError: It is not a finite number of a possible size; the message begins with ``where``.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str) or "_" in str(value):
-        msg = f"{where}: {_shown(value)} is no number"
+        msg = f"{where}: {_shown(value)} is not a number"
         raise ValueError(msg)
     try:
         found = float(value)
@@ -64,7 +64,7 @@ def number(value: Any, where: str) -> float:
         msg = f"{where}: {error}"
         raise ValueError(msg) from error
     if not shape.is_quantity(found) or not math.isfinite(found):
-        msg = f"{where}: {value} is no finite number of a size that can be: 0, or from 1e-100 to 1e100"
+        msg = f"{where}: {value} is out of range: allowed are 0 and numbers from 1e-100 to 1e100"
         raise ValueError(msg)
     return found
 
@@ -78,7 +78,7 @@ def whole(value: Any, where: str, name: str) -> int:
     text = str(value).strip()
     text = text.removesuffix(".0") if not isinstance(value, bool) else ""
     if not (text.isascii() and text.isdecimal()) or len(text) > 20 or not shape.is_integer(int(text)):
-        msg = f"{where}: {name} {_shown(value)} is no whole number from 0 on"
+        msg = f"{where}: {name} {_shown(value)} is not a whole number from 0 on"
         raise ValueError(msg)
     return int(text)
 

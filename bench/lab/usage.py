@@ -156,6 +156,6 @@ def pool_used(status: str) -> int:
     """
     fields = status.split()
     if len(fields) < 6 or fields[2] != "thin-pool" or "/" not in fields[5]:
-        msg = f"this is no status of a thin pool (start, length, thin-pool, transaction, metadata, data …): {status[:100]}"
+        msg = f"this is not a status of a thin pool (start, length, thin-pool, transaction, metadata, data …): {status[:100]}"
         raise LabError(msg)
     return int(fields[5].split("/")[0]) * POOL_BLOCK * SECTOR

@@ -122,6 +122,6 @@ def duration(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < math.inf:
-        msg = f"'{text}' is no time: write 90s, 10m or 2h, above 0"
+        msg = f"'{text}' is not a duration: write 90s, 10m or 2h, above 0"
         raise UsageError(msg)
     return value

@@ -86,7 +86,7 @@ class RunWriter:
             msg = f"cannot move the unfinished measurements of {path}: {error.strerror}; free space and use --resume"
             raise StoreError(msg) from error
         except (ValueError, KeyError, TypeError) as error:
-            msg = f"'{path}' has a line that is no measurement ({error}); {REMEDY}"
+            msg = f"'{path}' has a line that is not a measurement ({error}); {REMEDY}"
             raise UsageError(msg) from error
 
     @classmethod
@@ -109,7 +109,7 @@ class RunWriter:
         """Append one invocation: its measurements, then its outcome with their number, each synced to disk.
 
         Raises:
-            TypeError: A value is no JSON; nothing was written.
+            TypeError: A value is not JSON; nothing was written.
             UnicodeEncodeError: A text is not Unicode; nothing was written.
         """
         taken = list(measurements)

@@ -145,9 +145,9 @@ def test_refused_settings_are_all_named_with_a_remedy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b'{"debug":', "is no JSON: "),
-        (b"", "is no JSON: "),
-        (b"\xff\xfe", "is no JSON: "),
+        (b'{"debug":', "is not JSON: "),
+        (b"", "is not JSON: "),
+        (b"\xff\xfe", "is not JSON: "),
         (b"[1]", "expected, not list"),
     ],
 )
@@ -287,5 +287,5 @@ def test_daemon_json_is_decoded_by_its_byte_order_mark(encoding: str, tmp_path: 
 @pytest.mark.parametrize("text", [b'{"a": ' + b"[" * 200_000, b'{"a": NaN}', b"\xff\xfe\x00", b'{"a": "\xe9"}', b""])
 def test_daemon_json_that_is_no_json_is_refused(text: bytes, tmp_path: Path) -> None:
     (tmp_path / "d.json").write_bytes(text)
-    with pytest.raises(UsageError, match=r"d\.json' is no (JSON|daemon\.json of dockerd)"):
+    with pytest.raises(UsageError, match=r"d\.json' is not (JSON|a daemon\.json of dockerd)"):
         docker_settings.read(tmp_path / "d.json")

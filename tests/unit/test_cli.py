@@ -14,7 +14,9 @@ from bench.scenario import names
 @pytest.mark.parametrize("command", sorted(_COMMANDS))
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0
-    assert "Usage: tare" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Usage: tare" in out
+    assert "\\b" not in out
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -350,7 +350,7 @@ def test_socket_without_listener_is_named_with_remedy(bench: Bench, tmp_path: Pa
 
 def test_file_that_is_no_socket_is_named(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert "is no socket" in unavailable(bench, f"unix://{tmp_path}/file").reason
+    assert "is not a socket" in unavailable(bench, f"unix://{tmp_path}/file").reason
 
 
 def test_socket_of_other_user_asks_for_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_daemon_that_listens_is_known(endpoint: str, tmp_path: Path) -> None:
     ("endpoint", "reason"),
     [
         ("unix:///nowhere/docker.sock", "the socket 'unix:///nowhere/docker.sock' does not exist"),
-        ("tcp://10.0.0.1:2375", "is no unix socket"),
+        ("tcp://10.0.0.1:2375", "is not a unix socket"),
     ],
 )
 def test_unreachable_daemon_is_unavailable_with_reason(endpoint: str, reason: str) -> None:

@@ -106,7 +106,7 @@ def test_command_passes_its_arguments_and_one_seed_to_every_host(
         (["startupp"], "unknown scenario or suite 'startupp'"),
         (["startup", "-t", "dokcer"], "unknown engine 'dokcer'"),
         (["startup", "--tag", "nonsense"], "'--tag nonsense' is not KEY=VALUE"),
-        (["startup", "--precision", "none"], "'none' is no share"),
+        (["startup", "--precision", "none"], "'none' is not a fraction"),
         (["startup", "--budget", "soon"], "soon"),
     ],
 )

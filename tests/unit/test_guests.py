@@ -138,7 +138,7 @@ def test_minimal_guest_boots_a_given_kernel(provisioned: Path, tmp_path: Path) -
 def test_file_that_is_not_a_bzimage_is_refused(provisioned: Path, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "vmlinux"
     path.write_bytes(content)
-    with pytest.raises(TargetUnavailable, match=r"vmlinux' is no Linux kernel .*bzImage"):
+    with pytest.raises(TargetUnavailable, match=r"vmlinux' is not a Linux kernel .*bzImage"):
         guests.minimal(provisioned, path)
 
 

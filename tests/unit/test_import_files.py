@@ -225,7 +225,7 @@ def test_tag_that_is_not_utf8_is_refused_and_nothing_is_left(
     (tmp_path / "file").write_text(json.dumps({"results": [hyperfine()]}))
     arguments = ["import", str(tmp_path / "file"), "--format", "hyperfine", "--results", str(tmp_path / "in")]
     assert run([*arguments, "--tag", "k=\udce9"]) == 2
-    assert "is no UTF-8 text" in capsys.readouterr().err
+    assert "is not UTF-8 text" in capsys.readouterr().err
     assert not (tmp_path / "in").exists()
 
 

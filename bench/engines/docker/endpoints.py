@@ -232,7 +232,7 @@ def reach(endpoint: str) -> str:
         TargetUnavailable: It does not answer, or is on another machine.
     """
     if not sockets.canonical(endpoint):
-        msg = f"DOCKER_HOST={endpoint} is no unix socket, so its containers may not be on this host"
+        msg = f"DOCKER_HOST={endpoint} is not a unix socket, so its containers may not be on this host"
         raise TargetUnavailable(msg, "unset DOCKER_HOST or point it to a local socket")
     path = sockets.outside(endpoint)
     sockets.check(endpoint, path)

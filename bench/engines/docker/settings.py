@@ -55,16 +55,16 @@ def read(path: Path) -> str:
         text = _decoded(path.read_bytes())
         found = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as error:
-        msg = f"'{path}' is no daemon.json of dockerd: its lists or objects are nested too deeply"
+        msg = f"'{path}' is not a daemon.json of dockerd: its lists or objects are nested too deeply"
         raise UsageError(msg) from error
     except OSError as error:
         msg = f"'{path}' cannot be read: {error.strerror}"
         raise UsageError(msg) from error
     except ValueError as error:
-        msg = f"'{path}' is no JSON: {error}; it must be a daemon.json of dockerd"
+        msg = f"'{path}' is not JSON: {error}; it must be a daemon.json of dockerd"
         raise UsageError(msg) from error
     if not isinstance(found, dict):
-        msg = f"'{path}' is no daemon.json of dockerd: a JSON object was expected, not {type(found).__name__}"
+        msg = f"'{path}' is not a daemon.json of dockerd: a JSON object was expected, not {type(found).__name__}"
         raise UsageError(msg)
     refuse(path, found)
     return text

@@ -94,7 +94,7 @@ def of_monitor(pid: int) -> dict[str, str]:
     elif "conmon" in name and (given := runtime_argument(words)):
         program = given
     else:
-        msg = f"process {pid} is no child of a containerd shim or of conmon, so its OCI runtime cannot be read back"
+        msg = f"process {pid} is not a child of a containerd shim or of conmon, so its OCI runtime cannot be read back"
         raise InvocationFailed(msg)
     path = _found(home, program)
     found = {"shim": name, "shim_path": str((home / "exe").readlink())}

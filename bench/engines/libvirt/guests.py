@@ -125,7 +125,7 @@ def release(kernel: Path) -> str:
     with kernel.open("rb") as file:
         head = file.read(_SETUP_BYTES)
     if head[0x202:0x206] != b"HdrS":
-        msg = f"'{kernel}' is no Linux kernel that a PC boots (bzImage)"
+        msg = f"'{kernel}' is not a Linux kernel that a PC boots (bzImage)"
         raise TargetUnavailable(msg, "give the file that is installed as /boot/vmlinuz-VERSION")
     at = 0x200 + int.from_bytes(head[0x20E:0x210], "little")
     words = head[at : at + 128].partition(b"\0")[0].decode(errors="replace").split()
