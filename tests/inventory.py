@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.core import kernelfiles
+from bench.lab.paths import state_dir
 
 ENGINES = {
     "dockerd",
@@ -54,7 +55,13 @@ def inventory() -> Inventory:
     for name, argv in COMMANDS.items():
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         found[name] = "\n".join(line for line in done.stdout.splitlines() if not line.startswith("#"))
+    found["loop devices"] = "\n".join(line for line in found["loop devices"].splitlines() if _is_ours(line))
     return found | {"processes": "\n".join(sorted(processes())), "control groups": "\n".join(sorted(groups()))}
+
+
+def _is_ours(loop: str) -> bool:
+    """Say whether the file behind a loop device is in the state folder or in a test's folder, or is gone."""
+    return any(word in loop for word in (str(state_dir()), "/pytest-", "(deleted)"))
 
 
 def assert_same(before: Inventory, patience_s: float = 10.0) -> None:
@@ -62,7 +69,8 @@ def assert_same(before: Inventory, patience_s: float = 10.0) -> None:
     deadline = time.monotonic() + patience_s
     while (now := inventory()) != before and time.monotonic() < deadline:
         time.sleep(0.5)
-    assert changes(before, now) == {}
+    found = changes(before, now)
+    assert not found, found
 
 
 def changes(before: Inventory, now: Inventory) -> dict[str, list[str]]:
