@@ -96,7 +96,18 @@ def holders(run: str, path: Path, seen: dict[str, set[str]]) -> None:
 def test_callers_descriptors_are_held_by_the_harness_alone(tmp_path: Path) -> None:
     """``flock FILE tare nightly`` leaves FILE open in the harness; no daemon, shim, runtime or payload may keep it."""
     lock = tmp_path / "lock"
-    targets = ["sandbox", "runc", "crun", "containerd", "docker", "docker:network=proxied", "libvirt:guest=minimal"]
+    targets = [
+        "sandbox",
+        "runc",
+        "crun",
+        "containerd",
+        "docker",
+        "docker:network=proxied",
+        "podman",
+        "cri",
+        "runsc",
+        "libvirt:guest=minimal",
+    ]
     argv = [sys.executable, "-m", "bench", "run", "startup", *(part for one in targets for part in ("-t", one))]
     before, seen = groups(), dict[str, set[str]]()
     with lock.open("w") as file:

@@ -15,7 +15,7 @@ from bench.scenario import parse_target
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
 HOSTILE = ("Jane Doe", 'a:b,c "d" $HOME %n \\x größe', "x" * 120, "line\nbreak")
-TARGETS = ("host", "sandbox", "runc", "containerd", "docker", "podman")
+TARGETS = ("host", "sandbox", "runc", "runsc", "containerd", "cri", "docker", "podman", "libvirt:guest=minimal")
 
 
 def _prepare(lab: Lab, text: str) -> None:
