@@ -131,7 +131,10 @@ def _named(name: Name) -> dict[str, Any]:
 
 
 def _notes(night: Night) -> list[str]:
-    return list(dict.fromkeys(note for compared in night.compared.values() for note in wording.notes(compared)))
+    """Return the notes of the comparisons, and what is damaged in the folders of tonight's run and of its baseline."""
+    notes = [note for compared in night.compared.values() for note in wording.notes(compared)]
+    notes += [f"{run.run_id}: {text}" for run in (night.run, *night.chosen.runs) for text in run.warnings]
+    return list(dict.fromkeys(notes))
 
 
 def summary(night: Night) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,7 @@ def prepare(targets: Iterable[Target], lab: Lab) -> Prepared:
         if target.text in ready or target.text in missing:
             continue
         try:
-            with _plugin_errors(target):
+            with _unexpected_errors(target):
                 engine = engines.load(target, lab)
                 facts[target.text] = engine.prepare()
                 ready[target.text] = engine
@@ -71,17 +72,19 @@ def prepare(targets: Iterable[Target], lab: Lab) -> Prepared:
 
 
 @contextlib.contextmanager
-def _plugin_errors(target: Target) -> Iterator[None]:
-    """Turn unexpected exceptions of another package's engine into :class:`TargetUnavailable`; in Tare's own they are bugs."""
+def _unexpected_errors(target: Target) -> Iterator[None]:
+    """Turn unexpected exceptions of an engine into :class:`TargetUnavailable`: only the targets of that engine are left out."""
     try:
         yield
     except (TareError, OSError):
         raise
     except Exception as error:
-        if target.engine in engines.built_in():
-            raise
-        msg = f"the engine '{target.engine}' failed unexpectedly: {type(error).__name__}: {error}"
-        raise TargetUnavailable(msg, "report it to the authors of that plug-in") from error
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}:{frame.lineno}"
+        msg = f"the engine '{target.engine}' failed unexpectedly: {type(error).__name__}: {error} ({where})"
+        ours = target.engine in engines.built_in()
+        remedy = "a fault of Tare's: report it with this line" if ours else "report it to the authors of that plug-in"
+        raise TargetUnavailable(msg, remedy) from error
 
 
 @contextlib.contextmanager
@@ -102,7 +105,7 @@ def trial(engine: Engine, lab: Lab, hub: EventHub, number: int, timeout_s: float
     socket = lab.paths.run / "e" / f"d{number}"
     try:
         with (
-            _plugin_errors(engine.target),
+            _unexpected_errors(engine.target),
             _data(engine, lab, name) as binds,
             hub.channel(socket, engine.channel) as channel,
         ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -14,49 +13,6 @@ import pytest
 from bench.core.resources import shipped
 
 Tare = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def inventory() -> dict[str, str]:
-    """Return the host state that a run must not change: mounts, namespaces, loop devices, rules, processes."""
-    commands = {
-        "mounts": ["cat", "/proc/self/mounts"],
-        "network namespaces": ["ip", "netns", "list"],
-        "interfaces": ["ip", "-o", "link"],
-        "loop devices": ["losetup", "-a"],
-        "control groups": ["find", "/sys/fs/cgroup", "-type", "d", "-path", "*tare*"],
-        "rules": ["iptables-save"],
-        "containers": ["docker", "ps", "-a"],
-        "domains": ["virsh", "list", "--all"],
-    }
-    found = {}
-    for name, argv in commands.items():
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        found[name] = "\n".join(line for line in done.stdout.splitlines() if not line.startswith("#"))
-    return found | {"processes": "\n".join(sorted(_engines()))}
-
-
-def _engines() -> list[str]:
-    """Return the running processes of engines; zombies that PID 1 has not reaped yet do not count."""
-    names = {
-        "dockerd",
-        "containerd",
-        "containerd-shim",
-        "libvirtd",
-        "virtlogd",
-        "qemu-system-x86",
-        "tare-payload",
-        "podman",
-        "conmon",
-        "runsc-sandbox",
-        "runsc-gofer",
-    }
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            head, _, tail = path.read_text().rpartition(")")
-            if tail.split()[0] not in "ZX" and head.partition("(")[2] in names:
-                found.append(head)
-    return found
 
 
 def without_controls(folder: Path, name: str) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.system.conftest import Tare, inventory, without_controls
+from tests.inventory import assert_same, inventory
+from tests.system.conftest import Tare, without_controls
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.system]
 
@@ -30,7 +31,7 @@ def measured(tare: Tare, state: Path, *arguments: str) -> Lines:
     run_id = done.stdout.split()[-1]
     exported = tare("export", run_id, "--format", "jsonl")
     assert exported.returncode == 0, exported.stderr
-    assert inventory() == before
+    assert_same(before)
     return [line for line in map(json.loads, exported.stdout.splitlines()) if not line["warmup"]]
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from bench import store
 from bench.workloads import spaces
-from tests.system.conftest import Tare, inventory, without_controls
+from tests.inventory import assert_same, inventory
+from tests.system.conftest import Tare, without_controls
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
@@ -53,7 +54,7 @@ def test_namespaces_are_timed_and_hide_the_host(tare: Tare, tmp_path: Path) -> N
     assert (notes["runc"]["pid"], notes["runc"]["processes"], notes["runc"]["interfaces"]) == ("1", "1", "1")
     assert int(notes["host"]["processes"]) > 1
     assert "namespace.create_s" not in set(numbers[numbers["target"] == "runc"]["metric"])
-    assert inventory() == before
+    assert_same(before)
 
 
 def test_compute_gives_every_metric_on_host_and_in_container(tare: Tare, tmp_path: Path) -> None:
@@ -76,4 +77,4 @@ def test_compute_gives_every_metric_on_host_and_in_container(tare: Tare, tmp_pat
     evidence = [row["evidence"] for _, row in outcomes.iterrows()]
     assert len({found["tools"] for found in evidence}) == 1
     assert all(found["sysbench"].startswith("sysbench 1.") for found in evidence)
-    assert inventory() == before
+    assert_same(before)

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from bench import store
-from tests.system.conftest import Tare, inventory
+from tests.inventory import assert_same, inventory
+from tests.system.conftest import Tare
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
@@ -52,4 +53,4 @@ def test_lookups_are_timed_and_return_the_right_address(tare: Tare, tmp_path: Pa
     assert ended[TARGETS[1]]["evidence"]["server"] == "127.0.0.11"
     assert ended[TARGETS[2]]["evidence"]["server"] != "127.0.0.11"
     assert not any("processes" in flag for flag in ended[TARGETS[1]]["flags"])
-    assert inventory() == before
+    assert_same(before)

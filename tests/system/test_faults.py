@@ -18,7 +18,8 @@ import pytest
 from bench import store
 from bench.lab.journal import read
 from bench.lab.paths import state_dir
-from tests.system.conftest import Tare, inventory
+from tests.inventory import assert_same, inventory
+from tests.system.conftest import Tare
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
@@ -67,7 +68,7 @@ def test_run_leaves_the_host_unchanged(tare: Tare) -> None:
         "2",
     )
     assert done.returncode == 0, done.stderr
-    assert inventory() == before
+    assert_same(before)
 
 
 def test_killed_run_can_be_swept_and_resumed(tare: Tare, tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_killed_run_can_be_swept_and_resumed(tare: Tare, tmp_path: Path) -> None
     assert journal.exists()
     swept = tare("sweep")
     assert (swept.returncode, "folder" in swept.stdout) == (0, True)
-    assert inventory() == before
+    assert_same(before)
     assert tare("sweep").stdout == "nothing to sweep\n"
 
     run = store.load(store.find(results, "latest"))
@@ -100,7 +101,7 @@ def test_killed_run_can_be_swept_and_resumed(tare: Tare, tmp_path: Path) -> None
     assert kept < len(order)
     assert whole.meta["state"] == "complete"
     assert tare("run", "--resume", run.run_id).returncode == 2
-    assert inventory() == before
+    assert_same(before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -116,7 +117,7 @@ def test_interrupted_run_keeps_its_measurements(tare: Tare, tmp_path: Path, numb
     assert out.split()[-1] == run.run_id
     assert run.meta["state"] == "interrupted"
     assert len(store.outcomes(run)) >= 6
-    assert inventory() == before
+    assert_same(before)
 
 
 def test_payload_that_never_gets_ready_is_a_timeout(tare: Tare, tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_payload_that_never_gets_ready_is_a_timeout(tare: Tare, tmp_path: Path) 
     assert late["status"].tolist() == ["timeout", "timeout"]
     assert "'ready' did not come within" in late["reason"].iloc[0]
     assert set(store.measurements(run)["target"]) == {"host", "null", "sentinel"}
-    assert inventory() == before
+    assert_same(before)
 
 
 def test_daemon_that_dies_fails_only_its_own_invocations(tare: Tare, tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_daemon_that_dies_fails_only_its_own_invocations(tare: Tare, tmp_path: P
     assert set(found[found["target"] != "docker"]["status"]) == {"ok"}
     assert len(found) == 6 * 5
     assert "invocations failed" in out
-    assert inventory() == before
+    assert_same(before)
 
 
 def test_full_disk_stops_the_run_without_losing_measurements(tare: Tare, tmp_path: Path) -> None:
@@ -185,7 +186,7 @@ def test_full_disk_stops_the_run_without_losing_measurements(tare: Tare, tmp_pat
         assert set(numbers["invocation"]) <= set(store.outcomes(run)["invocation"])
     finally:
         subprocess.run(["umount", small], check=True)
-    assert inventory() == before
+    assert_same(before)
 
 
 def test_requested_target_that_cannot_run_is_refused_before_measuring(tare: Tare, tmp_path: Path) -> None:
@@ -234,4 +235,4 @@ def test_doctor_tries_each_target_and_names_what_is_missing(tare: Tare) -> None:
     found = json.loads(done.stdout)
     assert all(item["ok"] and "ready" in item["says"] for item in found["targets"])
     assert {"load", "bare metal"} <= {item["name"] for item in found["noise"]}
-    assert inventory() == before
+    assert_same(before)

@@ -12,7 +12,8 @@ import pytest
 
 from bench import store
 from bench.lab.paths import state_dir
-from tests.system.conftest import Tare, inventory
+from tests.inventory import assert_same, inventory
+from tests.system.conftest import Tare
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
@@ -34,7 +35,7 @@ def measured(tare: Tare, tmp_path: Path, *arguments: str) -> tuple[pd.DataFrame,
     assert set(outcomes["status"]) <= {"ok", "skipped"}, outcomes["reason"].tolist()
     numbers = store.measurements(found)
     numbers["params"] = numbers["params"].map(json.loads)
-    assert inventory() == before
+    assert_same(before)
     return numbers, outcomes
 
 

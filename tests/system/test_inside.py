@@ -10,7 +10,8 @@ import pytest
 
 from bench import store
 from bench.lab.paths import state_dir
-from tests.system.conftest import Tare, inventory
+from tests.inventory import assert_same, inventory
+from tests.system.conftest import Tare
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
@@ -30,7 +31,7 @@ def inside(tare: Tare, results: Path, *targets: str) -> store.Run:
         "run", "startup", *asked, *("--blocks", "1", "--warmup", "0", "--inside", "libvirt:guest=full"), timeout_s=580
     )
     assert done.returncode == 0, done.stderr
-    assert inventory() == before
+    assert_same(before)
     run = store.load(store.find(results, done.stdout.split()[-1]))
     assert run.meta["inside"].startswith("libvirt:accel=")
     assert run.meta["tags"]["inside"] == run.meta["inside"]

@@ -23,8 +23,9 @@ from bench.invocation.context import InvocationContext
 from bench.lab import Lab, network
 from bench.scenario import parse_target
 from bench.workloads import iperf3
+from tests.inventory import assert_same, inventory
 from tests.system import by_hand
-from tests.system.conftest import Tare, inventory
+from tests.system.conftest import Tare
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
@@ -61,7 +62,7 @@ def test_each_network_mode_has_its_evidence_and_leaves_nothing(tare: Tare, tmp_p
     assert ended["docker:network=published"]["evidence"]["dnat"] == "yes"
     assert ended["docker:network=proxied"]["evidence"]["dnat"] == "no"
     assert ended["docker:network=proxied"]["evidence"]["docker_proxy"] == "yes"
-    assert inventory() == before
+    assert_same(before)
 
 
 def check(target: str, numbers: dict[tuple[str, Any, Any], float], ended: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests import documented
-from tests.system.conftest import Tare, inventory
+from tests.inventory import assert_same, inventory
+from tests.system.conftest import Tare
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.system]
 
@@ -33,7 +34,7 @@ def test_documented_commands_run_one_after_the_other(
     for line in lines:
         done = tare(*shlex.split(line)[1:], env=plugged)
         assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
-    assert inventory() == before
+    assert_same(before)
 
 
 def test_installed_engine_and_benchmark_measure_together(

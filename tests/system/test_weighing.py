@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from bench import store
-from tests.system.conftest import Tare, inventory
+from tests.inventory import assert_same, inventory
+from tests.system.conftest import Tare
 
 MIB = 2**20
 TOUCHED = 64 * MIB
@@ -105,7 +106,7 @@ def test_memory_grows_linearly_and_the_unexplained_rest_is_small(
     assert fits["runc", "pss", 0] >= 0.99
     spaces = numbers[numbers["metric"] == "memory.network_namespaces"]
     assert spaces[spaces["target"] == "runc"]["value"].max() >= MANY
-    assert inventory() == before
+    assert_same(before)
 
 
 @pytest.mark.root
@@ -128,7 +129,7 @@ def test_known_memory_is_recovered_by_every_column(
     assert set(found) == {target.partition(":")[0] for target in TARGETS}
     assert all(set(columns) >= set(SEES) for columns in found.values())
     assert all("cgroup" in found[target] for target in ("runc", "containerd", "docker"))
-    assert inventory() == before
+    assert_same(before)
 
 
 @pytest.mark.root

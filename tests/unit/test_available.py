@@ -54,6 +54,17 @@ def test_run_whose_only_scenario_has_no_baseline_is_refused() -> None:
         available.resolve(two()[1:], prepared(two()[1:], ["fake:copy=2"]))
 
 
+def test_fault_in_an_engine_of_tares_own_leaves_out_its_target_with_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(engine: Fake) -> Facts:
+        return Facts({"copy": {}[engine.target.text]})
+
+    monkeypatch.setattr(Fake, "prepare", fails)
+    found = preflight.prepare([Target("fake", "fake")], object())  # type: ignore[arg-type]
+    error = found.missing["fake"]
+    assert "the engine 'fake' failed unexpectedly: KeyError: 'fake' (test_available.py:" in error.reason
+    assert error.remedy == "a fault of Tare's: report it with this line"
+
+
 def test_target_that_cannot_run_leaves_its_scenario_in() -> None:
     scenarios, skipped = available.resolve(two(), prepared(two(), ["fake:copy=3"]))
     assert [[target.text for target in one.targets] for one in scenarios][1] == ["fake:copy=2", "fake"]

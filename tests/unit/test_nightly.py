@@ -68,6 +68,18 @@ def test_quiet_week_raises_no_alarm(results: Path) -> None:
     assert report.headline(made[6]) == "Nothing regressed in 1 series."
 
 
+def test_lines_lost_from_a_night_of_the_baseline_are_told(results: Path) -> None:
+    for number in range(6):
+        night(results, number, 0.1)
+    path = results / "night-001" / store.MEASUREMENTS
+    kept = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(kept[:-1]), encoding="utf-8")
+    found = night(results, 6, 0.1)
+    told = [line for line in report.summary(found).splitlines() if "night-001: " in line]
+    assert len(told) == 1
+    assert "lost" in told[0] or "missing" in told[0]
+
+
 def test_rolling_baseline_is_a_week(results: Path) -> None:
     made = [night(results, number, 0.1) for number in range(14)]
     assert made[13].baseline == tuple(f"night-{number:03}" for number in range(9, 2, -1))
