@@ -52,7 +52,9 @@ def test_payload_of_the_wheel_is_used_without_a_compiler(
 
 
 @needs_compiler
-def test_payload_of_the_wheel_is_preferred_to_a_compiled_one_and_leaves_it(installed: Installed, tmp_path: Path) -> None:
+def test_payload_of_the_wheel_is_preferred_to_a_compiled_one_and_leaves_it(
+    installed: Installed, tmp_path: Path
+) -> None:
     compiled = images.payload(tmp_path)
     installed(os.uname().machine)
     shipped = images.payload(tmp_path)
