@@ -11,6 +11,7 @@ import pytest
 from bench.core.errors import ProvisionError, UsageError
 from bench.hosts import ansible, fleet, provision, tasks
 from bench.hosts.tasks import HostCounts, TaskEvent
+from bench.lab import programs
 
 DATA = Path(__file__).parent.parent / "data" / "ansible"
 
@@ -49,7 +50,7 @@ def test_compiler_is_installed_only_where_the_payload_must_be_compiled(
     monkeypatch: pytest.MonkeyPatch, shipped: bool, engines: list[str], compiles: bool
 ) -> None:
     ran: dict[str, Any] = {}
-    monkeypatch.setattr(provision.programs, "shipped", lambda: Path("/wheel") if shipped else None)
+    monkeypatch.setattr(programs, "shipped", lambda: Path("/wheel") if shipped else None)
     monkeypatch.setattr(provision, "play", lambda _book, _inventory, variables, **_: ran.update(variables))
     provision.provision(engines, inventory=None, check=True)
     assert ("payload" in ran["tare_roles"]) is compiles
