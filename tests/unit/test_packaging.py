@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -33,13 +34,13 @@ needs_cross = pytest.mark.skipif(
 )
 
 
-def build(root: Path, to: Path, path: str = os.environ["PATH"]) -> tuple[bytes, str]:
-    """Build a wheel of a checkout; return its content, and what was said."""
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(to)]
+def build(root: Path, to: Path, path: str = os.environ["PATH"], target: str = "wheel") -> tuple[bytes, str]:
+    """Build a wheel, or ``sdist``, of a checkout; return its content, and what was said."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(to)]
     env = {**os.environ, "PATH": path}
     done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    (made,) = to.glob("*.whl")
+    (made,) = to.iterdir()
     return made.read_bytes(), done.stdout + done.stderr
 
 
@@ -125,6 +126,16 @@ def test_wheels_built_in_different_folders_have_the_same_bytes(built: bytes, tmp
     for machine in (MACHINE, OTHER):
         assert digests(payloads(again, machine)) == digests(payloads(built, machine))
     assert without_caches(again) == without_caches(built)
+
+
+@needs_compiler
+def test_wheel_of_a_source_distribution_has_the_same_payload(built: bytes, tmp_path: Path) -> None:
+    packed, _ = build(ROOT, tmp_path / "packed", target="sdist")
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(tmp_path / "sources", filter="data")
+    (sources,) = (tmp_path / "sources").iterdir()
+    again, _ = build(sources, tmp_path / "out")
+    assert digests(payloads(again, MACHINE)) == digests(payloads(built, MACHINE))
 
 
 def digests(files: dict[str, bytes]) -> dict[str, str]:
