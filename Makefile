@@ -34,7 +34,7 @@ test: setup $(VENV)/.dev ## lint, types, unit, contract and system tests: what C
 	$(call say,types)
 	$(BIN)/mypy
 	$(call say,tests)
-	@[ -z "$(ROOT)" ] || $(BIN)/tare provision examples # the engine of docs/examples/tare-hello
+	@[ -z "$(ROOT)" ] || $(BIN)/tare provision examples wheel # for docs/examples/tare-hello, and the payload of the other architecture
 	@[ -n "$(ROOT)" ] || echo "not root: tests of real engines are skipped, each with its reason; 'sudo make test' runs them"
 	$(if $(ROOT),TARE_PROVISIONED=1) $(BIN)/pytest tests/unit tests/contract tests/system --durations=10
 
@@ -42,8 +42,8 @@ setup: $(VENV)/.ready ## a virtual environment and the engines
 ifdef ROOT
 	$(call say,provisioning engines on this host (Ansible; a second run changes nothing))
 	@$(BIN)/tare provision || [ "$(GOAL)" = bench ] || exit 1; # 'bench' measures what is available and names what is missing
-	@$(BIN)/python -c 'import libvirt' 2>/dev/null || $(BIN)/python -m pip install --quiet -e '.[libvirt]' \
-	  || echo "libvirt's Python binding does not build here: virtual machines will be missing, 'tare doctor' says why"
+	@$(BIN)/python -c 'import libvirt' 2>/dev/null || $(BIN)/python -m pip install --quiet -e '.[libvirt]' 2>$(VENV)/libvirt.log \
+	  || echo "libvirt's Python binding does not build here, for the reason in $(VENV)/libvirt.log: virtual machines will be missing"
 else
 	@echo "not root: engines are not installed; what this host offers is measured, 'tare doctor' says what is missing and why"
 endif

@@ -27,9 +27,12 @@ def observer(*, as_json: bool) -> Iterator[RunObserver]:
 
 
 def _announce(run_id: str, skipped: Sequence[Skipped], count: int, total: int) -> list[str]:
-    lines = [f"not measured: {item.target}: {_why(item)}" for item in skipped]
+    targets: dict[str, dict[str, None]] = {}
+    for item in skipped:
+        targets.setdefault(_why(item), {})[item.target] = None
+    lines = [f"not measured: {', '.join(names)}: {why}" for why, names in targets.items()]
     done = f", {total - count} done before" if total != count else ""
-    return [*dict.fromkeys(lines), f"run {run_id}: {count} invocations{done}"]
+    return [*lines, f"run {run_id}: {count} invocations{done}"]
 
 
 def _left_out(scenarios: Sequence[Skipped]) -> list[str]:

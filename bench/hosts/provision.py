@@ -13,13 +13,14 @@ from pathlib import Path
 from bench.core.errors import UsageError, unknown
 from bench.engines import built_in, get, names
 from bench.hosts.ansible import OnEvent, PlayResult, play, playbook_dir
+from bench.lab import programs
 from bench.lab.paths import state_dir
 
 _PARTS = ("packages", "harness")
 """Roles that other roles and playbooks import; they install nothing by themselves."""
 
-_UNASKED = ("nightly", "examples")
-"""Roles that run only when they are named: a nightly job, and what the documentation's examples need."""
+_UNASKED = ("nightly", "examples", "wheel")
+"""Roles that run only when they are named: a nightly job, what the documentation's examples need, what building a wheel needs."""
 
 
 def provision(
@@ -48,6 +49,8 @@ def provision(
             half installed, and images are moved into place only when they are complete.
     """
     roles = resolve(engines)
+    if inventory is None and "payload" not in engines and programs.shipped():
+        roles = tuple(role for role in roles if role != "payload")  # nothing needs a compiler here
     variables: dict[str, object] = {"payload_source_dir": str(resources.files("bench") / "payload")}
     variables["tare_roles"] = list(roles)
     if inventory is None:

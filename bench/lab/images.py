@@ -15,31 +15,13 @@ import tarfile
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
-from bench.core import proc
-from bench.core.errors import TargetUnavailable
+from bench.lab import programs
 
 IMAGE = "tare/payload:latest"
 PAYLOAD = "/tare-payload"
 EVENTS = "/events"
-_SOURCES = (
-    *(
-        "payload.c",
-        "actions.c",
-        "network.c",
-        "files.c",
-        "script.c",
-        "modules.c",
-        "interface.c",
-        "kept.c",
-        "names.c",
-        "actions.h",
-    ),
-    *("stamp.c", "spaces.c", "drain.c"),
-)
-"""Files whose content determines the build's name, in the order of the Makefile."""
 _DIRECTORIES = ("data", "dev", "etc", "proc", "run", "scratch", "sys", "tmp", "tools", "work")
 
 
@@ -115,56 +97,23 @@ def files_below(folder: Path) -> list[tuple[str, Path]]:
 
 
 def payload(state: Path) -> Artifact:
-    """Return the payload; compile it if this source was not compiled yet.
+    """Return the payload, of the wheel or compiled here.
 
     Raises:
         TargetUnavailable: There is no C compiler or no static C library.
     """
-    source = Path(str(resources.files("bench") / "payload"))
-    digest = sha256(b"".join((source / name).read_bytes() for name in _SOURCES))[:16]
-    path = state / "payload" / digest / "tare-payload"
-    if not path.exists():
-        _require_compiler()
-        _compile(source, state)
+    path = programs.folder(state) / programs.PAYLOAD
     return Artifact(path, sha256(path.read_bytes()))
-
-
-def _require_compiler() -> None:
-    """Raise TargetUnavailable with one plain reason where make would say it in its own words."""
-    try:
-        proc.find("cc", "")
-    except TargetUnavailable:
-        msg = "there is no C compiler ('cc' is not on PATH), and the payload is compiled on this host"
-        remedy = "run 'tare provision payload' as root, or install gcc, make and the static C library"
-        raise TargetUnavailable(msg, remedy) from None
 
 
 def stamp(state: Path) -> Path:
     """Return the library that waits for an event and reads the clock in one call; built with the payload."""
-    return payload(state).path.with_name("stamp.so")
+    return programs.folder(state) / programs.STAMP
 
 
 def spaces(state: Path) -> Path:
     """Return the program that times the creation of namespaces; built with the payload."""
-    return payload(state).path.with_name("tare-spaces")
-
-
-def _compile(source: Path, state: Path) -> None:
-    """Compile a copy of the sources that lies in the state folder, where make needs relative names only.
-
-    Make splits paths at blanks and expands ``$``, so it must not get the path of the state folder or of the package.
-    """
-    remedy = "run 'tare provision payload' as root, or install gcc, make and the static C library"
-    make = proc.find("make", remedy)
-    home = state / "payload"
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home, prefix=".src-") as copy:
-        for name in ("Makefile", *_SOURCES):
-            shutil.copyfile(source / name, Path(copy) / name)
-        done = proc.run([make, "-C", copy, "OUT=.."], timeout_s=120)
-    if done.status != 0:
-        msg = f"the payload does not compile: {done.stderr.strip()[-300:]}"
-        raise TargetUnavailable(msg, remedy)
+    return programs.folder(state) / programs.SPACES
 
 
 def rootfs(state: Path) -> Artifact:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench import benchmarks
-from bench.core.model import SENTINEL, Status
+from bench.core.model import NULL, SENTINEL, Status
 from bench.display import prose
 from bench.display.data import RunData, ScenarioData
 from bench.display.wording import checks
@@ -34,10 +34,10 @@ class Line:
 
 
 def screen(data: RunData, width: int, ending: Sequence[str] = ()) -> list[Line]:
-    """Return the lines, each at most ``width`` characters; ``ending`` stands below them and counts."""
+    """Return the lines, each at most ``width`` characters: with ``ending`` below them, and last what could not be measured."""
     above = [Line(text, "title" if number == 0 else "text") for number, text in enumerate(_head(data, width))]
     below = [*_doubts(data, width), *(Line(text) for text in _open(data, width))]
-    below = [Line(""), *below, *(Line(text) for text in ending)]
+    below = [Line(""), *below, *(Line(text) for text in [*ending, *_coverage(data, width)])]
     return [*above, *_findings(data, width, LINES - len(above) - len(below)), *below]
 
 
@@ -120,18 +120,31 @@ def _doubts(data: RunData, width: int) -> list[Line]:
 
 
 def _open(data: RunData, width: int) -> list[str]:
-    """Say how many checks are undecided and what would decide them, and which targets were not measured."""
+    """Say how many checks are undecided and what would decide them."""
     undecided = [check for check in data.checks if check.answer is Answer.UNDECIDED]
-    lines = []
-    if undecided:
-        needed = max(map(checks.needed_blocks, undecided))
-        told = f"Undecided: {len(undecided)} of {len(data.checks)} checks, for lack of blocks"
-        told += f"; {needed} would decide: {sections.command(data, blocks=needed)}" if needed else ""
-        lines += _fitted(told, width, 2)
-    if missing := list(dict.fromkeys(item.target for item in data.skipped)):
-        names = prose.joined(missing, 4)
-        lines += _fitted(f"Not measured here: {names}; 'tare doctor' says why", width, 2)
-    return lines
+    if not undecided:
+        return []
+    needed = max(map(checks.needed_blocks, undecided))
+    told = f"Undecided: {len(undecided)} of {len(data.checks)} checks, for lack of blocks"
+    told += f"; {needed} would decide: {sections.command(data, blocks=needed)}" if needed else ""
+    return _fitted(told, width, 2)
+
+
+def _coverage(data: RunData, width: int) -> list[str]:
+    """Say what was measured and what could not be; nothing when all could."""
+    if not data.skipped:
+        return []
+    done = set(data.outcomes.loc[data.outcomes["status"] == Status.OK, "target"])
+    targets = dict.fromkeys(row.target for item in data.scenarios for row in item.variants if row.target in done)
+    names = [name for name in targets if name not in (NULL, SENTINEL)]
+    skipped = list(dict.fromkeys(item.target for item in data.skipped if item.target not in done))
+    scenarios = [
+        one for one in dict.fromkeys(item.scenario for item in data.skipped) if one not in data.run.meta["scenarios"]
+    ]
+    told = f"Measured here: {prose.joined(names, 4) or 'nothing'}"
+    told += f"; not {prose.joined(skipped, 4)}" if skipped else ""
+    told += f"; left out: {prose.joined(scenarios, 4)}" if scenarios else ""
+    return _fitted(f"{told}; 'tare doctor' says why", width, 4)
 
 
 def _fitted(text: str, width: int, most: int) -> list[str]:

@@ -15,7 +15,10 @@ from bench.scenario import parse_target
 
 
 def prepare(scenarios: Sequence[Scenario], lab: Lab, say: Callable[[str], None]) -> preflight.Prepared:
-    """Prepare every target of the scenarios, and the host; ``say`` is called with each target before it is prepared."""
+    """Prepare every target of the scenarios, and the host; ``say`` is called with each target before it is prepared.
+
+    Nothing further is prepared when the host is unavailable: :func:`refuse_missing` then ends the run.
+    """
     engines: dict[str, Engine] = {}
     known: dict[str, Facts] = {}
     missing: dict[str, TargetUnavailable] = {}
@@ -27,6 +30,8 @@ def prepare(scenarios: Sequence[Scenario], lab: Lab, say: Callable[[str], None])
         engines |= one.engines
         known |= one.facts
         missing |= one.missing
+        if "host" in missing:
+            break
     return preflight.Prepared(engines, known, missing)
 
 

@@ -200,7 +200,7 @@ def _position(name: str, meta: Mapping[str, Any], blocks: pd.DataFrame, tests: i
 def _flags(name: str, tried: pd.DataFrame) -> Check:
     flags = tried["flags"].map(lambda value: tuple(value) if isinstance(value, (list, tuple)) else ())
     flagged, attempts = int(flags.map(bool).sum()), len(tried)
-    kinds = Counter(str(flag).split(":")[0] for row in flags for flag in set(row))
+    kinds = Counter(kind for row in flags for kind in {str(flag).split(":")[0] for flag in row})
     # Removed groups that the kernel still holds take memory, not time: no reason to doubt a duration.
     disturbed = int(flags.map(lambda row: any(not str(flag).startswith("held") for flag in row)).sum())
     found = findings.FlagsFound(flagged, attempts, tuple(kinds.most_common(_MOST_KINDS)))

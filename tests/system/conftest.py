@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,16 @@ def without_controls(folder: Path, name: str) -> str:
     path = folder / f"{name}.yaml"
     path.write_text(f"{text}null_target: false\nsentinel: false\n", encoding="utf-8")
     return str(path)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """Return a home of nobody's, on a path that other users can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="tare-home-", dir="/tmp"))
+    folder.chmod(0o755)
+    os.chown(folder, 65534, 65534)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -34,3 +34,15 @@ def test_target_skipped_by_several_scenarios_is_printed_once(capsys: pytest.Capt
         "not measured: crun: is not there → install it",
         "run r: 1 invocations",
     ]
+
+
+def test_targets_skipped_for_one_reason_are_printed_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    missing = [Skipped("startup", name, "needs root", "run as root") for name in ("runc", "docker", "cri")]
+    missing.insert(1, Skipped("startup", "podman", "is not there", "install it"))
+    with observer(as_json=False) as watch:
+        watch.planned("r", missing, [], 0)
+    assert capsys.readouterr().err.splitlines() == [
+        "not measured: runc, docker, cri: needs root → run as root",
+        "not measured: podman: is not there → install it",
+        "run r: 0 invocations",
+    ]

@@ -11,6 +11,7 @@ import pytest
 from bench.core.errors import ProvisionError, UsageError
 from bench.hosts import ansible, fleet, provision, tasks
 from bench.hosts.tasks import HostCounts, TaskEvent
+from bench.lab import programs
 
 DATA = Path(__file__).parent.parent / "data" / "ansible"
 
@@ -33,13 +34,26 @@ def ended(host: str, task: str) -> TaskEvent:
 
 def test_no_engine_named_selects_every_role_but_those_to_be_asked_for() -> None:
     roles = {path.name for path in (ansible.playbook_dir() / "roles").iterdir()}
-    assert set(provision.resolve([])) == roles - {"packages", "harness", "nightly", "examples"}
+    assert set(provision.resolve([])) == roles - {"packages", "harness", "nightly", "examples", "wheel"}
 
 
 def test_roles_of_an_engine_start_with_its_dependencies() -> None:
     below = ("tools", "payload", "oci_runtimes", "containerd", "storage", "docker", "registry", "base_images")
     assert provision.resolve(["docker"]) == below
     assert provision.resolve(["libvirt"]) == ("tools", "payload", "libvirt", "guest_images")
+
+
+@pytest.mark.parametrize(
+    ("shipped", "engines", "compiles"), [(True, ["runc"], False), (True, ["payload"], True), (False, ["runc"], True)]
+)
+def test_compiler_is_installed_only_where_the_payload_must_be_compiled(
+    monkeypatch: pytest.MonkeyPatch, shipped: bool, engines: list[str], compiles: bool
+) -> None:
+    ran: dict[str, Any] = {}
+    monkeypatch.setattr(programs, "shipped", lambda: Path("/wheel") if shipped else None)
+    monkeypatch.setattr(provision, "play", lambda _book, _inventory, variables, **_: ran.update(variables))
+    provision.provision(engines, inventory=None, check=True)
+    assert ("payload" in ran["tare_roles"]) is compiles
 
 
 def test_role_shared_by_two_engines_is_listed_once() -> None:

@@ -11,11 +11,13 @@ from click.testing import CliRunner
 
 from bench import benchmarks, cli, report, store
 from bench.benchmarks.density import words as density
-from bench.core.model import Interval, Summary
+from bench.core.model import Interval, Skipped, Summary
 from bench.display import fits, prose
-from bench.display.data import RunData
+from bench.display.data import RunData, ScenarioData
 from bench.report import screen, sections
-from bench.stats.findings import Answer, Check, CheckName, NullFound, SentinelFound
+from bench.stats import checks
+from bench.stats.findings import Answer, Check, CheckName, FlagsFound, NullFound, SentinelFound
+from bench.stats.series import attempted
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,6 +55,43 @@ def test_screen_tells_intervals_from_hints(sample: RunData) -> None:
         said.index("Measured, with intervals") < said.index("startup") < said.index("Hints only") < said.index("pull")
     )
     assert "host 665 µs [559, 758]" in said
+
+
+def test_screen_ends_with_what_was_measured_and_what_was_left_out(sample: RunData) -> None:
+    missing = [
+        Skipped("startup", "lxc", "no", ""),
+        Skipped("exec", "runc", "no", ""),
+        Skipped("exec", "host", "no", ""),
+    ]
+    said = texts(dataclasses.replace(sample, skipped=tuple(missing)))
+    assert len(said) <= 40
+    ending = " ".join(said[said.index("Tables: there") + 1 :])
+    assert (
+        ending
+        == "Measured here: host, sandbox, runc, crun and 21 more; not lxc; left out: exec; 'tare doctor' says why"
+    )
+
+
+def test_finding_without_containers_names_the_sandbox_and_the_host(sample: RunData) -> None:
+    def alone(name: str) -> ScenarioData:
+        item = next(one for one in sample.scenarios if one.name == name)
+        rows = tuple(row for row in item.summaries if row.engine in ("host", "sandbox"))
+        return dataclasses.replace(item, summaries=rows)
+
+    assert benchmarks.finding(alone("startup")) == "ready: host 665 µs [559, 758]; sandbox 2.36 ms [2.14, 2.52]"
+    assert benchmarks.finding(alone("storage-drivers")).startswith("first write, 16 MiB: host ")
+
+
+def test_kind_of_flag_is_counted_once_an_invocation(sample: RunData) -> None:
+    outcomes = sample.outcomes.copy()
+    mine = outcomes.index[outcomes["scenario"] == "memory"]
+    outcomes.loc[mine, "flags"] = outcomes.loc[mine, "flags"].map(
+        lambda _: ["settle: at 2", "settle: at 4", "residue: 1"]
+    )
+    found = checks.of_blocks(sample.blocks, attempted(outcomes), sample.meta["scenarios"])
+    [flags] = [one.found for one in found if one.scenario == "memory" and one.name is CheckName.FLAGS]
+    assert isinstance(flags, FlagsFound)
+    assert dict(flags.kinds) == {"settle": flags.attempts, "residue": flags.attempts}
 
 
 def test_screen_of_many_scenarios_fits(sample: RunData) -> None:

@@ -41,7 +41,7 @@ def words(data: ScenarioData) -> str:
 
 
 def finding(data: ScenarioData) -> str:
-    """Give the time to ready of the baseline, and of the quickest and the slowest container."""
+    """Give the time to ready of the baseline, and of the quickest and the slowest container or, without any, the sandbox."""
     rows = _rows(data.summaries, data.meta)
     baseline = [row for row in rows if row.target == data.baseline]
     others = [row for row in rows if row.target not in (data.baseline, NULL, SENTINEL) and row.median is not None]
@@ -49,6 +49,8 @@ def finding(data: ScenarioData) -> str:
     names = prose.brief_names(data)
     parts = [prose.listed(data, baseline)] if baseline else []
     parts += [f"containers {prose.span(containers, names, 3)}"] if containers else []
+    sandboxes = [row for row in others if row.engine == "sandbox" and not containers]
+    parts += [prose.listed(data, sandboxes)] if sandboxes else []
     return f"ready: {'; '.join(parts)}" if parts else ""
 
 
