@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,7 +113,7 @@ def test_run_that_does_not_record_its_stamp_is_compared_with_the_doubt_beside_it
 
 def test_night_with_another_stamp_of_events_has_no_base_and_no_alarm(tmp_path: Path) -> None:
     for number in range(6):
-        given = {"tags": {"nightly": "quick"}, "started_at": f"2026-03-{number + 1:02}T02"}
+        given: dict[str, Any] = {"tags": {"nightly": "quick"}, "started_at": f"2026-03-{number + 1:02}T02"}
         stamp, level = (STAMPS["c"], 0.1) if number < 5 else (STAMPS["python"], 0.2)
         write(tmp_path, f"n{number}", {"host": noisy(level)}, sentinel=noisy(0.04), instrument=stamp, **given)
     night = nightly.judge(tmp_path, store.load(tmp_path / "n5"), "quick")
