@@ -176,7 +176,7 @@ def test_run_whose_events_were_stamped_otherwise_is_not_resumed(
     assert tare(["run", "--resume", run.run_id]) == 2
     assert "were stamped otherwise (stamp 'python', now 'c'): start a new one" in capsys.readouterr().err
     assert store.load(run.path).meta["state"] == "interrupted"
-    store.RunWriter.beside(run).update(instrument={})  # an older Tare recorded nothing
+    store.RunWriter.beside(run).update(state="interrupted", instrument={})  # an older Tare recorded nothing
     assert tare(["run", "--resume", run.run_id]) == 0
 
 
