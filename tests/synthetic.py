@@ -130,6 +130,7 @@ def _meta(run_id: str, seed: int, scenario: Mapping[str, object], host: str) -> 
             {"scenario": "startup", "target": "runsc", "reason": missing, "remedy": "tare provision runsc"},
         ],
         "facts": dict(FACTS),
+        "instrument": {"stamp": "c", "scheduling": "SCHED_FIFO"},
         "fingerprint": "7d1f0c52a9b4",
         "epoch": list(_EPOCH),
         "engines": {

@@ -199,7 +199,8 @@ def _meta(targets: Mapping[str, Sequence[str]], blocks: int) -> dict[str, object
                for target, (reason, remedy) in UNAVAILABLE.items() if "storage-drivers" in names]  # fmt: skip
     return {"run_id": RUN_ID, "tare_version": "0.1.0", "command": ["run", *names], "seed": 5, "host": "bench-01",
             "started_at": "2026-11-25T09:00:00Z", "started_mono_s": 1000.0, "tags": {}, "scenarios": scenarios,
-            "skipped": missing, "facts": dict(FACTS), "fingerprint": "7d1f0c52a9b4", "epoch": ["kernel"], "engines": {}}  # fmt: skip
+            "skipped": missing, "facts": dict(FACTS), "fingerprint": "7d1f0c52a9b4", "epoch": ["kernel"], "engines": {},
+            "instrument": {"stamp": "c", "scheduling": "SCHED_FIFO"}}  # fmt: skip
 
 
 def _plan(targets: Mapping[str, Sequence[str]], blocks: int, rng: random.Random) -> list[Invocation]:

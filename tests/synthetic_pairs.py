@@ -12,6 +12,7 @@ from bench.store import RunWriter
 from tests.unsynced import unsynced
 
 FACTS = {"kernel": "6.1.0", "cpu.model": "one"}
+INSTRUMENT = {"stamp": "c", "scheduling": "SCHED_FIFO"}
 Values = Sequence[float | None]
 """One value for each block; ``None`` is a time-out."""
 
@@ -65,6 +66,7 @@ def write(
         "epoch": list(facts),
         "fingerprint": fingerprint,
         "engines": {"host": {"payload": payload}},
+        "instrument": INSTRUMENT,
         "skipped": [],
         **more,
     }

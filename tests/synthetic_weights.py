@@ -261,6 +261,7 @@ def _meta(
         "scenarios": scenarios,
         "skipped": [],
         "facts": dict(FACTS),
+        "instrument": {"stamp": "c", "scheduling": "SCHED_FIFO"},
         "fingerprint": "7d1f0c52a9b4",
         "epoch": ["kernel"],
         "engines": {},

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench import store
-from bench.compare import judge, parameters, products, rates
+from bench.compare import instrument, judge, parameters, products, rates
 from bench.compare.doubts import doubted
 from bench.compare.side_cache import SideData, pooled, side_data
 from bench.compare.sides import (
@@ -105,6 +105,7 @@ def compare(
         evidence=tuple(products.evidence_differences(*sides)),
         emulated=products.emulated(base, new),
         unrecorded=() if paired else parameters.unrecorded(base.run, new.run),
+        unstamped=() if paired else instrument.unrecorded(base.run, new.run),
         engines=() if paired else tuple(engine_differences(base.run, new.run)),
     )
 
@@ -140,6 +141,7 @@ def against(
         _unmatched(sides),
         runs=base.runs,
         unrecorded=tuple(dict.fromkeys(run_id for run in seen for run_id in parameters.unrecorded(run, new.run))),
+        unstamped=instrument.unrecorded(*seen, new.run),
         left_out=tuple(dict.fromkeys(one for run in seen for one in parameters.differing(run, new.run))),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import store
-from bench.compare import parameters
+from bench.compare import instrument, parameters
 from bench.compare.verdicts import Difference, Unmatched
 from bench.core.errors import UsageError, unknown
 from bench.core.model import NULL, SENTINEL
@@ -117,7 +117,7 @@ def payload(run: store.Run) -> str:
 
 
 def differences(base: store.Run, new: store.Run) -> list[Difference]:
-    """Return what makes two runs incomparable: facts of the host's epoch, and the workload's own bits."""
+    """Return what makes two runs incomparable: facts of the host's epoch, the workload's own bits, what stamped the events."""
     found: list[Difference] = []
     if base.meta.get("fingerprint") != new.meta.get("fingerprint"):
         names = set(base.meta.get("epoch", ())) | set(new.meta.get("epoch", ()))
@@ -130,7 +130,7 @@ def differences(base: store.Run, new: store.Run) -> list[Difference]:
     payloads = [payload(run) for run in (base, new)]
     if all(payloads) and payloads[0] != payloads[1]:
         found.append(Difference(PAYLOAD, *payloads))
-    return found
+    return [*found, *instrument.differing(base, new)]
 
 
 def engine_differences(base: store.Run, new: store.Run) -> list[Difference]:
@@ -190,7 +190,7 @@ def check_factors(base: store.Run, new: store.Run, names: Collection[str]) -> No
         UsageError: One of the names is unknown.
     """
     known = {PAYLOAD, *base.meta.get("epoch", ()), *new.meta.get("epoch", ())}
-    known |= {one.name for one in parameters.differing(base, new)}
+    known |= {one.name for one in parameters.differing(base, new)} | instrument.names(base) | instrument.names(new)
     for name in names:
         if name not in known:
             raise UsageError(unknown("factor", name, sorted(known)))

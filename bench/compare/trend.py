@@ -1,6 +1,6 @@
 """Find lasting changes in the history of one host, with the run on either side and the size of the step.
 
-Only complete runs of one host, fingerprint, workload and suite form a history: a changed host is a new epoch, not a regression,
+Only complete runs that are alike form a history (:mod:`bench.compare.epochs`): a changed host is a new epoch, not a regression,
 and two hosts of one model are not alike (Duplyakin et al., CCGrid 2020). The host's own changes, which the sentinel shows, are
 removed to the extent that a series has followed them; never by plain division, which distorts a series that follows them only
 in part.
@@ -13,16 +13,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench import store
-from bench.compare import nights, parameters
+from bench.compare import epochs, instrument, nights, parameters
 from bench.compare.judge import distances
-from bench.compare.sides import payload
 from bench.compare.verdicts import Difference
 from bench.core.errors import UsageError, unknown
 from bench.core.metrics import METRICS, Metric
@@ -75,15 +73,6 @@ class ChangePoint:
     worse: bool
 
 
-class _Apart(StrEnum):
-    """In what a run differs from the newest one, so that it belongs to another history."""
-
-    HOST = "host"
-    FINGERPRINT = "fingerprint"
-    PAYLOAD = "payload"
-    KIND = "kind"
-
-
 @dataclass
 class History:
     """The runs of one host and one fingerprint.
@@ -105,7 +94,7 @@ class History:
 def history(
     results: Path, *, metric: str | None = None, target: str | None = None, suite: str | None = None
 ) -> History:
-    """Read the complete runs that share host, fingerprint and workload with the newest one.
+    """Read the complete runs that are of one history with the newest one.
 
     ``suite`` chooses the nights of a suite, ``-`` the runs that are no nights. ``None``: the nights of the newest night's suite,
     or all runs where there is no night.
@@ -117,18 +106,18 @@ def history(
         raise UsageError(unknown("metric", metric, METRICS))
     found = History()
     runs = sorted(_complete(results, found.notes), key=lambda run: str(run.meta.get("started_at", "")))
-    newest = _newest(runs, suite)
+    newest = epochs.newest_of(runs, suite)
     if newest is None:
         said = f" ({found.notes[0]})" if found.notes else ""
-        what = {None: "run", _BY_HAND: "run that is not a night"}.get(suite, f"night of the suite '{suite}'")
+        what = {None: "run", epochs.BY_HAND: "run that is not a night"}.get(suite, f"night of the suite '{suite}'")
         msg = f"no complete {what} in '{results}'{said}; make one with 'tare run nightly', or name another with --results DIR"
         raise UsageError(msg)
-    others: dict[tuple[_Apart, str], list[str]] = {}
+    others: dict[tuple[epochs.Apart, str], list[str]] = {}
     changed: dict[Difference, list[str]] = {}
     seen: set[str] = set()
     for run in runs:
-        if apart := _apart(run, newest):
-            others.setdefault((apart, _what(apart, run)), []).append(run.run_id)
+        if apart := epochs.apart(run, newest):
+            others.setdefault((apart, epochs.what(apart, run)), []).append(run.run_id)
         elif run.run_id in seen:
             found.notes.append(f"{run.path.name} is a copy of the run {run.run_id}, left out")
         else:
@@ -137,8 +126,9 @@ def history(
             for one in unlike:
                 changed.setdefault(one, []).append(run.run_id)
             _take(found, run, metric, target, {parameters.scenario_of(one) for one in unlike})
-    found.notes[:0] = [_left_out(apart, what, newest, names) for (apart, what), names in others.items()]
+    found.notes[:0] = [epochs.left_out(apart, what, newest, names) for (apart, what), names in others.items()]
     found.notes += [_changed(one, names) for one, names in changed.items()]
+    found.notes += _unstamped(instrument.unrecorded(*(run for run in runs if run.run_id in seen)))
     if not found.series and (metric or target):
         asked = " and ".join(f"{kind} '{name}'" for kind, name in (("metric", metric), ("target", target)) if name)
         msg = f"no run in '{results}' has a value of {asked} (looked at: {len(found.runs)}); 'tare show RUN' lists what one has"
@@ -146,60 +136,16 @@ def history(
     return found
 
 
-_BY_HAND = "-"
-"""Stands for runs that are no nights, where a suite is named."""
-
-
-def _suite(run: store.Run) -> str:
-    """Return the suite that a run is a night of, ``-`` for a run that is none."""
-    return str(run.meta.get("tags", {}).get(nights.TAG, _BY_HAND))
-
-
-def _newest(runs: Sequence[store.Run], suite: str | None) -> store.Run | None:
-    """Return the newest run of the suite; without one, the newest night, or else the newest run."""
-    if suite is None:
-        suite = next((_suite(run) for run in reversed(runs) if _suite(run) != _BY_HAND), _BY_HAND)
-    return next((run for run in reversed(runs) if _suite(run) == suite), None)
-
-
-def _apart(run: store.Run, newest: store.Run) -> _Apart | None:
-    """Return why a run does not belong to the history of the newest one, ``None`` when it does."""
-    if _suite(run) != _suite(newest):
-        return _Apart.KIND
-    if run.meta.get("host") != newest.meta.get("host"):
-        return _Apart.HOST
-    if run.meta.get("fingerprint") != newest.meta.get("fingerprint"):
-        return _Apart.FINGERPRINT
-    digests = payload(run), payload(newest)
-    return _Apart.PAYLOAD if all(digests) and digests[0] != digests[1] else None
-
-
-def _what(apart: _Apart, run: store.Run) -> str:
-    """Return the suite, or else the host, by which runs that are left out are grouped."""
-    return _suite(run) if apart is _Apart.KIND else str(run.meta.get("host"))
-
-
-def _left_out(apart: _Apart, what: str, newest: store.Run, names: Sequence[str]) -> str:
-    """Write the note on runs that are left out."""
-    one = len(names) == 1
-    who, are = (names[0], "is") if one else (f"{len(names)} runs ({names[0]} … {names[-1]})", "are")
-    if apart is _Apart.KIND:
-        night = "no nights" if what == _BY_HAND else f"nights of the suite '{what}'"
-        night = night.replace("nights", "night", 1) if one else night
-        article = "a " if one and what != _BY_HAND else ""
-        return f"{who} {are} {article}{night}: a history of its own (--suite {what}), left out"
-    why = {
-        _Apart.HOST: f"{are} of the host '{what}', the newest is of '{newest.meta.get('host')}': a history of its own",
-        _Apart.FINGERPRINT: f"{are} of another fingerprint than the newest: an epoch of its own",
-        _Apart.PAYLOAD: "measured another build of the workload than the newest: an epoch of its own",
-    }[apart]
-    return f"{who} {why}, left out"
-
-
 def _changed(one: Difference, names: Sequence[str]) -> str:
     count = "1 run" if len(names) == 1 else f"{len(names)} runs"
     scenario = parameters.scenario_of(one)
     return f"{count} with another parameter {one.name} ('{one.base}', now '{one.new}'): {scenario} left out"
+
+
+def _unstamped(ids: Sequence[str]) -> list[str]:
+    """Write the note on runs of the history whose stamps may not be like the others'."""
+    who = f"{ids[0]} does" if len(ids) == 1 else f"{len(ids)} runs do"
+    return [f"unknown whether events were stamped alike: {who} not record it"] if ids else []
 
 
 def _complete(results: Path, notes: list[str]) -> Iterator[store.Run]:

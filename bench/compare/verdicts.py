@@ -175,6 +175,7 @@ class Compared:
         evidence: Evidence in which the live instances differ beside what is compared.
         emulated: Targets that are emulated machines, where the other side is not.
         unrecorded: Ids of runs that do not say which parameters were in force.
+        unstamped: Ids of runs that do not say what stamped their events.
         left_out: Parameters in which earlier runs differ, whose series are therefore not in the base.
     """
 
@@ -191,6 +192,7 @@ class Compared:
     evidence: tuple[Difference, ...] = ()
     emulated: tuple[str, ...] = ()
     unrecorded: tuple[str, ...] = ()
+    unstamped: tuple[str, ...] = ()
     left_out: tuple[Difference, ...] = ()
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from bench.compare.sides import difference_text, unmatched_text
 from bench.compare.verdicts import Compared, Comparison, Reason, Tie, TieKind, Verdict
@@ -80,10 +80,17 @@ def _beside(compared: Compared) -> list[str]:
             f"earlier runs with other parameters are not in the base: {'; '.join(map(difference_text, compared.left_out))}"
         )
     if compared.unrecorded:
-        first, *rest = compared.unrecorded
-        more = f" and {len(rest)} more" if rest else ""
-        told.append(f"unknown whether the same defaults of parameters were in force: {first}{more} did not record them")
+        told.append(
+            f"unknown whether the same defaults of parameters were in force: {_first(compared.unrecorded)} did not record them"
+        )
+    if compared.unstamped:
+        told.append(f"unknown whether events were stamped alike: {_first(compared.unstamped)} did not record it")
     return told
+
+
+def _first(names: Sequence[str]) -> str:
+    """Name the first of several."""
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _doubts(compared: Compared) -> list[str]:

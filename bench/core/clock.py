@@ -1,16 +1,15 @@
-"""The only module that reads a clock: host ``CLOCK_MONOTONIC``, and the hub that stamps events on receipt.
+"""The only module that reads a clock: host ``CLOCK_MONOTONIC``, and the hub through which stamped events come.
 
-A payload reports each event by a datagram or a line, and the hub's thread stamps it on arrival. Guest and container clocks
-are never read. Where permitted, the thread runs with real-time scheduling, so that a busy daemon cannot delay a stamp by a
-time slice; ``EventHub.priority`` names the scheduling class in use.
+A payload reports each event by a datagram or a line, which :mod:`bench.core.stamping` stamps on arrival, in C. Guest and
+container clocks are never read.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import functools
+import itertools
 import os
-import select
 import socket
 import threading
 import time
@@ -20,8 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from bench.core import stamping
 from bench.core.errors import InvocationFailed, InvocationTimeout, UsageError
 from bench.core.model import Phase
+from bench.core.stamping import What
 
 _CODES = {b"F": Phase.FIRST_INSTRUCTION, b"R": Phase.READY}
 _LINE_STARTS = frozenset(b"ABCEMOPS"[i : i + 1] for i in range(8))
@@ -35,7 +36,11 @@ _SUN_PATH_MAX = 107
 
 def now_s() -> float:
     """Return host ``CLOCK_MONOTONIC`` in seconds."""
-    return time.clock_gettime_ns(time.CLOCK_MONOTONIC) / 1e9
+    return _now_ns() / 1e9
+
+
+def _now_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
 
 def self_cpu_s() -> float:
@@ -100,24 +105,22 @@ class Channel:
         stamps: Phase → stamp of its first arrival, seconds.
         lines: All other lines from the payload, in order of arrival.
         arrived: Notified after each message.
-        sockets: Open sockets of the channel; the first one listens when ``kind`` is ``stream``.
-        closed: Whether the hub has dropped the channel.
     """
 
-    def __init__(self, path: Path, kind: Literal["datagram", "stream"]) -> None:
+    def __init__(self, path: Path, kind: Literal["datagram", "stream"], send: Callable[[bytes], None]) -> None:
         self.path = path
         self.kind = kind
         self.stamps: dict[Phase, float] = {}
         self.lines: list[Line] = []
         self.arrived = threading.Condition()
-        self.sockets: list[socket.socket] = []
-        self.closed = False
-        self._partial = b""
+        self._send = send
+        self._partial: dict[int, bytes] = {}
+        self._broken = ""
 
-    def receive(self, data: bytes, at: float) -> None:
+    def receive(self, data: bytes, at: float, connection: int = 0) -> None:
         """Record the bytes that arrived at ``at``; lines in no known form, such as console messages, are ignored."""
         with self.arrived:
-            *whole, self._partial = (self._partial + data).split(b"\n")
+            *whole, self._partial[connection] = (self._partial.get(connection, b"") + data).split(b"\n")
             for line in map(bytes.strip, whole):
                 if phase := _CODES.get(line):
                     self.stamps.setdefault(phase, at)
@@ -125,11 +128,16 @@ class Channel:
                     self.lines.append(Line(at, line.decode(errors="replace")))
             self.arrived.notify_all()
 
+    def end(self, connection: int, reason: str = "") -> None:
+        """Record the end of a connection, whose incomplete line is no event; with a reason, nothing more can arrive."""
+        with self.arrived:
+            self._partial.pop(connection, None)
+            self._broken = self._broken or reason
+            self.arrived.notify_all()
+
     def ask(self) -> None:
         """Ask a payload behind a serial port for a sign of life, the line ``A``. Use SIGUSR1 for other payloads."""
-        for sock in self.sockets[1:]:
-            with contextlib.suppress(OSError):
-                sock.send(b"?\n")
+        self._send(b"?\n")
 
     def wait_line(
         self, start: str, timeout_s: float, alive: Callable[[], str | None] = lambda: None, *, after: int = 0
@@ -159,6 +167,9 @@ class Channel:
         deadline = now_s() + timeout_s
         with self.arrived:
             while (found := find()) is None:
+                if self._broken:
+                    msg = f"{what} cannot arrive any more: {self._broken}"
+                    raise InvocationFailed(msg)
                 left = deadline - now_s()
                 if left <= 0:
                     msg = f"{what} did not come within {timeout_s:.3g} s"
@@ -172,31 +183,32 @@ class Channel:
 class EventHub:
     """A thread that receives the events of all live instances; use as a context manager.
 
-    ``stamp`` is the compiled library that waits and reads the clock outside the interpreter (stamp.c); without it Python does.
+    ``library`` is the compiled receiver (stamp.c); without it events are stamped in Python.
+
+    Raises:
+        OSError: The library cannot be used.
     """
 
-    def __init__(self, stamp: Path | None = None) -> None:
-        self.priority = "normal"
-        self._epoll = select.epoll()
-        self._open: dict[int, tuple[Channel, socket.socket]] = {}
-        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._wait = _python_wait(self._epoll) if stamp is None else _library_wait(self._epoll, stamp)
-        self._lock = threading.Lock()
-        self._started = threading.Event()
+    def __init__(self, library: Path | None = None) -> None:
+        self._receiver = stamping.receiver(library, _now_ns)
+        self._channels: dict[int, Channel] = {}
+        self._numbers = itertools.count()
         self._thread = threading.Thread(target=self._loop, name="tare-events", daemon=True)
 
+    @property
+    def instrument(self) -> dict[str, str]:
+        """What stamps events: the receiver's language, and the scheduling class of its thread (sched(7))."""
+        scheduling = "SCHED_FIFO" if self._receiver.realtime else "SCHED_OTHER"
+        return {"stamp": self._receiver.language, "scheduling": scheduling}
+
     def __enter__(self) -> EventHub:
-        self._epoll.register(self._wake_read, select.EPOLLIN)
         self._thread.start()
-        self._started.wait()
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.write(self._wake_write, b"x")
+        self._receiver.stop()
         self._thread.join()
-        self._epoll.close()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        self._receiver.close()
 
     @contextlib.contextmanager
     def channel(self, path: Path, kind: Literal["datagram", "stream"] = "datagram") -> Iterator[Channel]:
@@ -205,99 +217,39 @@ class EventHub:
         Raises:
             UsageError: The path is too long for a unix socket.
         """
-        if len(os.fsencode(path)) > _SUN_PATH_MAX:
-            msg = (
-                f"'{path}' is longer than a unix socket's path may be ({_SUN_PATH_MAX} bytes); use a shorter TARE_STATE"
-            )
-            raise UsageError(msg)
-        channel = Channel(path, kind)
-        server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if kind == "datagram" else socket.SOCK_STREAM)
-        server.bind(os.fspath(path))
-        path.chmod(0o666)  # the payload may run as another user in its sandbox
-        if kind == "stream":
-            server.listen(4)
-        server.setblocking(False)
-        self._add(channel, server)
+        number = next(self._numbers)
+        channel = Channel(path, kind, functools.partial(self._receiver.send, number))
+        server = _bound(path, kind)
         try:
+            self._channels[number] = channel
+            self._receiver.watch(server, number)
             yield channel
         finally:
-            self._drop(channel)
+            self._receiver.forget(number)
+            self._channels.pop(number)
             path.unlink(missing_ok=True)
 
-    def _add(self, channel: Channel, sock: socket.socket) -> None:
-        with self._lock:
-            if channel.closed:  # a connection was accepted while the channel was dropped
-                sock.close()
-                return
-            channel.sockets.append(sock)
-            self._open[sock.fileno()] = (channel, sock)
-            self._epoll.register(sock, select.EPOLLIN)
-
-    def _drop(self, channel: Channel) -> None:
-        with self._lock:
-            channel.closed = True
-            for sock in channel.sockets:
-                self._forget(sock)
-
-    def _forget(self, sock: socket.socket) -> None:
-        """Stop watching a socket and close it, unless it is closed already. The caller holds the lock."""
-        if sock.fileno() >= 0:
-            self._epoll.unregister(sock)
-            del self._open[sock.fileno()]
-            sock.close()
-
     def _loop(self) -> None:
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # 0: this thread
-            self.priority = "fifo"
-        self._started.set()
-        while True:
-            descriptor, woken = self._wait()
-            if descriptor == self._wake_read:
-                return
-            with self._lock:
-                found = self._open.get(descriptor)
-            if found is not None:
-                with contextlib.suppress(OSError):  # closed by _drop between the event and here
-                    self._receive(*found, woken)
-
-    def _receive(self, channel: Channel, sock: socket.socket, woken: float) -> None:
-        if channel.kind == "stream" and sock is channel.sockets[0]:
-            connection, _ = sock.accept()
-            connection.setblocking(False)
-            self._add(channel, connection)
-            return
-        data = sock.recv(4096)
-        if data:
-            # The thread woke up for this datagram; a stream may have received more data since.
-            channel.receive(data, woken if channel.kind == "datagram" else now_s())
-        else:
-            with self._lock:
-                self._forget(sock)
+        while messages := self._receiver.take():
+            for message in messages:
+                channel = self._channels.get(message.channel)
+                if channel is None:  # closed while the message waited
+                    continue
+                if message.what is What.DATA:
+                    channel.receive(message.data, message.at_ns / 1e9, message.connection)
+                else:
+                    channel.end(message.connection, os.strerror(message.error) if message.error else "")
 
 
-def _python_wait(epoll: select.epoll) -> Callable[[], tuple[int, float]]:
-    """Return a wait function in Python: the stamp is taken once this thread holds the GIL again."""
-
-    def wait() -> tuple[int, float]:
-        [(descriptor, _)] = epoll.poll(maxevents=1)
-        return descriptor, now_s()
-
-    return wait
-
-
-def _library_wait(epoll: select.epoll, library: Path) -> Callable[[], tuple[int, float]]:
-    """Return a wait function that stamps in the library ``stamp.so``, without the GIL."""
-    function = ctypes.CDLL(str(library)).tare_wait
-    function.restype = ctypes.c_longlong
-    ready = ctypes.c_int()
-    descriptor, where = epoll.fileno(), ctypes.byref(ready)
-
-    def wait() -> tuple[int, float]:
-        at_ns = function(descriptor, where)
-        if at_ns < 0:
-            msg = "epoll_wait failed in the event thread"
-            raise OSError(msg)
-        return ready.value, at_ns / 1e9
-
-    return wait
+def _bound(path: Path, kind: Literal["datagram", "stream"]) -> socket.socket:
+    """Return the socket of a channel, bound to its path."""
+    if len(os.fsencode(path)) > _SUN_PATH_MAX:
+        msg = f"'{path}' is longer than a unix socket's path may be ({_SUN_PATH_MAX} bytes); use a shorter TARE_STATE"
+        raise UsageError(msg)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if kind == "datagram" else socket.SOCK_STREAM)
+    server.bind(os.fspath(path))
+    path.chmod(0o666)  # the payload may run as another user in its sandbox
+    if kind == "stream":
+        server.listen(4)
+    server.setblocking(False)
+    return server

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from bench.core import proc
-from bench.core.clock import EventHub
 from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.engines.base import Bind, Engine, InstanceSpec
 from bench.engines.life import Life, deleted
-from bench.lab import Lab
+from bench.lab import Lab, events
 
 _TIMEOUT_S = 30.0 * proc.PATIENCE
 
@@ -21,7 +20,7 @@ def run(engine: Engine, lab: Lab, binds: tuple[Bind, ...] = ()) -> None:
     spec = InstanceSpec(f"tare-{lab.short_id}-trial", lab.paths.run / "e" / "trial", timeout_s=_TIMEOUT_S, binds=binds)
     try:
         with (
-            EventHub() as hub,
+            events.open_hub(lab.paths.state) as hub,
             hub.channel(spec.events, engine.channel) as channel,
             deleted(engine, spec.name),
         ):

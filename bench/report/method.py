@@ -15,7 +15,7 @@ _ENDED = {
 
 def paragraphs(data: RunData) -> list[tuple[str, str]]:
     """Return how the run was measured, as pairs of a heading and a few sentences."""
-    if data.scenarios and all(scenario.benchmark == "imported" for scenario in data.scenarios):
+    if _is_imported(data):
         return _imported(data)
     controls = {str(name) for name in data.outcomes["target"]} & {NULL, SENTINEL}
     return [
@@ -24,7 +24,7 @@ def paragraphs(data: RunData) -> list[tuple[str, str]]:
         (
             "Clock",
             "One clock stamps every event: the host's CLOCK_MONOTONIC. Clocks inside guests and containers are never "
-            "compared with it, and no target measures itself.",
+            f"compared with it, and no target measures itself. {stamped(data)}",
         ),
         (
             "Ready",
@@ -43,6 +43,34 @@ def paragraphs(data: RunData) -> list[tuple[str, str]]:
             "duration. The rate has a Wilson interval.",
         ),
     ]
+
+
+_STAMPS = {
+    "c": "Events were stamped on arrival by a thread in C, outside the harness's interpreter",
+    "python": "Events were stamped in Python, which stamps late while it is busy, because the library in C could not be used",
+}
+_SCHEDULING = {
+    "SCHED_FIFO": "in the real-time class SCHED_FIFO",
+    "SCHED_OTHER": "in the normal scheduling class, so that a busy host could delay a stamp",
+}
+
+
+def stamped(data: RunData) -> str:
+    """Say what stamped the events of a run, and in which scheduling class; names of a newer Tare as they stand.
+
+    Empty for an import, whose times another tool took.
+    """
+    if _is_imported(data):
+        return ""
+    found = {str(name): str(value) for name, value in data.meta.get("instrument", {}).items()}
+    if not found:
+        return "This run does not record what stamped its events."
+    stamp, scheduling = found.get("stamp", "unknown"), found.get("scheduling", "unknown")
+    return f"{_STAMPS.get(stamp, f'Events were stamped by: {stamp}')}, {_SCHEDULING.get(scheduling, scheduling)}."
+
+
+def _is_imported(data: RunData) -> bool:
+    return bool(data.scenarios) and all(scenario.benchmark == "imported" for scenario in data.scenarios)
 
 
 def _imported(data: RunData) -> list[tuple[str, str]]:

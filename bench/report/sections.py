@@ -72,7 +72,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Fact:
-    """A fact of the host; with ``epoch``, numbers are comparable only where it is equal."""
+    """A fact of the host or of the instrument; with ``epoch``, numbers are comparable only where it is equal."""
 
     name: str
     value: str
@@ -219,10 +219,12 @@ def short(text: str) -> str:
 
 
 def facts(data: RunData) -> list[Fact]:
-    """Return the host's facts."""
+    """Return the host's facts, and what stamped the events."""
     epoch = set(data.meta.get("epoch", ()))
     values: Mapping[str, object] = data.meta.get("facts", {})
-    return [Fact(str(name), short(str(value)), name in epoch) for name, value in values.items()]
+    stamps: Mapping[str, object] = data.meta.get("instrument", {})
+    found = [Fact(str(name), short(str(value)), name in epoch) for name, value in values.items()]
+    return found + [Fact(f"instrument.{name}", short(str(value)), epoch=True) for name, value in stamps.items()]
 
 
 def engines(data: RunData) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from bench import benchmarks
 from bench.display.data import RunData, ScenarioData
 from bench.display.table import Cell, Column, Grid
 from bench.display.wording import checks
-from bench.report import screen, sections
+from bench.report import method, screen, sections
 from bench.stats.findings import Answer
 
 _NAME = 16
@@ -35,6 +35,8 @@ def show(data: RunData, scenario: str | None = None, width: int = 100) -> Group:
     parts += [Text(text, style="yellow") for text in doubts]
     parts += [Text(text, style="dim") for text in undecided]
     parts += [Text(f"! {warning}", style="yellow") for warning in data.run.warnings]
+    if scenario is None and parts and (stamped := method.stamped(data)):
+        parts.append(Text(stamped, style="dim"))
     return Group(*(parts or [Text(sections.NOTHING)]))
 
 

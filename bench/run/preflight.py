@@ -12,8 +12,9 @@ from pathlib import Path
 from bench import engines
 from bench.core.clock import EventHub
 from bench.core.errors import EvidenceMismatch, TareError, TargetUnavailable
-from bench.core.model import Facts, Phase, Target
+from bench.core.model import Facts, Target
 from bench.engines.base import Bind, Engine, InstanceSpec
+from bench.engines.life import Life, deleted
 from bench.invocation import life, mounts
 from bench.lab import Lab
 from bench.run.facts import host
@@ -108,16 +109,13 @@ def trial(engine: Engine, lab: Lab, hub: EventHub, number: int, timeout_s: float
             _unexpected_errors(engine.target),
             _data(engine, lab, name) as binds,
             hub.channel(socket, engine.channel) as channel,
+            deleted(engine, name),
         ):
-            try:
-                instance = engine.create(InstanceSpec(name, socket, timeout_s=timeout_s, binds=binds))
-                engine.start(instance)
-                channel.wait(Phase.READY, timeout_s, instance.alive)
-                evidence = engine.evidence(instance)
-                life.prove(engine, lab, evidence)
-                engine.stop(instance)
-            finally:
-                engine.delete(name)
+            spec = InstanceSpec(name, socket, timeout_s=timeout_s, binds=binds)
+            instance = Life(engine, spec, channel, timeout_s).run()
+            evidence = engine.evidence(instance)
+            life.prove(engine, lab, evidence)
+            engine.stop(instance)
     except EvidenceMismatch as error:
         return Verdict(text, ok=False, says=str(error), remedy=_remedy(engine.target, error))
     except TargetUnavailable as error:

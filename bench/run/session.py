@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import secrets
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from bench import __version__, benchmarks, store
+from bench import __version__, store
 from bench.core.clock import EventHub, now_s, wall_time
-from bench.core.errors import Interrupted, StoreError, TareError, TargetUnavailable, UsageError
-from bench.core.model import Invocation, Outcome, ParamValue, RunState, Scenario, Skipped, Status
+from bench.core.errors import StoreError, TareError, TargetUnavailable, UsageError
+from bench.core.model import Invocation, Outcome, RunState, Scenario, Skipped, Status
 from bench.engines import check as check_files
 from bench.engines import undo_functions
-from bench.lab import Lab, images
-from bench.run import available, facts, preflight, runner, stopping
+from bench.lab import Lab, events
+from bench.run import available, facts, interrupts, preflight, record, runner, stopping
 from bench.scenario import parse_target, plan
 
 
@@ -105,7 +103,7 @@ def run(request: RunRequest, observer: RunObserver) -> RunResult:
         available.refuse_missing(request.explicit, prepared)
         scenarios, skipped = available.resolve(request.scenarios, prepared)
         invocations = plan.build(scenarios, request.seed)
-        meta = _meta(request, run_id, scenarios, skipped, prepared)
+        meta = {**_meta(request, run_id, scenarios, skipped, prepared), record.INSTRUMENT: hub.instrument}
         writer = store.RunWriter.create(request.results, meta, invocations)
         observer.planned(run_id, _of_measured(observer, scenarios, skipped), invocations, len(invocations))
         run_context = _context(meta, scenarios, prepared, lab=lab, hub=hub, writer=writer)
@@ -117,27 +115,18 @@ def resume(folder: Path, observer: RunObserver) -> RunResult:
     """Resume an unfinished run: measure the invocations of its plan that have no outcome.
 
     Raises:
-        UsageError: The run is complete, was measured on another host, or this host has changed or restarted since.
+        UsageError: The run cannot be resumed here and now.
         TargetUnavailable: A target of the plan can no longer run.
     """
     found = store.load(folder)
-    if found.meta.get("state") == RunState.COMPLETE:
-        msg = f"the run {found.run_id} is complete; start a new one"
-        raise UsageError(msg)
-    if "inside" in found.meta:
-        msg = f"the run {found.run_id} was in the guest {found.meta['inside']}, which is gone: start a new one with --inside"
-        raise UsageError(msg)
-    now = facts.host()
-    same_boot = now.values.get("boot") == found.meta.get("facts", {}).get("boot")
-    if facts.fingerprint(now) != found.meta.get("fingerprint") or not same_boot:
-        msg = f"the run {found.run_id} was measured on another host or before a change or a restart of this one: start a new one"
-        raise UsageError(msg)
+    record.refuse_to_resume(found)
     done = set(store.outcomes(found)["invocation"])
     every = store.plan(found)
     left = [invocation for invocation in every if invocation.index not in done]
-    scenarios = [scenario_from(name, meta) for name, meta in found.meta["scenarios"].items()]
+    scenarios = [record.scenario_from(name, meta) for name, meta in found.meta["scenarios"].items()]
     ended: list[RunResult] = []
     with _kept(ended), open_lab(found.run_id, folder.parent) as (lab, hub):
+        record.refuse_instrument(found, hub.instrument)
         prepared = available.prepare(scenarios, lab, observer.preparing)
         for text, error in prepared.missing.items():
             msg = f"'{text}' ran before and cannot now: {error.reason}"
@@ -195,32 +184,12 @@ def open_lab(run_id: str, results: Path = Path("results")) -> Iterator[tuple[Lab
     if results.resolve().is_relative_to("/run"):
         msg = f"results cannot be written to '{results}': the lab has a /run of its own; choose another with --results DIR"
         raise UsageError(msg)
-    with _signals(), Lab(run_id.rpartition("-")[2], undo=undo_functions()) as lab, _hub(lab) as hub:
+    with (
+        interrupts.raised(),
+        Lab(run_id.rpartition("-")[2], undo=undo_functions()) as lab,
+        events.open_hub(lab.paths.state) as hub,
+    ):
         yield lab, hub
-
-
-def _hub(lab: Lab) -> EventHub:
-    """Return the event hub; it uses the compiled time stamp where that library can be built and loaded."""
-    try:
-        return EventHub(images.stamp(lab.paths.state))
-    except (TargetUnavailable, OSError):  # no compiler, or the state folder is mounted noexec
-        return EventHub()
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """Raise Interrupted on SIGTERM, SIGHUP and SIGINT during the block."""
-
-    def interrupt(number: int, _: FrameType | None) -> None:
-        msg = f"got {signal.Signals(number).name}"
-        raise Interrupted(msg)
-
-    earlier = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
 
 
 def _meta(
@@ -243,7 +212,8 @@ def _meta(
         "started_mono_s": now_s(),
         "tags": dict(request.tags),
         "scenarios": {
-            scenario.name: {**scenario_meta(scenario), "parameters": in_force(scenario)} for scenario in scenarios
+            scenario.name: {**record.scenario_meta(scenario), "parameters": record.in_force(scenario)}
+            for scenario in scenarios
         },
         **({"rule": {"precision": request.precision, "budget_s": request.budget_s}} if request.precision else {}),
         "skipped": [dataclasses.asdict(item) for item in skipped],
@@ -253,30 +223,6 @@ def _meta(
             engine.target.text: sorted(prepared.facts[text].epoch) for text, engine in prepared.engines.items()
         },
     }
-
-
-def scenario_meta(scenario: Scenario) -> dict[str, Any]:
-    """Return a scenario as a JSON object for ``run.json``."""
-    meta = dataclasses.asdict(scenario)
-    meta["targets"] = [target.text for target in scenario.targets]
-    del meta["name"]
-    return meta
-
-
-def in_force(scenario: Scenario) -> dict[str, list[ParamValue]]:
-    """Return the values of every parameter of a scenario, with the defaults of those that it does not set."""
-    defaults = benchmarks.with_defaults(scenario.procedure, {})
-    return {name: list(scenario.params.get(name, (value,))) for name, value in defaults.items()}
-
-
-def scenario_from(name: str, meta: Mapping[str, Any]) -> Scenario:
-    """Return the scenario that :func:`scenario_meta` wrote."""
-    known = {field.name for field in dataclasses.fields(Scenario)}
-    meta = {key: value for key, value in meta.items() if key in known}
-    given = {**meta, "name": name, "targets": tuple(parse_target(text) for text in meta["targets"])}
-    given["params"] = {key: tuple(values) for key, values in meta["params"].items()}
-    given["primary"] = tuple(meta["primary"])
-    return Scenario(**given)
 
 
 def _context(

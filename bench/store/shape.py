@@ -133,6 +133,7 @@ _RUN: Mapping[str, tuple[str, Check]] = {
     **dict.fromkeys(("command", "epoch"), _TEXTS),
     "tags": ("an object of texts", lambda value: value is not None and is_scalars(value)),
     "facts": ("an object of texts", lambda value: value is not None and is_scalars(value)),
+    "instrument": ("an object of texts", lambda value: value is not None and is_scalars(value)),
     "engines": ("an object of objects", _is_objects),
     "engine_epochs": ("an object of lists", _is_lists),
     "scenarios": ("an object of objects", _is_objects),

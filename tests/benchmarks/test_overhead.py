@@ -77,7 +77,7 @@ def test_host_target_is_close_to_a_bare_c_loop(
         writer = store.RunWriter.create(tmp_path, meta, invocations)
         context = runner.RunContext("b", {one.name: one}, {"host": host}, host, lab, hub, writer, now_s())
         benchmark.pedantic(runner.execute, (context, invocations, interleave), rounds=1)
-        priority = hub.priority
+        priority = hub.instrument["scheduling"]
     numbers = store.measurements(store.load(tmp_path / "b"))
     first = numbers[(numbers["metric"] == "startup.first_instruction_s") & ~numbers["warmup"]]["value"]
     ratio = statistics.median(first) / statistics.median(bare_s)

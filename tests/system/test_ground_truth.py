@@ -1,15 +1,26 @@
-"""System test: the reported first instruction against the kernel's record of the payload's exec."""
+"""System test: the reported first instruction against the kernel's record of the payload's exec, and of QEMU's write."""
 
 from __future__ import annotations
 
+import contextlib
+import statistics
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from bench import store
+from bench import engines, store
+from bench.core.clock import EventHub
+from bench.core.model import Phase
+from bench.engines.base import Engine, InstanceSpec
+from bench.engines.life import Life, deleted
+from bench.lab import Lab
+from bench.run import session
+from bench.scenario import parse_target
 from tests.system.conftest import Tare
-from tests.system.tracing import program_starts
+from tests.system.tracing import program_starts, single_bytes
 
 TARGETS = ("host", "runc", "containerd", "docker:network=none")
 LIMIT_S = 1e-3
@@ -65,3 +76,57 @@ def test_first_instruction_is_within_a_millisecond_of_the_exec(
             return
         left = tuple(name for name in TARGETS if best[name] > LIMIT_S)
     pytest.fail(f"the reported first instruction is late by more than {LIMIT_S} s in every attempt: {best}")
+
+
+@contextlib.contextmanager
+def python(*, busy: bool) -> Iterator[None]:
+    """Run a thread that computes in Python during the block, if it is to be busy."""
+    over = threading.Event()
+
+    def compute() -> None:
+        while not over.is_set():
+            sum(number * number for number in range(200))
+
+    thread = threading.Thread(target=compute)
+    if busy:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if busy:
+            thread.join()
+
+
+def lateness(lab: Lab, hub: EventHub, engine: Engine, number: int, *, busy: bool) -> list[float]:
+    """Boot a guest; return the stamps of its two events minus QEMU's writes of the newlines that end them (s)."""
+    name = f"tare-{lab.short_id}-{number}"
+    spec = InstanceSpec(name, lab.paths.run / "e" / str(number), timeout_s=120)
+    with hub.channel(spec.events, engine.channel) as channel, deleted(engine, name), single_bytes() as trace:
+        life = Life(engine, spec, channel, 120)
+        life.request()
+        with python(busy=busy):
+            instance = life.run()
+        written = trace.bytes_sent(instance.handle["pid"])
+    assert len(written) == 4, "two lines of a letter and a newline"
+    stamps = [channel.stamps[phase] for phase in (Phase.FIRST_INSTRUCTION, Phase.READY)]
+    return [stamp - at for stamp, at in zip(stamps, written[1::2], strict=True)]
+
+
+@pytest.mark.root
+@pytest.mark.engines
+@pytest.mark.system
+def test_guests_events_are_stamped_when_qemu_writes_them_however_busy_python_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late: dict[bool, list[float]] = {False: [], True: []}
+    with session.open_lab(session.make_id(), tmp_path) as (lab, hub):
+        engine = engines.load(parse_target("libvirt:guest=minimal"), lab)
+        engine.prepare()
+        for number in range(10):
+            late[number % 2 == 1] += lateness(lab, hub, engine, number, busy=number % 2 == 1)
+    with capsys.disabled():
+        shown = [f"{1e6 * statistics.median(found):.0f} µs (longest {1e6 * max(found):.0f})" for found in late.values()]
+        print(f"\nQEMU's write → stamp, median: {shown[0]}; with Python busy {shown[1]}")
+    assert min(map(min, late.values())) > -LIMIT_S
+    assert all(statistics.median(found) <= LIMIT_S for found in late.values())

@@ -175,6 +175,22 @@ def test_resumed_run_names_what_was_left_out(
     assert "measured: startup; targets: host, sandbox" in said.out
 
 
+def test_run_whose_events_were_stamped_otherwise_is_not_resumed(
+    user: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without(monkeypatch, "runc")
+    assert tare(["run", "./both.yaml"]) == 0
+    run = store.load(store.find(user / "results", "latest"))
+    now = run.meta["instrument"]
+    assert now["stamp"] == "c"
+    store.RunWriter.beside(run).update(state="interrupted", instrument={**now, "stamp": "python"})
+    assert tare(["run", "--resume", run.run_id]) == 2
+    assert "were stamped otherwise (stamp 'python', now 'c'): start a new one" in capsys.readouterr().err
+    assert store.load(run.path).meta["state"] == "interrupted"
+    store.RunWriter.beside(run).update(state="interrupted", instrument={})  # an older Tare recorded nothing
+    assert tare(["run", "--resume", run.run_id]) == 0
+
+
 def test_missing_compiler_is_one_reason_and_doctor_prints_it_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

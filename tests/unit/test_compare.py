@@ -189,7 +189,10 @@ def test_runs_may_differ_in_a_factor_and_in_nothing_else(tmp_path: Path, capsys:
     assert cli.run(["compare", "a", "c", "--factor", "kernel", *where]) == 2
     assert "not compared: cpu.model: 'one' and 'two'; compare" in capsys.readouterr().err
     assert cli.run(["compare", "a", "b", "--factor", "kernal", *where]) == 2
-    assert "unknown factor 'kernal', allowed: cpu.model, kernel, payload" in capsys.readouterr().err
+    assert (
+        "unknown factor 'kernal', allowed: cpu.model, instrument.scheduling, instrument.stamp, kernel, payload"
+        in capsys.readouterr().err
+    )
 
 
 def test_sides_that_make_no_comparison_are_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from bench import cli, compare, scenario, store
 from bench.compare import nightly, wording
 from bench.compare.verdicts import Verdict
 from bench.core.errors import UsageError
-from bench.run import session
+from bench.run import record
 from tests.synthetic_pairs import Values, write
 
 RNG = np.random.default_rng(53)
@@ -42,11 +43,11 @@ def between(folder: Path, base: str, new: str, factors: Sequence[str] = ()) -> c
 
 def test_every_parameter_in_force_is_recorded() -> None:
     (limits,) = scenario.load(scenario.find("limits"))
-    found = session.in_force(limits)
+    found = record.in_force(limits)
     assert found["milliseconds"] == list(limits.params.get("milliseconds", (1000,)))
     assert found["limit"] == list(limits.params["limit"])
-    meta = {**session.scenario_meta(limits), "parameters": found, "stopped": {}}
-    assert session.scenario_from("limits", meta) == limits
+    meta = {**record.scenario_meta(limits), "parameters": found, "stopped": {}}
+    assert record.scenario_from("limits", meta) == limits
 
 
 def test_runs_with_another_default_are_refused_by_the_parameters_name(
@@ -80,6 +81,43 @@ def test_run_that_does_not_record_its_parameters_is_noted_once(tmp_path: Path) -
     assert [note for note in notes if "defaults" in note] == [
         "unknown whether the same defaults of parameters were in force: a did not record them"
     ]
+
+
+STAMPS = {"c": {"stamp": "c", "scheduling": "SCHED_FIFO"}, "python": {"stamp": "python", "scheduling": "SCHED_OTHER"}}
+
+
+def test_runs_with_another_stamp_of_events_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, stamp in STAMPS.items():
+        write(tmp_path, name, {"host": noisy(0.1)}, sentinel=noisy(0.04, 20, 0.002), instrument=stamp)
+    where = ["--results", str(tmp_path)]
+    assert cli.run(["compare", "c", "python", *where]) == 2
+    told = capsys.readouterr().err
+    assert (
+        "differ in what is not compared: instrument.stamp: 'c' and 'python'; instrument.scheduling: 'SCHED_FIFO'"
+        in told
+    )
+    assert cli.run(["compare", "c", "python", "--factor", "instrument.stamp", *where]) == 2
+    both = ["--factor", "instrument.stamp", "--factor", "instrument.scheduling"]
+    assert cli.run(["compare", "c", "python", *both, *where]) == 0
+    assert cli.run(["compare", "c", "python", "--force", *where]) == 0
+
+
+def test_run_that_does_not_record_its_stamp_is_compared_with_the_doubt_beside_it(tmp_path: Path) -> None:
+    for name, stamp in (("old", {}), ("older", {}), ("new", STAMPS["c"])):
+        write(tmp_path, name, {"host": noisy(0.1), "runc": noisy(0.1)}, instrument=stamp)
+    doubt = "unknown whether events were stamped alike: {} did not record it"
+    assert doubt.format("old") in wording.notes(between(tmp_path, "old", "new"))
+    assert doubt.format("older and 1 more") in wording.notes(between(tmp_path, "older", "old"))
+    assert not any("stamped" in note for note in wording.notes(between(tmp_path, "old@host", "old@runc")))
+
+
+def test_night_with_another_stamp_of_events_has_no_base_and_no_alarm(tmp_path: Path) -> None:
+    for number in range(6):
+        given: dict[str, Any] = {"tags": {"nightly": "quick"}, "started_at": f"2026-03-{number + 1:02}T02"}
+        stamp, level = (STAMPS["c"], 0.1) if number < 5 else (STAMPS["python"], 0.2)
+        write(tmp_path, f"n{number}", {"host": noisy(level)}, sentinel=noisy(0.04), instrument=stamp, **given)
+    night = nightly.judge(tmp_path, store.load(tmp_path / "n5"), "quick")
+    assert (night.findings, night.compared, night.exit_code) == ((), {}, 0)
 
 
 def test_night_after_another_default_has_no_base_and_no_alarm(tmp_path: Path) -> None:

@@ -82,6 +82,29 @@ def test_changed_fingerprint_begins_a_new_epoch(tmp_path: Path) -> None:
     assert trend.change_points(history) == []
 
 
+def test_changed_stamp_of_events_begins_a_new_epoch(tmp_path: Path) -> None:
+    nights(tmp_path, [0.2] * 10 + [0.1] * 10)
+    for number in range(10):
+        date(tmp_path / f"night-{number:03}", number, instrument={"stamp": "python", "scheduling": "SCHED_FIFO"})
+    history = trend.history(tmp_path)
+    assert history.runs == [f"night-{number:03}" for number in range(10, 20)]
+    assert history.notes == [
+        "10 runs (night-000 … night-009) had another stamp of events than the newest: an epoch of its own, left out"
+    ]
+    assert trend.change_points(history) == []
+
+
+def test_runs_that_do_not_record_their_stamp_stay_in_the_history_and_are_noted(tmp_path: Path) -> None:
+    nights(tmp_path, [0.1] * 4)
+    for number in range(2):
+        date(tmp_path / f"night-{number:03}", number, instrument={})
+    history = trend.history(tmp_path)
+    assert (len(history.runs), history.notes) == (
+        4,
+        ["unknown whether events were stamped alike: 2 runs do not record it"],
+    )
+
+
 def test_copies_foreign_folders_and_torn_lines_are_left_out(tmp_path: Path) -> None:
     nights(tmp_path, [0.1] * 8)
     shutil.copytree(tmp_path / "night-003", tmp_path / "copy")

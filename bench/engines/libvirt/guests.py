@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary
 
 from bench.core import proc
-from bench.core.clock import EventHub
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable, TargetUnavailable
 from bench.core.model import Phase
 from bench.engines.libvirt import initramfs
-from bench.lab import images
+from bench.lab import events, images
 
 if TYPE_CHECKING:
     from bench.lab import Lab
@@ -270,19 +269,20 @@ def _judge(lab: Lab) -> Accelerator:
     guest, program = minimal(lab.paths.state), qemu()
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return Accelerator("tcg", f"/dev/kvm {'may not be used' if Path('/dev/kvm').exists() else 'does not exist'}")
-    reason = _trial(program, guest, lab.paths.run / "e" / "kvm", lab.paths.run / "log" / "kvm-trial.log")
+    reason = _trial(program, guest, lab)
     if reason is None:
         return Accelerator("kvm", "a trial guest got ready")
     return Accelerator("tcg", f"kvm: {reason}")
 
 
-def _trial(program: str, guest: Guest, events: Path, log: Path) -> str | None:
+def _trial(program: str, guest: Guest, lab: Lab) -> str | None:
     """Boot a guest with KVM; return why it did not get ready, ``None`` if it did."""
+    socket, log = lab.paths.run / "e" / "kvm", lab.paths.run / "log" / "kvm-trial.log"
     argv = [program, *_TRIAL_MACHINE]
     argv += ["-kernel", str(guest.kernel), "-initrd", str(guest.initrd), "-append", guest.command(["--exit"])]
-    argv += ["-serial", "null", "-chardev", f"socket,id=events,path={events}", "-serial", "chardev:events"]
+    argv += ["-serial", "null", "-chardev", f"socket,id=events,path={socket}", "-serial", "chardev:events"]
     with contextlib.ExitStack() as stack:
-        channel = stack.enter_context(stack.enter_context(EventHub()).channel(events, "stream"))
+        channel = stack.enter_context(stack.enter_context(events.open_hub(lab.paths.state)).channel(socket, "stream"))
         process = proc.spawn(argv, stderr=log)
         stack.callback(process.stop, 0)
         try:

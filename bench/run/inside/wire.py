@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.core.errors import LabError
 from bench.core.model import Invocation, Outcome, Skipped, Status
-from bench.run import session
+from bench.run import record, session
 
 REQUEST, EVENTS, RESULTS = "request.json", "events.jsonl", "results"
 """File names in the shared folder."""
@@ -19,7 +19,7 @@ REQUEST, EVENTS, RESULTS = "request.json", "events.jsonl", "results"
 def write_request(folder: Path, request: session.RunRequest) -> None:
     """Write a request, with its scenarios as the host loaded them."""
     given = {
-        "scenarios": {scenario.name: session.scenario_meta(scenario) for scenario in request.scenarios},
+        "scenarios": {scenario.name: record.scenario_meta(scenario) for scenario in request.scenarios},
         "explicit": sorted(request.explicit),
         "seed": request.seed,
         "tags": dict(request.tags),
@@ -32,7 +32,7 @@ def write_request(folder: Path, request: session.RunRequest) -> None:
 def read_request(folder: Path) -> session.RunRequest:
     """Read the request; its results folder is in the same folder."""
     given = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
-    scenarios = [session.scenario_from(name, meta) for name, meta in given["scenarios"].items()]
+    scenarios = [record.scenario_from(name, meta) for name, meta in given["scenarios"].items()]
     return session.RunRequest(
         scenarios=scenarios,
         explicit=frozenset(given["explicit"]),
