@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.inventory import assert_same, inventory
 from tests.system import kills
-from tests.system.conftest import inventory
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
@@ -38,7 +38,7 @@ def test_harness_killed_in_a_step_leaves_no_process_and_no_control_group(
     swept = subprocess.run([sys.executable, "-m", "bench", "sweep"], capture_output=True, text=True, check=True)
     assert "control group" not in swept.stdout
     assert "folder" in swept.stdout
-    assert inventory() == before
+    assert_same(before)
 
 
 def test_every_step_and_every_engine_is_among_the_kills() -> None:

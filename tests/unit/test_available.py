@@ -56,7 +56,7 @@ def test_run_whose_only_scenario_has_no_baseline_is_refused() -> None:
 
 def test_fault_in_an_engine_of_tares_own_leaves_out_its_target_with_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(engine: Fake) -> Facts:
-        return Facts({"copy": {}[engine.target.text]})
+        return Facts({"copy": dict[str, str]()[engine.target.text]})
 
     monkeypatch.setattr(Fake, "prepare", fails)
     found = preflight.prepare([Target("fake", "fake")], object())  # type: ignore[arg-type]
