@@ -17,6 +17,7 @@ from bench.core.model import Invocation, Measurement, Outcome, ParamValue, RunSt
 from bench.invocation.context import Value
 from bench.stats.fit import line
 from bench.store import RunWriter
+from tests.kinds import kind_of
 from tests.synthetic import FACTS
 from tests.synthetic_shapes import (
     CALLS,
@@ -339,7 +340,9 @@ def outcome_of(
     """Return how an invocation ended."""
     evidence = {"runtime": "as asked"} if status is Status.OK else {}
     common = _common(item, run_id)
-    return Outcome(**common, status=status, reason=reason, notes=notes, evidence=evidence, wall_s=1.0)  # type: ignore[arg-type]
+    return Outcome(
+        **common, status=status, reason=reason, notes=notes, evidence=evidence, wall_s=1.0, kind=kind_of(item.target)
+    )  # type: ignore[arg-type]
 
 
 def measurements_of(item: Invocation, values: Sequence[Value], at_s: float, run_id: str = RUN_ID) -> list[Measurement]:

@@ -112,6 +112,7 @@ def test_theme_colours_are_distinct() -> None:
     assert len(theme.VARIABLES) == 4 + len(theme.FAMILIES) + len(theme.PARTS) + len(theme.HEAT)
     assert theme.family("runsc") == theme.family("runc") == "oci"
     assert theme.family("something new") == "other"
+    assert theme.family("something new", "machine") == theme.family("libvirt", "machine") == "vm"
 
 
 def test_themed_drawing_keeps_plain_colours_beside_css_variables() -> None:
