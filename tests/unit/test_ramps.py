@@ -372,13 +372,14 @@ def test_density_ramp_ends_at_requested_number(tmp_path: Path, lab: FakeLab, wor
     assert "nothing: the 10 instances that were asked for live" in done.outcome["notes"]["limited_by"]
     steps = done.numbers[done.numbers["metric"] == "density.start_s"]
     assert [params["instances"] for params in steps["params"]] == [4, 8, 10]
-    assert (steps["value"] > 0).all()
+    assert (steps["value"] < done.outcome["wall_s"]).all()
+    assert steps["value"].is_unique, "each step has starts of its own"
     assert done.value("density.instances") == 10
     assert done.value("density.alive_ratio", instances=8) == 1
     assert done.value("density.slope_bytes") == pytest.approx(EACH)
     assert done.value("density.intercept_bytes") == pytest.approx(20 * MIB)
     assert done.value("density.fit_r2") == pytest.approx(1)
-    assert done.value("density.delete_per_s") > 0
+    assert done.value("density.delete_per_s") > 10 / done.outcome["wall_s"]
     fits = (TOTAL // 2 - TOTAL // 10) // EACH
     assert done.value("density.extrapolated_instances") == pytest.approx(fits, rel=0.01)
     assert done.outcome["notes"]["extrapolation"].startswith("extrapolated, not measured: by memory alone some")
