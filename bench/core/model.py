@@ -186,10 +186,11 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Disturbance:
-    """What other programs did while an attempt was measured, so that it does not count.
+    """What others, or the harness itself, did while an attempt was measured, so that it does not count.
 
     Attributes:
-        source: Whose memory moved: ``processes`` outside the run, or ``shared`` (shared memory and tmpfs files outside it).
+        source: Whose memory moved: ``processes`` outside the run, ``shared`` (shared memory and tmpfs files outside it), or
+            ``harness`` (this process).
         moved_bytes: Distance between its lowest and its highest reading, bytes.
         own_bytes: What the instances took, bytes.
     """

@@ -1,7 +1,8 @@
 """Tell whether memory of other programs moved during a ramp, from the readings of the ramp itself.
 
 MemAvailable is of the whole host: what others take or give back between two readings is in the slope as if it belonged to the
-instances. A reading knows all anonymous and shared memory of the host and that of the run; the difference is theirs.
+instances. A reading knows all anonymous and shared memory of the host and that of the run; the difference is theirs. What this
+process itself takes, for the modules and buffers of its first ramp, is no instance's either.
 """
 
 from __future__ import annotations
@@ -39,9 +40,15 @@ def raw(what: Disturbance, at: Sequence[int], readings: Sequence[Added]) -> str:
 
 
 def _movements(readings: Sequence[Added]) -> Iterator[Disturbance]:
-    own = max((one.taken - (one.elsewhere or 0) - (one.foreign_shmem or 0) for one in readings), default=0)
-    for source, name in (("processes", "elsewhere"), ("shared", "foreign_shmem")):
-        sizes = [getattr(one, name) for one in readings]
-        known = [size for size in sizes if size is not None]
-        if known:
-            yield Disturbance(source, max(0, *known) - min(0, *known), max(0, own))
+    every = [_not_the_instances(one) for one in readings]
+    own = max((one.taken - sum(sizes.values()) for one, sizes in zip(readings, every, strict=True)), default=0)
+    for source in dict.fromkeys(name for sizes in every for name in sizes):
+        known = [sizes[source] for sizes in every if source in sizes]
+        yield Disturbance(source, max(0, *known) - min(0, *known), max(0, own))
+
+
+def _not_the_instances(one: Added) -> dict[str, int]:
+    """Return by how much everything has grown that is in the memory taken and is not the instances'."""
+    harness = one.components.get("harness")
+    found = {"processes": one.elsewhere, "shared": one.foreign_shmem, "harness": harness.anonymous if harness else None}
+    return {name: size for name, size in found.items() if size is not None}

@@ -223,6 +223,26 @@ def others_take(world: World, sizes: list[int], of: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(memory, "take", take)
 
 
+def test_memory_that_the_harness_takes_is_not_taken_for_the_instances(
+    tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grown = [0]
+
+    def take(*_: object) -> Weight:
+        grown[0] = max(grown[0], 10 * MIB if world.live >= 4 else 0)  # once, as for buffers
+        found = World.take(world)
+        harness = Shares(grown[0], grown[0], grown[0], grown[0], 0, 1)
+        more = {"components": {**found.components, "harness": harness}, "available": found.available - grown[0]}
+        anonymous = (found.anonymous_pages or 0) + grown[0]
+        return dataclasses.replace(found, **more, anonymous_pages=anonymous)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(memory, "take", take)
+    done = measure(tmp_path, ramp("memory", instances=8, steps=4), lab)
+    assert {one["source"] for one in done.outcome["disturbed"]} == {"harness"}
+    assert done.outcome["status"] == Status.OK
+    assert done.value("memory.slope_bytes", column="available") == pytest.approx(EACH)
+
+
 BENCHMARKS = pytest.mark.parametrize("procedure", ["memory", "density"])
 DISTURBED = pytest.mark.parametrize(
     "disturbed", [(name, source) for name in ("memory", "density") for source in ("processes", "shared")]
@@ -264,7 +284,7 @@ def test_ramp_that_is_disturbed_each_time_gives_no_value_and_is_no_failure(
     done = measure(tmp_path, small_ramp(procedure), lab)
     assert done.outcome["status"] == Status.DISTURBED
     assert len(done.outcome["disturbed"]) == 3
-    assert f"memory outside the run ({source}) moved by 30.0 MiB" in done.outcome["reason"]
+    assert f"memory that is not the instances' ({source}) moved by 30.0 MiB" in done.outcome["reason"]
     assert done.numbers.empty
     frames = store.measurements(run := store.load(tmp_path / "r1")), store.outcomes(run)
     found = {str(one.name): one for one in check_run(*frames, {"startup": {"primary": []}})}

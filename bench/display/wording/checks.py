@@ -17,7 +17,7 @@ TITLES = {
     CheckName.POSITION: "Position in the block",
     CheckName.FLAGS: "Flagged samples",
     CheckName.FAILURES: "Failures",
-    CheckName.DISTURBED: "Disturbed by other programs",
+    CheckName.DISTURBED: "Disturbed readings",
     CheckName.GUEST: "Guest against host",
     CheckName.FASTER: "Container against host",
     CheckName.VARIANCE: "Values vary",
@@ -74,6 +74,7 @@ _FLAGS = {
 _SOURCES = {
     "processes": "memory of processes outside the run",
     "shared": "shared memory and tmpfs files outside the run",
+    "harness": "Tare's own memory",
 }
 _MOST = 3
 """Series that a sentence names; the others are counted."""
