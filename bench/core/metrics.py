@@ -48,6 +48,8 @@ class Metric:
         exact: Whether the number is free of noise, so that any difference counts.
         title: A few words for a chart's axis.
         host_bound: Whether no isolated target can beat the bare host, which does the same work without the isolation.
+        bound_where: Parameters that a series must have to be bound by the host.
+        unbound_where: Parameters of series that the host does not bound, because a target may do less by design.
         stepped: Whether the number is noisy but read from a histogram, so that the same value again is plausible.
         may_be_zero: Whether 0 is a plausible measurement (a phase that was over before it was waited for).
         added_from: For a metric computed from others: the metric whose difference to the previous target of the scenario,
@@ -66,6 +68,8 @@ class Metric:
     exact: bool
     title: str
     host_bound: bool = False
+    bound_where: Mapping[str, ParamValue] = field(default_factory=dict)
+    unbound_where: Mapping[str, ParamValue] = field(default_factory=dict)
     stepped: bool = False
     may_be_zero: bool = False
     added_from: str = ""

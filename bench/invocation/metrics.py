@@ -72,6 +72,7 @@ STORAGE_IO = (
         shown_in="IOPS",
     ),
     Metric(
+        # Removing a file of an image is less work where layers are shared: the driver only notes that it is gone.
         "storage.metadata_per_s",
         "1/s",
         "higher",
@@ -80,6 +81,7 @@ STORAGE_IO = (
         exact=False,
         title="files",
         host_bound=True,
+        unbound_where={"action": "whiteout"},
         explained_by=_STORE,
         shown_in="files/s",
     ),

@@ -5,13 +5,14 @@ Used by the alarms of a run and by the warnings beside single series, so that th
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from bench.core.metrics import METRICS
+from bench.core.metrics import METRICS, Metric
 from bench.core.model import NULL, SENTINEL, Interval
 from bench.stats.exact import Floats, hodges_lehmann, needed_for, signed_rank_ci
 from bench.stats.findings import Excess, SeriesName
@@ -50,11 +51,21 @@ def floor_series(item: Series, series: Mapping[Key, Series], baseline: str) -> S
 
 
 def _floor_of(item: Series, baseline: str) -> str:
-    if item.metric in METRICS:
-        return floor_of(item.target, item.metric, baseline)
+    known = METRICS.get(item.metric)
+    if known is not None:
+        return floor_of(item.target, item.metric, baseline) if _is_bound(known, item.params) else ""
     # A metric of a benchmark that is not installed here: what its unit says must do.
     isolated = item.target not in (NULL, SENTINEL) and item.engine != "host"
     return baseline if isolated and item.unit in _SPEED_UNITS and baseline.partition(":")[0] == "host" else ""
+
+
+def _is_bound(known: Metric, params: str) -> bool:
+    """Say whether the host bounds series with these parameters, given as JSON text."""
+    if not known.bound_where and not known.unbound_where:
+        return True
+    given = json.loads(params)
+    unbound = known.unbound_where and all(given.get(name) == value for name, value in known.unbound_where.items())
+    return not unbound and all(given.get(name) == value for name, value in known.bound_where.items())
 
 
 def speeds(item: Series, floor: Series) -> Floats | None:

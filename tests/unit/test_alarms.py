@@ -167,8 +167,10 @@ def test_difference_below_the_metrics_floor_raises_no_alarm() -> None:
         ("runc", "startup.ready_s", "host", "host"),
         ("runc", "startup.delete_s", "host", ""),  # some clean up after they said so
         ("runc", "startup.stop_s", "host", ""),
-        ("runc", "memory.slope_bytes", "host", ""),
-        ("runc", "density.launch_per_s", "host", ""),
+        ("runc", "memory.slope_bytes", "host", "host"),
+        ("runc", "memory.pss_bytes", "host", ""),
+        ("runc", "density.launch_per_s", "host", "host"),
+        ("runc", "density.alive_ratio", "host", ""),
         ("host:network=veth", "network.rr_p50_s", "host", ""),  # a host, too
         ("null", "startup.ready_s", "host", ""),
         ("docker", "network.rr_p50_s", "host:network=veth", "host:network=veth"),
@@ -200,6 +202,32 @@ def test_floor_of_a_target_and_metric(target: str, metric: str, baseline: str, f
 )
 def test_target_without_a_floor_is_not_checked(target: str, metric: str) -> None:
     assert "faster" not in against_host(target, 0.2, metric, "storage-types").alarms()
+
+
+@pytest.mark.parametrize(
+    ("metric", "params", "bound"),
+    [
+        ("storage.metadata_per_s", {"action": "create"}, True),
+        (
+            "storage.metadata_per_s",
+            {"action": "whiteout"},
+            False,
+        ),  # a note that a file is gone is less than its removal
+        ("memory.slope_bytes", {"column": "available"}, True),
+        ("memory.slope_bytes", {"column": "kernel"}, False),  # another kernel's is in another column
+    ],
+)
+def test_host_bounds_only_series_of_the_same_work(metric: str, params: dict[str, str], bound: bool) -> None:
+    better = [30.0, 31.0, 30.5, 30.2, 30.1, 30.8]
+    worse = [10.0, 10.1, 10.2, 10.05, 10.3, 10.15]
+    mine, host = (better, worse) if METRICS[metric].better == "higher" else (worse, better)
+    size = 1e6 if metric.endswith("_bytes") else 100.0
+    trial = Trial("any").add("host", metric, [size * one for one in host], params)
+    found = trial.add("docker", metric, [size * one for one in mine], params).alarms()
+    assert ("faster" in found and not found["faster"].ok) == bound
+    if bound:
+        told = "takes less" if size == 1e6 else "is faster"
+        assert f"1 of 1 series (chance alone gives up to 1) {told} than " in sentence(found["faster"])
 
 
 def test_warning_beside_a_series_follows_the_rule_of_the_alarm() -> None:

@@ -8,8 +8,18 @@ from bench.invocation.metrics import memory_quantity
 
 _METRICS = (
     Metric("density.instances", "count", "higher", 0, 0.05, exact=False, title="instances at the end"),
-    Metric("density.start_s", "s", "lower", 50e-6, 0.05, exact=False, title="start of the N-th"),
-    Metric("density.launch_per_s", "1/s", "higher", 0.01, 0.05, exact=False, title="launch rate", shown_in="starts/s"),
+    Metric("density.start_s", "s", "lower", 50e-6, 0.05, exact=False, title="start of the N-th", host_bound=True),
+    Metric(
+        "density.launch_per_s",
+        "1/s",
+        "higher",
+        0.01,
+        0.05,
+        exact=False,
+        title="launch rate",
+        shown_in="starts/s",
+        host_bound=True,
+    ),
     Metric(
         "density.delete_per_s", "1/s", "higher", 0.01, 0.05, exact=False, title="removal rate", shown_in="removals/s"
     ),
@@ -24,6 +34,7 @@ _METRICS = (
         exact=False,
         title="memory, each further instance",
         quantity=memory_quantity({}),
+        host_bound=True,
     ),
     Metric("density.intercept_bytes", "bytes", "lower", 65536, 0.05, exact=False, title="memory before the first"),
     Metric("density.fit_r2", "ratio", "higher", 0.0, 0.01, exact=False, title="R² of memory over N"),

@@ -11,7 +11,18 @@ _AVAILABLE = memory_quantity({"column": "available"}, ("memory.slope_low_bytes",
 
 def _metric(quantity: str, title: str, better: Better = "lower", of: Quantity | None = None) -> Metric:
     # 64 KiB is the batch in which a control group is charged on each CPU, and 16 pages: less is bookkeeping.
-    return Metric(f"memory.{quantity}_bytes", "bytes", better, 65536, 0.05, exact=False, title=title, quantity=of)
+    return Metric(
+        f"memory.{quantity}_bytes",
+        "bytes",
+        better,
+        65536,
+        0.05,
+        exact=False,
+        title=title,
+        quantity=of,
+        host_bound=of is not None,  # an instance is the same process as on the host, and what isolates it
+        bound_where=of.where if of else {},
+    )
 
 
 _METRICS = (

@@ -227,26 +227,35 @@ def _faster(found: ExcessFound, name: CheckName) -> str:
         return f"not decided: {found.needed} common blocks are needed"
     than = "the host" if found.limit == 1 else f"{significant(found.limit)} × the host"
     guest = name is CheckName.GUEST
-    if found.found:
-        why = _WHY_GUEST if guest else _WHY_FASTER
-        return f"{_how_many(found)} faster than {than}: {_listed(found.found)}; {why}"
-    who = "guest" if guest else "container"
-    return f"no {who} is certain to be faster than {than} in any of {found.asked} series"
+    if not found.found:
+        who = "guest" if guest else "container"
+        return f"no {who} is certain to be faster than {than} in any of {found.asked} series"
+    why = _WHY_GUEST if guest else _WHY_FASTER
+    memory = [one for one in found.found if one.series.metric.endswith("_bytes")]
+    faster = [one for one in found.found if one not in memory]
+    told = [f"{_how_many(found, faster)} faster than {than}: {_listed(faster)}"] if faster else []
+    count = prose.plural(len(memory), "figure") if told else _counted(found, memory)
+    less = "take" if len(memory) > 1 else "takes"
+    told += [f"{count} {less} less than the host's own process: {_listed(memory)}"] if memory else []
+    return f"{'; '.join(told)}; {why}"
 
 
 def _scaling(found: ExcessFound) -> str:
     limit = f"{significant(found.limit, 2)} × N times one"
     if found.found:
-        return f"{_how_many(found)} more than {limit}: {_listed(found.found)}; {_WHY_SCALING}"
+        return f"{_how_many(found, found.found)} more than {limit}: {_listed(found.found)}; {_WHY_SCALING}"
     return f"none of {found.asked} series is certain to do more than {limit}"
 
 
-def _how_many(found: ExcessFound) -> str:
+def _how_many(found: ExcessFound, these: Sequence[Excess]) -> str:
     """Say how many of how many, and how many chance alone would give if all were equal."""
-    count = len(found.found)
-    if all(one.ci is None for one in found.found):
-        return f"{count} series {'is' if count == 1 else 'are'}"
-    return f"{count} of {found.asked} series (chance alone gives up to {found.chance}) {'is' if count == 1 else 'are'}"
+    return f"{_counted(found, these)} {'is' if len(these) == 1 else 'are'}"
+
+
+def _counted(found: ExcessFound, these: Sequence[Excess]) -> str:
+    if all(one.ci is None for one in these):
+        return f"{len(these)} series"
+    return f"{len(these)} of {found.asked} series (chance alone gives up to {found.chance})"
 
 
 def _listed(found: Sequence[Excess]) -> str:
