@@ -68,10 +68,11 @@ def slope(numbers: pd.DataFrame, metric: str, column: str = "") -> float:
 def test_ramps_beside_a_breathing_program_are_right_or_disturbed(tare: Tare, tmp_path: Path) -> None:
     """Compare what is left of MemAvailable with what the parts of the same readings add up to, for each ramp with a value."""
     before, results = inventory(), tmp_path / "results"
-    noticed, right = 0, {}
+    noticed, attempts, right = 0, 0, {}
     with breathing():
         for benchmark, words in (("memory", ("--blocks", "2")), ("density", ("-p", "step=5", "--blocks", "2"))):
             numbers, outcomes = run(tare, results, benchmark, *words)
+            attempts += sum(map(len, outcomes["disturbed"]))  # the host's as well
             for _, outcome in outcomes[outcomes["target"] == "runc"].iterrows():
                 noticed += len(outcome["disturbed"])
                 assert outcome["status"] in ("ok", "disturbed"), outcome["reason"]
@@ -89,5 +90,5 @@ def test_ramps_beside_a_breathing_program_are_right_or_disturbed(tare: Tare, tmp
                     assert taken == pytest.approx(right["memory"], rel=WITHIN, abs=FLOOR)
     assert noticed, "200 MiB came and went, and no ramp noticed it"
     kept = list(results.glob("*/raw/*disturbed-ramp*"))
-    assert len(kept) == noticed, "the readings of each disturbed ramp are kept"
+    assert len(kept) == attempts, "the readings of each disturbed ramp are kept"
     assert inventory() == before
