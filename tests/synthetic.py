@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.core.model import Invocation, Measurement, Outcome, RunState, Status
 from bench.store import RunWriter
+from tests.kinds import kind_of
 from tests.unsynced import unsynced
 
 MS = 1e-3
@@ -260,6 +261,7 @@ def _outcome(
         flags=FLAGS.get((item.target, item.block), ()),
         wall_s=0.9,
         harness_s=0.01,
+        kind=kind_of(item.target),
     )
 
 

@@ -11,12 +11,14 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.core.metrics import metric_named
 from bench.core.model import Invocation, Measurement, Outcome, ParamValue, RunState, Status
 from bench.invocation.context import Value
 from bench.stats.fit import line
 from bench.store import RunWriter
+from tests.kinds import kind_of
 from tests.synthetic import FACTS
 from tests.synthetic_shapes import (
     CALLS,
@@ -327,7 +329,7 @@ def write_weights(
     return writer.path
 
 
-def _common(item: Invocation, run_id: str) -> dict[str, object]:
+def _common(item: Invocation, run_id: str) -> dict[str, Any]:
     names = ("scenario", "target", "params", "block", "order", "warmup")
     return {"run_id": run_id, "invocation": item.index, "engine": item.target.partition(":")[0]} | {
         name: getattr(item, name) for name in names
@@ -339,13 +341,14 @@ def outcome_of(
 ) -> Outcome:
     """Return how an invocation ended."""
     evidence = {"runtime": "as asked"} if status is Status.OK else {}
-    common = _common(item, run_id)
-    return Outcome(**common, status=status, reason=reason, notes=notes, evidence=evidence, wall_s=1.0)  # type: ignore[arg-type]
+    common: dict[str, Any] = _common(item, run_id)
+    how: dict[str, Any] = {"status": status, "reason": reason, "notes": notes, "evidence": evidence}
+    return Outcome(**common, **how, wall_s=1.0, kind=kind_of(item.target))
 
 
 def measurements_of(item: Invocation, values: Sequence[Value], at_s: float, run_id: str = RUN_ID) -> list[Measurement]:
     """Return the values of an invocation as measurements."""
-    one = Measurement(**_common(item, run_id), iteration=0, metric="", value=0.0, unit="", at_s=at_s)  # type: ignore[arg-type]
+    one = Measurement(**_common(item, run_id), iteration=0, metric="", value=0.0, unit="", at_s=at_s)
     return [
         dataclasses.replace(
             one,

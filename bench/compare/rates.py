@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.compare.verdicts import Comparison, Reason, Verdict
-from bench.core.model import NULL, SENTINEL, Status
+from bench.core.model import FAILED_STATUSES, NULL, SENTINEL
 from bench.stats.exact import wilson
 from bench.stats.shift import fisher_p
 
@@ -47,7 +47,7 @@ def rates(base: pd.DataFrame, new: pd.DataFrame, targets: tuple[str | None, str 
 def _failed(tried: pd.DataFrame) -> dict[tuple[str, str, str], tuple[int, int]]:
     if tried.empty:
         return {}
-    table = tried.assign(failed=tried["status"] != Status.OK)
+    table = tried.assign(failed=tried["status"].isin(FAILED_STATUSES))
     grouped = table.groupby(["scenario", "target", "params"])["failed"].agg(["sum", "size"])
     rows = zip(grouped.index, grouped["sum"], grouped["size"], strict=True)
     return {(str(key[0]), str(key[1]), str(key[2])): (int(failed), int(count)) for key, failed, count in rows}

@@ -7,6 +7,7 @@
     ├── InvocationFailed      4    one invocation failed; the run goes on
     │   ├── InvocationTimeout 4    … because a time limit passed (a censored sample, not a duration)
     │   ├── EvidenceMismatch  4    … because the live instance is not what was asked for
+    │   ├── Disturbed         4    … because other programs changed what it read: repeated, not failed
     │   └── NotApplicable     4    … because the target lacks the feature: skipped, not failed
     ├── StoreError            4    results could not be written; earlier results are intact
     ├── ProvisionError        4    a provisioning task failed
@@ -22,6 +23,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.core.model import Disturbance
 
 
 class TareError(Exception):
@@ -83,6 +88,17 @@ class EvidenceMismatch(InvocationFailed):
         self.found = found
         but = f"the live instance has {option}={found}" if found else f"nothing in the live instance shows {option}"
         super().__init__(f"asked for {option}={asked}, but {but}")
+
+
+class Disturbed(InvocationFailed):
+    """Other programs changed what an attempt read: it does not count and is repeated."""
+
+    def __init__(self, disturbance: Disturbance) -> None:
+        self.disturbance = disturbance
+        super().__init__(
+            f"memory that is not the instances' ({disturbance.source}) moved by {disturbance.moved_bytes / 2**20:.1f} MiB while "
+            f"the instances took {disturbance.own_bytes / 2**20:.1f} MiB"
+        )
 
 
 class NotApplicable(InvocationFailed):

@@ -38,12 +38,20 @@ class Phase(StrEnum):
 
 
 class Status(StrEnum):
-    """How an invocation ended. Only ``OK`` contributes measurements to a summary."""
+    """How an invocation ended. Only ``OK`` contributes measurements to a summary.
+
+    ``DISTURBED``: other programs changed what was read, each time that it was tried; the target did nothing wrong.
+    """
 
     OK = "ok"
     FAILED = "failed"
     TIMEOUT = "timeout"
     SKIPPED = "skipped"
+    DISTURBED = "disturbed"
+
+
+FAILED_STATUSES = (Status.FAILED, Status.TIMEOUT)
+"""How an invocation ends that counts as a failure of its target."""
 
 
 class RunState(StrEnum):
@@ -177,6 +185,22 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Disturbance:
+    """What others, or the harness itself, did while an attempt was measured, so that it does not count.
+
+    Attributes:
+        source: Whose memory moved: ``processes`` outside the run, ``shared`` (shared memory and tmpfs files outside it), or
+            ``harness`` (this process).
+        moved_bytes: Distance between its lowest and its highest reading, bytes.
+        own_bytes: What the instances took, bytes.
+    """
+
+    source: str
+    moved_bytes: float
+    own_bytes: float
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How one invocation ended, with evidence of what ran.
 
@@ -201,6 +225,8 @@ class Outcome:
         mismatch: ``option``, ``asked`` and ``found`` if the live instance was not what was asked for, else empty.
         measurements: Number of its lines in ``measurements.jsonl``; ``None`` where an older Tare did not write it.
         in_force: Every parameter that was in force, defaults included; ``params`` has only those that name the series.
+        kind: What the engine makes: ``process``, ``container`` or ``machine``; empty for imported outcomes.
+        disturbed: The attempts that others disturbed; each was repeated at once, up to a bound, and has no measurement.
     """
 
     run_id: str
@@ -223,6 +249,8 @@ class Outcome:
     mismatch: Mapping[str, str] = field(default_factory=dict)
     measurements: int | None = None
     in_force: Mapping[str, ParamValue] = field(default_factory=dict)
+    disturbed: tuple[Disturbance, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -274,6 +302,7 @@ class Summary:
         ratio_ci: Exact signed-rank interval of the ratio.
         ratio_n: Number of common blocks.
         warnings: What to show with the numbers.
+        kind: What the engine makes: ``process``, ``container`` or ``machine``; empty if unknown.
     """
 
     scenario: str
@@ -294,3 +323,4 @@ class Summary:
     ratio_ci: Interval | None
     ratio_n: int
     warnings: tuple[SummaryWarning, ...] = ()
+    kind: str = ""

@@ -10,10 +10,11 @@ from bench.core.model import Interval
 
 @dataclass(frozen=True)
 class NoValue:
-    """No invocation gave a value: all ``attempts`` failed, or those that ended well gave none."""
+    """No invocation gave a value: all ``attempts`` failed or were ``disturbed`` by others, or those that ended well gave none."""
 
     failures: int
     attempts: int
+    disturbed: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,14 @@ class Emulated:
 
 @dataclass(frozen=True)
 class FasterThanHost:
-    """The series is ``times`` as fast as ``floor``, which no isolated target can beat; ``ci`` is the interval of ``times``."""
+    """The series is ``times`` as fast as ``floor``, which no isolated target can beat; ``ci`` is the interval of ``times``.
+
+    It is ``None`` with too few blocks.
+    """
 
     floor: str
     times: float
-    ci: Interval
+    ci: Interval | None
     n: int
 
 

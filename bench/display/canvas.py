@@ -295,7 +295,14 @@ _GROUP_OF = {"host": 0, "sandbox": 0, "other": 0, "vm": 2}
 def grouped(items: Sequence[Item], variant: Callable[[Item], Variant]) -> list[tuple[str, list[Item]]]:
     """Group rows into processes, containers and virtual machines, whose values are too far apart for one axis."""
     groups = [
-        (title, [item for item in items if _GROUP_OF.get(theme.family(variant(item).engine), 1) == number])
+        (
+            title,
+            [
+                item
+                for item in items
+                if _GROUP_OF.get(theme.family(variant(item).engine, variant(item).kind), 1) == number
+            ],
+        )
         for number, title in enumerate(_GROUPS)
     ]
     return [(title, found) for title, found in groups if found]

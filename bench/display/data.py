@@ -36,6 +36,7 @@ class Variant:
         engine: Engine's name.
         note: A remark beside the name; empty for none.
         shown: The part of ``params`` that the label shows; ``None``: all of them.
+        kind: What the engine makes: ``process``, ``container`` or ``machine``; empty if unknown.
     """
 
     target: str
@@ -43,6 +44,7 @@ class Variant:
     engine: str
     note: str = ""
     shown: str | None = None
+    kind: str = ""
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench.core.model import SENTINEL, Interval, Status, Summary
+from bench.core.model import FAILED_STATUSES, SENTINEL, Interval, Status, Summary
 from bench.core.summary_warnings import SummaryWarning
 from bench.core.units import Scale, format_value, in_scale, scale, significant
 from bench.display import lookup
@@ -197,7 +197,7 @@ def counts_of(data: ScenarioData, variant: Variant, found: Summary | None) -> tu
         return Cell(str(found.n)), failures_cell(found.failures, found.attempts, found.failure_ci)
     ended = lookup.outcomes_of(data, variant)
     own = ended[~ended["warmup"].astype(bool) & (ended["status"] != Status.SKIPPED)]
-    return Cell("0"), failures_cell(int((own["status"] != Status.OK).sum()), len(own), None)
+    return Cell("0"), failures_cell(int(own["status"].isin(FAILED_STATUSES).sum()), len(own), None)
 
 
 def notes(data: ScenarioData, keep: Callable[[Summary], bool] = lambda _: True) -> list[str]:

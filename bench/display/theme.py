@@ -86,18 +86,17 @@ _ENGINES = {
     "crio": "cri",
     "docker": "docker",
     "podman": "podman",
-    "libvirt": "vm",
 }
 
 
-def family(engine: str) -> str:
-    """Return the family of an engine; an unknown one belongs to ``other``."""
-    return _ENGINES.get(engine, "other")
+def family(engine: str, kind: str = "") -> str:
+    """Return the family of an engine that makes a ``kind`` of instance: machines are one; an unknown engine is in ``other``."""
+    return "vm" if kind == "machine" else _ENGINES.get(engine, "other")
 
 
-def colour(engine: str) -> str:
-    """Return the colour of an engine."""
-    return FAMILIES[family(engine)]
+def colour(engine: str, kind: str = "") -> str:
+    """Return the colour of an engine's family."""
+    return FAMILIES[family(engine, kind)]
 
 
 def css(scope: str) -> str:

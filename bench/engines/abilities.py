@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from bench.core.model import Phase
 from bench.engines.base import Bind, Engine, Instance, InstanceSpec
 from bench.lab.bases import Base
 from bench.lab.images import Image
@@ -279,6 +280,16 @@ class HasDaemons(Protocol):
 def unproved(engine: Engine) -> frozenset[str]:
     """Return the options of which an engine declares, by its attribute ``unproved``, that no live instance can show them."""
     return frozenset(getattr(engine, "unproved", ()))
+
+
+def polls_s(engine: Engine) -> Mapping[Phase, float]:
+    """Return the phases whose end an engine's own software notices only by looking every so many seconds.
+
+    An engine declares them by its attribute ``polls_s``. The time of such a phase is a multiple of the step, whatever the phase
+    itself takes: reports say so beside the number.
+    """
+    found: Mapping[Phase, float] = getattr(engine, "polls_s", {})
+    return found
 
 
 def launch(engine: Engine, spec: InstanceSpec) -> Instance:

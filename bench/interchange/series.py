@@ -12,7 +12,7 @@ import numpy as np
 
 from bench import store
 from bench.core.metrics import METRICS
-from bench.core.model import NULL, SENTINEL, Status
+from bench.core.model import FAILED_STATUSES, NULL, SENTINEL
 from bench.stats.exact import Floats, median_ci
 from bench.stats.series import Series, attempted, block_values, series_of, usable
 
@@ -101,7 +101,9 @@ def recorded(run: store.Run, one: NamedSeries) -> dict[str, Any]:
 def failed(run: store.Run) -> list[dict[str, Any]]:
     """Return the failed attempts of a run, with the metric that each would have given first."""
     tried = attempted(store.outcomes(run))
-    rows = tried[(tried["status"] != Status.OK) & ~tried["target"].isin((NULL, SENTINEL))] if len(tried) else tried
+    rows = (
+        tried[tried["status"].isin(FAILED_STATUSES) & ~tried["target"].isin((NULL, SENTINEL))] if len(tried) else tried
+    )
     columns = ["scenario", "target", "engine", "block", "status", "reason", "params"]
     found: list[dict[str, Any]] = []
     for values in rows[columns].itertuples(index=False, name=None):

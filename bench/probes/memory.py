@@ -38,6 +38,7 @@ class Weight:
         charged: Memory charged to the instances' control groups, ``None`` without control groups.
         anonymous_pages: Anonymous memory of all processes on the host, bytes; ``None`` if unknown.
         network_namespaces: Number of network namespaces on the host.
+        foreign_shmem: Shared memory and tmpfs files that do not belong to the run, bytes; ``None`` if unknown.
     """
 
     available: int
@@ -46,6 +47,7 @@ class Weight:
     charged: Charged | None = None
     anonymous_pages: int | None = None
     network_namespaces: int = 0
+    foreign_shmem: int | None = None
 
     def total(self) -> Shares:
         """Return the sum over all components except the harness."""
@@ -71,7 +73,18 @@ def take(lab: Lab, more: Collection[int] = (), guest_bytes: int | None = None) -
     components = processes.weigh(pids, daemons=frozenset(daemons), guest_bytes=guest_bytes)
     mapped = sum(shares.shmem for shares in components.values())
     kernel = host.parts(info, zone, stock, mapped)
-    return Weight(host.available(info, zone, stock), components, kernel, charged, info.get("AnonPages"), spaces)
+    shmem = info.get("Shmem")
+    foreign = None if shmem is None else shmem - max(mapped, processes.memfd_bytes(pids)) - _files_in_run(path)
+    available = host.available(info, zone, stock)
+    return Weight(available, components, kernel, charged, info.get("AnonPages"), spaces, foreign)
+
+
+def _files_in_run(path: str) -> int:
+    """Return the size of the files in the lab's own /run, a tmpfs; 0 without a lab of root."""
+    if not path:
+        return 0
+    found = os.statvfs("/run")
+    return (found.f_blocks - found.f_bfree) * found.f_frsize
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,7 @@ class Added:
         charged: Growth of what control groups are charged with, ``None`` without a new group.
         elsewhere: Growth of the anonymous memory of processes outside the run, ``None`` if unknown.
         network_namespaces: Number of additional network namespaces.
+        foreign_shmem: Growth of shared memory and tmpfs files outside the run, ``None`` if unknown.
     """
 
     taken: int
@@ -93,6 +107,7 @@ class Added:
     charged: int | None
     elsewhere: int | None
     network_namespaces: int
+    foreign_shmem: int | None = None
 
     @property
     def used_kernel(self) -> int:
@@ -130,7 +145,12 @@ def added(base: Weight, now: Weight) -> Added:
         charged=_charged(base.charged, now.charged),
         elsewhere=elsewhere,
         network_namespaces=now.network_namespaces - base.network_namespaces,
+        foreign_shmem=_difference(base.foreign_shmem, now.foreign_shmem),
     )
+
+
+def _difference(base: int | None, now: int | None) -> int | None:
+    return None if base is None or now is None else now - base
 
 
 def _charged(base: Charged | None, now: Charged | None) -> int | None:

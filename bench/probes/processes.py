@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bench.core import kernelfiles
 from bench.core.errors import InvocationFailed
 
 COMPONENTS = (
@@ -25,6 +27,8 @@ COMPONENTS = (
     "harness",
 )
 _CHUNK = 1 << 16
+_BLOCK = 512
+"""Unit of ``st_blocks`` (stat(2)), bytes."""
 _NAMES = {
     "conmon": "conmon",
     "unshare": "launcher",
@@ -98,6 +102,22 @@ def weigh(pids: Iterable[int], *, daemons: frozenset[int], guest_bytes: int | No
             whole -= guest
         found[component] += whole
     return dict(found)
+
+
+def memfd_bytes(pids: Iterable[int]) -> int:
+    """Return the size of the anonymous files (memfd_create(2)) that these processes hold open, each once, bytes.
+
+    gVisor keeps its guests' memory in one, and maps only a part of it.
+    """
+    sizes = {}
+    for pid in pids:
+        folder = kernelfiles.PROC / f"{pid}/fd"
+        for number in kernelfiles.numbers(folder):
+            if kernelfiles.link(folder / str(number)).startswith("/memfd:"):
+                with contextlib.suppress(OSError):
+                    found = (folder / str(number)).stat()
+                    sizes[found.st_dev, found.st_ino] = found.st_blocks * _BLOCK
+    return sum(sizes.values())
 
 
 def classify(comm: str, argv: bytes, *, daemon: bool) -> str:

@@ -118,7 +118,11 @@ def _in_order(engines: Mapping[tuple[str, str], str], meta: Mapping[str, Any], o
     rank = {target: place for place, target in enumerate(order)}
     keys = sorted(engines, key=lambda key: rank.get(key[0], len(rank)))
     notes = {target: _note(target, baseline, outcomes) for target, _ in keys}
-    return [Variant(target, params, engines[target, params], notes[target]) for target, params in keys]
+    kinds = dict(zip(outcomes["target"], outcomes["kind"], strict=True)) if "kind" in outcomes else {}
+    return [
+        Variant(target, params, engines[target, params], notes[target], kind=str(kinds.get(target, "")))
+        for target, params in keys
+    ]
 
 
 def _note(target: str, baseline: str, outcomes: pd.DataFrame) -> str:

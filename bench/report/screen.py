@@ -13,7 +13,7 @@ from bench.display import prose
 from bench.display.data import RunData, ScenarioData
 from bench.display.wording import checks
 from bench.report import sections
-from bench.stats.findings import Answer
+from bench.stats.findings import Answer, CheckName
 
 LINES = 38
 """Lines of the whole screen, at the most."""
@@ -62,8 +62,10 @@ def _ended(data: RunData) -> str:
     """Count the invocations by how they ended: ``213 invocations: 210 measured, 3 not applicable, none failed``."""
     counted = data.outcomes["status"].value_counts()
     measured, skipped = int(counted.get(Status.OK, 0)), int(counted.get(Status.SKIPPED, 0))
-    failed = len(data.outcomes) - measured - skipped
-    parts = [f"{measured} measured", *([f"{skipped} not applicable"] if skipped else []), f"{failed or 'none'} failed"]
+    disturbed = int(counted.get(Status.DISTURBED, 0))
+    failed = len(data.outcomes) - measured - skipped - disturbed
+    parts = [f"{measured} measured", *([f"{skipped} not applicable"] if skipped else [])]
+    parts += [*([f"{disturbed} disturbed"] if disturbed else []), f"{failed or 'none'} failed"]
     return f"{prose.plural(len(data.outcomes), 'invocation')}: {', '.join(parts)}"
 
 
@@ -121,13 +123,20 @@ def _doubts(data: RunData, width: int) -> list[Line]:
 
 def _open(data: RunData, width: int) -> list[str]:
     """Say how many checks are undecided and what would decide them."""
-    undecided = [check for check in data.checks if check.answer is Answer.UNDECIDED]
-    if not undecided:
-        return []
-    needed = max(map(checks.needed_blocks, undecided))
-    told = f"Undecided: {len(undecided)} of {len(data.checks)} checks, for lack of blocks"
-    told += f"; {needed} would decide: {sections.command(data, blocks=needed)}" if needed else ""
-    return _fitted(told, width, 2)
+    unknown = [check for check in data.checks if check.answer is Answer.UNDECIDED]
+    undecided = [check for check in unknown if check.name is not CheckName.DISTURBED]
+    lines = [
+        line
+        for one in unknown
+        if one not in undecided
+        for line in _fitted(f"{one.scenario}: {checks.sentence(one)}", width, 2)
+    ]
+    if undecided:
+        needed = max(map(checks.needed_blocks, undecided))
+        told = f"Undecided: {len(undecided)} of {len(data.checks)} checks, for lack of blocks"
+        told += f"; {needed} would decide: {sections.command(data, blocks=needed)}" if needed else ""
+        lines += _fitted(told, width, 2)
+    return lines
 
 
 def _coverage(data: RunData, width: int) -> list[str]:

@@ -13,9 +13,19 @@ from functools import partial
 
 from bench import benchmarks
 from bench.core.clock import EventHub, now_s, sleep_s
-from bench.core.errors import EvidenceMismatch, InvocationTimeout, NotApplicable, StoreError, TareError
+from bench.core.errors import Disturbed, EvidenceMismatch, InvocationTimeout, NotApplicable, StoreError, TareError
 from bench.core.metrics import metric_named
-from bench.core.model import NULL, SENTINEL, Invocation, Measurement, Outcome, Scenario, Status
+from bench.core.model import (
+    NULL,
+    SENTINEL,
+    Disturbance,
+    Invocation,
+    Measurement,
+    Outcome,
+    Scenario,
+    Status,
+)
+from bench.engines.abilities import polls_s
 from bench.engines.base import Engine
 from bench.invocation.context import Account, InvocationContext, InvocationResult, Value
 from bench.lab import Lab
@@ -28,6 +38,9 @@ _SLOW_SETTLE_S = 2.0
 
 _FAULT = "fault:"
 """Begins the flag of an invocation that failed because of the harness, not of the target."""
+
+_ATTEMPTS = 3
+"""How often an invocation is tried that other programs disturb."""
 
 OnOutcome = Callable[[Outcome, int], None]
 
@@ -115,17 +128,16 @@ def _record(run: RunContext, invocation: Invocation, outcome: Outcome, result: I
 def _invoke(run: RunContext, invocation: Invocation) -> tuple[Outcome, InvocationResult | None]:
     begin = now_s()
     before = Account(run.account.engine_s, run.account.barrier_s)
-    requests: list[float] = []
-    ended, flags = _between_barriers(run, invocation, requests)
+    requests, ended, flags, disturbed = _undisturbed(run, invocation)
     result = ended.result
-    wall = now_s() - begin
+    wall, engine = now_s() - begin, engine_of(run, invocation)
     inside = run.account.engine_s - before.engine_s + run.account.barrier_s - before.barrier_s
     outcome = Outcome(
         run_id=run.run_id,
         invocation=invocation.index,
         scenario=invocation.scenario,
         target=invocation.target,
-        engine=engine_of(run, invocation).target.engine,
+        engine=engine.target.engine,
         params=invocation.params,
         block=invocation.block,
         order=invocation.order,
@@ -134,14 +146,39 @@ def _invoke(run: RunContext, invocation: Invocation) -> tuple[Outcome, Invocatio
         reason=ended.reason,
         evidence=result.evidence if result else {},
         request_mono_s=requests[0] if requests else None,
-        notes=result.notes if result else {},
+        notes={**result.notes, **_steps(engine)} if result else {},
         flags=(*(result.flags if result else ()), *flags),
         wall_s=wall,
         harness_s=wall - inside,
         mismatch=ended.mismatch,
         in_force=benchmarks.with_defaults(_benchmark(run, invocation), invocation.params),
+        disturbed=disturbed,
+        kind=engine.kind,
     )
     return outcome, result
+
+
+def _steps(engine: Engine) -> dict[str, str]:
+    """Return the engine's polling steps as notes: ``polls_s.stopped`` → ``0.2``."""
+    return {f"polls_s.{phase}": f"{step:g}" for phase, step in polls_s(engine).items()}
+
+
+def _undisturbed(
+    run: RunContext, invocation: Invocation
+) -> tuple[list[float], _Ended, list[str], tuple[Disturbance, ...]]:
+    """Attempt the invocation until others do not disturb it, at most three times.
+
+    Return the last attempt's stamps of the request, its end and its barriers' flags, and what disturbed the others.
+    """
+    disturbed: list[Disturbance] = []
+    while True:
+        requests: list[float] = []
+        ended, flags = _between_barriers(run, invocation, requests)
+        if ended.disturbance is None:
+            return requests, ended, flags, tuple(disturbed)
+        disturbed.append(ended.disturbance)
+        if len(disturbed) == _ATTEMPTS:
+            return requests, ended, flags, tuple(disturbed)
 
 
 def _between_barriers(run: RunContext, invocation: Invocation, requests: list[float]) -> tuple[_Ended, list[str]]:
@@ -176,15 +213,16 @@ def _benchmark(run: RunContext, invocation: Invocation) -> str:
 
 @dataclass(frozen=True)
 class _Ended:
-    """How an attempt ended; ``mismatch`` as in ``Outcome``."""
+    """How an attempt ended; ``mismatch`` as in ``Outcome``, ``disturbance`` is what others did."""
 
     status: Status
     reason: str = ""
     result: InvocationResult | None = None
     mismatch: Mapping[str, str] = field(default_factory=dict)
+    disturbance: Disturbance | None = None
 
 
-def _attempt(run: RunContext, invocation: Invocation, requests: list[float]) -> _Ended:
+def _attempt(run: RunContext, invocation: Invocation, requests: list[float]) -> _Ended:  # noqa: PLR0911 - one a kind of end
     scenario = run.scenarios[invocation.scenario]
     procedure = _benchmark(run, invocation)
     try:
@@ -204,6 +242,8 @@ def _attempt(run: RunContext, invocation: Invocation, requests: list[float]) -> 
         return _Ended(Status.OK, result=benchmarks.measure(procedure)(context))
     except NotApplicable as error:
         return _Ended(Status.SKIPPED, _reason(error))
+    except Disturbed as error:
+        return _Ended(Status.DISTURBED, _reason(error), disturbance=error.disturbance)
     except InvocationTimeout as error:
         return _Ended(Status.TIMEOUT, _reason(error))
     except EvidenceMismatch as error:

@@ -9,6 +9,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pandas as pd
 
 from bench.core.metrics import METRICS
 from bench.core.model import NULL, SENTINEL
-from bench.stats import checks, faster
+from bench.stats import agreement, checks, faster
 from bench.stats.exact import Floats, needed_for, wilson
 from bench.stats.findings import (
     Answer,
@@ -52,35 +53,62 @@ def check_run(
     if tried.empty:
         return found
     series = series_of(block_values(usable(measurements, outcomes)))
-    for name in dict.fromkeys(check.scenario for check in found):
+    names = list(dict.fromkeys(check.scenario for check in found))
+    for name in names:
         mine = {key: item for key, item in series.items() if key[0] == name and key[1] not in (NULL, SENTINEL)}
         found += alarms(name, str(scenarios.get(name, {}).get("baseline", "")), mine, tried[tried["scenario"] == name])
-    return found
+    return [*found, *agreement.agreement(series, tried, names)]
 
 
 def alarms(scenario: str, baseline: str, series: Mapping[Key, Series], tried: pd.DataFrame) -> Iterator[Check]:
     """Yield the alarms of one scenario; a question that does not arise (no guest in it …) is left out."""
     pairs = [(item, floor) for item in series.values() if (floor := faster.floor_series(item, series, baseline))]
     guests, others = ([pair for pair in pairs if faster.is_guest(pair[0]) is guest] for guest in (True, False))
-    yield from _faster(CheckName.GUEST, scenario, guests, faster.GUEST_LIMIT)
-    yield from _faster(CheckName.FASTER, scenario, others, faster.LIMIT)
+    known = _Evidence(tried)
+    yield from _faster(CheckName.GUEST, scenario, guests, faster.GUEST_LIMIT, known)
+    yield from _faster(CheckName.FASTER, scenario, others, faster.LIMIT, known)
     yield from _variance(scenario, series)
     yield from _mode(scenario, tried)
     yield from _scaling(scenario, series)
 
 
-def _faster(name: CheckName, scenario: str, pairs: Sequence[tuple[Series, Series]], limit: float) -> Iterator[Check]:
+class _Evidence:
+    """What the live instances of a scenario's targets were."""
+
+    def __init__(self, tried: pd.DataFrame) -> None:
+        self._found: dict[str, dict[str, set[str]]] = {}
+        for target, evidence in tried[["target", "evidence"]].itertuples(index=False):
+            for name, value in (evidence if isinstance(evidence, Mapping) else {}).items():
+                self._found.setdefault(str(target), {}).setdefault(str(name), set()).add(str(value))
+
+    def explained(self, one: Excess) -> Excess:
+        """Return the finding with the evidence that explains it: what the metric names and is not the same on both sides."""
+        known = METRICS.get(one.series.metric)
+        mine, other = (self._found.get(target, {}) for target in (one.series.target, one.than))
+        differs = tuple(
+            (name, ", ".join(sorted(other[name])), ", ".join(sorted(mine[name])))
+            for name in (known.explained_by if known else ())
+            if name in mine and name in other and mine[name] != other[name]
+        )
+        return replace(one, differs=differs)
+
+
+def _faster(
+    name: CheckName, scenario: str, pairs: Sequence[tuple[Series, Series]], limit: float, known: _Evidence
+) -> Iterator[Check]:
     """Check whether any series is certain to be faster than it may be, each paired with its floor."""
     if not pairs:
         return
     asked = [pair for pair in pairs if faster.speeds(*pair) is not None]
-    found = _excesses(limit, len(asked), [one for pair in asked if (one := faster.faster(*pair))])
-    yield Check(name, scenario, answered(doubt=bool(found.found)) if asked else Answer.UNDECIDED, found)
+    beaten = [known.explained(one) for pair in pairs if (one := faster.faster(*pair))]
+    found = _excesses(limit, len(asked), beaten)
+    answer = answered(doubt=bool(beaten)) if asked or beaten else Answer.UNDECIDED
+    yield Check(name, scenario, answer, found)
 
 
 def _excesses(limit: float, asked: int, found: Sequence[Excess]) -> ExcessFound:
     chance = math.ceil((1 - faster.LEVEL) / 2 * asked)
-    ordered = tuple(sorted(found, key=lambda one: -one.ci.low))
+    ordered = tuple(sorted(found, key=lambda one: -(one.ci.low if one.ci else one.times)))
     return ExcessFound(limit, asked, chance, needed_for(faster.LEVEL), ordered)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bench.core.metrics import METRICS
-from bench.core.model import NULL, SENTINEL, Interval, Status
+from bench.core.model import FAILED_STATUSES, NULL, SENTINEL, Interval, Status
 from bench.stats import findings
 from bench.stats.exact import Floats, hodges_lehmann, needed_for, signed_rank_ci, theil_sen
 from bench.stats.findings import Answer, Check, CheckName, PositionEffect, answered
@@ -64,7 +64,7 @@ def of_blocks(blocks: pd.DataFrame, tried: pd.DataFrame, scenarios: Mapping[str,
         found += _null(name, meta, controls[name], family, mine)
         found += _sentinel(name, blocks, mine)
         found += _position(name, meta, blocks, tests)
-        found += [_flags(name, mine), _failures(name, mine)]
+        found += [_flags(name, mine), _failures(name, mine), *_disturbed(name, mine)]
     return found
 
 
@@ -208,8 +208,21 @@ def _flags(name: str, tried: pd.DataFrame) -> Check:
 
 
 def _failures(name: str, tried: pd.DataFrame) -> Check:
-    failed = tried[tried["status"] != Status.OK]
+    failed = tried[tried["status"].isin(FAILED_STATUSES)]
     targets = tuple((str(target), int(count)) for target, count in failed["target"].value_counts(sort=False).items())
     reason = next((str(text) for text in failed["reason"] if text), "")
     found = findings.FailuresFound(len(failed), len(tried), targets, reason)
     return Check(CheckName.FAILURES, name, answered(doubt=not failed.empty), found)
+
+
+def _disturbed(name: str, tried: pd.DataFrame) -> Iterator[Check]:
+    """Count the attempts that other programs disturbed; without one the question does not arise."""
+    attempts = [one for row in tried.get("disturbed", ()) if isinstance(row, (list, tuple)) for one in row]
+    if not attempts:
+        return
+    worst = max(attempts, key=lambda one: one["moved_bytes"] / max(1.0, one["own_bytes"]))
+    lost = tried[tried["status"] == Status.DISTURBED]["target"].value_counts(sort=False)
+    targets = tuple((str(target), int(count)) for target, count in lost.items())
+    source, moved, own = str(worst["source"]), float(worst["moved_bytes"]), float(worst["own_bytes"])
+    found = findings.DisturbedFound(len(attempts), len(tried), targets, source, moved, own)
+    yield Check(CheckName.DISTURBED, name, Answer.UNDECIDED if targets else Answer.FINE, found)

@@ -5,12 +5,14 @@ Used by the alarms of a run and by the warnings beside single series, so that th
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from bench.core.metrics import METRICS
+from bench.core.metrics import METRICS, Metric
 from bench.core.model import NULL, SENTINEL, Interval
 from bench.stats.exact import Floats, hodges_lehmann, needed_for, signed_rank_ci
 from bench.stats.findings import Excess, SeriesName
@@ -26,13 +28,15 @@ LIMIT = 1.03
 GUEST_LIMIT = 1.0
 """The same for a virtual machine."""
 
-_GUESTS = ("libvirt",)
+GROSS = 4.0
+"""How many times as fast in every common block is an alarm with any number of blocks, where an interval cannot decide."""
+
 _SPEED_UNITS = ("s", "1/s", "bytes/s")
 
 
 def is_guest(item: Series) -> bool:
     """Say whether a series is of a virtual machine."""
-    return item.engine in _GUESTS
+    return item.kind == "machine"
 
 
 def limit_of(item: Series) -> float:
@@ -47,18 +51,32 @@ def floor_series(item: Series, series: Mapping[Key, Series], baseline: str) -> S
 
 
 def _floor_of(item: Series, baseline: str) -> str:
-    if item.metric in METRICS:
-        return floor_of(item.target, item.metric, baseline)
+    known = METRICS.get(item.metric)
+    if known is not None:
+        return floor_of(item.target, item.metric, baseline) if _is_bound(known, item.params) else ""
     # A metric of a benchmark that is not installed here: what its unit says must do.
     isolated = item.target not in (NULL, SENTINEL) and item.engine != "host"
     return baseline if isolated and item.unit in _SPEED_UNITS and baseline.partition(":")[0] == "host" else ""
 
 
+def _is_bound(known: Metric, params: str) -> bool:
+    """Say whether the host bounds series with these parameters, given as JSON text."""
+    if not known.bound_where and not known.unbound_where:
+        return True
+    given = json.loads(params)
+    unbound = known.unbound_where and all(given.get(name) == value for name, value in known.unbound_where.items())
+    return not unbound and all(given.get(name) == value for name, value in known.bound_where.items())
+
+
 def speeds(item: Series, floor: Series) -> Floats | None:
     """Return log(how many times as fast as its floor) of each common block, ``None`` for too few or no speed."""
-    logs = log_ratios(item, floor)
-    known = METRICS.get(item.metric)
-    if logs is None or len(logs) < needed_for(LEVEL) or (known and known.better == "one"):
+    logs = _logs(item, floor)
+    return None if logs is None or len(logs) < needed_for(LEVEL) else logs
+
+
+def _logs(item: Series, floor: Series) -> Floats | None:
+    logs, known = log_ratios(item, floor), METRICS.get(item.metric)
+    if logs is None or (known and known.better in ("one", "zero")):
         return None
     higher = known.better == "higher" if known else item.unit != "s"
     return logs if higher else -logs
@@ -67,14 +85,23 @@ def speeds(item: Series, floor: Series) -> Floats | None:
 def faster(item: Series, floor: Series) -> Excess | None:
     """Return by how much a series is faster than its floor, ``None`` when it is not certain to be faster than it may be.
 
-    A difference that the metric never calls a change is none.
+    A difference that the metric never calls a change is none. With too few blocks for an interval it is certain if
+    each of them is more than ``GROSS`` times as fast.
     """
-    logs = speeds(item, floor)
-    if logs is None:
+    logs = _logs(item, floor)
+    if logs is None or not len(logs):
         return None
     known = METRICS.get(item.metric)
     difference = abs(float(np.median(item.values) - np.median(floor.values)))
-    return excess(item, logs, limit_of(item)) if difference >= (known.floor if known else 0.0) else None
+    if difference < (known.floor if known else 0.0):
+        return None
+    if len(logs) >= needed_for(LEVEL):
+        found = excess(item, logs, limit_of(item))
+        return replace(found, than=floor.target) if found else None
+    if float(logs.min()) <= math.log(GROSS):
+        return None
+    name = SeriesName(item.target, item.metric, item.params)
+    return Excess(name, math.exp(float(np.median(logs))), None, len(logs), floor.target)
 
 
 def excess(item: Series, logs: Floats, limit: float) -> Excess | None:

@@ -9,18 +9,20 @@ from bench.core.model import Interval
 
 
 class CheckName(StrEnum):
-    """What a check asks about; the last five are alarms."""
+    """What a check asks about; the last six are alarms."""
 
     NULL = "null"
     SENTINEL = "sentinel"
     POSITION = "position"
     FLAGS = "flags"
     FAILURES = "failures"
+    DISTURBED = "disturbed"
     GUEST = "guest"
     FASTER = "faster"
     VARIANCE = "variance"
     MODE = "mode"
     SCALING = "scaling"
+    AGREEMENT = "agreement"
 
 
 class Answer(StrEnum):
@@ -134,13 +136,40 @@ class FailuresFound:
 
 
 @dataclass(frozen=True)
+class DisturbedFound:
+    """Attempts that other programs disturbed.
+
+    Attributes:
+        attempts: How many.
+        invocations: Invocations of the scenario.
+        lost: Target → invocations without a value, because every attempt was disturbed.
+        source: Whose memory moved in the worst of them (:class:`bench.core.model.Disturbance`).
+        moved_bytes: By how much.
+        own_bytes: What the instances took meanwhile.
+    """
+
+    attempts: int
+    invocations: int
+    lost: tuple[tuple[str, int], ...]
+    source: str
+    moved_bytes: float
+    own_bytes: float
+
+
+@dataclass(frozen=True)
 class Excess:
-    """A series that is ``times`` what it is compared with, ``ci`` being above the limit, over ``n`` blocks."""
+    """A series that is ``times`` what it is compared with, ``ci`` being above the limit, over ``n`` blocks.
+
+    ``ci`` is ``None`` with too few blocks: each of them is far above the limit then. ``than`` is the target that it is compared
+    with, ``differs`` the evidence that explains it: name, value there, value here.
+    """
 
     series: SeriesName
     times: float
-    ci: Interval
+    ci: Interval | None
     n: int
+    than: str = ""
+    differs: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,6 +189,35 @@ class ExcessFound:
     chance: int
     needed: int
     found: tuple[Excess, ...] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a quantity: its scenario and series, its value, and its interval if it has one."""
+
+    scenario: str
+    series: SeriesName
+    value: float
+    ci: Interval | None
+    unit: str
+
+
+@dataclass(frozen=True)
+class FigurePair:
+    """Two figures of one quantity: ``decided`` if both have an interval, ``apart`` if these do not overlap."""
+
+    one: Figure
+    two: Figure
+    decided: bool
+    apart: bool
+
+
+@dataclass(frozen=True)
+class AgreementFound:
+    """The pairs of figures of one quantity; ``needed`` blocks give each an interval."""
+
+    pairs: tuple[FigurePair, ...]
+    needed: int
 
 
 @dataclass(frozen=True)
@@ -201,7 +259,18 @@ class ModeFound:
     mismatches: tuple[Mismatch, ...] = ()
 
 
-Found = NullFound | SentinelFound | PositionFound | FlagsFound | FailuresFound | ExcessFound | VarianceFound | ModeFound
+Found = (
+    NullFound
+    | SentinelFound
+    | PositionFound
+    | FlagsFound
+    | FailuresFound
+    | DisturbedFound
+    | AgreementFound
+    | ExcessFound
+    | VarianceFound
+    | ModeFound
+)
 
 
 @dataclass(frozen=True)

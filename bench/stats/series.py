@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.core.model import SENTINEL, Status
+from bench.core.model import FAILED_STATUSES, SENTINEL, Status
 from bench.stats.exact import Floats
 
 KEYS = ["scenario", "target", "params", "metric"]
@@ -23,7 +23,7 @@ KEYS = ["scenario", "target", "params", "metric"]
 VARIANT = ["scenario", "target", "variant"]
 """Columns that identify a variant; ``variant`` has the params of the invocation, a metric may have further ones."""
 
-BLOCK_COLUMNS = [*KEYS, "block", "order", "engine", "unit", "value"]
+BLOCK_COLUMNS = [*KEYS, "block", "order", "engine", "unit", "kind", "value"]
 
 Key = tuple[str, str, str, str]
 
@@ -41,6 +41,7 @@ class Series:
         unit: Unit of the values.
         blocks: Block numbers, increasing.
         values: The values, in the order of the blocks.
+        kind: What the engine makes: ``process``, ``container`` or ``machine``; empty if unknown.
     """
 
     scenario: str
@@ -51,6 +52,7 @@ class Series:
     unit: str
     blocks: npt.NDArray[np.int64]
     values: Floats
+    kind: str = ""
 
     @property
     def key(self) -> Key:
@@ -65,6 +67,7 @@ class Counts:
     attempts: int = 0
     failures: int = 0
     timeouts: int = 0
+    disturbed: int = 0
 
 
 def block_values(measurements: pd.DataFrame) -> pd.DataFrame:
@@ -72,25 +75,30 @@ def block_values(measurements: pd.DataFrame) -> pd.DataFrame:
 
     The block is the unit of analysis: iterations of one instance are correlated, and pooling them makes tests report false
     differences (Kalibera and Jones, 2013). Warm-up blocks and values that are not finite are left out. Columns: ``scenario
-    target params metric block order engine unit value``, sorted by the first five.
+    target params metric block order engine unit kind value``, sorted by the first five.
     """
     if measurements.empty:
         return pd.DataFrame(columns=BLOCK_COLUMNS)
     values = pd.to_numeric(measurements["value"], errors="coerce").astype("float64")
-    kept = measurements.assign(value=values)[np.isfinite(values) & ~measurements["warmup"].astype(bool)]
+    kind = measurements.get("kind", "")
+    kept = measurements.assign(value=values, kind=kind)[np.isfinite(values) & ~measurements["warmup"].astype(bool)]
     grouped = kept.groupby([*KEYS, "block"], sort=True)
     medians = grouped["value"].median().reset_index()
     # The other columns are the same in every row of a group but for the order of a repeated variant.
-    first = kept.drop_duplicates([*KEYS, "block"])[[*KEYS, "block", "order", "engine", "unit"]]
+    first = kept.drop_duplicates([*KEYS, "block"])[[*KEYS, "block", "order", "engine", "unit", "kind"]]
     return medians.merge(first, on=[*KEYS, "block"], how="left")[BLOCK_COLUMNS]
 
 
 def usable(measurements: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return the finite measurements of successful, measured invocations, with the invocation's params as ``variant``."""
+    """Return the finite measurements of successful, measured invocations.
+
+    Further columns: ``variant``, the invocation's params, and ``kind``.
+    """
     if measurements.empty or outcomes.empty:
-        return measurements.iloc[:0].assign(variant=[])
+        return measurements.iloc[:0].assign(variant=[], kind=[])
     ended_well = outcomes[(outcomes["status"] == Status.OK) & ~outcomes["warmup"].astype(bool)]
-    variants = ended_well[["run_id", "invocation", "params"]].rename(columns={"params": "variant"})
+    kinds = [kind if isinstance(kind, str) else "" for kind in ended_well.get("kind", [""] * len(ended_well))]
+    variants = ended_well[["run_id", "invocation", "params"]].rename(columns={"params": "variant"}).assign(kind=kinds)
     values = pd.to_numeric(measurements["value"], errors="coerce").astype("float64")
     finite = measurements.assign(value=values)[np.isfinite(values)]
     return finite.merge(variants, on=["run_id", "invocation"])
@@ -111,7 +119,7 @@ def series_of(blocks: pd.DataFrame) -> dict[Key, Series]:
 def _cut(blocks: pd.DataFrame) -> Iterator[Series]:
     if blocks.empty:
         return
-    columns = {name: blocks[name].to_numpy() for name in [*KEYS, "engine", "unit"]}
+    columns = {name: blocks[name].to_numpy() for name in [*KEYS, "engine", "unit", "kind"]}
     numbers = blocks["block"].to_numpy(dtype=np.int64)
     values = blocks["value"].to_numpy(dtype=np.float64)
     # The rows are sorted by the keys, so a series ends where any of them changes.
@@ -143,9 +151,10 @@ def counts(good: pd.DataFrame, outcomes: pd.DataFrame) -> dict[Key | tuple[str, 
     tried = attempted(outcomes)
     if tried.empty:
         return {}
-    failed, timeout = tried["status"] != Status.OK, tried["status"] == Status.TIMEOUT
-    table = tried.assign(attempts=1, failures=failed, timeouts=timeout).rename(columns={"params": "variant"})
-    numbers = ["attempts", "failures", "timeouts"]
+    failed, timeout = tried["status"].isin(FAILED_STATUSES), tried["status"] == Status.TIMEOUT
+    ends = {"failures": failed, "timeouts": timeout, "disturbed": tried["status"] == Status.DISTURBED}
+    table = tried[VARIANT[:2]].assign(variant=tried["params"], attempts=1, **ends)
+    numbers = ["attempts", *ends]
     variants = table.groupby(VARIANT, as_index=False)[numbers].sum()
     # A series may draw on several variants (a slope over a parameter), and a variant may feed several series.
     feeds = good[[*KEYS, "variant"]].drop_duplicates().merge(variants, on=VARIANT) if not good.empty else None
@@ -157,7 +166,7 @@ def counts(good: pd.DataFrame, outcomes: pd.DataFrame) -> dict[Key | tuple[str, 
 
 def _counts_of(table: pd.DataFrame, names: list[str]) -> dict[Any, Counts]:
     keys = table[names].itertuples(index=False, name=None)
-    numbers = table[["attempts", "failures", "timeouts"]].itertuples(index=False, name=None)
+    numbers = table[["attempts", "failures", "timeouts", "disturbed"]].itertuples(index=False, name=None)
     return {key: Counts(*map(int, row)) for key, row in zip(keys, numbers, strict=True)}
 
 

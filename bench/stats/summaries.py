@@ -96,6 +96,7 @@ def _summary(item: Series, ended: Counts, ratio: _Ratio, warnings: tuple[Summary
         ratio_ci=ratio.ci,
         ratio_n=ratio.n,
         warnings=warnings,
+        kind=item.kind,
     )
 
 
@@ -144,7 +145,7 @@ def _warnings(item: Series, ended: Counts, ratio: _Ratio, baseline: str | None) 
 
 def _failures(item: Series, ended: Counts) -> warned.NoValue | warned.SomeFailed | None:
     if not len(item.values):
-        return warned.NoValue(ended.failures, ended.attempts)
+        return warned.NoValue(ended.failures, ended.attempts, ended.disturbed)
     if not ended.failures:
         return None
     ci = wilson(ended.failures, ended.attempts, LEVEL)

@@ -31,8 +31,18 @@ def convert_measurements(data: bytes, records: Iterable[dict[str, Any]]) -> None
                 record["unit"] = _UNITS.get(written, record["unit"])  # type: ignore[arg-type] # two texts
 
 
+_KINDS = {"libvirt": "machine", "host": "process", "sandbox": "process"}
+"""Engine → what it makes, for outcomes without the field ``kind``; all other engines of that time made containers."""
+
+
 def convert_outcomes(data: bytes, records: Iterable[dict[str, Any]]) -> None:
-    """Add the ``mismatch`` that an outcome states only in its reason, in place; ``data`` is the text of the records."""
+    """Add the ``mismatch`` that an outcome states only in its reason, and its ``kind``, in place.
+
+    ``data`` is the text of the records.
+    """
+    for record in records:
+        if "kind" not in record and isinstance(record.get("engine"), str):
+            record["kind"] = _KINDS.get(record["engine"], "container")
     if b"but the live instance has" in data:
         for record in records:
             reason = record.get("reason")

@@ -30,6 +30,8 @@ _OUTCOME_DEFAULTS: Mapping[str, Any] = {
     "harness_s": 0.0,
     "mismatch": {},
     "in_force": {},
+    "disturbed": [],
+    "kind": "",
 }
 """Values for fields of an outcome that earlier versions of Tare did not write."""
 

@@ -75,6 +75,16 @@ def _is_targets(value: Any) -> bool:
     )
 
 
+def _is_disturbed(value: Any) -> bool:
+    """Return whether a value is a list of disturbances."""
+    return isinstance(value, list | tuple) and all(
+        isinstance(one, Mapping)
+        and _is_text(one.get("source"))
+        and all(_is_number(one.get(name)) and math.isfinite(one[name]) for name in ("moved_bytes", "own_bytes"))
+        for one in value
+    )
+
+
 def _is_lists(value: Any) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(one, list) and all(map(_is_scalar, one)) for one in value.values()
@@ -99,7 +109,7 @@ _SCALARS = ("an object of texts and numbers", is_scalars)
 _STATUS = (f"one of {', '.join(Status)}", lambda value: value in tuple(Status))
 
 _LINE: Mapping[str, tuple[str, Check]] = {
-    **dict.fromkeys(("run_id", "scenario", "target", "engine", "metric", "unit", "reason"), _TEXT),
+    **dict.fromkeys(("run_id", "scenario", "target", "engine", "metric", "unit", "reason", "kind"), _TEXT),
     **dict.fromkeys(("block", "order", "invocation", "iteration", "index"), _INTEGER),
     **dict.fromkeys(("at_s", "wall_s", "harness_s"), _NUMBER),
     "value": ("a number, 0 or between 1e-100 and 1e100 in size", is_quantity),
@@ -112,6 +122,10 @@ _LINE: Mapping[str, tuple[str, Check]] = {
     "in_force": _SCALARS,
     "flags": ("a list of texts", _or_none(_is_texts)),
     "request_mono_s": ("a number or null", _or_none(_is_number)),
+    "disturbed": (
+        "a list of objects (source, moved_bytes, own_bytes)",
+        _or_none(_is_disturbed),
+    ),
     "measurements": ("a whole number from 0 on, or null", _or_none(lambda value: is_integer(value) and value >= 0)),
 }
 """Field of a line → description of the allowed values, and their check."""

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from bench.core.errors import TargetUnavailable
+from bench.core.model import Phase
 from bench.engines.containerd.engine import Containerd
 from bench.engines.grpc import NotFoundError
-from bench.lab import Lab
+from bench.lab import Lab, images
 from tests.contract import contract
 from tests.contract.contract import Harness, target
 
@@ -82,7 +83,9 @@ def test_image_survives_garbage_collection(built_state: Path) -> None:
             with context.hub.channel(job.events):
                 context.engine.create(job)
                 context.engine.delete(job.name)
-        context.engine.prepare()
+        with context.started() as (instance, channel):
+            channel.wait(Phase.READY, contract.READY_S, instance.alive)
+            assert context.engine.evidence(instance)["payload"] == images.payload(context.lab.paths.state).digest
 
 
 def test_two_snapshotters_share_one_daemon(built_state: Path) -> None:

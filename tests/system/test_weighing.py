@@ -57,9 +57,16 @@ def slopes(numbers: pd.DataFrame, metric: str = "memory.slope_bytes") -> dict[tu
 
 
 def disturbed(outcomes: pd.DataFrame) -> list[str]:
-    """Return the flags by which the run says that memory of other processes moved during a ramp."""
-    words = ("settle:", "elsewhere:", "remainder: MemAvailable did not become less")
-    return [flag for flags in outcomes["flags"] for flag in flags if flag.startswith(words)]
+    """Return what the run itself says of disturbances: ramps without a value because of them, and memory that did not settle."""
+    refused = list(outcomes.loc[outcomes["status"] == "disturbed", "reason"])
+    return refused + [flag for flags in outcomes["flags"] for flag in flags if flag.startswith("settle:")]
+
+
+def ended(outcomes: pd.DataFrame) -> set[str]:
+    """Return the targets of which every ramp has values, and require that none has failed."""
+    assert set(outcomes["status"]) <= {"ok", "disturbed"}, list(outcomes["reason"])
+    lost = set(outcomes.loc[outcomes["status"] == "disturbed", "target"])
+    return {str(target).partition(":")[0] for target in set(outcomes["target"]) - lost}
 
 
 class Tries:
@@ -89,10 +96,11 @@ def test_memory_grows_linearly_and_the_unexplained_rest_is_small(
     tries = Tries()
     while True:
         numbers, outcomes = measure(tare, tmp_path / "results", ("host", "runc"), instances=MANY, touch_bytes=0)
-        assert set(outcomes["status"]) == {"ok"}
+        if ended(outcomes) < {"host", "runc"}:
+            tries.again("a ramp has no value", disturbed(outcomes))
+            continue
         fits = slopes(numbers, "memory.fit_r2")
         ratios = numbers[numbers["metric"] == "memory.unexplained_ratio"].set_index("target")["value"].to_dict()
-        # Without a ratio nothing was taken: other processes freed more than the ramp took.
         seen = {target: (fits[target, "available", 0], ratios.get(target, math.inf)) for target in ("host", "runc")}
         with capsys.disabled():
             for target, (r2, ratio) in seen.items():
@@ -121,8 +129,7 @@ def test_known_memory_is_recovered_by_every_column(
     def attempt(targets: tuple[str, ...]) -> tuple[Found, list[str]]:
         params = {"instances": FEW, "steps": 2, "touch_bytes": f"0,{TOUCHED}"}
         numbers, outcomes = measure(tare, tmp_path / "results", targets, **params)
-        assert set(outcomes["status"]) == {"ok"}
-        slope = slopes(numbers)
+        slope = {key: value for key, value in slopes(numbers).items() if key[0] in ended(outcomes)}
         return recovered({key: value for key, value in slope.items() if key[2]}, slope, 0), disturbed(outcomes)
 
     found = retried(attempt, TARGETS, capsys)
@@ -150,9 +157,12 @@ def test_known_memory_of_a_machine_is_recovered_by_every_column(
         for memory, touched in FILLED:
             params = {"machines": MACHINES, "steps": 2, "memory_bytes": memory, "touch_bytes": touched, "instances": 2}
             numbers, outcomes = measure(tare, tmp_path / "results", targets, **params)
-            assert set(outcomes["status"]) == {"ok"}
             flags += disturbed(outcomes)
-            slope.append({key: value for key, value in slopes(numbers).items() if key[0] == "libvirt"})
+            slope.append(
+                {key: value for key, value in slopes(numbers).items() if key[0] in ended(outcomes) & {"libvirt"}}
+            )
+        if not all(slope):
+            return {}, flags
         more = FILLED[1][1] - FILLED[0][1]
         return recovered(slope[1], slope[0], FILLED[0][1], more), flags
 
@@ -189,6 +199,6 @@ def retried(attempt: Attempt, targets: tuple[str, ...], capsys: pytest.CaptureFi
             if not 0.98 <= ratio <= 1.02 + more
         }
         good |= {target: columns for target, columns in found.items() if target not in {name for name, _ in off}}
-        if not off:
+        if set(good) == {target.partition(":")[0] for target in targets}:
             return good
-        tries.again(f"the known memory is not recovered within 2 %: {off}", flags)
+        tries.again(f"the known memory is not recovered within 2 %: {off or 'no value'}", flags)

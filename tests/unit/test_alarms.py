@@ -12,11 +12,13 @@ import pytest
 
 from bench.core.metrics import METRICS
 from bench.display.wording.checks import PREFIXES, sentence
+from bench.display.wording.warnings import text
 from bench.stats.alarms import check_run
 from bench.stats.findings import Check
 from bench.stats.floor import floor_of
 from bench.stats.summaries import summarise
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
+from tests.kinds import kind_of
 
 GUEST, CONTAINER = "libvirt:guest=minimal", "docker:network=none"
 ALARMS = ("guest", "faster", "variance", "mode", "scaling")
@@ -58,6 +60,7 @@ class Trial:
             "flags": [],
             "notes": {},
             "mismatch": {},
+            "kind": kind_of(target),
             **changes,
         }
         self.outcomes.append({**names, **place, **ended})
@@ -112,8 +115,44 @@ def test_noise_or_few_blocks_raise_no_alarm() -> None:
     trial = Trial().add("host", "compute.syscall_s", [1.0] * 7)
     trial.add(CONTAINER, "compute.syscall_s", [0.7, 0.8, 0.9, 0.95, 0.96, 1.3, 1.4])
     assert trial.alarms()["faster"].ok
-    few = Trial().add("host", "compute.syscall_s", [1, 1.1, 1]).add(CONTAINER, "compute.syscall_s", [0.1, 0.11, 0.12])
+    few = Trial().add("host", "compute.syscall_s", [1, 1.1, 1]).add(CONTAINER, "compute.syscall_s", [0.4, 0.41, 0.42])
     assert sentence(few.alarms()["faster"]) == "Container against host: not decided: 6 common blocks are needed."
+
+
+def test_guest_of_any_engine_is_told_by_its_kind() -> None:
+    trial = Trial().add("host", "compute.syscall_s", noisy(1, 1e-4))
+    for block, value in enumerate(noisy(2, 0.98e-4)):
+        trial.add("plugged", "compute.syscall_s", [value])
+        trial.outcomes[-1] |= {"kind": "machine", "block": block}
+        trial.measurements[-1]["block"] = block
+    found = trial.alarms()
+    assert not found["guest"].ok
+    assert "faster" not in found
+
+
+def test_series_far_beyond_the_host_raises_an_alarm_with_too_few_blocks() -> None:
+    """Make files 18.5 times as fast as the host in the only block: no interval is needed to doubt that."""
+    trial = Trial("storage-drivers")
+    trial.add("host", "storage.metadata_per_s", [1000.0]).add("docker", "storage.metadata_per_s", [18_500.0])
+    trial.add("podman", "storage.metadata_per_s", [1500.0])
+    for outcome in trial.outcomes:
+        outcome["evidence"] = {
+            "store": "ext4 on a loop device" if outcome["target"] == "docker" else "overlay on /dev/x"
+        }
+    check = trial.alarms()["faster"]
+    assert check.answer == "doubt"
+    assert (
+        "1 series is faster than 1.03 × the host: docker, storage.metadata_per_s 18.5 × in one block (its store is ext4 on a loop "
+        "device, that of host overlay on /dev/x: not the same work); "
+    ) in sentence(check)
+    frames = (pd.DataFrame(trial.measurements), pd.DataFrame(trial.outcomes))
+    beaten = [one for one in summarise(*frames, {"storage-drivers": {"baseline": "host"}}) if one.target == "docker"]
+    assert any("18 times as fast as host in 1 block, without an interval" in text(note) for note in beaten[0].warnings)
+
+
+def test_two_blocks_of_which_one_is_near_the_host_raise_no_alarm() -> None:
+    trial = Trial("storage-drivers").add("host", "storage.metadata_per_s", [1000.0, 1000.0])
+    assert trial.add("docker", "storage.metadata_per_s", [18_500.0, 3000.0]).alarms()["faster"].answer == "undecided"
 
 
 def test_difference_below_the_metrics_floor_raises_no_alarm() -> None:
@@ -128,8 +167,10 @@ def test_difference_below_the_metrics_floor_raises_no_alarm() -> None:
         ("runc", "startup.ready_s", "host", "host"),
         ("runc", "startup.delete_s", "host", ""),  # some clean up after they said so
         ("runc", "startup.stop_s", "host", ""),
-        ("runc", "memory.slope_bytes", "host", ""),
-        ("runc", "density.launch_per_s", "host", ""),
+        ("runc", "memory.slope_bytes", "host", "host"),
+        ("runc", "memory.pss_bytes", "host", ""),
+        ("runc", "density.launch_per_s", "host", "host"),
+        ("runc", "density.alive_ratio", "host", ""),
         ("host:network=veth", "network.rr_p50_s", "host", ""),  # a host, too
         ("null", "startup.ready_s", "host", ""),
         ("docker", "network.rr_p50_s", "host:network=veth", "host:network=veth"),
@@ -161,6 +202,32 @@ def test_floor_of_a_target_and_metric(target: str, metric: str, baseline: str, f
 )
 def test_target_without_a_floor_is_not_checked(target: str, metric: str) -> None:
     assert "faster" not in against_host(target, 0.2, metric, "storage-types").alarms()
+
+
+@pytest.mark.parametrize(
+    ("metric", "params", "bound"),
+    [
+        ("storage.metadata_per_s", {"action": "create"}, True),
+        (
+            "storage.metadata_per_s",
+            {"action": "whiteout"},
+            False,
+        ),  # a note that a file is gone is less than its removal
+        ("memory.slope_bytes", {"column": "available"}, True),
+        ("memory.slope_bytes", {"column": "kernel"}, False),  # another kernel's is in another column
+    ],
+)
+def test_host_bounds_only_series_of_the_same_work(metric: str, params: dict[str, str], bound: bool) -> None:
+    better = [30.0, 31.0, 30.5, 30.2, 30.1, 30.8]
+    worse = [10.0, 10.1, 10.2, 10.05, 10.3, 10.15]
+    mine, host = (better, worse) if METRICS[metric].better == "higher" else (worse, better)
+    size = 1e6 if metric.endswith("_bytes") else 100.0
+    trial = Trial("any").add("host", metric, [size * one for one in host], params)
+    found = trial.add("docker", metric, [size * one for one in mine], params).alarms()
+    assert ("faster" in found and not found["faster"].ok) == bound
+    if bound:
+        told = "takes less" if size == 1e6 else "is faster"
+        assert f"1 of 1 series (chance alone gives up to 1) {told} than " in sentence(found["faster"])
 
 
 def test_warning_beside_a_series_follows_the_rule_of_the_alarm() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from bench import store
 from bench.benchmarks.compute import measure
+from bench.core.clock import Line
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Scenario, Status
 from bench.engines.base import InstanceSpec
@@ -59,6 +60,28 @@ def run(folder: Path, one: Scenario, lab: FakeLab) -> tuple[pd.DataFrame, pd.Dat
     return store.measurements(found), store.outcomes(found)
 
 
+def seconds(numbers: pd.DataFrame) -> list[float]:
+    """Return how long each loop and test took, by the counts that ``whole`` says."""
+    cpu, memory = (
+        sysbench.events([Line(0, "B run"), *lines(test), Line(1, "C run 0")], test).count for test in ("cpu", "memory")
+    )
+    block = sysbench.block_bytes([Line(0, "B run"), *lines("memory"), Line(1, "C run 0")])
+    work = {
+        "compute.cpu_events_per_s": cpu,
+        "compute.memory_bytes_per_s": memory * block,
+        "compute.rounds_per_s": 640 * payload.ROUNDS_A_TURN,
+    }
+    return [
+        640 * value if metric == "compute.syscall_s" else work[metric] / value
+        for metric, value in zip(numbers["metric"], numbers["value"], strict=True)
+    ]
+
+
+def lines(test: str) -> list[Line]:
+    text = (DATA / f"{test}.txt").read_text(encoding="utf-8")
+    return [Line(0.001 * place, f"O {line}") for place, line in enumerate(text.splitlines(), 1) if line]
+
+
 def test_every_metric_has_evidence(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     speaking(monkeypatch, whole)
     numbers, outcomes = run(tmp_path, scenario(), lab)
@@ -71,7 +94,10 @@ def test_every_metric_has_evidence(tmp_path: Path, lab: FakeLab, monkeypatch: py
     }
     calls = numbers[numbers["metric"] == "compute.syscall_s"]["params"]
     assert {params.split('"')[3] for params in calls} == {"getpid", "open", "read", "futex"}
-    assert (numbers["value"] > 0).all()
+    for number, wall in outcomes["wall_s"].items():
+        taken = seconds(numbers[numbers["invocation"] == number])
+        assert all(0 < one < wall for one in taken), "counts are the programs', times the host's"
+        assert sum(taken) < wall, "loops and tests run one after the other"
     assert all(found["tools"] == FOLDER.digest for found in outcomes["evidence"])
     assert all(found["sysbench"] == "sysbench 1.0.20" for found in outcomes["evidence"])
 

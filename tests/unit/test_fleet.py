@@ -94,7 +94,9 @@ def test_command_passes_its_arguments_and_one_seed_to_every_host(
     assert cli.run([*arguments, "--results", str(tmp_path / "results")]) == 4
     *given, seed = played["fleet_arguments"]
     assert given == ["mine.yaml", "-t", "host", "--tag", "k=v", "--blocks", "5", "--seed"]
-    assert int(seed) >= 0
+    assert seed.isdecimal()
+    assert cli.run([*arguments, "--results", str(tmp_path / "again")]) == 4
+    assert played["fleet_arguments"][-1] != seed, "a new run has a new seed"
     assert played["fleet_files"] == [str(mine)]
     printed = capsys.readouterr()
     assert "a: run run-a\nb: run run-b (some invocations failed)\nc: no run: 'docker' cannot be set up\n" in printed.out

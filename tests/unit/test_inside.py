@@ -15,7 +15,7 @@ pytest.importorskip("libvirt")
 from bench import cli, report, store
 from bench.core import proc
 from bench.core.errors import Interrupted, LabError, TargetUnavailable, UsageError
-from bench.core.model import Facts, Invocation, Outcome, RunState, Skipped, Status
+from bench.core.model import Disturbance, Facts, Invocation, Outcome, RunState, Skipped, Status
 from bench.report import sections
 from bench.run import facts, inside, session
 from bench.run.inside import kernel, machine, wire
@@ -28,7 +28,21 @@ KERNEL = kernel.Kernel(
     Path("/g/vmlinuz"), Path("/g/i.cpio"), "6.1.0", Path("/g/modules"), {"kernel": "0", "initrd": "1"}
 )
 WHERE = parse_target("libvirt:guest=full")
-OUTCOME = Outcome("r1", 0, "startup", "host", "host", {"n": 1}, 0, 0, False, Status.FAILED, "no", flags=("held: 1",))
+OUTCOME = Outcome(
+    "r1",
+    0,
+    "startup",
+    "host",
+    "host",
+    {"n": 1},
+    0,
+    0,
+    False,
+    Status.FAILED,
+    "no",
+    flags=("held: 1",),
+    disturbed=(Disturbance("processes", 2e8, 1e7),),
+)
 
 
 class Seen(session.RunObserver):

@@ -120,7 +120,7 @@ def test_host_that_forbids_a_kernel_folder_is_described_all_the_same(broken: set
     broken |= {gone}
     assert facts.host().values["kernel"]
     assert all(verdict.says for verdict in preflight.noise())
-    assert cgroups.dying() >= 0
+    assert cgroups.dying() == 0 or gone != "/sys", "what cannot be counted is not there"
     assert disks.loops_below(Path("/nonexistent")) == []
     assert isinstance(limits.counters(), list)
     process.family(os.getpid())
@@ -178,7 +178,11 @@ def test_storm_of_short_processes_does_not_disturb_readers() -> None:
 def test_no_module_lists_kernel_folders_with_a_glob() -> None:
     """``Path.glob`` and ``Path.iterdir`` raise when an entry of /proc vanishes; ``kernelfiles`` does not."""
     package = Path(bench.__file__).parent
-    for path in package.rglob("*.py"):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            kernel = any(f'"{folder}' in line for folder in ("/proc", "/sys", "/dev"))
-            assert not (kernel and any(call in line for call in (".glob(", ".rglob(", ".iterdir(", "os.walk("))), path
+    naming = [
+        (path, line)
+        for path in package.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if any(f'"{folder}' in line for folder in ("/proc", "/sys", "/dev"))
+    ]
+    assert len(naming) > 20, "the search finds the lines that name such folders"
+    assert not [one for one in naming if any(call in one[1] for call in (".glob(", ".rglob(", ".iterdir(", "os.walk("))]

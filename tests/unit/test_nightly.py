@@ -154,9 +154,15 @@ def test_target_and_reference_of_a_night_are_paired(results: Path) -> None:
     (one,) = found.findings
     assert (one.reference, one.comparison.target) == ("host", "runc")
     assert one.comparison.ratio == pytest.approx(1.05, abs=0.01)
-    confirmed = nightly.confirm(found, results, store.load(results / "n"), [("runc", "host")])
-    assert confirmed.exit_code == 1
-    assert "against host" in report.summary(confirmed)
+    for name, factor, code in (("same", 1.05, 1), ("gone", 1.0, 0)):
+        blocks = [0.1 * 1.02**block * float(np.exp(0.005 * z)) for block, z in enumerate(RNG.normal(size=20))]
+        fresh = [
+            factor * value * float(np.exp(0.005 * z)) for value, z in zip(blocks, RNG.normal(size=20), strict=True)
+        ]
+        write(results, name, {"host": blocks, "runc": fresh}, tags={"confirms": "n"}, started_at=f"{day(0)}T03")
+        confirmed = nightly.confirm(found, results, store.load(results / name), [("runc", "host")])
+        assert confirmed.exit_code == code, name
+        assert "against host" in report.summary(confirmed)
 
 
 def test_regression_of_a_single_night_is_no_alarm(results: Path) -> None:

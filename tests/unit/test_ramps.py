@@ -15,17 +15,23 @@ import pandas as pd
 import pytest
 
 from bench import scenario, store
+from bench.benchmarks.memory import measure as memory_benchmark
 from bench.core.errors import Interrupted, InvocationFailed
 from bench.core.model import Scenario, Status
+from bench.display.wording.checks import sentence
+from bench.display.wording.warnings import text
 from bench.engines.fake import Fake
 from bench.invocation import crowd
+from bench.invocation.context import InvocationContext
 from bench.lab import images
-from bench.probes import host, memory
+from bench.probes import disturbance, host, memory
 from bench.probes.groups import Charged
 from bench.probes.memory import Weight
 from bench.probes.processes import Shares
 from bench.run import runner
 from bench.scenario import plan
+from bench.stats.alarms import check_run
+from bench.stats.summaries import summarise
 from tests.fakes import FakeLab, context, small
 
 MIB = 2**20
@@ -187,10 +193,119 @@ def test_memory_taken_by_others_is_separated_and_flagged(
         return World.take(self)
 
     monkeypatch.setattr(memory, "take", lambda *_: greedy(world))
+    monkeypatch.setattr(InvocationContext, "outside", True)
+    monkeypatch.setattr(memory_benchmark, "_not_counted", lambda *_: {})
     done = measure(tmp_path, ramp("memory", instances=6, steps=3), lab)
     assert done.outcome["flags"] == ["elsewhere: processes outside the run took 30.0 MiB of it"]
     assert done.value("memory.anonymous_bytes", instances=6, component="elsewhere") == 30 * MIB
     assert done.value("memory.unexplained_bytes", instances=6) == 0
+    assert done.outcome["disturbed"] == [], "what is a daemon's outside the run cannot be told from a stranger's"
+
+
+def others_take(world: World, sizes: list[int], of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make others hold memory while the first instances of each attempt live: ``sizes[0]`` in the first attempt, and so on.
+
+    ``of`` says what they hold: memory of ``processes``, or ``shared`` memory.
+    """
+    attempts = {"number": -1, "live": 0}
+
+    def take(*_: object) -> Weight:
+        if not world.live and (attempts["live"] or attempts["number"] < 0):
+            attempts["number"] += 1
+        attempts["live"] = world.live
+        now = sizes[min(attempts["number"], len(sizes) - 1)] if 0 < world.live <= 4 else 0
+        world.others = now if of == "processes" else 0
+        found = World.take(world)
+        shared = now if of == "shared" else 0
+        kernel = {**found.kernel, "tmpfs": shared}
+        return dataclasses.replace(found, available=found.available - shared, kernel=kernel, foreign_shmem=shared)
+
+    monkeypatch.setattr(memory, "take", take)
+
+
+def test_memory_that_the_harness_takes_is_not_taken_for_the_instances(
+    tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grown = [0]
+
+    def take(*_: object) -> Weight:
+        grown[0] = max(grown[0], 10 * MIB if world.live >= 4 else 0)  # once, as for buffers
+        found = World.take(world)
+        harness = Shares(grown[0], grown[0], grown[0], grown[0], 0, 1)
+        more = {"components": {**found.components, "harness": harness}, "available": found.available - grown[0]}
+        anonymous = (found.anonymous_pages or 0) + grown[0]
+        return dataclasses.replace(found, **more, anonymous_pages=anonymous)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(memory, "take", take)
+    done = measure(tmp_path, ramp("memory", instances=8, steps=4), lab)
+    assert {one["source"] for one in done.outcome["disturbed"]} == {"harness"}
+    assert done.outcome["status"] == Status.OK
+    assert done.value("memory.slope_bytes", column="available") == pytest.approx(EACH)
+
+
+BENCHMARKS = pytest.mark.parametrize("procedure", ["memory", "density"])
+DISTURBED = pytest.mark.parametrize(
+    "disturbed", [(name, source) for name in ("memory", "density") for source in ("processes", "shared")]
+)
+"""Benchmark, and whose memory moves."""
+
+
+def small_ramp(procedure: str) -> Scenario:
+    return ramp(procedure, instances=8, steps=4) if procedure == "memory" else ramp(procedure, instances=8, step=2)
+
+
+def slope(done: Done, procedure: str) -> float:
+    return done.value(f"{procedure}.slope_bytes", **({"column": "available"} if procedure == "memory" else {}))
+
+
+@DISTURBED
+def test_disturbed_ramp_is_repeated_and_kept_without_measurement(
+    tmp_path: Path, lab: FakeLab, world: World, disturbed: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    procedure, source = disturbed
+    others_take(world, [30 * MIB, 30 * MIB, 0], source, monkeypatch)
+    done = measure(tmp_path, small_ramp(procedure), lab)
+    assert (done.outcome["status"], done.outcome["flags"]) == (Status.OK, [])
+    assert [one["source"] for one in done.outcome["disturbed"]] == [source] * 2
+    assert {one["moved_bytes"] for one in done.outcome["disturbed"]} == {30 * MIB}
+    assert slope(done, procedure) == pytest.approx(EACH)
+    assert done.calls.count("create") == 2 + 2 + 8, "a disturbed ramp ends at the reading that shows it"
+    kept = sorted((tmp_path / "r1/raw").iterdir())
+    assert len(kept) == 2
+    assert json.loads(kept[0].read_text().splitlines()[0])["moved_bytes"] == 30 * MIB
+
+
+@DISTURBED
+def test_ramp_that_is_disturbed_each_time_gives_no_value_and_is_no_failure(
+    tmp_path: Path, lab: FakeLab, world: World, disturbed: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    procedure, source = disturbed
+    others_take(world, [30 * MIB], source, monkeypatch)
+    done = measure(tmp_path, small_ramp(procedure), lab)
+    assert done.outcome["status"] == Status.DISTURBED
+    assert len(done.outcome["disturbed"]) == 3
+    assert f"memory that is not the instances' ({source}) moved by 30.0 MiB" in done.outcome["reason"]
+    assert done.numbers.empty
+    frames = store.measurements(run := store.load(tmp_path / "r1")), store.outcomes(run)
+    found = {str(one.name): one for one in check_run(*frames, {"startup": {"primary": []}})}
+    assert found["failures"].answer == "fine"
+    assert found["disturbed"].answer == "undecided"
+    assert "1 of 1 invocations have no value (fake 1), because each attempt was disturbed" in sentence(
+        found["disturbed"]
+    )
+    (summary,) = summarise(*frames, {"startup": {"primary": ["startup.ready_s"], "baseline": "fake"}})
+    assert (summary.n, summary.failures, summary.attempts) == (0, 0, 1)
+    assert "disturbed by other programs in every attempt" in text(summary.warnings[0])
+
+
+@BENCHMARKS
+def test_small_movement_of_others_does_not_disturb_a_ramp(
+    tmp_path: Path, lab: FakeLab, world: World, procedure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others_take(world, [MIB], "processes", monkeypatch)
+    done = measure(tmp_path, small_ramp(procedure), lab)
+    assert (done.outcome["status"], done.outcome["disturbed"]) == (Status.OK, [])
+    assert slope(done, procedure) == pytest.approx(EACH, rel=disturbance.SHARE)
 
 
 def test_unsettled_memory_is_flagged(
@@ -277,13 +392,14 @@ def test_density_ramp_ends_at_requested_number(tmp_path: Path, lab: FakeLab, wor
     assert "nothing: the 10 instances that were asked for live" in done.outcome["notes"]["limited_by"]
     steps = done.numbers[done.numbers["metric"] == "density.start_s"]
     assert [params["instances"] for params in steps["params"]] == [4, 8, 10]
-    assert (steps["value"] > 0).all()
+    assert (steps["value"] < done.outcome["wall_s"]).all()
+    assert steps["value"].is_unique, "each step has starts of its own"
     assert done.value("density.instances") == 10
     assert done.value("density.alive_ratio", instances=8) == 1
     assert done.value("density.slope_bytes") == pytest.approx(EACH)
     assert done.value("density.intercept_bytes") == pytest.approx(20 * MIB)
     assert done.value("density.fit_r2") == pytest.approx(1)
-    assert done.value("density.delete_per_s") > 0
+    assert done.value("density.delete_per_s") > 10 / done.outcome["wall_s"]
     fits = (TOTAL // 2 - TOTAL // 10) // EACH
     assert done.value("density.extrapolated_instances") == pytest.approx(fits, rel=0.01)
     assert done.outcome["notes"]["extrapolation"].startswith("extrapolated, not measured: by memory alone some")

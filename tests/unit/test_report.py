@@ -73,6 +73,7 @@ def test_files_are_named_after_scenario_and_kind(usual: Path) -> None:
 
 def test_same_run_gives_the_same_bytes(usual: Path, tmp_path: Path) -> None:
     again = rendered(tmp_path / "report", write_run(tmp_path))
+    assert {path.name for path in again.iterdir()} == {path.name for path in usual.iterdir()} >= {"index.html"}
     for path in usual.iterdir():
         assert path.read_bytes() == (again / path.name).read_bytes(), path.name
 

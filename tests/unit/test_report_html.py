@@ -85,9 +85,9 @@ def test_page_is_well_formed_and_ids_are_unique(files: dict[str, str]) -> None:
 
 
 def test_nothing_is_fetched(files: dict[str, str]) -> None:
-    for name, text in files.items():
-        if not name.endswith((".html", ".svg")):
-            continue
+    pages = {name: text for name, text in files.items() if name.endswith((".html", ".svg"))}
+    assert {name.rpartition(".")[2] for name in pages} == {"html", "svg"}
+    for name, text in pages.items():
         page = Page(re.sub(r"<\?xml.*?\?>", "", text))
         assert all(link.startswith("#") and link[1:] in page.ids for link in page.links), name
         assert all(hit.startswith("#") and hit[1:] in page.ids for hit in re.findall(r"url\(([^)]*)\)", text)), name

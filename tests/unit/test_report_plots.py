@@ -99,6 +99,7 @@ def test_series_with_failed_block_marks_it_and_interrupts_the_line(tmp_path: Pat
 
 
 def test_chart_body_has_only_theme_colours_and_prefixed_ids(usual: list[svg.Plot]) -> None:
+    assert len(usual) >= 5
     for plot in usual:
         assert "DejaVu Sans Mono" not in plot.body
         assert 'id="' in plot.body
@@ -112,6 +113,7 @@ def test_theme_colours_are_distinct() -> None:
     assert len(theme.VARIABLES) == 4 + len(theme.FAMILIES) + len(theme.PARTS) + len(theme.HEAT)
     assert theme.family("runsc") == theme.family("runc") == "oci"
     assert theme.family("something new") == "other"
+    assert theme.family("something new", "machine") == theme.family("libvirt", "machine") == "vm"
 
 
 def test_themed_drawing_keeps_plain_colours_beside_css_variables() -> None:

@@ -45,6 +45,7 @@ def test_memory_parts_and_rest_add_up_to_the_slope(data: RunData) -> None:
     from bench.benchmarks.memory.charts import bar_of  # noqa: PLC0415 - matplotlib only where it is drawn
 
     weights = of(data, "memory")
+    assert {row.target for row in weights.invoked} == set(WEIGHED)
     for row in weights.invoked:
         bar = bar_of(weights, row)
         assert bar is not None

@@ -9,9 +9,10 @@ from typing import cast
 import pandas as pd
 import pytest
 
-from bench import store
+from bench import report, store
 from bench.core.errors import Interrupted, LabError, StoreError
-from bench.core.model import Outcome, Scenario, Status
+from bench.core.model import Outcome, Phase, Scenario, Status
+from bench.display import polls
 from bench.engines.fake import Fake
 from bench.lab import images
 from bench.run import runner
@@ -51,6 +52,20 @@ def test_successful_invocation_calls_the_engine_in_order(tmp_path: Path, lab: Fa
     assert 0 < values["startup.created_s"] <= values["startup.started_s"]
     assert values["startup.first_instruction_s"] <= values["startup.ready_s"]
     assert not fakes["fake"].live
+
+
+def test_polling_step_of_an_engine_is_noted_and_told_beside_the_numbers(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fake, "polls_s", {Phase.STOPPED: 0.2}, raising=False)
+    _, outcomes, _ = run(tmp_path, small(["fake"], blocks=2, warmup_blocks=0), lab)
+    assert all(notes["polls_s.stopped"] == "0.2" for notes in outcomes["notes"])
+    assert set(outcomes["kind"]) == {Fake.kind}
+    (scenario,) = report.collect(store.load(tmp_path / "r1")).scenarios
+    assert polls.remarks(scenario) == [
+        "fake: the engine looks only every 200 ms whether an instance has stopped. That time is a multiple of 200 ms and a "
+        "property of the engine's loop, not of the instance."
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import scenario
+from bench import benchmarks, scenario
 from bench.core.errors import ScenarioError, UsageError
 from bench.scenario.files import ScenarioFile
 
@@ -119,6 +119,7 @@ def test_baseline_is_added_to_chosen_targets() -> None:
 
 
 def test_every_shipped_file_loads() -> None:
+    assert len(scenario.names()) > len(benchmarks.BUILT_IN), "each benchmark has a scenario, and there are suites"
     for path in scenario.names().values():
         assert scenario.load(path)
 

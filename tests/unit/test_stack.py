@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 import pytest
 
 from bench import scenario, store
+from bench.core.clock import sleep_s
 from bench.core.model import Scenario, Status
 from bench.engines.fake import Fake
 from bench.invocation.context import InvocationContext
@@ -47,6 +48,25 @@ def run(folder: Path, one: Scenario, lab: FakeLab) -> tuple[pd.DataFrame, pd.Dat
     return store.measurements(found), store.outcomes(found), fake
 
 
+SLOW_S = {"create": 0.02, "start": 0.01, "stop": 0.01}
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make some steps of the fake engine take a known time at least."""
+    for name, seconds in SLOW_S.items():
+        monkeypatch.setattr(Fake, name, _slowed(getattr(Fake, name), seconds))
+
+
+def _slowed(step: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+    def slowed(*given: Any) -> Any:
+        sleep_s(seconds)
+        return step(*given)
+
+    return slowed
+
+
+@pytest.mark.usefixtures("slow")
 def test_the_phases_add_up_to_what_the_caller_waits(tmp_path: Path, lab: FakeLab) -> None:
     numbers, outcomes, fake = run(tmp_path, ladder("fake", 2), lab)
     assert list(outcomes["status"]) == [Status.OK]
@@ -56,9 +76,13 @@ def test_the_phases_add_up_to_what_the_caller_waits(tmp_path: Path, lab: FakeLab
     assert [text.split('"')[-2] for text in phases["params"]] == ["create", "start", "ready", "stop", "delete"]
     values = dict(zip(numbers["metric"], numbers["value"], strict=True))
     both = max(values["startup.started_s"], values["startup.ready_s"])
-    assert phases["value"].iloc[:3].sum() <= both + 1e-9  # reading the CPU time lies between the phases
-    assert values["startup.stop_s"] == phases["value"].iloc[3]
-    assert values["stack.lives_per_s"] > 0
+    create, start, ready, stop, _ = phases["value"]
+    assert create >= SLOW_S["create"]
+    assert start >= SLOW_S["start"]
+    assert stop == values["startup.stop_s"] >= SLOW_S["stop"]
+    assert SLOW_S["create"] + SLOW_S["start"] <= create + start + ready <= both + 1e-9  # CPU time is read between them
+    whole = sum(SLOW_S.values())
+    assert 2 / outcomes["wall_s"].iloc[0] < values["stack.lives_per_s"] <= 1 / whole
     assert "stack.daemon_cpu_s" not in values  # there are no daemons, and absent is not zero
 
 

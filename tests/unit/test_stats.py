@@ -25,6 +25,7 @@ from bench.stats.findings import Check
 from bench.stats.series import block_values
 from bench.stats.summaries import precision, summarise
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
+from tests.kinds import kind_of
 
 READY = "startup.ready_s"
 META = {"targets": ["host", "runc", "docker"], "baseline": "host", "primary": [READY], "params": {}}
@@ -55,7 +56,15 @@ class Run:
             "invocation": len(self.outcomes),
             "warmup": False,
         } | {name: changes.pop(name) for name in ("scenario", "order", "warmup") if name in changes}
-        ended = {"status": "ok", "reason": "", "evidence": {}, "request_mono_s": 0.0, "flags": [], **changes}
+        ended = {
+            "status": "ok",
+            "reason": "",
+            "evidence": {},
+            "request_mono_s": 0.0,
+            "flags": [],
+            "kind": kind_of(target),
+        }
+        ended |= changes
         self.outcomes.append({**common, **ended, "params": text(params), "wall_s": 0.1, "harness_s": 0.0})
         for metric, numbers in values.items():
             for iteration, value in enumerate([numbers] if isinstance(numbers, (int, float)) else numbers):

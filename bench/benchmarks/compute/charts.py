@@ -23,7 +23,7 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     rows, panels = matrix.compact(rows, panels)
     if not panels:
         return None
-    look = matrix.Look([(row, theme.colour(row.engine)) for row in rows], "ratio", reference=1.0)
+    look = matrix.Look([(row, theme.colour(row.engine, row.kind)) for row in rows], "ratio", reference=1.0)
     return matrix.plot(look, panels, _words(data, rows, panels, name))
 
 

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 from bench.benchmarks.base import RAMP, SIZE, TOUCH, Benchmark, Param
 from bench.core.metrics import Metric
+from bench.invocation.metrics import memory_quantity
 
 _METRICS = (
     Metric("density.instances", "count", "higher", 0, 0.05, exact=False, title="instances at the end"),
-    Metric("density.start_s", "s", "lower", 50e-6, 0.05, exact=False, title="start of the N-th"),
-    Metric("density.launch_per_s", "1/s", "higher", 0.01, 0.05, exact=False, title="launch rate", shown_in="starts/s"),
+    Metric("density.start_s", "s", "lower", 50e-6, 0.05, exact=False, title="start of the N-th", host_bound=True),
+    Metric(
+        "density.launch_per_s",
+        "1/s",
+        "higher",
+        0.01,
+        0.05,
+        exact=False,
+        title="launch rate",
+        shown_in="starts/s",
+        host_bound=True,
+    ),
     Metric(
         "density.delete_per_s", "1/s", "higher", 0.01, 0.05, exact=False, title="removal rate", shown_in="removals/s"
     ),
     Metric("density.alive_ratio", "ratio", "higher", 0.0, 0.01, exact=False, title="alive ÷ started"),
     Metric("density.available_bytes", "bytes", "higher", 2**20, 0.05, exact=False, title="MemAvailable left"),
-    Metric("density.slope_bytes", "bytes", "lower", 65536, 0.05, exact=False, title="memory, each further instance"),
+    Metric(
+        "density.slope_bytes",
+        "bytes",
+        "lower",
+        65536,
+        0.05,
+        exact=False,
+        title="memory, each further instance",
+        quantity=memory_quantity({}),
+        host_bound=True,
+    ),
     Metric("density.intercept_bytes", "bytes", "lower", 65536, 0.05, exact=False, title="memory before the first"),
     Metric("density.fit_r2", "ratio", "higher", 0.0, 0.01, exact=False, title="R² of memory over N"),
     Metric(

@@ -64,7 +64,9 @@ def _lines(data: ScenarioData, metric: str) -> list[lines.Line]:
             further = _further(data, row, points[-1]) if metric == words.LEFT else ()
             note = _note(data, row, points[-1][0], further)
             leader = metric != words.LEFT  # lines of memory start close together: their names are listed, longest first
-            found.append(lines.Line(row, note, theme.colour(row.engine), points, further, stop=True, leader=leader))
+            found.append(
+                lines.Line(row, note, theme.colour(row.engine, row.kind), points, further, stop=True, leader=leader)
+            )
     return (
         found if metric != words.LEFT else sorted(found, key=lambda line: (*line.further, line.end)[-1], reverse=True)
     )

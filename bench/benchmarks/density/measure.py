@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bench.core.clock import now_s
-from bench.core.errors import InvocationFailed
+from bench.core.errors import Disturbed, InvocationFailed
 from bench.core.units import format_value
 from bench.invocation import headroom, life
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.invocation.crowd import Crowd, Liveness, Step, gathered
-from bench.probes import host, limits, memory
+from bench.probes import disturbance, host, limits, memory
 from bench.probes.limits import Counter
+from bench.probes.memory import Added, Weight
 from bench.stats import fit
 
 _SETTLE_S = 5.0
@@ -30,7 +31,7 @@ class _At:
 
     instances: int
     step: Step
-    available: int
+    added: Added
     mem_available: int
     alive: Liveness
     counters: list[Counter]
@@ -50,7 +51,7 @@ class _Ramp:
     context: InvocationContext
     top: int
     floor: int
-    available_before: int
+    base: Weight
     counted: list[Counter]
     evidence: Mapping[str, str] = field(default_factory=dict)
     steps: list[_At] = field(default_factory=list)
@@ -65,6 +66,7 @@ def measure(context: InvocationContext) -> InvocationResult:
 
     Raises:
         InvocationFailed: Not even the first step could be made.
+        Disturbed: Memory of other programs moved during the ramp.
     """
     with gathered(context) as crowd:
         ramp = _begin(context)
@@ -73,6 +75,7 @@ def measure(context: InvocationContext) -> InvocationResult:
         if not ramp.steps:
             msg = f"no instance could be started ({stop.rule}): {stop.limited_by}"
             raise InvocationFailed(msg)
+    _refuse_disturbed(ramp)
     values = _whole(ramp)
     if crowd.deleted_per_s is not None:
         values["density.delete_per_s"] = crowd.deleted_per_s
@@ -89,10 +92,11 @@ def measure(context: InvocationContext) -> InvocationResult:
 
 def _begin(context: InvocationContext) -> _Ramp:
     with context.account.barrier():
-        before, still = memory.available_settled(_SETTLE_S)
+        _, still = memory.available_settled(_SETTLE_S)
+        base = memory.take(context.lab)
     floor = limits.floor_bytes(int(context.params["floor_bytes"]), host.meminfo()["MemTotal"])
     counted = limits.counters(context.lab.cgroup_path)
-    ramp = _Ramp(context, headroom.top(context), floor, before, counted)
+    ramp = _Ramp(context, headroom.top(context), floor, base, counted)
     if not still:
         ramp.flags.append(f"settle: before the first instance memory did not stand still within {_SETTLE_S:g} s")
     return ramp
@@ -114,7 +118,7 @@ def _before(ramp: _Ramp, crowd: Crowd) -> _Stop | None:
 
 
 def _fit_more(ramp: _Ramp, crowd: Crowd) -> int:
-    return headroom.room(ramp.context, ramp.available_before, len(crowd.members), ramp.floor)
+    return headroom.room(ramp.context, ramp.base.available, len(crowd.members), ramp.floor)
 
 
 def _step(ramp: _Ramp, crowd: Crowd) -> _Stop | None:
@@ -142,8 +146,11 @@ def _note(ramp: _Ramp, crowd: Crowd, step: Step, pressure: float | None) -> None
     if not ramp.evidence and (instance := crowd.members[0].instance) is not None:
         with ramp.context.account.engine():
             ramp.evidence = life.evidence_of(ramp.context, instance)
+    guest = int(ramp.context.params["memory_bytes"]) if ramp.context.engine.kind == "machine" else None
+    more = crowd.pids()
     with ramp.context.account.barrier():
-        available, still = memory.available_settled(_SETTLE_S, ramp.available_before)
+        _, still = memory.available_settled(_SETTLE_S, ramp.base.available)
+        now = memory.take(ramp.context.lab, more, guest)
     if not still:
         ramp.flags.append(
             f"settle: at {len(crowd.members)} instances memory did not stand still within {_SETTLE_S:g} s"
@@ -152,13 +159,24 @@ def _note(ramp: _Ramp, crowd: Crowd, step: Step, pressure: float | None) -> None
         _At(
             instances=len(crowd.members),
             step=step,
-            available=available,
+            added=memory.added(ramp.base, now),
             mem_available=host.meminfo()["MemAvailable"],
             alive=crowd.alive(),
             counters=limits.counters(ramp.context.lab.cgroup_path),
             pressure_percent=pressure,
         )
     )
+    _refuse_disturbed(ramp, max(1.0, ramp.top / ramp.steps[-1].instances))
+
+
+def _refuse_disturbed(ramp: _Ramp, to_come: float = 1.0) -> None:
+    """Raise ``Disturbed`` if others moved memory, which is in the slope and may have ended the ramp; as in ``memory``."""
+    readings = [at.added for at in ramp.steps]
+    found = None if ramp.context.outside else disturbance.found(readings, to_come)
+    if found is not None:
+        raw = disturbance.raw(found, [at.instances for at in ramp.steps], readings)
+        ramp.context.keep("disturbed-ramp", raw)
+        raise Disturbed(found)
 
 
 def _percent(before: float | None, after: float | None, wall_s: float) -> float | None:
@@ -198,7 +216,7 @@ def _whole(ramp: _Ramp) -> dict[str, float]:
     }
     if len(ramp.steps) < 2:
         return values
-    line = fit.line([at.instances for at in ramp.steps], [ramp.available_before - at.available for at in ramp.steps])
+    line = fit.line([at.instances for at in ramp.steps], [at.added.taken for at in ramp.steps])
     values |= {"density.slope_bytes": line.slope, "density.intercept_bytes": line.intercept}
     if line.r2 is not None:
         values["density.fit_r2"] = line.r2

@@ -18,7 +18,7 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw the lookups with one mark a kind of name, and beside them the time until a new name resolves."""
-    rows = [(row, theme.colour(row.engine)) for row in lookup.without_control(data)]
+    rows = [(row, theme.colour(row.engine, row.kind)) for row in lookup.without_control(data)]
     asked = tables.asked(data)
     lookups, later, counts = {}, {}, []
     for index, (row, _) in enumerate(rows):

@@ -78,7 +78,9 @@ def times(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw the build times of each recipe by state of the cache."""
     chosen = [what for what in quantities(data) if what.metric == BUILD]
     recipes = tables.recipes(data)
-    rows: list[tuple[Row, str]] = [(Label(recipe_of(row), row.target), theme.colour(row.engine)) for row in recipes]
+    rows: list[tuple[Row, str]] = [
+        (Label(recipe_of(row), row.target), theme.colour(row.engine, row.kind)) for row in recipes
+    ]
     found = {
         (index, kind): one
         for index, row in enumerate(recipes)

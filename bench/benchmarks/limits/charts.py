@@ -104,7 +104,7 @@ def _cost(data: ScenarioData, variants: Mapping[str, Variant], limit: str) -> tu
 
 
 def _drawn(found: _Found, words: canvas.Words, *, band: float, shared: bool) -> svg.Plot:
-    rows = [(row, theme.colour(row.engine)) for row in found.rows]
+    rows = [(row, theme.colour(row.engine, row.kind)) for row in found.rows]
     look = matrix.Look(rows, "ratio", reference=1.0, band=band, shared=shared)
     return matrix.plot(look, found.panels, words)
 

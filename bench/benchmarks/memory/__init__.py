@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from bench.benchmarks.base import RAMP, SIZE, TOUCH, Benchmark, Param
-from bench.core.metrics import Better, Metric
+from bench.core.metrics import Better, Metric, Quantity
+from bench.invocation.metrics import memory_quantity
+
+_AVAILABLE = memory_quantity({"column": "available"}, ("memory.slope_low_bytes", "memory.slope_high_bytes"))
 
 
-def _metric(quantity: str, title: str, better: Better = "lower") -> Metric:
+def _metric(quantity: str, title: str, better: Better = "lower", of: Quantity | None = None) -> Metric:
     # 64 KiB is the batch in which a control group is charged on each CPU, and 16 pages: less is bookkeeping.
-    return Metric(f"memory.{quantity}_bytes", "bytes", better, 65536, 0.05, exact=False, title=title)
+    return Metric(
+        f"memory.{quantity}_bytes",
+        "bytes",
+        better,
+        65536,
+        0.05,
+        exact=False,
+        title=title,
+        quantity=of,
+        host_bound=of is not None,  # an instance is the same process as on the host, and what isolates it
+        bound_where=of.where if of else {},
+    )
 
 
 _METRICS = (
-    _metric("slope", "memory, each further instance"),
+    _metric("slope", "memory, each further instance", of=_AVAILABLE),
     _metric("slope_low", "… lower end of the fit's 95 % interval"),
     _metric("slope_high", "… upper end of the fit's 95 % interval"),
     _metric("intercept", "memory, before the first instance"),

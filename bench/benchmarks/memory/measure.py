@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from bench.core.errors import InvocationFailed
+from bench.core.errors import Disturbed, InvocationFailed
 from bench.core.model import ParamValue
 from bench.core.units import format_value
 from bench.engines.abilities import HasDaemons
 from bench.invocation import headroom, life
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.invocation.crowd import Crowd, failure, gathered
-from bench.probes import host, limits, memory, processes
+from bench.probes import disturbance, host, limits, memory, processes
 from bench.probes.memory import Added, Weight
 from bench.probes.processes import Shares
 from bench.stats import fit
@@ -45,6 +45,7 @@ def measure(context: InvocationContext) -> InvocationResult:
 
     Raises:
         InvocationFailed: An instance did not start or has died: a reading must be of N live instances.
+        Disturbed: Memory of other programs moved during the ramp.
     """
     with gathered(context) as crowd:
         ramp, before = _baseline(context), _outside(context)
@@ -56,6 +57,7 @@ def measure(context: InvocationContext) -> InvocationResult:
             raise InvocationFailed(msg)
         ramp.notes["probe"] = _prove_alive(crowd)
         ramp.notes |= _not_counted(context, before)
+    _refuse_disturbed(context, ramp)
     _judge(ramp, top)
     rows = [value for at, one in zip(ramp.at, ramp.added, strict=True) for value in _rows(at, one)]
     series = (*rows, *_at_the_top(ramp), *_lines(ramp))
@@ -131,6 +133,7 @@ def _step(context: InvocationContext, crowd: Crowd, ramp: _Ramp, count: int) -> 
         ramp.flags.append("guest: no mapping of the declared size in the VMM, so its own memory holds the guest's")
     ramp.at.append(have)
     ramp.added.append(memory.added(ramp.base, now))
+    _refuse_disturbed(context, ramp, max(1.0, headroom.top(context) / have))
 
 
 def _prove_alive(crowd: Crowd) -> str:
@@ -139,6 +142,17 @@ def _prove_alive(crowd: Crowd) -> str:
         msg = f"only {found.alive} of {found.asked} instances live at the top of the ramp ({found.probe})"
         raise InvocationFailed(msg)
     return f"{found.alive} of {found.asked} live: {found.probe}"
+
+
+def _refuse_disturbed(context: InvocationContext, ramp: _Ramp, to_come: float = 1.0) -> None:
+    """Raise ``Disturbed`` as soon as others have moved too much memory; the readings are kept in ``raw/``.
+
+    What a daemon outside the run takes for the target cannot be told from what others take: that is only flagged.
+    """
+    found = None if context.outside else disturbance.found(ramp.added, to_come)
+    if found is not None:
+        context.keep("disturbed-ramp", disturbance.raw(found, ramp.at, ramp.added))
+        raise Disturbed(found)
 
 
 def _judge(ramp: _Ramp, top: int) -> None:

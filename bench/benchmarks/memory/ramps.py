@@ -50,7 +50,7 @@ def _legend(figure: Figure) -> None:
 
 
 def _panel(panel: Axes, data: ScenarioData, row: Variant, points: Sequence[lookup.Point]) -> None:
-    colour, most = theme.colour(row.engine), max(point.at for point in points)
+    colour, most = theme.colour(row.engine, row.kind), max(point.at for point in points)
     canvas.linear(panel, 0.0, most * 1.05, "count")
     panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     values = [0.0, *(point.value for point in points)]

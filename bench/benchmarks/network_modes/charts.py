@@ -117,7 +117,7 @@ def start(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def _rows(data: ScenarioData) -> list[tuple[Variant, str]]:
-    return [(row, theme.colour(row.engine)) for row in lookup.without_control(data)]
+    return [(row, theme.colour(row.engine, row.kind)) for row in lookup.without_control(data)]
 
 
 def _streams(data: ScenarioData, metric: str, reference: str) -> tuple[list[tuple[Row, str]], list[dot_panels.Panel]]:

@@ -61,7 +61,7 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
 
 def _bar(panel: Axes, index: int, bar: Bar) -> None:
     row, pulled, ready = bar
-    colour, first, whole = theme.colour(row.engine), pulled.median or 0.0, ready.median or 0.0
+    colour, first, whole = theme.colour(row.engine, row.kind), pulled.median or 0.0, ready.median or 0.0
     panel.barh(index, first, _THICK, color=colour, linewidth=0, zorder=2)
     panel.barh(index, max(0.0, whole - first), _THICK, left=first, color=colour, alpha=_PALE, linewidth=0, zorder=2)
     if ready.ci:

@@ -74,7 +74,7 @@ def _size(found: Summary | None) -> str:
 
 def _bar(panel: Axes, index: int, bar: Bar) -> None:
     row, disk, shared, smaller = bar
-    colour, whole = theme.colour(row.engine), disk.median or 0.0
+    colour, whole = theme.colour(row.engine, row.kind), disk.median or 0.0
     common = min(whole, (shared.median or 0.0) if shared else 0.0)
     up = index - 0.12
     panel.barh(up, common, _THICK, color=colour, alpha=_PALE, linewidth=0, zorder=2)

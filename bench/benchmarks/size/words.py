@@ -37,7 +37,7 @@ def finding(data: ScenarioData) -> str:
 def _form(row: Summary) -> str:
     """Name a form, with its base image where it can have one."""
     base = row.params.get("base")
-    return f"{row.target} on {base}" if base and row.engine not in ("host", "libvirt") else row.target
+    return f"{row.target} on {base}" if base and row.kind == "container" else row.target
 
 
 def _part(summaries: Sequence[Summary], of: Summary, metric: str, verb: str) -> str:

@@ -129,7 +129,7 @@ def _whisker(step: Step) -> tuple[float, ...]:
 
 
 def _step(panel: Axes, step: Step, row: Variant) -> None:
-    colour, negative = theme.colour(row.engine), step.added < 0
+    colour, negative = theme.colour(row.engine, row.kind), step.added < 0
     panel.barh(step.index, step.added, left=step.begin, height=0.58, color=theme.SURFACE, linewidth=0, zorder=2)
     panel.barh(
         step.index,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.core.model import Summary
-from bench.display import cells, lookup, table
+from bench.display import cells, lookup, polls, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.table import Cell, Column, Grid, ratio_cell
 
@@ -35,7 +35,9 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 def notes(data: ScenarioData) -> list[str]:
     """Return the warnings and remarks that belong to the tables."""
-    return table.notes(data, lambda item: item.metric == READY or item.params.get("phase") == TOTAL)
+    return table.notes(data, lambda item: item.metric == READY or item.params.get("phase") == TOTAL) + polls.remarks(
+        data
+    )
 
 
 def layers(data: ScenarioData) -> list[Variant]:

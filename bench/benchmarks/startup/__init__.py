@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from bench.benchmarks.base import SIZE, TOUCH, Benchmark, Param
 from bench.core.metrics import Metric
+from bench.invocation.metrics import startup_quantity
 
 
 def _metric(quantity: str, title: str, *, host_bound: bool = False) -> Metric:
     # 50 µs is about one scheduler wake-up on the hosts this was developed on: less is not a change of the target.
-    return Metric(f"startup.{quantity}_s", "s", "lower", 50e-6, 0.03, exact=False, title=title, host_bound=host_bound)
+    return Metric(
+        f"startup.{quantity}_s",
+        "s",
+        "lower",
+        50e-6,
+        0.03,
+        exact=False,
+        title=title,
+        host_bound=host_bound,
+        quantity=startup_quantity(quantity),
+    )
 
 
 _METRICS = (

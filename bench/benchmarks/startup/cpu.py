@@ -47,7 +47,7 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
 
 def _row(panel: Axes, index: int, row: Row) -> None:
     item, wall, cpu = row
-    colour = theme.colour(item.engine)
+    colour = theme.colour(item.engine, item.kind)
     panel.plot([cpu, wall], [index, index], color=colour, linewidth=5, alpha=0.22, zorder=2)
     panel.plot([wall], [index], marker="o", markersize=6.5, color=colour, zorder=3)
     panel.plot([cpu], [index], marker="D", markersize=5.5, color=colour, markerfacecolor="none", zorder=4)
@@ -63,7 +63,7 @@ def _words(rows: list[Row], data: ScenarioData, name: str, axis: str) -> canvas.
     found = [one for item, *_ in rows if (one := data.summary(item, CPU))]
     title = "CPU time of a start"
     if all_decided(found):
-        containers = [one for one in found if theme.family(one.engine) not in ("host", "sandbox", "vm")]
+        containers = [one for one in found if theme.family(one.engine, one.kind) not in ("host", "sandbox", "vm")]
         title = f"A {'container’s ' * bool(containers)}start costs {span(containers or found)} of CPU time"
     caption = (
         "Medians of the wall time until ready and of the CPU time of every process involved; "

@@ -102,7 +102,7 @@ def _panel(panel: Axes, title: str, items: Sequence[Ladder], data: ScenarioData)
 
 
 def _bar(panel: Axes, index: int, item: Ladder) -> None:
-    begin, colour = 0.0, theme.colour(item.variant.engine)
+    begin, colour = 0.0, theme.colour(item.variant.engine, item.variant.kind)
     # An opaque bar hides the grid under the translucent steps.
     panel.barh(index, item.steps[-1][1], height=0.56, color=theme.SURFACE, linewidth=0)
     for name, at in item.steps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.core.model import Phase
-from bench.display import table
+from bench.display import polls, table
 from bench.display.data import ScenarioData
 from bench.display.table import Grid, grids
 
@@ -22,4 +22,4 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 def notes(data: ScenarioData) -> list[str]:
     """Return the warnings and remarks that belong to the tables."""
-    return table.notes(data)
+    return table.notes(data) + polls.remarks(data)

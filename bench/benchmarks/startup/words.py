@@ -78,11 +78,11 @@ def _params(row: Summary) -> str:
 
 
 def _is_machine(row: Summary) -> bool:
-    return row.engine == "libvirt" or "accel=" in row.target
+    return row.kind == "machine"
 
 
 def _is_container(row: Summary) -> bool:
-    return row.engine not in ("host", "sandbox") and not _is_machine(row)
+    return row.kind == "container"
 
 
 def _named(rows: Sequence[Summary]) -> dict[str, str]:

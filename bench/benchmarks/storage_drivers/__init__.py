@@ -22,6 +22,7 @@ _METRICS = (
         exact=False,
         title="write 4 bytes into a file of the image",
         host_bound=True,
+        explained_by=("store",),
     ),
     *STORAGE_IO,
     Metric("storage.used_bytes", "bytes", "lower", 65536, 0.02, exact=False, title="disk used"),

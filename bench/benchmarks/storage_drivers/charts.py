@@ -130,7 +130,9 @@ def _lines(data: ScenarioData, write: str) -> list[lines.Line]:
                 if write == "first"
                 else f"{format_value(points[-1][1], 's')} at the end"
             )
-            made.append(lines.Line(storage.short_label(data, row.target), note, theme.colour(row.engine), points))
+            made.append(
+                lines.Line(storage.short_label(data, row.target), note, theme.colour(row.engine, row.kind), points)
+            )
     return made
 
 

@@ -28,7 +28,9 @@ def relative(data: ScenarioData, name: str) -> svg.Plot | None:
                 cells[index, column] = times
     if not cells:
         return None
-    columns: list[tuple[Row, str]] = [(storage.short_label(data, row.target), theme.colour(row.engine)) for row in rows]
+    columns: list[tuple[Row, str]] = [
+        (storage.short_label(data, row.target), theme.colour(row.engine, row.kind)) for row in rows
+    ]
     empty = {
         (index, column): storage.missing_reason(data, row) or "–"
         for index in range(len(kept))
@@ -41,7 +43,7 @@ def relative(data: ScenarioData, name: str) -> svg.Plot | None:
 
 def flush(data: ScenarioData, name: str) -> svg.Plot | None:
     """Draw the median and the 99th percentile of an fsync."""
-    rows = [(row, theme.colour(row.engine)) for row in tables.mounts(data)]
+    rows = [(row, theme.colour(row.engine, row.kind)) for row in tables.mounts(data)]
     found = {
         (index, kind): one
         for index, (row, _) in enumerate(rows)

@@ -47,7 +47,7 @@ def _reference(panel: Axes, baseline: str) -> None:
 
 def _row(panel: Axes, index: int, row: Row) -> None:
     item, found, ratio = row
-    colour = theme.colour(item.engine)
+    colour = theme.colour(item.engine, item.kind)
     panel.plot([1, ratio], [index, index], color=colour, linewidth=5, alpha=0.22, zorder=2)
     if found.ratio_ci:
         low, high = found.ratio_ci.low, found.ratio_ci.high

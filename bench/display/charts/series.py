@@ -84,7 +84,7 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
             _axes(panel, item, limit, panels, first=column == 0)
             if reference and item is not reference:
                 _line(panel, reference, limit, theme.MUTED, behind=True)
-            _line(panel, item, limit, theme.colour(item.variant.engine))
+            _line(panel, item, limit, theme.colour(item.variant.engine, item.variant.kind))
         _legend(figure, panels, sentinel=reference is not None)
         return canvas.finish(figure, _words(panels, data, metric, name))
 

@@ -42,7 +42,7 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
 
 
 def _row(panel: Axes, index: int, item: Variant, data: ScenarioData, metric: str) -> None:
-    colour, found = theme.colour(item.engine), data.summary(item, metric)
+    colour, found = theme.colour(item.engine, item.kind), data.summary(item, metric)
     if found and found.ci:
         panel.barh(index, found.ci.high - found.ci.low, left=found.ci.low, height=0.72, color=theme.MUTED, alpha=0.25)
     frame = _placed(lookup.values(data, item, metric), index)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bench.core.model import NULL
 from bench.core.units import format_value, significant
 from bench.display import prose
+from bench.display.wording import agreement
 from bench.stats import findings
 from bench.stats.findings import Answer, Check, CheckName, Excess, ExcessFound
 
@@ -16,11 +17,13 @@ TITLES = {
     CheckName.POSITION: "Position in the block",
     CheckName.FLAGS: "Flagged samples",
     CheckName.FAILURES: "Failures",
+    CheckName.DISTURBED: "Disturbed readings",
     CheckName.GUEST: "Guest against host",
     CheckName.FASTER: "Container against host",
     CheckName.VARIANCE: "Values vary",
     CheckName.MODE: "What ran",
     CheckName.SCALING: "Several at once",
+    CheckName.AGREEMENT: "Two figures of one quantity",
 }
 """Check → its title in a report."""
 
@@ -30,11 +33,13 @@ PREFIXES = {
     CheckName.POSITION: "Position",
     CheckName.FLAGS: "Flags",
     CheckName.FAILURES: "Failures",
+    CheckName.DISTURBED: "Disturbed",
     CheckName.GUEST: "Guest against host",
     CheckName.FASTER: "Container against host",
     CheckName.VARIANCE: "Variance",
     CheckName.MODE: "Mode",
     CheckName.SCALING: "Scaling",
+    CheckName.AGREEMENT: "Agreement",
 }
 """Check → what its sentence begins with where no title stands beside it."""
 
@@ -66,6 +71,11 @@ _FLAGS = {
     "held": "the kernel still held removed control groups",
 }
 """Kind of flag → what happened."""
+_SOURCES = {
+    "processes": "memory of processes outside the run",
+    "shared": "shared memory and tmpfs files outside the run",
+    "harness": "Tare's own memory",
+}
 _MOST = 3
 """Series that a sentence names; the others are counted."""
 
@@ -94,7 +104,7 @@ def needed_blocks(check: Check) -> int:
     """Return the number of blocks that would decide a check that is not decided; 0 for any other."""
     found = check.found
     if check.answer is not Answer.UNDECIDED or not isinstance(
-        found, findings.NullFound | findings.SentinelFound | ExcessFound
+        found, findings.NullFound | findings.SentinelFound | ExcessFound | findings.AgreementFound
     ):
         return 0
     return found.needed
@@ -112,12 +122,24 @@ def _answer(check: Check) -> str:  # noqa: PLR0911 - one sentence a kind
             return _flags(check.found, check.answer)
         case findings.FailuresFound():
             return _failures(check.found)
+        case findings.DisturbedFound():
+            return _disturbed(check.found)
+        case _:
+            return _alarm(check)
+
+
+def _alarm(check: Check) -> str:
+    match check.found:
         case findings.ExcessFound():
             return _scaling(check.found) if check.name is CheckName.SCALING else _faster(check.found, check.name)
         case findings.VarianceFound():
             return _variance(check.found)
+        case findings.AgreementFound():
+            return agreement.sentence(check.found)
         case findings.ModeFound():
             return _mode(check.found)
+        case _:
+            return ""
 
 
 def _null(found: findings.NullFound) -> str:
@@ -182,38 +204,80 @@ def _failures(found: findings.FailuresFound) -> str:
     return f"{found.failed} of {found.attempts} invocations failed ({listed}){first}; all reasons are in outcomes.jsonl"
 
 
+def _disturbed(found: findings.DisturbedFound) -> str:
+    what = (
+        f"{_SOURCES.get(found.source, found.source)} changed by {format_value(found.moved_bytes, 'bytes')} while the instances "
+        f"took {format_value(found.own_bytes, 'bytes')}"
+    )
+    times = prose.plural(found.attempts, "attempt")
+    if not found.lost:
+        return f"{times} did not count and {'was' if found.attempts == 1 else 'were'} repeated; at worst {what}"
+    count, who = (
+        sum(number for _, number in found.lost),
+        ", ".join(f"{target} {number}" for target, number in found.lost),
+    )
+    return (
+        f"not decided: {count} of {found.invocations} invocations have no value ({who}), because each attempt was disturbed; "
+        f"at worst {what}; run again when the host is quiet, or with more instances"
+    )
+
+
 def _faster(found: ExcessFound, name: CheckName) -> str:
-    if not found.asked:
+    if not found.asked and not found.found:
         return f"not decided: {found.needed} common blocks are needed"
     than = "the host" if found.limit == 1 else f"{significant(found.limit)} × the host"
     guest = name is CheckName.GUEST
-    if found.found:
-        why = _WHY_GUEST if guest else _WHY_FASTER
-        return f"{_how_many(found)} faster than {than}: {_listed(found.found)}; {why}"
-    who = "guest" if guest else "container"
-    return f"no {who} is certain to be faster than {than} in any of {found.asked} series"
+    if not found.found:
+        who = "guest" if guest else "container"
+        return f"no {who} is certain to be faster than {than} in any of {found.asked} series"
+    why = _WHY_GUEST if guest else _WHY_FASTER
+    memory = [one for one in found.found if one.series.metric.endswith("_bytes")]
+    faster = [one for one in found.found if one not in memory]
+    told = [f"{_how_many(found, faster)} faster than {than}: {_listed(faster)}"] if faster else []
+    count = prose.plural(len(memory), "figure") if told else _counted(found, memory)
+    less = "take" if len(memory) > 1 else "takes"
+    told += [f"{count} {less} less than the host's own process: {_listed(memory)}"] if memory else []
+    return f"{'; '.join(told)}; {why}"
 
 
 def _scaling(found: ExcessFound) -> str:
     limit = f"{significant(found.limit, 2)} × N times one"
     if found.found:
-        return f"{_how_many(found)} more than {limit}: {_listed(found.found)}; {_WHY_SCALING}"
+        return f"{_how_many(found, found.found)} more than {limit}: {_listed(found.found)}; {_WHY_SCALING}"
     return f"none of {found.asked} series is certain to do more than {limit}"
 
 
-def _how_many(found: ExcessFound) -> str:
+def _how_many(found: ExcessFound, these: Sequence[Excess]) -> str:
     """Say how many of how many, and how many chance alone would give if all were equal."""
-    count = len(found.found)
-    return f"{count} of {found.asked} series (chance alone gives up to {found.chance}) {'is' if count == 1 else 'are'}"
+    return f"{_counted(found, these)} {'is' if len(these) == 1 else 'are'}"
+
+
+def _counted(found: ExcessFound, these: Sequence[Excess]) -> str:
+    if all(one.ci is None for one in these):
+        return f"{len(these)} series"
+    return f"{len(these)} of {found.asked} series (chance alone gives up to {found.chance})"
 
 
 def _listed(found: Sequence[Excess]) -> str:
-    return _some([f"{_excess(one)} over {one.n} blocks" for one in found])
+    return _some([f"{_excess(one)}{_differing(one)}" for one in found])
 
 
 def _excess(one: Excess) -> str:
+    label, blocks = _label(one.series), prose.plural(one.n, "block")
+    if one.ci is None:
+        return (
+            f"{label} {significant(one.times)} × in each of {blocks}"
+            if one.n > 1
+            else f"{label} {significant(one.times)} × in one block"
+        )
     times, low, high = (significant(value) for value in (one.times, one.ci.low, one.ci.high))
-    return f"{_label(one.series)} {times} × [{low}, {high}]"
+    return f"{label} {times} × [{low}, {high}] over {blocks}"
+
+
+def _differing(one: Excess) -> str:
+    """Say which evidence explains it."""
+    told = [f"its {name} is {here}, that of {one.than} {there}" for name, there, here in one.differs]
+    return f" ({'; '.join(told)}: not the same work)" if told else ""
 
 
 def _variance(found: findings.VarianceFound) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bench.core import summary_warnings as warned
 from bench.core.summary_warnings import NoRatioReason, SummaryWarning
-from bench.core.units import format_value
+from bench.core.units import format_value, significant
 from bench.display import prose
 from bench.display.wording import checks
+
+_IMPOSSIBLE = "isolation cannot make work faster; check the evidence in outcomes.jsonl, the caches and what really ran"
 
 
 def text(warning: SummaryWarning) -> str:  # noqa: PLR0911 - one sentence a kind
@@ -47,6 +49,11 @@ def _blocks_are(n: int) -> str:
 def _no_value(warning: warned.NoValue) -> str:
     if warning.failures == warning.attempts:
         return f"no value: all {warning.attempts} invocations failed; their reasons are in outcomes.jsonl"
+    if warning.disturbed:
+        others = (
+            f"{warning.disturbed} of {warning.attempts} invocations were disturbed by other programs in every attempt"
+        )
+        return f"no value: {others}; run again when the host is quiet"
     well = warning.attempts - warning.failures
     return f"no value: {well} of {warning.attempts} invocations ended well but gave none"
 
@@ -69,8 +76,8 @@ def _no_ratio(warning: warned.NoRatio) -> str:
 
 
 def _faster(warning: warned.FasterThanHost) -> str:
+    if warning.ci is None:
+        blocks = prose.plural(warning.n, "block")
+        return f"{significant(warning.times, 2)} times as fast as {warning.floor} in {blocks}, without an interval: {_IMPOSSIBLE}"
     less, low, high = (prose.percent(1 - 1 / times) for times in (warning.times, warning.ci.low, warning.ci.high))
-    return (
-        f"{less} faster than {warning.floor} [{low}, {high}] over {warning.n} blocks: isolation cannot make work faster; "
-        "check the evidence in outcomes.jsonl, the caches and what really ran"
-    )
+    return f"{less} faster than {warning.floor} [{low}, {high}] over {warning.n} blocks: {_IMPOSSIBLE}"

@@ -33,6 +33,11 @@ class Libvirt:
     phases = frozenset(Phase)
     kind: Kind = "machine"
     channel: Transport = "stream"
+    polls_s: Mapping[Phase, float] = {Phase.STOPPED: 0.2}
+    """libvirt sends SIGTERM and sleeps 200 ms before it looks for the first time whether QEMU has ended, and between two looks.
+
+    Source: virProcessKillPainfullyDelay of libvirt's src/util/virprocess.c.
+    """
 
     def __init__(self, target: Target, lab: Lab) -> None:
         self.target = target

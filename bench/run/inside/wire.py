@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.errors import LabError
-from bench.core.model import Invocation, Outcome, Skipped, Status
+from bench.core.model import Disturbance, Invocation, Outcome, Skipped, Status
 from bench.run import record, session
 
 REQUEST, EVENTS, RESULTS = "request.json", "events.jsonl", "results"
@@ -86,7 +86,10 @@ def forward(event: Mapping[str, Any], observer: session.RunObserver) -> None:
         observer.planned(event["run_id"], skipped, [Invocation(**one) for one in event["invocations"]], event["total"])
     elif event["kind"] == "outcome":
         given = event["outcome"]
-        outcome = Outcome(**{**given, "status": Status(given["status"]), "flags": tuple(given["flags"])})
+        told = tuple(Disturbance(**one) for one in given["disturbed"])
+        outcome = Outcome(
+            **{**given, "status": Status(given["status"]), "flags": tuple(given["flags"]), "disturbed": told}
+        )
         observer.outcome(outcome, event["left"])
 
 
