@@ -11,15 +11,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import __version__, benchmarks, store
+from bench import __version__, store
 from bench.core.clock import EventHub, now_s, wall_time
 from bench.core.errors import Interrupted, StoreError, TareError, TargetUnavailable, UsageError
-from bench.core.model import Invocation, Outcome, ParamValue, RunState, Scenario, Skipped, Status
+from bench.core.model import Invocation, Outcome, RunState, Scenario, Skipped, Status
 from bench.engines import check as check_files
 from bench.engines import undo_functions
 from bench.lab import Lab, images
 from bench.run import available, facts, preflight, runner, stopping
-from bench.scenario import parse_target, plan
+from bench.scenario import description, parse_target, plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,7 +243,12 @@ def _meta(
         "started_mono_s": now_s(),
         "tags": dict(request.tags),
         "scenarios": {
-            scenario.name: {**scenario_meta(scenario), "parameters": in_force(scenario)} for scenario in scenarios
+            scenario.name: {
+                **scenario_meta(scenario),
+                "description": description.of(scenario),
+                "parameters": description.in_force(scenario),
+            }
+            for scenario in scenarios
         },
         **({"rule": {"precision": request.precision, "budget_s": request.budget_s}} if request.precision else {}),
         "skipped": [dataclasses.asdict(item) for item in skipped],
@@ -261,12 +266,6 @@ def scenario_meta(scenario: Scenario) -> dict[str, Any]:
     meta["targets"] = [target.text for target in scenario.targets]
     del meta["name"]
     return meta
-
-
-def in_force(scenario: Scenario) -> dict[str, list[ParamValue]]:
-    """Return the values of every parameter of a scenario, with the defaults of those that it does not set."""
-    defaults = benchmarks.with_defaults(scenario.procedure, {})
-    return {name: list(scenario.params.get(name, (value,))) for name, value in defaults.items()}
 
 
 def scenario_from(name: str, meta: Mapping[str, Any]) -> Scenario:

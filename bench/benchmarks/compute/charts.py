@@ -64,7 +64,8 @@ def _words(data: ScenarioData, rows: list[Variant], panels: list[matrix.Panel], 
         f"{panel.title}: " + ", ".join(f"{rows[index].text} {_said(dot)}" for index, dot in panel.dots.items())
         for panel in panels
     )
-    return canvas.Words(name, "relative", title, caption, f"{title}. {alt}")
+    control = any(row.target == NULL for row in rows)
+    return canvas.Words(name, "relative", title, caption, f"{title}. {alt}", control=control)
 
 
 def _title(data: ScenarioData, rows: list[Variant], panels: list[matrix.Panel]) -> str:

@@ -73,16 +73,24 @@ class Near(Protocol):
         ...
 
 
-def order(block: int, streams: int) -> tuple[Step, ...]:
-    """Return the steps of a block, rotated by one each block, so that none is always first."""
+def order(block: int, streams: int, *, basic: bool = False) -> tuple[Step, ...]:
+    """Return the steps of a block, rotated by one each block, so that none is always first; three with ``basic``."""
     steps = (
-        Step("streams", 1, "out"),
-        Step("answers"),
-        Step("streams", 1, "in"),
-        Step("connects"),
-        Step("streams", streams, "out"),
-        Step("datagrams"),
-        Step("streams", streams, "in"),
+        (
+            Step("streams", 1, "out"),
+            Step("answers"),
+            Step("connects"),
+        )
+        if basic
+        else (
+            Step("streams", 1, "out"),
+            Step("answers"),
+            Step("streams", 1, "in"),
+            Step("connects"),
+            Step("streams", streams, "out"),
+            Step("datagrams"),
+            Step("streams", streams, "in"),
+        )
     )
     first = block % len(steps)
     return steps[first:] + steps[:first]

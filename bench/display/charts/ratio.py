@@ -75,9 +75,10 @@ def _words(rows: list[Row], data: ScenarioData, metric: str, name: str, axis: st
         f"“{quantity}” as a multiple of {data.baseline}’s, paired block by block (Hodges-Lehmann), with its "
         f"95\u00a0% interval; {axis} axis; {n} common blocks. "
     )
-    if any(item.target == NULL for item, *_ in rows):
+    control = any(item.target == NULL for item, *_ in rows)
+    if control:
         caption += f"Hollow: {data.baseline} a second time under another name; its interval has to contain 1×."
     alt = "; ".join(
         f"{item.text} {ratio_text(ratio)} [{interval_text(found.ratio_ci, 'ratio')}]" for item, found, ratio in rows
     )
-    return canvas.Words(name, "ratio", title, caption.strip(), f"{title}. {alt}")
+    return canvas.Words(name, "ratio", title, caption.strip(), f"{title}. {alt}", control=control)

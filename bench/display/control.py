@@ -1,0 +1,68 @@
+"""The A/A control of a scenario for tables and charts: the baseline, measured a second time in each block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from bench.core.model import NULL, Interval, Summary
+from bench.core.units import significant
+from bench.display import cells
+from bench.display.data import Label, Row, ScenarioData, Variant, metric_title, params_key, params_text
+from bench.display.table import Cell, Column, Grid, ratio_cell
+
+_NOTE = "The same target under two names: a ratio whose interval leaves out 1 is the host's doing, not a target's."
+
+
+def rows(data: ScenarioData) -> list[Variant]:
+    """Return one row a target with ratios to the baseline, the control first; labels have no params."""
+    found = {row.target: replace(row, params="{}", shown=None) for row in data.invoked if row.target != data.baseline}
+    return sorted(found.values(), key=lambda row: row.target != NULL)
+
+
+def ratios(data: ScenarioData, target: str, metric: str) -> list[Summary]:
+    """Return the series of a target and metric that have a ratio to the baseline."""
+    mine = (one for one in data.summaries if (one.target, one.metric) == (target, metric))
+    return [one for one in mine if one.ratio is not None]
+
+
+def band(series: Iterable[Summary]) -> Interval | None:
+    """Return the range from the lowest to the highest end of the control's intervals; ``None`` without one."""
+    found = [one.ratio_ci for one in series if one.target == NULL and one.ratio_ci]
+    if not found:
+        return None
+    return Interval(min(ci.low for ci in found), max(ci.high for ci in found), found[0].level)
+
+
+def title(data: ScenarioData, series: Sequence[Summary]) -> str:
+    """Say how far the control's ratios lie apart; without an interval only what is drawn."""
+    mine = [one.ratio for one in series if one.target == NULL and one.ratio is not None]
+    if not mine or band(series) is None:
+        return f"{data.baseline} against itself, beside the other targets"
+    low, high = significant(min(mine), 3), significant(max(mine), 3)
+    return f"{data.baseline} against itself: {low}×" + (f" to {high}×" if low != high else "")
+
+
+def grid(data: ScenarioData) -> Grid | None:
+    """Return the table of the control, one row a series of a primary metric; ``None`` without any."""
+    made: list[tuple[Row, list[Cell]]] = []
+    for metric in data.primary:
+        for one in ratios(data, NULL, metric):
+            label = Label(metric_title(metric), params_text(params_key(one.params)))
+            made.append((label, _cells(data, one)))
+    heads = [Column(data.baseline, cells.CI), Column("again (null)", cells.CI), Column("ratio", cells.CI), Column("n")]
+    return cells.grid("A/A control", heads, made, first="Series", note=_NOTE) if made else None
+
+
+def _cells(data: ScenarioData, one: Summary) -> list[Cell]:
+    base = next(
+        row
+        for row in data.summaries
+        if (row.target, row.metric) == (data.baseline, one.metric) and row.params == one.params
+    )
+    return [cells.value(base), cells.value(one), ratio_cell(one, data.baseline), Cell(str(one.ratio_n))]
+
+
+def in_tables(grids: Iterable[Grid]) -> bool:
+    """Say whether the control has a row of its own in one of the tables."""
+    return any(isinstance(row, Variant) and row.target == NULL for grid in grids for row in grid.variants)
