@@ -35,12 +35,14 @@ def band(series: Iterable[Summary]) -> Interval | None:
 
 
 def title(data: ScenarioData, series: Sequence[Summary]) -> str:
-    """Say how far the control's ratios lie apart; without an interval only what is drawn."""
-    mine = [one.ratio for one in series if one.target == NULL and one.ratio is not None]
-    if not mine or band(series) is None:
+    """Say how far the control's intervals reach; without an interval only what is drawn."""
+    found = band(series)
+    if found is None:
         return f"{data.baseline} against itself, beside the other targets"
-    low, high = significant(min(mine), 3), significant(max(mine), 3)
-    return f"{data.baseline} against itself: {low}×" + (f" to {high}×" if low != high else "")
+    count = sum(one.target == NULL and one.ratio_ci is not None for one in series)
+    where = "" if count == 1 else f" in {count} series"
+    low, high = significant(found.low, 2), significant(found.high, 2)
+    return f"{data.baseline} against itself lies between {low}× and {high}×{where}"
 
 
 def grid(data: ScenarioData) -> Grid | None:

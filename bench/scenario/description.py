@@ -57,13 +57,15 @@ def mistake(text: str, measure: str) -> str:
         return ""
     from jinja2 import TemplateError, meta  # noqa: PLC0415 - most descriptions of users are plain text
 
-    known = {"targets", "engines", *benchmarks.get(measure).params}
+    defaults = {name: Values.of(name, [one.default]) for name, one in benchmarks.get(measure).params.items()}
+    known = {"targets": [], "engines": [], **defaults}
     try:
-        unknown = meta.find_undeclared_variables(_environment().parse(text)) - known
-    except TemplateError as error:
-        return f"the description is no valid template: {error.message}"
-    if not unknown:
-        return ""
+        unknown = meta.find_undeclared_variables(_environment().parse(text)) - set(known)
+        if not unknown:
+            _environment().from_string(text).render(known)
+            return ""
+    except (TemplateError, TypeError) as error:
+        return f"the description is no valid template: {error}"
     listed = ", ".join(f"'{name}'" for name in sorted(unknown))
     return f"the description asks for {listed}; it can ask for: {', '.join(sorted(known))}"
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TOP, _HEAD, _FOOT, _GAP = 0.3, 0.3, 0.36, 0.22
+_WITH = ", with their 95\u00a0% intervals"
+_GREY = (
+    "Grey: from the lowest to the highest end of its intervals; a difference within the band may be the host's noise. "
+)
 _STEP = 0.05
 """Height that each series of a row takes at least, inches."""
 _TALLEST = 0.9
@@ -98,17 +102,18 @@ def _dot(axes: Axes, at: float, one: Summary, colour: str) -> None:
     if one.ratio_ci:
         axes.plot([one.ratio_ci.low, one.ratio_ci.high], [at, at], color=theme.INK, linewidth=0.9, zorder=2.5)
     face = theme.SURFACE if one.target == NULL else colour
-    axes.plot([one.ratio], [at], marker="o", markersize=4.4, color=colour, markerfacecolor=face, zorder=3)
+    axes.plot([one.ratio or 1.0], [at], marker="o", markersize=4.4, color=colour, markerfacecolor=face, zorder=3)
 
 
 def _words(data: ScenarioData, rows: Sequence[Variant], panels: Sequence[Panel], name: str, axis: str) -> canvas.Words:
-    title = control.title(data, [one for panel in panels for one in panel.every])
+    series = [one for panel in panels for one in panel.every]
+    narrow = control.band(series) is not None
     caption = (
-        f"Ratios to {data.baseline}, paired block by block (Hodges-Lehmann), with their 95\u00a0% intervals; {axis} axis. "
-        f"Hollow: {data.baseline} a second time in each block under another name (null). Grey: from the lowest to the highest "
-        "end of its intervals. A difference within the grey band may be the host's noise. "
-        f"{block_counts(one.ratio_n for panel in panels for one in panel.every)}"
+        f"Ratios to {data.baseline}, paired block by block (Hodges-Lehmann){_WITH * narrow}; {axis} axis. "
+        f"Hollow: {data.baseline} a second time in each block under another name (null). {_GREY * narrow}"
+        f"{block_counts(one.ratio_n for one in series)}"
     )
+    title = control.title(data, series)
     said = [f"{panel.title}: {_said(rows, panel)}" for panel in panels]
     return canvas.Words(name, "control", title, caption, f"{title}. {'. '.join(said)}", control=True)
 
