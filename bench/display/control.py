@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bench.core.model import NULL, Interval, Summary
 from bench.core.units import significant
-from bench.display import cells
+from bench.display import cells, lookup
 from bench.display.data import Label, Row, ScenarioData, Variant, metric_title, params_key, params_text
 from bench.display.table import Cell, Column, Grid, ratio_cell
 
+_MOST = 12
+"""Series that the table lists; of more it shows the lowest and the highest ratio of each metric."""
 _NOTE = "The same target under two names: a ratio whose interval leaves out 1 is the host's doing, not a target's."
 
 
@@ -46,14 +48,33 @@ def title(data: ScenarioData, series: Sequence[Summary]) -> str:
 
 
 def grid(data: ScenarioData) -> Grid | None:
-    """Return the table of the control, one row a series of a primary metric; ``None`` without any."""
+    """Return the table of the control, one row a series of a primary metric; the ends of each metric where they are many."""
+    found = {metric: series for metric in data.primary if (series := ratios(data, NULL, metric))}
+    if sum(map(len, found.values())) > _MOST:
+        return _ends(data, found)
+    made: list[tuple[Row, list[Cell]]] = [
+        (_label(one), _cells(data, one)) for series in found.values() for one in series
+    ]
+    return _grid(data, made) if made else None
+
+
+def _ends(data: ScenarioData, found: Mapping[str, Sequence[Summary]]) -> Grid:
     made: list[tuple[Row, list[Cell]]] = []
-    for metric in data.primary:
-        for one in ratios(data, NULL, metric):
-            label = Label(metric_title(metric), params_text(params_key(one.params)))
-            made.append((label, _cells(data, one)))
+    for metric, series in found.items():
+        ordered = sorted(series, key=lambda one: one.ratio or 1.0)
+        for one, which in zip(lookup.first_and_last(ordered), ("lowest", "highest"), strict=False):
+            details = ", ".join(part for part in (f"{which} of {len(series)}", _label(one).details) if part)
+            made.append((Label(metric_title(metric), details), _cells(data, one)))
+    return _grid(data, made)
+
+
+def _grid(data: ScenarioData, made: Sequence[tuple[Row, list[Cell]]]) -> Grid:
     heads = [Column(data.baseline, cells.CI), Column("again (null)", cells.CI), Column("ratio", cells.CI), Column("n")]
-    return cells.grid("A/A control", heads, made, first="Series", note=_NOTE) if made else None
+    return cells.grid("A/A control", heads, made, first="Series", note=_NOTE)
+
+
+def _label(one: Summary) -> Label:
+    return Label(metric_title(one.metric), params_text(params_key(one.params)))
 
 
 def _cells(data: ScenarioData, one: Summary) -> list[Cell]:

@@ -78,6 +78,15 @@ def test_table_of_the_control_has_both_medians_and_the_ratio_of_each_series(tmp_
     assert {METRICS[one.metric].title for one in mine} == {row.name for row in grid.variants}
 
 
+def test_table_of_many_series_has_the_ends_of_each_metric(tmp_path: Path) -> None:
+    data = with_control(written(tmp_path, "namespaces"), "namespaces")
+    grid = control.grid(data)
+    assert grid is not None
+    series = sum(one.target == NULL and one.metric in data.primary for one in data.summaries)
+    assert series > len(grid.rows) == 2 * len(data.primary)
+    assert [row.details.partition(" of ")[0] for row in grid.variants] == ["lowest", "highest"] * len(data.primary)
+
+
 @pytest.mark.parametrize("times", [1.0, 1.4])
 def test_title_gives_the_range_of_the_controls_intervals(tmp_path: Path, times: float) -> None:
     data = with_control(written(tmp_path, "discovery"), "discovery", times=times)

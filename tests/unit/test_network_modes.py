@@ -30,6 +30,7 @@ def test_every_step_is_first_in_some_block() -> None:
 def test_basic_tests_are_three_and_turn_too() -> None:
     orders = [near.order(block, 4, basic=True) for block in range(3)]
     assert [step.name for step in orders[0]] == ["1 out", "answers", "connects"]
+    assert near.words(orders[0][2], PEER, 2)[1].endswith(":500")
     assert {steps[0] for steps in orders} == set(orders[0])
 
 

@@ -31,7 +31,7 @@ def _control(data: ScenarioData, rows: list[Variant]) -> str:
     if all(row.target != NULL for row in rows):
         return ""
     return (
-        f"null is {data.baseline} a second time under another name: differences of its size are the host's noise, "
+        f"Hollow: {data.baseline} a second time under another name (null); differences of its size are the host's noise, "
         "not the cost of isolation. "
     )
 

@@ -24,7 +24,7 @@ _GREY = (
 )
 _STEP = 0.05
 """Height that each series of a row takes at least, inches."""
-_TALLEST = 0.9
+_TALLEST = 1.6
 
 
 @dataclass(frozen=True)
