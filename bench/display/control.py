@@ -52,18 +52,18 @@ def grid(data: ScenarioData) -> Grid | None:
     found = {metric: series for metric in data.primary if (series := ratios(data, NULL, metric))}
     if sum(map(len, found.values())) > _MOST:
         return _ends(data, found)
-    made: list[tuple[Row, list[Cell]]] = [
-        (_label(one), _cells(data, one)) for series in found.values() for one in series
-    ]
+    every = [one for series in found.values() for one in series]
+    made: list[tuple[Row, list[Cell]]] = [(_label(one, every), _cells(data, one)) for one in every]
     return _grid(data, made) if made else None
 
 
 def _ends(data: ScenarioData, found: Mapping[str, Sequence[Summary]]) -> Grid:
+    every = [one for series in found.values() for one in series]
     made: list[tuple[Row, list[Cell]]] = []
     for metric, series in found.items():
         ordered = sorted(series, key=lambda one: one.ratio or 1.0)
         for one, which in zip(lookup.first_and_last(ordered), ("lowest", "highest"), strict=False):
-            details = ", ".join(part for part in (f"{which} of {len(series)}", _label(one).details) if part)
+            details = ", ".join(part for part in (f"{which} of {len(series)}", _label(one, every).details) if part)
             made.append((Label(metric_title(metric), details), _cells(data, one)))
     return _grid(data, made)
 
@@ -73,8 +73,10 @@ def _grid(data: ScenarioData, made: Sequence[tuple[Row, list[Cell]]]) -> Grid:
     return cells.grid("A/A control", heads, made, first="Series", note=_NOTE)
 
 
-def _label(one: Summary) -> Label:
-    return Label(metric_title(one.metric), params_text(params_key(one.params)))
+def _label(one: Summary, among: Sequence[Summary]) -> Label:
+    """Return a row's label, with the params that differ."""
+    own = {name: value for name, value in one.params.items() if any(other.params.get(name) != value for other in among)}
+    return Label(metric_title(one.metric), params_text(params_key(own)))
 
 
 def _cells(data: ScenarioData, one: Summary) -> list[Cell]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_TOP, _HEAD, _FOOT, _GAP = 0.3, 0.3, 0.36, 0.22
+_TOP, _HEAD, _FOOT, _GAP = 0.3, 0.3, 0.36, 0.32
 _WITH = ", with their 95\u00a0% intervals"
 _GREY = (
     "Grey: from the lowest to the highest end of its intervals; a difference within the band may be the host's noise. "
