@@ -18,6 +18,8 @@ checked and plans made without loading any code that measures. Beside ``__init__
                any value and is left out. The names of plots begin with ``data.stem`` and are unique.
 =============  =====================================================================================================
 
+A benchmark need not show the A/A control: a table and a chart of it are added to those that do not.
+
 ``words``, ``tables`` and ``charts`` are optional: :mod:`bench.display.default` has modules of the same names that are used
 instead. They are called for every run that is read, so they must cope with missing values, with a single block, and with a
 baseline that was not measured. No benchmark imports another one; :mod:`bench.display` and :mod:`bench.invocation` hold what
@@ -138,11 +140,13 @@ def finding(data: ScenarioData) -> str:
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return the tables of a scenario."""
-    from bench.display.table import one_unit  # noqa: PLC0415 - only reading needs it
+    """Return the tables of a scenario; the last one is of the A/A control, unless it has a row in another one."""
+    from bench.display import control  # noqa: PLC0415 - only reading needs it
+    from bench.display.table import one_unit  # noqa: PLC0415
 
     made: list[Grid] = _module(data, "tables").tables(data)
-    return [one_unit(grid) for grid in made]
+    more = None if control.in_tables(made) else control.grid(data)
+    return [one_unit(grid) for grid in (*made, *([more] if more else []))]
 
 
 def notes(data: ScenarioData) -> list[str]:
@@ -152,8 +156,12 @@ def notes(data: ScenarioData) -> list[str]:
 
 
 def charts(data: ScenarioData) -> list[Plot]:
-    """Draw the charts of a scenario, without the empty ones; loads matplotlib."""
-    return [plot for plot in _module(data, "charts").charts(data) if plot]
+    """Draw the charts of a scenario, without the empty ones; one shows the A/A control. Loads matplotlib."""
+    from bench.display.charts import control  # noqa: PLC0415 - only drawing needs it
+
+    made = [plot for plot in _module(data, "charts").charts(data) if plot]
+    more = None if any(plot.control for plot in made) else control.draw(data, f"{data.stem}-control")
+    return [*made, *([more] if more else [])]
 
 
 def check_params(name: str, given: Mapping[str, Sequence[ParamValue]]) -> dict[str, tuple[ParamValue, ...]]:

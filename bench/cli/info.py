@@ -52,6 +52,7 @@ def _targets() -> list[dict[str, Any]]:
 
 def _scenarios() -> list[dict[str, Any]]:
     from bench import benchmarks, scenario  # noqa: PLC0415
+    from bench.scenario import description  # noqa: PLC0415
 
     rows = []
     for name, path in scenario.names("scenario").items():
@@ -63,9 +64,8 @@ def _scenarios() -> list[dict[str, Any]]:
             benchmarks.leave_out_scenario(name, str(error))
             continue
         targets = [target.text for target in one.targets]
-        rows.append(
-            {"name": name, "about": one.title, "description": one.description, "targets": targets, "blocks": one.blocks}
-        )
+        told = description.of(one)
+        rows.append({"name": name, "about": one.title, "description": told, "targets": targets, "blocks": one.blocks})
     return rows
 
 

@@ -93,7 +93,7 @@ class Scenario:
         name: Name of the scenario; first word of its metrics' families.
         procedure: Name of the benchmark that measures it (``startup``, …).
         title: One line for people.
-        description: Why it is measured and how to read it.
+        description: Why it is measured and how to read it: a template for :mod:`bench.scenario.description`.
         targets: Targets to compare, in display order.
         baseline: ``text`` of the target that the others are divided by.
         params: Parameter name → values; the variants are their product with the targets.
@@ -136,6 +136,7 @@ class Invocation:
         block: Block number within the scenario, from 0; warm-up blocks come first.
         order: Position within the block, from 0.
         warmup: Whether the block is a warm-up.
+        in_force: Every parameter in force, defaults included; ``params`` has only those that name the series.
     """
 
     index: int
@@ -145,6 +146,7 @@ class Invocation:
     block: int
     order: int
     warmup: bool
+    in_force: Mapping[str, ParamValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

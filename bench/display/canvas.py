@@ -66,13 +66,14 @@ _RC = {
 
 @dataclass(frozen=True)
 class Words:
-    """The texts of a figure: file name, kind, title, caption and alternative text."""
+    """The texts of a figure: file name, kind, title, caption, alternative text; and whether the A/A control is drawn in it."""
 
     name: str
     kind: str
     title: str
     caption: str
     alt: str
+    control: bool = False
 
 
 @contextmanager
@@ -96,6 +97,7 @@ def finish(figure: Figure, words: Words) -> svg.Plot:
         body=svg.themed(buffer.getvalue(), words.name),
         width=width,
         height=height,
+        control=words.control,
     )
 
 

@@ -31,6 +31,7 @@ class Plot:
         body: The drawing between ``<svg>`` and ``</svg>``, themed, ids prefixed with the name.
         width: Width in points.
         height: Height in points.
+        control: Whether the ratios of the A/A control are drawn in it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Plot:
     body: str
     width: float
     height: float
+    control: bool = False
 
     def inline(self) -> str:
         """Return an ``<svg>`` element for a page that defines the theme's variables and shows title and caption itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.core.model import NULL, SENTINEL, StopReason
 from bench.display.data import RunData, ScenarioData
+from bench.display.prose import joined
 
 _ENDED = {
     StopReason.PRECISION: "then every interval was narrow enough",
@@ -12,25 +13,30 @@ _ENDED = {
 }
 """Why a run with ``--precision`` stopped, in words."""
 
+_TIMING = ("fio", "iperf3", "sockperf")
+"""Tools whose own times are used, by the name of their version in the evidence."""
+
+_PREPARING = ("image-build", "pull")
+"""Benchmarks that time what all others do before the request."""
+
 
 def paragraphs(data: RunData) -> list[tuple[str, str]]:
     """Return how the run was measured, as pairs of a heading and a few sentences."""
     if _is_imported(data):
         return _imported(data)
-    controls = {str(name) for name in data.outcomes["target"]} & {NULL, SENTINEL}
     return [
         ("Blocks", " ".join(_blocks(scenario) for scenario in data.scenarios) or "No scenario was planned."),
-        ("Order", _order_text(data, controls)),
+        ("Order", _order_text(data)),
         (
             "Clock",
             "One clock stamps every event: the host's CLOCK_MONOTONIC. Clocks inside guests and containers are never "
-            f"compared with it, and no target measures itself. {stamped(data)}",
+            f"compared with it{_tools_text(data)}. {stamped(data)}",
         ),
         (
             "Ready",
             "Ready means the same everywhere: the payload runs inside the target and tells the host so. Importing, "
-            "pulling and building happen before the request and are not timed. A phase that means nothing for an "
-            "engine is absent, not zero.",
+            f"pulling and building happen before the request and are not timed{_except_text(data)}. A phase that means "
+            "nothing for an engine is absent, not zero.",
         ),
         (
             "Numbers",
@@ -108,16 +114,45 @@ def _ended(reason: str) -> str:
     return _ENDED[StopReason(reason)] if reason in tuple(StopReason) else reason
 
 
-def _order_text(data: RunData, controls: set[str]) -> str:
+def _order_text(data: RunData) -> str:
+    several = any(len(values) > 1 for one in data.scenarios for values in one.meta.get("params", {}).values())
     text = (
-        "Every block runs every target once, each in a fresh instance, in a random order that seed "
-        f"{data.meta.get('seed', '–')} fixes."
+        f"Every block runs every target once{' with each set of parameters' * several}, each in a fresh instance, in a random "
+        f"order that seed {data.meta.get('seed', '–')} fixes."
     )
-    if NULL in controls:
-        text += " Each block also runs the baseline a second time under another name (null): its ratio has to be 1."
-    if SENTINEL in controls:
-        text += " A fixed host workload (sentinel) in each block shows whether the host itself changed."
+    ran, but = _where(data, NULL)
+    if ran:
+        text += (
+            f" Each block{but} also runs the baseline a second time under another name (null): its ratio has to be 1."
+        )
+    ran, but = _where(data, SENTINEL)
+    if ran:
+        text += f" A fixed host workload (sentinel) in each block{but} shows whether the host itself changed."
     return text
+
+
+def _where(data: RunData, control: str) -> tuple[bool, str]:
+    """Return whether a control ran, and the scenarios without it in brackets."""
+    having = set(data.outcomes.loc[data.outcomes["target"] == control, "scenario"])
+    without = [scenario.name for scenario in data.scenarios if scenario.name not in having]
+    return bool(having), f" (not of {joined(without, 12)})" if without else ""
+
+
+def _tools_text(data: RunData) -> str:
+    """Say which tools inside a target timed something themselves; otherwise that no target did."""
+    known = {str(name) for found in data.outcomes["evidence"] for name in found or ()}
+    tools = [name for name in _TIMING if name in known]
+    if not tools:
+        return ", and no target measures itself"
+    return (
+        f". Latencies that only a tool inside can time are its own ({joined(tools)}), checked against the host's stamps"
+    )
+
+
+def _except_text(data: RunData) -> str:
+    """Name the scenarios that measure just what happens before the request elsewhere."""
+    found = [scenario.name for scenario in data.scenarios if scenario.benchmark in _PREPARING]
+    return f", except in {joined(found)}, which measure{'s' * (len(found) == 1)} that" if found else ""
 
 
 def _plural(word: str, count: int) -> str:

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from bench import benchmarks, store
+from bench import store
 from bench.core.errors import UsageError
-from bench.core.model import ParamValue, RunState, Scenario
+from bench.core.model import RunState, Scenario
 from bench.run import facts
 from bench.scenario import parse_target
 
@@ -22,12 +22,6 @@ def scenario_meta(scenario: Scenario) -> dict[str, Any]:
     meta["targets"] = [target.text for target in scenario.targets]
     del meta["name"]
     return meta
-
-
-def in_force(scenario: Scenario) -> dict[str, list[ParamValue]]:
-    """Return the values of every parameter of a scenario, with the defaults of those that it does not set."""
-    defaults = benchmarks.with_defaults(scenario.procedure, {})
-    return {name: list(scenario.params.get(name, (value,))) for name, value in defaults.items()}
 
 
 def scenario_from(name: str, meta: Mapping[str, Any]) -> Scenario:

@@ -151,7 +151,7 @@ def _invoke(run: RunContext, invocation: Invocation) -> tuple[Outcome, Invocatio
         wall_s=wall,
         harness_s=wall - inside,
         mismatch=ended.mismatch,
-        in_force=benchmarks.with_defaults(_benchmark(run, invocation), invocation.params),
+        in_force=invocation.in_force or benchmarks.with_defaults(_benchmark(run, invocation), invocation.params),
         disturbed=disturbed,
         kind=engine.kind,
     )

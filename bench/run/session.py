@@ -17,7 +17,7 @@ from bench.engines import check as check_files
 from bench.engines import undo_functions
 from bench.lab import Lab, events
 from bench.run import available, facts, interrupts, preflight, record, runner, stopping
-from bench.scenario import parse_target, plan
+from bench.scenario import description, parse_target, plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,7 +212,11 @@ def _meta(
         "started_mono_s": now_s(),
         "tags": dict(request.tags),
         "scenarios": {
-            scenario.name: {**record.scenario_meta(scenario), "parameters": record.in_force(scenario)}
+            scenario.name: {
+                **record.scenario_meta(scenario),
+                "description": description.of(scenario),
+                "parameters": description.in_force(scenario),
+            }
             for scenario in scenarios
         },
         **({"rule": {"precision": request.precision, "budget_s": request.budget_s}} if request.precision else {}),

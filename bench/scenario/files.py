@@ -21,7 +21,12 @@ class ScenarioFile(_Strict):
     ]
     measure: Annotated[str, Field(description="Benchmark that measures it, for example 'startup'")]
     title: Annotated[str, Field(min_length=1, description="One line for people")]
-    description: Annotated[str, Field(description="Why it is measured and how to read it")] = ""
+    description: Annotated[
+        str,
+        Field(
+            description="Why it is measured and how to read it; a template: {{ parameter }}, {% if 'docker' in targets %}"
+        ),
+    ] = ""
     targets: Annotated[list[str], Field(min_length=1, description="'engine' or 'engine:key=value,…', in display order")]
     baseline: Annotated[str, Field(description="One of the targets; the others are divided by it")]
     params: Annotated[dict[str, Scalar | list[Scalar]], Field(description="Parameter → value or values")] = {}

@@ -9,6 +9,7 @@ from bench import benchmarks
 from bench.core.document import Document, KeyPath
 from bench.core.errors import ScenarioError, UsageError, unknown
 from bench.core.metrics import METRICS
+from bench.scenario import description
 from bench.scenario.targets import parse_target
 
 
@@ -18,7 +19,7 @@ def of(document: Document) -> list[ScenarioError]:
         return []
     return [
         document.error(at, message)
-        for find in (_of_measure, _of_targets, _of_baseline, _of_primary)
+        for find in (_of_measure, _of_description, _of_targets, _of_baseline, _of_primary)
         for at, message in find(document.data)
     ]
 
@@ -39,6 +40,14 @@ def _of_measure(data: dict[str, Any]) -> Found:
         scalars = isinstance(name, str) and all(isinstance(one, str | int | float | bool) for one in many)
         if scalars and (message := _refused(lambda given: benchmarks.check_params(measure, given), {name: many})):
             yield ("params", name), message
+
+
+def _of_description(data: dict[str, Any]) -> Found:
+    text, measure = data.get("description"), data.get("measure")
+    if not isinstance(text, str) or not isinstance(measure, str) or _refused(benchmarks.get, measure):
+        return
+    if message := description.mistake(text, measure):
+        yield ("description",), message
 
 
 def _of_targets(data: dict[str, Any]) -> Found:

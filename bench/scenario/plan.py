@@ -9,6 +9,7 @@ import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
+from bench import benchmarks
 from bench.core.model import NULL, SENTINEL, Invocation, ParamValue, Scenario
 
 Variant = tuple[str, Mapping[str, ParamValue]]
@@ -19,14 +20,20 @@ def build(scenarios: Sequence[Scenario], seed: int) -> list[Invocation]:
     invocations: list[Invocation] = []
     for scenario in scenarios:
         rng = random.Random(f"{seed}:{scenario.name}")  # noqa: S311 - a schedule, not a secret
-        squares = _orders(len(variants(scenario)), rng)
+        every = variants(scenario)
+        in_force = [_in_force(scenario, *variant) for variant in every]
+        squares = _orders(len(every), rng)
         for block in range(scenario.warmup_blocks + scenario.blocks):
-            order = next(squares)
-            for place, number in enumerate(order):
-                target, params = variants(scenario)[number]
-                warmup = block < scenario.warmup_blocks
-                invocations.append(Invocation(len(invocations), scenario.name, target, params, block, place, warmup))
+            warmup = block < scenario.warmup_blocks
+            for place, number in enumerate(next(squares)):
+                named = (len(invocations), scenario.name, *every[number])
+                invocations.append(Invocation(*named, block, place, warmup, in_force[number]))
     return invocations
+
+
+def _in_force(scenario: Scenario, target: str, params: Mapping[str, ParamValue]) -> Mapping[str, ParamValue]:
+    """Return every parameter of a variant's invocations, with the defaults of those that the scenario does not set."""
+    return benchmarks.with_defaults(SENTINEL if target == SENTINEL else scenario.procedure, params)
 
 
 def variants(scenario: Scenario) -> list[Variant]:

@@ -152,7 +152,7 @@ def plan(run: Run) -> list[Invocation]:
         msg = f"'{run.path}/plan.json' is not what a run has: {wrong}; {lines.REMEDY}"
         raise UsageError(msg)
     names = [field.name for field in dataclasses.fields(Invocation)]
-    return [Invocation(**{name: record[name] for name in names}) for record in records]
+    return [Invocation(**{name: record[name] for name in names if name in record}) for record in records]
 
 
 def skipped(run: Run) -> list[Skipped]:

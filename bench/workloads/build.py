@@ -18,8 +18,6 @@ from typing import Any
 from bench.core.errors import InvocationFailed
 from bench.lab.bases import Base
 
-PRIMES = 100_000
-"""Size of the generated table: making and compiling it takes three times as long as compiling the application."""
 PROGRAM = "/application"
 LEFTOVER_BYTES = 32 * 2**20
 """Size of the file that the recipes ``clean-same`` and ``clean-later`` fetch, use and remove."""
@@ -28,7 +26,7 @@ USELESS_BYTES = 64 * 2**20
 _USELESS = "useless"
 _USELESS_FILES = 64
 
-_LIBRARY = ("cc -O2 -o primes lib/primes.c", f"./primes {PRIMES} >table.c", "cc -O2 -I lib -c table.c")
+_LIBRARY = ("cc -O2 -o primes lib/primes.c", "./primes {primes} >table.c", "cc -O2 -I lib -c table.c")
 _APPLICATION = f"cc -O2 -static -s -I lib -o {PROGRAM} app/main.c table.o"
 _CHORES = (
     "mkdir -p /data/cache /data/log",
@@ -61,22 +59,26 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "ignore": (*_GOOD, _END),
     "no-ignore": (*_GOOD, _END),
 }
-"""Recipe → lines of its Dockerfile after ``FROM`` and ``WORKDIR``."""
+"""Recipe → lines of its Dockerfile after ``FROM`` and ``WORKDIR``; ``{primes}`` stands for the size of the table."""
 
 
-def dockerfile(recipe: str, base: Base) -> str:
+def _sized(recipe: str, primes: int) -> list[str]:
+    return [line.replace("{primes}", str(primes)) for line in RECIPES[recipe]]
+
+
+def dockerfile(recipe: str, base: Base, primes: int) -> str:
     """Return the Dockerfile of a recipe; ``base`` must have a C compiler."""
-    return "\n".join((f"FROM {base.tag} AS build", "WORKDIR /src", *RECIPES[recipe])) + "\n"
+    return "\n".join((f"FROM {base.tag} AS build", "WORKDIR /src", *_sized(recipe, primes))) + "\n"
 
 
-def write(recipe: str, base: Base, folder: Path) -> None:
+def write(recipe: str, base: Base, folder: Path, primes: int) -> None:
     """Write a recipe's build context into an empty folder: Dockerfile, sources, and files that the image does not need."""
     source = Path(str(resources.files("bench") / "workloads" / "recipes"))
     for name in ("app", "lib"):
         (folder / name).mkdir()
         for path in sorted((source / name).iterdir()):
             (folder / name / path.name).write_bytes(path.read_bytes())
-    (folder / "Dockerfile").write_text(dockerfile(recipe, base), encoding="utf-8")
+    (folder / "Dockerfile").write_text(dockerfile(recipe, base, primes), encoding="utf-8")
     if recipe in ("ignore", "no-ignore"):
         _write_useless(folder / _USELESS)
     if recipe == "ignore":
@@ -103,12 +105,12 @@ def ignored(folder: Path) -> list[str]:
     return path.read_text(encoding="utf-8").split() if path.exists() else []
 
 
-def expected(build: int) -> str:
+def expected(build: int, primes: int) -> str:
     """Return the application's expected output, computed independently."""
     checksum = build
-    for prime in _primes(PRIMES):
+    for prime in _primes(primes):
         checksum = (checksum * 31 + prime) % 1_000_000_007
-    return f"build {build} of {PRIMES} primes: {checksum}"
+    return f"build {build} of {primes} primes: {checksum}"
 
 
 @functools.cache

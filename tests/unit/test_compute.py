@@ -176,3 +176,14 @@ def test_engine_failure_is_an_outcome_and_others_continue(
     if fail not in ("ready", "dies"):
         assert outcomes[outcomes["target"] == "fake"]["status"].tolist() == [Status.OK]
         assert set(numbers["target"]) == {"fake"}
+
+
+def test_loops_alone_start_no_sysbench(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = speaking(monkeypatch, whole)
+    one = dataclasses.replace(scenario(), params={**scenario().params, "tests": ("loops",)})
+    numbers, outcomes = run(tmp_path, one, lab)
+    assert set(outcomes["status"]) == {Status.OK}
+    assert set(numbers["metric"]) == {"compute.rounds_per_s", "compute.syscall_s"}
+    assert not any(outcomes["flags"]), "nothing is missing: it was not asked for"
+    assert not jobs[0].binds
+    assert "--run" not in jobs[0].arguments

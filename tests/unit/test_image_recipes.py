@@ -24,7 +24,7 @@ def said(name: str) -> list[dict[str, Any]]:
 
 
 def runs(recipe: str) -> list[str]:
-    return [line for line in build.dockerfile(recipe, COMPILER).splitlines() if line.startswith("RUN ")]
+    return [line for line in build.dockerfile(recipe, COMPILER, 1000).splitlines() if line.startswith("RUN ")]
 
 
 def test_every_recipe_of_the_scenario_is_there() -> None:
@@ -33,7 +33,7 @@ def test_every_recipe_of_the_scenario_is_there() -> None:
 
 @pytest.mark.parametrize("recipe", build.RECIPES)
 def test_every_recipe_compiles_the_application_and_starts_it(recipe: str) -> None:
-    text = build.dockerfile(recipe, COMPILER)
+    text = build.dockerfile(recipe, COMPILER, 1000)
     assert text.startswith("FROM tare/compiler:latest AS build\n")
     assert "app/main.c" in text
     assert text.endswith('ENTRYPOINT ["/application"]\n')
@@ -57,7 +57,7 @@ def test_only_a_dockerignore_tells_the_two_contexts_apart(tmp_path: Path, monkey
     monkeypatch.setattr(build, "USELESS_BYTES", 64 * 1024)
     for recipe in ("ignore", "no-ignore"):
         (tmp_path / recipe).mkdir()
-        build.write(recipe, COMPILER, tmp_path / recipe)
+        build.write(recipe, COMPILER, tmp_path / recipe, 1000)
     names = {recipe: {str(path.relative_to(tmp_path / recipe)) for path in (tmp_path / recipe).rglob("*")} for recipe in ("ignore", "no-ignore")}  # fmt: skip
     assert names["ignore"] - names["no-ignore"] == {".dockerignore"}
     assert names["no-ignore"] <= names["ignore"]
@@ -67,7 +67,7 @@ def test_only_a_dockerignore_tells_the_two_contexts_apart(tmp_path: Path, monkey
 
 
 def test_a_change_is_one_line_of_one_file(tmp_path: Path) -> None:
-    build.write("good-order", COMPILER, tmp_path)
+    build.write("good-order", COMPILER, tmp_path, 5000)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     build.change(tmp_path, 2)
     changed = [path for path, content in before.items() if path.read_bytes() != content]
@@ -79,9 +79,8 @@ def test_a_change_is_one_line_of_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
-def test_the_application_prints_what_was_worked_out_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "PRIMES", 5000)
-    build.write("good-order", COMPILER, tmp_path)
+def test_the_application_prints_what_was_worked_out_without_it(tmp_path: Path) -> None:
+    build.write("good-order", COMPILER, tmp_path, 5000)
     for number in (1, 7):
         build.change(tmp_path, number)
         lines = [
@@ -90,8 +89,8 @@ def test_the_application_prints_what_was_worked_out_without_it(tmp_path: Path, m
             "cc -O2 -I lib -o application app/main.c table.o && ./application",
         ]
         done = proc.run(["/bin/sh", "-ec", "\n".join(lines)], timeout_s=60).check()
-        assert done.stdout.strip() == build.expected(number)
-    assert build.expected(1) != build.expected(7)
+        assert done.stdout.strip() == build.expected(number, 5000)
+    assert build.expected(1, 5000) != build.expected(7, 5000)
 
 
 @pytest.mark.parametrize(("name", "image"), [("docker.jsonl", "4447086243a1"), ("podman.jsonl", "10cdf4eab745")])

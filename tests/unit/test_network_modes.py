@@ -27,6 +27,13 @@ def test_every_step_is_first_in_some_block() -> None:
     assert orders[0] == near.order(7, 4)
 
 
+def test_basic_tests_are_three_and_turn_too() -> None:
+    orders = [near.order(block, 4, basic=True) for block in range(3)]
+    assert [step.name for step in orders[0]] == ["1 out", "answers", "connects"]
+    assert near.words(orders[0][2], PEER, 2)[1].endswith(":500")
+    assert {steps[0] for steps in orders} == set(orders[0])
+
+
 @pytest.mark.parametrize(("direction", "way", "reverse"), [
     ("out", PEER, False), ("in", PEER, True), ("out", PUBLISHED, True), ("in", PUBLISHED, False),
 ])  # fmt: skip

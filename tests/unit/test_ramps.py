@@ -555,4 +555,4 @@ def test_soft_file_limit_is_raised_and_restored(tmp_path: Path, lab: FakeLab, wo
 def test_shipped_ramp_scenarios_load(name: str) -> None:
     [one] = scenario.load(scenario.find(name))
     assert one.procedure == name
-    assert not one.null_target
+    assert one.null_target

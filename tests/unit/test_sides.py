@@ -16,6 +16,7 @@ from bench.compare import nightly, wording
 from bench.compare.verdicts import Verdict
 from bench.core.errors import UsageError
 from bench.run import record
+from bench.scenario import description
 from tests.synthetic_pairs import Values, write
 
 RNG = np.random.default_rng(53)
@@ -43,7 +44,7 @@ def between(folder: Path, base: str, new: str, factors: Sequence[str] = ()) -> c
 
 def test_every_parameter_in_force_is_recorded() -> None:
     (limits,) = scenario.load(scenario.find("limits"))
-    found = record.in_force(limits)
+    found = description.in_force(limits)
     assert found["milliseconds"] == list(limits.params.get("milliseconds", (1000,)))
     assert found["limit"] == list(limits.params["limit"])
     meta = {**record.scenario_meta(limits), "parameters": found, "stopped": {}}

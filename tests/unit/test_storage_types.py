@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 
 from bench import store
+from bench.benchmarks.storage_types import measure
 from bench.core.errors import NotApplicable
 from bench.core.metrics import METRICS
 from bench.core.model import Status
-from bench.engines.base import InstanceSpec, Kind
+from bench.engines.base import Bind, InstanceSpec, Kind
 from bench.engines.fake import Fake
 from bench.invocation import mounts
 from bench.lab import Lab, images, tools
@@ -195,3 +196,10 @@ def test_engine_without_a_mount_is_skipped(lab: FakeLab, kind: Kind, target: str
     engine.kind = kind
     with pytest.raises(NotApplicable, match="has no place for data"):
         mounts.kind_of(engine)
+
+
+def test_direct_jobs_alone_leave_out_those_through_the_page_cache() -> None:
+    writable = mounts.Data("volume", Bind("data", Path("/d")))
+    chosen = measure.tests_of(writable, "direct")
+    assert {test.cache for test in chosen} == {"direct"}
+    assert set(measure.tests_of(writable, "all")) > set(chosen)

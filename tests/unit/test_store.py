@@ -245,3 +245,14 @@ def test_mismatch_of_an_older_tare_is_taken_from_its_reason(
 def test_mismatch_that_was_written_is_read_back(tmp_path: Path) -> None:
     make(tmp_path).append([], dataclasses.replace(outcome(0, Status.FAILED), mismatch=MISMATCH))
     assert store.outcomes(store.load(tmp_path / "r1"))["mismatch"].tolist() == [MISMATCH]
+
+
+def test_plan_of_an_older_tare_has_no_parameters_in_force(tmp_path: Path) -> None:
+    planned = [dataclasses.replace(item, in_force={"lives": 3}) for item in PLAN]
+    path = store.RunWriter.create(tmp_path, {"run_id": "r1"}, planned).path
+    assert store.plan(store.load(path)) == planned
+    older = json.loads((path / "plan.json").read_text())
+    for one in older:
+        del one["in_force"]
+    (path / "plan.json").write_text(json.dumps(older))
+    assert store.plan(store.load(path)) == PLAN

@@ -45,6 +45,10 @@ BENCHMARK = Benchmark(
     name="compute",
     package=__name__,
     metrics=_METRICS,
-    params={**SIZE, "milliseconds": Param(500, "how long each loop runs; sysbench twice as long", minimum=50)},
+    params={
+        **SIZE,
+        "milliseconds": Param(500, "how long each loop runs; sysbench twice as long", minimum=50),
+        "tests": Param("all", "loops: the payload's own loops only, without sysbench", ("all", "loops")),
+    },
     primary=("compute.syscall_s", "compute.rounds_per_s", "compute.cpu_events_per_s", "compute.memory_bytes_per_s"),
 )

@@ -31,7 +31,7 @@ def _control(data: ScenarioData, rows: list[Variant]) -> str:
     if all(row.target != NULL for row in rows):
         return ""
     return (
-        f"null is {data.baseline} a second time under another name: differences of its size are the host's noise, "
+        f"Hollow: {data.baseline} a second time under another name (null); differences of its size are the host's noise, "
         "not the cost of isolation. "
     )
 
@@ -64,7 +64,8 @@ def _words(data: ScenarioData, rows: list[Variant], panels: list[matrix.Panel], 
         f"{panel.title}: " + ", ".join(f"{rows[index].text} {_said(dot)}" for index, dot in panel.dots.items())
         for panel in panels
     )
-    return canvas.Words(name, "relative", title, caption, f"{title}. {alt}")
+    control = any(row.target == NULL for row in rows)
+    return canvas.Words(name, "relative", title, caption, f"{title}. {alt}", control=control)
 
 
 def _title(data: ScenarioData, rows: list[Variant], panels: list[matrix.Panel]) -> str:

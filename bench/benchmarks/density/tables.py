@@ -34,15 +34,15 @@ def _numbers(data: ScenarioData, *, brief: bool) -> Grid:
         Column("reached", "instances"),
         Column("each further", cells.CI),
         Column("R²"),
-        Column("launch rate"),
+        Column("launch rate", "" if brief else cells.CI),
         Column("alive"),
         Column("first start"),
         Column("last start"),
         Column("would fit", "extrapolated"),
     ]
     if not brief:
-        heads += [Column("before the first"), Column("removal rate"), *cells.COUNTS]
-    rows = [(row, _numbers_of(data, row)[: len(heads)]) for row in data.invoked]
+        heads += [Column("before the first", cells.CI), Column("removal rate", cells.CI), *cells.COUNTS]
+    rows = [(row, _numbers_of(data, row, brief=brief)[: len(heads)]) for row in data.invoked]
     note = (
         "“Each further” is the slope of what is gone from MemAvailable over N. “Start” is the median from request to "
         "ready within the ramp's first and last step. The extrapolation follows the slope down to the floor: it was not tried."
@@ -50,20 +50,20 @@ def _numbers(data: ScenarioData, *, brief: bool) -> Grid:
     return cells.grid("How many fit", heads, rows, note="" if brief else note)
 
 
-def _numbers_of(data: ScenarioData, row: Variant) -> list[Cell]:
+def _numbers_of(data: ScenarioData, row: Variant, *, brief: bool) -> list[Cell]:
     main, starts = data.summary(row, REACHED), lookup.over(data, row, START, "instances")
     fit = data.summary(row, "density.fit_r2")
     return [
         cells.plain(main),
         cells.value(data.summary(row, SLOPE)),
         cells.r_squared(fit.median if fit else None),
-        cells.plain(data.summary(row, "density.launch_per_s")),
+        cells.value(data.summary(row, "density.launch_per_s"), interval=not brief),
         cells.percent(data.summary(row, "density.alive_ratio"), 3),
         _step(starts[0]) if starts else Cell(NONE),
         _step(starts[-1]) if starts else Cell(NONE),
         _later(data.summary(row, LATER)),
-        cells.plain(data.summary(row, "density.intercept_bytes")),
-        cells.plain(data.summary(row, "density.delete_per_s")),
+        cells.value(data.summary(row, "density.intercept_bytes")),
+        cells.value(data.summary(row, "density.delete_per_s")),
         *table.counts_of(data, row, main),
     ]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from bench.benchmarks.discovery import tables
 from bench.core.model import NULL
-from bench.core.units import format_value
 from bench.display import lookup, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.data import ScenarioData
-from bench.display.prose import all_decided, block_counts, span
+from bench.display.prose import all_decided, block_counts, span, value
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
@@ -49,9 +48,9 @@ def _title(data: ScenarioData) -> str:
         return "How long a lookup takes"
     title = f"The name of another instance takes {span(found)}"
     bare = [
-        one.median
+        value(one)
         for what in sorted(tables.asked(data), key=lambda what: what.more.get("name") != "other")
         for row in data.invoked
         if row.target == data.baseline and (one := what.of(data, row)) and one.median
     ]
-    return title + (f"; a lookup without a name service {format_value(bare[0], 's')} ({data.baseline})" if bare else "")
+    return title + (f"; a lookup without a name service {bare[0]} ({data.baseline})" if bare else "")

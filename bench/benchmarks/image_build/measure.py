@@ -38,7 +38,7 @@ def measure(context: InvocationContext) -> InvocationResult:
         NotApplicable: The engine builds no images, or the base image is not there.
         InvocationFailed: A build is not what it should be: not cold, not from the cache, or not of this source.
     """
-    recipe = str(context.params["recipe"])
+    recipe, primes = str(context.params["recipe"]), int(context.params["primes"])
     builders = _builders_of(context)
     context.lab.journal.add("process", name=context.name)
     with builders.open(context.name, context.timeout_s) as builder:
@@ -48,8 +48,8 @@ def measure(context: InvocationContext) -> InvocationResult:
             folder = Path(name)
             base_id = builder.add_base(image)
             network = builder.network(base)
-            build.write(recipe, base, folder)
-            timed = _builds(builder, folder)
+            build.write(recipe, base, folder, primes)
+            timed = _builds(builder, folder, primes)
             found = builder.describe(timed["cold"].build.built.image)
             final = builder.describe(timed["source-change"].build.built.image)
         evidence = {
@@ -61,7 +61,7 @@ def measure(context: InvocationContext) -> InvocationResult:
             "kept_layers": str(_common(found.layers, final.layers)),
             "steps": str(timed["cold"].build.built.steps),
             "cached": str(timed["source-change"].build.built.cached),
-            "printed": build.expected(_CHANGED),
+            "printed": build.expected(_CHANGED, primes),
         }
         values = {
             "image.bytes": float(disk_use.on_disk(found.folders)),
@@ -90,13 +90,13 @@ def _timed(builder: ImageBuilder, folder: Path) -> Timed:
     return Timed(now_s() - begin, done)
 
 
-def _builds(builder: ImageBuilder, folder: Path) -> dict[str, Timed]:
+def _builds(builder: ImageBuilder, folder: Path, primes: int) -> dict[str, Timed]:
     """Build cold, again, and after the change; check each by the builder's report and by what the image prints."""
     cold = _timed(builder, folder)
     if cold.build.built.cached:
         msg = f"the build was not cold: {cold.build.built.cached} steps came from the cache"
         raise InvocationFailed(msg)
-    _check(builder, cold.build, _FIRST)
+    _check(builder, cold.build, build.expected(_FIRST, primes))
     again = _timed(builder, folder)
     if again.build.built.image != cold.build.built.image:
         cached = again.build.built.cached
@@ -104,12 +104,12 @@ def _builds(builder: ImageBuilder, folder: Path) -> dict[str, Timed]:
         raise InvocationFailed(msg)
     build.change(folder, _CHANGED)
     changed = _timed(builder, folder)
-    _check(builder, changed.build, _CHANGED)
+    _check(builder, changed.build, build.expected(_CHANGED, primes))
     return {"cold": cold, "unchanged": again, "source-change": changed}
 
 
-def _check(builder: ImageBuilder, done: Build, number: int) -> None:
-    printed, wanted = builder.run(done.built.image), build.expected(number)
+def _check(builder: ImageBuilder, done: Build, wanted: str) -> None:
+    printed = builder.run(done.built.image)
     if printed != wanted:
         msg = f"what was built printed '{printed[-200:]}', and should print '{wanted}'"
         raise InvocationFailed(msg)

@@ -22,19 +22,23 @@ def words(data: ScenarioData) -> str:
     if not rows:
         return prose.no_values(pairs.BUILD)
     sentences = [
+        "" if pairs.pairs(data) else _takes(rows),
         _costly(data, pairs.BUILD, "time"),
         _costly(data, pairs.DISK, "disk space"),
-        _again(rows),
+        _again(rows) if pairs.pairs(data) else "",
         prose.restriction(rows),
     ]
     return prose.paragraph(sentences)
 
 
 def finding(data: ScenarioData) -> str:
-    """Name the mistake with the largest ratio of the build time."""
+    """Name the mistake with the largest ratio of the build time; without a pair of recipes, give the times of one."""
+    rows = prose.with_values(data.summaries, pairs.BUILD)
+    if not pairs.pairs(data):
+        return _takes(rows)
     found = pairs.costliest(data, pairs.BUILD)
     if found is None:
-        return "no mistake makes a build measurably longer" if prose.with_values(data.summaries, pairs.BUILD) else ""
+        return "no mistake makes a build measurably longer" if rows else ""
     cache = str(found.what.more.get("cache", ""))
     good, bad = pairs.recipe_of(found.pair.good), pairs.recipe_of(found.pair.bad)
     return f"{bad} takes {paired.text(found.times)} the time of {good} {_CACHES.get(cache, cache)}".rstrip()
@@ -50,6 +54,21 @@ def _costly(data: ScenarioData, metric: str, what: str) -> str:
     good, bad = pairs.recipe_of(pair.good), pairs.recipe_of(pair.bad)
     verb = f"{bad} instead of {good} costs {what}"
     return f"{verb} in {pair.target}: {paired.text(times)}{where}"
+
+
+def _takes(rows: Sequence[Summary]) -> str:
+    """Give the times of the first recipe in each state of the cache."""
+    first = [
+        row for row in rows if (row.target, row.params.get("recipe")) == (rows[0].target, rows[0].params.get("recipe"))
+    ]
+    known = {row.params.get("cache"): f"{prose.value(row)} {_state(row)}" for row in first}
+    texts = [known[cache] for cache in _CACHES if cache in known]
+    return f"{rows[0].params.get('recipe')} takes {prose.joined(texts)}" if texts else ""
+
+
+def _state(row: Summary) -> str:
+    cache = str(row.params.get("cache"))
+    return _CACHES.get(cache, cache)
 
 
 def _again(rows: Sequence[Summary]) -> str:

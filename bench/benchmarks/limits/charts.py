@@ -41,7 +41,7 @@ def achieved(data: ScenarioData, name: str) -> svg.Plot | None:
     title = f"{kept} of {len(off)} limits are within {100 * CLOSE:.0f}\u00a0% of what was asked for"
     far = max(off, key=lambda item: item[0])
     if far[0] > CLOSE:
-        title += f"; {far[1]} of {far[2]} is {far[3].text}"
+        title += f"; {far[1]} of {far[2]} is {_value(far[3])}"
     caption = (
         f"Achieved ÷ asked with the 95\u00a0% interval of the median, one panel a limit; the line is what was asked for, the "
         f"band ±{100 * CLOSE:.0f}\u00a0%. All panels have the same axis. What cannot be done with a target or here has no dot; "
@@ -115,9 +115,10 @@ def _every(found: _Found) -> Iterator[tuple[matrix.Panel, str, matrix.Dot]]:
             yield panel, found.rows[index].text, dot
 
 
+def _value(dot: matrix.Dot) -> str:
+    return dot.text + (f" [{interval_text(dot.ci, 'ratio')}]" if dot.ci else "")
+
+
 def _alt(title: str, found: _Found) -> str:
-    said = [
-        f"{panel.title} of {row} {dot.text}" + (f" [{interval_text(dot.ci, 'ratio')}]" if dot.ci else "")
-        for panel, row, dot in _every(found)
-    ]
+    said = [f"{panel.title} of {row} {_value(dot)}" for panel, row, dot in _every(found)]
     return f"{title}. {'; '.join(said)}"

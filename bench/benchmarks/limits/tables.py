@@ -98,7 +98,7 @@ def _costs(data: ScenarioData, *, brief: bool) -> Grid:
         made = [_cost(cost(data, found[name], free) if name in found else None, brief=brief) for name in names]
         if any(cell.text != NONE for cell in made):
             bare = data.summary(free, READY) if free else None
-            rows.append((named(next(iter(found.values()))), [cells.plain(bare), *made]))
+            rows.append((named(next(iter(found.values()))), [cells.value(bare, interval=not brief), *made]))
     note = "Request to ready with the limit, as a multiple of the same target's without any, paired block by block."
     return cells.grid("What a limit costs at start", heads, rows, note=note)
 

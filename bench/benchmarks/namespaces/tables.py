@@ -90,9 +90,10 @@ def _cost(data: ScenarioData) -> Grid:
 def _walked(data: ScenarioData, metric: str, title: str, words: str) -> Grid:
     walked = {(row, kind): dict(steps(data, row, kind, metric)) for row in makers(data) for kind in kinds(data)}
     workers = sorted({number for found in walked.values() for number in found})
-    heads = [Column(f"{number:g} × CPUs") for number in workers]
+    whole = data.columns is None
+    heads = [Column(f"{number:g} × CPUs", cells.CI if whole else "") for number in workers]
     rows: list[tuple[Row, list[Cell]]] = [
-        (label(kind, row, data), [cells.plain(found.get(number)) for number in workers])
+        (label(kind, row, data), [cells.value(found.get(number), interval=whole) for number in workers])
         for (row, kind), found in walked.items()
         if found
     ]

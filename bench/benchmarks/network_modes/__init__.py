@@ -76,6 +76,11 @@ BENCHMARK = Benchmark(
     metrics=_METRICS,
     params={
         "seconds": Param(1, "how long each stream runs", minimum=1),
+        "tests": Param(
+            "all",
+            "basic: one stream out, request-response, and connections for a quarter of the time",
+            ("all", "basic"),
+        ),
         "streams": Param(4, "streams at once in the test with several", minimum=2),
     },
     primary=("network.throughput_bytes_per_s", "network.rr_p50_s", "network.connect_per_s"),

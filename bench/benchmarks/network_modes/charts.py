@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.benchmarks.network_modes import tables
 from bench.core.model import Summary
-from bench.core.units import format_value
 from bench.display import lookup, paired, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
-from bench.display.prose import all_decided, block_counts
+from bench.display.prose import all_decided, apart, block_counts, span, value
 from bench.display.table import interval_text, ratio_text
 
 _MEDIAN = "Dots are medians of the blocks with their 95\u00a0% interval."
@@ -81,11 +82,7 @@ def cpu(data: ScenarioData, name: str) -> svg.Plot | None:
     title = "CPU time of the whole host for each gigabyte"
     found = _of(data, Quantity(tables.CPU, {"streams": 1, "direction": "out"}, ""))
     if len(found) > 1 and all_decided(one for _, one in found):
-        low, high = found[0], found[-1]
-        title = (
-            f"Each gigabyte that leaves costs the host from {_value(low[1])} of CPU time ({low[0].text}) "
-            f"to {_value(high[1])} ({high[0].text})"
-        )
+        title = f"CPU time of the whole host for each gigabyte that leaves: {_span(found)}"
     caption = (
         f"CPU time of the whole host, kernel and both ends included, for 10\u2079 bytes. Out: the instance sends. {_MEDIAN} "
         f"{_blocks(data, tables.CPU)}"
@@ -153,8 +150,9 @@ def _of(data: ScenarioData, what: Quantity) -> list[tuple[Variant, Summary]]:
     return sorted(found, key=lambda pair: pair[1].median or 0.0)
 
 
-def _value(found: Summary) -> str:
-    return format_value(found.median, found.unit)
+def _span(found: Sequence[tuple[Variant, Summary]]) -> str:
+    """Write the smallest and the largest value if they are apart, else all."""
+    return span([one for _, one in found], {row.target: row.text for row, _ in found})
 
 
 def _carried(data: ScenarioData) -> str:
@@ -166,8 +164,8 @@ def _carried(data: ScenarioData) -> str:
     (slow, low), (fast, high) = found[0], found[-1]
     way = ways[0].title
     if slow == fast:
-        return f"With {way}, {fast.text} carries {_value(high)}{_times(high, data)}"
-    return f"With {way}, {fast.text} carries {_value(high)}{_times(high, data)}; {slow.text} {_value(low)}{_times(low, data)}"
+        return f"With {way}, {fast.text} carries {value(high)}{_times(high, data)}"
+    return f"With {way}, {fast.text} carries {value(high)}{_times(high, data)}; {slow.text} {value(low)}{_times(low, data)}"
 
 
 def _times(found: Summary, data: ScenarioData) -> str:
@@ -181,10 +179,8 @@ def _slowest(data: ScenarioData) -> str:
     found = _of(data, tables.MEDIAN)
     if not all_decided(one for _, one in found):
         return "Response time, and connections a second, in each network mode"
-    (fast, low), (slow, high) = found[0], found[-1]
-    if fast == slow:
-        return f"An answer takes {_value(low)} in {fast.text}"
-    return f"An answer takes from {_value(low)} ({fast.text}) to {_value(high)} ({slow.text}){_times(high, data)}"
+    low, high = found[0][1], found[-1][1]
+    return f"An answer takes {_span(found)}" + (_times(high, data) if apart(low, high) else "")
 
 
 def _dearest_start(data: ScenarioData) -> str:
@@ -201,6 +197,5 @@ def _dearest_start(data: ScenarioData) -> str:
         ratio, row, other = max(longer, key=lambda one: one[0].ratio)
         return f"A start with {row.text} takes {paired.text(ratio)} as long as with {other.text}"
     found = _of(data, tables.READY)
-    ends = [f"{_value(one)} ({row.text})" for row, one in (found if len(found) < 2 else [found[0], found[-1]])]
     start = "No network makes a start measurably longer: ready" if grown else "Ready"
-    return f"{start} after {' to '.join(ends)}"
+    return f"{start} after {_span(found)}"

@@ -44,7 +44,8 @@ def measure(context: InvocationContext) -> InvocationResult:
     """
     _refuse_strangers(context)
     path = _path(context, None)
-    steps = near_end.order(context.invocation.block, int(context.params["streams"]))
+    basic = context.params["tests"] == "basic"
+    steps = near_end.order(context.invocation.block, int(context.params["streams"]), basic=basic)
     with life.begun(context, near_end.spec(context, path, steps)) as (begun, instance), context.account.engine():
         evidence = life.evidence_of(context, instance)
         _refuse_silence(context, path, evidence)
@@ -55,7 +56,8 @@ def measure(context: InvocationContext) -> InvocationResult:
         context.engine.stop(instance)
     ready_s = begun.timeline.stamps[Phase.READY] - begun.requested_s
     values = {"network.ready_s": ready_s, **_plain(found)}
-    notes = {"far": _words(path), "address": path.address, "order": ", ".join(step.name for step in steps), **_HOW}
+    how = {name: _HOW[name] for name in _HOW if name != "datagrams" or not basic}
+    notes = {"far": _words(path), "address": path.address, "order": ", ".join(step.name for step in steps), **how}
     return InvocationResult(values, evidence | _versions(found), series=tuple(_series(found)), notes=notes)
 
 
@@ -152,11 +154,17 @@ def _plain(found: Sequence[tuple[Step, Heard]]) -> dict[str, float]:
     """Return the numbers that have no parameters of their own."""
     by_kind = {step.kind: heard for step, heard in found}
     answers = sockperf.parse(by_kind["answers"].text, by_kind["answers"].seconds)
-    datagrams = iperf3.parse_datagrams(by_kind["datagrams"].text, by_kind["datagrams"].seconds)
     return {
         "network.rr_p50_s": answers.p50_s,
         "network.rr_p99_s": answers.p99_s,
         "network.connect_per_s": connections(by_kind["connects"]),
+        **(_datagrams(by_kind["datagrams"]) if "datagrams" in by_kind else {}),
+    }
+
+
+def _datagrams(heard: Heard) -> dict[str, float]:
+    datagrams = iperf3.parse_datagrams(heard.text, heard.seconds)
+    return {
         "network.udp_bytes_per_s": datagrams.bytes / datagrams.seconds,
         "network.udp_loss_ratio": datagrams.lost / datagrams.sent,
         "network.udp_jitter_s": datagrams.jitter_s,

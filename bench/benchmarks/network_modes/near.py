@@ -38,11 +38,13 @@ class Step:
         kind: What is done.
         streams: Connections at once.
         direction: ``out``: the instance sends.
+        part: The part of the scenario's time that it runs for; iperf3 and sockperf take whole seconds.
     """
 
     kind: Kind
     streams: int = 1
     direction: iperf3.Direction = "out"
+    part: float = 1.0
 
     @property
     def name(self) -> str:
@@ -73,17 +75,22 @@ class Near(Protocol):
         ...
 
 
-def order(block: int, streams: int) -> tuple[Step, ...]:
-    """Return the steps of a block, rotated by one each block, so that none is always first."""
-    steps = (
-        Step("streams", 1, "out"),
-        Step("answers"),
-        Step("streams", 1, "in"),
-        Step("connects"),
-        Step("streams", streams, "out"),
-        Step("datagrams"),
-        Step("streams", streams, "in"),
-    )
+_ALL = (
+    Step("streams", 1, "out"),
+    Step("answers"),
+    Step("streams", 1, "in"),
+    Step("connects"),
+    Step("streams", 0, "out"),
+    Step("datagrams"),
+    Step("streams", 0, "in"),
+)
+"""Every test; 0 stands for the number of streams of the test with several."""
+_BASIC = (Step("streams", 1, "out"), Step("answers"), Step("connects", part=0.25))
+
+
+def order(block: int, streams: int, *, basic: bool = False) -> tuple[Step, ...]:
+    """Return the steps of a block, rotated by one each block, so that none is always first; few and short with ``basic``."""
+    steps = tuple(replace(step, streams=step.streams or streams) for step in (_BASIC if basic else _ALL))
     first = block % len(steps)
     return steps[first:] + steps[:first]
 
@@ -112,7 +119,7 @@ def words(step: Step, path: NetworkPath, seconds: int) -> list[str]:
         return iperf3.datagrams(path.address, port["streams"], seconds, reverse=reverse)
     if step.kind == "answers":
         return sockperf.client(path.address, port["answers"], seconds)
-    return ["connect", f"{path.address}:{port['connects']}:{seconds * 1000}"]
+    return ["connect", f"{path.address}:{port['connects']}:{round(1000 * seconds * step.part)}"]
 
 
 def spec(context: InvocationContext, path: NetworkPath, steps: Sequence[Step]) -> InstanceSpec:

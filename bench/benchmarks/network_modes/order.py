@@ -45,6 +45,13 @@ def orders(
     return claims.orders(measurements, outcomes, skipped, table)
 
 
+def of_the_run(found: OrderFound) -> bool:
+    """Say whether a claim is about the run; not if one of its modes was never to be measured."""
+    return found.verdict is not OrderVerdict.NOT_MEASURED or any(
+        one.absence is not Absence.NOT_IN_RUN for one in found.missing
+    )
+
+
 def statement(order: Order) -> str:
     """Write the claim: ``host ≥ macvlan ≥ bridge``; ``≥`` means "at least as fast as"."""
     return " ≥ ".join(step.name for step in order.steps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.benchmarks.network_modes.order import orders, pair_sentence, statement
+from bench.benchmarks.network_modes.order import of_the_run, orders, pair_sentence, statement
 from bench.core.model import ParamValue
 from bench.display import cells, lookup, paired, prose, table
 from bench.display.data import Label, Row, ScenarioData, Variant
@@ -66,7 +66,7 @@ def ways(data: ScenarioData, metric: str) -> list[Quantity]:
 
 def verdicts(data: ScenarioData) -> list[OrderFound]:
     """Return the verdicts on the claimed orders: few streams first, out before in."""
-    found = orders(data.points, data.outcomes, data.skipped)
+    found = [one for one in orders(data.points, data.outcomes, data.skipped) if of_the_run(one)]
     return sorted(found, key=lambda one: (str(one.params.get("streams", "")), one.params.get("direction") != "out"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bench.benchmarks.network_modes.order import orders, pair_sentence, statement
+from bench.benchmarks.network_modes.order import of_the_run, orders, pair_sentence, statement
 from bench.core.model import Skipped, Summary
 from bench.core.units import significant
 from bench.display import prose
@@ -99,7 +99,7 @@ def _order(outcomes: pd.DataFrame, points: pd.DataFrame, skipped: Sequence[Skipp
     """Give the verdict on the claimed order; where it was measured in several ways, the one for a single outgoing stream."""
     if outcomes is None or points is None or points.empty:
         return ""
-    found = orders(points, outcomes, skipped)
+    found = [one for one in orders(points, outcomes, skipped) if of_the_run(one)]
     if not found:
         return ""
     first = min(found, key=lambda one: (one.params.get("streams") != 1, one.params.get("direction") != "out"))

@@ -67,7 +67,8 @@ def first(data: ScenarioData, metric: str) -> Variant | None:
 
 def _added(data: ScenarioData, metric: str, title: str) -> Grid:
     phases = [*PHASES, TOTAL]
-    heads = [*(Column(phase, cells.CI if phase == TOTAL else "") for phase in phases), *cells.COUNTS]
+    whole = data.columns is None  # a terminal has room for the interval of the sum only
+    heads = [*(Column(phase, cells.CI if whole or phase == TOTAL else "") for phase in phases), *cells.COUNTS]
     base = first(data, metric)
     rows: list[tuple[Row, list[Cell]]] = []
     for row in layers(data):
@@ -75,7 +76,7 @@ def _added(data: ScenarioData, metric: str, title: str) -> Grid:
             found = [cells.number(own(data, row, metric, phase), "s") for phase in PHASES]
             found.append(Cell(cells.number(own(data, row, metric, TOTAL), "s").text, "its own time"))
         else:
-            found = [cells.plain(added(data, row, metric, phase)) for phase in PHASES]
+            found = [cells.value(added(data, row, metric, phase), interval=whole) for phase in PHASES]
             found.append(cells.value(added(data, row, metric, TOTAL)))
         rows.append(
             (row, [*found, *table.counts_of(data, row, added(data, row, metric, TOTAL) or _main(data, row, metric))])
@@ -93,13 +94,13 @@ def _main(data: ScenarioData, row: Variant, metric: str) -> Summary | None:
 
 
 def _daemons(data: ScenarioData) -> Grid:
-    heads = [*(Column(title) for _, title in _DAEMONS), Column("which", numeric=False)]
+    heads = [*(Column(title, cells.CI) for _, title in _DAEMONS), Column("which", numeric=False)]
     rows: list[tuple[Row, list[Cell]]] = []
     for row in layers(data):
         found = [data.summary(row, metric) for metric, _ in _DAEMONS]
         which = lookup.most_frequent(lookup.notes_of(data, row).get("daemons"))
         if which or any(found):
-            rows.append((row, [*map(cells.plain, found), Cell(which)]))
+            rows.append((row, [*map(cells.value, found), Cell(which)]))
     note = "Lives one after the other; a daemon that did nothing for them is left out."
     return cells.grid("Daemons under steady churn", heads, rows, first="Layer", note=note)
 

@@ -12,7 +12,7 @@ from bench.core.model import NULL
 from bench.core.units import format_value
 from bench.display import canvas, cells, svg, theme
 from bench.display.data import ScenarioData, Variant
-from bench.display.prose import block_counts_by_target, joined
+from bench.display.prose import apart, block_counts_by_target, joined
 from bench.display.table import Cell
 
 if TYPE_CHECKING:
@@ -138,12 +138,21 @@ def _legend(figure: Figure, found: Sequence[Ladder]) -> None:
     canvas.legend(figure, handles)
 
 
+def _apart(found: Sequence[Ladder], data: ScenarioData) -> bool:
+    """Say whether the first target is certain to be ready before the last one."""
+    ordered = sorted(found, key=lambda item: item.steps[-1][1])
+    first, last = (data.summary(item.variant, READY) for item in (ordered[0], ordered[-1]))
+    return first is not None and last is not None and apart(first, last)
+
+
 def _words(found: Sequence[Ladder], data: ScenarioData, name: str) -> canvas.Words:
     ends = sorted((item.steps[-1][1], item.variant.text) for item in found)
     (low, first), (high, last) = ends[0], ends[-1]
     title = f"{first} is ready after {format_value(low, 's')}"
     if len(ends) > 1:
-        title += f", {last} after {format_value(high, 's')}"
+        title = "Phases from the request until ready"
+        if _apart(found, data):
+            title = f"{first} is ready after {format_value(low, 's')}, {last} after {format_value(high, 's')}"
     late = [item.variant.text for item in found if item.late]
     caption = (
         "Time from the request until the payload says that it is ready: differences of the medians of each phase. "

@@ -9,6 +9,11 @@ BENCHMARK = Benchmark(
     name="storage-types",
     package=__name__,
     metrics=STORAGE_IO,
-    params={"files": Param(500, "small files", minimum=10), "memory_bytes": SIZE["memory_bytes"], **FIO},
+    params={
+        "jobs": Param("all", "direct: only the fio jobs past the page cache, and fsync", ("all", "direct")),
+        "files": Param(500, "small files", minimum=10),
+        "memory_bytes": SIZE["memory_bytes"],
+        **FIO,
+    },
     primary=("storage.read_bytes_per_s", "storage.write_bytes_per_s", "storage.fsync_s", "storage.metadata_per_s"),
 )

@@ -28,7 +28,7 @@ _SMALL = ("create", "stat", "rename", "unlink")
 def measure(context: InvocationContext) -> InvocationResult:
     """Measure one mount with one instance, and check with another what is left."""
     with mounts.data(context) as data:
-        tests = tests_of(data)
+        tests = tests_of(data, str(context.params["jobs"]))
         lines, evidence = _first(context, data, tests)
         mounts.check_written(data, lines)
         report = workload.heard(sysbench.runs(lines)[0])
@@ -39,9 +39,10 @@ def measure(context: InvocationContext) -> InvocationResult:
     return InvocationResult({}, evidence, fio_values.flags(report), (*fio_values.values(report, tests), *small), notes)
 
 
-def tests_of(data: Data) -> tuple[workload.Test, ...]:
-    """Return the tests that fio can run there: only reads where nothing can be written."""
-    return tuple(test for test in workload.TESTS if data.promise != "refused" or test.op == "read")
+def tests_of(data: Data, jobs: str) -> tuple[workload.Test, ...]:
+    """Return the chosen tests that fio can run there: only reads where nothing can be written."""
+    chosen = (test for test in workload.TESTS if jobs in ("all", test.cache))
+    return tuple(test for test in chosen if data.promise != "refused" or test.op == "read")
 
 
 def script_of(context: InvocationContext, data: Data, tests: Sequence[workload.Test]) -> list[str]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from matplotlib.ticker import NullLocator
 
-from bench.core.model import Interval, Summary
+from bench.core.model import NULL, Interval, Summary
 from bench.core.units import format_value
 from bench.display import canvas, svg, theme
-from bench.display.data import Row
+from bench.display.data import Row, Variant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,13 +136,17 @@ def _panel(axes: Axes, look: Look, panel: Panel, ends: Sequence[float], *, names
             axes.axvspan(around[0], around[-1], color=theme.MUTED, alpha=0.15, linewidth=0, zorder=1)
     canvas.note(axes, (0, axes.get_ylim()[1]), (0, 8), panel.title, weight="bold")
     for index, dot in panel.dots.items():
-        _dot(axes, index, dot, look.rows[index][1])
+        label, colour = look.rows[index]
+        _dot(axes, index, dot, colour, hollow=isinstance(label, Variant) and label.target == NULL)
 
 
-def _dot(axes: Axes, index: int, dot: Dot, colour: str) -> None:
+def _dot(axes: Axes, index: int, dot: Dot, colour: str, *, hollow: bool) -> None:
     if dot.ci:
         axes.plot([dot.ci.low, dot.ci.high], [index, index], color=theme.INK, linewidth=1.1, zorder=4)
         for end in (dot.ci.low, dot.ci.high):
             axes.plot([end, end], [index - 0.14, index + 0.14], color=theme.INK, linewidth=1.1, zorder=4)
-    axes.plot([dot.value], [index], marker="o", markersize=5.5, color=colour, zorder=3, clip_on=False)
+    face = theme.SURFACE if hollow else colour
+    axes.plot(
+        [dot.value], [index], marker="o", markersize=5.5, color=colour, markerfacecolor=face, zorder=3, clip_on=False
+    )
     canvas.note(axes, (1, index), (5, 0), dot.text, size=canvas.SMALL_PT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.core.model import NULL, Summary
-from bench.display import canvas, svg, theme
+from bench.display import canvas, prose, svg, theme
 from bench.display.data import ScenarioData, Variant, metric_title
 from bench.display.table import Cell, interval_text, ratio_text
 
@@ -58,26 +58,32 @@ def _row(panel: Axes, index: int, row: Row) -> None:
     panel.plot([ratio], [index], marker="o", markersize=6.5, color=colour, markerfacecolor=face, zorder=3)
 
 
-def _words(rows: list[Row], data: ScenarioData, metric: str, name: str, axis: str) -> canvas.Words:
-    others = sorted(((ratio, item.text) for item, _, ratio in rows if item.target != NULL), reverse=True)
+def _title(others: list[Row], baseline: str, metric: str) -> str:
+    """Give the largest ratio with its interval, and the smallest if their intervals are apart."""
     quantity = metric_title(metric)
-    title = f"{quantity}, compared with {data.baseline}"
-    if others and all(found.ratio_ci for _, found, _ in rows):
-        ratio, most = others[0]
-        title = f"{most} takes {ratio_text(ratio)} as long as {data.baseline}"
-        if not metric.endswith("_s"):
-            title = f"{most} has {ratio_text(ratio)} the {quantity} of {data.baseline}"
-        if len(others) > 1:
-            title += f", {others[-1][1]} {ratio_text(others[-1][0])}"
+    if not others or not all(found.ratio_ci for _, found, _ in others):
+        return f"{quantity}, compared with {baseline}"
+    ordered = sorted(others, key=lambda row: row[2])
+    (least, low, _), (most, high, _) = ordered[0], ordered[-1]
+    takes, than = ("takes", "as long as") if metric.endswith("_s") else ("has", f"the {quantity} of")
+    title = f"{most.text} {takes} {prose.ratio_with_interval(high)} {than} {baseline}"
+    apart = low.ratio_ci and high.ratio_ci and low.ratio_ci.high < high.ratio_ci.low
+    return f"{title}, {least.text} {prose.ratio_with_interval(low)}" if apart else title
+
+
+def _words(rows: list[Row], data: ScenarioData, metric: str, name: str, axis: str) -> canvas.Words:
+    quantity = metric_title(metric)
+    title = _title([row for row in rows if row[0].target != NULL], data.baseline, metric)
     counts = sorted({found.ratio_n for _, found, _ in rows})
     n = f"n\u00a0=\u00a0{counts[0]}" if len(counts) == 1 else f"n\u00a0=\u00a0{counts[0]} to {counts[-1]}"
     caption = (
         f"“{quantity}” as a multiple of {data.baseline}’s, paired block by block (Hodges-Lehmann), with its "
         f"95\u00a0% interval; {axis} axis; {n} common blocks. "
     )
-    if any(item.target == NULL for item, *_ in rows):
+    control = any(item.target == NULL for item, *_ in rows)
+    if control:
         caption += f"Hollow: {data.baseline} a second time under another name; its interval has to contain 1×."
     alt = "; ".join(
         f"{item.text} {ratio_text(ratio)} [{interval_text(found.ratio_ci, 'ratio')}]" for item, found, ratio in rows
     )
-    return canvas.Words(name, "ratio", title, caption.strip(), f"{title}. {alt}")
+    return canvas.Words(name, "ratio", title, caption.strip(), f"{title}. {alt}", control=control)

@@ -69,6 +69,9 @@ _FLAGS = {
     "guest": "the guest's memory could not be told from the VMM's",
     "residue": "something was left behind",
     "held": "the kernel still held removed control groups",
+    "limit": "a limit could not be seen at work",
+    "drain": "removed network namespaces could not be waited for",
+    "sysbench": "sysbench was missing",
 }
 """Kind of flag → what happened."""
 _SOURCES = {
