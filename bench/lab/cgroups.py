@@ -223,5 +223,6 @@ def dying() -> int:
     for line in kernelfiles.text(kernelfiles.PROC / "cgroups").splitlines():
         fields = line.split()
         if fields[:1] == ["memory"]:  # the kernel's count includes the dying ones
-            return max(0, int(fields[2]) - len(_tree(memory)))
+            living = len(_tree(memory))
+            return max(0, int(fields[2]) - living) if living else 0  # a tree that cannot be read cannot be counted
     return 0

@@ -241,7 +241,7 @@ def test_command_prints_json_and_returns_the_verdict(tmp_path: Path) -> None:
 def test_threshold_that_is_no_fraction_is_refused(tmp_path: Path, text: str) -> None:
     from bench.cli.options import fraction  # noqa: PLC0415 - what is tested
 
-    with pytest.raises(UsageError, match="no share"):
+    with pytest.raises(UsageError, match="not a fraction"):
         fraction(text)
     assert fraction("5%") == pytest.approx(0.05)
     assert fraction("0.02") == pytest.approx(0.02)

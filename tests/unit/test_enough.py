@@ -96,7 +96,7 @@ def test_duration_is_read_in_seconds(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "10", "m", "-1m", "0s", "ten m"])
 def test_text_that_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="no time"):
+    with pytest.raises(UsageError, match="not a duration"):
         stopping.duration(text)
 
 
@@ -105,7 +105,7 @@ def test_text_that_is_no_duration_is_refused(text: str) -> None:
     [
         (["--budget", "1m"], "--budget needs --precision"),
         (["--precision", "5%", "--blocks", "3"], "leave out --blocks"),
-        (["--precision", "5"], "no share"),
+        (["--precision", "5"], "not a fraction"),
     ],
 )
 def test_wrong_options_of_the_stopping_rule_are_refused(

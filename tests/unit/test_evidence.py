@@ -107,7 +107,7 @@ def test_zombie_counts_as_ended(child: subprocess.Popen[bytes]) -> None:
 
 
 def test_process_without_shim_has_no_runtime(child: subprocess.Popen[bytes]) -> None:
-    with pytest.raises(InvocationFailed, match="no child of a containerd shim"):
+    with pytest.raises(InvocationFailed, match="not a child of a containerd shim"):
         process.of_monitor(child.pid)
 
 
