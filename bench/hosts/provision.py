@@ -18,8 +18,9 @@ from bench.lab.paths import state_dir
 _PARTS = ("packages", "harness")
 """Roles that other roles and playbooks import; they install nothing by themselves."""
 
-_UNASKED = ("nightly", "examples")
-"""Roles that run only when they are named: a nightly job, and what the documentation's examples need."""
+_UNASKED = ("nightly", "examples", "zfs")
+"""Roles that run only when they are named: a nightly job, what the documentation's examples need, and a module that takes minutes
+to compile and that nobody may pass on."""
 
 
 def provision(
