@@ -63,5 +63,6 @@ chroot "$root" dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' >"$mad
 echo "$digest" >"$made/stamp"
 sync -f "$made/stamp"
 
-if [ -d "$folder/zfs/$release" ]; then mv "$folder/zfs/$release" "$work/old"; fi
+mkdir "$work/old" # also of kernels that the guest no longer has
+for old in "$folder"/zfs/*; do if [ -d "$old" ]; then mv "$old" "$work/old/"; fi; done
 mv "$made" "$folder/zfs/$release"
