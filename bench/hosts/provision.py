@@ -20,7 +20,7 @@ _PARTS = ("packages", "harness")
 
 _UNASKED = ("nightly", "examples", "zfs")
 """Roles that run only when they are named: a nightly job, what the documentation's examples need, and a module that takes minutes
-to compile and that nobody may pass on."""
+to compile and that nobody may distribute."""
 
 
 def provision(
