@@ -15,11 +15,11 @@ from pathlib import Path
 from bench.core import kernelfiles
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import LabError
-from bench.lab import programs, zpools
+from bench.lab import commands, zpools
+from bench.lab.commands import run
 from bench.lab.journal import Journal
 from bench.lab.namespace import LabNamespace
 from bench.lab.paths import Paths
-from bench.lab.programs import run
 
 _SIZE = 16 * 2**30
 """Size of each sparse file, bytes; the real limit is the state folder's own disk."""
@@ -190,7 +190,7 @@ def thin_devices(table: str, pool: str) -> list[str]:
 
 
 def _dmsetup(*arguments: str) -> int:
-    return programs.status(["dmsetup", *arguments])
+    return commands.status(["dmsetup", *arguments])
 
 
 def _ioctl(device: Path, request: int, argument: int = 0) -> None:

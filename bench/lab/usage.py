@@ -14,8 +14,8 @@ from bench.core import kernelfiles
 from bench.core.clock import now_s
 from bench.core.errors import LabError
 from bench.lab import zpools
+from bench.lab.commands import run
 from bench.lab.disks import POOL_BLOCK, SECTOR
-from bench.lab.programs import run
 
 _FREED_S = 30.0
 _BY_FILE_SYSTEM = ("btrfs", "zfs")

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.core import kernelfiles, proc
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import LabError
-from bench.lab import programs
+from bench.lab import commands
 from bench.lab.paths import is_root
 
 _SETTINGS = ("-o", "ashift=12", "-o", "cachefile=none", "-O", "compression=off", "-O", "relatime=on")
@@ -29,7 +29,7 @@ def load() -> None:
         LabError: One of them is not there.
     """
     if not _loaded():
-        programs.status(["modprobe", "--quiet", "zfs"])  # unlike mount(8), zpool does not have it loaded
+        commands.status(["modprobe", "--quiet", "zfs"])  # unlike mount(8), zpool does not have it loaded
     if not _loaded():
         msg = "the kernel has no zfs, neither built in nor as a module"
         raise LabError(msg)
@@ -58,12 +58,12 @@ def make(name: str, device: str) -> None:
     Raises:
         LabError: It cannot be made.
     """
-    programs.run(["zpool", "create", "-f", *_SETTINGS, "-O", "mountpoint=legacy", name, device])
+    commands.run(["zpool", "create", "-f", *_SETTINGS, "-O", "mountpoint=legacy", name, device])
 
 
 def exists(name: str) -> bool:
     """Say whether there is an imported pool of that name."""
-    return _loaded() and programs.status(["zpool", "list", name]) == 0
+    return _loaded() and commands.status(["zpool", "list", name]) == 0
 
 
 def destroy(name: str) -> bool:
@@ -71,7 +71,7 @@ def destroy(name: str) -> bool:
     end = now_s() + _GONE_S
     while exists(name):
         with contextlib.suppress(LabError):  # a process is about to leave one of them
-            programs.run(["zpool", "destroy", "-f", name])
+            commands.run(["zpool", "destroy", "-f", name])
             continue
         if now_s() > end:
             return False
@@ -83,9 +83,9 @@ def sync(dataset: str) -> None:
     """Write a dataset's pool to its disk and wait until destroyed datasets are freed."""
     pool = dataset.partition("/")[0]
     end = now_s() + _FREED_S
-    programs.run(["zpool", "sync", pool])
-    while programs.run(["zpool", "get", "-Hp", "-o", "value", "freeing", pool]).strip() != "0" and now_s() < end:
-        programs.run(["zpool", "sync", pool])
+    commands.run(["zpool", "sync", pool])
+    while commands.run(["zpool", "get", "-Hp", "-o", "value", "freeing", pool]).strip() != "0" and now_s() < end:
+        commands.run(["zpool", "sync", pool])
 
 
 def used_bytes(dataset: str) -> int:
@@ -94,7 +94,7 @@ def used_bytes(dataset: str) -> int:
     Raises:
         LabError: It cannot be read.
     """
-    said = programs.run(["zfs", "get", "-Hp", "-o", "value", "used", dataset]).strip()
+    said = commands.run(["zfs", "get", "-Hp", "-o", "value", "used", dataset]).strip()
     if not said.isdigit():
         msg = f"zfs does not say how much '{dataset}' uses: {said[:100]!r}"
         raise LabError(msg)
@@ -103,7 +103,7 @@ def used_bytes(dataset: str) -> int:
 
 def device_of(dataset: str) -> str:
     """Return the device or file of a dataset's pool; those of a pool of several with commas."""
-    lines = programs.run(["zpool", "list", "-vHP", dataset.partition("/")[0]]).splitlines()
+    lines = commands.run(["zpool", "list", "-vHP", dataset.partition("/")[0]]).splitlines()
     return ",".join(words[0] for words in map(str.split, lines) if words and words[0].startswith("/")) or "unknown"
 
 

@@ -8,8 +8,8 @@ from bench.core import proc
 from bench.engines.builds import DEFAULT, Build
 from bench.engines.containerd import config
 from bench.lab import Lab
+from bench.lab.commands import WITHOUT_UDEV
 from bench.lab.daemons import listens
-from bench.lab.programs import WITHOUT_UDEV
 
 REMEDY = "run 'tare provision containerd' as root"
 _OWN_DISK = ("btrfs", "devmapper", "zfs")

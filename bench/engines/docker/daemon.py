@@ -12,7 +12,7 @@ from bench.engines.builds import DEFAULT, Build
 from bench.engines.containerd.daemon import start_containerd
 from bench.engines.docker import config
 from bench.lab import Lab
-from bench.lab.programs import WITHOUT_UDEV
+from bench.lab.commands import WITHOUT_UDEV
 
 _FROM_CONTAINERD = ("containerd", "containerd-shim-runc-v2", "runc", "crun")
 """Programs that dockerd does not start itself: containerd is one of them and starts the others."""
