@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.core import proc
 from bench.core.errors import LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
+from bench.engines import kernels
 from bench.engines.abilities import BootFiles, NetworkPath
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_limits
 from bench.engines.declaration import BASE_ROLES, EngineType
@@ -23,7 +24,7 @@ from bench.lab.usage import Store
 HOST = EngineType(
     name="host",
     factory="bench.engines.host:Host",
-    options={"network": ("loopback", "veth"), "disk": ("direct", "ext4", "btrfs")},
+    options={"network": ("loopback", "veth"), "disk": ("direct", "ext4", "btrfs", "zfs")},
     roles=BASE_ROLES,
 )
 
@@ -121,7 +122,10 @@ class Host:
             self._lab.daemons.disks.file_system(self._disk, self._folder)
         except LabError as error:
             reason = f"there can be no {self._disk} on a loop device here: {error}"
-            raise TargetUnavailable(reason, "measure with disk=direct, or on a kernel with that file system") from error
+            remedy = (
+                f"measure with disk=direct; if the kernel lacks {self._disk}, {kernels.remedy(self._disk, self.target)}"
+            )
+            raise TargetUnavailable(reason, remedy) from error
 
     def _join(self) -> None:
         """Start processes in the lab's network namespace from now on."""

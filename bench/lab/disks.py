@@ -1,21 +1,22 @@
-"""The lab's own disks: file systems and thin pools on loop devices over sparse files in the run's folder.
+"""The lab's own disks: file systems and pools on loop devices over sparse files in the run's folder.
 
 A file system is mounted in the lab's mount namespace and its loop device clears itself (``LO_FLAGS_AUTOCLEAR``): both vanish with
-the last process there, however the run ends. A pool belongs to the kernel and to no namespace, so it is journalled; its loop
-devices clear themselves once the pool is removed.
+the last process there, however the run ends. A thin pool or a pool of zfs belongs to the kernel and to no namespace, so it is
+journalled; its loop devices clear themselves once the pool is removed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.core import kernelfiles, proc
+from bench.core import kernelfiles
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import LabError
+from bench.lab import commands, zpools
+from bench.lab.commands import run
 from bench.lab.journal import Journal
 from bench.lab.namespace import LabNamespace
 from bench.lab.paths import Paths
@@ -29,9 +30,6 @@ POOL_BLOCK = 128
 _LOOP_CLR_FD, _LOOP_SET_DIRECT_IO = 0x4C01, 0x4C08  # linux/loop.h
 _GONE_S = 5.0
 _MAKE = {"ext4": ("mkfs.ext4", "-q", "-F"), "btrfs": ("mkfs.btrfs", "-q", "-f")}
-_REMEDY = "run 'tare provision storage' as root"
-WITHOUT_UDEV = {"DM_DISABLE_UDEV": "1"}
-"""Environment in which programs of the device mapper make device nodes themselves, whether or not a udev daemon runs."""
 
 
 @dataclass
@@ -43,6 +41,7 @@ class Disks:
     namespace: LabNamespace
     mounts: list[Path] = field(default_factory=list)
     pools: list[str] = field(default_factory=list)
+    zpools: list[str] = field(default_factory=list)
 
     def file_system(self, kind: str, at: Path) -> Path:
         """Mount a new file system of that kind at a folder, inside the lab only; a second call does nothing.
@@ -55,6 +54,8 @@ class Disks:
         """
         if at in self.mounts:
             return at
+        if kind == "zfs":
+            return self._zfs(at)
         backing = self._sparse(f"{at.parent.name}-{at.name}.{kind}", _SIZE)
         run([*_MAKE[kind], str(backing)])
         at.mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,7 @@ class Disks:
             LabError: The kernel has no device mapper, or no thin pools.
             TargetUnavailable: dmsetup is not installed.
         """
-        whole = f"tare-{self.paths.run.name}-{name}"
+        whole = self._whole(name)
         if whole in self.pools:
             return whole
         run(["dmsetup", "version"])
@@ -91,13 +92,38 @@ class Disks:
                 _ioctl(Path(device), _LOOP_CLR_FD)
         return whole
 
+    def _zfs(self, at: Path) -> Path:
+        """Mount the top dataset of a new pool, which can have further ones, at a folder."""
+        zpools.load()
+        name = self._whole(f"{at.parent.name}-{at.name}")
+        backing = self._sparse(f"{at.parent.name}-{at.name}.zfs", _SIZE)
+        at.mkdir(parents=True, exist_ok=True)
+        self.journal.add_outside("zpool", name=name)
+        self.zpools.append(name)
+        self.journal.add("loop", path=str(backing))
+        device = run(["losetup", "--find", "--show", str(backing)]).strip()
+        try:
+            _ioctl(Path(device), _LOOP_SET_DIRECT_IO, 1)
+            zpools.make(name, device)
+        finally:
+            _ioctl(Path(device), _LOOP_CLR_FD)
+        self.namespace.run(["mount", "-t", "zfs", name, str(at)])
+        self.mounts.append(at)
+        return at
+
+    def _whole(self, name: str) -> str:
+        return f"tare-{self.paths.run.name}-{name}"
+
     def close(self) -> None:
-        """Remove the pools, unmount the file systems, the last one first, and wait until their loop devices are free."""
+        """Unmount the file systems, the last one first, remove the pools, and wait until the loop devices are free."""
         while self.pools:
             remove_pool(self.pools.pop())
         while self.mounts:
             with contextlib.suppress(LabError):  # a process uses it that ends with the namespace
                 self.namespace.run(["umount", str(self.mounts.pop())])
+        while self.zpools:
+            if zpools.destroy(name := self.zpools.pop()):
+                self.journal.removed("zpool", name=name)
         end = now_s() + _GONE_S
         while loops_below(self.paths.run) and now_s() < end:
             sleep_s(0.01)
@@ -164,29 +190,9 @@ def thin_devices(table: str, pool: str) -> list[str]:
 
 
 def _dmsetup(*arguments: str) -> int:
-    program = shutil.which("dmsetup")
-    return 127 if program is None else _ended([program, *arguments]).status
+    return commands.status(["dmsetup", *arguments])
 
 
 def _ioctl(device: Path, request: int, argument: int = 0) -> None:
     with contextlib.suppress(OSError), device.open("rb") as file:
         fcntl.ioctl(file, request, argument)
-
-
-def run(argv: list[str]) -> str:
-    """Run a program and return what it printed.
-
-    Raises:
-        LabError: It failed.
-        TargetUnavailable: It is not installed.
-    """
-    done = _ended([proc.find(argv[0], _REMEDY), *argv[1:]])
-    if done.status != 0:
-        said = " ".join((done.stderr or done.stdout).split())[-300:]
-        msg = f"'{' '.join(argv)}' failed: {said}"
-        raise LabError(msg)
-    return done.stdout
-
-
-def _ended(argv: list[str]) -> proc.Completed:
-    return proc.run(argv, timeout_s=60, env=proc.environment(WITHOUT_UDEV))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.core import proctable
 from bench.core.errors import TareError, UsageError
-from bench.lab import cgroups, disks
+from bench.lab import cgroups, disks, zpools
 from bench.lab.journal import Entry, owner_is_alive, read
 from bench.lab.paths import check_state
 
@@ -189,11 +189,20 @@ def _undo_pool(entry: Entry, dry_run: bool) -> Swept | None:
     return Swept("thin pool", name, not dry_run and disks.remove_pool(name))
 
 
+def _undo_zpool(entry: Entry, dry_run: bool) -> Swept | None:
+    """Remove a pool of zfs with its datasets."""
+    name = str(entry["name"])
+    if not zpools.exists(name):
+        return None
+    return Swept("zfs pool", name, not dry_run and zpools.destroy(name))
+
+
 _UNDO: dict[str, Undo] = {
     "cgroup": _undo_cgroup,
     "folder": _undo_folder,
     "process": _undo_process,
     "loop": _undo_loop,
     "pool": _undo_pool,
+    "zpool": _undo_zpool,
 }
 """Journal kind → how to remove what an entry names."""

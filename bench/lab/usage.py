@@ -13,7 +13,9 @@ from typing import Literal
 from bench.core import kernelfiles
 from bench.core.clock import now_s
 from bench.core.errors import LabError
-from bench.lab.disks import POOL_BLOCK, SECTOR, run
+from bench.lab import zpools
+from bench.lab.commands import run
+from bench.lab.disks import POOL_BLOCK, SECTOR
 
 _FREED_S = 30.0
 _BY_FILE_SYSTEM = ("btrfs", "zfs")
@@ -30,14 +32,15 @@ class Store:
 
     Attributes:
         folder: The folder with the files.
-        kind: ``folder`` (sum of its files' blocks), ``file system`` (one of its own: statvfs(3)) or ``pool`` (a thin pool).
-        pool: The pool's name.
+        kind: ``folder`` (sum of its files' blocks), ``file system`` (one of its own: statvfs(3)), ``pool`` (a thin pool) or
+            ``dataset`` (of zfs, with everything below it).
+        pool: The name of the pool or dataset.
         settle: Makes the engine free now what it would free later; ``None`` where it frees deleted data at once.
         mount: Where its file system is mounted, if it is the lab's own.
     """
 
     folder: Path
-    kind: Literal["folder", "file system", "pool"] = "folder"
+    kind: Literal["folder", "file system", "pool", "dataset"] = "folder"
     pool: str = ""
     settle: Callable[[], None] | None = None
     mount: Path | None = None
@@ -52,6 +55,9 @@ class Store:
             self.settle()
         if self.kind == "pool":  # its thin devices are file systems of their own
             os.sync()
+            return
+        if self.kind == "dataset":  # so are the datasets below it, and the pool writes all of them
+            zpools.sync(self.pool)
             return
         self._sync_file_system()
         if self.mount is not None and file_system(self.mount)[0] == "btrfs":
@@ -86,6 +92,8 @@ class Store:
         self.sync()
         if self.kind == "pool":
             return pool_used(run(["dmsetup", "status", self.pool]))
+        if self.kind == "dataset":
+            return zpools.used_bytes(self.pool)
         if self.kind == "file system":
             found = os.statvfs(self.folder)
             return (found.f_blocks - found.f_bfree) * found.f_frsize
@@ -95,6 +103,8 @@ class Store:
         """Describe the file system and the device that the data are on."""
         if self.kind == "pool":
             return "a thin pool of the device mapper"
+        if self.kind == "dataset":
+            return f"zfs {zpools.version()} on {_described(zpools.device_of(self.pool))}"
         kind, device = file_system(self.folder)
         return f"{kind} on {_described(device)}"
 
@@ -110,7 +120,10 @@ def _described(device: str) -> str:
 def store_of(folder: Path, own: Sequence[Path] = (), settle: Callable[[], None] | None = None) -> Store:
     """Return the store at a folder, of the kind that its file system needs; ``own`` are the lab's mounts."""
     mount = next((one for one in own if one == folder or one in folder.parents), None)
-    whole = mount is not None or file_system(folder)[0] in _BY_FILE_SYSTEM
+    kind, device = file_system(folder)
+    if kind == "zfs" and zpools.readable():
+        return Store(folder, "dataset", device, settle=settle, mount=mount)
+    whole = mount is not None or kind in _BY_FILE_SYSTEM
     return Store(folder, "file system" if whole else "folder", settle=settle, mount=mount)
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from bench.core.metrics import METRICS
 from bench.core.model import NULL, SENTINEL
 
-_OWN_FILE_SYSTEM = {"btrfs": "host:disk=btrfs", "zfs": "", "devicemapper": "", "devmapper": "", "aufs": ""}
+_OWN_FILE_SYSTEM = {
+    "btrfs": "host:disk=btrfs",
+    "zfs": "host:disk=zfs",
+    "devicemapper": "",
+    "devmapper": "",
+    "aufs": "",
+}
 """Storage driver or snapshotter → the target with a plain folder on the same file system, empty if there is none."""
 
 

@@ -25,7 +25,7 @@ from bench.core.model import Facts, Phase, Target
 from bench.engines.abilities import launch, unproved
 from bench.engines.base import Engine, Instance, InstanceSpec, Limits
 from bench.engines.evidence import process
-from bench.lab import Lab, cgroups, images
+from bench.lab import Lab, cgroups, images, zpools
 
 READY_S = 30.0
 SHORT_ID = f"{os.getpid():08x}"
@@ -105,6 +105,11 @@ def missing(error: TargetUnavailable) -> NoReturn:
     if os.environ.get("TARE_PROVISIONED"):
         pytest.fail(f"this host was provisioned, and yet: {error}")
     pytest.skip(str(error))
+
+
+def if_zfs(wanted: Target) -> tuple[Target, ...]:
+    """Return a target that needs zfs if this host has loaded it and has its programs: no role installs them."""
+    return (wanted,) if Path("/sys/module/zfs").exists() and zpools.readable() else ()
 
 
 def limits(path: str) -> list[int]:

@@ -22,6 +22,7 @@ TARGETS = (
     target("containerd", runtime="crun"),
     target("containerd", snapshotter="native", runtime="runc"),
     target("containerd", snapshotter="btrfs"),
+    *contract.if_zfs(target("containerd", snapshotter="zfs")),
 )
 
 

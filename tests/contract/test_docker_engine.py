@@ -28,6 +28,7 @@ TARGETS = (
     target("docker", storage="vfs"),
     target("docker", storage="fuse-overlayfs"),
     target("docker", storage="btrfs"),
+    *contract.if_zfs(target("docker", storage="zfs")),
     target("docker", client="cli"),
 )
 GVISOR = (target("docker", network="none", runtime="runsc"), target("docker", network="host", runtime="runsc"))

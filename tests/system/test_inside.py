@@ -53,6 +53,21 @@ def test_inside_accepts_only_the_full_guest(tare: Tare) -> None:
     assert "libvirt:guest=full" in done.stderr
 
 
+def test_zfs_works_in_the_guest(tare: Tare, tmp_path: Path) -> None:
+    guest = state_dir() / "guest"
+    release = (guest / "inside/version").read_text().strip()
+    if not (guest / "zfs" / release / "stamp").exists():
+        pytest.skip("zfs is built only when it is asked for: run 'tare provision zfs' as root")
+    names = {"docker:network=none,storage=zfs": "storage", "containerd:snapshotter=zfs": "snapshotter"}
+    run = inside(tare, tmp_path / "results", "host", *names)
+    assert run.meta["facts"]["guest.zfs"].startswith((guest / "zfs" / release / "version").read_text().strip())
+    outcomes = store.outcomes(run)
+    for target, key in names.items():
+        (evidence,) = outcomes[outcomes["target"] == target]["evidence"]
+        assert evidence[key] == "zfs"  # the mount table shows a dataset as root
+        assert evidence["root_fs"] == "zfs"
+
+
 @pytest.mark.skipif(
     "TARE_TEST_INSIDE" not in os.environ, reason="takes minutes when emulated: TARE_TEST_INSIDE=1 runs it"
 )

@@ -181,7 +181,7 @@ def test_difference_below_the_metrics_floor_raises_no_alarm() -> None:
         ("docker:mount=bind,storage=btrfs", "storage.fsync_s", "host", "host"),  # the host's folder
         ("docker:network=none,storage=btrfs", "storage.fsync_s", "host", "host:disk=btrfs"),
         ("containerd:snapshotter=native", "storage.fsync_s", "host", "host"),
-        ("containerd:snapshotter=zfs", "storage.fsync_s", "host", ""),
+        ("containerd:snapshotter=zfs", "storage.fsync_s", "host", "host:disk=zfs"),
         ("docker", "storage.remove_s", "host", ""),
         ("docker", "image.build_s", "host", ""),
         ("docker", "startup.ready_s", "runc", "host"),  # the baseline is no host: then the host, if it is there

@@ -34,7 +34,7 @@ def ended(host: str, task: str) -> TaskEvent:
 
 def test_no_engine_named_selects_every_role_but_those_to_be_asked_for() -> None:
     roles = {path.name for path in (ansible.playbook_dir() / "roles").iterdir()}
-    assert set(provision.resolve([])) == roles - {"packages", "harness", "nightly", "examples", "wheel"}
+    assert set(provision.resolve([])) == roles - {"packages", "harness", "nightly", "examples", "wheel", "zfs"}
 
 
 def test_roles_of_an_engine_start_with_its_dependencies() -> None:
@@ -63,6 +63,11 @@ def test_role_shared_by_two_engines_is_listed_once() -> None:
 
 def test_role_named_directly_runs_without_dependencies() -> None:
     assert provision.resolve(["guest_images"]) == ("guest_images",)
+
+
+def test_zfs_is_built_only_when_it_is_named() -> None:
+    assert provision.resolve(["zfs"]) == ("zfs",)
+    assert all("zfs" not in roles for name, roles in provision.known().items() if name != "zfs")
 
 
 def test_unknown_engine_is_refused_with_the_nearest_name() -> None:

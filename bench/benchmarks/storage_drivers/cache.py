@@ -14,10 +14,11 @@ from pathlib import Path
 from bench.benchmarks.storage_drivers import ground as grounds
 from bench.benchmarks.storage_drivers.ground import Ground
 from bench.core.clock import Channel
+from bench.core.errors import NotApplicable
 from bench.engines.base import Instance
 from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext, InvocationResult, Value
-from bench.lab import layers, pagecache
+from bench.lab import layers, pagecache, usage
 from bench.lab.layers import File
 
 _MOST = 64 * 2**20
@@ -32,6 +33,7 @@ def measure(context: InvocationContext) -> InvocationResult:
     steps = counts(int(context.params["readers"]))
     values: list[Value] = []
     with grounds.ground(context, f"copy{largest}", [files]) as ground:
+        _refuse_own_cache(ground)
         ground.renew([file])
         with contextlib.ExitStack() as stack:
             members = [_reader(ground, stack, file, number, len(steps)) for number in range(steps[-1])]
@@ -44,6 +46,17 @@ def measure(context: InvocationContext) -> InvocationResult:
                     context.engine.stop(instance)
     notes = {"file": f"{file.size} bytes", "page cache": "put out file by file (fsync, posix_fadvise), not the host's"}
     return InvocationResult({}, evidence, series=tuple(values), notes=notes)
+
+
+def _refuse_own_cache(ground: Ground) -> None:
+    """Refuse a file system that does not use the page cache.
+
+    Raises:
+        NotApplicable: It is zfs, which has a cache of its own (ARC) that does not say what it has of a file.
+    """
+    if usage.file_system(ground.store.folder)[0] == "zfs":
+        msg = "zfs keeps what was read in a cache of its own (ARC), of which nothing can be read file by file"
+        raise NotApplicable(msg)
 
 
 def counts(most: int) -> tuple[int, ...]:

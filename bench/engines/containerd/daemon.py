@@ -8,8 +8,8 @@ from bench.core import proc
 from bench.engines.builds import DEFAULT, Build
 from bench.engines.containerd import config
 from bench.lab import Lab
+from bench.lab.commands import WITHOUT_UDEV
 from bench.lab.daemons import listens
-from bench.lab.disks import WITHOUT_UDEV
 
 REMEDY = "run 'tare provision containerd' as root"
 _OWN_DISK = ("btrfs", "devmapper", "zfs")
@@ -35,8 +35,11 @@ def start_containerd(lab: Lab, snapshotter: str = "", build: Build = DEFAULT) ->
     if name not in daemons.running:
         program = build.program or proc.find("containerd", REMEDY)
         pool = ""
-        if snapshotter == "btrfs":
-            daemons.disks.file_system(snapshotter, home / "root")
+        if snapshotter in ("btrfs", "zfs"):
+            at = daemons.disks.file_system(snapshotter, home / "root")
+            (at / f"io.containerd.snapshotter.v1.{snapshotter}").mkdir(
+                exist_ok=True
+            )  # that of zfs does not make its folder
         elif snapshotter == "devmapper":
             pool = daemons.disks.pool(snapshotter + build.mark)
         (home / "config.toml").write_text(config.containerd(home, sock, pool), encoding="utf-8")

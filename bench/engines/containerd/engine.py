@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.core import proc
 from bench.core.errors import InvocationFailed, InvocationTimeout, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines import builds, oci_spec, trial
+from bench.engines import builds, kernels, oci_spec, trial
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
 from bench.engines.containerd.api import KEEP, TYPES, any_of
 from bench.engines.containerd.daemon import containerd_name
@@ -151,8 +151,7 @@ class Containerd:
         self._session.api.collect(f"tare-{self._lab.short_id}-collect", CLEANUP_S)
 
     def _remedy(self) -> str:
-        inside = f"tare run storage-drivers -t {self.target.text} --inside libvirt:guest=full"
-        return f"choose another snapshotter, or a kernel that has what it needs: {inside}"
+        return f"choose another snapshotter; if the kernel lacks what it needs, {kernels.remedy(self._snapshotter, self.target)}"
 
     def _id(self, name: str) -> str:
         return gvisor.container_id(name) if self._runtime == "runsc" else name

@@ -12,7 +12,7 @@ from bench.engines.builds import DEFAULT, Build
 from bench.engines.containerd.daemon import start_containerd
 from bench.engines.docker import config
 from bench.lab import Lab
-from bench.lab.disks import WITHOUT_UDEV
+from bench.lab.commands import WITHOUT_UDEV
 
 _FROM_CONTAINERD = ("containerd", "containerd-shim-runc-v2", "runc", "crun")
 """Programs that dockerd does not start itself: containerd is one of them and starts the others."""
@@ -43,7 +43,7 @@ def start_dockerd(
         program = build.program or proc.find("dockerd", "run 'tare provision docker' as root")
         containerd = start_containerd(lab, build=containerd_build(build))
         pool = ""
-        if storage == "btrfs":
+        if storage in ("btrfs", "zfs"):
             daemons.disks.file_system(storage, home / "root")
         elif storage == "devicemapper":
             pool = daemons.disks.pool(storage + build.mark)

@@ -11,6 +11,7 @@ from docker.errors import NotFound
 
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import Target
+from bench.engines import kernels
 from bench.engines.base import Bind, InstanceSpec
 from bench.engines.docker import api
 from bench.engines.docker.api import Client
@@ -25,7 +26,6 @@ _SYSTEM = Path("/var/lib/containerd")
 _LOAD_S = 300.0
 """A driver that copies whole layers takes a minute for a gigabyte."""
 _REMEDIES = {
-    "zfs": "install zfs (in Debian: zfs-dkms and zfsutils-linux) and have TARE_STATE on a zfs file system",
     "aufs": "measure overlay2: aufs is in no current kernel, and Docker removed it in 24.0",
 }
 
@@ -134,5 +134,5 @@ def remedy(target: Target) -> str:
     wanted = target.options.get("storage")
     if wanted is None or target.options.get("endpoint") == "system":
         return "see what it says; 'tare doctor' tries again"
-    inside = f"measure it in a machine: tare run storage-drivers -t {target.text} --inside libvirt:guest=full"
-    return f"see what it says; if the kernel lacks what {wanted} needs, {_REMEDIES.get(wanted, inside)}"
+    todo = _REMEDIES.get(wanted) or kernels.remedy(wanted, target)
+    return f"see what it says; if the kernel lacks what {wanted} needs, {todo}"

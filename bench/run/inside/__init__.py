@@ -76,6 +76,7 @@ def _guest_request(
     outside = facts.host().values
     around = {f"outer.{name}": outside[name] for name in ("host", "kernel", "os", "cpu.model") if name in outside}
     around |= {"inside": guest_machine.text, "guest.initrd": found.digests["initrd"][:16]}
+    around |= {"guest.zfs": found.zfs.version} if found.zfs else {}
     scenarios = [
         dataclasses.replace(scenario, timeout_s=scenario.timeout_s * guest_machine.patience)
         for scenario in request.scenarios

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from bench.core import proc
+from bench.core import kernelfiles, proc
 from bench.core.errors import TargetUnavailable
 from bench.engines.libvirt import initramfs
 from bench.lab import images
@@ -36,6 +36,7 @@ class Kernel:
         version: The release, as printed by ``uname -r``.
         modules: The folder of the kernel's modules.
         digests: SHA-256 of ``kernel`` and ``initrd``.
+        zfs: The folder of zfs for this kernel, if it was built.
     """
 
     image: Path
@@ -43,6 +44,22 @@ class Kernel:
     version: str
     modules: Path
     digests: dict[str, str]
+    zfs: Zfs | None = None
+
+
+@dataclass(frozen=True)
+class Zfs:
+    """What ``tare provision zfs`` has built for the kernel.
+
+    Attributes:
+        modules: The folder of the kernel's modules, with those of zfs.
+        userland: The folder with ``usr/sbin/zpool``, ``usr/sbin/zfs`` and the libraries that they load.
+        version: The version of zfs and the first digits of the digest of its modules.
+    """
+
+    modules: Path
+    userland: Path
+    version: str
 
 
 def load(state: Path) -> Kernel:
@@ -63,7 +80,16 @@ def load(state: Path) -> Kernel:
     busybox = Path(proc.find("busybox", "run 'tare provision tools' as root"))
     initrd = _initrd(folder, modules, busybox)
     digests = {"kernel": images.sha256((folder / "vmlinuz").read_bytes()), "initrd": images.sha256(initrd.read_bytes())}
-    return Kernel(folder / "vmlinuz", initrd, version, modules, digests)
+    return Kernel(folder / "vmlinuz", initrd, version, modules, digests, zfs_of(state / "guest" / "zfs", version))
+
+
+def zfs_of(folder: Path, release: str) -> Zfs | None:
+    """Return the zfs that was built for a kernel, ``None`` without one."""
+    home = folder / release
+    if not kernelfiles.text(home / "stamp"):  # written last
+        return None
+    version, digest = (kernelfiles.text(home / name).strip() for name in ("version", "digest"))
+    return Zfs(home / "modules" / "lib" / "modules" / release, home / "userland", f"{version} {digest[:16]}")
 
 
 def _initrd(folder: Path, modules: Path, busybox: Path) -> Path:

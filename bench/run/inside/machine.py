@@ -133,7 +133,8 @@ def _environment(lab: Lab, kernel: Kernel, guest_machine: GuestMachine) -> str:
     values = {
         "NAME": f"{platform.node()}-guest",
         "KERNEL": kernel.version,
-        "MODULES": str(kernel.modules),
+        "MODULES": str(kernel.zfs.modules if kernel.zfs else kernel.modules),
+        "ZFS": str(kernel.zfs.userland) if kernel.zfs else "",
         "STATE": str(lab.host_paths.state),
         "PATIENCE": str(guest_machine.patience),
         "PYTHON": sys.executable,

@@ -19,6 +19,8 @@ mkdir -p "/lib/modules/$KERNEL"
 mount --bind "$MODULES" "/lib/modules/$KERNEL"
 # Modules that the host's kernel may lack; the kernel loads all others on demand.
 for module in loop dm-thin-pool btrfs; do modprobe "$module"; done
+# Programs of zfs and their libraries, as links; what the host has of them stays. The module is loaded when it is needed.
+if [ -n "$ZFS" ]; then cp -sRn "$ZFS/." /; fi
 mkdir -p "$TARE_STATE"
 cp -a "$STATE/payload" "$TARE_STATE/" # compiling it again would take longer than everything else
 
