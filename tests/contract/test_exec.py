@@ -23,6 +23,18 @@ TARGETS = (
     target("docker"),
     target("docker", client="cli"),
     target("podman"),
+    target("podman", runtime="runc"),
+    target("cri"),
+    target("containerd"),
+    target("containerd", runtime="runsc"),
+    target("docker", network="none", runtime="runsc"),
+    target("runc"),
+    target("crun"),
+    target("runsc"),
+    target("sandbox"),
+    target("sandbox", user="yes"),
+    target("host"),
+    target("host", network="veth"),
 )
 LIMIT_S = 30.0
 
