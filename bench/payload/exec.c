@@ -7,13 +7,20 @@
 #define _GNU_SOURCE
 #include "actions.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-void run_as_command(char *text)
+void run_as_command(const char *value)
 {
+    char text[64]; /* a copy: the command line stays as it was given, so that the host finds the process by it */
+    if (strlen(value) >= sizeof text) {
+        errno = EINVAL;
+        fail(64, "--exec", value);
+    }
+    strcpy(text, value);
     char *status = strchr(text, ':'), *stay = NULL;
     if (status) {
         *status++ = 0;

@@ -24,8 +24,6 @@ from bench.lab import images
 
 _PROCESS_TYPE = "types.containerd.io/opencontainers/runtime-spec/1/Process"
 _PIECE = 65536
-_FOLDER = "fifo"
-"""Name of the folder with the FIFOs, in that of the daemon."""
 
 
 class Commands:
@@ -72,8 +70,7 @@ class Commands:
 @contextlib.contextmanager
 def _outputs(home: Path) -> Iterator[dict[Path, int]]:
     """Yield two FIFOs with their descriptors for reading; afterwards they are removed."""
-    (home / _FOLDER).mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=home / _FOLDER))
+    folder = Path(tempfile.mkdtemp(prefix="fifo-", dir=home))
     opened: dict[Path, int] = {}
     try:
         for path in (folder / "stdout", folder / "stderr"):

@@ -47,7 +47,7 @@ class Docker:
         self.volumes = stores.VolumeStore(self._session)
         self.puller = puller(self._session, self.images)
         self.builders = Builders(self._session)
-        self.commands = Commands(self._session)
+        self.commands: Commands = Commands(self._session)
         self.resolves_names = self._endpoint.network.resolves_names
         self.daemons = self._endpoint.daemons
         # The endpoint leaves no trace in a container; gVisor hides the container's mounts.
