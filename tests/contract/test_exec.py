@@ -1,5 +1,7 @@
 """Every engine that runs further commands in a running instance keeps what ``Commands`` promises."""
 
+# ruff: noqa: D102 - a test's name says what must hold
+
 from __future__ import annotations
 
 import dataclasses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.core.model import Status
 from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant, metric_title
 from bench.display.paired import Quantity
@@ -23,8 +24,8 @@ _MANY = (
     "ones with those right after the first, block by block."
 )
 _LEFT = (
-    "New since the instance was ready, counted while it still lives. Memory growth is that of daemons, monitors and what is left, "
-    "divided by the number of commands."
+    "New since the instance was ready, counted while it still lives. Memory growth is that of daemons, monitors and what is "
+    "left, divided by the number of commands."
 )
 
 
@@ -35,7 +36,8 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 def notes(data: ScenarioData) -> list[str]:
     """Return the warnings and remarks that belong to the tables."""
-    return table.notes(data, lambda item: item.metric in (EXIT.metric, FIRST.metric, CPU.metric))
+    skipped = [f"{row.text}: {reason}." for row in data.invoked if (reason := _skipped(data, row))]
+    return table.notes(data, lambda item: item.metric in (EXIT.metric, FIRST.metric, CPU.metric)) + skipped
 
 
 def after(data: ScenarioData) -> list[Quantity]:
@@ -73,6 +75,13 @@ def _left(data: ScenarioData) -> Grid:
     made = [(row, [*(cells.plain(data.summary(row, name)) for name in LEFT), _which(data, row)]) for row in rows]
     heads = [*(Column(metric_title(name)) for name in LEFT), Column("which processes", numeric=False)]
     return cells.grid("What the commands of one instance leave", heads, made, note=_LEFT)
+
+
+def _skipped(data: ScenarioData, row: Variant) -> str:
+    """Return why all invocations of a variant were skipped; otherwise empty."""
+    mine = lookup.outcomes_of(data, row)
+    reasons = [str(reason) for reason in mine.loc[mine["status"] == Status.SKIPPED, "reason"]]
+    return reasons[0] if reasons and len(reasons) == len(mine) else ""
 
 
 def _which(data: ScenarioData, row: Variant) -> Cell:

@@ -1,0 +1,201 @@
+"""System tests of benchmark ``exec``: counts that are exact, costs in their order, the same as by hand, nothing left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import statistics
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+import pytest
+
+from bench import engines, scenario, store
+from bench.core import proc
+from bench.core.clock import EventHub, now_s
+from bench.core.errors import TargetUnavailable
+from bench.core.model import Phase
+from bench.engines.abilities import RunsCommands
+from bench.engines.base import Engine, Instance, InstanceSpec
+from bench.lab import Lab
+from bench.stats.exact import median_ci
+from tests.system.conftest import Tare, inventory, without_controls
+from tests.system.test_faults import background, lines, until
+
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
+
+TOLERANCE = 0.1
+LEVEL = 0.99
+PAIRS = 40
+SHORT = ("-p", "history=12", "-p", "repeats=3", "--warmup", "0")
+LEFT = ("exec.left_processes", "exec.left_fifos", "exec.left_files")
+
+Timed = Callable[[], float]
+
+
+@pytest.fixture
+def lab(built_state: Path) -> Iterator[Lab]:
+    with Lab("e0ec", state=built_state) as opened:
+        yield opened
+
+
+class Running:
+    """A ready instance of a target, in which commands are timed."""
+
+    def __init__(self, engine: Engine, instance: Instance) -> None:
+        assert isinstance(engine, RunsCommands)
+        self.engine, self.instance, self.commands = engine, instance, engine.commands
+        self.argv = [*self.commands.payload(instance), "--exec", "1"]
+
+    def ours(self) -> float:
+        """Run one command as the benchmark does; return its seconds."""
+        begin = now_s()
+        assert self.commands.run(self.instance, self.argv, 30).exit_code == 0
+        return now_s() - begin
+
+    def by_hand(self, *before: str) -> Timed:
+        """Return a function that runs the same command by a program's command line, as Tare starts programs."""
+
+        def timed() -> float:
+            begin = now_s()
+            proc.run([*before, *self.argv], timeout_s=30).check()
+            return now_s() - begin
+
+        return timed
+
+
+class Place:
+    """Starts instances of targets in one lab."""
+
+    def __init__(self, lab: Lab, hub: EventHub) -> None:
+        self.lab, self.hub = lab, hub
+
+    def started(self, text: str, stack: contextlib.ExitStack) -> Running:
+        """Return a ready instance, which is deleted when the stack is closed."""
+        engine = engines.load(scenario.parse_target(text), self.lab)
+        try:
+            engine.prepare()
+        except TargetUnavailable as error:
+            pytest.skip(str(error))
+        name = f"tare-{self.lab.short_id}-{text.replace(':', '-').replace('=', '-')}"
+        spec = InstanceSpec(name, self.lab.paths.run / "e" / name[-20:])
+        channel = stack.enter_context(self.hub.channel(spec.events, engine.channel))
+        stack.callback(engine.delete, spec.name)
+        instance = engine.create(spec)
+        engine.start(instance)
+        channel.wait(Phase.READY, 30, instance.alive)
+        return Running(engine, instance)
+
+
+@pytest.fixture
+def place(lab: Lab) -> Iterator[tuple[Place, contextlib.ExitStack]]:
+    with EventHub() as hub, contextlib.ExitStack() as stack:
+        yield Place(lab, hub), stack
+
+
+def pairs(ours: Timed, theirs: Timed, count: int = PAIRS) -> list[float]:
+    """Return ours ÷ theirs of alternating pairs, of which each side goes first in turn."""
+    found = []
+    for number in range(count):
+        if number % 2:
+            other = theirs()
+            found.append(ours() / other)
+        else:
+            mine = ours()
+            found.append(mine / theirs())
+    return found
+
+
+def interval(found: list[float]) -> tuple[float, float, float]:
+    """Return the median of ratios and its interval."""
+    ci = median_ci([math.log(one) for one in found], LEVEL)
+    assert ci is not None
+    return statistics.median(found), math.exp(ci.low), math.exp(ci.high)
+
+
+def hyperfine(argv: list[str], folder: Path) -> float:
+    """Return the seconds that hyperfine measures for one run of a command without a shell."""
+    out = folder / "hyperfine.json"
+    words = ["hyperfine", "--shell=none", "--runs=1", "--style=none", f"--export-json={out}", *argv]
+    subprocess.run(words, check=True, capture_output=True)
+    return float(json.loads(out.read_text())["results"][0]["times"][0])
+
+
+def test_runc_exec_takes_as_long_as_by_hyperfine(
+    place: tuple[Place, contextlib.ExitStack], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Require the ratio to hyperfine around the same command on the same container to be within 10 % of 1."""
+    if subprocess.run(["sh", "-c", "command -v hyperfine"], capture_output=True, check=False).returncode:
+        pytest.skip("hyperfine is not installed")
+    where, stack = place
+    one = where.started("runc", stack)
+    command = " ".join([*cast("Any", one.commands)._argv(one.instance.name), *one.argv])
+    found, low, high = interval(pairs(one.ours, lambda: hyperfine([command], tmp_path)))
+    with capsys.disabled():
+        print(f"\n    runc exec, Tare ÷ hyperfine: {found:.3f}, pairs {low:.3f} to {high:.3f}", end="")
+    assert low <= 1 + TOLERANCE
+    assert high >= 1 - TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("api", "cli"), [("docker", "docker:client=cli"), ("containerd", "ctr")], ids=["docker", "containerd"]
+)
+def test_command_by_api_takes_less_than_by_command_line(
+    place: tuple[Place, contextlib.ExitStack], api: str, cli: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, stack = place
+    one = where.started(api, stack)
+    other = ctr(one) if cli == "ctr" else where.started(cli, stack).ours
+    found, low, high = interval(pairs(one.ours, other, 24))
+    with capsys.disabled():
+        print(f"\n    {api} ÷ {cli}: {found:.3f}, pairs {low:.3f} to {high:.3f}", end="")
+    assert high < 1
+
+
+def ctr(one: Running) -> Timed:
+    """Return how long the same command takes by containerd's own command line."""
+    session = cast("Any", one.engine)._session
+    program = proc.find("ctr", "install containerd")
+    base = [program, "--address", str(session.socket), "--namespace", "tare", "tasks", "exec", "--exec-id", "by-hand"]
+    return one.by_hand(*base, one.instance.name)
+
+
+def measured(folder: Path) -> pd.DataFrame:
+    run = store.load(store.find(folder / "results", "latest"))
+    outcomes = store.outcomes(run)
+    assert set(outcomes["status"]) == {"ok"}, outcomes["reason"].tolist()
+    assert all(found["command"] for found in outcomes["evidence"])
+    return store.measurements(run)
+
+
+def test_leftovers_are_the_same_in_every_block(tare: Tare, tmp_path: Path) -> None:
+    """Require equal counts of processes, FIFOs and files in two blocks, and none of an engine without a daemon."""
+    before = inventory()
+    names = ("host", "sandbox", "runc", "crun", "containerd", "podman", "docker")
+    targets = [word for name in names for word in ("-t", name)]
+    done = tare("run", without_controls(tmp_path, "exec"), *targets, *SHORT, "--blocks", "2", timeout_s=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    numbers = measured(tmp_path)
+    counts = numbers[numbers["metric"].isin(LEFT)].groupby(["target", "metric"])["value"]
+    assert len(counts) == len(names) * len(LEFT)
+    assert (counts.min() == counts.max()).all(), counts.agg(["min", "max"])
+    assert counts.max()[["host", "sandbox", "runc", "crun"]].eq(0).all()
+    assert inventory() == before
+
+
+@pytest.mark.parametrize("commands", [1, 8])
+def test_killed_run_leaves_nothing_after_a_sweep(tare: Tare, tmp_path: Path, commands: int) -> None:
+    """Kill the harness while commands run, the first ones or many at once: afterwards the host is as before."""
+    before = inventory()
+    asked = ("-t", "podman", "-t", "docker", "--blocks", "3", "-p", "history=60", "-p", f"repeats={30 // commands}")
+    with background(tmp_path, without_controls(tmp_path, "exec"), *asked) as process:
+        until(lambda: len(lines(tmp_path / "results", store.OUTCOMES)) >= 1, "an outcome")
+        process.kill()
+        process.wait()
+    until(lambda: inventory()["processes"] == before["processes"], "the guardian has ended the run's processes")
+    assert tare("sweep").returncode == 0
+    assert inventory() == before
