@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 import statistics
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,14 +17,16 @@ import pandas as pd
 import pytest
 
 from bench import engines, scenario, store
-from bench.core import proc
+from bench.benchmarks.exec.measure import measure
+from bench.core import proc, proctable
 from bench.core.clock import EventHub, now_s
 from bench.core.errors import TargetUnavailable
 from bench.core.model import Phase
 from bench.engines.abilities import RunsCommands
 from bench.engines.base import Engine, Instance, InstanceSpec
-from bench.lab import Lab
+from bench.lab import Lab, journal, sweep
 from bench.stats.exact import median_ci
+from tests.system.by_hand import on_host
 from tests.system.conftest import Tare, inventory, without_controls
 from tests.system.test_faults import background, lines, until
 
@@ -41,6 +45,15 @@ Timed = Callable[[], float]
 def lab(built_state: Path) -> Iterator[Lab]:
     with Lab("e0ec", state=built_state) as opened:
         yield opened
+
+
+def prepared(lab: Lab, text: str) -> Engine:
+    engine = engines.load(scenario.parse_target(text), lab)
+    try:
+        engine.prepare()
+    except TargetUnavailable as error:
+        pytest.skip(str(error))
+    return engine
 
 
 class Running:
@@ -76,12 +89,8 @@ class Place:
 
     def started(self, text: str, stack: contextlib.ExitStack) -> Running:
         """Return a ready instance, which is deleted when the stack is closed."""
-        engine = engines.load(scenario.parse_target(text), self.lab)
-        try:
-            engine.prepare()
-        except TargetUnavailable as error:
-            pytest.skip(str(error))
-        name = f"tare-{self.lab.short_id}-{text.replace(':', '-').replace('=', '-')}"
+        engine = prepared(self.lab, text)
+        name = f"tare-{self.lab.short_id}-{re.sub('[^a-z]', '-', text)}"
         spec = InstanceSpec(name, self.lab.paths.run / "e" / name[-20:])
         channel = stack.enter_context(self.hub.channel(spec.events, engine.channel))
         stack.callback(engine.delete, spec.name)
@@ -199,3 +208,34 @@ def test_killed_run_leaves_nothing_after_a_sweep(tare: Tare, tmp_path: Path, com
     until(lambda: inventory()["processes"] == before["processes"], "the guardian has ended the run's processes")
     assert tare("sweep").returncode == 0
     assert inventory() == before
+
+
+def test_user_daemon_is_measured_without_what_cannot_be_known_of_it(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the lab's daemon in place of the user's: its CPU time and its folders are not the lab's to read."""
+    monkeypatch.setenv("DOCKER_HOST", cast("Any", prepared(lab, "docker:network=none"))._session.url)
+    engine = prepared(lab, "docker:endpoint=system,network=none")
+    with EventHub() as hub:
+        result = measure(on_host(lab, hub, engine, "exec", {"history": 6, "repeats": 2}))
+    assert result.values["exec.left_processes"] == 0
+    assert not {"exec.cpu_s", "exec.left_files", "exec.left_fifos"} & set(result.values)
+    assert result.evidence["command"] == "in the namespaces of the instance"
+    assert not cast("Any", engine)._session.client.containers(all=True)
+
+
+def test_sweep_of_a_user_daemon_ends_a_command_with_its_container(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo what the journal of a killed run names while a command still runs in the container."""
+    monkeypatch.setenv("DOCKER_HOST", cast("Any", prepared(lab, "docker:network=none"))._session.url)
+    with EventHub() as hub, contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        one = Place(lab, hub).started("docker:endpoint=system,network=none", stack)
+        argument = "77:0:60000"
+        running = pool.submit(one.commands.run, one.instance, [*one.argv[:-1], argument], 60)
+        until(lambda: bool(proctable.with_argument(argument)), "the command runs")
+        entry = next(
+            found
+            for found in journal.read(lab.paths.journal)
+            if (found["kind"], found.get("name")) == ("container", one.instance.name)
+        )
+        swept = sweep.undone(entry, engines.undo_functions(), dry_run=False)
+        assert swept == sweep.Swept("container", one.instance.name, gone=True)
+        assert running.exception(30) is not None or running.result().exit_code != 0
+        assert not proctable.with_argument(argument)

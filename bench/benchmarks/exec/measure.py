@@ -11,17 +11,19 @@ import os
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from weakref import WeakSet
 
 from bench.benchmarks.exec import leftovers, proof
 from bench.benchmarks.exec.commands import Command, Series
 from bench.core.clock import now_s
 from bench.core.errors import NotApplicable
 from bench.engines.abilities import Commands, RunsCommands
-from bench.engines.base import Instance
+from bench.engines.base import Engine, Instance
 from bench.invocation import life
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 
-_FIRST_POINT = 100
+_rehearsed: WeakSet[Engine] = WeakSet()
+"""Engines with which a command has been run."""
 
 
 @dataclass
@@ -51,6 +53,7 @@ def measure(context: InvocationContext) -> InvocationResult:
     """Run all commands in a fresh instance."""
     commands = _commands(context)
     deadline = now_s() + context.timeout_s
+    _rehearse(context, commands, deadline)
     with life.living(context, life.spec_of(context)) as (instance, channel):
         evidence = life.evidence_of(context, instance)
         before = leftovers.inventory(context, instance)
@@ -85,6 +88,15 @@ def _commands(context: InvocationContext) -> Commands:
         msg = f"'{context.engine.target.text}' cannot run a further command in a running instance"
         raise NotApplicable(msg)
     return context.engine.commands
+
+
+def _rehearse(context: InvocationContext, commands: Commands, deadline_s: float) -> None:
+    """Run a command in an instance that is not measured, once for each engine: a daemon's first one may leave files for good."""
+    if context.engine in _rehearsed:
+        return
+    with life.living(context, life.spec_of(context, suffix="w")) as (instance, channel), context.account.engine():
+        Series(commands, instance, channel, deadline_s).alone(1)
+    _rehearsed.add(context.engine)
 
 
 def _run(context: InvocationContext, instance: Instance, series: Series) -> Measured:
