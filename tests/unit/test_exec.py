@@ -16,8 +16,8 @@ import pytest
 from bench import store
 from bench.benchmarks.exec import leftovers, measure, proof
 from bench.benchmarks.exec.leftovers import Inventory, Left
-from bench.core.errors import InvocationFailed
-from bench.core.model import Scenario, Status
+from bench.core.errors import InvocationFailed, NotApplicable
+from bench.core.model import Scenario, Status, Target
 from bench.engines.abilities import Finished
 from bench.engines.base import Instance
 from bench.engines.fake import Fake
@@ -191,3 +191,11 @@ def test_refused_command_fails_with_what_the_daemon_says() -> None:
     with pytest.raises(InvocationFailed, match=r"not started: .*container x is not running"):
         docker_exec._answer(said)
     assert docker_exec._answer(b"HTTP/1.1 101 UPGRADED\r\n\r\n" + frame(1, b"ok")) == "ok"
+
+
+def test_machine_has_no_commands_and_the_reason_names_the_guest_agent() -> None:
+    engine = pytest.importorskip("bench.engines.libvirt.engine")
+    machine = object.__new__(engine.Libvirt)
+    machine.target = Target("libvirt:guest=full", "libvirt", {"guest": "full"})
+    with pytest.raises(NotApplicable, match=r"'libvirt:guest=full' runs no further command .* QEMU guest agent"):
+        _ = machine.commands
