@@ -297,15 +297,23 @@ def _output(descriptor: int, to: Path | int | None) -> tuple[object, ...]:
     return (os.POSIX_SPAWN_DUP2, _dev_null() if to is None else to, descriptor)
 
 
-def run(argv: Sequence[str], *, timeout_s: float, env: Mapping[str, str] | None = None) -> Completed:
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    env: Mapping[str, str] | None = None,
+    keep: Mapping[int, int] | None = None,
+) -> Completed:
     """Run a process to its end and return its output; a non-zero status is not an error (see :meth:`Completed.check`).
+
+    Arguments as of :func:`command`.
 
     Raises:
         InvocationTimeout: The process ran for ``timeout_s`` (times ``PATIENCE``); its process group was killed.
         InvocationFailed: The system could not start it.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = spawn(argv, stdout=out.fileno(), stderr=err.fileno(), env=env)
+        process = spawn(argv, stdout=out.fileno(), stderr=err.fileno(), env=env, keep=keep)
         try:
             status = process.wait(timeout_s * PATIENCE)
         except BaseException:

@@ -5,7 +5,7 @@ An ability that takes several methods is an object of its own, which the engine 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,6 +174,46 @@ class HasStorage(Protocol):
 
     def storage(self) -> Store:
         """Return where its storage driver keeps layers and what instances write."""
+        ...
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command in an instance ended.
+
+    Attributes:
+        exit_code: Its exit code; 128 plus the signal that ended it.
+        output: What it printed, standard output and standard error, as far as the engine passes it on.
+    """
+
+    exit_code: int
+    output: str = ""
+
+
+class Commands(Protocol):
+    """How one engine runs further commands in a running instance; any number of threads may call it."""
+
+    def payload(self, instance: Instance) -> list[str]:
+        """Return the begin of a command line that runs the payload in the instance and reports to the instance's channel."""
+        ...
+
+    def run(self, instance: Instance, argv: Sequence[str], timeout_s: float) -> Finished:
+        """Run a command in the instance and return when the engine reports its end.
+
+        Raises:
+            InvocationFailed: It could not be run. A command that fails is no error: see its exit code.
+            InvocationTimeout: It did not end in time; the command may run on until the instance is deleted.
+        """
+        ...
+
+
+@runtime_checkable
+class RunsCommands(Protocol):
+    """An engine that can run further commands in a running instance."""
+
+    @property
+    def commands(self) -> Commands:
+        """How it runs them."""
         ...
 
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import platform
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.core import proc
-from bench.core.errors import LabError, TargetUnavailable
+from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import kernels
-from bench.engines.abilities import BootFiles, NetworkPath
+from bench.engines.abilities import BootFiles, Finished, NetworkPath
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_limits
 from bench.engines.declaration import BASE_ROLES, EngineType
+from bench.engines.foreground import finished
 from bench.lab import Lab, images, network, usage
 from bench.lab.usage import Store
 
@@ -43,6 +44,7 @@ class Host:
         self._disk = target.options.get("disk", "direct")
         self._network = target.options.get("network", "loopback")
         self._before: list[str] = []
+        self.commands = Commands()
 
     def prepare(self) -> Facts:
         """Compile the payload unless that is done."""
@@ -72,7 +74,7 @@ class Host:
             spec.name,
             lambda: self._pids(spec.name),
             lambda: self._ended(spec.name),
-            {"command": proc.command(argv, env=self._environment)},
+            {"command": proc.command(argv, env=self._environment), "argv": argv},
         )
 
     def start(self, instance: Instance) -> None:
@@ -154,6 +156,22 @@ class Host:
         if live is None or (status := live.poll()) is None:
             return None
         return f"the payload ended with {proc.describe_status(status)}"
+
+
+class Commands:
+    """Runs commands as further processes of the host, in the network namespace of the instance."""
+
+    def payload(self, instance: Instance) -> list[str]:
+        """Return the begin of the instance's own command line, up to its event channel."""
+        argv: list[str] = instance.handle["argv"]
+        return argv[: argv.index("--events") + 2]
+
+    def run(self, instance: Instance, argv: Sequence[str], timeout_s: float) -> Finished:
+        """Run a command and return when it has ended."""
+        if not instance.pids():
+            msg = f"a command cannot be run in '{instance.name}': it has ended"
+            raise InvocationFailed(msg)
+        return finished(instance, proc.run(argv, timeout_s=timeout_s))
 
 
 def disk_of(folder: Path) -> str:

@@ -68,7 +68,7 @@ def config(
     binds = [_mount(images.EVENTS, "bind", str(spec.events), "bind nosuid nodev"), *_folders(spec)]
     return {
         "ociVersion": "1.0.2",
-        "process": _process([images.PAYLOAD, "--events", f"unix:{images.EVENTS}", *spec.command(inside=True)]),
+        "process": process([images.PAYLOAD, "--events", f"unix:{images.EVENTS}", *spec.command(inside=True)]),
         "root": {"path": str(rootfs_path), "readonly": False},
         "hostname": spec.name,
         "mounts": [_mount(*row) for row in _MOUNTS] + binds,
@@ -82,7 +82,8 @@ def config(
     }
 
 
-def _process(args: list[str]) -> Config:
+def process(args: list[str]) -> Config:
+    """Return the process of a container, or of a further command in it."""
     sets = ("bounding", "effective", "permitted")
     return {
         "terminal": False,

@@ -5,19 +5,21 @@ A container without runtime, image store and daemon. No limits, no system call f
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines.abilities import BootFiles
+from bench.engines.abilities import BootFiles, Finished
 from bench.engines.base import STOP_GRACE_S, Bind, Instance, InstanceSpec, Kind, Transport, refuse_limits
 from bench.engines.declaration import BASE_ROLES, EngineType
 from bench.engines.evidence import mounts, process
+from bench.engines.foreground import finished
 from bench.lab import Lab, images
 from bench.lab.paths import is_root
 
@@ -39,11 +41,13 @@ class Sandbox:
         self.target = target
         self._lab = lab
         self._live: dict[str, proc.Process] = {}
+        self.commands = Commands(self._join)
         self._user = target.options.get("user", "no" if is_root() else "yes") == "yes"
 
     def prepare(self) -> Facts:
         """Make the payload's root and prove by a trial that the namespaces can be made."""
         self._unshare = proc.find("unshare", "install util-linux")
+        self._nsenter = proc.find("nsenter", "install util-linux")
         self._rootfs = images.rootfs(self._lab.paths.state)
         self.boot_files = BootFiles(own=(self._rootfs.path,))
         trial = proc.run([*self._argv("tare-trial"), "--exit"], timeout_s=10)
@@ -68,8 +72,7 @@ class Sandbox:
 
     def start(self, instance: Instance) -> None:
         """Start it; return when ``unshare`` runs. The payload inherits its event socket, which its root does not contain."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as events:
-            events.connect(os.fspath(instance.handle["events"]))
+        with _connected(instance) as events:
             self._live[instance.name] = proc.spawn(instance.handle["argv"], keep={_EVENTS_FD: events.fileno()})
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
@@ -110,8 +113,14 @@ class Sandbox:
         script = " && ".join([*map(shlex.join, commands), f'exec chroot {shlex.quote(root)} "$@"'])
         return [*begin, "sh", "-c", script, "sh", *inside]
 
+    def _join(self, name: str) -> list[str]:
+        """Return the begin of a command line that runs a program in the namespaces and the root of an instance."""
+        spaces = [space for space in self._spaces() if space != "--map-root-user"]
+        return [self._nsenter, "--target", str(self._payload_pid(name)), *spaces, "--root", "--wd", "--"]
+
     def _payload_pid(self, name: str) -> int:
-        children = proctable.children_of(self._live[name].pid)
+        live = self._live.get(name)
+        children = proctable.children_of(live.pid) if live is not None else set()
         if not children:
             msg = f"'{name}' has no payload process any more"
             raise InvocationFailed(msg)
@@ -128,3 +137,28 @@ class Sandbox:
         if live is None or (status := live.poll()) is None:
             return None
         return f"the payload has ended, and unshare ended with {proc.describe_status(status)}"
+
+
+class Commands:
+    """Runs commands in the namespaces of a sandbox; ``join`` returns the argv that precedes them for a name."""
+
+    def __init__(self, join: Callable[[str], list[str]]) -> None:
+        self._join = join
+
+    def payload(self, instance: Instance) -> list[str]:
+        """Return the begin of the payload's command line; its event socket is passed on, as at the start."""
+        return [images.PAYLOAD, "--events", f"fd:{_EVENTS_FD}"]
+
+    def run(self, instance: Instance, argv: Sequence[str], timeout_s: float) -> Finished:
+        """Run a command and return when ``nsenter`` has ended, which it does as the command did."""
+        with _connected(instance) as events:
+            command, keep = [*self._join(instance.name), *argv], {_EVENTS_FD: events.fileno()}
+            return finished(instance, proc.run(command, timeout_s=timeout_s, keep=keep))
+
+
+@contextlib.contextmanager
+def _connected(instance: Instance) -> Iterator[socket.socket]:
+    """Yield a socket that is connected to the instance's event channel, which its root does not contain."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as events:
+        events.connect(os.fspath(instance.handle["events"]))
+        yield events

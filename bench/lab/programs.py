@@ -25,6 +25,7 @@ _SOURCES = (
         "interface.c",
         "kept.c",
         "names.c",
+        "exec.c",
         "actions.h",
     ),
     *("stamp.c", "spaces.c", "drain.c"),

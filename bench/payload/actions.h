@@ -18,6 +18,8 @@ void place(const char *definition);                       /* NAME=PATH: replaces
 void run_script(const char *path);                        /* one action per line */
 void do_scripted(const char *option, const char *value);  /* an action of a script, including --wait */
 
+void run_as_command(const char *value) __attribute__((noreturn)); /* NUMBER[:STATUS[:MS]] (exec.c) */
+
 void set_address(const char *text); /* IFACE:IP/PREFIX[:GATEWAY] (interface.c) */
 void spawn_program(char **argv);                   /* runs in the background until we exit (network.c) */
 

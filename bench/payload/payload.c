@@ -45,6 +45,8 @@
  *   --place NAME=PATH    replace {NAME} by PATH in a script
  *   --run PROGRAM …      run a program: "B run", "O LINE" for each line that it prints, "C run STATUS"; only another --run may follow
  *
+ * With --exec NUMBER[:STATUS[:MS]] it is a further command in a running instance: it reports "B exec NUMBER" and exits (exec.c).
+ *
  * While it sleeps or serves, it answers SIGUSR1 or a byte on the serial port with "A", as a sign of life.
  *
  * As PID 1 of a guest it powers the machine off instead of exiting. Exit codes: 0 asked to end, 64 invalid arguments, 71 channel
@@ -239,6 +241,8 @@ int main(int argc, char **argv)
     for (int i = 1; i + 1 < argc && strcmp(argv[i], "--run") != 0; i++) /* later arguments belong to another program */
         if (strcmp(argv[i], "--events") == 0)
             open_channel(argv[i + 1]);
+        else if (strcmp(argv[i], "--exec") == 0)
+            run_as_command(argv[i + 1]);
     say("F\n", 2);
 
     sigset_t signals;

@@ -17,7 +17,7 @@ from bench.core.errors import LabError, NotApplicable
 from bench.engines import kernels
 from bench.engines.docker import images
 from bench.hosts.ansible import playbook_dir
-from bench.lab import disks, journal, sweep, usage, zpools
+from bench.lab import commands, disks, journal, sweep, usage, zpools
 from bench.lab.disks import Disks
 from bench.lab.paths import Paths
 from bench.run.inside import kernel

@@ -14,6 +14,7 @@ from bench.engines import builds, kernels, oci_spec, trial
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
 from bench.engines.containerd.api import KEEP, TYPES, any_of
 from bench.engines.containerd.daemon import containerd_name
+from bench.engines.containerd.exec import Commands
 from bench.engines.containerd.images import ImageStore
 from bench.engines.containerd.pull import Puller
 from bench.engines.containerd.session import CLEANUP_S, Session
@@ -43,6 +44,7 @@ class Containerd:
         self._session = Session(lab, self._snapshotter, self._build)
         self.images = ImageStore(self._session)
         self.puller = Puller(self._session)
+        self.commands = Commands(self._session, self._id)
         self.unproved = frozenset({"mount"} if self._runtime == "runsc" else ())  # gVisor hides the container's mounts
 
     def prepare(self) -> Facts:

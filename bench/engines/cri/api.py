@@ -81,6 +81,8 @@ _MESSAGES = {
     "ContainerStatusRequest": "container_id:1 verbose:2:bool",
     "ContainerStatus": "id:1 state:3:int32 exit_code:7:int32 reason:10 message:11",
     "ContainerStatusResponse": "status:1:ContainerStatus info:2:map",
+    "ExecSyncRequest": "container_id:1 cmd:2:string[] timeout:3:int64",
+    "ExecSyncResponse": "stdout:1:bytes stderr:2:bytes exit_code:3:int32",
     "Image": "id:1 repo_tags:2:string[] repo_digests:3:string[]",
     "ImageRequest": "image:1:ImageSpec",
     "ImageStatusResponse": "image:1:Image",
@@ -107,6 +109,7 @@ _RUNTIME = {
     "StopContainer": ("StopContainerRequest", "Empty"),
     "RemoveContainer": ("ContainerRequest", "Empty"),
     "ListContainers": ("ListContainersRequest", "ListContainersResponse"),
+    "ExecSync": ("ExecSyncRequest", "ExecSyncResponse"),
     "ContainerStatus": ("ContainerStatusRequest", "ContainerStatusResponse"),
 }
 _IMAGE = {

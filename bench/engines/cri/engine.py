@@ -19,6 +19,7 @@ from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Trans
 from bench.engines.cri import api, config, crio, image
 from bench.engines.cri.api import EXITED, NODE, POD
 from bench.engines.cri.daemon import cri_name
+from bench.engines.cri.exec import Commands
 from bench.engines.cri.session import Session
 from bench.engines.evidence import daemon, links, process
 from bench.engines.grpc import Message
@@ -59,6 +60,7 @@ class Cri:
         self._pod_network = target.options.get("network", config.POD_NETWORKS[0])
         self._handler = target.options.get("runtime", "runc" if self._own else "")
         self._made: dict[str, _Made] = {}
+        self.commands = Commands(self._session)
 
     def prepare(self) -> Facts:
         """Load the image and prove by a trial that a pod can run here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,10 @@ class Commands:
                 self._requests.remove(name, timeout_s)
             elif "No such container" not in str(error):
                 raise
+
+    def exec(self, container: str, argv: Sequence[str], timeout_s: float) -> proc.Completed:
+        """Run a command in a container; it ends as the command did."""
+        return proc.run([*self._base, "exec", container, *argv], timeout_s=timeout_s)
 
     def _run(self, timeout_s: float, *arguments: str) -> str:
         done = proc.run([*self._base, *arguments], timeout_s=timeout_s)

@@ -18,6 +18,7 @@ from bench.engines.docker import images as stores
 from bench.engines.docker.build import Builders
 from bench.engines.docker.container import Container
 from bench.engines.docker.endpoints import Endpoint
+from bench.engines.docker.exec import Commands
 from bench.engines.docker.pull import Puller
 from bench.engines.docker.session import CLEANUP_S, Session
 from bench.engines.evidence import gvisor, mounts, process
@@ -46,6 +47,7 @@ class Docker:
         self.volumes = stores.VolumeStore(self._session)
         self.puller = puller(self._session, self.images)
         self.builders = Builders(self._session)
+        self.commands: Commands = Commands(self._session)
         self.resolves_names = self._endpoint.network.resolves_names
         self.daemons = self._endpoint.daemons
         # The endpoint leaves no trace in a container; gVisor hides the container's mounts.

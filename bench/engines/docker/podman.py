@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import resource
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from bench.core import proctable
 from bench.core.model import Target
+from bench.engines.abilities import Finished
+from bench.engines.base import Instance
 from bench.engines.docker import networks
 from bench.engines.docker.api import ContainerConfig
 from bench.engines.docker.endpoints import LabDaemon
 from bench.engines.docker.engine import Docker
+from bench.engines.docker.exec import Commands
 from bench.engines.docker.networks import Site
 from bench.engines.docker.podman_service import podman_name, start_podman
 from bench.engines.docker.pull import LibpodPuller
+from bench.engines.docker.session import Session
 from bench.lab import Lab
 
 _ULIMITS = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
@@ -61,8 +66,35 @@ class Service(LabDaemon):
         return found
 
 
+class MonitoredCommands(Commands):
+    """Commands in containers of Podman, each of which has a conmon of its own.
+
+    Over the API a conmon stays 300 s after the end of its command, also when the container is gone by then.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._containers: dict[str, str] = {}
+
+    def run(self, instance: Instance, argv: Sequence[str], timeout_s: float) -> Finished:
+        """Run a command in the container and return when the service has reported its exit code."""
+        self._containers[instance.name] = instance.handle["container"].id
+        return super().run(instance, argv, timeout_s)
+
+    def end_monitors(self, name: str) -> None:
+        """End the conmons that the commands of a removed container have left."""
+        if container := self._containers.pop(name, None):
+            proctable.kill_all(proctable.with_argument(container))
+
+
 class Podman(Docker):
     """A Podman service with one storage driver and one OCI runtime, and containers with one network mode."""
 
     def __init__(self, target: Target, lab: Lab) -> None:
         super().__init__(target, lab, Service(target, lab), LibpodPuller)
+        self.commands: MonitoredCommands = MonitoredCommands(self._session)
+
+    def delete(self, name: str) -> None:
+        """Remove the container, and the monitors of its commands."""
+        super().delete(name)
+        self.commands.end_monitors(name)

@@ -14,7 +14,7 @@ from bench.core import proc
 from bench.core.errors import NotApplicable, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import given, trial
-from bench.engines.abilities import BootFiles, NetworkPath
+from bench.engines.abilities import BootFiles, Commands, NetworkPath
 from bench.engines.base import Bind, Instance, InstanceSpec, Kind, Transport, refuse_limits
 from bench.engines.evidence import process
 from bench.engines.libvirt import daemon, guests, modules
@@ -139,6 +139,19 @@ class Libvirt:
             msg = f"'{self.target.text}' has no network; use network={', '.join(cards.KINDS)}"
             raise NotApplicable(msg)
         return NetworkPath("peer", network.PEER_ADDRESS)
+
+    @property
+    def commands(self) -> Commands:
+        """How further commands are run: not at all.
+
+        Raises:
+            NotApplicable: Always.
+        """
+        msg = (
+            f"'{self.target.text}' runs no further command in a machine: that takes a QEMU guest agent in the guest, and "
+            "neither guest has one (the minimal guest is the payload alone)"
+        )
+        raise NotApplicable(msg)
 
     def _home(self, name: str) -> Path:
         return self._lab.paths.run / "b" / name

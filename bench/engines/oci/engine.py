@@ -17,6 +17,7 @@ from bench.engines import given, oci_spec, trial
 from bench.engines.abilities import BootFiles
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
 from bench.engines.evidence import gvisor, process
+from bench.engines.oci.exec import Commands
 from bench.lab import Lab, images
 
 _GLOBAL: dict[str, tuple[str, ...]] = {
@@ -40,6 +41,7 @@ class Oci:
         self._options = [*_GLOBAL[target.engine]]
         if platform := target.options.get("platform"):
             self._options.append(f"--platform={platform}")
+        self.commands = Commands(lambda name: [*self._base, "exec", self._id(name)])
 
     def prepare(self) -> Facts:
         """Find the runtime and prove by one trial that it can run the bundle here."""
