@@ -203,7 +203,7 @@ def test_leftovers_are_the_same_in_every_block(tare: Tare, tmp_path: Path) -> No
     assert len(counts) == len(names) * len(LEFT)
     assert (counts.min() == counts.max()).all(), counts.agg(["min", "max"])
     assert counts.max()[["host", "sandbox", "runc", "crun"]].eq(0).all()
-    assert inventory() == before
+    assert_same(before)
 
 
 @pytest.mark.parametrize("commands", [1, 8])
@@ -217,7 +217,7 @@ def test_killed_run_leaves_nothing_after_a_sweep(tare: Tare, tmp_path: Path, com
         process.wait()
     until(lambda: inventory()["processes"] == before["processes"], "the guardian has ended the run's processes")
     assert tare("sweep").returncode == 0
-    assert inventory() == before
+    assert_same(before)
 
 
 def test_user_daemon_is_measured_without_what_cannot_be_known_of_it(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
