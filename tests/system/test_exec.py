@@ -26,9 +26,10 @@ from bench.engines.abilities import RunsCommands
 from bench.engines.base import Engine, Instance, InstanceSpec
 from bench.lab import Lab, journal, sweep
 from bench.stats.exact import median_ci
+from tests.inventory import assert_same, inventory
 from tests.system import by_hand
 from tests.system.by_hand import on_host
-from tests.system.conftest import Tare, inventory, without_controls
+from tests.system.conftest import Tare, without_controls
 from tests.system.test_faults import background, lines, until
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
