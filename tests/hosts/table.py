@@ -1,0 +1,73 @@
+"""What was found, as a table (a row a target, a column a release), and what of it is wrong."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from tests.hosts.visit import Visit
+
+_WIDTH = 58
+
+
+def render(visits: Sequence[Visit]) -> str:
+    """Return the table as text."""
+    targets = list(dict.fromkeys(target for visit in visits for target in visit.targets))
+    steps = list(dict.fromkeys(step.name for visit in visits for step in visit.steps))
+    rows = [["", *(visit.suite for visit in visits)]]
+    rows += [[name, *(_step(visit, name) for visit in visits)] for name in steps]
+    rows += [[target, *(_target(visit, target) for visit in visits)] for target in targets]
+    return "\n".join(line for row in rows for line in _lines(row, max(map(len, [*targets, *steps, ""])) + 2))
+
+
+def wrong(visits: Sequence[Visit]) -> list[str]:
+    """Return one line for each thing that should work and does not."""
+    return [f"{visit.suite}: {line}" for visit in visits for line in _wrong(visit)]
+
+
+def _wrong(visit: Visit) -> Iterator[str]:
+    for step in visit.steps:
+        if step.code != 0:
+            yield f"'{step.name}' ended with {step.code}: {step.log}"
+    if not visit.targets:
+        yield "doctor said nothing of any target"
+    for part in visit.parts:
+        yield f"{part['name']}: {part['says']}"
+    for name, verdict in visit.targets.items():
+        if not verdict["ok"]:
+            yield f"{name} does not run: {verdict['says']}"
+    for target, counts in visit.measured.items():
+        if others := {status: number for status, number in counts.items() if status != "ok"}:
+            yield f"{target}: " + ", ".join(f"{number} invocations {status}" for status, number in others.items())
+    if not visit.measured:
+        yield "nothing was measured"
+
+
+def _step(visit: Visit, name: str) -> str:
+    for step in visit.steps:
+        if step.name == name:
+            return f"{'ok' if step.code == 0 else f'exit code {step.code}'}, {step.took_s:.0f} s"
+    return "not run"
+
+
+def _target(visit: Visit, target: str) -> str:
+    verdict = visit.targets.get(target)
+    if verdict is None:
+        return "not tried"
+    text = f"{'ok' if verdict['ok'] else '--'}  {verdict['says']}"
+    if verdict["remedy"]:
+        text += f" → {verdict['remedy']}"
+    if target in visit.ready_s:
+        text += f"; ready after {visit.ready_s[target] * 1000:.1f} ms"
+    return text
+
+
+def _lines(row: Sequence[str], first: int) -> list[str]:
+    cells = [textwrap.wrap(cell, _WIDTH) or [""] for cell in row]
+    height = max(map(len, cells))
+    padded = [cell + [""] * (height - len(cell)) for cell in cells]
+    widths = [first] + [_WIDTH + 2] * (len(row) - 1)
+    return [
+        "".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
+        for line in zip(*padded, strict=True)
+    ]
