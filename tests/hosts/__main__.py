@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from bench.lab.paths import state_dir
 from tests.hosts import archive, table
 from tests.hosts.archive import BuildFailedError, CannotBuildError, Source
-from tests.hosts.visit import InterruptedVisitError, RootFs, Step, Visit, visit
+from tests.hosts.visit import InterruptedVisitError, RootFs, Step, Visit, doctor_here, visit
 
 FINE, USAGE, CANNOT, BROKEN, INTERRUPTED = 0, 2, 3, 4, 130
 SUITES = ("trixie", "sid")
@@ -35,7 +35,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def visit_all(suites: Sequence[str], engines: Sequence[str], targets: Sequence[str]) -> list[Visit]:
     """Visit each release, one after the other."""
     source = archive.read_source()
-    return [visit_one(suite, source, engines, targets) for suite in suites]
+    visits = []
+    for suite in suites:
+        try:
+            visits.append(visit_one(suite, source, engines, targets))
+        except BuildFailedError as error:
+            visits.append(Visit(suite, unbuilt=str(error)))
+    return visits
 
 
 def visit_one(suite: str, source: Source, engines: Sequence[str], targets: Sequence[str]) -> Visit:
@@ -69,14 +75,18 @@ def main(arguments: Sequence[str]) -> int:
     except CannotBuildError as error:
         print(error, file=sys.stderr)
         return CANNOT
-    except BuildFailedError as error:
-        print(error, file=sys.stderr)
-        return BROKEN
     except (InterruptedVisitError, KeyboardInterrupt):
         print("interrupted; everything inside was ended", file=sys.stderr)
         return INTERRUPTED
-    print(table.render(visits))
-    wrong = table.wrong(visits)
+    return report(visits)
+
+
+def report(visits: Sequence[Visit]) -> int:
+    """Print what was found, with this host beside it where something failed; return the exit code."""
+    here = doctor_here(table.failing(visits))
+    shown = [*visits, Visit("this host", targets=here)] if here else visits
+    print(table.render(shown))
+    wrong = table.wrong(visits, here)
     print("\n".join(wrong) or "everything that should work does")
     return BROKEN if wrong else FINE
 

@@ -102,7 +102,7 @@ def ensure(suite: str, folder: Path, source: Source) -> Path:
 
 def digest_of(suite: str, source: Source) -> str:
     """Return the digest of everything that a root file system is built from, except what the archive has on that day."""
-    inputs = [suite, source.settings, PACKAGES, os.uname().machine]
+    inputs = [1, suite, source.settings, PACKAGES, os.uname().machine]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
@@ -122,9 +122,10 @@ def build(suite: str, work: Path, source: Source) -> None:
     conf.write_text("\n".join(source.settings) + "\n", encoding="utf-8")
     signed = f"[signed-by={KEYRING}] " if KEYRING.is_file() else ""
     argv = [
+        "setpriv", "--pdeathsig", "KILL",
         "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
         "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", f"--include={','.join(PACKAGES)}",
-        f"--aptopt={conf}", suite, str(work / "root"), f"deb {signed}{source.uri} {suite} main",
+        f"--aptopt={conf}", "--dpkgopt=force-unsafe-io", suite, str(work / "root"), f"deb {signed}{source.uri} {suite} main",
     ]  # fmt: skip
     done = subprocess.run(
         argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S

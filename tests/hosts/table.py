@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from tests.hosts.visit import Visit
 
 _WIDTH = 58
+_FINE = {"doctor": (0, 3)}
+"""Step → exit codes of one that went well; doctor ends with 3 for a target that cannot run, which is judged by itself."""
 
 
 def render(visits: Sequence[Visit]) -> str:
@@ -20,27 +23,49 @@ def render(visits: Sequence[Visit]) -> str:
     return "\n".join(line for row in rows for line in _lines(row, max(map(len, [*targets, *steps, ""])) + 2))
 
 
-def wrong(visits: Sequence[Visit]) -> list[str]:
-    """Return one line for each thing that should work and does not."""
-    return [f"{visit.suite}: {line}" for visit in visits for line in _wrong(visit)]
+def failing(visits: Sequence[Visit]) -> list[str]:
+    """Return the targets that do not run in some release."""
+    return sorted({name for visit in visits for name, verdict in visit.targets.items() if not verdict["ok"]})
 
 
-def _wrong(visit: Visit) -> Iterator[str]:
+def wrong(visits: Sequence[Visit], here: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return one line for each thing that should work and does not.
+
+    Args:
+        visits: What was found.
+        here: What doctor says on this host of targets that failed: what does not run here either, for example because of the kernel, is
+            not a release's fault.
+    """
+    return [f"{visit.suite}: {line}" for visit in visits for line in _wrong(visit, here)]
+
+
+def _wrong(visit: Visit, here: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    if visit.unbuilt:
+        yield visit.unbuilt
+        return
     for step in visit.steps:
-        if step.code != 0:
+        if step.code not in _FINE.get(step.name, (0,)):
             yield f"'{step.name}' ended with {step.code}: {step.log}"
     if not visit.targets:
         yield "doctor said nothing of any target"
     for part in visit.parts:
         yield f"{part['name']}: {part['says']}"
-    for name, verdict in visit.targets.items():
-        if not verdict["ok"]:
-            yield f"{name} does not run: {verdict['says']}"
-    for target, counts in visit.measured.items():
-        if others := {status: number for status, number in counts.items() if status != "ok"}:
-            yield f"{target}: " + ", ".join(f"{number} invocations {status}" for status, number in others.items())
+    for name in visit.targets:
+        if here.get(name, {"ok": True})["ok"]:
+            yield from _wrong_target(visit, name)
     if not visit.measured:
         yield "nothing was measured"
+
+
+def _wrong_target(visit: Visit, name: str) -> Iterator[str]:
+    verdict = visit.targets[name]
+    if not verdict["ok"]:
+        yield f"{name} does not run, and does on this host: {verdict['says']}"
+    others = [
+        f"{number} invocations {status}" for status, number in visit.measured.get(name, {}).items() if status != "ok"
+    ]
+    if others:
+        yield f"{name}: {', '.join(others)}"
 
 
 def _step(visit: Visit, name: str) -> str:

@@ -44,6 +44,7 @@ class Visit:
         parts: What could not be set up, as doctor says it (``name``, ``says``, ``remedy``).
         measured: Target → status → number of invocations of scenario startup.
         ready_s: Target → median time to ready, seconds.
+        unbuilt: Why there is no root file system; everything else is empty then.
     """
 
     suite: str
@@ -52,6 +53,7 @@ class Visit:
     parts: list[Mapping[str, Any]] = field(default_factory=list)
     measured: dict[str, dict[str, int]] = field(default_factory=dict)
     ready_s: dict[str, float] = field(default_factory=dict)
+    unbuilt: str = ""
 
 
 class InterruptedVisitError(Exception):
@@ -155,12 +157,27 @@ def visit(rootfs: RootFs, engines: Sequence[str], targets: Sequence[str], tell: 
 
 def read_doctor(found: Visit, text: str) -> None:
     """Read the output of ``tare doctor --json``; nothing is read from one that failed."""
+    said = _json(text)
+    found.targets = {one["name"]: one for one in said.get("targets", [])}
+    found.parts = said.get("parts", [])
+
+
+def doctor_here(targets: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """Return what doctor says of these targets on this host; nothing without targets."""
+    if not targets:
+        return {}
+    argv = [sys.executable, "-m", "bench", "doctor", "--json", *(word for name in targets for word in ("-t", name))]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=DOCTOR_S)
+    return {one["name"]: one for one in _json(done.stdout).get("targets", [])}
+
+
+def _json(text: str) -> dict[str, Any]:
+    """Return the object in a program's output, empty when there is none; warnings may stand before it."""
     try:
         said = json.loads(text[text.index("{") :])
     except ValueError:
-        return
-    found.targets = {one["name"]: one for one in said["targets"]}
-    found.parts = said.get("parts", [])
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def read_run(found: Visit, results: Path) -> None:

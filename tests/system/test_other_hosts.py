@@ -135,7 +135,7 @@ def test_debian_13_is_set_up_and_measured(capsys: pytest.CaptureFixture[str]) ->
     found = hosts.visit_one("trixie", debian(), ENGINES, TARGETS)
     with capsys.disabled():
         print(f"\n{table.render([found])}")
-    assert table.wrong([found]) == []
+    assert table.wrong([found], {}) == []
     assert set(found.targets) == set(TARGETS)
     assert found.measured == {target: {"ok": 2} for target in TARGETS}
     assert inventory() == before

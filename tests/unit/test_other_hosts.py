@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def a_visit(**changes: Any) -> Visit:
 
 
 def test_visit_in_which_everything_works_has_nothing_wrong() -> None:
-    assert table.wrong([a_visit()]) == []
+    assert table.wrong([a_visit()], {}) == []
 
 
 def test_everything_that_does_not_work_is_one_line() -> None:
@@ -108,18 +109,33 @@ def test_everything_that_does_not_work_is_one_line() -> None:
                 parts=[verdict("provision cri", "failed at 'x': y")],
                 measured={"podman": {"ok": 1, "failed": 1, "timeout": 2}},
             )
-        ]
+        ],
+        {"podman": verdict("podman")},
     )
     assert found == [
         "trixie: 'sweep' ended with 4: /log/sweep.txt",
         "trixie: provision cri: failed at 'x': y",
-        "trixie: podman does not run: no nft",
+        "trixie: podman does not run, and does on this host: no nft",
         "trixie: podman: 1 invocations failed, 2 invocations timeout",
     ]
 
 
 def test_visit_without_doctor_or_run_is_wrong() -> None:
-    assert table.wrong([Visit("sid")]) == ["sid: doctor said nothing of any target", "sid: nothing was measured"]
+    assert table.wrong([Visit("sid")], {}) == ["sid: doctor said nothing of any target", "sid: nothing was measured"]
+
+
+def test_target_that_does_not_run_on_this_host_either_is_not_wrong() -> None:
+    broken = a_visit(
+        targets={"runc": verdict("runc", "no cgroups")}, measured={"host": {"ok": 2}, "runc": {"failed": 2}}
+    )
+    assert table.failing([broken, a_visit()]) == ["runc"]
+    assert table.wrong([broken], {"runc": verdict("runc", "no cgroups")}) == []
+    assert len(table.wrong([broken], {"runc": verdict("runc")})) == 2
+
+
+def test_release_that_was_not_built_is_wrong() -> None:
+    assert table.wrong([Visit("sid", unbuilt="no space")], {}) == ["sid: no space"]
+    assert table.render([Visit("sid", unbuilt="no space")]).split() == ["sid"]
 
 
 def test_table_has_a_row_a_target_and_a_column_a_release() -> None:
@@ -143,10 +159,14 @@ def test_doctor_that_printed_something_else_is_read_as_nothing() -> None:
     assert found.targets == {"host": {"name": "host", "ok": True}}
 
 
-def test_run_is_read_from_its_results_folder() -> None:
+def test_run_is_read_from_its_results_folder(tmp_path: Path) -> None:
     found = Visit("sid")
     visit.read_run(found, Path("/not/there"))
     assert found.measured == {}
+    shutil.copytree(visit.ROOT / "results/sample", tmp_path / "20261128T225609Z-e21e377a")
+    visit.read_run(found, tmp_path)
+    assert set(found.measured["host"]) == {"ok", "skipped"}
+    assert found.ready_s["host"] < found.ready_s["runc"] < found.ready_s["docker"]
 
 
 def test_copied_checkout_has_the_working_trees_files_without_ignored_ones(tmp_path: Path) -> None:

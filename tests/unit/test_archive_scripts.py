@@ -1,4 +1,4 @@
-"""Which packages of a distribution hold its kernel: ``kernel.sh`` beside a fake apt that answers as releases did."""
+"""What the build scripts take from a distribution's archive, beside a fake apt that answers as releases did."""
 
 from __future__ import annotations
 
@@ -74,3 +74,65 @@ def test_kernel_without_vmlinuz_is_refused_with_the_packages_that_were_searched(
     assert f"the packages of kernel {version} have no vmlinuz: " in done.stderr
     assert f"linux-binary-{version}_1_amd64.deb" in done.stderr
     assert not (tmp_path / "kernel").exists()
+
+
+POLICY = """base-files:
+  Installed: 14.2
+  Candidate: 14.2
+  Version table:
+ *** 14.2 500
+        500 http://mirror/debian {suite}/main amd64 Packages
+        100 /var/lib/dpkg/status
+"""
+ARCHIVE = {
+    "apt-get": 'case $* in *ORIGIN*) printf "%s" "$TARGETS";; *RELEASE*) printf "%s" "$TARGETS" | cut -d" " -f3;; esac',
+    "apt-cache": 'printf "%s" "$POLICY"',
+    "apt-config": "echo 'Acquire::Retries \"3\";'; echo 'APT::Cache \"x\";'",
+}
+
+
+def sources_of(folder: Path, calls_itself: str, suites: list[str], base: str) -> tuple[str, list[str]]:
+    """Return the suite and the sources that ``archive.sh`` chooses on a host whose apt has these suites."""
+    programs = folder / "bin"
+    programs.mkdir()
+    for name, text in ARCHIVE.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    env = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "TARGETS": "".join(f"Debian http://mirror/debian/ {suite} main\n" for suite in suites),
+        "POLICY": POLICY.format(suite=base) if base else "base-files:\n  Installed: 14.2\n",
+        "SUITE": calls_itself,
+        "work": str(folder),
+    }
+    script = shipped("provisioning") / "files/archive.sh"
+    argv = ["sh", "-euc", f". '{script}'; echo $SUITE"]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    lines = (folder / "sources.list").read_text(encoding="utf-8").splitlines()
+    return done.stdout.strip() or done.stderr.strip(), [line.rpartition("/ ")[2] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("calls_itself", "suites", "chosen", "used"),
+    [
+        (
+            "bookworm",
+            ["bookworm", "bookworm-updates", "bookworm-backports"],
+            "bookworm",
+            ["bookworm", "bookworm-updates"],
+        ),
+        ("forky", ["sid"], "sid", ["sid"]),
+        ("forky", ["forky", "sid"], "forky", ["forky"]),
+    ],
+)
+def test_suite_is_the_hosts_own_or_the_one_that_it_was_installed_from(
+    tmp_path: Path, calls_itself: str, suites: list[str], chosen: str, used: list[str]
+) -> None:
+    found, sources = sources_of(tmp_path, calls_itself, suites, "sid")
+    assert found == chosen
+    assert sources == [f"{suite} main" for suite in used]
+
+
+def test_host_whose_sources_have_nothing_of_its_release_is_refused_by_that_name(tmp_path: Path) -> None:
+    found, _ = sources_of(tmp_path, "forky", ["experimental"], "")
+    assert found == "this host's apt sources have no archive of Debian or Ubuntu for the suite 'forky'"
