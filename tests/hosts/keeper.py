@@ -66,7 +66,10 @@ def sweep(entry: Entry) -> None:
     root = Path(entry.root)
     if any(root.glob("var/lib/tare/journal/*")) and (root / TARE.lstrip("/")).exists():
         with start(dataclasses.replace(entry, argv=(TARE, "sweep"))) as process:
-            process.wait(_SWEEP_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_SWEEP_S)
+            if process.poll() is None:
+                stop(process)
 
 
 def main() -> int:

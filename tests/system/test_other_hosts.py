@@ -13,18 +13,23 @@ from pathlib import Path
 import pytest
 
 from bench.core import kernelfiles
+from bench.lab import cgroups
 from bench.lab.paths import state_dir
 from tests.hosts import __main__ as hosts
 from tests.hosts import archive, table
 from tests.hosts.inside import Entry
+from tests.hosts.visit import Visit
 from tests.system.conftest import inventory
 from tests.system.test_faults import until
+from tests.system.test_hosts import groups
 
 pytestmark = [pytest.mark.system, pytest.mark.root]
 
 ROOT = Path(__file__).parent.parent.parent
 BUSYBOX = shutil.which("busybox")
 ENGINES, TARGETS = ("runc", "podman", "docker"), ("host", "runc", "crun", "podman", "docker")
+CONTROLS = {"null": {"ok": 2}, "sentinel": {"ok": 2}}
+"""What every block has beside the targets."""
 
 
 @pytest.fixture
@@ -127,15 +132,53 @@ def debian() -> archive.Source:
     return archive.read_source()
 
 
+@pytest.fixture(scope="module")
+def visited() -> Visit:
+    """Return what a visit of Debian 13 finds.
+
+    It fails where this host's apt works and the root file system cannot be built: a skip would hide a missing package.
+    """
+    return hosts.visit_one("trixie", debian(), ENGINES, TARGETS)
+
+
 @pytest.mark.engines
 @pytest.mark.timeout(1200)
-def test_debian_13_is_set_up_and_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    """Fails where this host's apt works and the root file system cannot be built: a skip would hide a missing package."""
-    before = inventory()
-    found = hosts.visit_one("trixie", debian(), ENGINES, TARGETS)
+def test_debian_13_is_set_up_and_measured(visited: Visit, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
-        print(f"\n{table.render([found])}")
-    assert table.wrong([found], {}) == []
-    assert set(found.targets) == set(TARGETS)
-    assert found.measured == {target: {"ok": 2} for target in TARGETS}
-    assert inventory() == before
+        print(f"\n{table.render([visited])}")
+    assert table.wrong([visited], {}) == []
+    assert set(visited.targets) == set(TARGETS)
+    assert visited.measured == {**{target: {"ok": 2} for target in TARGETS}, **CONTROLS}
+    assert not within(state_dir() / "hosts/trixie")
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tests.hosts.keeper import TARE
+from tests.hosts.visit import RootFs
+
+RootFs("trixie", Path(sys.argv[1])).run("killed", [TARE, "run", "startup", "-t", "host", "-t", "docker", "--blocks", "90"], 600)
+"""
+
+
+@pytest.mark.engines
+@pytest.mark.timeout(1200)
+def test_killed_visit_leaves_no_process_and_no_control_group(visited: Visit) -> None:
+    folder = state_dir() / "hosts/trixie"
+    runs = folder / "root/var/lib/tare/run"
+    assert visited.measured, "there is a Tare inside"
+    mounts = inventory()["mounts"]
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(folder)], cwd=ROOT) as process:
+        until(lambda: bool(kernelfiles.names(runs)), "a run's folder")
+        [run] = kernelfiles.names(runs)
+        until(lambda: any("dockerd" in command(pid) for pid in cgroups.pids_of(f"/{cgroups.ROOT}/{run}")), "a daemon")
+        process.kill()
+    until(lambda: not within(folder), "nothing runs inside")
+    until(lambda: run not in groups() and f"{run}.guardian" not in groups(), "the run's control groups are gone")
+    assert kernelfiles.names(runs) == []
+    assert inventory()["mounts"] == mounts
+
+
+def command(pid: int) -> str:
+    return kernelfiles.text(Path(f"/proc/{pid}/cmdline"))
