@@ -71,7 +71,7 @@ def _wrong_target(visit: Visit, name: str) -> Iterator[str]:
 def _step(visit: Visit, name: str) -> str:
     for step in visit.steps:
         if step.name == name:
-            return f"{'ok' if step.code == 0 else f'exit code {step.code}'}, {step.took_s:.0f} s"
+            return f"{'ok' if step.code == 0 else f'exit code {step.code}'}, {step.took_s:.0f} s ({step.cpu_s:.0f} s of CPU time)"
     return "not run"
 
 

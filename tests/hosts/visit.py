@@ -25,11 +25,12 @@ SETUP_S, DOCTOR_S, RUN_S, SWEEP_S = 2400, 900, 1200, 120
 
 @dataclass(frozen=True)
 class Step:
-    """One command inside: its name, exit code, duration and the file with its output."""
+    """One command inside: its name, exit code, duration, the CPU time of all its processes, and the file with its output."""
 
     name: str
     code: int
     took_s: float
+    cpu_s: float
     log: Path
 
 
@@ -90,10 +91,10 @@ class RootFs:
             InterruptedVisitError: This process was interrupted.
         """
         log = self.folder / "log" / f"{name}.txt"
-        begin = time.monotonic()
+        begin, before_s = time.monotonic(), _children_s()
         with log.open("wb") as out:
             code = self._keep(self.entry(argv), out.fileno(), timeout_s)
-        return Step(name, code, time.monotonic() - begin, log)
+        return Step(name, code, time.monotonic() - begin, _children_s() - before_s, log)
 
     def entry(self, argv: Sequence[str]) -> Entry:
         """Return what starts a command in the checkout inside."""
@@ -123,6 +124,12 @@ class RootFs:
             except KeyboardInterrupt:
                 process.communicate()
                 raise InterruptedVisitError(self.suite) from None
+
+
+def _children_s() -> float:
+    """Return the CPU time of all processes that ended below this one, seconds."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def copy_checkout(source: Path, target: Path) -> None:

@@ -88,7 +88,7 @@ def verdict(name: str, says: str = "", remedy: str = "") -> dict[str, Any]:
 
 def a_visit(**changes: Any) -> Visit:
     values: dict[str, Any] = {
-        "steps": [Step("setup", 0, 61.4, Path("/log/setup.txt"))],
+        "steps": [Step("setup", 0, 61.4, 40.2, Path("/log/setup.txt"))],
         "targets": {"host": verdict("host"), "podman": verdict("podman")},
         "measured": {"host": {"ok": 2}, "podman": {"ok": 2}},
         "ready_s": {"host": 0.0012},
@@ -104,7 +104,7 @@ def test_everything_that_does_not_work_is_one_line() -> None:
     found = table.wrong(
         [
             a_visit(
-                steps=[Step("sweep", 4, 1.0, Path("/log/sweep.txt"))],
+                steps=[Step("sweep", 4, 1.0, 0.5, Path("/log/sweep.txt"))],
                 targets={"podman": verdict("podman", "no nft", "install it")},
                 parts=[verdict("provision cri", "failed at 'x': y")],
                 measured={"podman": {"ok": 1, "failed": 1, "timeout": 2}},
@@ -143,7 +143,7 @@ def test_table_has_a_row_a_target_and_a_column_a_release() -> None:
     lines = table.render([a_visit(), other]).splitlines()
     assert lines[0].split() == ["trixie", "sid"]
     assert lines[1].split("  ")[0] == "setup"
-    assert "ok, 61 s" in lines[1]
+    assert "ok, 61 s (40 s of CPU time)" in lines[1]
     assert "not run" in lines[1]
     (host,) = (line for line in lines if line.startswith("host"))
     assert "ok  started; ready after 1.2 ms" in host
