@@ -6,11 +6,12 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tests.hosts.known import is_known
 from tests.hosts.visit import Visit
 
 _WIDTH = 58
-_FINE = {"doctor": (0, 3)}
-"""Step → exit codes of one that went well; doctor ends with 3 for a target that cannot run, which is judged by itself."""
+_FINE = {"doctor": (0, 3), "startup": (0, 3, 4)}
+"""Step → exit codes that need no line of their own: what failed is named by target."""
 
 
 def render(visits: Sequence[Visit]) -> str:
@@ -33,8 +34,8 @@ def wrong(visits: Sequence[Visit], here: Mapping[str, Mapping[str, Any]]) -> lis
 
     Args:
         visits: What was found.
-        here: What doctor says on this host of targets that failed: what does not run here either, for example because of the kernel, is
-            not a release's fault.
+        here: What doctor says on this host of targets that failed. An engine that does not run here either, for example because
+            of the kernel, is not a release's fault.
     """
     return [f"{visit.suite}: {line}" for visit in visits for line in _wrong(visit, here)]
 
@@ -50,22 +51,21 @@ def _wrong(visit: Visit, here: Mapping[str, Mapping[str, Any]]) -> Iterator[str]
         yield "doctor said nothing of any target"
     for part in visit.parts:
         yield f"{part['name']}: {part['says']}"
-    for name in visit.targets:
-        if here.get(name, {"ok": True})["ok"]:
-            yield from _wrong_target(visit, name)
     if not visit.measured:
         yield "nothing was measured"
+    engines = {name.partition(":")[0] for name, verdict in here.items() if not verdict["ok"]}
+    for name, says in _failures(visit):
+        if name.partition(":")[0] not in engines and not is_known(visit.suite, name, says):
+            yield f"{name}: {says}"
 
 
-def _wrong_target(visit: Visit, name: str) -> Iterator[str]:
-    verdict = visit.targets[name]
-    if not verdict["ok"]:
-        yield f"{name} does not run, and does on this host: {verdict['says']}"
-    others = [
-        f"{number} invocations {status}" for status, number in visit.measured.get(name, {}).items() if status != "ok"
-    ]
-    if others:
-        yield f"{name}: {', '.join(others)}"
+def _failures(visit: Visit) -> Iterator[tuple[str, str]]:
+    """Yield each target that does not run and each invocation that failed, with the reason."""
+    for name, verdict in visit.targets.items():
+        if not verdict["ok"]:
+            yield name, f"does not run: {verdict['says']}"
+    for name, reasons in visit.failed.items():
+        yield from ((name, reason) for reason in reasons)
 
 
 def _step(visit: Visit, name: str) -> str:

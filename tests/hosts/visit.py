@@ -44,6 +44,7 @@ class Visit:
         targets: Target → what doctor found (``ok``, ``says``, ``remedy``).
         parts: What could not be set up, as doctor says it (``name``, ``says``, ``remedy``).
         measured: Target → status → number of invocations of scenario startup.
+        failed: Target → why its invocations failed, or why it was left out of the scenario.
         ready_s: Target → median time to ready, seconds.
         unbuilt: Why there is no root file system; everything else is empty then.
     """
@@ -53,6 +54,7 @@ class Visit:
     targets: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     parts: list[Mapping[str, Any]] = field(default_factory=list)
     measured: dict[str, dict[str, int]] = field(default_factory=dict)
+    failed: dict[str, list[str]] = field(default_factory=dict)
     ready_s: dict[str, float] = field(default_factory=dict)
     unbuilt: str = ""
 
@@ -196,5 +198,9 @@ def read_run(found: Visit, results: Path) -> None:
     outcomes, values = store.outcomes(run), store.measurements(run)
     for (target, status), rows in outcomes.groupby(["target", "status"]):
         found.measured.setdefault(str(target), {})[str(status)] = len(rows)
+    for row in outcomes[outcomes["status"] != "ok"].itertuples():
+        found.failed.setdefault(str(row.target), []).append(f"{row.status}: {row.reason}")
+    for one in store.skipped(run):
+        found.failed.setdefault(one.target, []).append(f"left out: {one.reason}")
     ready = values[values["metric"] == "startup.ready_s"]
     found.ready_s = {str(target): float(rows["value"].median()) for target, rows in ready.groupby("target")}

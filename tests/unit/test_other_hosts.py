@@ -107,7 +107,8 @@ def test_everything_that_does_not_work_is_one_line() -> None:
                 steps=[Step("sweep", 4, 1.0, 0.5, Path("/log/sweep.txt"))],
                 targets={"podman": verdict("podman", "no nft", "install it")},
                 parts=[verdict("provision cri", "failed at 'x': y")],
-                measured={"podman": {"ok": 1, "failed": 1, "timeout": 2}},
+                measured={"podman": {"ok": 1, "failed": 1}},
+                failed={"podman": ["failed: no nft"], "cri": ["left out: no plugins"]},
             )
         ],
         {"podman": verdict("podman")},
@@ -115,8 +116,9 @@ def test_everything_that_does_not_work_is_one_line() -> None:
     assert found == [
         "trixie: 'sweep' ended with 4: /log/sweep.txt",
         "trixie: provision cri: failed at 'x': y",
-        "trixie: podman does not run, and does on this host: no nft",
-        "trixie: podman: 1 invocations failed, 2 invocations timeout",
+        "trixie: podman: does not run: no nft",
+        "trixie: podman: failed: no nft",
+        "trixie: cri: left out: no plugins",
     ]
 
 
@@ -125,12 +127,30 @@ def test_visit_without_doctor_or_run_is_wrong() -> None:
 
 
 def test_target_that_does_not_run_on_this_host_either_is_not_wrong() -> None:
-    broken = a_visit(
-        targets={"runc": verdict("runc", "no cgroups")}, measured={"host": {"ok": 2}, "runc": {"failed": 2}}
-    )
+    broken = a_visit(targets={"runc": verdict("runc", "no cgroups")}, failed={"runc": ["left out: no cgroups"]})
     assert table.failing([broken, a_visit()]) == ["runc"]
     assert table.wrong([broken], {"runc": verdict("runc", "no cgroups")}) == []
     assert len(table.wrong([broken], {"runc": verdict("runc")})) == 2
+
+
+def test_known_defect_of_a_release_is_not_wrong_there_and_is_elsewhere() -> None:
+    failed = {"runsc": ["failed: it ended with status 2: panic: running on goroutine 47 (task goroutine is 0)"]}
+    assert (
+        table.wrong(
+            [Visit("sid", targets={"runsc": verdict("runsc")}, measured={"runsc": {"ok": 1}}, failed=failed)], {}
+        )
+        == []
+    )
+    assert len(table.wrong([a_visit(failed=failed)], {})) == 1
+    other = {"runsc": ["failed: it ended with status 2"]}
+    assert (
+        len(
+            table.wrong(
+                [Visit("sid", targets={"runsc": verdict("runsc")}, measured={"runsc": {"ok": 1}}, failed=other)], {}
+            )
+        )
+        == 1
+    )
 
 
 def test_release_that_was_not_built_is_wrong() -> None:
@@ -166,6 +186,8 @@ def test_run_is_read_from_its_results_folder(tmp_path: Path) -> None:
     shutil.copytree(visit.ROOT / "results/sample", tmp_path / "20261128T225609Z-e21e377a")
     visit.read_run(found, tmp_path)
     assert set(found.measured["host"]) == {"ok", "skipped"}
+    assert set(found.failed) == {name for name, counts in found.measured.items() if set(counts) != {"ok"}}
+    assert all(reason.startswith("skipped: ") for reason in found.failed["host"])
     assert found.ready_s["host"] < found.ready_s["runc"] < found.ready_s["docker"]
 
 
