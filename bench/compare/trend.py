@@ -204,9 +204,9 @@ def _changed(one: Difference, names: Sequence[str]) -> str:
 
 def _complete(results: Path, notes: list[str]) -> Iterator[store.Run]:
     """Yield the complete runs except the fresh blocks of a night; note the damaged ones, which are left out."""
-    for path in sorted(results.glob("*/run.json")):
+    for path in store.folders(results):
         try:
-            run = store.load(path.parent)
+            run = store.load(path)
         except UsageError as error:
             notes.append(f"left out: {error}")
             continue

@@ -15,6 +15,7 @@ from typing import Any
 
 from bench import store
 from tests.hosts import keeper, settings
+from tests.hosts.archive import CannotBuildError
 from tests.hosts.inside import Entry
 from tests.hosts.keeper import CHECKOUT, TARE
 
@@ -135,10 +136,17 @@ def _children_s() -> float:
 
 
 def copy_checkout(source: Path, target: Path) -> None:
-    """Copy the files of a checkout as they are in the working tree, without what git ignores."""
+    """Copy the files of a checkout as they are in the working tree, without what git ignores.
+
+    Raises:
+        CannotBuildError: It is no checkout, or there is no git.
+    """
     argv = ["git", "-C", str(source), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(argv, capture_output=True, check=True).stdout.split(b"\0")
-    for name in map(os.fsdecode, filter(None, names)):
+    done = subprocess.run(argv, capture_output=True, check=False)
+    if done.returncode != 0:
+        msg = f"'{source}' is no checkout whose files git can list: {os.fsdecode(done.stderr).strip()}"
+        raise CannotBuildError(msg)
+    for name in map(os.fsdecode, filter(None, done.stdout.split(b"\0"))):
         if (source / name).is_file():  # not one that was deleted
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / name, target / name)

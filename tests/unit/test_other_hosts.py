@@ -191,6 +191,12 @@ def test_run_is_read_from_its_results_folder(tmp_path: Path) -> None:
     assert found.ready_s["host"] < found.ready_s["runc"] < found.ready_s["docker"]
 
 
+def test_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CannotBuildError, match="is no checkout whose files git can list"):
+        visit.copy_checkout(tmp_path, tmp_path / "copy")
+
+
+@pytest.mark.skipif(not (visit.ROOT / ".git").exists(), reason="these sources are no git checkout")
 def test_copied_checkout_has_the_working_trees_files_without_ignored_ones(tmp_path: Path) -> None:
     visit.copy_checkout(visit.ROOT, tmp_path / "copy")
     assert (tmp_path / "copy/Makefile").read_bytes() == (visit.ROOT / "Makefile").read_bytes()
