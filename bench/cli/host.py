@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from bench.cli import tasks
 from bench.core.model import Target
 from bench.core.plugins import Broken
 from bench.run.preflight import Verdict
+
+if TYPE_CHECKING:
+    from bench.hosts.ansible import PlayResult
 
 
 @click.command("doctor")
@@ -35,15 +39,22 @@ def doctor_command(targets: Sequence[str], as_json: bool) -> int:
             if not as_json:
                 _print(_as_before(verdict, verdicts))
             verdicts.append(verdict)
-    noise, broken = preflight.noise(), broken_plugins()
+    noise, broken, unfinished = preflight.noise(), broken_plugins(), _unfinished()
     if as_json:
-        parts: dict[str, Sequence[Verdict | Broken]] = {"targets": verdicts, "noise": noise, "plugins": broken}
+        parts: dict[str, Sequence[Verdict | Broken]] = {
+            "targets": verdicts,
+            "noise": noise,
+            "plugins": broken,
+            "parts": unfinished,
+        }
         click.echo(
             json.dumps({key: [dataclasses.asdict(one) for one in found] for key, found in parts.items()}, indent=1)
         )
     else:
         for one in broken:
             click.echo(f"{_mark(ok=False)}  {one}")
+        for verdict in unfinished:
+            _print(verdict)
         click.echo("\nHow quiet is this host?")
         for verdict in noise:
             _print(verdict)
@@ -66,6 +77,22 @@ def _wanted(texts: Sequence[str]) -> list[Target]:
         if all(target.engine != name for target in found):
             found.append(scenario.parse_target(name))
     return list({target.text: target for target in found}.values())
+
+
+def _unfinished() -> list[Verdict]:
+    """Return what ``tare provision`` could not set up on this host."""
+    from bench.hosts import parts  # noqa: PLC0415
+    from bench.lab.paths import state_dir  # noqa: PLC0415
+
+    return [
+        Verdict(
+            f"provision {part.role}",
+            ok=False,
+            says=f"failed at '{part.task}': {part.message.splitlines()[-1] if part.message else 'it said nothing'}",
+            remedy=f"'tare provision {part.role}' as root tries again and prints the whole message",
+        )
+        for part in parts.read(state_dir())
+    ]
 
 
 def _as_before(verdict: Verdict, earlier: Sequence[Verdict]) -> Verdict:
@@ -93,7 +120,8 @@ def _mark(*, ok: bool) -> str:
 def provision_command(engines: Sequence[str], inventory: Path | None, check: bool) -> int:
     """Install and configure engines with Ansible; a second run changes nothing.
 
-    Without an ENGINE all of them. Needs root on the host that is provisioned.
+    Without an ENGINE all of them. Needs root on the host that is provisioned. A part that fails does not keep the others from
+    being installed: exit code 4, and the end says what failed and why; so does 'tare doctor'.
     """
     from bench.hosts import provision  # noqa: PLC0415
 
@@ -102,13 +130,23 @@ def provision_command(engines: Sequence[str], inventory: Path | None, check: boo
     for host, counts in sorted(result.hosts.items()):
         told = f"ok={counts.ok} changed={counts.changed} skipped={counts.skipped} failed={counts.failures}"
         click.echo(f"{host}: {told}" + (f" unreachable={counts.unreachable}" if counts.unreachable else ""))
-    for task in result.failed:
-        click.echo(f"{tasks.name_of(task)}: {task.status}\n{task.message}", err=True)
     if result.failed:
-        click.echo(f"Ansible's own output is in {result.log}", err=True)
+        _print_failed(result)
     else:
         result.log.unlink(missing_ok=True)
     return 4 if result.failed else 0
+
+
+def _print_failed(result: PlayResult) -> None:
+    """Print each failed task with what it said, then which roles are missing."""
+    said = ""
+    for task in result.failed:
+        message = "as above" if task.message == said else task.message
+        click.echo(f"{tasks.name_of(task)}: {task.status}\n{message}", err=True)
+        said = task.message
+    if roles := ", ".join(dict.fromkeys(task.role for task in result.failed if task.role)):
+        click.echo(f"not set up: {roles}; everything else is. 'tare doctor' says what cannot run without it", err=True)
+    click.echo(f"Ansible's own output is in {result.log}", err=True)
 
 
 @click.command("sweep")

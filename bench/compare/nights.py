@@ -76,9 +76,9 @@ def nights(results: Path, suite: str, tonight: store.Run) -> list[store.Run]:
 
 def _runs(results: Path) -> list[store.Run]:
     found: dict[str, store.Run] = {}
-    for path in results.glob("*/run.json"):
+    for path in store.folders(results):
         with contextlib.suppress(UsageError):  # a folder that is no run of ours is left out
-            run = store.load(path.parent)
+            run = store.load(path)
             if run.run_id not in found or run.path.name == run.run_id:  # the others are copies of it
                 found[run.run_id] = run
     return sorted(found.values(), key=_began)

@@ -150,9 +150,9 @@ def _unstamped(ids: Sequence[str]) -> list[str]:
 
 def _complete(results: Path, notes: list[str]) -> Iterator[store.Run]:
     """Yield the complete runs except the fresh blocks of a night; note the damaged ones, which are left out."""
-    for path in sorted(results.glob("*/run.json")):
+    for path in store.folders(results):
         try:
-            run = store.load(path.parent)
+            run = store.load(path)
         except UsageError as error:
             notes.append(f"left out: {error}")
             continue

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,21 @@ class _Collector:
         """Record one event; return ``False`` so that ansible-runner does not write it to a file."""
         if event.get("event") == "playbook_on_stats":
             self.hosts.update(tasks.read_stats(event))
+        elif role := tasks.read_failed_role(event):
+            self._name_role(role)
         elif (task := tasks.read_event(event)) is not None:
             if task.status in {"failed", "unreachable"}:
                 self.failed.append(task)
             self.on_event(task)
         return False
+
+    def _name_role(self, failed: tuple[str, str]) -> None:
+        """Name the role that a host's last failed task belongs to: the task may be one of a role that others import."""
+        host, role = failed
+        for number, task in reversed(list(enumerate(self.failed))):
+            if task.host == host:
+                self.failed[number] = replace(task, role=role)
+                return
 
 
 def playbook_dir() -> Path:

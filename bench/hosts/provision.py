@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.core.errors import UsageError, unknown
 from bench.engines import built_in, get, names
+from bench.hosts import parts
 from bench.hosts.ansible import OnEvent, PlayResult, play, playbook_dir
 from bench.lab import programs
 from bench.lab.paths import state_dir
@@ -40,7 +41,8 @@ def provision(
         on_event: Called when a task starts and when it ends.
 
     Returns:
-        The result. Failed tasks are in ``failed`` and are not raised, since other hosts may have succeeded.
+        The result. A failed task ends its role, and the other roles are still run: it is in ``failed`` with the name of the role
+        and is not raised. On this host it is also recorded (:mod:`bench.hosts.parts`).
 
     Raises:
         UsageError: An engine is unknown, the inventory cannot be read or names no hosts, or Ansible would change a path; no task
@@ -54,10 +56,14 @@ def provision(
         roles = tuple(role for role in roles if role != "payload")  # nothing needs a compiler here
     variables: dict[str, object] = {"payload_source_dir": str(resources.files("bench") / "payload")}
     variables["tare_roles"] = list(roles)
+    variables["tare_collects_failures"] = True
     if inventory is None:
         variables["tare_state_dir"] = str(state_dir())
         variables["tare_program"] = str(Path(sys.executable).with_name("tare"))
-    return play("site.yml", inventory, variables, check=check, on_event=on_event)
+    result = play("site.yml", inventory, variables, check=check, on_event=on_event)
+    if inventory is None and not check:
+        parts.record(state_dir(), roles, result.failed)
+    return result
 
 
 def known() -> dict[str, tuple[str, ...]]:

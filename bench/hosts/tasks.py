@@ -73,13 +73,29 @@ def read_event(event: Mapping[str, Any]) -> TaskEvent | None:
     return TaskEvent(str(data["host"]), str(data.get("role") or ""), str(data.get("task") or ""), status, message)
 
 
+def read_failed_role(event: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return host and role when the event is the record of a failed role (``role.yml``); its failed task came before."""
+    data = _mapping(event.get("event_data"))
+    roles = _mapping(_mapping(data.get("res")).get("ansible_facts")).get("tare_roles_failed")
+    if event.get("event") != "runner_on_ok" or not roles or not isinstance(roles, list):
+        return None
+    return str(data.get("host")), str(roles[-1])
+
+
 def read_stats(event: Mapping[str, Any]) -> dict[str, HostCounts]:
-    """Return host → counts from the event at the end of a playbook; Ansible calls unreachable hosts ``dark``."""
+    """Return host → counts from the event at the end of a playbook.
+
+    Ansible calls unreachable hosts ``dark``, and failed tasks after which the playbook went on ``rescued``.
+    """
     data = _mapping(event.get("event_data"))
     names = {"ok": "ok", "changed": "changed", "skipped": "skipped", "failures": "failures", "unreachable": "dark"}
     tables = {name: _mapping(data.get(key)) for name, key in names.items()}
-    hosts = sorted({host for table in tables.values() for host in table})
-    return {host: HostCounts(**{name: int(table.get(host, 0)) for name, table in tables.items()}) for host in hosts}
+    rescued = _mapping(data.get("rescued"))
+    hosts = sorted({host for table in (*tables.values(), rescued) for host in table})
+    counts = {host: {name: int(table.get(host, 0)) for name, table in tables.items()} for host in hosts}
+    for host, number in rescued.items():
+        counts[host]["failures"] += int(number)
+    return {host: HostCounts(**count) for host, count in counts.items()}
 
 
 def _message(result: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from bench.store.folder import (
     not_a_control,
 )
 from bench.store.lines import content
-from bench.store.reader import find, is_run, load, measurements, outcomes, plan, require_lines, skipped
+from bench.store.reader import find, folders, is_run, load, measurements, outcomes, plan, require_lines, skipped
 from bench.store.writer import RunWriter
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "RunWriter",
     "content",
     "find",
+    "folders",
     "is_run",
     "load",
     "measurements",

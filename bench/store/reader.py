@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -44,7 +45,7 @@ def find(results: Path, name: str) -> Path:
     """
     if is_run(Path(name)):
         return Path(name)
-    runs = sorted(path.parent.name for path in results.glob(f"*/{META}"))
+    runs = [path.name for path in folders(results)]
     if not runs:
         msg = f"no runs in '{results}'; make one with 'tare run quick' or name another folder with --results DIR"
         raise UsageError(msg)
@@ -61,6 +62,14 @@ def find(results: Path, name: str) -> Path:
     else:
         msg = f"no run '{name}' in '{results}'; the last ones are: {', '.join(runs[-3:])}"
     raise UsageError(msg)
+
+
+def folders(results: Path) -> list[Path]:
+    """Return the folders that have a run.json, sorted; it may be one that cannot be read, such as a link to itself.
+
+    ``Path.glob`` leaves such a link out before Python 3.13 and finds it since.
+    """
+    return sorted(path for path in results.glob("*") if os.path.lexists(path / META))
 
 
 def is_run(path: Path) -> bool:

@@ -20,6 +20,12 @@ sources() {
       done | sort -u
 }
 apt-get update -qq >&2
+# Debian sid calls itself by the name of the next release: what is meant is the suite that its base files were installed from.
+if ! apt-get indextargets --format '$(RELEASE)' 'Created-By: Packages' | grep -q "^$SUITE"; then
+  installed=$(apt-cache policy base-files \
+    | awk '/^ [*][*][*] / {here = 1} here && $NF == "Packages" {sub("/.*", "", $3); print $3; exit}')
+  SUITE=${installed:-$SUITE}
+fi
 sources Debian /usr/share/keyrings/debian-archive-keyring.gpg >"$work/sources.list"
 [ -s "$work/sources.list" ] || sources Ubuntu /usr/share/keyrings/ubuntu-archive-keyring.gpg >"$work/sources.list"
 [ -s "$work/sources.list" ] || die "this host's apt sources have no archive of Debian or Ubuntu for the suite '$SUITE'"

@@ -105,3 +105,33 @@ def test_missing_package_is_named_and_other_roles_continue(tmp_path: Path) -> No
     assert "oci_runtimes: no-such-package not available for" in failed.message
     assert any("nor-this skipped" in event.message for event in events)
     assert any(event.role == "storage" for event in events)
+
+
+@pytest.mark.root
+def test_renamed_package_is_installed_by_the_name_that_this_distribution_has(tmp_path: Path) -> None:
+    old, new = "{name: no-such-package}", "{name: util-linux, instead_of: no-such-package}"
+    kept, gone = "{name: coreutils}", "{name: nor-this, instead_of: coreutils}"
+    packages = f"[{old}, {new}, {kept}, {gone}]"
+    inventory = host_with(tmp_path, "odd", f"oci_runtimes_packages: {{Debian: {packages}, RedHat: {packages}}}")
+    assert provision.provision(["oci_runtimes"], inventory=inventory, check=True).failed == ()
+
+
+@pytest.mark.root
+def test_package_that_is_there_by_neither_name_is_reported_once(tmp_path: Path) -> None:
+    packages = "[{name: no-such-package}, {name: nor-this, instead_of: no-such-package}]"
+    inventory = host_with(tmp_path, "odd", f"oci_runtimes_packages: {{Debian: {packages}, RedHat: {packages}}}")
+    (failed,) = provision.provision(["oci_runtimes"], inventory=inventory, check=True).failed
+    assert failed.role == "oci_runtimes"
+    assert "oci_runtimes: no-such-package not available for" in failed.message
+
+
+@pytest.mark.root
+def test_role_that_fails_is_named_and_later_roles_are_run(tmp_path: Path) -> None:
+    state = tmp_path / "a-file-where-a-folder-should-be"
+    state.touch()
+    inventory = host_with(tmp_path, "broken", f"tare_state_dir: {state}")
+    events: list[TaskEvent] = []
+    result = provision.provision(["payload", "storage"], inventory=inventory, check=False, on_event=events.append)
+    assert [task.role for task in result.failed] == ["payload"]
+    assert result.hosts["broken"].failures == 1
+    assert any(event.role == "storage" and event.status == "ok" for event in events)

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from bench.cli import run as tare
 from bench.core.errors import ProvisionError, UsageError
-from bench.hosts import ansible, fleet, provision, tasks
+from bench.hosts import ansible, fleet, parts, provision, tasks
+from bench.hosts.ansible import PlayResult
+from bench.hosts.parts import FailedPart
 from bench.hosts.tasks import HostCounts, TaskEvent
 from bench.lab import programs
 
@@ -236,3 +239,90 @@ def test_missing_ansible_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ProvisionError, match=r"pip install 'tare-bench\[provision\]'"):
         provision.provision([], inventory=None, check=True)
+
+
+def collected(name: str) -> tuple[list[TaskEvent], dict[str, HostCounts]]:
+    """Return the failed tasks and the counts that the events of a playbook leave."""
+    collector = ansible._Collector(lambda _: None)
+    for event in load(name):
+        collector.handle(event)
+    return collector.failed, collector.hosts
+
+
+def test_failed_roles_are_named_and_counted_though_the_playbook_went_on() -> None:
+    failed, hosts = collected("rescued.json")
+    assert [(task.role, task.task) for task in failed] == [
+        ("payload", "Make the state folder"),
+        ("podman", "Check that every package that was asked for is there"),
+    ]
+    assert "podman: no-such-package not available for Debian" in failed[1].message
+    assert hosts["broken"].failures == 2
+
+
+def test_record_of_a_failed_role_names_only_the_last_failure_of_its_own_host() -> None:
+    collector = ansible._Collector(lambda _: None)
+    for host in ("a", "b"):
+        collector.failed.append(TaskEvent(host, "packages", "Install packages", "failed", "no"))
+    facts = {"ansible_facts": {"tare_roles_failed": ["cni", "docker"]}}
+    collector.handle({"event": "runner_on_ok", "event_data": {"host": "a", "res": facts}})
+    assert [(task.host, task.role) for task in collector.failed] == [("a", "docker"), ("b", "packages")]
+
+
+def failed_task(role: str) -> TaskEvent:
+    return TaskEvent("localhost", role, "Do it", "failed", "first\nno space left")
+
+
+def test_failed_parts_are_kept_until_they_are_set_up(tmp_path: Path) -> None:
+    assert parts.read(tmp_path) == ()
+    parts.record(tmp_path, ["cni", "docker"], [failed_task("docker"), failed_task("cni")])
+    assert [part.role for part in parts.read(tmp_path)] == ["docker", "cni"]
+    parts.record(tmp_path, ["cni", "podman"], [])
+    assert parts.read(tmp_path) == (FailedPart("docker", "Do it", "first\nno space left"),)
+    parts.record(tmp_path, ["docker"], [])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", '[{"role": "x"}]', '{"a": 1}', "null"])
+def test_damaged_record_of_failed_parts_is_no_record(tmp_path: Path, text: str) -> None:
+    (tmp_path / "provision.json").write_text(text)
+    assert parts.read(tmp_path) == ()
+
+
+def test_failed_part_is_recorded_for_this_host_only_and_not_by_a_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TARE_STATE", str(tmp_path / "state"))
+    result = PlayResult({}, (failed_task("podman"),), tmp_path / "log")
+    monkeypatch.setattr(provision, "play", lambda *_, **__: result)
+    provision.provision(["podman"], inventory=None, check=True)
+    provision.provision(["podman"], inventory=tmp_path, check=False)
+    assert parts.read(tmp_path / "state") == ()
+    provision.provision(["podman"], inventory=None, check=False)
+    assert [part.role for part in parts.read(tmp_path / "state")] == ["podman"]
+
+
+def test_provision_ends_with_4_and_names_the_failed_parts_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log"
+    result = PlayResult({"localhost": HostCounts(ok=3, failures=2)}, (failed_task("podman"), failed_task("cni")), log)
+    monkeypatch.setattr(provision, "provision", lambda *_, **__: result)
+    assert tare(["provision"]) == 4
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == "localhost: ok=3 changed=0 skipped=0 failed=2"
+    assert said.err.splitlines() == [
+        "podman: Do it: failed", "first", "no space left", "cni: Do it: failed", "as above",
+        "not set up: podman, cni; everything else is. 'tare doctor' says what cannot run without it",
+        f"Ansible's own output is in {log}",
+    ]  # fmt: skip
+
+
+def test_doctor_names_failed_parts_with_the_remedy(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parts.record(state, ["podman"], [failed_task("podman")])
+    try:
+        assert tare(["doctor", "-t", "fake"]) == 0
+        (line, remedy) = capsys.readouterr().out.split("How quiet")[0].strip().splitlines()[-2:]
+    finally:
+        parts.record(state, ["podman"], [])
+    assert " ".join(line.split()) == "-- provision podman failed at 'Do it': no space left"
+    assert remedy.strip() == "→ 'tare provision podman' as root tries again and prints the whole message"

@@ -155,6 +155,10 @@ def test_cached_page_is_counted_at_one_path_only(tmp_path: Path) -> None:
     os.link(first, second)
     if pagecache.resident_bytes(first) != 2**20:
         pytest.skip("this file system's page cache cannot be asked about")
+    pagecache.evict(first)
+    if pagecache.resident_bytes(first):
+        pytest.skip("this file system is the page cache itself, such as Debian 13's /tmp")
+    first.read_bytes()
     assert pagecache.take([first, second, tmp_path / "absent"]) == 2**20
     assert pagecache.resident_bytes(second) == 0
     second.read_bytes()

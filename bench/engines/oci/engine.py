@@ -17,6 +17,7 @@ from bench.engines import given, oci_spec, trial
 from bench.engines.abilities import BootFiles
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
 from bench.engines.evidence import gvisor, process
+from bench.engines.oci import gvisor as crashes
 from bench.engines.oci.exec import Commands
 from bench.lab import Lab, images
 
@@ -82,11 +83,12 @@ class Oci:
     def _made(self, spec: InstanceSpec, verb: str, *options: str) -> Instance:
         bundle = self._bundle(spec)
         pid_file, log = bundle / "pid", bundle / "log"
-        argv = [*self._base, verb, *options, "--bundle", str(bundle), "--pid-file", str(pid_file), self._id(spec.name)]
+        base = [*self._base, *(crashes.panic_options(bundle) if self.target.engine == "runsc" else [])]
+        argv = [*base, verb, *options, "--bundle", str(bundle), "--pid-file", str(pid_file), self._id(spec.name)]
         self._finish(proc.spawn(argv, stdout=log, stderr=log), spec.timeout_s, log)
         pid = int(pid_file.read_text(encoding="ascii"))
         handle: dict[str, Any] = {"pid": pid, "timeout_s": spec.timeout_s, "log": log}
-        return Instance(spec.name, lambda: self._pids(pid, bundle), lambda: _gone(pid), handle)
+        return Instance(spec.name, lambda: self._pids(pid, bundle), lambda: _gone(pid, bundle), handle)
 
     def _pids(self, pid: int, bundle: Path) -> set[int]:
         """Return the container's processes; with gVisor also the gofer, whose command line names the bundle."""
@@ -157,5 +159,8 @@ class Oci:
             raise InvocationFailed(msg)
 
 
-def _gone(pid: int) -> str | None:
-    return None if process.runs(pid) else f"the container's first process {orphans.end_of(pid)}"
+def _gone(pid: int, bundle: Path) -> str | None:
+    if process.runs(pid):
+        return None
+    said = crashes.panic(bundle)
+    return f"the container's first process {orphans.end_of(pid)}" + (f": {said}" if said else "")

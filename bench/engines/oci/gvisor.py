@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from pathlib import Path
 
 from bench.core import proc
 from bench.lab import Lab
 
+_PANIC = "panic"
 NETWORKS = {"none": "none", "bridge": "sandbox", "host": "host"}
 """Network mode of the engine above → what runsc does for the network: nothing, its own stack, or the host's."""
 
@@ -15,6 +17,19 @@ NETWORKS = {"none": "none", "bridge": "sandbox", "host": "host"}
 def options(network: str) -> list[str]:
     """Return runsc's options below an engine with that network mode; the payload may reach its event socket on the host."""
     return [f"--network={NETWORKS[network]}", "--fsgofer-host-uds"]
+
+
+def panic_options(bundle: Path) -> list[str]:
+    """Return the options of ``create`` that keep what the sandbox says as it crashes; its output is not the container's."""
+    return [f"--panic-log={bundle / _PANIC}"]
+
+
+def panic(bundle: Path) -> str:
+    """Return the first line of what the sandbox said as it crashed; empty when it did not crash."""
+    with contextlib.suppress(OSError):
+        said = (bundle / _PANIC).read_text(encoding="utf-8", errors="replace")
+        return next((line.strip() for line in said.splitlines() if line.strip()), "")
+    return ""
 
 
 def wrapper_script(program: str, network: str) -> str:

@@ -37,7 +37,7 @@ version=$(cat "$folder/kernel/version")
 cp "$folder/kernel/vmlinuz" "$work/image/vmlinuz"
 mv "$work/root/boot/initrd.img-$version" "$work/image/initrd.img"
 mv "$work/root/manifest.txt" "$work/image/manifest.txt"
-rm -f "$work/root/boot/vmlinuz-$version"
+rm -f "$work/root/boot/vmlinuz-$version" "$work/root/usr/lib/modules/$version/vmlinuz"
 
 # Tables are written now, so that no guest's kernel spends its first minute on writing them.
 truncate -s "${DISK_MIB}M" "$work/image/base.ext4"

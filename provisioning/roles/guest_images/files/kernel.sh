@@ -22,14 +22,16 @@ unpack_deb() {
   # An old list names a version that the archive no longer has.
   apt-get update -qq >&2
   for wanted in $names; do
-    # A meta package depends on the image of one version, and that image may depend on a package of its modules.
+    # A meta package depends on the image of one version.
     image=$(apt-cache depends --no-recommends --no-suggests "$wanted" 2>/dev/null \
       | sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1)
     [ -n "$image" ] || continue
-    modules=$(apt-cache depends --no-recommends --no-suggests "$image" \
-      | sed -n 's/^ *Depends: \(linux-modules-[0-9][^ ]*\)$/\1/p' | head -n 1)
-    # shellcheck disable=SC2086 # there may be no package of modules
-    (cd "$work/packages" && apt-get download -q -o APT::Sandbox::User=root "$image" $modules >&2)
+    # Releases split a kernel differently: its modules, vmlinuz itself (linux-binary-…) and lists of what is built in
+    # (linux-base-…) may each be a package, which the image's package needs and which has the same version in its name.
+    needed=$(apt-cache depends --important --recurse "$image" \
+      | awk -v end="-${image#linux-image-}" '/^linux-/ && substr($0, length($0) - length(end) + 1) == end')
+    # shellcheck disable=SC2086 # a list of names
+    (cd "$work/packages" && apt-get download -q -o APT::Sandbox::User=root $needed >&2)
     for package in "$work"/packages/*.deb; do dpkg-deb -x "$package" "$work/root"; done
     return
   done
@@ -55,7 +57,7 @@ version=$(ls "$work/modules/lib/modules")
 for image in "$work/root/boot/vmlinuz-$version" "$work/modules/lib/modules/$version/vmlinuz"; do
   if [ -f "$image" ]; then mv "$image" "$work/vmlinuz"; fi
 done
-[ -f "$work/vmlinuz" ] || die "the packages of kernel $version have no vmlinuz"
+[ -f "$work/vmlinuz" ] || die "the packages of kernel $version have no vmlinuz: $(ls "$work/packages" | xargs)"
 chmod 644 "$work/vmlinuz"
 if [ "$name" = inside ]; then # the kernel alone is used, and much of it drives hardware that a machine does not have
   for useless in sound drivers/gpu drivers/media drivers/net/wireless drivers/net/ethernet drivers/infiniband drivers/iio; do
