@@ -35,9 +35,10 @@ _SOURCES = (
         "interface.c",
         "kept.c",
         "names.c",
+        "lines.c",
         "actions.h",
     ),
-    *("stamp.c", "spaces.c", "drain.c"),
+    *("stamp.c", "spaces.c", "drain.c", "collect.c"),
 )
 """Files whose content determines the build's name, in the order of the Makefile."""
 _DIRECTORIES = ("data", "dev", "etc", "proc", "run", "scratch", "sys", "tmp", "tools", "work")
@@ -147,6 +148,11 @@ def stamp(state: Path) -> Path:
 def spaces(state: Path) -> Path:
     """Return the program that times the creation of namespaces; built with the payload."""
     return payload(state).path.with_name("tare-spaces")
+
+
+def collector(state: Path) -> Path:
+    """Return the program that stores what it reads from a pipe; built with the payload."""
+    return payload(state).path.with_name("tare-collect")
 
 
 def _compile(source: Path, state: Path) -> None:
