@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,6 +79,12 @@ class Daemons:
         self.cgroup.adopt(process.pid)
         self.running[name] = process
         self._wait_until(ready, name)
+
+    def crash(self, name: str) -> None:
+        """End a daemon by SIGKILL, as a crash does; it is forgotten and can be started again."""
+        process = self.running.pop(name)
+        process.send(signal.SIGKILL)
+        process.wait(_GRACE_S)
 
     def dead(self) -> dict[str, str]:
         """Return the daemons that ended by themselves: name → how, with the end of the log."""

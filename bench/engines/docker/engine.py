@@ -6,6 +6,7 @@ process. Only the benchmark ``pull`` pulls.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
@@ -18,6 +19,7 @@ from bench.engines.docker import images as stores
 from bench.engines.docker.build import Builders
 from bench.engines.docker.container import Container
 from bench.engines.docker.endpoints import Endpoint
+from bench.engines.docker.logs import Logs
 from bench.engines.docker.pull import Puller
 from bench.engines.docker.session import CLEANUP_S, Session
 from bench.engines.evidence import gvisor, mounts, process
@@ -36,7 +38,12 @@ class Docker:
     channel: Transport = "datagram"
 
     def __init__(
-        self, target: Target, lab: Lab, endpoint: Endpoint | None = None, puller: type[Puller] = Puller
+        self,
+        target: Target,
+        lab: Lab,
+        endpoint: Endpoint | None = None,
+        puller: type[Puller] = Puller,
+        logs: type[Logs] = Logs,
     ) -> None:
         self.target = target
         self._lab = lab
@@ -46,6 +53,7 @@ class Docker:
         self.volumes = stores.VolumeStore(self._session)
         self.puller = puller(self._session, self.images)
         self.builders = Builders(self._session)
+        self.logs = logs(self._session)
         self.resolves_names = self._endpoint.network.resolves_names
         self.daemons = self._endpoint.daemons
         # The endpoint leaves no trace in a container; gVisor hides the container's mounts.
@@ -64,6 +72,8 @@ class Docker:
         if self.target.options.get("storage", self._driver) != self._driver:
             msg = f"this Docker uses storage driver {self._driver}, not {self._endpoint.storage}"
             raise TargetUnavailable(msg, "leave out endpoint=system, or change its daemon.json")
+        if "log" in self.target.options:
+            self.logs.provide(self.logs.driver)
         trial.run(self, self._lab)
         return facts
 
@@ -74,7 +84,7 @@ class Docker:
             if bind.kind == "volume":
                 self._endpoint.made.record("volume", bind.source.name)
         self._endpoint.made.record("container", spec.name)
-        config = self._endpoint.config(self.images.id_of(spec))
+        config = dataclasses.replace(self._endpoint.config(self.images.id_of(spec)), log=self.logs.chosen(spec))
         with session.asked("create"):
             made = Container(session, session.verbs.create(spec, config), spec.timeout_s, spec.binds)
         return Instance(spec.name, made.pids, made.why_ended, {"container": made})
@@ -104,6 +114,7 @@ class Docker:
             found |= mounts.evidence(pid, container.binds)
         driver = (inspected.get("GraphDriver") or {}).get("Name", self._driver)
         found["storage"] = process.storage(found["root_fs"], driver, process.root_device(pid))
+        found |= self.logs.evidence(inspected)
         return found | {"client": session.verbs.name} | self._endpoint.evidence(inspected, session.client)
 
     def stop(self, instance: Instance) -> None:
