@@ -5,7 +5,7 @@ An ability that takes several methods is an object of its own, which the engine 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -282,6 +282,19 @@ class StoredLog:
     format: str
 
 
+@dataclass(frozen=True)
+class LogFollower:
+    """A program that follows a log and prints it.
+
+    Attributes:
+        argv: Its command line.
+        read: Reads the records in files with what it has printed.
+    """
+
+    argv: tuple[str, ...]
+    read: Callable[[Iterable[Path]], Iterator[Record]]
+
+
 class Logs(Protocol):
     """What an engine does with what its instances print."""
 
@@ -315,8 +328,8 @@ class Logs(Protocol):
         """
         ...
 
-    def follow(self, instance: Instance) -> list[str]:
-        """Return the command line that follows the log and prints it.
+    def follow(self, instance: Instance) -> LogFollower:
+        """Return the program that follows the log.
 
         Raises:
             NotApplicable: There is none for this driver.

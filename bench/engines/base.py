@@ -19,6 +19,7 @@ STOP_GRACE_S = 10
 
 Kind = Literal["process", "container", "machine"]
 Transport = Literal["datagram", "stream"]
+Delivery = Literal["blocking", "non-blocking"]
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,14 @@ class LogDriver:
 
     Attributes:
         name: The engine's name of the driver: ``json-file``, ``k8s-file``, …
-        delivery: ``blocking``: the instance waits until the engine has taken a line; ``non-blocking``: lines go into a buffer of the
-            engine, which drops them when it is full.
+        delivery: ``blocking``: the instance waits until the engine has taken a line; ``non-blocking``: the engine holds them in a
+            buffer and drops them when it is full.
         file_bytes: Size at which a log file is rotated; ``None``: the engine's default.
         files: Number of log files that are kept; ``None``: the engine's default.
     """
 
     name: str
-    delivery: Literal["blocking", "non-blocking"] = "blocking"
+    delivery: Delivery = "blocking"
     file_bytes: int | None = None
     files: int | None = None
 

@@ -18,9 +18,10 @@ _LINE, _PARTIAL = 3, 4
 """Fields of Docker's ``LogEntry`` (moby, api/types/plugins/logdriver/entry.proto)."""
 
 
-def blocks(path: Path) -> Iterator[bytes]:
-    """Yield a file's content, decompressed when its name says that it is compressed."""
+def blocks(path: Path, begin: int = 0) -> Iterator[bytes]:
+    """Yield a file's content from an offset on, decompressed when its name says that it is compressed."""
     with _opened(path) as file:
+        file.seek(begin)
         while block := file.read(_BLOCK):
             yield block
 
@@ -110,7 +111,7 @@ def journal(file: IO[bytes]) -> Iterator[Record]:
             value = file.read(int.from_bytes(file.read(8), "little"))
             file.read(1)
         if name == b"MESSAGE":
-            message = value
+            message = value.removesuffix(b"\n")  # conmon's have the line feed, Docker's have not
         elif name == b"CONTAINER_PARTIAL_MESSAGE":
             partial = value == b"true"
     if message is not None:

@@ -1,6 +1,6 @@
 """The lab's own rsyslogd and journald, which take logs by their sockets; they end with the lab.
 
-journald needs no systemd as process 1: it makes its sockets in ``/run``, which is the lab's own. Both store below the run's folder.
+journald needs no systemd as process 1: it makes its sockets in ``/run``, which is the lab's own. Both store in the run's folder.
 """
 
 from __future__ import annotations
@@ -129,9 +129,8 @@ def journal_facts() -> dict[str, str]:
 
 def _rate_limit() -> str:
     """Return the rate limit in force: systemd's default unless the host's configuration sets another one (journald.conf(5))."""
-    found = {"RateLimitIntervalSec": "30s", "RateLimitBurst": "10000"}
     files = [Path("/etc/systemd/journald.conf"), *sorted(Path("/etc/systemd/journald.conf.d").glob("*.conf"))]
-    for path in files:
-        for name, value in re.findall(r"(?m)^(RateLimit\w+)=(\S+)", kernelfiles.text(path)):
-            found[name] = value
-    return f"{found['RateLimitBurst']} messages of a unit in {found['RateLimitIntervalSec']}; a process outside of any unit has none"
+    said = [pair for path in files for pair in re.findall(r"(?m)^(RateLimit\w+)=(\S+)", kernelfiles.text(path))]
+    found = {"RateLimitIntervalSec": "30s", "RateLimitBurst": "10000", **dict(said)}
+    limit = f"{found['RateLimitBurst']} messages of a unit in {found['RateLimitIntervalSec']}"
+    return f"{limit}; a process outside of any unit has none"

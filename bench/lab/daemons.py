@@ -74,7 +74,7 @@ class Daemons:
         if name in self.running:
             return
         self.journal.add("daemon", name=name)
-        log = self._log(name)
+        log = self.log(name)
         process = proc.spawn([*self.namespace.prefix(), *argv], stdout=log, stderr=log, env=proc.environment(env))
         self.cgroup.adopt(process.pid)
         self.running[name] = process
@@ -117,12 +117,13 @@ class Daemons:
                 raise LabError(msg)
             sleep_s(0.02)
 
-    def _log(self, name: str) -> Path:
+    def log(self, name: str) -> Path:
+        """Return the file to which a daemon prints."""
         return self.paths.run / "log" / f"{name}.log"
 
     def _said(self, name: str) -> str:
         with contextlib.suppress(OSError):
-            lines = self._log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            lines = self.log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
             return " | ".join(lines[-3:])[-600:] or "its log is empty"
         return "there is no log"
 

@@ -24,6 +24,7 @@ from bench.core.errors import TargetUnavailable
 IMAGE = "tare/payload:latest"
 PAYLOAD = "/tare-payload"
 EVENTS = "/events"
+COLLECTOR = "tare-collect"
 _SOURCES = (
     *(
         "payload.c",
@@ -152,7 +153,7 @@ def spaces(state: Path) -> Path:
 
 def collector(state: Path) -> Path:
     """Return the program that stores what it reads from a pipe; built with the payload."""
-    return payload(state).path.with_name("tare-collect")
+    return payload(state).path.with_name(COLLECTOR)
 
 
 def _compile(source: Path, state: Path) -> None:

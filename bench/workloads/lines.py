@@ -37,7 +37,8 @@ class Load:
         count: Number of lines.
         size: Bytes of each line without its line feed.
         per_s: Lines per second, in an open loop; 0: flat out.
-        kind: ``lf``; ``crlf`` (the last byte is a carriage return); ``bytes`` (not UTF-8); ``open`` (the last line has no line feed).
+        kind: ``lf``; ``crlf`` (the last byte is a carriage return); ``bytes`` (not UTF-8); ``open`` (the last line has no line
+            feed).
         every: Every ``every``-th write is reported before and after; 0: none.
     """
 
@@ -129,9 +130,8 @@ class Counter:
         if self._pieces or data:
             self._pieces.append(data)
             self._held += len(data)
-        if ends and self._pieces and (self._whole() or not self._headed()):
-            self._line()
-        elif self._held > _LONGEST:
+        ended = ends and self._pieces and (self._whole() or not self._headed())
+        if ended or self._held > _LONGEST:
             self._line()
 
     def counts(self) -> Counts:
@@ -149,9 +149,11 @@ class Counter:
         return _HEAD.match(self._pieces[0]) is not None
 
     def _whole(self) -> bool:
-        """Return whether the pieces are as long as the line's head says, or shorter by a carriage return only."""
+        """Return whether the pieces are as long as the line's head says, or lack only the carriage return at the end."""
         found = _HEAD.match(self._pieces[0])
-        return found is not None and self._held >= int(found[2]) - 1
+        if found is None or self._held < int(found[2]) - 1:
+            return False
+        return self._held >= int(found[2]) or _lacks_return(b"".join(self._pieces), found)
 
     def _line(self) -> None:
         """Judge the line that the pieces make."""
@@ -175,16 +177,20 @@ class Counter:
         self._judge(data, number, found)
 
     def _judge(self, data: bytes, number: int, found: re.Match[bytes]) -> None:
-        size, crc = int(found[2]), int(found[3], 16)
-        if len(data) == size and _checksum(data) == crc:
+        if len(data) == int(found[2]) and _checksum(data) == int(found[3], 16):
             self._right[number >> 3] |= 1 << (number & 7)
             return
         self._found["altered"] += 1
-        self._found["trimmed"] += len(data) == size - 1 and _checksum(data + b"\r") == crc
+        self._found["trimmed"] += _lacks_return(data, found)
 
 
 def _bit(bits: bytearray, number: int) -> int:
     return bits[number >> 3] >> (number & 7) & 1
+
+
+def _lacks_return(data: bytes, found: re.Match[bytes]) -> bool:
+    """Return whether a line is right but for a carriage return at its end."""
+    return len(data) == int(found[2]) - 1 and _checksum(data + b"\r") == int(found[3], 16)
 
 
 def _checksum(data: bytes) -> int:
@@ -192,7 +198,7 @@ def _checksum(data: bytes) -> int:
 
 
 def of_stream(blocks: Iterable[bytes]) -> Iterator[Record]:
-    """Yield the records of a plain stream, which has no marks but line feeds: each line, or the part of it in a block of 1 MiB."""
+    """Yield the records of a plain stream, which has no marks but line feeds: each line, or the part of it that can be held."""
     rest = b""
     for block in blocks:
         *lines, rest = (rest + block).split(b"\n")

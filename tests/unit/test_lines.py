@@ -115,6 +115,11 @@ def test_parts_without_a_mark_are_joined_by_the_length_of_the_line() -> None:
     assert (found.split, found.records, found.whole, found.altered, found.foreign) == (1, 3, 2, 0, 0)
 
 
+def test_last_byte_in_a_part_of_its_own_without_a_mark_is_joined() -> None:
+    found = counted(2, (line(0)[:-1], True), (line(0)[-1:], True), (line(1), True))
+    assert (found.split, found.whole, found.altered, found.foreign) == (1, 2, 0, 0)
+
+
 def test_line_cut_short_is_altered_and_the_next_one_is_whole() -> None:
     found = counted(2, (line(0, b"x" * 100)[:60], True), (line(1), True))
     assert (found.altered, found.whole, found.lost) == (1, 1, 0)

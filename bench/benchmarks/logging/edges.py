@@ -1,23 +1,14 @@
-"""Lines at the edges: of the engines' buffers, of text files, and of UTF-8."""
+"""What becomes of lines at the edges of buffers, of text files and of UTF-8."""
 
 from __future__ import annotations
 
 from bench.benchmarks.logging import trial
+from bench.benchmarks.logging.shapes import SHAPES
 from bench.invocation.context import InvocationContext, InvocationResult
-from bench.workloads.lines import Counts, Load
+from bench.workloads.lines import Counts
 
-SHAPES = {
-    "100 B": Load(20, 100),
-    "1 KiB": Load(20, 1024),
-    "16383 B": Load(20, 16383),
-    "16384 B": Load(20, 16384),
-    "16385 B": Load(20, 16385),
-    "1 MiB": Load(2, 2**20),
-    "CR LF": Load(20, 100, kind="crlf"),
-    "not UTF-8": Load(20, 100, kind="bytes"),
-    "no last LF": Load(20, 100, kind="open"),
-}
-"""Kind of line → the load; the last one ends the log."""
+_BY_SHAPE = ("logging.lost_lines", "logging.dropped_lines", "logging.altered_lines", "logging.records")
+"""Numbers that are given for each kind of line even when they are 0."""
 
 
 def measure(context: InvocationContext) -> InvocationResult:
@@ -37,6 +28,7 @@ def measure(context: InvocationContext) -> InvocationResult:
             for where, counts in found.items()
             for shape, count in zip(SHAPES, counts, strict=True)
             for value in trial.values_of(count, where, lossy=one.lossy, line=shape)
+            if value.metric in _BY_SHAPE or value.value
         ]
         notes = {f"cr_{where}": _carriage(counts) for where, counts in found.items()}
         return one.result({}, series, **notes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,20 +12,19 @@ from bench.benchmarks.logging import trial
 from bench.benchmarks.logging.trial import Trial
 from bench.core import proc
 from bench.core.clock import now_s, process_cpu_s, sleep_s
-from bench.workloads import lines
-from bench.workloads.lines import Counts, Load
+from bench.workloads.lines import Counts, Load, Record
 
 NAME = "follower"
 _STARTED_S = 20.0
-_BLOCK = 1 << 20
 
 
 @dataclass
 class Follower:
-    """A running follower, and the file that it prints to."""
+    """A running follower, the file that it prints to, and what reads the records in such files."""
 
     process: proc.Process
     path: Path
+    read: Callable[[Iterable[Path]], Iterator[Record]]
 
     def cpu_s(self) -> float:
         """Return the CPU seconds that it has used; 0 when it is gone."""
@@ -33,7 +32,7 @@ class Follower:
 
     def counts(self, loads: Sequence[Load]) -> list[Counts]:
         """Count what it has printed, once it has printed everything or nothing more comes."""
-        return trial.settled(loads, lambda: lines.of_stream(self._blocks()))
+        return trial.settled(loads, lambda: self.read([self.path]))
 
     def wait_first(self) -> bool:
         """Wait until it has printed something; return whether it has."""
@@ -44,11 +43,6 @@ class Follower:
             sleep_s(0.02)
         return True
 
-    def _blocks(self) -> Iterator[bytes]:
-        with self.path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                yield block
-
 
 @contextlib.contextmanager
 def following(one: Trial) -> Iterator[Follower]:
@@ -57,12 +51,12 @@ def following(one: Trial) -> Iterator[Follower]:
     Raises:
         NotApplicable: The log cannot be followed.
     """
-    argv = one.logs.follow(one.instance)
+    found = one.logs.follow(one.instance)
     path = one.context.lab.paths.run / "log" / f"{one.instance.name}-follower"
     path.touch()
-    process = proc.spawn(argv, stdout=path)
+    process = proc.spawn(found.argv, stdout=path)
     try:
-        yield Follower(process, path)
+        yield Follower(process, path, found.read)
     finally:
         process.send(signal.SIGCONT)
         process.stop(5)

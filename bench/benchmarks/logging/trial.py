@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bench.core.clock import Channel, now_s, process_cpu_s, sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
@@ -50,7 +50,6 @@ class Trial:
         logs: The logs of its engine.
         loads: What it writes, one load each time that it is told to go on.
         evidence: What was read back from it.
-        told: How often it was told to go on.
     """
 
     context: InvocationContext
@@ -59,8 +58,6 @@ class Trial:
     logs: Logs
     loads: Sequence[Load]
     evidence: dict[str, str]
-    told: int = 0
-    parts_s: dict[str, float] = field(default_factory=dict)
 
     @property
     def lossy(self) -> bool:
@@ -69,7 +66,6 @@ class Trial:
 
     def go(self) -> None:
         """Tell the payload to write its next load."""
-        self.told += 1
         if not poke.go_on(self.instance, self.channel):
             msg = f"the host cannot tell the payload in '{self.context.engine.target.text}' to write"
             raise NotApplicable(msg)
@@ -93,6 +89,17 @@ class Trial:
                 raise InvocationFailed(msg)
             sleep_s(_LOOK_S)
         return True
+
+    def stands_still(self, count: int, limit_s: float) -> bool:
+        """Wait until that many loads are written, or nothing more was reported for ``limit_s``; return whether that is so."""
+        deadline, before = now_s() + limit_s, -1
+        while self.ended() < count:
+            if (reports := len(self.channel.lines)) != before:
+                deadline, before = now_s() + limit_s, reports
+            if now_s() > deadline:
+                return True
+            sleep_s(_LOOK_S)
+        return False
 
     def written(self) -> list[Written]:
         """Return what was written; wait for it within the invocation's time limit.
@@ -166,7 +173,7 @@ def waiting(context: InvocationContext, loads: Sequence[Load], driver: LogDriver
     logs = keeper(context)
     logs.provide(driver or logs.driver)
     words = [word for load in loads for word in ("--wait", str(_WAIT_MS), *load.arguments)]
-    spec = life.spec_of(context, (*words, "--sleep"), **({"log": driver} if driver else {}))
+    spec = life.spec_of(context, (*words, "--sleep"), log=driver)
     with life.living(context, spec) as (instance, channel):
         yield Trial(context, instance, channel, logs, loads, life.evidence_of(context, instance))
 

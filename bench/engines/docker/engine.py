@@ -114,7 +114,7 @@ class Docker:
             found |= mounts.evidence(pid, container.binds)
         driver = (inspected.get("GraphDriver") or {}).get("Name", self._driver)
         found["storage"] = process.storage(found["root_fs"], driver, process.root_device(pid))
-        found |= self.logs.evidence(inspected)
+        found |= self.logs.evidence(self.logs.inspect(instance.name))
         return found | {"client": session.verbs.name} | self._endpoint.evidence(inspected, session.client)
 
     def stop(self, instance: Instance) -> None:

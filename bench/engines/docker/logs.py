@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 from bench.core import kernelfiles, proc
 from bench.core.errors import NotApplicable
 from bench.engines import journals, logformats
-from bench.engines.abilities import StoredLog
-from bench.engines.base import Instance, InstanceSpec, LogDriver
+from bench.engines.abilities import LogFollower, StoredLog
+from bench.engines.base import Delivery, Instance, InstanceSpec, LogDriver
 from bench.engines.docker.api import LogConfig
 from bench.engines.docker.session import Session
 from bench.lab import collectors
@@ -46,7 +46,7 @@ class Logs:
     def driver(self) -> LogDriver:
         """The driver that the target asks for, or the daemon's default."""
         options = self.session.target.options
-        delivery = "non-blocking" if options.get("delivery") == "non-blocking" else "blocking"
+        delivery: Delivery = "non-blocking" if options.get("delivery") == "non-blocking" else "blocking"
         return LogDriver(options.get("log") or self._default(), delivery)
 
     def provide(self, driver: LogDriver) -> None:
@@ -75,17 +75,21 @@ class Logs:
             return {}
         return {"log": str(found["Type"]), "delivery": (found.get("Config") or {}).get("mode") or "blocking"}
 
+    def inspect(self, name: str) -> Mapping[str, Any]:
+        """Return what the daemon says of a container."""
+        return self.session.inspect(name)
+
     def read(self, instance: Instance) -> Iterator[Record]:
         """Read the log through the API: each frame of its stream is a record."""
         self.refuse_unread(instance)
         with self.session.asked("logs"):
             client = self.session.client
-            for frame in client.logs(instance.name, stdout=True, stderr=False, stream=True):
+            for frame in client.logs(instance.name, stdout=True, stderr=False, stream=True, follow=False):
                 yield logformats.with_feed(frame)
 
     def stored(self, instance: Instance) -> StoredLog:
         """Find what the driver has stored."""
-        inspected = self.session.inspect(instance.name)
+        inspected = self.inspect(instance.name)
         name = self.evidence(inspected).get("log", "")
         if name == "journald":
             return journals.stored(self.session.lab, self._field(instance))
@@ -104,11 +108,11 @@ class Logs:
             "local": Format(local_files, logformats.local_file, "protobuf"),
         }
 
-    def follow(self, instance: Instance) -> list[str]:
-        """Return the command line of ``docker logs --follow``."""
+    def follow(self, instance: Instance) -> LogFollower:
+        """Return ``docker logs --follow``."""
         self.refuse_unread(instance)
         program = proc.find("docker", "run 'tare provision docker' as root")
-        return [program, "--host", self.session.url, "logs", "--follow", instance.name]
+        return LogFollower((program, "--host", self.session.url, "logs", "--follow", instance.name), logformats.plain)
 
     def collectors(self, instance: Instance) -> Mapping[str, int]:
         """Return rsyslogd or journald where the driver sends to it."""
@@ -130,7 +134,7 @@ class Logs:
         return collectors.journal_facts() if self.driver.name == "journald" else {}
 
     def _name(self, instance: Instance) -> str:
-        return self.evidence(self.session.inspect(instance.name)).get("log", "")
+        return self.evidence(self.inspect(instance.name)).get("log", "")
 
     def refuse_unread(self, instance: Instance) -> None:
         """Refuse to read the log of a driver that has no reader."""
@@ -147,7 +151,7 @@ class Logs:
             collectors.journal(lab)
 
     def _options(self, driver: LogDriver) -> dict[str, str]:
-        found = {"mode": driver.delivery} if driver.delivery != "blocking" else {}
+        found: dict[str, str] = {"mode": driver.delivery} if driver.delivery != "blocking" else {}
         if driver.file_bytes:
             found["max-size"] = str(driver.file_bytes)
         if driver.files:

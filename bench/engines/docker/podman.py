@@ -30,16 +30,17 @@ class Service(LabDaemon):
         super().__init__(target, lab)
         self.storage = target.options.get("storage", "overlay")
         self.runtime = target.options.get("runtime", "crun")  # Podman's own default
+        self._events = "journald" if target.options.get("log") == "journald" else "none"
         self.network = networks.of(target.options.get("network", "bridge"), Site(lab, self.storage, self.build))
 
     @property
     def name(self) -> str:
         """Name among the lab's daemons."""
-        return podman_name(self.storage, self.runtime)
+        return podman_name(self.storage, self.runtime, self._events)
 
     def url(self) -> str:
         """Start the service and return its URL."""
-        return f"unix://{start_podman(self._lab, self.storage, self.runtime)}"
+        return f"unix://{start_podman(self._lab, self.storage, self.runtime, self._events)}"
 
     def daemons(self) -> Mapping[str, int]:
         """Return the service; it starts containers itself."""
