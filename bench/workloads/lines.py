@@ -1,14 +1,14 @@
 """Numbered, checksummed lines (payload/lines.c): the arguments, and a count of what became of them in constant memory.
 
-A log cuts lines into records. :class:`Counter` joins records to lines again and counts what was lost, duplicated, reordered,
-split or altered. It keeps one bit a line and the line that is not complete yet.
+A log cuts lines into records. :func:`joined` joins records to lines again, and :class:`Counter` counts what was lost,
+duplicated, reordered, split or altered. They keep two bits a line and the line that is not complete yet.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,8 +97,38 @@ class Counts:
         return not (self.lost or self.duplicated or self.reordered or self.altered or self.foreign)
 
 
+def joined(records: Iterable[Record]) -> Iterator[tuple[bytes, int]]:
+    """Join records to lines: yield each line with the number of its records; what is left at the end is a line, too.
+
+    A record that begins as a line does while another is incomplete begins the next one, whatever the log says: logs without a
+    mark for cut lines say of every record that it ends one.
+    """
+    pieces: list[bytes] = []
+    held = 0
+    for data, ends in records:
+        if pieces and _HEAD.match(data):
+            yield b"".join(pieces), len(pieces)
+            pieces, held = [], 0
+        if pieces or data:
+            pieces.append(data)
+            held += len(data)
+        if pieces and ((ends and _ended(pieces, held)) or held > _LONGEST):
+            yield b"".join(pieces), len(pieces)
+            pieces, held = [], 0
+    if pieces:
+        yield b"".join(pieces), len(pieces)
+
+
+def _ended(pieces: Sequence[bytes], held: int) -> bool:
+    """Return whether pieces are as long as the line's head says, lack only the carriage return at the end, or have no head."""
+    found = _HEAD.match(pieces[0])
+    if found is None or held >= int(found[2]):
+        return True
+    return held == int(found[2]) - 1 and _lacks_return(b"".join(pieces), found)
+
+
 class Counter:
-    """Count the lines ``first`` to ``first + count - 1`` in a stream of records.
+    """Count the lines ``first`` to ``first + count - 1`` in a log.
 
     Lines with other numbers are ignored, so that each of several loads of one log can have its own counter.
     """
@@ -107,32 +137,13 @@ class Counter:
         self._count, self._first = count, first
         self._seen, self._right = bytearray(-(-count // 8)), bytearray(-(-count // 8))
         self._highest = -1
-        self._pieces: list[bytes] = []
-        self._held = 0
         self._found = dict.fromkeys(("duplicated", "reordered", "split", "records", "altered", "trimmed", "foreign"), 0)
 
     def records(self, found: Iterable[Record]) -> Counter:
-        """Take all records, and what is left at their end as a last line without an end; return this counter."""
-        for data, ends in found:
-            self.record(data, ends=ends)
-        if self._pieces:
-            self._line()
+        """Take all records of a log and return this counter."""
+        for data, pieces in joined(found):
+            self.line(data, pieces)
         return self
-
-    def record(self, data: bytes, *, ends: bool) -> None:
-        """Take one record; ``ends``: the line ends with it.
-
-        A record that begins as a line does while another is incomplete begins the next one, whatever the log says: logs without a
-        mark for cut lines say of every record that it ends one.
-        """
-        if self._pieces and _HEAD.match(data):
-            self._line()
-        if self._pieces or data:
-            self._pieces.append(data)
-            self._held += len(data)
-        ended = ends and self._pieces and (self._whole() or not self._headed())
-        if ended or self._held > _LONGEST:
-            self._line()
 
     def counts(self) -> Counts:
         """Return what was counted so far."""
@@ -145,20 +156,8 @@ class Counter:
             first, last = (self._first + next(numbers) for numbers in (missing, backwards))
         return Counts(written=self._count, whole=whole, lost=lost, lost_first=first, lost_last=last, **self._found)
 
-    def _headed(self) -> bool:
-        return _HEAD.match(self._pieces[0]) is not None
-
-    def _whole(self) -> bool:
-        """Return whether the pieces are as long as the line's head says, or lack only the carriage return at the end."""
-        found = _HEAD.match(self._pieces[0])
-        if found is None or self._held < int(found[2]) - 1:
-            return False
-        return self._held >= int(found[2]) or _lacks_return(b"".join(self._pieces), found)
-
-    def _line(self) -> None:
-        """Judge the line that the pieces make."""
-        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        pieces, self._pieces, self._held = len(self._pieces), [], 0
+    def line(self, data: bytes, pieces: int) -> None:
+        """Take a line that came in so many records."""
         found = _HEAD.match(data)
         if found is None:
             self._found["foreign"] += pieces

@@ -69,7 +69,7 @@ def _cost_title(data: ScenarioData, rows: Sequence[tuple[Mapping[str, Variant], 
         one for loads, _ in rows if (one := results.count(data, loads.get("flat"), "cpu_per_million_s", part="all"))
     ]
     return (
-        f"A million lines cost {prose.span(found)} of CPU time"
+        f"A million lines cost {prose.span(found, prose.brief_names(data))} of CPU time"
         if prose.all_decided(found) and len(found) > 1
         else "What a line costs"
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.benchmarks.logging.shapes import SHAPES
 from bench.core.model import Summary
-from bench.display import lookup
+from bench.display import lookup, prose
 from bench.display.data import ScenarioData, Variant
 
 READS = ("reader", "file", "follower")
@@ -48,6 +48,16 @@ def load_of(row: Variant) -> str:
 def named(row: Variant) -> Variant:
     """Return a variant whose label leaves out the load."""
     return lookup.unlabelled(row, "load")
+
+
+def brief(data: ScenarioData) -> dict[str, dict[str, Variant]]:
+    """Return the same with short names of the targets, for sentences."""
+    names = prose.brief_names(data)
+    found = {}
+    for text, loads in targets(data).items():
+        target = next(iter(loads.values())).target
+        found[text.replace(target, names.get(target, target), 1)] = loads
+    return found
 
 
 def targets(data: ScenarioData) -> dict[str, dict[str, Variant]]:

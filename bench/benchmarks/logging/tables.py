@@ -6,7 +6,6 @@ from bench.benchmarks.logging import results
 from bench.benchmarks.logging.results import Shape
 from bench.benchmarks.logging.shapes import SHAPES
 from bench.core.model import Summary
-from bench.core.units import significant
 from bench.display import cells, lookup, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.paired import Quantity
@@ -109,7 +108,7 @@ def _shape(found: Shape | None) -> Cell:
         return Cell(NONE)
     if found.lost == found.lines:
         return Cell("lost")
-    said = "1" if found.records is None else significant(found.records)
+    said = NONE if found.records is None else cells.number_text(found.records, "count")
     what = [f"{found.lost:.0f} lost"] if found.lost else []
     what += ["altered" if found.altered == found.lines else f"{found.altered:.0f} altered"] if found.altered else []
     return Cell(said, ", ".join(what))

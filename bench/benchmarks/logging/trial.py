@@ -195,12 +195,10 @@ def counted(loads: Sequence[Load], records: Iterable[Record]) -> list[Counts]:
     for load in loads:
         counters.append(Counter(load.count, first))
         first += load.count
-    if len(counters) == 1:
-        return [counters[0].records(records).counts()]
-    for data, ends in records:
+    for data, pieces in lines.joined(records):
         for counter in counters:
-            counter.record(data, ends=ends)
-    return [counter.records(()).counts() for counter in counters]
+            counter.line(data, pieces)
+    return [counter.counts() for counter in counters]
 
 
 def values_of(counts: Counts, where: str, *, lossy: bool, **params: str) -> Iterator[Value]:
@@ -210,8 +208,8 @@ def values_of(counts: Counts, where: str, *, lossy: bool, **params: str) -> Iter
         "duplicated_lines": counts.duplicated,
         "reordered_lines": counts.reordered,
         "altered_lines": counts.altered,
+        "split_lines": counts.split,
+        "records": counts.records,
     }
-    if not lossy:
-        named |= {"split_lines": counts.split, "records": counts.records}
     for name, value in named.items():
         yield Value(f"logging.{name}", float(value), {"read": where, **params})

@@ -13,7 +13,7 @@ _EDGES = ("16383 B", "16384 B", "16385 B")
 
 def words(data: ScenarioData) -> str:
     """Say what is lost with each kind of delivery, what becomes of lines at the edges, and what a line costs."""
-    found = results.targets(data)
+    found = results.brief(data)
     if not any(results.lost(data, row) or _cost(data, loads) for loads in found.values() for row in loads.values()):
         return prose.no_values("logging.lost_lines")
     sentences = [
@@ -32,7 +32,7 @@ def words(data: ScenarioData) -> str:
 
 def finding(data: ScenarioData) -> str:
     """Say how many targets lose no line."""
-    found = results.targets(data)
+    found = results.brief(data)
     ended = _losses(data, found, lossy=False)
     losing = [name for name, lost in ended.items() if lost]
     if not ended:
@@ -91,8 +91,10 @@ def _cut(data: ScenarioData, found: _Found) -> list[str]:
         cut = [shape for shape in SHAPES if shape in shapes and (shapes[shape].records or 1) > 1]
         at = next((shape for shape in cut if shape in _EDGES), "1 MiB" if "1 MiB" in cut else "")
         first.setdefault(at, []).append(name)
-    said = {at: f"Lines of {at} and more are cut by {prose.joined(names, 9)}" for at, names in first.items() if at}
-    never = [f"Lines are never cut by {prose.joined(first[''], 9)}"] if "" in first else []
+    said = {
+        at: f"Stored lines of {at} and more are cut by {prose.joined(names, 9)}" for at, names in first.items() if at
+    }
+    never = [f"No stored line is cut by {prose.joined(first[''], 9)}"] if "" in first else []
     return [said[at] for at in (*_EDGES, "1 MiB") if at in said] + never
 
 
@@ -114,7 +116,8 @@ def _cost(data: ScenarioData, loads: dict[str, Variant]) -> Summary | None:
 
 def _costs(data: ScenarioData, found: _Found) -> str:
     rows = [one for loads in found.values() if (one := _cost(data, loads))]
-    return f"A million lines cost {prose.span(rows)} of CPU time outside the writer" if rows else ""
+    said = prose.span(rows, prose.brief_names(data)) if rows else ""
+    return f"A million lines cost {said} of CPU time outside the writer" if rows else ""
 
 
 def _still(data: ScenarioData, found: _Found, load: str, when: str) -> str:
