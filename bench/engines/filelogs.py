@@ -56,12 +56,6 @@ class FileLogs:
         if driver.file_bytes or driver.files:
             self._refuse("has no limit for the size of a log")
 
-    def chosen(self, spec: InstanceSpec) -> str:
-        """Return the driver of an instance that is to be created."""
-        driver = spec.log or self.driver
-        self.provide(driver)
-        return driver.name
-
     def read(self, instance: Instance) -> Iterator[Record]:
         """Refuse: there is no reader."""
         self._refuse(self.why_unread)
@@ -98,3 +92,14 @@ class FileLogs:
     def _refuse(self, why: str) -> NoReturn:
         msg = f"'{self.target.text}' {why}"
         raise NotApplicable(msg)
+
+
+def chosen(logs: FileLogs, spec: InstanceSpec) -> str:
+    """Return the driver of an instance that is to be created.
+
+    Raises:
+        NotApplicable: The engine does not have it.
+    """
+    driver = spec.log or logs.driver
+    logs.provide(driver)
+    return driver.name

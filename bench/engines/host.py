@@ -69,7 +69,7 @@ class Host:
     def create(self, spec: InstanceSpec) -> Instance:
         """Assemble the command line; a process has no state before it is started."""
         refuse_limits(self.target, spec)
-        output = self._output.open(spec.name, self.logs.chosen(spec))
+        output = self._output.open(spec.name, filelogs.chosen(self.logs, spec))
         argv = [
             *self._before,
             self._program,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.engines import logformats
-from bench.engines.docker import logs
+from bench.engines.docker import log_drivers
 
 
 def written(folder: Path, name: str, data: bytes) -> Path:
@@ -74,5 +74,5 @@ def test_plain_file_is_read_from_an_offset(tmp_path: Path) -> None:
 def test_rotated_files_come_oldest_first(tmp_path: Path) -> None:
     for name in ("c.log", "c.log.1", "c.log.10.gz", "c.log.2.gz", "c.log.tmp", "other.log.3"):
         written(tmp_path, name, b"")
-    names = [path.name for path in logs.numbered(tmp_path / "c.log")]
+    names = [path.name for path in log_drivers.numbered(tmp_path / "c.log")]
     assert names == ["c.log.10.gz", "c.log.2.gz", "c.log.1", "c.log"]

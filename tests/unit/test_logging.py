@@ -268,7 +268,11 @@ def test_log_nobody_can_read_has_times_and_no_counts(measured: Measured) -> None
 
 
 def test_instance_that_dies_while_writing_fails(measured: Measured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Printing, "go_on", lambda self: setattr(self, "dead", "it was killed") or True)
+    def die(self: Printing) -> bool:
+        self.dead = "it was killed"
+        return True
+
+    monkeypatch.setattr(Printing, "go_on", die)
     with pytest.raises(InvocationFailed, match="it was killed"):
         measured("flat", lines=100)
 

@@ -100,12 +100,12 @@ def writes(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def lost(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw the lines that did not come through, one panel a load."""
+    """Draw the lines that did not come through, one panel a load; loads with which no log lost any are left out."""
     rows = _rows(data)
     panels, counts = [], []
     for load, title in _LOST.items():
         found = {index: one for index, (loads, _) in enumerate(rows) if (one := results.lost(data, loads.get(load)))}
-        if found:
+        if any(one.median for one in found.values()):
             panels.append(matrix.Panel(title, {index: _dot(one) for index, one in found.items()}))
             counts += [one.n for one in found.values()]
     if not panels:
@@ -120,7 +120,7 @@ def lost(data: ScenarioData, name: str) -> svg.Plot | None:
         f"{panel.title}: " + ", ".join(f"{kept[i][0].text} {dot.text}" for i, dot in panel.dots.items())
         for panel in panels
     ]
-    title = _lost_title(panels)
+    title = _lost_title(data)
     return matrix.plot(
         matrix.Look(kept, "count"), panels, canvas.Words(name, "lost", title, caption, f"{title}. {'; '.join(said)}")
     )
@@ -130,7 +130,10 @@ def _dot(found: Summary) -> Dot:
     return Dot(found.median or 0.0, found.ci, f"{found.median:.0f}")
 
 
-def _lost_title(panels: Sequence[matrix.Panel]) -> str:
-    every = {index for panel in panels for index in panel.dots}
-    losing = {index for panel in panels for index, dot in panel.dots.items() if dot.value}
-    return f"{len(every) - len(losing)} of {len(every)} logs lose no line with any load"
+def _lost_title(data: ScenarioData) -> str:
+    found = [
+        [one.median or 0.0 for load in _LOST if (one := results.lost(data, loads.get(load)))]
+        for loads in results.targets(data).values()
+    ]
+    every = [lost for lost in found if lost]
+    return f"{sum(not any(lost) for lost in every)} of {len(every)} logs lose no line with any load"

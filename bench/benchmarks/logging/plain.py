@@ -86,7 +86,8 @@ def speed(written: Written) -> dict[str, float]:
 
 
 def _cpu(used: Mapping[str, float], written: Written) -> Iterator[Value]:
-    for part, seconds in [*used.items(), ("all", sum(used.values()))]:
+    """Yield the CPU time of each part and their sum; nothing when nobody but the writer is needed."""
+    for part, seconds in [*used.items(), *([("all", sum(used.values()))] if used else [])]:
         yield Value("logging.cpu_per_million_s", 1e6 * seconds / written.count, {"part": part})
 
 

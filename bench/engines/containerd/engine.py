@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed, InvocationTimeout, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines import builds, oci_spec, trial
+from bench.engines import builds, filelogs, oci_spec, trial
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
 from bench.engines.containerd import CONTAINERD
 from bench.engines.containerd.api import KEEP, TYPES, any_of
@@ -19,7 +19,7 @@ from bench.engines.containerd.images import ImageStore
 from bench.engines.containerd.pull import Puller
 from bench.engines.containerd.session import CLEANUP_S, Session
 from bench.engines.evidence import daemon, gvisor, mounts, process
-from bench.engines.filelogs import NONE, FileLogs
+from bench.engines.filelogs import FileLogs
 from bench.engines.oci.gvisor import wrapper
 from bench.lab import Lab, images, usage
 from bench.lab.usage import Store
@@ -76,7 +76,7 @@ class Containerd:
 
     def create(self, spec: InstanceSpec) -> Instance:
         """Make a snapshot, a container and a task, whose first process waits until it is started."""
-        self.logs.chosen(spec)
+        filelogs.chosen(self.logs, spec)
         name = self._id(spec.name)
         image = spec.image or self._image
         snapshot = {"snapshotter": self._snapshotter, "key": name}
@@ -169,7 +169,7 @@ class Containerd:
         """Return the URI of a task's output (containerd's docs/stream_processors and runtime/v2 README, "Logging")."""
         path = self._log_path(spec.name)
         collector = f"binary://{images.collector(self._lab.paths.state)}?to={path}"
-        return {"file": f"file://{path}", "binary": collector}.get(self.logs.chosen(spec), "")
+        return {"file": f"file://{path}", "binary": collector}.get(filelogs.chosen(self.logs, spec), "")
 
     def _collect(self) -> None:
         self._session.api.collect(f"tare-{self._lab.short_id}-collect", CLEANUP_S)
@@ -178,7 +178,7 @@ class Containerd:
         """Return the log driver that serves a live task: a collector beside its shim, or a file."""
         if self.logs.collectors(instance):
             return "binary"
-        return "file" if self._log_path(instance.name).exists() else NONE
+        return "file" if self._log_path(instance.name).exists() else filelogs.NONE
 
     def _remedy(self) -> str:
         inside = f"tare run storage-drivers -t {self.target.text} --inside libvirt:guest=full"

@@ -19,6 +19,7 @@ from bench.engines.docker import images as stores
 from bench.engines.docker.build import Builders
 from bench.engines.docker.container import Container
 from bench.engines.docker.endpoints import Endpoint
+from bench.engines.docker.log_drivers import Drivers
 from bench.engines.docker.logs import Logs
 from bench.engines.docker.pull import Puller
 from bench.engines.docker.session import CLEANUP_S, Session
@@ -43,7 +44,7 @@ class Docker:
         lab: Lab,
         endpoint: Endpoint | None = None,
         puller: type[Puller] = Puller,
-        logs: type[Logs] = Logs,
+        drivers: type[Drivers] = Drivers,
     ) -> None:
         self.target = target
         self._lab = lab
@@ -53,7 +54,7 @@ class Docker:
         self.volumes = stores.VolumeStore(self._session)
         self.puller = puller(self._session, self.images)
         self.builders = Builders(self._session)
-        self.logs = logs(self._session)
+        self.logs = Logs(self._session, drivers(self._session))
         self.resolves_names = self._endpoint.network.resolves_names
         self.daemons = self._endpoint.daemons
         # The endpoint leaves no trace in a container; gVisor hides the container's mounts.
@@ -84,7 +85,7 @@ class Docker:
             if bind.kind == "volume":
                 self._endpoint.made.record("volume", bind.source.name)
         self._endpoint.made.record("container", spec.name)
-        config = dataclasses.replace(self._endpoint.config(self.images.id_of(spec)), log=self.logs.chosen(spec))
+        config = dataclasses.replace(self._endpoint.config(self.images.id_of(spec)), log=self.logs.drivers.chosen(spec))
         with session.asked("create"):
             made = Container(session, session.verbs.create(spec, config), spec.timeout_s, spec.binds)
         return Instance(spec.name, made.pids, made.why_ended, {"container": made})
@@ -114,7 +115,7 @@ class Docker:
             found |= mounts.evidence(pid, container.binds)
         driver = (inspected.get("GraphDriver") or {}).get("Name", self._driver)
         found["storage"] = process.storage(found["root_fs"], driver, process.root_device(pid))
-        found |= self.logs.evidence(self.logs.inspect(instance.name))
+        found |= self.logs.drivers.evidence(instance.name)
         return found | {"client": session.verbs.name} | self._endpoint.evidence(inspected, session.client)
 
     def stop(self, instance: Instance) -> None:

@@ -13,7 +13,7 @@ from bench.engines.docker.api import ContainerConfig
 from bench.engines.docker.endpoints import LabDaemon
 from bench.engines.docker.engine import Docker
 from bench.engines.docker.networks import Site
-from bench.engines.docker.podman_logs import PodmanLogs
+from bench.engines.docker.podman_logs import PodmanDrivers
 from bench.engines.docker.podman_service import podman_name, start_podman
 from bench.engines.docker.pull import LibpodPuller
 from bench.lab import Lab
@@ -67,4 +67,4 @@ class Podman(Docker):
     """A Podman service with one storage driver and one OCI runtime, and containers with one network mode."""
 
     def __init__(self, target: Target, lab: Lab) -> None:
-        super().__init__(target, lab, Service(target, lab), LibpodPuller, PodmanLogs)
+        super().__init__(target, lab, Service(target, lab), LibpodPuller, PodmanDrivers)

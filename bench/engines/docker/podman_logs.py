@@ -8,22 +8,22 @@ from typing import Any
 
 from bench.core import proc
 from bench.engines import logformats
-from bench.engines.abilities import LogFollower, StoredLog
-from bench.engines.base import Instance, InstanceSpec
+from bench.engines.abilities import StoredLog
+from bench.engines.base import InstanceSpec
 from bench.engines.docker.api import LogConfig
-from bench.engines.docker.logs import Format, Logs, numbered
+from bench.engines.docker.log_drivers import Drivers, numbered, of_files
 from bench.engines.docker.session import Session
 from bench.workloads import lines
 
 
-class PodmanLogs(Logs):
-    """The logs of one target's containers. conmon writes, and the container always waits for it.
+class PodmanDrivers(Drivers):
+    """The log drivers of one Podman service. conmon writes, and the container always waits for it.
 
     ``passthrough`` gives a container the output of Podman's service, which is the service's log.
     """
 
-    drivers = ("k8s-file", "journald", "none", "passthrough")
-    rotated = ("k8s-file",)
+    names = ("k8s-file", "journald", "none", "passthrough")
+    limited = ("k8s-file",)
     unread = ("none", "passthrough")
 
     def __init__(self, session: Session) -> None:
@@ -39,38 +39,32 @@ class PodmanLogs(Logs):
 
     def inspect(self, name: str) -> Mapping[str, Any]:
         """Return what Podman says of a container: Docker's API would call ``k8s-file`` ``json-file``."""
-        client = self.session.client
-        with self.session.asked("inspect"):
+        client = self._session.client
+        with self._session.asked("inspect"):
             answer = client.get(f"{client.base_url}/v4.0.0/libpod/containers/{name}/json", timeout=client.timeout)
             answer.raise_for_status()
             return dict(answer.json())
 
-    def stored(self, instance: Instance) -> StoredLog:
-        """Find what the driver has stored."""
-        begin = self._begin.get(instance.name)
+    def stored(self, name: str, driver: str) -> StoredLog | None:
+        """Find the files of a driver that has files of its own."""
+        if driver == "k8s-file":
+            path = Path(self.inspect(name)["HostConfig"]["LogConfig"]["Path"])
+            return of_files(numbered(path), logformats.kubernetes, "CRI lines")
+        begin = self._begin.get(name)
         if begin is None:
-            return super().stored(instance)
+            return None
         blocks = logformats.blocks(self._service_log, begin)
-        return StoredLog(self._service_log.stat().st_size - begin, lines.of_stream(blocks), 1, "what was printed")
+        size = self._service_log.stat().st_size - begin
+        return StoredLog(size, lines.of_stream(blocks), 1, "what was printed")
 
-    def formats(self) -> Mapping[str, Format]:
-        """Return the drivers that have files of their own."""
-        return {"k8s-file": Format(_files, logformats.kubernetes, "CRI lines")}
-
-    def follow(self, instance: Instance) -> LogFollower:
-        """Return ``podman logs --follow``, which asks the lab's service."""
-        self.refuse_unread(instance)
+    def follow(self, name: str) -> tuple[str, ...]:
+        """Return the command line of ``podman logs --follow``, which asks the lab's service."""
         program = proc.find("podman", "run 'tare provision podman' as root")
-        argv = (program, "--remote", "--url", self.session.url, "logs", "--follow", instance.name)
-        return LogFollower(argv, logformats.plain)
+        return (program, "--remote", "--url", self._session.url, "logs", "--follow", name)
 
     @property
     def _service_log(self) -> Path:
-        return self.session.lab.daemons.log(next(iter(self.session.endpoint.daemons())))
+        return self._session.lab.daemons.log(next(iter(self._session.endpoint.daemons())))
 
     def _default(self) -> str:
-        return self.drivers[0]  # the lab's own containers.conf says so
-
-
-def _files(inspected: Mapping[str, Any]) -> list[Path]:
-    return numbered(Path(inspected["HostConfig"]["LogConfig"]["Path"]))
+        return self.names[0]  # the lab's own containers.conf says so
