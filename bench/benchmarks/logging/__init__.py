@@ -42,7 +42,7 @@ BENCHMARK = Benchmark(
             "what is written, and what is done meanwhile",
             ("edges", "rate", "flat", "limit", "follower", "stopped", "crash"),
         ),
-        "lines": Param(20_000, "lines that are written flat out", minimum=100),
+        "lines": Param(10_000, "lines that are written flat out", minimum=100),
         "line_bytes": Param(100, "length of a line without its line feed, bytes", minimum=29),
         "per_s": Param(5000, "lines per second of the loads with a rate, for one second", minimum=100),
     },

@@ -16,12 +16,12 @@ from bench.workloads.lines import Counts, Load
 
 _FIRST = Load(100, 100)
 """Shows that the reader reads before it is stopped."""
-_MUCH = Load(8192, 1024, every=32)
+_MUCH = Load(2048, 4096, every=16)
 """More than all buffers between writer and reader hold: a pipe has 64 KiB, a socket some 200 KiB."""
 BEFORE_S = 0.5
 """How long lines are written before the collector crashes."""
 STILL_S = 3.0
-"""A writer that reports nothing for that long stands still; it reports every 32nd line."""
+"""A writer that reports nothing for that long stands still; it reports every 16th line."""
 
 
 def stopped(context: InvocationContext) -> InvocationResult:

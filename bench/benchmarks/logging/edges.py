@@ -12,9 +12,14 @@ _BY_SHAPE = ("logging.lost_lines", "logging.dropped_lines", "logging.altered_lin
 
 
 def measure(context: InvocationContext) -> InvocationResult:
-    """Write each kind of line and count it in what came through."""
+    """Write each kind of line and count it in what came through.
+
+    Raises:
+        NotApplicable: Nothing is stored.
+    """
     loads = list(SHAPES.values())
     with trial.waiting(context, loads) as one:
+        one.logs.stored(one.instance)
         for number in range(len(loads)):
             one.go()
             if not one.wait(number + 1, context.timeout_s):

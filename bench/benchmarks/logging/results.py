@@ -92,6 +92,14 @@ def lost(data: ScenarioData, row: Variant | None) -> Summary | None:
     return max(losses(data, row).values(), key=lambda one: one.median or 0.0, default=None)
 
 
+def missing(data: ScenarioData, row: Variant) -> float | None:
+    """Return how many lines of a variant did not come through, whatever its load; ``None`` where no log was read."""
+    if load_of(row) != "edges":
+        found = lost(data, row)
+        return found.median if found else None
+    return max((one.lost for read in READS for one in shapes(data, row, read).values()), default=None)
+
+
 def is_lossy(row: Variant) -> bool:
     """Return whether a target's engine may drop lines."""
     return "delivery=non-blocking" in row.target

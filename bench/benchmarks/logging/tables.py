@@ -48,7 +48,8 @@ def tables(data: ScenarioData) -> list[Grid]:
 
 def notes(data: ScenarioData) -> list[str]:
     """Return the warnings and remarks that belong to the tables, and the rate limits that were in force."""
-    found = table.notes(data, lambda item: item.metric.startswith("logging."))
+    shown = {what.metric for what in (*_COST, *_RATE)}
+    found = table.notes(data, lambda item: item.metric in shown)
     limits = {
         f"{row.target}: {lookup.most_frequent(said)}"
         for row in lookup.without_control(data)
@@ -176,7 +177,7 @@ def _disturbed(data: ScenarioData) -> Grid:
         *(Column("writer, reader stopped", numeric=False), Column("lines lost")),
         *(Column("writer, collector crashed", numeric=False), Column("lines dropped")),
     ]
-    note = "A writer stands still when it has not written 32 lines for three seconds."
+    note = "A writer stands still when it has not written 16 lines of 4 KiB within three seconds."
     return cells.grid("When the reader stops, and when the collector crashes", heads, rows, note=note)
 
 

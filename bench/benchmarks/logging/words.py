@@ -14,7 +14,7 @@ _EDGES = ("16383 B", "16384 B", "16385 B")
 def words(data: ScenarioData) -> str:
     """Say what is lost with each kind of delivery, what becomes of lines at the edges, and what a line costs."""
     found = results.brief(data)
-    if not any(results.lost(data, row) or _cost(data, loads) for loads in found.values() for row in loads.values()):
+    if not any(row.metric.startswith("logging.") and row.median is not None for row in data.summaries):
         return prose.no_values("logging.lost_lines")
     sentences = [
         _blocking(data, found),
@@ -48,10 +48,8 @@ def _losses(data: ScenarioData, found: _Found, *, lossy: bool) -> dict[str, floa
     """Return the most lines that a target lost with any load but the crash; without targets whose lines nobody reads."""
     lost: dict[str, float] = {}
     for name, loads in found.items():
-        rows = [row for load, row in loads.items() if load in results.COUNTED and load != "crash"]
-        counts = [
-            one.median or 0.0 for row in rows if results.is_lossy(row) == lossy if (one := results.lost(data, row))
-        ]
+        rows = [row for load, row in loads.items() if load != "crash" and results.is_lossy(row) == lossy]
+        counts = [count for row in rows if (count := results.missing(data, row)) is not None]
         if counts:
             lost[name] = max(counts)
     return lost
