@@ -66,6 +66,8 @@ class Docker:
         try:
             with session.asked("set-up"):
                 facts = session.facts()
+            if "log" in self.target.options:
+                self.logs.provide(self.logs.driver)
         except (LabError, InvocationFailed) as error:
             reason = f"'{self.target.text}' cannot be set up: {error}"
             raise TargetUnavailable(reason, stores.remedy(self.target)) from error
@@ -73,8 +75,6 @@ class Docker:
         if self.target.options.get("storage", self._driver) != self._driver:
             msg = f"this Docker uses storage driver {self._driver}, not {self._endpoint.storage}"
             raise TargetUnavailable(msg, "leave out endpoint=system, or change its daemon.json")
-        if "log" in self.target.options:
-            self.logs.provide(self.logs.driver)
         trial.run(self, self._lab)
         return facts
 
