@@ -19,6 +19,7 @@ STOP_GRACE_S = 10
 
 Kind = Literal["process", "container", "machine"]
 Transport = Literal["datagram", "stream"]
+Delivery = Literal["blocking", "non-blocking"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,24 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class LogDriver:
+    """Where an engine sends what an instance prints.
+
+    Attributes:
+        name: The engine's name of the driver: ``json-file``, ``k8s-file``, …
+        delivery: ``blocking``: the instance waits until the engine has taken a line; ``non-blocking``: the engine holds them in a
+            buffer and drops them when it is full.
+        file_bytes: Size at which a log file is rotated; ``None``: the engine's default.
+        files: Number of log files that are kept; ``None``: the engine's default.
+    """
+
+    name: str
+    delivery: Delivery = "blocking"
+    file_bytes: int | None = None
+    files: int | None = None
+
+
+@dataclass(frozen=True)
 class InstanceSpec:
     """What an instance runs: the same for every target.
 
@@ -76,6 +95,8 @@ class InstanceSpec:
         limits: Further limits.
         binds: Folders of the host that the instance sees.
         image: The image to run, which must have been added (:class:`RunsImages`); ``None``: the payload's own.
+        log: Its log driver; ``None``: as the target says, else the engine's default. An engine without a choice raises
+            ``NotApplicable`` (:func:`refuse_log`).
     """
 
     name: str
@@ -87,6 +108,7 @@ class InstanceSpec:
     limits: Limits = Limits()
     binds: tuple[Bind, ...] = ()
     image: Image | None = None
+    log: LogDriver | None = None
 
     def command(self, *, inside: bool) -> list[str]:
         """Return the payload's arguments, each ``{name}`` replaced by that bind's path as the instance sees it.
@@ -109,6 +131,17 @@ def refuse_limits(target: Target, spec: InstanceSpec) -> None:
     named = [name for name, value in vars(spec.limits).items() if value is not None]
     if named:
         msg = f"'{target.text}' has no such limit: {', '.join(named)}"
+        raise NotApplicable(msg)
+
+
+def refuse_log(target: Target, spec: InstanceSpec) -> None:
+    """Refuse a log driver for a target that has no choice of them.
+
+    Raises:
+        NotApplicable: The spec asks for one.
+    """
+    if spec.log is not None:
+        msg = f"'{target.text}' has no log driver to choose"
         raise NotApplicable(msg)
 
 

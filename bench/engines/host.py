@@ -14,18 +14,24 @@ from pathlib import Path
 from bench.core import proc
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines import kernels
+from bench.engines import filelogs, kernels
 from bench.engines.abilities import BootFiles, Finished, NetworkPath
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_limits
 from bench.engines.declaration import BASE_ROLES, EngineType
+from bench.engines.filelogs import FileLogs
 from bench.engines.foreground import finished
+from bench.engines.host_output import HostOutput
 from bench.lab import Lab, images, network, usage
 from bench.lab.usage import Store
 
 HOST = EngineType(
     name="host",
     factory="bench.engines.host:Host",
-    options={"network": ("loopback", "veth"), "disk": ("direct", "ext4", "btrfs", "zfs")},
+    options={
+        "network": ("loopback", "veth"),
+        "disk": ("direct", "ext4", "btrfs", "zfs"),
+        "log": (filelogs.NONE, "pipe", "file"),
+    },
     roles=BASE_ROLES,
 )
 
@@ -45,6 +51,10 @@ class Host:
         self._network = target.options.get("network", "loopback")
         self._before: list[str] = []
         self.commands = Commands()
+        self._output = HostOutput(lab)
+        self.logs = FileLogs(
+            target, HOST.options["log"], self._output.path, lambda one: self._output.collector(one.name)
+        )
 
     def prepare(self) -> Facts:
         """Compile the payload unless that is done."""
@@ -61,6 +71,7 @@ class Host:
     def create(self, spec: InstanceSpec) -> Instance:
         """Assemble the command line; a process has no state before it is started."""
         refuse_limits(self.target, spec)
+        output = self._output.open(spec.name, filelogs.chosen(self.logs, spec))
         argv = [
             *self._before,
             self._program,
@@ -74,12 +85,13 @@ class Host:
             spec.name,
             lambda: self._pids(spec.name),
             lambda: self._ended(spec.name),
-            {"command": proc.command(argv, env=self._environment), "argv": argv},
+            {"command": proc.command(argv, stdout=output, env=self._environment), "argv": argv},
         )
 
     def start(self, instance: Instance) -> None:
         """Start the process; return when the kernel has executed it."""
         self._live[instance.name] = instance.handle["command"].start()
+        self._output.hand_over(instance.name)
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
         """Read which program runs and which namespaces it shares with the host."""
@@ -88,6 +100,8 @@ class Host:
         found = process.of_process(self._live[instance.name].pid)
         if "disk" in self.target.options:
             found["disk"] = disk_of(self._folder)
+        if "log" in self.target.options:
+            found["log"] = self._output.kind(self._live[instance.name].pid)
         if "network" in self.target.options:
             found |= self._network_of(self._live[instance.name].pid)
         return found
@@ -114,6 +128,7 @@ class Host:
         live = self._live.pop(name, None)
         if live is not None and live.poll() is None:
             live.stop(0, signal.SIGKILL)
+        self._output.close(name)
 
     @property
     def _folder(self) -> Path:

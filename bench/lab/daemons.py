@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,11 +74,17 @@ class Daemons:
         if name in self.running:
             return
         self.journal.add("daemon", name=name)
-        log = self._log(name)
+        log = self.log(name)
         process = proc.spawn([*self.namespace.prefix(), *argv], stdout=log, stderr=log, env=proc.environment(env))
         self.cgroup.adopt(process.pid)
         self.running[name] = process
         self._wait_until(ready, name)
+
+    def crash(self, name: str) -> None:
+        """End a daemon by SIGKILL, as a crash does; it is forgotten and can be started again."""
+        process = self.running.pop(name)
+        process.send(signal.SIGKILL)
+        process.wait(_GRACE_S)
 
     def dead(self) -> dict[str, str]:
         """Return the daemons that ended by themselves: name → how, with the end of the log."""
@@ -110,12 +117,13 @@ class Daemons:
                 raise LabError(msg)
             sleep_s(0.02)
 
-    def _log(self, name: str) -> Path:
+    def log(self, name: str) -> Path:
+        """Return the file to which a daemon prints."""
         return self.paths.run / "log" / f"{name}.log"
 
     def _said(self, name: str) -> str:
         with contextlib.suppress(OSError):
-            lines = self._log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            lines = self.log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
             return " | ".join(lines[-3:])[-600:] or "its log is empty"
         return "there is no log"
 

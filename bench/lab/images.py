@@ -116,6 +116,11 @@ def spaces(state: Path) -> Path:
     return programs.folder(state) / programs.SPACES
 
 
+def collector(state: Path) -> Path:
+    """Return the program that stores what it reads from a pipe; built with the payload."""
+    return programs.folder(state) / programs.COLLECTOR
+
+
 def rootfs(state: Path) -> Artifact:
     """Return a directory with the payload as its only program: the root of sandboxes and OCI bundles."""
     source = payload(state)

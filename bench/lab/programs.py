@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.core import proc
 from bench.core.errors import TargetUnavailable
 
-PAYLOAD, STAMP, SPACES = "tare-payload", "stamp.so", "tare-spaces"
+PAYLOAD, STAMP, SPACES, COLLECTOR = "tare-payload", "stamp.so", "tare-spaces", "tare-collect"
 _SOURCES = (
     *(
         "payload.c",
@@ -26,9 +26,10 @@ _SOURCES = (
         "kept.c",
         "names.c",
         "exec.c",
+        "lines.c",
         "actions.h",
     ),
-    *("stamp.c", "spaces.c", "drain.c"),
+    *("stamp.c", "spaces.c", "drain.c", "collect.c"),
 )
 """Files whose content determines the build's name, in the order of the Makefile."""
 _REMEDY = "run 'tare provision payload' as root, or install gcc, make and the static C library"

@@ -38,6 +38,7 @@
  *                        "B await NAME", "C await TRIES", "S answer ADDRESS"
  *   --answer [ADDRESS#]PORT[:NAME,…]  fork a child that answers such questions: 127.0.0.1 for these names, "no such name" for others;
  *                        on loopback without ADDRESS, on a free port for PORT 0: "B answer PORT"
+ *   --lines COUNT:BYTES:PER_S:KIND:EVERY  write numbered, checksummed lines to standard output (lines.c): "B lines", "C lines COUNT"
  *   --wait MS            wait for SIGUSR1 or a byte on the serial port, at most MS milliseconds, and answer "A"
  *   --look               report what is visible from here: "S NAME VALUE" lines, then "E look"; -1 for unreadable counts
  *   --script FILE        run the actions in FILE, one a line without its dashes ("wait 1000", "run PROGRAM …");

@@ -137,18 +137,18 @@ def classify(comm: str, argv: bytes, *, daemon: bool) -> str:
     return "daemon" if daemon or comm in _DAEMONS else "other"
 
 
-def is_payload(pid: int) -> bool:
-    """Return whether a process is a payload, which answers SIGUSR1; the signal would end any other process."""
-    return component(pid) == "payload"
-
-
 def component(pid: int) -> str:
-    """Return the component that a process belongs to, if it is no daemon of the lab's; empty when it is gone."""
+    """Return the component that a live process belongs to; ``other`` when it is gone."""
     try:
         comm, argv = _read(pid, "comm").decode(errors="replace").strip(), _read(pid, "cmdline")
     except OSError:
-        return ""
+        return "other"
     return classify(comm, argv, daemon=False)
+
+
+def is_payload(pid: int) -> bool:
+    """Return whether a process is a payload, which answers SIGUSR1; the signal would end any other process."""
+    return component(pid) == "payload"
 
 
 def parse_rollup(text: bytes) -> Shares | None:

@@ -20,7 +20,7 @@ from tests.hosts import __main__ as hosts
 from tests.hosts import archive, table
 from tests.hosts.inside import Entry
 from tests.hosts.visit import Visit
-from tests.system.conftest import inventory
+from tests.inventory import inventory
 from tests.system.test_faults import until
 from tests.system.test_hosts import groups
 

@@ -41,7 +41,17 @@ def test_no_engine_named_selects_every_role_but_those_to_be_asked_for() -> None:
 
 
 def test_roles_of_an_engine_start_with_its_dependencies() -> None:
-    below = ("tools", "payload", "oci_runtimes", "containerd", "storage", "docker", "registry", "base_images")
+    below = (
+        "tools",
+        "payload",
+        "oci_runtimes",
+        "containerd",
+        "storage",
+        "docker",
+        "logging",
+        "registry",
+        "base_images",
+    )
     assert provision.resolve(["docker"]) == below
     assert provision.resolve(["libvirt"]) == ("tools", "payload", "libvirt", "guest_images")
 

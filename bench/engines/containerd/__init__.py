@@ -11,6 +11,7 @@ CONTAINERD = EngineType(
         "snapshotter": ("overlayfs", "native", "btrfs", "devmapper", "zfs"),
         "runtime": ("runc", "crun", "runsc"),
         "mount": MOUNTS,
+        "log": ("none", "file", "binary"),
         "bin": (),
     },
     files=PROGRAM,

@@ -7,11 +7,12 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.core import proc
+from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed, InvocationTimeout, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines import builds, kernels, oci_spec, trial
+from bench.engines import builds, filelogs, kernels, oci_spec, trial
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
+from bench.engines.containerd import CONTAINERD
 from bench.engines.containerd.api import KEEP, TYPES, any_of
 from bench.engines.containerd.daemon import containerd_name
 from bench.engines.containerd.exec import Commands
@@ -19,8 +20,9 @@ from bench.engines.containerd.images import ImageStore
 from bench.engines.containerd.pull import Puller
 from bench.engines.containerd.session import CLEANUP_S, Session
 from bench.engines.evidence import daemon, gvisor, mounts, process
+from bench.engines.filelogs import FileLogs
 from bench.engines.oci.gvisor import wrapper
-from bench.lab import Lab, images, usage
+from bench.lab import Lab, images, programs, usage
 from bench.lab.usage import Store
 
 _RUNTIME = "io.containerd.runc.v2"  # the shim for everything with runc's command line
@@ -45,6 +47,7 @@ class Containerd:
         self.images = ImageStore(self._session)
         self.puller = Puller(self._session)
         self.commands = Commands(self._session, self._id)
+        self.logs = FileLogs(target, CONTAINERD.options["log"], self._log_path, self._collector)
         self.unproved = frozenset({"mount"} if self._runtime == "runsc" else ())  # gVisor hides the container's mounts
 
     def prepare(self) -> Facts:
@@ -75,6 +78,7 @@ class Containerd:
 
     def create(self, spec: InstanceSpec) -> Instance:
         """Make a snapshot, a container and a task, whose first process waits until it is started."""
+        filelogs.chosen(self.logs, spec)
         name = self._id(spec.name)
         image = spec.image or self._image
         snapshot = {"snapshotter": self._snapshotter, "key": name}
@@ -90,7 +94,10 @@ class Containerd:
             snapshot_key=name,
         )
         self._session.api.call("Containers/Create", spec.timeout_s, container=container)
-        task = self._session.api.call("Tasks/Create", spec.timeout_s, container_id=name, rootfs=made.mounts)
+        output = self._output(spec)
+        task = self._session.api.call(
+            "Tasks/Create", spec.timeout_s, container_id=name, rootfs=made.mounts, stdout=output, stderr=output
+        )
         pid = int(task.pid)
         handle = {"pid": pid, "timeout_s": spec.timeout_s, "binds": spec.binds}
         family = gvisor.family if self._runtime == "runsc" else process.shim_family
@@ -112,6 +119,8 @@ class Containerd:
             self._session.api.call("Containers/Get", CLEANUP_S, id=self._id(instance.name)).container.snapshotter
         )
         found["snapshotter"] = process.storage(found["root_fs"], claimed, process.root_device(pid))
+        if "log" in self.target.options:
+            found["log"] = self._log_of(instance)
         return found | daemon.program(self._session.daemon_pid, self._build)
 
     def stop(self, instance: Instance) -> None:
@@ -126,7 +135,8 @@ class Containerd:
             end(STOP_GRACE_S)
 
     def delete(self, name: str) -> None:
-        """Remove the task, the container and the snapshot, those that exist."""
+        """Remove the task, the container, the snapshot and the log, those that exist."""
+        self._log_path(name).unlink(missing_ok=True)
         name = self._id(name)
         try:
             self._session.call_if_there("Tasks/Delete", container_id=name)
@@ -149,8 +159,28 @@ class Containerd:
             return Store(self._session.socket.parent, "pool", pool, self._collect)
         return usage.store_of(root, self._lab.daemons.disks.mounts, self._collect)
 
+    def _log_path(self, name: str) -> Path:
+        return self._lab.paths.run / "log" / f"{name}.out"
+
+    def _collector(self, instance: Instance) -> int | None:
+        """Return the process that the task's shim has started to take its output: it has the file as its argument."""
+        found = proctable.with_argument(str(self._log_path(instance.name)))
+        return next((pid for pid in found if process.arguments(pid)[0].endswith(programs.COLLECTOR)), None)
+
+    def _output(self, spec: InstanceSpec) -> str:
+        """Return the URI of a task's output (containerd's docs/stream_processors and runtime/v2 README, "Logging")."""
+        path = self._log_path(spec.name)
+        collector = f"binary://{images.collector(self._lab.paths.state)}?to={path}"
+        return {"file": f"file://{path}", "binary": collector}.get(filelogs.chosen(self.logs, spec), "")
+
     def _collect(self) -> None:
         self._session.api.collect(f"tare-{self._lab.short_id}-collect", CLEANUP_S)
+
+    def _log_of(self, instance: Instance) -> str:
+        """Return the log driver that serves a live task: a collector beside its shim, or a file."""
+        if self.logs.collectors(instance):
+            return "binary"
+        return "file" if self._log_path(instance.name).exists() else filelogs.NONE
 
     def _remedy(self) -> str:
         return f"choose another snapshotter; if the kernel lacks what it needs, {kernels.remedy(self._snapshotter, self.target)}"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines import builds, given, sockets, trial
+from bench.engines import builds, filelogs, given, logformats, sockets, trial
 from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
 from bench.engines.cri import api, config, crio, image
 from bench.engines.cri.api import EXITED, NODE, POD
@@ -22,10 +22,12 @@ from bench.engines.cri.daemon import cri_name
 from bench.engines.cri.exec import Commands
 from bench.engines.cri.session import Session
 from bench.engines.evidence import daemon, links, process
+from bench.engines.filelogs import FileLogs
 from bench.engines.grpc import Message
 from bench.lab import Lab, forwarding, images, network
 
 _CLEANUP_S = 30.0
+_UNREAD = "has no call that reads a log: a kubelet reads the file, and rotates it"
 _NOT_READY = "run 'tare provision cri' as root, or measure with network=host"
 _NOT_READY_OUTSIDE = "set that runtime up, its networks are in /etc/cni/net.d; or measure with network=host"
 _SYSTEM_SLICE = "system.slice"
@@ -61,6 +63,9 @@ class Cri:
         self._handler = target.options.get("runtime", "runc" if self._own else "")
         self._made: dict[str, _Made] = {}
         self.commands = Commands(self._session)
+        self.logs = FileLogs(
+            target, ("cri",), self._log_path, lambda _: None, logformats.kubernetes, "CRI lines", _UNREAD
+        )
 
     def prepare(self) -> Facts:
         """Load the image and prove by a trial that a pod can run here."""
@@ -94,6 +99,7 @@ class Cri:
     def create(self, spec: InstanceSpec) -> Instance:
         """Create the pod and the container in it."""
         api.refuse_limits(self.target, spec)
+        filelogs.chosen(self.logs, spec)
         if not self._own:  # the lab's own runtime is removed with the lab
             self._lab.journal.add_outside("pod", name=spec.name, endpoint=self._endpoint)
         made = self._made[spec.name] = _Made()
@@ -146,6 +152,9 @@ class Cri:
             self._session.api.remove(name, _CLEANUP_S)
         self._made.pop(name, None)
         self._lab.journal.removed("pod", name=name, endpoint=self._endpoint)
+
+    def _log_path(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
 
     def _join(self) -> None:
         """Connect the lab's pods with the second host; the networks of a user's own runtime are left alone."""

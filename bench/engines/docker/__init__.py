@@ -14,6 +14,8 @@ DOCKER = EngineType(
         "runtime": ("runc", "crun", "runsc"),
         "endpoint": ("lab", "system"),
         "client": ("api", "cli"),
+        "log": ("json-file", "local", "none", "journald", "syslog"),
+        "delivery": ("blocking", "non-blocking"),
         "bin": (),
         "config": (),
     },
@@ -22,7 +24,7 @@ DOCKER = EngineType(
     extra="docker",
     check="bench.engines.docker.settings:build",
     undo={kind: f"bench.engines.docker.undo:{kind}" for kind in ("container", "image", "volume")},
-    roles=(*BASE_ROLES, "oci_runtimes", "containerd", "storage", "docker", *IMAGE_ROLES),
+    roles=(*BASE_ROLES, "oci_runtimes", "containerd", "storage", "docker", "logging", *IMAGE_ROLES),
 )
 
 PODMAN = EngineType(
@@ -33,6 +35,7 @@ PODMAN = EngineType(
         "storage": ("overlay", "vfs"),
         "mount": MOUNTS,
         "runtime": ("crun", "runc"),
+        "log": ("k8s-file", "journald", "none", "passthrough"),
     },
     extra="podman",
     roles=(*BASE_ROLES, "oci_runtimes", "podman", *IMAGE_ROLES),

@@ -115,6 +115,14 @@ def facts(client: Client, image: str, who: str = "docker") -> Facts:
 
 
 @dataclass(frozen=True)
+class LogConfig:
+    """A container's log driver and its options, as the API names them."""
+
+    type: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class ContainerConfig:
     """How a container is created, beside what its spec says.
 
@@ -125,6 +133,7 @@ class ContainerConfig:
         cgroup_parent: Control group to be below; empty: as the daemon is configured.
         ulimits: Limits of each process by name (``nofile``), soft and hard alike; others are the daemon's.
         ports: What is published: ``PORT/tcp`` of the container → address and port of the host.
+        log: Its log driver; ``None``: the daemon's default.
     """
 
     image: str
@@ -133,6 +142,7 @@ class ContainerConfig:
     cgroup_parent: str = ""
     ulimits: Mapping[str, int] = field(default_factory=dict)
     ports: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    log: LogConfig | None = None
 
 
 class Verbs(Protocol):
@@ -179,6 +189,7 @@ class Requests:
             ulimits=[{"Name": name, "Soft": value, "Hard": value} for name, value in config.ulimits.items()],
             **({"runtime": config.runtime} if config.runtime else {}),
             **({"cgroup_parent": config.cgroup_parent} if config.cgroup_parent else {}),
+            **({"log_config": {"Type": config.log.type, "Config": dict(config.log.options)}} if config.log else {}),
         )
         who: dict[str, Any] = {"name": spec.name, "hostname": spec.name}
         if config.ports:

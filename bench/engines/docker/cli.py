@@ -82,6 +82,9 @@ def arguments(spec: InstanceSpec, config: ContainerConfig) -> list[str]:
     ports = [f"{address}:{number}:{port}" for port, (address, number) in config.ports.items()]
     binds += [word for port in ports for word in ("--publish", port)]
     where = ["--network", config.network, *(("--runtime", config.runtime) if config.runtime else ())]
+    if config.log:
+        options = [word for name, value in config.log.options.items() for word in ("--log-opt", f"{name}={value}")]
+        where += ["--log-driver", config.log.type, *options]
     who = ["--name", spec.name, "--hostname", spec.name]
     return ["--pull", "never", *who, *where, *limits, *binds, config.image, *api.command(spec)]
 

@@ -59,14 +59,14 @@ def dockerd(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_
     return json.dumps({**ours, "log-level": "warn", **build.settings})
 
 
-def podman_containers(home: Path, runtime: str, program: str) -> str:
+def podman_containers(home: Path, runtime: str, program: str, events: str = "none") -> str:
     """Return Podman's configuration (containers.conf(5)): everything that it writes goes below ``home``.
 
     Locks are files, not in the host's shared memory.
     """
     return (
         f'[containers]\nlog_driver = "k8s-file"\n'
-        f'[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\nruntime = "{runtime}"\n'
+        f'[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "{events}"\nruntime = "{runtime}"\n'
         f'tmp_dir = {toml(home / "libpod")}\nvolume_path = {toml(home / "volumes")}\nlock_type = "file"\n'
         f"[engine.runtimes]\n{runtime} = [{toml(program)}]\n"
         f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = {toml(home / "networks")}\n'

@@ -6,6 +6,7 @@ process. Only the benchmark ``pull`` pulls.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
@@ -19,6 +20,8 @@ from bench.engines.docker.build import Builders
 from bench.engines.docker.container import Container
 from bench.engines.docker.endpoints import Endpoint
 from bench.engines.docker.exec import Commands
+from bench.engines.docker.log_drivers import Drivers
+from bench.engines.docker.logs import Logs
 from bench.engines.docker.pull import Puller
 from bench.engines.docker.session import CLEANUP_S, Session
 from bench.engines.evidence import gvisor, mounts, process
@@ -37,7 +40,12 @@ class Docker:
     channel: Transport = "datagram"
 
     def __init__(
-        self, target: Target, lab: Lab, endpoint: Endpoint | None = None, puller: type[Puller] = Puller
+        self,
+        target: Target,
+        lab: Lab,
+        endpoint: Endpoint | None = None,
+        puller: type[Puller] = Puller,
+        drivers: type[Drivers] = Drivers,
     ) -> None:
         self.target = target
         self._lab = lab
@@ -48,6 +56,7 @@ class Docker:
         self.puller = puller(self._session, self.images)
         self.builders = Builders(self._session)
         self.commands: Commands = Commands(self._session)
+        self.logs = Logs(self._session, drivers(self._session))
         self.resolves_names = self._endpoint.network.resolves_names
         self.daemons = self._endpoint.daemons
         # The endpoint leaves no trace in a container; gVisor hides the container's mounts.
@@ -59,6 +68,8 @@ class Docker:
         try:
             with session.asked("set-up"):
                 facts = session.facts()
+            if "log" in self.target.options:
+                self.logs.provide(self.logs.driver)
         except (LabError, InvocationFailed) as error:
             reason = f"'{self.target.text}' cannot be set up: {error}"
             raise TargetUnavailable(reason, stores.remedy(self.target)) from error
@@ -76,7 +87,7 @@ class Docker:
             if bind.kind == "volume":
                 self._endpoint.made.record("volume", bind.source.name)
         self._endpoint.made.record("container", spec.name)
-        config = self._endpoint.config(self.images.id_of(spec))
+        config = dataclasses.replace(self._endpoint.config(self.images.id_of(spec)), log=self.logs.drivers.chosen(spec))
         with session.asked("create"):
             made = Container(session, session.verbs.create(spec, config), spec.timeout_s, spec.binds)
         return Instance(spec.name, made.pids, made.why_ended, {"container": made})
@@ -106,6 +117,7 @@ class Docker:
             found |= mounts.evidence(pid, container.binds)
         driver = (inspected.get("GraphDriver") or {}).get("Name", self._driver)
         found["storage"] = process.storage(found["root_fs"], driver, process.root_device(pid))
+        found |= self.logs.drivers.evidence(instance.name)
         return found | {"client": session.verbs.name} | self._endpoint.evidence(inspected, session.client)
 
     def stop(self, instance: Instance) -> None:

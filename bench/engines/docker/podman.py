@@ -17,6 +17,7 @@ from bench.engines.docker.endpoints import LabDaemon
 from bench.engines.docker.engine import Docker
 from bench.engines.docker.exec import Commands
 from bench.engines.docker.networks import Site
+from bench.engines.docker.podman_logs import PodmanDrivers
 from bench.engines.docker.podman_service import podman_name, start_podman
 from bench.engines.docker.pull import LibpodPuller
 from bench.engines.docker.session import Session
@@ -34,16 +35,17 @@ class Service(LabDaemon):
         super().__init__(target, lab)
         self.storage = target.options.get("storage", "overlay")
         self.runtime = target.options.get("runtime", "crun")  # Podman's own default
+        self._events = "journald" if target.options.get("log") == "journald" else "none"
         self.network = networks.of(target.options.get("network", "bridge"), Site(lab, self.storage, self.build))
 
     @property
     def name(self) -> str:
         """Name among the lab's daemons."""
-        return podman_name(self.storage, self.runtime)
+        return podman_name(self.storage, self.runtime, self._events)
 
     def url(self) -> str:
         """Start the service and return its URL."""
-        return f"unix://{start_podman(self._lab, self.storage, self.runtime)}"
+        return f"unix://{start_podman(self._lab, self.storage, self.runtime, self._events)}"
 
     def daemons(self) -> Mapping[str, int]:
         """Return the service; it starts containers itself."""
@@ -91,7 +93,7 @@ class Podman(Docker):
     """A Podman service with one storage driver and one OCI runtime, and containers with one network mode."""
 
     def __init__(self, target: Target, lab: Lab) -> None:
-        super().__init__(target, lab, Service(target, lab), LibpodPuller)
+        super().__init__(target, lab, Service(target, lab), LibpodPuller, PodmanDrivers)
         self.commands: MonitoredCommands = MonitoredCommands(self._session)
 
     def delete(self, name: str) -> None:

@@ -7,27 +7,29 @@ from pathlib import Path
 from bench.core import proc
 from bench.engines.docker import config
 from bench.engines.docker.daemon import answers_ping
-from bench.lab import Lab
+from bench.lab import Lab, collectors
 
 _HOME = Path("/var/lib/containers")
 """Where Podman records known blobs, whatever its configuration says. The user's own containers are there, too."""
 _REMEDY = "run 'tare provision podman' as root"
 
 
-def podman_name(storage: str, runtime: str) -> str:
+def podman_name(storage: str, runtime: str, events: str = "none") -> str:
     """Return the name of a Podman service among the lab's daemons."""
-    return f"podman-{storage}-{runtime}"
+    return f"podman-{storage}-{runtime}" + (f"-{events}" if events != "none" else "")
 
 
-def start_podman(lab: Lab, storage: str, runtime: str) -> Path:
+def start_podman(lab: Lab, storage: str, runtime: str, events: str = "none") -> Path:
     """Start the Podman service with a storage driver and an OCI runtime, unless it runs, and return its socket.
+
+    ``events`` is where it logs events: it reads logs from the journal only if its events go there, too.
 
     Raises:
         TargetUnavailable: It is not installed, or the lab can start no daemons.
         LabError: It does not start.
     """
     daemons = lab.daemons
-    name = podman_name(storage, runtime)
+    name = podman_name(storage, runtime, events)
     home = daemons.home(name)
     sock = home / "p.sock"
     if name not in daemons.running:
@@ -35,8 +37,10 @@ def start_podman(lab: Lab, storage: str, runtime: str) -> Path:
         proc.find("conmon", _REMEDY)
         runtime_program = proc.find(runtime, "run 'tare provision oci_runtimes' as root")
         daemons.hide(_HOME)
+        if events == "journald":
+            collectors.journal(lab)
         containers, storage_file = home / "containers.conf", home / "storage.conf"
-        containers.write_text(config.podman_containers(home, runtime, runtime_program), encoding="utf-8")
+        containers.write_text(config.podman_containers(home, runtime, runtime_program, events), encoding="utf-8")
         storage_file.write_text(config.podman_storage(home, storage), encoding="utf-8")
         (home / "tmp").mkdir(exist_ok=True)  # build contexts go there, and would stay after a SIGKILL
         files = {"CONTAINERS_CONF": containers, "CONTAINERS_STORAGE_CONF": storage_file, "TMPDIR": home / "tmp"}

@@ -1,0 +1,215 @@
+"""One instance that prints lines when it is told to, and the counts of what its engine made of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.core.clock import Channel, now_s, process_cpu_s, sleep_s
+from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
+from bench.engines.abilities import HasDaemons, KeepsLogs, Logs, StoredLog
+from bench.engines.base import Instance, LogDriver
+from bench.invocation import life, poke
+from bench.invocation.context import InvocationContext, InvocationResult, Value
+from bench.probes import processes
+from bench.workloads import lines
+from bench.workloads.lines import Counter, Counts, Load, Record, Written
+
+_LOOK_S = 0.02
+"""Pause between two looks at the payload's reports: waiting for each of them would disturb their stamps."""
+_SETTLE_S = 5.0
+"""How long a log may go on growing after the writer has ended."""
+_QUIET_S = 0.1
+_BUSY = 0.02
+"""CPUs that the engine's processes may still use when they count as quiet."""
+_WAIT_MS = 600_000
+READER, FILE = "reader", "file"
+
+
+def keeper(context: InvocationContext) -> Logs:
+    """Return the logs of the target's engine.
+
+    Raises:
+        NotApplicable: It keeps none.
+    """
+    if not isinstance(context.engine, KeepsLogs):
+        msg = f"'{context.engine.target.text}' keeps no log of what its instances print"
+        raise NotApplicable(msg)
+    return context.engine.logs
+
+
+@dataclass
+class Trial:
+    """A live instance that waits for the word to write.
+
+    Attributes:
+        context: Its invocation.
+        instance: The instance.
+        channel: Its event channel.
+        logs: The logs of its engine.
+        loads: What it writes, one load each time that it is told to go on.
+        evidence: What was read back from it.
+    """
+
+    context: InvocationContext
+    instance: Instance
+    channel: Channel
+    logs: Logs
+    loads: Sequence[Load]
+    evidence: dict[str, str]
+
+    @property
+    def lossy(self) -> bool:
+        """Whether the engine may drop lines."""
+        return self.logs.driver.delivery != "blocking"
+
+    def go(self) -> None:
+        """Tell the payload to write its next load."""
+        if not poke.go_on(self.instance, self.channel):
+            msg = f"the host cannot tell the payload in '{self.context.engine.target.text}' to write"
+            raise NotApplicable(msg)
+
+    def ended(self) -> int:
+        """Return how many loads have been written to their end."""
+        return sum(line.text.startswith("C lines ") for line in list(self.channel.lines))
+
+    def wait(self, count: int, timeout_s: float) -> bool:
+        """Wait until that many loads are written; return whether they are.
+
+        Raises:
+            InvocationFailed: The instance ended.
+        """
+        deadline = now_s() + timeout_s
+        while self.ended() < count:
+            if now_s() > deadline:
+                return False
+            if (why := self.instance.alive()) and self.ended() < count:
+                msg = f"the instance ended before it had written its lines: {why}"
+                raise InvocationFailed(msg)
+            sleep_s(_LOOK_S)
+        return True
+
+    def stands_still(self, count: int, limit_s: float) -> bool:
+        """Wait until that many loads are written, or nothing more was reported for ``limit_s``; return whether that is so."""
+        deadline, before = now_s() + limit_s, -1
+        while self.ended() < count:
+            if (reports := len(self.channel.lines)) != before:
+                deadline, before = now_s() + limit_s, reports
+            if now_s() > deadline:
+                return True
+            sleep_s(_LOOK_S)
+        return False
+
+    def written(self) -> list[Written]:
+        """Return what was written; wait for it within the invocation's time limit.
+
+        Raises:
+            InvocationTimeout: It is not written in time.
+        """
+        if not self.wait(len(self.loads), self.context.timeout_s):
+            msg = f"the lines were not written within {self.context.timeout_s:g} s"
+            raise InvocationTimeout(msg)
+        return lines.written(self.channel.lines)
+
+    def cpu_s(self) -> dict[str, float]:
+        """Return the CPU seconds used so far by the engine's processes: part → seconds."""
+        pids = {pid: name for name, pid in self.logs.collectors(self.instance).items()}
+        daemons = self.context.engine.daemons() if isinstance(self.context.engine, HasDaemons) else {}
+        pids |= dict.fromkeys(daemons.values(), "daemon")
+        found: dict[str, float] = {}
+        for pid in self.instance.pids() | pids.keys():
+            part = pids.get(pid) or processes.component(pid)
+            if part not in ("payload", "pause") and (used := process_cpu_s(pid)) is not None:
+                found[part] = found.get(part, 0.0) + used
+        return found
+
+    def quiet(self) -> dict[str, float]:
+        """Wait until the engine's processes have nothing left to do, and return their CPU seconds."""
+        deadline = now_s() + _SETTLE_S
+        before = self.cpu_s()
+        while now_s() < deadline:
+            sleep_s(_QUIET_S)
+            after = self.cpu_s()
+            if sum(after.values()) - sum(before.values()) < _BUSY * _QUIET_S:
+                return after
+            before = after
+        return before
+
+    def stop(self) -> None:
+        """Stop the instance, so that the engine sees the end of what it prints."""
+        with self.context.account.engine():
+            self.context.engine.stop(self.instance)
+
+    def counts(self) -> dict[str, list[Counts]]:
+        """Return the counts of each load, by where they were read: by the engine's reader, and from what it has stored."""
+        sources: dict[str, Callable[[], Iterable[Record]]] = {
+            READER: lambda: self.logs.read(self.instance),
+            FILE: lambda: self.logs.stored(self.instance).records,
+        }
+        found = {}
+        with self.context.account.engine():
+            for name, read in sources.items():
+                with contextlib.suppress(NotApplicable):
+                    found[name] = settled(self.loads, read)
+        return found
+
+    def stored(self) -> StoredLog | None:
+        """Return what the engine has stored; ``None`` when it stores nothing."""
+        with contextlib.suppress(NotApplicable):
+            return self.logs.stored(self.instance)
+        return None
+
+    def result(self, values: Mapping[str, float], series: Iterable[Value], **notes: str) -> InvocationResult:
+        """Return the result with the driver among its notes."""
+        driver = self.logs.driver
+        said = {"driver": driver.name, "delivery": driver.delivery, **notes, **self.logs.facts()}
+        return InvocationResult(values, self.evidence, series=tuple(series), notes=said)
+
+
+@contextlib.contextmanager
+def waiting(context: InvocationContext, loads: Sequence[Load], driver: LogDriver | None = None) -> Iterator[Trial]:
+    """Yield an instance that writes each load when it is told to."""
+    logs = keeper(context)
+    logs.provide(driver or logs.driver)
+    words = [word for load in loads for word in ("--wait", str(_WAIT_MS), *load.arguments)]
+    spec = life.spec_of(context, (*words, "--sleep"), log=driver)
+    with life.living(context, spec) as (instance, channel):
+        yield Trial(context, instance, channel, logs, loads, life.evidence_of(context, instance))
+
+
+def settled(loads: Sequence[Load], read: Callable[[], Iterable[Record]]) -> list[Counts]:
+    """Count a log; again while lines are missing and more keep coming."""
+    deadline, before = now_s() + _SETTLE_S, None
+    while True:
+        found = counted(loads, read())
+        if all(one.complete for one in found) or found == before or now_s() > deadline:
+            return found
+        before = found
+        sleep_s(0.3)
+
+
+def counted(loads: Sequence[Load], records: Iterable[Record]) -> list[Counts]:
+    """Count each load in one pass over a log."""
+    counters, first = [], 0
+    for load in loads:
+        counters.append(Counter(load.count, first))
+        first += load.count
+    for data, pieces in lines.joined(records):
+        for counter in counters:
+            counter.line(data, pieces)
+    return [counter.counts() for counter in counters]
+
+
+def values_of(counts: Counts, where: str, *, lossy: bool, **params: str) -> Iterator[Value]:
+    """Return the numbers of one load as read in one place; lines that may be lost are ``dropped``."""
+    named = {
+        "dropped_lines" if lossy else "lost_lines": counts.lost,
+        "duplicated_lines": counts.duplicated,
+        "reordered_lines": counts.reordered,
+        "altered_lines": counts.altered,
+        "split_lines": counts.split,
+        "records": counts.records,
+    }
+    for name, value in named.items():
+        yield Value(f"logging.{name}", float(value), {"read": where, **params})
