@@ -115,7 +115,7 @@ def test_wheel_has_what_this_hosts_compiler_makes_of_the_same_sources(built: byt
     folder = compiled.parent.name
     assert payloads(built, MACHINE) == {
         f"{folder}/{name}": compiled.with_name(name).read_bytes()
-        for name in (programs.PAYLOAD, programs.STAMP, programs.SPACES)
+        for name in (programs.PAYLOAD, programs.STAMP, programs.SPACES, programs.COLLECTOR)
     }
 
 
