@@ -36,6 +36,7 @@ _SOURCES = (
         "kept.c",
         "names.c",
         "exec.c",
+        "restart.c",
         "actions.h",
     ),
     *("stamp.c", "spaces.c", "drain.c"),

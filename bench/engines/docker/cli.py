@@ -82,6 +82,7 @@ def arguments(spec: InstanceSpec, config: ContainerConfig) -> list[str]:
     ports = [f"{address}:{number}:{port}" for port, (address, number) in config.ports.items()]
     binds += [word for port in ports for word in ("--publish", port)]
     where = ["--network", config.network, *(("--runtime", config.runtime) if config.runtime else ())]
+    where += ["--restart", spec.restart.text] if spec.restart else []
     who = ["--name", spec.name, "--hostname", spec.name]
     return ["--pull", "never", *who, *where, *limits, *binds, config.image, *api.command(spec)]
 

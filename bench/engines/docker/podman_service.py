@@ -14,20 +14,22 @@ _HOME = Path("/var/lib/containers")
 _REMEDY = "run 'tare provision podman' as root"
 
 
-def podman_name(storage: str, runtime: str) -> str:
+def podman_name(storage: str, runtime: str, role: str = "") -> str:
     """Return the name of a Podman service among the lab's daemons."""
-    return f"podman-{storage}-{runtime}"
+    return "-".join(filter(None, ("podman", storage, runtime, role)))
 
 
-def start_podman(lab: Lab, storage: str, runtime: str) -> Path:
+def start_podman(lab: Lab, storage: str, runtime: str, role: str = "") -> Path:
     """Start the Podman service with a storage driver and an OCI runtime, unless it runs, and return its socket.
+
+    ``role`` distinguishes services with the same ones.
 
     Raises:
         TargetUnavailable: It is not installed, or the lab can start no daemons.
         LabError: It does not start.
     """
     daemons = lab.daemons
-    name = podman_name(storage, runtime)
+    name = podman_name(storage, runtime, role)
     home = daemons.home(name)
     sock = home / "p.sock"
     if name not in daemons.running:
@@ -37,7 +39,7 @@ def start_podman(lab: Lab, storage: str, runtime: str) -> Path:
         daemons.hide(_HOME)
         containers, storage_file = home / "containers.conf", home / "storage.conf"
         containers.write_text(config.podman_containers(home, runtime, runtime_program), encoding="utf-8")
-        storage_file.write_text(config.podman_storage(home, storage), encoding="utf-8")
+        storage_file.write_text(config.podman_storage(home, storage, name), encoding="utf-8")
         (home / "tmp").mkdir(exist_ok=True)  # build contexts go there, and would stay after a SIGKILL
         files = {"CONTAINERS_CONF": containers, "CONTAINERS_STORAGE_CONF": storage_file, "TMPDIR": home / "tmp"}
         argv = [program, "--log-level=warn", "system", "service", "--time=0", f"unix://{sock}"]
