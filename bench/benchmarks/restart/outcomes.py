@@ -9,7 +9,19 @@ from bench.core.model import Summary
 from bench.display import lookup
 from bench.display.data import ScenarioData, Variant
 
-_ORDER = ("no", "on-failure:2", "always", "unless-stopped")
+_POLICIES = ("no", "on-failure:2", "always", "unless-stopped")
+_CAUSES = (
+    "exit 0",
+    "exit 1",
+    "exit 1 each time",
+    "SIGKILL",
+    "out of memory",
+    "stopped by the user",
+    "daemon stopped and started",
+    "daemon killed and started",
+    "stopped by the user, daemon stopped and started",
+    "stopped by the user, daemon killed and started",
+)
 
 
 @dataclass(frozen=True)
@@ -43,13 +55,20 @@ class Outcome:
 
 
 def outcomes(data: ScenarioData) -> list[Outcome]:
-    """Return all cases, by target, cause and policy in the order in which they were measured."""
-    return [one for row in lookup.without_control(data) for one in _of(data, row)]
+    """Return all cases, by target, cause and live restore."""
+    found = [one for row in lookup.without_control(data) for one in _of(data, row)]
+    targets = list(dict.fromkeys(one.target for one in found))
+    return sorted(found, key=lambda one: (targets.index(one.target), *case_order(one.cause, one.live_restore)))
 
 
 def policies(found: list[Outcome]) -> list[str]:
     """Return the policies that occur."""
-    return lookup.in_order(dict.fromkeys(one.policy for one in found), _ORDER)
+    return lookup.in_order(dict.fromkeys(one.policy for one in found), _POLICIES)
+
+
+def case_order(cause: str, live_restore: str) -> tuple[int, str]:
+    """Return the place of a case among others: ends of the instance first, then those of its daemon."""
+    return _CAUSES.index(cause) if cause in _CAUSES else len(_CAUSES), live_restore
 
 
 def text(restarts: float, running: float) -> str:

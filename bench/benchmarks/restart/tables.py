@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.restart.outcomes import Outcome, outcomes, policies, text
-from bench.core.model import Status
+from collections.abc import Iterable
+
+from bench.benchmarks.restart.outcomes import Outcome, case_order, outcomes, policies, text
+from bench.core.model import Status, Summary
 from bench.display import cells, lookup, table
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.paired import Quantity
@@ -24,8 +26,8 @@ _DELAYS = (
 )
 _TRUTH = "What has become of the instance; where that is not what the documentation says, the documentation stands beside it."
 _GONE = (
-    "From the end of the service, or of the daemon, to the first instruction of the restarted instance; 0: it ran on. Answers "
-    "again: from the request to end the daemon until it answers requests again."
+    "From the end of the service, or of the daemon, to the first instruction of the restarted instance; nothing where it stays "
+    "down. Answers again: from the request to end the daemon until it answers requests again."
 )
 
 
@@ -95,18 +97,28 @@ def _outcome(found: Outcome | None) -> Cell:
 
 def _away(data: ScenarioData) -> Grid:
     found = [one for one in data.summaries if one.metric == AWAY]
-    names = lookup.in_order(dict.fromkeys(str(one.params["policy"]) for one in found), ("always", "unless-stopped"))
+    names = lookup.in_order(dict.fromkeys(str(one.params["policy"]) for one in found if one.median), ("always",))
     made: list[tuple[Row, list[Cell]]] = []
     for row in _rows(data, "daemon"):
-        for cause, live in dict.fromkeys((str(one.params["cause"]), str(one.params["live_restore"])) for one in found):
+        for cause, live in cases_of(found):
             case = {"cause": cause, "live_restore": live}
             answers = Quantity("restart.unanswered_s", case, "").of(data, row)
             if answers:
                 away = [Quantity(AWAY, {**case, "policy": name}, "").of(data, row) for name in names]
                 label = Label(_named(row).text, f"{cause}, live restore {live}")
-                made.append((label, [*map(cells.plain, away), cells.plain(answers), Cell(str(answers.n))]))
+                made.append((label, [*map(_gap, away), cells.plain(answers), Cell(str(answers.n))]))
     heads = [*(Column(name) for name in names), Column("answers again"), Column("n")]
     return cells.grid("How long the service is away while its daemon restarts", heads, made, note=_GONE)
+
+
+def cases_of(found: Iterable[Summary]) -> list[tuple[str, str]]:
+    """Return what happened to daemons, each with and without live restore, in the order of the truth table."""
+    cases = dict.fromkeys((str(one.params["cause"]), str(one.params["live_restore"])) for one in found)
+    return sorted(cases, key=lambda case: case_order(*case))
+
+
+def _gap(found: Summary | None) -> Cell:
+    return Cell("runs on") if found and found.median == 0 else cells.plain(found)
 
 
 def _rows(data: ScenarioData, part: str) -> list[Variant]:
