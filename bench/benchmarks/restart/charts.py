@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bench.benchmarks.restart import tables
+from bench.benchmarks.restart.outcomes import case_order
 from bench.core.model import Summary
 from bench.core.units import format_value
 from bench.display import canvas, lookup, svg, theme
 from bench.display.charts import dot_panels, lines, matrix
 from bench.display.data import Label, ScenarioData
-from bench.display.prose import all_decided, block_counts
+from bench.display.prose import all_decided, block_counts, joined
 
 _TOP = 0.3
 _KINDS = ("off", "on")
@@ -40,6 +43,9 @@ def _loop(data: ScenarioData) -> svg.Plot | None:
     with canvas.sheet(_TOP + tall + 0.5) as figure:
         panel = canvas.axes(figure, _TOP, tall, 0.72, lines.gutter(shown))
         _, y = lines.scale_axes(panel, shown, "count", "s")
+        last = max(line.end[0] for line in shown)
+        panel.set_xscale("linear")
+        canvas.linear(panel, 0.8, last + 0.2, "count", ticks=int(last))
         panel.set_xlabel("restart", fontsize=canvas.SMALL_PT)
         lines.draw(figure, panel, shown)
         alt = "; ".join(f"{line.label.text}: {line.note}" for line in shown)
@@ -50,22 +56,26 @@ def _loop(data: ScenarioData) -> svg.Plot | None:
 def _title(shown: list[lines.Line]) -> str:
     """Name the targets of which the last restart takes more than twice as long as the first."""
     waits = [line.label.text for line in shown if line.end[1] > 2 * line.points[0][1]]
+    others = [line.label.text for line in shown if line.label.text not in waits]
     if not waits:
         return "No engine waits longer before each further restart"
-    return f"{', '.join(waits)} waits longer before each further restart" + (
-        "" if len(waits) == len(shown) else "; the others do not"
-    )
+    verb = "waits" if len(waits) == 1 else "wait"
+    rest = f"; {joined(others)} {'does' if len(others) == 1 else 'do'} not" if others else ""
+    return f"{joined(waits)} {verb} longer before each further restart{rest}"
 
 
 def _away(data: ScenarioData) -> svg.Plot | None:
     """Draw how long the service is away while the daemon restarts: without and with live restore."""
     found = [one for one in data.summaries if one.metric == tables.AWAY and one.params.get("policy") == "always"]
-    rows = list(dict.fromkeys((one.target, str(one.params["cause"])) for one in found))
+    targets = list(dict.fromkeys(one.target for one in found))
+    places = [(one.target, str(one.params["cause"])) for one in found]
+    rows = sorted(dict.fromkeys(places), key=lambda row: (targets.index(row[0]), case_order(row[1], "")))
     dots, counts = {}, []
     for one in found:
         if dot := matrix.dot_of(one):
             place = rows.index((one.target, str(one.params["cause"])))
-            dots[place, _KINDS.index(str(one.params["live_restore"]))] = dot
+            kept = dot if dot.value else replace(dot, text="runs on")
+            dots[place, _KINDS.index(str(one.params["live_restore"]))] = kept
             counts.append(one.n)
     if not dots:
         return None

@@ -66,6 +66,7 @@ def _ended(context: InvocationContext, own: OwnDaemon, once: _Round) -> tuple[li
     with contextlib.ExitStack() as stack:
         found = list(_begun(context, stack, once))
         evidence = life.evidence_of(context, found[0].instance)
+        evidence.pop("network", None)  # the daemon's containers have none, whatever the target's have
         stack.callback(own.start)  # what is in it must be deleted
         with context.account.engine():
             begin = now_s()
