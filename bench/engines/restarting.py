@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from bench.core.errors import NotApplicable
 from bench.engines.base import Engine, Instance, RestartPolicy
 
 Cause = Literal[
@@ -99,3 +100,20 @@ class Restarter(Protocol):
             NotApplicable: There is no such daemon or setting.
         """
         ...
+
+
+class NoRestarts:
+    """The attribute ``restarts`` of an engine that has none, for a reason that is worth saying."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def __get__(self, engine: Engine | None, owner: type[Engine]) -> Restarter:
+        """Refuse.
+
+        Raises:
+            NotApplicable: Always.
+        """
+        name = engine.target.text if engine else owner.__name__
+        msg = f"'{name}' {self._why}"
+        raise NotApplicable(msg)

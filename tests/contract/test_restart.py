@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.benchmarks.restart.measure import measure
 from bench.benchmarks.restart.watch import Watch
 from bench.core import proctable
 from bench.core.clock import now_s, sleep_s
@@ -21,6 +22,7 @@ from bench.engines.base import Engine, Instance, RestartPolicy
 from bench.engines.restarting import Restarter, RestartState
 from tests.contract import contract
 from tests.contract.contract import READY_S, Harness, target
+from tests.system.by_hand import on_host
 
 pytestmark = [pytest.mark.root, pytest.mark.engines]
 
@@ -158,7 +160,8 @@ def test_container_survives_a_killed_daemon_with_live_restore(built_state: Path)
 @pytest.mark.parametrize("one", WITHOUT, ids=lambda one: one.text)
 def test_engine_without_policies_refuses_one_before_anything_starts(one: Target, built_state: Path) -> None:
     with contract.place_of(one, built_state) as context:
-        assert not isinstance(context.engine, Restarts)
+        with pytest.raises(NotApplicable):
+            measure(on_host(context.lab, context.hub, context.engine, "restart", {}))
         before = context.lab.residue()
         with pytest.raises(NotApplicable, match="restart policy 'always'"):
             context.engine.create(dataclasses.replace(context.spec(), restart=ALWAYS))

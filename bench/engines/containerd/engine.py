@@ -20,6 +20,7 @@ from bench.engines.containerd.pull import Puller
 from bench.engines.containerd.session import CLEANUP_S, Session
 from bench.engines.evidence import daemon, gvisor, mounts, process
 from bench.engines.oci.gvisor import wrapper
+from bench.engines.restarting import NoRestarts
 from bench.lab import Lab, images, usage
 from bench.lab.usage import Store
 
@@ -34,6 +35,10 @@ class Containerd:
     phases = frozenset(Phase)
     kind: Kind = "container"
     channel: Transport = "datagram"
+    restarts = NoRestarts(
+        "starts no instance again by itself: a client may label a container for containerd's restart plugin, which looks at it "
+        "every 10 s and knows no policies before 1.7; Tare does not"
+    )
 
     def __init__(self, target: Target, lab: Lab) -> None:
         self.target = target
