@@ -14,16 +14,18 @@ import pandas as pd
 import pytest
 
 from bench import store
-from bench.benchmarks.restart import cases, words
+from bench.benchmarks.restart import cases, charts, tables, words
 from bench.benchmarks.restart.outcomes import Outcome, text
 from bench.benchmarks.restart.watch import Watch
 from bench.core.errors import NotApplicable
 from bench.core.model import Scenario, Status
+from bench.display.data import ScenarioData
 from bench.engines.base import Instance, InstanceSpec, RestartPolicy, refuse_restart
 from bench.engines.fake import Fake
 from bench.engines.restarting import Cause, Fate, OwnDaemon, RestartState
 from bench.invocation.context import Value
 from bench.lab import Lab, images
+from bench.report import load
 from bench.run import runner
 from bench.scenario import parse_target, plan
 from tests.fakes import FakeLab, context, small
@@ -361,3 +363,60 @@ def test_payload_that_the_host_cannot_see_is_not_applicable(monkeypatch: pytest.
     watch = Watch(None, "no-such-instance", 1.0)  # type: ignore[arg-type]
     with pytest.raises(NotApplicable, match="can be seen on the host"):
         watch.payload()
+
+
+def shown(run: store.Run) -> ScenarioData:
+    [data] = load.collect(run).scenarios
+    return data
+
+
+def test_crash_loop_is_shown_as_a_row_a_target_and_a_line_a_target(restarter: FakeRestarter, ended: Ended) -> None:
+    data = shown(ended(part="delays"))
+    loop, cost = tables.tables(data)
+    assert [column.title for column in loop.columns][1:6] == ["normal start", *(f"restart {at}" for at in (1, 2, 3, 4))]
+    assert [cell.text for cell in cost.rows[0]][-1] == "0"
+    [plot] = [one for one in charts.charts(data) if one]
+    assert plot.kind == "loop"
+    assert "fake starts a failed instance again" in words.words(data)
+    assert words.finding(data).startswith("first restart: ")
+
+
+def test_truth_table_has_a_row_a_cause_and_marks_what_deviates(
+    restarter: FakeRestarter, world: World, ended: Ended
+) -> None:
+    world.obeys = lambda policy, status: policy.name == "always" or (policy.name == "on-failure" and status != 0)
+    data = shown(ended(part="policies"))
+    [truth] = tables.tables(data)
+    assert truth.title == "Restart policies of fake (Fake 1)"
+    assert [column.title for column in truth.columns] == [
+        "What happened",
+        "no",
+        "on-failure:2",
+        "always",
+        "unless-stopped",
+    ]
+    assert [row[0].text for row in truth.rows][:3] == ["exit 0", "exit 1", "exit 1 each time"]
+    assert [cell.line for cell in truth.rows[1]][1:] == [
+        "stays down", "restarted", "restarted", "stays down (documented: restarted)",
+    ]  # fmt: skip
+    assert words.finding(data) == "4 of 21 cases unlike the documentation"
+    assert words.words(data).startswith(
+        "Fake 1 does other than documented in 4 of 21 cases: unless-stopped after “exit 0”"
+    )
+    assert not [one for one in charts.charts(data) if one]
+
+
+def test_gap_of_a_service_is_shown_by_cause(restarter: FakeRestarter, world: World, ended: Ended, lab: FakeLab) -> None:
+    restarter.own = cast("OwnDaemon", FakeDaemon(Fake(parse_target("fake"), cast("Lab", lab)), world))
+    data = shown(ended(part="daemon"))
+    *_, gap = tables.tables(data)
+    assert [row[0].text for row in gap.rows] == [
+        f"fake (daemon {how} and started, live restore off)" for how in ("stopped", "killed")
+    ]
+    assert "fake: there is none." in " ".join(tables.notes(data))
+    [plot] = [one for one in charts.charts(data) if one]
+    assert plot.kind == "away"
+
+
+def test_skipped_target_is_named_with_the_reason(ended: Ended) -> None:
+    assert any("does not start an instance again" in note for note in tables.notes(shown(ended(part="delays"))))
