@@ -44,10 +44,12 @@ class RestartState:
     Attributes:
         stage: Whether it runs, will be started again, or has ended.
         restarts: How often the engine has started it again, by its own count.
+        policy: Its policy (:attr:`RestartPolicy.text`).
     """
 
     stage: Literal["running", "waiting", "ended"]
     restarts: int
+    policy: str
 
 
 class OwnDaemon(Protocol):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.benchmarks.restart.cases import POLICIES
 from bench.benchmarks.restart.measure import measure
 from bench.benchmarks.restart.watch import Watch
 from bench.core import proctable
@@ -19,7 +20,7 @@ from bench.core.errors import NotApplicable
 from bench.core.model import Phase, Target
 from bench.engines.abilities import Restarts
 from bench.engines.base import Engine, Instance, RestartPolicy
-from bench.engines.restarting import Restarter, RestartState
+from bench.engines.restarting import Restarter
 from tests.contract import contract
 from tests.contract.contract import READY_S, Harness, target
 from tests.system.by_hand import on_host
@@ -64,11 +65,11 @@ def restarter_of(engine: Engine) -> Restarter:
     return engine.restarts
 
 
-def until(restarter: Restarter, instance: Instance, wanted: RestartState) -> None:
+def until(restarter: Restarter, instance: Instance, stage: str, restarts: int) -> None:
     """Wait until an engine says that of an instance."""
     end = now_s() + LIMIT_S
-    while (found := restarter.state(instance)) != wanted:
-        assert now_s() < end, f"{found}, expected {wanted}"
+    while ((found := restarter.state(instance)).stage, found.restarts) != (stage, restarts):
+        assert now_s() < end, f"{found}, expected {stage} and {restarts}"
         sleep_s(0.05)
 
 
@@ -81,20 +82,20 @@ class TestRestarter:
             watch.wait_start(1)
             assert watch.crash() > 0
             assert watch.crash() > 0
-            until(restarter, instance, RestartState("running", 2))
+            until(restarter, instance, "running", 2)
 
     def test_instance_without_a_policy_stays_ended(self, context: Harness) -> None:
         with running(context, context.engine, NO, "1") as (instance, watch):
             watch.wait_start(1)
             watch.tell()
             watch.wait_end(1)
-            until(restarter_of(context.engine), instance, RestartState("ended", 0))
+            until(restarter_of(context.engine), instance, "ended", 0)
 
     def test_on_failure_gives_up_after_its_retries(self, context: Harness) -> None:
         policy = RestartPolicy("on-failure", 2)
         with running(context, context.engine, policy, "1:0") as (instance, watch):
             assert watch.wait_start(3)
-            until(restarter_of(context.engine), instance, RestartState("ended", 2))
+            until(restarter_of(context.engine), instance, "ended", 2)
             assert len(watch.starts()) == 3
 
     def test_instance_in_a_crash_loop_is_deleted_for_good(self, context: Harness) -> None:
@@ -110,8 +111,13 @@ class TestRestarter:
         with running(context, context.engine, ALWAYS, "1") as (instance, watch):
             watch.wait_start(1)
             context.engine.stop(instance)
-            until(restarter_of(context.engine), instance, RestartState("ended", 0))
+            until(restarter_of(context.engine), instance, "ended", 0)
             assert len(watch.starts()) == 1
+
+    @pytest.mark.parametrize("policy", POLICIES, ids=lambda one: one.text)
+    def test_policy_is_recorded_as_asked_for(self, context: Harness, policy: RestartPolicy) -> None:
+        with running(context, context.engine, policy, "1") as (instance, _):
+            assert restarter_of(context.engine).state(instance).policy == policy.text
 
     def test_version_names_the_engine(self, context: Harness) -> None:
         said = restarter_of(context.engine).version()
@@ -153,7 +159,7 @@ def test_container_survives_a_killed_daemon_with_live_restore(built_state: Path)
         first = watch.payload()
         own.kill()
         own.start()
-        until(restarter_of(own.engine), instance, RestartState("running", 0))
+        until(restarter_of(own.engine), instance, "running", 0)
         assert watch.payload() == first
 
 

@@ -40,6 +40,7 @@ class World:
     Attributes:
         obeys: Returns whether an instance is started again: its policy and exit status.
         uncounted: Restarts that the engine does not count.
+        recorded: The policy that the engine says each instance has; empty: what was asked for.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class World:
         self.running: dict[str, bool] = {}
         self.restarts: dict[str, int] = {}
         self.uncounted = 0
+        self.recorded = ""
         self.obeys: Callable[[RestartPolicy, int], bool] = lambda policy, status: (
             policy.name in {"always", "unless-stopped"} or (policy.name == "on-failure" and status != 0)
         )
@@ -97,7 +99,9 @@ class FakeRestarter:
         """Return what the world knows."""
         running = self.world.running[instance.name]
         counted = self.world.restarts[instance.name] - self.world.uncounted
-        return RestartState("running" if running else "ended", counted)
+        policy = self.world.specs[instance.name].restart
+        assert policy is not None
+        return RestartState("running" if running else "ended", counted, self.world.recorded or policy.text)
 
     def documented(self, policy: RestartPolicy, cause: Cause, live_restore: bool | None) -> Fate:
         """Return what Docker promises."""
@@ -244,6 +248,16 @@ def test_engine_that_deviates_is_measured_and_counted(restarter: FakeRestarter, 
     assert numbers(run).set_index("metric")["value"]["restart.deviations"] == 5
     assert table(run)["unless-stopped", "exit 1"] == (0, 0)
     assert table(run)["on-failure:2", "exit 0"] == (1, 1)
+
+
+@pytest.mark.parametrize("part", ["delays", "policies"])
+def test_instance_with_another_policy_than_asked_for_is_no_result(
+    restarter: FakeRestarter, world: World, ended: Ended, part: str
+) -> None:
+    world.recorded = "on-failure"
+    row = outcome(ended(part=part))
+    assert row["status"] != Status.OK
+    assert "restart policy" in row["reason"]
 
 
 def test_instance_that_is_not_ended_for_its_memory_fails(

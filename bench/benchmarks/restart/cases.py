@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.benchmarks.restart.watch import Watch
 from bench.core.clock import now_s, sleep_s
-from bench.core.errors import InvocationTimeout
+from bench.core.errors import EvidenceMismatch, InvocationTimeout
 from bench.engines.base import Instance, RestartPolicy
 from bench.engines.restarting import Cause, Fate, Restarter
 from bench.invocation import life
@@ -71,13 +71,26 @@ def begin(
     return Case(policy, cause, instance, watch, since_s=first + 1e-9)
 
 
+def prove(restarter: Restarter, instance: Instance, policy: RestartPolicy) -> None:
+    """Require that the engine has recorded the policy that was asked for.
+
+    Raises:
+        EvidenceMismatch: It has recorded another one.
+    """
+    if (found := restarter.state(instance).policy) != policy.text:
+        raise EvidenceMismatch("restart policy", policy.text, found)
+
+
 def settle(context: InvocationContext, restarter: Restarter, cases: Iterable[Case]) -> list[Fate]:
     """Wait until every instance runs or has ended and nothing has changed for a while; return what has become of each.
 
     Raises:
         InvocationTimeout: Something still changes.
+        EvidenceMismatch: One has another policy than was asked for.
     """
     every = list(cases)
+    for case in every:
+        prove(restarter, case.instance, case.policy)
     still, end = float(context.params["settle_s"]), now_s() + context.timeout_s
     last, since = _stages(restarter, every), now_s()
     while now_s() - since < still or any(stage == "waiting" for stage, _ in last):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from bench.benchmarks.restart import cases
 from bench.benchmarks.restart.watch import Watch
 from bench.core.clock import process_cpu_s, sleep_s
 from bench.core.errors import NotApplicable
@@ -25,6 +26,7 @@ def measure(context: InvocationContext, restarter: Restarter) -> InvocationResul
     arguments = ("--name", context.name, "--quit", "1", "--sleep")
     with life.begun(context, life.spec_of(context, arguments, restart=_POLICY)) as (one, instance):
         evidence = life.evidence_of(context, instance)
+        cases.prove(restarter, instance, _POLICY)
         watch = Watch(one.channel, context.name, context.timeout_s)
         normal = _normal(one, watch)
         daemon, cpu = _daemon_cpu_s(context), context.cpu_s()

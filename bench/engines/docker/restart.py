@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from bench.core import kernelfiles, proc
 from bench.core.errors import InvocationFailed, LabError, NotApplicable
@@ -81,9 +82,10 @@ class Restarter:
         """Ask the daemon about a container."""
         found = self._session.inspect(instance.handle["container"].id)
         said, restarts = found["State"], int(found.get("RestartCount", 0))
+        policy = _policy(found["HostConfig"]["RestartPolicy"])
         if said.get("Restarting"):  # the daemon says "running" as well
-            return RestartState("waiting", restarts)
-        return RestartState("running" if said["Running"] else "ended", restarts)
+            return RestartState("waiting", restarts, policy)
+        return RestartState("running" if said["Running"] else "ended", restarts, policy)
 
     def documented(self, policy: RestartPolicy, cause: Cause, live_restore: bool | None) -> Fate:
         """Return what Docker's documentation promises ("Start containers automatically", "Live restore").
@@ -118,6 +120,13 @@ class Restarter:
             yield own
         finally:
             own.close()
+
+
+def _policy(said: Mapping[str, Any]) -> str:
+    """Return a container's policy as its daemon has recorded it; an empty name is that of ``no``."""
+    retries = int(said.get("MaximumRetryCount") or 0)
+    name = str(said.get("Name") or "no")
+    return f"{name}:{retries}" if retries else name
 
 
 def ended(policy: RestartPolicy, cause: Cause) -> Fate:
