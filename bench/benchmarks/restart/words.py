@@ -42,7 +42,7 @@ def _loop(data: ScenarioData, row: Summary) -> str:
     (first, early), (last, late) = delays[0], delays[-1]
     begin = f"{row.target} starts a failed instance again {prose.value(row)} after its exit"
     if not growth or first == last:
-        return begin + (f", the {last}th time {_gap(data, row, last)}" if first != last else "")
+        return begin + (f", and at restart {last} after {_gap(data, row, last)}" if first != last else "")
     reset = [one for one in prose.with_values(data.summaries, "restart.reset_s") if one.target == row.target]
     waits = (
         f": beyond a normal start it waits {prose.value(early)} at first and {prose.value(late)} before restart {last}"
