@@ -51,9 +51,11 @@ class Ended:
         if self._endpoint.name in self._running:
             self.stop()
         below = f"{self._daemons.home(self._endpoint.name)}/"
+        kept = {str(path) for path in self._daemons.disks.mounts}
         table = kernelfiles.table(kernelfiles.PROC / "thread-self/mountinfo")
         for path in reversed([row[4] for row in table if row[4:5] and row[4].startswith(below)]):
-            self._daemons.namespace.run(["umount", path])
+            if path not in kept:
+                self._daemons.namespace.run(["umount", path])
 
     def _process(self) -> proc.Process:
         """Return its process, which no longer counts as one that must run."""
