@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from bench.core.model import Phase
 from bench.engines.base import Bind, Engine, Instance, InstanceSpec, LogDriver
+from bench.engines.restarting import Restarter
 from bench.lab.bases import Base
 from bench.lab.images import Image
 from bench.lab.usage import Store
@@ -215,6 +216,16 @@ class RunsCommands(Protocol):
     @property
     def commands(self) -> Commands:
         """How it runs them."""
+        ...
+
+
+@runtime_checkable
+class Restarts(Protocol):
+    """An engine that can start instances again that have ended."""
+
+    @property
+    def restarts(self) -> Restarter:
+        """How it does that."""
         ...
 
 

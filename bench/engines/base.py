@@ -82,6 +82,24 @@ class LogDriver:
 
 
 @dataclass(frozen=True)
+class RestartPolicy:
+    """When the engine starts an instance again that has ended.
+
+    Attributes:
+        name: Its name, the same in all engines that have it.
+        retries: Most restarts in a row with ``on-failure``; 0: any number.
+    """
+
+    name: Literal["no", "on-failure", "always", "unless-stopped"]
+    retries: int = 0
+
+    @property
+    def text(self) -> str:
+        """The policy as command lines write it: ``on-failure:2``."""
+        return f"{self.name}:{self.retries}" if self.retries else self.name
+
+
+@dataclass(frozen=True)
 class InstanceSpec:
     """What an instance runs: the same for every target.
 
@@ -97,6 +115,7 @@ class InstanceSpec:
         image: The image to run, which must have been added (:class:`RunsImages`); ``None``: the payload's own.
         log: Its log driver; ``None``: as the target says, else the engine's default. An engine without a choice raises
             ``NotApplicable`` (:func:`refuse_log`).
+        restart: When it is started again; ``None``: as the engine does without being asked.
     """
 
     name: str
@@ -109,6 +128,7 @@ class InstanceSpec:
     binds: tuple[Bind, ...] = ()
     image: Image | None = None
     log: LogDriver | None = None
+    restart: RestartPolicy | None = None
 
     def command(self, *, inside: bool) -> list[str]:
         """Return the payload's arguments, each ``{name}`` replaced by that bind's path as the instance sees it.
@@ -142,6 +162,17 @@ def refuse_log(target: Target, spec: InstanceSpec) -> None:
     """
     if spec.log is not None:
         msg = f"'{target.text}' has no log driver to choose"
+        raise NotApplicable(msg)
+
+
+def refuse_restart(target: Target, spec: InstanceSpec) -> None:
+    """Refuse a restart policy for a target that has none.
+
+    Raises:
+        NotApplicable: The spec asks for one.
+    """
+    if spec.restart is not None:
+        msg = f"'{target.text}' does not start an instance again: it has no restart policy '{spec.restart.text}'"
         raise NotApplicable(msg)
 
 

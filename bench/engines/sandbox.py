@@ -16,7 +16,17 @@ from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines.abilities import BootFiles, Finished
-from bench.engines.base import STOP_GRACE_S, Bind, Instance, InstanceSpec, Kind, Transport, refuse_limits, refuse_log
+from bench.engines.base import (
+    STOP_GRACE_S,
+    Bind,
+    Instance,
+    InstanceSpec,
+    Kind,
+    Transport,
+    refuse_limits,
+    refuse_log,
+    refuse_restart,
+)
 from bench.engines.declaration import BASE_ROLES, EngineType
 from bench.engines.evidence import mounts, process
 from bench.engines.foreground import finished
@@ -62,6 +72,7 @@ class Sandbox:
         """Assemble the command line; there is nothing to create before it runs."""
         refuse_limits(self.target, spec)
         refuse_log(self.target, spec)
+        refuse_restart(self.target, spec)
         argv = [
             *self._argv(spec.name, mounts.only_folders(spec, "unshare")),
             "--events",

@@ -27,6 +27,7 @@ _SOURCES = (
         "names.c",
         "exec.c",
         "lines.c",
+        "restart.c",
         "actions.h",
     ),
     *("stamp.c", "spaces.c", "drain.c", "collect.c"),

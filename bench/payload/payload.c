@@ -46,6 +46,8 @@
  *   --place NAME=PATH    replace {NAME} by PATH in a script
  *   --run PROGRAM …      run a program: "B run", "O LINE" for each line that it prints, "C run STATUS"; only another --run may follow
  *
+ *   --quit STATUS[:MS]   wait to be told, then exit with STATUS; the first instruction is reported as "B start", too (restart.c)
+ *
  * With --exec NUMBER[:STATUS[:MS]] it is a further command in a running instance: it reports "B exec NUMBER" and exits (exec.c).
  *
  * While it sleeps or serves, it answers SIGUSR1 or a byte on the serial port with "A", as a sign of life.
@@ -244,6 +246,8 @@ int main(int argc, char **argv)
             open_channel(argv[i + 1]);
         else if (strcmp(argv[i], "--exec") == 0)
             run_as_command(argv[i + 1]);
+        else if (strcmp(argv[i], "--quit") == 0)
+            say("B start\n", 8);
     say("F\n", 2);
 
     sigset_t signals;

@@ -12,6 +12,7 @@ import pytest
 from bench.engines.containerd import config as containerd_config
 from bench.engines.cri import config as cri_config
 from bench.engines.docker import config as docker_config
+from bench.engines.docker.podman_service import podman_name
 from bench.engines.oci import gvisor
 from bench.lab import network
 
@@ -87,6 +88,14 @@ def test_podman_writes_only_into_the_run() -> None:
     engine = config["engine"]
     assert (engine["runtime"], engine["runtimes"], engine["lock_type"]) == ("crun", {"crun": ["/usr/bin/crun"]}, "file")
     places = [engine["tmp_dir"], engine["volume_path"], config["network"]["network_config_dir"]]
-    storage = tomllib.loads(docker_config.podman_storage(HOME, "vfs"))["storage"]
+    storage = tomllib.loads(docker_config.podman_storage(HOME, "vfs", "podman-vfs-crun"))["storage"]
     assert storage["driver"] == "vfs"
-    assert all(place.startswith(str(HOME)) for place in (*places, storage["graphroot"], storage["runroot"]))
+    assert all(place.startswith(str(HOME)) for place in (*places, storage["graphroot"]))
+
+
+def test_podman_keeps_its_state_where_the_path_is_short_enough_for_its_command_line() -> None:
+    """Podman's command line, which conmon starts at a container's end, refuses a runroot of more than 50 characters."""
+    name = podman_name("fuse-overlayfs", "runsc", "own")
+    runroot = tomllib.loads(docker_config.podman_storage(HOME, "vfs", name))["storage"]["runroot"]
+    assert runroot.startswith("/run/")  # the lab's own
+    assert len(runroot) <= 50

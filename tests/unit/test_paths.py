@@ -82,7 +82,9 @@ def test_configurations_of_daemons_keep_any_path(name: str) -> None:
     assert plugin["containerd"]["runtimes"]["runc"]["options"]["BinaryName"] == f"{home}/runc"
     podman = tomllib.loads(docker_config.podman_containers(home, "crun", f"{home}/crun"))
     assert podman["engine"]["runtimes"]["crun"] == [f"{home}/crun"]
-    assert tomllib.loads(docker_config.podman_storage(home, "overlay"))["storage"]["graphroot"] == f"{home}/root"
+    assert (
+        tomllib.loads(docker_config.podman_storage(home, "overlay", "podman"))["storage"]["graphroot"] == f"{home}/root"
+    )
     assert json.loads(docker_config.dockerd(home, "vfs", home / "s", home / "c", "/x"))["data-root"] == f"{home}/root"
 
 

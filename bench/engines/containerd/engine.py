@@ -11,7 +11,7 @@ from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed, InvocationTimeout, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import builds, filelogs, kernels, oci_spec, trial
-from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
+from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_restart
 from bench.engines.containerd import CONTAINERD
 from bench.engines.containerd.api import KEEP, TYPES, any_of
 from bench.engines.containerd.daemon import containerd_name
@@ -22,6 +22,7 @@ from bench.engines.containerd.session import CLEANUP_S, Session
 from bench.engines.evidence import daemon, gvisor, mounts, process
 from bench.engines.filelogs import FileLogs
 from bench.engines.oci.gvisor import wrapper
+from bench.engines.restarting import NoRestarts
 from bench.lab import Lab, images, programs, usage
 from bench.lab.usage import Store
 
@@ -36,6 +37,10 @@ class Containerd:
     phases = frozenset(Phase)
     kind: Kind = "container"
     channel: Transport = "datagram"
+    restarts = NoRestarts(
+        "starts no instance again by itself: a client may label a container for containerd's restart plugin, which looks at it "
+        "every 10 s and knows no policies before 1.7; Tare does not"
+    )
 
     def __init__(self, target: Target, lab: Lab) -> None:
         self.target = target
@@ -79,6 +84,7 @@ class Containerd:
     def create(self, spec: InstanceSpec) -> Instance:
         """Make a snapshot, a container and a task, whose first process waits until it is started."""
         filelogs.chosen(self.logs, spec)
+        refuse_restart(self.target, spec)
         name = self._id(spec.name)
         image = spec.image or self._image
         snapshot = {"snapshotter": self._snapshotter, "key": name}

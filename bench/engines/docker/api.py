@@ -187,6 +187,7 @@ class Requests:
             init=False,
             port_bindings={port: tuple(where) for port, where in config.ports.items()},
             ulimits=[{"Name": name, "Soft": value, "Hard": value} for name, value in config.ulimits.items()],
+            **restart(spec),
             **({"runtime": config.runtime} if config.runtime else {}),
             **({"cgroup_parent": config.cgroup_parent} if config.cgroup_parent else {}),
             **({"log_config": {"Type": config.log.type, "Config": dict(config.log.options)}} if config.log else {}),
@@ -256,6 +257,12 @@ def limits(spec: InstanceSpec) -> dict[str, Any]:
         **{name: [{"Path": device, "Rate": rate}] for name, rate in rates.items() if rate is not None},
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def restart(spec: InstanceSpec) -> dict[str, Any]:
+    """Return the spec's restart policy as an argument of ``create_host_config``."""
+    wanted = spec.restart
+    return {"restart_policy": {"Name": wanted.name, "MaximumRetryCount": wanted.retries}} if wanted else {}
 
 
 def network(live: str, claimed: str) -> str:

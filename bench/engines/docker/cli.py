@@ -85,6 +85,7 @@ def arguments(spec: InstanceSpec, config: ContainerConfig) -> list[str]:
     if config.log:
         options = [word for name, value in config.log.options.items() for word in ("--log-opt", f"{name}={value}")]
         where += ["--log-driver", config.log.type, *options]
+    where += ["--restart", spec.restart.text] if spec.restart else []
     who = ["--name", spec.name, "--hostname", spec.name]
     return ["--pull", "never", *who, *where, *limits, *binds, config.image, *api.command(spec)]
 

@@ -73,6 +73,14 @@ def podman_containers(home: Path, runtime: str, program: str, events: str = "non
     )
 
 
-def podman_storage(home: Path, driver: str) -> str:
-    """Return the configuration of Podman's storage (containers-storage.conf(5))."""
-    return f'[storage]\ndriver = "{driver}"\ngraphroot = {toml(home / "root")}\nrunroot = {toml(home / "run")}\n'
+def podman_storage(home: Path, driver: str, name: str) -> str:
+    """Return the configuration of Podman's storage (containers-storage.conf(5)) for the service of that name.
+
+    What does not outlive the service is below the lab's own ``/run``: the process that conmon starts at a container's end, which
+    cleans up after it and restarts it, refuses a path of more than 50 characters. The overlay driver does not mount its folder on
+    itself: whether that process would leave the mount depends on what else runs.
+    """
+    return (
+        f'[storage]\ndriver = "{driver}"\ngraphroot = {toml(home / "root")}\nrunroot = {toml(Path("/run") / name)}\n'
+        f'[storage.options.overlay]\nskip_mount_home = "true"\n'
+    )

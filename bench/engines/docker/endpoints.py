@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -173,6 +175,23 @@ class LabDaemon:
                 container = None if self.runtime == "runsc" else int(inspected["State"]["Pid"])
                 found |= settings.in_force(self.build, settings.Live(inspected, client.info(), container))
         return found
+
+
+def alone(target: Target) -> Target:
+    """Return the target whose containers have no network: a daemon's restart also changes what all daemons of a lab share."""
+    return dataclasses.replace(target, options={**target.options, "network": "none"})
+
+
+class OwnDockerd(LabDaemon):
+    """A Docker daemon of the lab that no other target uses, and whose containers survive it if asked."""
+
+    def __init__(self, target: Target, lab: Lab, live_restore: bool) -> None:
+        self.target = alone(target)
+        super().__init__(self.target, lab)
+        text = json.dumps({**self.build.settings, "live-restore": live_restore})
+        self.build = dataclasses.replace(self.build, text=text)
+        self._site = Site(lab, self.storage, self.build)
+        self.network = networks.of(self._mode, self._site)
 
 
 class SystemDaemon:

@@ -13,16 +13,17 @@ from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import trial
 from bench.engines.abilities import NetworkPath
-from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
+from bench.engines.base import STOP_GRACE_S, Engine, Instance, InstanceSpec, Kind, Transport
 from bench.engines.docker import api, endpoints
 from bench.engines.docker import images as stores
 from bench.engines.docker.build import Builders
 from bench.engines.docker.container import Container
-from bench.engines.docker.endpoints import Endpoint
+from bench.engines.docker.endpoints import Endpoint, LabDaemon
 from bench.engines.docker.exec import Commands
 from bench.engines.docker.log_drivers import Drivers
 from bench.engines.docker.logs import Logs
 from bench.engines.docker.pull import Puller
+from bench.engines.docker.restart import Restarter
 from bench.engines.docker.session import CLEANUP_S, Session
 from bench.engines.evidence import gvisor, mounts, process
 from bench.lab import Lab
@@ -57,6 +58,7 @@ class Docker:
         self.builders = Builders(self._session)
         self.commands: Commands = Commands(self._session)
         self.logs = Logs(self._session, drivers(self._session))
+        self.restarts: Restarter = Restarter(self._session, self._beside)
         self.resolves_names = self._endpoint.network.resolves_names
         self.daemons = self._endpoint.daemons
         # The endpoint leaves no trace in a container; gVisor hides the container's mounts.
@@ -133,6 +135,11 @@ class Docker:
         """Return where the storage driver keeps layers and what containers write."""
         with self._session.asked("info"):
             return stores.storage(self._session.client, self._endpoint.mounts)
+
+    def _beside(self, live_restore: bool) -> tuple[Engine, LabDaemon]:
+        """Return an engine over a daemon of its own, and that daemon."""
+        endpoint = endpoints.OwnDockerd(self.target, self._lab, live_restore)
+        return Docker(endpoint.target, self._lab, endpoint), endpoint
 
     def network_path(self, instance: Instance | None) -> NetworkPath:
         """Return how instances and the far end of a network workload reach each other."""

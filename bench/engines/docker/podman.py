@@ -8,19 +8,22 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from bench.core import proctable
+from bench.core.errors import NotApplicable
 from bench.core.model import Target
 from bench.engines.abilities import Finished
-from bench.engines.base import Instance
+from bench.engines.base import Engine, Instance, RestartPolicy
 from bench.engines.docker import networks
 from bench.engines.docker.api import ContainerConfig
-from bench.engines.docker.endpoints import LabDaemon
+from bench.engines.docker.endpoints import LabDaemon, alone
 from bench.engines.docker.engine import Docker
 from bench.engines.docker.exec import Commands
 from bench.engines.docker.networks import Site
 from bench.engines.docker.podman_logs import PodmanDrivers
 from bench.engines.docker.podman_service import podman_name, start_podman
 from bench.engines.docker.pull import LibpodPuller
+from bench.engines.docker.restart import DOWN, KEPT, Restarter, ended
 from bench.engines.docker.session import Session
+from bench.engines.restarting import Cause, Fate, OwnDaemon
 from bench.lab import Lab
 
 _ULIMITS = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
@@ -31,8 +34,10 @@ class Service(LabDaemon):
 
     who = "Podman"
 
-    def __init__(self, target: Target, lab: Lab) -> None:
+    def __init__(self, target: Target, lab: Lab, role: str = "") -> None:
         super().__init__(target, lab)
+        self.target = target
+        self._role = role
         self.storage = target.options.get("storage", "overlay")
         self.runtime = target.options.get("runtime", "crun")  # Podman's own default
         self._events = "journald" if target.options.get("log") == "journald" else "none"
@@ -41,11 +46,11 @@ class Service(LabDaemon):
     @property
     def name(self) -> str:
         """Name among the lab's daemons."""
-        return podman_name(self.storage, self.runtime, self._events)
+        return podman_name(self.storage, self.runtime, self._events, self._role)
 
     def url(self) -> str:
         """Start the service and return its URL."""
-        return f"unix://{start_podman(self._lab, self.storage, self.runtime, self._events)}"
+        return f"unix://{start_podman(self._lab, self.storage, self.runtime, self._events, self._role)}"
 
     def daemons(self) -> Mapping[str, int]:
         """Return the service; it starts containers itself."""
@@ -89,12 +94,44 @@ class MonitoredCommands(Commands):
             proctable.kill_all(proctable.with_argument(container))
 
 
+class MonitoredRestarter(Restarter):
+    """How Podman restarts containers: at once, by a process that conmon starts; the service takes no part in it."""
+
+    backs_off = False
+
+    def documented(self, policy: RestartPolicy, cause: Cause, live_restore: bool | None) -> Fate:
+        """Return what podman-run(1) promises.
+
+        There is no daemon on which containers depend, so that nothing happens to them when the service ends.
+        """
+        if live_restore is None:
+            return ended(policy, cause)
+        return DOWN if cause.startswith("stopped by the user") else KEPT
+
+    def own_daemon(self, live_restore: bool) -> contextlib.AbstractContextManager[OwnDaemon]:
+        """Start a service of the same storage driver and runtime.
+
+        Raises:
+            NotApplicable: Live restore was asked for.
+        """
+        if live_restore:
+            msg = "Podman has no live restore: its containers do not depend on the service"
+            raise NotApplicable(msg)
+        return super().own_daemon(live_restore)
+
+
 class Podman(Docker):
     """A Podman service with one storage driver and one OCI runtime, and containers with one network mode."""
 
-    def __init__(self, target: Target, lab: Lab) -> None:
-        super().__init__(target, lab, Service(target, lab), LibpodPuller, PodmanDrivers)
+    def __init__(self, target: Target, lab: Lab, service: Service | None = None) -> None:
+        super().__init__(target, lab, service or Service(target, lab), LibpodPuller, PodmanDrivers)
         self.commands: MonitoredCommands = MonitoredCommands(self._session)
+        self.restarts: MonitoredRestarter = MonitoredRestarter(self._session, self._beside)
+
+    def _beside(self, live_restore: bool) -> tuple[Engine, LabDaemon]:
+        """Return an engine over a service of its own, and that service."""
+        service = Service(alone(self.target), self._lab, "own")
+        return Podman(service.target, self._lab, service), service
 
     def delete(self, name: str) -> None:
         """Remove the container, and the monitors of its commands."""

@@ -14,22 +14,23 @@ _HOME = Path("/var/lib/containers")
 _REMEDY = "run 'tare provision podman' as root"
 
 
-def podman_name(storage: str, runtime: str, events: str = "none") -> str:
+def podman_name(storage: str, runtime: str, events: str = "none", role: str = "") -> str:
     """Return the name of a Podman service among the lab's daemons."""
-    return f"podman-{storage}-{runtime}" + (f"-{events}" if events != "none" else "")
+    return "-".join(filter(None, ("podman", storage, runtime, events if events != "none" else "", role)))
 
 
-def start_podman(lab: Lab, storage: str, runtime: str, events: str = "none") -> Path:
+def start_podman(lab: Lab, storage: str, runtime: str, events: str = "none", role: str = "") -> Path:
     """Start the Podman service with a storage driver and an OCI runtime, unless it runs, and return its socket.
 
-    ``events`` is where it logs events: it reads logs from the journal only if its events go there, too.
+    ``events`` is where it logs events: it reads logs from the journal only if its events go there, too. ``role`` distinguishes
+    services that are the same otherwise.
 
     Raises:
         TargetUnavailable: It is not installed, or the lab can start no daemons.
         LabError: It does not start.
     """
     daemons = lab.daemons
-    name = podman_name(storage, runtime, events)
+    name = podman_name(storage, runtime, events, role)
     home = daemons.home(name)
     sock = home / "p.sock"
     if name not in daemons.running:
@@ -41,7 +42,7 @@ def start_podman(lab: Lab, storage: str, runtime: str, events: str = "none") -> 
             collectors.journal(lab)
         containers, storage_file = home / "containers.conf", home / "storage.conf"
         containers.write_text(config.podman_containers(home, runtime, runtime_program, events), encoding="utf-8")
-        storage_file.write_text(config.podman_storage(home, storage), encoding="utf-8")
+        storage_file.write_text(config.podman_storage(home, storage, name), encoding="utf-8")
         (home / "tmp").mkdir(exist_ok=True)  # build contexts go there, and would stay after a SIGKILL
         files = {"CONTAINERS_CONF": containers, "CONTAINERS_STORAGE_CONF": storage_file, "TMPDIR": home / "tmp"}
         argv = [program, "--log-level=warn", "system", "service", "--time=0", f"unix://{sock}"]

@@ -15,7 +15,16 @@ from bench.core.errors import NotApplicable, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import given, trial
 from bench.engines.abilities import BootFiles, Commands, NetworkPath
-from bench.engines.base import Bind, Instance, InstanceSpec, Kind, Transport, refuse_limits, refuse_log
+from bench.engines.base import (
+    Bind,
+    Instance,
+    InstanceSpec,
+    Kind,
+    Transport,
+    refuse_limits,
+    refuse_log,
+    refuse_restart,
+)
 from bench.engines.evidence import process
 from bench.engines.libvirt import daemon, guests, modules
 from bench.engines.libvirt import disk as disks
@@ -82,6 +91,7 @@ class Libvirt:
         """Make the disk's writable layer, if there is a disk, and a machine that is paused before its first instruction."""
         refuse_limits(self.target, spec)
         refuse_log(self.target, spec)
+        refuse_restart(self.target, spec)
         storage = disks.of(spec, self._disk, self._lab.paths.state)
         folders = domains.folders(storage.rest) | self._modules
         guest = guests.with_folders(self._guest, folders, domains.memory_bytes(spec))

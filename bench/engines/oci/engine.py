@@ -15,7 +15,7 @@ from bench.core.errors import InvocationFailed
 from bench.core.model import Facts, Phase, Target
 from bench.engines import given, oci_spec, trial
 from bench.engines.abilities import BootFiles
-from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_log
+from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_log, refuse_restart
 from bench.engines.evidence import gvisor, process
 from bench.engines.oci import gvisor as crashes
 from bench.engines.oci.exec import Commands
@@ -68,6 +68,7 @@ class Oci:
 
     def create(self, spec: InstanceSpec) -> Instance:
         """Write the bundle and create the container."""
+        refuse_restart(self.target, spec)
         return self._made(spec, "create")
 
     def start(self, instance: Instance) -> None:
