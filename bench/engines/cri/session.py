@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
+from bench.core.clock import now_s, sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 from bench.engines import sockets
 from bench.engines.builds import Build
@@ -15,7 +16,7 @@ from bench.engines.evidence import process
 from bench.engines.grpc import Message
 from bench.lab import Lab
 
-_CLEANUP_S = 30.0
+_CLEANUP_S, _GAP_S = 30.0, 0.05
 _NO_CRI = "give the socket of a CRI runtime, for example /run/crio/crio.sock; containerd needs its CRI plugin enabled"
 
 
@@ -73,7 +74,7 @@ class Session:
             InvocationFailed: The lab's own runtime does not answer.
         """
         if self.own:
-            return self.api.version(_CLEANUP_S)
+            return self._first_answer()
         sockets.check(self.endpoint, self.path)
         try:
             return self.api.version(sockets.ANSWER_S)
@@ -83,3 +84,14 @@ class Session:
         except InvocationFailed as error:
             msg = f"'{self.endpoint}' is not the socket of a runtime that speaks CRI v1: {error}"
             raise TargetUnavailable(msg, _NO_CRI) from error
+
+    def _first_answer(self) -> Message:
+        """Return the version of the lab's runtime. Its socket listens, and calls fail, before the CRI plugin is initialised."""
+        end_s = now_s() + _CLEANUP_S
+        while True:
+            try:
+                return self.api.version(max(_GAP_S, end_s - now_s()))
+            except InvocationFailed:
+                if self.lab.daemons.dead() or now_s() >= end_s:
+                    raise
+                sleep_s(_GAP_S)
