@@ -21,6 +21,7 @@ class Starting:
         self.failures = failures
 
     def version(self, timeout_s: float) -> str:
+        """Fail or answer."""
         assert timeout_s > 0
         self.failures -= 1
         if self.failures >= 0:
