@@ -5,13 +5,13 @@ An ability that takes several methods is an object of its own, which the engine 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
-from bench.engines.base import Bind, Engine, Instance, InstanceSpec
+from bench.engines.base import Bind, Engine, HealthCheck, Instance, InstanceSpec
 from bench.lab.bases import Base
 from bench.lab.images import Image
 from bench.lab.usage import Store
@@ -213,6 +213,57 @@ class RunsCommands(Protocol):
     @property
     def commands(self) -> Commands:
         """How it runs them."""
+        ...
+
+
+HealthStatus = Literal["starting", "healthy", "unhealthy"]
+
+
+class HealthChecks(Protocol):
+    """How one engine checks the health of its instances; any number of threads may call it.
+
+    Attributes:
+        automatic: Whether the engine starts the probes itself. If not, the caller does, by :meth:`probe`.
+    """
+
+    automatic: bool
+
+    def refuse(self, check: HealthCheck) -> None:
+        """Refuse what this release of the engine does not know.
+
+        Raises:
+            NotApplicable: There is such an option in the check.
+        """
+        ...
+
+    def status(self, instance: Instance) -> HealthStatus:
+        """Ask for the instance's health."""
+        ...
+
+    def changes(self, name: str) -> AbstractContextManager[Iterator[HealthStatus]]:
+        """Yield an iterator over the changes of the health of an instance, which need not exist yet, as the engine reports them.
+
+        It ends when the block does. An engine whose probes the caller starts has none.
+        """
+        ...
+
+    def probe(self, instance: Instance, timeout_s: float) -> HealthStatus:
+        """Run one probe now, and return the health after it.
+
+        Raises:
+            InvocationFailed: It could not be run. A probe that fails or times out is no error.
+            NotApplicable: The engine starts the probes.
+        """
+        ...
+
+
+@runtime_checkable
+class ChecksHealth(Protocol):
+    """An engine that checks the health of its instances."""
+
+    @property
+    def health(self) -> HealthChecks:
+        """How it checks."""
         ...
 
 

@@ -63,6 +63,36 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class HealthCheck:
+    """How an engine finds out whether an instance is healthy: a probe that it runs again and again in the instance.
+
+    Attributes:
+        arguments: Arguments of the payload, which is the probe's program, after ``--events``.
+        form: ``cmd``: the engine runs the program; ``shell``: it runs a shell that does.
+        interval_s: Wait before the first probe, and from the end of one to the next, seconds.
+        timeout_s: Time limit of a probe, seconds.
+        retries: As many failures in a row make the instance unhealthy.
+        start_period_s: Failures in that time after the start do not count, seconds.
+        start_interval_s: The interval during the start period; ``None``: the engine's default.
+    """
+
+    arguments: tuple[str, ...]
+    form: Literal["cmd", "shell"] = "cmd"
+    interval_s: float = 30.0
+    timeout_s: float = 30.0
+    retries: int = 3
+    start_period_s: float = 0.0
+    start_interval_s: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The check without its arguments, as the evidence has it."""
+        found = f"{self.form} interval={self.interval_s:g} timeout={self.timeout_s:g} retries={self.retries}"
+        found += f" start_period={self.start_period_s:g}"
+        return found if self.start_interval_s is None else f"{found} start_interval={self.start_interval_s:g}"
+
+
+@dataclass(frozen=True)
 class InstanceSpec:
     """What an instance runs: the same for every target.
 
@@ -76,6 +106,7 @@ class InstanceSpec:
         limits: Further limits.
         binds: Folders of the host that the instance sees.
         image: The image to run, which must have been added (:class:`RunsImages`); ``None``: the payload's own.
+        health: How the engine checks its health; ``None``: not at all.
     """
 
     name: str
@@ -87,6 +118,7 @@ class InstanceSpec:
     limits: Limits = Limits()
     binds: tuple[Bind, ...] = ()
     image: Image | None = None
+    health: HealthCheck | None = None
 
     def command(self, *, inside: bool) -> list[str]:
         """Return the payload's arguments, each ``{name}`` replaced by that bind's path as the instance sees it.
@@ -109,6 +141,17 @@ def refuse_limits(target: Target, spec: InstanceSpec) -> None:
     named = [name for name, value in vars(spec.limits).items() if value is not None]
     if named:
         msg = f"'{target.text}' has no such limit: {', '.join(named)}"
+        raise NotApplicable(msg)
+
+
+def refuse_health(target: Target, spec: InstanceSpec) -> None:
+    """Refuse a health check for a target that has none.
+
+    Raises:
+        NotApplicable: The spec asks for one.
+    """
+    if spec.health is not None:
+        msg = f"'{target.text}' has no health checks"
         raise NotApplicable(msg)
 
 

@@ -15,7 +15,7 @@ from bench.core import proc
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines.abilities import BootFiles, Finished, NetworkPath
-from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_limits
+from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_health, refuse_limits
 from bench.engines.declaration import BASE_ROLES, EngineType
 from bench.engines.foreground import finished
 from bench.lab import Lab, images, network, usage
@@ -60,6 +60,7 @@ class Host:
     def create(self, spec: InstanceSpec) -> Instance:
         """Assemble the command line; a process has no state before it is started."""
         refuse_limits(self.target, spec)
+        refuse_health(self.target, spec)
         argv = [
             *self._before,
             self._program,

@@ -16,7 +16,7 @@ from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines.abilities import BootFiles, Finished
-from bench.engines.base import STOP_GRACE_S, Bind, Instance, InstanceSpec, Kind, Transport, refuse_limits
+from bench.engines.base import STOP_GRACE_S, Bind, Instance, InstanceSpec, Kind, Transport, refuse_health, refuse_limits
 from bench.engines.declaration import BASE_ROLES, EngineType
 from bench.engines.evidence import mounts, process
 from bench.engines.foreground import finished
@@ -61,6 +61,7 @@ class Sandbox:
     def create(self, spec: InstanceSpec) -> Instance:
         """Assemble the command line; there is nothing to create before it runs."""
         refuse_limits(self.target, spec)
+        refuse_health(self.target, spec)
         argv = [
             *self._argv(spec.name, mounts.only_folders(spec, "unshare")),
             "--events",

@@ -36,6 +36,7 @@ _SOURCES = (
         "kept.c",
         "names.c",
         "exec.c",
+        "health.c",
         "actions.h",
     ),
     *("stamp.c", "spaces.c", "drain.c"),

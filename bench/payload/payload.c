@@ -46,6 +46,7 @@
  *   --run PROGRAM …      run a program: "B run", "O LINE" for each line that it prints, "C run STATUS"; only another --run may follow
  *
  * With --exec NUMBER[:STATUS[:MS]] it is a further command in a running instance: it reports "B exec NUMBER" and exits (exec.c).
+ * With --probe FILE[:MS] it is a health probe of one that runs --health FILE (health.c).
  *
  * While it sleeps or serves, it answers SIGUSR1 or a byte on the serial port with "A", as a sign of life.
  *
@@ -243,6 +244,8 @@ int main(int argc, char **argv)
             open_channel(argv[i + 1]);
         else if (strcmp(argv[i], "--exec") == 0)
             run_as_command(argv[i + 1]);
+        else if (strcmp(argv[i], "--probe") == 0)
+            run_as_probe(argv[i + 1]);
     say("F\n", 2);
 
     sigset_t signals;

@@ -11,7 +11,7 @@ from bench.core import proc
 from bench.core.errors import InvocationFailed, InvocationTimeout, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import builds, oci_spec, trial
-from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
+from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_health
 from bench.engines.containerd.api import KEEP, TYPES, any_of
 from bench.engines.containerd.daemon import containerd_name
 from bench.engines.containerd.exec import Commands
@@ -75,6 +75,7 @@ class Containerd:
 
     def create(self, spec: InstanceSpec) -> Instance:
         """Make a snapshot, a container and a task, whose first process waits until it is started."""
+        refuse_health(self.target, spec)
         name = self._id(spec.name)
         image = spec.image or self._image
         snapshot = {"snapshotter": self._snapshotter, "key": name}

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import builds, given, sockets, trial
-from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
+from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_health
 from bench.engines.cri import api, config, crio, image
 from bench.engines.cri.api import EXITED, NODE, POD
 from bench.engines.cri.daemon import cri_name
@@ -94,6 +94,7 @@ class Cri:
     def create(self, spec: InstanceSpec) -> Instance:
         """Create the pod and the container in it."""
         api.refuse_limits(self.target, spec)
+        refuse_health(self.target, spec)
         if not self._own:  # the lab's own runtime is removed with the lab
             self._lab.journal.add_outside("pod", name=spec.name, endpoint=self._endpoint)
         made = self._made[spec.name] = _Made()

@@ -20,6 +20,7 @@ from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavail
 from bench.core.model import Facts
 from bench.engines import sockets
 from bench.engines.base import InstanceSpec
+from bench.engines.docker import health_config as health
 from bench.lab import images
 from bench.lab.images import Image, sha256
 
@@ -181,6 +182,8 @@ class Requests:
             **({"cgroup_parent": config.cgroup_parent} if config.cgroup_parent else {}),
         )
         who: dict[str, Any] = {"name": spec.name, "hostname": spec.name}
+        if spec.health:
+            who["healthcheck"] = health.config(spec.health)
         if config.ports:
             who["ports"] = [tuple(port.split("/")) for port in config.ports]
         made = self._client.create_container(config.image, command(spec), host_config=settings, **who)

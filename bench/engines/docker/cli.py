@@ -10,6 +10,7 @@ from bench.core import proc
 from bench.core.errors import InvocationFailed
 from bench.engines.base import InstanceSpec
 from bench.engines.docker import api
+from bench.engines.docker import health_config as health
 from bench.engines.docker.api import ContainerConfig, Verbs
 
 _OPTIONS = {
@@ -82,7 +83,7 @@ def arguments(spec: InstanceSpec, config: ContainerConfig) -> list[str]:
     ports = [f"{address}:{number}:{port}" for port, (address, number) in config.ports.items()]
     binds += [word for port in ports for word in ("--publish", port)]
     where = ["--network", config.network, *(("--runtime", config.runtime) if config.runtime else ())]
-    who = ["--name", spec.name, "--hostname", spec.name]
+    who = ["--name", spec.name, "--hostname", spec.name, *(health.options(spec.health) if spec.health else ())]
     return ["--pull", "never", *who, *where, *limits, *binds, config.image, *api.command(spec)]
 
 

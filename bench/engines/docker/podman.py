@@ -16,6 +16,7 @@ from bench.engines.docker.api import ContainerConfig
 from bench.engines.docker.endpoints import LabDaemon
 from bench.engines.docker.engine import Docker
 from bench.engines.docker.exec import Commands
+from bench.engines.docker.health import CalledHealthChecks
 from bench.engines.docker.networks import Site
 from bench.engines.docker.podman_service import podman_name, start_podman
 from bench.engines.docker.pull import LibpodPuller
@@ -78,8 +79,12 @@ class MonitoredCommands(Commands):
 
     def run(self, instance: Instance, argv: Sequence[str], timeout_s: float) -> Finished:
         """Run a command in the container and return when the service has reported its exit code."""
-        self._containers[instance.name] = instance.handle["container"].id
+        self.remember(instance)
         return super().run(instance, argv, timeout_s)
+
+    def remember(self, instance: Instance) -> None:
+        """Remember a container in which commands run, for :meth:`end_monitors`."""
+        self._containers[instance.name] = instance.handle["container"].id
 
     def end_monitors(self, name: str) -> None:
         """End the conmons that the commands of a removed container have left."""
@@ -93,6 +98,7 @@ class Podman(Docker):
     def __init__(self, target: Target, lab: Lab) -> None:
         super().__init__(target, lab, Service(target, lab), LibpodPuller)
         self.commands: MonitoredCommands = MonitoredCommands(self._session)
+        self.health: CalledHealthChecks = CalledHealthChecks(self._session, self.commands)
 
     def delete(self, name: str) -> None:
         """Remove the container, and the monitors of its commands."""

@@ -15,7 +15,7 @@ from bench.core.errors import NotApplicable, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import given, trial
 from bench.engines.abilities import BootFiles, Commands, NetworkPath
-from bench.engines.base import Bind, Instance, InstanceSpec, Kind, Transport, refuse_limits
+from bench.engines.base import Bind, Instance, InstanceSpec, Kind, Transport, refuse_health, refuse_limits
 from bench.engines.evidence import process
 from bench.engines.libvirt import daemon, guests, modules
 from bench.engines.libvirt import disk as disks
@@ -76,6 +76,7 @@ class Libvirt:
     def create(self, spec: InstanceSpec) -> Instance:
         """Make the disk's writable layer, if there is a disk, and a machine that is paused before its first instruction."""
         refuse_limits(self.target, spec)
+        refuse_health(self.target, spec)
         storage = disks.of(spec, self._disk, self._lab.paths.state)
         folders = domains.folders(storage.rest) | self._modules
         guest = guests.with_folders(self._guest, folders, domains.memory_bytes(spec))

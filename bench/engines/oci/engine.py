@@ -15,7 +15,7 @@ from bench.core.errors import InvocationFailed
 from bench.core.model import Facts, Phase, Target
 from bench.engines import given, oci_spec, trial
 from bench.engines.abilities import BootFiles
-from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport
+from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_health
 from bench.engines.evidence import gvisor, process
 from bench.engines.oci.exec import Commands
 from bench.lab import Lab, images
@@ -80,6 +80,7 @@ class Oci:
         return self._made(spec, "run", "--detach")
 
     def _made(self, spec: InstanceSpec, verb: str, *options: str) -> Instance:
+        refuse_health(self.target, spec)
         bundle = self._bundle(spec)
         pid_file, log = bundle / "pid", bundle / "log"
         argv = [*self._base, verb, *options, "--bundle", str(bundle), "--pid-file", str(pid_file), self._id(spec.name)]
