@@ -26,7 +26,7 @@ def _noticed(data: ScenarioData) -> svg.Plot | None:
         ("beyond the intervals", [tables.ADDED, tables.UNHEALTHY_ADDED]),
         ("beyond the time limit", [tables.OVERRUN]),
     ]
-    wrong = words.deviations(data)
+    wrong = [*words.deviations(data), *words.leavings(data)]
     title = f"{wrong[0][0].upper()}{wrong[0][1:]}" if wrong else "When engines report healthy and unhealthy"
     return _plot(data, "noticed", panels, title, caption)
 

@@ -28,9 +28,9 @@ _WHEN = (
     "retries − 1 intervals to retries intervals, the probes themselves, and 1 s."
 )
 _COST = (
-    "A probe: the time from one probe's first instruction to the next one's, less the interval; where Tare "
-    "starts the probes, from the request to its answer. ÷ exec: divided by the time of the same program run by exec in between. CPU time is that of every "
-    "process, Tare's not."
+    "A probe: the time from one probe's first instruction to the next one's, less the interval; where Tare starts the probes, "
+    "from the request to its answer. ÷ exec: divided by the time of the same program run by exec in between. CPU time is that "
+    "of every process, Tare's not."
 )
 _COUNTS = "Exact counts. Probes are counted by their first instructions."
 _LEFT = "Processes for each probe: those that have ended, and those that were over their time limit."

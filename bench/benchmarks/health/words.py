@@ -39,19 +39,32 @@ def words(data: ScenarioData) -> str:
 
 def finding(data: ScenarioData) -> str:
     """Give the time of a probe, and the number of deviations or what they are."""
-    probes, wrong = _plain(prose.with_values(data.summaries, PROBE)), deviations(data)
+    probes, wrong = _plain(prose.with_values(data.summaries, PROBE)), [*deviations(data), *leavings(data)]
     named = prose.brief_names(data)
-    texts = [f"a probe: {prose.span(probes, named, 3)}" if probes else "", prose.joined(wrong, 2)]
+    texts = [f"a probe: {prose.span(probes, named, 3)}" if probes else "", prose.joined(wrong, 2) if wrong else ""]
     return "; ".join(filter(None, texts))
 
 
 def deviations(data: ScenarioData) -> list[str]:
     """Return where an engine does something else than its documentation says; the medians of all blocks count."""
-    found = [*_counts(data), *_leavings(data)]
+    found = _counts(data)
     for row in prose.with_values(data.summaries, OVERRUN):
         if row.median and row.median > _PATIENT_S:
-            text = f"{_who(row)} waits {prose.median_text(row)} beyond the time limit of a probe that hangs"
-            found.append(text)
+            found.append(f"{_who(row)} waits {prose.median_text(row)} beyond the time limit of a probe that hangs")
+    return found
+
+
+def leavings(data: ScenarioData) -> list[str]:
+    """Name what probes leave."""
+    ended = [row for row in prose.with_values(data.summaries, PROCESSES) if row.median]
+    found = [f"{_who(row)} leaves {row.median:g} processes for each probe" for row in ended]
+    zombies = {(row.target, row.params.get("case")): row for row in prose.with_values(data.summaries, ZOMBIES)}
+    for row in prose.with_values(data.summaries, RUNNING):
+        dead = zombies.get((row.target, row.params.get("case")))
+        kinds = [(row.median, "running process"), (dead.median if dead else 0, "zombie after its end")]
+        said = prose.joined([f"{count:g} {kind}" for count, kind in kinds if count]) if any(n for n, _ in kinds) else ""
+        if said:
+            found.append(f"{_who(row)} leaves {said} for each probe that timed out")
     return found
 
 
@@ -79,19 +92,6 @@ def _retries(row: Summary) -> float:
     return float(row.params.get("retries", 3))
 
 
-def _leavings(data: ScenarioData) -> list[str]:
-    """Name what probes leave."""
-    kinds = {
-        RUNNING: "running process for each probe that timed out",
-        ZOMBIES: "zombie for each probe that timed out",
-        PROCESSES: "process for each probe",
-    }
-    rows = [
-        (row, text) for name, text in kinds.items() for row in prose.with_values(data.summaries, name) if row.median
-    ]
-    return [f"{_who(row)} leaves {row.median:g} {text}" for row, text in rows]
-
-
 def _kept(data: ScenarioData) -> str:
     """Say that counts and window are as documented, if all of them are."""
     rows = prose.with_values(data.summaries, "health.probes_to_unhealthy")
@@ -116,8 +116,10 @@ def _ratio(data: ScenarioData) -> str:
 
 
 def _left(data: ScenarioData) -> str:
+    if found := leavings(data):
+        return prose.joined(found)
     rows = [row for name in (RUNNING, ZOMBIES, PROCESSES) for row in prose.with_values(data.summaries, name)]
-    return "No probe leaves a process" if rows and not any(row.median for row in rows) else ""
+    return "No probe leaves a process" if rows else ""
 
 
 def _rate(data: ScenarioData) -> str:
