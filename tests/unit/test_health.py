@@ -181,7 +181,13 @@ def health(monkeypatch: pytest.MonkeyPatch, commands: FakeCommands) -> FakeHealt
 
 def scenario(params: Mapping[str, ParamValue], *targets: str, cases: Sequence[str], blocks: int = 1) -> Scenario:
     one = small(list(targets or ["fake"]), blocks=blocks, warmup_blocks=0, timeout_s=15.0)
-    given: dict[str, ParamValue] = {"interval_s": INTERVAL_S, "timeout_s": INTERVAL_S, "repeats": REPEATS, **params}
+    given: dict[str, ParamValue] = {
+        "interval_s": INTERVAL_S,
+        "timeout_s": INTERVAL_S,
+        "repeats": REPEATS,
+        "commands": REPEATS,
+        **params,
+    }
     values: dict[str, tuple[ParamValue, ...]] = {name: (value,) for name, value in given.items()}
     values["case"] = tuple(cases)
     return dataclasses.replace(one, procedure="health", params=values)
@@ -232,6 +238,11 @@ def test_states_are_noticed_after_exact_numbers_of_probes(
     frame = store.measurements(run)
     assert (frame["metric"] == "health.probe_s").sum() == 2 * REPEATS
     assert outcome(run)["notes"]["probes"] == ("started by the engine" if automatic else "started by Tare")
+
+
+def test_no_command_is_run_when_none_is_asked_for(health: FakeHealth, commands: FakeCommands, ended: Ended) -> None:
+    commands.exit_code = 3
+    assert "exec_ratio" not in values(ended(commands=0))
 
 
 def test_engine_that_takes_one_failure_more_is_counted_exactly(health: FakeHealth, ended: Ended) -> None:

@@ -28,7 +28,8 @@ def _noticed(data: ScenarioData) -> svg.Plot | None:
     ]
     wrong = [*words.deviations(data), *words.leavings(data)]
     title = f"{wrong[0][0].upper()}{wrong[0][1:]}" if wrong else "When engines report healthy and unhealthy"
-    return _plot(data, "noticed", panels, title, caption)
+    kinds = [what.title for _, quantities in panels for what in quantities]
+    return _plot(data, "noticed", panels, title, caption, kinds=kinds)
 
 
 def _cost(data: ScenarioData) -> svg.Plot | None:
@@ -49,8 +50,8 @@ def _rate(data: ScenarioData) -> svg.Plot | None:
         return None
     panels = [("probes a second", chosen[-3:]), ("CPU time a probe", costs[-3:])]
     found = [one for row in lookup.without_control(data) if (one := chosen[-1].of(data, row))]
-    title = f"With {chosen[-1].title} instances: {span(found)}" if all_decided(found) else "Probes of many instances"
-    return _plot(data, "rate", panels, title, caption, kinds=[f"{what.title} at once" for what in chosen[-3:]])
+    title = f"Instances, {chosen[-1].title}: {span(found)}" if all_decided(found) else "Probes of many instances"
+    return _plot(data, "rate", panels, title, caption, kinds=[what.title for what in chosen[-3:]])
 
 
 def _plot(
@@ -67,7 +68,8 @@ def _plot(
     made: list[dot_panels.Panel] = []
     counts: list[int] = []
     for head, quantities in wanted:
-        dots = _dots(data, [row for row, _ in rows], quantities, counts)
+        numbered = [(kinds.index(what.title) if what.title in kinds else 0, what) for what in quantities]
+        dots = _dots(data, [row for row, _ in rows], numbered, counts)
         unit = next((one.unit for what in quantities for one in data.summaries if one.metric == what.metric), "s")
         made.append(dot_panels.Panel(head, unit, dots, 1.0 if head == "÷ exec" else None))
     kept, panels = dot_panels.compact(rows, made)
@@ -79,12 +81,12 @@ def _plot(
 
 
 def _dots(
-    data: ScenarioData, rows: Sequence[Variant], quantities: Sequence[Quantity], counts: list[int]
+    data: ScenarioData, rows: Sequence[Variant], quantities: Sequence[tuple[int, Quantity]], counts: list[int]
 ) -> dict[tuple[int, int], matrix.Dot]:
-    """Return the dots of one panel; ``counts`` receives the number of blocks behind each."""
+    """Return the dots of one panel, each quantity with the number of its kind; add the number of blocks of each to ``counts``."""
     dots = {}
     for index, row in enumerate(rows):
-        for number, what in enumerate(quantities):
+        for number, what in quantities:
             if (one := what.of(data, row)) and (dot := matrix.dot_of(one)):
                 dots[index, number] = dot
                 counts.append(one.n)

@@ -140,8 +140,8 @@ def _beside(one: Checked) -> Beside:
 
     Each begins when the probe before has ended, and has the rest of the interval.
     """
-    engine, repeats = one.context.engine, int(one.context.params["repeats"])
-    if not isinstance(engine, RunsCommands):
+    engine, repeats = one.context.engine, int(one.context.params["commands"])
+    if not isinstance(engine, RunsCommands) or not repeats:
         return Beside([], [])
     argv = [*engine.commands.payload(one.instance), "--exec", "1"]
     argv = checked.shell_of(argv) if one.check.form == "shell" else argv

@@ -51,7 +51,7 @@ def notes(data: ScenarioData) -> list[str]:
 def rates(data: ScenarioData, metric: str) -> list[Quantity]:
     """Return a quantity of the case ``rate`` for each number of instances."""
     counts = lookup.param_values(data, metric, "instances")
-    return [Quantity(metric, {"instances": count}, f"{count}") for count in counts]
+    return [Quantity(metric, {"instances": count}, f"{count} at once") for count in counts]
 
 
 def _rows(data: ScenarioData, metrics: Sequence[str]) -> list[Variant]:
@@ -97,8 +97,8 @@ def _rate(data: ScenarioData) -> Grid:
         found = [what.of(data, row) for what in chosen]
         if any(found):
             made.append((row, [*map(cells.value, found), *table.counts_of(data, row, cells.first(found))]))
-    heads = [Column(f"probes/s, {what.title} at once", cells.CI) for what in rates(data, RATE)]
-    heads += [Column(f"CPU, {what.title} at once", cells.CI) for what in rates(data, RATE_CPU)]
+    heads = [Column(f"probes/s, {what.title}", cells.CI) for what in rates(data, RATE)]
+    heads += [Column(f"CPU, {what.title}", cells.CI) for what in rates(data, RATE_CPU)]
     return cells.grid("Many instances", [*heads, *cells.COUNTS], made, note=_RATE)
 
 
