@@ -15,7 +15,7 @@ from bench import engines, scenario, store
 from bench.benchmarks.health.measure import measure
 from bench.core.clock import Channel, EventHub
 from bench.core.errors import TargetUnavailable
-from bench.core.model import Phase
+from bench.core.model import ParamValue, Phase
 from bench.engines.base import Engine, HealthCheck, InstanceSpec
 from bench.lab import Lab, journal, sweep
 from bench.stats.exact import median_ci
@@ -118,7 +118,7 @@ def test_user_daemon_is_measured_without_what_cannot_be_known_of_it(lab: Lab, mo
     """Use the lab's daemon in place of the user's: its CPU time is not the lab's to read."""
     monkeypatch.setenv("DOCKER_HOST", cast("Any", prepared(lab, "docker:network=none"))._session.url)
     engine = prepared(lab, "docker:endpoint=system,network=none")
-    params = {"case": "cmd", "interval_s": 0.2, "repeats": 2, "commands": 2}
+    params: dict[str, ParamValue] = {"case": "cmd", "interval_s": 0.2, "repeats": 2, "commands": 2}
     with EventHub() as hub:
         result = measure(on_host(lab, hub, engine, "health", params))
     assert result.values["health.probes_to_unhealthy"] == RETRIES
