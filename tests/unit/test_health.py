@@ -358,15 +358,25 @@ CHECK = HealthCheck(("--probe", "/x"), "cmd", 0.5, 1.5, 4, 2.0)
 
 
 def recorded(check: HealthCheck) -> dict[str, Any]:
-    """Return what a daemon would say of a container, the keys as its API writes them."""
-    names = {
-        "test": "Test",
-        "interval": "Interval",
-        "timeout": "Timeout",
-        "retries": "Retries",
-        "start_period": "StartPeriod",
-    }
-    return {"Config": {"Healthcheck": {names.get(key, key): value for key, value in config.config(check).items()}}}
+    """Return what a daemon would say of a container with a check."""
+    return {"Config": {"Healthcheck": config.config(check)}}
+
+
+def test_request_to_create_a_container_has_the_whole_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = pytest.importorskip("bench.engines.docker.api")
+    client = api._Client(base_url="unix:///nowhere", version="1.44")
+    sent: list[dict[str, Any]] = []
+
+    def send(wanted: dict[str, Any], name: str) -> dict[str, str]:
+        sent.append(wanted)
+        return {"Id": name}
+
+    monkeypatch.setattr(client, "create_container_from_config", send)
+    check = dataclasses.replace(CHECK, start_interval_s=0.25)
+    spec = InstanceSpec("one", Path("/events"), health=check)
+    assert api.Requests(client).create(spec, api.ContainerConfig("image", "none")) == "one"
+    assert sent[0]["Healthcheck"]["StartInterval"] == 250_000_000
+    assert config.evidence({"Config": sent[0]}) == {"health": check.text}
 
 
 @pytest.mark.parametrize(
@@ -377,7 +387,7 @@ def test_recorded_check_reads_as_it_was_asked_for(check: HealthCheck) -> None:
 
 
 def test_shell_form_keeps_the_shell_as_the_parent_of_the_probe() -> None:
-    kind, line = config.config(dataclasses.replace(CHECK, form="shell"))["test"]
+    kind, line = config.config(dataclasses.replace(CHECK, form="shell"))["Test"]
     assert kind == "CMD-SHELL"
     assert line.endswith("--probe /x || exit 1")
 

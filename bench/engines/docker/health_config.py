@@ -19,14 +19,14 @@ def command(check: HealthCheck) -> list[str]:
 
 
 def config(check: HealthCheck) -> dict[str, object]:
-    """Return the check as an argument of ``create_container``; the API counts in nanoseconds."""
+    """Return the check as the API's ``Healthcheck``, which counts in nanoseconds."""
     program = ["CMD", *command(check)] if check.form == "cmd" else ["CMD-SHELL", _line(check)]
     found: dict[str, object] = {
-        "test": program,
-        "interval": _ns(check.interval_s),
-        "timeout": _ns(check.timeout_s),
-        "retries": check.retries,
-        "start_period": _ns(check.start_period_s),
+        "Test": program,
+        "Interval": _ns(check.interval_s),
+        "Timeout": _ns(check.timeout_s),
+        "Retries": check.retries,
+        "StartPeriod": _ns(check.start_period_s),
     }
     if check.start_interval_s is not None:
         found["StartInterval"] = _ns(check.start_interval_s)
