@@ -20,10 +20,16 @@ _GAP_S = 0.01
 
 
 class Herd:
-    """Instances with the same check, more and more of them."""
+    """Instances with the same check, more and more of them.
+
+    Attributes:
+        lives: Their lives.
+        evidence: What was read back from the first one.
+    """
 
     def __init__(self, context: InvocationContext, check: HealthCheck, pool: ThreadPoolExecutor) -> None:
         self.lives: list[Life] = []
+        self.evidence: dict[str, str] = {}
         self._context = context
         self._check = check
         self._pool = pool
@@ -34,6 +40,7 @@ class Herd:
         new = [self._opened(number) for number in range(len(self.lives), count)]
         with self._context.account.engine():
             instances = list(self._pool.map(self._ready, new))
+        self.evidence = self.evidence or checked.proved(self._context, instances[0], self._check)
         for one, instance in zip(new, instances, strict=True):
             self._drivers.enter_context(driven(Watch(), checked.ability(self._context), instance, self._check))
             self.lives.append(one)
@@ -79,7 +86,7 @@ def measure(context: InvocationContext) -> InvocationResult:
         for count in steps(int(context.params["instances"])):
             herd.grow(count)
             series += _counted(context, herd, count)
-    return InvocationResult({}, {}, series=tuple(series), notes=states.notes(context))
+    return InvocationResult({}, herd.evidence, series=tuple(series), notes=states.notes(context))
 
 
 def steps(most: int) -> list[int]:

@@ -59,7 +59,8 @@ class HealthChecks:
         try:
             yield (cast("HealthStatus", str(event["status"]).rpartition(" ")[2]) for event in events)
         finally:
-            events.close()
+            with contextlib.suppress(OSError):  # the daemon has died, and the stream with it
+                events.close()
 
     def probe(self, instance: Instance, timeout_s: float) -> HealthStatus:
         """Refuse: the daemon starts the probes."""
