@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from bench.core.model import Phase
-from bench.engines.base import Bind, Engine, Instance, InstanceSpec, LogDriver
+from bench.engines.base import Bind, Engine, HealthCheck, Instance, InstanceSpec, LogDriver
 from bench.engines.restarting import Restarter
 from bench.lab.bases import Base
 from bench.lab.images import Image
@@ -226,6 +226,57 @@ class Restarts(Protocol):
     @property
     def restarts(self) -> Restarter:
         """How it does that."""
+        ...
+
+
+HealthStatus = Literal["starting", "healthy", "unhealthy"]
+
+
+class HealthChecks(Protocol):
+    """How one engine checks the health of its instances; any number of threads may call it.
+
+    Attributes:
+        automatic: Whether the engine starts the probes itself. If not, the caller does, by :meth:`probe`.
+    """
+
+    automatic: bool
+
+    def refuse(self, check: HealthCheck) -> None:
+        """Refuse what this release of the engine does not know.
+
+        Raises:
+            NotApplicable: There is such an option in the check.
+        """
+        ...
+
+    def status(self, instance: Instance) -> HealthStatus:
+        """Ask for the instance's health."""
+        ...
+
+    def changes(self, name: str) -> AbstractContextManager[Iterator[HealthStatus]]:
+        """Yield an iterator over the changes of the health of an instance, which need not exist yet, as the engine reports them.
+
+        It ends when the block does. An engine whose probes the caller starts has none.
+        """
+        ...
+
+    def probe(self, instance: Instance, timeout_s: float) -> HealthStatus:
+        """Run one probe now, and return the health after it.
+
+        Raises:
+            InvocationFailed: It could not be run. A probe that fails or times out is no error.
+            NotApplicable: The engine starts the probes.
+        """
+        ...
+
+
+@runtime_checkable
+class ChecksHealth(Protocol):
+    """An engine that checks the health of its instances."""
+
+    @property
+    def health(self) -> HealthChecks:
+        """How it checks."""
         ...
 
 

@@ -100,6 +100,36 @@ class RestartPolicy:
 
 
 @dataclass(frozen=True)
+class HealthCheck:
+    """How an engine finds out whether an instance is healthy: a probe that it runs again and again in the instance.
+
+    Attributes:
+        arguments: Arguments of the payload, which is the probe's program, after ``--events``.
+        form: ``cmd``: the engine runs the program; ``shell``: it runs a shell that does.
+        interval_s: Wait before the first probe, and from the end of one to the next, seconds.
+        timeout_s: Time limit of a probe, seconds.
+        retries: As many failures in a row make the instance unhealthy.
+        start_period_s: Failures in that time after the start do not count, seconds.
+        start_interval_s: The interval during the start period; ``None``: the engine's default.
+    """
+
+    arguments: tuple[str, ...]
+    form: Literal["cmd", "shell"] = "cmd"
+    interval_s: float = 30.0
+    timeout_s: float = 30.0
+    retries: int = 3
+    start_period_s: float = 0.0
+    start_interval_s: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The check without its arguments, as the evidence has it."""
+        found = f"{self.form} interval={self.interval_s:g} timeout={self.timeout_s:g} retries={self.retries}"
+        found += f" start_period={self.start_period_s:g}"
+        return found if self.start_interval_s is None else f"{found} start_interval={self.start_interval_s:g}"
+
+
+@dataclass(frozen=True)
 class InstanceSpec:
     """What an instance runs: the same for every target.
 
@@ -116,6 +146,7 @@ class InstanceSpec:
         log: Its log driver; ``None``: as the target says, else the engine's default. An engine without a choice raises
             ``NotApplicable`` (:func:`refuse_log`).
         restart: When it is started again; ``None``: as the engine does without being asked.
+        health: How the engine checks its health; ``None``: not at all.
     """
 
     name: str
@@ -129,6 +160,7 @@ class InstanceSpec:
     image: Image | None = None
     log: LogDriver | None = None
     restart: RestartPolicy | None = None
+    health: HealthCheck | None = None
 
     def command(self, *, inside: bool) -> list[str]:
         """Return the payload's arguments, each ``{name}`` replaced by that bind's path as the instance sees it.
@@ -173,6 +205,17 @@ def refuse_restart(target: Target, spec: InstanceSpec) -> None:
     """
     if spec.restart is not None:
         msg = f"'{target.text}' does not start an instance again: it has no restart policy '{spec.restart.text}'"
+        raise NotApplicable(msg)
+
+
+def refuse_health(target: Target, spec: InstanceSpec) -> None:
+    """Refuse a health check for a target that has none.
+
+    Raises:
+        NotApplicable: The spec asks for one.
+    """
+    if spec.health is not None:
+        msg = f"'{target.text}' has no health checks"
         raise NotApplicable(msg)
 
 

@@ -16,7 +16,16 @@ from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import filelogs, kernels
 from bench.engines.abilities import BootFiles, Finished, NetworkPath
-from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_limits, refuse_restart
+from bench.engines.base import (
+    STOP_GRACE_S,
+    Instance,
+    InstanceSpec,
+    Kind,
+    Transport,
+    refuse_health,
+    refuse_limits,
+    refuse_restart,
+)
 from bench.engines.declaration import BASE_ROLES, EngineType
 from bench.engines.filelogs import FileLogs
 from bench.engines.foreground import finished
@@ -71,6 +80,7 @@ class Host:
     def create(self, spec: InstanceSpec) -> Instance:
         """Assemble the command line; a process has no state before it is started."""
         refuse_limits(self.target, spec)
+        refuse_health(self.target, spec)
         refuse_restart(self.target, spec)
         output = self._output.open(spec.name, filelogs.chosen(self.logs, spec))
         argv = [

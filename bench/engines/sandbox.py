@@ -23,6 +23,7 @@ from bench.engines.base import (
     InstanceSpec,
     Kind,
     Transport,
+    refuse_health,
     refuse_limits,
     refuse_log,
     refuse_restart,
@@ -73,6 +74,7 @@ class Sandbox:
         refuse_limits(self.target, spec)
         refuse_log(self.target, spec)
         refuse_restart(self.target, spec)
+        refuse_health(self.target, spec)
         argv = [
             *self._argv(spec.name, mounts.only_folders(spec, "unshare")),
             "--events",

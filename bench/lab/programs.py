@@ -26,6 +26,7 @@ _SOURCES = (
         "kept.c",
         "names.c",
         "exec.c",
+        "health.c",
         "lines.c",
         "restart.c",
         "actions.h",

@@ -19,6 +19,7 @@ void run_script(const char *path);                        /* one action per line
 void do_scripted(const char *option, const char *value);  /* an action of a script, including --wait */
 
 void run_as_command(const char *value) __attribute__((noreturn)); /* NUMBER[:STATUS[:MS]] (exec.c) */
+void run_as_probe(const char *value) __attribute__((noreturn));   /* FILE[:MS] (health.c) */
 
 void set_address(const char *text); /* IFACE:IP/PREFIX[:GATEWAY] (interface.c) */
 void spawn_program(char **argv);                   /* runs in the background until we exit (network.c) */
@@ -28,7 +29,7 @@ struct action {
     const char *option;
     void (*act)(char *text);
 };
-extern const struct action NETWORK_ACTIONS[], FILE_ACTIONS[], KEPT_ACTIONS[], NAME_ACTIONS[], LINE_ACTIONS[], RESTART_ACTIONS[];
+extern const struct action NETWORK_ACTIONS[], FILE_ACTIONS[], KEPT_ACTIONS[], NAME_ACTIONS[], LINE_ACTIONS[], RESTART_ACTIONS[], HEALTH_ACTIONS[];
 const struct action *find_action(const char *option); /* NULL when there is no such action */
 
 int set_up(const char *option, const char *value); /* set-up of a guest before ready; returns 0 for other options (modules.c) */

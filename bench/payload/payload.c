@@ -49,6 +49,7 @@
  *   --quit STATUS[:MS]   wait to be told, then exit with STATUS; the first instruction is reported as "B start", too (restart.c)
  *
  * With --exec NUMBER[:STATUS[:MS]] it is a further command in a running instance: it reports "B exec NUMBER" and exits (exec.c).
+ * With --probe FILE[:MS] it is a health probe of one that runs --health FILE (health.c).
  *
  * While it sleeps or serves, it answers SIGUSR1 or a byte on the serial port with "A", as a sign of life.
  *
@@ -248,6 +249,8 @@ int main(int argc, char **argv)
             run_as_command(argv[i + 1]);
         else if (strcmp(argv[i], "--quit") == 0)
             say("B start\n", 8);
+        else if (strcmp(argv[i], "--probe") == 0)
+            run_as_probe(argv[i + 1]);
     say("F\n", 2);
 
     sigset_t signals;

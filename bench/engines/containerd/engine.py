@@ -11,7 +11,15 @@ from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed, InvocationTimeout, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import builds, filelogs, kernels, oci_spec, trial
-from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_restart
+from bench.engines.base import (
+    STOP_GRACE_S,
+    Instance,
+    InstanceSpec,
+    Kind,
+    Transport,
+    refuse_health,
+    refuse_restart,
+)
 from bench.engines.containerd import CONTAINERD
 from bench.engines.containerd.api import KEEP, TYPES, any_of
 from bench.engines.containerd.daemon import containerd_name
@@ -85,6 +93,7 @@ class Containerd:
         """Make a snapshot, a container and a task, whose first process waits until it is started."""
         filelogs.chosen(self.logs, spec)
         refuse_restart(self.target, spec)
+        refuse_health(self.target, spec)
         name = self._id(spec.name)
         image = spec.image or self._image
         snapshot = {"snapshotter": self._snapshotter, "key": name}

@@ -15,7 +15,15 @@ from typing import Any, Literal
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
 from bench.engines import builds, filelogs, given, logformats, sockets, trial
-from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_restart
+from bench.engines.base import (
+    STOP_GRACE_S,
+    Instance,
+    InstanceSpec,
+    Kind,
+    Transport,
+    refuse_health,
+    refuse_restart,
+)
 from bench.engines.cri import api, config, crio, image
 from bench.engines.cri.api import EXITED, NODE, POD
 from bench.engines.cri.daemon import cri_name
@@ -101,6 +109,7 @@ class Cri:
         api.refuse_limits(self.target, spec)
         filelogs.chosen(self.logs, spec)
         refuse_restart(self.target, spec)
+        refuse_health(self.target, spec)
         if not self._own:  # the lab's own runtime is removed with the lab
             self._lab.journal.add_outside("pod", name=spec.name, endpoint=self._endpoint)
         made = self._made[spec.name] = _Made()

@@ -19,7 +19,8 @@ from bench.core import proc
 from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 from bench.core.model import Facts
 from bench.engines import sockets
-from bench.engines.base import InstanceSpec
+from bench.engines.base import HealthCheck, InstanceSpec
+from bench.engines.docker import health_config as health
 from bench.lab import images
 from bench.lab.images import Image, sha256
 
@@ -195,7 +196,15 @@ class Requests:
         who: dict[str, Any] = {"name": spec.name, "hostname": spec.name}
         if config.ports:
             who["ports"] = [tuple(port.split("/")) for port in config.ports]
+        if spec.health:
+            return self._create_checked(spec.health, config.image, command(spec), host_config=settings, **who)
         made = self._client.create_container(config.image, command(spec), host_config=settings, **who)
+        return str(made["Id"])
+
+    def _create_checked(self, check: HealthCheck, *arguments: Any, name: str, **settings: Any) -> str:
+        """Create a container with a health check; the SDK's own argument for it drops the start interval."""
+        wanted = self._client.create_container_config(*arguments, **settings)
+        made = self._client.create_container_from_config({**wanted, "Healthcheck": health.config(check)}, name)
         return str(made["Id"])
 
     def start(self, container: str, timeout_s: float) -> None:

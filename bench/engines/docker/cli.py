@@ -10,6 +10,7 @@ from bench.core import proc
 from bench.core.errors import InvocationFailed
 from bench.engines.base import InstanceSpec
 from bench.engines.docker import api
+from bench.engines.docker import health_config as health
 from bench.engines.docker.api import ContainerConfig, Verbs
 
 _OPTIONS = {
@@ -86,7 +87,7 @@ def arguments(spec: InstanceSpec, config: ContainerConfig) -> list[str]:
         options = [word for name, value in config.log.options.items() for word in ("--log-opt", f"{name}={value}")]
         where += ["--log-driver", config.log.type, *options]
     where += ["--restart", spec.restart.text] if spec.restart else []
-    who = ["--name", spec.name, "--hostname", spec.name]
+    who = ["--name", spec.name, "--hostname", spec.name, *(health.options(spec.health) if spec.health else ())]
     return ["--pull", "never", *who, *where, *limits, *binds, config.image, *api.command(spec)]
 
 

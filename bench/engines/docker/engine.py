@@ -14,12 +14,13 @@ from bench.core.model import Facts, Phase, Target
 from bench.engines import trial
 from bench.engines.abilities import NetworkPath
 from bench.engines.base import STOP_GRACE_S, Engine, Instance, InstanceSpec, Kind, Transport
-from bench.engines.docker import api, endpoints
+from bench.engines.docker import api, endpoints, health_config
 from bench.engines.docker import images as stores
 from bench.engines.docker.build import Builders
 from bench.engines.docker.container import Container
 from bench.engines.docker.endpoints import Endpoint, LabDaemon
 from bench.engines.docker.exec import Commands
+from bench.engines.docker.health import HealthChecks
 from bench.engines.docker.log_drivers import Drivers
 from bench.engines.docker.logs import Logs
 from bench.engines.docker.pull import Puller
@@ -59,6 +60,7 @@ class Docker:
         self.commands: Commands = Commands(self._session)
         self.logs = Logs(self._session, drivers(self._session))
         self.restarts: Restarter = Restarter(self._session, self._beside)
+        self.health: HealthChecks = HealthChecks(self._session)
         self.resolves_names = self._endpoint.network.resolves_names
         self.daemons = self._endpoint.daemons
         # The endpoint leaves no trace in a container; gVisor hides the container's mounts.
@@ -85,6 +87,8 @@ class Docker:
     def create(self, spec: InstanceSpec) -> Instance:
         """Create the container."""
         session = self._session
+        if spec.health:
+            self.health.refuse(spec.health)
         for bind in spec.binds:
             if bind.kind == "volume":
                 self._endpoint.made.record("volume", bind.source.name)
@@ -117,6 +121,7 @@ class Docker:
             found |= gvisor.below_shim(pid)
         else:  # the host's kernel does not see the mounts inside a gVisor sandbox
             found |= mounts.evidence(pid, container.binds)
+        found |= health_config.evidence(inspected)
         driver = (inspected.get("GraphDriver") or {}).get("Name", self._driver)
         found["storage"] = process.storage(found["root_fs"], driver, process.root_device(pid))
         found |= self.logs.drivers.evidence(instance.name)

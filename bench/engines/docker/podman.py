@@ -17,6 +17,7 @@ from bench.engines.docker.api import ContainerConfig
 from bench.engines.docker.endpoints import LabDaemon, alone
 from bench.engines.docker.engine import Docker
 from bench.engines.docker.exec import Commands
+from bench.engines.docker.health import CalledHealthChecks
 from bench.engines.docker.networks import Site
 from bench.engines.docker.podman_logs import PodmanDrivers
 from bench.engines.docker.podman_service import podman_name, start_podman
@@ -85,8 +86,12 @@ class MonitoredCommands(Commands):
 
     def run(self, instance: Instance, argv: Sequence[str], timeout_s: float) -> Finished:
         """Run a command in the container and return when the service has reported its exit code."""
-        self._containers[instance.name] = instance.handle["container"].id
+        self.remember(instance)
         return super().run(instance, argv, timeout_s)
+
+    def remember(self, instance: Instance) -> None:
+        """Remember a container in which commands run, for :meth:`end_monitors`."""
+        self._containers[instance.name] = instance.handle["container"].id
 
     def end_monitors(self, name: str) -> None:
         """End the conmons that the commands of a removed container have left."""
@@ -127,6 +132,7 @@ class Podman(Docker):
         super().__init__(target, lab, service or Service(target, lab), LibpodPuller, PodmanDrivers)
         self.commands: MonitoredCommands = MonitoredCommands(self._session)
         self.restarts: MonitoredRestarter = MonitoredRestarter(self._session, self._beside)
+        self.health: CalledHealthChecks = CalledHealthChecks(self._session, self.commands)
 
     def _beside(self, live_restore: bool) -> tuple[Engine, LabDaemon]:
         """Return an engine over a service of its own, and that service."""

@@ -11,6 +11,8 @@ from bench.lab import Lab, collectors
 
 _HOME = Path("/var/lib/containers")
 """Where Podman records known blobs, whatever its configuration says. The user's own containers are there, too."""
+_NO_TIMERS = {"DISABLE_HC_SYSTEMD": "true"}
+"""Health checks make no timers of systemd, which would be the host's, outside the lab."""
 _REMEDY = "run 'tare provision podman' as root"
 
 
@@ -46,6 +48,6 @@ def start_podman(lab: Lab, storage: str, runtime: str, events: str = "none", rol
         (home / "tmp").mkdir(exist_ok=True)  # build contexts go there, and would stay after a SIGKILL
         files = {"CONTAINERS_CONF": containers, "CONTAINERS_STORAGE_CONF": storage_file, "TMPDIR": home / "tmp"}
         argv = [program, "--log-level=warn", "system", "service", "--time=0", f"unix://{sock}"]
-        env = {key: str(path) for key, path in files.items()}
+        env = {key: str(path) for key, path in files.items()} | _NO_TIMERS
         daemons.start(name, argv, lambda: answers_ping(sock), env=env)
     return sock

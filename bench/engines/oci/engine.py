@@ -15,7 +15,16 @@ from bench.core.errors import InvocationFailed
 from bench.core.model import Facts, Phase, Target
 from bench.engines import given, oci_spec, trial
 from bench.engines.abilities import BootFiles
-from bench.engines.base import STOP_GRACE_S, Instance, InstanceSpec, Kind, Transport, refuse_log, refuse_restart
+from bench.engines.base import (
+    STOP_GRACE_S,
+    Instance,
+    InstanceSpec,
+    Kind,
+    Transport,
+    refuse_health,
+    refuse_log,
+    refuse_restart,
+)
 from bench.engines.evidence import gvisor, process
 from bench.engines.oci import gvisor as crashes
 from bench.engines.oci.exec import Commands
@@ -83,6 +92,7 @@ class Oci:
 
     def _made(self, spec: InstanceSpec, verb: str, *options: str) -> Instance:
         refuse_log(self.target, spec)
+        refuse_health(self.target, spec)
         bundle = self._bundle(spec)
         pid_file, log = bundle / "pid", bundle / "log"
         base = [*self._base, *(crashes.panic_options(bundle) if self.target.engine == "runsc" else [])]
