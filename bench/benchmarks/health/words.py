@@ -94,7 +94,7 @@ def _retries(row: Summary) -> float:
 
 def _kept(data: ScenarioData) -> str:
     """Say that counts and window are as documented, if all of them are."""
-    rows = prose.with_values(data.summaries, "health.probes_to_unhealthy")
+    rows = prose.with_values(data.summaries, "health.window_missed")
     if not rows or _counts(data):
         return ""
     return "Every engine is healthy after 1 probe and unhealthy after as many failed ones as asked for, in the documented window"
