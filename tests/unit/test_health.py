@@ -260,7 +260,7 @@ def test_failures_in_the_start_period_do_not_count(health: FakeHealth, ended: En
 
 def test_probes_that_hang_make_the_instance_unhealthy(health: FakeHealth, ended: Ended) -> None:
     found = values(ended("hanging"))
-    assert (found["probes_to_unhealthy"], found["left_running"], found["left_zombies"]) == (RETRIES, 0, 0)
+    assert (found["probes_to_unhealthy"], found["left_timed_out"], found["left_zombies"]) == (RETRIES, 0, 0)
     assert abs(found["overrun_s"]) < 5
 
 
@@ -276,7 +276,7 @@ def test_processes_that_stay_are_counted_for_each_probe(
     monkeypatch.setattr(left, "every", every)
     monkeypatch.setattr(left, "state", lambda _: "Z")
     found = values(ended("hanging-shell"))
-    assert (found["left_running"], found["left_zombies"]) == (0, 1)
+    assert (found["left_timed_out"], found["left_zombies"]) == (1, 1)
 
 
 def test_rate_counts_the_probes_of_all_instances(health: FakeHealth, ended: Ended) -> None:

@@ -42,7 +42,7 @@ _METRICS = (
     _count("start_early", "unhealthy within the start period"),
     _time("start_gap", "interval between probes in the start period"),
     _time("overrun", "probe waited for beyond its time limit", may_be_zero=True),
-    _count("left_running", "processes left by timed-out probes"),
+    _count("left_timed_out", "processes left by timed-out probes"),
     _count("left_zombies", "zombies left by timed-out probes"),
     _count("left_processes", "processes left by ended probes"),
     Metric("health.per_s", "1/s", "higher", 0.1, 0.05, exact=False, title="probes a second", shown_in="probes/s"),

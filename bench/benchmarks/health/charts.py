@@ -39,7 +39,7 @@ def _cost(data: ScenarioData) -> svg.Plot | None:
     )
     panels = [("a probe", [tables.PROBE]), ("CPU time", [tables.CPU]), ("÷ exec", [tables.RATIO])]
     found = [one for row in lookup.without_control(data) if (one := tables.PROBE.of(data, row))]
-    title = f"A probe takes {span(found)}" if all_decided(found) else "What a probe takes"
+    title = f"A probe takes {span(words.plain(found))}" if all_decided(found) else "What a probe takes"
     return _plot(data, "cost", panels, title, caption)
 
 

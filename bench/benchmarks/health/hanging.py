@@ -32,13 +32,13 @@ def _hung(one: Checked, hang_s: float) -> tuple[dict[str, float], str]:
     new = left.every(one.context, one.instance) - one.before
     stayed = left.staying(new, one.check.interval_s / 2)  # the next probe has not begun
     stamps = one.probes(0.0, unhealthy)
-    running, names = left.running(stayed), left.named(stayed)
+    names = left.named(stayed)
     end = stamps[-1] + hang_s + _SLACK_S
     while left.running(stayed) and now_s() < end:
         sleep_s(_GAP_S)
     values = {
         "health.probes_to_unhealthy": float(len(stamps)),
-        "health.left_running": running / len(stamps),
+        "health.left_timed_out": len(stayed) / len(stamps),
         "health.left_zombies": left.zombies(stayed) / len(stamps),
     }
     if taken := _taken(one, stamps):

@@ -21,7 +21,7 @@ OVERRUN = Quantity("health.overrun_s", {}, "waited beyond the time limit")
 RATE, RATE_CPU = "health.per_s", "health.rate_cpu_s"
 STATES = ("health.probes_to_healthy", "health.probes_to_unhealthy", "health.probes_to_recovery", "health.window_missed")
 START = ("health.start_forgiven", "health.start_counted", "health.start_early", "health.start_gap_s")
-LEFT = ("health.left_processes", "health.left_running", "health.left_zombies")
+LEFT = ("health.left_processes", "health.left_timed_out", "health.left_zombies")
 
 _WHEN = (
     "Times from the payload's own events to the engine's report. The documented window of broken → unhealthy is "

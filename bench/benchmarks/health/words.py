@@ -10,7 +10,7 @@ from bench.display.data import ScenarioData
 
 PROBE, RATIO, RATE = "health.probe_s", "health.exec_ratio", "health.per_s"
 ADDED, OVERRUN = "health.healthy_added_s", "health.overrun_s"
-RUNNING, ZOMBIES, PROCESSES = "health.left_running", "health.left_zombies", "health.left_processes"
+STAYING, ZOMBIES, PROCESSES = "health.left_timed_out", "health.left_zombies", "health.left_processes"
 CLOSE = 0.2
 """A probe counts as costing what a command by exec costs when their ratio differs from 1 by no more than this."""
 _PATIENT_S = 1.0
@@ -27,7 +27,7 @@ def words(data: ScenarioData) -> str:
         _kept(data),
         *(f"Deviation: {text}" for text in deviations(data)),
         _added(data),
-        f"A probe takes {prose.span(_plain(probes))}" if probes else "",
+        f"A probe takes {prose.span(plain(probes))}" if probes else "",
         _ratio(data),
         _left(data),
         _rate(data),
@@ -39,7 +39,7 @@ def words(data: ScenarioData) -> str:
 
 def finding(data: ScenarioData) -> str:
     """Give the time of a probe, and the number of deviations or what they are."""
-    probes, wrong = _plain(prose.with_values(data.summaries, PROBE)), [*deviations(data), *leavings(data)]
+    probes, wrong = plain(prose.with_values(data.summaries, PROBE)), [*deviations(data), *leavings(data)]
     named = prose.brief_names(data)
     texts = [f"a probe: {prose.span(probes, named, 3)}" if probes else "", prose.joined(wrong, 2) if wrong else ""]
     return "; ".join(filter(None, texts))
@@ -59,9 +59,9 @@ def leavings(data: ScenarioData) -> list[str]:
     ended = [row for row in prose.with_values(data.summaries, PROCESSES) if row.median]
     found = [f"{_who(row)} leaves {row.median:g} processes for each probe" for row in ended]
     zombies = {(row.target, row.params.get("case")): row for row in prose.with_values(data.summaries, ZOMBIES)}
-    for row in prose.with_values(data.summaries, RUNNING):
+    for row in prose.with_values(data.summaries, STAYING):
         dead = zombies.get((row.target, row.params.get("case")))
-        kinds = [(row.median, "running process"), (dead.median if dead else 0, "zombie after its end")]
+        kinds = [(row.median, "process"), (dead.median if dead else 0, "zombie once it has ended")]
         said = prose.joined([f"{count:g} {kind}" for count, kind in kinds if count]) if any(n for n, _ in kinds) else ""
         if said:
             found.append(f"{_who(row)} leaves {said} for each probe that timed out")
@@ -94,19 +94,19 @@ def _retries(row: Summary) -> float:
 
 def _kept(data: ScenarioData) -> str:
     """Say that counts and window are as documented, if all of them are."""
-    rows = prose.with_values(data.summaries, "health.probes_to_unhealthy")
+    rows = prose.with_values(data.summaries, "health.window_missed")
     if not rows or _counts(data):
         return ""
     return "Every engine is healthy after 1 probe and unhealthy after as many failed ones as asked for, in the documented window"
 
 
 def _added(data: ScenarioData) -> str:
-    rows = _plain(prose.with_values(data.summaries, ADDED))
+    rows = plain(prose.with_values(data.summaries, ADDED))
     return f"An instance is reported healthy {prose.span(rows)} after the interval" if rows else ""
 
 
 def _ratio(data: ScenarioData) -> str:
-    rows = _plain(prose.with_values(data.summaries, RATIO))
+    rows = plain(prose.with_values(data.summaries, RATIO))
     if not rows:
         return ""
     off = [row for row in rows if row.median and abs(row.median - 1) > CLOSE]
@@ -118,7 +118,7 @@ def _ratio(data: ScenarioData) -> str:
 def _left(data: ScenarioData) -> str:
     if found := leavings(data):
         return prose.joined(found)
-    rows = [row for name in (RUNNING, ZOMBIES, PROCESSES) for row in prose.with_values(data.summaries, name)]
+    rows = [row for name in (STAYING, ZOMBIES, PROCESSES) for row in prose.with_values(data.summaries, name)]
     return "No probe leaves a process" if rows else ""
 
 
@@ -146,7 +146,7 @@ def _driven(data: ScenarioData) -> str:
     )
 
 
-def _plain(rows: Sequence[Summary]) -> list[Summary]:
+def plain(rows: Sequence[Summary]) -> list[Summary]:
     """Return the rows of the form without a shell if there are any, otherwise all."""
     return [row for row in rows if row.params.get("case", "cmd") == "cmd"] or list(rows)
 
