@@ -112,8 +112,9 @@ def _brief(target: str, targets: Sequence[str]) -> str:
 
 
 def listed(data: ScenarioData, rows: Sequence[Summary], most: int = 5) -> str:
-    """List series with short names in display order: ``host 104 ns [103, 105], runc 105 ns [104, 107]``."""
+    """List series with short names, the baseline last: ``runc 105 ns [104, 107], host 104 ns [103, 105]``."""
     names = brief_names(data)
+    rows = sorted(rows, key=lambda row: row.target == data.baseline)
     return ", ".join(
         [f"{names.get(row.target, row.target)} {value(row)}" for row in rows[:most]]
         + ([f"{len(rows) - most} more"] if len(rows) > most else [])

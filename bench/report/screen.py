@@ -23,6 +23,9 @@ _DOUBTS = 4
 
 
 _NO_BREAK = "\u00a0"
+_BETWEEN = re.compile(r", (?![^\[(]*[\])])")
+"""What separates the items of a list, but not the ends of an interval nor the words in brackets."""
+_MORE = re.compile(r"(\d+) more")
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def _findings(data: RunData, width: int, room: int) -> list[Line]:
     for title, items in shown:
         lines += [Line(""), Line(_fitted(title, width, 1)[0], "title")]
         for item in items:
-            if room < 2 and item is not measured[-1]:
+            if room < 2 and item is not shown[-1][1][-1]:
                 continue
             told = _finding(item, measured, width, 1 + (spare > 0))
             spare, room = spare - len(told) + 1, room - len(told)
@@ -95,8 +98,22 @@ def _finding(item: ScenarioData, among: Sequence[ScenarioData], width: int, most
     column = min(max(len(one.name) for one in among), width // 3)
     name = item.name if len(item.name) <= column else f"{item.name[: column - 1]}…"
     text = benchmarks.finding(item).rstrip(".")
-    lines = _fitted(text, width - column - 4, most)
+    lines = _fitted(_shortened(text, width - column - 4, most), width - column - 4, most)
     return [f"  {name if number == 0 else '':<{column}}  {line}" for number, line in enumerate(lines)]
+
+
+def _shortened(text: str, width: int, most: int) -> str:
+    """Leave out whole items at the end of a list that does not fit into ``most`` lines, and count them: ``…, 3 more``."""
+    *items, last = _BETWEEN.split(text)
+    counted = _MORE.fullmatch(last)
+    dropped = int(counted[1]) if counted else 0
+    items += [] if counted else [last]
+    for kept in range(len(items), 0, -1):
+        more = dropped + len(items) - kept
+        shown = ", ".join([*items[:kept], *([f"{more} more"] if more else [])])
+        if len(textwrap.wrap(_glued(shown), width, break_on_hyphens=False)) <= most:
+            return shown
+    return text
 
 
 def _is_sure(item: ScenarioData) -> bool:

@@ -15,6 +15,8 @@ _CACHES = {
     "unchanged": "with nothing changed",
 }
 
+_BRIEF = {"cold": "cold", "source-change": "changed", "unchanged": "unchanged"}
+
 
 def words(data: ScenarioData) -> str:
     """Name the mistakes that cost time and disk space, and give the time of a build with nothing changed."""
@@ -35,7 +37,7 @@ def finding(data: ScenarioData) -> str:
     """Name the mistake with the largest ratio of the build time; without a pair of recipes, give the times of one."""
     rows = prose.with_values(data.summaries, pairs.BUILD)
     if not pairs.pairs(data):
-        return _takes(rows)
+        return _briefly(rows)
     found = pairs.costliest(data, pairs.BUILD)
     if found is None:
         return "no mistake makes a build measurably longer" if rows else ""
@@ -56,14 +58,24 @@ def _costly(data: ScenarioData, metric: str, what: str) -> str:
     return f"{verb} in {pair.target}: {paired.text(times)}{where}"
 
 
-def _takes(rows: Sequence[Summary]) -> str:
-    """Give the times of the first recipe in each state of the cache."""
-    first = [
+def _of_first(rows: Sequence[Summary]) -> list[Summary]:
+    """Return the rows of the first target and recipe."""
+    return [
         row for row in rows if (row.target, row.params.get("recipe")) == (rows[0].target, rows[0].params.get("recipe"))
     ]
-    known = {row.params.get("cache"): f"{prose.value(row)} {_state(row)}" for row in first}
+
+
+def _takes(rows: Sequence[Summary]) -> str:
+    """Give the times of the first recipe in each state of the cache."""
+    known = {row.params.get("cache"): f"{prose.value(row)} {_state(row)}" for row in _of_first(rows)}
     texts = [known[cache] for cache in _CACHES if cache in known]
     return f"{rows[0].params.get('recipe')} takes {prose.joined(texts)}" if texts else ""
+
+
+def _briefly(rows: Sequence[Summary]) -> str:
+    """Give the times of the first recipe in each state of the cache, the state before the time."""
+    known = {row.params.get("cache"): prose.value(row) for row in _of_first(rows)}
+    return ", ".join(f"{word} {known[cache]}" for cache, word in _BRIEF.items() if cache in known)
 
 
 def _state(row: Summary) -> str:

@@ -32,7 +32,16 @@ def finding(data: ScenarioData) -> str:
     """Give the time to create namespaces of one kind."""
     rows = prose.with_values(data.summaries, CREATE)
     mine = [row for row in rows if row.target == rows[0].target]
-    return f"create {_span(_single(mine) or mine, 3)}" if mine else ""
+    return f"create: {_ends(_single(mine) or mine)}" if mine else ""
+
+
+def _ends(rows: Sequence[Summary]) -> str:
+    """Write the smallest and the largest if their intervals are apart; else list the kinds."""
+    low, high = min(rows, key=prose.median_of), max(rows, key=prose.median_of)
+    told = [f"{row.params.get('kind', 'a namespace')} {prose.value(row)}" for row in rows]
+    if prose.apart(low, high):
+        return f"{told[rows.index(low)]} to {told[rows.index(high)]}"
+    return ", ".join(told)
 
 
 def _single(rows: Sequence[Summary]) -> list[Summary]:

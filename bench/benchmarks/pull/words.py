@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from bench.core.model import Summary
 from bench.core.units import significant
@@ -26,11 +26,16 @@ def words(data: ScenarioData) -> str:
 def finding(data: ScenarioData) -> str:
     """Say what share of the time to ready is the pull."""
     rows = prose.with_values(data.summaries, "pull.share_ratio")
-    return f"{_shares(rows, prose.brief_names(data))} of the time until ready" if rows else ""
+    names = prose.brief_names(data)
+    one = len({row.target for row in rows}) == 1
+    texts = [
+        f"{_percent(row)} ({_layers(row) if one else _layered(row, names.get(row.target, row.target))})" for row in rows
+    ]
+    return f"share: {', '.join(texts)}" if rows else ""
 
 
-def _shares(rows: Sequence[Summary], names: Mapping[str, str] | None = None) -> str:
-    texts = [f"{_percent(row)} ({_layered(row, (names or {}).get(row.target, row.target))})" for row in rows]
+def _shares(rows: Sequence[Summary]) -> str:
+    texts = [f"{_percent(row)} ({_layered(row, row.target)})" for row in rows]
     return prose.joined(texts)
 
 
@@ -40,8 +45,13 @@ def _percent(row: Summary) -> str:
 
 
 def _layered(row: Summary, name: str) -> str:
+    layers = _layers(row)
+    return f"{name}, {layers}" if layers else name
+
+
+def _layers(row: Summary) -> str:
     layers = row.params.get("layers")
-    return name if layers is None else f"{name}, {prose.plural(float(layers), 'layer')}"
+    return "" if layers is None else prose.plural(float(layers), "layer")
 
 
 def _deeper(summaries: Sequence[Summary]) -> str:

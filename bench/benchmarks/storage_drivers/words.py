@@ -49,7 +49,7 @@ def finding(data: ScenarioData) -> str:
     rows = [row for row in rows if row.params.get("file_bytes") == largest]
     rows = [row for row in rows if row.engine != "host"] or rows
     if rows:
-        return f"first write, {size_text(int(largest))}: {prose.listed(data, rows)}"
+        return f"copy-up {size_text(int(largest))}: {prose.listed(data, rows)}"
     rows = prose.with_values(data.summaries, "storage.create_s")
     return f"create: {prose.listed(data, prose.same_params_as_first(rows))}" if rows else ""
 
