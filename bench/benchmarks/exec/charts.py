@@ -49,7 +49,7 @@ def _plot(
     data: ScenarioData, kind: str, wanted: Sequence[tuple[str, Sequence[Quantity]]], title: str, caption: str
 ) -> svg.Plot | None:
     """Draw one panel for each title and its quantities, one row a target; ``None`` without a value."""
-    rows = [(row, theme.colour(row.engine)) for row in lookup.without_control(data)]
+    rows = [(row, theme.colour(row.engine, row.kind)) for row in lookup.without_control(data)]
     panels, counts = [], []
     for head, quantities in wanted:
         dots = {}

@@ -64,7 +64,7 @@ def _plot(
     kinds: Sequence[str] = (),
 ) -> svg.Plot | None:
     """Draw one panel for each title and its quantities, one row a variant; ``None`` without a value."""
-    rows = [(row, theme.colour(row.engine)) for row in lookup.without_control(data)]
+    rows = [(row, theme.colour(row.engine, row.kind)) for row in lookup.without_control(data)]
     made: list[dot_panels.Panel] = []
     counts: list[int] = []
     for head, quantities in wanted:

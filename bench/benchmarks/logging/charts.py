@@ -31,7 +31,7 @@ def _rows(data: ScenarioData) -> list[tuple[Mapping[str, Variant], Variant]]:
 
 
 def _look(rows: Sequence[tuple[Mapping[str, Variant], Variant]]) -> list[tuple[Variant, str]]:
-    return [(row, theme.colour(row.engine)) for _, row in rows]
+    return [(row, theme.colour(row.engine, row.kind)) for _, row in rows]
 
 
 def cost(data: ScenarioData, name: str) -> svg.Plot | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.benchmarks.restart import tables
@@ -11,7 +12,7 @@ from bench.core.units import format_value
 from bench.display import canvas, lookup, svg, theme
 from bench.display.charts import dot_panels, lines, matrix
 from bench.display.data import Label, ScenarioData
-from bench.display.prose import all_decided, block_counts, joined
+from bench.display.prose import all_decided, apart, block_counts, joined
 
 _TOP = 0.3
 _KINDS = ("off", "on")
@@ -24,7 +25,7 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 def _loop(data: ScenarioData) -> svg.Plot | None:
     """Draw the time from exit to first instruction over the restarts, one line a target."""
-    shown, found = [], list[Summary]()
+    shown, found, waits = list[lines.Line](), list[Summary](), list[str]()
     for row in lookup.without_control(data):
         points = lookup.over(data, row, tables.GAP, "attempt")
         found += [one for _, one in points]
@@ -32,11 +33,14 @@ def _loop(data: ScenarioData) -> svg.Plot | None:
             label = lookup.unlabelled(row, "part")
             xy = tuple((at, one.median) for at, one in points if one.median is not None)
             note = f"{format_value(xy[0][1], 's')} to {format_value(xy[-1][1], 's')}"
-            shown.append(lines.Line(label, note, theme.colour(row.engine), xy))
+            shown.append(lines.Line(label, note, theme.colour(row.engine, row.kind), xy))
+            waits += [label.text] if apart(points[0][1], points[-1][1]) else []
     if not shown:
         return None
     title = (
-        _title(shown) if all_decided(found) else "How long an engine waits before each restart of a failing instance"
+        _title(shown, waits)
+        if all_decided(found)
+        else "How long an engine waits before each restart of a failing instance"
     )
     what = "Exit to next first instruction of an instance that fails as soon as it runs, median of the blocks, restart by restart"
     tall = lines.height(shown)
@@ -53,15 +57,14 @@ def _loop(data: ScenarioData) -> svg.Plot | None:
         return canvas.finish(figure, canvas.Words(f"{data.stem}-loop", "loop", title, caption, f"{title}. {alt}"))
 
 
-def _title(shown: list[lines.Line]) -> str:
-    """Name the targets of which the last restart takes more than twice as long as the first."""
-    waits = [line.label.text for line in shown if line.end[1] > 2 * line.points[0][1]]
+def _title(shown: Sequence[lines.Line], waits: Sequence[str]) -> str:
+    """Name the targets of which the last restart takes longer than the first, by intervals that are apart."""
     others = [line.label.text for line in shown if line.label.text not in waits]
     if not waits:
-        return "No engine waits longer before each further restart"
+        return "No engine waits measurably longer before a further restart"
     verb = "waits" if len(waits) == 1 else "wait"
     rest = f"; {joined(others)} {'does' if len(others) == 1 else 'do'} not" if others else ""
-    return f"{joined(waits)} {verb} longer before each further restart{rest}"
+    return f"{joined(list(waits))} {verb} longer before each further restart{rest}"
 
 
 def _away(data: ScenarioData) -> svg.Plot | None:

@@ -94,7 +94,12 @@ def _panel(axes: Axes, rows: Sequence[Variant], panel: Panel) -> str:
     canvas.note(axes, (0, axes.get_ylim()[1]), (0, 8), panel.title, weight="bold")
     for index, found in panel.series.items():
         for place, one in enumerate(found, 1):
-            _dot(axes, index + 0.7 * (place / (len(found) + 1) - 0.5), one, theme.colour(rows[index].engine))
+            _dot(
+                axes,
+                index + 0.7 * (place / (len(found) + 1) - 0.5),
+                one,
+                theme.colour(rows[index].engine, rows[index].kind),
+            )
     return kind
 
 
