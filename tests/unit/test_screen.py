@@ -53,7 +53,7 @@ def test_screen_tells_intervals_from_hints(sample: RunData) -> None:
     pull = next(item for item in sample.scenarios if item.name == "pull")
     few = tuple(dataclasses.replace(each, ci=None, n=1) for each in pull.summaries)
     scenarios = [item if item is not pull else dataclasses.replace(pull, summaries=few) for item in sample.scenarios]
-    said = "\n".join(texts(dataclasses.replace(sample, scenarios=scenarios)))
+    said = "\n".join(texts(dataclasses.replace(sample, scenarios=tuple(scenarios))))
     assert (
         said.index("Measured, with intervals") < said.index("startup") < said.index("Hints only") < said.index("pull")
     )
