@@ -1,4 +1,4 @@
-"""What every engine provides and what it is given: six methods and four attributes (optional ones: ``abilities.py``).
+"""What every engine provides and what it is given: six methods and four attributes (optional ones: ``abilities``).
 
 An engine never reads the clock, never retries, never prints. The benchmark stamps around its calls.
 """

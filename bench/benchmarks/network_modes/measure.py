@@ -1,7 +1,7 @@
 """What a network mode costs: TCP throughput in both directions, latency, connections, datagrams, and CPU time of the whole host.
 
 One topology for all modes: the near end is the payload in the target, the far end a native process at the lab's second host
-(``lab/network.py``). Some modes need another far end (``engines/abilities.py``, ``NetworkPath``): inside the instance where there
+(``lab/network.py``). Some modes need another far end (``engines/abilities``, ``NetworkPath``): inside the instance where there
 is only loopback, in a second daemon's container on an overlay network. Published ports can only be called: there the servers run
 in the instance, and native programs at the second host call them. "Out" is always what the instance sends.
 

@@ -1,0 +1,73 @@
+"""What only some engines can do. A benchmark asks for one of these protocols, never for a class of an engine.
+
+An ability that takes several methods is an object of its own, which the engine has as an attribute.
+"""
+
+from __future__ import annotations
+
+from bench.engines.abilities.images import (
+    Build,
+    BuildsImages,
+    BuiltImage,
+    ImageBuilder,
+    ImageBuilders,
+    ImagePuller,
+    ImageStore,
+    PulledImage,
+    PullsImages,
+    RunsImages,
+)
+from bench.engines.abilities.logs import KeepsLogs, LogFollower, Logs, StoredLog
+from bench.engines.abilities.network import HasNetworkPath, NetworkPath, ResolvesNames
+from bench.engines.abilities.running import (
+    ChecksHealth,
+    Commands,
+    Finished,
+    HasDaemons,
+    HealthChecks,
+    HealthStatus,
+    LaunchesInOneStep,
+    Restarts,
+    RunsCommands,
+    launch,
+    polls_s,
+    unproved,
+)
+from bench.engines.abilities.storage import BootFiles, HasStorage, HasVolumes, StartsFromFiles, VolumeStore
+
+__all__ = [
+    "BootFiles",
+    "Build",
+    "BuildsImages",
+    "BuiltImage",
+    "ChecksHealth",
+    "Commands",
+    "Finished",
+    "HasDaemons",
+    "HasNetworkPath",
+    "HasStorage",
+    "HasVolumes",
+    "HealthChecks",
+    "HealthStatus",
+    "ImageBuilder",
+    "ImageBuilders",
+    "ImagePuller",
+    "ImageStore",
+    "KeepsLogs",
+    "LaunchesInOneStep",
+    "LogFollower",
+    "Logs",
+    "NetworkPath",
+    "PulledImage",
+    "PullsImages",
+    "ResolvesNames",
+    "Restarts",
+    "RunsCommands",
+    "RunsImages",
+    "StartsFromFiles",
+    "StoredLog",
+    "VolumeStore",
+    "launch",
+    "polls_s",
+    "unproved",
+]
