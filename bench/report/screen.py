@@ -20,8 +20,8 @@ LINES = 38
 
 _DOUBTS = 4
 """Doubts and warnings that are shown; the others are counted."""
-
-
+_FEW, _WHOLE = 4, 8
+"""A run of so few scenarios is told in whole sentences, in so many lines each at most."""
 _NO_BREAK = "\u00a0"
 _BETWEEN = re.compile(r", (?![^\[(]*[\])])")
 """What separates the items of a list, but not the ends of an interval nor the words in brackets."""
@@ -88,16 +88,20 @@ def _findings(data: RunData, width: int, room: int) -> list[Line]:
         for item in items:
             if room < 2 and item is not shown[-1][1][-1]:
                 continue
-            told = _finding(item, measured, width, 1 + (spare > 0))
+            whole = len(measured) <= _FEW
+            told = _finding(item, measured, width, min(1 + max(spare, 0), _WHOLE if whole else 2), whole=whole)
             spare, room = spare - len(told) + 1, room - len(told)
             lines += [Line(text) for text in told]
     return lines
 
 
-def _finding(item: ScenarioData, among: Sequence[ScenarioData], width: int, most: int) -> list[str]:
+def _finding(
+    item: ScenarioData, among: Sequence[ScenarioData], width: int, most: int, *, whole: bool = False
+) -> list[str]:
+    """Return a scenario's finding with its name before it; with ``whole``, all that its words say."""
     column = min(max(len(one.name) for one in among), width // 3)
     name = item.name if len(item.name) <= column else f"{item.name[: column - 1]}…"
-    text = benchmarks.finding(item).rstrip(".")
+    text = item.headline if whole and item.headline else benchmarks.finding(item).rstrip(".")
     lines = _fitted(_shortened(text, width - column - 4, most), width - column - 4, most)
     return [f"  {name if number == 0 else '':<{column}}  {line}" for number, line in enumerate(lines)]
 
