@@ -57,7 +57,7 @@ def _head(data: RunData, width: int) -> list[str]:
         *(_fitted(", ".join(host), width, 1) if host else []),
         *(_fitted(sections.in_guest(data), width, 2) if data.inside else []),
         *_fitted(f"{scenarios}, {_ended(data)}", width, 1),
-        *_fitted("Numbers are medians with their 95 % interval, such as 12 ms [11, 13]", width, 1),
+        *_fitted("Medians over blocks [95 % interval]; in a block every target is measured once", width, 1),
     ]
 
 
@@ -154,8 +154,8 @@ def _open(data: RunData, width: int) -> list[str]:
     ]
     if undecided:
         needed = max(map(checks.needed_blocks, undecided))
-        told = f"Undecided: {len(undecided)} of {len(data.checks)} checks, for lack of blocks"
-        told += f"; {needed} would decide: {sections.command(data, blocks=needed)}" if needed else ""
+        told = f"Undecided: {len(undecided)} of {len(data.checks)} checks have too few blocks"
+        told += f"; {needed} blocks decide them: {sections.command(data, blocks=needed)}" if needed else ""
         lines += _fitted(told, width, 2)
     return lines
 

@@ -77,7 +77,7 @@ def _reached(rows: Sequence[Summary], outcomes: pd.DataFrame, names: Mapping[str
         groups.setdefault((f"{row.median:.0f}", _rule(row.target, outcomes)), []).append(name)
     if len(groups) == 1 and len(rows) > 1:
         ((number, rule),) = groups
-        return f"{number} of each ran at once" + (f"; {_ending(rule)}" if rule else "")
+        return f"{number} instances of each ran at once" + (f"; {_ending(rule)}" if rule else "")
     texts = [
         f"{number} of {'each of ' if len(named) > 1 else ''}{prose.joined(named, 12)}"
         + (f" ({_ending(rule)})" if rule else "")

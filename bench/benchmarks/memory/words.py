@@ -40,9 +40,9 @@ def finding(data: ScenarioData) -> str:
     names = prose.brief_names(data)
     texts = [f"{names.get(row.target, row.target)} {_value(row, data.summaries)}" for row in straight]
     return (
-        f"each further one, by a fit: {prose.joined(texts, 5)}"
+        f"each further instance: {prose.joined(texts, 5)}"
         if texts
-        else "no readings that lie on a line" * bool(rows)
+        else "no number: the readings do not lie on a line" * bool(rows)
     )
 
 

@@ -28,10 +28,9 @@ def finding(data: ScenarioData) -> str:
     rows = prose.with_values(data.summaries, "pull.share_ratio")
     names = prose.brief_names(data)
     one = len({row.target for row in rows}) == 1
-    texts = [
-        f"{_percent(row)} ({_layers(row) if one else _layered(row, names.get(row.target, row.target))})" for row in rows
-    ]
-    return f"share: {', '.join(texts)}" if rows else ""
+    whose = [_layers(row) if one else _layered(row, names.get(row.target, row.target)) for row in rows]
+    texts = [f"{_percent(row)} ({who})" if who else _percent(row) for row, who in zip(rows, whose, strict=True)]
+    return f"of a start: {', '.join(texts)}" if rows else ""
 
 
 def _shares(rows: Sequence[Summary]) -> str:

@@ -33,7 +33,7 @@ def finding(data: ScenarioData) -> str:
     names = prose.brief_names(data)
     most = prose.highest(rows)
     if most is None:
-        return f"added to a life: {prose.listed(data, rows, 3)}" if rows else ""
+        return f"each layer adds: {prose.listed(data, rows, 3)}" if rows else ""
     others = [f"{names.get(row.target, row.target)} {_signed(row)}" for row in rows if row is not most]
     start = f"{names.get(most.target, most.target)} adds most to a life: {_signed(most)}"
     return "; ".join([start, *([prose.joined(others, 3)] if others else [])])

@@ -228,7 +228,8 @@ def _disturbed(found: findings.DisturbedFound) -> str:
 def _faster(found: ExcessFound, name: CheckName) -> str:
     if not found.asked and not found.found:
         return f"not decided: {found.needed} common blocks are needed"
-    than = "the host" if found.limit == 1 else f"{significant(found.limit)} × the host"
+    by = "" if found.limit == 1 else f" by more than {100 * (found.limit - 1):.0f} %"
+    than = f"the host{by}"
     guest = name is CheckName.GUEST
     if not found.found:
         who = "guest" if guest else "container"
