@@ -19,7 +19,8 @@ Tare = Callable[..., subprocess.CompletedProcess[str]]
 
 def without_controls(folder: Path, name: str) -> str:
     """Write a copy of a shipped scenario without the null target and the sentinel; return its path."""
-    text = (shipped("scenarios") / f"{name}.yaml").read_text(encoding="utf-8")
+    lines = (shipped("scenarios") / f"{name}.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
+    text = "".join(line for line in lines if not line.startswith(("null_target:", "sentinel:")))
     path = folder / f"{name}.yaml"
     path.write_text(f"{text}null_target: false\nsentinel: false\n", encoding="utf-8")
     return str(path)

@@ -21,7 +21,7 @@ from bench.lab import Lab, journal, sweep
 from bench.stats.exact import median_ci
 from tests.inventory import assert_same, inventory
 from tests.system.by_hand import on_host
-from tests.system.conftest import Tare
+from tests.system.conftest import Tare, without_controls
 from tests.system.test_faults import background, lines, until
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
@@ -70,7 +70,7 @@ def test_counts_are_as_documented_and_the_same_in_every_block(tare: Tare, tmp_pa
     before = inventory()
     cases = "case=cmd,shell,start-period,hanging,hanging-shell"
     asked = ("-t", "docker", "-t", "podman", "-p", cases, *SHORT, "-p", "commands=0", "--blocks", "2")
-    done = tare("run", "health", *asked, timeout_s=550)
+    done = tare("run", without_controls(tmp_path, "health"), *asked, timeout_s=550)
     assert done.returncode == 0, done.stdout + done.stderr
     numbers = measured(tmp_path)
     for metric, allowed in EXACT.items():
@@ -87,7 +87,7 @@ def test_probe_takes_as_long_as_the_same_program_by_exec(
 ) -> None:
     """Require the interval of the ratio to overlap 0.8 to 1.2: the daemon runs a probe as it runs ``docker exec``."""
     asked = ("-t", "docker", "-p", "case=cmd", *SHORT, "-p", "commands=6", "--blocks", "8")
-    done = tare("run", "health", *asked, timeout_s=300)
+    done = tare("run", without_controls(tmp_path, "health"), *asked, timeout_s=300)
     assert done.returncode == 0, done.stdout + done.stderr
     numbers = measured(tmp_path)
     found = numbers.loc[numbers["metric"] == "health.exec_ratio", "value"].tolist()
