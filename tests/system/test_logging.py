@@ -10,7 +10,7 @@ import pytest
 
 from bench import store
 from tests.inventory import assert_same, inventory
-from tests.system.conftest import Tare
+from tests.system.conftest import Tare, without_controls
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
@@ -27,7 +27,7 @@ that holds the line feed, too (daemon/logger/copier.go).
 def test_lines_are_cut_where_the_sources_say_and_none_is_lost(tare: Tare, tmp_path: Path) -> None:
     before = inventory()
     asked = [word for target in TARGETS for word in ("-t", target)]
-    done = tare("run", "logging", *asked, "-p", "load=edges,limit", "--blocks", "1")
+    done = tare("run", without_controls(tmp_path, "logging"), *asked, "-p", "load=edges,limit", "--blocks", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     found = store.load(store.find(tmp_path / "results", "latest"))
     ended: dict[tuple[str, str], Any] = {
