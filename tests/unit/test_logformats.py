@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,18 @@ def test_rotated_files_come_oldest_first(tmp_path: Path) -> None:
         written(tmp_path, name, b"")
     names = [path.name for path in log_drivers.numbered(tmp_path / "c.log")]
     assert names == ["c.log.10.gz", "c.log.2.gz", "c.log.1", "c.log"]
+
+
+def test_file_that_a_rotation_renames_meanwhile_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    current, rotated = (written(tmp_path, name, b"one\n") for name in ("c.log", "c.log.1"))
+    really = Path.stat
+
+    def renaming(path: Path, **options: bool) -> os.stat_result:
+        if path == rotated and options.get("follow_symlinks", True):
+            rotated.unlink(missing_ok=True)  # between the listing and the look at its size
+        return really(path, **options)
+
+    monkeypatch.setattr(Path, "stat", renaming)
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    found = log_drivers.of_files([rotated, current], logformats.plain, "text")
+    assert (found.size, found.files, [text for text, _ in found.records]) == (4, 1, [b"one"])

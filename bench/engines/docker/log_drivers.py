@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -110,9 +111,12 @@ class Drivers:
 
 
 def of_files(paths: list[Path], read: Callable[[Iterable[Path]], Iterator[Record]], title: str) -> StoredLog:
-    """Return the log in those files that exist."""
-    there = [path for path in paths if path.exists()]
-    return StoredLog(sum(path.stat().st_size for path in there), read(there), len(there), title)
+    """Return the log in those files that exist; one that is renamed at this moment, by a rotation, is left out."""
+    sizes: dict[Path, int] = {}
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            sizes[path] = path.stat().st_size
+    return StoredLog(sum(sizes.values()), read(list(sizes)), len(sizes), title)
 
 
 def numbered(current: Path) -> list[Path]:
