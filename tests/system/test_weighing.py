@@ -12,7 +12,7 @@ import pytest
 
 from bench import store
 from tests.inventory import assert_same, inventory
-from tests.system.conftest import Tare
+from tests.system.conftest import Tare, without_controls
 
 MIB = 2**20
 TOUCHED = 64 * MIB
@@ -39,7 +39,7 @@ def measure(tare: Tare, folder: Path, targets: tuple[str, ...], **params: object
     """Run one block of ``memory``; return the measurements with parsed params, and the outcomes."""
     words = [word for target in targets for word in ("-t", target)]
     words += [word for name, value in params.items() for word in ("-p", f"{name}={value}")]
-    done = tare("run", "memory", *words, "--blocks", "1")
+    done = tare("run", without_controls(folder.parent, "memory"), *words, "--blocks", "1")
     assert done.returncode == 0, done.stderr
     run = store.load(store.find(folder, "latest"))
     numbers = store.measurements(run)
