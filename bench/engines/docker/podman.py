@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from bench.core import proctable
-from bench.core.errors import NotApplicable
+from bench.core.clock import sleep_s
+from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
 from bench.core.model import Target
 from bench.engines.abilities import Finished
 from bench.engines.base import Engine, Instance, RestartPolicy
@@ -27,6 +28,8 @@ from bench.engines.docker.session import Session
 from bench.engines.restarting import Cause, Fate, OwnDaemon
 from bench.lab import Lab
 
+_REMOVALS, _AGAIN_S = 6, 0.2
+"""Attempts to remove a container, and the seconds between them."""
 _ULIMITS = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
 
 
@@ -140,6 +143,16 @@ class Podman(Docker):
         return Podman(service.target, self._lab, service), service
 
     def delete(self, name: str) -> None:
-        """Remove the container, and the monitors of its commands."""
-        super().delete(name)
+        """Remove the container, and the monitors of its commands.
+
+        Podman refuses, with an internal error, a container that ends at this moment because it is in a crash loop.
+        """
+        for left in range(_REMOVALS - 1, -1, -1):
+            try:
+                super().delete(name)
+                break
+            except InvocationFailed as error:
+                if not left or isinstance(error, InvocationTimeout) or self._session.lab.daemons.dead():
+                    raise
+                sleep_s(_AGAIN_S)
         self.commands.end_monitors(name)
