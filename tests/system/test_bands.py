@@ -136,7 +136,8 @@ def test_runtime_ratios_are_within_their_bands(tare: Tare, state: Path, tmp_path
         lines = measured(tare, state, without_controls(tmp_path, "stack"), *layers, "--blocks", "10", "-p", "lives=0")
         life = {target: blocks(lines, "stack.wall_s", target, add=True) for target in ("crun", "runc", "docker")}
         return [
-            ("runc ÷ crun, a whole life", ratio(life["runc"], life["crun"]), 1.3, 3),
+            # The published 1.3 to 3 is of the start alone; stop and removal are mostly the kernel's and the same for both.
+            ("runc ÷ crun, a whole life", ratio(life["runc"], life["crun"]), 1.1, 3),
             ("docker ÷ runc, a whole life", ratio(life["docker"], life["runc"]), 4, 20),
         ]
 
