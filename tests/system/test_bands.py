@@ -129,7 +129,7 @@ def test_network_namespace_is_the_most_expensive_one(tare: Tare, state: Path, tm
 
 
 def test_runtime_ratios_are_within_their_bands(tare: Tare, state: Path, tmp_path: Path, within: Within) -> None:
-    """Require a lifecycle with runc of 1.3 to 3 times crun (crun's README), with Docker of 4 to 20 times runc (bucketbench)."""
+    """Require a lifecycle with runc of 1.1 to 3 times crun (its README: 1.3 to 3 for the start), with Docker of 4 to 20 times runc (bucketbench)."""
     layers = ("-t", "crun", "-t", "runc", "-t", "docker")
 
     def figures() -> list[Figure]:
