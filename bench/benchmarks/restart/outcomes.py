@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 from bench.core.model import Summary
 from bench.display import lookup
 from bench.display.data import ScenarioData, Variant
+from bench.engines.restarting import Cause
 
 _POLICIES = ("no", "on-failure:2", "always", "unless-stopped")
-_CAUSES = (
-    "exit 0",
-    "exit 1",
-    "exit 1 each time",
-    "SIGKILL",
-    "out of memory",
-    "stopped by the user",
-    "daemon stopped and started",
-    "daemon killed and started",
-    "stopped by the user, daemon stopped and started",
-    "stopped by the user, daemon killed and started",
-)
+_CAUSES: tuple[str, ...] = get_args(Cause)
 
 
 @dataclass(frozen=True)
