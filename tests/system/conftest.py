@@ -12,7 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from bench import engines, scenario
+from bench.core.errors import TargetUnavailable
 from bench.core.resources import shipped
+from bench.engines.base import Engine
+from bench.lab import Lab
+from tests.contract.contract import missing
 
 Tare = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -24,6 +29,16 @@ def without_controls(folder: Path, name: str) -> str:
     path = folder / f"{name}.yaml"
     path.write_text(f"{text}null_target: false\nsentinel: false\n", encoding="utf-8")
     return str(path)
+
+
+def prepared(lab: Lab, text: str) -> Engine:
+    """Return a target's engine, prepared; what is missing fails on a host that was just provisioned, else skips."""
+    engine = engines.load(scenario.parse_target(text), lab)
+    try:
+        engine.prepare()
+    except TargetUnavailable as error:
+        missing(error)
+    return engine
 
 
 @pytest.fixture

@@ -16,11 +16,10 @@ from typing import Any, cast
 import pandas as pd
 import pytest
 
-from bench import engines, scenario, store
+from bench import engines, store
 from bench.benchmarks.exec.measure import measure
 from bench.core import proc, proctable
 from bench.core.clock import EventHub, now_s
-from bench.core.errors import TargetUnavailable
 from bench.core.model import Phase
 from bench.engines.abilities import RunsCommands
 from bench.engines.base import Engine, Instance, InstanceSpec
@@ -29,7 +28,7 @@ from bench.stats.exact import median_ci
 from tests.inventory import assert_same, inventory
 from tests.system import by_hand
 from tests.system.by_hand import on_host
-from tests.system.conftest import Tare, without_controls
+from tests.system.conftest import Tare, prepared, without_controls
 from tests.system.test_faults import background, lines, until
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
@@ -47,15 +46,6 @@ Timed = Callable[[], float]
 def lab(built_state: Path) -> Iterator[Lab]:
     with Lab("e0ec", state=built_state) as opened:
         yield opened
-
-
-def prepared(lab: Lab, text: str) -> Engine:
-    engine = engines.load(scenario.parse_target(text), lab)
-    try:
-        engine.prepare()
-    except TargetUnavailable as error:
-        pytest.skip(str(error))
-    return engine
 
 
 class Running:

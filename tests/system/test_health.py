@@ -11,17 +11,16 @@ from typing import Any, cast
 import pandas as pd
 import pytest
 
-from bench import engines, scenario, store
+from bench import engines, store
 from bench.benchmarks.health.measure import measure
 from bench.core.clock import Channel, EventHub
-from bench.core.errors import TargetUnavailable
 from bench.core.model import ParamValue, Phase
-from bench.engines.base import Engine, HealthCheck, InstanceSpec
+from bench.engines.base import HealthCheck, InstanceSpec
 from bench.lab import Lab, journal, sweep
 from bench.stats.exact import median_ci
 from tests.inventory import assert_same, inventory
 from tests.system.by_hand import on_host
-from tests.system.conftest import Tare, without_controls
+from tests.system.conftest import Tare, prepared, without_controls
 from tests.system.test_faults import background, lines, until
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
@@ -45,15 +44,6 @@ EXACT = {
 def lab(built_state: Path) -> Iterator[Lab]:
     with Lab("4ea1", state=built_state) as opened:
         yield opened
-
-
-def prepared(lab: Lab, text: str) -> Engine:
-    engine = engines.load(scenario.parse_target(text), lab)
-    try:
-        engine.prepare()
-    except TargetUnavailable as error:
-        pytest.skip(str(error))
-    return engine
 
 
 def measured(folder: Path) -> pd.DataFrame:

@@ -11,18 +11,17 @@ from typing import Any, cast
 import pandas as pd
 import pytest
 
-from bench import engines, scenario, store
+from bench import engines, store
 from bench.benchmarks.restart.measure import measure
 from bench.core import proctable
 from bench.core.clock import EventHub, sleep_s
-from bench.core.errors import TargetUnavailable
 from bench.core.model import Phase
-from bench.engines.base import Engine, InstanceSpec, RestartPolicy
+from bench.engines.base import InstanceSpec, RestartPolicy
 from bench.invocation.context import InvocationResult
 from bench.lab import Lab, journal, sweep
 from tests.inventory import assert_same, inventory
 from tests.system.by_hand import on_host
-from tests.system.conftest import Tare, without_controls
+from tests.system.conftest import Tare, prepared, without_controls
 from tests.system.test_faults import background, until
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
@@ -39,15 +38,6 @@ GROWTH = 0.1
 def lab(built_state: Path) -> Iterator[Lab]:
     with Lab("4e54", state=built_state) as opened:
         yield opened
-
-
-def prepared(lab: Lab, text: str) -> Engine:
-    engine = engines.load(scenario.parse_target(text), lab)
-    try:
-        engine.prepare()
-    except TargetUnavailable as error:
-        pytest.skip(str(error))
-    return engine
 
 
 def measured(lab: Lab, text: str, **params: object) -> InvocationResult:
