@@ -1,6 +1,6 @@
 """What every engine provides and what it is given: six methods and four attributes (optional ones: ``abilities``).
 
-An engine never reads the clock, never retries, never prints. The benchmark stamps around its calls.
+An engine never reads the clock or prints, and never retries what is measured. The benchmark stamps around its calls.
 """
 
 from __future__ import annotations

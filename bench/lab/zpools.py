@@ -102,7 +102,7 @@ def used_bytes(dataset: str) -> int:
 
 
 def device_of(dataset: str) -> str:
-    """Return the device or file of a dataset's pool; those of a pool of several with commas."""
+    """Return the device or file of a dataset's pool; several are separated by commas."""
     lines = commands.run(["zpool", "list", "-vHP", dataset.partition("/")[0]]).splitlines()
     return ",".join(words[0] for words in map(str.split, lines) if words and words[0].startswith("/")) or "unknown"
 

@@ -33,7 +33,7 @@ def words(data: ScenarioData) -> str:
 
 
 def finding(data: ScenarioData) -> str:
-    """Give the quickest and the slowest target, and who leaves something."""
+    """Return the fastest and the slowest target, and the targets that leave something behind."""
     rows = [row for row in prose.with_values(data.summaries, EXIT) if row.target != data.baseline]
     if not rows:
         return ""

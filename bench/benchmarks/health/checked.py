@@ -103,7 +103,7 @@ class Checked:
 
 @contextlib.contextmanager
 def checked(context: InvocationContext, check: HealthCheck, image: Image | None = None) -> Iterator[Checked]:
-    """Yield a ready instance with a health check, whose probes run."""
+    """Yield a ready instance with a running health check."""
     health = ability(context)
     health.refuse(check)
     deadline = now_s() + context.timeout_s

@@ -89,7 +89,7 @@ _BASIC = (Step("streams", 1, "out"), Step("answers"), Step("connects", part=0.25
 
 
 def order(block: int, streams: int, *, basic: bool = False) -> tuple[Step, ...]:
-    """Return the steps of a block, rotated by one each block, so that none is always first; few and short with ``basic``."""
+    """Return the steps of a block, rotated by one per block so that none is always first; ``basic``: fewer, shorter steps."""
     steps = tuple(replace(step, streams=step.streams or streams) for step in (_BASIC if basic else _ALL))
     first = block % len(steps)
     return steps[first:] + steps[:first]
