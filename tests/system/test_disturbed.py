@@ -14,7 +14,7 @@ import pytest
 
 from bench import store
 from tests.inventory import assert_same, inventory
-from tests.system.conftest import Tare
+from tests.system.conftest import Tare, without_controls
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.system]
 
@@ -49,7 +49,8 @@ def breathing() -> Iterator[None]:
 
 def run(tare: Tare, results: Path, benchmark: str, *words: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run one block of a benchmark on runc; return the measurements with parsed params, and the outcomes."""
-    done = tare("run", benchmark, "-t", "runc", "-p", "instances=20", "-p", "touch_bytes=0", *words, timeout_s=500)
+    scenario = without_controls(results.parent, benchmark)
+    done = tare("run", scenario, "-t", "runc", "-p", "instances=20", "-p", "touch_bytes=0", *words, timeout_s=500)
     assert done.returncode == 0, done.stdout + done.stderr
     found = store.load(store.find(results, "latest"))
     numbers, outcomes = store.measurements(found), store.outcomes(found)

@@ -13,7 +13,7 @@ import pytest
 from bench import store
 from bench.lab.paths import state_dir
 from tests.inventory import assert_same, inventory
-from tests.system.conftest import Tare
+from tests.system.conftest import Tare, without_controls
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
@@ -24,10 +24,11 @@ needs_compiler = pytest.mark.skipif(
 )
 
 
-def measured(tare: Tare, tmp_path: Path, *arguments: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Run a scenario, require no failure and no residue, and return its measurements and outcomes."""
+def measured(tare: Tare, tmp_path: Path, name: str, *arguments: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Run a scenario without its controls, require no failure and no residue, and return its measurements and outcomes."""
     before = inventory()
-    done = tare("run", *arguments, "--warmup", "0", "--results", str(tmp_path / "results"))
+    asked = (without_controls(tmp_path, name), *arguments, "--warmup", "0")
+    done = tare("run", *asked, "--results", str(tmp_path / "results"))
     assert done.returncode == 0, done.stderr
     found = store.load(store.find(tmp_path / "results", "latest"))
     outcomes = store.outcomes(found)
@@ -101,7 +102,7 @@ def test_pull_fetches_every_layer_and_is_part_of_the_time_to_ready(tare: Tare, t
             assert all(0 < share < 1 for share in shares)
             [count] = set(of(numbers, "pull.bytes", target, layers=layers))
             assert 4 * 2**20 < count < 5 * 2**20
-    rows = [row for _, row in outcomes.iterrows() if row["target"] != "sentinel"]
+    rows = [row for _, row in outcomes.iterrows()]
     assert {(row["evidence"]["layers"], row["evidence"]["root"]) for row in rows} == {
         ("1", "1 files"),
         ("5", "5 files"),

@@ -25,7 +25,7 @@ from bench.scenario import parse_target
 from bench.workloads import iperf3
 from tests.inventory import assert_same, inventory
 from tests.system import by_hand
-from tests.system.conftest import Tare
+from tests.system.conftest import Tare, without_controls
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
@@ -50,7 +50,7 @@ def measured(numbers: pd.DataFrame, target: str) -> dict[tuple[str, Any, Any], f
 def test_each_network_mode_has_its_evidence_and_leaves_nothing(tare: Tare, tmp_path: Path) -> None:
     before = inventory()
     asked = [word for target in TARGETS for word in ("-t", target)]
-    done = tare("run", "network-modes", *asked, "--blocks", "1", "--warmup", "0")
+    done = tare("run", without_controls(tmp_path, "network-modes"), *asked, "--blocks", "1", "--warmup", "0")
     assert done.returncode == 0, done.stderr
     found = store.load(store.find(tmp_path / "results", "latest"))
     numbers = store.measurements(found)
