@@ -58,6 +58,10 @@ class FakeHealth:
         self.patience = 0
         self.patients: dict[str, Patient] = {}
 
+    def version(self) -> str:
+        """Return a version that no engine has."""
+        return "Fake 1.2"
+
     def refuse(self, check: HealthCheck) -> None:
         """Refuse what it was told to refuse."""
         if self.refusal:

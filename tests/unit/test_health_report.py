@@ -58,11 +58,16 @@ def test_words_say_that_the_documentation_is_kept(tmp_path: Path, lab: FakeLab, 
     assert benchmarks.finding(found).startswith("a probe: ")
 
 
-def test_words_name_each_deviation(tmp_path: Path, lab: FakeLab, health: FakeHealth) -> None:
+def test_words_name_each_deviation_with_the_release_that_has_it(
+    tmp_path: Path, lab: FakeLab, health: FakeHealth
+) -> None:
     health.patience = 1
     found = data(tmp_path, lab, GOOD)
-    assert f"Deviation: fake is unhealthy after {RETRIES + 1} failed probes, not {RETRIES}." in benchmarks.words(found)
-    assert f"fake is unhealthy after {RETRIES + 1} failed probes, not {RETRIES}" in benchmarks.finding(found)
+    assert (
+        f"Deviation: fake (Fake 1.2) is unhealthy after {RETRIES + 1} failed probes, not {RETRIES}."
+        in benchmarks.words(found)
+    )
+    assert f"fake (Fake 1.2) is unhealthy after {RETRIES + 1} failed probes, not {RETRIES}" in benchmarks.finding(found)
 
 
 def test_words_name_zombies_and_who_starts_the_probes(
@@ -79,7 +84,10 @@ def test_words_name_zombies_and_who_starts_the_probes(
     monkeypatch.setattr(left, "state", lambda _: "Z")
     said = benchmarks.words(data(tmp_path, lab, GOOD, cases=("hanging-shell",)))
     assert "documented window" not in said
-    assert "fake (hanging-shell) leaves 1 process and 1 zombie once it has ended for each probe that timed out." in said
+    assert (
+        "fake (Fake 1.2, hanging-shell) leaves 1 process and 1 zombie once it has ended for each probe that timed out."
+        in said
+    )
     assert "The probes of fake are started by Tare, because no timer of systemd runs." in said
 
 

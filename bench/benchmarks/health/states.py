@@ -51,8 +51,10 @@ def measure(context: InvocationContext) -> InvocationResult:
 
 
 def notes(context: InvocationContext) -> dict[str, str]:
-    """Say who starts the probes."""
-    return {"probes": "started by the engine" if checked.ability(context).automatic else "started by Tare"}
+    """Say which release of the engine it is, and who starts the probes."""
+    ability = checked.ability(context)
+    probes = "started by the engine" if ability.automatic else "started by Tare"
+    return {"version": ability.version(), "probes": probes}
 
 
 def missed(broken_s: float, unhealthy_s: float, check_interval_s: float, retries: int, probes_s: float) -> bool:

@@ -50,21 +50,23 @@ def deviations(data: ScenarioData) -> list[str]:
     found = _counts(data)
     for row in prose.with_values(data.summaries, OVERRUN):
         if row.median and row.median > _PATIENT_S:
-            found.append(f"{_who(row)} waits {prose.median_text(row)} beyond the time limit of a probe that hangs")
+            found.append(
+                f"{_release(data, row)} waits {prose.median_text(row)} beyond the time limit of a probe that hangs"
+            )
     return found
 
 
 def leavings(data: ScenarioData) -> list[str]:
     """Name what probes leave."""
     ended = [row for row in prose.with_values(data.summaries, PROCESSES) if row.median]
-    found = [f"{_who(row)} leaves {row.median:g} processes for each probe" for row in ended]
+    found = [f"{_release(data, row)} leaves {row.median:g} processes for each probe" for row in ended]
     zombies = {(row.target, row.params.get("case")): row for row in prose.with_values(data.summaries, ZOMBIES)}
     for row in prose.with_values(data.summaries, STAYING):
         dead = zombies.get((row.target, row.params.get("case")))
         kinds = [(row.median, "process"), (dead.median if dead else 0, "zombie once it has ended")]
         said = prose.joined([f"{count:g} {kind}" for count, kind in kinds if count]) if any(n for n, _ in kinds) else ""
         if said:
-            found.append(f"{_who(row)} leaves {said} for each probe that timed out")
+            found.append(f"{_release(data, row)} leaves {said} for each probe that timed out")
     return found
 
 
@@ -83,7 +85,7 @@ def _counts(data: ScenarioData) -> list[str]:
         for row in prose.with_values(data.summaries, metric):
             right = _retries(row) if fixed is None else fixed
             if row.median != right:
-                found.append(f"{_who(row)} {text.format(f'{row.median:g}', f'{right:g}')}")
+                found.append(f"{_release(data, row)} {text.format(f'{row.median:g}', f'{right:g}')}")
     return found
 
 
@@ -151,7 +153,15 @@ def plain(rows: Sequence[Summary]) -> list[Summary]:
     return [row for row in rows if row.params.get("case", "cmd") == "cmd"] or list(rows)
 
 
-def _who(row: Summary) -> str:
+def _release(data: ScenarioData, row: Summary) -> str:
+    """Name a target with the release of its engine, and with the case when it is another than the plain one."""
+    mine = [variant for variant in lookup.without_control(data) if variant.target == row.target]
+    found = [lookup.most_frequent(lookup.notes_of(data, variant).get("version")) for variant in mine]
+    return _who(row, next(filter(None, found), ""))
+
+
+def _who(row: Summary, release: str = "") -> str:
     """Name a target, with the case when it is another than the plain one."""
-    case = row.params.get("case", "cmd")
-    return row.target if case == "cmd" else f"{row.target} ({case})"
+    case = str(row.params.get("case", "cmd"))
+    said = ", ".join(filter(None, (release, "" if case == "cmd" else case)))
+    return f"{row.target} ({said})" if said else row.target

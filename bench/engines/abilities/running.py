@@ -83,6 +83,10 @@ class HealthChecks(Protocol):
 
     automatic: bool
 
+    def version(self) -> str:
+        """Return name and version of the engine."""
+        ...
+
     def refuse(self, check: HealthCheck) -> None:
         """Refuse what this release of the engine does not know.
 

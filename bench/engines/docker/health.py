@@ -30,6 +30,10 @@ class HealthChecks:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def version(self) -> str:
+        """Return name and version of the daemon."""
+        return self._session.version()
+
     def refuse(self, check: HealthCheck) -> None:
         """Refuse what this release does not know.
 

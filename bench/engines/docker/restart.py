@@ -77,8 +77,7 @@ class Restarter:
 
     def version(self) -> str:
         """Return name and version of the daemon."""
-        with self._session.asked("version"):
-            return f"{self._session.endpoint.who} {self._session.client.version()['Version']}"
+        return self._session.version()
 
     def state(self, instance: Instance) -> RestartState:
         """Ask the daemon about a container."""

@@ -79,6 +79,11 @@ class Session:
             values, epoch = {**values, "docker_cli": self.verbs.version()}, epoch | {"docker_cli"}
         return Facts(values, epoch)
 
+    def version(self) -> str:
+        """Return name and version of the daemon."""
+        with self.asked("version"):
+            return f"{self.endpoint.who} {self.client.version()['Version']}"
+
     def inspect(self, container: str) -> dict[str, Any]:
         """Return what the daemon says of a container, by name or id."""
         with self.asked("inspect"):
