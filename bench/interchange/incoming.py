@@ -48,7 +48,7 @@ def load(path: Path, fmt: str) -> list[Value]:
         json.dumps([(one.scenario, one.target, dict(one.params)) for one in found], ensure_ascii=False).encode()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
         reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
-        msg = f"'{path}' is not a {fmt} file: {reason}; check the file, or name its format with --format"
+        msg = f"'{path}' cannot be imported as {fmt}: {reason}; correct the file, or name its format with --format"
         raise UsageError(msg) from error
     if not found:
         msg = f"'{path}' has no value that can be imported; a {fmt} file has at least one"

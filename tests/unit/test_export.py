@@ -218,7 +218,7 @@ def test_reimported_export_has_the_same_medians(measured: store.Run, tmp_path: P
         ("csv", "scenario,target,metric,value\ns,host,startup.redy_s,1\n", "did you mean 'startup.ready_s'"),
         ("csv", "scenario,target,metric,value\ns,host,startup.ready_s,nan\n", "out of range"),
         ("csv", "", "no value"),
-        ("jsonl", '{"scenario": "s"', "is not a jsonl file"),
+        ("jsonl", '{"scenario": "s"', "cannot be imported as jsonl"),
         ("hyperfine", "{}", "KeyError: 'results'"),
         ("pytest-benchmark", '{"benchmarks": [{"fullname": "x"}]}', "KeyError: 'stats'"),
         ("yaml", "", "unknown format 'yaml'"),
