@@ -39,7 +39,8 @@ def doctor_command(targets: Sequence[str], as_json: bool) -> int:
             if not as_json:
                 _print(_as_before(verdict, verdicts))
             verdicts.append(verdict)
-    noise, broken, unfinished = preflight.noise(), broken_plugins(), _unfinished()
+        stamps = preflight.stamps(hub.instrument)
+    noise, broken, unfinished = [stamps, *preflight.noise()], broken_plugins(), _unfinished()
     if as_json:
         parts: dict[str, Sequence[Verdict | Broken]] = {
             "targets": verdicts,

@@ -154,6 +154,19 @@ def noise() -> list[Verdict]:
     return [check for check in checks if check is not None]
 
 
+def stamps(instrument: Mapping[str, str]) -> Verdict:
+    """Check what stamps events (:attr:`bench.core.clock.EventHub.instrument`)."""
+    language, scheduling = instrument["stamp"], instrument["scheduling"]
+    remedies = {
+        "install gcc, make and the static C library: a stamp taken in Python waits for the interpreter": language
+        != "c",
+        "run as root: on a busy host a thread of an ordinary class stamps late": scheduling == "SCHED_OTHER",
+    }
+    remedy = "; ".join(text for text, needed in remedies.items() if needed)
+    said = f"taken in {'C' if language == 'c' else 'Python'} by a thread of class {scheduling}"
+    return Verdict("stamps", ok=not remedy, says=said, remedy=remedy)
+
+
 def _governor(facts: Mapping[str, str]) -> Verdict | None:
     governor = facts.get("cpu.governor")
     if governor is None:

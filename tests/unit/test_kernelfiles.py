@@ -186,3 +186,15 @@ def test_no_module_lists_kernel_folders_with_a_glob() -> None:
     ]
     assert len(naming) > 20, "the search finds the lines that name such folders"
     assert not [one for one in naming if any(call in one[1] for call in (".glob(", ".rglob(", ".iterdir(", "os.walk("))]
+
+
+@pytest.mark.parametrize(
+    ("stamp", "scheduling", "helps"),
+    [("c", "SCHED_FIFO", ""), ("c", "SCHED_OTHER", "run as root"), ("python", "SCHED_FIFO", "install gcc")],
+)
+def test_doctor_says_what_stamps_events_and_what_helps(stamp: str, scheduling: str, helps: str) -> None:
+    verdict = preflight.stamps({"stamp": stamp, "scheduling": scheduling})
+    assert verdict.ok is not bool(helps)
+    assert scheduling in verdict.says
+    assert verdict.remedy.startswith(helps)
+    assert bool(verdict.remedy) is bool(helps)
