@@ -1,4 +1,7 @@
-"""Fixtures of all tests: a state folder of their own; tests that need root are skipped with the reason."""
+"""Fixtures of all tests: a state folder of their own; tests that need root are skipped with the reason.
+
+Under pytest-xdist, unit tests are spread over the workers, and all tests of real engines run one after the other in one worker.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,13 @@ import pytest
 from bench.lab import images
 
 
+UNIT = Path(__file__).parent / "unit"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if UNIT not in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("engines"))
     if os.geteuid() == 0:
         return
     for item in items:

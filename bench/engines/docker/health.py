@@ -10,7 +10,7 @@ from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.abilities import HealthStatus
 from bench.engines.base import HealthCheck, Instance
 from bench.engines.docker.health_config import START_INTERVAL_API
-from bench.engines.docker.session import Session
+from bench.engines.docker.session import Session, release
 
 if TYPE_CHECKING:
     from bench.engines.docker.podman import MonitoredCommands
@@ -32,7 +32,7 @@ class HealthChecks:
 
     def version(self) -> str:
         """Return name and version of the daemon."""
-        return self._session.version()
+        return release(self._session)
 
     def refuse(self, check: HealthCheck) -> None:
         """Refuse what this release does not know.

@@ -11,7 +11,7 @@ from bench.core import kernelfiles, proc
 from bench.core.errors import InvocationFailed, LabError, NotApplicable
 from bench.engines.base import Engine, Instance, RestartPolicy
 from bench.engines.docker.endpoints import LabDaemon
-from bench.engines.docker.session import Session
+from bench.engines.docker.session import Session, release
 from bench.engines.restarting import Cause, Fate, OwnDaemon, RestartState
 
 _GRACE_S = 30.0
@@ -77,7 +77,7 @@ class Restarter:
 
     def version(self) -> str:
         """Return name and version of the daemon."""
-        return self._session.version()
+        return release(self._session)
 
     def state(self, instance: Instance) -> RestartState:
         """Ask the daemon about a container."""

@@ -79,11 +79,6 @@ class Session:
             values, epoch = {**values, "docker_cli": self.verbs.version()}, epoch | {"docker_cli"}
         return Facts(values, epoch)
 
-    def version(self) -> str:
-        """Return name and version of the daemon."""
-        with self.asked("version"):
-            return f"{self.endpoint.who} {self.client.version()['Version']}"
-
     def inspect(self, container: str) -> dict[str, Any]:
         """Return what the daemon says of a container, by name or id."""
         with self.asked("inspect"):
@@ -123,3 +118,9 @@ class Session:
             for kind, name in left:
                 with contextlib.suppress(InvocationFailed):
                     removals[kind](name)
+
+
+def release(session: Session) -> str:
+    """Return name and version of a session's daemon."""
+    with session.asked("version"):
+        return f"{session.endpoint.who} {session.client.version()['Version']}"
