@@ -13,7 +13,6 @@ import pytest
 
 from bench.lab import images
 
-
 UNIT = Path(__file__).parent / "unit"
 
 
