@@ -158,8 +158,7 @@ def stamps(instrument: Mapping[str, str]) -> Verdict:
     """Check what stamps events (:attr:`bench.core.clock.EventHub.instrument`)."""
     language, scheduling = instrument["stamp"], instrument["scheduling"]
     remedies = {
-        "install gcc, make and the static C library: a stamp taken in Python waits for the interpreter": language
-        != "c",
+        "a C compiler: a stamp taken in Python waits for the interpreter": language != "c",
         "run as root: on a busy host a thread of an ordinary class stamps late": scheduling == "SCHED_OTHER",
     }
     remedy = "; ".join(text for text, needed in remedies.items() if needed)
