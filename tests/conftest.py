@@ -10,16 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from bench.lab import images
 
-UNIT = Path(__file__).parent / "unit"
+
+class OneHost(LoadScopeScheduling):  # type: ignore[misc]  # the package ships no types
+    """Spreads unit tests over the workers; all other tests use the host's engines and stay together, in one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith("tests/unit/") else "engines"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneHost:
+    return OneHost(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if UNIT not in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("engines"))
     if os.geteuid() == 0:
         return
     for item in items:
