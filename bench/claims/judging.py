@@ -21,6 +21,9 @@ from bench.stats.shift import false_discovery
 ERROR = 0.05
 """Accepted rate of false discoveries among the comparisons that decide."""
 
+_MORE = 2
+"""Blocks of the command for a claim that is inconclusive, in multiples of those that did not decide it."""
+
 _BY_WEIGHT = (
     Decision.CONTRADICTED,
     Decision.NOT_MEASURED,
@@ -62,7 +65,9 @@ def _corrected(one: Comparison, q: float) -> Comparison:
 def _verdict(claim: Claim, found: Sequence[Found]) -> Verdict:
     """Combine the comparisons of a claim: the heaviest decision first, and of equals the one nearest to its flip value."""
     ordered = sorted(found, key=lambda one: (_BY_WEIGHT.index(one.decision), -(one.p or 0.0)))
-    return Verdict(claim, ordered[0].decision, tuple(ordered), command.of(claim))
+    decision = ordered[0].decision
+    more = _MORE * ordered[0].n if decision is Decision.INCONCLUSIVE else 0
+    return Verdict(claim, decision, tuple(ordered), command.of(claim, more))
 
 
 def _decided(claim: Claim, one: Comparison) -> Found:

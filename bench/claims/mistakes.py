@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from bench import scenario
+from bench import benchmarks, scenario
+from bench.benchmarks.base import Param
 from bench.core.document import Document, KeyPath
 from bench.core.errors import ScenarioError, UsageError, unknown
 from bench.core.metrics import METRICS
@@ -68,6 +69,27 @@ def _of_scenario(claim: Mapping[str, Any]) -> Found:
         return
     if message := _refused(lambda one: scenario.find(one, "scenario"), name):
         yield ("scenario",), message
+        return
+    known = _parameters(name)
+    for at, params in _params(claim):
+        for key, value in params.items():
+            allowed = known[key].allowed if key in known else ()
+            if allowed and value not in allowed:
+                yield (*at, key), unknown(f"value of '{key}'", str(value), map(str, allowed))
+
+
+def _parameters(name: str) -> Mapping[str, Param]:
+    """Return the parameters of a scenario's benchmark; none if the scenario cannot be loaded, which it tells itself."""
+    try:
+        return benchmarks.get(scenario.load(scenario.find(name, "scenario"))[0].procedure).params
+    except UsageError:
+        return {}
+
+
+def _params(claim: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
+    for at, holder in ((), claim), *_arms(claim):
+        if isinstance(holder.get("params"), dict):
+            yield (*at, "params"), holder["params"]
 
 
 def _of_targets(claim: Mapping[str, Any]) -> Found:
