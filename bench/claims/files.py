@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Bound = Annotated[float, Field(allow_inf_nan=False)]
 Scalar = str | int | float | bool
 
 
@@ -56,8 +57,8 @@ class ClaimFile(_Strict):
     of: Annotated[ArmFile, Field(description="The arm that the claim is about")]
     than: Annotated[list[ArmFile], Field(description="Arms that it is compared with; each must hold")] = []
     scale: Annotated[Literal["ratio", "difference"], Field(description="of ÷ than, or of - than")] = "ratio"
-    above: Annotated[float | None, Field(description="Supported above, contradicted at or below")] = None
-    below: Annotated[float | None, Field(description="Supported below, contradicted at or above")] = None
+    above: Annotated[Bound | None, Field(description="Supported above, contradicted at or below")] = None
+    below: Annotated[Bound | None, Field(description="Supported below, contradicted at or above")] = None
     equals: Annotated[str | float | None, Field(description="Value of a fact")] = None
     differs_from: Annotated[str | float | None, Field(description="Value that a fact must not have")] = None
     needs: Annotated[NeedsFile, Field(description="What the host must have")] = NeedsFile()

@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench import scenario
 from bench.claims import mistakes
 from bench.claims.files import ArmFile, ClaimFile, ClaimsFile
 from bench.claims.model import Arm, Band, Claim, Kind, Scale, Source
 from bench.core.document import Document
 from bench.core.errors import ScenarioError
+from bench.core.model import Scenario
 from bench.core.resources import shipped
 from bench.scenario import parse_target
 
@@ -31,10 +33,14 @@ def load(path: Path | None = None) -> list[Claim]:
         raise ScenarioError.joined(found)
     file = document.validate(ClaimsFile)
     sources = {name: Source(name, **one.model_dump()) for name, one in file.sources.items()}
-    return [_claim(one, sources[one.source]) for one in file.claims]
+    measured_by = {
+        name: scenario.load(scenario.find(name, "scenario"))[0]
+        for name in dict.fromkeys(one.scenario for one in file.claims)
+    }
+    return [_claim(one, sources[one.source], measured_by[one.scenario]) for one in file.claims]
 
 
-def _claim(one: ClaimFile, source: Source) -> Claim:
+def _claim(one: ClaimFile, source: Source, measured_by: Scenario) -> Claim:
     return Claim(
         name=one.name,
         says=one.says.strip(),
@@ -45,6 +51,8 @@ def _claim(one: ClaimFile, source: Source) -> Claim:
         tested_as=one.tested_as.strip(),
         kind=Kind(one.kind),
         scenario=one.scenario,
+        benchmark=measured_by.procedure,
+        blocks=measured_by.blocks,
         metric=one.metric,
         note=one.note,
         of=_arm(one, one.of),

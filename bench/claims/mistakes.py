@@ -14,6 +14,9 @@ from bench.scenario import parse_target
 
 Found = Iterator[tuple[KeyPath, str]]
 
+_Parameters = Mapping[str, Param] | str
+"""The parameters of a scenario's benchmark, or why the scenario cannot be had."""
+
 
 def of(document: Document) -> list[ScenarioError]:
     """Return the mistakes in the values of a claims file; values of another type are left to the schema."""
@@ -22,11 +25,15 @@ def of(document: Document) -> list[ScenarioError]:
     if not isinstance(claims, list):
         return []
     sources = data.get("sources") if isinstance(data.get("sources"), dict) else {}
+    names = {
+        claim["scenario"] for claim in claims if isinstance(claim, dict) and isinstance(claim.get("scenario"), str)
+    }
+    known = {name: _parameters(name) for name in names}
     found = [*_of_names(claims)]
     for index, claim in enumerate(claims):
         if isinstance(claim, dict):
             here = ("claims", index)
-            found += [((*here, *at), message) for at, message in _of_claim(claim, sources)]
+            found += [((*here, *at), message) for at, message in _of_claim(claim, sources, known)]
     return [document.error(at, message) for at, message in found]
 
 
@@ -40,12 +47,12 @@ def _of_names(claims: list[Any]) -> Found:
             seen.add(name)
 
 
-def _of_claim(claim: Mapping[str, Any], sources: Mapping[str, Any]) -> Found:
+def _of_claim(claim: Mapping[str, Any], sources: Mapping[str, Any], known: Mapping[str, _Parameters]) -> Found:
     source = claim.get("source")
     if isinstance(source, str) and source not in sources:
         yield ("source",), unknown("source", source, map(str, sources))
     yield from _of_measured(claim)
-    yield from _of_scenario(claim)
+    yield from _of_scenario(claim, known)
     yield from _of_targets(claim)
     yield from _of_form(claim)
     yield from _of_machines(claim)
@@ -63,27 +70,28 @@ def _of_measured(claim: Mapping[str, Any]) -> Found:
         yield ("note",), "only a fact can be about a note; order, ratio, threshold and equality need a metric"
 
 
-def _of_scenario(claim: Mapping[str, Any]) -> Found:
+def _of_scenario(claim: Mapping[str, Any], known: Mapping[str, _Parameters]) -> Found:
     name = claim.get("scenario")
     if not isinstance(name, str):
         return
-    if message := _refused(lambda one: scenario.find(one, "scenario"), name):
-        yield ("scenario",), message
+    if isinstance(parameters := known[name], str):
+        yield ("scenario",), parameters
         return
-    known = _parameters(name)
     for at, params in _params(claim):
         for key, value in params.items():
-            allowed = known[key].allowed if key in known else ()
+            allowed = parameters[key].allowed if key in parameters else ()
             if allowed and value not in allowed:
                 yield (*at, key), unknown(f"value of '{key}'", str(value), map(str, allowed))
 
 
-def _parameters(name: str) -> Mapping[str, Param]:
-    """Return the parameters of a scenario's benchmark; none if the scenario cannot be loaded, which it tells itself."""
+def _parameters(name: str) -> _Parameters:
     try:
-        return benchmarks.get(scenario.load(scenario.find(name, "scenario"))[0].procedure).params
-    except UsageError:
-        return {}
+        (found,) = scenario.load(scenario.find(name, "scenario"))
+        return benchmarks.get(found.procedure).params
+    except UsageError as error:
+        return str(error)
+    except ValueError:
+        return f"'{name}' is a suite; a claim names a scenario"
 
 
 def _params(claim: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
@@ -101,15 +109,15 @@ def _of_targets(claim: Mapping[str, Any]) -> Found:
 
 def _of_form(claim: Mapping[str, Any]) -> Found:
     """Yield what a claim of its kind lacks, or has although it has no use there."""
-    kind, than = claim.get("kind"), claim.get("than") or []
+    kind, than = claim.get("kind"), claim.get("than")
     ends = {key: claim[key] for key in ("above", "below") if isinstance(claim.get(key), int | float)}
     facts = [key for key in ("equals", "differs_from") if claim.get(key) is not None]
-    if kind not in _FORMS:
+    if not isinstance(kind, str) or kind not in _FORMS:
         return
     needs_arms, message = _FORMS[kind]
     if needs_arms is not None and bool(than) != needs_arms:
         yield ("kind",), f"a claim of kind '{kind}' {'needs' if needs_arms else 'has no'} 'than'"
-    if len(facts) != (kind == "fact") or not _ends_right(str(kind), ends, str(claim.get("scale", "ratio"))):
+    if len(facts) != (kind == "fact") or not _ends_right(kind, ends, str(claim.get("scale", "ratio"))):
         yield ("kind",), message
     elif len(ends) == 2 and ends["above"] >= ends["below"]:
         yield ("above",), f"'above: {ends['above']:g}' must be less than 'below: {ends['below']:g}'"

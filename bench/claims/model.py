@@ -89,6 +89,8 @@ class Claim:
         tested_as: What is measured instead of the words, and why the flip value is what it is; empty if that is plain.
         kind: The form of the test.
         scenario: Scenario that measures it.
+        benchmark: Benchmark of the scenario.
+        blocks: Measured blocks of the scenario as it stands.
         metric: Metric of its arms; empty if it is about a note.
         note: Name of a note or of evidence of the invocations; empty if it is about a metric.
         of: The arm that the claim is about.
@@ -110,6 +112,8 @@ class Claim:
     tested_as: str
     kind: Kind
     scenario: str
+    benchmark: str
+    blocks: int
     metric: str
     note: str
     of: Arm

@@ -101,7 +101,7 @@ def counts(verdicts: Sequence[Verdict]) -> str:
     """Count the decisions: ``92 claims: 33 supported, 2 contradicted, …``."""
     found = Counter(one.decision for one in verdicts)
     told = ", ".join(f"{found[decision]} {decision}" for decision in Decision if found[decision])
-    return f"{len(verdicts)} claims: {told}"
+    return f"{len(verdicts)} claim{'s' * (len(verdicts) != 1)}: {told}"
 
 
 def multiplicity(verdicts: Sequence[Verdict]) -> str:
