@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import store
-from bench.claims.model import Arm, Band, Claim, Kind, Scale, Source
+from bench.claims.model import Arm, Band, Claim, Kind, Relation, Scale, Source
 from bench.core.metrics import metric_named
 from bench.core.model import Invocation, Measurement, Outcome, ParamValue, RunState, Status
 from bench.store import RunWriter
@@ -120,8 +120,8 @@ def claim(kind: Kind, of: Arm, *than: Arm, **more: Any) -> Claim:
         "note": "",
         "scale": Scale.RATIO,
         "band": Band(),
-        "equals": "",
-        "differs": False,
+        "relation": Relation.EQUALS,
+        "wanted": "",
         "kvm": False,
         "kernel": "",
     }

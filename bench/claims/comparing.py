@@ -146,7 +146,8 @@ def _against(claim: Claim, first: _Side, arm: Arm, measured: Measured) -> Iterat
     if second.missing:
         yield Comparison(replace(second.missing, of=first.target, than=second.missing.of))
         return
-    named = {*claim.of.params, *arm.params}
+    mine, theirs = claim.of.params, arm.params
+    named = {name for name in {*mine, *theirs} if mine.get(name) != theirs.get(name)}
     pairs = [
         (one, other) for one in first.series for other in second.series if _rest(one, named) == _rest(other, named)
     ]

@@ -61,6 +61,7 @@ class ClaimFile(_Strict):
     below: Annotated[Bound | None, Field(description="Supported below, contradicted at or above")] = None
     equals: Annotated[str | float | None, Field(description="Value of a fact")] = None
     differs_from: Annotated[str | float | None, Field(description="Value that a fact must not have")] = None
+    has_word: Annotated[str | None, Field(min_length=1, description="Word that a fact's value must have")] = None
     needs: Annotated[NeedsFile, Field(description="What the host must have")] = NeedsFile()
 
 

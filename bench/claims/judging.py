@@ -109,8 +109,6 @@ def _fact(claim: Claim, found: Found) -> Found:
     """Decide a fact, which is about every block: one that is otherwise contradicts it."""
     if not found.values:
         return replace(found, reason=Reason.TOO_FEW_BLOCKS)
-    wanted = claim.equals
-    holds = wanted not in found.values if claim.differs else set(found.values) == {wanted}
-    if holds:
+    if all(claim.relation.holds(value, claim.wanted) for value in found.values):
         return replace(found, decision=Decision.SUPPORTED, reason=Reason.INSIDE)
     return replace(found, decision=Decision.CONTRADICTED, reason=Reason.OUTSIDE)

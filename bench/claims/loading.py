@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bench import scenario
 from bench.claims import mistakes
 from bench.claims.files import ArmFile, ClaimFile, ClaimsFile
-from bench.claims.model import Arm, Band, Claim, Kind, Scale, Source
+from bench.claims.model import Arm, Band, Claim, Kind, Relation, Scale, Source
 from bench.core.document import Document
 from bench.core.errors import ScenarioError
 from bench.core.model import Scenario
@@ -62,16 +63,19 @@ def _claim(one: ClaimFile, source: Source, measured_by: Scenario) -> Claim:
             -math.inf if one.above is None else one.above,
             math.inf if one.below is None else one.below,
         ),
-        equals=_text(one.equals if one.equals is not None else one.differs_from),
-        differs=one.differs_from is not None,
+        **_fact(one),
         kvm=one.needs.kvm,
         kernel=one.needs.kernel,
     )
 
 
-def _text(value: str | float | None) -> str:
-    """Return a fact's value as text, as runs' values are written."""
-    return "" if value is None else value if isinstance(value, str) else f"{value:g}"
+def _fact(one: ClaimFile) -> dict[str, Any]:
+    """Return the fields of a fact, its value as text, as runs' values are written."""
+    for relation in Relation:
+        value: str | float | None = getattr(one, relation)
+        if value is not None:
+            return {"relation": relation, "wanted": value if isinstance(value, str) else f"{value:g}"}
+    return {"relation": Relation.EQUALS, "wanted": ""}
 
 
 def _arms(claim: ClaimFile, arms: Sequence[ArmFile]) -> tuple[Arm, ...]:

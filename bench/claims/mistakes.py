@@ -7,6 +7,7 @@ from typing import Any
 
 from bench import benchmarks, scenario
 from bench.benchmarks.base import Param
+from bench.claims.model import Relation
 from bench.core.document import Document, KeyPath
 from bench.core.errors import ScenarioError, UsageError, unknown
 from bench.core.metrics import METRICS
@@ -111,7 +112,7 @@ def _of_form(claim: Mapping[str, Any]) -> Found:
     """Yield what a claim of its kind lacks, or has although it has no use there."""
     kind, than = claim.get("kind"), claim.get("than")
     ends = {key: claim[key] for key in ("above", "below") if isinstance(claim.get(key), int | float)}
-    facts = [key for key in ("equals", "differs_from") if claim.get(key) is not None]
+    facts = [key for key in Relation if claim.get(key) is not None]
     if not isinstance(kind, str) or kind not in _FORMS:
         return
     needs_arms, message = _FORMS[kind]
@@ -128,7 +129,7 @@ _FORMS: Mapping[str, tuple[bool | None, str]] = {
     "ratio": (True, "a claim of kind 'ratio' has 'above', 'below' or both"),
     "threshold": (False, "a threshold has 'above', 'below' or both, in the metric's unit"),
     "equality": (None, "an equality has 'above' and 'below', with 1 (of a difference 0) between them"),
-    "fact": (False, "a fact has 'equals' or 'differs_from', and neither 'above' nor 'below'"),
+    "fact": (False, "a fact has one of 'equals', 'differs_from' and 'has_word', and neither 'above' nor 'below'"),
 }
 """Kind → whether it has ``than`` (``None``: either), and what its band must be."""
 

@@ -27,6 +27,20 @@ class Scale(StrEnum):
     DIFFERENCE = "difference"
 
 
+class Relation(StrEnum):
+    """What a fact says about a value, by the key of the claims file."""
+
+    EQUALS = "equals"
+    DIFFERS = "differs_from"
+    HAS = "has_word"
+
+    def holds(self, value: str, wanted: str) -> bool:
+        """Return whether one value is as the fact says."""
+        if self is Relation.HAS:
+            return wanted in value.split()
+        return (value == wanted) is (self is Relation.EQUALS)
+
+
 @dataclass(frozen=True)
 class Source:
     """Where claims come from.
@@ -97,8 +111,8 @@ class Claim:
         than: The arms that it is compared with: each must hold. Empty for a threshold or a fact.
         scale: How two arms are compared.
         band: Where the number must lie; unbounded for a fact.
-        equals: The value of a fact, as text; empty otherwise.
-        differs: For a fact: whether the value must be another one than ``equals``.
+        relation: What a fact says about each value.
+        wanted: The value, or the word of a value, that it says so about, as text; empty if the claim is no fact.
         kvm: Whether it needs a host where KVM works.
         kernel: The oldest kernel that it is about, for example ``5.11``; empty for any.
     """
@@ -120,8 +134,8 @@ class Claim:
     than: tuple[Arm, ...]
     scale: Scale
     band: Band
-    equals: str
-    differs: bool
+    relation: Relation
+    wanted: str
     kvm: bool
     kernel: str
 

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.claims.judging import ERROR, family_size
-from bench.claims.model import Claim, Decision, Found, Kind, Reason, Scale, Verdict
+from bench.claims.model import Claim, Decision, Found, Kind, Reason, Relation, Scale, Verdict
 from bench.core.metrics import METRICS
 from bench.core.units import format_value, format_with_interval, significant
+
+_MUST = {Relation.EQUALS: "must be {}", Relation.DIFFERS: "must not be {}", Relation.HAS: "must have '{}'"}
 
 
 def number(verdict: Verdict) -> str:
@@ -36,7 +38,7 @@ def compared(verdict: Verdict) -> str:
 def flips(claim: Claim) -> str:
     """Say where the verdict flips."""
     if claim.kind is Kind.FACT:
-        return f"must {'not ' if claim.differs else ''}be {claim.equals}"
+        return _MUST[claim.relation].format(claim.wanted)
     unit = METRICS[claim.metric].unit if not claim.than or claim.scale is Scale.DIFFERENCE else "ratio"
     return f"flips at {' and '.join(format_value(end, unit) for end in claim.band.ends)}"
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bench.claims import Claim, Decision, Found, Verdict, family_size, wording
 from bench.claims.judging import ERROR
+from bench.claims.model import Relation
 from bench.claims.votes import Judged, Poll, polls
 
 
@@ -184,8 +185,7 @@ def _claim(claim: Claim) -> dict[str, Any]:
         "metric": claim.metric or None,
         "note": claim.note or None,
         "flips_at": list(claim.band.ends),
-        "equals": None if claim.differs else claim.equals or None,
-        "differs_from": claim.equals if claim.differs else None,
+        **{str(one): claim.wanted if claim.wanted and one is claim.relation else None for one in Relation},
         "needs": {"kvm": claim.kvm, "kernel": claim.kernel},
     }
 

@@ -74,7 +74,7 @@ def test_good_file_loads(tmp_path: Path) -> None:
         ("above: 1", "above: .nan", 13, r"'claims.0.above': input should be a finite number"),
         ("    than: [{target: runc}]\n", "", 8, r"a claim of kind 'order' needs 'than'"),
         ("kind: order", "kind: fact", 8, r"a claim of kind 'fact' has no 'than'"),
-        ("kind: order", "kind: fact", 8, r"a fact has 'equals' or 'differs_from'"),
+        ("kind: order", "kind: fact", 8, r"a fact has one of 'equals', 'differs_from' and 'has_word'"),
         ("kind: order", "kind: equality", 8, r"an equality has 'above' and 'below', with 1"),
         ("kind: order", "kind: hunch", 8, r"'claims.0.kind': input should be 'order', 'ratio'"),
         ("kind: order", "kind: [order]", 8, r"'claims.0.kind': input should be"),
@@ -134,7 +134,7 @@ def test_any_value_at_any_key_is_refused_or_accepted(
     holder = data.draw(
         st.sampled_from([document, document["claims"][0], document["claims"][0]["of"], document["sources"]])
     )
-    keys = [*holder, "below", "equals", "differs_from", "params", "needs", "scale", "note", "tier"]
+    keys = [*holder, "below", "equals", "differs_from", "has_word", "params", "needs", "scale", "note", "tier"]
     holder[data.draw(st.sampled_from(keys))] = data.draw(values)
     path = write(tmp_path_factory.mktemp("claims"), yaml.safe_dump(document))
     try:

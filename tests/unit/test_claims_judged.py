@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench import claims
 from bench.claims import Decision, Kind, Reason, Verdict, wording
-from bench.claims.model import Arm, Band, Claim, Scale
+from bench.claims.model import Arm, Band, Claim, Relation, Scale
 from bench.core.model import Interval, Status
 from bench.stats.exact import median_ci
 from bench.stats.shift import median_p
@@ -122,7 +122,7 @@ def test_equality_is_a_band_around_1(tmp_path: Path, ratio: float, decision: Dec
     assert judged(tmp_path, same, Row("docker", around(0.1 * ratio)), Row("host", [0.1] * 8)).decision is decision
 
 
-LOST = claim(Kind.FACT, Arm("docker", {"load": "flat"}), scenario="logging", metric="logging.lost_lines", equals="0")
+LOST = claim(Kind.FACT, Arm("docker", {"load": "flat"}), scenario="logging", metric="logging.lost_lines", wanted="0")
 
 
 @pytest.mark.parametrize(
@@ -135,16 +135,18 @@ def test_fact_is_about_every_block(tmp_path: Path, lost: Sequence[float], decisi
 
 
 @pytest.mark.parametrize(
-    ("noted", "differs", "decision"),
+    ("noted", "relation", "decision"),
     [
-        ("yes", False, Decision.SUPPORTED),
-        ("no", False, Decision.CONTRADICTED),
-        ("yes", True, Decision.CONTRADICTED),
-        ("no", True, Decision.SUPPORTED),
+        ("yes", Relation.EQUALS, Decision.SUPPORTED),
+        ("no", Relation.EQUALS, Decision.CONTRADICTED),
+        ("yes", Relation.DIFFERS, Decision.CONTRADICTED),
+        ("no", Relation.DIFFERS, Decision.SUPPORTED),
+        ("no yes", Relation.HAS, Decision.SUPPORTED),
+        ("yess", Relation.HAS, Decision.CONTRADICTED),
     ],
 )
-def test_fact_may_be_about_a_note(tmp_path: Path, noted: str, differs: bool, decision: Decision) -> None:
-    kept = claim(Kind.FACT, Arm("docker"), metric="", note="kept", equals="yes", differs=differs)
+def test_fact_may_be_about_a_note(tmp_path: Path, noted: str, relation: Relation, decision: Decision) -> None:
+    kept = claim(Kind.FACT, Arm("docker"), metric="", note="kept", wanted="yes", relation=relation)
     found = judged(tmp_path, kept, Row("docker", around(0.1), notes={"kept": noted}))
     assert found.decision is decision
     assert found.leading.values == (noted,)
@@ -207,7 +209,7 @@ def test_skipped_invocations_are_not_applicable_and_failed_ones_not_measured(tmp
         (claim(Kind.ORDER, Arm("docker:network=none"), Arm("runc"), band=ABOVE_1), Reason.NO_TARGET),
         (claim(Kind.ORDER, Arm("docker", {"cache": "cold"}), Arm("runc"), band=ABOVE_1), Reason.NO_SERIES),
         (claim(Kind.THRESHOLD, Arm("docker"), metric="startup.stop_s", band=ABOVE_1), Reason.NO_SERIES),
-        (claim(Kind.FACT, Arm("docker"), metric="", note="kept", equals="yes"), Reason.NO_SERIES),
+        (claim(Kind.FACT, Arm("docker"), metric="", note="kept", wanted="yes"), Reason.NO_SERIES),
     ],
 )
 def test_what_a_run_lacks_is_not_measured_and_names_the_command(tmp_path: Path, one: Claim, reason: Reason) -> None:
@@ -235,6 +237,25 @@ def test_parameters_in_force_count_and_others_may_have_any_value(tmp_path: Path)
 def test_series_that_differ_in_another_parameter_are_not_compared(tmp_path: Path) -> None:
     rows = Row("docker", around(0.2), params={"cpus": 1}), Row("runc", around(0.1), params={"cpus": 2})
     assert judged(tmp_path, ORDER, *rows).reason is Reason.NO_SERIES
+
+
+def test_parameter_that_both_arms_name_alike_keeps_its_series_apart(tmp_path: Path) -> None:
+    faster = claim(
+        Kind.ORDER,
+        *(Arm("docker", {"instances": 100}), Arm("runc", {"instances": 100})),
+        scenario="density",
+        metric="density.launch_per_s",
+        band=Band(below=1),
+    )
+    whole = {"in_force": {"instances": 100}}
+    rows = [
+        Row("docker", around(5), "density.launch_per_s", "density", **whole),
+        Row("runc", around(50), "density.launch_per_s", "density", **whole),
+        Row("docker", around(4), "density.launch_per_s", "density", {"instances": 100}),
+        Row("runc", around(80), "density.launch_per_s", "density", {"instances": 100}),
+    ]
+    found = judged(tmp_path, faster, *rows)
+    assert sorted(round(one.estimate or 0, 2) for one in found.found) == [0.05, 0.1]
 
 
 def test_claim_holds_only_if_it_holds_with_every_parameter(tmp_path: Path) -> None:

@@ -38,8 +38,10 @@ SUPPORTED = {
         "pid-namespace-hides-others",
     ),
     *(
-        "mnt-namespace-own-root",
-        "uts-namespace-own-hostname",
+        "net-namespace-own",
+        "mnt-namespace-own",
+        "uts-namespace-own",
+        "ipc-namespace-own",
         "cpu-quota-holds",
         "write-limit-holds",
         "pids-limit-holds",
