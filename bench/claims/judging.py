@@ -13,7 +13,7 @@ from dataclasses import replace
 from bench import store
 from bench.claims import command, estimates, loading
 from bench.claims.comparing import Comparison, comparisons
-from bench.claims.measured import measured
+from bench.claims.measured import Measured, measured
 from bench.claims.model import Claim, Decision, Found, Kind, Reason, Verdict
 from bench.core.model import Interval
 from bench.stats.shift import false_discovery
@@ -34,15 +34,18 @@ _BY_WEIGHT = (
 """Decisions of comparisons, the one that decides a claim first: a target that cannot run here leaves a claim to the others."""
 
 
-def judge(run: store.Run, claims: Sequence[Claim] | None = None) -> list[Verdict]:
-    """Return the verdict of a run on every claim, in the order of the claims; ``None``: those that ship with Tare.
+def judge(run: store.Run, claims: Sequence[Claim] | None = None, data: Measured | None = None) -> list[Verdict]:
+    """Return the verdict of a run on every claim, in the order of the claims.
+
+    ``claims`` are those that ship with Tare by default; ``data`` is the run as :func:`bench.claims.measured.of_frames` returns it,
+    for a caller that has read its frames already.
 
     Raises:
         UsageError: A file of the run cannot be read.
         ScenarioError: The claims file is invalid.
     """
     chosen = loading.load() if claims is None else list(claims)
-    data = measured(run)
+    data = data or measured(run)
     compared = [comparisons(claim, data) for claim in chosen]
     family = [one for every in compared for one in every if one.found.p is not None]
     rates = iter(false_discovery([one.found.p for one in family if one.found.p is not None]))

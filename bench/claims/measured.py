@@ -73,8 +73,13 @@ class Measured:
 def measured(run: store.Run) -> Measured:
     """Read a run."""
     outcomes = store.outcomes(run)
+    return of_frames(run, store.measurements(run, outcomes), outcomes)
+
+
+def of_frames(run: store.Run, measurements: pd.DataFrame, outcomes: pd.DataFrame) -> Measured:
+    """Return the same of frames that a caller has read already."""
     tried = outcomes[~outcomes["warmup"].astype(bool)] if len(outcomes) else outcomes
-    good = with_added(usable(store.measurements(run, outcomes), outcomes), run.meta["scenarios"])
+    good = with_added(usable(measurements, outcomes), run.meta["scenarios"])
     blocks = block_values(good)
     counted = attempted(outcomes)
     found: dict[tuple[str, str, str], list[Series]] = {}

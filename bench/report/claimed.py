@@ -84,7 +84,8 @@ def _unmeasured(verdicts: Sequence[Verdict]) -> Iterator[_Line]:
         yield _Line(command, 2, whole=True)
         for one in mine:
             failed = f" ({wording.why(one)})" if one.leading.detail else ""
-            yield _Line(f"{one.claim.says}{failed}", 6, "dim")
+            needs = " (needs KVM)" if one.claim.kvm else ""
+            yield _Line(f"{one.claim.says}{needs}{failed}", 6, "dim")
 
 
 def _of_many(judged: Sequence[Judged]) -> Iterator[_Line]:
