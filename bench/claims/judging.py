@@ -37,8 +37,8 @@ _BY_WEIGHT = (
 def judge(run: store.Run, claims: Sequence[Claim] | None = None, data: Measured | None = None) -> list[Verdict]:
     """Return the verdict of a run on every claim, in the order of the claims.
 
-    ``claims`` are those that ship with Tare by default; ``data`` is the run as :func:`bench.claims.measured.of_frames` returns it,
-    for a caller that has read its frames already.
+    ``claims`` are those that ship with Tare by default. A caller that has read the run's frames gives ``data``, which
+    :func:`bench.claims.measured.of_frames` makes of them.
 
     Raises:
         UsageError: A file of the run cannot be read.
