@@ -99,7 +99,7 @@ def _lines(run_id: str, one: Invocation, row: Row) -> tuple[list[Measurement], O
     if row.status is not Status.OK or not row.values:
         return [], outcome
     unit = metric_named(row.metric).unit
-    given = {"invocation": one.index, "iteration": 0, "at_s": float(one.index), "unit": unit}
+    given: dict[str, Any] = {"invocation": one.index, "iteration": 0, "at_s": float(one.index), "unit": unit}
     return [Measurement(run_id, metric=row.metric, value=row.values[one.block], **same, **given)], outcome
 
 

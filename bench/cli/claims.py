@@ -41,7 +41,7 @@ def claims_command(runs: Sequence[str], path: Path | None, as_json: bool, result
     from bench.report import claimed  # noqa: PLC0415
 
     chosen = claims.load(path)
-    judged = []
+    judged: list[Judged] = []
     for name in dict.fromkeys(runs or ("latest",)):
         run = store.load(store.find(results, name))
         store.require_lines(run)

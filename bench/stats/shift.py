@@ -50,7 +50,7 @@ def median_p(values: npt.ArrayLike, at: float) -> float:
     against = int(min(np.sum(given <= at), np.sum(given >= at)))
     if n > _BINOMIAL_LIMIT:
         return _normal(against, n / 2, n / 4)
-    return min(1.0, 2 * sum(math.comb(n, k) for k in range(against + 1)) / 2**n)
+    return min(1.0, float(2 * sum(math.comb(n, k) for k in range(against + 1)) / 2**n))
 
 
 def shift(new: npt.ArrayLike, base: npt.ArrayLike) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -247,7 +248,7 @@ def test_parameter_that_both_arms_name_alike_keeps_its_series_apart(tmp_path: Pa
         metric="density.launch_per_s",
         band=Band(below=1),
     )
-    whole = {"in_force": {"instances": 100}}
+    whole: dict[str, Any] = {"in_force": {"instances": 100}}
     rows = [
         Row("docker", around(5), "density.launch_per_s", "density", **whole),
         Row("runc", around(50), "density.launch_per_s", "density", **whole),
