@@ -49,9 +49,8 @@ def evidence(verdict: Verdict) -> str:
     if not said:
         return ""
     found = verdict.leading
-    every = f" in all {found.n} invocations" if verdict.claim.note and len(found.values) == 1 else f", n = {found.n}"
     what = f"{verdict.claim.note} of {compared(verdict)}" if verdict.claim.note else compared(verdict)
-    return f"{what}: {said}{every}; {flips(verdict.claim)}"
+    return f"{what}: {said}, n = {found.n}; {flips(verdict.claim)}"
 
 
 def why(verdict: Verdict) -> str:
@@ -63,7 +62,7 @@ def why(verdict: Verdict) -> str:
     missing = found.than or found.of
     return {
         Reason.ACROSS: "the interval contains a value at which the verdict flips",
-        Reason.TOO_FEW_BLOCKS: f"{found.n} blocks, an interval needs {found.needed}",
+        Reason.TOO_FEW_BLOCKS: f"{found.n} block{'s' * (found.n != 1)}, an interval needs {found.needed}",
         Reason.NOT_POSITIVE: "a value is zero or negative, so there is no ratio",
         Reason.LOST_TO_CORRECTION: (
             "not significant among all comparisons of the run: a rate of false discoveries of "
