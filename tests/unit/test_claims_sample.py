@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -151,17 +150,29 @@ def test_json_has_every_number(capsys: pytest.CaptureFixture[str]) -> None:
     assert comparison["n"] == 6
 
 
+MINE = """\
+title: Mine
+sources: {me: {title: I, date: today}}
+claims:
+  - {name: fast, says: runc starts within 100 ms., source: me, kind: threshold, scenario: startup,
+     metric: startup.ready_s, of: {target: runc}, below: 0.1}
+  - {name: later, says: Docker takes longer., source: me, kind: order, scenario: startup,
+     metric: startup.ready_s, of: {target: docker}, than: [{target: runc}], above: 1}
+"""
+
+
+def mine(folder: Path) -> list[str]:
+    """Write a claims file and return the options that name it."""
+    (folder / "mine.yaml").write_text(MINE)
+    return ["-f", str(folder / "mine.yaml")]
+
+
 def test_own_claims_are_judged_without_any_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(
-        "title: Mine\nsources: {me: {title: I, date: today}}\nclaims:\n"
-        "  - {name: fast, says: runc starts within 100 ms., source: me, kind: threshold, scenario: startup,\n"
-        "     metric: startup.ready_s, of: {target: runc}, below: 0.1}\n"
-    )
-    assert cli.run(["claims", str(SAMPLE), "-f", str(path)]) == 0
+    run = write(tmp_path, [Row("docker", [0.2] * 8), Row("runc", [0.05] * 8)])
+    assert cli.run(["claims", str(run.path), *mine(tmp_path)]) == 0
     text = capsys.readouterr().out
-    assert "1 claim: 1 supported" in text
-    assert "1 comparison with a 95 % interval" in text
+    assert "2 claims: 2 supported" in text
+    assert "2 comparisons with a 95 % interval" in text
 
 
 def test_unknown_run_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,19 +214,19 @@ def test_run_that_decides_speaks_for_a_host_whose_other_run_does_not(tmp_path: P
 
 
 def test_several_runs_are_shown_as_votes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    copy = tmp_path / "other"
-    shutil.copytree(SAMPLE, copy)
-    meta = json.loads((copy / "run.json").read_text())
-    (copy / "run.json").write_text(json.dumps({**meta, "run_id": "other", "host": "another", "fingerprint": "bb"}))
-    assert cli.run(["claims", str(SAMPLE), str(copy), str(SAMPLE)]) == 0
+    for name, docker in (("a", 0.2), ("b", 0.01), ("c", 0.05)):
+        rows = [Row("docker", [docker] * 7), Row("runc", [0.05, 0.051, 0.049, 0.05, 0.05, 0.052, 0.05])]
+        write(tmp_path, rows, name, host=name, fingerprint=name)
+    command = ["claims", "a", "b", "c", "a", "--results", str(tmp_path), *mine(tmp_path)]
+    assert cli.run(command) == 0
     text = capsys.readouterr().out
-    assert f"{len(VERDICTS)} claims, 2 hosts, 2 runs." in text
-    assert "supporting 2, contradicting 0, undecided 0" in text
-    assert "supporting 0, contradicting 2, undecided 0" in text
-    assert cli.run(["claims", str(SAMPLE), str(copy), "--json"]) == 0
-    found = {one["name"]: one for one in json.loads(capsys.readouterr().out)["claims"]}
-    assert found["band-docker-runc"]["supporting"] == 2
-    assert found["band-runc-crun"]["undecided"] == 2
+    assert "2 claims, 3 hosts, 3 runs." in text
+    assert "supporting 1, contradicting 1, undecided 1" in text
+    assert "✓ a: docker ÷ runc: 4.00" in text
+    assert cli.run([*command, "--json"]) == 0
+    fast, later = json.loads(capsys.readouterr().out)["claims"]
+    assert (fast["supporting"], fast["contradicting"], fast["undecided"]) == (3, 0, 0)
+    assert [one["decision"] for one in later["hosts"]] == ["supported", "contradicted", "inconclusive"]
 
 
 def verdict_of(name: str) -> Verdict:
