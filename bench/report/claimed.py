@@ -95,15 +95,30 @@ def _of_many(judged: Sequence[Judged]) -> Iterator[_Line]:
     yield _Line("Each host has one vote for each claim; values of different hosts are never pooled.")
     for one in judged:
         yield _Line(f"{one.run.run_id} on {one.host.name}: {wording.multiplicity(one.verdicts)}")
-    open_ = []
-    for poll in found:
-        if any(vote.leading.decided or vote.disagree for vote in poll.votes):
-            yield from _poll(poll)
-        else:
-            open_.append(poll)
-    yield _Line("")
-    yield _Line(f"{_count(len(open_), 'claim')} that no host decides, by the command that measures them:")
-    yield from _unmeasured([poll.votes[0].leading for poll in open_])
+    decided = [poll for poll in found if any(vote.leading.decided or vote.disagree for vote in poll.votes)]
+    for poll in decided:
+        yield from _poll(poll)
+    yield from _undecided([poll for poll in found if poll not in decided])
+
+
+def _undecided(found: Sequence[Poll]) -> Iterator[_Line]:
+    """Yield the claims that no host decides: those that none can, and the commands for the others."""
+    barred = [poll for poll in found if len(poll.hosts(Decision.NOT_APPLICABLE)) == len(poll.votes)]
+    if barred:
+        yield _Line("")
+        yield _Line(f"{_count(len(barred), 'claim')} not applicable on any host:")
+        for poll in barred:
+            yield _Line(poll.claim.says, 2)
+            yield _Line(wording.why(poll.votes[0].leading), 6, "dim")
+    if rest := [poll for poll in found if poll not in barred]:
+        yield _Line("")
+        yield _Line(f"{_count(len(rest), 'claim')} that no host decides, by the command that measures them:")
+        yield from _unmeasured([_measurable(poll) for poll in rest])
+
+
+def _measurable(poll: Poll) -> Verdict:
+    """Return the verdict of a host that could decide a claim."""
+    return next(vote.leading for vote in poll.votes if vote.decision is not Decision.NOT_APPLICABLE)
 
 
 def _count(number: int, name: str) -> str:

@@ -229,6 +229,19 @@ def test_several_runs_are_shown_as_votes(tmp_path: Path, capsys: pytest.CaptureF
     assert [one["decision"] for one in later["hosts"]] == ["supported", "contradicted", "inconclusive"]
 
 
+def test_claim_that_applies_nowhere_names_the_reason_and_no_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        gone = {"scenario": "startup", "target": "docker", "reason": f"no dockerd on {name}", "remedy": ""}
+        write(tmp_path, [Row("runc", [0.05] * 7)], name, host=name, fingerprint=name, skipped=[gone])
+    assert cli.run(["claims", "a", "b", "--results", str(tmp_path), *mine(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "1 claim not applicable on any host:" in text
+    assert "docker cannot run on this host: no dockerd on a" in text
+    assert "tare run" not in text
+
+
 def verdict_of(name: str) -> Verdict:
     return VERDICTS[name]
 
