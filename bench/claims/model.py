@@ -169,7 +169,6 @@ class Reason(StrEnum):
     SKIPPED = "skipped"
     EMULATED = "emulated"
     OLD_KERNEL = "old kernel"
-    HOSTS_DISAGREE = "runs disagree"
 
 
 @dataclass(frozen=True)
