@@ -1,43 +1,133 @@
-"""Write ``report.md``: the report as Markdown, with figures linked as files."""
+"""Write ``report.md``: the report as Markdown, short enough for a pull request, the most important first, details folded."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from bench import benchmarks
 from bench.display.data import RunData, ScenarioData
 from bench.display.svg import Plot
 from bench.display.table import Grid
-from bench.report import method, sections
+from bench.report import board, doubts, lead, method, scoreboard, sections, sides
+from bench.report.scoreboard import Around, Sheet
 
 Figures = Mapping[tuple[str, str], Sequence[Plot]]
 """(run id, scenario) → its figures."""
 
+MOST = 60_000
+"""Characters of the whole file at the most: a comment of a pull request takes 65,536."""
+
+_LONGEST = 1500
+"""Characters of one text at the most; index.html has it whole."""
+
+_LISTS = 0.25
+"""Share of the room that is kept for the lists behind the numbers."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of the file: what stands before it, its lines, and what stands after it. Lines are left out from its end."""
+
+    before: tuple[str, ...]
+    lines: tuple[str, ...]
+    after: tuple[str, ...] = ()
+
+    def within(self, room: int) -> list[str]:
+        """Return the lines that fit into ``room`` characters, with a remark on what was left out; none if that is too little."""
+        left = room - _length([*self.before, *self.after])
+        if _length(self.lines) <= left:
+            return [*self.before, *self.lines, *self.after]
+        left -= _REMARK
+        kept: list[str] = []
+        for line in self.lines:
+            left -= len(line) + 1
+            if left < 0:
+                break
+            kept.append(line)
+        if not any(kept):
+            return []
+        remark = f"*Left out here for length: {len(self.lines) - len(kept)} more lines. index.html has them.*"
+        return [*self.before, *kept, "", remark, "", *self.after]
+
+
+_REMARK = 100
+"""Characters that the remark on what was left out takes."""
+
 
 def text(runs: Sequence[RunData], figures: Figures) -> str:
-    """Return the file's content."""
+    """Return the file's content, at most :data:`MOST` characters."""
     lines = [f"# {_escape(sections.title(runs))}", ""]
-    for data in runs:
-        lines += _run(data, figures)
+    for number, data in enumerate(runs):
+        room = (MOST - _length(lines)) // (len(runs) - number)
+        lines += _run(data, figures, room)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _run(data: RunData, figures: Figures) -> list[str]:
-    lines = [f"Run `{_code(data.run.run_id)}`, {sections.when(data)}, host {_escape(data.host)}.", ""]
+def _run(data: RunData, figures: Figures, room: int) -> list[str]:
+    lines: list[str] = []
+    for block in _front(data):
+        lines += block.within(room // 2 - _length(lines))
+    details = [_scenario(one, figures.get((data.run.run_id, one.name), ())) for one in data.scenarios]
+    kept = int((room - _length(lines)) * (1 - _LISTS))
+    for number, block in enumerate(details):
+        made = block.within(kept // (len(details) - number))
+        lines, kept = lines + made, kept - _length(made)
+    for block in _lists(data):
+        lines += block.within(room - _length(lines))
+    return lines
+
+
+def _front(data: RunData) -> list[Block]:
+    """Return what everybody should read: the finding, how sure it is, the scoreboard, doubts, and one finding a scenario."""
+    found = board.board(data)
+    around = Around(tuple(doubts.doubts(data, found, "the")), {item.name: "" for item in data.scenarios})
+    head = [f"Run `{_code(data.run.run_id)}`, {sections.when(data)}, host {_escape(data.host)}.", ""]
     if said := sections.in_guest(data):
-        lines += [f"> **In a guest.** {_escape(said)}", ""]
-    for sentence in sections.headlines(data):
-        lines += [f"**{_escape(sentence)}**", ""]
-    lines += [f"> **Warning:** {_escape(warning)}\n" for warning in data.run.warnings]
-    lines += _bullets("Checks", [(item.word, f"{item.title}: {item.sentence}") for item in sections.verdicts(data)])
-    for scenario in data.scenarios:
-        lines += _scenario(scenario, figures.get((data.run.run_id, scenario.name), ()))
-    return lines + _lists(data) + _method(data)
+        head += [f"> **In a guest.** {_escape(said)}", ""]
+    head += [f"**{_escape(lead.plain(lead.sentence(data, found)))}**", ""]
+    head += [f"- {name}: {_escape(lead.plain(words))}" for name, words in lead.facts(data, found)] + [""]
+    blocks = [Block((), (*head, *(f"> **Warning:** {_escape(warning)}\n" for warning in data.run.warnings)))]
+    if found:
+        note = "Cost in multiples of the bare process: more is worse, rates are turned round. · not measured, – no such thing."
+        blocks.append(_sheet("Scoreboard", scoreboard.sheet(found, around), note))
+    blocks.append(_bullets("Doubts", [("! doubt", f"{one.title}: {one.sentence}") for one in around.doubts]))
+    if told := doubts.undecided(data):
+        blocks.append(Block((), (f"- **? undecided** {_escape(told)}", "")))
+    if pairs := (sides.pairs(found) if found else None):
+        blocks.append(_sheet("One against the other", scoreboard.pairs_sheet(pairs, around), "Paired block by block."))
+    return [*blocks, _findings(data)]
 
 
-def _scenario(scenario: ScenarioData, plots: Sequence[Plot]) -> list[str]:
-    lines = [f"## {_escape(str(scenario.meta.get('title') or scenario.name))}", ""]
+def _findings(data: RunData) -> Block:
+    told = [
+        (f"{one.meta.get('title') or one.name} ({lead.sureness(one)}):", one.headline)
+        for one in data.scenarios
+        if not one.points.empty
+    ]
+    return _bullets("Findings", told) if told else Block((), (sections.NOTHING, ""))
+
+
+def _sheet(title: str, sheet: Sheet, note: str) -> Block:
+    heads = ["Target" if sheet.groups else "Pair", *(head.title for head in sheet.heads)]
+    rows = [[_name(line) + ", emulated" * line.emulated, *(_cell(cell) for cell in line.cells)] for line in sheet.lines]
+    marks = ["---", *("---:" for _ in sheet.heads)]
+    return Block((f"## {title}", "", note, ""), (*_table(heads, rows, marks), ""))
+
+
+def _name(line: scoreboard.Line) -> str:
+    told = line.detail if "÷" in line.name else line.target
+    return f"{line.name} ({told})" if told and told != line.name else line.name
+
+
+def _cell(shown: scoreboard.Shown) -> str:
+    return shown.text + " !" * bool(shown.doubts) + " (hint)" * ("hint" in shown.style.split())
+
+
+def _scenario(scenario: ScenarioData, plots: Sequence[Plot]) -> Block:
+    title = _escape(str(scenario.meta.get("title") or scenario.name))
+    lines: list[str] = []
     if description := str(scenario.meta.get("description", "")):
         lines += [_escape(description), ""]
     tables = benchmarks.tables(scenario)
@@ -48,7 +138,7 @@ def _scenario(scenario: ScenarioData, plots: Sequence[Plot]) -> list[str]:
     lines += [f"- {_escape(note)}" for note in below] + [""] * bool(below)
     for plot in plots:
         lines += [f"![{_escape(plot.title)}]({plot.name}.svg)", "", f"*{_escape(plot.caption)}*", ""]
-    return lines
+    return Block(("<details>", f"<summary>{title}</summary>", ""), tuple(lines), ("</details>", ""))
 
 
 def _grid(content: Grid) -> list[str]:
@@ -63,13 +153,14 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], marks: Sequence[
     return shown + ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in rows]
 
 
-def _lists(data: RunData) -> list[str]:
+def _lists(data: RunData) -> list[Block]:
     ended = ("Scenario", "Target", "How", "Blocks", "Reason")
     parts = (
         ("Not measured", ("Target", "Reason", "Remedy"), [(i.target, i.reason, i.remedy) for i in data.skipped]),
         ("Not applicable here", ended, [_ended(item) for item in sections.inapplicable(data)]),
         ("Failed invocations", ended, [_ended(item) for item in sections.failures(data)]),
         ("Flagged invocations", ended, [_ended(item) for item in sections.flags(data)]),
+        ("Checks", ("Answer", "Check"), [(i.word, f"{i.title}: {i.sentence}") for i in sections.verdicts(data)]),
         (
             "What really ran",
             ("Target", "Read back from the live instances", "Same in every invocation"),
@@ -82,27 +173,34 @@ def _lists(data: RunData) -> list[str]:
         ),
         ("Engines", ("Target", "Facts"), sections.engines(data)),
     )
-    return [line for title, heads, rows in parts if rows for line in (f"### {title}", "", *_table(heads, rows), "")]
+    tables = [_folded(title, _table(heads, rows)) for title, heads, rows in parts if rows]
+    told = [f"- **{_escape(name)}.** {_escape(words)}" for name, words in method.paragraphs(data)]
+    again = Block((), ("The same plan again:", "", f"    {_line(sections.command(data))[:_LONGEST]}", ""))
+    return [again, *tables[:4], _folded("How it was measured", told), *tables[4:]]
+
+
+def _folded(title: str, lines: Sequence[str]) -> Block:
+    return Block(("<details>", f"<summary>{title}</summary>", ""), (*lines, ""), ("</details>", ""))
 
 
 def _ended(item: sections.Ended) -> tuple[str, ...]:
     return item.scenario, item.target, f"{item.status} {len(item.blocks)}×", ", ".join(item.blocks), item.reason
 
 
-def _method(data: RunData) -> list[str]:
-    lines = _bullets("How it was measured", [(f"{name}.", words) for name, words in method.paragraphs(data)])
-    return [*lines, "The same plan again:", "", f"    {_line(sections.command(data))}", ""]
-
-
-def _bullets(title: str, items: Sequence[tuple[str, str]]) -> list[str]:
+def _bullets(title: str, items: Sequence[tuple[str, str]]) -> Block:
     if not items:
-        return []
-    return [f"### {title}", "", *(f"- **{_escape(word)}** {_escape(words)}" for word, words in items), ""]
+        return Block((), ())
+    return Block((f"## {title}", ""), (*(f"- **{_escape(word)}** {_escape(words)}" for word, words in items), ""))
+
+
+def _length(lines: Sequence[str]) -> int:
+    return sum(len(line) + 1 for line in lines)
 
 
 def _escape(words: str) -> str:
     """Make text inert: no HTML, no links, no table or emphasis marks, one line."""
-    plain = _line(words).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    short = words if len(words) <= _LONGEST else f"{words[:_LONGEST]} …"
+    plain = _line(short).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_|\[\]])", r"\\\1", plain)
 
 
