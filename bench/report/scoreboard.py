@@ -17,6 +17,9 @@ from bench.report.glyph import Axis
 from bench.report.sides import Pair, Pairs, Settings
 from bench.stats.pairs import Times
 
+_FEW = 4
+"""So many questions that were not asked of a target are named, of more the number is told."""
+
 SYMBOLS = {Kind.ABSENT: "·", Kind.IMPOSSIBLE: "–"}
 """Cell without a number → its symbol."""
 
@@ -145,7 +148,8 @@ def _line(columns: Sequence[Column], row: Row, scale: Axis, around: Around) -> L
     missing = [
         column.question.title for column, cell in zip(columns, row.cells, strict=True) if cell.kind is Kind.ABSENT
     ]
-    return Line(row.title, detail, row.target, style, made, ", ".join(missing), row.emulated, mine)
+    told = ", ".join(missing) if len(missing) <= _FEW else f"{len(missing)} of {len(columns)} questions"
+    return Line(row.title, detail, row.target, style, made, told, row.emulated, mine)
 
 
 def _spelling(target: str) -> str:

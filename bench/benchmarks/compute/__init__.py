@@ -52,7 +52,7 @@ BENCHMARK = Benchmark(
     },
     primary=("compute.syscall_s", "compute.rounds_per_s", "compute.cpu_events_per_s", "compute.memory_bytes_per_s"),
     questions=(
-        Question("Computing", "fixed loop", "Work", "compute.rounds_per_s"),
+        Question("Compute", "fixed loop", "Work", "compute.rounds_per_s"),
         Question("System call", "getpid", "Work", "compute.syscall_s", {"syscall": "getpid"}),
     ),
 )

@@ -57,8 +57,6 @@ BENCHMARK = Benchmark(
     },
     primary=("memory.slope_bytes",),
     questions=(
-        Question(
-            "Memory", "each further one", "Capacity", "memory.slope_bytes", {"column": "available", "touch_bytes": 0}
-        ),
+        Question("Memory", "per instance", "Capacity", "memory.slope_bytes", {"column": "available", "touch_bytes": 0}),
     ),
 )
