@@ -33,11 +33,12 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "ack": ("bench.cli.nightly", "Acknowledge a known regression: no alarm until a given day."),
     "tag": ("bench.cli.nightly", "Tag a run; baseline=main makes it the baseline."),
     "trend": ("bench.cli.trend", "Find lasting changes in this host's history."),
+    "claims": ("bench.cli.claims", "Say which claims about isolation a run supports or contradicts."),
     "export": ("bench.cli.read", "Export a run's measurements in another format."),
     "import": ("bench.cli.bring", "Turn another tool's results into a run."),
     "fleet": ("bench.cli.fleet", "Measure on many hosts and collect the runs."),
     "sweep": ("bench.cli.host", "Remove what killed runs left behind, and nothing else."),
-    "schema": ("bench.cli.info", "Print the JSON Schema of scenario and suite files."),
+    "schema": ("bench.cli.info", "Print the JSON Schema of scenario, suite and claims files."),
     "completion": ("bench.cli.info", "Print a shell's completion script."),
 }
 """Command → (module, short help); listing the commands imports none of the modules."""

@@ -95,11 +95,13 @@ _ROWS = {"targets": _targets, "scenarios": _scenarios, "suites": _suites, "metri
 
 
 @click.command("schema")
-def schema_command() -> None:
-    """Print the JSON Schema of scenario and suite files, for editors and other tools."""
+@click.argument("what", type=click.Choice(["scenario", "claims"]), default="scenario")
+def schema_command(what: str) -> None:
+    """Print the JSON Schema of scenario and suite files, or of claims files, for editors and other tools."""
     from bench import scenario  # noqa: PLC0415
+    from bench.claims import files  # noqa: PLC0415
 
-    click.echo(json.dumps(scenario.schema(), indent=2))
+    click.echo(json.dumps(files.schema() if what == "claims" else scenario.schema(), indent=2))
 
 
 @click.command("completion")

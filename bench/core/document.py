@@ -55,7 +55,10 @@ class Document:
         except ValueError as error:  # a date or a number that YAML's pattern allows and Python does not
             raise ScenarioError(str(path), None, f"a value cannot be read: {error}") from error
         if self.data is None:
-            msg = "the file is empty; a scenario has name, measure, title, targets, baseline and primary (see 'tare schema')"
+            msg = (
+                "the file is empty; a scenario has name, measure, title, targets and baseline (see 'tare schema'), "
+                "a claims file has title, sources and claims (see 'tare schema claims')"
+            )
             raise ScenarioError(str(path), 1, msg)
         self._repeated = list(self._duplicates(self._node))
 
@@ -204,17 +207,30 @@ def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _keys(model: type[BaseModel], at: KeyPath) -> list[str]:
-    """Return the keys that are allowed at ``at``: at the top, or in a suite's entries."""
-    if len(at) > 1 and (field := model.model_fields.get(str(at[0]))) is not None:
-        for argument in getattr(field.annotation, "__args__", ()):
-            if isinstance(argument, type) and issubclass(argument, BaseModel):
-                return list(argument.model_fields)
-    return list(model.model_fields)
+    """Return the keys that are allowed at ``at``: at the top, or in the entries of a list or mapping."""
+    return list(_model_at(model, at[:-1]).model_fields)
 
 
 def _describe(model: type[BaseModel], at: KeyPath) -> str:
-    field = model.model_fields.get(str(at[0]))
+    field = _model_at(model, at[:-1]).model_fields.get(str(at[-1]))
     return field.description if field is not None and field.description else "it has no default"
+
+
+def _model_at(model: type[BaseModel], at: KeyPath) -> type[BaseModel]:
+    """Return the model of the mapping at ``at``; the names of types that pydantic tried lead nowhere."""
+    for step in at:
+        field = model.model_fields.get(str(step))
+        if field is not None:
+            model = next(_models_in(field.annotation), model)
+    return model
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that an annotation names: itself, or the items of a list or mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models_in(argument)
 
 
 def _short(value: Any) -> str:

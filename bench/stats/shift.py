@@ -21,6 +21,9 @@ from bench.stats.exact import EXACT_LIMIT, Floats, signed_rank_weights
 _PAIRS_LIMIT = 250_000
 """Largest number of pairs that are listed; above it a rank is found by counting."""
 
+_BINOMIAL_LIMIT = 1000
+"""Largest size with exact binomial chances, as for the interval of a median."""
+
 _POWER = 0.8
 """Power of the smallest detectable effect."""
 
@@ -35,6 +38,19 @@ def signed_rank_p(differences: npt.ArrayLike) -> float:
     if n > EXACT_LIMIT:
         return _normal(against, n * (n + 1) / 4, n * (n + 1) * (2 * n + 1) / 24)
     return _tail(signed_rank_weights(n), against)
+
+
+def median_p(values: npt.ArrayLike, at: float) -> float:
+    """Return the two-sided p value that the median is ``at`` (the sign test), 1 without values.
+
+    It inverts :func:`bench.stats.exact.median_ci`; a value that is ``at`` counts for both sides.
+    """
+    given = np.asarray(values, dtype=np.float64)
+    n = len(given)
+    against = int(min(np.sum(given <= at), np.sum(given >= at)))
+    if n > _BINOMIAL_LIMIT:
+        return _normal(against, n / 2, n / 4)
+    return min(1.0, 2 * sum(math.comb(n, k) for k in range(against + 1)) / 2**n)
 
 
 def shift(new: npt.ArrayLike, base: npt.ArrayLike) -> float:

@@ -1,0 +1,227 @@
+"""``tare claims`` on the sample run, a real one: golden verdicts, the same numbers as ``tare show``, and votes of several hosts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bench import claims, cli, store
+from bench.claims import Decision, Kind, Reason, Verdict, wording
+from bench.claims.model import Arm, Band
+from bench.claims.votes import Judged, polls
+from bench.stats import summaries
+from tests.claim_runs import Row, claim, write
+
+SAMPLE = Path(__file__).parents[2] / "results/sample"
+VERDICTS = {one.claim.name: one for one in claims.judge(store.load(SAMPLE))}
+
+CONTRADICTED = {"user-namespace-root-differs", "overlay2-first-write-fastest"}
+INCONCLUSIVE = {
+    *(
+        "docker-cli-is-extra-layer",
+        "band-runc-crun",
+        "band-volume-reads",
+        "band-volume-random-reads",
+        "band-filter-costs",
+    ),
+}
+SUPPORTED = {
+    *("container-image-megabytes", "vm-image-larger", "container-start-seconds", "container-start-milliseconds"),
+    *(
+        "container-computes-as-host",
+        "container-density-by-memory",
+        "pid-namespace-own-init",
+        "pid-namespace-hides-others",
+    ),
+    *(
+        "net-namespace-own",
+        "mnt-namespace-own",
+        "uts-namespace-own",
+        "ipc-namespace-own",
+        "cpu-quota-holds",
+        "write-limit-holds",
+        "pids-limit-holds",
+    ),
+    *("first-write-copies", "copy-up-grows-with-file", "copy-up-takes-file-space", "unchanged-layers-cached"),
+    *("layers-shared", "good-order-keeps-dependencies", "none-network-isolated", "names-resolve", "volume-beats-layer"),
+    *("volume-persists", "docker-uses-runc", "containerd-adds-to-runc", "dockerd-is-extra-layer", "cri-beats-docker"),
+    *("root-by-default", "scratch-is-empty", "health-interval-kept"),
+    *("band-docker-runc", "band-pull-share", "band-first-probe", "band-blocking-log-keeps-all"),
+}
+"""What the sample run decides, checked by hand against ``tare show sample --all``."""
+
+
+def names(decision: Decision) -> set[str]:
+    return {name for name, one in VERDICTS.items() if one.decision is decision}
+
+
+def test_sample_run_decides_what_its_tables_show() -> None:
+    assert names(Decision.CONTRADICTED) == CONTRADICTED
+    assert names(Decision.SUPPORTED) == SUPPORTED
+    assert names(Decision.INCONCLUSIVE) == INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("container-start-seconds", "159 ms [143, 176]"),
+        ("container-computes-as-host", "1.00 [0.974, 1.02]"),
+        ("container-image-megabytes", "940 KiB"),
+        ("copy-up-takes-file-space", "16.0 MiB"),
+        ("names-resolve", "12.0 ms [10.8, 20.7]"),
+        ("write-limit-holds", "0.984 [0.981, 0.987]"),
+        ("band-first-probe", "38.6 ms [34.6, 43.2]"),
+        ("band-pull-share", "0.740 [0.730, 0.756]"),
+        ("band-filter-costs", "1.29 [0.984, 1.35]"),
+        ("user-namespace-root-differs", "0 0 4294967295"),
+        ("pid-namespace-hides-others", "1"),
+    ],
+)
+def test_number_is_the_one_that_show_prints(name: str, number: str) -> None:
+    assert wording.number(VERDICTS[name]) == number
+
+
+def test_medians_and_ratios_are_those_of_the_summaries() -> None:
+    run = store.load(SAMPLE)
+    outcomes = store.outcomes(run)
+    found = summaries.summarise(store.measurements(run, outcomes), outcomes, run.meta["scenarios"])
+    by_series = {(one.scenario, one.target, one.metric, json.dumps(one.params, sort_keys=True)): one for one in found}
+    checked = 0
+    for verdict in VERDICTS.values():
+        one = verdict.leading
+        if one.estimate is None or one.exact or verdict.claim.scale != "ratio":
+            continue
+        baseline = run.meta["scenarios"][verdict.claim.scenario]["baseline"]
+        same = [
+            summary
+            for key, summary in by_series.items()
+            if key[:3] == (verdict.claim.scenario, one.of, verdict.claim.metric)
+            and summary.params.items() <= one.params.items()
+        ]
+        if not one.than and one.ci:
+            assert any(summary.median == pytest.approx(one.estimate) and summary.ci == one.ci for summary in same)
+            checked += 1
+        elif one.than == baseline and one.params == one.than_params and one.ci:
+            assert any(summary.ratio == pytest.approx(one.estimate) for summary in same)
+            checked += 1
+    assert checked >= 10
+
+
+def test_emulated_machines_of_the_sample_decide_no_time_or_memory() -> None:
+    mine = [one for one in VERDICTS.values() if one.claim.kvm]
+    assert len(mine) >= 5
+    assert {(one.decision, one.reason) for one in mine} == {(Decision.NOT_APPLICABLE, Reason.EMULATED)}
+
+
+def test_every_claim_has_a_decision_a_reason_and_a_command() -> None:
+    for one in VERDICTS.values():
+        assert one.command.startswith("tare run ")
+        assert bool(wording.why(one)) != one.decided
+        assert bool(wording.evidence(one)) or not one.decided
+
+
+def test_terminal_output_fits_and_has_every_claim(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["claims", str(SAMPLE)]) == 0
+    text = capsys.readouterr().out
+    assert "✗ contradicted (2)" in text
+    assert f"✓ supported ({len(SUPPORTED)})" in text
+    commands = {one.command for one in VERDICTS.values()}
+    lines = [line for line in text.splitlines() if not any(command in line for command in commands)]
+    assert max(map(len, lines)) <= 100
+    plain = " ".join(text.split())
+    assert all(one.claim.says in plain for one in VERDICTS.values())
+    assert all(one.command in text for one in VERDICTS.values() if one.decision is Decision.NOT_MEASURED)
+
+
+def test_json_has_every_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["claims", str(SAMPLE), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["runs"][0]["comparisons"] == claims.family_size(list(VERDICTS.values()))
+    by_name = {one["name"]: one for one in found["claims"]}
+    assert Counter(one["hosts"][0]["decision"] for one in found["claims"])["supported"] == len(SUPPORTED)
+    ratio = by_name["band-docker-runc"]
+    assert (ratio["supporting"], ratio["contradicting"], ratio["undecided"]) == (1, 0, 0)
+    assert ratio["flips_at"] == [4, 20]
+    [comparison] = ratio["hosts"][0]["verdicts"][0]["comparisons"]
+    assert comparison["ci_low"] < comparison["estimate"] < comparison["ci_high"]
+    assert comparison["n"] == 6
+
+
+def test_own_claims_are_judged_without_any_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "title: Mine\nsources: {me: {title: I, date: today}}\nclaims:\n"
+        "  - {name: fast, says: runc starts within 100 ms., source: me, kind: threshold, scenario: startup,\n"
+        "     metric: startup.ready_s, of: {target: runc}, below: 0.1}\n"
+    )
+    assert cli.run(["claims", str(SAMPLE), "-f", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "1 claim: 1 supported" in text
+    assert "1 comparison with a 95 % interval" in text
+
+
+def test_unknown_run_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["claims", "latest", "--results", str(tmp_path)]) == 2
+    assert "no runs in" in capsys.readouterr().err
+
+
+FASTER = claim(Kind.ORDER, Arm("docker"), Arm("runc"), band=Band(above=1))
+
+
+def host(folder: Path, name: str, docker: float, run_id: str) -> Judged:
+    """Judge a run in which runc takes 0.1 s and Docker ``docker`` seconds."""
+    rows = [Row("docker", [docker] * 8), Row("runc", [0.1] * 8)]
+    run = write(folder, rows, run_id, host=name, fingerprint=name)
+    return Judged(run, claims.judge(run, [FASTER]))
+
+
+def test_hosts_vote_and_their_values_are_never_pooled(tmp_path: Path) -> None:
+    runs = [host(tmp_path, "a", 0.3, "r1"), host(tmp_path, "b", 0.05, "r2"), host(tmp_path, "c", 0.2, "r3")]
+    [poll] = polls(runs)
+    assert [vote.host.name for vote in poll.hosts(Decision.SUPPORTED)] == ["a", "c"]
+    assert [vote.host.name for vote in poll.hosts(Decision.CONTRADICTED)] == ["b"]
+    assert [vote.leading.leading.estimate for vote in poll.votes] == pytest.approx([3, 0.5, 2])
+
+
+def test_runs_of_one_host_have_one_vote_and_none_if_they_disagree(tmp_path: Path) -> None:
+    same = [host(tmp_path, "a", 0.3, "r1"), host(tmp_path, "a", 0.2, "r2")]
+    [poll] = polls(same)
+    assert [vote.decision for vote in poll.votes] == [Decision.SUPPORTED]
+    assert poll.votes[0].leading.leading.estimate == pytest.approx(2)
+    [poll] = polls([*same, host(tmp_path, "a", 0.05, "r3")])
+    assert [(vote.decision, vote.disagree) for vote in poll.votes] == [(Decision.INCONCLUSIVE, True)]
+
+
+def test_run_that_decides_speaks_for_a_host_whose_other_run_does_not(tmp_path: Path) -> None:
+    silent = write(tmp_path, [Row("host", [0.1] * 8)], "r0", host="a", fingerprint="a")
+    [poll] = polls([host(tmp_path, "a", 0.3, "r1"), Judged(silent, claims.judge(silent, [FASTER]))])
+    assert [vote.decision for vote in poll.votes] == [Decision.SUPPORTED]
+
+
+def test_several_runs_are_shown_as_votes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = tmp_path / "other"
+    shutil.copytree(SAMPLE, copy)
+    meta = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**meta, "run_id": "other", "host": "another", "fingerprint": "bb"}))
+    assert cli.run(["claims", str(SAMPLE), str(copy), str(SAMPLE)]) == 0
+    text = capsys.readouterr().out
+    assert f"{len(VERDICTS)} claims, 2 hosts, 2 runs." in text
+    assert "supporting 2, contradicting 0, undecided 0" in text
+    assert "supporting 0, contradicting 2, undecided 0" in text
+    assert cli.run(["claims", str(SAMPLE), str(copy), "--json"]) == 0
+    found = {one["name"]: one for one in json.loads(capsys.readouterr().out)["claims"]}
+    assert found["band-docker-runc"]["supporting"] == 2
+    assert found["band-runc-crun"]["undecided"] == 2
+
+
+def verdict_of(name: str) -> Verdict:
+    return VERDICTS[name]
+
+
+def test_sentence_on_a_comparison_of_one_target_names_what_differs() -> None:
+    assert wording.compared(verdict_of("first-write-copies")) == "write=first ÷ write=second"
+    assert wording.compared(verdict_of("dockerd-is-extra-layer")) == "docker:network=none ÷ containerd"
