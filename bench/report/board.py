@@ -264,7 +264,8 @@ def _missing(data: RunData, column: Column, target: str) -> Cell:
     absent = [one for one in data.skipped if one.target == target and one.scenario == name]
     if absent:
         return Cell(Kind.ABSENT, reason=f"not measured: {absent[0].reason}; {absent[0].remedy}")
-    mine = column.data.outcomes[column.data.outcomes["target"] == target]
+    every = column.data.outcomes
+    mine = every[(every["target"] == target) & ~every["warmup"].astype(bool)]
     failed = mine[mine["status"].isin(FAILED_STATUSES)]
     if len(failed):
         return Cell(Kind.FAILED, target, reason=str(failed["reason"].iloc[0]), tried=(len(failed), len(mine)))

@@ -7,18 +7,21 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench import benchmarks
+from bench.claims import Verdict
 from bench.display import theme
 from bench.display.data import RunData, ScenarioData, slug
 from bench.display.svg import Plot
 from bench.display.table import Grid
-from bench.report import board, coverage, doubts, instrument, lead, method, scoreboard, sections, sides
+from bench.report import board, coverage, doubts, instrument, lead, method, sayings, scoreboard, sections, sides
 from bench.report.board import Board
 from bench.report.doubts import Doubt
+from bench.report.sayings import Sayings
 from bench.report.scoreboard import Around, Sheet
 
 _BEFORE_TABLE = (
@@ -26,6 +29,10 @@ _BEFORE_TABLE = (
     *("weight", "latency", "available", "waterfall", "kinds", "achieved", "relative"),
     *("throughput", "heat", "copy-up", "lookup", "bytes", "pairs", "share"),
 )
+
+
+Figures = Mapping[tuple[str, str], Sequence[Plot]]
+"""(run id, scenario) → its figures."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,7 @@ class Front:
     sentence: lead.Words
     facts: tuple[tuple[str, lead.Words], ...]
     board: Sheet | None
+    claims: Sayings | None
     pairs: Sheet | None
     settings: tuple[Sheet, ...]
     doubts: tuple[Doubt, ...]
@@ -102,8 +110,10 @@ def templates() -> Environment:
     )
 
 
-def text(runs: Sequence[RunData], figures: Mapping[tuple[str, str], Sequence[Plot]]) -> str:
-    """Return the file's content."""
+def text(
+    runs: Sequence[RunData], figures: Figures, judged: Mapping[str, Sequence[Verdict]] = MappingProxyType({})
+) -> str:
+    """Return the file's content; ``judged`` is run id → what the run says about claims."""
     environment = templates()
     environment.globals["say"] = sections
     environment.globals["method"] = method.paragraphs
@@ -116,7 +126,10 @@ def text(runs: Sequence[RunData], figures: Mapping[tuple[str, str], Sequence[Plo
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         policy=policy(style, script),
-        runs=[_run(number, data, figures, alone=len(runs) == 1) for number, data in enumerate(runs, 1)],
+        runs=[
+            _run(number, data, figures, judged.get(data.run.run_id, ()), alone=len(runs) == 1)
+            for number, data in enumerate(runs, 1)
+        ],
     )
 
 
@@ -132,7 +145,7 @@ def _digest(content: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
 
 
-def _run(number: int, data: RunData, figures: Mapping[tuple[str, str], Sequence[Plot]], *, alone: bool) -> RunPage:
+def _run(number: int, data: RunData, figures: Figures, verdicts: Sequence[Verdict], *, alone: bool) -> RunPage:
     anchor = f"run-{number}"
     prefix = "" if alone else f"{anchor}-"
     anchors = {item.name: f"{prefix}scenario-{slug(item.name)}" for item in data.scenarios}
@@ -142,16 +155,17 @@ def _run(number: int, data: RunData, figures: Mapping[tuple[str, str], Sequence[
         _scenario(data, item, figures.get((data.run.run_id, item.name), ()), Around(told, anchors))
         for item in data.scenarios
     )
-    return RunPage(data, anchor, prefix, _front(data, found, Around(told, anchors)), parts)
+    return RunPage(data, anchor, prefix, _front(data, found, Around(told, anchors), verdicts), parts)
 
 
-def _front(data: RunData, found: Board | None, around: Around) -> Front:
+def _front(data: RunData, found: Board | None, around: Around, verdicts: Sequence[Verdict]) -> Front:
     pairs = sides.pairs(found) if found else None
     varied = sides.settings(data, found) if found else []
     return Front(
         sentence=lead.sentence(data, found),
         facts=tuple(lead.facts(data, found)),
         board=scoreboard.sheet(found, around) if found else None,
+        claims=sayings.sayings(verdicts),
         pairs=scoreboard.pairs_sheet(pairs, around) if pairs else None,
         settings=tuple(scoreboard.settings_sheet(one, around) for one in varied),
         doubts=around.doubts,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from bench import benchmarks
+from bench.claims import Verdict
 from bench.display.data import RunData, ScenarioData
 from bench.display.svg import Plot
 from bench.display.table import Grid
-from bench.report import board, doubts, lead, method, scoreboard, sections, sides
+from bench.report import board, doubts, lead, method, sayings, scoreboard, sections, sides
+from bench.report.sayings import Sayings
 from bench.report.scoreboard import Around, Sheet
 
 Figures = Mapping[tuple[str, str], Sequence[Plot]]
@@ -56,18 +59,20 @@ _REMARK = 100
 """Characters that the remark on what was left out takes."""
 
 
-def text(runs: Sequence[RunData], figures: Figures) -> str:
-    """Return the file's content, at most :data:`MOST` characters."""
+def text(
+    runs: Sequence[RunData], figures: Figures, judged: Mapping[str, Sequence[Verdict]] = MappingProxyType({})
+) -> str:
+    """Return the file's content, at most :data:`MOST` characters; ``judged`` is run id → what the run says about claims."""
     lines = [f"# {_escape(sections.title(runs))}", ""]
     for number, data in enumerate(runs):
         room = (MOST - _length(lines)) // (len(runs) - number)
-        lines += _run(data, figures, room)
+        lines += _run(data, figures, judged.get(data.run.run_id, ()), room)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _run(data: RunData, figures: Figures, room: int) -> list[str]:
+def _run(data: RunData, figures: Figures, verdicts: Sequence[Verdict], room: int) -> list[str]:
     lines: list[str] = []
-    for block in _front(data):
+    for block in _front(data, verdicts):
         lines += block.within(room // 2 - _length(lines))
     details = [_scenario(one, figures.get((data.run.run_id, one.name), ())) for one in data.scenarios]
     kept = int((room - _length(lines)) * (1 - _LISTS))
@@ -79,7 +84,7 @@ def _run(data: RunData, figures: Figures, room: int) -> list[str]:
     return lines
 
 
-def _front(data: RunData) -> list[Block]:
+def _front(data: RunData, verdicts: Sequence[Verdict]) -> list[Block]:
     """Return what everybody should read: the finding, how sure it is, the scoreboard, doubts, and one finding a scenario."""
     found = board.board(data)
     around = Around(tuple(doubts.doubts(data, found, "the")), {item.name: "" for item in data.scenarios})
@@ -92,12 +97,20 @@ def _front(data: RunData) -> list[Block]:
     if found:
         note = "Cost in multiples of the bare process: more is worse, rates are turned round. · not measured, – no such thing."
         blocks.append(_sheet("Scoreboard", scoreboard.sheet(found, around), note))
+    if told := sayings.sayings(verdicts):
+        blocks.append(_claims(told))
     blocks.append(_bullets("Doubts", [("! doubt", f"{one.title}: {one.sentence}") for one in around.doubts]))
-    if told := doubts.undecided(data):
-        blocks.append(Block((), (f"- **? undecided** {_escape(told)}", "")))
+    if unsure := doubts.undecided(data):
+        blocks.append(Block((), (f"- **? undecided** {_escape(unsure)}", "")))
     if pairs := (sides.pairs(found) if found else None):
         blocks.append(_sheet("One against the other", scoreboard.pairs_sheet(pairs, around), "Paired block by block."))
     return [*blocks, _findings(data)]
+
+
+def _claims(told: Sayings) -> Block:
+    rows = [(one.decision, one.says, f"{one.found}{f' ({one.why})' if one.why else ''}") for one in told.rows]
+    heads = ("Verdict", "What is said", "What this run shows")
+    return Block(("## Claims", "", f"{told.counts}. {told.corrected}", ""), (*_table(heads, rows), ""))
 
 
 def _findings(data: RunData) -> Block:

@@ -88,7 +88,7 @@ def test_page_asks_for_nothing_and_complains_about_nothing(desk: Opened, page_fi
 
 def test_first_screen_of_a_desk_has_sentence_host_certainty_and_the_whole_scoreboard(desk: Opened) -> None:
     assert "emulated" in desk.texts(".lead")[0]
-    assert desk.texts(".facts dt") == ["Host", "Compared", "Certainty"]
+    assert desk.texts(".facts dt") == ["Host", "Compared", "Certainty", "Claims"]
     assert bottom(desk.page, "#scoreboard table") <= DESK[1]
 
 
