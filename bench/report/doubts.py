@@ -56,7 +56,7 @@ class Doubt:
 
 def doubts(data: RunData, board: Board | None, prefix: str) -> list[Doubt]:
     """Return what may mislead, the most important first: the run's own warnings, emulation, checks, warnings of shown numbers."""
-    told = [("This run", text, "", (), ()) for text in data.run.warnings]
+    told: list[_Told] = [("This run", text, "", (), ()) for text in data.run.warnings]
     told += [("In a guest", text, "", (), ())] if (text := sections.in_guest(data)) else []
     told += _emulated(data, board)
     found = [check for check in data.checks if check.answer is Answer.DOUBT]

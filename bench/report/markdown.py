@@ -37,6 +37,11 @@ class Block:
     lines: tuple[str, ...]
     after: tuple[str, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Characters of the whole block."""
+        return _length([*self.before, *self.lines, *self.after])
+
     def within(self, room: int) -> list[str]:
         """Return the lines that fit into ``room`` characters, with a remark on what was left out; none if that is too little."""
         left = room - _length([*self.before, *self.after])
@@ -76,12 +81,20 @@ def _run(data: RunData, figures: Figures, verdicts: Sequence[Verdict], room: int
         lines += block.within(room // 2 - _length(lines))
     details = [_scenario(one, figures.get((data.run.run_id, one.name), ())) for one in data.scenarios]
     kept = int((room - _length(lines)) * (1 - _LISTS))
-    for number, block in enumerate(details):
-        made = block.within(kept // (len(details) - number))
-        lines, kept = lines + made, kept - _length(made)
+    for block, share in zip(details, _shares([block.size for block in details], kept), strict=True):
+        lines += block.within(share)
     for block in _lists(data):
         lines += block.within(room - _length(lines))
     return lines
+
+
+def _shares(sizes: Sequence[int], room: int) -> list[int]:
+    """Divide the room so that what is small gets all that it needs, and the others the same each."""
+    found = dict.fromkeys(range(len(sizes)), 0)
+    for number, place in enumerate(sorted(found, key=lambda place: sizes[place])):
+        found[place] = min(sizes[place], room // (len(sizes) - number))
+        room -= found[place]
+    return list(found.values())
 
 
 def _front(data: RunData, verdicts: Sequence[Verdict]) -> list[Block]:
@@ -167,29 +180,28 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], marks: Sequence[
 
 
 def _lists(data: RunData) -> list[Block]:
+    """Return what is behind the numbers: what is missing, the checks, how it was measured, then what ran where."""
     ended = ("Scenario", "Target", "How", "Blocks", "Reason")
-    parts = (
+    missing = (
         ("Not measured", ("Target", "Reason", "Remedy"), [(i.target, i.reason, i.remedy) for i in data.skipped]),
         ("Not applicable here", ended, [_ended(item) for item in sections.inapplicable(data)]),
         ("Failed invocations", ended, [_ended(item) for item in sections.failures(data)]),
         ("Flagged invocations", ended, [_ended(item) for item in sections.flags(data)]),
         ("Checks", ("Answer", "Check"), [(i.word, f"{i.title}: {i.sentence}") for i in sections.verdicts(data)]),
-        (
-            "What really ran",
-            ("Target", "Read back from the live instances", "Same in every invocation"),
-            [(i.target, " · ".join(f"{n} {v}" for n, v in i.items), i.verdict) for i in sections.evidence(data)],
-        ),
-        (
-            "The host",
-            ("Fact", "Value", "Comparable only where equal"),
-            [(fact.name, fact.value, "yes" if fact.epoch else "") for fact in sections.facts(data)],
-        ),
+    )
+    ran = [(i.target, " · ".join(f"{n} {v}" for n, v in i.items), i.verdict) for i in sections.evidence(data)]
+    facts = [(fact.name, fact.value, "yes" if fact.epoch else "") for fact in sections.facts(data)]
+    evidence = (
+        ("The host", ("Fact", "Value", "Comparable only where equal"), facts),
+        ("What really ran", ("Target", "Read back from the live instances", "Same in every invocation"), ran),
         ("Engines", ("Target", "Facts"), sections.engines(data)),
     )
-    tables = [_folded(title, _table(heads, rows)) for title, heads, rows in parts if rows]
     told = [f"- **{_escape(name)}.** {_escape(words)}" for name, words in method.paragraphs(data)]
     again = Block((), ("The same plan again:", "", f"    {_line(sections.command(data))[:_LONGEST]}", ""))
-    return [again, *tables[:4], _folded("How it was measured", told), *tables[4:]]
+    first, last = (
+        [_folded(title, _table(heads, rows)) for title, heads, rows in part if rows] for part in (missing, evidence)
+    )
+    return [again, *first, _folded("How it was measured", told), *last]
 
 
 def _folded(title: str, lines: Sequence[str]) -> Block:

@@ -12,7 +12,7 @@ from bench import benchmarks, engines, report, store
 from bench.benchmarks.base import Question
 from bench.core.metrics import METRICS
 from bench.core.model import NULL, Interval, Status
-from bench.display.data import RunData
+from bench.display.data import RunData, params_key
 from bench.report import board, coverage, doubts, glyph, html, lead, markdown, scoreboard, sides
 from bench.report.board import Board, Cell, Kind
 from bench.report.scoreboard import Around, Sheet
@@ -167,7 +167,7 @@ def test_benchmark_adds_a_column_without_the_report_knowing_it(
 def test_doubt_about_a_series_stands_beside_its_number_alone(sample: RunData, found: Board) -> None:
     about = cell(found, "docker", "Latency").found
     assert about
-    series = SeriesName(about.target, about.metric, board.params_key(about.params))
+    series = SeriesName(about.target, about.metric, params_key(about.params))
     check = Check(
         CheckName.FASTER,
         "network-modes",
