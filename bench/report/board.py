@@ -120,9 +120,8 @@ def board(data: RunData) -> Board | None:
     columns = _columns(data)
     if not columns:
         return None
-    first = columns[0]
-    base = first.data.baseline
-    targets = _targets(columns)
+    base = _base(columns)
+    targets = _targets(columns, base)
     rows = [_row(data, columns, target, targets, base) for target in targets if target != base]
     rows = [row for row in rows if any(cell.found or cell.kind is Kind.FAILED for cell in row.cells)]
     rows.sort(key=lambda row: next((cell.times.ratio for cell in row.cells[:1] if cell.times), float("inf")))
@@ -215,14 +214,24 @@ def _in_force(data: ScenarioData, name: str) -> ParamValue | None:
     return default.default if default else None
 
 
-def _targets(columns: Sequence[Column]) -> list[str]:
-    """Return the rows: the targets of the first column, then those that none of these stands for."""
-    rows: list[str] = []
-    for column in columns:
-        rows += [target for target in column.targets if target not in rows and not _row_of(target, rows)]
-        if column is columns[0]:
-            rows = list(column.targets)
-            rows = [column.data.baseline, *(row for row in rows if row != column.data.baseline)]
+def _base(columns: Sequence[Column]) -> str:
+    """Return the row that is 1×: of the baselines of the first one's engine the one with the fewest options."""
+    return min(_baselines(columns), key=lambda target: len(_parts(target)[1]))
+
+
+def _baselines(columns: Sequence[Column]) -> list[str]:
+    """Return the baselines of the columns that are of the first one's engine: each column's own is its 1×."""
+    engine = _parts(columns[0].data.baseline)[0]
+    found = [column.data.baseline for column in columns if _parts(column.data.baseline)[0] == engine]
+    return list(dict.fromkeys(found))
+
+
+def _targets(columns: Sequence[Column], base: str) -> list[str]:
+    """Return the rows: the baseline, the targets of the first column, then those that none of these stands for."""
+    alike = _baselines(columns)
+    rows = [base, *(target for target in columns[0].targets if target not in alike)]
+    for column in columns[1:]:
+        rows += [target for target in column.targets if target not in alike and not _row_of(target, rows)]
     return rows
 
 
@@ -235,8 +244,9 @@ def _row(data: RunData, columns: Sequence[Column], target: str, rows: Sequence[s
 
 
 def _cell(data: RunData, column: Column, row: str, rows: Sequence[str], base: str) -> Cell:
-    candidates = [*column.targets, NULL]
-    target = measured_for(row, candidates, rows)
+    comparable = _parts(column.data.baseline)[0] == _parts(base)[0]
+    others = [target for target in column.targets if not (comparable and target == column.data.baseline)]
+    target = column.data.baseline if comparable and row == base else measured_for(row, [*others, NULL], rows)
     found = column.summary(target) if target else None
     if found is None:
         return _missing(data, column, target or row)
@@ -244,7 +254,6 @@ def _cell(data: RunData, column: Column, row: str, rows: Sequence[str], base: st
         return Cell(Kind.BOUND, target, found)
     if target == column.data.baseline:
         return Cell(Kind.BASE if row == base else Kind.ALONE, target, found)
-    comparable = _row_of(column.data.baseline, rows) == base
     what = paired.Quantity(column.question.metric, {}, column.question.title)
     times = paired.cost_to_baseline(column.data, column.variant(target), what) if comparable else None
     return Cell(Kind.RATIO if times else Kind.ALONE, target, found, times)

@@ -16,7 +16,7 @@ from bench.report.board import Board
 from bench.stats import findings
 from bench.stats.findings import Answer, Check, SeriesName
 
-_OF_SERIES = (warned.FasterThanHost, warned.NoVariance, warned.PositionMatters, warned.SomeFailed)
+_OF_SERIES = (warned.FasterThanHost, warned.NoVariance, warned.PositionMatters)
 """Warnings of a single series that are a doubt of their own if no check tells them."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bench import benchmarks
 from bench.core.metrics import METRICS
 from bench.core.model import FAILED_STATUSES, NULL, SENTINEL, Status
 from bench.core.units import format_value
@@ -32,10 +33,21 @@ def plain(words: Words) -> str:
 
 
 def sentence(data: RunData, board: Board | None) -> Words:
-    """Return the main finding in one sentence; without a leading question, what the first scenario says."""
+    """Return the main finding in one sentence; without a leading question, that of the first scenario."""
     if board and board.columns[0].question.verb and board.base.cells[0].found:
         return _finding(data, board)
-    return (Part(sections.headlines(data)[0]),)
+    measured = next((one for one in data.scenarios if not one.points.empty), None)
+    return _first(data, measured) if measured else (Part(sections.NOTHING),)
+
+
+def _first(data: RunData, scenario: ScenarioData) -> Words:
+    """Return the finding of a scenario, with what restricts it most."""
+    mine = [row for row in scenario.summaries if row.metric in scenario.primary and row.target != SENTINEL]
+    hint = prose.restriction(mine)
+    hint = f"; {hint[:1].lower()}{hint[1:]}" if hint else ""
+    guest = f"; all of it in the guest {data.inside}, not on the host" if data.inside else ""
+    title = str(scenario.meta.get("title") or scenario.name)
+    return (Part(f"{title}: {benchmarks.finding(scenario)}{guest or hint}."),)
 
 
 def _finding(data: RunData, board: Board) -> Words:
@@ -184,7 +196,9 @@ def _intervals(board: Board) -> list[Part]:
     few = f"hints from {_blocks(board, hints)}, no interval"
     if not sure:
         return [Part(f"Only {few}", strong=True), Part(". ")]
-    return [Part(f"Intervals: {_titles(sure)}.", strong=True), Part(f" All else: {few}. ")]
+    places = [place for place, column in enumerate(board.columns) if column in sure]
+    exact = all(cell.exact for row in board.rows for place in places if (cell := row.cells[place]).found)
+    return [Part(f"{'Exact' if exact else 'Intervals'}: {_titles(sure)}.", strong=True), Part(f" All else: {few}. ")]
 
 
 def _decided(board: Board, place: int) -> bool:

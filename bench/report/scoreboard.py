@@ -165,7 +165,8 @@ def _shown(column: Column, row: Row, cell: Cell, scale: Axis, around: Around) ->
     if cell.found is None:
         failed = f"✗ {cell.tried[0]}/{cell.tried[1]}" if cell.kind is Kind.FAILED else SYMBOLS[cell.kind]
         counted = f"{cell.tried[0]} of {cell.tried[1]} failed: " if cell.kind is Kind.FAILED else ""
-        return Shown(failed, "", f"{start}{counted}{cell.reason}", f"blank {cell.kind}", Markup(), "", link)
+        about = tuple(one for one in around.doubts if one.of_target(column.data.name, cell.target))
+        return Shown(failed, "", f"{start}{counted}{cell.reason}", f"blank {cell.kind}", Markup(), "", link, about)
     mine = tuple(
         one for one in around.doubts if one.of_series(cell.found) or one.of_target(column.data.name, cell.target)
     )
