@@ -12,6 +12,7 @@ from bench import benchmarks, engines, report, store
 from bench.benchmarks.base import Question
 from bench.core.metrics import METRICS
 from bench.core.model import NULL, Interval, Status
+from bench.display import prose
 from bench.display.data import RunData, params_key
 from bench.report import board, coverage, doubts, glyph, html, lead, markdown, scoreboard, sides
 from bench.report.board import Board, Cell, Kind
@@ -248,6 +249,24 @@ def test_markdown_of_a_run_with_a_very_long_reason_is_short(tmp_path: Path) -> N
     failures = {("runc", block): (Status.FAILED, "x" * 50_000 + str(block)) for block in range(1, 9)}
     data = report.collect(store.load(write_run(tmp_path, failures=failures)))
     assert len(markdown.text([data, data, data], {})) <= markdown.MOST
+
+
+@pytest.mark.parametrize(
+    ("counts", "exact", "text"),
+    [
+        ([1, 1], False, "n\u00a0=\u00a01 block; an interval needs 6, and what has fewer is drawn without."),
+        ([6, 8], False, "n\u00a0=\u00a06 to 8 blocks."),
+        ([1], True, "n\u00a0=\u00a01 block."),
+    ],
+)
+def test_caption_says_where_there_are_too_few_blocks_for_an_interval(counts: list[int], exact: bool, text: str) -> None:
+    assert prose.block_counts(counts, exact=exact) == text
+
+
+def test_title_of_the_phases_names_an_emulated_machine_as_such(sample: RunData) -> None:
+    startup = next(one for one in sample.scenarios if one.name == "startup")
+    title = next(plot.title for plot in benchmarks.charts(startup) if plot.kind == "ladder")
+    assert title.endswith("(emulated) after 1.95 s")
 
 
 def test_page_of_an_interrupted_run_with_odd_target_names_is_rendered(tmp_path: Path) -> None:
