@@ -61,6 +61,32 @@ class Param:
 
 
 @dataclass(frozen=True)
+class Question:
+    """A question that a metric answers for every target: a column of the scoreboard, with which a report begins.
+
+    Attributes:
+        title: Heading of the column, one to three words.
+        detail: What exactly is measured, a few words.
+        group: Heading above the columns of related questions, the same text in every benchmark of the group.
+        metric: Name of the metric.
+        where: Parameters that a series must have; where a series does not name one, the value in force counts.
+        largest: Parameter of which the largest value is taken where several were measured; empty for none.
+        open_end: Note and text of an invocation that make its number a lower bound ("at least 40"); empty for none.
+        verb: What joins a target and its value to a sentence (``is ready after``). The first question of a run that has one
+            is the report's main finding, and the order of its rows.
+    """
+
+    title: str
+    detail: str
+    group: str
+    metric: str
+    where: Mapping[str, ParamValue] = field(default_factory=dict)
+    largest: str = ""
+    open_end: tuple[str, ...] = ()
+    verb: str = ""
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """The declaration of a benchmark.
 
@@ -71,6 +97,7 @@ class Benchmark:
         metrics: The metrics that it adds to the registry, in display order; their names must be new.
         params: The parameters that a scenario can set, by name.
         primary: Names of the metrics that are compared and shown first, unless the scenario sets ``primary``.
+        questions: The columns that it adds to a report's scoreboard.
     """
 
     name: str
@@ -78,6 +105,7 @@ class Benchmark:
     metrics: tuple[Metric, ...]
     params: Mapping[str, Param] = field(default_factory=dict)
     primary: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
 
 
 SIZE = {

@@ -14,6 +14,8 @@ _NOTHING = 1e-3
 """A value below this fraction of the smallest unit is shown as 0."""
 _BYTE_STEPS = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1.0, "B"))
 _RATE_STEPS = ((1e9, "G/s"), (1e6, "M/s"))
+_LONG = 1e8
+"""A rate of something named, such as ``rounds/s``, has a prefix from here on: nobody counts so many digits."""
 _BIT_STEPS = ((1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s"), (1.0, "bit/s"))
 _PREFIXED = {
     "s": (_TIME_STEPS, ""),
@@ -54,6 +56,9 @@ def scale(value: float, unit: str) -> Scale:
         return Scale(factor, f"{name}{ending}", steps[-1][0] * _NOTHING)
     if unit == "1/s" and abs(value) >= _RATE_STEPS[-1][0]:
         return Scale(*next(step for step in _RATE_STEPS if abs(value) >= step[0]))
+    if unit.endswith("/s") and abs(value) >= _LONG:  # what is counted has a name: rounds/s
+        factor, name = next(step for step in _RATE_STEPS if abs(value) >= step[0])
+        return Scale(factor, f"{name[0]} {unit}")
     return Scale(1.0, "" if unit in ("ratio", "count") else unit)
 
 

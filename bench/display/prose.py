@@ -9,6 +9,7 @@ from bench.core.metrics import METRICS
 from bench.core.model import NULL, SENTINEL, Interval, ParamValue, Summary
 from bench.core.units import format_value, format_with_interval, significant
 from bench.display.data import ScenarioData, Variant
+from bench.stats.exact import needed_for
 
 DIRECT: Mapping[str, ParamValue] = {"pattern": "sequential", "cache": "direct"}
 """Params of the fio jobs that sentences quote: sequential, past the page cache."""
@@ -198,14 +199,24 @@ def no_values(metric: str) -> str:
     return f"Nothing can be said: no invocation of this run ended with a {metric}."
 
 
-def block_counts(counts: Iterable[int]) -> str:
-    """Write how many blocks the values of a caption come from: ``n = 6 to 8 blocks``, with a full stop."""
+def block_counts(counts: Iterable[int], *, exact: bool = False) -> str:
+    """Write how many blocks the values of a caption come from: ``n = 6 to 8 blocks``, with a full stop.
+
+    Values that are ``exact`` need no interval.
+    """
     found = sorted(set(counts))
     if not found:
         return "No values."
+    few = "" if exact else _without_interval(found[0])
     if len(found) == 1:
-        return f"n\u00a0=\u00a0{plural(found[0], 'block')}."
-    return f"n\u00a0=\u00a0{found[0]} to {found[-1]} blocks."
+        return f"n\u00a0=\u00a0{plural(found[0], 'block')}{few}."
+    return f"n\u00a0=\u00a0{found[0]} to {found[-1]} blocks{few}."
+
+
+def _without_interval(fewest: int) -> str:
+    """Say that a caption's intervals are missing where there are too few blocks for one."""
+    needed = needed_for()
+    return f"; an interval needs {needed}, and what has fewer is drawn without" if fewest < needed else ""
 
 
 def block_counts_by_target(data: ScenarioData, variants: Sequence[Variant], metric: str) -> str:
@@ -216,7 +227,8 @@ def block_counts_by_target(data: ScenarioData, variants: Sequence[Variant], metr
     most = max(counts.values())
     fewer = [f"{count} for {name}" for name, count in counts.items() if count < most]
     exceptions = f" ({', '.join(fewer[:4])}{', …' if len(fewer) > 4 else ''})" if fewer else ""
-    return f"n\u00a0=\u00a0{plural(most, 'block')} a target{exceptions}."
+    few = _without_interval(min(counts.values()))
+    return f"n\u00a0=\u00a0{plural(most, 'block')} a target{exceptions}{few}."
 
 
 def ratio_span(rows: Sequence[Summary], most: int = 4) -> str:

@@ -11,6 +11,8 @@ from bench.display import theme
 
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 
+_JOINS = "svg *{stroke-linejoin:round;stroke-linecap:butt}\n"
+"""What matplotlib writes into each drawing as a style sheet, which a page with a strict policy would not apply."""
 _TITLE_PT = 12.5
 _CAPTION_PT = 8.5
 _EDGE_PT = 12.0
@@ -48,8 +50,13 @@ class Plot:
         """Return an ``<svg>`` element for a page that defines the theme's variables and shows title and caption itself."""
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-            f'aria-label="{escape(self.alt)}" viewBox="0 0 {self.width:g} {self.height:g}">{self.body}</svg>'
+            f'aria-label="{escape(self.title)}" viewBox="0 0 {self.width:g} {self.height:g}">{self._told}{self.body}</svg>'
         )
+
+    @property
+    def _told(self) -> str:
+        """Title and description of the drawing: what it shows, and all of its values."""
+        return f"<title>{escape(self.title)}</title><desc>{escape(self.alt)}</desc>"
 
     def standalone(self) -> str:
         """Return a complete SVG file: style sheet, background, title, drawing and caption."""
@@ -61,9 +68,10 @@ class Plot:
         return (
             '<?xml version="1.0" encoding="utf-8"?>\n'
             f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-            f'aria-label="{escape(self.alt)}" width="{width:g}pt" height="{height:g}pt" '
+            f'aria-label="{escape(self.title)}" width="{width:g}pt" height="{height:g}pt" '
             f'viewBox="{-_EDGE_PT:g} {-head:g} {width:g} {height:g}">\n'
-            f"<style>{theme.css('svg')}</style>\n"
+            f"{self._told}\n"
+            f"<style>{theme.css('svg')}{_JOINS}</style>\n"
             f'<rect x="{-_EDGE_PT:g}" y="{-head:g}" width="{width:g}" height="{height:g}" '
             f'style="{_paint("fill", theme.SURFACE)}"/>\n'
             f"{_text(title, _TITLE_PT, leading=1.3, top=_EDGE_PT - head, colour=theme.INK, weight=600)}"
@@ -76,6 +84,7 @@ def themed(drawing: str, prefix: str) -> str:
     """Return the contents of the ``<svg>`` element of a matplotlib file with theme colours, system fonts and prefixed ids."""
     inner = re.sub(r"^.*?<svg\b[^>]*>|</svg>\s*$", "", drawing, flags=re.DOTALL)
     inner = re.sub(r"\s*<metadata>.*?</metadata>", "", inner, flags=re.DOTALL)
+    inner = re.sub(r"\s*<style\b.*?</style>", "", inner, flags=re.DOTALL)
     inner = re.sub(r"font-family: [^;\"]*", f"font-family: {FONTS}", inner)
     inner = re.sub(r"font: ([^;\"]*?)(\d+(?:\.\d+)?px) [^;\"]*", rf"font: \g<1>\g<2> {FONTS}", inner)
     inner = re.sub(r"\b(fill|stroke): (#[0-9a-f]{6})", lambda hit: _paint(hit[1], hit[2]), inner)

@@ -34,6 +34,8 @@ class EngineType:
             that is gone with the run's control group, folder or namespaces. Kinds are in one name space for all engines.
         roles: Ansible roles of ``provisioning/roles`` that install it, dependencies first; empty for an engine of another
             package, which installs what it needs in its own way.
+        title: Its name for people who do not know Tare's targets, for example ``Kubernetes pod``; empty: ``name``.
+        compared_with: Target of the engine → targets with which people compare it; a report shows the ratio of each pair.
     """
 
     name: str
@@ -46,6 +48,8 @@ class EngineType:
     check: str = ""
     undo: Mapping[str, str] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
+    title: str = ""
+    compared_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 BASE_ROLES = ("tools", "payload")

@@ -42,6 +42,7 @@ HOST = EngineType(
         "log": (filelogs.NONE, "pipe", "file"),
     },
     roles=BASE_ROLES,
+    title="Bare process",
 )
 
 

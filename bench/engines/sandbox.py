@@ -35,7 +35,11 @@ from bench.lab import Lab, images
 from bench.lab.paths import is_root
 
 SANDBOX = EngineType(
-    name="sandbox", factory="bench.engines.sandbox:Sandbox", options={"user": ("yes", "no")}, roles=BASE_ROLES
+    name="sandbox",
+    factory="bench.engines.sandbox:Sandbox",
+    options={"user": ("yes", "no")},
+    roles=BASE_ROLES,
+    title="Namespaces only",
 )
 _EVENTS_FD = 3
 _SPACES = ("--pid", "--mount", "--net", "--uts", "--ipc", "--cgroup")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import benchmarks
+from bench import benchmarks, claims
 from bench.core.errors import StoreError
 from bench.display.data import RunData
 from bench.display.table import show_json
@@ -50,9 +50,10 @@ def contents(runs: Sequence[RunData]) -> dict[str, str]:
         for scenario in data.scenarios
     }
     drawn = {f"{plot.name}.svg": plot.standalone() for made in figures.values() for plot in made}
+    judged = {data.run.run_id: claims.judge(data.run) for data in runs}
     return {
-        "index.html": html.text(runs, figures),
-        "report.md": markdown.text(runs, figures),
+        "index.html": html.text(runs, figures, judged),
+        "report.md": markdown.text(runs, figures, judged),
         "summary.csv": csvfile.text(runs),
         **drawn,
     }

@@ -1,25 +1,38 @@
-"""Render ``index.html``: one file with figures and styles inside, nothing fetched."""
+"""Render ``index.html``: one file with figures, styles and a script inside, nothing fetched."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench import benchmarks
+from bench.claims import Verdict
 from bench.display import theme
 from bench.display.data import RunData, ScenarioData, slug
 from bench.display.svg import Plot
 from bench.display.table import Grid
-from bench.report import method, sections
+from bench.report import board, coverage, doubts, instrument, lead, method, sayings, scoreboard, sections, sides
+from bench.report.board import Board
+from bench.report.doubts import Doubt
+from bench.report.sayings import Sayings
+from bench.report.scoreboard import Around, Sheet
 
 _BEFORE_TABLE = (
     *("ladder", "ratio", "spread"),
     *("weight", "latency", "available", "waterfall", "kinds", "achieved", "relative"),
     *("throughput", "heat", "copy-up", "lookup", "bytes", "pairs", "share"),
 )
+
+
+Figures = Mapping[tuple[str, str], Sequence[Plot]]
+"""(run id, scenario) → its figures."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +48,54 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table of a scenario, its id, and the ids of its rows."""
+
+    grid: Grid
+    anchor: str
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ScenarioPage:
     """The part of the page about a scenario."""
 
     data: ScenarioData
     anchor: str
-    tables: tuple[Grid, ...]
+    finding: str
+    sure: str
+    tables: tuple[Table, ...]
     notes: tuple[str, ...]
     first: tuple[Figure, ...]
     rest: tuple[Figure, ...]
+    doubts: tuple[Doubt, ...]
+    method: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Front:
+    """What a run's part of the page begins with; ``None`` stands for a table without any row."""
+
+    sentence: lead.Words
+    facts: tuple[tuple[str, lead.Words], ...]
+    board: Sheet | None
+    claims: Sayings | None
+    pairs: Sheet | None
+    settings: tuple[Sheet, ...]
+    doubts: tuple[Doubt, ...]
+    undecided: str
+    gaps: tuple[coverage.Gap, ...]
+    others: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class RunPage:
-    """The part of the page about a run."""
+    """The part of the page about a run; ``prefix`` begins the ids of its parts."""
 
     data: RunData
     anchor: str
+    prefix: str
+    front: Front
     scenarios: tuple[ScenarioPage, ...]
 
 
@@ -66,29 +110,94 @@ def templates() -> Environment:
     )
 
 
-def text(runs: Sequence[RunData], figures: Mapping[tuple[str, str], Sequence[Plot]]) -> str:
-    """Return the file's content."""
+def text(
+    runs: Sequence[RunData], figures: Figures, judged: Mapping[str, Sequence[Verdict]] = MappingProxyType({})
+) -> str:
+    """Return the file's content; ``judged`` is run id → what the run says about claims."""
     environment = templates()
     environment.globals["say"] = sections
     environment.globals["method"] = method.paragraphs
+    environment.globals["checked"] = instrument.matrix
+    environment.globals["legend"] = scoreboard.legend()
     style = theme.css(":root") + environment.get_template("report.css").render()
+    script = environment.get_template("report.js").render()
     return environment.get_template("report.html.j2").render(
         title=sections.title(runs),
         style=Markup(style),  # noqa: S704 - our own file
-        runs=[_run(number, data, figures) for number, data in enumerate(runs, 1)],
+        script=Markup(script),  # noqa: S704 - our own file
+        policy=policy(style, script),
+        runs=[
+            _run(number, data, figures, judged.get(data.run.run_id, ()), alone=len(runs) == 1)
+            for number, data in enumerate(runs, 1)
+        ],
     )
 
 
-def _run(number: int, data: RunData, figures: Mapping[tuple[str, str], Sequence[Plot]]) -> RunPage:
+def policy(style: str, script: str) -> str:
+    """Return the page's content security policy: nothing is loaded, and only its own style sheet and script count."""
+    return (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
+        "style-src-attr 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(content: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
+
+
+def _run(number: int, data: RunData, figures: Figures, verdicts: Sequence[Verdict], *, alone: bool) -> RunPage:
     anchor = f"run-{number}"
+    prefix = "" if alone else f"{anchor}-"
+    anchors = {item.name: f"{prefix}scenario-{slug(item.name)}" for item in data.scenarios}
+    found = board.board(data)
+    told = tuple(doubts.doubts(data, found, f"{prefix}the"))
     parts = tuple(
-        _scenario(f"{anchor}-{slug(item.name)}", item, figures.get((data.run.run_id, item.name), ()))
+        _scenario(data, item, figures.get((data.run.run_id, item.name), ()), Around(told, anchors))
         for item in data.scenarios
     )
-    return RunPage(data, anchor, parts)
+    return RunPage(data, anchor, prefix, _front(data, found, Around(told, anchors), verdicts), parts)
 
 
-def _scenario(anchor: str, data: ScenarioData, plots: Sequence[Plot]) -> ScenarioPage:
-    first = tuple(Figure(plot) for kind in _BEFORE_TABLE for plot in plots if plot.kind == kind)
-    rest = tuple(Figure(plot) for plot in plots if plot.kind not in _BEFORE_TABLE)
-    return ScenarioPage(data, anchor, tuple(benchmarks.tables(data)), tuple(benchmarks.notes(data)), first, rest)
+def _front(data: RunData, found: Board | None, around: Around, verdicts: Sequence[Verdict]) -> Front:
+    pairs = sides.pairs(found) if found else None
+    varied = sides.settings(data, found) if found else []
+    return Front(
+        sentence=lead.sentence(data, found),
+        facts=tuple(lead.facts(data, found)),
+        board=scoreboard.sheet(found, around) if found else None,
+        claims=sayings.sayings(verdicts),
+        pairs=scoreboard.pairs_sheet(pairs, around) if pairs else None,
+        settings=tuple(scoreboard.settings_sheet(one, around) for one in varied),
+        doubts=around.doubts,
+        undecided=doubts.undecided(data),
+        gaps=tuple(coverage.gaps(found)) if found else (),
+        others=tuple(coverage.other_scenarios(data)),
+    )
+
+
+def _scenario(data: RunData, item: ScenarioData, plots: Sequence[Plot], around: Around) -> ScenarioPage:
+    anchor = around.anchors[item.name]
+    return ScenarioPage(
+        data=item,
+        anchor=anchor,
+        finding=benchmarks.finding(item) if not item.points.empty else sections.NOTHING,
+        sure=lead.sureness(item),
+        tables=_tables(item, anchor),
+        notes=tuple(benchmarks.notes(item)),
+        first=tuple(Figure(plot) for kind in _BEFORE_TABLE for plot in plots if plot.kind == kind),
+        rest=tuple(Figure(plot) for plot in plots if plot.kind not in _BEFORE_TABLE),
+        doubts=tuple(one for one in around.doubts if one.scenario == item.name),
+        method=tuple(method.of_scenario(data, item)),
+    )
+
+
+def _tables(item: ScenarioData, anchor: str) -> tuple[Table, ...]:
+    made = []
+    for number, grid in enumerate(benchmarks.tables(item), 1):
+        name, used, rows = f"{anchor}-table-{number}", Counter[str](), []
+        for variant in grid.variants:
+            own = slug(variant.text)
+            used[own] += 1
+            rows.append(f"{name}-{own}{f'-{used[own]}' if used[own] > 1 else ''}")
+        made.append(Table(grid, name, tuple(rows)))
+    return tuple(made)

@@ -51,6 +51,21 @@ def paragraphs(data: RunData) -> list[tuple[str, str]]:
     ]
 
 
+def of_scenario(data: RunData, scenario: ScenarioData) -> list[tuple[str, str]]:
+    """Return how one scenario was measured: its description, its blocks, and the command that runs it alone."""
+    found = [("What", str(scenario.meta["description"]))] if scenario.meta.get("description") else []
+    if _is_imported(data):
+        return found
+    given = scenario.meta.get("parameters", {})
+    values = ", ".join(f"{name} {' '.join(map(str, held))}" for name, held in given.items())
+    return [
+        *found,
+        ("Blocks", _blocks(scenario)),
+        *([("Parameters", f"{values}.")] if values else []),
+        ("Baseline", f"{scenario.baseline}: the other targets are divided by it, block by block."),
+    ]
+
+
 _STAMPS = {
     "c": "Events were stamped on arrival by a thread in C, outside the harness's interpreter",
     "python": "Events were stamped in Python, which stamps late while it is busy, because the library in C could not be used",

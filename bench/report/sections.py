@@ -18,7 +18,8 @@ from bench.stats.findings import Answer, Check, CheckName
 NOTHING = "Nothing was measured: no invocation of this run ended with a value."
 
 
-_SYMBOLS = {Answer.FINE: "✓", Answer.DOUBT: "!", Answer.UNDECIDED: "?"}
+SYMBOLS = {Answer.FINE: "✓", Answer.DOUBT: "!", Answer.UNDECIDED: "?"}
+"""Answer of a check → its symbol."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Verdict:
     @property
     def word(self) -> str:
         """Symbol and word, readable without colour."""
-        return f"{_SYMBOLS[self.answer]} {self.answer}"
+        return f"{SYMBOLS[self.answer]} {self.answer}"
 
 
 @dataclass(frozen=True)
@@ -135,11 +136,6 @@ def _grouped_checks(found: Sequence[Check], answer: Answer) -> list[Verdict]:
         told += f": {needed} blocks would decide it." if needed else "." * (answer is not Answer.FINE)
         made.append(Verdict(checks.TITLES[name], answer, told))
     return made
-
-
-def verdicts_of(data: RunData, scenario: str) -> list[Verdict]:
-    """Return the checks of one scenario."""
-    return [_verdict(check) for check in data.checks if check.scenario == scenario]
 
 
 def nothing(data: RunData) -> bool:

@@ -37,7 +37,15 @@ def ended(host: str, task: str) -> TaskEvent:
 
 def test_no_engine_named_selects_every_role_but_those_to_be_asked_for() -> None:
     roles = {path.name for path in (ansible.playbook_dir() / "roles").iterdir()}
-    assert set(provision.resolve([])) == roles - {"packages", "harness", "nightly", "examples", "wheel", "zfs"}
+    assert set(provision.resolve([])) == roles - {
+        "packages",
+        "harness",
+        "nightly",
+        "examples",
+        "wheel",
+        "browser",
+        "zfs",
+    }
 
 
 def test_roles_of_an_engine_start_with_its_dependencies() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -12,9 +13,11 @@ import pytest
 
 from bench import report, store
 from bench.core.model import Status
+from bench.report import html
 from tests.synthetic import SHAPES, Shape, write_run
 
-VOID = {"meta", "br", "hr", "img", "link", "input"}
+VOID = {"meta", "br", "hr", "img", "link", "input", "col"}
+SCRIPT = (Path(html.__file__).parent / "templates" / "report.js").read_text().rstrip("\n")
 EVIL = "<script>alert(1)</script>\"'&|`$x_1^2$"
 
 
@@ -27,6 +30,7 @@ class Page(HTMLParser):
         self.tags: Counter[str] = Counter()
         self.ids: Counter[str] = Counter()
         self.links: list[str] = []
+        self.charts = 0
         self.wanted: set[str] = set()
         self.words: list[str] = []
         self.feed(text)
@@ -49,11 +53,12 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Keep what is visible."""
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.words.append(data)
 
     def _attributes(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags[tag] += 1
+        self.charts += tag == "svg" and "figure" in self.open
         for name, value in attrs:
             assert not name.startswith("on"), name
             if name == "id":
@@ -80,7 +85,7 @@ def test_page_is_well_formed_and_ids_are_unique(files: dict[str, str]) -> None:
     page = Page(files["index.html"])
     assert [name for name, count in page.ids.items() if count > 1] == []
     assert page.wanted <= set(page.ids)
-    assert page.tags["svg"] == page.tags["figure"] == page.tags["figcaption"] == 10
+    assert page.charts == page.tags["figure"] == page.tags["figcaption"] == 10
     assert page.tags["h1"] == 1
 
 
@@ -96,6 +101,16 @@ def test_nothing_is_fetched(files: dict[str, str]) -> None:
             "http://www.w3.org/2000/svg",
             "http://www.w3.org/1999/xlink",
         }
+
+
+def test_policy_of_the_page_allows_its_own_script_and_style_sheet_and_nothing_else(files: dict[str, str]) -> None:
+    page = files["index.html"]
+    style, script = (re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL) for tag in ("style", "script"))
+    found = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page)
+    assert len(style) == len(script) == 1
+    assert found
+    assert unescape(found[1]) == html.policy(style[0], script[0])
+    assert found[1].startswith("default-src &#39;none&#39;")
 
 
 def test_header_cells_say_what_they_head(files: dict[str, str]) -> None:
@@ -126,8 +141,9 @@ def test_every_text_of_a_run_is_inert(tmp_path: Path) -> None:
     store.RunWriter.reopen(store.load(run)).update(facts={EVIL: EVIL}, fingerprint=EVIL, command=["run", EVIL])
     files = files_of(tmp_path / "report", run)
     page = Page(files["index.html"])
-    assert page.tags["script"] == 0
-    assert "<script" not in "".join(files[name] for name in files if name.endswith((".html", ".svg")))
+    assert page.tags["script"] == 1
+    assert re.findall(r"<script>(.*?)</script>", files["index.html"], re.DOTALL) == [SCRIPT]
+    assert "<script" not in "".join(files[name] for name in files if name.endswith(".svg"))
     raw = [line for line in files["report.md"].splitlines() if "<script" in line]
     assert all(line.startswith("    tare run ") for line in raw)  # an indented block is code
     assert EVIL in "".join(page.words)

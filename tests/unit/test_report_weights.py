@@ -16,6 +16,7 @@ from bench.benchmarks.density import tables as density
 from bench.benchmarks.density import words
 from bench.benchmarks.memory import tables as memory
 from bench.core.model import Invocation
+from bench.core.units import significant
 from bench.display import lookup
 from bench.display.charts.lines import spread
 from bench.display.data import RunData
@@ -155,20 +156,20 @@ def test_density_tables_show_where_and_why_the_ramp_stopped(data: RunData) -> No
     assert numbers["last start"].endswith("(N = 40)")
 
 
-def test_density_extrapolation_follows_the_slope_and_is_labelled(data: RunData) -> None:
+def test_density_chart_ends_where_measuring_ended_and_labels_the_extrapolation(data: RunData) -> None:
     from bench.benchmarks.density.charts import _lines  # noqa: PLC0415
 
     ramps = of(data, "density")
     lines = {line.label.text: line for line in _lines(ramps, words.LEFT)}
-    assert lines[VM].further == ()
-    assert [one.label.text for one in _lines(ramps, words.LEFT)] == ["host", "runc", "docker", VM]
+    assert set(lines) == {"host", "runc", "docker", VM}
+    assert all(line.points[0][1] == 0 for line in lines.values())
     row = row_of(ramps, "docker")
-    slope, goal = (ramps.median(row, name) for name in (words.SLOPE, density.LATER))
-    assert slope is not None
+    reached, goal = (ramps.median(row, name) for name in (words.REACHED, density.LATER))
+    assert reached is not None
     assert goal is not None
-    (at, left), end = lines["docker"].further[-1], lines["docker"].end
-    assert at == pytest.approx(goal)
-    assert left == pytest.approx(end[1] - slope * (goal - end[0]))
+    assert lines["docker"].end[0] == reached
+    assert lines["docker"].note.endswith(f"≈ {significant(goal, 2)} would fit")
+    assert "would fit" not in lines[VM].note
     caption = next(plot.caption for plot in benchmarks.charts(ramps) if plot.kind == "available")
     assert "extrapolated" in caption
     assert "not measured" in caption

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import SIZE, Benchmark, Param
+from bench.benchmarks.base import SIZE, Benchmark, Param, Question
 from bench.core.metrics import Metric
 
 _METRICS = (
@@ -51,4 +51,8 @@ BENCHMARK = Benchmark(
         "tests": Param("all", "loops: the payload's own loops only, without sysbench", ("all", "loops")),
     },
     primary=("compute.syscall_s", "compute.rounds_per_s", "compute.cpu_events_per_s", "compute.memory_bytes_per_s"),
+    questions=(
+        Question("Compute", "fixed loop", "Work", "compute.rounds_per_s"),
+        Question("System call", "getpid", "Work", "compute.syscall_s", {"syscall": "getpid"}),
+    ),
 )

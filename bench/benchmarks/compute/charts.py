@@ -23,7 +23,7 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     rows, panels = matrix.compact(rows, panels)
     if not panels:
         return None
-    look = matrix.Look([(row, theme.colour(row.engine, row.kind)) for row in rows], "ratio", reference=1.0)
+    look = matrix.Look([(row, theme.colour(row.engine, row.kind)) for row in rows], "ratio", reference=1.0, shared=True)
     return matrix.plot(look, panels, _words(data, rows, panels, name))
 
 
@@ -56,7 +56,7 @@ def _words(data: ScenarioData, rows: list[Variant], panels: list[matrix.Panel], 
     found = [tables.summary(data, row, work) for row in rows for work in tables.works(data)]
     caption = (
         f"Time of the same work as a multiple of {data.baseline}’s, paired block by block (Hodges-Lehmann), with its 95\u00a0% "
-        f"interval; rates are turned round, so that right of the line is slower everywhere. Every panel has its own axis. "
+        f"interval; rates are turned round, so that right of the line is slower everywhere. All panels have the same axis. "
         f"{_control(data, rows)}"
         f"{block_counts(one.ratio_n for one in found if one and one.ratio)}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import RAMP, SIZE, TOUCH, Benchmark, Param
+from bench.benchmarks.base import RAMP, SIZE, TOUCH, Benchmark, Param, Question
 from bench.core.metrics import Metric
 from bench.invocation.metrics import memory_quantity
 
@@ -58,4 +58,8 @@ BENCHMARK = Benchmark(
         "pressure_percent": Param(50, "share of time in which somebody waits for memory at which it stops", minimum=1),
     },
     primary=("density.slope_bytes", "density.launch_per_s"),
+    questions=(
+        Question("How many fit", "at once", "Capacity", "density.instances", open_end=("rule", "asked")),
+        Question("Launch rate", "many at once", "Capacity", "density.launch_per_s", largest="instances"),
+    ),
 )

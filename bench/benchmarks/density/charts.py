@@ -36,17 +36,17 @@ def latency(data: ScenarioData, name: str) -> svg.Plot | None:
 
 
 def available(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw MemAvailable over the number of instances, with its extrapolation dashed."""
+    """Draw what is gone from MemAvailable over the number of instances that were measured; an extrapolation is a number only."""
     shown = _lines(data, words.LEFT)
     if not shown:
         return None
     each = [found for row in _rows(data) if (found := data.summary(row, words.SLOPE)) and found.median]
-    title = "Memory that is left while instances become more"
+    title = "Memory that is taken while instances become more"
     if all_decided(each):
         title = f"Each further instance takes {span(each)}"
-    what = "MemAvailable over the instances that live"
-    if any(line.further for line in shown):
-        what += "; dashed is extrapolated along the fitted slope to the floor and was not measured"
+    what = "What is gone from MemAvailable since the first step, over the instances that live"
+    if any(_fitting(data, row) for row in _rows(data)):
+        what += "; how many would fit is extrapolated from the slope by memory alone, and was not measured"
     return _drawn(data, shown, (name, "available", title, what), words.LEFT, "bytes")
 
 
@@ -60,32 +60,29 @@ def _lines(data: ScenarioData, metric: str) -> list[lines.Line]:
         points = tuple(
             (at, one.median) for at, one in lookup.over(data, row, metric, "instances") if one.median is not None
         )
+        if points and metric == words.LEFT:
+            points = tuple((at, points[0][1] - value) for at, value in points)
         if points:
-            further = _further(data, row, points[-1]) if metric == words.LEFT else ()
-            note = _note(data, row, points[-1][0], further)
+            fitting = _fitting(data, row) if metric == words.LEFT else None
+            note = _note(data, row, points[-1][0], fitting)
             leader = metric != words.LEFT  # lines of memory start close together: their names are listed, longest first
-            found.append(
-                lines.Line(row, note, theme.colour(row.engine, row.kind), points, further, stop=True, leader=leader)
-            )
-    return (
-        found if metric != words.LEFT else sorted(found, key=lambda line: (*line.further, line.end)[-1], reverse=True)
-    )
+            found.append(lines.Line(row, note, theme.colour(row.engine, row.kind), points, stop=True, leader=leader))
+    return found if metric != words.LEFT else sorted(found, key=lambda line: line.end, reverse=True)
 
 
-def _note(data: ScenarioData, row: Variant, last: float, further: tuple[tuple[float, float], ...]) -> str:
-    """Write where and why the ramp stopped, and where the extrapolation ends."""
+def _note(data: ScenarioData, row: Variant, last: float, fitting: float | None) -> str:
+    """Write where and why the ramp stopped, and how many would fit by the slope."""
     stop = tables.stopped(data, row)
     text = f"N = {last:.0f}" + (f": {stop}" if stop else "")
-    return f"{text}; ≈ {significant(further[-1][0], 2)} would fit" if further else text
+    return f"{text}; ≈ {significant(fitting, 2)} would fit" if fitting else text
 
 
-def _further(data: ScenarioData, row: Variant, end: tuple[float, float]) -> tuple[tuple[float, float], ...]:
-    """Return the points of the extrapolation along the slope, from the last reading on."""
-    slope, goal = data.summary(row, words.SLOPE), data.summary(row, tables.LATER)
-    if slope is None or goal is None or not slope.median or not goal.median or goal.median <= end[0]:
-        return ()
-    steps = [end[0] * (goal.median / end[0]) ** (part / 24) for part in range(1, 25)]
-    return tuple((at, end[1] - slope.median * (at - end[0])) for at in steps)
+def _fitting(data: ScenarioData, row: Variant) -> float | None:
+    """Return the extrapolated number of instances; ``None`` without one, or where the ramp went as far."""
+    goal, reached = data.summary(row, tables.LATER), data.median(row, words.REACHED)
+    if goal is None or not goal.median or (reached is not None and goal.median <= reached):
+        return None
+    return goal.median
 
 
 def _drawn(
@@ -99,8 +96,6 @@ def _drawn(
         panel.set_xlabel("instances", fontsize=canvas.SMALL_PT)
         lines.draw(figure, panel, shown)
         marks = [canvas.mark("|", "the ramp stopped", size=9, colour=theme.INK, edge=1.6)]
-        if any(line.further for line in shown):
-            marks.append(canvas.mark("o", "extrapolated, not measured", hollow=True))
         canvas.legend(figure, marks)
         axes = f"both axes {x}" if x == y else f"{x} axis of instances, {y} one of values"
         counts = block_counts(one.n for row in _rows(data) for _, one in lookup.over(data, row, metric, "instances"))

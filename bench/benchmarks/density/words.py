@@ -104,4 +104,8 @@ def _further(summaries: Sequence[Summary], rows: Sequence[Summary], told: Collec
     """Give the extrapolated numbers of the targets in ``told``."""
     found = prose.with_values(summaries, "density.extrapolated_instances", rows[0].params)
     texts = [f"{significant(row.median or 0.0, 2)} of {row.target}" for row in found if row.target in told]
-    return f"Extrapolated, not measured: memory would last for {prose.joined(texts, 12)}" if texts else ""
+    return (
+        f"Extrapolated, not measured, and another limit may come first: memory would last for {prose.joined(texts, 12)}"
+        if texts
+        else ""
+    )

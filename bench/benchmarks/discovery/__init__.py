@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import Benchmark, Param
+from bench.benchmarks.base import Benchmark, Param, Question
 from bench.core.metrics import Metric
 
 _METRICS = (
@@ -17,4 +17,5 @@ BENCHMARK = Benchmark(
     metrics=_METRICS,
     params={"lookups": Param(1000, "lookups of each kind of name", minimum=10)},
     primary=("discovery.lookup_s",),
+    questions=(Question("Name lookup", "another one's", "Network", "discovery.lookup_s", {"name": "other"}),),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import SIZE, Benchmark, Param
+from bench.benchmarks.base import SIZE, Benchmark, Param, Question
 from bench.core.metrics import Metric
 from bench.core.units import Unit
 
@@ -72,4 +72,5 @@ BENCHMARK = Benchmark(
         "history": Param(100, "commands in one instance in all", minimum=2),
     },
     primary=("exec.exit_s",),
+    questions=(Question("Exec", "one more command", "Life of an instance", "exec.exit_s"),),
 )

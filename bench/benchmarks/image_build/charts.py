@@ -46,7 +46,7 @@ def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
     title = _title(data)
     caption = (
         "The mistake divided by the habit, paired block by block (Hodges-Lehmann), with its 95\u00a0% interval; right of the "
-        "line the mistake takes more. Every panel has its own axis. "
+        "line the mistake takes more. All panels have the same axis. "
         f"{f'The same with both: {joined(same, 6)}. ' if same else ''}"
         f"{block_counts(one.n for _, of in found for one in of.values())}"
     )
@@ -55,7 +55,7 @@ def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
         for what, of in found
         for index, one in of.items()
     ]
-    look = matrix.Look(rows, "ratio", reference=1.0)
+    look = matrix.Look(rows, "ratio", reference=1.0, shared=True)
     return matrix.plot(look, panels, canvas.Words(name, "pairs", title, caption, f"{title}. {'; '.join(said)}"))
 
 

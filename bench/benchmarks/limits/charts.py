@@ -47,7 +47,7 @@ def achieved(data: ScenarioData, name: str) -> svg.Plot | None:
         f"band ±{100 * CLOSE:.0f}\u00a0%. All panels have the same axis. What cannot be done with a target or here has no dot; "
         f"the reasons stand below. {block_counts(found.counts)}"
     )
-    return _drawn(found, canvas.Words(name, "achieved", title, caption, _alt(title, found)), band=CLOSE, shared=True)
+    return _drawn(found, canvas.Words(name, "achieved", title, caption, _alt(title, found)), band=CLOSE)
 
 
 def cost(data: ScenarioData, name: str) -> svg.Plot | None:
@@ -58,9 +58,9 @@ def cost(data: ScenarioData, name: str) -> svg.Plot | None:
     title = _dearest(found)
     caption = (
         "Time from request to ready with a limit, as a multiple of the same target’s without any, paired block by block "
-        f"(Hodges-Lehmann), with its 95\u00a0% interval. Every panel has its own axis. {block_counts(found.counts)}"
+        f"(Hodges-Lehmann), with its 95\u00a0% interval. All panels have the same axis. {block_counts(found.counts)}"
     )
-    return _drawn(found, canvas.Words(name, "cost", title, caption, _alt(title, found)), band=0.0, shared=False)
+    return _drawn(found, canvas.Words(name, "cost", title, caption, _alt(title, found)), band=0.0)
 
 
 def _dearest(found: _Found) -> str:
@@ -103,9 +103,9 @@ def _cost(data: ScenarioData, variants: Mapping[str, Variant], limit: str) -> tu
     return None if found is None else (matrix.Dot(found.ratio, found.ci, ratio_text(found.ratio)), found.n)
 
 
-def _drawn(found: _Found, words: canvas.Words, *, band: float, shared: bool) -> svg.Plot:
+def _drawn(found: _Found, words: canvas.Words, *, band: float) -> svg.Plot:
     rows = [(row, theme.colour(row.engine, row.kind)) for row in found.rows]
-    look = matrix.Look(rows, "ratio", reference=1.0, band=band, shared=shared)
+    look = matrix.Look(rows, "ratio", reference=1.0, band=band, shared=True)
     return matrix.plot(look, found.panels, words)
 
 

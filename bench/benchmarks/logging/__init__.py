@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import Benchmark, Param
+from bench.benchmarks.base import Benchmark, Param, Question
 from bench.core.metrics import Metric
 
 
@@ -47,4 +47,7 @@ BENCHMARK = Benchmark(
         "per_s": Param(5000, "lines per second of the loads with a rate, for one second", minimum=100),
     },
     primary=("logging.lost_lines", "logging.lines_per_s", "logging.cpu_per_million_s"),
+    questions=(
+        Question("Log lines", "CPU a million", "Logs", "logging.cpu_per_million_s", {"load": "flat", "part": "all"}),
+    ),
 )

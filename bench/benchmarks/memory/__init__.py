@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import RAMP, SIZE, TOUCH, Benchmark, Param
+from bench.benchmarks.base import RAMP, SIZE, TOUCH, Benchmark, Param, Question
 from bench.core.metrics import Better, Metric, Quantity
 from bench.invocation.metrics import memory_quantity
 
@@ -56,4 +56,7 @@ BENCHMARK = Benchmark(
         "steps": Param(5, "readings on the way up, after the one without any", minimum=2),
     },
     primary=("memory.slope_bytes",),
+    questions=(
+        Question("Memory", "per instance", "Capacity", "memory.slope_bytes", {"column": "available", "touch_bytes": 0}),
+    ),
 )

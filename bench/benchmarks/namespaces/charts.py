@@ -65,6 +65,12 @@ def _colour(kind: str) -> str:
     )
 
 
+def _line_colour(kind: str) -> str:
+    """Return the colour of a kind's line: those that the title is about stand out from the grey others."""
+    told = {tables.NET: theme.FAMILIES["vm"], tables.NONE_KIND: theme.FAMILIES["oci"], tables.ALL_KINDS: theme.INK}
+    return told.get(kind, theme.FAMILIES["host"])
+
+
 def _ends(found: Summary | None) -> list[float]:
     if found is None or found.median is None:
         return []
@@ -105,7 +111,7 @@ def rates(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
         lines.Line(
             _label(kind),
             f"best {format_value(max(one.median or 0.0 for _, one in steps), '1/s')}",
-            _colour(kind),
+            _line_colour(kind),
             tuple((workers, one.median or 0.0) for workers, one in steps),
         )
         for kind, steps in found.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import Benchmark, Param
+from bench.benchmarks.base import Benchmark, Param, Question
 from bench.core.metrics import Metric
 
 _METRICS = (
@@ -84,4 +84,10 @@ BENCHMARK = Benchmark(
         "streams": Param(4, "streams at once in the test with several", minimum=2),
     },
     primary=("network.throughput_bytes_per_s", "network.rr_p50_s", "network.connect_per_s"),
+    questions=(
+        Question(
+            "Sending", "one stream", "Network", "network.throughput_bytes_per_s", {"direction": "out", "streams": 1}
+        ),
+        Question("Latency", "median answer", "Network", "network.rr_p50_s"),
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import Benchmark, Param
+from bench.benchmarks.base import Benchmark, Param, Question
 from bench.core.metrics import Metric
 from bench.invocation.metrics import IMAGE_BYTES, IMAGE_LAYERS
 
@@ -22,4 +22,5 @@ BENCHMARK = Benchmark(
     metrics=_METRICS,
     params={"base": Param("scratch", "what the application is packed with", _BASES)},
     primary=("image.bytes",),
+    questions=(Question("On disk", "the same program", "Capacity", "image.bytes", {"base": "scratch"}),),
 )

@@ -95,7 +95,7 @@ def _words(data: ScenarioData, bars: Sequence[Bar], name: str) -> canvas.Words:
         "beside them"
         + (f", as {tiny} of the bars are too short to be read" if tiny else "")
         + ". A pale part is in other images, "
-        f"too, and is there once. {block_counts(disk.n for _, disk, *_ in bars)}"
+        f"too, and is there once. {block_counts((disk.n for _, disk, *_ in bars), exact=True)}"
     )
     said = [
         f"{row.text} {_size(disk)} on disk, {_size(smaller)} compressed, {_size(shared)} shared"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import SIZE, TOUCH, Benchmark, Param
+from bench.benchmarks.base import SIZE, TOUCH, Benchmark, Param, Question
 from bench.core.metrics import Metric
 from bench.invocation.metrics import startup_quantity
 
@@ -40,4 +40,16 @@ BENCHMARK = Benchmark(
     metrics=_METRICS,
     params={"cache": Param("warm", "host page cache at the request", ("warm", "cold")), **SIZE, **TOUCH},
     primary=("startup.ready_s",),
+    questions=(
+        Question(
+            "Start",
+            "request until ready",
+            "Life of an instance",
+            "startup.ready_s",
+            {"cache": "warm"},
+            verb="is ready after",
+        ),
+        Question("CPU to start", "all processes", "Life of an instance", "startup.cpu_s", {"cache": "warm"}),
+        Question("Stop", "until it has ended", "Life of an instance", "startup.stop_s", {"cache": "warm"}),
+    ),
 )

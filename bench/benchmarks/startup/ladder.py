@@ -1,4 +1,4 @@
-"""A chart of the phases between request and ready, one bar a target."""
+"""A chart of the phases between request and ready, one row a target, all on one logarithmic axis."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.core.model import NULL
 from bench.core.units import format_value
@@ -22,18 +22,24 @@ if TYPE_CHECKING:
 
 READY = "startup.ready_s"
 _STEPS = (
-    ("startup.created_s", "created", 0.20),
-    ("startup.started_s", "started", 0.36),
-    ("startup.first_instruction_s", "first instruction", 0.56),
-    (READY, "ready", 1.0),
+    ("startup.created_s", "created"),
+    ("startup.started_s", "started"),
+    ("startup.first_instruction_s", "first instruction"),
+    (READY, "ready"),
 )
-_OPACITY = {name: opacity for _, name, opacity in _STEPS}
+_MARKS = {
+    "created": ("o", 4.0, True),
+    "started": ("D", 4.0, True),
+    "first instruction": ("^", 4.6, True),
+    "ready": ("o", 6.0, False),
+}
+"""Phase → its marker, the marker's size, and whether it is hollow."""
 _CALLS = {"created": "create call", "started": "start call"}
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """One bar.
+    """One row.
 
     Attributes:
         variant: The variant.
@@ -47,7 +53,7 @@ class Ladder:
 
     @property
     def end(self) -> float:
-        """The latest time of the bar, marks included."""
+        """The latest time of the row, marks included."""
         return max(at for _, at in (*self.steps, *self.late))
 
 
@@ -57,7 +63,7 @@ def ladder_of(variant: Variant, data: ScenarioData) -> Ladder | None:
     A phase that the engine lacks is left out, so its time counts to the next one. A phase that ends after a later phase
     is not a step on the path to ready: the engine's call returned late.
     """
-    times = [(name, at) for metric, name, _ in _STEPS if (at := data.median(variant, metric)) is not None]
+    times = [(name, at) for metric, name in _STEPS if (at := data.median(variant, metric)) is not None]
     if not times or times[-1][0] != "ready":
         return None
     late = [index for index, (_, at) in enumerate(times) if any(after < at for _, after in times[index + 1 :])]
@@ -66,21 +72,16 @@ def ladder_of(variant: Variant, data: ScenarioData) -> Ladder | None:
 
 
 def draw(data: ScenarioData, name: str) -> svg.Plot | None:
-    """Draw one panel each for processes, containers and virtual machines, with linear axes of their own."""
+    """Draw the phases of all targets on one logarithmic axis, so that 3 ms do not look like 13 s."""
     found = [made for item in data.variants if item.target != NULL if (made := ladder_of(item, data))]
-    groups = canvas.grouped(found, lambda item: item.variant)
-    if not groups:
+    if not found:
         return None
-    overhead, top, room = 0.72, 0.30, _layout(found, data)
-    height = top + sum(overhead + room.row * len(items) for _, items in groups) - 0.12
-    with canvas.sheet(height) as figure:
-        at = top
-        for number, (title, items) in enumerate(groups):
-            panel = canvas.axes(figure, at + 0.24, room.row * len(items), room.names, room.values)
-            _panel(panel, title, items, data)
-            if number == 0:
-                _legend(figure, found)
-            at += overhead + room.row * len(items)
+    top, room = 0.62, _layout(found, data)
+    tall = room.row * len(found)
+    with canvas.sheet(top + tall + 0.42) as figure:
+        panel = canvas.axes(figure, top, tall, room.names, room.values)
+        _panel(panel, found, data)
+        _legend(figure, found)
         return canvas.finish(figure, _words(found, data, name))
 
 
@@ -92,43 +93,36 @@ def _value(item: Ladder, data: ScenarioData) -> Cell:
     return cells.value(data.summary(item.variant, READY))
 
 
-def _panel(panel: Axes, title: str, items: Sequence[Ladder], data: ScenarioData) -> None:
-    canvas.rows(panel, [item.variant for item in items])
-    canvas.linear(panel, 0.0, max(item.end for item in items) * 1.03, "s")
-    panel.set_title(title, loc="left", fontsize=canvas.TEXT_PT, color=theme.INK, fontweight="bold", pad=5)
-    canvas.gutter(panel, "ready (95 % CI)", [_value(item, data) for item in items])
-    for index, item in enumerate(items):
-        _bar(panel, index, item)
+def _panel(panel: Axes, found: Sequence[Ladder], data: ScenarioData) -> None:
+    canvas.rows(panel, [item.variant for item in found])
+    times = [at for item in found for _, at in (*item.steps, *item.late) if at > 0]
+    low, high = min(times) / 1.35, max(times) * 1.15
+    panel.set(xscale="log", xlim=(low, high))
+    panel.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 30 else (1.0, 2.0, 5.0)))
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: canvas.tick(value, "s")))
+    canvas.gutter(panel, "ready (95 % CI)", [_value(item, data) for item in found])
+    for index, item in enumerate(found):
+        _line(panel, index, item)
 
 
-def _bar(panel: Axes, index: int, item: Ladder) -> None:
-    begin, colour = 0.0, theme.colour(item.variant.engine, item.variant.kind)
-    # An opaque bar hides the grid under the translucent steps.
-    panel.barh(index, item.steps[-1][1], height=0.56, color=theme.SURFACE, linewidth=0)
+def _line(panel: Axes, index: int, item: Ladder) -> None:
+    colour = theme.colour(item.variant.engine, item.variant.kind)
+    first = min(at for _, at in (*item.steps, *item.late))
+    panel.plot([first, item.end], [index, index], color=colour, linewidth=1.6, alpha=0.45, zorder=2)
     for name, at in item.steps:
-        panel.barh(index, at - begin, left=begin, height=0.56, color=colour, alpha=_OPACITY[name], linewidth=0)
-        _inside(panel, index, begin, at, name)
-        begin = at
+        marker, size, hollow = _MARKS[name]
+        face = theme.SURFACE if hollow else colour
+        panel.plot([at], [index], marker=marker, markersize=size, color=colour, markerfacecolor=face, zorder=3)
     for _, at in item.late:
-        panel.plot([at, at], [index - 0.36, index + 0.36], color=theme.INK, linewidth=1.4)
-
-
-def _inside(panel: Axes, index: int, begin: float, end: float, name: str) -> None:
-    """Write the duration of a step inside it if it fits; the dark last step gets light text."""
-    text = format_value(end - begin, "s", 2)
-    room = (end - begin) / panel.get_xlim()[1] * panel.get_position().width * canvas.WIDTH * 72
-    if room > len(text) * canvas.SMALL_PT * 0.62 + 4:
-        colour = theme.SURFACE if name == "ready" else theme.INK
-        panel.text(
-            (begin + end) / 2, index, text, ha="center", va="center_baseline", fontsize=canvas.SMALL_PT, color=colour
-        )
+        panel.plot([at, at], [index - 0.3, index + 0.3], color=theme.INK, linewidth=1.4, zorder=3)
 
 
 def _legend(figure: Figure, found: Sequence[Ladder]) -> None:
     present = {name for item in found for name, _ in item.steps}
     handles: list[Artist] = [
-        Patch(facecolor=theme.MUTED, alpha=opacity, linewidth=0, label=f"until {name}")
-        for _, name, opacity in _STEPS
+        canvas.mark(marker, name, size=size, hollow=hollow)
+        for name, (marker, size, hollow) in _MARKS.items()
         if name in present
     ]
     late = sorted({name for item in found for name, _ in item.late})
@@ -145,8 +139,12 @@ def _apart(found: Sequence[Ladder], data: ScenarioData) -> bool:
     return first is not None and last is not None and apart(first, last)
 
 
+def _told(variant: Variant) -> str:
+    return variant.text + " (emulated)" * ("accel=tcg" in variant.target)
+
+
 def _words(found: Sequence[Ladder], data: ScenarioData, name: str) -> canvas.Words:
-    ends = sorted((item.steps[-1][1], item.variant.text) for item in found)
+    ends = sorted((item.steps[-1][1], _told(item.variant)) for item in found)
     (low, first), (high, last) = ends[0], ends[-1]
     title = f"{first} is ready after {format_value(low, 's')}"
     if len(ends) > 1:
@@ -155,8 +153,8 @@ def _words(found: Sequence[Ladder], data: ScenarioData, name: str) -> canvas.Wor
             title = f"{first} is ready after {format_value(low, 's')}, {last} after {format_value(high, 's')}"
     late = [item.variant.text for item in found if item.late]
     caption = (
-        "Time from the request until the payload says that it is ready: differences of the medians of each phase. "
-        "Every panel has its own axis. A phase that an engine does not have is part of the next one. "
+        "Time from the request to each phase, medians; ready is when the payload says so. One logarithmic axis for all: equal "
+        "distances are equal ratios. A phase that an engine does not have is left out. "
     )
     if late:
         caption += f"For {joined(late)} the engine's call returned only after the payload had run: a mark, not a step. "

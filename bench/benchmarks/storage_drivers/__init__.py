@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import FIO, Benchmark, Param
+from bench.benchmarks.base import FIO, Benchmark, Param, Question
 from bench.core.metrics import Metric
 from bench.invocation.metrics import STORAGE_IO
 
@@ -41,4 +41,9 @@ BENCHMARK = Benchmark(
         **FIO,
     },
     primary=("storage.copy_up_s", "storage.metadata_per_s", "storage.read_bytes_per_s", "storage.write_bytes_per_s"),
+    questions=(
+        Question(
+            "First write", "file of an image", "Storage", "storage.copy_up_s", {"write": "first"}, largest="file_bytes"
+        ),
+    ),
 )

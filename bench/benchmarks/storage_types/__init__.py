@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import FIO, SIZE, Benchmark, Param
+from bench.benchmarks.base import FIO, SIZE, Benchmark, Param, Question
 from bench.invocation.metrics import STORAGE_IO
 
 BENCHMARK = Benchmark(
@@ -16,4 +16,5 @@ BENCHMARK = Benchmark(
         **FIO,
     },
     primary=("storage.read_bytes_per_s", "storage.write_bytes_per_s", "storage.fsync_s", "storage.metadata_per_s"),
+    questions=(Question("fsync", "of the data", "Storage", "storage.fsync_s"),),
 )

@@ -29,7 +29,6 @@ class Line:
         note: Text under the name.
         colour: Colour of the line.
         points: The measured points.
-        further: An extrapolation, drawn dashed; empty for none.
         stop: Whether its end is marked as a stop.
         leader: Whether a thin line leads from its end to its name.
     """
@@ -38,7 +37,6 @@ class Line:
     note: str
     colour: str
     points: tuple[tuple[float, float], ...]
-    further: tuple[tuple[float, float], ...] = ()
     stop: bool = False
     leader: bool = True
 
@@ -62,7 +60,7 @@ def gutter(lines: Sequence[Line]) -> float:
 
 def scale_axes(panel: Axes, lines: Sequence[Line], x: str, y: str, *, from_zero: bool = False) -> tuple[str, str]:
     """Scale both axes to the lines, y linear from zero if asked; return ``linear`` or ``logarithmic`` for each."""
-    found = [point for line in lines for point in (*line.points, *line.further)]
+    found = [point for line in lines for point in line.points]
     panel.grid(axis="both")
     across, up = [at for at, _ in found], [value for _, value in found]
     if from_zero:
@@ -76,10 +74,6 @@ def draw(figure: Figure, panel: Axes, lines: Sequence[Line]) -> None:
         marker = _MARKERS[number % len(_MARKERS)]
         x, y = ([point[side] for point in line.points] for side in (0, 1))
         panel.plot(x, y, color=line.colour, linewidth=1.5, marker=marker, markersize=4, zorder=3)
-        if line.further:
-            x, y = ([point[side] for point in (line.end, *line.further)] for side in (0, 1))
-            panel.plot(x, y, color=line.colour, linewidth=1.2, linestyle=(0, (3, 2.5)), zorder=2)
-            panel.plot(x[-1:], y[-1:], color=line.colour, marker=marker, markersize=5, markerfacecolor="none", zorder=3)
         if line.stop:
             panel.plot(
                 *([at] for at in line.end), color=theme.INK, marker="|", markersize=13, markeredgewidth=1.6, zorder=4

@@ -19,6 +19,7 @@ CONTAINERD = EngineType(
     extra="containerd",
     check="bench.engines.builds:of_target",
     roles=(*BASE_ROLES, "oci_runtimes", "containerd", *IMAGE_ROLES),
+    compared_with={"containerd": ("runc",)},
 )
 
 ENGINES = (CONTAINERD,)

@@ -15,6 +15,8 @@ CRI = EngineType(
     check="bench.engines.builds:of_target",
     undo={"pod": "bench.engines.cri.undo:pod", "pod image": "bench.engines.cri.undo:image"},
     roles=(*BASE_ROLES, "oci_runtimes", "containerd", "cni"),
+    title="Kubernetes pod",
+    compared_with={"cri": ("containerd",), "cri:network=host": ("containerd",)},
 )
 
 ENGINES = (CRI,)

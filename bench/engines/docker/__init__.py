@@ -25,6 +25,12 @@ DOCKER = EngineType(
     check="bench.engines.docker.settings:build",
     undo={kind: f"bench.engines.docker.undo:{kind}" for kind in ("container", "image", "volume")},
     roles=(*BASE_ROLES, "oci_runtimes", "containerd", "storage", "docker", "logging", *IMAGE_ROLES),
+    title="Docker",
+    compared_with={
+        "docker": ("docker:network=none", "podman", "cri"),
+        "docker:network=none": ("containerd",),
+        "docker:client=cli,network=none": ("docker:network=none",),
+    },
 )
 
 PODMAN = EngineType(
@@ -39,6 +45,7 @@ PODMAN = EngineType(
     },
     extra="podman",
     roles=(*BASE_ROLES, "oci_runtimes", "podman", *IMAGE_ROLES),
+    title="Podman",
 )
 
 ENGINES = (DOCKER, PODMAN)

@@ -19,6 +19,7 @@ LIBVIRT = EngineType(
     extra="libvirt",
     undo={"domain": ""},
     roles=(*BASE_ROLES, "libvirt", "guest_images"),
+    title="Virtual machine",
 )
 
 ENGINES = (LIBVIRT,)

@@ -1,0 +1,130 @@
+// Sorting, filtering and the line that says what a cell means. Without it, everything on the page can be read.
+(() => {
+"use strict";
+const all = (query, at = document) => [...at.querySelectorAll(query)];
+const make = (name, text, attributes = {}) => {
+  const node = document.createElement(name);
+  node.textContent = text;
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  return node;
+};
+
+// Sort: each heading of the last row of heads becomes a button. The baseline and the control stay on top.
+const value = (row, at) => {
+  const cell = row.cells[at];
+  const given = cell.dataset.v;
+  if (given !== undefined) return given === "" ? null : Number(given);
+  const text = cell.textContent.trim();
+  return text === "–" || text === "" ? null : text;
+};
+const before = (one, two) => {
+  if (one === null || two === null) return (one === null) - (two === null);
+  if (typeof one === "number" && typeof two === "number") return one - two;
+  return String(one).localeCompare(String(two), undefined, {numeric: true});
+};
+const sort = (table, head) => {
+  const at = head.cellIndex;
+  const was = head.getAttribute("aria-sort");
+  const next = {ascending: "descending", descending: ""}[was] ?? "ascending";
+  for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
+  if (next) head.setAttribute("aria-sort", next);
+  const rows = all("tr", table.tBodies[0]);
+  rows.forEach((row, place) => { row.dataset.place ??= place; });
+  const fixed = row => row.matches(".base, .control") ? 0 : 1;
+  const order = (a, b) => {
+    if (fixed(a) !== fixed(b) || !fixed(a) || !next) return fixed(a) - fixed(b) || a.dataset.place - b.dataset.place;
+    const [x, y] = [value(a, at), value(b, at)];
+    const sign = next === "descending" && x !== null && y !== null ? -1 : 1;
+    return sign * before(x, y) || a.dataset.place - b.dataset.place;
+  };
+  table.tBodies[0].append(...rows.sort(order));
+};
+for (const table of all("table.sortable")) {
+  for (const head of table.tHead.rows[table.tHead.rows.length - 1].cells) {
+    const words = head.querySelector(".what");
+    if (!words) continue;
+    const button = make("button", "", {type: "button", class: "sort", title: "Sort by this column"});
+    words.replaceWith(button);
+    button.append(words);
+    button.addEventListener("click", () => sort(table, head));
+  }
+}
+
+// Filter: rows of all tables by words of the target, sections by scenario.
+const tools = document.getElementById("tools");
+if (tools) {
+  const words = make("input", "", {type: "search", placeholder: "docker podman", id: "filter", size: "14"});
+  const which = make("select", "", {id: "only"});
+  which.append(make("option", "all scenarios", {value: ""}));
+  for (const section of all("section.scenario")) {
+    which.append(make("option", section.querySelector("h2 .name").textContent, {value: section.id}));
+  }
+  const told = make("span", "", {role: "status", class: "quiet"});
+  const apply = () => {
+    const wanted = words.value.toLowerCase().split(/[\s]+/).filter(Boolean);
+    const rows = all("tr[data-target]");
+    let shown = 0;
+    for (const row of rows) {
+      const name = row.dataset.target.toLowerCase();
+      row.hidden = wanted.length > 0 && !row.matches(".base, .control") && !wanted.some(word => name.includes(word));
+      shown += !row.hidden;
+    }
+    for (const section of all("section.scenario")) section.hidden = which.value !== "" && section.id !== which.value;
+    told.textContent = wanted.length ? `${shown} of ${rows.length} rows` : "";
+  };
+  words.addEventListener("input", apply);
+  which.addEventListener("change", () => {
+    apply();
+    document.getElementById(which.value)?.scrollIntoView();
+  });
+  const target = make("label", "Targets ", {for: "filter"}), scenario = make("label", "Scenario ", {for: "only"});
+  tools.append(target, words, scenario, which, told);
+  tools.hidden = false;
+  // A link to a place that a filter hides shows it again.
+  window.addEventListener("hashchange", () => {
+    const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (place?.closest("[hidden]")) {
+      words.value = which.value = "";
+      apply();
+      place.scrollIntoView();
+    }
+  });
+}
+
+// A closed part that holds the place of a link is opened; so are all parts before printing.
+const open = () => {
+  const place = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let node = place; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
+  if (place) place.scrollIntoView();
+};
+window.addEventListener("hashchange", open);
+open();
+let opened = [];
+window.addEventListener("beforeprint", () => {
+  opened = all("main details:not([open])");
+  for (const part of opened) part.open = true;
+});
+window.addEventListener("afterprint", () => { for (const part of opened) part.open = false; });
+
+// What a cell says, in a line below its table, for a pointer and for a finger.
+for (const table of all("table.ratios")) {
+  const line = document.getElementById(table.dataset.line);
+  if (!line) continue;
+  const usual = line.textContent;
+  const say = event => {
+    const cell = event.target.closest("td[title]");
+    line.textContent = cell ? cell.title : usual;
+  };
+  table.addEventListener("pointerover", say);
+  table.addEventListener("click", say);
+  table.addEventListener("pointerleave", () => { line.textContent = usual; });
+}
+
+// The menus of the bar close when one of their links is followed, and with the Escape key.
+for (const menu of all(".bar details")) {
+  menu.addEventListener("click", event => { if (event.target.closest("a")) menu.open = false; });
+  menu.addEventListener("keydown", event => {
+    if (event.key === "Escape") { menu.open = false; menu.querySelector("summary").focus(); }
+  });
+}
+})();
