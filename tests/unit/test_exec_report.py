@@ -68,7 +68,7 @@ def test_words_name_what_is_left_and_by_whom(
     said = benchmarks.words(found)
     assert "Left while the instance lives: 60 processes and 1 file by fake:copy=growing (60 conmon)." in said
     assert f"A bare process of {CLEAN} has ended" in said
-    assert "left behind by fake growing" in benchmarks.finding(found)
+    assert "fake growing leaves 60 processes and 1 file" in benchmarks.finding(found)
     assert words.leaving(found) == {GROWING: "60 processes and 1 file"}
 
 

@@ -38,8 +38,8 @@ def finding(data: ScenarioData) -> str:
     if not rows:
         return ""
     named = prose.brief_names(data)
-    some = [named.get(target, target) for target in leaving(data)]
-    return f"one command: {prose.span(rows, named, 3)}" + (f"; left behind by {prose.joined(some, 3)}" if some else "")
+    some = [f"{named.get(target, target)} leaves {what}" for target, what in leaving(data).items()]
+    return f"one command: {prose.span(rows, named, 3)}" + (f"; {prose.joined(some, 3)}" if some else "")
 
 
 def leaving(data: ScenarioData) -> dict[str, str]:
