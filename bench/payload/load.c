@@ -2,7 +2,7 @@
  * A neighbour that takes one resource, as much as it gets in a known fraction of the time.
  *
  *   --load KIND:PERCENT:WORKERS:BYTES:FOLDER
- *        fork WORKERS processes (0: one for each CPU that is seen) that do KIND in PERCENT of the time, until the payload ends, and go
+ *        fork WORKERS processes (0: one for each CPU that may be used) that do KIND in PERCENT of the time, until the payload ends, and go
  *        on with the next action. Ten times a second: "M load COUNT RESTARTS", what all of them have done so far, and how many were
  *        started again because something had killed them; "E load WHY" when one has ended by itself. BYTES is the most memory, or disk, that all of them take; FOLDER is where
  *        those with files have them.
@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -305,7 +306,8 @@ static void keep(const struct kind *kind, uint64_t percent, int workers, uint64_
 
 static int workers_of(uint64_t asked)
 {
-    long found = asked ? (long)asked : sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t usable;
+    long found = asked ? (long)asked : sched_getaffinity(0, sizeof usable, &usable) == 0 ? CPU_COUNT(&usable) : 1;
     return found < 1 ? 1 : found > MOST_WORKERS ? MOST_WORKERS : (int)found;
 }
 

@@ -37,7 +37,7 @@
 
 #define SECOND 1000000000ull
 #define UNIT 10           /* nanoseconds of a reported number */
-#define WARM_MS 200       /* operations that are done before the first reported one */
+#define WARM_MS 100       /* operations that are done before the first reported one */
 #define FILE_BYTES (32 << 20)
 #define PIECE 65536
 #define PAGE 4096

@@ -47,7 +47,6 @@ class Sentinel:
 
     def __init__(self) -> None:
         self.why: str | None = None
-        self.begin_s = self.settled_s = 0.0
         self.outside = True
 
     def complaint(self) -> str | None:
@@ -341,7 +340,7 @@ def test_shares_are_of_the_time_between_two_readings() -> None:
 
 
 def watching(*lines: Line, begin_s: float) -> Watchdog:
-    return Watchdog(SimpleNamespace(lines=list(lines)), begin_s, begin_s, outside=True)  # type: ignore[arg-type]
+    return Watchdog(SimpleNamespace(lines=list(lines)), begin_s, outside=True)  # type: ignore[arg-type]
 
 
 def test_watchdog_complains_of_a_host_that_runs_nothing_else() -> None:

@@ -60,9 +60,6 @@ _METRICS = (
         exact=False,
         title="lateness outside the lab, 99th percentile",
     ),
-    Metric(
-        "isolation.sentinel_idle_p99_s", "s", "lower", 10e-6, 0.2, exact=False, title="the same before the neighbour"
-    ),
 )
 
 BENCHMARK = Benchmark(
@@ -75,9 +72,9 @@ BENCHMARK = Benchmark(
         "victim": Param(NATURAL, "what the victim does; natural: what fits the neighbour", (NATURAL, *VICTIMS)),
         "per_s": Param(0, "operations of the victim a second; 0: the victim's own rate"),
         "milliseconds": Param(2000, "how long the victim works", minimum=200),
-        "alone_milliseconds": Param(500, "how long the neighbour works alone before", minimum=200),
+        "alone_milliseconds": Param(500, "how long the neighbour works alone before", minimum=100),
         "percent": Param(100, "part of the time in which the neighbour works, %", minimum=1),
-        "workers": Param(0, "processes of the neighbour that work; 0: one for each CPU that it sees"),
+        "workers": Param(0, "processes of the neighbour that work; 0: one for each CPU that it may use"),
         "room_bytes": Param(256 * 2**20, "memory or disk that the neighbour takes at the most, bytes", minimum=2**22),
     },
     primary=("isolation.p50_s", "isolation.p99_s"),

@@ -13,16 +13,18 @@ from bench.core.clock import Channel, now_s, sleep_s
 from bench.core.errors import InvocationFailed
 from bench.engines.base import Bind, Instance
 from bench.invocation import group as groups
-from bench.invocation import life
+from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext
 from bench.invocation.group import Group
 from bench.workloads import neighbours
 from bench.workloads.neighbours import Load
 
 Alive = Callable[[], str | None]
-_START_S = 20.0
+_START_S = 60.0
 """How long a neighbour may take until it works: it may first have to write its files."""
 _REPORT_S = 3.0
+MACHINE_BYTES = 2**26
+"""Most memory that a neighbour takes in a machine, which has 256 MiB."""
 _POLL_S = 0.02
 
 
@@ -101,7 +103,9 @@ def group_of(context: InvocationContext, instance: Instance) -> Group | None:
     """Return an instance's control group; ``None`` for those of a plain process and of a machine, which are not limits of it."""
     if context.engine.kind != "container":
         return None
-    return next((found for pid in sorted(instance.pids()) if (found := groups.of_process(pid))), None)
+    pids = instance.pids()  # the first ones may be those of a monitor, which is in no group of the instance
+    candidates = [*poke.payloads(pids), *sorted(pids, reverse=True)]
+    return next((found for pid in candidates if (found := groups.of_process(pid))), None)
 
 
 def _arguments(context: InvocationContext, arm: Arm) -> tuple[str, ...]:
@@ -110,7 +114,8 @@ def _arguments(context: InvocationContext, arm: Arm) -> tuple[str, ...]:
     params = context.params
     kind = str(params["neighbour"])
     folder = "{files}" if NEIGHBOURS[kind].files else "-"
-    numbers = (int(params["percent"]), int(params["workers"]), int(params["room_bytes"]))
+    most = MACHINE_BYTES if context.engine.kind == "machine" else int(params["room_bytes"])
+    numbers = (int(params["percent"]), int(params["workers"]), min(most, int(params["room_bytes"])))
     return (*pinned(arm.neighbour_cpus), *neighbours.load_arguments(kind, *numbers, folder), "--sleep")
 
 

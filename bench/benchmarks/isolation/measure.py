@@ -103,7 +103,7 @@ def _victim(
         found = neighbours.done(_reported(channel, alive), work)
         evidence = life.evidence_of(context, instance)
         theirs = _neighbours(context, neighbour, found)
-    series = (*theirs, *cause.between(before, after), *_sentinel(watching, neighbour, found))
+    series = (*theirs, *cause.between(before, after), _sentinel(watching, found))
     limits = neighbour.limits if neighbour else {}
     evidence |= {f"neighbour {file}": text for file, text in limits.items()}
     return InvocationResult(
@@ -143,17 +143,17 @@ def _neighbours(context: InvocationContext, neighbour: Neighbour | None, found: 
     )
 
 
-def _sentinel(watching: Watchdog, neighbour: Neighbour | None, found: Done) -> Iterator[Value]:
-    """Yield the lateness outside the lab while the victim worked, and before a neighbour did."""
-    during = watching.p99_s(found.begin_s, found.end_s)
-    if during is None:
+def _sentinel(watching: Watchdog, found: Done) -> Value:
+    """Return the lateness outside the lab while the victim worked.
+
+    Raises:
+        InvocationFailed: It is unknown.
+    """
+    late = watching.p99_s(found.begin_s, found.end_s)
+    if late is None:
         msg = "the sentinel outside the lab reported nothing while the victim worked"
         raise InvocationFailed(msg)
-    yield Value("isolation.sentinel_p99_s", during)
-    if neighbour is not None and neighbour.began_s:
-        before = watching.p99_s(watching.begin_s, watching.settled_s)
-        if before is not None:
-            yield Value("isolation.sentinel_idle_p99_s", before)
+    return Value("isolation.sentinel_p99_s", late)
 
 
 def _flags(arm: Arm, found: Done, work: Work) -> tuple[str, ...]:

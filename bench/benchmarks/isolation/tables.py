@@ -38,8 +38,8 @@ _PROOF = (
 )
 _CAUSE = (
     "Beside an unlimited neighbour: share of the time in which some task of the host waited for CPU, memory or I/O (PSI), CPU "
-    "time taken by the hypervisor, and the lateness of a process outside the lab. Throttled: time in which the limited neighbour "
-    "had used up its quota."
+    "time taken by the hypervisor, and how late a process outside the lab wakes up. Throttled: time in which the limited "
+    "neighbour had used up its quota."
 )
 _ORDER = (
     "Targets by the slowdown of the 99th percentile beside an unlimited neighbour, the strongest first. “<” is decided by the "
@@ -121,16 +121,15 @@ def _cause(data: ScenarioData, groups: Sequence[Group]) -> Grid:
     throttled = Quantity("isolation.throttled_ratio", {"instance": "neighbour"}, "throttled")
     steal = Quantity("isolation.steal_ratio", {}, "steal")
     outside = Quantity("isolation.sentinel_p99_s", {}, "outside the lab")
-    idle = Quantity("isolation.sentinel_idle_p99_s", {}, "the same, before")
     made: list[tuple[Row, list[Cell]]] = []
     for group in groups:
         free, held = group.arms.get(UNLIMITED), group.arms.get(LIMITED)
         values = [cells.percent(what.of(data, free)) for what in pressures]
         values += [cells.percent(throttled.of(data, held)), cells.percent(steal.of(data, free))]
-        values += [cells.plain(what.of(data, free)) for what in (outside, idle)]
+        values += [cells.plain(outside.of(data, free)), paired.cell(group.slowdown(data, UNLIMITED, outside))]
         made.append((group.row, values))
     heads = [*(Column(f"waited for {what.title}") for what in pressures), Column(throttled.title), Column(steal.title)]
-    heads += [Column(outside.title), Column(idle.title)]
+    heads += [Column(outside.title), Column("÷ alone", cells.CI)]
     return cells.grid("Why", heads, made, note=_CAUSE)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.core import proc
-from bench.core.clock import Channel, now_s, sleep_s
+from bench.core.clock import Channel, now_s
 from bench.invocation.context import InvocationContext
 from bench.lab import caps, images
 from bench.workloads import neighbours
@@ -24,7 +24,6 @@ SILENT_S = 3.0
 """A sentinel that reports nothing for so long does not run at all."""
 _WINDOW_S = 1.0
 _END_S = 5.0
-_SETTLE_S = 0.3
 
 
 @dataclass
@@ -34,13 +33,11 @@ class Watchdog:
     Attributes:
         channel: Where it reports.
         begin_s: When it was started.
-        settled_s: When it had run for a moment, without a neighbour.
         outside: Whether it is outside every control group of the run.
     """
 
     channel: Channel
     begin_s: float
-    settled_s: float
     outside: bool
 
     def p99_s(self, begin_s: float, end_s: float) -> float | None:
@@ -72,9 +69,6 @@ def watching(context: InvocationContext) -> Iterator[Watchdog]:
         argv = [str(program), "--events", f"unix:{events}", "--name", name, "--pulse", str(PER_S), "--exit"]
         process = proc.spawn(argv)
         try:
-            begin, outside = now_s(), caps.leave(process.pid)
-            with context.account.barrier():
-                sleep_s(_SETTLE_S)
-            yield Watchdog(channel, begin, now_s(), outside)
+            yield Watchdog(channel, now_s(), caps.leave(process.pid))
         finally:
             process.stop(_END_S, signal.SIGKILL)
