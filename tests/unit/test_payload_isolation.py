@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bench.benchmarks.isolation import NEIGHBOURS, VICTIMS
+from bench.benchmarks.isolation.beside import Neighbour
 from bench.core import proc, proctable
 from bench.core.clock import Line, now_s, process_cpu_s, sleep_s
 from bench.lab import images
@@ -74,6 +76,20 @@ def test_neighbour_works_until_the_payload_ends(built_state: Path, tmp_path: Pat
     finally:
         process.stop(10, signal.SIGKILL)
     assert not proctable.wait_until_gone(proctable.with_argument(name), 10)
+
+
+def test_kill_switch_ends_all_that_works(built_state: Path, tmp_path: Path) -> None:
+    name, out = f"tare-test-switch-{tmp_path.name}", tmp_path / "out"
+    load = neighbours.load_arguments("forks", 100, 2, 2**22)
+    process = proc.spawn([program(built_state), "--events", "fd:1", "--name", name, *load, "--sleep"], stdout=out)
+    try:
+        _said(out, "M load [1-9]")
+        instance = SimpleNamespace(pids=lambda: proctable.with_argument(name))
+        Neighbour(instance, SimpleNamespace(), None, {}).kill()  # type: ignore[arg-type]
+        assert process.wait(10) == -signal.SIGKILL
+        assert not proctable.wait_until_gone(proctable.with_argument(name), 10)
+    finally:
+        process.stop(10, signal.SIGKILL)
 
 
 def test_killed_worker_is_started_again_and_counted(built_state: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from bench.benchmarks.isolation import arms
 from bench.benchmarks.isolation.arms import Arm
 from bench.benchmarks.isolation.kinds import NEIGHBOURS
+from bench.core import proctable
 from bench.core.clock import Channel, now_s, sleep_s
 from bench.core.errors import InvocationFailed
 from bench.engines.base import Bind, Instance
@@ -26,6 +27,7 @@ _REPORT_S = 3.0
 MACHINE_BYTES = 2**26
 """Most memory that a neighbour takes in a machine, which has 256 MiB."""
 _POLL_S = 0.02
+_KILL_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Neighbour:
         channel: Where it reports.
         group: Its control group, where it has one of its own.
         limits: The limits in force: file → content.
+        machine: Whether it is a machine, whose payload is no process of the host.
         began_s: When it was seen to work; 0 for one that idles.
         alone_per_s: How much it did a second before there was a victim; ``None`` for one that idles.
     """
@@ -45,6 +48,7 @@ class Neighbour:
     channel: Channel
     group: Group | None
     limits: dict[str, str]
+    machine: bool = False
     began_s: float = 0.0
     alone_per_s: float | None = None
 
@@ -54,6 +58,11 @@ class Neighbour:
         if why is None and any(line.text.startswith("E load") for line in list(self.channel.lines)):
             return "the neighbour stopped working"
         return f"the neighbour ended: {why}" if why else None
+
+    def kill(self) -> None:
+        """Kill what works at once, without its engine: the host must become usable again before anything else is done."""
+        pids = self.instance.pids()
+        proctable.kill_all(set(poke.payloads(pids)) or (pids if self.machine else set()), _KILL_S)
 
     def load(self) -> Load:
         """Return its reports so far; errors as of :func:`bench.workloads.neighbours.load`."""
@@ -87,7 +96,7 @@ def standing(
     spec = life.spec_of(context, _arguments(context, arm), suffix="-n", **{**_FREE, "binds": binds, **arm.neighbour})
     with life.living(context, spec) as (instance, channel):
         group = group_of(context, instance)
-        found = Neighbour(instance, channel, group, arms.proof(spec, group))
+        found = Neighbour(instance, channel, group, arms.proof(spec, group), context.engine.kind == "machine")
         if arm.works:
             with context.account.engine():
                 began = _working(found, usable)

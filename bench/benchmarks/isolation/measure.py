@@ -117,10 +117,13 @@ def _reported(channel: Channel, alive: Alive) -> list[Line]:
 
 
 def _alive(instance: Instance, watching: Watchdog, neighbour: Neighbour | None) -> Alive:
-    """Return what says why the arm has to end."""
+    """Return what says why the arm has to end; where the host is not usable, the neighbour is killed at once."""
 
     def why() -> str | None:
-        return watching.complaint() or (neighbour.ended() if neighbour else None) or instance.alive()
+        complaint = watching.complaint()
+        if complaint and neighbour:
+            neighbour.kill()
+        return complaint or (neighbour.ended() if neighbour else None) or instance.alive()
 
     return why
 
