@@ -151,14 +151,17 @@ def _working(found: Neighbour, usable: Alive) -> float:
 
 
 def _alone(context: InvocationContext, found: Neighbour, began_s: float, usable: Alive) -> float:
-    """Let the neighbour work alone, and return its rate."""
-    end = began_s + int(context.params["alone_milliseconds"]) / 1000
-    while now_s() < end:
+    """Let the neighbour work alone, until it has done something again, and return its rate.
+
+    Raises:
+        InvocationFailed: It does nothing more.
+    """
+    least, most = began_s + int(context.params["alone_milliseconds"]) / 1000, began_s + _START_S
+    while (load := found.load()).at_s[-1] < least or load.rate(began_s, load.at_s[-1]) <= 0:
         if why := usable() or found.ended():
             raise InvocationFailed(why)
+        if now_s() > most:
+            msg = f"the neighbour did no work for {_START_S:g} s before the victim was started"
+            raise InvocationFailed(msg)
         sleep_s(_POLL_S)
-    rate = found.load_after(end).rate(began_s, end)
-    if rate <= 0:
-        msg = "the neighbour did no work before the victim was started"
-        raise InvocationFailed(msg)
-    return rate
+    return load.rate(began_s, load.at_s[-1])
