@@ -22,7 +22,8 @@ _FREE = {"pids.max": "max", "memory.limit_in_bytes": "-1", "memory.max": "max"}
 def capped(path: str, wanted: Mapping[str, int]) -> Iterator[dict[str, str]]:
     """Limit the run's control group during the block, and yield the limits that are in force: file → content.
 
-    With version 1 this process, which starts plain processes, joins the group of the controller ``pids`` meanwhile.
+    With version 1 this process, which starts plain processes, joins the groups of the controllers ``pids`` and ``cpu`` meanwhile:
+    to whatever else runs on the host all of the run is then one group, not as many as it has processes.
 
     Args:
         path: The run's group, for example ``/tare/1a2b3c4d``; empty: there is none, and nothing is limited.
@@ -31,7 +32,9 @@ def capped(path: str, wanted: Mapping[str, int]) -> Iterator[dict[str, str]]:
     set_here = {file: str(most) for name, most in wanted.items() if path and (file := _made(path, name))}
     try:
         found = {file.name: _set(file, most) for file, most in set_here.items()}
-        with _inside(path if "pids.max" in found else ""):
+        with contextlib.ExitStack() as joined:
+            for name in ("pids", "cpu"):
+                joined.enter_context(_inside(path, name))
             yield {name: text for name, text in found.items() if text}
     finally:
         for file in set_here:
@@ -70,14 +73,14 @@ def _set(file: Path, text: str) -> str:
 
 
 @contextlib.contextmanager
-def _inside(path: str) -> Iterator[None]:
-    """Be a member of the run's group of ``pids`` during the block, where that is a hierarchy of its own."""
-    mount = cgroups.controller("pids")
-    if not path or mount is None or cgroups.hierarchy().version == 2:
+def _inside(path: str, name: str) -> Iterator[None]:
+    """Be a member of the run's group of a controller during the block, where that is a hierarchy of its own."""
+    mount = cgroups.controller(name)
+    if not path or mount is None or mount == cgroups.hierarchy().accounting:
         yield
         return
-    before, own = mount / _own("pids").lstrip("/"), mount / path.lstrip("/") / "harness"
-    own.mkdir(exist_ok=True)
+    before, own = mount / _own(name).lstrip("/"), mount / path.lstrip("/") / "harness"
+    own.mkdir(parents=True, exist_ok=True)
     _join(own)
     try:
         yield

@@ -30,7 +30,7 @@
 #define PAGE 4096
 #define PIECE 65536
 #define QUANTUM 5000000 /* nanoseconds of work before a pause, at the least */
-#define BATCH 16
+#define BATCH 32
 #define OPEN_FILES 256
 #define MOST_WORKERS 64
 #define EVERY 100000000ull /* nanoseconds between two reports */

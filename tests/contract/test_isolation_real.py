@@ -89,7 +89,7 @@ def test_limited_neighbour_has_the_limits_of_its_engine(place: Place) -> None:
         return
     found = place.measure(arm="limited")
     limits = {name: text for name, text in found.evidence.items() if name.startswith("neighbour ")}
-    assert limits["neighbour pids.max"] == "32"
+    assert limits["neighbour pids.max"] == "64"
     assert any(text.split()[0] == "50000" for name, text in limits.items() if "cpu" in name)
     assert str(128 * 2**20) in limits.values()
     assert numbers(found)["isolation.neighbour_alone_per_s"] > 0

@@ -233,7 +233,7 @@ def test_limits_that_no_control_group_shows_fail_the_invocation(payloads: Payloa
         "the limit 'cpu' is not in force: no control group has it",
     )
     given = payloads.specs[0]
-    assert (given.cpus, given.memory_bytes, given.limits.pids) == (0.5, 128 * 2**20, 32)
+    assert (given.cpus, given.memory_bytes, given.limits.pids) == (0.5, 128 * 2**20, 64)
 
 
 # Arms and kinds.

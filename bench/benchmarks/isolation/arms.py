@@ -15,7 +15,7 @@ from bench.invocation.context import InvocationContext
 from bench.invocation.group import Group, wanted
 from bench.lab import cgroups
 
-CPUS, MEMORY_BYTES, PIDS = 0.5, 128 * 2**20, 32
+CPUS, MEMORY_BYTES, PIDS = 0.5, 128 * 2**20, 64
 """A limited neighbour's flags, the same for every kind."""
 RATE = 8 * 2**20
 """Bytes a second on the device for a limited neighbour that reads or writes."""

@@ -96,6 +96,9 @@ def standing(
     spec = life.spec_of(context, _arguments(context, arm), suffix="-n", **{**_FREE, "binds": binds, **arm.neighbour})
     with life.living(context, spec) as (instance, channel):
         group = group_of(context, instance)
+        if why := instance.alive():
+            msg = f"the neighbour ended: {why}"
+            raise InvocationFailed(msg)
         found = Neighbour(instance, channel, group, arms.proof(spec, group), context.engine.kind == "machine")
         if arm.works:
             with context.account.engine():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.benchmarks.isolation import slowdowns
-from bench.benchmarks.isolation.slowdowns import BESIDE, P50, P99, PLACEBO_BAND, UNLIMITED, Cell
+from bench.benchmarks.isolation.slowdowns import BESIDE, P50, P99, UNLIMITED, Cell
 from bench.display import canvas, svg, theme
-from bench.display.charts import matrix
+from bench.display.charts import heat, matrix
 from bench.display.data import ScenarioData, Variant
 from bench.display.prose import block_counts
 from bench.display.table import interval_text, ratio_text
@@ -22,70 +22,73 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 def _matrix(data: ScenarioData, cells: Sequence[Cell]) -> svg.Plot | None:
     """Draw one panel a neighbour, one row a target."""
-    rows = list(dict.fromkeys(cell.target for cell in cells))
-    panels, found = [], []
+    rows = _targets(cells)
+    panels, counts = [], []
     for name in slowdowns.neighbours(cells):
         dots = {}
         for cell in cells:
             times = cell.slowdown(data, UNLIMITED, P99) if cell.neighbour == name else None
             if times:
-                dots[rows.index(cell.target)] = _dot(times)
-                found.append(times)
+                dots[list(rows).index(cell.target.text)] = _dot(times)
+                counts.append(times.n)
         panels.append(matrix.Panel(name, dots))
+    kept, panels = matrix.compact(list(rows.values()), [panel for panel in panels if panel.dots])
+    if not panels:
+        return None
     caption = (
         "99th percentile of the time from due to done beside an unlimited neighbour, as a multiple of that of the same victim "
         "alone, paired block by block, with its 95\u00a0% interval; one panel a neighbour, all on one axis. The line is no "
-        f"slowdown. {block_counts(times.n for times in found)}"
+        f"slowdown. {block_counts(counts)}"
     )
-    words = ("matrix", _title(data, cells), caption)
-    return _drawn(data, rows, [panel for panel in panels if panel.dots], words, band=0.0)
-
-
-def _arms(data: ScenarioData, cells: Sequence[Cell]) -> svg.Plot | None:
-    """Draw one panel an arm, one row a target and neighbour."""
-    rows = [cell.row for cell in cells]
-    panels, found = [], []
-    for arm in BESIDE:
-        dots = {}
-        for index, cell in enumerate(cells):
-            if times := cell.slowdown(data, arm, P50):
-                dots[index] = _dot(times)
-                found.append(times)
-        panels.append(matrix.Panel(arm, dots))
-    within, of = slowdowns.placebo_within(data, cells)
-    title = (
-        f"An idle neighbour leaves the median within 5\u00a0% in {within} of {of} cells" if of else "Slowdown by arm"
-    )
-    caption = (
-        "Median time from due to done, as a multiple of that of the victim alone, with its 95\u00a0% interval; one panel for "
-        f"what is beside the victim. The band is ±5\u00a0%. {block_counts(times.n for times in found)}"
-    )
-    panels = [panel for panel in panels if panel.dots]
-    return _drawn(data, rows, panels, ("arms", title, caption), band=PLACEBO_BAND[1] - 1)
-
-
-def _drawn(
-    data: ScenarioData,
-    rows: Sequence[Variant],
-    panels: Sequence[matrix.Panel],
-    words: tuple[str, str, str],
-    *,
-    band: float,
-) -> svg.Plot | None:
-    kept, panels = matrix.compact(rows, panels)
-    if not panels:
-        return None
-    kind, title, caption = words
+    title = _title(data, cells)
     said = [
         f"{panel.title}: {kept[index].text} {dot.text}" + (f" [{interval_text(dot.ci, 'ratio')}]" if dot.ci else "")
         for panel in panels
         for index, dot in panel.dots.items()
     ]
-    look = matrix.Look(
-        [(row, theme.colour(row.engine, row.kind)) for row in kept], "ratio", reference=1.0, band=band, shared=not band
+    look = matrix.Look([(row, theme.colour(row.engine, row.kind)) for row in kept], "ratio", reference=1.0, shared=True)
+    words = canvas.Words(f"{data.stem}-matrix", "matrix", title, caption, f"{title}. {'; '.join(said)}")
+    return matrix.plot(look, panels, words)
+
+
+def _arms(data: ScenarioData, cells: Sequence[Cell]) -> svg.Plot | None:
+    """Draw a heat map: one row a neighbour and an arm, one column a target."""
+    targets = _targets(cells)
+    names = [(name, arm) for name in slowdowns.neighbours(cells) for arm in BESIDE]
+    found: dict[tuple[int, int], Times] = {}
+    for cell in cells:
+        column = list(targets).index(cell.target.text)
+        for arm in BESIDE:
+            if times := cell.slowdown(data, arm, P50):
+                found[names.index((cell.neighbour, arm)), column] = times
+    if not found:
+        return None
+    within, of = slowdowns.placebo_within(data, cells)
+    title = (
+        f"An idle neighbour leaves the median within 5\u00a0% in {within} of {of} cells" if of else "Slowdown by arm"
     )
-    alt = f"{title}. {'; '.join(said)}"
-    return matrix.plot(look, panels, canvas.Words(f"{data.stem}-{kind}", kind, title, caption, alt))
+    caption = (
+        "Median time from due to done ÷ that of the same victim alone, paired block by block (Hodges-Lehmann). Bold: the "
+        f"95\u00a0% interval excludes 1. {block_counts(times.n for times in found.values())}"
+    )
+    rows = [f"{name}, {arm}" for name, arm in names]
+    columns = [(row, theme.colour(row.engine, row.kind)) for row in targets.values()]
+    empty = {
+        (at, column): "–" for at in range(len(rows)) for column in range(len(columns)) if (at, column) not in found
+    }
+    said = [
+        f"{rows[at]} on {columns[column][0].text} {ratio_text(times.ratio)}" for (at, column), times in found.items()
+    ]
+    words = canvas.Words(f"{data.stem}-arms", "arms", title, caption, f"{title}. {'; '.join(said)}")
+    return heat.plot(heat.Table(rows, columns, found, empty, {}), words)
+
+
+def _targets(cells: Sequence[Cell]) -> dict[str, Variant]:
+    """Return the targets by their labels, in display order."""
+    found: dict[str, Variant] = {}
+    for cell in cells:
+        found.setdefault(cell.target.text, cell.target)
+    return found
 
 
 def _dot(times: Times) -> matrix.Dot:

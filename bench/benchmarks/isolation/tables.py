@@ -28,7 +28,7 @@ from bench.stats.pairs import Times
 
 _SLOWER = (
     "Time from when an operation was due to its end, ÷ that of the same victim alone, paired block by block. Placebo: beside an "
-    "idle instance. Limited: the neighbour has half a CPU, 128 MiB and 32 processes, and 8 MiB/s where it reads or writes. "
+    "idle instance. Limited: the neighbour has half a CPU, 128 MiB and 64 processes, and 8 MiB/s where it reads or writes. "
     "Apart: both on CPUs of their own."
 )
 _KEPT = "Operations that ended ÷ that were due, in the worst twentieth of the victim's time; 100 % is all."
