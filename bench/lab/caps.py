@@ -6,7 +6,6 @@ The cap is on the run's own group, above those of the instances, so it holds wha
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -22,7 +21,7 @@ _FREE = {"pids.max": "max", "memory.limit_in_bytes": "-1", "memory.max": "max"}
 def capped(path: str, wanted: Mapping[str, int]) -> Iterator[dict[str, str]]:
     """Limit the run's control group during the block, and yield the limits that are in force: file → content.
 
-    With version 1 this process, which starts plain processes, joins the groups of the controllers ``pids`` and ``cpu`` meanwhile:
+    With version 1 this thread, which starts plain processes, joins the groups of the controllers ``pids`` and ``cpu`` meanwhile:
     to whatever else runs on the host all of the run is then one group, not as many as it has processes.
 
     Args:
@@ -92,15 +91,16 @@ def _inside(path: str, name: str) -> Iterator[None]:
 
 
 def _join(group: Path) -> bool:
+    """Move this thread alone: the receiver of events is a real-time thread, which a CPU group need not take."""
     with contextlib.suppress(OSError):
-        (group / "cgroup.procs").write_text(f"{os.getpid()}\n", encoding="ascii")
+        (group / "tasks").write_text("0\n", encoding="ascii")
         return True
     return False
 
 
 def _own(controller: str) -> str:
-    """Return this process's group of a version 1 controller (cgroups(7))."""
-    for line in kernelfiles.text(kernelfiles.PROC / "self/cgroup").splitlines():
+    """Return this thread's group of a version 1 controller (cgroups(7))."""
+    for line in kernelfiles.text(kernelfiles.PROC / "thread-self/cgroup").splitlines():
         _, names, path = line.split(":", 2)
         if controller in names.split(","):
             return path

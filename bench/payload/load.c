@@ -3,7 +3,7 @@
  *
  *   --load KIND:PERCENT:WORKERS:BYTES:FOLDER
  *        fork WORKERS processes (0: one for each CPU that may be used) that do KIND in PERCENT of the time, until the payload ends, and go
- *        on with the next action. Ten times a second: "M load COUNT RESTARTS", what all of them have done so far, and how many were
+ *        on with the next action. Twenty times a second: "M load COUNT RESTARTS", what all of them have done so far, and how many were
  *        started again because something had killed them; "E load WHY" when one has ended by itself. BYTES is the most memory, or disk, that all of them take; FOLDER is where
  *        those with files have them.
  *
@@ -33,7 +33,7 @@
 #define BATCH 32
 #define OPEN_FILES 256
 #define MOST_WORKERS 64
-#define EVERY 100000000ull /* nanoseconds between two reports */
+#define EVERY 50000000ull /* nanoseconds between two reports */
 
 static uint64_t room;  /* bytes of one worker */
 static uint64_t reached; /* how far it has come in them */

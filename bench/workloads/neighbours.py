@@ -145,5 +145,6 @@ def load(lines: Sequence[Line]) -> Load:
         if line.text.startswith("E load "):
             msg = f"the neighbour stopped working: {line.text[7:]}"
             raise InvocationFailed(msg)
-    rows = [(line.at_s, *map(int, line.text.split()[2:4])) for line in lines if line.text.startswith("M load ")]
-    return Load([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
+    found = [line for line in lines if line.text.startswith("M load ")]
+    counts, restarts = ([int(line.text.split()[place]) for line in found] for place in (2, 3))
+    return Load([line.at_s for line in found], counts, restarts)

@@ -93,7 +93,7 @@ def test_words_say_which_target_isolates_stronger(found: ScenarioData) -> None:
     assert "Beside cpu fake (1.50× [" in said
     assert "isolates stronger than fake:copy=weak (" in said
     assert "An idle neighbour leaves the victim's median within 5 % in 4 of 4 cells." in said
-    assert benchmarks.finding(found).startswith("p99 beside ")
+    assert benchmarks.finding(found).startswith("99th percentile beside ")
     assert "(fake:copy=weak)" in benchmarks.finding(found)
 
 

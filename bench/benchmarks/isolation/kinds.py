@@ -11,8 +11,8 @@ from bench.core.model import ParamValue
 from bench.workloads.neighbours import Work
 
 Room = Literal["none", "memory", "disk"]
-LIMIT_TIMES = 3
-"""A victim gives up after this many times the time that it needs alone."""
+LIMIT_TIMES, LIMIT_LEAST_S = 3, 3.0
+"""A victim gives up after this many times the time that it needs alone, and not before this time."""
 
 
 @dataclass(frozen=True)
@@ -81,4 +81,5 @@ def work_of(params: Mapping[str, ParamValue]) -> Work:
     """Return what the victim does."""
     kind = victim_name(params)
     seconds = int(params["milliseconds"]) / 1000
-    return Work(kind, int(params["per_s"]) or VICTIMS[kind].per_s, seconds, LIMIT_TIMES * seconds)
+    limit_s = max(LIMIT_LEAST_S, LIMIT_TIMES * seconds)
+    return Work(kind, int(params["per_s"]) or VICTIMS[kind].per_s, seconds, limit_s)

@@ -84,17 +84,22 @@ class Ranked:
 
     cell: Cell
     slowdown: Times
+    what: Quantity = P99
 
 
-def ranked(data: ScenarioData, cells: Sequence[Cell], neighbour: str, what: Quantity = P99) -> list[Ranked]:
-    """Return the targets beside an unlimited neighbour, the strongest (least slowed) first; only those with an interval."""
-    found = [
-        Ranked(cell, times)
-        for cell in cells
-        if cell.neighbour == neighbour and cell.judged
-        if (times := cell.slowdown(data, UNLIMITED, what)) and times.ci
-    ]
-    return sorted(found, key=lambda one: one.slowdown.ratio)
+def ranked(data: ScenarioData, cells: Sequence[Cell], neighbour: str) -> list[Ranked]:
+    """Return the targets beside an unlimited neighbour, the strongest (least slowed) first; only those with an interval.
+
+    They are ordered by the 99th percentile; by the median where the victims do too few operations for that.
+    """
+    own = [cell for cell in cells if cell.neighbour == neighbour and cell.judged]
+    for what in (P99, P50):
+        found = [
+            Ranked(cell, times, what) for cell in own if (times := cell.slowdown(data, UNLIMITED, what)) and times.ci
+        ]
+        if found:
+            return sorted(found, key=lambda one: one.slowdown.ratio)
+    return []
 
 
 def tiers(order: Sequence[Ranked]) -> list[list[Ranked]]:

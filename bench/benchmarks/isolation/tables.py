@@ -42,8 +42,8 @@ _CAUSE = (
     "neighbour had used up its quota."
 )
 _ORDER = (
-    "Targets by the slowdown of the 99th percentile beside an unlimited neighbour, the strongest first. “<” is decided by the "
-    "intervals, “≈” is not. Emulated machines are not judged."
+    "Targets by the slowdown beside an unlimited neighbour, the strongest first: of the 99th percentile, or of the median where "
+    "there are too few operations. “<” is decided by the intervals, “≈” is not. Emulated machines are not judged."
 )
 
 
@@ -72,6 +72,8 @@ def _slower(data: ScenarioData, groups: Sequence[Group], what: Quantity) -> Grid
         alone = group.arms.get(ALONE)
         values = [cells.value(what.of(data, alone))]
         values += [_times(data, group, arm, group.slowdown(data, arm, what)) for arm in BESIDE]
+        if what is not P50 and all(cell.text == NONE for cell in values):
+            continue  # too few operations for this percentile
         counted = alone or next(iter(group.arms.values()))
         made.append((group.row, [*values, *table.counts_of(data, counted, what.of(data, alone))]))
     heads = [Column("alone", cells.CI), *(Column(arm, cells.CI) for arm in BESIDE)]

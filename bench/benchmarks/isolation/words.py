@@ -31,7 +31,7 @@ def finding(data: ScenarioData) -> str:
     worst = max(found, key=lambda one: one.slowdown.ratio, default=None)
     if worst is None:
         return ""
-    return f"p99 beside {worst.cell.neighbour}: up to {paired.text(worst.slowdown)} ({worst.cell.target.text})"
+    return f"{worst.what.title} beside {worst.cell.neighbour}: up to {paired.text(worst.slowdown)} ({worst.cell.target.text})"
 
 
 def _order(name: str, order: Sequence[Ranked]) -> str:
