@@ -49,7 +49,7 @@ _METRICS = (
     _rate("neighbour_alone", "neighbour's work before the victim"),
     _rate("neighbour", "neighbour's work beside the victim"),
     _share("pressure", "time in which tasks of the host waited"),
-    _share("throttled", "time waited for a quota"),
+    _share("throttled", "time waited for a quota, summed over CPUs"),
     _share("steal", "CPU time taken by the hypervisor"),
     Metric(
         "isolation.sentinel_p99_s",

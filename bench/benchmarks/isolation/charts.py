@@ -25,20 +25,20 @@ def _matrix(data: ScenarioData, cells: Sequence[Cell]) -> svg.Plot | None:
     rows = _targets(cells)
     panels, counts = [], []
     for name in slowdowns.neighbours(cells):
-        dots = {}
+        dots, what = {}, slowdowns.decisive(data, cells, name)
         for cell in cells:
-            times = cell.slowdown(data, UNLIMITED, P99) if cell.neighbour == name else None
+            times = cell.slowdown(data, UNLIMITED, what) if cell.neighbour == name else None
             if times:
                 dots[list(rows).index(cell.target.text)] = _dot(times)
                 counts.append(times.n)
-        panels.append(matrix.Panel(name, dots))
+        panels.append(matrix.Panel(name if what is P99 else f"{name}, {what.title}", dots))
     kept, panels = matrix.compact(list(rows.values()), [panel for panel in panels if panel.dots])
     if not panels:
         return None
     caption = (
         "99th percentile of the time from due to done beside an unlimited neighbour, as a multiple of that of the same victim "
         "alone, paired block by block, with its 95\u00a0% interval; one panel a neighbour, all on one axis. The line is no "
-        f"slowdown. {block_counts(counts)}"
+        f"slowdown. “Median” where there are too few operations for a percentile. {block_counts(counts)}"
     )
     title = _title(data, cells)
     said = [

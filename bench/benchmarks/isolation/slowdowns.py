@@ -88,18 +88,21 @@ class Ranked:
 
 
 def ranked(data: ScenarioData, cells: Sequence[Cell], neighbour: str) -> list[Ranked]:
-    """Return the targets beside an unlimited neighbour, the strongest (least slowed) first; only those with an interval.
+    """Return the targets beside an unlimited neighbour, the strongest (least slowed) first; only those with an interval."""
+    what = decisive(data, cells, neighbour)
+    found = [
+        Ranked(cell, times, what)
+        for cell in cells
+        if cell.neighbour == neighbour and cell.judged
+        if (times := cell.slowdown(data, UNLIMITED, what)) and times.ci
+    ]
+    return sorted(found, key=lambda one: one.slowdown.ratio)
 
-    They are ordered by the 99th percentile; by the median where the victims do too few operations for that.
-    """
-    own = [cell for cell in cells if cell.neighbour == neighbour and cell.judged]
-    for what in (P99, P50):
-        found = [
-            Ranked(cell, times, what) for cell in own if (times := cell.slowdown(data, UNLIMITED, what)) and times.ci
-        ]
-        if found:
-            return sorted(found, key=lambda one: one.slowdown.ratio)
-    return []
+
+def decisive(data: ScenarioData, cells: Sequence[Cell], neighbour: str) -> Quantity:
+    """Return what a neighbour's slowdowns are told by: the 99th percentile, the median where no victim has one."""
+    own = [cell for cell in cells if cell.neighbour == neighbour]
+    return P99 if any(cell.slowdown(data, UNLIMITED, P99) for cell in own) else P50
 
 
 def tiers(order: Sequence[Ranked]) -> list[list[Ranked]]:

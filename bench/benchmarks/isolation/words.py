@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.benchmarks.isolation import slowdowns
-from bench.benchmarks.isolation.slowdowns import P50, P99, UNLIMITED, Cell, Ranked
+from bench.benchmarks.isolation.slowdowns import P50, UNLIMITED, Cell, Ranked
 from bench.core.model import Status
 from bench.core.units import significant
 from bench.display import lookup, paired, prose
@@ -67,6 +67,6 @@ def _unfinished(data: ScenarioData) -> str:
 
 def _emulated(data: ScenarioData, cells: Sequence[Cell]) -> str:
     """Give what an emulated machine showed, without judging machines by it."""
-    found = [(cell, times) for cell in cells if not cell.judged if (times := cell.slowdown(data, UNLIMITED, P99))]
-    texts = [f"{significant(times.ratio, 2)}× beside {cell.neighbour}" for cell, times in found]
+    found = [(cell, times) for cell in cells if not cell.judged if (times := cell.slowdown(data, UNLIMITED, P50))]
+    texts = [f"{significant(times.ratio, 2)}× the median beside {cell.neighbour}" for cell, times in found]
     return f"The emulated machine ({prose.joined(texts)}) does not count as a machine in any order" if texts else ""
