@@ -19,7 +19,7 @@ from bench.benchmarks.isolation import NEIGHBOURS, VICTIMS, arms, beside, cause,
 from bench.benchmarks.isolation.watchdog import Watchdog
 from bench.core.clock import Line, now_s
 from bench.core.errors import InvocationFailed, NotApplicable
-from bench.core.model import Status
+from bench.core.model import ParamValue, Status
 from bench.engines.base import InstanceSpec, Limits
 from bench.engines.fake import Fake
 from bench.invocation.group import Group
@@ -224,6 +224,27 @@ def test_neighbour_without_room_is_refused_before_anything_is_started(payloads: 
     assert row["status"] == Status.SKIPPED
     assert "the neighbour 'memory' would take 1050000 TiB of memory" in row["reason"]
     assert payloads.specs == []
+
+
+def test_limited_neighbour_that_its_limits_end_is_skipped_with_its_last_words(
+    payloads: Payloads, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, dead = Fake.create, ["the sandbox was killed"]
+
+    def dying(self: Fake, spec: InstanceSpec) -> Any:
+        instance = create(self, spec)
+        instance.alive = lambda: dead[0]
+        return instance
+
+    monkeypatch.setattr(Fake, "create", dying)
+    row = outcome(ended(arm="limited"))
+    assert (row["status"], row["reason"]) == (Status.SKIPPED, "the limits end the neighbour: the sandbox was killed")
+
+
+def test_victim_in_an_emulated_machine_has_a_tenth_of_the_rate() -> None:
+    params: dict[str, ParamValue] = {"victim": "natural", "neighbour": "forks", "per_s": 0, "milliseconds": 1500}
+    assert [kinds.work_of(params, emulated=slow).per_s for slow in (False, True)] == [100, 10]
+    assert kinds.work_of({**params, "per_s": 30}, emulated=True).per_s == 30
 
 
 def test_limits_that_no_control_group_shows_fail_the_invocation(payloads: Payloads, ended: Ended) -> None:

@@ -11,8 +11,8 @@ from bench.benchmarks.isolation.arms import Arm
 from bench.benchmarks.isolation.kinds import NEIGHBOURS
 from bench.core import proctable
 from bench.core.clock import Channel, now_s, sleep_s
-from bench.core.errors import InvocationFailed
-from bench.engines.base import Bind, Instance
+from bench.core.errors import InvocationFailed, NotApplicable
+from bench.engines.base import Bind, Instance, InstanceSpec
 from bench.invocation import group as groups
 from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext
@@ -89,22 +89,37 @@ def standing(
 
     Raises:
         InvocationFailed: It does not work.
+        NotApplicable: Its engine's limits have ended it.
     """
     if not arm.has_neighbour:
         yield None
         return
     spec = life.spec_of(context, _arguments(context, arm), suffix="-n", **{**_FREE, "binds": binds, **arm.neighbour})
     with life.living(context, spec) as (instance, channel):
-        group = group_of(context, instance)
-        if why := instance.alive():
-            msg = f"the neighbour ended: {why}"
-            raise InvocationFailed(msg)
-        found = Neighbour(instance, channel, group, arms.proof(spec, group), context.engine.kind == "machine")
-        if arm.works:
-            with context.account.engine():
-                began = _working(found, usable)
-                found = replace(found, began_s=began, alone_per_s=_alone(context, found, began, usable))
-        yield found
+        try:
+            yield _found(context, arm, spec, (instance, channel), usable)
+        except InvocationFailed as error:
+            if arm.name == "limited" and (why := instance.alive()):
+                msg = f"the limits end the neighbour: {why}"
+                raise NotApplicable(msg) from error
+            raise
+
+
+def _found(
+    context: InvocationContext, arm: Arm, spec: InstanceSpec, live: tuple[Instance, Channel], usable: Alive
+) -> Neighbour:
+    """Return a live neighbour; one that works has done so alone for a while."""
+    instance, channel = live
+    group = group_of(context, instance)
+    if why := instance.alive():
+        msg = f"the neighbour ended: {why}"
+        raise InvocationFailed(msg)
+    found = Neighbour(instance, channel, group, arms.proof(spec, group), context.engine.kind == "machine")
+    if not arm.works:
+        return found
+    with context.account.engine():
+        began = _working(found, usable)
+        return replace(found, began_s=began, alone_per_s=_alone(context, found, began, usable))
 
 
 _FREE = {"memory_bytes": None, "cpus": None}

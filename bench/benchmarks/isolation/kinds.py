@@ -44,6 +44,9 @@ class Neighbour:
     device: Literal["", "read", "write"] = ""
 
 
+EMULATED_TIMES = 10
+"""How many times slower a victim's own rate is on emulated processors."""
+
 VICTIMS: Mapping[str, Victim] = {
     "tick": Victim(1000),
     "compute": Victim(100),
@@ -77,9 +80,10 @@ def victim_name(params: Mapping[str, ParamValue]) -> str:
     return NEIGHBOURS[str(params["neighbour"])].victim if asked == NATURAL else asked
 
 
-def work_of(params: Mapping[str, ParamValue]) -> Work:
-    """Return what the victim does."""
+def work_of(params: Mapping[str, ParamValue], *, emulated: bool = False) -> Work:
+    """Return what the victim does; in an emulated machine its own rate is a tenth."""
     kind = victim_name(params)
     seconds = int(params["milliseconds"]) / 1000
     limit_s = max(LIMIT_LEAST_S, LIMIT_TIMES * seconds)
-    return Work(kind, int(params["per_s"]) or VICTIMS[kind].per_s, seconds, limit_s)
+    own = VICTIMS[kind].per_s // (EMULATED_TIMES if emulated else 1)
+    return Work(kind, int(params["per_s"]) or own, seconds, limit_s)

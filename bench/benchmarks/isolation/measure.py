@@ -86,7 +86,7 @@ def _victim(
     watching: Watchdog,
     neighbour: Neighbour | None,
 ) -> InvocationResult:
-    work = kinds.work_of(context.params)
+    work = kinds.work_of(context.params, emulated=context.engine.target.options.get("accel") == "tcg")
     folder = "{files}" if binds else "-"
     arguments = (*beside.pinned(arm.victim_cpus), *work.arguments(folder), "--sleep")
     fields = {"memory_bytes": None, "cpus": None, "binds": binds, **arm.victim}
