@@ -23,8 +23,8 @@ from tests.contract.contract import Harness, target
 pytestmark = [pytest.mark.root, pytest.mark.engines]
 
 SHORT: dict[str, ParamValue] = {"milliseconds": 200, "alone_milliseconds": 200, "room_bytes": 2**24}
-KINDS = {"docker": ("network", "write")}
-"""Engine → neighbours of which one each is enough, because the payload does the same in every container."""
+KINDS = {"docker": ("network", "write"), "runc": ("forks", "memory", "journal")}
+"""Engine → the neighbours that are tried; the others all: the payload does the same in every container."""
 TARGETS = (target("host"), target("runc"), target("docker"))
 
 
