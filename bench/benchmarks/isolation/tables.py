@@ -70,10 +70,11 @@ def _slower(data: ScenarioData, groups: Sequence[Group], what: Quantity) -> Grid
     made: list[tuple[Row, list[Cell]]] = []
     for group in groups:
         alone = group.arms.get(ALONE)
-        values = [cells.value(what.of(data, alone))]
-        values += [_times(data, group, arm, group.slowdown(data, arm, what)) for arm in BESIDE]
-        if what is not P50 and all(cell.text == NONE for cell in values):
+        slower = {arm: group.slowdown(data, arm, what) for arm in BESIDE}
+        if what is not P50 and what.of(data, alone) is None and not any(slower.values()):
             continue  # too few operations for this percentile
+        values = [cells.value(what.of(data, alone))]
+        values += [_times(data, group, arm, found) for arm, found in slower.items()]
         counted = alone or next(iter(group.arms.values()))
         made.append((group.row, [*values, *table.counts_of(data, counted, what.of(data, alone))]))
     heads = [Column("alone", cells.CI), *(Column(arm, cells.CI) for arm in BESIDE)]
