@@ -109,7 +109,7 @@ def test_neighbour_apart_is_on_other_cpus(place: Place) -> None:
 def test_every_neighbour_works_beside_its_natural_victim(place: Place) -> None:
     before = place.context.lab.residue()
     for kind in KINDS.get(place.context.engine.target.engine, NEIGHBOURS):
-        values = numbers(place.measure(arm="unlimited", neighbour=kind, per_s=20))
+        values = numbers(place.measure(arm="unlimited", neighbour=kind, per_s=20, percent=25))
         assert values["isolation.p50_s"] > 0, kind
         assert values["isolation.neighbour_alone_per_s"] > 0, kind
     assert place.context.settled(before) == {}
@@ -117,7 +117,7 @@ def test_every_neighbour_works_beside_its_natural_victim(place: Place) -> None:
 
 def test_cap_on_the_runs_processes_holds_only_meanwhile(place: Place) -> None:
     mine = kernelfiles.text(kernelfiles.PROC / "self/cgroup")
-    found = place.measure(arm="unlimited", neighbour="forks", per_s=20)
+    found = place.measure(arm="unlimited", neighbour="forks", per_s=20, percent=25)
     assert found.evidence["lab pids.max"] == str(isolation.LAB_PIDS)
     mount = cgroups.controller("pids")
     assert mount is not None

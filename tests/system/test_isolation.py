@@ -17,7 +17,7 @@ from tests.system.test_faults import background, until
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
-STORM = "forks:100:0:268435456:-"
+STORM = "forks:25:0:268435456:-"
 SHORT = ("-p", "milliseconds=200", "-p", "alone_milliseconds=200")
 
 
@@ -40,7 +40,18 @@ def test_run_measures_every_arm_and_leaves_the_host_unchanged(tare: Tare, tmp_pa
 def test_harness_killed_in_the_middle_of_the_storm_leaves_nothing(tare: Tare, tmp_path: Path, target: str) -> None:
     before = inventory()
     scenario = without_controls(tmp_path, "isolation")
-    long = ("-p", "neighbour=forks", "-p", "arm=unlimited", "-p", "milliseconds=60000", "--blocks", "1")
+    long = (
+        "-p",
+        "neighbour=forks",
+        "-p",
+        "arm=unlimited",
+        "-p",
+        "percent=25",
+        "-p",
+        "milliseconds=60000",
+        "--blocks",
+        "1",
+    )
     with background(tmp_path, scenario, "-t", target, *long) as process:
         until(lambda: len(proctable.with_argument(STORM)) > 3, "the storm")
         until(lambda: any("fork:" in one for one in _victims()), "the victim beside it")

@@ -18,7 +18,7 @@ from bench.lab import caps, images
 from bench.workloads import neighbours
 
 PER_S = 500
-LATE_S = 0.5
+LATE_S = 1.0
 """A sentinel whose wake-ups come later than this, at the 99th percentile of a second, has a host that nobody can use."""
 SILENT_S = 3.0
 """A sentinel that reports nothing for so long does not run at all."""
