@@ -29,6 +29,8 @@ _SOURCES = (
         "health.c",
         "lines.c",
         "restart.c",
+        "victim.c",
+        "load.c",
         "actions.h",
     ),
     *("stamp.c", "spaces.c", "drain.c", "collect.c"),

@@ -1,6 +1,6 @@
 /*
- * Actions of the payload. They read no clock: a timer only ends a loop, the payload reports its count, and the host stamps the
- * beginning and the end.
+ * Actions of the payload. Those in this file read no clock: a timer only ends a loop, the payload reports its count, and the host
+ * stamps the beginning and the end.
  */
 #define _GNU_SOURCE
 #include "actions.h"
@@ -297,7 +297,7 @@ static void look(void)
 const struct action *find_action(const char *option)
 {
     static const struct action *const tables[] = {NETWORK_ACTIONS, FILE_ACTIONS, KEPT_ACTIONS, NAME_ACTIONS, LINE_ACTIONS,
-                                                  RESTART_ACTIONS, HEALTH_ACTIONS};
+                                                  RESTART_ACTIONS, HEALTH_ACTIONS, VICTIM_ACTIONS, LOAD_ACTIONS};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         for (const struct action *one = tables[i]; one->option; one++)
             if (strcmp(one->option, option) == 0)

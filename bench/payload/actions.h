@@ -30,6 +30,15 @@ struct action {
     void (*act)(char *text);
 };
 extern const struct action NETWORK_ACTIONS[], FILE_ACTIONS[], KEPT_ACTIONS[], NAME_ACTIONS[], LINE_ACTIONS[], RESTART_ACTIONS[], HEALTH_ACTIONS[];
+extern const struct action VICTIM_ACTIONS[], LOAD_ACTIONS[];
 const struct action *find_action(const char *option); /* NULL when there is no such action */
 
 int set_up(const char *option, const char *value); /* set-up of a guest before ready; returns 0 for other options (modules.c) */
+
+/* Shared by victim.c, which has them, and load.c. */
+uint64_t clock_ns(void);                    /* CLOCK_MONOTONIC: only differences within one process mean anything */
+void sleep_until(uint64_t due);             /* on that clock */
+void compute(int rounds);                   /* no system call, no memory */
+void *aligned(size_t bytes);                /* written to, for direct access */
+void lay_out(const char *path, uint64_t bytes); /* a file of that length, flushed */
+int connected_to(void (*peer)(int));        /* a TCP connection over loopback to a child that runs "peer" */

@@ -1,8 +1,8 @@
 /*
  * tare-payload: the program that is PID 1 in every target.
  *
- * It reports "F" (first instruction) and "R" (ready) over an event channel and then exits, sleeps or serves. It never reads a
- * clock: the host stamps events on receipt. It is static, so that the same bits run from a folder, an OCI image and an initramfs.
+ * It reports "F" (first instruction) and "R" (ready) over an event channel and then exits, sleeps or serves. It reads no clock but
+ * for durations within --victim and --load: the host stamps events on receipt. It is static, so that the same bits run from a folder, an OCI image and an initramfs.
  *
  *   tare-payload [--events CHANNEL] [--name NAME] [--touch BYTES] [--work N] [--mute] [ACTION…] (--exit | --sleep | --serve PORT)
  *                [--run PROGRAM ARGUMENT…]…
@@ -39,6 +39,8 @@
  *   --answer [ADDRESS#]PORT[:NAME,…]  fork a child that answers such questions: 127.0.0.1 for these names, "no such name" for others;
  *                        on loopback without ADDRESS, on a free port for PORT 0: "B answer PORT"
  *   --lines COUNT:BYTES:PER_S:KIND:EVERY  write numbered, checksummed lines to standard output (lines.c): "B lines", "C lines COUNT"
+ *   --victim KIND:…      do work at a fixed rate and report how late each operation was (victim.c)
+ *   --load KIND:…        take one resource in the background, for a known fraction of the time (load.c)
  *   --wait MS            wait for SIGUSR1 or a byte on the serial port, at most MS milliseconds, and answer "A"
  *   --look               report what is visible from here: "S NAME VALUE" lines, then "E look"; -1 for unreadable counts
  *   --script FILE        run the actions in FILE, one a line without its dashes ("wait 1000", "run PROGRAM …");

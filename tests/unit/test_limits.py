@@ -16,7 +16,6 @@ import pytest
 from bench import benchmarks, scenario
 from bench.benchmarks.limits import measure as limits
 from bench.benchmarks.limits import press, rate
-from bench.benchmarks.limits.group import Group, Throttled
 from bench.benchmarks.limits.press import MIB
 from bench.core.clock import EventHub, now_s, sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
@@ -24,6 +23,7 @@ from bench.core.model import Invocation
 from bench.engines.base import Instance, InstanceSpec, Limits, refuse_limits
 from bench.engines.fake import Fake
 from bench.invocation.context import Account, InvocationContext, InvocationResult
+from bench.invocation.group import Group, Throttled
 from bench.lab import Lab, images
 from bench.probes import processes
 from tests.fakes import FakeLab

@@ -9,12 +9,13 @@ import pytest
 
 from bench.benchmarks.limits import cpu, memory, rate
 from bench.benchmarks.limits.cpu import Used
-from bench.benchmarks.limits.group import Group, Throttled, parse, wanted
 from bench.benchmarks.limits.memory import Growth, Kills
 from bench.benchmarks.limits.press import MIB, Counted
 from bench.core.clock import Line
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Limits
+from bench.invocation import block_devices
+from bench.invocation.group import Group, Throttled, parse, wanted
 from bench.lab.cgroups import Hierarchy
 
 V1_MOUNTS = """\
@@ -300,27 +301,27 @@ def disks(tmp_path: Path) -> Path:
 
 def test_limit_of_partition_is_set_on_whole_disk(tmp_path: Path) -> None:
     block = disks(tmp_path)
-    assert rate.whole_disk(os.makedev(8, 0), "/state", block) == "8:0"
-    assert rate.whole_disk(os.makedev(8, 1), "/state", block) == "8:0"
+    assert block_devices.whole_disk(os.makedev(8, 0), "/state", block) == "8:0"
+    assert block_devices.whole_disk(os.makedev(8, 1), "/state", block) == "8:0"
 
 
 def test_file_system_without_disk_is_not_applicable(tmp_path: Path) -> None:
     with pytest.raises(NotApplicable, match=r"'/state' is on no single block device \(0:42\)"):
-        rate.whole_disk(os.makedev(0, 42), "/state", disks(tmp_path))
+        block_devices.whole_disk(os.makedev(0, 42), "/state", disks(tmp_path))
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
 def test_kernel_without_io_throttling_is_not_applicable(tmp_path: Path, kind: str) -> None:
     v1 = Hierarchy(1, tmp_path, (tmp_path,))
     with pytest.raises(NotApplicable, match="CONFIG_BLK_DEV_THROTTLING"):
-        rate.refuse_throttle(kind, v1)
+        block_devices.refuse_throttle(kind, v1)
     (tmp_path / f"blkio.throttle.{kind}_bps_device").touch()
-    rate.refuse_throttle(kind, v1)
+    block_devices.refuse_throttle(kind, v1)
     (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
     with pytest.raises(NotApplicable, match="no 'io' among the controllers"):
-        rate.refuse_throttle(kind, Hierarchy(2, tmp_path, (tmp_path,)))
+        block_devices.refuse_throttle(kind, Hierarchy(2, tmp_path, (tmp_path,)))
     (tmp_path / "cgroup.controllers").write_text("cpu io memory pids\n")
-    rate.refuse_throttle(kind, Hierarchy(2, tmp_path, (tmp_path,)))
+    block_devices.refuse_throttle(kind, Hierarchy(2, tmp_path, (tmp_path,)))
 
 
 ROUTES = """\

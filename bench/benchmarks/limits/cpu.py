@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.benchmarks.limits.group import CPU_PERIOD_US, Throttled
 from bench.benchmarks.limits.press import Counted, Finding, Pressed, result_of, started
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Limits
 from bench.invocation.context import InvocationContext, InvocationResult
+from bench.invocation.group import CPU_PERIOD_US, Throttled
 
 CPUS = 0.5
 """The quota: half a CPU, which one thread alone would exceed."""

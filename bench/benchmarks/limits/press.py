@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.benchmarks.limits.group import Group, of_process, wanted
 from bench.core.clock import Channel, Line
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import Phase
 from bench.engines.base import Instance, InstanceSpec
 from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext, InvocationResult
+from bench.invocation.group import Group, of_process, wanted
 
 MIB = 2**20
 _PATIENCE_MS = 5000

@@ -9,6 +9,7 @@ from bench.benchmarks.limits.press import MIB, Finding, Pressed, result_of, star
 from bench.core import proc
 from bench.core.errors import InvocationFailed, NotApplicable, TargetUnavailable
 from bench.engines.base import Bind, Limits
+from bench.invocation.block_devices import refuse_throttle, whole_disk
 from bench.invocation.context import InvocationContext, InvocationResult
 from bench.lab import cgroups
 
@@ -61,45 +62,11 @@ def of_rate(count: int, window_s: float, how: str, asked: int = RATE) -> Finding
     return Finding(achieved / asked, window_s, f"{asked / MIB:.3g} MiB/s", said, how, flags)
 
 
-def refuse_throttle(kind: str, hierarchy: cgroups.Hierarchy) -> None:
-    """Refuse where the kernel cannot limit block I/O.
-
-    Raises:
-        NotApplicable: With the reason.
-    """
-    if hierarchy.version == 1:
-        file = f"blkio.throttle.{kind}_bps_device"
-        if not any((mount / file).exists() for mount in hierarchy.mounts):
-            msg = (
-                f"this kernel cannot limit block I/O ({file} is in no control group: CONFIG_BLK_DEV_THROTTLING is off)"
-            )
-            raise NotApplicable(msg)
-    elif "io" not in (hierarchy.accounting / "cgroup.controllers").read_text(encoding="ascii").split():
-        msg = "this kernel cannot limit block I/O (there is no 'io' among the controllers of its control groups)"
-        raise NotApplicable(msg)
-
-
 def _refuse_silence(pressed: Pressed, kind: str) -> None:
     """Refuse a version 2 host whose groups have the controller but no file for this limit."""
     if pressed.group is not None and not pressed.group.limit(kind):
         msg = f"the control group of '{pressed.context.engine.target.text}' has no file for a limit on block I/O"
         raise NotApplicable(msg)
-
-
-def whole_disk(device: int, state: str, sys: Path = Path("/sys/dev/block")) -> str:
-    """Return ``major:minor`` of the whole disk that a file system's device is (a part of); limits take only whole ones.
-
-    Raises:
-        NotApplicable: The file system is on no block device of its own.
-    """
-    number = f"{os.major(device)}:{os.minor(device)}"
-    home = sys / number
-    if not home.exists():
-        msg = f"the state folder '{state}' is on no single block device ({number}), so nothing there can be limited"
-        raise NotApplicable(msg)
-    if (home / "partition").exists():
-        return (home.resolve().parent / "dev").read_text(encoding="ascii").strip()
-    return number
 
 
 def _make_file(folder: Path) -> None:

@@ -16,6 +16,7 @@ CPU_PERIOD_US = 100_000
 _FILES = {
     "cpu": (("cpu", "cpu.cfs_quota_us"), ("cpu", "cpu.cfs_period_us")),
     "cpu-shares": (("cpu", "cpu.shares"), ("cpuset", "cpuset.cpus")),
+    "cpuset": (("cpuset", "cpuset.cpus"),),
     "memory": (("memory", "memory.limit_in_bytes"),),
     "memory-swap": (("memory", "memory.limit_in_bytes"), ("memory", "memory.memsw.limit_in_bytes")),
     "pids": (("pids", "pids.max"),),
@@ -25,6 +26,7 @@ _FILES = {
 _FILES_V2 = {
     "cpu": ("cpu.max",),
     "cpu-shares": ("cpu.weight", "cpuset.cpus"),
+    "cpuset": ("cpuset.cpus",),
     "memory": ("memory.max",),
     "memory-swap": ("memory.max", "memory.swap.max"),
     "pids": ("pids.max",),
@@ -71,6 +73,14 @@ class Group:
         text = self._read("cpu" if self.version == 1 else "", "cpu.stat")
         periods, used_up = _entry(text, "nr_periods"), _entry(text, "nr_throttled")
         return None if periods is None or used_up is None else Throttled(periods, used_up)
+
+    def throttled_s(self) -> float | None:
+        """Return the seconds for which the group had used up its quota and waited; ``None`` when they are not counted."""
+        text = self._read("cpu" if self.version == 1 else "", "cpu.stat")
+        nanoseconds, microseconds = _entry(text, "throttled_time"), _entry(text, "throttled_usec")
+        if nanoseconds is not None:
+            return nanoseconds / 1e9
+        return None if microseconds is None else microseconds / 1e6
 
     def oom_kills(self) -> int | None:
         """Return how many processes of the group the OOM killer has killed; ``None`` when the group is gone."""
@@ -131,6 +141,8 @@ def wanted(name: str, cpus: float | None, memory_bytes: int | None, limits: Limi
         files["memory.swap.max"] = str(limits.swap_bytes - memory_bytes)
     if name == "cpu-shares":
         files |= {"cpu.shares": str(limits.cpu_shares), "cpuset.cpus": str(limits.cpuset)}
+    if name == "cpuset":
+        files["cpuset.cpus"] = str(limits.cpuset)
     if name == "pids":
         files["pids.max"] = str(limits.pids)
     if name == "read":

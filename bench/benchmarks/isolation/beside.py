@@ -1,0 +1,185 @@
+"""The neighbour: an instance that idles or works beside the victim, and the proof that it works."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from bench.benchmarks.isolation import arms
+from bench.benchmarks.isolation.arms import Arm
+from bench.benchmarks.isolation.kinds import NEIGHBOURS
+from bench.core import proctable
+from bench.core.clock import Channel, now_s, sleep_s
+from bench.core.errors import InvocationFailed, NotApplicable
+from bench.engines.base import Bind, Instance, InstanceSpec
+from bench.invocation import group as groups
+from bench.invocation import life, poke
+from bench.invocation.context import InvocationContext
+from bench.invocation.group import Group
+from bench.workloads import neighbours
+from bench.workloads.neighbours import Load
+
+Alive = Callable[[], str | None]
+_START_S = 60.0
+"""How long a neighbour may take until it works: it may first have to write its files."""
+_REPORT_S = 3.0
+MACHINE_BYTES = 2**26
+"""Most memory that a neighbour takes in a machine, which has 256 MiB."""
+_POLL_S = 0.02
+_KILL_S = 2.0
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A live neighbour.
+
+    Attributes:
+        instance: Its instance.
+        channel: Where it reports.
+        group: Its control group, where it has one of its own.
+        limits: The limits in force: file → content.
+        machine: Whether it is a machine, whose payload is no process of the host.
+        began_s: When it was seen to work; 0 for one that idles.
+        alone_per_s: How much it did a second before there was a victim; ``None`` for one that idles.
+    """
+
+    instance: Instance
+    channel: Channel
+    group: Group | None
+    limits: dict[str, str]
+    machine: bool = False
+    began_s: float = 0.0
+    alone_per_s: float | None = None
+
+    def ended(self) -> str | None:
+        """Return why it works no more; ``None`` while it does."""
+        why = self.instance.alive()
+        if why is None and any(line.text.startswith("E load") for line in list(self.channel.lines)):
+            return "the neighbour stopped working"
+        return f"the neighbour ended: {why}" if why else None
+
+    def kill(self) -> None:
+        """Kill what works at once, without its engine: the host must become usable again before anything else is done."""
+        pids = self.instance.pids()
+        proctable.kill_all(set(poke.payloads(pids)) or (pids if self.machine else set()), _KILL_S)
+
+    def load(self) -> Load:
+        """Return its reports so far; errors as of :func:`bench.workloads.neighbours.load`."""
+        return neighbours.load(list(self.channel.lines))
+
+    def load_after(self, at_s: float) -> Load:
+        """Return its reports up to the first one after ``at_s``, or as many as there are some seconds later."""
+        end = now_s() + _REPORT_S
+        while now_s() < end:
+            found = self.load()
+            if found.at_s and found.at_s[-1] >= at_s:
+                return found
+            sleep_s(_POLL_S)
+        return self.load()
+
+
+@contextlib.contextmanager
+def standing(
+    context: InvocationContext, arm: Arm, binds: tuple[Bind, ...], usable: Alive
+) -> Iterator[Neighbour | None]:
+    """Yield the arm's neighbour, ``None`` where there is none; one that works has done so alone for a while.
+
+    ``usable`` returns why the arm has to end, ``None`` while it may go on.
+
+    Raises:
+        InvocationFailed: It does not work.
+        NotApplicable: Its engine's limits have ended it.
+    """
+    if not arm.has_neighbour:
+        yield None
+        return
+    spec = life.spec_of(context, _arguments(context, arm), suffix="-n", **{**_FREE, "binds": binds, **arm.neighbour})
+    with life.living(context, spec) as (instance, channel):
+        try:
+            yield _found(context, arm, spec, (instance, channel), usable)
+        except InvocationFailed as error:
+            if arm.name == "limited" and (why := instance.alive()):
+                msg = f"the limits end the neighbour: {why}"
+                raise NotApplicable(msg) from error
+            raise
+
+
+def _found(
+    context: InvocationContext, arm: Arm, spec: InstanceSpec, live: tuple[Instance, Channel], usable: Alive
+) -> Neighbour:
+    """Return a live neighbour; one that works has done so alone for a while."""
+    instance, channel = live
+    group = group_of(context, instance)
+    if why := instance.alive():
+        msg = f"the neighbour ended: {why}"
+        raise InvocationFailed(msg)
+    found = Neighbour(instance, channel, group, arms.proof(spec, group), context.engine.kind == "machine")
+    if not arm.works:
+        return found
+    with context.account.engine():
+        began = _working(found, usable)
+        return replace(found, began_s=began, alone_per_s=_alone(context, found, began, usable))
+
+
+_FREE = {"memory_bytes": None, "cpus": None}
+"""No limits."""
+
+
+def group_of(context: InvocationContext, instance: Instance) -> Group | None:
+    """Return an instance's control group; ``None`` for those of a plain process and of a machine, which are not limits of it."""
+    if context.engine.kind != "container":
+        return None
+    pids = instance.pids()  # the first ones may be those of a monitor, which is in no group of the instance
+    candidates = [*poke.payloads(pids), *sorted(pids, reverse=True)]
+    return next((found for pid in candidates if (found := groups.of_process(pid))), None)
+
+
+def _arguments(context: InvocationContext, arm: Arm) -> tuple[str, ...]:
+    if not arm.works:
+        return ("--sleep",)
+    params = context.params
+    kind = str(params["neighbour"])
+    folder = "{files}" if NEIGHBOURS[kind].files else "-"
+    most = MACHINE_BYTES if context.engine.kind == "machine" else int(params["room_bytes"])
+    numbers = (int(params["percent"]), int(params["workers"]), min(most, int(params["room_bytes"])))
+    return (*pinned(arm.neighbour_cpus), *neighbours.load_arguments(kind, *numbers, folder), "--sleep")
+
+
+def pinned(cpus: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the payload's arguments to run on some CPUs only; none for any."""
+    return ("--pin", ",".join(map(str, cpus))) if cpus else ()
+
+
+def _working(found: Neighbour, usable: Alive) -> float:
+    """Wait until the neighbour has done something, and return when that was seen.
+
+    Raises:
+        InvocationFailed: It has not in time: one that never ran would look like perfect isolation.
+    """
+    end = now_s() + _START_S
+    while not found.load().runs:
+        if why := usable() or found.ended():
+            raise InvocationFailed(why)
+        if now_s() > end:
+            msg = f"the neighbour did no work within {_START_S:g} s"
+            raise InvocationFailed(msg)
+        sleep_s(_POLL_S)
+    return found.load().at_s[-1]
+
+
+def _alone(context: InvocationContext, found: Neighbour, began_s: float, usable: Alive) -> float:
+    """Let the neighbour work alone, until it has done something again, and return its rate.
+
+    Raises:
+        InvocationFailed: It does nothing more.
+    """
+    least, most = began_s + int(context.params["alone_milliseconds"]) / 1000, began_s + _START_S
+    while (load := found.load()).at_s[-1] < least or load.rate(began_s, load.at_s[-1]) <= 0:
+        if why := usable() or found.ended():
+            raise InvocationFailed(why)
+        if now_s() > most:
+            msg = f"the neighbour did no work for {_START_S:g} s before the victim was started"
+            raise InvocationFailed(msg)
+        sleep_s(_POLL_S)
+    return load.rate(began_s, load.at_s[-1])

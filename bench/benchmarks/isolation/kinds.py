@@ -1,0 +1,89 @@
+"""What victims and neighbours are: rates, what they need, and which pairs belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.benchmarks.isolation import NATURAL
+from bench.core.model import ParamValue
+from bench.workloads.neighbours import Work
+
+Room = Literal["none", "memory", "disk"]
+LIMIT_TIMES, LIMIT_LEAST_S = 3, 3.0
+"""A victim gives up after this many times the time that it needs alone, and not before this time."""
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A kind of victim: its own rate, and whether it has files."""
+
+    per_s: int
+    files: bool = False
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A kind of neighbour.
+
+    Attributes:
+        victim: Its natural victim.
+        unit: What it counts, for people.
+        room: What it takes ``room_bytes`` of.
+        files: Whether it has files.
+        device: The rate of the device that a limit is for.
+        shared: What victim and neighbour compete for, for people.
+    """
+
+    victim: str
+    unit: str
+    shared: str
+    room: Room = "none"
+    files: bool = False
+    device: Literal["", "read", "write"] = ""
+
+
+EMULATED_TIMES = 10
+"""How many times slower a victim's own rate is on emulated processors."""
+
+VICTIMS: Mapping[str, Victim] = {
+    "tick": Victim(1000),
+    "compute": Victim(100),
+    "fork": Victim(100),
+    "map": Victim(200),
+    "file": Victim(50, files=True),
+    "read": Victim(100, files=True),
+    "cache": Victim(100, files=True),
+    "tcp": Victim(500),
+}
+"""Rates that a small host keeps alone with room to spare."""
+
+NEIGHBOURS: Mapping[str, Neighbour] = {
+    "cpu": Neighbour("tick", "computations", "the CPUs"),
+    "memory": Neighbour("map", "bytes", "free memory", room="memory"),
+    "bandwidth": Neighbour("compute", "bytes", "caches and memory bandwidth", room="memory"),
+    "write": Neighbour("file", "bytes", "the disk", room="disk", files=True, device="write"),
+    "read": Neighbour("read", "bytes", "the disk", room="disk", files=True, device="read"),
+    "cache": Neighbour("cache", "bytes", "the page cache", room="disk", files=True),
+    "network": Neighbour("tcp", "bytes", "the network stack"),
+    "forks": Neighbour("fork", "processes", "the process table and the CPUs"),
+    "journal": Neighbour("file", "files", "the file system's journal", files=True),
+    "pages": Neighbour("map", "pages", "the page allocator"),
+    "inodes": Neighbour("file", "files", "the tables of files and inodes", files=True),
+}
+
+
+def victim_name(params: Mapping[str, ParamValue]) -> str:
+    """Return the kind of victim that the parameters ask for."""
+    asked = str(params["victim"])
+    return NEIGHBOURS[str(params["neighbour"])].victim if asked == NATURAL else asked
+
+
+def work_of(params: Mapping[str, ParamValue], *, emulated: bool = False) -> Work:
+    """Return what the victim does; in an emulated machine its own rate is a tenth."""
+    kind = victim_name(params)
+    seconds = int(params["milliseconds"]) / 1000
+    limit_s = max(LIMIT_LEAST_S, LIMIT_TIMES * seconds)
+    own = VICTIMS[kind].per_s // (EMULATED_TIMES if emulated else 1)
+    return Work(kind, int(params["per_s"]) or own, seconds, limit_s)

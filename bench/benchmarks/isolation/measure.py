@@ -1,0 +1,177 @@
+"""One victim and what stands beside it: nothing, an idle neighbour, one that works.
+
+The neighbour is started first and works alone for a moment. Then the victim is started, which works through its operations at a
+fixed rate. Both are instances of the same target. Everything is in the run's control group, which is capped; a sentinel outside
+it ends the arm when the host becomes unusable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+from collections.abc import Iterator
+
+from bench.benchmarks.isolation import arms, beside, cause, kinds, room, watchdog
+from bench.benchmarks.isolation.arms import Arm
+from bench.benchmarks.isolation.beside import Alive, Neighbour
+from bench.benchmarks.isolation.watchdog import Watchdog
+from bench.core.clock import Channel, Line
+from bench.core.errors import InvocationFailed, NotApplicable
+from bench.engines.base import Bind, Instance
+from bench.invocation import life
+from bench.invocation.context import InvocationContext, InvocationResult, Value
+from bench.lab import caps
+from bench.probes import host
+from bench.workloads import neighbours
+from bench.workloads.neighbours import Done, Work
+
+LAB_PIDS = 4096
+"""Processes of the whole run at most, its daemons included: a storm that gets out of hand ends here."""
+_BESIDE_BYTES = 2**30
+"""Memory of the instances besides what the neighbour takes: an emulating VMM needs most."""
+_SPARE_S = 30.0
+_LATE = 0.9
+"""A victim that ends later than so many of its own periods when it is alone has a rate that is too high."""
+
+
+def measure(context: InvocationContext) -> InvocationResult:
+    """Measure one arm."""
+    arm, kind = arms.of(context), str(context.params["neighbour"])
+    room_bytes = int(context.params["room_bytes"])
+    room.check(kind, room_bytes, context.lab.paths.run)
+    wanted = {"pids": LAB_PIDS, "memory": _used(context) + room_bytes + _BESIDE_BYTES}
+    with caps.capped(context.lab.cgroup_path, wanted) as capped:
+        if kind == "forks" and "pids.max" not in capped:
+            msg = "the number of the lab's processes cannot be limited here, so there is no storm of them"
+            raise NotApplicable(msg)
+        with (
+            watchdog.watching(context) as watching,
+            _files(context, arm, kind) as (ours, theirs),
+            beside.standing(context, arm, theirs, watching.complaint) as neighbour,
+        ):
+            found = _victim(context, arm, ours, watching, neighbour)
+    evidence = {f"lab {file}": text for file, text in capped.items() if file == "pids.max"}
+    evidence |= {"sentinel": "outside the lab" if watching.outside else "inside the lab"}
+    return dataclasses.replace(found, evidence={**found.evidence, **evidence})
+
+
+def _used(context: InvocationContext) -> int:
+    """Return what the run's instances and daemons may have taken of memory already, as far as the host has it."""
+    info = host.meminfo()
+    return info["MemTotal"] - info["MemAvailable"]
+
+
+@contextlib.contextmanager
+def _files(context: InvocationContext, arm: Arm, kind: str) -> Iterator[tuple[tuple[Bind, ...], tuple[Bind, ...]]]:
+    """Yield the victim's folder and the neighbour's, on the file system of the state folder; none for those without files."""
+    home = context.lab.paths.run / "k" / context.name
+    names = {"victim": kinds.VICTIMS[kinds.victim_name(context.params)].files, "neighbour": False}
+    names["neighbour"] = arm.works and kinds.NEIGHBOURS[kind].files
+    binds = {}
+    try:
+        for name, needed in names.items():
+            if needed:
+                (home / name).mkdir(parents=True)
+                binds[name] = (Bind("files", home / name, read_only=False),)
+        yield binds.get("victim", ()), binds.get("neighbour", ())
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _victim(
+    context: InvocationContext,
+    arm: Arm,
+    binds: tuple[Bind, ...],
+    watching: Watchdog,
+    neighbour: Neighbour | None,
+) -> InvocationResult:
+    work = kinds.work_of(context.params, emulated=context.engine.target.options.get("accel") == "tcg")
+    folder = "{files}" if binds else "-"
+    arguments = (*beside.pinned(arm.victim_cpus), *work.arguments(folder), "--sleep")
+    fields = {"memory_bytes": None, "cpus": None, "binds": binds, **arm.victim}
+    spec = life.spec_of(context, arguments, **fields)
+    with life.living(context, spec) as (instance, channel), context.account.engine():
+        mine = beside.group_of(context, instance)
+        arms.proof(spec, mine)
+        groups = {"victim": mine, "neighbour": neighbour.group if neighbour else None}
+        alive = _alive(instance, watching, neighbour)
+        channel.wait_line("B victim", context.timeout_s, alive)
+        before = cause.read(groups)
+        channel.wait_line("C victim", work.limit_s + _SPARE_S, alive)
+        after = cause.read(groups)
+        found = neighbours.done(_reported(channel, alive), work)
+        evidence = life.evidence_of(context, instance)
+        theirs = _neighbours(context, neighbour, found)
+    series = (*theirs, *cause.between(before, after), _sentinel(watching, found))
+    limits = neighbour.limits if neighbour else {}
+    evidence |= {f"neighbour {file}": text for file, text in limits.items()}
+    return InvocationResult(
+        _values(found, work), evidence, _flags(arm, found, work), series, _notes(context, work, neighbour)
+    )
+
+
+def _reported(channel: Channel, alive: Alive) -> list[Line]:
+    channel.wait_line("E victim", _SPARE_S, alive)
+    return list(channel.lines)
+
+
+def _alive(instance: Instance, watching: Watchdog, neighbour: Neighbour | None) -> Alive:
+    """Return what says why the arm has to end; where the host is not usable, the neighbour is killed at once."""
+
+    def why() -> str | None:
+        complaint = watching.complaint()
+        if complaint and neighbour:
+            neighbour.kill()
+        return complaint or (neighbour.ended() if neighbour else None) or instance.alive()
+
+    return why
+
+
+def _values(found: Done, work: Work) -> dict[str, float]:
+    shares = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
+    times = {name: found.percentile(share) for name, share in shares.items()}
+    values = {f"isolation.{name}_s": value for name, value in times.items() if value is not None}
+    return values | {"isolation.kept_ratio": found.kept(work)}
+
+
+def _neighbours(context: InvocationContext, neighbour: Neighbour | None, found: Done) -> tuple[Value, ...]:
+    """Return what the neighbour did alone and beside the victim."""
+    if neighbour is None or neighbour.alone_per_s is None:
+        return ()
+    together = neighbour.load_after(found.end_s).rate(found.begin_s, found.end_s)
+    return (
+        Value("isolation.neighbour_alone_per_s", neighbour.alone_per_s),
+        Value("isolation.neighbour_per_s", together),
+    )
+
+
+def _sentinel(watching: Watchdog, found: Done) -> Value:
+    """Return the lateness outside the lab while the victim worked.
+
+    Raises:
+        InvocationFailed: It is unknown.
+    """
+    late = watching.p99_s(found.begin_s, found.end_s)
+    if late is None:
+        msg = "the sentinel outside the lab reported nothing while the victim worked"
+        raise InvocationFailed(msg)
+    return Value("isolation.sentinel_p99_s", late)
+
+
+def _flags(arm: Arm, found: Done, work: Work) -> tuple[str, ...]:
+    """Return a flag where a victim cannot keep its rate although nothing is beside it."""
+    median = found.percentile(0.5)
+    if arm.works or median is None or median * work.per_s < _LATE:
+        return ()
+    return (
+        f"victim: alone, an operation takes longer than the {1 / work.per_s:g} s between two; use -p per_s= with less",
+    )
+
+
+def _notes(context: InvocationContext, work: Work, neighbour: Neighbour | None) -> dict[str, str]:
+    kind = kinds.NEIGHBOURS[str(context.params["neighbour"])]
+    notes = {"victim": f"{work.kind}, {work.per_s} a second", "shared": kind.shared}
+    if neighbour is not None and neighbour.alone_per_s is not None:
+        notes |= {"unit": kind.unit, "killed": str(neighbour.load().restarts[-1])}
+    return notes

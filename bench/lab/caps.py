@@ -1,0 +1,107 @@
+"""A cap on what all instances of a run use together, and a way out of the run's control group for what watches it.
+
+The cap is on the run's own group, above those of the instances, so it holds whatever an engine does with its own limits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bench.core import kernelfiles
+from bench.lab import cgroups
+
+_FILES = {"pids": ("pids.max", "pids.max"), "memory": ("memory.limit_in_bytes", "memory.max")}
+"""Controller → the file of its limit, version 1 and 2."""
+_FREE = {"pids.max": "max", "memory.limit_in_bytes": "-1", "memory.max": "max"}
+
+
+@contextlib.contextmanager
+def capped(path: str, wanted: Mapping[str, int]) -> Iterator[dict[str, str]]:
+    """Limit the run's control group during the block, and yield the limits that are in force: file → content.
+
+    With version 1 this thread, which starts plain processes, joins the groups of the controllers ``pids`` and ``cpu`` meanwhile:
+    to whatever else runs on the host all of the run is then one group, not as many as it has processes.
+
+    Args:
+        path: The run's group, for example ``/tare/1a2b3c4d``; empty: there is none, and nothing is limited.
+        wanted: Controller (``pids``, ``memory``) → most processes, most bytes.
+    """
+    set_here = {file: str(most) for name, most in wanted.items() if path and (file := _made(path, name))}
+    try:
+        found = {file.name: _set(file, most) for file, most in set_here.items()}
+        with contextlib.ExitStack() as joined:
+            for name in ("pids", "cpu"):
+                joined.enter_context(_inside(path, name))
+            yield {name: text for name, text in found.items() if text}
+    finally:
+        for file in set_here:
+            _set(file, _FREE[file.name])
+
+
+def leave(pid: int) -> bool:
+    """Move a process out of every group of the run, to the top of each hierarchy; return whether it left all of them."""
+    for mount in cgroups.hierarchy().mounts:
+        with contextlib.suppress(OSError):
+            (mount / "cgroup.procs").write_text(f"{pid}\n", encoding="ascii")
+    return f"/{cgroups.ROOT}/" not in kernelfiles.text(Path(f"/proc/{pid}/cgroup"))
+
+
+def _made(path: str, name: str) -> Path | None:
+    """Return the file of a limit on the run's group, whose folder is made if need be; ``None`` without the controller."""
+    mount = cgroups.controller(name)
+    if mount is None:
+        return None
+    group = mount / path.lstrip("/")
+    with contextlib.suppress(OSError):
+        group.mkdir(parents=True, exist_ok=True)
+    if cgroups.hierarchy().version == 2:
+        for above in (mount, group.parent):
+            with contextlib.suppress(OSError):
+                (above / "cgroup.subtree_control").write_text(f"+{name}", encoding="ascii")
+    file = group / _FILES[name][cgroups.hierarchy().version == 2]
+    return file if file.exists() else None
+
+
+def _set(file: Path, text: str) -> str:
+    """Write a limit and return what the file then holds."""
+    with contextlib.suppress(OSError):
+        file.write_text(text, encoding="ascii")
+    return kernelfiles.text(file).strip()
+
+
+@contextlib.contextmanager
+def _inside(path: str, name: str) -> Iterator[None]:
+    """Be a member of the run's group of a controller during the block, where that is a hierarchy of its own."""
+    mount = cgroups.controller(name)
+    if not path or mount is None or mount == cgroups.hierarchy().accounting:
+        yield
+        return
+    before, own = mount / _own(name).lstrip("/"), mount / path.lstrip("/") / "harness"
+    own.mkdir(parents=True, exist_ok=True)
+    _join(own)
+    try:
+        yield
+    finally:
+        if not _join(before):
+            _join(mount)
+        with contextlib.suppress(OSError):  # a daemon that was started meanwhile stays in it until the lab is closed
+            own.rmdir()
+
+
+def _join(group: Path) -> bool:
+    """Move this thread alone: the receiver of events is a real-time thread, which a CPU group need not take."""
+    with contextlib.suppress(OSError):
+        (group / "tasks").write_text("0\n", encoding="ascii")
+        return True
+    return False
+
+
+def _own(controller: str) -> str:
+    """Return this thread's group of a version 1 controller (cgroups(7))."""
+    for line in kernelfiles.text(kernelfiles.PROC / "thread-self/cgroup").splitlines():
+        _, names, path = line.split(":", 2)
+        if controller in names.split(","):
+            return path
+    return "/"

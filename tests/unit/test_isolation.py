@@ -1,0 +1,395 @@
+"""The isolation benchmark over the fake engine: every number, every failure, what is refused before anything is started."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench import store
+from bench.benchmarks.isolation import NEIGHBOURS, VICTIMS, arms, beside, cause, kinds, room, watchdog
+from bench.benchmarks.isolation.watchdog import Watchdog
+from bench.core.clock import Line, now_s
+from bench.core.errors import InvocationFailed, NotApplicable
+from bench.core.model import ParamValue, Status
+from bench.engines.base import InstanceSpec, Limits
+from bench.engines.fake import Fake
+from bench.invocation.group import Group
+from bench.lab import images
+from bench.probes import host
+from bench.run import runner
+from bench.scenario import plan
+from tests.fakes import FakeLab, context, small
+
+PER_S, MS = 100, 200
+COUNT = PER_S * MS // 1000
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
+    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
+    monkeypatch.setattr(beside, "_REPORT_S", 0.05)
+    made = FakeLab(tmp_path / "s")
+    yield made
+    made.journal.close(done=True)
+
+
+class Sentinel:
+    """A watchdog whose reports a test decides."""
+
+    def __init__(self) -> None:
+        self.why: str | None = None
+        self.outside = True
+
+    def complaint(self) -> str | None:
+        """Return what the test has set."""
+        return self.why
+
+    def p99_s(self, begin_s: float, end_s: float) -> float:
+        """Return a lateness."""
+        return 1e-4
+
+
+@pytest.fixture
+def sentinel(monkeypatch: pytest.MonkeyPatch) -> Sentinel:
+    made = Sentinel()
+    monkeypatch.setattr(watchdog, "watching", lambda _: contextlib.nullcontext(made))
+    return made
+
+
+class Payloads:
+    """What the instances say; a test changes it before it runs."""
+
+    def __init__(self) -> None:
+        self.specs: list[InstanceSpec] = []
+        self.step = 7
+        self.done = COUNT
+        self.broken = False
+
+    def says(self, spec: InstanceSpec) -> Iterator[str]:
+        """Yield the lines of an instance; those of a neighbour never end."""
+        if "--victim" in spec.arguments:
+            yield from ("B victim", f"C victim {self.done}", f"S victim {' '.join(['100'] * self.done)}", "E victim")
+        total = 0
+        while "--load" in spec.arguments:
+            yield "E load a worker ended with 71" if self.broken else f"M load {total} 2"
+            total += self.step
+
+
+@pytest.fixture
+def payloads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Payloads]:
+    made, over, start, create = Payloads(), threading.Event(), Fake.start, Fake.create
+    threads: list[threading.Thread] = []
+
+    def record(self: Fake, spec: InstanceSpec) -> Any:
+        made.specs.append(spec)
+        instance = create(self, spec)
+        instance.handle["spec"] = spec
+        return instance
+
+    def speak(path: str, spec: InstanceSpec) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock, contextlib.suppress(OSError):
+            sock.connect(path)
+            for line in made.says(spec):
+                sock.send(f"{line}\n".encode())
+                if line.startswith("M") and over.wait(0.01):
+                    return
+
+    def begin(self: Fake, instance: Any) -> None:
+        start(self, instance)
+        threads.append(threading.Thread(target=speak, args=(str(instance.handle["events"]), instance.handle["spec"])))
+        threads[-1].start()
+
+    monkeypatch.setattr(Fake, "create", record)
+    monkeypatch.setattr(Fake, "start", begin)
+    yield made
+    over.set()
+    for thread in threads:
+        thread.join()
+
+
+Ended = Callable[..., store.Run]
+
+
+@pytest.fixture
+def ended(tmp_path: Path, lab: FakeLab, sentinel: Sentinel) -> Ended:
+    """Return a function that runs one invocation and returns the run."""
+
+    def run(**params: object) -> store.Run:
+        given = {"arm": "unlimited", "milliseconds": MS, "alone_milliseconds": 200, "per_s": PER_S} | params
+        one = small(["fake"], blocks=1, warmup_blocks=0, timeout_s=5.0)
+        named = {name: (value,) for name, value in given.items()}
+        one = dataclasses.replace(one, procedure="isolation", params=named)  # type: ignore[arg-type]
+        with context(tmp_path, one, lab) as ctx:
+            runner.execute(ctx, plan.build([one], 1), lambda *_: None)
+        return store.load(tmp_path / "r1")
+
+    return run
+
+
+def outcome(run: store.Run) -> dict[str, Any]:
+    [row] = store.outcomes(run).to_dict("records")
+    return {str(key): value for key, value in row.items()}
+
+
+def values(run: store.Run) -> dict[str, float]:
+    frame = store.measurements(run)
+    return dict(zip(frame["metric"], frame["value"], strict=True))
+
+
+# One invocation.
+
+
+def test_victim_alone_has_times_and_no_neighbour(payloads: Payloads, ended: Ended) -> None:
+    run = ended(arm="alone")
+    assert outcome(run)["status"] == Status.OK, outcome(run)["reason"]
+    found = values(run)
+    assert found["isolation.p50_s"] == pytest.approx(1e-6)
+    assert found["isolation.kept_ratio"] == 1.0
+    assert not [name for name in found if "neighbour" in name]
+    assert "isolation.p99_s" not in found, "of 20 operations none is above it"
+    assert len(payloads.specs) == 1
+
+
+def test_idle_neighbour_does_no_work(payloads: Payloads, ended: Ended) -> None:
+    found = values(ended(arm="placebo"))
+    assert "isolation.neighbour_per_s" not in found
+    assert payloads.specs[0].arguments == ("--sleep",)
+
+
+def test_working_neighbour_is_proved_by_its_rate_alone_and_beside(payloads: Payloads, ended: Ended) -> None:
+    run = ended()
+    found = values(run)
+    assert found["isolation.neighbour_alone_per_s"] > 0
+    assert found["isolation.neighbour_per_s"] >= 0
+    assert outcome(run)["notes"] == {
+        "victim": f"tick, {PER_S} a second",
+        "shared": "the CPUs",
+        "unit": "computations",
+        "killed": "2",
+    }
+    assert [spec.name.endswith("-n") for spec in payloads.specs] == [True, False]
+
+
+def test_neighbour_that_never_works_fails_the_invocation(
+    payloads: Payloads, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "_START_S", 0.1)
+    payloads.step = 0
+    row = outcome(ended())
+    assert (row["status"], row["reason"]) == (Status.FAILED, "the neighbour did no work within 0.1 s")
+
+
+def test_neighbour_that_stops_working_fails_the_invocation_with_its_reason(payloads: Payloads, ended: Ended) -> None:
+    payloads.broken = True
+    row = outcome(ended())
+    assert (row["status"], row["reason"]) == (Status.FAILED, "the neighbour stopped working: a worker ended with 71")
+
+
+def test_victim_that_does_not_finish_is_a_timeout_with_its_deadline(payloads: Payloads, ended: Ended) -> None:
+    payloads.done = 3
+    row = outcome(ended())
+    assert row["status"] == Status.TIMEOUT
+    assert row["reason"] == f"did not finish: 3 of {COUNT} operations were done within 3 s"
+    assert values_of_nothing(row)
+
+
+def values_of_nothing(row: dict[str, Any]) -> bool:
+    return int(row["measurements"]) == 0
+
+
+def test_unusable_host_ends_the_arm(payloads: Payloads, ended: Ended, sentinel: Sentinel) -> None:
+    payloads.step, sentinel.why = 0, "the host is not usable: a process outside the lab wakes 0.30 s late"
+    row = outcome(ended())
+    assert (row["status"], row["reason"]) == (Status.FAILED, sentinel.why)
+
+
+def test_storm_of_processes_needs_a_cap_on_them(payloads: Payloads, ended: Ended) -> None:
+    row = outcome(ended(neighbour="forks"))
+    assert row["status"] == Status.SKIPPED
+    assert "the number of the lab's processes cannot be limited here" in row["reason"]
+    assert payloads.specs == []
+
+
+def test_neighbour_without_room_is_refused_before_anything_is_started(payloads: Payloads, ended: Ended) -> None:
+    row = outcome(ended(neighbour="memory", room_bytes=2**60))
+    assert row["status"] == Status.SKIPPED
+    assert "the neighbour 'memory' would take 1050000 TiB of memory" in row["reason"]
+    assert payloads.specs == []
+
+
+def test_limited_neighbour_that_its_limits_end_is_skipped_with_its_last_words(
+    payloads: Payloads, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, dead = Fake.create, ["the sandbox was killed"]
+
+    def dying(self: Fake, spec: InstanceSpec) -> Any:
+        instance = create(self, spec)
+        instance.alive = lambda: dead[0]
+        return instance
+
+    monkeypatch.setattr(Fake, "create", dying)
+    row = outcome(ended(arm="limited"))
+    assert (row["status"], row["reason"]) == (Status.SKIPPED, "the limits end the neighbour: the sandbox was killed")
+
+
+def test_victim_in_an_emulated_machine_has_a_tenth_of_the_rate() -> None:
+    params: dict[str, ParamValue] = {"victim": "natural", "neighbour": "forks", "per_s": 0, "milliseconds": 1500}
+    assert [kinds.work_of(params, emulated=slow).per_s for slow in (False, True)] == [100, 10]
+    assert kinds.work_of({**params, "per_s": 30}, emulated=True).per_s == 30
+
+
+def test_limits_that_no_control_group_shows_fail_the_invocation(payloads: Payloads, ended: Ended) -> None:
+    row = outcome(ended(arm="limited"))
+    assert (row["status"], row["reason"]) == (
+        Status.FAILED,
+        "the limit 'cpu' is not in force: no control group has it",
+    )
+    given = payloads.specs[0]
+    assert (given.cpus, given.memory_bytes, given.limits.pids) == (0.5, 128 * 2**20, 64)
+
+
+# Arms and kinds.
+
+
+def place(kind: str, **params: object) -> Any:
+    """Return a context of an engine of that kind."""
+    engine = SimpleNamespace(kind=kind, target=SimpleNamespace(text="it", options={}))
+    given = {"victim": "natural", "neighbour": "cpu", "arm": "alone"} | params
+    return SimpleNamespace(engine=engine, params=given)
+
+
+def test_every_neighbour_has_a_natural_victim_and_every_kind_is_declared() -> None:
+    assert set(kinds.NEIGHBOURS) == set(NEIGHBOURS)
+    assert set(kinds.VICTIMS) == set(VICTIMS)
+    assert {one.victim for one in kinds.NEIGHBOURS.values()} <= set(VICTIMS)
+
+
+def test_process_has_no_limits() -> None:
+    with pytest.raises(NotApplicable, match="a plain process"):
+        arms.of(place("process", arm="limited"))
+
+
+@pytest.mark.parametrize("arm", ["limited", "apart"])
+def test_machine_has_its_size_in_every_arm(arm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    with pytest.raises(NotApplicable, match="machine"):
+        arms.of(place("machine", arm=arm))
+
+
+def test_machine_has_no_files_on_the_host() -> None:
+    with pytest.raises(NotApplicable, match="no file system on the host's disk"):
+        arms.of(place("machine", neighbour="journal"))
+
+
+def test_one_cpu_keeps_nothing_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
+    with pytest.raises(NotApplicable, match="one CPU only"):
+        arms.of(place("container", arm="apart"))
+
+
+def test_instances_apart_have_disjoint_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 2, 3})
+    arm = arms.of(place("container", arm="apart"))
+    assert (arm.victim["limits"].cpuset, arm.neighbour["limits"].cpuset) == ("0", "2,3")
+    bare = arms.of(place("process", arm="apart"))
+    assert (bare.victim_cpus, bare.neighbour_cpus) == ((0,), (2, 3))
+
+
+def group(folder: Path, **files: str) -> Group:
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text)
+    return Group(2, {"": folder})
+
+
+def test_limit_with_another_value_fails(tmp_path: Path) -> None:
+    spec = InstanceSpec("a", tmp_path, memory_bytes=None, cpus=None, limits=Limits(pids=32))
+    with pytest.raises(InvocationFailed, match=r"pids.max is '33'"):
+        arms.proof(spec, group(tmp_path, pids__max="33"))
+    assert arms.proof(spec, group(tmp_path, pids__max="32\n")) == {"pids.max": "32"}
+
+
+def test_cpus_may_be_written_as_ranges(tmp_path: Path) -> None:
+    spec = InstanceSpec("a", tmp_path, memory_bytes=None, cpus=None, limits=Limits(cpuset="1,2,3"))
+    assert arms.proof(spec, group(tmp_path, cpuset__cpus="1-3\n")) == {"cpuset.cpus": "1-3"}
+    with pytest.raises(InvocationFailed, match="cpuset"):
+        arms.proof(spec, group(tmp_path, cpuset__cpus="0-3\n"))
+
+
+def test_unlimited_instance_has_nothing_to_prove(tmp_path: Path) -> None:
+    assert arms.proof(InstanceSpec("a", tmp_path, memory_bytes=None, cpus=None), None) == {}
+
+
+# Room, causes, the watchdog.
+
+
+def test_disk_below_its_floor_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotApplicable, match=r"-p room_bytes="):
+        room.check("write", 2**60, tmp_path)
+    room.check("write", 2**20, tmp_path)
+    room.check("cpu", 2**60, tmp_path)
+
+
+def test_memory_above_the_floor_is_not_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    info = {"MemTotal": 8 * 2**30, "MemAvailable": 2 * 2**30, "MemFree": 0}
+    monkeypatch.setattr(host, "meminfo", lambda: info)
+    room.check("memory", 2**30, tmp_path)
+    with pytest.raises(NotApplicable, match=r"1.00 GiB are free above the floor of 1.00 GiB"):
+        room.check("memory", 2**30 + 1, tmp_path)
+
+
+def test_steal_is_read_from_the_first_line() -> None:
+    tick = os.sysconf("SC_CLK_TCK")
+    assert cause.steal_s(f"cpu  1 2 3 4 5 6 7 {8 * tick} 9 10\ncpu0 1\n") == 8.0
+    assert cause.steal_s("cpu 1 2 3") is None
+    assert cause.steal_s("") is None
+
+
+def test_shares_are_of_the_time_between_two_readings() -> None:
+    before = cause.Counters(10.0, {"cpu": 1.0, "io": 5.0}, 0.0, {"victim": 0.0})
+    after = cause.Counters(12.0, {"cpu": 2.0}, None, {"victim": 1.0, "neighbour": 1.0})
+    found = {(one.metric, *one.params.values()): one.value for one in cause.between(before, after)}
+    assert found == {("isolation.pressure_ratio", "cpu"): 0.5, ("isolation.throttled_ratio", "victim"): 0.5}
+
+
+def watching(*lines: Line, begin_s: float) -> Watchdog:
+    return Watchdog(SimpleNamespace(lines=list(lines)), begin_s, outside=True)  # type: ignore[arg-type]
+
+
+def test_watchdog_complains_of_a_host_that_runs_nothing_else() -> None:
+    now = now_s()
+    assert "was not run for" in str(watching(begin_s=now - 10).complaint())
+    assert watching(begin_s=now).complaint() is None
+
+
+def test_watchdog_complains_of_late_wake_ups() -> None:
+    now = now_s()
+    late = round(watchdog.LATE_S * 2e8)
+    assert "late" in str(watching(Line(now, f"S pulse {late} {late}"), begin_s=now).complaint())
+    assert watching(Line(now, "S pulse 1000 1000"), begin_s=now).complaint() is None
+    old = Line(now - 2, f"S pulse {late}")
+    assert watching(old, Line(now, "S pulse 5"), begin_s=now).complaint() is None
+
+
+def test_percentile_of_the_watchdog_is_of_its_window() -> None:
+    lines = (Line(1.0, "S pulse 900"), Line(2.0, f"S pulse {' '.join(['5'] * 99)} 700"), Line(3.0, "S pulse 900"))
+    assert watching(*lines, begin_s=0.0).p99_s(1.5, 2.5) == pytest.approx(5e-8)
+    assert watching(*lines, begin_s=0.0).p99_s(4, 5) is None
+
+
+def test_report_after_a_time_is_waited_for() -> None:
+    lines: list[Line] = [Line(1.0, "M load 0 0")]
+    instance = SimpleNamespace(alive=lambda: None)
+    found = beside.Neighbour(instance, SimpleNamespace(lines=lines), None, {})  # type: ignore[arg-type]
+    timer = threading.Timer(0.1, lambda: lines.append(Line(3.0, "M load 20 0")))
+    timer.start()
+    assert found.load_after(2.0).rate(1.0, 3.0) == 10.0
+    timer.join()
