@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import socket
+import termios
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +56,7 @@ class FakeProjects:
 
     def client(self, name: str, project: Project, socket: Path) -> FakeProjects:
         """Return the client, which is this object."""
-        if name != "api":
+        if name not in ("api", "v1"):
             msg = f"{name} is not installed"
             raise NotApplicable(msg)
         self.project = project
@@ -158,11 +160,13 @@ class FakeProjects:
 
 
 def say(one: Service, *lines: str) -> None:
-    """Report as the payload of a service."""
+    """Report as the payload of a service; return when everything was received, so that stamps have the order of the calls."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.connect(str(one.events))
         for line in lines:
             sock.send(f"{line}\n".encode())
+        while any(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4))):
+            sleep_s(0.0005)
 
 
 @pytest.fixture
@@ -182,9 +186,9 @@ def projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeProjects:
     return made
 
 
-def scenario(params: Mapping[str, ParamValue], *targets: str, blocks: int = 1) -> Scenario:
+def scenario(params: Mapping[str, ParamValue | tuple[ParamValue, ...]], *targets: str, blocks: int = 1) -> Scenario:
     one = small(list(targets or ["fake"]), blocks=blocks, warmup_blocks=0, timeout_s=15.0)
-    values: dict[str, tuple[ParamValue, ...]] = {name: (value,) for name, value in params.items()}
+    values = {name: value if isinstance(value, tuple) else (value,) for name, value in params.items()}
     return dataclasses.replace(one, procedure="compose", params=values)
 
 
