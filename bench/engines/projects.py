@@ -55,8 +55,8 @@ class Service:
 
     Attributes:
         name: Its name.
-        image: Its image.
-        events: Host path of the socket that receives its payload's events.
+        image: Its image; a name for one that the caller has not made.
+        events: Host path of the socket that receives its payload's events; ``None``: it has no payload.
         command: What the image's entrypoint is given.
         entrypoint: Program that is run instead of the image's; empty: the image's.
         needs: Services that must be there first.
@@ -66,8 +66,8 @@ class Service:
     """
 
     name: str
-    image: Image
-    events: Path
+    image: Image | str
+    events: Path | None = None
     command: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] = ()
     needs: tuple[Need, ...] = ()
@@ -88,6 +88,7 @@ class Project:
         memory_bytes: Memory limit of each service.
         cpus: CPUs of each service.
         timeout_s: Time limit of each command, seconds.
+        given: A compose file of the user's own; ``None``: it is written from this record.
     """
 
     name: str
@@ -97,11 +98,12 @@ class Project:
     memory_bytes: int | None = None
     cpus: float | None = None
     timeout_s: float = 60.0
+    given: Path | None = None
 
     @property
     def file(self) -> Path:
         """Its compose file."""
-        return self.folder / "docker-compose.yml"
+        return self.given or self.folder / "docker-compose.yml"
 
     @property
     def volumes(self) -> tuple[str, ...]:
@@ -110,17 +112,18 @@ class Project:
 
     @property
     def images(self) -> tuple[Image, ...]:
-        """Its images, each once."""
-        return tuple({one.image.name: one.image for one in self.services}.values())
+        """Its images that the caller has made, each once."""
+        return tuple({one.image.name: one.image for one in self.services if isinstance(one.image, Image)}.values())
 
     def service(self, name: str) -> Service:
         """Return the service of that name."""
         return next(one for one in self.services if one.name == name)
 
     def write(self) -> None:
-        """Write its compose file; nothing is there already."""
+        """Make its folder, and write its compose file unless it is the user's own."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.file.write_text(text(self), encoding="utf-8")
+        if self.given is None:
+            self.file.write_text(text(self), encoding="utf-8")
 
 
 def text(project: Project) -> str:
@@ -135,9 +138,10 @@ def text(project: Project) -> str:
 
 
 def _service(project: Project, one: Service) -> Mapping[str, Any]:
-    volumes = [f"{one.events}:{EVENTS}", *([f"{one.volume}:{one.mounted}"] if one.volume else [])]
+    volumes = [f"{one.events}:{EVENTS}"] if one.events else []
+    volumes += [f"{one.volume}:{one.mounted}"] if one.volume else []
     found: dict[str, Any] = {
-        "image": one.image.name,
+        "image": one.image if isinstance(one.image, str) else one.image.name,
         "networks": list(project.networks),
         "volumes": volumes,
         "mem_limit": project.memory_bytes,

@@ -44,6 +44,7 @@ class FakeProjects:
         self.probes = self.reports = True
         self.reverse = self.restless = self.unable = False
         self.forgets: list[str] = []
+        self.nowhere: list[str] = []
         self.silent = 0
         self.fails = ""
         self.commands: list[str] = []
@@ -64,6 +65,10 @@ class FakeProjects:
 
     def provide(self, project: Project) -> None:
         """Load nothing."""
+
+    def missing(self, names: Sequence[str]) -> list[str]:
+        """Return the names that were told to be nowhere."""
+        return [name for name in names if name in self.nowhere]
 
     def instances(self, project: Project, service: str) -> list[Instance]:
         """Return the containers of a service."""
@@ -161,6 +166,8 @@ class FakeProjects:
 
 def say(one: Service, *lines: str) -> None:
     """Report as the payload of a service; return when everything was received, so that stamps have the order of the calls."""
+    if one.events is None:
+        return
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.connect(str(one.events))
         for line in lines:

@@ -106,4 +106,3 @@ def test_timeline_has_a_row_for_each_service_and_client(tmp_path: Path, lab: Fak
 def test_project_that_was_never_ready_has_no_timeline(tmp_path: Path, lab: FakeLab, projects: FakeProjects) -> None:
     projects.fails = "up"
     assert benchmarks.charts(data(tmp_path, lab)) == []
-

@@ -8,7 +8,7 @@ from bench.core.metrics import Metric
 CLIENTS = ("api", "v1", "v2", "podman-compose")
 PROJECTS = (
     *("chain-started", "chain-healthy", "star-started", "star-healthy", "independent"),
-    *("source-started", "source-healthy"),
+    *("source-started", "source-healthy", "file"),
 )
 OPERATIONS = ("all", "up-down")
 
@@ -56,6 +56,7 @@ BENCHMARK = Benchmark(
         **SIZE,
         "client": Param("api", "who makes the project", CLIENTS),
         "project": Param("chain-started", "which services there are and what they wait for", PROJECTS),
+        "file": Param("", "project=file: a compose file of your own"),
         "services": Param(4, "services of a generated project", minimum=1),
         "networks": Param(1, "networks, in each of which every service is", minimum=1),
         "volumes": Param(1, "volumes of a generated project, at most one a service"),

@@ -85,7 +85,7 @@ def _bars(data: ScenarioData, row: Variant) -> list[Bar]:
         if at:
             label = Label(service, f"{row.target}, {rows.client_of(row)}")
             found.append(Bar(label, theme.colour(row.engine, row.kind), at))
-    return sorted(found, key=lambda bar: bar.at["first instruction"].median or 0.0)
+    return sorted(found, key=lambda bar: bar.end)
 
 
 def _draw(panel: Axes, index: int, bar: Bar) -> None:

@@ -89,10 +89,14 @@ def up(running: Running, requested_s: float) -> dict[str, float]:
 
 
 def _ready(running: Running, end_s: float) -> float:
-    """Wait until the payload of each service is ready, and each with a check is healthy; return the last stamp."""
-    stamps = []
+    """Wait until the payload of each service is ready, and each with a check is healthy; return the last stamp.
+
+    The services of a user's own file without a check are ready when up returns.
+    """
+    stamps = [now_s()] if running.project.given else []
     for one in running.project.services:
-        stamps.append(running.channels[one.name].wait(Phase.READY, max(0.0, end_s - now_s())))
+        if one.name in running.channels:
+            stamps.append(running.channels[one.name].wait(Phase.READY, max(0.0, end_s - now_s())))
         if running.projects.reports:
             running.watch.wait(one.name, "started", end_s)  # not the end of anything: so that no report comes too late
         if one.check and running.projects.probes:
@@ -101,11 +105,13 @@ def _ready(running: Running, end_s: float) -> float:
 
 
 def evidence(running: Running) -> dict[str, str]:
-    """Read back what runs of the first service that is a payload.
+    """Read back what runs of the first service that is a payload; of a user's own file only which file it is.
 
     Raises:
         InvocationFailed: A service has another number of containers than one.
     """
+    if running.project.given:
+        return {"file_digest": images.sha256(running.project.given.read_bytes())}
     counts = {one.name: len(running.projects.instances(running.project, one.name)) for one in running.project.services}
     if wrong := [name for name, count in counts.items() if count != 1]:
         msg = f"service '{wrong[0]}' has {counts[wrong[0]]} running containers after up, not one"
@@ -121,7 +127,7 @@ def calls_of(running: Running) -> list[Value]:
 
 def used(running: Running) -> dict[str, float]:
     """Ask for up again, run a command, read the logs, and add a container."""
-    values = _again(running)
+    values = again(running)
     payload = next(one.name for one in running.project.services if shapes.prints(one))
     argv = [images.PAYLOAD, "--events", f"unix:{images.EVENTS}", "--exec", "1"]
     begin, end, _ = timed(running, lambda: running.client.exec(payload, argv))
@@ -134,7 +140,8 @@ def used(running: Running) -> dict[str, float]:
     return values | _scaled(running)
 
 
-def _again(running: Running) -> dict[str, float]:
+def again(running: Running) -> dict[str, float]:
+    """Ask for up with nothing to do."""
     before = _identities(running)
     begin, end, kinds = timed(running, running.client.up)
     changed = len({name for name, _ in before ^ _identities(running)})

@@ -21,9 +21,10 @@ def judged(running: Running) -> dict[str, float]:
 def series(running: Running, requested_s: float) -> list[Value]:
     """Return the waits of the edges, and the moments of each service from the request on."""
     waits = [
-        first_s(running, one.name) - there
+        first - there
         for one, need in _edges(running)
-        if (there := _there_s(running, need)) is not None and there <= first_s(running, one.name)
+        if (first := first_s(running, one.name)) is not None and (there := _there_s(running, need)) is not None
+        if there <= first
     ]
     found = [Value("compose.edge_s", wait, iteration=number) for number, wait in enumerate(waits)]
     for one in running.project.services:
@@ -38,19 +39,23 @@ def notes(running: Running) -> dict[str, str]:
     return {"order": ", ".join(wrong) or "kept"}
 
 
-def first_s(running: Running, service: str) -> float:
-    """Return the stamp of a service's first instruction."""
-    return running.channels[service].stamps[Phase.FIRST_INSTRUCTION]
+def first_s(running: Running, service: str) -> float | None:
+    """Return the stamp of a service's first instruction; without a payload that of the engine's report that it is started."""
+    if service in running.channels:
+        return running.channels[service].stamps[Phase.FIRST_INSTRUCTION]
+    return running.watch.at.get((service, "started"))
 
 
 def _edges(running: Running) -> Iterator[tuple[Service, Need]]:
-    return ((one, need) for one in running.project.services for need in one.needs)
+    """Return the dependencies that can be judged: those of services whose start is known."""
+    every = ((one, need) for one in running.project.services for need in one.needs)
+    return ((one, need) for one, need in every if first_s(running, one.name) is not None)
 
 
 def _violations(running: Running) -> Iterator[tuple[Service, Need]]:
     for one, need in _edges(running):
-        there = _there_s(running, need)
-        if there is None or first_s(running, one.name) < there:
+        first, there = first_s(running, one.name), _there_s(running, need)
+        if first is not None and (there is None or first < there):
             yield one, need
 
 
@@ -72,20 +77,22 @@ def _healthy_s(running: Running, service: str) -> float | None:
 
 def _gap(running: Running, one: Service, need: Need) -> float | None:
     """Return how long a service ran before what it needs was ready: healthy where it has a check that is run."""
-    needed = running.project.service(need.service)
-    ready = running.channels[need.service].stamps[Phase.READY]
-    if needed.check:
-        healthy = _healthy_s(running, need.service)
-        if healthy is None:
-            return None
-        ready = max(ready, healthy)
-    return max(0.0, ready - first_s(running, one.name))
+    first, ready = first_s(running, one.name), _ready_s(running, need.service)
+    return None if first is None or ready is None else max(0.0, ready - first)
+
+
+def _ready_s(running: Running, service: str) -> float | None:
+    if running.project.service(service).check:
+        return _healthy_s(running, service)
+    return running.channels[service].stamps[Phase.READY] if service in running.channels else None
 
 
 def _moments(running: Running, one: Service) -> dict[str, float]:
-    stamps, at = running.channels[one.name].stamps, running.watch.at
+    at = running.watch.at
     found = {"created": at.get((one.name, "created")), "started": at.get((one.name, "started"))}
-    found |= {"first instruction": stamps[Phase.FIRST_INSTRUCTION], "ready": stamps[Phase.READY]}
+    if one.name in running.channels:
+        stamps = running.channels[one.name].stamps
+        found |= {"first instruction": stamps[Phase.FIRST_INSTRUCTION], "ready": stamps[Phase.READY]}
     found["healthy"] = _healthy_s(running, one.name) if one.check else None
     return {name: stamp for name, stamp in found.items() if stamp is not None}
 

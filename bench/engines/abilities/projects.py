@@ -87,6 +87,10 @@ class Projects(Protocol):
         """Load the project's images."""
         ...
 
+    def missing(self, names: Sequence[str]) -> list[str]:
+        """Return the names of images that are not there and cannot be copied from the user's own engine; copy the others."""
+        ...
+
     def instances(self, project: Project, service: str) -> list[Instance]:
         """Return the running containers of a service."""
         ...

@@ -16,6 +16,7 @@ from typing import Any
 
 from docker.errors import NotFound
 
+from bench.core.errors import NotApplicable
 from bench.engines.abilities import Finished
 from bench.engines.base import STOP_GRACE_S, Instance
 from bench.engines.docker import api
@@ -26,6 +27,7 @@ from bench.engines.docker.exec import Commands
 from bench.engines.docker.session import CLEANUP_S, Session
 from bench.engines.projects import Check, Need, Project, Service
 from bench.lab import images
+from bench.lab.images import Image
 
 _PREFIX = "com.docker.compose"
 PROJECT, SERVICE = f"{_PREFIX}.project", f"{_PREFIX}.service"
@@ -60,6 +62,9 @@ class ApiClient:
     def __init__(self, session: Session, project: Project, socket: Path) -> None:
         self._session = Through(session, socket)
         self._project = project
+        if project.given:
+            msg = "requests of the API read no compose file: choose another client"
+            raise NotApplicable(msg)
         self._images = {image.name: api.present(self._client, image) or image.name for image in project.images}
 
     @property
@@ -188,9 +193,10 @@ class ApiClient:
         client, project = self._client, self._project
         client.timeout = project.timeout_s
         networks = [self._named(name) for name in project.networks]
-        volume = [f"{self._named(one.volume)}:{one.mounted}"] if one.volume else []
+        binds = [f"{one.events}:{images.EVENTS}"] if one.events else []
+        binds += [f"{self._named(one.volume)}:{one.mounted}"] if one.volume else []
         host = client.create_host_config(
-            binds=[f"{one.events}:{images.EVENTS}", *volume],
+            binds=binds,
             network_mode=networks[0],
             **({"mem_limit": project.memory_bytes} if project.memory_bytes else {}),
             **({"nano_cpus": round(project.cpus * 10**9)} if project.cpus else {}),
@@ -198,7 +204,7 @@ class ApiClient:
         )
         alias = client.create_endpoint_config(aliases=[one.name])
         made = client.create_container(
-            self._images[one.image.name],
+            self._images[one.image.name] if isinstance(one.image, Image) else one.image,
             list(one.command) or None,
             name=f"{project.name}-{one.name}-{number}",
             entrypoint=list(one.entrypoint) or None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from docker.errors import NotFound
 from bench.core.errors import NotApplicable, unknown
 from bench.engines.abilities import ProjectClient
 from bench.engines.base import Instance
+from bench.engines.docker import borrowing
 from bench.engines.docker import compose_programs as programs
 from bench.engines.docker.compose_api import PROJECT, SERVICE, ApiClient
 from bench.engines.docker.container import Container
@@ -67,6 +68,10 @@ class Projects:
         """Load the project's images."""
         for image in project.images:
             self._images.add(image)
+
+    def missing(self, names: Sequence[str]) -> list[str]:
+        """Return the names of images that are nowhere; copy those that only the user's own Docker has."""
+        return borrowing.missing(self._session, names)
 
     def instances(self, project: Project, service: str) -> list[Instance]:
         """Return the running containers of a service."""
