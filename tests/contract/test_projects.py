@@ -166,7 +166,7 @@ class TestProjects:
                 assert one.running() == {"s1": 1, "s2": 2}
 
     def test_failing_up_is_an_error(self, chosen: tuple[Harness, str]) -> None:
-        context, name = chosen
+        name = chosen[1]
         if name == "podman-compose":
             pytest.skip("podman-compose ends with 0 when podman fails")
         with made(chosen, "independent") as one:

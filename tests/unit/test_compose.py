@@ -264,7 +264,10 @@ def test_wrong_order_is_counted_for_each_edge_and_named(projects: FakeProjects, 
 
 def test_engine_whose_checks_nobody_runs_is_not_waited_for(projects: FakeProjects, ended: Ended) -> None:
     projects.probes = projects.reports = False
-    assert values(ended(project="chain-healthy", services=2))["ready_s"] > 0
+    run = ended(project="chain-healthy", services=2)
+    assert "ready_s" not in values(run)
+    assert values(run)["up_s"] > 0
+    assert outcome(run)["notes"]["health"] == "nothing runs the health checks of s1 here"
 
 
 def test_containers_made_anew_by_a_second_up_are_counted(projects: FakeProjects, ended: Ended) -> None:

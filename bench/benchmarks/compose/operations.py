@@ -77,15 +77,22 @@ def timed(running: Running, act: Callable[[], object]) -> tuple[float, float, li
 
 
 def up(running: Running, requested_s: float) -> dict[str, float]:
-    """Make and start everything, and wait until all services are ready."""
+    """Make and start everything, and wait until all services are ready.
+
+    That is not known of a service with a check where nothing runs checks.
+    """
     begin, end, running.asked = timed(running, running.client.up)
     values = {"compose.up_s": end - begin, "compose.calls": float(len(running.asked))}
     if running.proxy.calls:
         engine = answered_s(list(running.proxy.calls), begin, end)
         values |= {"compose.engine_s": engine, "compose.own_s": end - begin - engine}
     with running.context.account.engine():
-        values["compose.ready_s"] = _ready(running, requested_s + running.context.timeout_s) - requested_s
-    return values
+        ready = _ready(running, requested_s + running.context.timeout_s) - requested_s
+    unknown = [one.name for one in running.project.services if one.check and not running.projects.probes]
+    if unknown:
+        running.notes["health"] = f"nothing runs the health checks of {', '.join(unknown)} here"
+        return values
+    return values | {"compose.ready_s": ready}
 
 
 def _ready(running: Running, end_s: float) -> float:

@@ -51,7 +51,13 @@ def tables(data: ScenarioData) -> list[Grid]:
 def notes(data: ScenarioData) -> list[str]:
     """Return the warnings and remarks that belong to the tables."""
     missing = [f"{prose.joined(names, 8)}: {reason}." for reason, names in rows.skipped(data).items()]
-    unable = [f"{why}." for why in dict.fromkeys(_said(data, row, "scale") for row in rows.ordered(data)) if why]
+    said = [
+        (rows.named(row), why)
+        for row in rows.ordered(data)
+        for name in ("scale", "health")
+        if (why := _said(data, row, name))
+    ]
+    unable = [f"{name}: {why}." for name, why in dict.fromkeys(said)]
     return table.notes(data, lambda item: item.metric == rows.READY.metric) + missing + unable
 
 

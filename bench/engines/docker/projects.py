@@ -61,6 +61,7 @@ class Projects:
             )
             raise NotApplicable(msg)
         if name == "api":
+            self._check_awaited(project)
             return ApiClient(self._session, project, socket)
         return self._program(name, project, socket)
 
@@ -116,6 +117,18 @@ class Projects:
             for name in things[kind]:
                 with self._session.asked(f"{kind} removal"), contextlib.suppress(NotFound):
                     remove(name)
+
+    def _check_awaited(self, project: Project) -> None:
+        """Refuse a project whose services wait for what never happens.
+
+        Raises:
+            NotApplicable: A service must be healthy and nothing runs health checks.
+        """
+        if not self.probes and (
+            one := next((one for one in project.services if any(n.healthy for n in one.needs)), None)
+        ):
+            msg = f"service '{one.name}' waits for a healthy one, and no timer of systemd starts the probes here"
+            raise NotApplicable(msg)
 
     def _said(self) -> tuple[str, ...]:
         return _SAID_BY_FILE
