@@ -158,12 +158,11 @@ class TestProjects:
     def test_another_container_of_a_service_is_added(self, chosen: tuple[Harness, str]) -> None:
         with made(chosen, "independent") as one:
             one.client.up()
-            try:
-                one.client.scale("s2", 2)
-            except NotApplicable as error:
-                assert "cannot scale" in str(error)  # noqa: PT017 - some releases can
-            else:
-                assert one.running() == {"s1": 1, "s2": 2}
+            one.client.scale("s2", 2)
+            # podman-compose before 1.1 accepts the option and does nothing
+            allowed = (1, 2) if chosen[1] == "podman-compose" else (2,)
+            assert one.running()["s1"] == 1
+            assert one.running()["s2"] in allowed
 
     def test_failing_up_is_an_error(self, chosen: tuple[Harness, str]) -> None:
         name = chosen[1]
@@ -191,5 +190,5 @@ def test_target_that_says_what_the_file_says_is_not_applicable(built_state: Path
         projects, project = context.engine.projects, project_of(context, "independent")
         with pytest.raises(NotApplicable, match=f"leave out {option}"):
             projects.client("api", project, projects.socket)
-        with pytest.raises(NotApplicable, match="unknown client 'podman-compose'"):
+        with pytest.raises(NotApplicable, match="client 'podman-compose' makes nothing"):
             projects.client("podman-compose", project, projects.socket)

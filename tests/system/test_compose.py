@@ -16,7 +16,7 @@ from tests.system.test_faults import background, lines, until
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
 SHORT = ("-p", "services=3", "-p", "interval_s=0.2", "--blocks", "1", "--warmup", "0")
-FAULTS = ("compose.violations", "compose.noop_changes", "compose.lost_lines", "compose.leftovers")
+FAULTS = ("compose.violations", "compose.noop_changes", "compose.lost_lines", "compose.unscaled", "compose.leftovers")
 
 
 def measured(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -45,6 +45,7 @@ _METRICS = (
     _exact("violations", "services started before what they need"),
     _exact("noop_changes", "containers changed by up with nothing to do"),
     _exact("lost_lines", "lines missing in the logs"),
+    _exact("unscaled", "containers missing after scale"),
     _exact("leftovers", "left after down with volumes"),
 )
 

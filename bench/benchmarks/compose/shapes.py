@@ -117,7 +117,7 @@ _CACHE = f"{_BEGUN}; exec redis-server --save '' --protected-mode no"
 _DB = (
     f"{_BEGUN}; cd /; bin=$(echo /usr/lib/postgresql/*/bin); chown postgres {_PGDATA}; chmod 700 {_PGDATA}; "
     f"[ -s {_PGDATA}/PG_VERSION ] || {_AS_POSTGRES} $bin/initdb --auth=trust --no-sync {_PGDATA}; "
-    f"exec {_AS_POSTGRES} $bin/postgres -D {_PGDATA} -c listen_addresses='*' -c unix_socket_directories=/tmp"
+    f"exec {_AS_POSTGRES} $bin/postgres -D {_PGDATA} -c listen_addresses='*' -c unix_socket_directories=''"
 )
 _READY = "/usr/lib/postgresql/*/bin/pg_isready -q -h 127.0.0.1"
 

@@ -26,7 +26,7 @@ _OTHERS = (
     Quantity("compose.scale_s", {}, "one more container"),
     Quantity("compose.down_s", {}, "down -v"),
 )
-_EXACT = ("compose.violations", "compose.noop_changes", "compose.lost_lines", "compose.leftovers")
+_EXACT = ("compose.violations", "compose.noop_changes", "compose.lost_lines", "compose.unscaled", "compose.leftovers")
 _CALLS = ("compose.calls", "compose.noop_calls", "compose.down_calls")
 _KIND = "compose.calls_of"
 _UP_NOTE = (
@@ -52,10 +52,7 @@ def notes(data: ScenarioData) -> list[str]:
     """Return the warnings and remarks that belong to the tables."""
     missing = [f"{prose.joined(names, 8)}: {reason}." for reason, names in rows.skipped(data).items()]
     said = [
-        (rows.named(row), why)
-        for row in rows.ordered(data)
-        for name in ("scale", "health")
-        if (why := _said(data, row, name))
+        (rows.named(row), why) for row in rows.ordered(data) for name in ("health",) if (why := _said(data, row, name))
     ]
     unable = [f"{name}: {why}." for name, why in dict.fromkeys(said)]
     return table.notes(data, lambda item: item.metric == rows.READY.metric) + missing + unable

@@ -7,7 +7,7 @@ from bench.display import lookup, paired, prose
 from bench.display.data import ScenarioData, Variant
 
 VIOLATIONS, LEFTOVERS = "compose.violations", "compose.leftovers"
-_CHANGES, _LOST = "compose.noop_changes", "compose.lost_lines"
+_CHANGES, _LOST, _UNSCALED = "compose.noop_changes", "compose.lost_lines", "compose.unscaled"
 
 
 def words(data: ScenarioData) -> str:
@@ -21,6 +21,7 @@ def words(data: ScenarioData) -> str:
         _left(data),
         _faults(data, _CHANGES, "Up with nothing to do changes containers"),
         _faults(data, _LOST, "Lines are missing in the logs"),
+        _faults(data, _UNSCALED, "Containers are missing after scale"),
         prose.restriction(found),
     ]
     return prose.paragraph(sentences)

@@ -35,11 +35,7 @@ class ProjectClient(Protocol):
         ...
 
     def scale(self, service: str, count: int) -> None:
-        """Run as many containers of a service.
-
-        Raises:
-            NotApplicable: The client cannot.
-        """
+        """Ask for as many containers of a service."""
         ...
 
     def exec(self, service: str, argv: Sequence[str]) -> Finished:

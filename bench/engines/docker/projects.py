@@ -10,7 +10,7 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from bench.core.errors import NotApplicable, unknown
+from bench.core.errors import NotApplicable
 from bench.engines.abilities import ProjectClient
 from bench.engines.base import Instance
 from bench.engines.docker import borrowing
@@ -53,7 +53,7 @@ class Projects:
         """
         target = self._session.target
         if name not in self.clients:
-            msg = f"'{target.text}' is not asked by this client: {unknown('client', name, self.clients)}"
+            msg = f"client '{name}' makes nothing in '{target.text}'; its clients are {', '.join(self.clients)}"
             raise NotApplicable(msg)
         if wrong := [option for option in (*self._said(), "endpoint") if option in target.options]:
             msg = (
