@@ -16,6 +16,7 @@ import pytest
 
 from bench import store
 from bench.benchmarks.compose import shapes
+from bench.core import proc
 from bench.core.clock import sleep_s
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import ParamValue, Scenario, Status
@@ -391,7 +392,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     """Return a function that makes these programs the only ones that can be found; each prints what it says of its version."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    monkeypatch.setattr(compose_programs.proc, "_path", lambda: str(folder))
+    monkeypatch.setattr(proc, "_path", lambda: str(folder))
 
     def install(*names: str) -> None:
         for name in names:

@@ -95,7 +95,7 @@ def _draw(panel: Axes, index: int, bar: Bar) -> None:
         marker, hollow, size = _MARKS[name]
         face = theme.SURFACE if hollow else bar.colour
         panel.plot(
-            [one.median],
+            [one.median or 0.0],
             [index],
             marker=marker,
             markersize=size,

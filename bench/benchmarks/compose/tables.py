@@ -65,9 +65,9 @@ def _with(data: ScenarioData, metrics: Sequence[str]) -> list[Variant]:
 def _up(data: ScenarioData) -> Grid:
     made: list[tuple[Row, list[Cell]]] = []
     for row in _with(data, [what.metric for what in _UP]):
-        first, *rest = (what.of(data, row) for what in _UP)
-        beside = paired.cell(rows.over_api(data, row, rows.READY))
-        made.append((row, [cells.value(first), beside, *map(cells.value, rest), *table.counts_of(data, row, first)]))
+        found = [what.of(data, row) for what in _UP]
+        shown = [*map(cells.value, found), *table.counts_of(data, row, cells.first(found))]
+        made.append((row, [shown[0], paired.cell(rows.over_api(data, row, rows.READY)), *shown[1:]]))
     heads = [Column(what.title, cells.CI) for what in _UP]
     heads.insert(1, Column("× api", cells.CI))
     return cells.grid("Up", [*heads, *cells.COUNTS], made, note=_UP_NOTE)

@@ -13,13 +13,12 @@ from bench.engines.projects import Change, Project
 
 
 class ProjectClient(Protocol):
-    """One client with one project, whose compose file is written.
+    """One client with one project, whose compose file is written."""
 
-    Attributes:
-        commands: What it has asked the engine for by processes of the engine's program, in that order: the first words of each.
-    """
-
-    commands: Sequence[str]
+    @property
+    def commands(self) -> Sequence[str]:
+        """What it has asked the engine for by processes of the engine's program, in that order: the first words of each."""
+        ...
 
     def version(self) -> str:
         """Return the client's name and version."""

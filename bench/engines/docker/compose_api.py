@@ -57,9 +57,8 @@ class Through(Session):
 class ApiClient:
     """One project by requests of the API."""
 
-    commands: Sequence[str] = ()
-
     def __init__(self, session: Session, project: Project, socket: Path) -> None:
+        self.commands: Sequence[str] = ()
         self._session = Through(session, socket)
         self._project = project
         if project.given:
