@@ -89,7 +89,7 @@ class Program:
 def compose(name: str, project: Project, socket: Path) -> Program:
     """Return docker-compose 1 (``v1``) or a later Compose (``v2``) that asks at a socket.
 
-    It has an empty configuration of docker: nothing of the user's own.
+    It has an empty configuration of docker, with nothing of the user's own but plug-ins: Compose may be one of them.
 
     Raises:
         NotApplicable: It is not installed.
@@ -102,6 +102,9 @@ def compose(name: str, project: Project, socket: Path) -> Program:
         raise NotApplicable(msg)
     config = project.folder / "docker-config"
     config.mkdir(parents=True, exist_ok=True)
+    plugins = Path(proc.environment().get("HOME", "/"), ".docker/cli-plugins")
+    if plugins.is_dir() and not (config / plugins.name).exists():
+        (config / plugins.name).symlink_to(plugins)
     return Program(found, "compose", project, {"DOCKER_HOST": f"unix://{socket}", "DOCKER_CONFIG": str(config)})
 
 
