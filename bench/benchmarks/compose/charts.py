@@ -16,7 +16,7 @@ from bench.display.prose import all_decided, block_counts, joined
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TOP, _FOOT, _ROW = 0.42, 0.5, 0.27
+_TOP, _FOOT, _ROW = 0.42, 0.5, 0.3
 _MARKS = {
     "created": ("|", False, 7.0),
     "started": ("D", True, 4.2),
@@ -59,6 +59,8 @@ def _timeline(data: ScenarioData, project: str) -> svg.Plot | None:
         panel.set_xlabel("since up was asked for", fontsize=canvas.SMALL_PT)
         for index, bar in enumerate(bars):
             _draw(panel, index, bar)
+            if index and bar.label.details != bars[index - 1].label.details:
+                panel.axhline(index - 0.5, color=theme.GRID, linewidth=1.0)
         shown = [name for name in _MARKS if any(name in bar.at for bar in bars)]
         canvas.legend(
             figure, [canvas.mark(_MARKS[n][0], n, size=_MARKS[n][2], hollow=_MARKS[n][1]) for n in shown], len(shown)

@@ -26,7 +26,13 @@ _OTHERS = (
     Quantity("compose.scale_s", {}, "one more container"),
     Quantity("compose.down_s", {}, "down -v"),
 )
-_EXACT = ("compose.violations", "compose.noop_changes", "compose.lost_lines", "compose.unscaled", "compose.leftovers")
+_EXACT = {
+    "compose.violations": "order violated",
+    "compose.noop_changes": "changed by up again",
+    "compose.lost_lines": "lines lost",
+    "compose.unscaled": "not added",
+    "compose.leftovers": "left",
+}
 _CALLS = ("compose.calls", "compose.noop_calls", "compose.down_calls")
 _KIND = "compose.calls_of"
 _UP_NOTE = (
@@ -37,7 +43,7 @@ _UP_NOTE = (
     "was ready: the longest time from a dependent's first instruction until its dependency was ready."
 )
 _EXACT_NOTE = (
-    "Exact counts. The order is violated when a service's first instruction comes before that of one that it needs, or before "
+    "Exact counts, of containers where nothing else is said. The order is violated when a service's first instruction comes before that of one that it needs, or before "
     "that one is healthy. Left: what the client has not removed; Tare removes it."
 )
 _CALLS_NOTE = "Requests to the engine; of a client that starts programs of the engine, those programs."
@@ -81,19 +87,20 @@ def _others(data: ScenarioData) -> Grid:
 
 def _exact(data: ScenarioData) -> Grid:
     made: list[tuple[Row, list[Cell]]] = []
-    for row in _with(data, _EXACT):
+    for row in _with(data, list(_EXACT)):
         counts = [cells.plain(data.summary(row, name)) for name in _EXACT]
-        said = [Cell(_said(data, row, name)) for name in ("order", "left", "client")]
-        made.append((row, [*counts, *said]))
-    heads = [Column(metric_title(name)) for name in _EXACT]
-    heads += [Column(name, numeric=False) for name in ("order", "left", "client")]
+        made.append((row, [*counts, *(Cell(_said(data, row, name)) for name in ("order", "left"))]))
+    heads = [Column(title) for title in _EXACT.values()]
+    heads += [Column(title, numeric=False) for title in ("the order", "what is left")]
     return cells.grid("Order and leftovers", heads, made, note=_EXACT_NOTE)
 
 
 def _calls(data: ScenarioData) -> Grid:
     chosen = [Quantity(name, {}, metric_title(name)) for name in _CALLS]
-    made = [(row, cells.quantity_cells(data, row, chosen)) for row in _with(data, _CALLS)]
-    return cells.grid("Requests", cells.quantity_heads(chosen), made, note=_CALLS_NOTE)
+    rows_of = _with(data, _CALLS)
+    made = [(row, [Cell(_said(data, row, "client")), *cells.quantity_cells(data, row, chosen)]) for row in rows_of]
+    heads = [Column("client", numeric=False), *cells.quantity_heads(chosen)]
+    return cells.grid("Requests", heads, made, note=_CALLS_NOTE)
 
 
 def _kinds(data: ScenarioData) -> Grid:

@@ -16,6 +16,7 @@ from typing import Any
 
 from docker.errors import NotFound
 
+from bench.core import proctable
 from bench.core.errors import NotApplicable
 from bench.engines.abilities import Finished
 from bench.engines.base import STOP_GRACE_S, Instance
@@ -59,6 +60,7 @@ class ApiClient:
 
     def __init__(self, session: Session, project: Project, socket: Path) -> None:
         self.commands: Sequence[str] = ()
+        self._entered: set[str] = set()
         self._session = Through(session, socket)
         self._project = project
         if project.given:
@@ -101,6 +103,7 @@ class ApiClient:
         """Run a command in a service."""
         found = next(one for one in self._containers() if one["Labels"][SERVICE] == service)
         container = Container(self._session, str(found["Id"]), self._project.timeout_s, ())
+        self._entered.add(container.id)
         instance = Instance(service, container.pids, container.why_ended, {"container": container})
         return Commands(self._session).run(instance, argv, self._project.timeout_s)
 
@@ -138,7 +141,9 @@ class ApiClient:
                 self._client.remove_volume(self._named(name))
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and end the monitors that Podman keeps for commands of containers that are gone."""
+        for container in self._entered:
+            proctable.kill_all(proctable.with_argument(container))
         self._client.close()
 
     def _containers(self) -> list[Mapping[str, Any]]:
