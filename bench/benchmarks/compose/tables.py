@@ -43,8 +43,8 @@ _UP_NOTE = (
     "was ready: the longest time from a dependent's first instruction until its dependency was ready."
 )
 _EXACT_NOTE = (
-    "Exact counts, of containers where nothing else is said. The order is violated when a service's first instruction comes before that of one that it needs, or before "
-    "that one is healthy. Left: what the client has not removed; Tare removes it."
+    "Exact counts, of containers where nothing else is said. The order is violated when a service's first instruction comes "
+    "before that of one that it needs, or before that one is healthy. Left: what the client has not removed; Tare removes it."
 )
 _CALLS_NOTE = "Requests to the engine; of a client that starts programs of the engine, those programs."
 
