@@ -8,9 +8,11 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from bench import engines
 from bench.benchmarks.compose import shapes
 from bench.benchmarks.compose.proxy import Proxy, counting
 from bench.benchmarks.compose.watch import Watch, watched
@@ -19,7 +21,7 @@ from bench.core.errors import InvocationFailed, NotApplicable, TargetUnavailable
 from bench.core.model import Phase, Target
 from bench.engines.abilities import ComposesProjects, ProjectClient, Projects
 from bench.engines.projects import Check, Project, Service
-from bench.lab import images
+from bench.lab import bases, images
 from tests.contract import contract
 from tests.contract.contract import READY_S, Harness, missing, target
 
@@ -175,3 +177,17 @@ def test_target_that_says_what_the_file_says_is_not_applicable(built_state: Path
             projects.client("api", project, projects.socket)
         with pytest.raises(NotApplicable, match="client 'podman-compose' makes nothing"):
             projects.client("podman-compose", project, projects.socket)
+
+
+def test_image_that_only_the_users_docker_has_is_copied(built_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use another daemon of the lab in place of the user's."""
+    with contract.place_of(target("docker"), built_state) as context:
+        other = cast("Any", engines.load(target("docker", network="none", storage="vfs"), context.lab))
+        image = bases.alone(context.lab.paths.state, "busybox")
+        other.images.add(image)
+        monkeypatch.setenv("DOCKER_HOST", other._session.url)
+        assert isinstance(context.engine, ComposesProjects)
+        projects = context.engine.projects
+        assert projects.missing([image.name, "nobody/has:1"]) == ["nobody/has:1"]
+        monkeypatch.setenv("DOCKER_HOST", "unix:///nobody/listens")
+        assert projects.missing([image.name]) == []

@@ -31,12 +31,13 @@ def missing(session: Session, names: Sequence[str]) -> list[str]:
 def _copied(session: Session, own: Client, name: str) -> bool:
     """Copy an image; say whether it was there."""
     try:
-        archive = own.get_image(name)
-        with session.asked("load"):
-            for _ in session.client.load_image(archive):
-                pass
+        if not _has(own, name):
+            return False
     except (DockerException, requests.RequestException):
         return False
+    with session.asked("load"):
+        for _ in session.client.load_image(own.get_image(name)):
+            pass
     with session.asked("image inspection"):
         return _has(session.client, name)
 
