@@ -1,7 +1,7 @@
-"""Base images: none (scratch), busybox, a minimal Debian, the same with a compiler; each has at most one layer.
+"""Base images: none (scratch), busybox, a minimal Debian, the same with a compiler or with services; each has at most one layer.
 
-busybox is the host's static program. The two Debians are made from the host's package sources when it is provisioned (role
-``base_images``), so that no measurement needs a network.
+busybox is the host's static program. The Debians are made from the host's package sources when it is provisioned (roles
+``base_images`` and ``compose``), so that no measurement needs a network.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from bench.lab import images
 from bench.lab.images import Image, Packed
 
 NAMES = ("scratch", "busybox", "debian", "compiler")
+SERVICES = "services"
+"""The base with a web server, a database and a cache, which a role of its own makes."""
 _REMEDY = "run 'tare provision base_images' as root"
+_SERVICES_REMEDY = "run 'tare provision compose' as root"
 Member = tuple[tarfile.TarInfo, bytes | None]
 """One entry of a tar, with its content when it is a file."""
 
@@ -29,7 +32,7 @@ class Base:
     """The layers of a base image.
 
     Attributes:
-        name: One of ``NAMES``.
+        name: One of ``NAMES``, or ``SERVICES``.
         layers: Compressed tars, the lowest first; none for ``scratch``.
     """
 
@@ -85,7 +88,8 @@ def _provisioned(path: Path) -> Packed:
         diff_id, digest = path.with_name(f"{path.name}.digests").read_text(encoding="ascii").split()
         path.stat()
     except (OSError, ValueError) as error:
-        msg = f"the base image '{path}' is not there or not whole: {error}; {_REMEDY}"
+        remedy = _SERVICES_REMEDY if path.name.startswith(SERVICES) else _REMEDY
+        msg = f"the base image '{path}' is not there or not whole: {error}; {remedy}"
         raise NotApplicable(msg) from error
     return Packed(path, digest, f"sha256:{diff_id}")
 

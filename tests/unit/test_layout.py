@@ -128,7 +128,7 @@ def test_no_benchmark_imports_another(name: str) -> None:
     assert found == []
 
 
-ENGINE_INTERFACE = ("abilities", "base", "evidence", "life", "restarting")
+ENGINE_INTERFACE = ("abilities", "base", "evidence", "life", "projects", "restarting")
 """What benchmarks may use of the engines: the protocols, the steps that are timed, and the shared evidence readers."""
 
 

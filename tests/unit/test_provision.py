@@ -59,6 +59,7 @@ def test_roles_of_an_engine_start_with_its_dependencies() -> None:
         "logging",
         "registry",
         "base_images",
+        "compose",
     )
     assert provision.resolve(["docker"]) == below
     assert provision.resolve(["libvirt"]) == ("tools", "payload", "libvirt", "guest_images")

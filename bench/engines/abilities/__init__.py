@@ -19,6 +19,7 @@ from bench.engines.abilities.images import (
 )
 from bench.engines.abilities.logs import KeepsLogs, LogFollower, Logs, StoredLog
 from bench.engines.abilities.network import HasNetworkPath, NetworkPath, ResolvesNames
+from bench.engines.abilities.projects import ComposesProjects, ProjectClient, Projects
 from bench.engines.abilities.running import (
     ChecksHealth,
     Commands,
@@ -42,6 +43,7 @@ __all__ = [
     "BuiltImage",
     "ChecksHealth",
     "Commands",
+    "ComposesProjects",
     "Finished",
     "HasDaemons",
     "HasNetworkPath",
@@ -58,6 +60,8 @@ __all__ = [
     "LogFollower",
     "Logs",
     "NetworkPath",
+    "ProjectClient",
+    "Projects",
     "PulledImage",
     "PullsImages",
     "ResolvesNames",

@@ -24,7 +24,7 @@ DOCKER = EngineType(
     extra="docker",
     check="bench.engines.docker.settings:build",
     undo={kind: f"bench.engines.docker.undo:{kind}" for kind in ("container", "image", "volume")},
-    roles=(*BASE_ROLES, "oci_runtimes", "containerd", "storage", "docker", "logging", *IMAGE_ROLES),
+    roles=(*BASE_ROLES, "oci_runtimes", "containerd", "storage", "docker", "logging", *IMAGE_ROLES, "compose"),
     title="Docker",
     compared_with={
         "docker": ("docker:network=none", "podman", "cri"),
@@ -44,7 +44,7 @@ PODMAN = EngineType(
         "log": ("k8s-file", "journald", "none", "passthrough"),
     },
     extra="podman",
-    roles=(*BASE_ROLES, "oci_runtimes", "podman", *IMAGE_ROLES),
+    roles=(*BASE_ROLES, "oci_runtimes", "podman", *IMAGE_ROLES, "compose"),
     title="Podman",
 )
 

@@ -23,6 +23,7 @@ from bench.engines.docker.exec import Commands
 from bench.engines.docker.health import HealthChecks
 from bench.engines.docker.log_drivers import Drivers
 from bench.engines.docker.logs import Logs
+from bench.engines.docker.projects import Projects
 from bench.engines.docker.pull import Puller
 from bench.engines.docker.restart import Restarter
 from bench.engines.docker.session import CLEANUP_S, Session
@@ -59,6 +60,7 @@ class Docker:
         self.builders = Builders(self._session)
         self.commands: Commands = Commands(self._session)
         self.logs = Logs(self._session, drivers(self._session))
+        self.projects: Projects = Projects(self._session, self.images)
         self.restarts: Restarter = Restarter(self._session, self._beside)
         self.health: HealthChecks = HealthChecks(self._session)
         self.resolves_names = self._endpoint.network.resolves_names

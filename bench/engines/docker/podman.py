@@ -22,6 +22,7 @@ from bench.engines.docker.health import CalledHealthChecks
 from bench.engines.docker.networks import Site
 from bench.engines.docker.podman_logs import PodmanDrivers
 from bench.engines.docker.podman_service import podman_name, start_podman
+from bench.engines.docker.projects import PodmanProjects
 from bench.engines.docker.pull import LibpodPuller
 from bench.engines.docker.restart import DOWN, KEPT, Restarter, ended
 from bench.engines.docker.session import Session
@@ -134,6 +135,7 @@ class Podman(Docker):
     def __init__(self, target: Target, lab: Lab, service: Service | None = None) -> None:
         super().__init__(target, lab, service or Service(target, lab), LibpodPuller, PodmanDrivers)
         self.commands: MonitoredCommands = MonitoredCommands(self._session)
+        self.projects: PodmanProjects = PodmanProjects(self._session, self.images)
         self.restarts: MonitoredRestarter = MonitoredRestarter(self._session, self._beside)
         self.health: CalledHealthChecks = CalledHealthChecks(self._session, self.commands)
 

@@ -46,8 +46,12 @@ def start_podman(lab: Lab, storage: str, runtime: str, events: str = "none", rol
         containers.write_text(config.podman_containers(home, runtime, runtime_program, events), encoding="utf-8")
         storage_file.write_text(config.podman_storage(home, storage, name), encoding="utf-8")
         (home / "tmp").mkdir(exist_ok=True)  # build contexts go there, and would stay after a SIGKILL
-        files = {"CONTAINERS_CONF": containers, "CONTAINERS_STORAGE_CONF": storage_file, "TMPDIR": home / "tmp"}
         argv = [program, "--log-level=warn", "system", "service", "--time=0", f"unix://{sock}"]
-        env = {key: str(path) for key, path in files.items()} | _NO_TIMERS
-        daemons.start(name, argv, lambda: answers_ping(sock), env=env)
+        daemons.start(name, argv, lambda: answers_ping(sock), env=environment(home))
     return sock
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return the environment in which podman has the configuration, images and containers of the service with this folder."""
+    files = {"CONTAINERS_CONF": "containers.conf", "CONTAINERS_STORAGE_CONF": "storage.conf", "TMPDIR": "tmp"}
+    return {key: str(home / name) for key, name in files.items()} | _NO_TIMERS
