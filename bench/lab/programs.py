@@ -29,6 +29,7 @@ _SOURCES = (
         "health.c",
         "lines.c",
         "restart.c",
+        "surface.c",
         "actions.h",
     ),
     *("stamp.c", "spaces.c", "drain.c", "collect.c"),

@@ -5,6 +5,7 @@ An ability that takes several methods is an object of its own, which the engine 
 
 from __future__ import annotations
 
+from bench.engines.abilities.hardening import Hardener, Hardens
 from bench.engines.abilities.images import (
     Build,
     BuildsImages,
@@ -43,6 +44,8 @@ __all__ = [
     "ChecksHealth",
     "Commands",
     "Finished",
+    "Hardener",
+    "Hardens",
     "HasDaemons",
     "HasNetworkPath",
     "HasStorage",

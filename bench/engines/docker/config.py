@@ -8,8 +8,11 @@ from pathlib import Path
 from bench.core.quoting import toml
 from bench.engines.builds import DEFAULT, Build
 from bench.engines.docker import settings
+from bench.engines.hardening import UNPRIVILEGED
 from bench.engines.oci import gvisor
 
+REMAPPED = "remapped"
+"""Role of the daemon that maps its containers' users to others of the host."""
 PROXY_BRIDGE = "tare-px"
 """Bridge of the daemon without iptables: on docker0 it would disturb the others."""
 
@@ -26,7 +29,8 @@ def dockerd(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_
         cgroup_parent: The control group of its containers.
         pool: The thin pool of the devicemapper driver, which otherwise makes one in files of its own that nobody could remove
             after a SIGKILL.
-        role: Distinguishes daemons with the same storage driver; ``proxied`` uses no iptables and a bridge of its own.
+        role: Distinguishes daemons with the same storage driver; ``proxied`` uses no iptables and a bridge of its own,
+            :data:`REMAPPED` maps users.
         build: Its settings override the lab's.
 
     Raises:
@@ -48,6 +52,7 @@ def dockerd(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_
         "pidfile": str(home / "pid"),
         "storage-driver": storage,
         **({"iptables": False, "bridge": PROXY_BRIDGE} if role == "proxied" else {}),
+        **({"userns-remap": f"{UNPRIVILEGED}:{UNPRIVILEGED}"} if role == REMAPPED else {}),
         **({"storage-opts": [f"dm.{option}" for option in mapper]} if pool else {}),
         **{key: path for key, path in helpers.items() if path},
         "cgroup-parent": cgroup_parent,

@@ -1,0 +1,69 @@
+"""Switches of an instance in an OCI configuration, for engines that are given one: runc, crun, runsc, containerd."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.core.errors import NotApplicable
+from bench.engines.base import Engine, InstanceSpec
+from bench.engines.hardening import MAPPED, MAPPED_COUNT, TMP, UNPRIVILEGED, Hardening, long_filter
+
+
+class Hardener:
+    """The switches of an engine that is given an OCI configuration."""
+
+    def __init__(self, engine: Engine, runtime: str) -> None:
+        self._engine = engine
+        self._runtime = runtime
+
+    def refusal(self, wanted: Hardening) -> str:
+        """Return why these switches change nothing, or cannot be set."""
+        name = f"'{self._engine.target.text}'"
+        if wanted.no_new_privileges:
+            return f"the configuration that {name} is given lets no program gain privileges by default"
+        if wanted.seccomp == "none":
+            return f"the configuration that {name} is given has no filter of system calls by default"
+        if wanted.no_apparmor:
+            return f"the configuration that {name} is given names no profile of AppArmor by default"
+        if wanted.seccomp and self._runtime == "runsc":
+            return f"{name} answers system calls itself: by default gVisor leaves out the filter of a configuration"
+        return ""
+
+    def engine(self, wanted: Hardening) -> Engine:
+        """Return the engine: every switch is an instance's own."""
+        if why := self.refusal(wanted):
+            raise NotApplicable(why)
+        return self._engine
+
+    def check(self, spec: InstanceSpec) -> None:
+        """Refuse an instance with a switch that changes nothing.
+
+        Raises:
+            NotApplicable: There is one.
+        """
+        if spec.hardening:
+            self.engine(spec.hardening)
+
+    def default_capabilities(self) -> int | None:
+        """Return nothing: the configuration is Tare's."""
+        return None
+
+
+def apply(config: dict[str, Any], wanted: Hardening) -> None:
+    """Set the switches in an OCI configuration (opencontainers/runtime-spec, config.md and config-linux.md)."""
+    process, linux = config["process"], config["linux"]
+    if wanted.user:
+        process["user"] = {"uid": UNPRIVILEGED, "gid": UNPRIVILEGED}
+        process["capabilities"] |= {"effective": [], "permitted": []}  # as execve(2) does for a user who is not root
+    if wanted.no_capabilities:
+        process["capabilities"] = {name: [] for name in process["capabilities"]}
+    if wanted.read_only:
+        config["root"]["readonly"] = True
+        options = ["nosuid", "nodev", "noexec"]
+        config["mounts"].append({"destination": TMP, "type": "tmpfs", "source": "tmpfs", "options": options})
+    if wanted.seccomp == "rules":
+        linux["seccomp"] = long_filter()
+    if wanted.userns:
+        linux["namespaces"].append({"type": "user"})
+        users = [{"containerID": 0, "hostID": MAPPED, "size": MAPPED_COUNT}]
+        linux |= {"uidMappings": users, "gidMappings": users}
