@@ -40,7 +40,7 @@ def _price(data: ScenarioData) -> svg.Plot | None:
                 counts.append(one.n)
         panels.append(dot_panels.Panel(title, "ratio", dots, reference=1.0))
     caption = (
-        "Time with the switch as a multiple of the same target's default, in pairs: the start until ready, getpid (which a filter "
+        "Time with the switch as a multiple of the same target's default, in pairs: the start until ready, getpid (a filter "
         "can allow by its number), personality (whose argument a filter checks), and a computation without calls. The row "
         f"“default” compares the default with itself. Medians of the blocks, 95\u00a0% intervals. {block_counts(counts)}"
     )
