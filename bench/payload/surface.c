@@ -8,6 +8,8 @@
  *   "S calls FIRST LETTERS"       the answer to each system call from number FIRST on, COUNT in all: a letter of "enum answer"
  *   "E surface"
  *
+ * Lines are sent many at a time: a burst of datagrams would fill the host's queue, and gVisor does not notice when there is room again.
+ *
  * Each act and each call is tried in a child of its own. Calls get arguments that the kernel refuses for themselves (-1: no such
  * descriptor, address, process or flag), so that nothing is done whatever the answer; acts are tried only as far as needed to see the
  * answer, and undone where they succeed.
@@ -22,6 +24,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +48,33 @@ static struct {
     int error;
 } volatile *shared;
 
+static char report[3072]; /* what has not been sent yet */
+static size_t reported;
+
+static void flush(void)
+{
+    if (reported)
+        say(report, reported);
+    reported = 0;
+}
+
+/* Add a line to the report. */
+static void add(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void add(const char *format, ...)
+{
+    va_list rest;
+    if (reported + 256 > sizeof report)
+        flush();
+    va_start(rest, format);
+    int length = vsnprintf(report + reported, 256, format, rest);
+    va_end(rest);
+    if (length >= 256) {
+        length = 255;
+        report[reported + 254] = '\n';
+    }
+    reported += (size_t)length;
+}
+
 /* Run a function in a child and return its wait status; what it has found is in "shared". */
 static int in_child(int (*try)(long), long value)
 {
@@ -58,7 +88,6 @@ static int in_child(int (*try)(long), long value)
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        setsid(); /* no terminal that vhangup could hang up */
         shared->stage = 1;
         shared->error = try(value);
         shared->stage = 2;
@@ -116,6 +145,9 @@ static long harmless(long call)
     case SYS_vfork:
         return forked(vfork());
 #endif
+    case SYS_vhangup:
+        setsid(); /* no terminal that it could hang up */
+        return syscall(call);
 #ifdef SYS_pause
     case SYS_pause: {
         struct itimerval timer = {.it_value = {0, 50000}};
@@ -158,7 +190,7 @@ static void calls(long count)
         for (long i = 0; i < length; i++)
             letters[i] = answer_of(first + i);
         letters[length] = 0;
-        say_format("S calls %ld %s\n", first, letters);
+        add("S calls %ld %s\n", first, letters);
     }
 }
 
@@ -289,7 +321,7 @@ static void acts(long pid)
         if (ACTS[i].on_host && pid == 0)
             continue;
         in_child(ACTS[i].act, pid);
-        say_format("S act %s %d\n", ACTS[i].name, shared->stage == 2 ? shared->error : ENOSYS);
+        add("S act %s %d\n", ACTS[i].name, shared->stage == 2 ? shared->error : ENOSYS);
     }
 }
 
@@ -301,12 +333,12 @@ static void status(void)
     while (file && fgets(line, sizeof line, file))
         for (size_t i = 0; i < sizeof WANTED / sizeof *WANTED; i++)
             if (strncmp(line, WANTED[i], strlen(WANTED[i])) == 0)
-                say_format("S status %s", line);
+                add("S status %s", line);
     if (file)
         fclose(file);
     file = fopen("/proc/self/uid_map", "re");
     while (file && fgets(line, sizeof line, file))
-        say_format("S uid_map %s", line);
+        add("S uid_map %s", line);
     if (file)
         fclose(file);
 }
@@ -321,7 +353,7 @@ static void mount_points(void)
         char root[80], point[80], options[16], type[32];
         const char *rest = strstr(line, " - ");
         if (rest && sscanf(line, "%*s %*s %*s %79s %79s %15s", root, point, options) == 3 && sscanf(rest, " - %31s", type) == 1)
-            say_format("S mount %s %.2s %s %s\n", point, options, type, root);
+            add("S mount %s %.2s %s %s\n", point, options, type, root);
     }
     free(line);
     if (file)
@@ -335,7 +367,7 @@ static void devices(void)
     for (struct dirent *entry; folder && (entry = readdir(folder));)
         if (fstatat(dirfd(folder), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
             (S_ISCHR(found.st_mode) || S_ISBLK(found.st_mode)))
-            say_format("S device %.80s\n", entry->d_name);
+            add("S device %.80s\n", entry->d_name);
     if (folder)
         closedir(folder);
 }
@@ -357,7 +389,8 @@ static void surface(char *text)
     devices();
     acts(pid);
     calls(count);
-    say("E surface\n", 10);
+    add("E surface\n");
+    flush();
 }
 
 const struct action SURFACE_ACTIONS[] = {{"--surface", surface}, {NULL, NULL}};

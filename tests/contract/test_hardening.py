@@ -38,8 +38,8 @@ LIMIT_S = 60.0
 
 
 @pytest.fixture(scope="class", params=TARGETS, ids=lambda one: one.text)
-def context(request: pytest.FixtureRequest, built_state: Path) -> Iterator[Harness]:
-    with contract.place_of(request.param, built_state) as opened:
+def context(request: pytest.FixtureRequest, open_state: Path) -> Iterator[Harness]:
+    with contract.place_of(request.param, open_state) as opened:
         yield opened
 
 
@@ -100,23 +100,23 @@ class TestSwitches:
     def test_capabilities_are_as_documented(self, context: Harness) -> None:
         wanted = able(context).hardening.default_capabilities()
         found = surface.capabilities(observed(context, context.engine, None).status["CapBnd"])
-        assert found == (14 if wanted is None else wanted)
+        assert found <= 14 if wanted is None else found == wanted
 
 
-def test_docker_refuses_the_calls_of_its_published_list(built_state: Path) -> None:
-    with contract.place_of(target("docker"), built_state) as context:
+def test_docker_refuses_the_calls_of_its_published_list(open_state: Path) -> None:
+    with contract.place_of(target("docker"), open_state) as context:
         seen = observed(context, context.engine, None, COUNT)
         without = observed(context, context.engine, Hardening(seccomp="none"), COUNT)
     answered = published.answered(seen.answering(REFUSED), seen.answering(MISSING))
-    assert set(answered) <= published.SINCE_4_8
+    assert set(answered) <= published.EXPLAINED
     filtered = set(seen.answering(REFUSED)) - set(without.answering(REFUSED))
     assert {"mount", "keyctl", "unshare", "setns"} <= filtered
     assert not set(without.answering(REFUSED)) - set(seen.answering(REFUSED))
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=lambda one: one.text)
-def test_engine_without_switches_refuses_them(other: contract.Target, built_state: Path) -> None:
-    with contract.place_of(other, built_state) as context:
+def test_engine_without_switches_refuses_them(other: contract.Target, open_state: Path) -> None:
+    with contract.place_of(other, open_state) as context:
         assert not isinstance(context.engine, Hardens)
         spec = dataclasses.replace(context.spec(), hardening=Hardening(read_only=True))
         with pytest.raises(NotApplicable, match="read_only"):
@@ -125,10 +125,10 @@ def test_engine_without_switches_refuses_them(other: contract.Target, built_stat
             context.engine.delete(spec.name)
 
 
-def test_tables_of_the_hosts_users_are_as_before_a_lab(built_state: Path) -> None:
+def test_tables_of_the_hosts_users_are_as_before_a_lab(open_state: Path) -> None:
     paths = [Path("/etc/subuid"), Path("/etc/subgid")]
     before = [kernelfiles.text(path) for path in paths]
-    with contract.place_of(target("podman"), built_state) as context:
+    with contract.place_of(target("podman"), open_state) as context:
         hardener = able(context).hardening
         wanted = Hardening(userns=True)
         if why := hardener.refusal(wanted):

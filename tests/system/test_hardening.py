@@ -35,8 +35,8 @@ SHORT = ("-p", "pairs=1", "-p", "milliseconds=5", "--warmup", "0")
 
 
 @pytest.fixture
-def lab(built_state: Path) -> Iterator[Lab]:
-    with Lab("4a2d", state=built_state) as opened:
+def lab(open_state: Path) -> Iterator[Lab]:
+    with Lab("4a2d", state=open_state) as opened:
         yield opened
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +15,7 @@ from bench.core.errors import NotApplicable
 from bench.core.model import Target
 from bench.engines import oci_hardening, oci_spec
 from bench.engines.base import Engine, InstanceSpec, refuse_hardening
-from bench.engines.docker import config, hardening, hardening_config
+from bench.engines.docker import config, hardening, hardening_config, podman_service
 from bench.engines.docker.api import ContainerConfig
 from bench.engines.hardening import MAPPED, RULES, TMP, Hardening
 from bench.lab import Lab
@@ -58,7 +59,7 @@ def test_unprivileged_user_keeps_its_bounding_set_only() -> None:
     ],
 )
 def test_switch_that_changes_nothing_is_refused(wanted: Hardening, runtime: str, why: str) -> None:
-    hardener = oci_hardening.Hardener(cast("Engine", SimpleNamespace(target=TARGET)), runtime)
+    hardener = oci_hardening.Hardener(cast("Engine", SimpleNamespace(target=TARGET)), runtime, cast("Lab", None))
     assert why in hardener.refusal(wanted)
     with pytest.raises(NotApplicable, match="by default"):
         hardener.check(InstanceSpec("one", Path("/e"), hardening=wanted))
@@ -72,7 +73,7 @@ def test_engine_without_switches_refuses_them_and_not_their_absence() -> None:
 
 def hardener(text: str = "docker", kind: type[hardening.Hardener] = hardening.Hardener, **options: str) -> Any:
     session = SimpleNamespace(
-        target=Target(text, text.partition(":")[0], options), endpoint=SimpleNamespace(runtime="runc")
+        target=Target(text, text.partition(":")[0], options), endpoint=SimpleNamespace(runtime="runc"), lab=None
     )
     return kind(cast("Any", session), cast("Engine", None), lambda: cast("Engine", None))
 
@@ -126,9 +127,10 @@ def test_daemon_that_maps_users_is_configured_so() -> None:
 class Covering:
     """A lab that records with what it covers files."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: Path) -> None:
         self.covered: dict[Path, str] = {}
         self.daemons = self
+        self.paths = SimpleNamespace(run=run)
 
     def cover(self, path: Path, text: str) -> None:
         """Record."""
@@ -138,7 +140,7 @@ class Covering:
 def test_ranges_of_users_do_not_overlap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     paths = (tmp_path / "subuid", tmp_path / "subgid")
     monkeypatch.setattr(hardening, "_SUBORDINATE", paths)
-    lab = Covering()
+    lab = Covering(tmp_path)
     with pytest.raises(NotApplicable, match=r"this host has no .*subuid and no .*subgid"):
         hardening.allot_users(cast("Lab", lab))
     for path in paths:
@@ -146,4 +148,32 @@ def test_ranges_of_users_do_not_overlap(monkeypatch: pytest.MonkeyPatch, tmp_pat
     hardening.allot_users(cast("Lab", lab))
     assert set(lab.covered) == set(paths)
     rows = [line.split(":") for line in lab.covered[paths[0]].splitlines()]
+    assert tmp_path.stat().st_mode & 0o777 == 0o711
     assert [(int(first), int(count)) for _, first, count in rows] == [(200_000, 65_536), (265_536, 65_536)]
+
+
+def test_closed_folder_above_the_run_is_named(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "state/run/aa").mkdir(parents=True)
+    lab = cast("Lab", SimpleNamespace(paths=SimpleNamespace(run=closed / "state/run/aa")))
+    found = oci_hardening.Hardener(cast("Engine", SimpleNamespace(target=TARGET)), "runc", lab)
+    closed.chmod(0o700)
+    why = found.refusal(Hardening(userns=True))
+    named = Path(why.split("'")[1])
+    assert "TARE_STATE" in why
+    assert closed.is_relative_to(named)
+    assert named.stat().st_mode & 0o001 == 0
+    assert found.refusal(Hardening(user=True)) == ""
+
+
+def test_podman_keeps_the_capabilities_of_the_hosts_configuration(tmp_path: Path) -> None:
+    shipped, own = tmp_path / "shipped", tmp_path / "own"
+    assert podman_service.capabilities((shipped, own)) == []
+    shipped.write_text('[containers]\ndefault_capabilities = ["CHOWN", "KILL"]\n')
+    own.write_text("not toml [")
+    assert podman_service.capabilities((shipped, own)) == ["CHOWN", "KILL"]
+    own.write_text('[containers]\ndefault_capabilities = ["CHOWN"]\n')
+    assert podman_service.capabilities((shipped, own)) == ["CHOWN"]
+    text = config.podman_containers(tmp_path, "crun", "/crun", capabilities=["CHOWN"])
+    assert tomllib.loads(text)["containers"]["default_capabilities"] == ["CHOWN"]
+    assert "default_capabilities" not in config.podman_containers(tmp_path, "crun", "/crun")

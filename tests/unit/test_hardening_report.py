@@ -53,14 +53,14 @@ def whole(tmp_path: Path, lab: FakeLab, refused: dict[str, str], specs: list[Ins
 
 
 def test_price_and_effect_stand_in_one_row(whole: ScenarioData) -> None:
-    found = row_of(grid(whole, "What each switch costs and changes"), "no-capabilities")
+    found = row_of(grid(whole, "What changes when a switch is turned on"), "no-capabilities")
     assert found["start ×"].detail
     assert found["getpid ×"].text
     assert found["what changes"].text == "capabilities 14 → 0; in force 14 → 0"
 
 
 def test_acts_that_a_switch_forbids_or_allows_are_named(whole: ScenarioData) -> None:
-    price = grid(whole, "What each switch costs and changes")
+    price = grid(whole, "What changes when a switch is turned on")
     assert row_of(price, "read-only")["what changes"].text == "no longer: write-root"
     changed = row_of(price, "no-filter")["what changes"].text
     assert changed == "calls refused 3 → 0; filters 1 → 0; newly: mount"
@@ -72,10 +72,14 @@ def test_switches_stand_in_their_order_after_the_default(whole: ScenarioData) ->
 
 
 def test_default_is_shown_beside_the_documentation(whole: ScenarioData) -> None:
-    found = grid(whole, "What an instance may do by default")
-    assert len(found.rows) == 1
-    titles = [column.title for column in found.columns]
-    assert found.rows[0][titles.index("capabilities")].line == "14 (documented: 14)"
+    found = row_of(grid(whole, "What an instance may do by default"), "capabilities")
+    assert found["fake"].line == "14 (documented: 14)"
+    assert row_of(grid(whole, "Privileged acts by default"), "raw-socket")["fake"].text == "yes"
+
+
+def test_price_list_has_the_default_against_itself(whole: ScenarioData) -> None:
+    found = row_of(grid(whole, "What each switch costs"), "default")
+    assert all(found[f"{name} ×"].detail for name in ("start", "getpid", "personality", "pipe", "open", "compute"))
 
 
 def test_words_and_notes_name_documentation_refusals_and_lists(whole: ScenarioData) -> None:

@@ -71,8 +71,9 @@ BLOCKED: tuple[str, ...] = (
 """As listed there, in its order."""
 BY_ARGUMENTS = frozenset({"clone", "personality"})
 """Listed, and refused with some arguments only: namespaces, and personalities but the usual ones. Tried with others."""
-SINCE_4_8 = frozenset({"ptrace", "process_vm_readv", "process_vm_writev"})
-"""Listed, and allowed on kernels from 4.8 on, where ptrace cannot get around a filter any more (the profile's ``minKernel``)."""
+EXPLAINED = frozenset({"ptrace", "process_vm_readv", "process_vm_writev", "clock_adjtime"})
+"""Listed, and yet allowed by the profile. ``ptrace`` is allowed on kernels from 4.8 on, where it cannot get around a filter;
+in newer profiles so are the next two. ``clock_adjtime`` also reads the clock; to set it the kernel demands CAP_SYS_TIME."""
 
 
 def tried() -> list[str]:

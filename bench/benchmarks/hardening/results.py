@@ -52,7 +52,7 @@ def acts(seen: Surface) -> Iterator[Value]:
         yield Value("hardening.act", float(error == 0), {"act": name})
 
 
-def notes(seen: Surface, names: tuple[str, ...]) -> dict[str, str]:
+def notes(seen: Surface, names: tuple[str, ...], kind: Kind) -> dict[str, str]:
     """Return the names behind the counts, separated by blanks."""
     refused, missing = seen.answering(REFUSED), seen.answering(MISSING)
     found = {
@@ -62,14 +62,13 @@ def notes(seen: Surface, names: tuple[str, ...]) -> dict[str, str]:
         "killed": " ".join(seen.answering(KILLED)),
         "published_answered": " ".join(published.answered(refused, missing)),
         "users": "; ".join(f"{inside} {outside} {count}" for inside, outside, count in seen.users),
-        "writable": " ".join(seen.writable),
-        "hidden": " ".join(seen.hidden),
-        "read_only": " ".join(seen.read_only),
-        "devices": " ".join(seen.devices),
         "store_bypass": seen.status.get("Speculation_Store_Bypass", ""),
         "host_seccomp": seen.outside.get("Seccomp", ""),
         "host_filters": seen.outside.get("Seccomp_filters", ""),
         "host_capabilities": seen.outside.get("CapEff", ""),
         "acts": " ".join(f"{name}:{error}" for name, error in seen.acts.items()),
     }
+    if kind == "container":
+        found |= {"writable": " ".join(seen.writable), "hidden": " ".join(seen.hidden)}
+        found |= {"read_only": " ".join(seen.read_only), "devices": " ".join(seen.devices)}
     return {name: text for name, text in found.items() if text}

@@ -11,6 +11,7 @@ from bench.core.syscalls import NUMBERS
 END = "E surface"
 ANSWERED, REFUSED, MISSING, KILLED, UNTRIED = "apnku"
 """Answers to a system call: any but these, EPERM, ENOSYS, the end of the caller; not tried."""
+_KERNEL = frozenset({"proc", "sysfs", "cgroup", "cgroup2"})
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,7 @@ class Surface:
     @property
     def hidden(self) -> list[str]:
         """Paths of the kernel's files over which something empty is mounted."""
-        return sorted(
-            {
-                one.point
-                for one in self.mounts
-                if _below_kernel(one) and one.kind not in ("proc", "sysfs", "cgroup", "cgroup2")
-            }
-        )
+        return sorted({one.point for one in self.mounts if _below_kernel(one) and one.kind not in _KERNEL})
 
     @property
     def read_only(self) -> list[str]:
@@ -138,4 +133,4 @@ def _mount(fields: Sequence[str]) -> Mount:
 
 
 def _below_kernel(one: Mount) -> bool:
-    return one.point.startswith(("/proc/", "/sys/"))
+    return one.point.startswith(("/proc/", "/sys/")) and not one.point.startswith("/sys/fs/cgroup")

@@ -48,7 +48,9 @@ def measure(context: InvocationContext, chosen: Chosen) -> InvocationResult:
     proof.check(chosen.wanted, seen)
     values = results.facts(seen, context.engine.kind) | results.documented(context.engine, chosen, seen)
     series = (*_times([pair[1] for pair in found], [pair[0] for pair in found]), *results.acts(seen))
-    return InvocationResult(values, evidence, series=series, notes=results.notes(seen, chosen.names))
+    return InvocationResult(
+        values, evidence, series=series, notes=results.notes(seen, chosen.names, context.engine.kind)
+    )
 
 
 def _lived(context: InvocationContext, wanted: Hardening | None, side: str, number: int) -> Lived:

@@ -60,7 +60,7 @@ class Containerd:
         self.images = ImageStore(self._session)
         self.puller = Puller(self._session)
         self.commands = Commands(self._session, self._id)
-        self.hardening = oci_hardening.Hardener(self, self._runtime)
+        self.hardening = oci_hardening.Hardener(self, self._runtime, lab)
         self.logs = FileLogs(target, CONTAINERD.options["log"], self._log_path, self._collector)
         self.unproved = frozenset({"mount"} if self._runtime == "runsc" else ())  # gVisor hides the container's mounts
 

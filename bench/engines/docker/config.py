@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.core.quoting import toml
@@ -64,13 +65,16 @@ def dockerd(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_
     return json.dumps({**ours, "log-level": "warn", **build.settings})
 
 
-def podman_containers(home: Path, runtime: str, program: str, events: str = "none") -> str:
+def podman_containers(
+    home: Path, runtime: str, program: str, events: str = "none", capabilities: Sequence[str] = ()
+) -> str:
     """Return Podman's configuration (containers.conf(5)): everything that it writes goes below ``home``.
 
-    Locks are files, not in the host's shared memory.
+    Locks are files, not in the host's shared memory. ``capabilities`` are those of a container by default; if empty, its own.
     """
+    default = f"default_capabilities = {json.dumps(list(capabilities))}\n" if capabilities else ""
     return (
-        f'[containers]\nlog_driver = "k8s-file"\n'
+        f'[containers]\nlog_driver = "k8s-file"\n{default}'
         f'[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "{events}"\nruntime = "{runtime}"\n'
         f'tmp_dir = {toml(home / "libpod")}\nvolume_path = {toml(home / "volumes")}\nlock_type = "file"\n'
         f"[engine.runtimes]\n{runtime} = [{toml(program)}]\n"

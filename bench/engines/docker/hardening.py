@@ -11,16 +11,19 @@ from bench.core import kernelfiles
 from bench.core.errors import NotApplicable
 from bench.core.model import Target
 from bench.engines.base import Engine, InstanceSpec
-from bench.engines.docker import hardening_config
+from bench.engines.docker import hardening_config, podman_service
 from bench.engines.docker.api import ContainerConfig
 from bench.engines.docker.config import REMAPPED
 from bench.engines.docker.endpoints import LabDaemon
 from bench.engines.docker.session import Session
 from bench.engines.hardening import MAPPED, MAPPED_COUNT, UNPRIVILEGED, Hardening
+from bench.engines.oci_hardening import blocked, open_way
 from bench.lab import Lab
 
 _APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 _SUBORDINATE = (Path("/etc/subuid"), Path("/etc/subgid"))
+_CAPABILITIES = 14
+"""What Docker's documentation says of a container's default ("Runtime privilege and Linux capabilities")."""
 _AUTO = "containers"
 """The user whose subordinate ones Podman gives to containers (containers-storage.conf(5), ``root-auto-userns-user``)."""
 
@@ -34,6 +37,7 @@ def allot_users(lab: Lab) -> None:
     if missing := [str(path) for path in _SUBORDINATE if not path.exists()]:
         msg = f"this host has no {' and no '.join(missing)}, in which users of namespaces are looked up"
         raise NotApplicable(msg)
+    open_way(lab)
     names = [pwd.getpwuid(UNPRIVILEGED).pw_name, _AUTO]
     lines = [f"{name}:{MAPPED + number * MAPPED_COUNT}:{MAPPED_COUNT}\n" for number, name in enumerate(names)]
     for path in _SUBORDINATE:
@@ -59,8 +63,6 @@ class RemappedDockerd(LabDaemon):
 class Hardener:
     """The switches of Docker: a container's own, but the mapping of users, which is the daemon's."""
 
-    capabilities = 14
-
     def __init__(self, session: Session, engine: Engine, remapped: Callable[[], Engine]) -> None:
         self._session = session
         self._engine = engine
@@ -78,7 +80,7 @@ class Hardener:
             return f"{name} runs gVisor, which answers system calls itself and leaves out a container's filter"
         if wanted.no_apparmor and not kernelfiles.text(_APPARMOR).startswith("Y"):
             return "this kernel runs without AppArmor, so there is no profile to leave out"
-        return ""
+        return blocked(self._session.lab) if wanted.userns else ""
 
     def engine(self, wanted: Hardening) -> Engine:
         """Return the engine, or the one over a daemon that maps users."""
@@ -94,7 +96,7 @@ class Hardener:
 
     def default_capabilities(self) -> int | None:
         """Return how many capabilities a container has by default, as documented."""
-        return self.capabilities
+        return _CAPABILITIES
 
     def config(self, spec: InstanceSpec, config: ContainerConfig) -> ContainerConfig:
         """Return how a container is made, with the switches of its spec."""
@@ -116,7 +118,9 @@ class Hardener:
 class PodmanHardener(Hardener):
     """The switches of Podman, all of which are a container's own."""
 
-    capabilities = 11
+    def default_capabilities(self) -> int | None:
+        """Return how many capabilities the host's configuration of Podman gives a container by default."""
+        return len(podman_service.capabilities()) or None
 
     def engine(self, wanted: Hardening) -> Engine:
         """Return the engine; there are users to map to."""

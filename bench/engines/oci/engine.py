@@ -52,7 +52,7 @@ class Oci:
         if platform := target.options.get("platform"):
             self._options.append(f"--platform={platform}")
         self.commands = Commands(lambda name: [*self._base, "exec", self._id(name)])
-        self.hardening = oci_hardening.Hardener(self, target.engine)
+        self.hardening = oci_hardening.Hardener(self, target.engine, lab)
 
     def prepare(self) -> Facts:
         """Find the runtime and prove by one trial that it can run the bundle here."""
