@@ -15,7 +15,7 @@ from bench.benchmarks.hardening import proof, published, surface, switches
 from bench.benchmarks.hardening.surface import ANSWERED, MISSING, REFUSED, Surface
 from bench.core import kernelfiles
 from bench.core.errors import NotApplicable
-from bench.core.model import Phase
+from bench.core.model import Phase, Target
 from bench.core.syscalls import COUNT
 from bench.engines.abilities import Hardens
 from bench.engines.base import Engine
@@ -115,7 +115,7 @@ def test_docker_refuses_the_calls_of_its_published_list(open_state: Path) -> Non
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=lambda one: one.text)
-def test_engine_without_switches_refuses_them(other: contract.Target, open_state: Path) -> None:
+def test_engine_without_switches_refuses_them(other: Target, open_state: Path) -> None:
     with contract.place_of(other, open_state) as context:
         assert not isinstance(context.engine, Hardens)
         spec = dataclasses.replace(context.spec(), hardening=Hardening(read_only=True))

@@ -17,7 +17,7 @@ from bench.core import proctable
 from bench.core.clock import EventHub
 from bench.core.errors import NotApplicable
 from bench.core.metrics import METRICS
-from bench.core.model import Interval
+from bench.core.model import Interval, ParamValue
 from bench.invocation.context import InvocationResult
 from bench.lab import Lab
 from bench.stats.exact import median_ci
@@ -103,7 +103,7 @@ def test_facts_are_the_same_in_every_block_and_nothing_is_left(tare: Tare, tmp_p
     cells = exact.groupby(["target", "metric", "params"])["value"]
     assert (cells.count() == 2).all()
     assert (cells.min() == cells.max()).all(), cells.agg(["min", "max"])
-    assert {target for target, metric, _ in cells.groups if metric == "hardening.acts"} == {"host", *NAMES}
+    assert set(numbers.loc[numbers["metric"] == "hardening.acts", "target"]) == {"host", *NAMES}
     assert_same(before)
 
 
@@ -111,7 +111,7 @@ def test_files_of_an_image_are_measured_with_and_without_mapped_users(lab: Lab) 
     for name in ("podman", "docker"):
         engine = prepared(lab, f"{name}:network=none")
         for number, switch in enumerate(("default", "userns")):
-            params = {"part": "files", "switch": switch, "files": 50}
+            params: dict[str, ParamValue] = {"part": "files", "switch": switch, "files": 50}
             try:
                 with EventHub() as hub:
                     found = measure(on_host(lab, hub, engine, "hardening", params, number=number))

@@ -36,9 +36,9 @@ def table(folder: Path) -> dict[tuple[str, str], set[str]]:
     cells = frame.groupby(["target", "params"])["value"]
     assert (cells.min() == cells.max()).all()
     found = defaultdict[tuple[str, str], set[str]](set)
-    for (target, text), value in cells.max().items():
-        params = json.loads(text)
-        found[target, params["route"]] |= {params["place"]} if value else set()
+    for row in frame.to_dict("records"):
+        params = json.loads(row["params"])
+        found[row["target"], params["route"]] |= {params["place"]} if row["value"] else set()
     return found
 
 

@@ -120,7 +120,7 @@ def capabilities(mask: str) -> int:
 
 
 def _calls(rows: Sequence[str]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for row in rows:
         first, _, letters = row.partition(" ")
         found |= {NUMBERS[number]: letter for number, letter in enumerate(letters, int(first)) if number in NUMBERS}
