@@ -168,7 +168,7 @@ def test_every_route_is_looked_for_at_every_place(tmp_path: Path, lab: FakeLab) 
 def test_table_has_a_row_a_route_and_a_column_a_place(tmp_path: Path, lab: FakeLab) -> None:
     grid = tables.tables(data(tmp_path, lab, route=IMAGE_ROUTES))[0]
     assert [row.text for row in grid.variants] == list(IMAGE_ROUTES)
-    assert [column.title for column in grid.columns[1:]] == list(PLACES)
+    assert [column.title for column in grid.columns[1:]] == [*PLACES, "disk afterwards"]
     assert [cell.text for cell in grid.rows[0][1:]] == ["found", "found", "no", "no", "no", "no", "found", "no"]
 
 
@@ -232,3 +232,7 @@ def test_engine_that_builds_nothing_is_skipped(tmp_path: Path, lab: FakeLab, mon
     found = data(tmp_path, lab, route=("env",))
     assert set(found.outcomes["status"]) == {Status.SKIPPED}
     assert "secrets.places" in words.words(found)
+
+
+def test_truth_table_is_not_drawn(tmp_path: Path, lab: FakeLab) -> None:
+    assert [plot.kind for plot in benchmarks.charts(data(tmp_path, lab, route=("env",)))] == []

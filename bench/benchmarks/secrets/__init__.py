@@ -16,6 +16,16 @@ BENCHMARK = Benchmark(
     metrics=(
         _fact("found", "the secret is found"),
         _fact("places", "places where the secret is found"),
+        Metric(
+            "secrets.left",
+            "count",
+            "lower",
+            0,
+            0.0,
+            exact=False,
+            title="the secret is still on the disk when all is removed",
+            may_be_zero=True,
+        ),
         _fact("packages", "packages"),
         _fact("files", "files"),
         _fact("executables", "executable files"),

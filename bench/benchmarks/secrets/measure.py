@@ -52,9 +52,8 @@ def _routes(context: InvocationContext, builders: ImageBuilders, route: Route) -
         found, files = _exposed(context, builder, route, secret)
         evidence = {"builder": builder.who}
     after = search.on_disk(_disk(context), secret)
-    found["disk afterwards"] = bool(after)
     life.check_evidence(context.engine, context.lab, evidence)
-    values = {"secrets.places": float(sum(found.values()))}
+    values = {"secrets.places": float(sum(found.values())), "secrets.left": float(bool(after))}
     notes = {"disk": " ".join(_plain(files)), "afterwards": " ".join(_plain(after))}
     return InvocationResult(values, evidence, series=tuple(_series(found)), notes={k: v for k, v in notes.items() if v})
 

@@ -69,5 +69,5 @@ ROUTES = {
     "tmpfs-file": Route(memory=True, path=f"{MEMORY}/{FILE}"),
 }
 """Name → way."""
-PLACES = ("configuration", "history", "layers", "inspect", "environment", "file", "disk", "disk afterwards")
+PLACES = ("configuration", "history", "layers", "inspect", "environment", "file", "disk")
 """Where it is looked for, in the order of the table."""

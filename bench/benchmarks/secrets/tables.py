@@ -61,9 +61,19 @@ def _found(data: ScenarioData, target: str) -> Grid:
     made: list[tuple[Row, list[Cell]]] = []
     for route in lookup.in_order(rows, ROUTES):
         answers = [_at(data, rows[route], place) for place in PLACES]
-        made.append((Label(route), [Cell(NONE if one is None else "found" if one else "no") for one in answers]))
-    heads = [Column(place, numeric=False) for place in PLACES]
+        told = [Cell(NONE if one is None else "found" if one else "no") for one in answers]
+        made.append((Label(route), [*told, _left(data, rows[route])]))
+    heads = [Column(place, numeric=False) for place in (*PLACES, "disk afterwards")]
     return cells.grid(f"Where a secret is found: {target}", heads, made, first="Given by", note=_FOUND)
+
+
+def _left(data: ScenarioData, row: Variant) -> Cell:
+    """Say whether the secret is still on the disk when all is removed, which can be a matter of what overwrites it."""
+    values = lookup.values(data, row, "secrets.left")["value"]
+    count, total = int(values.sum()), len(values)
+    if not total:
+        return Cell(NONE)
+    return Cell("no" if not count else "found" if count == total else f"found {count} of {total} times")
 
 
 def _carried(data: ScenarioData) -> Grid:

@@ -23,6 +23,10 @@ def words(data: ScenarioData) -> str:
             sentences.append(
                 f"{target}: the image keeps a secret that comes by {prose.joined(kept, 8)}" if kept else ""
             )
+            left = [route for route in found if _left(data, target, route)]
+            sentences.append(
+                f"On the engine's disk it is even when all is removed, by {prose.joined(left, 8)}" if left else ""
+            )
             sentences.append(f"Only the instance itself has it by {prose.joined(clean, 8)}" if clean else "")
     sentences += _images(data)
     return prose.paragraph(sentences) or prose.no_values("secrets.places")
@@ -36,6 +40,11 @@ def finding(data: ScenarioData) -> str:
             kept = sum(bool(places & _IN_IMAGE) for places in found.values())
             said.append(f"{target}: {kept} of {len(found)} ways leave a secret in the image")
     return "; ".join(said[:2])
+
+
+def _left(data: ScenarioData, target: str, route: str) -> bool:
+    rows = prose.with_values(data.summaries, "secrets.left", {"route": route})
+    return any(row.median for row in rows if row.target == target)
 
 
 def by_route(data: ScenarioData, target: str) -> dict[str, set[str]]:
