@@ -98,6 +98,7 @@ static int in_child(int (*try)(long), long value)
     return status;
 }
 
+#ifdef SYS_fork
 /* Wait for the child of a fork that has succeeded; the child itself ends. */
 static long forked(pid_t child)
 {
@@ -109,6 +110,7 @@ static long forked(pid_t child)
     errno = saved;
     return child;
 }
+#endif
 
 /* Return whether a call is not tried: its number alone acts on the whole host, or on the stack of the caller. */
 static int is_untried(long call)
