@@ -127,7 +127,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
     (made.paths.run / "b").mkdir(exist_ok=True)
     monkeypatch.setattr(Fake, "builders", FakeBuilders(tmp_path), raising=False)
     monkeypatch.setattr(Fake, "storage", lambda _: Store(tmp_path / "data/layers", "folder", ""), raising=False)
-    monkeypatch.setattr(search, "in_process", lambda _, path, secret: {"environment": False, "file": bool(path)})
+    monkeypatch.setattr(search, "in_process", lambda _, path, secret: {"environment": False, "file": "run" in path})
     yield made
     made.journal.close(done=True)
 
@@ -159,8 +159,8 @@ def test_every_route_is_looked_for_at_every_place(tmp_path: Path, lab: FakeLab) 
     by_route = words.by_route(found, "fake")
     assert by_route["env"] == {"configuration", "history", "disk"}
     assert by_route["build-arg"] == {"history", "disk"}
-    assert by_route["copy-all"] == {"layers", "disk", "file"}
-    assert by_route["copy-all-ignored"] == {"file"}
+    assert by_route["copy-all"] == {"layers", "disk"}
+    assert by_route["copy-all-ignored"] == set()
     assert by_route["run-environment"] == {"inspect"}
     assert by_route["mounted-file"] == {"file"}
 
@@ -176,7 +176,8 @@ def test_words_tell_routes_that_stay_in_the_image_from_those_that_do_not(tmp_pat
     found = data(tmp_path, lab, route=IMAGE_ROUTES)
     said = words.words(found)
     assert "fake: the image keeps a secret that comes by env, build-arg, copy-then-remove and copy-all" in said
-    assert "Only the instance itself has it by copy-all-ignored and mounted-file" in said
+    assert "Only the instance itself has it by mounted-file" in said
+    assert "It is nowhere by copy-all-ignored" in said
     assert words.finding(found) == "fake: 4 of 7 ways leave a secret in the image"
     assert benchmarks.notes(found)
 

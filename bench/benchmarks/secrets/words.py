@@ -19,7 +19,8 @@ def words(data: ScenarioData) -> str:
         found = by_route(data, target)
         if found:
             kept = [route for route, places in found.items() if places & _IN_IMAGE]
-            clean = [route for route, places in found.items() if not places - _MEANT]
+            clean = [route for route, places in found.items() if places and not places - _MEANT]
+            nowhere = [route for route, places in found.items() if not places]
             sentences.append(
                 f"{target}: the image keeps a secret that comes by {prose.joined(kept, 8)}" if kept else ""
             )
@@ -28,6 +29,7 @@ def words(data: ScenarioData) -> str:
                 f"On the engine's disk it is even when all is removed, by {prose.joined(left, 8)}" if left else ""
             )
             sentences.append(f"Only the instance itself has it by {prose.joined(clean, 8)}" if clean else "")
+            sentences.append(f"It is nowhere by {prose.joined(nowhere, 8)}" if nowhere else "")
     sentences += _images(data)
     return prose.paragraph(sentences) or prose.no_values("secrets.places")
 
