@@ -6,6 +6,8 @@ Under pytest-xdist, unit tests are spread over the workers, and all tests of rea
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +42,16 @@ def built_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = tmp_path_factory.mktemp("s")
     images.payload(state)
     return state
+
+
+@pytest.fixture(scope="session")
+def open_state() -> Iterator[Path]:
+    """Return such a folder on a path that other users can reach, as those of a user namespace are; pytest's own is closed."""
+    folder = Path(tempfile.mkdtemp(prefix="tare-s-", dir="/tmp"))
+    folder.chmod(0o755)
+    images.payload(folder)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

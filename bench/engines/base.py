@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 from bench.core.errors import NotApplicable
 from bench.core.model import Facts, Phase, Target
+from bench.engines.hardening import Hardening
 from bench.lab.images import Image
 
 STOP_GRACE_S = 10
@@ -147,6 +148,7 @@ class InstanceSpec:
             ``NotApplicable`` (:func:`refuse_log`).
         restart: When it is started again; ``None``: as the engine does without being asked.
         health: How the engine checks its health; ``None``: not at all.
+        hardening: What makes it safer than the engine's default; ``None``: nothing.
     """
 
     name: str
@@ -161,6 +163,7 @@ class InstanceSpec:
     log: LogDriver | None = None
     restart: RestartPolicy | None = None
     health: HealthCheck | None = None
+    hardening: Hardening | None = None
 
     def command(self, *, inside: bool) -> list[str]:
         """Return the payload's arguments, each ``{name}`` replaced by that bind's path as the instance sees it.
@@ -216,6 +219,17 @@ def refuse_health(target: Target, spec: InstanceSpec) -> None:
     """
     if spec.health is not None:
         msg = f"'{target.text}' has no health checks"
+        raise NotApplicable(msg)
+
+
+def refuse_hardening(target: Target, spec: InstanceSpec) -> None:
+    """Refuse switches for a target that has none.
+
+    Raises:
+        NotApplicable: The spec asks for one.
+    """
+    if spec.hardening is not None and spec.hardening.on:
+        msg = f"'{target.text}' has no such switch: {', '.join(spec.hardening.on)}"
         raise NotApplicable(msg)
 
 

@@ -22,6 +22,7 @@ from bench.engines.base import (
     InstanceSpec,
     Kind,
     Transport,
+    refuse_hardening,
     refuse_health,
     refuse_limits,
     refuse_restart,
@@ -82,6 +83,7 @@ class Host:
         """Assemble the command line; a process has no state before it is started."""
         refuse_limits(self.target, spec)
         refuse_health(self.target, spec)
+        refuse_hardening(self.target, spec)
         refuse_restart(self.target, spec)
         output = self._output.open(spec.name, filelogs.chosen(self.logs, spec))
         argv = [

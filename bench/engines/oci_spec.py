@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.engines import oci_hardening
 from bench.engines.base import InstanceSpec
 from bench.engines.evidence import mounts
 from bench.lab import cgroups, images
@@ -66,7 +67,7 @@ def config(
     ``images.EVENTS``. A private network is a new, empty network namespace.
     """
     binds = [_mount(images.EVENTS, "bind", str(spec.events), "bind nosuid nodev"), *_folders(spec)]
-    return {
+    made = {
         "ociVersion": "1.0.2",
         "process": process([images.PAYLOAD, "--events", f"unix:{images.EVENTS}", *spec.command(inside=True)]),
         "root": {"path": str(rootfs_path), "readonly": False},
@@ -80,6 +81,9 @@ def config(
             "readonlyPaths": list(READONLY),
         },
     }
+    if spec.hardening:
+        oci_hardening.apply(made, spec.hardening)
+    return made
 
 
 def process(args: list[str]) -> Config:

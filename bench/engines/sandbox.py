@@ -23,6 +23,7 @@ from bench.engines.base import (
     InstanceSpec,
     Kind,
     Transport,
+    refuse_hardening,
     refuse_health,
     refuse_limits,
     refuse_log,
@@ -79,6 +80,7 @@ class Sandbox:
         refuse_log(self.target, spec)
         refuse_restart(self.target, spec)
         refuse_health(self.target, spec)
+        refuse_hardening(self.target, spec)
         argv = [
             *self._argv(spec.name, mounts.only_folders(spec, "unshare")),
             "--events",

@@ -57,6 +57,14 @@ class Daemons:
             folder.mkdir(parents=True, exist_ok=True)
             self.namespace.run(["mount", "-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", str(folder)])
 
+    def cover(self, path: Path, text: str) -> None:
+        """Mount a file with this text over a file of the host, inside the lab only; a second call does nothing."""
+        mine = self.paths.run / f"cover-{path.name}"
+        if not mine.exists():
+            mine.write_text(text, encoding="utf-8")
+            mine.chmod(0o644)
+            self.namespace.run(["mount", "--bind", str(mine), str(path)])
+
     def start(
         self, name: str, argv: Sequence[str], ready: Callable[[], bool], *, env: Mapping[str, str] | None = None
     ) -> None:

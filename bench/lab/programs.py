@@ -31,6 +31,7 @@ _SOURCES = (
         "restart.c",
         "victim.c",
         "load.c",
+        "surface.c",
         "actions.h",
     ),
     *("stamp.c", "spaces.c", "drain.c", "collect.c"),

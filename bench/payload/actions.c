@@ -195,6 +195,15 @@ static void do_getpid(void) { syscall(SYS_getpid); }
 static void do_open(void) { close(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)); }
 static void do_read(void) { byte = pread(memory_file, &byte, 1, 0) == 1 ? byte : 0; }
 static void do_futex(void) { syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }
+static void do_personality(void) { syscall(SYS_personality, 0xffffffffL); /* asks, sets nothing */ }
+static void do_pipe(void)
+{
+    static int ends[2] = {-1, -1};
+    if (ends[0] < 0 && pipe2(ends, O_CLOEXEC) != 0)
+        fail(71, "cannot make a pipe for", "--loop");
+    if (write(ends[1], &byte, 1) != 1 || read(ends[0], &byte, 1) != 1)
+        fail(71, "cannot use the pipe of", "--loop");
+}
 static void do_compute(void)
 {
     for (int i = 0; i < 1024; i++)
@@ -204,7 +213,8 @@ static void do_compute(void)
 static const struct {
     const char *name;
     void (*once)(void);
-} LOOPS[] = {{"getpid", do_getpid}, {"open", do_open}, {"read", do_read}, {"futex", do_futex}, {"compute", do_compute}};
+} LOOPS[] = {{"getpid", do_getpid}, {"open", do_open}, {"read", do_read}, {"futex", do_futex},
+           {"personality", do_personality}, {"pipe", do_pipe}, {"compute", do_compute}};
 
 /* Repeat one operation for that long and report how often it was done. */
 static void loop(char *text)
@@ -223,7 +233,7 @@ static void loop(char *text)
         return;
     }
     errno = EINVAL;
-    fail(64, "--loop knows getpid, open, read, futex and compute, not", text);
+    fail(64, "--loop knows getpid, open, read, futex, personality, pipe and compute, not", text);
 }
 
 static int lines_of(const char *path)
@@ -297,7 +307,7 @@ static void look(void)
 const struct action *find_action(const char *option)
 {
     static const struct action *const tables[] = {NETWORK_ACTIONS, FILE_ACTIONS, KEPT_ACTIONS, NAME_ACTIONS, LINE_ACTIONS,
-                                                  RESTART_ACTIONS, HEALTH_ACTIONS, VICTIM_ACTIONS, LOAD_ACTIONS};
+                                                  RESTART_ACTIONS, HEALTH_ACTIONS, VICTIM_ACTIONS, LOAD_ACTIONS, SURFACE_ACTIONS};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         for (const struct action *one = tables[i]; one->option; one++)
             if (strcmp(one->option, option) == 0)

@@ -23,7 +23,7 @@
  *
  * Actions run after ready, in order; each reports its beginning (B) and its end (C, with its count):
  *
- *   --loop NAME:MS       repeat getpid, open, read, futex or compute for MS milliseconds: "B NAME", "C NAME COUNT"
+ *   --loop NAME:MS       repeat getpid, open, read, futex, personality, pipe or compute for MS milliseconds: "B NAME", "C NAME COUNT"
  *   --read PATH:MS       read blocks of 64 KiB with direct I/O, --write PATH:MS write them: "B read", "C read BYTES"
  *   --grow STEP:MAX      touch memory in steps of STEP bytes: "M BYTES" after each step, "E grow" when MAX is reached
  *   --forks N            fork N children, or as many as allowed: "P COUNT WHY"
@@ -48,6 +48,7 @@
  *   --place NAME=PATH    replace {NAME} by PATH in a script
  *   --run PROGRAM …      run a program: "B run", "O LINE" for each line that it prints, "C run STATUS"; only another --run may follow
  *
+ *   --surface PID:COUNT  report what a program may do here: which system calls answer, capabilities, mounts, privileged acts (surface.c)
  *   --quit STATUS[:MS]   wait to be told, then exit with STATUS; the first instruction is reported as "B start", too (restart.c)
  *
  * With --exec NUMBER[:STATUS[:MS]] it is a further command in a running instance: it reports "B exec NUMBER" and exits (exec.c).

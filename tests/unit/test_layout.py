@@ -128,8 +128,8 @@ def test_no_benchmark_imports_another(name: str) -> None:
     assert found == []
 
 
-ENGINE_INTERFACE = ("abilities", "base", "evidence", "life", "projects", "restarting")
-"""What benchmarks may use of the engines: the protocols, the steps that are timed, and the shared evidence readers."""
+ENGINE_INTERFACE = ("abilities", "base", "evidence", "hardening", "life", "projects", "restarting")
+"""What benchmarks may use of the engines: the protocols, the steps that are timed, records, and the shared evidence readers."""
 
 
 def engine_imports(files: list[Path]) -> list[str]:

@@ -5,6 +5,7 @@ An ability that takes several methods is an object of its own, which the engine 
 
 from __future__ import annotations
 
+from bench.engines.abilities.hardening import Hardener, Hardens
 from bench.engines.abilities.images import (
     Build,
     BuildsImages,
@@ -13,6 +14,8 @@ from bench.engines.abilities.images import (
     ImageBuilders,
     ImagePuller,
     ImageStore,
+    Launch,
+    Launched,
     PulledImage,
     PullsImages,
     RunsImages,
@@ -45,6 +48,8 @@ __all__ = [
     "Commands",
     "ComposesProjects",
     "Finished",
+    "Hardener",
+    "Hardens",
     "HasDaemons",
     "HasNetworkPath",
     "HasStorage",
@@ -56,6 +61,8 @@ __all__ = [
     "ImagePuller",
     "ImageStore",
     "KeepsLogs",
+    "Launch",
+    "Launched",
     "LaunchesInOneStep",
     "LogFollower",
     "Logs",

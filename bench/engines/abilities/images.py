@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -103,6 +104,34 @@ class BuiltImage:
     folders: tuple[Path, ...]
 
 
+@dataclass(frozen=True)
+class Launch:
+    """How an instance of a built image is started.
+
+    Attributes:
+        environment: Variables that it is given.
+        memory: Where it has file systems in memory.
+        files: File of the host → where the instance sees it, read-only.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    memory: tuple[str, ...] = ()
+    files: Mapping[Path, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A running instance of a built image.
+
+    Attributes:
+        pid: Its first process, on the host.
+        inspected: What the engine says of it, JSON.
+    """
+
+    pid: int
+    inspected: str
+
+
 class ImageBuilder(Protocol):
     """One builder; what it builds is removed when it is closed."""
 
@@ -117,8 +146,16 @@ class ImageBuilder(Protocol):
         """Return the network mode of build steps, read back from a step that runs on ``base``."""
         ...
 
-    def build(self, folder: Path) -> Build:
-        """Pack the build context, send it, and read the builder's output to the end."""
+    def build(self, folder: Path, arguments: Mapping[str, str] | None = None) -> Build:
+        """Pack the build context, send it with the build's arguments, and read the builder's output to the end."""
+        ...
+
+    def saved(self, image: str) -> bytes:
+        """Return an image as the engine saves it, a tar."""
+        ...
+
+    def started(self, image: str, how: Launch) -> AbstractContextManager[Launched]:
+        """Yield an instance of an image, which runs its own program until the end of the block."""
         ...
 
     def run(self, image: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.core import proc, proctable
 from bench.core.errors import InvocationFailed, InvocationTimeout, LabError, TargetUnavailable
 from bench.core.model import Facts, Phase, Target
-from bench.engines import builds, filelogs, kernels, oci_spec, trial
+from bench.engines import builds, filelogs, kernels, oci_hardening, oci_spec, trial
 from bench.engines.base import (
     STOP_GRACE_S,
     Instance,
@@ -60,6 +60,7 @@ class Containerd:
         self.images = ImageStore(self._session)
         self.puller = Puller(self._session)
         self.commands = Commands(self._session, self._id)
+        self.hardening = oci_hardening.Hardener(self, self._runtime, lab)
         self.logs = FileLogs(target, CONTAINERD.options["log"], self._log_path, self._collector)
         self.unproved = frozenset({"mount"} if self._runtime == "runsc" else ())  # gVisor hides the container's mounts
 
@@ -94,6 +95,7 @@ class Containerd:
         filelogs.chosen(self.logs, spec)
         refuse_restart(self.target, spec)
         refuse_health(self.target, spec)
+        self.hardening.check(spec)
         name = self._id(spec.name)
         image = spec.image or self._image
         snapshot = {"snapshotter": self._snapshotter, "key": name}

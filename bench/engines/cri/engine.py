@@ -21,6 +21,7 @@ from bench.engines.base import (
     InstanceSpec,
     Kind,
     Transport,
+    refuse_hardening,
     refuse_health,
     refuse_restart,
 )
@@ -110,6 +111,7 @@ class Cri:
         filelogs.chosen(self.logs, spec)
         refuse_restart(self.target, spec)
         refuse_health(self.target, spec)
+        refuse_hardening(self.target, spec)
         if not self._own:  # the lab's own runtime is removed with the lab
             self._lab.journal.add_outside("pod", name=spec.name, endpoint=self._endpoint)
         made = self._made[spec.name] = _Made()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,6 +20,7 @@ from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavail
 from bench.core.model import Facts
 from bench.engines import sockets
 from bench.engines.base import HealthCheck, InstanceSpec
+from bench.engines.docker import hardening_config as hardening
 from bench.engines.docker import health_config as health
 from bench.lab import images
 from bench.lab.images import Image, sha256
@@ -135,6 +136,8 @@ class ContainerConfig:
         ulimits: Limits of each process by name (``nofile``), soft and hard alike; others are the daemon's.
         ports: What is published: ``PORT/tcp`` of the container → address and port of the host.
         log: Its log driver; ``None``: the daemon's default.
+        security: Security options, as the API writes them.
+        userns: Mode of its user namespace; empty: the daemon's.
     """
 
     image: str
@@ -144,6 +147,8 @@ class ContainerConfig:
     ulimits: Mapping[str, int] = field(default_factory=dict)
     ports: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     log: LogConfig | None = None
+    security: Sequence[str] = ()
+    userns: str = ""
 
 
 class Verbs(Protocol):
@@ -193,7 +198,8 @@ class Requests:
             **({"cgroup_parent": config.cgroup_parent} if config.cgroup_parent else {}),
             **({"log_config": {"Type": config.log.type, "Config": dict(config.log.options)}} if config.log else {}),
         )
-        who: dict[str, Any] = {"name": spec.name, "hostname": spec.name}
+        settings |= hardening.host_config(spec.hardening, config.security, config.userns)
+        who: dict[str, Any] = {"name": spec.name, "hostname": spec.name, **hardening.user(spec.hardening)}
         if config.ports:
             who["ports"] = [tuple(port.split("/")) for port in config.ports]
         if spec.health:
@@ -247,7 +253,8 @@ def binds(spec: InstanceSpec) -> list[str]:
 
 def memory(spec: InstanceSpec) -> dict[str, str]:
     """Return the paths of the instance's tmpfs mounts with their options: Docker's defaults."""
-    return {f"/{bind.name}": "" for bind in spec.binds if bind.kind == "tmpfs"}
+    mine = {f"/{bind.name}": "" for bind in spec.binds if bind.kind == "tmpfs"}
+    return {**mine, **hardening.memory(spec.hardening)}
 
 
 def limits(spec: InstanceSpec) -> dict[str, Any]:

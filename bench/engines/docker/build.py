@@ -12,6 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, cast
 
 import requests
@@ -20,7 +21,7 @@ from docker.utils import build as contexts
 
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import Target
-from bench.engines.abilities import Build, BuiltImage
+from bench.engines.abilities import Build, BuiltImage, Launch, Launched
 from bench.engines.docker import api
 from bench.engines.docker.images import time_limit
 from bench.engines.docker.session import Session
@@ -85,14 +86,16 @@ class Builder:
         self._kept.add(found)
         return found
 
-    def build(self, folder: Path) -> Build:
+    def build(self, folder: Path, arguments: Mapping[str, str] | None = None) -> Build:
         """Build a folder as clients do: pack the context without what is ignored, send it, read to the end."""
         with self._session.asked("build"), _context(folder) as context:
             size = context.seek(0, 2)
             context.seek(0)
-            return Build(size, build.read(self._sent(context)))
+            return Build(size, build.read(self._sent(context, arguments or {})))
 
-    def _sent(self, context: IO[bytes]) -> Iterator[Mapping[str, Any]]:
+    def _sent(
+        self, context: IO[bytes], arguments: Mapping[str, str] = MappingProxyType({})
+    ) -> Iterator[Mapping[str, Any]]:
         """Send a context and yield the builder's messages (Docker Engine API, ``POST /build``).
 
         The SDK's own method does the same but cannot set the control group: Podman's steps would be outside the lab's.
@@ -103,6 +106,7 @@ class Builder:
             "t": self._name,
             "rm": "1",
             "forcerm": "1",
+            "buildargs": json.dumps(dict(arguments)) if arguments else "",
             # Docker's daemon knows the lab's group. Podman uses this as the step's own group, and kills whatever is in it at
             # the end of a step.
             "cgroupparent": parent and f"{parent}/{self._name}",
@@ -143,12 +147,7 @@ class Builder:
             InvocationFailed: Its exit status is not 0.
         """
         with self._session.asked("run of what was built"):
-            config = self._session.endpoint.config(image)
-            settings = self._client.create_host_config(
-                network_mode="none",
-                ulimits=[{"Name": name, "Soft": value, "Hard": value} for name, value in config.ulimits.items()],
-                **({"cgroup_parent": config.cgroup_parent} if config.cgroup_parent else {}),
-            )
+            settings = self._settings()
             made = self._client.create_container(image, name=self._name, host_config=settings)
             try:
                 self._client.start(made["Id"])
@@ -160,6 +159,40 @@ class Builder:
             msg = f"what was built ended with status {status}: {said[-300:]}"
             raise InvocationFailed(msg)
         return said
+
+    def saved(self, image: str) -> bytes:
+        """Return an image as the daemon saves it."""
+        with self._session.asked("save"):
+            return b"".join(self._client.get_image(image))
+
+    @contextlib.contextmanager
+    def started(self, image: str, how: Launch) -> Iterator[Launched]:
+        """Yield an instance of an image, which runs the image's own program; it has no network."""
+        settings = self._settings(
+            tmpfs=dict.fromkeys(how.memory, ""),
+            binds=[f"{source}:{to}:ro" for source, to in how.files.items()],
+        )
+        with self._session.asked("start of what was built"):
+            made = self._client.create_container(
+                image, name=self._name, environment=dict(how.environment), host_config=settings
+            )
+            try:
+                self._client.start(made["Id"])
+                inspected = self._client.inspect_container(made["Id"])
+                yield Launched(int(inspected["State"]["Pid"]), json.dumps(inspected))
+            finally:
+                self._client.remove_container(made["Id"], force=True, v=True)
+
+    def _settings(self, **more: Any) -> dict[str, Any]:
+        """Return the ``HostConfig`` of a container without a network, in the lab's control group."""
+        config = self._session.endpoint.config("")
+        found: dict[str, Any] = self._client.create_host_config(
+            network_mode="none",
+            ulimits=[{"Name": name, "Soft": value, "Hard": value} for name, value in config.ulimits.items()],
+            **({"cgroup_parent": config.cgroup_parent} if config.cgroup_parent else {}),
+            **more,
+        )
+        return found
 
     def describe(self, image: str) -> BuiltImage:
         """Return what the daemon reports about an image.

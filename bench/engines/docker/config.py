@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.core.quoting import toml
 from bench.engines.builds import DEFAULT, Build
 from bench.engines.docker import settings
+from bench.engines.hardening import UNPRIVILEGED
 from bench.engines.oci import gvisor
 
+REMAPPED = "remapped"
+"""Role of the daemon that maps its containers' users to others of the host."""
 PROXY_BRIDGE = "tare-px"
 """Bridge of the daemon without iptables: on docker0 it would disturb the others."""
 
@@ -26,7 +30,8 @@ def dockerd(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_
         cgroup_parent: The control group of its containers.
         pool: The thin pool of the devicemapper driver, which otherwise makes one in files of its own that nobody could remove
             after a SIGKILL.
-        role: Distinguishes daemons with the same storage driver; ``proxied`` uses no iptables and a bridge of its own.
+        role: Distinguishes daemons with the same storage driver; ``proxied`` uses no iptables and a bridge of its own,
+            :data:`REMAPPED` maps users.
         build: Its settings override the lab's.
 
     Raises:
@@ -48,6 +53,7 @@ def dockerd(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_
         "pidfile": str(home / "pid"),
         "storage-driver": storage,
         **({"iptables": False, "bridge": PROXY_BRIDGE} if role == "proxied" else {}),
+        **({"userns-remap": f"{UNPRIVILEGED}:{UNPRIVILEGED}"} if role == REMAPPED else {}),
         **({"storage-opts": [f"dm.{option}" for option in mapper]} if pool else {}),
         **{key: path for key, path in helpers.items() if path},
         "cgroup-parent": cgroup_parent,
@@ -59,13 +65,16 @@ def dockerd(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_
     return json.dumps({**ours, "log-level": "warn", **build.settings})
 
 
-def podman_containers(home: Path, runtime: str, program: str, events: str = "none") -> str:
+def podman_containers(
+    home: Path, runtime: str, program: str, events: str = "none", capabilities: Sequence[str] = ()
+) -> str:
     """Return Podman's configuration (containers.conf(5)): everything that it writes goes below ``home``.
 
-    Locks are files, not in the host's shared memory.
+    Locks are files, not in the host's shared memory. ``capabilities`` are those of a container by default; if empty, its own.
     """
+    default = f"default_capabilities = {json.dumps(list(capabilities))}\n" if capabilities else ""
     return (
-        f'[containers]\nlog_driver = "k8s-file"\n'
+        f'[containers]\nlog_driver = "k8s-file"\n{default}'
         f'[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "{events}"\nruntime = "{runtime}"\n'
         f'tmp_dir = {toml(home / "libpod")}\nvolume_path = {toml(home / "volumes")}\nlock_type = "file"\n'
         f"[engine.runtimes]\n{runtime} = [{toml(program)}]\n"

@@ -20,6 +20,7 @@ from bench.engines.docker.build import Builders
 from bench.engines.docker.container import Container
 from bench.engines.docker.endpoints import Endpoint, LabDaemon
 from bench.engines.docker.exec import Commands
+from bench.engines.docker.hardening import Hardener, RemappedDockerd
 from bench.engines.docker.health import HealthChecks
 from bench.engines.docker.log_drivers import Drivers
 from bench.engines.docker.logs import Logs
@@ -63,6 +64,9 @@ class Docker:
         self.projects: Projects = Projects(self._session, self.images)
         self.restarts: Restarter = Restarter(self._session, self._beside)
         self.health: HealthChecks = HealthChecks(self._session)
+        self.hardening: Hardener = Hardener(
+            self._session, self, lambda: Docker(target, lab, RemappedDockerd(target, lab))
+        )
         self.resolves_names = self._endpoint.network.resolves_names
         self.daemons = self._endpoint.daemons
         # The endpoint leaves no trace in a container; gVisor hides the container's mounts.
@@ -96,6 +100,7 @@ class Docker:
                 self._endpoint.made.record("volume", bind.source.name)
         self._endpoint.made.record("container", spec.name)
         config = dataclasses.replace(self._endpoint.config(self.images.id_of(spec)), log=self.logs.drivers.chosen(spec))
+        config = self.hardening.config(spec, config)
         with session.asked("create"):
             made = Container(session, session.verbs.create(spec, config), spec.timeout_s, spec.binds)
         return Instance(spec.name, made.pids, made.why_ended, {"container": made})

@@ -18,6 +18,7 @@ from bench.engines.docker.api import ContainerConfig
 from bench.engines.docker.endpoints import LabDaemon, alone
 from bench.engines.docker.engine import Docker
 from bench.engines.docker.exec import Commands
+from bench.engines.docker.hardening import PodmanHardener
 from bench.engines.docker.health import CalledHealthChecks
 from bench.engines.docker.networks import Site
 from bench.engines.docker.podman_logs import PodmanDrivers
@@ -138,6 +139,7 @@ class Podman(Docker):
         self.projects: PodmanProjects = PodmanProjects(self._session, self.images)
         self.restarts: MonitoredRestarter = MonitoredRestarter(self._session, self._beside)
         self.health: CalledHealthChecks = CalledHealthChecks(self._session, self.commands)
+        self.hardening: PodmanHardener = PodmanHardener(self._session, self, lambda: self)
 
     def _beside(self, live_restore: bool) -> tuple[Engine, LabDaemon]:
         """Return an engine over a service of its own, and that service."""

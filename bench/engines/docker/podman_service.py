@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.core import proc
@@ -11,6 +14,8 @@ from bench.lab import Lab, collectors
 
 _HOME = Path("/var/lib/containers")
 """Where Podman records known blobs, whatever its configuration says. The user's own containers are there, too."""
+_DISTRIBUTION = (Path("/usr/share/containers/containers.conf"), Path("/etc/containers/containers.conf"))
+"""The host's own configuration, the later file overriding the earlier (containers.conf(5))."""
 _NO_TIMERS = {"DISABLE_HC_SYSTEMD": "true"}
 """Health checks make no timers of systemd, which would be the host's, outside the lab."""
 _REMEDY = "run 'tare provision podman' as root"
@@ -19,6 +24,19 @@ _REMEDY = "run 'tare provision podman' as root"
 def podman_name(storage: str, runtime: str, events: str = "none", role: str = "") -> str:
     """Return the name of a Podman service among the lab's daemons."""
     return "-".join(filter(None, ("podman", storage, runtime, events if events != "none" else "", role)))
+
+
+def capabilities(files: Sequence[Path] = _DISTRIBUTION) -> list[str]:
+    """Return the capabilities that the host's configuration of Podman gives a container by default; empty if it says nothing.
+
+    The lab's service has a configuration of its own, which replaces the host's; this much of the host's it keeps.
+    """
+    found: list[str] = []
+    for path in files:
+        with contextlib.suppress(OSError, tomllib.TOMLDecodeError):
+            told = tomllib.loads(path.read_text(encoding="utf-8")).get("containers", {}).get("default_capabilities")
+            found = [str(name) for name in told] if isinstance(told, list) and told else found
+    return found
 
 
 def start_podman(lab: Lab, storage: str, runtime: str, events: str = "none", role: str = "") -> Path:
@@ -43,7 +61,9 @@ def start_podman(lab: Lab, storage: str, runtime: str, events: str = "none", rol
         if events == "journald":
             collectors.journal(lab)
         containers, storage_file = home / "containers.conf", home / "storage.conf"
-        containers.write_text(config.podman_containers(home, runtime, runtime_program, events), encoding="utf-8")
+        containers.write_text(
+            config.podman_containers(home, runtime, runtime_program, events, capabilities()), encoding="utf-8"
+        )
         storage_file.write_text(config.podman_storage(home, storage, name), encoding="utf-8")
         (home / "tmp").mkdir(exist_ok=True)  # build contexts go there, and would stay after a SIGKILL
         argv = [program, "--log-level=warn", "system", "service", "--time=0", f"unix://{sock}"]

@@ -21,6 +21,7 @@ from bench.engines.base import (
     InstanceSpec,
     Kind,
     Transport,
+    refuse_hardening,
     refuse_health,
     refuse_limits,
     refuse_log,
@@ -94,6 +95,7 @@ class Libvirt:
         refuse_log(self.target, spec)
         refuse_restart(self.target, spec)
         refuse_health(self.target, spec)
+        refuse_hardening(self.target, spec)
         storage = disks.of(spec, self._disk, self._lab.paths.state)
         folders = domains.folders(storage.rest) | self._modules
         guest = guests.with_folders(self._guest, folders, domains.memory_bytes(spec))

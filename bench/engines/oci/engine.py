@@ -13,7 +13,7 @@ from typing import Any
 from bench.core import orphans, proc, proctable
 from bench.core.errors import InvocationFailed
 from bench.core.model import Facts, Phase, Target
-from bench.engines import given, oci_spec, trial
+from bench.engines import given, oci_hardening, oci_spec, trial
 from bench.engines.abilities import BootFiles
 from bench.engines.base import (
     STOP_GRACE_S,
@@ -52,6 +52,7 @@ class Oci:
         if platform := target.options.get("platform"):
             self._options.append(f"--platform={platform}")
         self.commands = Commands(lambda name: [*self._base, "exec", self._id(name)])
+        self.hardening = oci_hardening.Hardener(self, target.engine, lab)
 
     def prepare(self) -> Facts:
         """Find the runtime and prove by one trial that it can run the bundle here."""
@@ -93,6 +94,7 @@ class Oci:
     def _made(self, spec: InstanceSpec, verb: str, *options: str) -> Instance:
         refuse_log(self.target, spec)
         refuse_health(self.target, spec)
+        self.hardening.check(spec)
         bundle = self._bundle(spec)
         pid_file, log = bundle / "pid", bundle / "log"
         base = [*self._base, *(crashes.panic_options(bundle) if self.target.engine == "runsc" else [])]

@@ -1,0 +1,63 @@
+"""An instance that reports what it may do: system calls, capabilities, mounts, privileged acts."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.benchmarks.hardening import surface
+from bench.benchmarks.hardening.surface import Surface
+from bench.core import kernelfiles, proc
+from bench.core.syscalls import COUNT
+from bench.engines.base import Instance, InstanceSpec
+from bench.engines.hardening import Hardening
+from bench.invocation import life
+from bench.invocation.context import InvocationContext
+from bench.lab import images
+
+_ANYBODY = 0o777
+"""Mode of the event socket: the payload need not be root, and may be another user of the host."""
+_GRACE_S = 5.0
+
+
+def observe(context: InvocationContext, wanted: Hardening | None) -> tuple[Surface, dict[str, str]]:
+    """Start an instance and return what it reports of itself, and the evidence of what runs."""
+    with _victim(context) as pid:
+        arguments = ("--surface", f"{pid}:{COUNT}", "--sleep")
+        spec = life.spec_of(context, arguments, suffix="-o", hardening=wanted)
+        with life.opened(context, spec) as one:
+            open_to_all(spec)
+            with context.account.engine():
+                one.request()
+                instance = one.run()
+                one.channel.wait_line(surface.END, context.timeout_s, instance.alive)
+            evidence = life.evidence_of(context, instance)
+            found = surface.parse([line.text for line in one.channel.lines])
+            return dataclasses.replace(found, outside=_outside(instance)), evidence
+
+
+def open_to_all(spec: InstanceSpec) -> None:
+    """Let every user report to an instance's event socket."""
+    spec.events.chmod(_ANYBODY)
+
+
+@contextlib.contextmanager
+def _victim(context: InvocationContext) -> Iterator[int]:
+    """Yield a process of the host's, which an instance tries to signal, to trace and to look into."""
+    name = f"{context.name}-v"
+    context.lab.journal.add("process", name=name)
+    program = images.payload(context.lab.paths.state).path
+    victim = proc.spawn([str(program), "--name", name, "--sleep"])
+    try:
+        yield victim.pid
+    finally:
+        victim.stop(_GRACE_S)
+
+
+def _outside(instance: Instance) -> dict[str, str]:
+    """Return the status of an instance's process that has most filters, from the host's kernel; of gVisor it is the sandbox."""
+    pids = sorted(instance.pids())
+    rows = [surface.status(kernelfiles.text(Path(f"/proc/{pid}/status")).splitlines()) for pid in pids]
+    return max(rows, key=lambda row: int(row.get("Seccomp_filters", "0")), default={})

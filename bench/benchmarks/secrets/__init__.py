@@ -1,0 +1,48 @@
+"""Benchmark ``secrets``: where a secret can be found, by the way in which it came to an instance; and what images carry."""
+
+from __future__ import annotations
+
+from bench.benchmarks.base import Benchmark, Param
+from bench.core.metrics import Metric
+
+
+def _fact(name: str, title: str) -> Metric:
+    return Metric(f"secrets.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True)
+
+
+BENCHMARK = Benchmark(
+    name="secrets",
+    package=__name__,
+    metrics=(
+        _fact("found", "the secret is found"),
+        _fact("places", "places where the secret is found"),
+        Metric(
+            "secrets.left",
+            "count",
+            "lower",
+            0,
+            0.0,
+            exact=False,
+            title="the secret is still on the disk when all is removed",
+            may_be_zero=True,
+        ),
+        _fact("packages", "packages"),
+        _fact("files", "files"),
+        _fact("executables", "executable files"),
+        _fact("privileged", "files with a set-user-id or set-group-id bit"),
+        _fact("shells", "shells"),
+    ),
+    params={
+        "part": Param("routes", "what is looked for: a secret, or what images carry", allowed=("routes", "images")),
+        "route": Param(
+            "env",
+            "how the secret comes to the instance",
+            allowed=(
+                *("env", "build-arg", "copy-then-remove", "copy-all", "copy-all-ignored"),
+                *("run-environment", "mounted-file", "tmpfs-file"),
+            ),
+        ),
+        "base": Param("busybox", "base image, in the part of images", allowed=("busybox", "debian", "compiler")),
+    },
+    primary=("secrets.places", "secrets.privileged"),
+)
