@@ -48,11 +48,11 @@ def check_run(
     measurements: pd.DataFrame, outcomes: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]
 ) -> list[Check]:
     """Return the checks of :mod:`bench.stats.checks` and then the alarms of every scenario that was tried."""
-    found = checks.checks(measurements, outcomes, scenarios)
     tried = attempted(outcomes)
     if tried.empty:
-        return found
-    series = series_of(block_values(usable(measurements, outcomes)))
+        return []
+    blocks = block_values(usable(measurements, outcomes))
+    found, series = checks.of_blocks(blocks, tried, scenarios), series_of(blocks)
     names = list(dict.fromkeys(check.scenario for check in found))
     for name in names:
         mine = {key: item for key, item in series.items() if key[0] == name and key[1] not in (NULL, SENTINEL)}

@@ -160,12 +160,14 @@ def position_effect(blocks: pd.DataFrame, scenario: str, metric: str, tests: int
     how many metrics are asked about (Bonferroni).
     """
     mine = blocks[(blocks["scenario"] == scenario) & (blocks["metric"] == metric) & (blocks["target"] != SENTINEL)]
-    lowest = mine.groupby(KEYS)["value"].transform("min")
-    repeated = mine.groupby(KEYS)["value"].transform("size") > 2  # a lone value is its own median and says nothing
+    lowest = mine.groupby(KEYS, observed=True)["value"].transform("min")
+    repeated = (
+        mine.groupby(KEYS, observed=True)["value"].transform("size") > 2
+    )  # a lone value is its own median and says nothing
     mine = mine[(lowest > 0) & repeated]
     if mine.empty:
         return None
-    logs = np.log(mine["value"]) - np.log(mine.groupby(KEYS)["value"].transform("median"))
+    logs = np.log(mine["value"]) - np.log(mine.groupby(KEYS, observed=True)["value"].transform("median"))
     # Series of one invocation (components of a sum) share its place: they are one observation.
     places = mine.assign(log=logs).groupby(["block", "order"], as_index=False)["log"].mean()
     grouped = places.groupby("block")
