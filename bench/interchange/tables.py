@@ -41,12 +41,11 @@ def parquet(run: store.Run) -> bytes:
         UsageError: pyarrow is not installed.
     """
     frame = store.measurements(run)
-    frame = frame.astype({name: "object" for name in frame.columns[frame.dtypes == "category"]})
     data = io.BytesIO()
     try:
         frame.to_parquet(data, engine="pyarrow", index=False)
     except ImportError as error:
-        msg = "the format parquet needs the Python package 'pyarrow': pip install pyarrow"
+        msg = "the format parquet needs the Python package 'pyarrow': pip install 'tare-bench[parquet]'"
         raise UsageError(msg) from error
     return data.getvalue()
 
