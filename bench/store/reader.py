@@ -79,7 +79,8 @@ def folders(results: Path) -> list[Path]:
 
     ``Path.glob`` leaves such a link out before Python 3.13 and finds it since.
     """
-    return sorted(path for path in results.glob("*") if os.path.lexists(path / META))
+    found = (path for path in results.glob("*") if not path.name.startswith("."))  # hidden ones are being written
+    return sorted(path for path in found if os.path.lexists(path / META))
 
 
 def is_run(path: Path) -> bool:
