@@ -62,7 +62,7 @@ def read(path: Path, fmt: str, told: Progress = lambda _done, _total: None) -> T
     if fmt not in FORMATS:
         raise UsageError(unknown("format", fmt, FORMATS))
     try:
-        with _opened(path) as file:
+        with _opened(path) as file, lines.without_gc():
             table = _table(file, fmt, told)
     except _NotTextError as error:
         msg = f"'{path}' cannot be read: it is not UTF-8 text ({error}); save it as UTF-8"

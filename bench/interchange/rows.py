@@ -16,7 +16,7 @@ from bench.interchange import cells, quick
 from bench.interchange.table import Table, first_repeat
 from bench.interchange.values import Value
 
-_BATCH = 1 << 16
+_BATCH = 1 << 14
 """Rows that are read at a time."""
 
 Row = tuple[int, Mapping[str, Any]]

@@ -16,7 +16,7 @@ from bench.core.model import FAILED_STATUSES, NULL, SENTINEL, Interval, Status
 from bench.stats import findings
 from bench.stats.exact import Floats, hodges_lehmann, needed_for, signed_rank_ci, theil_sen
 from bench.stats.findings import Answer, Check, CheckName, PositionEffect, answered
-from bench.stats.series import KEYS, Key, Series, attempted, block_values, log_ratios, series_of, usable
+from bench.stats.series import KEYS, Key, Series, attempted, block_values, counted, log_ratios, series_of, usable
 from bench.stats.shift import signed_rank_p
 
 ERROR = 0.05
@@ -200,11 +200,14 @@ def _position(name: str, meta: Mapping[str, Any], blocks: pd.DataFrame, tests: i
 
 
 def _flags(name: str, tried: pd.DataFrame) -> Check:
-    flags = tried["flags"].map(lambda value: tuple(value) if isinstance(value, (list, tuple)) else ())
-    flagged, attempts = int(flags.map(bool).sum()), len(tried)
-    kinds = Counter(kind for row in flags for kind in {str(flag).split(":")[0] for flag in row})
+    rows = [(flags, count) for flags, count in counted(tried["flags"]) if isinstance(flags, (list, tuple)) and flags]
+    flagged, attempts = sum(count for _, count in rows), len(tried)
+    kinds: Counter[str] = Counter()
+    for flags, count in rows:
+        for kind in {str(flag).split(":")[0] for flag in flags}:
+            kinds[kind] += count
     # Removed groups that the kernel still holds take memory, not time: no reason to doubt a duration.
-    disturbed = int(flags.map(lambda row: any(not str(flag).startswith("held") for flag in row)).sum())
+    disturbed = sum(count for flags, count in rows if any(not str(flag).startswith("held") for flag in flags))
     found = findings.FlagsFound(flagged, attempts, tuple(kinds.most_common(_MOST_KINDS)))
     return Check(CheckName.FLAGS, name, answered(doubt=disturbed / attempts > FLAGGED_LIMIT), found)
 
@@ -219,7 +222,7 @@ def _failures(name: str, tried: pd.DataFrame) -> Check:
 
 def _disturbed(name: str, tried: pd.DataFrame) -> Iterator[Check]:
     """Count the attempts that other programs disturbed; without one the question does not arise."""
-    attempts = [one for row in tried.get("disturbed", ()) if isinstance(row, (list, tuple)) for one in row]
+    attempts = [one for row in list(tried.get("disturbed", ())) if isinstance(row, (list, tuple)) for one in row]
     if not attempts:
         return
     worst = max(attempts, key=lambda one: one["moved_bytes"] / max(1.0, one["own_bytes"]))

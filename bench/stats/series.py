@@ -5,6 +5,7 @@ DataFrames are those of :func:`bench.store.measurements` and :func:`bench.store.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -105,9 +106,11 @@ def usable(measurements: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     if measurements.empty or outcomes.empty:
         return measurements.iloc[:0].assign(variant=[], kind=[])
     ended_well = outcomes[(outcomes["status"] == Status.OK) & ~outcomes["warmup"].astype(bool)]
-    kinds = [kind if isinstance(kind, str) else "" for kind in ended_well.get("kind", [""] * len(ended_well))]
+    kinds = ended_well["kind"].astype("category") if "kind" in ended_well else ""
     variants = ended_well[["run_id", "invocation", "params"]].rename(columns={"params": "variant"}).assign(kind=kinds)
     variants = variants.astype({"variant": "category", "kind": "category"})
+    if variants["kind"].hasnans:  # outcomes of several runs, of which one does not say it
+        variants = variants.assign(kind=variants["kind"].astype(object).fillna("").astype("category"))
     values = pd.to_numeric(measurements["value"], errors="coerce").astype("float64")
     finite = _where(measurements.assign(value=values), np.isfinite(values))
     runs = {*finite["run_id"].unique(), *variants["run_id"].unique()}
@@ -149,6 +152,14 @@ def _cut(blocks: pd.DataFrame) -> Iterator[Series]:
 def _codes(column: pd.Series[Any]) -> npt.NDArray[Any]:
     """Return numbers, or texts, that are the same where the column's values are."""
     return column.cat.codes.to_numpy() if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy()
+
+
+def counted(objects: pd.Series[Any]) -> Iterator[tuple[Any, int]]:
+    """Yield objects and how often each comes; equal ones are counted together only where rows share one object."""
+    values = objects.tolist()
+    of = dict(zip(map(id, values), values, strict=True))
+    for key, count in Counter(map(id, values)).items():
+        yield of[key], count
 
 
 def silent(good: pd.DataFrame, outcomes: pd.DataFrame, metrics: Mapping[str, tuple[str, ...]]) -> list[Series]:

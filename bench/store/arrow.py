@@ -31,6 +31,9 @@ _WHOLE = frozenset({"block", "order", "invocation", "iteration"})
 _NUMBERS = frozenset({"value", "at_s", "request_mono_s", "wall_s", "harness_s", "measurements"})
 """Fields that are numbers, integers when all of them are; some may be null."""
 
+_GAPS = frozenset({"request_mono_s", "measurements"})
+"""Those that may be null."""
+
 _EXACT = 2.0**63
 """Size from which a float may stand for an integer that a fast reader did not keep."""
 
@@ -52,9 +55,9 @@ def of_lines(path: Path, kind: Kind, defaults: Mapping[str, Any]) -> Any:
 
     names = [field.name for field in dataclasses.fields(kind)]
     try:
-        parts = [_columns(block, kind, names, defaults) for block in lines.blocks(path)]
+        parts = [_columns(block, kind, defaults) for block in lines.blocks(path)]
         columns = [_joined(name, list(column)) for name, column in zip(names, zip(*parts, strict=True), strict=False)]
-    except (OSError, ValueError, TypeError, OverflowError, RecursionError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, pa.ArrowException) as error:
         raise Uncommon from error
     if not columns:
         raise Uncommon
@@ -64,17 +67,16 @@ def of_lines(path: Path, kind: Kind, defaults: Mapping[str, Any]) -> Any:
     return table
 
 
-def _columns(block: bytes, kind: Kind, names: Sequence[str], defaults: Mapping[str, Any]) -> list[Any]:
+def _columns(block: bytes, kind: Kind, defaults: Mapping[str, Any]) -> list[Any]:
+    """Return complete lines as checked columns."""
     records, dumps = _records(block)
     convert = older.convert_outcomes if kind is Outcome else older.convert_measurements
     convert(block, records)
-    if shape.of_lines(records, kind)[1]:
-        raise Uncommon
-    columns = ([record.get(name) for record in records] for name in names)
-    return [_array(name, column, defaults.get(name), dumps) for name, column in zip(names, columns, strict=True)]
+    columns = shape.values_of(records, kind)
+    return [_array(name, column, defaults.get(name), dumps) for name, column in columns.items()]
 
 
-def _records(block: bytes) -> tuple[list[dict[str, Any]], Callable[[Any], str]]:
+def _records(block: bytes) -> tuple[list[dict[str, Any]], Callable[[Any], Any]]:
     """Parse complete lines; also return the function that writes their objects as text."""
     import orjson  # noqa: PLC0415 - only readers need it
 
@@ -82,7 +84,7 @@ def _records(block: bytes) -> tuple[list[dict[str, Any]], Callable[[Any], str]]:
     try:
         records = orjson.loads(b"[" + block[:-1].replace(b"\n", b",") + b"]")
         if len(records) == size and set(map(type, records)) == {dict}:
-            return records, lambda value: orjson.dumps(value).decode()
+            return records, orjson.dumps
     except orjson.JSONDecodeError:  # also NaN and infinity, which the standard library reads and writes
         pass
     found = lines.at_once(block[:-1].split(b"\n"))
@@ -91,18 +93,32 @@ def _records(block: bytes) -> tuple[list[dict[str, Any]], Callable[[Any], str]]:
     return found, json.dumps
 
 
-def _array(name: str, values: Sequence[Any], default: Any, dumps: Callable[[Any], str]) -> Any:
+def _array(name: str, values: Sequence[Any], default: Any, dumps: Callable[[Any], Any]) -> Any:
     import pyarrow as pa  # noqa: PLC0415
 
+    if name not in TEXTS | _NUMBERS | _WHOLE | {"warmup"}:
+        return _objects(name, values, default, dumps)
+    if default is not None and None in values:
+        values = [default if value is None else value for value in values]
+    if not shape.is_valid(name, [value for value in values if value is not None] if name in _GAPS else values):
+        raise Uncommon
     if name in _NUMBERS:
-        return _numbers(values if default is None else [default if value is None else value for value in values])
+        return _numbers(values)
     if name in _WHOLE or name == "warmup":
         return pa.array(values, pa.bool_() if name == "warmup" else pa.int64())
-    if name in TEXTS:
-        texts = values if default is None else [default if value is None else value for value in values]
-    else:
-        empty = "[]" if isinstance(default, list) else "{}"
-        texts = [dumps(value) if value else empty for value in values]
+    return pa.array(values, pa.string()).dictionary_encode()
+
+
+def _objects(name: str, values: Sequence[Any], default: Any, dumps: Callable[[Any], Any]) -> Any:
+    """Return objects as text; each distinct one is checked once."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    empty = b"[]" if isinstance(default, list) else b"{}"
+    texts = [dumps(value) if value else empty for value in values]
+    distinct = dict(zip(texts, values, strict=True))
+    nothing = [value for value in values if not value]
+    if not shape.is_valid(name, [*distinct.values(), *nothing]):
+        raise Uncommon
     return pa.array(texts, pa.string()).dictionary_encode()
 
 
@@ -161,9 +177,11 @@ def _refuse_large(value: Any) -> None:
 
 
 def _units_differ(table: Any) -> bool:
-    """Say whether a metric has two units in different batches; within a batch the check of the lines finds it."""
+    """Say whether a metric has two units, or another one than it must have."""
     pairs = table.select(["metric", "unit"]).group_by(["metric", "unit"], use_threads=False).aggregate([])
-    return len(set(pairs["metric"].to_pylist())) != len(pairs)
+    known = shape.units()
+    texts = zip(pairs["metric"].to_pylist(), pairs["unit"].to_pylist(), strict=True)
+    return any(known.setdefault(metric, unit) != unit for metric, unit in texts)
 
 
 def frame(table: Any, kind: Kind) -> pd.DataFrame:
