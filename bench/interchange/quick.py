@@ -166,8 +166,8 @@ def _judged(table: Table, row: Mapping[str, Any], place: int) -> int:
     run_id = str(row.get("run_id") or "")
     if table.run_id is None:
         table.run_id = run_id
-    params = row.get("params") or {}
-    large = any(isinstance(one, float) and abs(one) > _EXACT for one in params.values())  # perhaps an integer
+    one = cells.value(row, place)
+    large = any(isinstance(value, float) and abs(value) > _EXACT for value in one.params.values())  # perhaps an integer
     if table.run_id != run_id or large:
         raise _Odd
-    return table.code(name_of(cells.value(row, place)))
+    return table.code(name_of(one))
