@@ -88,7 +88,7 @@ def _opened(path: Path) -> BinaryIO:
     """
     if not (path.is_fifo() and path.resolve().is_relative_to("/proc")):
         return lines.opened(path)
-    file: BinaryIO = tempfile.TemporaryFile()  # type: ignore[assignment] # noqa: SIM115 - the caller closes it
+    file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     with path.open("rb") as pipe:
         shutil.copyfileobj(pipe, file)
     file.seek(0)

@@ -142,8 +142,10 @@ class Table:
         names = [_given(one) for one in self.names]
         for row in zip(*(getattr(whole, name).tolist() for name in _NUMBERS), strict=True):
             code, *numbers = row
-            given = {name: None if value == NONE and name in _OPTIONAL else value
-                     for name, value in zip(_NUMBERS[1:], numbers, strict=True)}  # fmt: skip
+            given: dict[str, Any] = {
+                name: None if value == NONE and name in _OPTIONAL else value
+                for name, value in zip(_NUMBERS[1:], numbers, strict=True)
+            }
             yield Value(**names[code], **given)
 
 

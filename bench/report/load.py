@@ -89,9 +89,8 @@ def _variants(summaries: Iterable[Summary], meta: Mapping[str, Any], outcomes: p
     """Return the rows: in the order of the scenario file, then by parameters, the null control after its baseline."""
     engines = {(item.target, params_key(item.params)): item.engine for item in summaries if item.target != SENTINEL}
     summarised = {SENTINEL, *(target for target, _ in engines)}
-    for (target, params), engine in _last(outcomes, ["target", "params"], "engine").items():
-        if target not in summarised:
-            engines[target, params] = engine
+    silent = _last(outcomes, ["target", "params"], "engine")
+    engines |= {key: engine for key, engine in silent.items() if key[0] not in summarised}
     return _in_order(engines, meta, outcomes)
 
 

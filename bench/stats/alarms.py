@@ -142,7 +142,8 @@ def is_noisy(metric: str) -> bool:
 def _mode(scenario: str, tried: pd.DataFrame) -> Iterator[Check]:
     """Look for invocations in which something else ran than was asked for."""
     proved = sum(map(bool, tried["evidence"].tolist()))
-    wrong = tried[[isinstance(mismatch, Mapping) and bool(mismatch) for mismatch in tried["mismatch"].tolist()]]
+    said = tried[list(map(bool, tried["mismatch"].tolist()))]
+    wrong = said[[isinstance(mismatch, Mapping) for mismatch in said["mismatch"]]]
     if wrong.empty and not proved:
         return
     mismatches = tuple(_mismatches(wrong, Counter(map(str, tried["target"].tolist()))))

@@ -54,7 +54,7 @@ def of_blocks(blocks: pd.DataFrame, tried: pd.DataFrame, scenarios: Mapping[str,
     if tried.empty:
         return []
     series = series_of(blocks)
-    present = dict.fromkeys(tried["scenario"])
+    present = dict.fromkeys(tried["scenario"].unique())
     names = [name for name in scenarios if name in present] + [name for name in present if name not in scenarios]
     controls = {name: list(_controls(name, scenarios.get(name, {}), series)) for name in names}
     family, tests = sum(map(len, controls.values())), position_tests(scenarios)
@@ -76,7 +76,7 @@ def _null(
     Intervals are corrected over the scenario's series (Bonferroni). A control is apart only if it also differs after the
     correction over the ``family`` of all controls of the run, so that at most 5 % of quiet runs have one that is.
     """
-    if NULL not in set(tried["target"]):
+    if NULL not in tried["target"].unique():
         return
     level = 1 - ERROR / max(len(controls), 1)
     pairs = tuple(pair for one in controls if (pair := _null_pair(one, level, ERROR / max(family, 1))))
@@ -135,7 +135,7 @@ def _controls(name: str, meta: Mapping[str, Any], series: Mapping[Key, Series]) 
 
 def _sentinel(name: str, blocks: pd.DataFrame, tried: pd.DataFrame) -> Iterator[Check]:
     """Estimate how the time of the fixed host workload drifts over the run."""
-    if SENTINEL not in set(tried["target"]):
+    if SENTINEL not in tried["target"].unique():
         return
     mine = blocks[(blocks["scenario"] == name) & (blocks["target"] == SENTINEL)]
     values = mine[mine["value"] > 0].groupby("block")["value"].median()
@@ -222,7 +222,8 @@ def _failures(name: str, tried: pd.DataFrame) -> Check:
 
 def _disturbed(name: str, tried: pd.DataFrame) -> Iterator[Check]:
     """Count the attempts that other programs disturbed; without one the question does not arise."""
-    attempts = [one for row in list(tried.get("disturbed", ())) if isinstance(row, (list, tuple)) for one in row]
+    rows = counted(tried["disturbed"]) if "disturbed" in tried else ()
+    attempts = [one for row, count in rows if isinstance(row, (list, tuple)) for one in row * count]
     if not attempts:
         return
     worst = max(attempts, key=lambda one: one["moved_bytes"] / max(1.0, one["own_bytes"]))

@@ -93,7 +93,7 @@ def block_values(measurements: pd.DataFrame) -> pd.DataFrame:
     return kept.iloc[first].reset_index(drop=True).assign(value=medians)
 
 
-def _where(frame: pd.DataFrame, wanted: pd.Series[bool]) -> pd.DataFrame:
+def _where(frame: pd.DataFrame, wanted: Any) -> pd.DataFrame:
     """Return the wanted rows; without a copy when it is all of them."""
     return frame if wanted.all() else frame[wanted]
 

@@ -210,7 +210,7 @@ def _categorical(values: Sequence[str], codes: Any) -> Any:
     order = sorted(range(len(values)), key=values.__getitem__)
     rank = np.empty(len(values), dtype=np.int32)
     rank[order] = np.arange(len(values), dtype=np.int32)
-    return pd.Categorical.from_codes(rank[codes], categories=[values[place] for place in order])
+    return pd.Categorical.from_codes(rank[codes], categories=pd.Index([values[place] for place in order]))
 
 
 def _spread(name: str, values: Sequence[str], codes: Any) -> Any:

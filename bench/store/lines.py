@@ -9,8 +9,9 @@ import json
 import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from bench.core.errors import UsageError
 from bench.core.model import Measurement, Outcome
@@ -32,7 +33,7 @@ def content(path: Path) -> bytes:
         return file.read()
 
 
-def opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BufferedReader:
     """Open a regular file for reading; never wait for a FIFO or a device.
 
     Raises:

@@ -27,15 +27,20 @@ def row(number: int, **fields: object) -> dict[str, object]:
     """Return a row as Tare exports it: one of four targets, two metrics an invocation."""
     target, metric = number // 2 % 4, ("startup.ready_s", "startup.created_s")[number % 2]
     return {
-        **{
-            "run_id": "r0",
-            "scenario": "s",
-            "target": f"t{target}",
-            "engine": "e",
-            "params": {"size": target, "kind": "a,b"},
-        },
-        **{"block": number // 8, "order": target, "invocation": number // 2, "iteration": 0, "warmup": number < 8},
-        **{"metric": metric, "value": 1 + number / 7, "unit": "s", "at_s": number / 3},
+        "run_id": "r0",
+        "scenario": "s",
+        "target": f"t{target}",
+        "engine": "e",
+        "params": {"size": target, "kind": "a,b"},
+        "block": number // 8,
+        "order": target,
+        "invocation": number // 2,
+        "iteration": 0,
+        "warmup": number < 8,
+        "metric": metric,
+        "value": 1 + number / 7,
+        "unit": "s",
+        "at_s": number / 3,
         **fields,
     }
 
@@ -71,7 +76,7 @@ def row_by_row(monkeypatch: pytest.MonkeyPatch, call: Callable[[], Any]) -> Any:
 
 
 MINIMAL = [row(n) for n in range(60)]
-SHUFFLED = random.Random(3).sample(MINIMAL, len(MINIMAL))
+SHUFFLED = random.Random(3).sample(MINIMAL, len(MINIMAL))  # noqa: S311 - an order, no secret
 CONTENTS = {
     "export": csv_of(MINIMAL),
     "export in another order": csv_of(SHUFFLED),
@@ -130,7 +135,8 @@ def test_invocations_of_an_export_keep_numbers_blocks_and_counts(tmp_path: Path)
     assert len(store.plan(found)) == 30
 
 
-REFUSED = {
+NOTHING: dict[str, object] = {}
+REFUSED: dict[str, tuple[int, dict[str, object], str]] = {
     "bad number": (33, {"value": "x"}, "line 35: could not convert"),
     "two bad rows": (33, {"metric": "nope"}, "line 35: unknown metric 'nope'"),
     "size": (33, {"value": 1e200}, "line 35: 1e+200 is out of range"),
@@ -164,7 +170,7 @@ def test_row_of_a_later_batch_is_refused_with_its_line(
 
 def test_first_fault_of_a_file_is_named_whatever_its_kind(tmp_path: Path) -> None:
     changes: dict[int, dict[str, object]] = {13: {"metric": "startup.ready_s"}, 14: {"value": "x"}}
-    text = csv_of([{**one, **changes.get(n, {})} for n, one in enumerate(MINIMAL)])
+    text = csv_of([{**one, **changes.get(n, NOTHING)} for n, one in enumerate(MINIMAL)])
     with pytest.raises(UsageError, match="line 15 has the measurement of line 14 again"):
         saved(tmp_path, text, "csv")
 
