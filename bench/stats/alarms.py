@@ -142,8 +142,8 @@ def is_noisy(metric: str) -> bool:
 def _mode(scenario: str, tried: pd.DataFrame) -> Iterator[Check]:
     """Look for invocations in which something else ran than was asked for."""
     proved = sum(map(bool, tried["evidence"].tolist()))
-    said = tried[list(map(bool, tried["mismatch"].tolist()))]
-    wrong = said[[isinstance(mismatch, Mapping) for mismatch in said["mismatch"]]]
+    said = [bool(mismatch) and isinstance(mismatch, Mapping) for mismatch in tried["mismatch"].tolist()]
+    wrong = tried[np.array(said, dtype=bool)]
     if wrong.empty and not proved:
         return
     mismatches = tuple(_mismatches(wrong, Counter(map(str, tried["target"].tolist()))))
