@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def collect(run: store.Run) -> RunData:
     """Read one run's folder and compute what a report needs."""
-    measurements, outcomes = store.measurements(run), store.outcomes(run)
+    measurements, outcomes = store.measurements(run, coded=True), store.outcomes(run)
     scenarios = _titled(run.meta)
     found = tuple(summarise(measurements, outcomes, scenarios))
     points, skipped = _good(measurements, outcomes), tuple(store.skipped(run))

@@ -215,13 +215,17 @@ def skipped(run: Run) -> list[Skipped]:
 
 
 def measurements(
-    run: Run, ended: pd.DataFrame | None = None, only: Sequence[str] = MEASUREMENT_COLUMNS
+    run: Run,
+    ended: pd.DataFrame | None = None,
+    only: Sequence[str] = MEASUREMENT_COLUMNS,
+    *,
+    coded: bool = False,
 ) -> pd.DataFrame:
     """Return the run's measurements, columns as in ``Measurement``; ``params`` is JSON text with sorted keys.
 
-    Texts are categoricals, their categories sorted. Measurements of an invocation without an outcome are left out: it was cut
-    off. ``ended`` are the run's outcomes, for a caller that has read them already; ``only`` the columns that it needs, with
-    ``invocation`` among them.
+    Measurements of an invocation without an outcome are left out: it was cut off. ``ended`` are the run's outcomes, for a caller
+    that has read them already; ``only`` the columns that it needs, with ``invocation`` among them. With ``coded``, texts are
+    categoricals with sorted categories: fast to group and small.
 
     Raises:
         UsageError: A file cannot be read, or a line is invalid.
@@ -229,7 +233,18 @@ def measurements(
     frame = _frame(run, MEASUREMENTS, only)
     done = (outcomes(run, ["invocation"]) if ended is None else ended)["invocation"]
     kept = frame["invocation"].isin(done)
-    return frame if kept.all() else frame[kept].reset_index(drop=True)
+    found = frame if kept.all() else frame[kept].reset_index(drop=True)
+    return found if coded else _plain(found)
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the same with plain texts."""
+    import numpy as np  # noqa: PLC0415 - only readers need pandas and numpy
+    import pandas as pd  # noqa: PLC0415
+
+    coded = frame.columns[frame.dtypes == "category"]
+    texts = {name: pd.Series(np.asarray(frame[name].array, dtype=object), index=frame.index) for name in coded}
+    return frame.assign(**texts)
 
 
 def outcomes(run: Run, only: Sequence[str] = OUTCOME_COLUMNS) -> pd.DataFrame:
