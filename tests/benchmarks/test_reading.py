@@ -85,7 +85,7 @@ def test_frames_of_a_checked_copy_take_at_most_three_times_as_long_as_pandas_tak
     def frames() -> None:
         found = store.load(large)
         ended = store.outcomes(found)
-        frame = store.measurements(found, ended)
+        frame = store.measurements(found, ended, coded=True)
         frame.groupby(SERIES, observed=True)["value"].median()
 
     plain, ours = cpu_s(lambda: medians(columns.path_of(large, store.MEASUREMENTS))), cpu_s(frames)
