@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from bench.cli.options import RESULTS, pairs
-from bench.core.model import Status
 
 
 @click.command("import")
@@ -33,13 +34,28 @@ def import_command(file: Path, form: str, tags: Sequence[str], baseline: str, re
     from bench.interchange import incoming  # noqa: PLC0415
     from bench.run import session  # noqa: PLC0415
 
-    values = incoming.load(file, form)
+    with _progress(file.name) as told:
+        table = incoming.read(file, form, told)
     run_id = session.make_id()
     source = _printable(file.name)
-    incoming.save(values, results, run_id, source, pairs("--tag", tags), fmt=form, baseline=baseline)
-    failed = sum(one.status is not Status.OK for one in values)
+    incoming.write(table, results, run_id, source, pairs("--tag", tags), fmt=form, baseline=baseline)
+    failed = incoming.failed(table)
     more = f" and {failed} failed invocations" if failed else ""
-    click.echo(f"imported {len(values) - failed} values{more} of {source} as {run_id}")
+    click.echo(f"imported {len(table) - failed} values{more} of {source} as {run_id}")
+
+
+@contextlib.contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield what is told how far the file is read: a bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich import progress  # noqa: PLC0415 - only a terminal needs it
+    from rich.console import Console  # noqa: PLC0415
+
+    with progress.Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"reading {_printable(name)}", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _printable(name: str) -> str:

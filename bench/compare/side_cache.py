@@ -86,7 +86,7 @@ def _computed(path: Path, _: tuple[int, ...], paired: bool) -> SideData:
     run = store.load(path)
     outcomes = store.outcomes(run)
     tried = attempted(outcomes)
-    blocks = block_values(usable(store.measurements(run, outcomes), outcomes))
+    blocks = block_values(usable(store.measurements(run, outcomes, coded=True), outcomes))
     # A drift within a run moves both sides of a pair; of two runs it moves one.
     deciding = {CheckName.NULL, CheckName.POSITION} | (set() if paired else {CheckName.SENTINEL})
     answered = checks.of_blocks(blocks, tried, run.meta["scenarios"])

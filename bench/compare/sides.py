@@ -96,7 +96,7 @@ def why_nothing(side: Side) -> str:
     mine = outcomes[~outcomes["warmup"].astype(bool) & (outcomes["target"] != SENTINEL)]
     if side.target is not None:
         mine = mine[mine["target"] == side.target]
-    if len(usable(store.measurements(side.run), mine)):
+    if len(usable(store.measurements(side.run, coded=True), mine)):
         return ""
     ended = ", ".join(f"{count} {status}" for status, count in mine["status"].value_counts().items())
     reasons = [reason for reason in mine["reason"].unique() if reason]

@@ -16,7 +16,7 @@ from bench.core.metrics import METRICS
 from bench.core.model import ParamValue, Skipped, Summary
 from bench.core.units import format_value
 from bench.stats.findings import Check
-from bench.stats.series import Key, Series, block_values, series_of
+from bench.stats.series import Key, Series, block_values, counted, series_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,7 +173,7 @@ class RunData:
         run: The run as read.
         scenarios: Its scenarios, in their order.
         summaries: All series.
-        blocks: One value for each block, variant and metric.
+        measurements: All measurements.
         outcomes: How every invocation ended.
         skipped: What could not be measured.
         checks: Findings on the quality of the run.
@@ -182,10 +182,15 @@ class RunData:
     run: store.Run
     scenarios: tuple[ScenarioData, ...]
     summaries: tuple[Summary, ...]
-    blocks: pd.DataFrame
+    measurements: pd.DataFrame
     outcomes: pd.DataFrame
     skipped: tuple[Skipped, ...]
     checks: tuple[Check, ...]
+
+    @cached_property
+    def blocks(self) -> pd.DataFrame:
+        """One value for each block, variant and metric."""
+        return block_values(self.measurements)
 
     @property
     def meta(self) -> Mapping[str, Any]:
@@ -234,9 +239,9 @@ def _param(name: str, value: ParamValue) -> str:
 def evidence_counts(outcomes: pd.DataFrame, target: str) -> dict[str, Counter[str]]:
     """Count the evidence of a target: name → value → number of invocations."""
     found: dict[str, Counter[str]] = {}
-    for evidence in outcomes.loc[outcomes["target"] == target, "evidence"]:
+    for evidence, count in counted(outcomes.loc[outcomes["target"] == target, "evidence"]):
         for name, value in (evidence or {}).items():
-            found.setdefault(str(name), Counter())[str(value)] += 1
+            found.setdefault(str(name), Counter())[str(value)] += count
     return found
 
 

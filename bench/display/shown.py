@@ -35,15 +35,19 @@ def summary(found: Summary) -> Summary:
 
 def points(frame: pd.DataFrame) -> pd.DataFrame:
     """Return single values in the units in which their metrics are shown; columns as in ``Measurement``."""
-    made = frame.copy()
-    for metric in dict.fromkeys(frame["metric"]):
-        mine = frame["metric"] == metric
-        base = str(frame.loc[mine, "unit"].iloc[0])
-        unit, factor = _shown(metric, base)
-        if unit != base:
-            made.loc[mine, "value"] *= factor
-            made.loc[mine, "unit"] = unit
-    return made
+    pairs = frame[["metric", "unit"]].drop_duplicates("metric").itertuples(index=False, name=None)
+    changed = {metric: shown for metric, base in pairs if (shown := _shown(metric, base))[0] != base}
+    if not changed:
+        return frame
+    mine = frame["metric"].isin(list(changed))
+    factors = (
+        frame.loc[mine, "metric"].map({metric: factor for metric, (_, factor) in changed.items()}).astype("float64")
+    )
+    units = frame["unit"].astype(object)
+    units[mine] = frame.loc[mine, "metric"].map({metric: unit for metric, (unit, _) in changed.items()}).astype(object)
+    values = frame["value"].astype("float64")
+    values[mine] *= factors
+    return frame.assign(value=values, unit=units.astype("category"))
 
 
 def _shown(metric: str, base: str) -> tuple[str, float]:

@@ -1,55 +1,147 @@
-"""Read csv and jsonl: one measurement a row, with the columns of Tare's own export or at least four of them."""
+"""Read csv and jsonl: one measurement a row, with the columns of Tare's own export or at least four of them.
+
+Rows are read in batches. A batch in which everything is plain is taken as columns (:mod:`bench.interchange.quick`); any other one
+row by row, which accepts it or says what is wrong and in which line.
+"""
 
 from __future__ import annotations
 
 import csv
-import io
+import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TextIO
 
-from bench.core.errors import unknown
-from bench.core.metrics import METRICS
-from bench.core.model import NULL, SENTINEL
-from bench.interchange.values import Value, number, params_of, whole
-from bench.store import older
+from bench.interchange import cells, quick
+from bench.interchange.table import Table, first_repeat
+from bench.interchange.values import Value
 
-NEEDED = ("scenario", "target", "metric", "value")
-"""Columns that every row must have."""
+_BATCH = 1 << 14
+"""Rows that are read at a time."""
 
-_OWN = ("run_id", "engine", "invocation", "iteration")
-"""Columns that all rows of Tare's own export have filled in."""
+Row = tuple[int, Mapping[str, Any]]
+"""A row's line and its fields."""
 
-_TRUE = ("true", "t", "yes", "y", "1", "1.0", "on")
-_FALSE = ("false", "f", "no", "n", "0", "0.0", "off", "", "none")
+Progress = Callable[[], None]
+"""Called after each batch."""
 
 
-def from_csv(text: str) -> Iterator[Value]:
-    """Read CSV with a header; columns may have any order."""
-    yield from _values(_csv_rows(text))
+def from_csv(file: TextIO, told: Progress = lambda: None) -> Table:
+    """Read CSV with a header; columns may have any order.
 
-
-def from_jsonl(text: str) -> Iterator[Value]:
-    """Read JSON Lines: one object a line."""
-    yield from _values(_jsonl_rows(text))
-
-
-def _csv_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    Raises:
+        ValueError: A row is invalid.
+    """
+    lines = csv.reader(file, strict=True)
     header = [name.strip().lower() for name in next(lines, [])]
     if twice := sorted({name for name in header if name and header.count(name) > 1}):
         msg = f"line 1 names the column '{twice[0]}' twice"
         raise ValueError(msg)
+
+    def take(table: Table, places: Sequence[int], fields: Sequence[list[str]]) -> None:
+        if not quick.take(table, quick.csv_columns(header, fields), places, _row_of):
+            _add(table, _csv_rows(header, zip(places, fields, strict=True)))
+
+    return _read(_numbered(lines), take, told)
+
+
+def from_jsonl(file: TextIO, told: Progress = lambda: None) -> Table:
+    """Read JSON Lines: one object a line.
+
+    Raises:
+        ValueError: A row is invalid.
+    """
+
+    def take(table: Table, places: Sequence[int], texts: Sequence[str]) -> None:
+        if not quick.take(table, quick.json_columns(texts), places, lambda row, _: row):
+            _add(table, _jsonl_rows(zip(places, texts, strict=True)))
+
+    lines = ((place, line) for place, line in enumerate(file, 1) if line.strip())
+    return _read(lines, take, told)
+
+
+def _read(
+    lines: Iterable[tuple[int, Any]], take: Callable[[Table, Sequence[int], Sequence[Any]], None], told: Progress
+) -> Table:
+    """Take lines batch by batch; a fault is raised only when the rows before it neither contradict nor repeat each other."""
+    table, source = Table(), iter(lines)
+    try:
+        while True:
+            batch, fault = _batch(source)
+            if batch:
+                take(table, [place for place, _ in batch], [line for _, line in batch])
+            if fault:
+                raise fault
+            if not batch:
+                break
+            told()
+    except Exception:
+        _refuse_repeats(table)
+        raise
+    _refuse_repeats(table)
+    return table
+
+
+def _batch(source: Iterator[tuple[int, Any]]) -> tuple[list[tuple[int, Any]], Exception | None]:
+    """Return the next lines, and what went wrong after them."""
+    batch: list[tuple[int, Any]] = []
+    try:
+        batch.extend(itertools.islice(source, _BATCH))
+    except (ValueError, csv.Error) as error:
+        return batch, error
+    return batch, None
+
+
+def _refuse_repeats(table: Table) -> None:
+    if len(table) and (wrong := first_repeat(table)):
+        raise ValueError(wrong)
+
+
+def _add(table: Table, rows: Iterator[Row]) -> None:
+    """Add rows one by one; those before an invalid one are added before it is refused."""
+    places: list[int] = []
+    values: list[Value] = []
+    try:
+        for place, row in rows:
+            one = cells.value(row, place)
+            _refuse_second_run(table, str(row.get("run_id") or ""), place)
+            places.append(place)
+            values.append(one)
+    finally:
+        if values:
+            table.add(values, places)
+
+
+def _refuse_second_run(table: Table, run_id: str, place: int) -> None:
+    if table.run_id is None:
+        table.run_id = run_id
+    if table.run_id != run_id:
+        msg = (
+            f"line {place}: run_id is '{run_id}', and '{table.run_id}' before: a file must hold one run, because blocks of two "
+            "runs are no repetitions of each other; import each run from a file of its own"
+        )
+        raise ValueError(msg)
+
+
+def _numbered(lines: Any) -> Iterator[tuple[int, list[str]]]:
+    """Yield the fields of each row that has any, with the line that it begins in."""
     end = lines.line_num
     for fields in lines:
         place, end = end + 1, lines.line_num
-        if not fields:
-            continue
+        if fields:
+            yield place, fields
+
+
+def _csv_rows(header: Sequence[str], rows: Iterable[tuple[int, list[str]]]) -> Iterator[Row]:
+    for place, fields in rows:
         if len(fields) != len(header):
             msg = f"line {place} has {len(fields)} fields, the header has {len(header)}: {_separator(header)}"
             raise ValueError(msg)
-        row: dict[str, Any] = dict(zip(header, fields, strict=True))
-        yield place, {**row, "params": _params(row.get("params", ""), place)}
+        yield place, _row_of(dict(zip(header, fields, strict=True)), place)
+
+
+def _row_of(row: Mapping[str, Any], place: int) -> Mapping[str, Any]:
+    return {**row, "params": _params(row.get("params", ""), place)}
 
 
 def _separator(header: Sequence[str]) -> str:
@@ -66,10 +158,8 @@ def _params(text: str, place: int) -> Any:
         raise ValueError(msg) from error
 
 
-def _jsonl_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for place, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+def _jsonl_rows(lines: Iterable[tuple[int, str]]) -> Iterator[Row]:
+    for place, line in lines:
         try:
             row = json.loads(line)
         except ValueError as error:
@@ -79,99 +169,3 @@ def _jsonl_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
             msg = f"line {place}: an object was expected, found {type(row).__name__}"
             raise ValueError(msg)
         yield place, row
-
-
-def _values(rows: Iterator[tuple[int, Mapping[str, Any]]]) -> Iterator[Value]:
-    """Turn rows into values; refuse what two runs in one file, or a row twice, would pool."""
-    runs: dict[str, int] = {}
-    invocations: dict[int, tuple[tuple[object, ...], int]] = {}
-    measured: dict[tuple[object, ...], int] = {}
-    for place, row in rows:
-        one = _value(row, place)
-        runs.setdefault(str(row.get("run_id") or ""), place)
-        if len(runs) > 1:
-            (first, _), (second, _) = list(runs.items())[:2]
-            msg = (
-                f"line {place}: run_id is '{second}', and '{first}' before: a file must hold one run, because blocks of two "
-                "runs are no repetitions of each other; import each run from a file of its own"
-            )
-            raise ValueError(msg)
-        if one.invocation is not None:
-            _check_invocation(one, place, invocations, measured)
-        yield one
-
-
-def _check_invocation(
-    one: Value,
-    place: int,
-    invocations: dict[int, tuple[tuple[object, ...], int]],
-    measured: dict[tuple[object, ...], int],
-) -> None:
-    mine = one.invocation or 0
-    what = (one.scenario, one.target, one.engine, one.block, one.order, one.warmup)
-    known, first = invocations.setdefault(mine, (what, place))
-    if known != what:
-        msg = f"line {place}: invocation {mine} is another one in line {first}: are these the rows of two runs?"
-        raise ValueError(msg)
-    if one.iteration is None:
-        return
-    key = (mine, one.metric, one.iteration, json.dumps(dict(one.params), sort_keys=True))
-    if (before := measured.setdefault(key, place)) != place:
-        msg = f"line {place} has the measurement of line {before} again: the same invocation, metric, iteration and params"
-        raise ValueError(msg)
-
-
-def _value(row: Mapping[str, Any], place: int) -> Value:
-    where = f"line {place}"
-    own = all(row.get(name) not in (None, "") for name in _OWN)
-    needed = [name for name in NEEDED if name != "value" or not own or "value" not in row]
-    if missing := [name for name in needed if row.get(name) in (None, "")]:
-        msg = f"{where} has no {', '.join(missing)}; needed are scenario, target, metric and value"
-        raise ValueError(msg)
-    metric, target = str(row["metric"]), str(row["target"])
-    _check_unit(metric, row.get("unit"), where)
-    gap = own and row["value"] in (None, "")  # a number that was not finite: exported as null, and counted as no value
-    given = {name: whole(row[name], where, name) for name in ("invocation", "iteration", "order") if _has(row, name)}
-    return Value(
-        scenario=str(row["scenario"]),
-        target=target,
-        engine=str(row.get("engine") or target.partition(":")[0]),
-        params=params_of(row.get("params"), where),
-        metric=metric,
-        value=float("nan") if gap else number(row["value"], where),
-        block=whole(row["block"] if _has(row, "block") else place, where, "block"),
-        warmup=_flag(row.get("warmup"), where),
-        order=given.get("order", 0),
-        invocation=given.get("invocation"),
-        iteration=given.get("iteration"),
-        at_s=number(row["at_s"], where) if _has(row, "at_s") else 0.0,
-        control=own and _is_control(target, metric, str(row["engine"])),
-    )
-
-
-def _has(row: Mapping[str, Any], name: str) -> bool:
-    return row.get(name) not in (None, "")
-
-
-def _check_unit(metric: str, unit: Any, where: str) -> None:
-    if metric not in METRICS:
-        msg = f"{where}: {unknown('metric', metric, METRICS)}"
-        raise ValueError(msg)
-    wanted = METRICS[metric].unit
-    if unit and older.unit(metric, str(unit)) != wanted:
-        msg = f"{where}: '{metric}' is in '{unit}', allowed is '{wanted}': convert the values"
-        raise ValueError(msg)
-
-
-def _flag(value: Any, where: str) -> bool:
-    """Read true or false as JSON, spreadsheets, R and Python write them."""
-    word = str(value).strip().lower()
-    if word not in (*_TRUE, *_FALSE):
-        msg = f"{where}: warmup '{str(value)[:40]}' is neither true nor false"
-        raise ValueError(msg)
-    return word in _TRUE
-
-
-def _is_control(target: str, metric: str, engine: str) -> bool:
-    """Return whether a row of an export is a control's: the A/A control has its baseline's engine, never its own name."""
-    return (target == NULL and engine != NULL) or (target == SENTINEL and metric == "sentinel.work_s")

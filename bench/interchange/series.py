@@ -62,7 +62,7 @@ class NamedSeries:
 
 def named_series(run: store.Run) -> Iterator[NamedSeries]:
     """Yield every series of a run except those of the controls; no two have the same name or the same labels."""
-    blocks = block_values(usable(store.measurements(run), store.outcomes(run)))
+    blocks = block_values(usable(store.measurements(run, coded=True), store.outcomes(run)))
     taken: set[tuple[str, ...]] = set()
     for one in series_of(blocks).values():
         if one.target not in (NULL, SENTINEL):

@@ -14,7 +14,6 @@ from bench.core.model import NULL, SENTINEL, Skipped, Status, Summary
 from bench.display import shown
 from bench.display.data import RunData, ScenarioData, Variant, evidence_counts, params_key, sortable
 from bench.stats.alarms import check_run
-from bench.stats.series import block_values
 from bench.stats.summaries import summarise
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 def collect(run: store.Run) -> RunData:
     """Read one run's folder and compute what a report needs."""
-    measurements, outcomes = store.measurements(run), store.outcomes(run)
+    measurements, outcomes = store.measurements(run, coded=True), store.outcomes(run)
     scenarios = _titled(run.meta)
     found = tuple(summarise(measurements, outcomes, scenarios))
     points, skipped = _good(measurements, outcomes), tuple(store.skipped(run))
@@ -33,7 +32,7 @@ def collect(run: store.Run) -> RunData:
             _scenario(name, meta, found, points, outcomes, skipped=skipped) for name, meta in scenarios.items()
         ),
         summaries=found,
-        blocks=block_values(measurements),
+        measurements=measurements,
         outcomes=outcomes,
         skipped=skipped,
         checks=tuple(check_run(measurements, outcomes, scenarios)),
@@ -90,16 +89,15 @@ def _variants(summaries: Iterable[Summary], meta: Mapping[str, Any], outcomes: p
     """Return the rows: in the order of the scenario file, then by parameters, the null control after its baseline."""
     engines = {(item.target, params_key(item.params)): item.engine for item in summaries if item.target != SENTINEL}
     summarised = {SENTINEL, *(target for target, _ in engines)}
-    for target, params, engine in zip(outcomes["target"], outcomes["params"], outcomes["engine"], strict=True):
-        if target not in summarised:
-            engines[target, params] = engine
+    silent = _last(outcomes, ["target", "params"], "engine")
+    engines |= {key: engine for key, engine in silent.items() if key[0] not in summarised}
     return _in_order(engines, meta, outcomes)
 
 
 def _invoked(meta: Mapping[str, Any], outcomes: pd.DataFrame) -> list[Variant]:
     """Return every target with the params of its invocations, successful or not, numbers sorted as numbers."""
-    found = zip(outcomes["target"], outcomes["params"], outcomes["engine"], strict=True)
-    engines = {(target, params): engine for target, params, engine in found if target != SENTINEL}
+    found = _last(outcomes, ["target", "params"], "engine")
+    engines = {key: engine for key, engine in found.items() if key[0] != SENTINEL}
     ordered = sorted(engines, key=lambda key: [(name, *sortable(v)) for name, v in json.loads(key[1]).items()])
     rows = _in_order({key: engines[key] for key in ordered}, meta, outcomes)
     every = [json.loads(row.params) for row in rows]
@@ -110,6 +108,14 @@ def _invoked(meta: Mapping[str, Any], outcomes: pd.DataFrame) -> list[Variant]:
     ]
 
 
+def _last(outcomes: pd.DataFrame, keys: list[str], name: str) -> dict[Any, str]:
+    """Return the last value of a column for each combination of keys, in the order in which these come first."""
+    order = outcomes[keys].drop_duplicates().itertuples(index=False, name=None)
+    last = outcomes[[*keys, name]].drop_duplicates(keys, keep="last").itertuples(index=False, name=None)
+    found = {tuple(row): value for *row, value in last}
+    return {key: found[key] for key in order}
+
+
 def _in_order(engines: Mapping[tuple[str, str], str], meta: Mapping[str, Any], outcomes: pd.DataFrame) -> list[Variant]:
     order = [item if isinstance(item, str) else str(item["text"]) for item in meta.get("targets", ())]
     baseline = str(meta.get("baseline", ""))
@@ -117,10 +123,10 @@ def _in_order(engines: Mapping[tuple[str, str], str], meta: Mapping[str, Any], o
         order.insert(order.index(baseline) + 1 if baseline in order else 0, NULL)
     rank = {target: place for place, target in enumerate(order)}
     keys = sorted(engines, key=lambda key: rank.get(key[0], len(rank)))
-    notes = {target: _note(target, baseline, outcomes) for target, _ in keys}
-    kinds = dict(zip(outcomes["target"], outcomes["kind"], strict=True)) if "kind" in outcomes else {}
+    notes = {target: _note(target, baseline, outcomes) for target in dict.fromkeys(target for target, _ in keys)}
+    kinds = _last(outcomes, ["target"], "kind") if "kind" in outcomes else {}
     return [
-        Variant(target, params, engines[target, params], notes[target], kind=str(kinds.get(target, "")))
+        Variant(target, params, engines[target, params], notes[target], kind=str(kinds.get((target,), "")))
         for target, params in keys
     ]
 

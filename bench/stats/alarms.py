@@ -32,7 +32,7 @@ from bench.stats.findings import (
     VarianceFound,
     answered,
 )
-from bench.stats.series import Key, Series, attempted, block_values, log_ratios, series_of, usable
+from bench.stats.series import Key, Series, attempted, block_values, counted, log_ratios, series_of, usable
 
 SCALING_LIMIT = 1.1
 """How many times as much as N times a single one N together may do."""
@@ -48,11 +48,11 @@ def check_run(
     measurements: pd.DataFrame, outcomes: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]
 ) -> list[Check]:
     """Return the checks of :mod:`bench.stats.checks` and then the alarms of every scenario that was tried."""
-    found = checks.checks(measurements, outcomes, scenarios)
     tried = attempted(outcomes)
     if tried.empty:
-        return found
-    series = series_of(block_values(usable(measurements, outcomes)))
+        return []
+    blocks = block_values(usable(measurements, outcomes))
+    found, series = checks.of_blocks(blocks, tried, scenarios), series_of(blocks)
     names = list(dict.fromkeys(check.scenario for check in found))
     for name in names:
         mine = {key: item for key, item in series.items() if key[0] == name and key[1] not in (NULL, SENTINEL)}
@@ -77,9 +77,10 @@ class _Evidence:
 
     def __init__(self, tried: pd.DataFrame) -> None:
         self._found: dict[str, dict[str, set[str]]] = {}
-        for target, evidence in tried[["target", "evidence"]].itertuples(index=False):
-            for name, value in (evidence if isinstance(evidence, Mapping) else {}).items():
-                self._found.setdefault(str(target), {}).setdefault(str(name), set()).add(str(value))
+        for target in tried["target"].unique():
+            for evidence, _ in counted(tried.loc[tried["target"] == target, "evidence"]):
+                for name, value in (evidence if isinstance(evidence, Mapping) else {}).items():
+                    self._found.setdefault(str(target), {}).setdefault(str(name), set()).add(str(value))
 
     def explained(self, one: Excess) -> Excess:
         """Return the finding with the evidence that explains it: what the metric names and is not the same on both sides."""
@@ -140,11 +141,12 @@ def is_noisy(metric: str) -> bool:
 
 def _mode(scenario: str, tried: pd.DataFrame) -> Iterator[Check]:
     """Look for invocations in which something else ran than was asked for."""
-    proved = int(tried["evidence"].map(bool).sum())
-    wrong = tried[tried["mismatch"].map(lambda mismatch: isinstance(mismatch, Mapping) and bool(mismatch))]
+    proved = sum(map(bool, tried["evidence"].tolist()))
+    said = [bool(mismatch) and isinstance(mismatch, Mapping) for mismatch in tried["mismatch"].tolist()]
+    wrong = tried[np.array(said, dtype=bool)]
     if wrong.empty and not proved:
         return
-    mismatches = tuple(_mismatches(wrong, Counter(map(str, tried["target"]))))
+    mismatches = tuple(_mismatches(wrong, Counter(map(str, tried["target"].tolist()))))
     yield Check(CheckName.MODE, scenario, answered(doubt=bool(mismatches)), ModeFound(proved, mismatches))
 
 

@@ -16,7 +16,7 @@ from bench.core.model import FAILED_STATUSES, NULL, SENTINEL, Interval, Status
 from bench.stats import findings
 from bench.stats.exact import Floats, hodges_lehmann, needed_for, signed_rank_ci, theil_sen
 from bench.stats.findings import Answer, Check, CheckName, PositionEffect, answered
-from bench.stats.series import KEYS, Key, Series, attempted, block_values, log_ratios, series_of, usable
+from bench.stats.series import KEYS, Key, Series, attempted, block_values, counted, log_ratios, series_of, usable
 from bench.stats.shift import signed_rank_p
 
 ERROR = 0.05
@@ -54,7 +54,7 @@ def of_blocks(blocks: pd.DataFrame, tried: pd.DataFrame, scenarios: Mapping[str,
     if tried.empty:
         return []
     series = series_of(blocks)
-    present = dict.fromkeys(tried["scenario"])
+    present = dict.fromkeys(tried["scenario"].unique())
     names = [name for name in scenarios if name in present] + [name for name in present if name not in scenarios]
     controls = {name: list(_controls(name, scenarios.get(name, {}), series)) for name in names}
     family, tests = sum(map(len, controls.values())), position_tests(scenarios)
@@ -76,7 +76,7 @@ def _null(
     Intervals are corrected over the scenario's series (Bonferroni). A control is apart only if it also differs after the
     correction over the ``family`` of all controls of the run, so that at most 5 % of quiet runs have one that is.
     """
-    if NULL not in set(tried["target"]):
+    if NULL not in tried["target"].unique():
         return
     level = 1 - ERROR / max(len(controls), 1)
     pairs = tuple(pair for one in controls if (pair := _null_pair(one, level, ERROR / max(family, 1))))
@@ -135,7 +135,7 @@ def _controls(name: str, meta: Mapping[str, Any], series: Mapping[Key, Series]) 
 
 def _sentinel(name: str, blocks: pd.DataFrame, tried: pd.DataFrame) -> Iterator[Check]:
     """Estimate how the time of the fixed host workload drifts over the run."""
-    if SENTINEL not in set(tried["target"]):
+    if SENTINEL not in tried["target"].unique():
         return
     mine = blocks[(blocks["scenario"] == name) & (blocks["target"] == SENTINEL)]
     values = mine[mine["value"] > 0].groupby("block")["value"].median()
@@ -160,12 +160,14 @@ def position_effect(blocks: pd.DataFrame, scenario: str, metric: str, tests: int
     how many metrics are asked about (Bonferroni).
     """
     mine = blocks[(blocks["scenario"] == scenario) & (blocks["metric"] == metric) & (blocks["target"] != SENTINEL)]
-    lowest = mine.groupby(KEYS)["value"].transform("min")
-    repeated = mine.groupby(KEYS)["value"].transform("size") > 2  # a lone value is its own median and says nothing
+    lowest = mine.groupby(KEYS, observed=True)["value"].transform("min")
+    repeated = (
+        mine.groupby(KEYS, observed=True)["value"].transform("size") > 2
+    )  # a lone value is its own median and says nothing
     mine = mine[(lowest > 0) & repeated]
     if mine.empty:
         return None
-    logs = np.log(mine["value"]) - np.log(mine.groupby(KEYS)["value"].transform("median"))
+    logs = np.log(mine["value"]) - np.log(mine.groupby(KEYS, observed=True)["value"].transform("median"))
     # Series of one invocation (components of a sum) share its place: they are one observation.
     places = mine.assign(log=logs).groupby(["block", "order"], as_index=False)["log"].mean()
     grouped = places.groupby("block")
@@ -198,11 +200,14 @@ def _position(name: str, meta: Mapping[str, Any], blocks: pd.DataFrame, tests: i
 
 
 def _flags(name: str, tried: pd.DataFrame) -> Check:
-    flags = tried["flags"].map(lambda value: tuple(value) if isinstance(value, (list, tuple)) else ())
-    flagged, attempts = int(flags.map(bool).sum()), len(tried)
-    kinds = Counter(kind for row in flags for kind in {str(flag).split(":")[0] for flag in row})
+    rows = [(flags, count) for flags, count in counted(tried["flags"]) if isinstance(flags, (list, tuple)) and flags]
+    flagged, attempts = sum(count for _, count in rows), len(tried)
+    kinds: Counter[str] = Counter()
+    for flags, count in rows:
+        for kind in {str(flag).split(":")[0] for flag in flags}:
+            kinds[kind] += count
     # Removed groups that the kernel still holds take memory, not time: no reason to doubt a duration.
-    disturbed = int(flags.map(lambda row: any(not str(flag).startswith("held") for flag in row)).sum())
+    disturbed = sum(count for flags, count in rows if any(not str(flag).startswith("held") for flag in flags))
     found = findings.FlagsFound(flagged, attempts, tuple(kinds.most_common(_MOST_KINDS)))
     return Check(CheckName.FLAGS, name, answered(doubt=disturbed / attempts > FLAGGED_LIMIT), found)
 
@@ -217,7 +222,8 @@ def _failures(name: str, tried: pd.DataFrame) -> Check:
 
 def _disturbed(name: str, tried: pd.DataFrame) -> Iterator[Check]:
     """Count the attempts that other programs disturbed; without one the question does not arise."""
-    attempts = [one for row in tried.get("disturbed", ()) if isinstance(row, (list, tuple)) for one in row]
+    rows = counted(tried["disturbed"]) if "disturbed" in tried else ()
+    attempts = [one for row, count in rows if isinstance(row, (list, tuple)) for one in row * count]
     if not attempts:
         return
     worst = max(attempts, key=lambda one: one["moved_bytes"] / max(1.0, one["own_bytes"]))

@@ -48,7 +48,7 @@ def _totals(own: pd.DataFrame) -> pd.DataFrame:
     """Return the sum over the phases as one more phase."""
     keys = ["target", "metric", "block"]
     first = own.drop_duplicates(keys)
-    sums = own.groupby(keys)["value"].sum().rename("sum").reset_index()
+    sums = own.groupby(keys, observed=True)["value"].sum().rename("sum").reset_index()
     found = first.merge(sums, on=keys)
     params = [json.dumps(json.loads(text) | {"phase": TOTAL}, sort_keys=True) for text in found["params"]]
     return found.assign(value=found["sum"], phase=TOTAL, params=params).drop(columns="sum")
@@ -58,7 +58,7 @@ def _difference(below: pd.DataFrame, above: pd.DataFrame, added: Mapping[str, st
     """Return the rows of ``above`` minus those of ``below`` in the blocks that both have."""
     keys = ["metric", "phase", "block"]
     shared = above[above["block"].isin(set(below["block"]))]
-    base = below.groupby(keys)["value"].median().rename("base").reset_index()
+    base = below.groupby(keys, observed=True)["value"].median().rename("base").reset_index()
     joined = shared.merge(base, on=keys, how="left")
     value = joined["value"] - joined["base"].fillna(0.0)
     return joined.assign(value=value, metric=joined["metric"].map(added)).drop(columns=["base", "phase"])

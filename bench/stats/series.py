@@ -5,6 +5,7 @@ DataFrames are those of :func:`bench.store.measurements` and :func:`bench.store.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -81,12 +82,20 @@ def block_values(measurements: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=BLOCK_COLUMNS)
     values = pd.to_numeric(measurements["value"], errors="coerce").astype("float64")
     kind = measurements.get("kind", "")
-    kept = measurements.assign(value=values, kind=kind)[np.isfinite(values) & ~measurements["warmup"].astype(bool)]
-    grouped = kept.groupby([*KEYS, "block"], sort=True)
-    medians = grouped["value"].median().reset_index()
-    # The other columns are the same in every row of a group but for the order of a repeated variant.
-    first = kept.drop_duplicates([*KEYS, "block"])[[*KEYS, "block", "order", "engine", "unit", "kind"]]
-    return medians.merge(first, on=[*KEYS, "block"], how="left")[BLOCK_COLUMNS]
+    wanted = np.isfinite(values) & ~measurements["warmup"].astype(bool)
+    kept = _where(measurements.assign(value=values, kind=kind)[BLOCK_COLUMNS], wanted)
+    grouped = kept.groupby([*KEYS, "block"], sort=True, observed=True)
+    medians = grouped["value"].median().to_numpy()
+    # The other columns are the same in every row of a group but for the order of a repeated variant: those of its first row.
+    places = grouped.ngroup().to_numpy()
+    first = np.empty(len(medians), dtype=np.int64)
+    first[places[::-1]] = np.arange(len(places))[::-1]
+    return kept.iloc[first].reset_index(drop=True).assign(value=medians)
+
+
+def _where(frame: pd.DataFrame, wanted: Any) -> pd.DataFrame:
+    """Return the wanted rows; without a copy when it is all of them."""
+    return frame if wanted.all() else frame[wanted]
 
 
 def usable(measurements: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -97,11 +106,20 @@ def usable(measurements: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     if measurements.empty or outcomes.empty:
         return measurements.iloc[:0].assign(variant=[], kind=[])
     ended_well = outcomes[(outcomes["status"] == Status.OK) & ~outcomes["warmup"].astype(bool)]
-    kinds = [kind if isinstance(kind, str) else "" for kind in ended_well.get("kind", [""] * len(ended_well))]
+    kinds = ended_well["kind"].astype("category") if "kind" in ended_well else ""
     variants = ended_well[["run_id", "invocation", "params"]].rename(columns={"params": "variant"}).assign(kind=kinds)
+    variants = variants.astype({"variant": "category", "kind": "category"})
+    if variants["kind"].hasnans:  # outcomes of several runs, of which one does not say it
+        variants = variants.assign(kind=variants["kind"].astype(object).fillna("").astype("category"))
     values = pd.to_numeric(measurements["value"], errors="coerce").astype("float64")
-    finite = measurements.assign(value=values)[np.isfinite(values)]
-    return finite.merge(variants, on=["run_id", "invocation"])
+    finite = _where(measurements.assign(value=values), np.isfinite(values))
+    runs = {*finite["run_id"].unique(), *variants["run_id"].unique()}
+    if len(runs) > 1 or not variants["invocation"].is_unique:
+        return finite.merge(variants, on=["run_id", "invocation"])
+    places = pd.Index(variants["invocation"]).get_indexer(finite["invocation"])
+    matched = _where(finite, pd.Series(places >= 0, index=finite.index)).reset_index(drop=True)
+    given = variants.iloc[places[places >= 0]]
+    return matched.assign(variant=given["variant"].array, kind=given["kind"].array)
 
 
 def attempted(outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -119,15 +137,29 @@ def series_of(blocks: pd.DataFrame) -> dict[Key, Series]:
 def _cut(blocks: pd.DataFrame) -> Iterator[Series]:
     if blocks.empty:
         return
-    columns = {name: blocks[name].to_numpy() for name in [*KEYS, "engine", "unit", "kind"]}
+    columns = {name: blocks[name].array for name in [*KEYS, "engine", "unit", "kind"]}
     numbers = blocks["block"].to_numpy(dtype=np.int64)
     values = blocks["value"].to_numpy(dtype=np.float64)
     # The rows are sorted by the keys, so a series ends where any of them changes.
-    changes = np.any([columns[name][1:] != columns[name][:-1] for name in KEYS], axis=0)
+    codes = [_codes(blocks[name]) for name in KEYS]
+    changes = np.any([one[1:] != one[:-1] for one in codes], axis=0)
     edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(blocks)]
     for start, end in pairwise(edges):
         names = {name: str(column[start]) for name, column in columns.items()}
         yield Series(**names, blocks=numbers[start:end], values=values[start:end])
+
+
+def _codes(column: pd.Series[Any]) -> npt.NDArray[Any]:
+    """Return numbers, or texts, that are the same where the column's values are."""
+    return column.cat.codes.to_numpy() if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy()
+
+
+def counted(objects: pd.Series[Any]) -> Iterator[tuple[Any, int]]:
+    """Yield objects and how often each comes; equal ones are counted together only where rows share one object."""
+    values = objects.tolist()
+    of = dict(zip(map(id, values), values, strict=True))
+    for key, count in Counter(map(id, values)).items():
+        yield of[key], count
 
 
 def silent(good: pd.DataFrame, outcomes: pd.DataFrame, metrics: Mapping[str, tuple[str, ...]]) -> list[Series]:
@@ -155,12 +187,12 @@ def counts(good: pd.DataFrame, outcomes: pd.DataFrame) -> dict[Key | tuple[str, 
     ends = {"failures": failed, "timeouts": timeout, "disturbed": tried["status"] == Status.DISTURBED}
     table = tried[VARIANT[:2]].assign(variant=tried["params"], attempts=1, **ends)
     numbers = ["attempts", *ends]
-    variants = table.groupby(VARIANT, as_index=False)[numbers].sum()
+    variants = table.groupby(VARIANT, as_index=False, observed=True)[numbers].sum()
     # A series may draw on several variants (a slope over a parameter), and a variant may feed several series.
     feeds = good[[*KEYS, "variant"]].drop_duplicates().merge(variants, on=VARIANT) if not good.empty else None
     result = _counts_of(variants, VARIANT)
     if feeds is not None:
-        result |= _counts_of(feeds.groupby(KEYS, as_index=False)[numbers].sum(), KEYS)
+        result |= _counts_of(feeds.groupby(KEYS, as_index=False, observed=True)[numbers].sum(), KEYS)
     return result
 
 

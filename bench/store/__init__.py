@@ -10,12 +10,14 @@ from bench.store.folder import (
     MEASUREMENTS,
     OUTCOME_COLUMNS,
     OUTCOMES,
+    PLAN,
     RAW,
     Run,
     not_a_control,
 )
 from bench.store.lines import content
 from bench.store.reader import find, folders, is_run, load, measurements, outcomes, plan, require_lines, skipped
+from bench.store.whole import WholeRun
 from bench.store.writer import RunWriter
 
 __all__ = [
@@ -23,9 +25,11 @@ __all__ = [
     "MEASUREMENT_COLUMNS",
     "OUTCOMES",
     "OUTCOME_COLUMNS",
+    "PLAN",
     "RAW",
     "Run",
     "RunWriter",
+    "WholeRun",
     "content",
     "find",
     "folders",

@@ -9,12 +9,16 @@ import json
 import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from bench.core.errors import UsageError
 from bench.core.model import Measurement, Outcome
 from bench.store import older, shape
+
+_BLOCK = 4 << 20
+"""Bytes that are read and parsed at a time."""
 
 REMEDY = "the file was changed or damaged: restore it from a copy, or leave the run out"
 
@@ -25,9 +29,20 @@ def content(path: Path) -> bytes:
     Raises:
         OSError: The file cannot be read, or is of another kind.
     """
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
-        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            return file.read()
+    with opened(path) as file:
+        return file.read()
+
+
+def opened(path: Path) -> BufferedReader:
+    """Open a regular file for reading; never wait for a FIFO or a device.
+
+    Raises:
+        OSError: The file cannot be read, or is of another kind.
+    """
+    file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: PTH123, SIM115 - a descriptor
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
     raise OSError(errno.EINVAL, "Is not a regular file", str(path))
 
 
@@ -52,6 +67,21 @@ def _refuse_surrogates(data: bytes, value: Any) -> None:
     r"""Raise UnicodeEncodeError for lone surrogates such as ``\ud800``: JSON can escape them, UTF-8 cannot encode them."""
     if b"\\ud" in data or b"\\uD" in data:
         json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """Yield a regular file's complete lines, many at a time; an incomplete last line is left out.
+
+    Raises:
+        OSError: The file cannot be read, or is of another kind.
+    """
+    with opened(path) as file:
+        rest = b""
+        while data := file.read(_BLOCK):
+            end = data.rfind(b"\n") + 1
+            if end:
+                yield rest + data[:end]
+            rest = data[end:] if end else rest + data
 
 
 @contextlib.contextmanager
@@ -85,7 +115,7 @@ def lines(path: Path, kind: type[Measurement] | type[Outcome], only: Collection[
     numbered = [(number, line) for number, line in enumerate(data.split(b"\n")[:-1], 1)]
     if only:
         numbered = [(number, line) for number, line in numbered if any(part in line for part in only)]
-    records = _at_once([line for _, line in numbered])
+    records = at_once([line for _, line in numbered])
     if records is None:
         records = [_one(path, number, line) for number, line in numbered]
     convert = older.convert_outcomes if kind is Outcome else older.convert_measurements
@@ -97,7 +127,7 @@ def lines(path: Path, kind: type[Measurement] | type[Outcome], only: Collection[
     return records
 
 
-def _at_once(texts: Sequence[bytes]) -> list[dict[str, Any]] | None:
+def at_once(texts: Sequence[bytes]) -> list[dict[str, Any]] | None:
     """Parse all lines as one array, twice as fast as one by one; ``None`` when any line is not an object."""
     try:
         text = b"[" + b",".join(texts) + b"]"

@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from bench.core.errors import UsageError
 from bench.core.model import SCHEMA_VERSION, Invocation, Measurement, Outcome, RunState, Skipped
-from bench.store import lines, losses, shape
-from bench.store.folder import MEASUREMENT_COLUMNS, MEASUREMENTS, META, OUTCOME_COLUMNS, OUTCOMES, PLAN, Run
+from bench.store import arrow, columns, lines, losses, shape
+from bench.store.folder import (
+    MEASUREMENT_COLUMNS,
+    MEASUREMENTS,
+    META,
+    OUTCOME_COLUMNS,
+    OUTCOMES,
+    PLAN,
+    Copy,
+    CopyState,
+    Run,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +79,8 @@ def folders(results: Path) -> list[Path]:
 
     ``Path.glob`` leaves such a link out before Python 3.13 and finds it since.
     """
-    return sorted(path for path in results.glob("*") if os.path.lexists(path / META))
+    found = (path for path in results.glob("*") if not path.name.startswith("."))  # hidden ones are being written
+    return sorted(path for path in found if os.path.lexists(path / META))
 
 
 def is_run(path: Path) -> bool:
@@ -108,9 +119,20 @@ def load(path: Path) -> Run:
         msg = f"'{path}/run.json' is not what a run has: {wrong}; {lines.REMEDY}"
         raise UsageError(msg)
     scenarios = {name: {**_SCENARIO_DEFAULTS, **one} for name, one in meta.get("scenarios", {}).items()}
-    lost = losses.find(path, complete=meta.get("state") == RunState.COMPLETE, planned=meta.get("ended", 0))
-    warnings = (*_warnings(path, meta), *lost.warnings)
-    return Run(path, {**meta, "scenarios": scenarios}, warnings, lost.nothing_left)
+    return _checked(path, {**meta, "scenarios": scenarios})
+
+
+def _checked(path: Path, meta: Mapping[str, Any]) -> Run:
+    """Return a run with what is wrong with its folder; a valid columnar copy says that the lines are those checked before."""
+    complete = meta.get("state") == RunState.COMPLETE
+    copies = {name: columns.look(path, name) for name in (MEASUREMENTS, OUTCOMES)} if complete else {}
+    known = next((one for one in copies.values() if one.state is CopyState.VALID), None)
+    counted = (known.ended, known.planned) if known else _counts(path, meta)
+    warnings = [*([] if known else _cut_off(path, meta)), *_missing(meta, *counted)]
+    lost = losses.Losses() if known else losses.find(path, complete=complete, planned=meta.get("ended", 0))
+    whole = complete and not warnings and lost == losses.Losses() and counted[1] is not None
+    said = (*warnings, *lost.warnings, *_of_copies(copies))
+    return Run(path, meta, said, lost.nothing_left, copies, (counted[0], counted[1] or 0) if whole else None)
 
 
 def require_lines(run: Run) -> None:
@@ -124,26 +146,48 @@ def require_lines(run: Run) -> None:
         raise UsageError(msg)
 
 
-def _warnings(path: Path, meta: Mapping[str, Any]) -> Iterator[str]:
+def _counts(path: Path, meta: Mapping[str, Any]) -> tuple[int, int | None]:
+    """Return how many invocations have ended and how many were planned; ``None`` when ``plan.json`` cannot be read."""
+    if meta.get("state") != RunState.COMPLETE:
+        return 0, None
+    try:
+        return lines.count(path / OUTCOMES), len(lines.document(path / PLAN))
+    except (OSError, ValueError, TypeError):
+        return lines.count(path / OUTCOMES), None
+
+
+def _cut_off(path: Path, meta: Mapping[str, Any]) -> Iterator[str]:
+    if meta.get("state") == RunState.COMPLETE:
+        for name in (MEASUREMENTS, OUTCOMES):
+            if not lines.ends_complete(path / name):
+                yield f"{name} was cut off in a line, after the run was complete: what follows is lost; restore it from a copy"
+
+
+def _missing(meta: Mapping[str, Any], ended: int, planned: int | None) -> Iterator[str]:
     if meta.get("state") != RunState.COMPLETE:
         go_on = "its guest is gone" if meta.get("inside") else f"'tare run --resume {meta['run_id']}' goes on"
         yield f"the run did not finish (state: {meta.get('state')}); {go_on}"
-        return
-    for name in (MEASUREMENTS, OUTCOMES):
-        if not lines.ends_complete(path / name):
-            yield f"{name} was cut off in a line, after the run was complete: what follows is lost; restore it from a copy"
-    ended = lines.count(path / OUTCOMES)
-    if "rule" in meta:  # the number of invocations was decided during the run
+    elif "rule" in meta:  # the number of invocations was decided during the run
         if ended < (before := meta.get("ended", 0)):
             yield f"{before - ended} of {before} invocations are missing from {OUTCOMES}: lines were lost; restore it from a copy"
-        return
-    try:
-        planned = len(lines.document(path / PLAN))
-    except (OSError, ValueError, TypeError):
+    elif planned is None:
         yield "plan.json cannot be read: nobody can tell whether invocations are missing; restore it from a copy"
-        return
-    if ended < planned:
+    elif ended < planned:
         yield f"{planned - ended} of {planned} invocations are missing from {OUTCOMES}: lines were lost; restore it from a copy"
+
+
+_COPY_SAYS = {
+    CopyState.OTHER_LINES: "{copy} was made of other lines than {name} has now: the lines were read; if nobody changed them, "
+    "restore them from a copy",
+    CopyState.DAMAGED: "{copy} is damaged: {name} was read instead, and nothing is lost",
+    CopyState.FOREIGN: "{copy} was not written by Tare: {name} was read instead",
+}
+
+
+def _of_copies(copies: Mapping[str, Copy]) -> Iterator[str]:
+    for name, one in copies.items():
+        if text := _COPY_SAYS.get(one.state):
+            yield text.format(copy=columns.path_of(Path(), name), name=name)
 
 
 def plan(run: Run) -> list[Invocation]:
@@ -170,35 +214,101 @@ def skipped(run: Run) -> list[Skipped]:
     return [Skipped(**{name: record[name] for name in names}) for record in run.meta.get("skipped", [])]
 
 
-def measurements(run: Run, ended: pd.DataFrame | None = None) -> pd.DataFrame:
+def measurements(
+    run: Run,
+    ended: pd.DataFrame | None = None,
+    only: Sequence[str] = MEASUREMENT_COLUMNS,
+    *,
+    coded: bool = False,
+) -> pd.DataFrame:
     """Return the run's measurements, columns as in ``Measurement``; ``params`` is JSON text with sorted keys.
 
     Measurements of an invocation without an outcome are left out: it was cut off. ``ended`` are the run's outcomes, for a caller
-    that has read them already.
+    that has read them already; ``only`` the columns that it needs, with ``invocation`` among them. With ``coded``, texts are
+    categoricals with sorted categories: fast to group and small.
 
     Raises:
         UsageError: A file cannot be read, or a line is invalid.
     """
-    frame = _frame(run.path / MEASUREMENTS, MEASUREMENT_COLUMNS)
-    done = (outcomes(run) if ended is None else ended)["invocation"]
-    return frame[frame["invocation"].isin(done)].reset_index(drop=True)
+    frame = _frame(run, MEASUREMENTS, only)
+    done = (outcomes(run, ["invocation"]) if ended is None else ended)["invocation"]
+    kept = frame["invocation"].isin(done)
+    found = frame if kept.all() else frame[kept].reset_index(drop=True)
+    return found if coded else _plain(found)
 
 
-def outcomes(run: Run) -> pd.DataFrame:
-    """Return the run's outcomes, columns as in ``Outcome``.
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the same with plain texts."""
+    import numpy as np  # noqa: PLC0415 - only readers need pandas and numpy
+    import pandas as pd  # noqa: PLC0415
 
-    ``params`` is JSON text; ``evidence``, ``notes`` and ``mismatch`` are dicts.
+    coded = frame.columns[frame.dtypes == "category"]
+    texts = {name: pd.Series(np.asarray(frame[name].array, dtype=object), index=frame.index) for name in coded}
+    return frame.assign(**texts)
+
+
+def outcomes(run: Run, only: Sequence[str] = OUTCOME_COLUMNS) -> pd.DataFrame:
+    """Return the run's outcomes, columns as in ``Outcome``, or ``only`` those that the caller needs.
+
+    ``params`` is JSON text; ``evidence``, ``notes`` and ``mismatch`` are dicts. Rows may share one: nobody may change it.
 
     Raises:
         UsageError: The file cannot be read, or a line is invalid.
     """
-    return _frame(run.path / OUTCOMES, OUTCOME_COLUMNS)
+    return _frame(run, OUTCOMES, only)
 
 
-def _frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def _frame(run: Run, name: str, only: Sequence[str]) -> pd.DataFrame:
+    """Return columns of a file of lines: of its valid copy, else of the lines, of which a copy is then made."""
+    kind = Measurement if name == MEASUREMENTS else Outcome
+    copy = run.copies.get(name, Copy(CopyState.NONE))
+    if copy.state is CopyState.VALID and (table := columns.read(run.path, name, only)) is not None:
+        return arrow.frame(table, kind)
+    frame = _of_lines(run.path, name, () if copy.state is CopyState.FOREIGN else run.counted or ())
+    return frame[list(only)]
+
+
+def make_copies(folder: Path, ended: int, planned: int) -> None:
+    """Make the columnar copies of a run's lines that are known to be whole, where they are worth it."""
+    for name in (MEASUREMENTS, OUTCOMES):
+        if _is_large(folder / name):
+            _of_lines(folder, name, (ended, planned))
+
+
+def _of_lines(folder: Path, name: str, counted: Sequence[int]) -> pd.DataFrame:
+    """Read a file of lines; with the ``counted`` outcomes and planned invocations of a whole run its copy is made."""
+    kind = Measurement if name == MEASUREMENTS else Outcome
+    of = columns.sources(folder) if counted and _is_large(folder / name) else None
+    try:
+        with lines.without_gc():
+            table = arrow.of_lines(folder / name, kind, _OUTCOME_DEFAULTS if kind is Outcome else {})
+    except (arrow.Uncommon, ImportError):
+        return _latest(_line_by_line(folder / name, kind), kind).reset_index(drop=True)
+    frame = arrow.frame(table, kind)
+    kept = _latest(frame, kind)
+    if of:
+        table = table if len(kept) == len(frame) else table.take(kept.index.to_numpy())
+        columns.make(folder, name, table, of, ended=counted[0], planned=counted[1])
+    return kept.reset_index(drop=True)
+
+
+def _is_large(path: Path) -> bool:
+    try:
+        return path.stat().st_size >= columns.WORTH_BYTES
+    except OSError:
+        return False
+
+
+def _latest(frame: pd.DataFrame, kind: type[Measurement] | type[Outcome]) -> pd.DataFrame:
+    """Keep the last row of what was measured twice: a run that was killed between the two appends measures again when resumed."""
+    keys = ["invocation", "metric", "iteration"] if kind is Measurement else ["invocation"]
+    return frame.drop_duplicates([*keys, "params"], keep="last")
+
+
+def _line_by_line(path: Path, kind: type[Measurement] | type[Outcome]) -> pd.DataFrame:
+    """Read a file in which something is out of the ordinary: it is accepted, or refused with its line."""
     import pandas as pd  # noqa: PLC0415 - only readers need pandas
 
-    kind = Measurement if "metric" in columns else Outcome
     unsaid = _OUTCOME_DEFAULTS if kind is Outcome else {}
     with lines.without_gc():
         records = lines.lines(path, kind)
@@ -206,7 +316,7 @@ def _frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             record.update({name: value for name, value in unsaid.items() if record.get(name) is None})
             params = record.get("params")
             record["params"] = json.dumps(params, sort_keys=True) if params else "{}"
-        frame = pd.DataFrame.from_records(records, columns=list(columns))
-    # A run that was killed between the two appends measures the invocation again when it is resumed.
-    keys = ["invocation", "metric", "iteration"] if kind is Measurement else ["invocation"]
-    return frame.drop_duplicates([*keys, "params"], keep="last").reset_index(drop=True)
+        frame = pd.DataFrame.from_records(records, columns=[field.name for field in dataclasses.fields(kind)])
+    if kind is Measurement:
+        return frame.astype({name: "category" for name in (*arrow.TEXTS, "params") if name in frame})
+    return frame

@@ -191,6 +191,32 @@ def of_lines(records: Sequence[Mapping[str, Any]], kind: type[Measurement] | typ
     return found if found[1] or kind is Outcome else _first_wrong_unit(records)
 
 
+def is_valid(name: str, column: Sequence[Any]) -> bool:
+    """Say whether every value of a field of a line is valid; ``None`` stands for one that is absent, if it may be."""
+    _, check = _LINE[name]
+    return _is_plain(column, _PASSING_TYPE.get(check)) or all(map(check, column))
+
+
+def values_of(
+    records: Sequence[Mapping[str, Any]], kind: type[Measurement] | type[Outcome]
+) -> dict[str, Sequence[Any]]:
+    """Return the values of each field of lines; ``None`` where one that an older Tare did not write is absent.
+
+    Raises:
+        KeyError: A line lacks a field that it must have.
+    """
+    fields = dataclasses.fields(kind)
+    found = dict(
+        zip((field.name for field in fields), _columns(records, [field.name for field in fields]), strict=True)
+    )
+    for field in fields:
+        if any(value is _ABSENT for value in found[field.name]):
+            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+                raise KeyError(field.name)
+            found[field.name] = [None if value is _ABSENT else value for value in found[field.name]]
+    return found
+
+
 def _wrong(record: Mapping[str, Any], known: Mapping[str, tuple[str, Check]], needed: Iterable[str]) -> str:
     if missing := [name for name in needed if name not in record]:
         return f"there is no '{missing[0]}'"
@@ -237,12 +263,17 @@ def _is_plain(column: Sequence[Any], kind: type | None) -> bool:
 def _first_wrong_unit(records: Sequence[Mapping[str, Any]]) -> tuple[int, str]:
     """Find a metric whose unit differs from the registry's or from an earlier line's."""
     pair = itemgetter("metric", "unit")
-    seen = {name: metric.unit for name, metric in METRICS.items()}
+    seen = units()
     for metric, unit in dict.fromkeys(map(pair, records)):
         if seen.setdefault(metric, unit) != unit:
             wrong = f"'{metric}' is in '{unit}', and must be in '{seen[metric]}': two units cannot be mixed"
             return list(map(pair, records)).index((metric, unit)), wrong
     return 0, ""
+
+
+def units() -> dict[str, str]:
+    """Return the unit of each metric that is known."""
+    return {name: metric.unit for name, metric in METRICS.items()}
 
 
 def _complaint(name: str, value: Any, allowed: str) -> str:

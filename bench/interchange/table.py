@@ -1,0 +1,204 @@
+"""The rows of an imported file as columns: numbers as arrays, and each combination of names once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.core.model import Status
+from bench.interchange.values import Value
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+NONE = -1
+"""Stands for a number that a row does not have."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """What many rows share; attributes as in :class:`bench.interchange.values.Value`, ``params`` as JSON text."""
+
+    scenario: str
+    target: str
+    engine: str
+    params: str
+    metric: str
+    warmup: bool
+    status: Status
+    reason: str
+    control: bool
+    baseline: str
+
+    @property
+    def sorted_params(self) -> str:
+        """The parameters as JSON text that is the same for equal ones."""
+        return json.dumps(json.loads(self.params), sort_keys=True)
+
+
+def name_of(one: Value) -> Name:
+    """Return what a value shares with others."""
+    given = {field.name: getattr(one, field.name) for field in fields(Name)}
+    return Name(**{**given, "params": json.dumps(dict(one.params), ensure_ascii=False)})
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The numbers of all rows, in the order of the file.
+
+    Attributes:
+        code: Place of the row's name in :attr:`Table.names`.
+        place: Line of the row in its file.
+        invocation: ``NONE`` where the row has none, as in ``iteration``.
+    """
+
+    code: Integers
+    place: Integers
+    value: Floats
+    block: Integers
+    order: Integers
+    invocation: Integers
+    iteration: Integers
+    at_s: Floats
+
+
+class Table:
+    """Rows that are added in batches; a row takes 64 bytes, a name is kept once.
+
+    Attributes:
+        names: The distinct names, in the order in which they first come.
+        run_id: The run that the rows were exported from, empty for another tool's; ``None`` before the first row.
+        known: Fields of rows, as the file has them, → places of their names; of rows of an export, and of others.
+    """
+
+    def __init__(self) -> None:
+        self.run_id: str | None = None
+        self.known: dict[bool, dict[tuple[object, ...], int]] = {}
+        self.names: list[Name] = []
+        self._codes: dict[Name, int] = {}
+        self._parts: list[Columns] = []
+
+    def code(self, name: Name) -> int:
+        """Return the place of a name, which is added if it is new."""
+        found = self._codes.setdefault(name, len(self.names))
+        if found == len(self.names):
+            self.names.append(name)
+        return found
+
+    def append(self, part: Columns) -> None:
+        """Add rows whose names are known."""
+        self._parts.append(part)
+
+    def add(self, values: Sequence[Value], places: Sequence[int]) -> None:
+        """Add values one by one, each with its line."""
+
+        def whole(get: Callable[[Value], int | None]) -> Integers:
+            found = (get(one) for one in values)
+            return np.array([NONE if one is None else one for one in found], dtype=np.int64)
+
+        self.append(
+            Columns(
+                code=whole(lambda one: self.code(name_of(one))),
+                place=np.array(places, dtype=np.int64),
+                value=np.array([one.value for one in values], dtype=np.float64),
+                block=whole(lambda one: one.block),
+                order=whole(lambda one: one.order),
+                invocation=whole(lambda one: one.invocation),
+                iteration=whole(lambda one: one.iteration),
+                at_s=np.array([one.at_s for one in values], dtype=np.float64),
+            )
+        )
+
+    def rename(self, renamed: Callable[[Name], Name]) -> None:
+        """Replace every name, one by one."""
+        self.names = [renamed(one) for one in self.names]
+        self._codes = {name: place for place, name in enumerate(self.names)}
+
+    def columns(self) -> Columns:
+        """Return all rows."""
+        if len(self._parts) != 1:
+            names = [field.name for field in fields(Columns)]
+            parts = self._parts
+            self._parts = [Columns(**{name: np.concatenate([getattr(one, name) for one in parts]) for name in names})]
+        return self._parts[0]
+
+    def __len__(self) -> int:
+        return sum(len(part.code) for part in self._parts)
+
+    def per_name(self, of: Callable[[Name], object]) -> Integers:
+        """Return a number for each name that is the same where ``of`` gives the same."""
+        known: dict[object, int] = {}
+        return np.array([known.setdefault(of(one), len(known)) for one in self.names], dtype=np.int64)
+
+    def values(self) -> Iterator[Value]:
+        """Yield the rows one by one."""
+        whole = self.columns()
+        names = [_given(one) for one in self.names]
+        for row in zip(*(getattr(whole, name).tolist() for name in _NUMBERS), strict=True):
+            code, *numbers = row
+            given: dict[str, Any] = {
+                name: None if value == NONE and name in _OPTIONAL else value
+                for name, value in zip(_NUMBERS[1:], numbers, strict=True)
+            }
+            yield Value(**names[code], **given)
+
+
+_NUMBERS = ("code", "value", "block", "order", "invocation", "iteration", "at_s")
+_OPTIONAL = ("invocation", "iteration")
+
+
+def _given(name: Name) -> Mapping[str, Any]:
+    return {**{field.name: getattr(name, field.name) for field in fields(Name)}, "params": json.loads(name.params)}
+
+
+def first_repeat(table: Table) -> str:
+    """Return what is wrong with the first row whose invocation is another one before, or which comes again; empty if nothing."""
+    whole = table.columns()
+    found = [one for one in (_other_invocation(table, whole), _again(table, whole)) if one]
+    return min(found, key=itemgetter(0))[1] if found else ""
+
+
+def _other_invocation(table: Table, whole: Columns) -> tuple[int, str] | None:
+    """Find an invocation number that stands for two invocations: rows of two runs."""
+    rows = np.flatnonzero(whole.invocation != NONE)
+    rows = rows[np.argsort(whole.invocation[rows], kind="stable")]
+    if not len(rows):
+        return None
+    starts = np.flatnonzero(_changes(whole.invocation[rows]))
+    first = rows[np.repeat(starts, np.diff(np.append(starts, len(rows))))]
+    what = table.per_name(lambda one: (one.scenario, one.target, one.engine, one.warmup))[whole.code]
+    other = np.any([one[rows] != one[first] for one in (what, whole.block, whole.order)], axis=0)
+    if not other.any():
+        return None
+    at = int(np.flatnonzero(other)[np.argmin(rows[other])])
+    line, before, mine = whole.place[rows[at]], whole.place[first[at]], whole.invocation[rows[at]]
+    return int(
+        rows[at]
+    ), f"line {line}: invocation {mine} is another one in line {before}: are these the rows of two runs?"
+
+
+def _again(table: Table, whole: Columns) -> tuple[int, str] | None:
+    """Find a measurement that comes twice."""
+    rows = np.flatnonzero((whole.invocation != NONE) & (whole.iteration != NONE))
+    what = table.per_name(lambda one: (one.metric, one.sorted_params))[whole.code[rows]]
+    order = np.lexsort((what, whole.iteration[rows], whole.invocation[rows]))
+    rows, keys = rows[order], [one[order] for one in (what, whole.iteration[rows], whole.invocation[rows])]
+    changes = np.any([_changes(one) for one in keys], axis=0)
+    if not len(rows) or changes.all():
+        return None
+    starts = np.maximum.accumulate(np.where(changes, np.arange(len(rows)), 0))
+    at = int(np.flatnonzero(~changes)[np.argmin(rows[~changes])])
+    line, before = whole.place[rows[at]], whole.place[rows[starts[at]]]
+    said = f"line {line} has the measurement of line {before} again: the same invocation, metric, iteration and params"
+    return int(rows[at]), said
+
+
+def _changes(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Say where a value differs from the one before; the first one does."""
+    return np.concatenate(([True], values[1:] != values[:-1]))[: len(values)]

@@ -1,0 +1,93 @@
+"""CPU time of importing and showing ten times the measurements, and of reading a run, as a ratio to pandas on the same Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench import report, store
+from bench.core.clock import self_cpu_s
+from bench.interchange import incoming
+from bench.report import load as _load  # noqa: F401 - imported before anything is timed
+from bench.store import columns
+from tests.unsynced import unsynced
+
+METRICS = ("startup.created_s", "startup.started_s", "startup.first_instruction_s", "startup.ready_s")
+TARGETS = ("host", *(f"runc:bin=/{number}" for number in range(9)))
+SERIES = ["scenario", "target", "params", "metric"]
+
+
+def file_of(folder: Path, count: int) -> Path:
+    """Write a CSV of about ``count`` measurements of ten targets with four metrics an invocation."""
+    rng = np.random.default_rng(count)
+    blocks = range(count // (len(TARGETS) * len(METRICS)))
+    places = pd.MultiIndex.from_product([blocks, TARGETS, METRICS], names=["block", "target", "metric"])
+    frame = places.to_frame(index=False).assign(scenario="startup")
+    frame["value"] = 0.1 * np.exp(rng.normal(0, 0.02, len(frame)))
+    path = folder / f"{count}.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def cpu_s(call: Callable[[], object]) -> float:
+    """Return the least CPU time of two calls, in seconds."""
+    spent = []
+    for _ in range(2):
+        begin = self_cpu_s()
+        call()
+        spent.append(self_cpu_s() - begin)
+    return min(spent)
+
+
+def imported(folder: Path, path: Path, name: str) -> Path:
+    with unsynced():
+        return incoming.write(incoming.read(path, "csv"), folder, name, path.name, {})
+
+
+def medians(path: Path) -> pd.Series[float]:
+    return pd.read_parquet(path).groupby(SERIES, observed=True)["value"].median()
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return the folders of two runs, the second with ten times the measurements; both have columnar copies."""
+    folder = tmp_path_factory.mktemp("runs")
+    small, large = (imported(folder, file_of(folder, count), f"r{count}") for count in (20_000, 200_000))
+    assert columns.path_of(large, store.MEASUREMENTS).exists()
+    return small, large
+
+
+def test_show_of_ten_times_the_measurements_takes_at_most_eleven_times_as_long(runs: tuple[Path, Path]) -> None:
+    small, large = (cpu_s(lambda path=path: report.collect(store.load(path))) for path in runs)  # type: ignore[misc]
+    print(f"show: {small:.2f} and {large:.2f} s of CPU, {large / small:.1f} times")
+    assert large / small <= 11
+
+
+def test_import_of_ten_times_the_rows_takes_at_most_eleven_times_as_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "WORTH_BYTES", 1)  # both make a columnar copy
+    files = [file_of(tmp_path, count) for count in (20_000, 200_000)]
+    names = iter("abcd")
+    small, large = (cpu_s(lambda path=path: imported(tmp_path / "in", path, next(names))) for path in files)  # type: ignore[misc]
+    print(f"import: {small:.2f} and {large:.2f} s of CPU, {large / small:.1f} times")
+    assert large / small <= 11
+
+
+def test_frames_of_a_checked_copy_take_at_most_three_times_as_long_as_pandas_takes(runs: tuple[Path, Path]) -> None:
+    """The digests of the lines are computed once a process, in the first call; the second one counts."""
+    _, large = runs
+
+    def frames() -> None:
+        found = store.load(large)
+        ended = store.outcomes(found)
+        frame = store.measurements(found, ended, coded=True)
+        frame.groupby(SERIES, observed=True)["value"].median()
+
+    plain, ours = cpu_s(lambda: medians(columns.path_of(large, store.MEASUREMENTS))), cpu_s(frames)
+    print(f"frames: pandas {plain:.3f} s, Tare {ours:.3f} s of CPU, {ours / plain:.1f} times")
+    assert ours / plain <= 3
