@@ -38,7 +38,7 @@ test: setup $(VENV)/.dev ## lint, types, unit, contract and system tests: what C
 	$(call say,tests)
 	@[ -z "$(ROOT)" ] || $(BIN)/tare provision examples wheel browser || [ $$? -eq 4 ] # for docs/examples/tare-hello, the payload of the other architecture, and the pages
 	@[ -n "$(ROOT)" ] || echo "not root: tests of real engines are skipped, each with its reason; 'sudo make test' runs them"
-	$(if $(ROOT),TARE_PROVISIONED=1) $(BIN)/pytest tests/unit tests/contract tests/system -n auto --maxprocesses=4 --dist loadscope --no-loadscope-reorder --durations=10
+	$(if $(ROOT),TARE_PROVISIONED=1) $(BIN)/pytest tests/unit tests/contract tests/system --durations=10
 
 setup: $(VENV)/.ready ## a virtual environment and the engines (all, or those in ENGINES)
 ifdef ROOT

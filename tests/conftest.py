@@ -1,7 +1,4 @@
-"""Fixtures of all tests: a state folder of their own; tests that need root are skipped with the reason.
-
-Under pytest-xdist, unit tests are spread over the workers, and all tests of real engines run one after the other in one worker.
-"""
+"""Fixtures of all tests: a state folder of their own; tests that need root are skipped with the reason."""
 
 from __future__ import annotations
 
@@ -12,20 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from bench.lab import images
-
-
-class OneHost(LoadScopeScheduling):  # type: ignore[misc]  # the package ships no types
-    """Spreads unit tests over the workers; all other tests use the host's engines and stay together, in one worker."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return nodeid if nodeid.startswith("tests/unit/") else "engines"
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneHost:
-    return OneHost(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

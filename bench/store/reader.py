@@ -78,8 +78,17 @@ def folders(results: Path) -> list[Path]:
     """Return the folders that have a run.json, sorted; it may be one that cannot be read, such as a link to itself.
 
     ``Path.glob`` leaves such a link out before Python 3.13 and finds it since.
+
+    Raises:
+        UsageError: The folder of the runs cannot be read.
     """
-    found = (path for path in results.glob("*") if not path.name.startswith("."))  # hidden ones are being written
+    try:
+        found = [path for path in results.glob("*") if not path.name.startswith(".")]  # hidden ones are being written
+    except OSError as error:
+        msg = (
+            f"'{results}' cannot be read: {error.strerror}; make it readable, or name another folder with --results DIR"
+        )
+        raise UsageError(msg) from error
     return sorted(path for path in found if os.path.lexists(path / META))
 
 

@@ -435,8 +435,8 @@ def refused(words: str, answer: tuple[int, str]) -> int:
 
 @pytest.mark.root
 def test_unreadable_files_are_reported(results: Path, tare: Callable[..., tuple[int, str]]) -> None:
-    for path in (results, results.parent, results.parent.parent, results.parent.parent.parent):
-        path.chmod(0o755)
+    for path in (results, *results.parents[:-2]):
+        path.chmod(path.stat().st_mode | 0o055)
     (results / B / M).chmod(0)
     (results / C).chmod(0)
     os.seteuid(65534)
@@ -446,8 +446,13 @@ def test_unreadable_files_are_reported(results: Path, tare: Callable[..., tuple[
         assert refused("cannot write", tare("tag", A, "a=b")) == 4
         assert refused("left out", tare("trend")) == 0
         assert tare("show", A)[0] == 0
+        os.seteuid(0)
+        results.chmod(0)
+        os.seteuid(65534)
+        assert refused("cannot be read: Permission denied", tare("show", A)) == 2
     finally:
         os.seteuid(0)
+        results.chmod(0o755)
 
 
 IMPORTS = (

@@ -188,6 +188,8 @@ NUMBERED: dict[str, set[str]] = {
     "restart": {"attempt", "cause", "policy"},
     "storage-drivers": {"file_bytes", "write"},
     "storage-types": {"action", "cache", "op", "pattern"},
+    "hardening": {"act", "call"},
+    "secrets": {"place"},
 }
 """Benchmark → what its series are named by beside its parameters; the tests of the benchmarks hold these names."""
 
