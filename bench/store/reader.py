@@ -77,13 +77,13 @@ def find(results: Path, name: str) -> Path:
 def folders(results: Path) -> list[Path]:
     """Return the folders that have a run.json, sorted; it may be one that cannot be read, such as a link to itself.
 
-    ``Path.glob`` leaves such a link out before Python 3.13 and finds it since.
-
     Raises:
         UsageError: The folder of the runs cannot be read.
     """
     try:
-        found = [path for path in results.glob("*") if not path.name.startswith(".")]  # hidden ones are being written
+        found = [path for path in results.iterdir() if not path.name.startswith(".")]  # hidden ones are being written
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     except OSError as error:
         msg = (
             f"'{results}' cannot be read: {error.strerror}; make it readable, or name another folder with --results DIR"
