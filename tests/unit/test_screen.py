@@ -57,21 +57,21 @@ def test_screen_tells_intervals_from_hints(sample: RunData) -> None:
     assert (
         said.index("Measured, with intervals") < said.index("startup") < said.index("Hints only") < said.index("pull")
     )
-    assert "host 598 µs [480, 727]" in said
+    assert "host 698 µs [621, 943]" in said
 
 
 def test_screen_ends_with_what_was_measured_and_what_was_left_out(sample: RunData) -> None:
     missing = [
         Skipped("startup", "lxc", "no", ""),
-        Skipped("isolation", "runc", "no", ""),
-        Skipped("isolation", "host", "no", ""),
+        Skipped("elsewhere", "runc", "no", ""),
+        Skipped("elsewhere", "host", "no", ""),
     ]
     said = texts(dataclasses.replace(sample, skipped=tuple(missing)))
     assert len(said) <= 40
     ending = " ".join(said[said.index("Tables: there") + 1 :])
     assert (
         ending
-        == "Measured here: host, sandbox, runc, crun and 17 more; not lxc; left out: isolation; 'tare doctor' says why"
+        == "Measured here: host, sandbox, runc, crun and 16 more; not lxc; left out: elsewhere; 'tare doctor' says why"
     )
 
 
@@ -81,7 +81,7 @@ def test_finding_without_containers_names_the_sandbox_and_the_host(sample: RunDa
         rows = tuple(row for row in item.summaries if row.engine in ("host", "sandbox"))
         return dataclasses.replace(item, summaries=rows)
 
-    assert benchmarks.finding(alone("startup")) == "ready: host 598 µs [480, 727]; sandbox 2.25 ms [2.12, 3.20]"
+    assert benchmarks.finding(alone("startup")) == "ready: host 698 µs [621, 943]; sandbox 2.56 ms [2.41, 3.36]"
     assert benchmarks.finding(alone("storage-drivers")).startswith("copy-up 16 MiB: host ")
 
 
@@ -209,5 +209,5 @@ def test_column_has_one_unit(sample: RunData) -> None:
     grid = benchmarks.tables(sample.scenarios[0])[0]
     ready = next(place for place, column in enumerate(grid.columns) if column.title == "ready")
     assert {line[ready].text.partition(" ")[2] for line in grid.rows} == {"ms"}
-    assert grid.rows[0][ready].line == "0.598 ms (0.480–0.727 ms)"
-    assert grid.rows[-1][ready].line == "1950 ms (1660–2030 ms)"
+    assert grid.rows[0][ready].line == "0.698 ms (0.621–0.943 ms)"
+    assert grid.rows[-1][ready].line == "2100 ms (1910–2170 ms)"
