@@ -48,6 +48,6 @@ BENCHMARK = Benchmark(
     },
     primary=("logging.lost_lines", "logging.lines_per_s", "logging.cpu_per_million_s"),
     questions=(
-        Question("Log lines", "CPU a million", "Logs", "logging.cpu_per_million_s", {"load": "flat", "part": "all"}),
+        Question("Log lines", "CPU per million", "Logs", "logging.cpu_per_million_s", {"load": "flat", "part": "all"}),
     ),
 )
