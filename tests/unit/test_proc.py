@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -129,13 +130,13 @@ def test_callers_descriptors_are_not_inherited(
         monkeypatch.setattr(proc, "_close_range", lambda: False)
     with (tmp_path / "lock").open("w") as lock, (tmp_path / "kept").open("w") as kept:
         os.set_inheritable(lock.fileno(), True)
-        os.dup2(lock.fileno(), 77, inheritable=True)
+        left_open = fcntl.fcntl(lock.fileno(), fcntl.F_DUPFD, 77)  # inheritable, and a number that nothing else has
         try:
             sleeper = proc.spawn(["/bin/sleep", "60"], keep={7: kept.fileno()})
             same = proc.spawn(["/bin/sleep", "60"], keep={kept.fileno(): kept.fileno()})
             assert descriptors(sleeper.pid) == {0, 1, 2, 7}
             assert descriptors(same.pid) == {0, 1, 2, kept.fileno()}
         finally:
-            os.close(77)
+            os.close(left_open)
             sleeper.stop(5)
             same.stop(5)
