@@ -149,23 +149,15 @@ class Podman(Docker):
     def delete(self, name: str) -> None:
         """Remove the container, and the monitors of its commands.
 
-        Podman refuses, with an internal error, a container that ends at this moment because it is in a crash loop; one with a
-        restart policy is therefore tried again. Any other refusal is reported: no measured removal hides a second attempt.
+        Podman refuses, with an internal error, a container that ends at this moment because it is in a crash loop, or whose root
+        file system is still busy.
         """
         for left in range(_REMOVALS - 1, -1, -1):
             try:
                 super().delete(name)
                 break
             except InvocationFailed as error:
-                if not left or isinstance(error, InvocationTimeout) or not self._restarts(name):
+                if not left or isinstance(error, InvocationTimeout) or self._session.lab.daemons.dead():
                     raise
                 sleep_s(_AGAIN_S)
         self.commands.end_monitors(name)
-
-    def _restarts(self, name: str) -> bool:
-        """Return whether a container has a restart policy; False when the service cannot say it any more."""
-        if self._session.lab.daemons.dead():
-            return False
-        with contextlib.suppress(InvocationFailed):
-            return self._session.inspect(name)["HostConfig"]["RestartPolicy"]["Name"] not in ("", "no")
-        return False
