@@ -85,7 +85,7 @@ class Table:
         self._parts: list[Columns] = []
 
     def code(self, name: Name) -> int:
-        """Return the place of a name, which is added if it is new."""
+        """Return the index of a name; add the name if it is new."""
         found = self._codes.setdefault(name, len(self.names))
         if found == len(self.names):
             self.names.append(name)

@@ -1,7 +1,7 @@
-"""The columnar copy of a run's lines: Parquet files in ``columns/``, used as long as the lines are those that it was made of.
+"""The columnar copy of a run's lines: Parquet files in ``columns/``, used while the lines are unchanged.
 
-The lines stay the truth. A copy is made when a complete run is read, and it names the size and the digest of each file that it
-was made of. One that is missing, older, damaged or of other lines is never used: the lines are read, and it is made again.
+The lines stay the truth. A copy is made when a complete run is read, and records the size and digest of each source file.
+A copy that is missing, outdated, damaged or made from other lines is never used: the lines are read, and it is made again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One project with one client: up, again up, a command, logs, one more container, down, and what is left then."""
+"""Measure one project with one client: up, up again, exec, logs, scale, down, and what is left afterwards."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def timed(running: Running, act: Callable[[], object]) -> tuple[float, float, li
 def up(running: Running, requested_s: float) -> dict[str, float]:
     """Make and start everything, and wait until all services are ready.
 
-    That is not known of a service with a check where nothing runs checks.
+    Whether a service with a health check is ready is unknown where nothing runs health checks.
     """
     begin, end, running.asked = timed(running, running.client.up)
     values = {"compose.up_s": end - begin, "compose.calls": float(len(running.asked))}

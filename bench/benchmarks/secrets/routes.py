@@ -8,9 +8,9 @@ from pathlib import Path
 from bench.engines.abilities import Launch
 
 NAME = "TARE_SECRET"
-"""Name of the variable, where the secret is one."""
+"""Name of the variable that carries the secret."""
 FILE = "secret.txt"
-"""Name of the file, where the secret is one."""
+"""Name of the file that carries the secret."""
 MOUNTED, MEMORY = "/run/secrets", "/secrets"
 """Where an instance sees a file of the host's, and a file system in memory."""
 
