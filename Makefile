@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SUITE ?= quick
 HOSTS ?= trixie sid
+JOBS ?= 3
 BINDING := $(if $(ENGINES),$(filter libvirt,$(ENGINES)),libvirt)
 GOAL := $(firstword $(MAKECMDGOALS))
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
@@ -38,7 +39,7 @@ test: setup $(VENV)/.dev ## lint, types, unit, contract and system tests: what C
 	$(call say,tests)
 	@[ -z "$(ROOT)" ] || $(BIN)/tare provision examples wheel browser || [ $$? -eq 4 ] # for docs/examples/tare-hello, the payload of the other architecture, and the pages
 	@[ -n "$(ROOT)" ] || echo "not root: tests of real engines are skipped, each with its reason; 'sudo make test' runs them"
-	$(if $(ROOT),TARE_PROVISIONED=1) $(BIN)/pytest tests/unit tests/contract tests/system --durations=10
+	$(if $(ROOT),TARE_PROVISIONED=1) $(BIN)/pytest tests/unit tests/contract tests/system -n $(JOBS) --dist loadscope --no-loadscope-reorder --durations=25
 
 setup: $(VENV)/.ready ## a virtual environment and the engines (all, or those in ENGINES)
 ifdef ROOT
@@ -70,7 +71,7 @@ types: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy
 
 unit: $(VENV)/.dev ## tests that need neither root nor engines
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 hosts: setup ## set up, try and measure in other releases of Debian on this kernel (HOSTS="trixie sid")
 	$(call say,other releases: $(HOSTS))

@@ -1,4 +1,9 @@
-"""Fixtures of all tests: a state folder of their own; tests that need root are skipped with the reason."""
+"""Fixtures of all tests: a state folder of their own; tests that need root are skipped with the reason.
+
+With pytest-xdist (``-n 3 --dist loadscope --no-loadscope-reorder``, as in the Makefile) the tests that measure with this host's own
+state folder share one process, since one lab at a time may use it; so do the contract tests, which have a state folder of their own. All
+others are spread module by module.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +12,43 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bench.lab import images
 
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
+_ALONE = ("tests/system/test_other_hosts.py", "tests/system/test_page_in_browser.py")
+"""Modules of system tests that do not use this host's own state folder, or only a folder of theirs in it."""
+
+
+def _group(nodeid: str) -> str:
+    """Return what a test shares its process with: its module, or the group of all tests that use the same lab."""
+    module = nodeid.split("::", 1)[0]
+    if module.startswith("tests/contract/"):
+        return "contract"
+    return "system" if module.startswith("tests/system/") and module not in _ALONE else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where tests run in several processes
+
+    class ByLab(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return ByLab(config, log)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        order = ("system", "contract", *_ALONE)  # the longest first
+        rank = {name: place for place, name in enumerate(order)}
+        items.sort(key=lambda item: rank.get(_group(item.nodeid), len(order)))
     if os.geteuid() == 0:
         return
     for item in items:

@@ -67,7 +67,8 @@ def main(arguments: Sequence[str]) -> int:
     if os.geteuid() != 0:
         print("not root: root file systems are entered by mounts and namespaces", file=sys.stderr)
         return CANNOT
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job begins with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     if chosen.shell:
         return max(RootFs(suite, state_dir() / "hosts" / suite).shell() for suite in chosen.suites)
     try:

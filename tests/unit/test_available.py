@@ -192,12 +192,15 @@ def test_run_whose_events_were_stamped_otherwise_is_not_resumed(
 
 
 def test_missing_compiler_is_one_reason_and_doctor_prints_it_once(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    tools = tmp_path / "bin"
+    tools = tmp_path / "bin"  # the state folder is elsewhere: its path must be short, as sockets are in it
     tools.mkdir()
     (tools / "make").symlink_to("/usr/bin/make")
-    monkeypatch.setenv("TARE_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("TARE_STATE", str(tmp_path_factory.mktemp("s")))
     monkeypatch.setattr("bench.lab.is_root", lambda: False)
     monkeypatch.setattr(proc, "_path", lambda: str(tools))
     assert tare(["doctor", "-t", "host", "-t", "fake", "-t", "sandbox"]) == 3

@@ -17,12 +17,14 @@ STARTUP = shipped("scenarios") / "startup.yaml"
 
 @pytest.fixture
 def run(tmp_path: Path, state: Path) -> object:
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+
     def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         argv = [sys.executable, "-m", "pytest", "-rs", "--rootdir", tmp_path, *arguments]  # installed, so loaded
         return subprocess.run(
             argv,
             cwd=tmp_path,
-            env={**os.environ, "TARE_STATE": str(state)},
+            env={**outside, "TARE_STATE": str(state)},
             capture_output=True,
             text=True,
             check=False,
