@@ -18,6 +18,7 @@ from typing import TextIO
 import click
 
 from bench import __version__
+from bench.cli import plain
 from bench.core.errors import TareError, TargetUnavailable
 
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -116,10 +117,10 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
 
 
 def _accept_any_text(*streams: TextIO) -> None:
-    """Make streams of an encoding that lacks a character write its escape instead of failing."""
+    """Make streams of an encoding that lacks a character write a plain one or its escape instead of failing."""
     for stream in streams:
         if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=plain.NAME)
 
 
 def _unexpected(error: Exception) -> int:

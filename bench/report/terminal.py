@@ -15,7 +15,7 @@ from bench import benchmarks
 from bench.display.data import RunData, ScenarioData
 from bench.display.table import Cell, Column, Grid
 from bench.display.wording import checks
-from bench.report import method, screen, sections
+from bench.report import bars, method, screen, sections
 from bench.stats.findings import Answer
 
 _NAME = 16
@@ -27,7 +27,11 @@ def show(data: RunData, scenario: str | None = None, width: int = 100) -> Group:
     shown = [item for item in data.scenarios if scenario in (None, item.name)]
     parts: list[Text | Table] = [Text(said, style="bold yellow")] if (said := sections.in_guest(data)) else []
     for item in shown:
-        parts += [Text(item.headline if not item.points.empty else sections.NOTHING), *show_tables(item, width)]
+        parts += [
+            Text(item.headline if not item.points.empty else sections.NOTHING),
+            *show_tables(item, width),
+            *_bars(item, width),
+        ]
     names = {item.name for item in shown}
     mine = [check for check in data.checks if check.scenario in names]
     doubts = [f"! {checks.sentence(check)}" for check in mine if check.answer is Answer.DOUBT]
@@ -38,6 +42,11 @@ def show(data: RunData, scenario: str | None = None, width: int = 100) -> Group:
     if scenario is None and parts and (stamped := method.stamped(data)):
         parts.append(Text(stamped, style="dim"))
     return Group(*(parts or [Text(sections.NOTHING)]))
+
+
+def _bars(data: ScenarioData, width: int) -> list[Text]:
+    drawn = bars.of_scenario(data, width)
+    return [Text("\n".join(["", *drawn, ""]), no_wrap=True)] if drawn else []
 
 
 _STYLES = {"title": "bold", "doubt": "yellow", "text": ""}
