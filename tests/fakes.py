@@ -7,7 +7,7 @@ import dataclasses
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import pytest
 
@@ -80,6 +80,19 @@ def context(folder: Path, one: Scenario, lab: FakeLab) -> Iterator[runner.RunCon
     with EventHub() as hub:
         writer = store.RunWriter.create(folder, meta, invocations)
         yield runner.RunContext("r1", {one.name: one}, made, host, as_lab, hub, writer, now_s())
+
+
+def executed(folder: Path, one: Scenario, lab: FakeLab) -> store.Run:
+    """Run a scenario over fake engines and return the run."""
+    with context(folder, one, lab) as ctx:
+        runner.execute(ctx, plan.build([one], 1), lambda *_: None)
+    return store.load(folder / "r1")
+
+
+def outcome(run: store.Run) -> dict[str, Any]:
+    """Return the outcome of a run of one invocation."""
+    [row] = store.outcomes(run).to_dict("records")
+    return {str(key): value for key, value in row.items()}
 
 
 Speech = Callable[[InstanceSpec], list[str]]

@@ -11,10 +11,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import benchmarks, report, store
+from bench.core.model import Scenario
 from bench.display.data import RunData, ScenarioData, Variant
 from bench.display.table import Grid
 from bench.report import terminal
 from tests import synthetic_modes_shapes, synthetic_weights
+from tests.fakes import FakeLab, executed
 from tests.synthetic_modes import write_modes
 from tests.synthetic_weights import write_weights
 
@@ -74,6 +76,12 @@ MODES = Family(
 FAMILIES = (WEIGHTS, MODES)
 assert list(WEIGHTS.kinds) == list(synthetic_weights.SCENARIOS)
 assert list(MODES.kinds) == list(synthetic_modes_shapes.SCENARIOS)
+
+
+def measured(folder: Path, one: Scenario, lab: FakeLab) -> ScenarioData:
+    """Run a scenario over fake engines and return what its report is made of."""
+    found = collected(executed(folder, one, lab).path).scenarios[0]
+    return replace(found, meta={**found.meta, "procedure": one.procedure, "baseline": one.baseline})
 
 
 def collected(run: Path) -> RunData:

@@ -26,9 +26,7 @@ from bench.engines.docker import compose_programs
 from bench.engines.fake import Fake
 from bench.engines.projects import Change, Check, Moment, Need, Project, Service, in_order, text
 from bench.lab import images
-from bench.run import runner
-from bench.scenario import plan
-from tests.fakes import FakeLab, context, small
+from tests.fakes import FakeLab, executed, outcome, small
 
 IMAGE = images.Image(Path("archive"), "sha256:0", b"{}", (), (), "tare/payload:latest")
 LINE = f"{1:010} {64:07} {0:08x} x"
@@ -206,16 +204,9 @@ def ended(tmp_path: Path, lab: FakeLab) -> Ended:
 
     def run(**params: ParamValue) -> store.Run:
         one = scenario(params)
-        with context(tmp_path, one, lab) as ctx:
-            runner.execute(ctx, plan.build([one], 1), lambda *_: None)
-        return store.load(tmp_path / "r1")
+        return executed(tmp_path, one, lab)
 
     return run
-
-
-def outcome(run: store.Run) -> dict[str, Any]:
-    [row] = store.outcomes(run).to_dict("records")
-    return {str(key): value for key, value in row.items()}
 
 
 def values(run: store.Run) -> dict[str, float]:

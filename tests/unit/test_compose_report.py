@@ -9,10 +9,8 @@ from bench import benchmarks
 from bench.core.model import ParamValue
 from bench.display.data import ScenarioData
 from bench.display.table import Cell, Grid
-from bench.run import runner
-from bench.scenario import plan
 from tests import pages
-from tests.fakes import FakeLab, context
+from tests.fakes import FakeLab
 from tests.unit.test_compose import FakeProjects, lab, projects, scenario
 
 __all__ = ["lab", "projects"]  # the fixtures
@@ -24,11 +22,7 @@ def data(folder: Path, lab: FakeLab, *targets: str, blocks: int = 1, **params: o
     """Run the scenario by client ``api`` and ``v1`` and return what its report is made of."""
     given: Params = {"client": ("api", "v1"), "project": "chain-healthy", "services": 2, **params}  # type: ignore[dict-item]
     one = dataclasses.replace(scenario(given, *targets, blocks=blocks), primary=("compose.ready_s",))
-    with context(folder, one, lab) as ctx:
-        runner.execute(ctx, plan.build([one], 1), lambda *_: None)
-    found = pages.collected(folder / "r1").scenarios[0]
-    baseline = targets[0] if targets else "fake"
-    return dataclasses.replace(found, meta={**found.meta, "procedure": "compose", "baseline": baseline})
+    return pages.measured(folder, one, lab)
 
 
 def column(grid: Grid, title: str, row: int = 0) -> Cell:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -27,12 +26,9 @@ FOLDER = images.Artifact(Path("/nonexistent"), "ab" * 32)
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
-    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
+def lab(lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> FakeLab:
     monkeypatch.setattr(tools, "folder", lambda _: FOLDER)
-    made = FakeLab(tmp_path / "s")
-    yield made
-    made.journal.close(done=True)
+    return lab
 
 
 def scenario(*targets: str, **changes: object) -> Scenario:

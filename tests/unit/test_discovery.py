@@ -7,7 +7,6 @@ import dataclasses
 import itertools
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +17,7 @@ from bench.benchmarks.discovery import measure
 from bench.core.model import Scenario, Status
 from bench.engines.base import Instance, InstanceSpec
 from bench.engines.fake import Fake
-from bench.lab import images, names, network
+from bench.lab import names, network
 from bench.run import runner
 from bench.scenario import plan
 from bench.workloads import dns
@@ -53,14 +52,6 @@ class Network:
     def arrival(self) -> list[str]:
         """Return what the first instance says when the second one has its name."""
         return [] if self.early else ["C await 3", f"S answer {self.answers['-b']}"]
-
-
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
-    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
-    made = FakeLab(tmp_path / "s")
-    yield made
-    made.journal.close(done=True)
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ import json
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,10 +20,7 @@ from bench.core.model import Scenario, Status, Target
 from bench.engines.abilities import Finished
 from bench.engines.base import Instance
 from bench.engines.fake import Fake
-from bench.lab import images
-from bench.run import runner
-from bench.scenario import plan
-from tests.fakes import FakeLab, context, small
+from tests.fakes import FakeLab, executed, outcome, small
 
 HISTORY, REPEATS = 30, 4
 NOTHING = Inventory(frozenset(), frozenset(), {}, 0, 0)
@@ -55,14 +51,6 @@ class FakeCommands:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
-    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
-    made = FakeLab(tmp_path / "s")
-    yield made
-    made.journal.close(done=True)
-
-
-@pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> FakeCommands:
     """Make the fake engine run commands, and leave the kernel out of it."""
     made = FakeCommands()
@@ -88,16 +76,9 @@ def ended(tmp_path: Path, lab: FakeLab) -> Ended:
 
     def run(**params: object) -> store.Run:
         one = scenario(**params)
-        with context(tmp_path, one, lab) as ctx:
-            runner.execute(ctx, plan.build([one], 1), lambda *_: None)
-        return store.load(tmp_path / "r1")
+        return executed(tmp_path, one, lab)
 
     return run
-
-
-def outcome(run: store.Run) -> dict[str, Any]:
-    [row] = store.outcomes(run).to_dict("records")
-    return {str(key): value for key, value in row.items()}
 
 
 def test_commands_are_numbered_without_gap_and_all_are_measured_or_counted(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,8 @@ from bench.benchmarks.exec.leftovers import Left
 from bench.display.data import ScenarioData
 from bench.display.table import Cell, Grid
 from bench.engines.fake import Fake
-from bench.lab import images
-from bench.run import runner
-from bench.scenario import plan
 from tests import pages
-from tests.fakes import FakeLab, context, small
+from tests.fakes import FakeLab, small
 from tests.unit.test_exec import HISTORY, REPEATS, FakeCommands, commands
 
 __all__ = ["commands"]  # the fixture
@@ -27,23 +23,12 @@ __all__ = ["commands"]  # the fixture
 GROWING, CLEAN, BROKEN = "fake:copy=growing", "fake", "fake:fail=create"
 
 
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
-    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
-    made = FakeLab(tmp_path / "s")
-    yield made
-    made.journal.close(done=True)
-
-
 def data(folder: Path, lab: FakeLab, *targets: str, blocks: int = 6) -> ScenarioData:
     """Run the scenario and return what its report is made of."""
     one = small(list(targets), blocks=blocks, warmup_blocks=0, timeout_s=10.0)
     params = {"history": (HISTORY,), "repeats": (REPEATS,), "at_once": (1.0,)}
     one = dataclasses.replace(one, procedure="exec", params=params, primary=("exec.exit_s",))
-    with context(folder, one, lab) as ctx:
-        runner.execute(ctx, plan.build([one], 1), lambda *_: None)
-    found = pages.collected(folder / "r1").scenarios[0]
-    return dataclasses.replace(found, meta={**found.meta, "procedure": "exec", "baseline": targets[0]})
+    return pages.measured(folder, one, lab)
 
 
 @pytest.fixture

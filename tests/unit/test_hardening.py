@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,7 @@ from bench.core.syscalls import COUNT, NUMBERS
 from bench.engines.base import Engine, InstanceSpec
 from bench.engines.fake import Fake
 from bench.engines.hardening import RULES, Hardening, long_filter
-from bench.lab import images
-from bench.run import runner
-from bench.scenario import plan
-from tests.fakes import FakeLab, context, small, speaking
+from tests.fakes import FakeLab, executed, small, speaking
 
 REFUSED = ("mount", "swapon", "ptrace")
 ACTS = {"mount": 1, "raw-socket": 0, "write-root": 0}
@@ -81,12 +78,9 @@ class FakeHardener:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
-    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
+def lab(lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> FakeLab:
     monkeypatch.setattr(observed, "_victim", lambda _: contextlib.nullcontext(1))
-    made = FakeLab(tmp_path / "s")
-    yield made
-    made.journal.close(done=True)
+    return lab
 
 
 @pytest.fixture
@@ -117,9 +111,7 @@ def ended(tmp_path: Path, lab: FakeLab) -> Ended:
 
     def run(switch: str, blocks: int = 1) -> store.Run:
         one = scenario(switch, blocks)
-        with context(tmp_path, one, lab) as ctx:
-            runner.execute(ctx, plan.build([one], 1), lambda *_: None)
-        return store.load(tmp_path / "r1")
+        return executed(tmp_path, one, lab)
 
     return run
 

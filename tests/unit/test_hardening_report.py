@@ -15,10 +15,8 @@ from bench.display.data import ScenarioData
 from bench.display.table import Cell, Grid
 from bench.engines.base import InstanceSpec
 from bench.invocation.context import InvocationContext, InvocationResult
-from bench.run import runner
-from bench.scenario import plan
 from tests import pages
-from tests.fakes import FakeLab, context, small
+from tests.fakes import FakeLab, small
 from tests.unit.test_hardening import lab, refused, specs
 
 __all__ = ["lab", "refused", "specs"]  # fixtures
@@ -29,10 +27,7 @@ def data(folder: Path, lab: FakeLab, blocks: int = 6, **params: tuple[ParamValue
     one = small(["fake"], blocks=blocks, warmup_blocks=0, timeout_s=10.0)
     primary = ("hardening.start_ratio", "hardening.call_ratio", "hardening.first_start_s")
     one = dataclasses.replace(one, procedure="hardening", params=params, primary=primary)
-    with context(folder, one, lab) as ctx:
-        runner.execute(ctx, plan.build([one], 1), lambda *_: None)
-    found = pages.collected(folder / "r1").scenarios[0]
-    return dataclasses.replace(found, meta={**found.meta, "procedure": "hardening", "baseline": "fake"})
+    return pages.measured(folder, one, lab)
 
 
 def grid(found: ScenarioData, title: str) -> Grid:

@@ -22,10 +22,7 @@ from bench.engines.abilities import Finished, HealthStatus
 from bench.engines.base import HealthCheck, Instance, InstanceSpec
 from bench.engines.fake import Fake
 from bench.invocation import poke
-from bench.lab import images
-from bench.run import runner
-from bench.scenario import plan
-from tests.fakes import FakeLab, context, small
+from tests.fakes import FakeLab, executed, outcome, small
 
 INTERVAL_S, RETRIES, REPEATS = 0.06, 3, 2
 PROBE_S = 0.01
@@ -134,14 +131,6 @@ class FakeCommands:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
-    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
-    made = FakeLab(tmp_path / "s")
-    yield made
-    made.journal.close(done=True)
-
-
-@pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> FakeCommands:
     made = FakeCommands()
     monkeypatch.setattr(Fake, "commands", made, raising=False)
@@ -206,16 +195,9 @@ def ended(tmp_path: Path, lab: FakeLab) -> Ended:
 
     def run(case: str = "cmd", **params: ParamValue) -> store.Run:
         one = scenario(params, cases=[case])
-        with context(tmp_path, one, lab) as ctx:
-            runner.execute(ctx, plan.build([one], 1), lambda *_: None)
-        return store.load(tmp_path / "r1")
+        return executed(tmp_path, one, lab)
 
     return run
-
-
-def outcome(run: store.Run) -> dict[str, Any]:
-    [row] = store.outcomes(run).to_dict("records")
-    return {str(key): value for key, value in row.items()}
 
 
 def values(run: store.Run) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,8 @@ from bench.benchmarks.health import left, words
 from bench.display.data import ScenarioData
 from bench.display.table import Cell, Grid
 from bench.engines.fake import Fake
-from bench.lab import images
-from bench.run import runner
-from bench.scenario import plan
 from tests import pages
-from tests.fakes import FakeLab, context
+from tests.fakes import FakeLab
 from tests.unit.test_health import RETRIES, FakeHealth, commands, health, scenario
 
 __all__ = ["commands", "health"]  # the fixtures
@@ -25,22 +21,11 @@ __all__ = ["commands", "health"]  # the fixtures
 GOOD, BROKEN = "fake", "fake:fail=create"
 
 
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
-    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
-    made = FakeLab(tmp_path / "s")
-    yield made
-    made.journal.close(done=True)
-
-
 def data(folder: Path, lab: FakeLab, *targets: str, cases: tuple[str, ...] = ("cmd",), blocks: int = 1) -> ScenarioData:
     """Run the scenario and return what its report is made of."""
     one = scenario({"instances": 2, "window_s": 0.2}, *targets, cases=cases, blocks=blocks)
     one = dataclasses.replace(one, primary=("health.probe_s",))
-    with context(folder, one, lab) as ctx:
-        runner.execute(ctx, plan.build([one], 1), lambda *_: None)
-    found = pages.collected(folder / "r1").scenarios[0]
-    return dataclasses.replace(found, meta={**found.meta, "procedure": "health", "baseline": targets[0]})
+    return pages.measured(folder, one, lab)
 
 
 def column(grid: Grid, title: str, row: int = 0) -> Cell:

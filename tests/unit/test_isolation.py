@@ -23,23 +23,17 @@ from bench.core.model import ParamValue, Status
 from bench.engines.base import InstanceSpec, Limits
 from bench.engines.fake import Fake
 from bench.invocation.group import Group
-from bench.lab import images
 from bench.probes import host
-from bench.run import runner
-from bench.scenario import plan
-from tests.fakes import FakeLab, context, small
+from tests.fakes import FakeLab, executed, outcome, small
 
 PER_S, MS = 100, 200
 COUNT = PER_S * MS // 1000
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
-    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
+def lab(lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> FakeLab:
     monkeypatch.setattr(beside, "_REPORT_S", 0.05)
-    made = FakeLab(tmp_path / "s")
-    yield made
-    made.journal.close(done=True)
+    return lab
 
 
 class Sentinel:
@@ -128,16 +122,9 @@ def ended(tmp_path: Path, lab: FakeLab, sentinel: Sentinel) -> Ended:
         one = small(["fake"], blocks=1, warmup_blocks=0, timeout_s=5.0)
         named = {name: (value,) for name, value in given.items()}
         one = dataclasses.replace(one, procedure="isolation", params=named)  # type: ignore[arg-type]
-        with context(tmp_path, one, lab) as ctx:
-            runner.execute(ctx, plan.build([one], 1), lambda *_: None)
-        return store.load(tmp_path / "r1")
+        return executed(tmp_path, one, lab)
 
     return run
-
-
-def outcome(run: store.Run) -> dict[str, Any]:
-    [row] = store.outcomes(run).to_dict("records")
-    return {str(key): value for key, value in row.items()}
 
 
 def values(run: store.Run) -> dict[str, float]:

@@ -15,12 +15,9 @@ from bench.core.model import Interval
 from bench.display.data import ScenarioData, Variant
 from bench.display.table import Cell, Grid
 from bench.invocation.context import InvocationContext, InvocationResult, Value
-from bench.lab import images
-from bench.run import runner
-from bench.scenario import plan
 from bench.stats.pairs import Times
 from tests import pages
-from tests.fakes import FakeLab, context, small
+from tests.fakes import FakeLab, small
 
 STRONG, WEAK, EMULATED = "fake", "fake:copy=weak", "fake:copy=late"
 SLOWER = {STRONG: 1.5, WEAK: 8.0, EMULATED: 4.0}
@@ -54,12 +51,9 @@ def _series(arm: str, noise: float) -> Iterator[Value]:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
-    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
+def lab(lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> FakeLab:
     monkeypatch.setattr(measure, "measure", made_up)
-    made = FakeLab(tmp_path / "s")
-    yield made
-    made.journal.close(done=True)
+    return lab
 
 
 def data(folder: Path, lab: FakeLab, *targets: str, blocks: int = 6, **params: object) -> ScenarioData:
@@ -68,10 +62,7 @@ def data(folder: Path, lab: FakeLab, *targets: str, blocks: int = 6, **params: o
     given: Mapping[str, object] = {"neighbour": ("cpu", "forks"), "arm": ARMS} | params
     primary = ("isolation.p50_s", "isolation.p99_s")
     one = dataclasses.replace(one, procedure="isolation", params=given, primary=primary)  # type: ignore[arg-type]
-    with context(folder, one, lab) as ctx:
-        runner.execute(ctx, plan.build([one], 1), lambda *_: None)
-    found = pages.collected(folder / "r1").scenarios[0]
-    return dataclasses.replace(found, meta={**found.meta, "procedure": "isolation", "baseline": targets[0]})
+    return pages.measured(folder, one, lab)
 
 
 def grid_of(data: ScenarioData, title: str) -> Grid:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,6 @@ from bench.display.wording.warnings import text
 from bench.engines.fake import Fake
 from bench.invocation import crowd
 from bench.invocation.context import InvocationContext
-from bench.lab import images
 from bench.probes import disturbance, host, memory
 from bench.probes.groups import Charged
 from bench.probes.memory import Weight
@@ -95,14 +94,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(host, "refresh", lambda: None)
     monkeypatch.setattr(host, "pressure", lambda *_: 0.0)
     return made
-
-
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
-    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
-    made = FakeLab(tmp_path / "s")
-    yield made
-    made.journal.close(done=True)
 
 
 def ramp(procedure: str, targets: tuple[str, ...] = ("fake",), **params: Any) -> Scenario:

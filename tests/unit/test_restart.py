@@ -6,9 +6,9 @@ import contextlib
 import dataclasses
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pandas as pd
 import pytest
@@ -24,11 +24,10 @@ from bench.engines.base import Instance, InstanceSpec, RestartPolicy, refuse_res
 from bench.engines.fake import Fake
 from bench.engines.restarting import Cause, Fate, OwnDaemon, RestartState
 from bench.invocation.context import Value
-from bench.lab import Lab, images
+from bench.lab import Lab
 from bench.report import load
-from bench.run import runner
-from bench.scenario import parse_target, plan
-from tests.fakes import FakeLab, context, small
+from bench.scenario import parse_target
+from tests.fakes import FakeLab, executed, outcome, small
 
 NO, FAILURE, ALWAYS, UNLESS = cases.POLICIES
 DOWN, AGAIN, KEPT = Fate(0, running=False), Fate(1, running=True), Fate(0, running=True)
@@ -119,14 +118,6 @@ docker_restart = pytest.importorskip("bench.engines.docker.restart")
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
-    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
-    made = FakeLab(tmp_path / "s")
-    yield made
-    made.journal.close(done=True)
-
-
-@pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """Make fake instances end and start again."""
     made = World()
@@ -178,16 +169,9 @@ def ended(tmp_path: Path, lab: FakeLab) -> Ended:
 
     def run(**params: object) -> store.Run:
         one = scenario(**params)
-        with context(tmp_path, one, lab) as ctx:
-            runner.execute(ctx, plan.build([one], 1), lambda *_: None)
-        return store.load(tmp_path / "r1")
+        return executed(tmp_path, one, lab)
 
     return run
-
-
-def outcome(run: store.Run) -> dict[str, Any]:
-    [row] = store.outcomes(run).to_dict("records")
-    return {str(key): value for key, value in row.items()}
 
 
 def numbers(run: store.Run) -> pd.DataFrame:

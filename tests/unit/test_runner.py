@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -14,20 +13,11 @@ from bench.core.errors import Interrupted, LabError, StoreError
 from bench.core.model import Outcome, Phase, Scenario, Status
 from bench.display import polls
 from bench.engines.fake import Fake
-from bench.lab import images
 from bench.run import runner
 from bench.scenario import plan
 from tests.fakes import FakeLab, context, small
 
 LIFE = ["create", "start", "evidence", "stop", "delete", "delete"]
-
-
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
-    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
-    made = FakeLab(tmp_path / "s")
-    yield made
-    made.journal.close(done=True)
 
 
 def run(folder: Path, one: Scenario, lab: FakeLab) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Fake]]:

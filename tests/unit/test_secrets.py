@@ -26,11 +26,9 @@ from bench.lab import bases, images
 from bench.lab.bases import Base
 from bench.lab.images import Image
 from bench.lab.usage import Store
-from bench.run import runner
-from bench.scenario import plan
 from bench.workloads.build import Built
 from tests import pages
-from tests.fakes import FakeLab, context, small
+from tests.fakes import FakeLab, small
 
 
 def tar(members: Mapping[str, bytes], modes: Mapping[str, int] | None = None) -> bytes:
@@ -136,10 +134,7 @@ def data(folder: Path, lab: FakeLab, **params: tuple[str, ...]) -> ScenarioData:
     """Run the scenario and return what its report is made of."""
     one = small(["fake"], blocks=2, warmup_blocks=0, timeout_s=10.0)
     one = dataclasses.replace(one, procedure="secrets", params=params, primary=("secrets.places",))
-    with context(folder, one, lab) as ctx:
-        runner.execute(ctx, plan.build([one], 1), lambda *_: None)
-    found = pages.collected(folder / "r1").scenarios[0]
-    return dataclasses.replace(found, meta={**found.meta, "procedure": "secrets", "baseline": "fake"})
+    return pages.measured(folder, one, lab)
 
 
 IMAGE_ROUTES = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,21 +16,12 @@ from bench.core.clock import sleep_s
 from bench.core.model import Scenario, Status
 from bench.engines.fake import Fake
 from bench.invocation.context import InvocationContext
-from bench.lab import images
 from bench.run import runner
 from bench.scenario import plan
 from tests.fakes import FakeLab, context
 
 LIFE = ["create", "start", "evidence", "stop", "delete", "delete"]
 CHURN = ["create", "start", "stop", "delete"]
-
-
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
-    monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
-    made = FakeLab(tmp_path / "s")
-    yield made
-    made.journal.close(done=True)
 
 
 def ladder(target: str, lives: int) -> Scenario:
