@@ -179,9 +179,9 @@ def _refuse_large(value: Any) -> None:
 def _units_differ(table: Any) -> bool:
     """Say whether a metric has two units, or another one than it must have."""
     pairs = table.select(["metric", "unit"]).group_by(["metric", "unit"], use_threads=False).aggregate([])
-    known = shape.units()
-    texts = zip(pairs["metric"].to_pylist(), pairs["unit"].to_pylist(), strict=True)
-    return any(known.setdefault(metric, unit) != unit for metric, unit in texts)
+    texts = list(zip(pairs["metric"].to_pylist(), pairs["unit"].to_pylist(), strict=True))
+    known = shape.units(texts)
+    return any(known[metric] != unit for metric, unit in texts)
 
 
 def frame(table: Any, kind: Kind) -> pd.DataFrame:
