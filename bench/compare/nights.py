@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from bench import store
-from bench.compare import past
+from bench.compare import boots, past
 from bench.compare.past import Past
 from bench.compare.sides import differences
 from bench.compare.verdicts import Comparison, Difference
@@ -71,7 +71,8 @@ def nights(results: Past, suite: str, tonight: store.Run) -> list[store.Run]:
         same = same and run.meta.get("host") == tonight.meta.get("host")  # two hosts of a fleet may be alike
         if same and _began(run) < _began(tonight) and not differences(run, tonight):
             found.append(run)
-    return found
+    namesakes = boots.elsewhere([*found, tonight])
+    return [run for run in found if run.run_id not in namesakes]
 
 
 def _runs(results: Past) -> list[store.Run]:

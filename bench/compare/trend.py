@@ -104,37 +104,50 @@ def history(
     """
     if metric is not None and metric not in METRICS:
         raise UsageError(unknown("metric", metric, METRICS))
-    found, folder = History(), past.folder_of(results)
-    read = partial(past.medians, results, metric=metric, target=target)
+    found = History()
     runs = sorted(_complete(results, found.notes), key=lambda run: str(run.meta.get("started_at", "")))
     newest = epochs.newest_of(runs, suite)
     if newest is None:
-        said = f" ({found.notes[0]})" if found.notes else ""
-        what = {None: "run", epochs.BY_HAND: "run that is not a night"}.get(suite, f"night of the suite '{suite}'")
-        msg = f"no complete {what} in '{folder}'{said}; make one with 'tare run nightly', or name another with --results DIR"
+        raise UsageError(_nothing(results, suite, found.notes))
+    _gather(found, runs, newest, partial(past.medians, results, metric=metric, target=target))
+    if not found.series and (metric or target):
+        asked = " and ".join(f"{kind} '{name}'" for kind, name in (("metric", metric), ("target", target)) if name)
+        where = f"no run in '{past.folder_of(results)}' has a value of {asked} (looked at: {len(found.runs)})"
+        msg = f"{where}; 'tare show RUN' lists what one has"
         raise UsageError(msg)
+    return found
+
+
+def _nothing(results: Past, suite: str | None, notes: Sequence[str]) -> str:
+    said = f" ({notes[0]})" if notes else ""
+    what = {None: "run", epochs.BY_HAND: "run that is not a night"}.get(suite, f"night of the suite '{suite}'")
+    where = f"no complete {what} in '{past.folder_of(results)}'{said}"
+    return f"{where}; make one with 'tare run nightly', or name another with --results DIR"
+
+
+Read = Callable[[store.Run], tuple[Mapping[Key, float], float | None]]
+"""Gives the medians of a run's series, and that of the fixed host workload's times."""
+
+
+def _gather(found: History, runs: Sequence[store.Run], newest: store.Run, read: Read) -> None:
+    """Add the runs that are of one history with the newest one, and notes on the others."""
     others: dict[tuple[epochs.Apart, str], list[str]] = {}
     changed: dict[Difference, list[str]] = {}
-    seen: set[str] = set()
-    for run in runs:
-        if apart := epochs.apart(run, newest):
+    ours: dict[str, store.Run] = {}
+    for run, apart in epochs.members(runs, newest):
+        if apart:
             others.setdefault((apart, epochs.what(apart, run)), []).append(run.run_id)
-        elif run.run_id in seen:
+        elif run.run_id in ours:
             found.notes.append(f"{run.path.name} is a copy of the run {run.run_id}, left out")
         else:
-            seen.add(run.run_id)
+            ours[run.run_id] = run
             unlike = list(parameters.differing(run, newest))
             for one in unlike:
                 changed.setdefault(one, []).append(run.run_id)
             _take(found, run, read, {parameters.scenario_of(one) for one in unlike})
     found.notes[:0] = [epochs.left_out(apart, what, newest, names) for (apart, what), names in others.items()]
     found.notes += [_changed(one, names) for one, names in changed.items()]
-    found.notes += _unstamped(instrument.unrecorded(*(run for run in runs if run.run_id in seen)))
-    if not found.series and (metric or target):
-        asked = " and ".join(f"{kind} '{name}'" for kind, name in (("metric", metric), ("target", target)) if name)
-        msg = f"no run in '{folder}' has a value of {asked} (looked at: {len(found.runs)}); 'tare show RUN' lists what one has"
-        raise UsageError(msg)
-    return found
+    found.notes += [*epochs.clocks(list(ours.values())), *_unstamped(instrument.unrecorded(*ours.values()))]
 
 
 def _changed(one: Difference, names: Sequence[str]) -> str:
@@ -160,12 +173,7 @@ def _complete(results: Past, notes: list[str]) -> Iterator[store.Run]:
             yield run
 
 
-def _take(
-    found: History,
-    run: store.Run,
-    read: Callable[[store.Run], tuple[Mapping[Key, float], float | None]],
-    without: AbstractSet[str] = frozenset(),
-) -> None:
+def _take(found: History, run: store.Run, read: Read, without: AbstractSet[str] = frozenset()) -> None:
     """Add a run, but not the series of the scenarios ``without``."""
     try:
         medians, sentinel = read(run)
