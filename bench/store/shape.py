@@ -224,7 +224,7 @@ def values_of(
         zip((field.name for field in fields), _columns(records, [field.name for field in fields]), strict=True)
     )
     for field in fields:
-        if any(value is _ABSENT for value in found[field.name]):
+        if _ABSENT in found[field.name]:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                 raise KeyError(field.name)
             found[field.name] = [None if value is _ABSENT else value for value in found[field.name]]
