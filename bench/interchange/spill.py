@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -80,7 +81,7 @@ class Spill:
         if self._file is None and len(self) <= KEPT_ROWS:
             return
         try:
-            self._file = self._file or tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - it lives as long as the rows
+            self._file = self._file or self._opened()
             for one in self._parts:
                 for name in _NAMES:
                     self._file.write(np.ascontiguousarray(getattr(one, name)).tobytes())
@@ -90,6 +91,11 @@ class Spill:
             msg = f"cannot keep the rows in a file in '{where}': {error.strerror}; free space and import again"
             raise StoreError(msg) from error
         self._parts = []
+
+    def _opened(self) -> BinaryIO:
+        file: BinaryIO = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - it lives as long as the rows
+        weakref.finalize(self, file.close)
+        return file
 
     def __iter__(self) -> Iterator[Columns]:
         """Yield the batches in the order in which they were added."""
