@@ -50,7 +50,7 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
         panel.set(xlabel="", ylabel="")
         canvas.gutter(panel, "median (95 % CI)", medians)
         _legend(figure, many, warmups=bool(data.points["warmup"].any()))
-        return canvas.finish(figure, _words(variants, data, metric, name, axis, many=any(many)))
+        return canvas.finish(figure, _words(variants, data, metric, name, axis, many))
 
 
 def _interval(panel: Axes, index: int, found: Summary | None) -> None:
@@ -98,7 +98,7 @@ def _legend(figure: Figure, many: Sequence[bool], *, warmups: bool) -> None:
 
 
 def _words(
-    variants: list[Variant], data: ScenarioData, metric: str, name: str, axis: str, *, many: bool
+    variants: list[Variant], data: ScenarioData, metric: str, name: str, axis: str, many: Sequence[bool]
 ) -> canvas.Words:
     widths = sorted(
         (found.maximum / found.minimum, item.text)
@@ -110,13 +110,10 @@ def _words(
         title = f"{widest}: the largest value is {100 * (factor - 1):.0f} % above the smallest"
     else:
         title = f"Every single value of {metric_title(metric)}"
-    dots = "values that end in the same place are spread in height."
-    how = (
-        f"Values of {metric_title(metric)}, {axis} axis; {dots} {strip.CAPTION}"
-        if many
-        else (f"Every single value of {metric_title(metric)}, {axis} axis; {dots}")
-    )
-    caption = f"{how} {block_counts_by_target(data, variants, metric)}"
+    how = f"{'Values' if any(many) else 'Every single value'} of {metric_title(metric)}, {axis} axis"
+    dots = "" if all(many) else "; values that end in the same place are spread in height"
+    strips = f" {strip.CAPTION}" if any(many) else ""
+    caption = f"{how}{dots}.{strips} {block_counts_by_target(data, variants, metric)}"
     alt = "; ".join(_said(item, data, metric) for item in variants)
     return canvas.Words(name, "spread", title, caption, f"{title}. {alt}")
 
