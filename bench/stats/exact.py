@@ -242,4 +242,3 @@ def _closely(ordered: Floats, rank: int, guess: float, low: float, high: float) 
             break
         low, step = over, 4 * step
     return low, high
-

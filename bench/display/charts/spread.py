@@ -50,7 +50,7 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
         panel.set(xlabel="", ylabel="")
         canvas.gutter(panel, "median (95 % CI)", medians)
         _legend(figure, many, warmups=bool(data.points["warmup"].any()))
-        return canvas.finish(figure, _words(variants, data, metric, name, axis, many))
+        return canvas.finish(figure, _words(variants, data, metric, name, _how(metric, axis, many)))
 
 
 def _interval(panel: Axes, index: int, found: Summary | None) -> None:
@@ -97,9 +97,14 @@ def _legend(figure: Figure, many: Sequence[bool], *, warmups: bool) -> None:
     )
 
 
-def _words(
-    variants: list[Variant], data: ScenarioData, metric: str, name: str, axis: str, many: Sequence[bool]
-) -> canvas.Words:
+def _how(metric: str, axis: str, many: Sequence[bool]) -> str:
+    """Say how the values are drawn; ``many`` says of each row whether it is a strip."""
+    values = f"{'Values' if any(many) else 'Every single value'} of {metric_title(metric)}, {axis} axis"
+    dots = "" if all(many) else "; values that end in the same place are spread in height"
+    return f"{values}{dots}." + (f" {strip.CAPTION}" if any(many) else "")
+
+
+def _words(variants: list[Variant], data: ScenarioData, metric: str, name: str, how: str) -> canvas.Words:
     widths = sorted(
         (found.maximum / found.minimum, item.text)
         for item in variants
@@ -110,10 +115,7 @@ def _words(
         title = f"{widest}: the largest value is {100 * (factor - 1):.0f} % above the smallest"
     else:
         title = f"Every single value of {metric_title(metric)}"
-    how = f"{'Values' if any(many) else 'Every single value'} of {metric_title(metric)}, {axis} axis"
-    dots = "" if all(many) else "; values that end in the same place are spread in height"
-    strips = f" {strip.CAPTION}" if any(many) else ""
-    caption = f"{how}{dots}.{strips} {block_counts_by_target(data, variants, metric)}"
+    caption = f"{how} {block_counts_by_target(data, variants, metric)}"
     alt = "; ".join(_said(item, data, metric) for item in variants)
     return canvas.Words(name, "spread", title, caption, f"{title}. {alt}")
 
