@@ -24,6 +24,12 @@ EXACT_LIMIT = 60
 _LISTED = 2
 """Walsh averages that are listed, in multiples of the number of values."""
 
+_HALVINGS, _GUESSES, _BESIDE = 4, 12, 0.02
+"""Halvings with which the search for a Walsh average begins, guesses that follow, and how far beside the expected place they are.
+
+The place is expected as if the averages were spread evenly, which very wide values are not: then it goes on by halving.
+"""
+
 _PAIRS_LIMIT = 1000
 """Largest size for which all pairs are listed (500 000 numbers); above it bisection finds a rank in linear memory."""
 
@@ -191,13 +197,17 @@ def _walsh_bisect(ordered: Floats, rank: int) -> float:
     listed, and the bisection goes on closely around the one of this rank.
     """
     low, high = float(ordered[0]), float(ordered[-1])
-    below, left = 0, len(ordered) * (len(ordered) + 1) // 2
-    while left > _LISTED * len(ordered) and (middle := low + (high - low) / 2) not in (low, high):
+    below, left, steps = 0, len(ordered) * (len(ordered) + 1) // 2, 0
+    while left > _LISTED * len(ordered):
+        middle = low + (high - low) * _share(rank - below, left, steps)
+        if not low < middle < high:
+            break
         count = _averages_up_to(ordered, middle)
         if count >= rank:
             high, left = middle, count - below
         else:
             low, left, below = middle, left + below - count, count
+        steps += 1
     low, high = _closely(ordered, rank, _listed(ordered, low, high, rank - below), low, high)
     while (middle := low + (high - low) / 2) not in (low, high):
         if _averages_up_to(ordered, middle) >= rank:
@@ -205,6 +215,14 @@ def _walsh_bisect(ordered: Floats, rank: int) -> float:
         else:
             low = middle
     return high
+
+
+def _share(rank: int, left: int, steps: int) -> float:
+    """Return where between the ends to count next: in the middle, later on either side of where the rank is expected."""
+    if not _HALVINGS <= steps < _HALVINGS + _GUESSES:
+        return 0.5
+    aim = rank / left + (_BESIDE if steps % 2 else -_BESIDE)
+    return min(max(aim, _BESIDE), 1 - _BESIDE)
 
 
 def _averages_up_to(ordered: Floats, value: float) -> int:
@@ -229,16 +247,19 @@ def _listed(ordered: Floats, low: float, high: float, rank: int) -> float:
 
 def _closely(ordered: Floats, rank: int, guess: float, low: float, high: float) -> tuple[float, float]:
     """Return ends of a bisection that lie closely around a guess, and within the ends given."""
-    step = max(abs(guess) * 2.0**-51, 5e-324)
-    while (under := guess - step) > low:
-        if _averages_up_to(ordered, under) < rank:
-            low = under
-            break
-        high, step = under, 4 * step
-    step = max(abs(guess) * 2.0**-51, 5e-324)
-    while (over := guess + step) < high:
-        if _averages_up_to(ordered, over) >= rank:
-            high = over
-            break
-        low, step = over, 4 * step
+    if not low < guess < high:
+        return low, high
+    step = math.ulp(guess)
+    if _averages_up_to(ordered, guess) >= rank:
+        high = guess
+        while (under := guess - step) > low:
+            if _averages_up_to(ordered, under) < rank:
+                return under, high
+            high, step = under, 4 * step
+    else:
+        low = guess
+        while (over := guess + step) < high:
+            if _averages_up_to(ordered, over) >= rank:
+                return low, over
+            low, step = over, 4 * step
     return low, high
