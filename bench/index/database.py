@@ -97,7 +97,9 @@ class Database:
             raise Damaged
         meta = json.loads(row[6]) | {name: self._part(one) for name, one in json.loads(row[7]).items()}
         seen, warnings = Seen(*row[1:4]), tuple(json.loads(row[8]))
-        return Head(os.fsdecode(row[0]), seen, row[4], row[5], meta, warnings, *row[9:12], bool(row[12]), row[13])
+        problem, invocations, failed, plain, sentinel = row[9:14]
+        numbers = (problem, invocations, failed, bool(plain), sentinel)
+        return Head(os.fsdecode(row[0]), seen, row[4], row[5], meta, warnings, *numbers)
 
     def _part(self, name: str) -> Any:
         if name not in self._parts:

@@ -118,8 +118,12 @@ class Index:
             return None
         columns = self._columns(folder)
         names, values = self._names, columns.of_values.tolist()
-        found = {names[key][:4]: value for key, value in zip(columns.key.tolist(), values, strict=True)}
-        return {key: value for key, value in found.items() if not math.isnan(value)}, head.sentinel  # type: ignore[return-value]
+        found: dict[Key, float] = {}
+        for number, value in zip(columns.key.tolist(), values, strict=True):
+            if not math.isnan(value):
+                scenario, target, params, metric, _ = names[number]
+                found[scenario, target, params, metric] = value
+        return found, head.sentinel
 
     def _columns(self, folder: str) -> packed.Columns:
         return packed.unpack(self._reading(lambda: self._database.series(folder)))

@@ -7,6 +7,7 @@ replaces files by renaming. Of any other run, and of all with ``every_file``, si
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -153,5 +154,6 @@ def _read(folder: Path, seen: Seen) -> tuple[Head, Mapping[values.Key, values.Ro
         found = values.of_run(run)
     except UsageError:
         return head._replace(problem=2), {}
-    counts = {"invocations": found.invocations, "failed": found.failed, "plain": found.plain}
-    return head._replace(**counts, sentinel=None if found.sentinel != found.sentinel else found.sentinel), found.rows
+    sentinel = None if math.isnan(found.sentinel) else found.sentinel
+    whole = head._replace(invocations=found.invocations, failed=found.failed, plain=found.plain, sentinel=sentinel)
+    return whole, found.rows
