@@ -1,0 +1,114 @@
+"""The tables of ``reach``: one truth table a part, a row a target."""
+
+from __future__ import annotations
+
+from bench.benchmarks.reach.facts import FACTS
+from bench.benchmarks.reach.outcomes import Outcome, outcomes
+from bench.core.model import Status
+from bench.display import cells, lookup
+from bench.display.data import Row, ScenarioData, Variant
+from bench.display.table import NONE, Cell, Column, Grid
+
+TITLES = {
+    "to-peer": "peer",
+    "to-other-network": "other network",
+    "to-gateway": "gateway",
+    "to-host": "host",
+    "to-host-loopback": "host’s loopback",
+    "to-host-abstract": "host’s abstract socket",
+    "to-outside": "outside",
+    "from-host": "from its host",
+    "from-outside": "from outside",
+    "first-binds": "first may bind",
+    "first-answers": "first is reached",
+    "second-starts": "second starts",
+    "second-binds": "second may bind",
+    "second-answers": "second is reached",
+    "named": "its name",
+    "named-after-restart": "after a restart",
+    "new-name": "renamed: new name",
+    "old-name": "old name",
+    "new-name-after-restart": "restarted again: new name",
+    "old-name-after-restart": "old name",
+    "starts": "starts",
+    "same-user": "the image’s user",
+    "same-folder": "working directory",
+    "same-environment": "environment",
+    "loose-tag-moves": "loose tag has the new image",
+    "exact-tag-moves": "exact tag has the new image",
+    "digest-holds": "digest has the old image",
+}
+"""Fact → heading of its column."""
+_PARTS = {
+    "reach": (
+        "Who reaches whom",
+        "Calls by the instance’s payload over TCP, or to an abstract unix socket, with the system call’s error where they fail; "
+        "ETIMEDOUT: nothing came back in time. The peer is an instance on the same network, “other network” one on another "
+        "network of the same engine, the gateway its first address. From outside: a second host on the cable to the "
+        "first, with a route to the instance’s network; no port is published.",
+    ),
+    "ports": (
+        "Two instances with one port",
+        "Both listen at the same port; each says its name to whoever calls. “Reached” is a call from the second host, or from "
+        "the first one; where the port is published, to the port of the host.",
+    ),
+    "names": (
+        "Names that are found",
+        "Another instance on the same network asks the name server that it was given, until the answer is the documented one or "
+        "the time is over. Found is an address that the instance really has. The host name inside stays the old one.",
+    ),
+    "image": (
+        "One image on every engine",
+        "The same image by its digest: what its payload says of itself against the image’s configuration.",
+    ),
+    "tags": (
+        "What tags and digests stand for",
+        "Another image is pushed under both tags of a first one, and everything is pulled again.",
+    ),
+}
+"""Part → title and note of its table."""
+
+
+def tables(data: ScenarioData) -> list[Grid]:
+    """Return one table a part."""
+    return cells.filled(_grid(data, part) for part in FACTS)
+
+
+def notes(data: ScenarioData) -> list[str]:
+    """Give what was said beside yes and no, and say why a target has no row."""
+    found = []
+    for part in FACTS:
+        for target, facts in outcomes(data, part).items():
+            found += [f"{target}, {TITLES[one.name]}: {one.said}." for one in facts if one.said]
+    return found + [f"{row.text}: {reason}." for row in data.invoked if (reason := _skipped(data, row))]
+
+
+def _grid(data: ScenarioData, part: str) -> Grid:
+    found = outcomes(data, part)
+    rows = {row.target: row for row in lookup.without_control(data) if lookup.param_of(row, "part") in (part, "")}
+    made: list[tuple[Row, list[Cell]]] = []
+    for target, facts in found.items():
+        by_name = {one.name: one for one in facts}
+        seen = [cells.plain(data.summary(rows[target], "reach.interfaces"))] if part == "reach" else []
+        made.append(
+            (lookup.unlabelled(rows[target], "part"), [*(_cell(by_name.get(name)) for name in FACTS[part]), *seen])
+        )
+    title, note = _PARTS[part]
+    heads = [Column(TITLES[name], numeric=False) for name in FACTS[part]]
+    more = [Column("interfaces")] if part == "reach" else []
+    return cells.grid(
+        title, [*heads, *more], made, note=f"{note} Where the documentation says otherwise, that stands beside it."
+    )
+
+
+def _cell(found: Outcome | None) -> Cell:
+    if found is None:
+        return Cell(NONE)
+    return Cell(found.text, f"documented: {'yes' if found.documented else 'no'}" if found.deviates else "")
+
+
+def _skipped(data: ScenarioData, row: Variant) -> str:
+    """Return why all invocations of a variant were skipped; otherwise empty."""
+    mine = lookup.outcomes_of(data, row)
+    reasons = [str(reason) for reason in mine.loc[mine["status"] == Status.SKIPPED, "reason"]]
+    return reasons[0] if reasons and len(reasons) == len(mine) else ""
