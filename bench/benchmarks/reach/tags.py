@@ -13,6 +13,7 @@ from bench.benchmarks.reach import facts
 from bench.benchmarks.reach.facts import Fact
 from bench.core.errors import InvocationFailed, NotApplicable, TareError
 from bench.engines.abilities import ImagePuller, PullsImages
+from bench.engines.base import Engine
 from bench.invocation import life
 from bench.invocation.context import InvocationContext, InvocationResult
 from bench.lab import bases, images, registry
@@ -26,7 +27,7 @@ _DOCUMENTED = {"loose-tag-moves": True, "exact-tag-moves": True, "digest-holds":
 
 def measure(context: InvocationContext) -> InvocationResult:
     """Pull, move the tags, pull again: by the tags, and by the digest of the first image."""
-    puller = _puller(context)
+    puller = _puller(context.engine)
     first, second = (_image(context.lab.paths.state, version) for version in (1, 2))
     where = registry.start(context.lab)
     by_digest = f"{registry.HOST}:{registry.PORT}/{_REPOSITORY}@{first.manifest}"
@@ -48,8 +49,7 @@ def measure(context: InvocationContext) -> InvocationResult:
     return facts.result(found, _DOCUMENTED, evidence, notes=facts.version_of(facts.networks_of(context.engine)))
 
 
-def _puller(context: InvocationContext) -> ImagePuller:
-    engine = context.engine
+def _puller(engine: Engine) -> ImagePuller:
     if not isinstance(engine, PullsImages):
         msg = f"'{engine.target.engine}' pulls no images"
         raise NotApplicable(msg)
