@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import errno
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from bench import store
 from bench.benchmarks.reach.facts import FACTS
+from bench.core import proctable
 from tests.inventory import assert_same, inventory
 from tests.system.conftest import Tare
+from tests.system.test_faults import background, until
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
@@ -69,4 +73,23 @@ def test_names_are_found_on_a_user_network_only_and_a_port_is_published_once(tar
     works = measured(tmp_path, "reach.works")
     assert works[PUBLISHED, "ports", "first-answers"] == 1
     assert works[PUBLISHED, "ports", "second-starts"] == 0
+    assert_same(before)
+
+
+def asking() -> set[int]:
+    """Return the instances that look up names, and the lab's name server."""
+    return proctable.with_argument("--found") | proctable.with_argument("--answer")
+
+
+def test_harness_killed_while_listeners_and_instances_run_leaves_nothing(tare: Tare, tmp_path: Path) -> None:
+    before = inventory()
+    strangers = asking()
+    with background(tmp_path, "reach", "-t", USER, "-p", "part=names", "--blocks", "1") as process:
+        until(lambda: bool(asking() - strangers), "the instance that asks")
+        ours = asking() - strangers
+        process.kill()
+        process.communicate(timeout=60)
+    assert not proctable.wait_until_gone(ours, 60)
+    swept = subprocess.run([sys.executable, "-m", "bench", "sweep"], capture_output=True, text=True, check=True)
+    assert "control group" not in swept.stdout, "the guardian has ended it"
     assert_same(before)
