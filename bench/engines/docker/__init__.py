@@ -37,7 +37,7 @@ PODMAN = EngineType(
     name="podman",
     factory="bench.engines.docker.podman:Podman",
     options={
-        "network": ("bridge", "user", "internal", "host", "none"),
+        "network": ("bridge", "user", "internal", "host", "none", "published"),
         "storage": ("overlay", "vfs"),
         "mount": MOUNTS,
         "runtime": ("crun", "runc"),

@@ -87,6 +87,7 @@ PODMAN: Mapping[str, Facts] = {
     "host": _podman(_HOST),
     "bridge": _podman(DOCKER["bridge"], to_other_network=True, from_outside=None),
     "user": _podman(DOCKER["user"], to_other_network=True, from_outside=None),
+    "published": _podman(_PUBLISHED),
     "internal": _podman(DOCKER["internal"], to_other_network=None, to_gateway=None, from_host=None),
 }
 """The same for Podman, whose networks are apart only with the option ``isolate``; it says nothing of an old name."""

@@ -57,6 +57,7 @@ class Service(LabDaemon):
 
     def url(self) -> str:
         """Start the service and return its URL."""
+        self.network.prepare_host()
         return f"unix://{start_podman(self._lab, self.storage, self.runtime, self._events, self._role)}"
 
     def daemons(self) -> Mapping[str, int]:
@@ -66,7 +67,9 @@ class Service(LabDaemon):
     def config(self, image: str) -> ContainerConfig:
         """Return how containers are made; the OCI runtime is the service's."""
         group = self._lab.cgroup_path
-        return ContainerConfig(image, self.network.mode, cgroup_parent=group, ulimits=self._ulimits)
+        return ContainerConfig(
+            image, self.network.mode, cgroup_parent=group, ulimits=self._ulimits, ports=self.network.ports
+        )
 
     @cached_property
     def _ulimits(self) -> dict[str, int]:
