@@ -8,6 +8,7 @@ import errno
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Interface
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,6 +172,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(outside, "call_from_host", lambda _, place, __: made.from_outside(place))
     monkeypatch.setattr(outside, "call_from_outside", lambda _, place, __, ___: made.from_outside(place))
     monkeypatch.setattr(outside, "call_from", lambda _, __, place, ___: made.from_outside(place))
+    monkeypatch.setattr(outside, "forwarding", lambda _: {"forward_policy": "ACCEPT"})
     monkeypatch.setattr(network, "peer", lambda _: network.Peer(1))
     monkeypatch.setattr(names, "last_server", lambda _: contextlib.nullcontext("10.90.1.53"))
     monkeypatch.setattr(poke, "go_on", lambda *_: True)
@@ -335,7 +337,12 @@ def test_question_waits_for_what_is_documented(
 ) -> None:
     kept: list[tuple[str, ...]] = []
     made = naming._arguments
-    monkeypatch.setattr(naming, "_arguments", lambda *given: kept.append(made(*given)) or kept[-1])
+
+    def keep(*given: Any) -> tuple[str, ...]:
+        kept.append(made(*given))
+        return kept[-1]
+
+    monkeypatch.setattr(naming, "_arguments", keep)
     world.documented = {"named": True}
     run(tmp_path, lab, "names", blocks=1)
     options = [word for word in kept[0] if word.startswith("--")]

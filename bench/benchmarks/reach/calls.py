@@ -56,7 +56,8 @@ def measure(context: InvocationContext) -> InvocationResult:
         "reach.interfaces": float(len(reach.names(lines))),
     }
     documented = facts.documented_by(networks, "reach")
-    return facts.result(found, documented, evidence, values, facts.version_of(networks))
+    notes = facts.version_of(networks) | outside.forwarding(context.lab)
+    return facts.result(found, documented, evidence, values, notes)
 
 
 @contextlib.contextmanager

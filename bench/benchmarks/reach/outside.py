@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.core import kernelfiles, proc
 from bench.core.clock import Channel, now_s, sleep_s
-from bench.core.errors import InvocationFailed, NotApplicable
+from bench.core.errors import InvocationFailed, LabError, NotApplicable, TargetUnavailable
 from bench.engines.base import Instance
 from bench.invocation.context import InvocationContext
 from bench.lab import Lab, images, network
@@ -101,6 +101,18 @@ def call_from_outside(lab: Lab, place: Place, subnet: IPv4Interface, limit_ms: i
     finally:
         if routed:
             network.run_in(lab, peer, ["ip", "route", "delete", there, "via", network.LAB_ADDRESS])
+
+
+def forwarding(lab: Lab) -> dict[str, str]:
+    """Return the note with the policy of the lab's chain FORWARD, which all daemons share; empty without iptables.
+
+    Docker sets it to DROP where it has to switch forwarding on itself, and otherwise leaves it.
+    """
+    with contextlib.suppress(TargetUnavailable, LabError):
+        iptables = proc.find("iptables", "install iptables")
+        rules = lab.daemons.namespace.run([iptables, "-w", "-S", "FORWARD"]).stdout.splitlines()
+        return {"forward_policy": rules[0].rpartition(" ")[2]} if rules else {}
+    return {}
 
 
 def address_of(channel: Channel) -> IPv4Interface | None:
