@@ -309,6 +309,16 @@ def test_engine_that_refuses_a_published_port_has_that_said(
     assert any("port is already allocated" in note for note in tables.notes(data))
 
 
+def test_parts_with_several_instances_are_skipped_where_the_ports_of_the_host_are_fixed(
+    tmp_path: Path, lab: FakeLab, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = NetworkPath("peer", "10.90.0.1", first_port=5201, turned=True)
+    monkeypatch.setattr(Fake, "network_path", lambda *_: path, raising=False)
+    data = run(tmp_path, lab, "reach", "names", "ports")
+    assert (data.outcomes["status"] == Status.SKIPPED).sum() == 4
+    assert (data.outcomes["status"] == Status.OK).sum() == 2
+
+
 def test_second_instance_that_fails_for_another_reason_is_a_failure(tmp_path: Path, lab: FakeLab, world: World) -> None:
     world.refusal = "no space left on device"
     assert set(run(tmp_path, lab, "ports").outcomes["status"]) == {Status.FAILED}

@@ -6,7 +6,7 @@ answers says its name: a connection that somebody else takes does not count.
 
 from __future__ import annotations
 
-from bench.benchmarks.reach import calls, image, naming, ports, tags
+from bench.benchmarks.reach import calls, image, naming, outside, ports, tags
 from bench.core.errors import NotApplicable
 from bench.invocation.context import InvocationContext, InvocationResult
 
@@ -17,6 +17,8 @@ _PARTS = {
     "image": image.measure,
     "tags": tags.measure,
 }
+_SEVERAL = ("reach", "names")
+"""Parts that need several instances of the target at a time, all of which start."""
 
 
 def measure(context: InvocationContext) -> InvocationResult:
@@ -32,4 +34,8 @@ def measure(context: InvocationContext) -> InvocationResult:
     if context.engine.kind == "machine":
         msg = f"'{target.text}' is a machine: who it reaches is a matter of the kernel and the configuration inside"
         raise NotApplicable(msg)
-    return _PARTS[str(context.params["part"])](context)
+    part = str(context.params["part"])
+    if part in _SEVERAL and outside.published_at(context):
+        msg = f"'{target.text}' publishes the same ports of the host for every instance, so that there can be one at a time"
+        raise NotApplicable(msg)
+    return _PARTS[part](context)

@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.core import kernelfiles, proc
 from bench.core.clock import Channel, now_s, sleep_s
 from bench.core.errors import InvocationFailed, LabError, NotApplicable, TargetUnavailable
+from bench.engines.abilities import HasNetworkPath
 from bench.engines.base import Instance
 from bench.invocation.context import InvocationContext
 from bench.lab import Lab, images, network
@@ -113,6 +114,17 @@ def forwarding(lab: Lab) -> dict[str, str]:
         rules = lab.daemons.namespace.run([iptables, "-w", "-S", "FORWARD"]).stdout.splitlines()
         return {"forward_policy": rules[0].rpartition(" ")[2]} if rules else {}
     return {}
+
+
+def published_at(context: InvocationContext) -> Place | None:
+    """Return the port of the host at which the instance is called, ``None`` where it has none."""
+    if not isinstance(context.engine, HasNetworkPath):
+        return None
+    with contextlib.suppress(NotApplicable):
+        path = context.engine.network_path(None)
+        if path.first_port is not None:
+            return reach.at("published", path.first_port, path.address)
+    return None
 
 
 def address_of(channel: Channel) -> IPv4Interface | None:

@@ -11,8 +11,7 @@ from ipaddress import IPv4Interface
 from bench.benchmarks.reach import facts, outside
 from bench.benchmarks.reach.facts import Fact
 from bench.core.clock import Channel
-from bench.core.errors import InvocationFailed, NotApplicable
-from bench.engines.abilities import HasNetworkPath
+from bench.core.errors import InvocationFailed
 from bench.engines.base import Instance
 from bench.invocation import life
 from bench.invocation.context import InvocationContext, InvocationResult
@@ -37,7 +36,7 @@ class _One:
 
 def measure(context: InvocationContext) -> InvocationResult:
     """Start one after the other, and call each."""
-    networks, published = facts.networks_of(context.engine), _published(context)
+    networks, published = facts.networks_of(context.engine), outside.published_at(context)
     with _started(context, "first") as first:
         outside.refuse_own_network(context, first.instance)
         evidence = life.evidence_of(context, first.instance)
@@ -72,17 +71,6 @@ def _started(context: InvocationContext, who: str) -> Iterator[_One]:
         with context.account.engine():
             channel.wait_line(reach.LISTENS, context.timeout_s, instance.alive)
         yield _One(who, instance, channel)
-
-
-def _published(context: InvocationContext) -> Place | None:
-    """Return the port of the host at which the instance is called, ``None`` where it has none."""
-    if not isinstance(context.engine, HasNetworkPath):
-        return None
-    with contextlib.suppress(NotApplicable):
-        path = context.engine.network_path(None)
-        if path.first_port is not None:
-            return reach.at("published", path.first_port, path.address)
-    return None
 
 
 def _facts(context: InvocationContext, one: _One, published: Place | None) -> Iterator[Fact]:
