@@ -68,6 +68,8 @@ def test_names_are_found_on_a_user_network_only_and_a_port_is_published_once(tar
     assert not any(yes for (target, _, _), yes in works.items() if target == "docker")
     for fact in ("named", "named-after-restart", "new-name", "new-name-after-restart"):
         assert works[USER, "names", fact] == 1, fact
+    assert not works[USER, "names", "old-name"]
+    assert not works[USER, "names", "old-name-after-restart"]
     done = tare("run", "reach", "-t", PUBLISHED, "-p", "part=ports", "--blocks", "1", timeout_s=200)
     assert done.returncode == 0, done.stdout + done.stderr
     works = measured(tmp_path, "reach.works")

@@ -70,7 +70,7 @@ class World:
         self.binds = {"first": 0, "second": 0}
         self.answers: dict[str, str] = {}
         self.refusal = ""
-        self.found: list[dict[str, bool]] = [{"-named": True}] * 2 + [{"-renamed": True}] * 2
+        self.found: list[dict[str, bool]] = [{"-named": True}] * 2 + [{"-renamed": True}] + [{"-again": True}] * 2
         self.changed: list[str] = []
         self.later: list[set[str]] = []
         self.user = image._UID
@@ -327,7 +327,7 @@ def test_second_instance_that_fails_for_another_reason_is_a_failure(tmp_path: Pa
 def test_names_are_asked_after_each_change(tmp_path: Path, lab: FakeLab, world: World) -> None:
     world.documented = {"named": True, "old-name": False}
     data = run(tmp_path, lab, "names", blocks=1)
-    assert world.changed == ["restart", "rename", "restart"]
+    assert world.changed == ["restart", "rename", "rename", "restart"]
     found = answers(data, "names")
     assert {name for name, answer in found.items() if answer == "yes"} == {
         "named", "named-after-restart", "new-name", "new-name-after-restart",
@@ -337,9 +337,9 @@ def test_names_are_asked_after_each_change(tmp_path: Path, lab: FakeLab, world: 
 
 def test_old_name_that_is_still_found_is_unlike_the_documentation(tmp_path: Path, lab: FakeLab, world: World) -> None:
     world.documented = {"old-name": False}
-    world.found = [{"-named": True}] * 2 + [{"-named": True, "-renamed": True}] * 2
+    world.found = [{"-named": True}] * 2 + [{"-renamed": True, "-again": True}] * 3
     data = run(tmp_path, lab, "names", blocks=1)
-    assert "fake (Fake 1.2), old name: yes, documented: no" in words.words(data)
+    assert "fake (Fake 1.2), renamed again: the name before: yes, documented: no" in words.words(data)
 
 
 def test_question_waits_for_what_is_documented(
@@ -356,7 +356,8 @@ def test_question_waits_for_what_is_documented(
     world.documented = {"named": True}
     run(tmp_path, lab, "names", blocks=1)
     options = [word for word in kept[0] if word.startswith("--")]
-    assert options == ["--found", "--wait", "--gone", "--wait", "--gone", "--gone", "--wait", "--gone", "--gone"]
+    gone = ["--wait", "--gone"]
+    assert options == ["--found", *gone, *gone, "--gone", *gone, *gone, "--gone"]
 
 
 @pytest.mark.parametrize(("part", "ability", "why"), [

@@ -16,8 +16,8 @@ FACTS = {
     ),
     "ports": ("first-binds", "first-answers", "second-starts", "second-binds", "second-answers"),
     "names": (
-        *("named", "named-after-restart", "new-name", "old-name"),
-        *("new-name-after-restart", "old-name-after-restart"),
+        *("named", "named-after-restart", "new-name", "host-name"),
+        *("old-name", "new-name-after-restart", "old-name-after-restart"),
     ),
     "image": ("starts", "same-user", "same-folder", "same-environment"),
     "tags": ("loose-tag-moves", "exact-tag-moves", "digest-holds"),

@@ -25,7 +25,8 @@ from bench.workloads import dns, reach
 _STAGES = (
     ("named",),
     ("named-after-restart",),
-    ("new-name", "old-name"),
+    ("new-name", "host-name"),
+    ("old-name",),
     ("new-name-after-restart", "old-name-after-restart"),
 )
 """What is asked, between the changes."""
@@ -39,13 +40,13 @@ class _Named:
         context: What it was started with.
         instance: It.
         channel: Where it reports its addresses, again after each restart.
-        new: The name that it is given.
+        new: The names that it is given, one after the other.
     """
 
     context: InvocationContext
     instance: Instance
     channel: Channel
-    new: str
+    new: tuple[str, str]
 
     def restart(self) -> None:
         """Restart it and wait until it has reported its addresses again."""
@@ -53,9 +54,9 @@ class _Named:
         _changes(self.context).changes.restart(self.instance)
         self.channel.wait_line(reach.INTERFACES_END, self.context.timeout_s, self.instance.alive, after=before)
 
-    def rename(self) -> None:
-        """Give it another name."""
-        _changes(self.context).changes.rename(self.instance, self.new)
+    def rename(self, number: int) -> None:
+        """Give it one of its other names."""
+        _changes(self.context).changes.rename(self.instance, self.new[number])
 
     def addresses(self) -> set[str]:
         """Return its addresses, as the kernel has told it."""
@@ -73,7 +74,7 @@ def measure(context: InvocationContext) -> InvocationResult:
     documented = facts.documented_by(networks, "names")
     expected = {name: documented.get(name, _resolves(context)) for stage in _STAGES for name in stage}
     with names.last_server(context.lab), _named(context) as named:
-        asked = {name: named.new if name.startswith("new") else named.instance.name for name in expected}
+        asked = _asked(named)
         arguments = _arguments(context, asked, expected)
         spec = life.spec_of(context, (*arguments, "--sleep"), suffix="-asks")
         with life.living(context, spec) as (asker, channel), context.account.engine():
@@ -82,6 +83,16 @@ def measure(context: InvocationContext) -> InvocationResult:
             context.engine.stop(asker)
             context.engine.stop(named.instance)
     return facts.result(found, documented, evidence, notes=facts.version_of(networks))
+
+
+def _asked(named: _Named) -> dict[str, str]:
+    """Return fact → the name that is asked for."""
+    first, (second, third) = named.instance.name, named.new
+    return {
+        **dict.fromkeys(("named", "named-after-restart", "host-name"), first),
+        **dict.fromkeys(("new-name", "old-name", "old-name-after-restart"), second),
+        "new-name-after-restart": third,
+    }
 
 
 def _changes(context: InvocationContext) -> ChangesInstances:
@@ -97,11 +108,16 @@ def _resolves(context: InvocationContext) -> bool:
 
 @contextlib.contextmanager
 def _named(context: InvocationContext) -> Iterator[_Named]:
-    """Yield the instance that is looked for; afterwards neither of its names is left."""
-    new = f"{context.name}-renamed"
-    context.lab.journal.add("process", name=new)
+    """Yield the instance that is looked for; afterwards none of its names is left."""
+    new = (f"{context.name}-renamed", f"{context.name}-again")
+    for name in new:
+        context.lab.journal.add("process", name=name)
     spec = life.spec_of(context, (*reach.interfaces(), "--sleep"), suffix="-named")
-    with life.deleted(context, new), life.living(context, spec) as (instance, channel):
+    with (
+        life.deleted(context, new[1]),
+        life.deleted(context, new[0]),
+        life.living(context, spec) as (instance, channel),
+    ):
         outside.refuse_own_network(context, instance)
         with context.account.engine():
             channel.wait_line(reach.INTERFACES_END, context.timeout_s, instance.alive)
@@ -128,7 +144,13 @@ def _stages(  # noqa: PLR0917 - what was asked of whom, and what must come of it
     asked: dict[str, str], expected: dict[str, bool],
 ) -> Iterator[Fact]:  # fmt: skip
     """Make the changes one after another, and yield what is found after each."""
-    changes: tuple[Callable[[], None], ...] = (lambda: None, named.restart, named.rename, named.restart)
+    changes: tuple[Callable[[], None], ...] = (
+        lambda: None,
+        named.restart,
+        lambda: named.rename(0),
+        lambda: named.rename(1),
+        named.restart,
+    )
     count = 0
     for change, stage in zip(changes, _STAGES, strict=True):
         change()

@@ -54,9 +54,9 @@ def _second(context: InvocationContext, published: Place | None) -> Iterator[Fac
         try:
             second = stack.enter_context(_started(context, "second"))
         except InvocationFailed as error:
-            if not _TAKEN.search(str(error)):
+            if not (taken := _TAKEN.search(str(error))):
                 raise
-            yield Fact("second-starts", works=False, said=life.without_names(context, str(error)))
+            yield Fact("second-starts", works=False, said=f"the engine says “{taken[0]}”")
             return
         yield Fact("second-starts", works=True)
         yield from _facts(context, second, published)

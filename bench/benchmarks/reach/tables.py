@@ -27,9 +27,10 @@ TITLES = {
     "named": "its name",
     "named-after-restart": "after a restart",
     "new-name": "renamed: new name",
-    "old-name": "old name",
+    "host-name": "first name, still the host name",
+    "old-name": "renamed again: the name before",
     "new-name-after-restart": "restarted again: new name",
-    "old-name-after-restart": "old name",
+    "old-name-after-restart": "the name before",
     "starts": "starts",
     "same-user": "the image’s user",
     "same-folder": "working directory",
@@ -55,7 +56,7 @@ _PARTS = {
     "names": (
         "Names that are found",
         "Another instance on the same network asks the name server that it was given, until the answer is the documented one or "
-        "the time is over. Found is an address that the instance really has. The host name inside stays the old one.",
+        "the time is over. Found is an address that the instance really has. The first name is also its host name, which stays.",
     ),
     "image": (
         "One image on every engine",

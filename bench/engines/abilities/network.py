@@ -65,8 +65,8 @@ class Networks(Protocol):
 
         Facts are ``to-…``: an instance reaches its peer on the same network (``to-peer``), an instance on another one, its
         gateway, its host's address, loopback or abstract socket, the outside; ``from-host`` and ``from-outside``: it is reached;
-        ``second-…``: a second instance with the same port starts, may bind it and is reached; ``named``, ``new-name`` and
-        ``old-name``, also ``…-after-restart``: an instance is found by the name.
+        ``second-…``: a second instance with the same port starts, may bind it and is reached; ``named``, ``new-name``,
+        ``host-name`` and ``old-name``, also ``…-after-restart``: an instance is found by the name.
         """
         ...
 

@@ -6,21 +6,16 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import Any
 
 from docker.errors import NotFound
 
-from bench.core import kernelfiles
 from bench.core.errors import NotApplicable
 from bench.engines.abilities import NetworkPath
 from bench.engines.builds import Build
 from bench.engines.docker import api
 from bench.engines.docker.daemon import dockerd_name
 from bench.lab import Lab, network
-
-_DEFAULT_ROUTE = "00000000"
-"""Destination of the default route in /proc/net/route."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +149,9 @@ class Internal(UserDefined):
         raise NotApplicable(msg)
 
     def evidence(self, client: api.Client, inspected: Mapping[str, Any], daemon_pid: int) -> dict[str, str]:
-        """Return ``internal`` when the process has an address of this network and the kernel no default route for it."""
-        pid = int(inspected["State"]["Pid"])
-        routes = kernelfiles.table(Path(f"/proc/{pid}/net/route"))[1:]
-        leads_out = any(row[1:2] == [_DEFAULT_ROUTE] for row in routes)
-        return {"network": "internal" if self._has(client, pid) and not leads_out else "bridge"}
+        """Return ``internal`` when the kernel has given the process an address of this network, and the daemon calls it that.
+
+        Releases differ in what the kernel has: no default route in the container, or rules that drop what comes by it.
+        """
+        inside = self._has(client, int(inspected["State"]["Pid"]))
+        return {"network": "internal" if inside and client.inspect_network(self.mode)["Internal"] else "bridge"}

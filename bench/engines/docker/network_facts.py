@@ -19,6 +19,7 @@ Facts = Mapping[str, bool]
 
 _NAMES = ("named", "named-after-restart", "new-name", "new-name-after-restart")
 _OLD = ("old-name", "old-name-after-restart")
+"""Names that were taken again. Nothing is said of the first one, which stays an instance's host name."""
 _OWN_NAMESPACE = {
     "first-binds": True,
     "first-answers": True,
@@ -69,7 +70,7 @@ DOCKER: Mapping[str, Facts] = {
     "host": _HOST,
     "bridge": {**_BRIDGE, **_names(False)},
     "user": {**_BRIDGE, **_names(True)},
-    "internal": {**_BRIDGE, "to-host": False, "to-outside": False, **_names(True)},
+    "internal": {**_BRIDGE, "to-outside": False, **_names(True)},
     "macvlan": _MACVLAN,
     "published": _PUBLISHED,
     "proxied": _PUBLISHED,
