@@ -58,6 +58,7 @@ class World:
         answers: Who answers calls from outside.
         refusal: Why the second instance does not start; empty: it does.
         found: Name's ending → whether the name server knows it, stage by stage.
+        loses_gateway: Whether the asking instance's gateway gets another link address.
         later: Whom it reaches in each further block; empty: as before.
         user: As which user the payload runs.
     """
@@ -72,6 +73,7 @@ class World:
         self.refusal = ""
         self.found: list[dict[str, bool]] = [{"-named": True}] * 2 + [{"-renamed": True}] + [{"-again": True}] * 2
         self.changed: list[str] = []
+        self.loses_gateway = False
         self.later: list[set[str]] = []
         self.user = image._UID
 
@@ -172,6 +174,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(outside, "call_from_host", lambda _, place, __: made.from_outside(place))
     monkeypatch.setattr(outside, "call_from_outside", lambda _, place, __, ___: made.from_outside(place))
     monkeypatch.setattr(outside, "call_from", lambda _, __, place, ___: made.from_outside(place))
+    monkeypatch.setattr(outside, "forget_gateway", lambda *_: made.loses_gateway)
     monkeypatch.setattr(outside, "forwarding", lambda _: {"forward_policy": "ACCEPT"})
     monkeypatch.setattr(network, "peer", lambda _: network.Peer(1))
     monkeypatch.setattr(names, "last_server", lambda _: contextlib.nullcontext("10.90.1.53"))
@@ -340,6 +343,15 @@ def test_old_name_that_is_still_found_is_unlike_the_documentation(tmp_path: Path
     world.found = [{"-named": True}] * 2 + [{"-renamed": True, "-again": True}] * 3
     data = run(tmp_path, lab, "names", blocks=1)
     assert "fake (Fake 1.2), renamed again: the name before: yes, documented: no" in words.words(data)
+
+
+def test_gateway_that_is_lost_with_a_restart_is_told_and_not_counted(
+    tmp_path: Path, lab: FakeLab, world: World
+) -> None:
+    world.loses_gateway = True
+    data = run(tmp_path, lab, "names", blocks=1)
+    assert answers(data, "names")["named-after-restart"] == "yes"
+    assert any("changed the gateway's link address" in note for note in tables.notes(data))
 
 
 def test_question_waits_for_what_is_documented(

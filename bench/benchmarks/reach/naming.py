@@ -2,7 +2,8 @@
 
 An instance asks the name server that it was given. A name that its network does not know is passed on to a process of the lab,
 which says at once that nobody has it (``lab/names.py``). Each question is repeated until the answer is the documented one, for a
-limited time: engines may take a moment to tell their name server.
+limited time: engines may take a moment to tell their name server. An instance may lose its gateway when another one restarts;
+that is noted and does not count against the names, since it then asks for the gateway's link address anew.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _STAGES = (
     ("new-name-after-restart", "old-name-after-restart"),
 )
 """What is asked, between the changes."""
+_LOST = "a restart has changed the gateway's link address, and other instances lose it until they ask for it anew"
 
 
 @dataclass
@@ -73,16 +75,18 @@ def measure(context: InvocationContext) -> InvocationResult:
     networks = facts.networks_of(context.engine)
     documented = facts.documented_by(networks, "names")
     expected = {name: documented.get(name, _resolves(context)) for stage in _STAGES for name in stage}
+    lost: list[bool] = []
     with names.last_server(context.lab), _named(context) as named:
         asked = _asked(named)
         arguments = _arguments(context, asked, expected)
         spec = life.spec_of(context, (*arguments, "--sleep"), suffix="-asks")
         with life.living(context, spec) as (asker, channel), context.account.engine():
             evidence = life.evidence_of(context, asker)
-            found = list(_stages(context, named, asker, channel, asked, expected))
+            found = list(_stages(context, named, asker, channel, asked, expected, lost))
             context.engine.stop(asker)
             context.engine.stop(named.instance)
-    return facts.result(found, documented, evidence, notes=facts.version_of(networks))
+    notes = facts.version_of(networks) | ({"gateway": _LOST} if any(lost) else {})
+    return facts.result(found, documented, evidence, notes=notes)
 
 
 def _asked(named: _Named) -> dict[str, str]:
@@ -141,9 +145,9 @@ def _arguments(context: InvocationContext, asked: dict[str, str], expected: dict
 
 def _stages(  # noqa: PLR0917 - what was asked of whom, and what must come of it
     context: InvocationContext, named: _Named, asker: Instance, channel: Channel,
-    asked: dict[str, str], expected: dict[str, bool],
+    asked: dict[str, str], expected: dict[str, bool], lost: list[bool],
 ) -> Iterator[Fact]:  # fmt: skip
-    """Make the changes one after another, and yield what is found after each."""
+    """Make the changes one after another, and yield what is found after each; ``lost`` counts losses of the gateway."""
     changes: tuple[Callable[[], None], ...] = (
         lambda: None,
         named.restart,
@@ -155,6 +159,7 @@ def _stages(  # noqa: PLR0917 - what was asked of whom, and what must come of it
     for change, stage in zip(changes, _STAGES, strict=True):
         change()
         if count:
+            lost.append(outside.forget_gateway(context.lab, asker))
             poke.go_on(asker, channel)
         count += len(stage)
         lines = poke.wait_for_ends(asker, channel, count, context.timeout_s, end=dns.END)

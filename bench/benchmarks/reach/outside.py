@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -12,6 +13,8 @@ from bench.core.clock import Channel, now_s, sleep_s
 from bench.core.errors import InvocationFailed, LabError, NotApplicable, TargetUnavailable
 from bench.engines.abilities import HasNetworkPath
 from bench.engines.base import Instance
+from bench.engines.evidence import links
+from bench.invocation import poke
 from bench.invocation.context import InvocationContext
 from bench.lab import Lab, images, network
 from bench.workloads import reach
@@ -102,6 +105,23 @@ def call_from_outside(lab: Lab, place: Place, subnet: IPv4Interface, limit_ms: i
     finally:
         if routed:
             network.run_in(lab, peer, ["ip", "route", "delete", there, "via", network.LAB_ADDRESS])
+
+
+def forget_gateway(lab: Lab, instance: Instance) -> bool:
+    """Let an instance ask anew for its gateway's link address; say whether the one that it knew is no link's any more.
+
+    A bridge without a link address of its own takes the smallest of its ports', which each instance that starts or ends may
+    change. Whoever knows the old one sends into the void until the entry has aged, up to a minute.
+    """
+    pids = poke.payloads(instance.pids())
+    if not pids:
+        return False
+    said = network.run_in(lab, pids[0], ["ip", "-json", "neigh", "show"]).stdout
+    known = {str(row["lladdr"]) for row in json.loads(said or "[]") if "lladdr" in row}
+    there = {str(link.get("address")) for link in links.of(lab.daemons.namespace.holder.pid)}
+    if known - there:
+        network.run_in(lab, pids[0], ["ip", "neigh", "flush", "all"])
+    return bool(known - there)
 
 
 def forwarding(lab: Lab) -> dict[str, str]:

@@ -81,6 +81,9 @@ def notes(data: ScenarioData) -> list[str]:
     for part in FACTS:
         for target, facts in outcomes(data, part).items():
             found += [f"{target}, {TITLES[one.name]}: {one.said}." for one in facts if one.said]
+    for row in lookup.without_control(data):
+        if lost := lookup.most_frequent(lookup.notes_of(data, row).get("gateway")):
+            found.append(f"{row.text}: {lost}.")
     return found + [f"{row.text}: {reason}." for row in data.invoked if (reason := _skipped(data, row))]
 
 
