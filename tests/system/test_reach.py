@@ -44,7 +44,7 @@ def reasons(folder: Path) -> set[str]:
 def test_networks_isolate_as_they_should_and_errors_are_those_of_the_kernel(tare: Tare, tmp_path: Path) -> None:
     before = inventory()
     targets = [word for one in (NONE, HOST, USER) for word in ("-t", one)]
-    done = tare("run", "reach", *targets, "-p", "part=reach,ports", "--blocks", "2", timeout_s=200)
+    done = tare("run", "reach", *targets, "-p", "part=reach,ports", "-p", "limit_ms=1000", timeout_s=200)
     assert done.returncode == 0, done.stdout + done.stderr
     works, error = measured(tmp_path, "reach.works"), measured(tmp_path, "reach.error")
     assert {fact for target, part, fact in works if (target, part) == (NONE, "reach")} == set(FACTS["reach"])
