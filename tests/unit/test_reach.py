@@ -253,6 +253,11 @@ def test_instance_without_a_network_has_nobody_to_call(tmp_path: Path, lab: Fake
     assert tables.tables(data)[0].rows[0][-1].text == "0", "interfaces"
 
 
+def test_instance_that_reaches_all_is_said_to_reach_everything(tmp_path: Path, lab: FakeLab, world: World) -> None:
+    world.reached = {name.removeprefix("to-") for name in facts.FACTS["reach"] if name.startswith("to-")}
+    assert "fake reaches everything: the peer, the other network" in words.words(run(tmp_path, lab, "reach"))
+
+
 def test_answer_of_somebody_else_does_not_count(tmp_path: Path, lab: FakeLab, world: World) -> None:
     world.wrong = {"host-loopback"}
     data = run(tmp_path, lab, "reach")

@@ -113,15 +113,19 @@ def forget_gateway(lab: Lab, instance: Instance) -> bool:
     A bridge without a link address of its own takes the smallest of its ports', which each instance that starts or ends may
     change. Whoever knows the old one sends into the void until the entry has aged, up to a minute.
     """
-    pids = poke.payloads(instance.pids())
-    if not pids:
+    pids, holder = poke.payloads(instance.pids()), lab.daemons.namespace.holder.pid
+    if not pids or _space(pids[0]) == _space(holder):
         return False
     said = network.run_in(lab, pids[0], ["ip", "-json", "neigh", "show"]).stdout
     known = {str(row["lladdr"]) for row in json.loads(said or "[]") if "lladdr" in row}
-    there = {str(link.get("address")) for link in links.of(lab.daemons.namespace.holder.pid)}
+    there = {str(link.get("address")) for link in links.of(holder)}
     if known - there:
         network.run_in(lab, pids[0], ["ip", "neigh", "flush", "all"])
     return bool(known - there)
+
+
+def _space(pid: int) -> str:
+    return kernelfiles.link(kernelfiles.PROC / f"{pid}/ns/net")
 
 
 def forwarding(lab: Lab) -> dict[str, str]:
@@ -163,6 +167,6 @@ def refuse_own_network(context: InvocationContext, instance: Instance) -> None:
         NotApplicable: It is one.
     """
     ours = kernelfiles.link(kernelfiles.PROC / "thread-self/ns/net")
-    if any(kernelfiles.link(kernelfiles.PROC / f"{pid}/ns/net") == ours for pid in instance.pids()):
+    if any(_space(pid) == ours for pid in instance.pids()):
         msg = f"'{context.engine.target.text}' is in the host's own network namespace, not in the lab's"
         raise NotApplicable(msg)

@@ -11,6 +11,8 @@ from bench.display import prose
 from bench.display.data import ScenarioData
 
 _MOST = 12
+_INCOMING = 2
+"""Facts of part ``reach`` about calls from elsewhere."""
 
 
 def words(data: ScenarioData) -> str:
@@ -19,7 +21,7 @@ def words(data: ScenarioData) -> str:
     if not any(found.values()):
         return prose.no_values("reach.works")
     sentences = [
-        *(_reached(target, facts) for target, facts in found["reach"].items()),
+        *_reached(found["reach"]),
         *_both(found["ports"]),
         *_named(found["names"]),
         *_kept(found["image"]),
@@ -39,16 +41,18 @@ def finding(data: ScenarioData) -> str:
     return f"{len(unlike)} of {prose.plural(len(every), 'fact')} unlike the documentation{which}"
 
 
-def _reached(target: str, facts: list[Outcome]) -> str:
-    """Say whom an instance reaches."""
-    outgoing = [one for one in facts if one.name.startswith("to-")]
-    if not outgoing:
-        return ""
-    if not any(one.works for one in outgoing):
-        return f"{target} reaches nothing"
-    if all(one.works for one in outgoing):
-        return f"{target} reaches everything: {_titles(outgoing)}"
-    return f"{target} reaches {_titles(one for one in outgoing if one.works)}"
+def _reached(found: dict[str, list[Outcome]]) -> list[str]:
+    """Say whom instances reach; targets that reach the same are named together."""
+    groups: dict[str, list[str]] = {}
+    for target, facts in found.items():
+        outgoing = [one for one in facts if one.name.startswith("to-")]
+        reached = [one for one in outgoing if one.works]
+        every = "everything: " if len(reached) == len(FACTS["reach"]) - _INCOMING else ""
+        groups.setdefault(f"{every}{_titles(reached)}" if reached else "nothing", []).append(target)
+    return [
+        f"{prose.joined(targets, _MOST)} {'reaches' if len(targets) == 1 else 'reach'} {what}"
+        for what, targets in groups.items()
+    ]
 
 
 def _titles(facts: Iterable[Outcome]) -> str:
