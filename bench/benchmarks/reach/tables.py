@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from bench.benchmarks.reach.facts import FACTS
 from bench.benchmarks.reach.outcomes import Outcome, outcomes
 from bench.core.model import Status
@@ -45,8 +47,7 @@ _PARTS = {
         "Who reaches whom",
         "Calls by the instance’s payload over TCP, or to an abstract unix socket, with the system call’s error where they fail; "
         "ETIMEDOUT: nothing came back in time. The peer is an instance on the same network, “other network” one on another "
-        "network of the same engine, the gateway its first address. From outside: a second host on the cable to the "
-        "first, with a route to the instance’s network; no port is published.",
+        "network of the same engine, the gateway its first address, and “outside” a second host on a cable to the first.",
     ),
     "ports": (
         "Two instances with one port",
@@ -68,11 +69,18 @@ _PARTS = {
     ),
 }
 """Part → title and note of its table."""
+_CALLED = (
+    "Who is reached",
+    "From outside: the second host calls, with a route to the instance’s network; no port is published. Interfaces are those "
+    "other than loopback.",
+)
+_BESIDE = "Where the documentation says otherwise, that stands beside it."
 
 
 def tables(data: ScenarioData) -> list[Grid]:
-    """Return one table a part."""
-    return cells.filled(_grid(data, part) for part in FACTS)
+    """Return one table a part, and for calls a second one about those from elsewhere."""
+    first, *others = (_grid(data, part) for part in FACTS)
+    return cells.filled([first, _called(data), *others])
 
 
 def notes(data: ScenarioData) -> list[str]:
@@ -87,22 +95,37 @@ def notes(data: ScenarioData) -> list[str]:
     return found + [f"{row.text}: {reason}." for row in data.invoked if (reason := _skipped(data, row))]
 
 
+def _called(data: ScenarioData) -> Grid:
+    """Return who reaches an instance, and how many interfaces it sees."""
+    title, note = _CALLED
+    names = [name for name in FACTS["reach"] if name.startswith("from-")]
+    rows = _rows(data, "reach")
+    seen = {target: cells.plain(data.summary(row, "reach.interfaces")) for target, row in rows.items()}
+    made = [(label, [*told, seen[target]]) for target, label, told in _told(data, "reach", names)]
+    return cells.grid(title, [*_heads(names), Column("interfaces")], made, note=f"{note} {_BESIDE}")
+
+
 def _grid(data: ScenarioData, part: str) -> Grid:
-    found = outcomes(data, part)
-    rows = {row.target: row for row in lookup.without_control(data) if lookup.param_of(row, "part") in (part, "")}
-    made: list[tuple[Row, list[Cell]]] = []
-    for target, facts in found.items():
-        by_name = {one.name: one for one in facts}
-        seen = [cells.plain(data.summary(rows[target], "reach.interfaces"))] if part == "reach" else []
-        made.append(
-            (lookup.unlabelled(rows[target], "part"), [*(_cell(by_name.get(name)) for name in FACTS[part]), *seen])
-        )
     title, note = _PARTS[part]
-    heads = [Column(TITLES[name], numeric=False) for name in FACTS[part]]
-    more = [Column("interfaces")] if part == "reach" else []
-    return cells.grid(
-        title, [*heads, *more], made, note=f"{note} Where the documentation says otherwise, that stands beside it."
-    )
+    names = [name for name in FACTS[part] if not name.startswith("from-")]
+    made = [(label, told) for _, label, told in _told(data, part, names)]
+    return cells.grid(title, _heads(names), made, note=f"{note} {_BESIDE}")
+
+
+def _told(data: ScenarioData, part: str, names: Sequence[str]) -> Iterator[tuple[str, Row, list[Cell]]]:
+    """Yield each target's label and its answers."""
+    rows = _rows(data, part)
+    for target, facts in outcomes(data, part).items():
+        by_name = {one.name: one for one in facts}
+        yield target, lookup.unlabelled(rows[target], "part"), [_cell(by_name.get(name)) for name in names]
+
+
+def _rows(data: ScenarioData, part: str) -> dict[str, Variant]:
+    return {row.target: row for row in lookup.without_control(data) if lookup.param_of(row, "part") in (part, "")}
+
+
+def _heads(names: Sequence[str]) -> list[Column]:
+    return [Column(TITLES[name], numeric=False) for name in names]
 
 
 def _cell(found: Outcome | None) -> Cell:
