@@ -261,6 +261,15 @@ def test_instance_that_reaches_all_is_said_to_reach_everything(tmp_path: Path, l
     assert "fake reaches everything: the peer, the other network" in words.words(run(tmp_path, lab, "reach"))
 
 
+def test_interfaces_of_an_instance_in_the_labs_network_are_not_counted(
+    tmp_path: Path, lab: FakeLab, world: World
+) -> None:
+    world.addresses |= {"-peer": f"{network.LAB_ADDRESS}/24", "": f"{network.LAB_ADDRESS}/24"}
+    data = run(tmp_path, lab, "reach")
+    assert data.summary(data.invoked[0], "reach.interfaces") is None
+    assert answers(data, "reach")["to-gateway"] == "yes", "that of the other network is called"
+
+
 def test_answer_of_somebody_else_does_not_count(tmp_path: Path, lab: FakeLab, world: World) -> None:
     world.wrong = {"host-loopback"}
     data = run(tmp_path, lab, "reach")

@@ -18,7 +18,6 @@ from bench.core.errors import NotApplicable
 from bench.engines.abilities import Networks
 from bench.invocation import life
 from bench.invocation.context import InvocationContext, InvocationResult
-from bench.lab import network
 from bench.workloads import reach
 from bench.workloads.reach import Answer, Place
 
@@ -48,13 +47,13 @@ def measure(context: InvocationContext) -> InvocationResult:
             channel.wait_line(reach.END, context.timeout_s, instance.alive)
             lines = [line.text for line in channel.lines]
             evidence = life.evidence_of(context, instance)
-            incoming = list(_incoming(context, outside.address_of(channel), limit_ms))
+            address = outside.address_of(channel)
+            incoming = list(_incoming(context, address, limit_ms))
             context.engine.stop(instance)
     found = [*_outgoing(around, reach.answers(lines)), *incoming]
-    values = {
-        "reach.reached": float(sum(fact.works for fact in found if fact.name.startswith("to-"))),
-        "reach.interfaces": float(len(reach.names(lines))),
-    }
+    values = {"reach.reached": float(sum(fact.works for fact in found if fact.name.startswith("to-")))}
+    if not outside.in_lab(address):  # there the lab's other instances come and go
+        values["reach.interfaces"] = float(len(reach.names(lines)))
     documented = facts.documented_by(networks, "reach")
     notes = facts.version_of(networks) | outside.forwarding(context.lab)
     return facts.result(found, documented, evidence, values, notes)
@@ -103,7 +102,7 @@ def _listening(context: InvocationContext, who: str, port: int) -> Iterator[IPv4
 
 def _bridge(peer: IPv4Interface | None, other: IPv4Interface | None) -> str | None:
     """Return the first address of the instance's network, or of the other one if it has none of its own."""
-    own = peer if peer and str(peer.ip) != network.LAB_ADDRESS else other
+    own = other if outside.in_lab(peer) else peer or other
     return str(own.network[1]) if own else None
 
 

@@ -157,7 +157,12 @@ def address_of(channel: Channel) -> IPv4Interface | None:
     An instance in the lab's own network namespace has many: the one on the cable counts.
     """
     found = reach.addresses([line.text for line in channel.lines])
-    return next((one for one in found if str(one.ip) == network.LAB_ADDRESS), found[0] if found else None)
+    return next(filter(in_lab, found), found[0] if found else None)
+
+
+def in_lab(address: IPv4Interface | None) -> bool:
+    """Say whether an instance of that address is in the lab's own network namespace."""
+    return address is not None and str(address.ip) == network.LAB_ADDRESS
 
 
 def refuse_own_network(context: InvocationContext, instance: Instance) -> None:
