@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -176,7 +176,7 @@ class Lab:
     def residue(self) -> Mapping[str, int]:
         """Count what an instance may leave behind: processes, groups, mounts, network namespaces, dying groups.
 
-        Daemons are not counted: an invocation may be the first that needs one.
+        Daemons and their network namespaces are not counted: an invocation may be the first that needs one.
         """
         processes, groups = self._cgroup.count() if self._cgroup else (0, 0)
         daemons = len(self._daemons.running) if self._daemons else 0
@@ -184,7 +184,7 @@ class Lab:
             "processes": processes - daemons,
             "cgroups": groups,
             "mounts": len(kernelfiles.table(_MOUNTS)),
-            "network namespaces": network_namespaces(),
+            "network namespaces": network_namespaces(apart=self._daemons.spaces() if self._daemons else set()),
             "dying cgroups": cgroups.dying(),
         }
 
@@ -216,8 +216,11 @@ class Lab:
             raise LabError(msg)
 
 
-def network_namespaces(table: Path = kernelfiles.PROC) -> int:
-    """Count the network namespaces that a process or a bind mount keeps alive; ``table`` is where /proc is."""
+def network_namespaces(table: Path = kernelfiles.PROC, *, apart: Collection[str] = ()) -> int:
+    """Count the network namespaces that a process or a bind mount keeps alive, except those that ``apart`` names.
+
+    ``table`` is where /proc is.
+    """
     processes = {kernelfiles.link(table / f"{pid}/ns/net") for pid in kernelfiles.pids(table)}
     mounts = {row[3] for row in kernelfiles.table(table / "thread-self/mountinfo") if row[3:4]}
-    return len({name for name in processes | mounts if name.startswith("net:")})
+    return len({name for name in processes | mounts if name.startswith("net:")} - set(apart))

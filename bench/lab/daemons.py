@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.core import proc
+from bench.core import kernelfiles, proc
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import LabError
 from bench.lab.cgroups import RunCgroup
@@ -50,6 +50,12 @@ class Daemons:
         home = self.paths.run / name
         home.mkdir(mode=0o711, exist_ok=True)
         return home
+
+    def spaces(self) -> set[str]:
+        """Return the network namespaces of daemons that have one of their own."""
+        pids = [process.pid for process in self.running.values()]
+        found = {kernelfiles.link(kernelfiles.PROC / f"{pid}/ns/net") for pid in pids}
+        return found - {kernelfiles.link(kernelfiles.PROC / f"{self.namespace.holder.pid}/ns/net")}
 
     def hide(self, folder: Path) -> None:
         """Mount an empty file system over a folder of the host, inside the lab only; a second call does nothing."""

@@ -13,7 +13,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,10 +142,13 @@ def image(state: Path) -> Image:
     return layered(state, IMAGE, [payload_layer(source.path.read_bytes())])
 
 
-def layered(state: Path, name: str, layers: Sequence[bytes | Path | Packed]) -> Image:
+def layered(
+    state: Path, name: str, layers: Sequence[bytes | Path | Packed], settings: Mapping[str, object] | None = None
+) -> Image:
     """Return an image that runs the payload; write its archive if it does not exist.
 
     ``layers``, the lowest first, are plain tars in memory or in files, or packed ones. Those in files are never held in memory.
+    ``settings`` are added to its configuration (OCI image-spec, config.md): ``User``, ``Env``, …
     """
     home = state / "images"
     home.mkdir(parents=True, exist_ok=True)
@@ -155,7 +158,7 @@ def layered(state: Path, name: str, layers: Sequence[bytes | Path | Packed]) -> 
             for number, layer in enumerate(layers)
         ]
         diff_ids = tuple(blob.diff_id for blob in packed)
-        config = _config(diff_ids)
+        config = _config(diff_ids, settings or {})
         manifest = _manifest(config, packed)
         digest = sha256(manifest)
         path = home / f"{digest[:16]}-{sha256(name.encode())[:8]}.tar"
@@ -188,13 +191,13 @@ def payload_layer(program: bytes) -> bytes:
     return _tar(files)
 
 
-def _config(diff_ids: Sequence[str]) -> bytes:
+def _config(diff_ids: Sequence[str], settings: Mapping[str, object]) -> bytes:
     return _json(
         {
             "architecture": "amd64" if os.uname().machine == "x86_64" else "arm64",
             "os": "linux",
             "created": "1970-01-01T00:00:00Z",
-            "config": {"Entrypoint": [PAYLOAD], "Cmd": ["--sleep"], "WorkingDir": "/"},
+            "config": {"Entrypoint": [PAYLOAD], "Cmd": ["--sleep"], "WorkingDir": "/", **settings},
             "rootfs": {"type": "layers", "diff_ids": list(diff_ids)},
             "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "tare"} for _ in diff_ids],
         }

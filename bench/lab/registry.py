@@ -108,8 +108,8 @@ def listens(pid: int, port: int) -> bool:
     return False
 
 
-def push(registry: Registry, image: Image, repository: str) -> str:
-    """Upload an image as ``latest`` and return the name under which the lab's engines pull it.
+def push(registry: Registry, image: Image, repository: str, tag: str = "latest") -> str:
+    """Upload an image under a tag, which may have been another one's, and return the name under which the lab's engines pull it.
 
     Raises:
         LabError: The registry refuses something.
@@ -119,11 +119,11 @@ def push(registry: Registry, image: Image, repository: str) -> str:
         parts = json.loads(manifest)
         for part in (parts["config"], *parts["layers"]):
             _upload(http_, repository, part["digest"], part["size"], _blob(archive, part["digest"]))
-        status, headers = http_.ask("PUT", f"/v2/{repository}/manifests/latest", manifest, {"Content-Type": _MANIFEST})
+        status, headers = http_.ask("PUT", f"/v2/{repository}/manifests/{tag}", manifest, {"Content-Type": _MANIFEST})
     if status != http.HTTPStatus.CREATED or headers.get("docker-content-digest") != image.manifest:
         msg = f"the registry took {image.manifest} as {headers.get('docker-content-digest')} (status {status})"
         raise LabError(msg)
-    return f"{HOST}:{PORT}/{repository}:latest"
+    return f"{HOST}:{PORT}/{repository}:{tag}"
 
 
 def _upload(http_: _Http, repository: str, digest: str, size: int, blob: IO[bytes]) -> None:

@@ -23,6 +23,7 @@ void run_as_probe(const char *value) __attribute__((noreturn));   /* FILE[:MS] (
 
 void set_address(const char *text); /* IFACE:IP/PREFIX[:GATEWAY] (interface.c) */
 void spawn_program(char **argv);                   /* runs in the background until we exit (network.c) */
+int in_background(const char *what);               /* forks a child that is killed when we exit; returns 1 in the child (network.c) */
 
 /* Actions with one value, which they may modify. A table ends with an empty entry. */
 struct action {
@@ -30,7 +31,7 @@ struct action {
     void (*act)(char *text);
 };
 extern const struct action NETWORK_ACTIONS[], FILE_ACTIONS[], KEPT_ACTIONS[], NAME_ACTIONS[], LINE_ACTIONS[], RESTART_ACTIONS[], HEALTH_ACTIONS[];
-extern const struct action VICTIM_ACTIONS[], LOAD_ACTIONS[], SURFACE_ACTIONS[];
+extern const struct action VICTIM_ACTIONS[], LOAD_ACTIONS[], SURFACE_ACTIONS[], REACH_ACTIONS[];
 const struct action *find_action(const char *option); /* NULL when there is no such action */
 
 int set_up(const char *option, const char *value); /* set-up of a guest before ready; returns 0 for other options (modules.c) */

@@ -227,6 +227,32 @@ static void await(char *text)
     close(sock);
 }
 
+/* Look up a name until it has an address, or until it does not exist any more, for some milliseconds at most. */
+static void settle(const char *option, char *text)
+{
+    char *server, found[INET_ADDRSTRLEN] = "";
+    struct message asked;
+    const char *why = NULL;
+    uint64_t end = clock_ns() + cut(option, text, &server) * 1000000, tries = 1;
+    int wanted = strcmp(option, "--found") == 0;
+    question(&asked, text);
+    int sock = reach(server);
+    say_format("B %s %s\n", option + 2, text);
+    for (;; tries++) {
+        why = look_up(sock, &asked, found);
+        if ((why == NULL && (strcmp(found, "nobody") != 0) == wanted) || clock_ns() >= end)
+            break;
+        usleep(20000);
+    }
+    say_format("C %s %llu\n", option + 2, (unsigned long long)tries);
+    say_format("S answer %s\n", why ? why : found);
+    close(sock);
+}
+
+static void found(char *text) { settle("--found", text); }
+
+static void gone(char *text) { settle("--gone", text); }
+
 /* Return whether the question is about one of these comma-separated names. */
 static int knows(const char *names, const struct message *asked, size_t end)
 {
@@ -310,4 +336,5 @@ static void answer(char *text)
     say_format("B answer %d\n", ntohs(at.sin_port));
 }
 
-const struct action NAME_ACTIONS[] = {{"--resolve", resolve}, {"--await", await}, {"--answer", answer}, {NULL, NULL}};
+const struct action NAME_ACTIONS[] = {{"--resolve", resolve}, {"--await", await}, {"--answer", answer}, {"--found", found},
+                                      {"--gone", gone}, {NULL, NULL}};

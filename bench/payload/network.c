@@ -102,7 +102,7 @@ static void accept_all(int listener)
 }
 
 /* Fork a child that is killed when we exit; return 1 in the child. */
-static int in_background(const char *what)
+int in_background(const char *what)
 {
     pid_t us = getpid(), child = fork();
     if (child < 0)

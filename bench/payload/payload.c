@@ -36,6 +36,8 @@
  *                        nobody" when the name does not exist, or the reason why COUNT is less than N
  *   --await NAME:SERVER:MS   look up a name, with MS milliseconds between two tries, until it has an address: "S server …",
  *                        "B await NAME", "C await TRIES", "S answer ADDRESS"
+ *   --found NAME:SERVER:MS   look up a name until it has an address, --gone NAME:SERVER:MS until it does not exist, for MS milliseconds at
+ *                        most: "S server …", "B found NAME", "C found TRIES", "S answer ADDRESS", or "nobody", or the last failure's reason
  *   --answer [ADDRESS#]PORT[:NAME,…]  fork a child that answers such questions: 127.0.0.1 for these names, "no such name" for others;
  *                        on loopback without ADDRESS, on a free port for PORT 0: "B answer PORT"
  *   --lines COUNT:BYTES:PER_S:KIND:EVERY  write numbered, checksummed lines to standard output (lines.c): "B lines", "C lines COUNT"
@@ -49,6 +51,7 @@
  *   --run PROGRAM …      run a program: "B run", "O LINE" for each line that it prints, "C run STATUS"; only another --run may follow
  *
  *   --surface PID:COUNT  report what a program may do here: which system calls answer, capabilities, mounts, privileged acts (surface.c)
+ *   --reach MS:NAME@PLACE,…   whom this program reaches; --listen NAME@PLACE, --interfaces ipv4, --self VARIABLE,… (reach.c)
  *   --quit STATUS[:MS]   wait to be told, then exit with STATUS; the first instruction is reported as "B start", too (restart.c)
  *
  * With --exec NUMBER[:STATUS[:MS]] it is a further command in a running instance: it reports "B exec NUMBER" and exits (exec.c).

@@ -52,6 +52,11 @@ def wait_for(name: str, server: str, pause_ms: int) -> tuple[str, ...]:
     return ("--await", f"{name}:{server}:{pause_ms}")
 
 
+def until(name: str, server: str, limit_ms: int, *, there: bool) -> tuple[str, ...]:
+    """Return payload arguments that look up a name until it has an address, or until it does not exist; at most that long."""
+    return ("--found" if there else "--gone", f"{name}:{server}:{limit_ms}")
+
+
 def answer(names: Sequence[str], *, address: str = "", port: int = 0) -> tuple[str, ...]:
     """Return payload arguments that serve these names, by default on loopback and a free port."""
     return ("--answer", f"{f'{address}#' if address else ''}{port}:{','.join(names)}")
@@ -83,13 +88,22 @@ def waited_for(lines: Sequence[Line], name: str) -> Lookup:
     return found
 
 
-def _one(lines: Sequence[Line], action: str, name: str) -> Lookup:
-    found = next((one for one in _actions(lines, action) if one.name == name), None)
-    if found is None:
+def settled(lines: Sequence[Line], name: str, *, there: bool) -> Lookup:
+    """Return the last result of :func:`until` for one name.
+
+    Raises:
+        InvocationFailed: There is none.
+    """
+    return _one(lines, "found" if there else "gone", name, last=True)
+
+
+def _one(lines: Sequence[Line], action: str, name: str, *, last: bool = False) -> Lookup:
+    found = [one for one in _actions(lines, action) if one.name == name]
+    if not found:
         said = " | ".join(line.text for line in lines[-4:]) or "nothing"
         msg = f"no '{action}' of the name {name} came to an end; the payload said: {said}"
         raise InvocationFailed(msg)
-    return found
+    return found[-1 if last else 0]
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +89,18 @@ def test_instance_life_on_cri_o(bench: Bench) -> None:
         assert instance.pids() == set()
     assert (bench.server.pods, bench.server.containers) == ({}, {})
     engine.delete(spec.name)  # it is gone already
+
+
+def test_images_of_a_users_own_runtime_are_left_alone_and_an_unknown_one_is_not_run(bench: Bench) -> None:
+    engine, other = bench.engine(), dataclasses.replace(images.image(bench.lab.paths.state), name="tare/other:latest")
+    engine.prepare()
+    with pytest.raises(NotApplicable, match="left alone"):
+        engine.images.add(other)
+    spec = bench.spec(image=other)
+    with EventHub() as hub, hub.channel(spec.events), pytest.raises(InvocationFailed, match="was not loaded"):
+        engine.create(spec)
+    engine.delete(spec.name)
+    assert (bench.server.pods, bench.server.containers) == ({}, {})
 
 
 def test_pod_that_was_not_stopped_is_found_by_label(bench: Bench) -> None:

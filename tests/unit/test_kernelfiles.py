@@ -60,7 +60,9 @@ def fake_proc(folder: Path) -> Path:
 
 
 def test_network_namespaces_of_processes_and_mounts_are_counted_once(tmp_path: Path) -> None:
-    assert lab.network_namespaces(fake_proc(tmp_path)) == 3
+    fake = fake_proc(tmp_path)
+    assert lab.network_namespaces(fake) == 3
+    assert lab.network_namespaces(fake, apart={kernelfiles.link(fake / "1/ns/net")}) == 2
 
 
 def test_process_that_cannot_be_read_is_left_out(tmp_path: Path, broken: set[str]) -> None:

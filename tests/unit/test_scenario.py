@@ -47,7 +47,7 @@ def test_valid_file_is_loaded(tmp_path: Path) -> None:
         ("measure: startup", "measure: startp", 2, r"unknown benchmark 'startp', allowed: .*startup.*; did you mean 'startup'\?"),
         ("docker:network=none", "dokcer", 6, r"unknown engine 'dokcer', allowed: .*docker.*; did you mean 'docker'\?"),
         ("docker:network=none", "docker:netwrk=none", 6, r"unknown option of docker 'netwrk'.*did you mean 'network'\?"),
-        ("docker:network=none", "docker:network=nine", 6, r"unknown value of docker:network 'nine', allowed: bridge, host, macvlan, none"),
+        ("docker:network=none", "docker:network=nine", 6, r"unknown value of docker:network 'nine', allowed: bridge, host, internal, macvlan, none"),
         ("docker:network=none", "docker:network", 6, r"'network' in target 'docker:network' is not key=value"),
         ("docker:network=none", "runc:x=1", 6, r"unknown option of runc 'x', allowed: bin"),
         ("docker:network=none", "host", 6, r"the target 'host' is listed twice"),

@@ -19,11 +19,14 @@ from bench.engines.abilities.images import (
     PulledImage,
     PullsImages,
     RunsImages,
+    leaves_configuration,
 )
 from bench.engines.abilities.logs import KeepsLogs, LogFollower, Logs, StoredLog
-from bench.engines.abilities.network import HasNetworkPath, NetworkPath, ResolvesNames
+from bench.engines.abilities.network import HasNetworkPath, HasNetworks, NetworkPath, Networks, ResolvesNames
 from bench.engines.abilities.projects import ComposesProjects, ProjectClient, Projects
 from bench.engines.abilities.running import (
+    Changes,
+    ChangesInstances,
     ChecksHealth,
     Commands,
     Finished,
@@ -44,6 +47,8 @@ __all__ = [
     "Build",
     "BuildsImages",
     "BuiltImage",
+    "Changes",
+    "ChangesInstances",
     "ChecksHealth",
     "Commands",
     "ComposesProjects",
@@ -52,6 +57,7 @@ __all__ = [
     "Hardens",
     "HasDaemons",
     "HasNetworkPath",
+    "HasNetworks",
     "HasStorage",
     "HasVolumes",
     "HealthChecks",
@@ -67,6 +73,7 @@ __all__ = [
     "LogFollower",
     "Logs",
     "NetworkPath",
+    "Networks",
     "ProjectClient",
     "Projects",
     "PulledImage",
@@ -79,6 +86,7 @@ __all__ = [
     "StoredLog",
     "VolumeStore",
     "launch",
+    "leaves_configuration",
     "polls_s",
     "unproved",
 ]

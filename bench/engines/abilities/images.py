@@ -35,6 +35,11 @@ class RunsImages(Protocol):
         ...
 
 
+def leaves_configuration(engine: object) -> bool:
+    """Return whether an engine declares, by its attribute of that name, that its clients apply an image's configuration."""
+    return bool(getattr(engine, "leaves_configuration", False))
+
+
 @dataclass(frozen=True)
 class PulledImage:
     """What an engine reports about an image that it has pulled.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from bench.engines.base import Instance
+from bench.engines.base import Engine, Instance
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,40 @@ class ResolvesNames(Protocol):
 
     resolves_names: bool
     """Whether the target's network has a name service for its instances."""
+
+
+class Networks(Protocol):
+    """The networks of one engine, and what its documentation says of the target's."""
+
+    def version(self) -> str:
+        """Return name and version of the engine."""
+        ...
+
+    def documented(self, fact: str) -> bool | None:
+        """Return whether something works by the documentation; ``None`` where that says nothing.
+
+        Facts are ``to-…``: an instance reaches its peer on the same network (``to-peer``), an instance on another one, its
+        gateway, its host's address, loopback or abstract socket, the outside; ``from-host`` and ``from-outside``: it is reached;
+        ``second-…``: a second instance with the same port starts, may bind it and is reached; ``named``, ``new-name``,
+        ``host-name`` and ``old-name``, also ``…-after-restart``: an instance is found by the name.
+        """
+        ...
+
+    def other(self) -> Engine:
+        """Return the engine with another network of the same daemon, prepared.
+
+        Raises:
+            NotApplicable: There is none.
+            TargetUnavailable: It cannot be used here.
+        """
+        ...
+
+
+@runtime_checkable
+class HasNetworks(Protocol):
+    """An engine that has several networks."""
+
+    @property
+    def networks(self) -> Networks:
+        """What it knows of them."""
+        ...

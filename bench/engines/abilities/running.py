@@ -126,6 +126,28 @@ class ChecksHealth(Protocol):
         ...
 
 
+class Changes(Protocol):
+    """How one engine changes running instances."""
+
+    def restart(self, instance: Instance) -> None:
+        """Stop an instance and start it again; return when the engine reports "started"."""
+        ...
+
+    def rename(self, instance: Instance, name: str) -> None:
+        """Give an instance another name, by which it is deleted from now on."""
+        ...
+
+
+@runtime_checkable
+class ChangesInstances(Protocol):
+    """An engine whose instances can be restarted and renamed."""
+
+    @property
+    def changes(self) -> Changes:
+        """How it does that."""
+        ...
+
+
 @runtime_checkable
 class HasDaemons(Protocol):
     """An engine whose instances are made by daemons that it knows."""

@@ -45,6 +45,7 @@ class Containerd:
     phases = frozenset(Phase)
     kind: Kind = "container"
     channel: Transport = "datagram"
+    leaves_configuration = True
     restarts = NoRestarts(
         "starts no instance again by itself: a client may label a container for containerd's restart plugin, which looks at it "
         "every 10 s and knows no policies before 1.7; Tare does not"

@@ -29,10 +29,10 @@ from bench.engines.cri import api, config, crio, image
 from bench.engines.cri.api import EXITED, NODE, POD
 from bench.engines.cri.daemon import cri_name
 from bench.engines.cri.exec import Commands
+from bench.engines.cri.images import ImageStore
 from bench.engines.cri.session import Session
 from bench.engines.evidence import daemon, links, process
 from bench.engines.filelogs import FileLogs
-from bench.engines.grpc import Message
 from bench.lab import Lab, forwarding, images, network
 
 _CLEANUP_S = 30.0
@@ -72,6 +72,7 @@ class Cri:
         self._handler = target.options.get("runtime", "runc" if self._own else "")
         self._made: dict[str, _Made] = {}
         self.commands = Commands(self._session)
+        self.images = ImageStore(self._session)
         self.logs = FileLogs(
             target, ("cri",), self._log_path, lambda _: None, logformats.kubernetes, "CRI lines", _UNREAD
         )
@@ -120,7 +121,10 @@ class Cri:
             "RunPodSandbox", spec.timeout_s, config=pod, runtime_handler=self._runtime_handler()
         )
         made.pod = str(answer.pod_sandbox_id)
-        fields = {"config": api.container(spec, self._spec_of_image(), self._network), "sandbox_config": pod}
+        fields = {
+            "config": api.container(spec, self.images.spec_of(spec, self._image), self._network),
+            "sandbox_config": pod,
+        }
         answer = self._session.api.call("CreateContainer", spec.timeout_s, pod_sandbox_id=made.pod, **fields)
         made.container = str(answer.container_id)
         handle: dict[str, Any] = {"made": made, "pids": {}, "timeout_s": spec.timeout_s}
@@ -207,9 +211,6 @@ class Cri:
         return image.load(
             self._session.api, Path(self._session.path), archive, f"tare-{self._lab.short_id}", self._session.server
         )
-
-    def _spec_of_image(self) -> Message:
-        return api.image(self._image, image.NAME)
 
     def _leave(self) -> None:
         """Remove everything that we made in a user's own runtime; what cannot be removed stays in the journal."""

@@ -29,7 +29,7 @@ def ids(image: Image) -> frozenset[str]:
     return frozenset(digests | {digest.removeprefix("sha256:") for digest in digests})
 
 
-def load(api: Api, socket: Path, image: Image, lease: str, server: int | str) -> str:
+def load(api: Api, socket: Path, image: Image, lease: str, server: int | str, *, name: str = NAME) -> str:
     """Put the image where the runtime looks for it and return its id; an image that has its name loses the name.
 
     ``lease`` is a name that containerd does not know yet; ``server`` the runtime's process, whose mounts contain its storage.
@@ -37,22 +37,22 @@ def load(api: Api, socket: Path, image: Image, lease: str, server: int | str) ->
     Raises:
         TargetUnavailable: It cannot be put there, with the remedy.
     """
-    where, other = destination(api, socket), ""
+    where, other = destination(api, socket, name), ""
     if api.who == _CONTAINERD:
-        other = api.image_id(NAME, _TIMEOUT_S)  # it learns of the new one a moment after it is there
+        other = api.image_id(name, _TIMEOUT_S)  # it learns of the new one a moment after it is there
         client = containerd.Api(socket, _CONTAINERD_NAMESPACE)
         try:
-            containerd.lend_image(client, image.archive, NAME, lease, _TIMEOUT_S)
+            containerd.lend_image(client, image.archive, name, lease, _TIMEOUT_S)
         finally:
             client.close()
     else:
         _copy(api, image, server, where)
-    return _appeared(api, image, other, where)
+    return _appeared(api, image, other, where, name)
 
 
 def _copy(api: Api, image: Image, server: int | str, where: str) -> None:
     """Copy the image into containers-storage, which CRI-O shares with Podman and skopeo."""
-    remedy = f"put it there by hand: skopeo copy oci-archive:{image.archive} containers-storage:{NAME}"
+    remedy = f"put it there by hand: skopeo copy oci-archive:{image.archive} {where}"
     skopeo = proc.find("skopeo", f"install skopeo ('tare provision podman' does), or {remedy}")
     enter = (
         [proc.find("nsenter", "install util-linux"), f"--target={server}", "--mount", "--"]
@@ -68,7 +68,7 @@ def _copy(api: Api, image: Image, server: int | str, where: str) -> None:
         raise TargetUnavailable(msg, remedy) from error
 
 
-def destination(api: Api, socket: Path) -> str:
+def destination(api: Api, socket: Path, name: str = NAME) -> str:
     """Return skopeo's name of the image in the runtime's storage, with the storage's folders if the runtime names them."""
     try:
         systems = api.call("ImageFsInfo", _TIMEOUT_S).image_filesystems
@@ -79,18 +79,18 @@ def destination(api: Api, socket: Path) -> str:
     if place is None and {"root", "storage_driver"} <= said.keys():
         place = said["storage_driver"], Path(said["root"])
     if place is None:
-        return f"containers-storage:{NAME}"
+        return f"containers-storage:{name}"
     driver, root = place
-    return f"containers-storage:[{driver}@{root}+{said.get('runroot', _RUN_ROOT)}]{NAME}"
+    return f"containers-storage:[{driver}@{root}+{said.get('runroot', _RUN_ROOT)}]{name}"
 
 
-def _appeared(api: Api, image: Image, other: str, where: str) -> str:
+def _appeared(api: Api, image: Image, other: str, where: str, name: str) -> str:
     """Wait until the runtime knows the image and return its id; ``other`` is that of an image that had its name before."""
     end = now_s() + _APPEARS_S
-    while (found := api.image_id(NAME, _TIMEOUT_S)) in ("", other) and found not in ids(image):
+    while (found := api.image_id(name, _TIMEOUT_S)) in ("", other) and found not in ids(image):
         if now_s() > end:
             has = f"still has another image ({found}) under the name" if found else "does not see the image"
-            msg = f"{api.who} {has} '{NAME}' that was put into its store"
+            msg = f"{api.who} {has} '{name}' that was put into its store"
             raise TargetUnavailable(msg, f"see whether 'crictl images' lists it; it keeps its images in {where}")
         sleep_s(0.02)
     return found

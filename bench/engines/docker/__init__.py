@@ -8,7 +8,7 @@ DOCKER = EngineType(
     name="docker",
     factory="bench.engines.docker.engine:Docker",
     options={
-        "network": ("bridge", "user", "host", "none", "macvlan", "overlay", "published", "proxied"),
+        "network": ("bridge", "user", "internal", "host", "none", "macvlan", "overlay", "published", "proxied"),
         "storage": ("overlay2", "vfs", "fuse-overlayfs", "btrfs", "zfs", "devicemapper", "aufs"),
         "mount": MOUNTS,
         "runtime": ("runc", "crun", "runsc"),
@@ -37,7 +37,7 @@ PODMAN = EngineType(
     name="podman",
     factory="bench.engines.docker.podman:Podman",
     options={
-        "network": ("bridge", "user", "host", "none"),
+        "network": ("bridge", "user", "internal", "host", "none", "published"),
         "storage": ("overlay", "vfs"),
         "mount": MOUNTS,
         "runtime": ("crun", "runc"),

@@ -16,8 +16,8 @@ from bench.engines.builds import Build
 from bench.engines.containerd.daemon import containerd_name
 from bench.engines.docker import api, networks, settings
 from bench.engines.docker.api import Client, ContainerConfig
+from bench.engines.docker.bridges import Builtin, Site
 from bench.engines.docker.daemon import answers_ping, containerd_build, start_dockerd
-from bench.engines.docker.networks import Builtin, Site
 from bench.engines.evidence import daemon, process
 from bench.lab import Lab
 

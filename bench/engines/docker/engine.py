@@ -14,9 +14,10 @@ from bench.core.model import Facts, Phase, Target
 from bench.engines import trial
 from bench.engines.abilities import NetworkPath
 from bench.engines.base import STOP_GRACE_S, Engine, Instance, InstanceSpec, Kind, Transport
-from bench.engines.docker import api, endpoints, health_config
+from bench.engines.docker import api, endpoints, health_config, network_facts
 from bench.engines.docker import images as stores
 from bench.engines.docker.build import Builders
+from bench.engines.docker.changes import Changes
 from bench.engines.docker.container import Container
 from bench.engines.docker.endpoints import Endpoint, LabDaemon
 from bench.engines.docker.exec import Commands
@@ -24,6 +25,7 @@ from bench.engines.docker.hardening import Hardener, RemappedDockerd
 from bench.engines.docker.health import HealthChecks
 from bench.engines.docker.log_drivers import Drivers
 from bench.engines.docker.logs import Logs
+from bench.engines.docker.network_facts import Networks
 from bench.engines.docker.projects import Projects
 from bench.engines.docker.pull import Puller
 from bench.engines.docker.restart import Restarter
@@ -67,6 +69,8 @@ class Docker:
         self.hardening: Hardener = Hardener(
             self._session, self, lambda: Docker(target, lab, RemappedDockerd(target, lab))
         )
+        self.changes = Changes(self._session)
+        self.networks = Networks(self._session, lambda other: Docker(other, lab), network_facts.DOCKER)
         self.resolves_names = self._endpoint.network.resolves_names
         self.daemons = self._endpoint.daemons
         # The endpoint leaves no trace in a container; gVisor hides the container's mounts.

@@ -13,14 +13,15 @@ from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
 from bench.core.model import Target
 from bench.engines.abilities import Finished
 from bench.engines.base import Engine, Instance, RestartPolicy
-from bench.engines.docker import networks
+from bench.engines.docker import network_facts, networks
 from bench.engines.docker.api import ContainerConfig
+from bench.engines.docker.bridges import Site
 from bench.engines.docker.endpoints import LabDaemon, alone
 from bench.engines.docker.engine import Docker
 from bench.engines.docker.exec import Commands
 from bench.engines.docker.hardening import PodmanHardener
 from bench.engines.docker.health import CalledHealthChecks
-from bench.engines.docker.networks import Site
+from bench.engines.docker.network_facts import Networks
 from bench.engines.docker.podman_logs import PodmanDrivers
 from bench.engines.docker.podman_service import podman_name, start_podman
 from bench.engines.docker.projects import PodmanProjects
@@ -56,6 +57,7 @@ class Service(LabDaemon):
 
     def url(self) -> str:
         """Start the service and return its URL."""
+        self.network.prepare_host()
         return f"unix://{start_podman(self._lab, self.storage, self.runtime, self._events, self._role)}"
 
     def daemons(self) -> Mapping[str, int]:
@@ -65,7 +67,9 @@ class Service(LabDaemon):
     def config(self, image: str) -> ContainerConfig:
         """Return how containers are made; the OCI runtime is the service's."""
         group = self._lab.cgroup_path
-        return ContainerConfig(image, self.network.mode, cgroup_parent=group, ulimits=self._ulimits)
+        return ContainerConfig(
+            image, self.network.mode, cgroup_parent=group, ulimits=self._ulimits, ports=self.network.ports
+        )
 
     @cached_property
     def _ulimits(self) -> dict[str, int]:
@@ -139,6 +143,7 @@ class Podman(Docker):
         self.projects: PodmanProjects = PodmanProjects(self._session, self.images)
         self.restarts: MonitoredRestarter = MonitoredRestarter(self._session, self._beside)
         self.health: CalledHealthChecks = CalledHealthChecks(self._session, self.commands)
+        self.networks = Networks(self._session, lambda other: Podman(other, lab), network_facts.PODMAN)
         self.hardening: PodmanHardener = PodmanHardener(self._session, self, lambda: self)
 
     def _beside(self, live_restore: bool) -> tuple[Engine, LabDaemon]:

@@ -26,7 +26,7 @@ class Puller:
 
     def pull(self, name: str, timeout_s: float) -> None:
         """Pull an image by name; return when it is unpacked."""
-        repository, _, tag = name.rpartition(":")
+        repository, _, tag = name.rpartition("@" if "@" in name else ":")  # the API takes a digest as a tag
         client = self._session.client
         with self._session.asked("pull"), time_limit(client, timeout_s):
             check(client.pull(repository, tag=tag, stream=True, decode=True))
