@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +14,9 @@ import pytest
 from bench import benchmarks
 from bench.benchmarks.isolation import NEIGHBOURS
 from bench.benchmarks.isolation import measure as isolation
-from bench.core import kernelfiles
-from bench.core.errors import NotApplicable
+from bench.core import kernelfiles, proctable
+from bench.core.clock import now_s, sleep_s
+from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import Invocation, ParamValue
 from bench.invocation.context import Account, InvocationContext, InvocationResult
 from bench.lab import cgroups
@@ -113,6 +116,40 @@ def test_every_neighbour_works_beside_its_natural_victim(place: Place) -> None:
         assert values["isolation.p50_s"] > 0, kind
         assert values["isolation.neighbour_alone_per_s"] > 0, kind
     assert place.context.settled(before) == {}
+
+
+def test_rest_of_the_host_comes_first_only_while_the_storm_runs(place: Place) -> None:
+    mount = cgroups.controller("cpu")
+    assert mount is not None
+    found = place.measure(arm="unlimited", neighbour="forks", per_s=20, percent=25)
+    (name,) = {"lab cpu.shares", "lab cpu.weight"} & set(found.evidence)
+    file = mount / cgroups.ROOT / name.partition(" ")[2]
+    usual = {"cpu.shares": 1024, "cpu.weight": 100}[file.name]
+    assert int(found.evidence[name]) * 10 < usual == int(kernelfiles.text(file))
+    assert numbers(found)["isolation.sentinel_ratio"] > 0
+
+
+def stop_sentinel(lab: str, load: str) -> None:
+    """Stop a lab's sentinel once the neighbour works: to the watchdog that is a host on which nothing else runs."""
+    end = now_s() + 60
+    while len(proctable.with_argument(load)) < 2 and now_s() < end:
+        sleep_s(0.02)
+    for pid in proctable.with_argument("--pulse"):
+        if f"-{lab}-" in kernelfiles.text(kernelfiles.PROC / f"{pid}/cmdline"):
+            os.kill(pid, signal.SIGSTOP)
+
+
+def test_sentinel_that_is_not_run_ends_the_arm_before_its_time(place: Place) -> None:
+    seconds, room = 60, 2**24 + 4096 * (os.getpid() % 4096)
+    load = f"cpu:25:0:{room}:-"
+    stopper = threading.Thread(target=stop_sentinel, args=(place.context.lab.short_id, load))
+    stopper.start()
+    begin = now_s()
+    with pytest.raises(InvocationFailed, match=r"the host is not usable: a process outside the lab was not run for"):
+        place.measure(arm="unlimited", percent=25, room_bytes=room, milliseconds=1000 * seconds)
+    stopper.join()
+    assert now_s() - begin < seconds
+    assert proctable.with_argument(load) == set()
 
 
 def test_cap_on_the_runs_processes_holds_only_meanwhile(place: Place) -> None:

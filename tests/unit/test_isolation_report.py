@@ -48,6 +48,7 @@ def _series(arm: str, noise: float) -> Iterator[Value]:
     if arm in ("unlimited", "limited", "apart"):
         yield Value("isolation.neighbour_alone_per_s", 100.0 * noise * (0.25 if arm == "limited" else 1))
         yield Value("isolation.neighbour_per_s", 80.0 * noise)
+        yield Value("isolation.sentinel_ratio", (2.0 if arm == "unlimited" else 1.1) * noise)
     yield Value("isolation.pressure_ratio", 0.3, {"resource": "cpu"})
     yield Value("isolation.throttled_ratio", 0.7, {"instance": "neighbour"})
     yield Value("isolation.sentinel_p99_s", 1e-4 * noise)
@@ -90,8 +91,9 @@ def found(tmp_path: Path, lab: FakeLab) -> ScenarioData:
 
 def test_words_say_which_target_isolates_stronger(found: ScenarioData) -> None:
     said = benchmarks.words(found)
-    assert "Beside cpu fake (1.50× [" in said
-    assert "isolates stronger than fake:copy=weak (" in said
+    assert "; then fake:copy=weak (8.0" in said or "; then fake:copy=weak (7.9" in said, said
+    assert "Beside cpu, from strong to weak isolation: fake (" in said, said
+    assert "A process outside the lab wakes at most 2.0" in said, said
     assert "An idle neighbour leaves the victim's median within 5 % in 4 of 4 cells." in said
     assert benchmarks.finding(found).startswith("99th percentile beside ")
     assert "(fake:copy=weak)" in benchmarks.finding(found)
@@ -113,7 +115,10 @@ def test_neighbours_work_is_shown_with_what_the_limit_leaves_of_it(found: Scenar
 
 
 def test_causes_order_and_arms_without_a_value_have_tables(found: ScenarioData) -> None:
-    assert row_of(grid_of(found, "Why"), STRONG, "neighbour=cpu")["waited for cpu"].text == "30 %"
+    why = row_of(grid_of(found, "Why"), STRONG, "neighbour=cpu")
+    assert why["waited for cpu"].text == "30 %"
+    assert why["÷ idle"].text.startswith("2.0")
+    assert why["÷ idle"].detail, "an interval"
     assert row_of(grid_of(found, "Stronger and weaker isolation"), "cpu")["order"].text == "fake < fake:copy=weak"
     none = row_of(grid_of(found, "Arms without a value"), WEAK, "limited")
     assert (none["ended as"].text, none["invocations"].text) == ("skipped", "6 of 6")
@@ -145,7 +150,7 @@ def test_victim_that_did_not_finish_is_named_and_has_no_slowdown(tmp_path: Path,
 def test_single_block_orders_nothing(tmp_path: Path, lab: FakeLab) -> None:
     one = data(tmp_path, lab, STRONG, WEAK, blocks=1)
     said = benchmarks.words(one)
-    assert "stronger" not in said
+    assert "from strong to weak" not in said
     assert "Only hints: 1 block, too few for an interval" in said
 
 

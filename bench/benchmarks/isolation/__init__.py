@@ -60,6 +60,15 @@ _METRICS = (
         exact=False,
         title="lateness outside the lab, 99th percentile",
     ),
+    Metric(
+        "isolation.sentinel_ratio",
+        "ratio",
+        "lower",
+        0.1,
+        0.2,
+        exact=False,
+        title="lateness outside the lab ÷ that of the idle host",
+    ),
 )
 
 BENCHMARK = Benchmark(
@@ -69,6 +78,9 @@ BENCHMARK = Benchmark(
     params={
         "neighbour": Param("cpu", "resource that the neighbour takes", NEIGHBOURS),
         "arm": Param("alone", "what is beside the victim", ARMS),
+        "neighbour_target": Param(
+            "", "another target of the run, of which the neighbour is an instance; empty: the victim's"
+        ),
         "victim": Param(NATURAL, "what the victim does; natural: what fits the neighbour", (NATURAL, *VICTIMS)),
         "per_s": Param(0, "operations of the victim a second; 0: the victim's own rate"),
         "milliseconds": Param(2000, "how long the victim works", minimum=200),

@@ -34,6 +34,7 @@ class Neighbour:
         files: Whether it has files.
         device: The rate of the device that a limit is for.
         shared: What victim and neighbour compete for, for people.
+        yields: Whether the rest of the host comes first meanwhile, because it would otherwise not be usable.
     """
 
     victim: str
@@ -42,6 +43,7 @@ class Neighbour:
     room: Room = "none"
     files: bool = False
     device: Literal["", "read", "write"] = ""
+    yields: bool = False
 
 
 EMULATED_TIMES = 10
@@ -67,7 +69,7 @@ NEIGHBOURS: Mapping[str, Neighbour] = {
     "read": Neighbour("read", "bytes", "the disk", room="disk", files=True, device="read"),
     "cache": Neighbour("cache", "bytes", "the page cache", room="disk", files=True),
     "network": Neighbour("tcp", "bytes", "the network stack"),
-    "forks": Neighbour("fork", "processes", "the process table and the CPUs"),
+    "forks": Neighbour("fork", "processes", "the process table and the CPUs", yields=True),
     "journal": Neighbour("file", "files", "the file system's journal", files=True),
     "pages": Neighbour("map", "pages", "the page allocator"),
     "inodes": Neighbour("file", "files", "the tables of files and inodes", files=True),

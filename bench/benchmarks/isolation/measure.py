@@ -1,8 +1,8 @@
 """One victim and what stands beside it: nothing, an idle neighbour, one that works.
 
 The neighbour is started first and works alone for a moment. Then the victim is started, which works through its operations at a
-fixed rate. Both are instances of the same target. Everything is in the run's control group, which is capped; a sentinel outside
-it ends the arm when the host becomes unusable.
+fixed rate. Both are instances of the same target, unless the neighbour's is named. Everything is in the run's control group,
+which is capped; a sentinel outside it ends the arm when the host becomes unusable.
 """
 
 from __future__ import annotations
@@ -37,21 +37,25 @@ _LATE = 0.9
 
 def measure(context: InvocationContext) -> InvocationResult:
     """Measure one arm."""
-    arm, kind = arms.of(context), str(context.params["neighbour"])
+    theirs, kind = beside.context_of(context), str(context.params["neighbour"])
+    arm = arms.of(context, theirs.engine)
     room_bytes = int(context.params["room_bytes"])
     room.check(kind, room_bytes, context.lab.paths.run)
     wanted = {"pids": LAB_PIDS, "memory": _used(context) + room_bytes + _BESIDE_BYTES}
-    with caps.capped(context.lab.cgroup_path, wanted) as capped:
+    lab, yields = context.lab.cgroup_path, kinds.NEIGHBOURS[kind].yields
+    with caps.capped(lab, wanted) as capped, caps.yielding(lab, wanted=yields) as share:
         if kind == "forks" and "pids.max" not in capped:
             msg = "the number of the lab's processes cannot be limited here, so there is no storm of them"
             raise NotApplicable(msg)
         with (
-            watchdog.watching(context) as watching,
-            _files(context, arm, kind) as (ours, theirs),
-            beside.standing(context, arm, theirs, watching.complaint) as neighbour,
+            watchdog.watching(context, rest=arm.works) as watching,
+            _files(context, arm, kind) as (mine, others),
+            beside.standing(theirs, arm, others, watching.complaint) as neighbour,
         ):
-            found = _victim(context, arm, ours, watching, neighbour)
-    evidence = {f"lab {file}": text for file, text in capped.items() if file == "pids.max"}
+            found = _victim(context, arm, mine, watching, neighbour)
+    evidence = {f"lab {file}": text for file, text in (capped | share).items() if "memory" not in file}
+    if context.params["neighbour_target"]:
+        evidence["neighbour target"] = theirs.engine.target.text
     evidence |= {"sentinel": "outside the lab" if watching.outside else "inside the lab"}
     return dataclasses.replace(found, evidence={**found.evidence, **evidence})
 
@@ -103,7 +107,7 @@ def _victim(
         found = neighbours.done(_reported(channel, alive), work)
         evidence = life.evidence_of(context, instance)
         theirs = _neighbours(context, neighbour, found)
-    series = (*theirs, *cause.between(before, after), _sentinel(watching, found))
+    series = (*theirs, *cause.between(before, after), *_sentinel(watching, found))
     limits = neighbour.limits if neighbour else {}
     evidence |= {f"neighbour {file}": text for file, text in limits.items()}
     return InvocationResult(
@@ -146,8 +150,8 @@ def _neighbours(context: InvocationContext, neighbour: Neighbour | None, found: 
     )
 
 
-def _sentinel(watching: Watchdog, found: Done) -> Value:
-    """Return the lateness outside the lab while the victim worked.
+def _sentinel(watching: Watchdog, found: Done) -> Iterator[Value]:
+    """Yield the lateness outside the lab while the victim worked, and its ratio to that of the idle host.
 
     Raises:
         InvocationFailed: It is unknown.
@@ -156,7 +160,9 @@ def _sentinel(watching: Watchdog, found: Done) -> Value:
     if late is None:
         msg = "the sentinel outside the lab reported nothing while the victim worked"
         raise InvocationFailed(msg)
-    return Value("isolation.sentinel_p99_s", late)
+    yield Value("isolation.sentinel_p99_s", late)
+    if watching.idle_s:
+        yield Value("isolation.sentinel_ratio", late / watching.idle_s)
 
 
 def _flags(arm: Arm, found: Done, work: Work) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ FIRST, TOGETHER = (
     Quantity("isolation.neighbour_alone_per_s", {}, "before the victim"),
     Quantity("isolation.neighbour_per_s", {}, "beside it"),
 )
+OUTSIDE = Quantity("isolation.sentinel_ratio", {}, "outside the lab ÷ idle")
 PLACEBO_BAND = (0.95, 1.05)
 """An idle neighbour is expected to leave the median within this."""
 
