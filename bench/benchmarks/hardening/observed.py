@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from bench.engines.hardening import Hardening
 from bench.invocation import life
 from bench.invocation.context import InvocationContext
 from bench.lab import images
+from bench.probes import filters
+from bench.probes.filters import Passed
 
 _ANYBODY = 0o777
 """Mode of the event socket: the payload need not be root, and may be another user of the host."""
@@ -35,7 +38,7 @@ def observe(context: InvocationContext, wanted: Hardening | None) -> tuple[Surfa
                 one.channel.wait_line(surface.END, context.timeout_s, instance.alive)
             evidence = life.evidence_of(context, instance)
             found = surface.parse([line.text for line in one.channel.lines])
-            return dataclasses.replace(found, outside=_outside(instance)), evidence
+            return dataclasses.replace(found, outside=_outside(instance), passed=_passed(instance)), evidence
 
 
 def open_to_all(spec: InstanceSpec) -> None:
@@ -56,8 +59,24 @@ def _victim(context: InvocationContext) -> Iterator[int]:
         victim.stop(_GRACE_S)
 
 
+def _passed(instance: Instance) -> dict[str, Passed] | None:
+    """Return what the filters of an instance's processes let through, by program; empty where none has a filter."""
+    found: dict[str, Passed] = {}
+    for pid in (pids := sorted(instance.pids())):
+        passed = filters.of_process(pid)
+        if passed is None and _status(pid).get("Seccomp_filters", "0") != "0":
+            return None
+        name = Path(os.fsdecode((kernelfiles.content(Path(f"/proc/{pid}/cmdline")) or b"").partition(b"\0")[0])).name
+        if passed and (name not in found or passed.count > found[name].count):
+            found[name] = passed
+    return found if pids else None
+
+
+def _status(pid: int) -> dict[str, str]:
+    return surface.status(kernelfiles.text(Path(f"/proc/{pid}/status")).splitlines())
+
+
 def _outside(instance: Instance) -> dict[str, str]:
     """Return the status of an instance's process that has most filters, from the host's kernel; of gVisor it is the sandbox."""
-    pids = sorted(instance.pids())
-    rows = [surface.status(kernelfiles.text(Path(f"/proc/{pid}/status")).splitlines()) for pid in pids]
+    rows = [_status(pid) for pid in sorted(instance.pids())]
     return max(rows, key=lambda row: int(row.get("Seccomp_filters", "0")), default={})
