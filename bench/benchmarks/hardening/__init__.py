@@ -64,7 +64,7 @@ BENCHMARK = Benchmark(
             "what differs from the engine's default; all: every switch that the target has but its filters",
             allowed=(
                 *("default", "user", "userns", "read-only", "no-capabilities", "no-new-privileges"),
-                *("no-filter", "long-filter", "no-apparmor", "all"),
+                *("no-filter", "long-filter", "no-apparmor", "no-selinux", "all"),
             ),
         ),
         "pairs": Param(2, "pairs of an instance with the switch and one without", minimum=1),

@@ -157,7 +157,3 @@ def _named(data: ScenarioData, row: Variant) -> list[str]:
         if name != "published_answered" or rows.has_list(row)
     ]
     return [f"{row.target}: {title}: {text}." for title, text in found if text]
-
-
-def _has_list(row: Variant) -> bool:
-    return rows.has_list(row)
