@@ -15,8 +15,7 @@ from bench.lab import cgroups
 
 _FILES = {"pids": (("pids.max",), ("pids.max",)), "memory": (("memory.limit_in_bytes",), ("memory.max",))}
 """Controller → the file of its limit, version 1 and 2."""
-_SHARES = (("cpu.shares", "64", "1024"), ("cpu.weight", "6", "100"))
-"""Version 1 and 2: the file of a group's share of the CPUs, a sixteenth of the kernel's default, and that default."""
+_IDLE = ("cpu.idle",)
 _FREE = {"pids.max": "max", "memory.limit_in_bytes": "-1", "memory.max": "max"}
 
 
@@ -45,30 +44,26 @@ def capped(path: str, wanted: Mapping[str, int]) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def yielding(path: str, *, wanted: bool) -> Iterator[dict[str, str]]:
-    """Let the rest of the host come first during the block: all of Tare together has a sixteenth of the usual share of the CPUs.
+    """Let the rest of the host come first during the block: whatever wakes up there takes the CPU from the run's at once.
 
-    The share is that of the group above the run's, in which all that a run starts competes with the rest of the host as one.
-    Within the run nothing changes. Yields the share in force: file → content; nothing where there is no run's group or no
-    controller of CPUs, or if it is not ``wanted``.
+    The group above the run's, in which all that a run starts competes with the rest of the host as one, is made idle
+    (``cpu.idle``, Linux 5.15; ``SCHED_IDLE`` of sched(7) for a group). Within the run nothing changes. Yields what is in force:
+    file → content; nothing where there is no run's group or no such file, or if it is not ``wanted``.
     """
-    file = _made(path.rpartition("/")[0], "cpu", _SHARES) if path and wanted else None
+    file = _made(path.rpartition("/")[0], "cpu", (_IDLE, _IDLE)) if path and wanted else None
     try:
-        yield {file.name: _set(file, _shares()[1])} if file else {}
+        yield {file.name: _set(file, "1")} if file else {}
     finally:
         if file:
             even()
 
 
 def even() -> None:
-    """Give all of Tare the usual share of the CPUs, also if a run that was killed has left it less."""
+    """Let all of Tare compete with the rest of the host as usual, also if a run that was killed has left its group idle."""
     mount = cgroups.controller("cpu")
-    file = mount / cgroups.ROOT / _shares()[0] if mount else None
-    if file and file.exists():
-        _set(file, _shares()[2])
-
-
-def _shares() -> tuple[str, str, str]:
-    return _SHARES[cgroups.hierarchy().version == 2]
+    file = mount / cgroups.ROOT / _IDLE[0] if mount else None
+    if file and kernelfiles.text(file).strip() == "1":
+        _set(file, "0")
 
 
 def leave(pid: int) -> bool:

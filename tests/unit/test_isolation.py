@@ -24,7 +24,7 @@ from bench.engines.base import InstanceSpec, Limits
 from bench.engines.fake import Fake
 from bench.invocation.context import Account, InvocationContext
 from bench.invocation.group import Group
-from bench.lab import images
+from bench.lab import caps, images
 from bench.probes import host
 from bench.run import runner
 from bench.scenario import plan
@@ -253,6 +253,31 @@ def test_victim_in_an_emulated_machine_has_a_tenth_of_the_rate() -> None:
     params: dict[str, ParamValue] = {"victim": "natural", "neighbour": "forks", "per_s": 0, "milliseconds": 1500}
     assert [kinds.work_of(params, emulated=slow).per_s for slow in (False, True)] == [100, 10]
     assert kinds.work_of({**params, "per_s": 30}, emulated=True).per_s == 30
+
+
+@pytest.mark.parametrize(
+    ("neighbour", "percent", "comes_last"), [("forks", 100, True), ("forks", 50, False), ("cpu", 100, False)]
+)
+@pytest.mark.parametrize("arm", ["alone", "unlimited"])
+def test_run_comes_after_the_rest_of_the_host_in_every_arm_of_a_storm(
+    payloads: Payloads,
+    ended: Ended,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    arm: str,
+    neighbour: str,
+    percent: int,
+    comes_last: bool,
+) -> None:
+    def yielding(_: str, *, wanted: bool) -> contextlib.AbstractContextManager[dict[str, str]]:
+        return contextlib.nullcontext({"cpu.idle": "1"} if wanted else {})
+
+    monkeypatch.setattr(caps, "yielding", yielding)
+    monkeypatch.setattr(caps, "capped", lambda *_: contextlib.nullcontext({"pids.max": "4096"}))
+    found = outcome(ended(arm=arm, neighbour=neighbour, percent=percent))
+    assert found["status"] == Status.OK, found["reason"]
+    assert found["evidence"]["lab pids.max"] == "4096"
+    assert ("lab cpu.idle" in found["evidence"]) == comes_last
 
 
 def test_limits_that_no_control_group_shows_fail_the_invocation(payloads: Payloads, ended: Ended) -> None:

@@ -42,8 +42,8 @@ def measure(context: InvocationContext) -> InvocationResult:
     room_bytes = int(context.params["room_bytes"])
     room.check(kind, room_bytes, context.lab.paths.run)
     wanted = {"pids": LAB_PIDS, "memory": _used(context) + room_bytes + _BESIDE_BYTES}
-    lab, yields = context.lab.cgroup_path, kinds.NEIGHBOURS[kind].yields
-    with caps.capped(lab, wanted) as capped, caps.yielding(lab, wanted=yields) as share:
+    lab = context.lab.cgroup_path
+    with caps.capped(lab, wanted) as capped, caps.yielding(lab, wanted=kinds.yields(context.params)) as idle:
         if kind == "forks" and "pids.max" not in capped:
             msg = "the number of the lab's processes cannot be limited here, so there is no storm of them"
             raise NotApplicable(msg)
@@ -53,7 +53,7 @@ def measure(context: InvocationContext) -> InvocationResult:
             beside.standing(theirs, arm, others, watching.complaint) as neighbour,
         ):
             found = _victim(context, arm, mine, watching, neighbour)
-    evidence = {f"lab {file}": text for file, text in (capped | share).items() if "memory" not in file}
+    evidence = {f"lab {file}": text for file, text in (capped | idle).items() if "memory" not in file}
     if context.params["neighbour_target"]:
         evidence["neighbour target"] = theirs.engine.target.text
     evidence |= {"sentinel": "outside the lab" if watching.outside else "inside the lab"}
