@@ -166,6 +166,23 @@ def test_victim_alone_has_times_and_no_neighbour(payloads: Payloads, ended: Ende
     assert len(payloads.specs) == 1
 
 
+def test_victim_before_is_an_instance_of_its_own_that_is_gone_when_the_neighbour_comes(
+    payloads: Payloads, ended: Ended
+) -> None:
+    run = ended(arm="unlimited", before_milliseconds=MS)
+    assert outcome(run)["status"] == Status.OK, outcome(run)["reason"]
+    found = values(run)
+    assert {"isolation.p50_s", "isolation.before_p50_s"} <= found.keys()
+    names = [spec.name[-2:] for spec in payloads.specs]
+    assert [name in ("-b", "-n") for name in names] == [True, True, False]
+    assert names[:2] == ["-b", "-n"]
+    assert payloads.specs[0].arguments == payloads.specs[2].arguments
+
+
+def test_no_victim_before_leaves_no_value_of_it(payloads: Payloads, ended: Ended) -> None:
+    assert not [name for name in values(ended(arm="unlimited")) if "before" in name]
+
+
 def test_idle_neighbour_does_no_work(payloads: Payloads, ended: Ended) -> None:
     found = values(ended(arm="placebo"))
     assert "isolation.neighbour_per_s" not in found

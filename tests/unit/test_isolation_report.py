@@ -38,6 +38,10 @@ def made_up(context: InvocationContext) -> InvocationResult:
     slower = SLOWER[target] if arm in ("unlimited", "limited") else 1.0
     times = {"p50": 1e-4, "p99": 1e-3 * slower, "p999": 2e-3 * slower}
     values = {f"isolation.{name}_s": value * noise for name, value in times.items()}
+    if context.params["before_milliseconds"]:  # this host is half as fast in every other block
+        slow = 1 + context.invocation.block % 2
+        values = {name: value * slow for name, value in values.items()}
+        values |= {"isolation.before_p50_s": 1e-4 * slow * noise, "isolation.before_p99_s": 1e-3 * slow * noise}
     values["isolation.kept_ratio"] = 1.0 if slower == 1.0 else 0.5
     return InvocationResult(
         values, {"instance": "it"}, (), tuple(_series(arm, noise)), {"victim": "tick, 1000 a second"}
@@ -106,6 +110,16 @@ def test_slowdowns_stand_beside_the_victim_alone(found: ScenarioData) -> None:
     assert weak["unlimited"].text.startswith(("7.9", "8.0"))
     assert weak["limited"].text == "n/a"
     assert weak["placebo"].detail
+
+
+def test_victim_before_in_the_same_invocation_is_what_an_arm_is_divided_by(tmp_path: Path, lab: FakeLab) -> None:
+    arms = ("placebo", "unlimited")
+    found = data(tmp_path, lab, STRONG, WEAK, arm=arms, before_milliseconds=(200,))
+    row = row_of(grid_of(found, "Slowdown of the 99th percentile"), WEAK, "cpu")
+    assert row["unlimited"].text == "8.00×", "the host's own changes cancel"
+    assert row["placebo"].text == "1.00×"
+    assert row["alone"].text != "–", "the victim before is shown as the one alone"
+    assert "within 5 % in 4 of 4 cells" in benchmarks.words(found)
 
 
 def test_neighbours_work_is_shown_with_what_the_limit_leaves_of_it(found: ScenarioData) -> None:
