@@ -83,16 +83,11 @@ class Answers:
     missing: Sequence[str]
 
 
-def deviations(seen: Answers, plain: Answers | None) -> Iterator[Deviation]:
-    """Yield where the filter and the list differ.
-
-    ``plain`` are the answers without a filter; without these it is not known what the filter alone refuses.
-    """
+def deviations(seen: Answers, plain: Answers) -> Iterator[Deviation]:
+    """Yield where the filter and the list differ; ``plain`` are the answers without a filter."""
     known = published()
     for name in answered(seen.refused, seen.missing):
         yield Deviation(name, _LISTED, "answers", known.answers.get(name, ""))
-    if plain is None:
-        return
     newest = max((_NUMBER[name] for name in seen.refused), default=0)
     for name in sorted(set(seen.refused) - set(plain.refused) - set(known.blocked)):
         absent = known.absent if name in plain.missing else ""
