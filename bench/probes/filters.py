@@ -1,25 +1,24 @@
 """Which system calls the filters of a process let through to the host's kernel: read from the kernel, and evaluated here.
 
-The filters are programs for the classic BPF machine over ``struct seccomp_data`` (seccomp(2)). The kernel gives them to a tracer
-(``PTRACE_SECCOMP_GET_FILTER``, ptrace(2)); the process is stopped for that, not followed. A program is walked for each call with
-the call's number known and its arguments unknown: where it looks at an argument, both ways are taken.
+The filters are programs for the classic BPF machine over ``struct seccomp_data`` (seccomp(2)); :mod:`bench.probes.tracer` gets
+them. A program is walked for each call with the call's number known and its arguments unknown: where it looks at an argument,
+both ways are taken.
 """
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import os
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bench.core.clock import now_s, sleep_s
+from bench.core import proc
 from bench.core.syscalls import NUMBERS
+from bench.probes import tracer
 
-_SEIZE, _INTERRUPT, _DETACH, _GET_FILTER = 0x4206, 0x4207, 17, 0x420C
-_STOP_S, _POLL_S = 2.0, 1e-3
+_TRACER_S = 30.0
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """Machine → its ``AUDIT_ARCH`` (linux/audit.h)."""
 _NUMBER, _ARCHITECTURE = 0, 4
@@ -27,7 +26,7 @@ _NUMBER, _ARCHITECTURE = 0, 4
 _PASSED = (0x7FFF0000, 0x7FFC0000)
 """``SECCOMP_RET_ALLOW`` and ``SECCOMP_RET_LOG``."""
 _LOAD, _RETURN, _JUMP, _AND = 0x20, 0x06, 0x05, 0x54
-_IF = {
+_IF: Mapping[int, Callable[[int, int], bool]] = {
     0x15: lambda a, k: a == k,
     0x25: lambda a, k: a > k,
     0x35: lambda a, k: a >= k,
@@ -37,7 +36,7 @@ _IF = {
 
 
 class Instruction(NamedTuple):
-    """One instruction: ``struct sock_filter``."""
+    """One instruction."""
 
     code: int
     if_true: int
@@ -83,7 +82,7 @@ def passed(programs: Sequence[Sequence[Instruction]]) -> Passed:
 
 def decoded(raw: bytes) -> list[Instruction]:
     """Return the instructions of a program as the kernel writes them."""
-    return [Instruction(*fields) for fields in struct.iter_unpack("=HBBI", raw)]
+    return [Instruction(*fields) for fields in struct.iter_unpack(tracer.INSTRUCTION, raw)]
 
 
 @dataclass
@@ -130,31 +129,6 @@ def _ends(program: Sequence[Instruction], number: int) -> set[bool]:
 
 
 def _programs(pid: int) -> Iterator[list[Instruction]]:
-    """Stop a process and yield its filters, the newest first; nothing where the kernel refuses."""
-    if _ptrace(_SEIZE, pid) < 0:
-        return
-    try:
-        _ptrace(_INTERRUPT, pid)
-        for index in range(256):
-            length = _length(pid, index)
-            if length <= 0:
-                return
-            raw = ctypes.create_string_buffer(length * struct.calcsize("=HBBI"))
-            _ptrace(_GET_FILTER, pid, index, ctypes.addressof(raw))
-            yield decoded(raw.raw)
-    finally:
-        _ptrace(_DETACH, pid)
-
-
-def _length(pid: int, index: int) -> int:
-    """Return the number of instructions of a filter, once the process has stopped; -1 where there is none."""
-    end = now_s() + _STOP_S
-    while (found := _ptrace(_GET_FILTER, pid, index)) < 0 and ctypes.get_errno() == errno.ESRCH and now_s() < end:
-        sleep_s(_POLL_S)
-    return found
-
-
-def _ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> int:
-    call = ctypes.CDLL(None, use_errno=True).ptrace
-    call.restype, call.argtypes = ctypes.c_long, [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    return int(call(request, pid, address, data))
+    """Yield the filters of a process; nothing where the kernel refuses, or it has ended."""
+    done = proc.run([sys.executable, "-I", "-S", tracer.__file__, str(pid)], timeout_s=_TRACER_S)
+    yield from (decoded(bytes.fromhex(line)) for line in done.stdout.split())

@@ -156,14 +156,15 @@ def test_sentinel_that_is_not_run_ends_the_arm_before_its_time(place: Place) -> 
     assert proctable.with_argument(load) == set()
 
 
-def test_victim_stands_beside_a_neighbour_of_another_target(built_state: Path) -> None:
-    with contract.place_of(target("runc"), built_state) as context:
-        host = engines.load(target("host"), context.lab)
-        host.prepare()
-        others = {"runc": context.engine, "host": host}
-        found = Place(replace(context, engine=host), others).measure(arm="limited", neighbour_target="runc")
-    assert found.evidence["neighbour target"] == "runc"
-    assert found.evidence["neighbour pids.max"] == "64", "the plain process beside it has no limits"
+def test_plain_process_stands_beside_a_neighbour_of_this_target(place: Place) -> None:
+    theirs = place.context.engine
+    host = engines.load(target("host"), place.context.lab)
+    host.prepare()
+    mixed = Place(replace(place.context, engine=host), {theirs.target.text: theirs})
+    arm = "limited" if theirs.kind == "container" else "unlimited"
+    found = mixed.measure(arm=arm, neighbour_target=theirs.target.text)
+    assert found.evidence["neighbour target"] == theirs.target.text
+    assert found.evidence.get("neighbour pids.max") == ("64" if arm == "limited" else None)
     assert numbers(found)["isolation.neighbour_alone_per_s"] > 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import benchmarks
-from bench.benchmarks.isolation import ARMS, measure, slowdowns, tables
+from bench.benchmarks.isolation import ARMS, measure, slowdowns, tables, words
 from bench.core.errors import InvocationTimeout, NotApplicable
 from bench.core.model import Interval
 from bench.display.data import ScenarioData, Variant
@@ -95,8 +95,8 @@ def found(tmp_path: Path, lab: FakeLab) -> ScenarioData:
 
 def test_words_say_which_target_isolates_stronger(found: ScenarioData) -> None:
     said = benchmarks.words(found)
-    assert "; then fake:copy=weak (8.0" in said or "; then fake:copy=weak (7.9" in said, said
-    assert "Beside cpu, from strong to weak isolation: fake (" in said, said
+    assert "Beside cpu fake (1.50× [" in said
+    assert "isolates stronger than fake:copy=weak (" in said
     assert "A process outside the lab wakes at most 2.0" in said, said
     assert "An idle neighbour leaves the victim's median within 5 % in 4 of 4 cells." in said
     assert benchmarks.finding(found).startswith("99th percentile beside ")
@@ -131,8 +131,8 @@ def test_neighbours_work_is_shown_with_what_the_limit_leaves_of_it(found: Scenar
 def test_causes_order_and_arms_without_a_value_have_tables(found: ScenarioData) -> None:
     why = row_of(grid_of(found, "Why"), STRONG, "neighbour=cpu")
     assert why["waited for cpu"].text == "30 %"
-    assert why["÷ idle"].text.startswith("2.0")
-    assert why["÷ idle"].detail, "an interval"
+    assert why["÷ the idle host"].text.startswith("2.0")
+    assert why["÷ the idle host"].detail, "an interval"
     assert row_of(grid_of(found, "Stronger and weaker isolation"), "cpu")["order"].text == "fake < fake:copy=weak"
     none = row_of(grid_of(found, "Arms without a value"), WEAK, "limited")
     assert (none["ended as"].text, none["invocations"].text) == ("skipped", "6 of 6")
@@ -164,7 +164,7 @@ def test_victim_that_did_not_finish_is_named_and_has_no_slowdown(tmp_path: Path,
 def test_single_block_orders_nothing(tmp_path: Path, lab: FakeLab) -> None:
     one = data(tmp_path, lab, STRONG, WEAK, blocks=1)
     said = benchmarks.words(one)
-    assert "from strong to weak" not in said
+    assert "stronger" not in said
     assert "Only hints: 1 block, too few for an interval" in said
 
 
@@ -184,6 +184,14 @@ def test_tier_begins_only_where_the_interval_lies_above_all_before() -> None:
     assert [[one.cell.row.target for one in tier] for tier in slowdowns.tiers(order)] == [["a", "b", "c"], ["d"]]
     assert tables.order_text(order) == "a ≈ b ≈ c < d"
     assert slowdowns.tiers([]) == []
+
+
+def test_words_give_the_whole_order_of_a_resource() -> None:
+    order = [ranked("a", 1, 2), ranked("b", 1.5, 3), ranked("c", 3.5, 4), ranked("d", 4.5, 5)]
+    assert words._order("cpu", order) == (
+        "Beside cpu a (1.50× [1.00–2.00]) and b (2.25× [1.50–3.00]) isolates stronger than c (3.75× [3.50–4.00]), "
+        "and that stronger than d (4.75× [4.50–5.00])"
+    )
 
 
 def test_emulated_machine_is_never_ordered() -> None:

@@ -38,7 +38,7 @@ def observe(context: InvocationContext, wanted: Hardening | None) -> tuple[Surfa
                 one.channel.wait_line(surface.END, context.timeout_s, instance.alive)
             evidence = life.evidence_of(context, instance)
             found = surface.parse([line.text for line in one.channel.lines])
-            return dataclasses.replace(found, outside=_outside(instance), passed=_passed(instance)), evidence
+            return dataclasses.replace(found, outside=_outside(instance), passed=let_through(instance)), evidence
 
 
 def open_to_all(spec: InstanceSpec) -> None:
@@ -59,17 +59,32 @@ def _victim(context: InvocationContext) -> Iterator[int]:
         victim.stop(_GRACE_S)
 
 
-def _passed(instance: Instance) -> dict[str, Passed] | None:
-    """Return what the filters of an instance's processes let through, by program; empty where none has a filter."""
+def let_through(instance: Instance) -> dict[str, Passed] | None:
+    """Return what the filters of an instance's processes let through, by program; empty where none has a filter.
+
+    Processes that another one traces are left out: their calls are answered by it (gVisor's platform ``ptrace``).
+    """
     found: dict[str, Passed] = {}
-    for pid in (pids := sorted(instance.pids())):
+    pids = sorted(instance.pids())
+    for pid in filter(_is_filtered, pids):
         passed = filters.of_process(pid)
-        if passed is None and _status(pid).get("Seccomp_filters", "0") != "0":
+        if passed is None:
             return None
-        name = Path(os.fsdecode((kernelfiles.content(Path(f"/proc/{pid}/cmdline")) or b"").partition(b"\0")[0])).name
-        if passed and (name not in found or passed.count > found[name].count):
+        name = _program(pid)
+        if name not in found or passed.count > found[name].count:
             found[name] = passed
     return found if pids else None
+
+
+def _is_filtered(pid: int) -> bool:
+    status = _status(pid)
+    return status.get("Seccomp", "0") != "0" and status.get("TracerPid", "0") == "0"
+
+
+def _program(pid: int) -> str:
+    """Return the name by which a process was started."""
+    first = (kernelfiles.content(Path(f"/proc/{pid}/cmdline")) or b"").partition(b"\0")[0]
+    return Path(os.fsdecode(first)).name
 
 
 def _status(pid: int) -> dict[str, str]:

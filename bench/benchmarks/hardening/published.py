@@ -25,6 +25,7 @@ class Published:
         by_arguments: Those of them that are refused with some arguments only, and tried with others.
         answers: Listed call → why it may answer.
         refused: Call that is not listed → why it may not answer.
+        absent: Why calls are refused that the kernel does not have.
         newer: Why calls do not exist that are newer than the profile.
     """
 
@@ -33,6 +34,7 @@ class Published:
     by_arguments: frozenset[str]
     answers: Mapping[str, str]
     refused: Mapping[str, str]
+    absent: str
     newer: str
 
 
@@ -58,9 +60,8 @@ def published() -> Published:
     """Read the list."""
     data = Document(_FILE).data
     blocked = tuple(name for row in data["blocked"] for name in row)
-    return Published(
-        data["version"], blocked, frozenset(data["by_arguments"]), data["answers"], data["refused"], data["newer"]
-    )
+    others = {name: data[name] for name in ("version", "answers", "refused", "absent", "newer")}
+    return Published(blocked=blocked, by_arguments=frozenset(data["by_arguments"]), **others)
 
 
 def tried() -> list[str]:
@@ -82,19 +83,15 @@ class Answers:
     missing: Sequence[str]
 
 
-def deviations(seen: Answers, plain: Answers | None) -> Iterator[Deviation]:
-    """Yield where the filter and the list differ.
-
-    ``plain`` are the answers without a filter; without these it is not known what the filter alone refuses.
-    """
+def deviations(seen: Answers, plain: Answers) -> Iterator[Deviation]:
+    """Yield where the filter and the list differ; ``plain`` are the answers without a filter."""
     known = published()
     for name in answered(seen.refused, seen.missing):
         yield Deviation(name, _LISTED, "answers", known.answers.get(name, ""))
-    if plain is None:
-        return
     newest = max((_NUMBER[name] for name in seen.refused), default=0)
     for name in sorted(set(seen.refused) - set(plain.refused) - set(known.blocked)):
-        yield Deviation(name, _UNLISTED, "refused", known.refused.get(name, ""))
+        absent = known.absent if name in plain.missing else ""
+        yield Deviation(name, _UNLISTED, "refused", known.refused.get(name, absent))
     for name in sorted(set(seen.missing) - set(plain.missing) - set(known.blocked)):
         newer = known.newer if _NUMBER[name] > newest else ""
         yield Deviation(name, _UNLISTED, "does not exist", known.refused.get(name, newer))

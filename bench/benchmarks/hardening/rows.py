@@ -110,9 +110,9 @@ def has_list(row: Variant) -> bool:
 
 
 def deviations(data: ScenarioData, row: Variant) -> list[Deviation]:
-    """Return where the filter of a target's default and the published list differ."""
+    """Return where the filter of a target's default and the published list differ; nothing if only the default is known."""
     bare = next((one for one in measured(data) if one.target == row.target and switch_of(one) == "no-filter"), None)
-    return list(published.deviations(_answers(data, row), _answers(data, bare) if bare else None))
+    return list(published.deviations(_answers(data, row), _answers(data, bare))) if bare else []
 
 
 def _answers(data: ScenarioData, row: Variant) -> Answers:

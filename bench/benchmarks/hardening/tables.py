@@ -92,7 +92,9 @@ def _defaults(data: ScenarioData) -> Grid:
     chosen = _default_rows(data)
     names = {"calls_answered": "calls that answer", **rows.FACTS, "acts": "privileged acts that succeed"}
     made: list[tuple[Row, list[Cell]]] = [
-        (Label(title), [_fact(data, row, name) for row in chosen]) for name, title in names.items()
+        (Label(title), [_fact(data, row, name) for row in chosen])
+        for name, title in names.items()
+        if any(data.summary(row, f"hardening.{name}") for row in chosen)
     ]
     heads = [Column(row.target) for row in chosen]
     return cells.grid("What an instance may do by default", heads, made, first="Found in it", note=_SURFACE)

@@ -40,8 +40,8 @@ _PROOF = (
 )
 _CAUSE = (
     "Beside an unlimited neighbour: share of the time in which some task of the host waited for CPU, memory or I/O (PSI), CPU "
-    "time taken by the hypervisor, and how late a process outside the lab wakes up (99th percentile), also as a multiple of what "
-    "it was on the idle host a moment before. Throttled: time in which the limited neighbour had used up its quota."
+    "time taken by the hypervisor, and how late a process outside the lab wakes up. Throttled: time in which the limited "
+    "neighbour had used up its quota."
 )
 _ORDER = (
     "Targets by the slowdown beside an unlimited neighbour, the strongest first: of the 99th percentile, or of the median where "
@@ -131,10 +131,11 @@ def _cause(data: ScenarioData, groups: Sequence[Group]) -> Grid:
         free, held = group.arms.get(UNLIMITED), group.arms.get(LIMITED)
         values = [cells.percent(what.of(data, free)) for what in pressures]
         values += [cells.percent(throttled.of(data, held)), cells.percent(steal.of(data, free))]
-        values += [cells.plain(outside.of(data, free)), cells.value(OUTSIDE.of(data, free))]
+        values += [cells.plain(outside.of(data, free)), paired.cell(group.slowdown(data, UNLIMITED, outside))]
+        values.append(cells.value(OUTSIDE.of(data, free)))
         made.append((group.row, values))
     heads = [*(Column(f"waited for {what.title}") for what in pressures), Column(throttled.title), Column(steal.title)]
-    heads += [Column(outside.title), Column("÷ idle", cells.CI)]
+    heads += [Column(outside.title), Column("÷ alone", cells.CI), Column("÷ the idle host", cells.CI)]
     return cells.grid("Why", heads, made, note=_CAUSE)
 
 

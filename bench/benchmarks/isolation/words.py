@@ -44,7 +44,8 @@ def _order(name: str, order: Sequence[Ranked]) -> str:
     groups = slowdowns.tiers(order)
     if len(groups) == 1:
         return f"Beside {name} no target isolates measurably better: {_listed(order)}"
-    return f"Beside {name}, from strong to weak isolation: {'; then '.join(map(_listed, groups))}"
+    first, second, *others = map(_listed, groups)
+    return f"Beside {name} {', and that stronger than '.join([f'{first} isolates stronger than {second}', *others])}"
 
 
 def _listed(found: Sequence[Ranked]) -> str:
