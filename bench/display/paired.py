@@ -28,11 +28,16 @@ class Quantity:
         return found if found and found.median is not None else None
 
 
-def times(data: ScenarioData, above: Variant | None, below: Variant | None, what: Quantity) -> Times | None:
-    """Return ``above`` ÷ ``below``, paired block by block; ``None`` without common blocks or if a value is not positive."""
+def times(
+    data: ScenarioData, above: Variant | None, below: Variant | None, what: Quantity, base: Quantity | None = None
+) -> Times | None:
+    """Return ``above`` ÷ ``below``, paired block by block; ``None`` without common blocks or if a value is not positive.
+
+    ``base`` is the quantity of ``below`` where it is not the same one.
+    """
     if above is None or below is None:
         return None
-    upper, lower = (data.series(row, what.metric, **what.more) for row in (above, below))
+    upper, lower = (data.series(row, of.metric, **of.more) for row, of in ((above, what), (below, base or what)))
     return pairs.ratio(upper, lower)
 
 

@@ -33,6 +33,7 @@ class Hardening:
         no_new_privileges: Let no program gain privileges, for example by a set-user-id bit.
         seccomp: The filter of system calls: the engine's own, ``none``, or the long one (``rules``).
         no_apparmor: Run without the profile of AppArmor that the engine applies by default.
+        no_selinux: Run without the label of SELinux that the engine sets by default.
     """
 
     user: bool = False
@@ -42,6 +43,7 @@ class Hardening:
     no_new_privileges: bool = False
     seccomp: Filter = ""
     no_apparmor: bool = False
+    no_selinux: bool = False
 
     @property
     def on(self) -> list[str]:

@@ -11,6 +11,13 @@ from bench.engines.hardening import MAPPED, MAPPED_COUNT, TMP, UNPRIVILEGED, Har
 from bench.lab import Lab
 
 _PASSABLE = 0o711
+_BY_DEFAULT = {
+    "no_new_privileges": "lets no program gain privileges",
+    "none": "has no filter of system calls",
+    "no_apparmor": "names no profile of AppArmor",
+    "no_selinux": "names no label of SELinux",
+}
+"""Switch, or value of the filter's → what Tare's own configuration is like without being asked."""
 
 
 class Hardener:
@@ -24,12 +31,8 @@ class Hardener:
     def refusal(self, wanted: Hardening) -> str:
         """Return why these switches change nothing, or cannot be set."""
         name = f"'{self._engine.target.text}'"
-        if wanted.no_new_privileges:
-            return f"the configuration that {name} is given lets no program gain privileges by default"
-        if wanted.seccomp == "none":
-            return f"the configuration that {name} is given has no filter of system calls by default"
-        if wanted.no_apparmor:
-            return f"the configuration that {name} is given names no profile of AppArmor by default"
+        if what := next((what for switch, what in _BY_DEFAULT.items() if switch in _switched(wanted)), ""):
+            return f"the configuration that {name} is given {what} by default"
         if wanted.seccomp and self._runtime == "runsc":
             return f"{name} answers system calls itself: by default gVisor leaves out the filter of a configuration"
         if wanted.userns and self._runtime == "runsc":
@@ -56,6 +59,10 @@ class Hardener:
     def default_capabilities(self) -> int | None:
         """Return nothing: the configuration is Tare's."""
         return None
+
+
+def _switched(wanted: Hardening) -> list[str]:
+    return [*wanted.on, wanted.seccomp]
 
 
 def open_way(lab: Lab) -> None:

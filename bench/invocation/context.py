@@ -59,6 +59,7 @@ class InvocationContext:
         note_request: Records the stamp of the request, also when the invocation fails; the first one counts.
         rewarm: Whether cold invocations come between the warm ones, which must then be warmed again.
         keep: Stores the raw output of a tool: its name and the text.
+        others: The prepared engines of all targets of the run, by the target's text.
     """
 
     invocation: Invocation
@@ -72,6 +73,7 @@ class InvocationContext:
     note_request: Callable[[float], None]
     rewarm: bool = False
     keep: Callable[[str, str], None] = lambda name, text: None
+    others: Mapping[str, Engine] = field(default_factory=dict)
 
     def cpu_s(self) -> float | None:
         """Return the CPU seconds used so far by everything involved; ``None`` where that is unknown.

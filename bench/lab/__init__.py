@@ -16,7 +16,7 @@ from typing import Self
 from bench.core import kernelfiles, orphans, proc
 from bench.core.clock import self_cpu_s
 from bench.core.errors import LabError, TargetUnavailable
-from bench.lab import cgroups, sweep
+from bench.lab import caps, cgroups, sweep
 from bench.lab.daemons import Daemons
 from bench.lab.journal import Journal, start_time
 from bench.lab.namespace import LabNamespace
@@ -89,6 +89,7 @@ class Lab:
         self.journal.add("cgroup", path=self._cgroup.path)
         stack.callback(self._cgroup.leave)
         self._cgroup.enter()
+        caps.even()
         self.journal.add("cgroup", path=self._cgroup.guardian)
         self._guardian = self._cgroup.guard()
         stack.enter_context(orphans.adopted())

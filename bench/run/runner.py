@@ -238,6 +238,7 @@ def _attempt(run: RunContext, invocation: Invocation, requests: list[float]) -> 
             note_request=requests.append,
             rewarm="cold" in scenario.params.get("cache", ()),
             keep=partial(run.writer.keep, invocation.index),
+            others=run.engines,
         )
         return _Ended(Status.OK, result=benchmarks.measure(procedure)(context))
     except NotApplicable as error:

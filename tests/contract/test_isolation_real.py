@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from bench import benchmarks
+from bench import benchmarks, engines
 from bench.benchmarks.isolation import NEIGHBOURS
 from bench.benchmarks.isolation import measure as isolation
-from bench.core import kernelfiles
-from bench.core.errors import NotApplicable
+from bench.core import kernelfiles, proctable
+from bench.core.clock import now_s, sleep_s
+from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import Invocation, ParamValue
+from bench.engines.base import Engine
 from bench.invocation.context import Account, InvocationContext, InvocationResult
-from bench.lab import cgroups
+from bench.lab import caps, cgroups
 from tests.contract import contract
 from tests.contract.contract import Harness, target
 
@@ -33,6 +37,7 @@ class Place:
     """An engine beside whose instances neighbours stand."""
 
     context: Harness
+    others: Mapping[str, Engine] = field(default_factory=dict)
 
     def measure(self, **params: ParamValue) -> InvocationResult:
         """Measure one arm as a run does."""
@@ -49,6 +54,7 @@ class Place:
                 timeout_s=60,
                 account=Account(),
                 note_request=lambda _: None,
+                others=self.others,
             )
         )
 
@@ -113,6 +119,53 @@ def test_every_neighbour_works_beside_its_natural_victim(place: Place) -> None:
         assert values["isolation.p50_s"] > 0, kind
         assert values["isolation.neighbour_alone_per_s"] > 0, kind
     assert place.context.settled(before) == {}
+
+
+def test_rest_of_the_host_comes_first_only_while_a_storm_runs(place: Place) -> None:
+    """Try the group itself: on a busy host a storm that comes last would not end in time."""
+    mount = cgroups.controller("cpu")
+    assert mount is not None
+    file = mount / cgroups.ROOT / "cpu.idle"
+    with caps.yielding(place.context.lab.cgroup_path, wanted=True) as found:
+        if not file.exists():
+            pytest.skip("this kernel has no idle groups")
+        assert found == {"cpu.idle": "1"} == {"cpu.idle": kernelfiles.text(file).strip()}
+    assert kernelfiles.text(file).strip() == "0"
+
+
+def stop_sentinel(lab: str, load: str) -> None:
+    """Stop a lab's sentinel once the neighbour works: to the watchdog that is a host on which nothing else runs."""
+    end = now_s() + 60
+    while len(proctable.with_argument(load)) < 2 and now_s() < end:
+        sleep_s(0.02)
+    for pid in proctable.with_argument("--pulse"):
+        if f"-{lab}-" in kernelfiles.text(kernelfiles.PROC / f"{pid}/cmdline"):
+            os.kill(pid, signal.SIGSTOP)
+
+
+def test_sentinel_that_is_not_run_ends_the_arm_before_its_time(place: Place) -> None:
+    seconds, room = 60, 2**24 + 4096 * (os.getpid() % 4096)
+    load = f"cpu:25:0:{room}:-"
+    stopper = threading.Thread(target=stop_sentinel, args=(place.context.lab.short_id, load))
+    stopper.start()
+    begin = now_s()
+    with pytest.raises(InvocationFailed, match=r"the host is not usable: a process outside the lab was not run for"):
+        place.measure(arm="unlimited", percent=25, room_bytes=room, milliseconds=1000 * seconds)
+    stopper.join()
+    assert now_s() - begin < seconds
+    assert proctable.with_argument(load) == set()
+
+
+def test_plain_process_stands_beside_a_neighbour_of_this_target(place: Place) -> None:
+    theirs = place.context.engine
+    host = engines.load(target("host"), place.context.lab)
+    host.prepare()
+    mixed = Place(replace(place.context, engine=host), {theirs.target.text: theirs})
+    arm = "limited" if theirs.kind == "container" else "unlimited"
+    found = mixed.measure(arm=arm, neighbour_target=theirs.target.text)
+    assert found.evidence["neighbour target"] == theirs.target.text
+    assert found.evidence.get("neighbour pids.max") == ("64" if arm == "limited" else None)
+    assert numbers(found)["isolation.neighbour_alone_per_s"] > 0
 
 
 def test_cap_on_the_runs_processes_holds_only_meanwhile(place: Place) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from bench import store
 from bench.benchmarks.hardening import observed, proof, published, results, surface, switches
+from bench.benchmarks.hardening.published import Answers
 from bench.benchmarks.hardening.trial import CALLS
 from bench.core import syscalls
 from bench.core.errors import EvidenceMismatch, InvocationFailed
@@ -21,6 +22,7 @@ from bench.core.syscalls import COUNT, NUMBERS
 from bench.engines.base import Engine, InstanceSpec
 from bench.engines.fake import Fake
 from bench.engines.hardening import RULES, Hardening, long_filter
+from bench.probes.filters import Passed
 from tests.fakes import FakeLab, executed, small, speaking
 
 REFUSED = ("mount", "swapon", "ptrace")
@@ -193,7 +195,7 @@ def test_engine_without_switches_is_measured_by_default(specs: list[InstanceSpec
     assert outcome(ended("default"))["status"] == Status.OK
 
 
-@pytest.mark.parametrize("switch", [name for name in switches.SINGLE if name != "no-apparmor"])
+@pytest.mark.parametrize("switch", [name for name in switches.SINGLE if name not in ("no-apparmor", "no-selinux")])
 def test_switch_that_is_not_in_force_is_a_mismatch(switch: str) -> None:
     other = Hardening(seccomp="none") if switch == "long-filter" else Hardening()
     with pytest.raises(EvidenceMismatch):
@@ -222,7 +224,40 @@ def test_published_call_that_is_refused_or_missing_does_not_answer() -> None:
     assert published.answered(listed, []) == []
     assert published.answered([], listed) == []
     assert "ptrace" in published.answered([name for name in listed if name != "ptrace"], [])
-    assert not published.BY_ARGUMENTS & set(listed)
+    assert not published.published().by_arguments & set(listed)
+
+
+def test_published_list_names_each_call_once_and_explains_no_listed_one_as_unlisted() -> None:
+    known = published.published()
+    assert len(known.blocked) == len(set(known.blocked)) == 50
+    assert set(known.answers) <= set(known.blocked)
+    assert not set(known.refused) & set(known.blocked)
+
+
+def test_differences_to_the_published_list_have_their_reasons() -> None:
+    listed = [name for name in published.tried() if name != "ptrace"]
+    seen = Answers([*listed, "getcwd", "pkey_alloc", "afs_syscall"], ["clone3", "chdir", NUMBERS[max(NUMBERS)]])
+    plain = Answers(["pkey_alloc"], ["afs_syscall"])
+    found = {one.call: (one.found, bool(one.why)) for one in published.deviations(seen, plain)}
+    assert found == {
+        "ptrace": ("answers", True),
+        "getcwd": ("refused", False),
+        "afs_syscall": ("refused", True),
+        "clone3": ("does not exist", True),
+        "chdir": ("does not exist", False),
+        NUMBERS[max(NUMBERS)]: ("does not exist", True),
+    }
+
+
+def test_calls_to_the_host_are_those_of_the_widest_filter() -> None:
+    seen = surface.parse(report(None))
+    assert "hardening.host_calls" not in results.facts(seen, "container"), "unknown"
+    free = dataclasses.replace(seen, passed={})
+    assert results.facts(free, "container")["hardening.host_calls"] == len(syscalls.NAMES)
+    sandbox, gofer = Passed(("read", "write"), ("ioctl",)), Passed(("read",), ())
+    held = dataclasses.replace(seen, passed={"sandbox": sandbox, "gofer": gofer})
+    assert results.facts(held, "container")["hardening.host_calls"] == 3
+    assert results.notes(held, (), "container")["host_calls"] == "gofer 1: read; sandbox 3: ioctl* read write"
 
 
 def test_long_filter_has_one_rule_a_call_and_none_for_getpid() -> None:

@@ -55,6 +55,7 @@ def test_unprivileged_user_keeps_its_bounding_set_only() -> None:
         (Hardening(no_new_privileges=True), "runc", "by default"),
         (Hardening(seccomp="none"), "crun", "no filter of system calls by default"),
         (Hardening(no_apparmor=True), "runc", "AppArmor"),
+        (Hardening(no_selinux=True), "runsc", "names no label of SELinux"),
         (Hardening(seccomp="rules"), "runsc", "gVisor leaves out"),
     ],
 )
@@ -110,6 +111,20 @@ def test_profile_of_apparmor_is_refused_where_the_kernel_has_none(
 ) -> None:
     monkeypatch.setattr(kernelfiles, "text", lambda _: told)
     assert bool(hardener().refusal(Hardening(no_apparmor=True))) is refused
+
+
+def test_label_of_selinux_is_left_out_only_where_an_engine_sets_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    off, podman = Hardening(no_selinux=True), hardener("podman", hardening.PodmanHardener)
+    monkeypatch.setattr(hardening, "_SELINUX", tmp_path / "none")
+    assert "runs without SELinux" in hardener().refusal(off)
+    assert "runs without SELinux" in podman.refusal(off)
+    monkeypatch.setattr(hardening, "_SELINUX", tmp_path)
+    assert "the lab's daemon of 'docker' sets no labels" in hardener().refusal(off)
+    assert not hardener(endpoint="system").refusal(off)
+    assert not podman.refusal(off)
+    assert hardening_config.security(off, "") == ["label=disable"]
 
 
 def test_users_own_daemon_and_the_command_line_are_refused() -> None:

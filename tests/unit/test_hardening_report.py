@@ -85,6 +85,17 @@ def test_words_and_notes_name_documentation_refusals_and_lists(whole: ScenarioDa
     assert any("system calls refused by default: mount ptrace swapon" in note for note in notes)
 
 
+def test_calls_that_deviate_from_the_published_list_have_their_reason(
+    whole: ScenarioData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "has_list", lambda _: True)
+    content = grid(whole, "Docker's filter and its published list")
+    assert row_of(content, "clock_adjtime")["why"].text.startswith("it also reads the clock")
+    assert row_of(content, "keyctl")["why"].text == "no reason is known"
+    assert not [label for label in content.variants if label.text.startswith(("ptrace", "mount"))], "refused, as listed"
+    assert "no reason is known for" in words.words(whole)
+
+
 def test_chart_has_a_panel_for_the_start_and_for_calls(whole: ScenarioData) -> None:
     plot = charts.charts(whole)[0]
     assert plot is not None

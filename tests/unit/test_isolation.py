@@ -22,7 +22,9 @@ from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import ParamValue, Status
 from bench.engines.base import InstanceSpec, Limits
 from bench.engines.fake import Fake
+from bench.invocation.context import Account, InvocationContext
 from bench.invocation.group import Group
+from bench.lab import caps
 from bench.probes import host
 from tests.fakes import FakeLab, executed, outcome, small
 
@@ -42,6 +44,7 @@ class Sentinel:
     def __init__(self) -> None:
         self.why: str | None = None
         self.outside = True
+        self.idle_s: float | None = None
 
     def complaint(self) -> str | None:
         """Return what the test has set."""
@@ -55,7 +58,12 @@ class Sentinel:
 @pytest.fixture
 def sentinel(monkeypatch: pytest.MonkeyPatch) -> Sentinel:
     made = Sentinel()
-    monkeypatch.setattr(watchdog, "watching", lambda _: contextlib.nullcontext(made))
+
+    def watching(_: object, *, rest: bool) -> contextlib.AbstractContextManager[Sentinel]:
+        made.idle_s = 4e-5 if rest else None
+        return contextlib.nullcontext(made)
+
+    monkeypatch.setattr(watchdog, "watching", watching)
     return made
 
 
@@ -141,9 +149,26 @@ def test_victim_alone_has_times_and_no_neighbour(payloads: Payloads, ended: Ende
     found = values(run)
     assert found["isolation.p50_s"] == pytest.approx(1e-6)
     assert found["isolation.kept_ratio"] == 1.0
-    assert not [name for name in found if "neighbour" in name]
+    assert not [name for name in found if "neighbour" in name or "sentinel_ratio" in name]
     assert "isolation.p99_s" not in found, "of 20 operations none is above it"
     assert len(payloads.specs) == 1
+
+
+def test_victim_before_is_an_instance_of_its_own_that_is_gone_when_the_neighbour_comes(
+    payloads: Payloads, ended: Ended
+) -> None:
+    run = ended(arm="unlimited", before_milliseconds=MS)
+    assert outcome(run)["status"] == Status.OK, outcome(run)["reason"]
+    found = values(run)
+    assert {"isolation.p50_s", "isolation.before_p50_s"} <= found.keys()
+    names = [spec.name[-2:] for spec in payloads.specs]
+    assert [name in ("-b", "-n") for name in names] == [True, True, False]
+    assert names[:2] == ["-b", "-n"]
+    assert payloads.specs[0].arguments == payloads.specs[2].arguments
+
+
+def test_no_victim_before_leaves_no_value_of_it(payloads: Payloads, ended: Ended) -> None:
+    assert not [name for name in values(ended(arm="unlimited")) if "before" in name]
 
 
 def test_idle_neighbour_does_no_work(payloads: Payloads, ended: Ended) -> None:
@@ -157,6 +182,7 @@ def test_working_neighbour_is_proved_by_its_rate_alone_and_beside(payloads: Payl
     found = values(run)
     assert found["isolation.neighbour_alone_per_s"] > 0
     assert found["isolation.neighbour_per_s"] >= 0
+    assert found["isolation.sentinel_ratio"] == pytest.approx(2.5), "0.1 ms beside it, 0.04 ms before"
     assert outcome(run)["notes"] == {
         "victim": f"tick, {PER_S} a second",
         "shared": "the CPUs",
@@ -234,6 +260,31 @@ def test_victim_in_an_emulated_machine_has_a_tenth_of_the_rate() -> None:
     assert kinds.work_of({**params, "per_s": 30}, emulated=True).per_s == 30
 
 
+@pytest.mark.parametrize(
+    ("neighbour", "percent", "comes_last"), [("forks", 100, True), ("forks", 50, False), ("cpu", 100, False)]
+)
+@pytest.mark.parametrize("arm", ["alone", "unlimited"])
+def test_run_comes_after_the_rest_of_the_host_in_every_arm_of_a_storm(
+    payloads: Payloads,
+    ended: Ended,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    arm: str,
+    neighbour: str,
+    percent: int,
+    comes_last: bool,
+) -> None:
+    def yielding(_: str, *, wanted: bool) -> contextlib.AbstractContextManager[dict[str, str]]:
+        return contextlib.nullcontext({"cpu.idle": "1"} if wanted else {})
+
+    monkeypatch.setattr(caps, "yielding", yielding)
+    monkeypatch.setattr(caps, "capped", lambda *_: contextlib.nullcontext({"pids.max": "4096"}))
+    found = outcome(ended(arm=arm, neighbour=neighbour, percent=percent))
+    assert found["status"] == Status.OK, found["reason"]
+    assert found["evidence"]["lab pids.max"] == "4096"
+    assert ("lab cpu.idle" in found["evidence"]) == comes_last
+
+
 def test_limits_that_no_control_group_shows_fail_the_invocation(payloads: Payloads, ended: Ended) -> None:
     row = outcome(ended(arm="limited"))
     assert (row["status"], row["reason"]) == (
@@ -247,11 +298,17 @@ def test_limits_that_no_control_group_shows_fail_the_invocation(payloads: Payloa
 # Arms and kinds.
 
 
-def place(kind: str, **params: object) -> Any:
-    """Return a context of an engine of that kind."""
-    engine = SimpleNamespace(kind=kind, target=SimpleNamespace(text="it", options={}))
+def engine_of(kind: str, name: str = "it", **options: str) -> Any:
+    """Return an engine of that kind."""
+    text = ":".join([name, *[",".join(f"{key}={value}" for key, value in options.items())][: bool(options)]])
+    return SimpleNamespace(kind=kind, target=SimpleNamespace(engine=name, text=text, options=options))
+
+
+def arm_of(kind: str, neighbours: Any = None, **params: object) -> arms.Arm:
+    """Return the arm of an engine of that kind, beside a neighbour of the same or of another one."""
+    engine = engine_of(kind)
     given = {"victim": "natural", "neighbour": "cpu", "arm": "alone"} | params
-    return SimpleNamespace(engine=engine, params=given)
+    return arms.of(SimpleNamespace(engine=engine, params=given), neighbours or engine)  # type: ignore[arg-type]
 
 
 def test_every_neighbour_has_a_natural_victim_and_every_kind_is_declared() -> None:
@@ -262,33 +319,91 @@ def test_every_neighbour_has_a_natural_victim_and_every_kind_is_declared() -> No
 
 def test_process_has_no_limits() -> None:
     with pytest.raises(NotApplicable, match="a plain process"):
-        arms.of(place("process", arm="limited"))
+        arm_of("process", arm="limited")
 
 
 @pytest.mark.parametrize("arm", ["limited", "apart"])
 def test_machine_has_its_size_in_every_arm(arm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     with pytest.raises(NotApplicable, match="machine"):
-        arms.of(place("machine", arm=arm))
+        arm_of("machine", arm=arm)
 
 
 def test_machine_has_no_files_on_the_host() -> None:
     with pytest.raises(NotApplicable, match="no file system on the host's disk"):
-        arms.of(place("machine", neighbour="journal"))
+        arm_of("machine", neighbour="journal")
 
 
 def test_one_cpu_keeps_nothing_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
     with pytest.raises(NotApplicable, match="one CPU only"):
-        arms.of(place("container", arm="apart"))
+        arm_of("container", arm="apart")
 
 
 def test_instances_apart_have_disjoint_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 2, 3})
-    arm = arms.of(place("container", arm="apart"))
+    arm = arm_of("container", arm="apart")
     assert (arm.victim["limits"].cpuset, arm.neighbour["limits"].cpuset) == ("0", "2,3")
-    bare = arms.of(place("process", arm="apart"))
+    bare = arm_of("process", arm="apart")
     assert (bare.victim_cpus, bare.neighbour_cpus) == ((0,), (2, 3))
+    mixed = arm_of("process", engine_of("container"), arm="apart")
+    assert (mixed.victim_cpus, mixed.neighbour["limits"].cpuset) == ((0,), "2,3")
+
+
+def test_machine_beside_a_container_has_the_files_and_limits_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    container = engine_of("container")
+    assert arm_of("machine", container, victim="tick", neighbour="journal").name == "alone"
+    with pytest.raises(NotApplicable, match="no file system on the host's disk"):
+        arm_of("machine", container, victim="file", neighbour="cpu")
+    assert arm_of("machine", container, arm="limited").neighbour["cpus"] == arms.CPUS
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    with pytest.raises(NotApplicable, match="puts a machine's processors on no CPUs"):
+        arm_of("machine", container, arm="apart")
+
+
+def pair_of(wanted: str, *others: Any) -> Any:
+    """Return the context of the neighbour in a run with these other engines."""
+    named = {one.target.text: one for one in others}
+    fields = {"params": {"neighbour_target": wanted}, "engine": engine_of("machine"), "others": named}
+    return beside.context_of(dataclasses.replace(_BLANK, **fields))
+
+
+_BLANK: Any = InvocationContext(
+    invocation=None,  # type: ignore[arg-type] # no test of pairs looks at these
+    params={},
+    engine=engine_of("machine"),
+    lab=None,  # type: ignore[arg-type]
+    hub=None,  # type: ignore[arg-type]
+    name="tare-1",
+    timeout_s=1,
+    account=Account(),
+    note_request=lambda _: None,
+)
+
+
+def test_neighbour_of_another_target_is_made_by_that_targets_engine() -> None:
+    runc, docker = engine_of("container", "runc"), engine_of("container", "docker", network="none", storage="vfs")
+    assert pair_of("").engine.target.text == "it"
+    assert pair_of("runc", docker, runc).engine is runc
+    assert pair_of("docker:network=none", runc, docker).engine is docker, "the host chose the storage"
+
+
+def test_neighbour_of_a_target_that_is_not_in_the_run_is_refused() -> None:
+    with pytest.raises(
+        NotApplicable, match="'docker:network=host' is none of this run's: add '-t docker:network=host'"
+    ):
+        pair_of("docker:network=host", engine_of("container", "docker", network="none"))
+
+
+def test_emulated_machine_is_no_neighbour_of_other_targets() -> None:
+    with pytest.raises(NotApplicable, match="'libvirt:accel=tcg' is emulated"):
+        pair_of("libvirt", engine_of("machine", "libvirt", accel="tcg"))
+
+
+def test_run_with_a_neighbour_of_another_target_names_it_in_the_evidence(payloads: Payloads, ended: Ended) -> None:
+    run = ended(neighbour_target="fake")
+    assert outcome(run)["status"] == Status.OK, outcome(run)["reason"]
+    assert outcome(run)["evidence"]["neighbour target"] == "fake"
 
 
 def group(folder: Path, **files: str) -> Group:
@@ -370,6 +485,15 @@ def test_percentile_of_the_watchdog_is_of_its_window() -> None:
     lines = (Line(1.0, "S pulse 900"), Line(2.0, f"S pulse {' '.join(['5'] * 99)} 700"), Line(3.0, "S pulse 900"))
     assert watching(*lines, begin_s=0.0).p99_s(1.5, 2.5) == pytest.approx(5e-8)
     assert watching(*lines, begin_s=0.0).p99_s(4, 5) is None
+
+
+def test_idle_host_is_judged_by_the_reports_before_there_is_a_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "IDLE_S", 0.05)
+    lines = [Line(now_s() - 1, "S pulse 900")]
+    found = Watchdog(SimpleNamespace(lines=lines), now_s(), outside=True)  # type: ignore[arg-type]
+    threading.Timer(0.01, lambda: lines.append(Line(now_s(), f"S pulse {' '.join(['7'] * 99)} 800"))).start()
+    found.rest()
+    assert found.idle_s == pytest.approx(7e-8)
 
 
 def test_report_after_a_time_is_waited_for() -> None:

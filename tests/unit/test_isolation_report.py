@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import benchmarks
-from bench.benchmarks.isolation import ARMS, measure, slowdowns, tables
+from bench.benchmarks.isolation import ARMS, measure, slowdowns, tables, words
 from bench.core.errors import InvocationTimeout, NotApplicable
 from bench.core.model import Interval
 from bench.display.data import ScenarioData, Variant
@@ -35,6 +35,10 @@ def made_up(context: InvocationContext) -> InvocationResult:
     slower = SLOWER[target] if arm in ("unlimited", "limited") else 1.0
     times = {"p50": 1e-4, "p99": 1e-3 * slower, "p999": 2e-3 * slower}
     values = {f"isolation.{name}_s": value * noise for name, value in times.items()}
+    if context.params["before_milliseconds"]:  # this host is half as fast in every other block
+        slow = 1 + context.invocation.block % 2
+        values = {name: value * slow for name, value in values.items()}
+        values |= {"isolation.before_p50_s": 1e-4 * slow * noise, "isolation.before_p99_s": 1e-3 * slow * noise}
     values["isolation.kept_ratio"] = 1.0 if slower == 1.0 else 0.5
     return InvocationResult(
         values, {"instance": "it"}, (), tuple(_series(arm, noise)), {"victim": "tick, 1000 a second"}
@@ -45,6 +49,7 @@ def _series(arm: str, noise: float) -> Iterator[Value]:
     if arm in ("unlimited", "limited", "apart"):
         yield Value("isolation.neighbour_alone_per_s", 100.0 * noise * (0.25 if arm == "limited" else 1))
         yield Value("isolation.neighbour_per_s", 80.0 * noise)
+        yield Value("isolation.sentinel_ratio", (2.0 if arm == "unlimited" else 1.1) * noise)
     yield Value("isolation.pressure_ratio", 0.3, {"resource": "cpu"})
     yield Value("isolation.throttled_ratio", 0.7, {"instance": "neighbour"})
     yield Value("isolation.sentinel_p99_s", 1e-4 * noise)
@@ -83,6 +88,7 @@ def test_words_say_which_target_isolates_stronger(found: ScenarioData) -> None:
     said = benchmarks.words(found)
     assert "Beside cpu fake (1.50× [" in said
     assert "isolates stronger than fake:copy=weak (" in said
+    assert "A process outside the lab wakes at most 2.0" in said, said
     assert "An idle neighbour leaves the victim's median within 5 % in 4 of 4 cells." in said
     assert benchmarks.finding(found).startswith("99th percentile beside ")
     assert "(fake:copy=weak)" in benchmarks.finding(found)
@@ -97,6 +103,16 @@ def test_slowdowns_stand_beside_the_victim_alone(found: ScenarioData) -> None:
     assert weak["placebo"].detail
 
 
+def test_victim_before_in_the_same_invocation_is_what_an_arm_is_divided_by(tmp_path: Path, lab: FakeLab) -> None:
+    arms = ("placebo", "unlimited")
+    found = data(tmp_path, lab, STRONG, WEAK, arm=arms, before_milliseconds=(200,))
+    row = row_of(grid_of(found, "Slowdown of the 99th percentile"), WEAK, "cpu")
+    assert row["unlimited"].text == "8.00×", "the host's own changes cancel"
+    assert row["placebo"].text == "1.00×"
+    assert row["alone"].text != "–", "the victim before is shown as the one alone"
+    assert "within 5 % in 4 of 4 cells" in benchmarks.words(found)
+
+
 def test_neighbours_work_is_shown_with_what_the_limit_leaves_of_it(found: ScenarioData) -> None:
     row = row_of(grid_of(found, "What the neighbours did"), "fake (", "neighbour=forks")
     assert row["unlimited, before the victim"].text.startswith("10")
@@ -104,7 +120,10 @@ def test_neighbours_work_is_shown_with_what_the_limit_leaves_of_it(found: Scenar
 
 
 def test_causes_order_and_arms_without_a_value_have_tables(found: ScenarioData) -> None:
-    assert row_of(grid_of(found, "Why"), STRONG, "neighbour=cpu")["waited for cpu"].text == "30 %"
+    why = row_of(grid_of(found, "Why"), STRONG, "neighbour=cpu")
+    assert why["waited for cpu"].text == "30 %"
+    assert why["÷ the idle host"].text.startswith("2.0")
+    assert why["÷ the idle host"].detail, "an interval"
     assert row_of(grid_of(found, "Stronger and weaker isolation"), "cpu")["order"].text == "fake < fake:copy=weak"
     none = row_of(grid_of(found, "Arms without a value"), WEAK, "limited")
     assert (none["ended as"].text, none["invocations"].text) == ("skipped", "6 of 6")
@@ -156,6 +175,14 @@ def test_tier_begins_only_where_the_interval_lies_above_all_before() -> None:
     assert [[one.cell.row.target for one in tier] for tier in slowdowns.tiers(order)] == [["a", "b", "c"], ["d"]]
     assert tables.order_text(order) == "a ≈ b ≈ c < d"
     assert slowdowns.tiers([]) == []
+
+
+def test_words_give_the_whole_order_of_a_resource() -> None:
+    order = [ranked("a", 1, 2), ranked("b", 1.5, 3), ranked("c", 3.5, 4), ranked("d", 4.5, 5)]
+    assert words._order("cpu", order) == (
+        "Beside cpu a (1.50× [1.00–2.00]) and b (2.25× [1.50–3.00]) isolates stronger than c (3.75× [3.50–4.00]), "
+        "and that stronger than d (4.75× [4.50–5.00])"
+    )
 
 
 def test_emulated_machine_is_never_ordered() -> None:

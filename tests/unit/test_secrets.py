@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bench import benchmarks
-from bench.benchmarks.secrets import measure, search, tables, words
+from bench.benchmarks.secrets import measure, sbom, search, tables, words
 from bench.benchmarks.secrets.routes import FILE, NAME, PLACES, ROUTES
 from bench.core.errors import InvocationFailed
 from bench.core.model import Status
@@ -201,6 +201,65 @@ def test_contents_of_layers_are_counted_once_a_file() -> None:
     second = tar({"./bin/su": b"y", "./var/lib/dpkg/status": status}, {"./bin/su": 0o755})
     found = search.contents(search.read(saved([first, second], {})))
     assert found == {"packages": 1, "files": 4, "executables": 2, "privileged": 0, "shells": 1}
+
+
+SCANNER = """#!/bin/sh
+[ "$1" = --version ] && { echo Application: syft; echo "syft 1.18.1"; exit; }
+[ "$SYFT_CHECK_FOR_APP_UPDATE" = false ] && tar -tf "${1#docker-archive:}" manifest.json >/dev/null || exit 3
+echo '{"components": [{"type": "library"}, {"type": "operating-system"}, {"type": "library"}]}'
+"""
+
+
+@pytest.fixture
+def scanner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a scanner on PATH, a script that reads the image and says what it was told to."""
+    found = tmp_path / "programs/syft"
+    found.parent.mkdir()
+    found.write_text(SCANNER)
+    found.chmod(0o755)
+    monkeypatch.setenv("PATH", str(found.parent), prepend=":")
+    return found
+
+
+@pytest.fixture
+def base(lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the builder save a base image."""
+    archive = saved([tar({"bin/sh": b"x"}, {"bin/sh": 0o755})], {})
+    monkeypatch.setattr(FakeBuilder, "saved", lambda *_: archive)
+
+
+def test_scanner_on_path_lists_what_an_image_carries(tmp_path: Path, lab: FakeLab, scanner: Path, base: None) -> None:
+    found = data(tmp_path, lab, part=("images",))
+    assert set(found.outcomes["status"]) == {Status.OK}, found.outcomes["reason"].tolist()
+    (grid,) = tables.tables(found)
+    row = dict(zip([column.title for column in grid.columns], grid.rows[0], strict=True))
+    assert (row["listed by a scanner"].text, row["shells"].text) == ("2", "1")
+    assert row["the scanner's time"].text.endswith("s")
+    assert benchmarks.notes(found) == ["fake: listed by syft 1.18.1."]
+    assert not list((lab.paths.run / "b").iterdir())
+
+
+def test_images_without_a_scanner_have_no_time_of_one(
+    tmp_path: Path, lab: FakeLab, base: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sbom, "_ARGUMENTS", {})
+    found = data(tmp_path, lab, part=("images",))
+    (grid,) = tables.tables(found)
+    assert "the scanner's time" not in [column.title for column in grid.columns]
+    assert {dict(one)["scanner"] for one in found.outcomes["notes"]} == {"none is on PATH"}
+
+
+def test_scanner_that_fails_fails_the_invocation(tmp_path: Path, lab: FakeLab, scanner: Path, base: None) -> None:
+    scanner.write_text("#!/bin/sh\necho no such image >&2; exit 1\n")
+    found = data(tmp_path, lab, part=("images",))
+    assert set(found.outcomes["status"]) == {Status.FAILED}
+    assert "no such image" in found.outcomes["reason"].iloc[0]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"components": [1]}', '{"components": [{}]}'])
+def test_list_in_another_form_is_a_failure(text: str) -> None:
+    with pytest.raises(InvocationFailed, match="no list in CycloneDX's form"):
+        sbom.packages(text)
 
 
 def test_file_with_the_secret_is_found_on_a_disk(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ _METRICS = (
     _fact("calls_refused", "system calls refused (EPERM)"),
     _fact("calls_missing", "system calls that do not exist (ENOSYS)"),
     _fact("calls_killed", "system calls that end the caller"),
+    _fact("host_calls", "system calls that its filters let through to the host"),
     _fact("published_answered", "calls of Docker's published list that answer"),
     _fact("capabilities", "capabilities a program can get"),
     _fact("effective_capabilities", "capabilities in force"),
@@ -63,7 +64,7 @@ BENCHMARK = Benchmark(
             "what differs from the engine's default; all: every switch that the target has but its filters",
             allowed=(
                 *("default", "user", "userns", "read-only", "no-capabilities", "no-new-privileges"),
-                *("no-filter", "long-filter", "no-apparmor", "all"),
+                *("no-filter", "long-filter", "no-apparmor", "no-selinux", "all"),
             ),
         ),
         "pairs": Param(2, "pairs of an instance with the switch and one without", minimum=1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from bench.engines.hardening import Hardening
 from bench.invocation import life
 from bench.invocation.context import InvocationContext
 from bench.lab import images
+from bench.probes import filters
+from bench.probes.filters import Passed
 
 _ANYBODY = 0o777
 """Mode of the event socket: the payload need not be root, and may be another user of the host."""
@@ -35,7 +38,7 @@ def observe(context: InvocationContext, wanted: Hardening | None) -> tuple[Surfa
                 one.channel.wait_line(surface.END, context.timeout_s, instance.alive)
             evidence = life.evidence_of(context, instance)
             found = surface.parse([line.text for line in one.channel.lines])
-            return dataclasses.replace(found, outside=_outside(instance)), evidence
+            return dataclasses.replace(found, outside=_outside(instance), passed=let_through(instance)), evidence
 
 
 def open_to_all(spec: InstanceSpec) -> None:
@@ -56,8 +59,39 @@ def _victim(context: InvocationContext) -> Iterator[int]:
         victim.stop(_GRACE_S)
 
 
+def let_through(instance: Instance) -> dict[str, Passed] | None:
+    """Return what the filters of an instance's processes let through, by program; empty where none has a filter.
+
+    Processes that another one traces are left out: their calls are answered by it (gVisor's platform ``ptrace``).
+    """
+    found: dict[str, Passed] = {}
+    pids = sorted(instance.pids())
+    for pid in filter(_is_filtered, pids):
+        passed = filters.of_process(pid)
+        if passed is None:
+            return None
+        name = _program(pid)
+        if name not in found or passed.count > found[name].count:
+            found[name] = passed
+    return found if pids else None
+
+
+def _is_filtered(pid: int) -> bool:
+    status = _status(pid)
+    return status.get("Seccomp", "0") != "0" and status.get("TracerPid", "0") == "0"
+
+
+def _program(pid: int) -> str:
+    """Return the name by which a process was started."""
+    first = (kernelfiles.content(Path(f"/proc/{pid}/cmdline")) or b"").partition(b"\0")[0]
+    return Path(os.fsdecode(first)).name
+
+
+def _status(pid: int) -> dict[str, str]:
+    return surface.status(kernelfiles.text(Path(f"/proc/{pid}/status")).splitlines())
+
+
 def _outside(instance: Instance) -> dict[str, str]:
     """Return the status of an instance's process that has most filters, from the host's kernel; of gVisor it is the sandbox."""
-    pids = sorted(instance.pids())
-    rows = [surface.status(kernelfiles.text(Path(f"/proc/{pid}/status")).splitlines()) for pid in pids]
+    rows = [_status(pid) for pid in sorted(instance.pids())]
     return max(rows, key=lambda row: int(row.get("Seccomp_filters", "0")), default={})

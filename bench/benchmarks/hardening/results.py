@@ -27,6 +27,8 @@ def facts(seen: Surface, kind: Kind) -> dict[str, float]:
     counts |= {name: int(seen.status[key]) for name, key in _STATUS.items() if key in seen.status}
     counts |= {name: capabilities(seen.status[key]) for name, key in _MASKS.items() if key in seen.status}
     counts["acts"] = sum(error == 0 for error in seen.acts.values())
+    if seen.passed is not None:
+        counts["host_calls"] = max((one.count for one in seen.passed.values()), default=len(NAMES))
     if seen.users:
         counts["own_users"] = int(not seen.maps_users)
     if kind == "container":
@@ -52,6 +54,13 @@ def acts(seen: Surface) -> Iterator[Value]:
         yield Value("hardening.act", float(error == 0), {"act": name})
 
 
+def _widths(seen: Surface) -> Iterator[str]:
+    """Yield what each program's filters let through, by name where that is less than half of all calls."""
+    for name, one in sorted((seen.passed or {}).items()):
+        calls = sorted((*one.always, *(f"{call}*" for call in one.sometimes)))
+        yield f"{name} {one.count}" + (f": {' '.join(calls)}" if 2 * one.count < len(NAMES) else "")
+
+
 def notes(seen: Surface, names: tuple[str, ...], kind: Kind) -> dict[str, str]:
     """Return the names behind the counts, separated by blanks."""
     refused, missing = seen.answering(REFUSED), seen.answering(MISSING)
@@ -67,6 +76,7 @@ def notes(seen: Surface, names: tuple[str, ...], kind: Kind) -> dict[str, str]:
         "host_filters": seen.outside.get("Seccomp_filters", ""),
         "host_capabilities": seen.outside.get("CapEff", ""),
         "acts": " ".join(f"{name}:{error}" for name, error in seen.acts.items()),
+        "host_calls": "; ".join(_widths(seen)),
     }
     if kind == "container":
         found |= {"writable": " ".join(seen.writable), "hidden": " ".join(seen.hidden)}

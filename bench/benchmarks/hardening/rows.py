@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bench.benchmarks.hardening import published
+from bench.benchmarks.hardening.published import Answers, Deviation
 from bench.benchmarks.hardening.switches import DEFAULT, ORDER
 from bench.core.model import Status
 from bench.display import lookup
@@ -14,6 +16,7 @@ FACTS = {
     "calls_refused": "calls refused",
     "calls_missing": "calls missing",
     "calls_killed": "calls that end the caller",
+    "host_calls": "calls let through to the host",
     "capabilities": "capabilities",
     "effective_capabilities": "in force",
     "filters": "filters",
@@ -99,6 +102,21 @@ def difference(data: ScenarioData, row: Variant) -> Difference | None:
     was, now = acts(data, default), acts(data, row)
     lost = [name for name, allowed in was.items() if allowed and not now.get(name)]
     return Difference(counts, lost, [name for name, allowed in now.items() if allowed and not was.get(name)])
+
+
+def has_list(row: Variant) -> bool:
+    """Say whether a target's filter is the one whose list is published."""
+    return row.engine == "docker"
+
+
+def deviations(data: ScenarioData, row: Variant) -> list[Deviation]:
+    """Return where the filter of a target's default and the published list differ; nothing if only the default is known."""
+    bare = next((one for one in measured(data) if one.target == row.target and switch_of(one) == "no-filter"), None)
+    return list(published.deviations(_answers(data, row), _answers(data, bare))) if bare else []
+
+
+def _answers(data: ScenarioData, row: Variant) -> Answers:
+    return Answers(*(note(data, row, name).split() for name in ("refused", "missing")))
 
 
 def note(data: ScenarioData, row: Variant, name: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bench.core.errors import InvocationFailed
 from bench.core.syscalls import NUMBERS
+from bench.probes.filters import Passed
 
 END = "E surface"
 ANSWERED, REFUSED, MISSING, KILLED, UNTRIED = "apnku"
@@ -36,6 +37,8 @@ class Surface:
         devices: Names of the device nodes in ``/dev``.
         acts: Privileged act → 0 where it is allowed, else the error.
         outside: Lines of the status of its process that the host sees, the one with most filters.
+        passed: Program → what its filters let through to the host's kernel, of its processes with filters; ``None`` where that
+            is unknown.
     """
 
     calls: dict[str, str]
@@ -45,6 +48,7 @@ class Surface:
     devices: list[str]
     acts: dict[str, int]
     outside: dict[str, str] = field(default_factory=dict)
+    passed: dict[str, Passed] | None = None
 
     def answering(self, letter: str) -> list[str]:
         """Return the system calls with that answer, by name."""

@@ -20,6 +20,7 @@ SINGLE: Mapping[str, Hardening] = {
     "no-filter": Hardening(seccomp="none"),
     "long-filter": Hardening(seccomp="rules"),
     "no-apparmor": Hardening(no_apparmor=True),
+    "no-selinux": Hardening(no_selinux=True),
 }
 """One switch each."""
 TOGETHER = ("user", "userns", "read-only", "no-capabilities", "no-new-privileges")

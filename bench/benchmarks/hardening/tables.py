@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.hardening import rows
+from bench.benchmarks.hardening import published, rows
 from bench.benchmarks.hardening.switches import DEFAULT
 from bench.benchmarks.hardening.trial import CALLS
 from bench.display import cells, lookup, table
@@ -38,6 +38,10 @@ _SURFACE = (
 )
 _ANSWERS = {True: "yes", False: "no", None: NONE}
 _ACTS = "Each is tried in the instance, as far as needed to see the answer: “yes” where the kernel lets it."
+_LIST = (
+    "Docker's documentation ({version}) lists significant system calls as blocked; {count} of them exist here and are tried with "
+    "arguments that it means. Found: by default; what the filter alone refuses is the difference to the row “no-filter”."
+)
 _FILES = (
     "An image that the engine has just loaded is started twice. Disk use is the engine's, "
     "from before the first start to after the second."
@@ -46,7 +50,8 @@ _FILES = (
 
 def tables(data: ScenarioData) -> list[Grid]:
     """Return what the switches change, what they cost, what the defaults allow, and images of many files."""
-    return cells.filled([_changes(data), _price(data), _times(data), _defaults(data), _acts(data), _files(data)])
+    made = [_changes(data), _price(data), _times(data), _defaults(data), _acts(data), _published(data), _files(data)]
+    return cells.filled(made)
 
 
 def notes(data: ScenarioData) -> list[str]:
@@ -87,7 +92,9 @@ def _defaults(data: ScenarioData) -> Grid:
     chosen = _default_rows(data)
     names = {"calls_answered": "calls that answer", **rows.FACTS, "acts": "privileged acts that succeed"}
     made: list[tuple[Row, list[Cell]]] = [
-        (Label(title), [_fact(data, row, name) for row in chosen]) for name, title in names.items()
+        (Label(title), [_fact(data, row, name) for row in chosen])
+        for name, title in names.items()
+        if any(data.summary(row, f"hardening.{name}") for row in chosen)
     ]
     heads = [Column(row.target) for row in chosen]
     return cells.grid("What an instance may do by default", heads, made, first="Found in it", note=_SURFACE)
@@ -115,6 +122,18 @@ def _acts(data: ScenarioData) -> Grid:
     return cells.grid("Privileged acts by default", heads, made, first="Act", note=_ACTS)
 
 
+def _published(data: ScenarioData) -> Grid:
+    """Return a row for each call that Docker's default filter treats otherwise than its documentation's list says."""
+    found = [(row, one) for row in _default_rows(data) if rows.has_list(row) for one in rows.deviations(data, row)]
+    made: list[tuple[Row, list[Cell]]] = [
+        (Label(one.call, row.target), [Cell(one.listed), Cell(one.found), Cell(one.why or "no reason is known")])
+        for row, one in found
+    ]
+    heads = [Column(title, numeric=False) for title in ("the list", "found", "why")]
+    note = _LIST.format(version=published.published().version, count=len(published.tried()))
+    return cells.grid("Docker's filter and its published list", heads, made, first="Call", note=note)
+
+
 def _files(data: ScenarioData) -> Grid:
     chosen = (FIRST, SECOND, ADDED)
     found = [row for row in rows.of_part(data, "files") if FIRST.of(data, row)]
@@ -132,14 +151,11 @@ def _named(data: ScenarioData, row: Variant) -> list[str]:
         "writable": "writable mounts",
         "store_bypass": "Speculation_Store_Bypass",
         "host_filters": "filters of its process on the host",
+        "host_calls": "calls that the filters of its processes let through on the host (*: with some arguments)",
     }
     found = [
         (title, rows.note(data, row, name))
         for name, title in texts.items()
-        if name != "published_answered" or _has_list(row)
+        if name != "published_answered" or rows.has_list(row)
     ]
     return [f"{row.target}: {title}: {text}." for title, text in found if text]
-
-
-def _has_list(row: Variant) -> bool:
-    return row.engine == "docker"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.benchmarks.hardening import rows
+from bench.benchmarks.hardening.switches import DEFAULT
 from bench.core.model import Summary
+from bench.core.syscalls import NAMES
 from bench.display import prose
 from bench.display.data import ScenarioData
 
@@ -27,6 +29,7 @@ def words(data: ScenarioData) -> str:
         ),
         _cheaper([row for row in calls if row.params.get("call") == "getpid"]),
         *_documented(data),
+        _let_through(data),
         _files(firsts, prose.with_values(data.summaries, _SECOND)),
         prose.restriction([*starts, *calls, *firsts]),
     ]
@@ -85,11 +88,28 @@ def _documented(data: ScenarioData) -> list[str]:
             continue
         fits = "as documented" if count == wanted else f"not {wanted:g} as documented"
         said.append(f"{row.target} leaves an instance {count:g} capabilities, {fits}")
-        if row.engine == "docker" and (names := rows.note(data, row, "published_answered")):
+        if rows.has_list(row) and (names := rows.note(data, row, "published_answered")):
             said.append(
                 f"Of the system calls that its documentation lists as blocked, these answer: {', '.join(names.split())}"
             )
+        if rows.has_list(row) and (found := rows.deviations(data, row)):
+            strange = [one.call for one in found if not one.why]
+            explained = f"no reason is known for {prose.joined(strange, 8)}" if strange else "each with a known reason"
+            said.append(f"The filter of {row.target} differs from that list in {len(found)} calls, {explained}")
     return said
+
+
+def _let_through(data: ScenarioData) -> str:
+    """Give how many system calls filters let through to the host's kernel by default, where there are filters."""
+    found = {
+        row.target: count
+        for row in rows.measured(data)
+        if rows.switch_of(row) == DEFAULT and (count := rows.fact(data, row, "host_calls")) is not None
+    }
+    filtered = {target: count for target, count in found.items() if count < len(NAMES)}
+    texts = [f"{target} {count:g}" for target, count in sorted(filtered.items(), key=lambda pair: pair[1])]
+    rest = "; the others all" if len(filtered) < len(found) else ""
+    return f"Of the host's {len(NAMES)} system calls, filters let through {prose.joined(texts)}{rest}" if texts else ""
 
 
 def _files(firsts: Sequence[Summary], seconds: Sequence[Summary]) -> str:

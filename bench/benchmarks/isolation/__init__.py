@@ -35,6 +35,9 @@ _METRICS = (
     _time("p50", "due → done, median", 0.05),
     _time("p99", "due → done, 99th percentile", 0.1),
     _time("p999", "due → done, 99.9th percentile", 0.2),
+    _time("before_p50", "due → done just before, median", 0.05),
+    _time("before_p99", "due → done just before, 99th percentile", 0.1),
+    _time("before_p999", "due → done just before, 99.9th percentile", 0.2),
     Metric(
         "isolation.kept_ratio",
         "ratio",
@@ -60,6 +63,15 @@ _METRICS = (
         exact=False,
         title="lateness outside the lab, 99th percentile",
     ),
+    Metric(
+        "isolation.sentinel_ratio",
+        "ratio",
+        "lower",
+        0.1,
+        0.2,
+        exact=False,
+        title="lateness outside the lab ÷ that of the idle host",
+    ),
 )
 
 BENCHMARK = Benchmark(
@@ -69,9 +81,15 @@ BENCHMARK = Benchmark(
     params={
         "neighbour": Param("cpu", "resource that the neighbour takes", NEIGHBOURS),
         "arm": Param("alone", "what is beside the victim", ARMS),
+        "neighbour_target": Param(
+            "", "another target of the run, of which the neighbour is an instance; empty: the victim's"
+        ),
         "victim": Param(NATURAL, "what the victim does; natural: what fits the neighbour", (NATURAL, *VICTIMS)),
         "per_s": Param(0, "operations of the victim a second; 0: the victim's own rate"),
         "milliseconds": Param(2000, "how long the victim works", minimum=200),
+        "before_milliseconds": Param(
+            0, "how long a victim works by itself just before, in an instance of its own; 0: none does"
+        ),
         "alone_milliseconds": Param(500, "how long the neighbour works alone before", minimum=100),
         "percent": Param(100, "part of the time in which the neighbour works, %", minimum=1),
         "workers": Param(0, "processes of the neighbour that work; 0: one for each CPU that it may use"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,17 +50,18 @@ class Arm:
         return self.name not in ("alone", "placebo")
 
 
-def of(context: InvocationContext) -> Arm:
-    """Return the invocation's arm.
+def of(context: InvocationContext, neighbours: Engine) -> Arm:
+    """Return the invocation's arm; ``neighbours``: the engine that makes the neighbour.
 
     Raises:
-        NotApplicable: The target cannot have it, or what the victim or the neighbour does.
+        NotApplicable: A target cannot have it, or what the victim or the neighbour does.
     """
-    engine, name, kind = context.engine, str(context.params["arm"]), str(context.params["neighbour"])
-    _refuse_files(engine, files=VICTIMS[victim_name(context.params)].files or NEIGHBOURS[kind].files)
+    name, kind = str(context.params["arm"]), str(context.params["neighbour"])
+    _refuse_files(context.engine, files=VICTIMS[victim_name(context.params)].files)
+    _refuse_files(neighbours, files=NEIGHBOURS[kind].files)
     if name == "limited":
-        return _limited(context, kind)
-    return _apart(engine) if name == "apart" else Arm(name)
+        return _limited(context, neighbours, kind)
+    return _apart(context.engine, neighbours) if name == "apart" else Arm(name)
 
 
 def _refuse_files(engine: Engine, *, files: bool) -> None:
@@ -69,12 +70,12 @@ def _refuse_files(engine: Engine, *, files: bool) -> None:
         raise NotApplicable(msg)
 
 
-def _limited(context: InvocationContext, kind: str) -> Arm:
-    target = context.engine.target.text
-    if context.engine.kind == "process":
+def _limited(context: InvocationContext, neighbours: Engine, kind: str) -> Arm:
+    target = neighbours.target.text
+    if neighbours.kind == "process":
         msg = f"'{target}' is a plain process: there are no limits to give it"
         raise NotApplicable(msg)
-    if context.engine.kind == "machine":
+    if neighbours.kind == "machine":
         msg = f"'{target}' is a machine, which has its CPUs and its memory in every arm: there is no other limit"
         raise NotApplicable(msg)
     device = NEIGHBOURS[kind].device
@@ -87,18 +88,23 @@ def _limited(context: InvocationContext, kind: str) -> Arm:
     return Arm("limited", neighbour=given)
 
 
-def _apart(engine: Engine) -> Arm:
+def _apart(victims: Engine, neighbours: Engine) -> Arm:
     usable = sorted(os.sched_getaffinity(0))
     if len(usable) < 2:
         msg = "this process may use one CPU only: victim and neighbour cannot be on different ones"
         raise NotApplicable(msg)
-    if engine.kind == "process":
-        return Arm("apart", victim_cpus=(usable[0],), neighbour_cpus=tuple(usable[1:]))
+    (mine, my_cpus), (theirs, their_cpus) = _on(victims, usable[:1]), _on(neighbours, usable[1:])
+    return Arm("apart", mine, theirs, my_cpus, their_cpus)
+
+
+def _on(engine: Engine, cpus: Sequence[int]) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """Return how an instance is kept on some CPUs: fields of its spec, or the CPUs that its payload takes by itself."""
     if engine.kind == "machine":
         msg = f"'{engine.target.text}' puts a machine's processors on no CPUs of their own"
         raise NotApplicable(msg)
-    others = ",".join(map(str, usable[1:]))
-    return Arm("apart", {"limits": Limits(cpuset=str(usable[0]))}, {"limits": Limits(cpuset=others)})
+    if engine.kind == "process":
+        return {}, tuple(cpus)
+    return {"limits": Limits(cpuset=",".join(map(str, cpus)))}, ()
 
 
 def proof(spec: InstanceSpec, group: Group | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The neighbour: an instance that idles or works beside the victim, and the proof that it works."""
+"""The neighbour: an instance that idles or works beside the victim, of which target it is, and the proof that it works."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.benchmarks.isolation.kinds import NEIGHBOURS
 from bench.core import proctable
 from bench.core.clock import Channel, now_s, sleep_s
 from bench.core.errors import InvocationFailed, NotApplicable
-from bench.engines.base import Bind, Instance, InstanceSpec
+from bench.engines.base import Bind, Engine, Instance, InstanceSpec
 from bench.invocation import group as groups
 from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext
@@ -77,6 +77,33 @@ class Neighbour:
                 return found
             sleep_s(_POLL_S)
         return self.load()
+
+
+def context_of(context: InvocationContext) -> InvocationContext:
+    """Return the context in which the neighbour is made: with the engine of the target that the parameter names.
+
+    Raises:
+        NotApplicable: The run has no such target, or it is an emulated machine, which takes little of what the host has.
+    """
+    text = str(context.params["neighbour_target"])
+    if not text:
+        return context
+    engine = next((one for one in context.others.values() if _is(one, text)), None)
+    if engine is None:
+        msg = f"the neighbour's target '{text}' is none of this run's: add '-t {text}'"
+        raise NotApplicable(msg)
+    if engine.target.options.get("accel") == "tcg":
+        msg = f"'{engine.target.text}' is emulated, so it takes little of what the host has: no neighbour for other targets"
+        raise NotApplicable(msg)
+    return replace(context, engine=engine)
+
+
+def _is(engine: Engine, text: str) -> bool:
+    """Say whether an engine is of the target that a text names; the host may have made further choices (``accel=kvm``)."""
+    name, _, rest = text.partition(":")
+    return engine.target.engine == name and set(rest.split(",") if rest else []) <= {
+        f"{key}={value}" for key, value in engine.target.options.items()
+    }
 
 
 @contextlib.contextmanager

@@ -34,6 +34,7 @@ class Neighbour:
         files: Whether it has files.
         device: The rate of the device that a limit is for.
         shared: What victim and neighbour compete for, for people.
+        storms: Whether the host would not be usable beside it, if the rest of the host did not come first.
     """
 
     victim: str
@@ -42,8 +43,11 @@ class Neighbour:
     room: Room = "none"
     files: bool = False
     device: Literal["", "read", "write"] = ""
+    storms: bool = False
 
 
+STORM_PERCENT = 50
+"""A storm in no more than this part of the time leaves the host usable as it is."""
 EMULATED_TIMES = 10
 """How many times slower a victim's own rate is on emulated processors."""
 
@@ -67,7 +71,7 @@ NEIGHBOURS: Mapping[str, Neighbour] = {
     "read": Neighbour("read", "bytes", "the disk", room="disk", files=True, device="read"),
     "cache": Neighbour("cache", "bytes", "the page cache", room="disk", files=True),
     "network": Neighbour("tcp", "bytes", "the network stack"),
-    "forks": Neighbour("fork", "processes", "the process table and the CPUs"),
+    "forks": Neighbour("fork", "processes", "the process table and the CPUs", storms=True),
     "journal": Neighbour("file", "files", "the file system's journal", files=True),
     "pages": Neighbour("map", "pages", "the page allocator"),
     "inodes": Neighbour("file", "files", "the tables of files and inodes", files=True),
@@ -78,6 +82,11 @@ def victim_name(params: Mapping[str, ParamValue]) -> str:
     """Return the kind of victim that the parameters ask for."""
     asked = str(params["victim"])
     return NEIGHBOURS[str(params["neighbour"])].victim if asked == NATURAL else asked
+
+
+def yields(params: Mapping[str, ParamValue]) -> bool:
+    """Say whether the rest of the host comes first: beside a storm in most of the time, in every arm of it."""
+    return NEIGHBOURS[str(params["neighbour"])].storms and int(params["percent"]) > STORM_PERCENT
 
 
 def work_of(params: Mapping[str, ParamValue], *, emulated: bool = False) -> Work:

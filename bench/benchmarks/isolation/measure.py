@@ -1,8 +1,10 @@
 """One victim and what stands beside it: nothing, an idle neighbour, one that works.
 
-The neighbour is started first and works alone for a moment. Then the victim is started, which works through its operations at a
-fixed rate. Both are instances of the same target. Everything is in the run's control group, which is capped; a sentinel outside
-it ends the arm when the host becomes unusable.
+With ``before_milliseconds`` a first victim works by itself, in an instance of its own that is gone before anything else begins:
+what the second one is compared with is then seconds old. The neighbour is started next and works alone for a moment. Then the
+victim is started, which works through its operations at a fixed rate. All are instances of the same target, unless the
+neighbour's is named. Everything is in the run's control group, which is capped; a sentinel outside it ends the arm when the
+host becomes unusable.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from bench.benchmarks.isolation.beside import Alive, Neighbour
 from bench.benchmarks.isolation.watchdog import Watchdog
 from bench.core.clock import Channel, Line
 from bench.core.errors import InvocationFailed, NotApplicable
-from bench.engines.base import Bind, Instance
+from bench.engines.base import Bind, Instance, InstanceSpec
 from bench.invocation import life
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import caps
@@ -37,23 +39,28 @@ _LATE = 0.9
 
 def measure(context: InvocationContext) -> InvocationResult:
     """Measure one arm."""
-    arm, kind = arms.of(context), str(context.params["neighbour"])
+    theirs, kind = beside.context_of(context), str(context.params["neighbour"])
+    arm = arms.of(context, theirs.engine)
     room_bytes = int(context.params["room_bytes"])
     room.check(kind, room_bytes, context.lab.paths.run)
     wanted = {"pids": LAB_PIDS, "memory": _used(context) + room_bytes + _BESIDE_BYTES}
-    with caps.capped(context.lab.cgroup_path, wanted) as capped:
+    lab = context.lab.cgroup_path
+    with caps.capped(lab, wanted) as capped, caps.yielding(lab, wanted=kinds.yields(context.params)) as idle:
         if kind == "forks" and "pids.max" not in capped:
             msg = "the number of the lab's processes cannot be limited here, so there is no storm of them"
             raise NotApplicable(msg)
         with (
-            watchdog.watching(context) as watching,
-            _files(context, arm, kind) as (ours, theirs),
-            beside.standing(context, arm, theirs, watching.complaint) as neighbour,
+            watchdog.watching(context, rest=arm.works) as watching,
+            _files(context, arm, kind) as (mine, others),
         ):
-            found = _victim(context, arm, ours, watching, neighbour)
-    evidence = {f"lab {file}": text for file, text in capped.items() if file == "pids.max"}
+            before = _before(context, arm, mine, watching)
+            with beside.standing(theirs, arm, others, watching.complaint) as neighbour:
+                found = _victim(context, arm, mine, watching, neighbour)
+    evidence = {f"lab {file}": text for file, text in (capped | idle).items() if "memory" not in file}
+    if context.params["neighbour_target"]:
+        evidence["neighbour target"] = theirs.engine.target.text
     evidence |= {"sentinel": "outside the lab" if watching.outside else "inside the lab"}
-    return dataclasses.replace(found, evidence={**found.evidence, **evidence})
+    return dataclasses.replace(found, evidence={**found.evidence, **evidence}, series=(*found.series, *before))
 
 
 def _used(context: InvocationContext) -> int:
@@ -79,6 +86,36 @@ def _files(context: InvocationContext, arm: Arm, kind: str) -> Iterator[tuple[tu
         shutil.rmtree(home, ignore_errors=True)
 
 
+def _before(context: InvocationContext, arm: Arm, binds: tuple[Bind, ...], watching: Watchdog) -> tuple[Value, ...]:
+    """Let a victim work by itself in an instance of its own and return its times; none where it is not asked for."""
+    milliseconds = int(context.params["before_milliseconds"])
+    if not milliseconds:
+        return ()
+    work = _work(context, milliseconds)
+    spec = _spec(context, arm, binds, work, suffix="-b")
+    with life.living(context, spec) as (instance, channel), context.account.engine():
+        alive = _alive(instance, watching, None)
+        channel.wait_line("B victim", context.timeout_s, alive)
+        channel.wait_line("C victim", work.limit_s + _SPARE_S, alive)
+        found = neighbours.done(_reported(channel, alive), work)
+    for bind in binds:
+        for path in bind.source.iterdir():
+            path.unlink()
+    return tuple(Value(f"isolation.before_{name}_s", value) for name, value in _times(found).items())
+
+
+def _work(context: InvocationContext, milliseconds: int) -> Work:
+    emulated = context.engine.target.options.get("accel") == "tcg"
+    return kinds.work_of({**context.params, "milliseconds": milliseconds}, emulated=emulated)
+
+
+def _spec(context: InvocationContext, arm: Arm, binds: tuple[Bind, ...], work: Work, suffix: str = "") -> InstanceSpec:
+    """Return the spec of a victim; both victims of an invocation have the same."""
+    arguments = (*beside.pinned(arm.victim_cpus), *work.arguments("{files}" if binds else "-"), "--sleep")
+    fields = {"memory_bytes": None, "cpus": None, "binds": binds, **arm.victim}
+    return life.spec_of(context, arguments, suffix=suffix, **fields)
+
+
 def _victim(
     context: InvocationContext,
     arm: Arm,
@@ -86,11 +123,8 @@ def _victim(
     watching: Watchdog,
     neighbour: Neighbour | None,
 ) -> InvocationResult:
-    work = kinds.work_of(context.params, emulated=context.engine.target.options.get("accel") == "tcg")
-    folder = "{files}" if binds else "-"
-    arguments = (*beside.pinned(arm.victim_cpus), *work.arguments(folder), "--sleep")
-    fields = {"memory_bytes": None, "cpus": None, "binds": binds, **arm.victim}
-    spec = life.spec_of(context, arguments, **fields)
+    work = _work(context, int(context.params["milliseconds"]))
+    spec = _spec(context, arm, binds, work)
     with life.living(context, spec) as (instance, channel), context.account.engine():
         mine = beside.group_of(context, instance)
         arms.proof(spec, mine)
@@ -103,7 +137,7 @@ def _victim(
         found = neighbours.done(_reported(channel, alive), work)
         evidence = life.evidence_of(context, instance)
         theirs = _neighbours(context, neighbour, found)
-    series = (*theirs, *cause.between(before, after), _sentinel(watching, found))
+    series = (*theirs, *cause.between(before, after), *_sentinel(watching, found))
     limits = neighbour.limits if neighbour else {}
     evidence |= {f"neighbour {file}": text for file, text in limits.items()}
     return InvocationResult(
@@ -129,10 +163,15 @@ def _alive(instance: Instance, watching: Watchdog, neighbour: Neighbour | None) 
 
 
 def _values(found: Done, work: Work) -> dict[str, float]:
+    values = {f"isolation.{name}_s": value for name, value in _times(found).items()}
+    return values | {"isolation.kept_ratio": found.kept(work)}
+
+
+def _times(found: Done) -> dict[str, float]:
+    """Return the percentiles of which there are enough operations."""
     shares = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
     times = {name: found.percentile(share) for name, share in shares.items()}
-    values = {f"isolation.{name}_s": value for name, value in times.items() if value is not None}
-    return values | {"isolation.kept_ratio": found.kept(work)}
+    return {name: value for name, value in times.items() if value is not None}
 
 
 def _neighbours(context: InvocationContext, neighbour: Neighbour | None, found: Done) -> tuple[Value, ...]:
@@ -146,8 +185,8 @@ def _neighbours(context: InvocationContext, neighbour: Neighbour | None, found: 
     )
 
 
-def _sentinel(watching: Watchdog, found: Done) -> Value:
-    """Return the lateness outside the lab while the victim worked.
+def _sentinel(watching: Watchdog, found: Done) -> Iterator[Value]:
+    """Yield the lateness outside the lab while the victim worked, and its ratio to that of the idle host.
 
     Raises:
         InvocationFailed: It is unknown.
@@ -156,7 +195,9 @@ def _sentinel(watching: Watchdog, found: Done) -> Value:
     if late is None:
         msg = "the sentinel outside the lab reported nothing while the victim worked"
         raise InvocationFailed(msg)
-    return Value("isolation.sentinel_p99_s", late)
+    yield Value("isolation.sentinel_p99_s", late)
+    if watching.idle_s:
+        yield Value("isolation.sentinel_ratio", late / watching.idle_s)
 
 
 def _flags(arm: Arm, found: Done, work: Work) -> tuple[str, ...]:

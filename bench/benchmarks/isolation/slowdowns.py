@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.benchmarks.isolation import ARMS, BENCHMARK, NEIGHBOURS
+from bench.core.model import Summary
 from bench.display import lookup, paired
 from bench.display.data import ScenarioData, Variant
 from bench.display.paired import Quantity
@@ -17,11 +18,14 @@ BESIDE = ARMS[1:]
 P50 = Quantity("isolation.p50_s", {}, "median")
 P99 = Quantity("isolation.p99_s", {}, "99th percentile")
 P999 = Quantity("isolation.p999_s", {}, "99.9th percentile")
+BEFORE = {one.metric: Quantity(one.metric.replace(".", ".before_"), {}, one.title) for one in (P50, P99, P999)}
+"""Metric → the same of the victim that worked by itself just before."""
 KEPT = Quantity("isolation.kept_ratio", {}, "rate kept")
 FIRST, TOGETHER = (
     Quantity("isolation.neighbour_alone_per_s", {}, "before the victim"),
     Quantity("isolation.neighbour_per_s", {}, "beside it"),
 )
+OUTSIDE = Quantity("isolation.sentinel_ratio", {}, "outside the lab ÷ idle")
 PLACEBO_BAND = (0.95, 1.05)
 """An idle neighbour is expected to leave the median within this."""
 
@@ -41,8 +45,17 @@ class Cell:
     arms: Mapping[str, Variant]
 
     def slowdown(self, data: ScenarioData, arm: str, what: Quantity) -> Times | None:
-        """Return a quantity in an arm ÷ that of the victim alone, paired block by block."""
-        return paired.times(data, self.arms.get(arm), self.arms.get(ALONE), what)
+        """Return a quantity in an arm ÷ that of the victim alone: in the same invocation, or paired block by block."""
+        row, before = self.arms.get(arm), BEFORE.get(what.metric)
+        own = paired.times(data, row, row, what, before) if before else None
+        return own or paired.times(data, row, self.arms.get(ALONE), what)
+
+    def alone(self, data: ScenarioData, what: Quantity) -> Summary | None:
+        """Return a quantity of the victim alone; without that arm, of the one just before the first arm that has it."""
+        if (found := what.of(data, self.arms.get(ALONE))) or what.metric not in BEFORE:
+            return found
+        earlier = (BEFORE[what.metric].of(data, self.arms.get(arm)) for arm in BESIDE)
+        return next((one for one in earlier if one), None)
 
     @property
     def target(self) -> Variant:

@@ -11,6 +11,7 @@ from bench.benchmarks.isolation.slowdowns import (
     FIRST,
     KEPT,
     LIMITED,
+    OUTSIDE,
     P50,
     P99,
     P999,
@@ -27,7 +28,8 @@ from bench.display.table import NONE, Cell, Column, Grid
 from bench.stats.pairs import Times
 
 _SLOWER = (
-    "Time from when an operation was due to its end, ÷ that of the same victim alone, paired block by block. Placebo: beside an "
+    "Time from when an operation was due to its end, ÷ that of a victim alone: just before, in the same invocation, or where the "
+    "scenario has none there in the same block. Placebo: beside an "
     "idle instance. Limited: the neighbour has half a CPU, 128 MiB and 64 processes, and 8 MiB/s where it reads or writes. "
     "Apart: both on CPUs of their own."
 )
@@ -69,14 +71,14 @@ def order_text(order: Sequence[Ranked]) -> str:
 def _slower(data: ScenarioData, groups: Sequence[Group], what: Quantity) -> Grid:
     made: list[tuple[Row, list[Cell]]] = []
     for group in groups:
-        alone = group.arms.get(ALONE)
+        alone = group.alone(data, what)
         slower = {arm: group.slowdown(data, arm, what) for arm in BESIDE}
-        if what is not P50 and what.of(data, alone) is None and not any(slower.values()):
+        if what is not P50 and alone is None and not any(slower.values()):
             continue  # too few operations for this percentile
-        values = [cells.value(what.of(data, alone))]
+        values = [cells.value(alone)]
         values += [_times(data, group, arm, found) for arm, found in slower.items()]
-        counted = alone or next(iter(group.arms.values()))
-        made.append((group.row, [*values, *table.counts_of(data, counted, what.of(data, alone))]))
+        counted = group.arms.get(ALONE) or next(iter(group.arms.values()))
+        made.append((group.row, [*values, *table.counts_of(data, counted, alone)]))
     heads = [Column("alone", cells.CI), *(Column(arm, cells.CI) for arm in BESIDE)]
     return cells.grid(f"Slowdown of the {what.title}", [*heads, *cells.COUNTS], made, note=_SLOWER)
 
@@ -130,9 +132,10 @@ def _cause(data: ScenarioData, groups: Sequence[Group]) -> Grid:
         values = [cells.percent(what.of(data, free)) for what in pressures]
         values += [cells.percent(throttled.of(data, held)), cells.percent(steal.of(data, free))]
         values += [cells.plain(outside.of(data, free)), paired.cell(group.slowdown(data, UNLIMITED, outside))]
+        values.append(cells.value(OUTSIDE.of(data, free)))
         made.append((group.row, values))
     heads = [*(Column(f"waited for {what.title}") for what in pressures), Column(throttled.title), Column(steal.title)]
-    heads += [Column(outside.title), Column("÷ alone", cells.CI)]
+    heads += [Column(outside.title), Column("÷ alone", cells.CI), Column("÷ the idle host", cells.CI)]
     return cells.grid("Why", heads, made, note=_CAUSE)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.benchmarks.isolation import slowdowns
-from bench.benchmarks.isolation.slowdowns import P50, UNLIMITED, Cell, Ranked
+from bench.benchmarks.isolation.slowdowns import OUTSIDE, P50, UNLIMITED, Cell, Ranked
 from bench.core.model import Status
 from bench.core.units import significant
 from bench.display import lookup, paired, prose
@@ -20,7 +20,10 @@ def words(data: ScenarioData) -> str:
         return prose.no_values(P50.metric)
     orders = [_order(name, slowdowns.ranked(data, cells, name)) for name in slowdowns.neighbours(cells)]
     return prose.paragraph(
-        [*orders, _placebo(data, cells), _unfinished(data), _emulated(data, cells), prose.restriction(rows)]
+        [
+            *(*orders, _placebo(data, cells), _outside(data)),
+            *(_unfinished(data), _emulated(data, cells), prose.restriction(rows)),
+        ]
     )
 
 
@@ -41,8 +44,8 @@ def _order(name: str, order: Sequence[Ranked]) -> str:
     groups = slowdowns.tiers(order)
     if len(groups) == 1:
         return f"Beside {name} no target isolates measurably better: {_listed(order)}"
-    strong, weak = groups[0], groups[-1]
-    return f"Beside {name} {_listed(strong)} isolates stronger than {_listed(weak)}"
+    first, second, *others = map(_listed, groups)
+    return f"Beside {name} {', and that stronger than '.join([f'{first} isolates stronger than {second}', *others])}"
 
 
 def _listed(found: Sequence[Ranked]) -> str:
@@ -52,6 +55,16 @@ def _listed(found: Sequence[Ranked]) -> str:
 def _placebo(data: ScenarioData, cells: Sequence[Cell]) -> str:
     within, of = slowdowns.placebo_within(data, cells)
     return f"An idle neighbour leaves the victim's median within 5 % in {within} of {of} cells" if of else ""
+
+
+def _outside(data: ScenarioData) -> str:
+    """Say how usable the host stays in the worst case."""
+    found = prose.with_values(data.summaries, OUTSIDE.metric)
+    if not found:
+        return ""
+    worst = max(found, key=prose.median_of)
+    where = f"{worst.target}, {worst.params.get('neighbour', '')} {worst.params.get('arm', '')}".rstrip()
+    return f"A process outside the lab wakes at most {prose.value(worst)} times as late as on the idle host ({where})"
 
 
 def _unfinished(data: ScenarioData) -> str:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.benchmarks.secrets import search
+from bench.benchmarks.secrets import sbom, search
 from bench.benchmarks.secrets.routes import FILE, NAME, PLACES, ROUTES, Route
 from bench.core.errors import NotApplicable
 from bench.engines.abilities import BuildsImages, HasStorage, ImageBuilder, ImageBuilders
@@ -39,10 +39,25 @@ def _images(context: InvocationContext, builders: ImageBuilders) -> InvocationRe
     name = str(context.params["base"])
     with builders.open(context.name, context.timeout_s) as builder, context.account.engine():
         identity = builder.add_base(bases.alone(context.lab.paths.state, name))
-        counts = search.contents(search.read(builder.saved(identity)))
+        archive = builder.saved(identity)
         evidence = {"builder": builder.who, "image": identity}
     life.check_evidence(context.engine, context.lab, evidence)
-    return InvocationResult({f"secrets.{what}": float(count) for what, count in counts.items()}, evidence)
+    values = {what: float(count) for what, count in search.contents(search.read(archive)).items()}
+    list_of = _scanned(context, archive)
+    if list_of:
+        values |= {"sbom_s": list_of.seconds, "listed": float(list_of.packages)}
+    notes = {"scanner": list_of.scanner if list_of else "none is on PATH"}
+    return InvocationResult({f"secrets.{what}": value for what, value in values.items()}, evidence, notes=notes)
+
+
+def _scanned(context: InvocationContext, archive: bytes) -> sbom.Listed | None:
+    """Let a scanner list what a saved image carries, where there is one."""
+    if sbom.scanner() is None:
+        return None
+    with tempfile.TemporaryDirectory(dir=context.lab.paths.run / "b", prefix="sbom-") as name:
+        image = Path(name) / "image.tar"
+        image.write_bytes(archive)
+        return sbom.listed(image, context.timeout_s)
 
 
 def _routes(context: InvocationContext, builders: ImageBuilders, route: Route) -> InvocationResult:

@@ -14,13 +14,18 @@ CARRIED = {
     "executables": "executables",
     "privileged": "set-user-id or set-group-id",
     "shells": "shells",
+    "listed": "listed by a scanner",
+    "sbom_s": "the scanner's time",
 }
 _FOUND = (
     "Each way has a secret of its own, which is looked for in the image as the engine saves it, in what the engine says of the "
     "running container, in its first process's environment and in its file system as the host sees them, in every file of the "
     "engine's data, and there once more when container and image are removed. “Environment” and “file” are meant for the program."
 )
-_CARRIED = "Counted in the layers of the image. Vulnerabilities are not counted: that takes a database with a date."
+_CARRIED = (
+    "Counted in the layers of the image. A scanner that is on PATH (syft, trivy) lists packages from the saved image, without a "
+    "network. Vulnerabilities are not counted: that takes a database with a date."
+)
 
 
 def tables(data: ScenarioData) -> list[Grid]:
@@ -36,6 +41,8 @@ def notes(data: ScenarioData) -> list[str]:
         for name, title in (("disk", "on the engine's disk in"), ("afterwards", "still there afterwards in")):
             if text := lookup.most_frequent(lookup.notes_of(data, row).get(name)):
                 found.append(f"{row.text}: {title} {text}.")
+        if data.summary(row, "secrets.sbom_s"):
+            found.append(f"{row.text}: listed by {lookup.most_frequent(lookup.notes_of(data, row).get('scanner'))}.")
         if reason := _skipped(data, row):
             found.append(f"{row.text}: {reason}.")
     return found
@@ -79,9 +86,10 @@ def _left(data: ScenarioData, row: Variant) -> Cell:
 def _carried(data: ScenarioData) -> Grid:
     rows = [row for row in data.invoked if data.summary(row, "secrets.packages")]
     made: list[tuple[Row, list[Cell]]] = [
-        (row, [cells.plain(data.summary(row, f"secrets.{name}")) for name in CARRIED]) for row in rows
+        (row, [cells.value(data.summary(row, f"secrets.{name}")) for name in CARRIED]) for row in rows
     ]
-    return cells.grid("What images carry", [Column(title) for title in CARRIED.values()], made, note=_CARRIED)
+    heads = [Column(title, cells.CI if name == "sbom_s" else "") for name, title in CARRIED.items()]
+    return cells.grid("What images carry", heads, made, note=_CARRIED)
 
 
 def _skipped(data: ScenarioData, row: Variant) -> str:

@@ -21,6 +21,7 @@ from bench.engines.oci_hardening import blocked, open_way
 from bench.lab import Lab
 
 _APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
+_SELINUX = Path("/sys/fs/selinux/enforce")
 _SUBORDINATE = (Path("/etc/subuid"), Path("/etc/subgid"))
 _CAPABILITIES = 14
 """What Docker's documentation says of a container's default ("Runtime privilege and Linux capabilities")."""
@@ -80,9 +81,23 @@ class Hardener:
             return f"{name} runs gVisor, which answers system calls itself and leaves out a container's filter"
         if wanted.userns and self._session.endpoint.runtime == "runsc":
             return f"{name} has users of gVisor's own kernel, which reports no mapping to others, so it could not be proved"
+        if why := self._nothing_to_leave_out(wanted):
+            return why
+        return blocked(self._session.lab) if wanted.userns else ""
+
+    def _nothing_to_leave_out(self, wanted: Hardening) -> str:
+        """Return why a container has no profile of AppArmor, or no label of SELinux, that a switch leaves out."""
         if wanted.no_apparmor and not kernelfiles.text(_APPARMOR).startswith("Y"):
             return "this kernel runs without AppArmor, so there is no profile to leave out"
-        return blocked(self._session.lab) if wanted.userns else ""
+        return self._unlabelled() if wanted.no_selinux else ""
+
+    def _unlabelled(self) -> str:
+        """Return why a container has no label of SELinux by default; empty where it has one."""
+        if not _SELINUX.exists():
+            return "this kernel runs without SELinux, so there is no label to leave out"
+        if self._session.target.options.get("endpoint", "lab") == "lab":
+            return f"the lab's daemon of '{self._session.target.text}' sets no labels of SELinux"
+        return ""
 
     def engine(self, wanted: Hardening) -> Engine:
         """Return the engine, or the one over a daemon that maps users."""
@@ -131,6 +146,10 @@ class PodmanHardener(Hardener):
         if wanted.userns:
             allot_users(self._session.lab)
         return self._engine
+
+    def _unlabelled(self) -> str:
+        """Return why a container has no label of SELinux by default; Podman sets one wherever the kernel runs SELinux."""
+        return "" if _SELINUX.exists() else super()._unlabelled()
 
     def _rules(self) -> str:
         """Return the path of a file with the long filter, which the service reads itself."""

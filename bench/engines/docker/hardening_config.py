@@ -13,7 +13,8 @@ def security(wanted: Hardening, rules: str) -> list[str]:
     """Return the security options; ``rules`` is what stands for the long filter: its text, or the path of a file with it."""
     found = ["no-new-privileges"] if wanted.no_new_privileges else []
     found += {"none": ["seccomp=unconfined"], "rules": [f"seccomp={rules}"]}.get(wanted.seccomp, [])
-    return found + (["apparmor=unconfined"] if wanted.no_apparmor else [])
+    found += ["apparmor=unconfined"] if wanted.no_apparmor else []
+    return found + (["label=disable"] if wanted.no_selinux else [])
 
 
 def profile() -> str:
