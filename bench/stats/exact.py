@@ -32,7 +32,7 @@ def median_ci(values: npt.ArrayLike, level: float = 0.95) -> Interval | None:
     Statistics, 3.2). It covers the median of any distribution with probability ``level`` or more.
     """
     ordered = np.sort(_floats(values))
-    rank = _median_rank(len(ordered), level)
+    rank = median_rank(len(ordered), level)
     return Interval(float(ordered[rank - 1]), float(ordered[-rank]), level) if rank else None
 
 
@@ -122,7 +122,7 @@ def _z(level: float) -> float:
 
 
 @lru_cache(maxsize=1024)
-def _median_rank(n: int, level: float) -> int:
+def median_rank(n: int, level: float) -> int:
     """Return the largest k with 2 P(B(n, 1/2) < k) <= 1 - level, 0 when there is none."""
     if n > _PAIRS_LIMIT:
         return math.floor((n + 1 - _z(level) * math.sqrt(n)) / 2)

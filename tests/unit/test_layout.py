@@ -13,7 +13,7 @@ import pytest
 
 BENCH = Path(__file__).parents[2] / "bench"
 ORDER = (
-    *("core", "store", "stats", "lab", "workloads", "probes", "payload", "engines", "invocation", "display"),
+    *("core", "store", "stats", "index", "lab", "workloads", "probes", "payload", "engines", "invocation", "display"),
     *("benchmarks", "scenario", "run", "compare", "claims", "interchange", "report", "hosts", "cli"),
     *("pytest_plugin", "__main__"),
 )

@@ -1,0 +1,157 @@
+"""Bring an index up to date: find the runs that are new, changed or gone, and read those.
+
+What is trusted: of a complete run, the time of its folder, which changes whenever Tare changes anything in it, since Tare
+replaces files by renaming. Of any other run, and of all with ``every_file``, size and time of each file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import store
+from bench.core.errors import UsageError
+from bench.core.model import RunState
+from bench.index import packed, values
+from bench.index.connection import Unwritable
+from bench.index.database import Database, Head, Seen
+from bench.store.columns import path_of
+from bench.store.folder import META
+
+Progress = Callable[[int, int], None]
+"""Called with the runs that are done and their number."""
+
+_BATCH = 200
+"""Runs that are written at a time."""
+_TRIES = 5
+"""How often to look for what is still missing because another process replaced the file."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs between a results folder and its index.
+
+    Attributes:
+        read: Folder → what it looks like, of runs that are new or changed.
+        touched: The same of runs whose files are as they were, in a folder whose time has changed.
+        gone: Folders that are no longer there.
+    """
+
+    read: Mapping[str, Seen]
+    touched: Mapping[str, Seen]
+    gone: Sequence[str]
+
+
+def bring_up_to_date(
+    database: Database, results: Path, *, every_file: bool, progress: Progress | None
+) -> tuple[Database, list[str]]:
+    """Read what is new or changed; return the index, in memory if the file cannot be written, and what is to be said of it."""
+    notes: list[str] = []
+    for _ in range(_TRIES):
+        found = changes(database.known(), results, every_file=every_file)
+        if not (found.read or found.touched or found.gone):
+            break
+        try:
+            _apply(database, results, found, progress)
+        except Unwritable as error:
+            notes.append(
+                f"the index of '{results}' cannot be written ({error}): the runs are read instead, and again each time"
+            )
+            database = database.in_memory()
+    return database, notes
+
+
+def changes(known: Mapping[str, Seen], results: Path, *, every_file: bool = False) -> Changes:
+    """Compare the folders of runs with what they looked like when they were read."""
+    read: dict[str, Seen] = {}
+    touched: dict[str, Seen] = {}
+    there: set[str] = set()
+    for name, changed in _folders(results):
+        before = known.get(name)
+        if before and before.changed == changed and before.state == RunState.COMPLETE and not every_file:
+            there.add(name)
+            continue
+        folder = results / name
+        if not os.path.lexists(folder / META):
+            continue
+        there.add(name)
+        now = Seen(changed, _files(folder), before.state if before else "")
+        if before is None or before.files != now.files:
+            read[name] = now
+        elif before.changed != changed:
+            touched[name] = now
+    return Changes(read, touched, [name for name in known if name not in there])
+
+
+def _folders(results: Path) -> Iterator[tuple[str, int]]:
+    """Yield what may be a run, with the time at which an entry of it was made, renamed or removed last.
+
+    Raises:
+        UsageError: The folder of the runs cannot be read.
+    """
+    try:
+        with os.scandir(results) as entries:
+            for one in entries:
+                if not one.name.startswith("."):
+                    try:
+                        yield one.name, one.stat().st_mtime_ns
+                    except OSError:  # gone meanwhile, or a link to itself
+                        yield one.name, 0
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        store.folders(results)  # says what is wrong, and what to do
+        msg = (
+            f"'{results}' cannot be read: {error.strerror}; make it readable, or name another folder with --results DIR"
+        )
+        raise UsageError(msg) from error
+
+
+def _files(folder: Path) -> str:
+    """Return size and time of the files that a run is read from, as JSON text."""
+    names = (META, store.PLAN, store.MEASUREMENTS, store.OUTCOMES)
+    copies = [path_of(folder, name) for name in (store.MEASUREMENTS, store.OUTCOMES)]
+    return json.dumps([_file(one) for one in (*(folder / name for name in names), *copies)])
+
+
+def _file(path: Path) -> list[int]:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - half the time of Path.stat, for each file of each run
+    except OSError:
+        return []
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _apply(database: Database, results: Path, found: Changes, progress: Progress | None) -> None:
+    names = sorted(found.read)
+    for start in range(0, max(len(names), 1), _BATCH):
+        batch = names[start : start + _BATCH]
+        runs = [_read(results / name, found.read[name]) for name in batch]
+        with database.writing():
+            for head, rows in runs:
+                database.put(head, packed.pack(rows, database.key))
+            if not start:
+                database.drop(found.gone)
+                database.touch(found.touched)
+        if progress and names:
+            progress(start + len(batch), len(names))
+
+
+def _read(folder: Path, seen: Seen) -> tuple[Head, Mapping[values.Key, values.Row]]:
+    """Read a run; one that is damaged has a row that says so."""
+    try:
+        run = store.load(folder)
+    except UsageError:
+        return Head(folder.name, seen._replace(state="")), {}
+    meta = run.meta
+    seen = seen._replace(state=str(meta.get("state", "")))
+    head = Head(folder.name, seen, run.run_id, str(meta.get("started_at", "")), meta, run.warnings, problem=0)
+    try:
+        found = values.of_run(run)
+    except UsageError:
+        return head._replace(problem=2), {}
+    counts = {"invocations": found.invocations, "failed": found.failed, "plain": found.plain}
+    return head._replace(**counts, sentinel=None if found.sentinel != found.sentinel else found.sentinel), found.rows

@@ -1,0 +1,172 @@
+"""One row a series of one run: the same numbers as in ``tare show`` and ``tare trend``, without pandas for small runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from bench import store
+from bench.core.metrics import METRICS
+from bench.core.model import FAILED_STATUSES, SENTINEL, Measurement, Outcome, Status
+from bench.stats.exact import median_rank
+from bench.store.lines import lines
+
+LEVEL = 0.95
+"""Confidence level of the intervals."""
+
+_LARGE_BYTES = 4 << 20
+"""Size of ``measurements.jsonl`` from which DataFrames are faster than lists."""
+
+SENTINEL_METRIC = "sentinel.work_s"
+
+Key = tuple[str, str, str, str]
+"""Scenario, target, params as JSON text with sorted keys, and metric."""
+
+
+class Row(NamedTuple):
+    """Numbers of one series.
+
+    Attributes:
+        unit: Unit of the values.
+        n: Blocks with a value.
+        failures: Invocations that failed or timed out.
+        median: Median of the blocks' values, NaN without any.
+        low: Lower end of its interval, NaN for too few blocks; ``high`` is the upper end.
+        of_values: Median of all values, which the history of a series is made of; NaN without any.
+    """
+
+    unit: str
+    n: int
+    failures: int
+    median: float
+    low: float
+    high: float
+    of_values: float
+
+
+@dataclass(frozen=True)
+class Values:
+    """All series of one run.
+
+    Attributes:
+        rows: Series → its numbers, in the order of the lines.
+        sentinel: Median of the fixed host workload's times; NaN without any.
+        invocations: Invocations that have ended.
+        failed: Those that failed or timed out.
+        plain: Whether the fixed host workload has its own metric only, as Tare measures it.
+    """
+
+    rows: Mapping[Key, Row]
+    sentinel: float
+    invocations: int
+    failed: int
+    plain: bool
+
+
+def of_run(run: store.Run) -> Values:
+    """Read a run's lines and return its series.
+
+    Raises:
+        UsageError: The lines cannot be read, or one is invalid.
+    """
+    added = {metric.added_from for metric in METRICS.values() if metric.added_from}
+    try:
+        large = (run.path / store.MEASUREMENTS).stat().st_size >= _LARGE_BYTES
+    except OSError:
+        large = False
+    if not large:
+        ended = _latest(lines(run.path / store.OUTCOMES, Outcome), ("invocation",))
+        taken = _latest(lines(run.path / store.MEASUREMENTS, Measurement), ("invocation", "metric", "iteration"))
+        if not any(one["metric"] in added for one in taken):
+            return _of_records(run, ended, taken)
+    from bench.index import frames  # noqa: PLC0415 - only large runs, and layers, need pandas
+
+    return frames.of_run(run)
+
+
+def _latest(records: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Write params as text, and keep the last record of what was measured twice, as :mod:`bench.store.reader` does."""
+    for one in records:
+        one["params"] = json.dumps(one["params"], sort_keys=True) if one["params"] else "{}"
+    found = {(one["params"], *(one[name] for name in names)): one for one in records}
+    return list(records) if len(found) == len(records) else _in_place(records, found.values())
+
+
+def _in_place(records: Iterable[dict[str, Any]], kept: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    wanted = set(map(id, kept))
+    return [one for one in records if id(one) in wanted]
+
+
+def _of_records(run: store.Run, ended: Sequence[Mapping[str, Any]], taken: Sequence[Mapping[str, Any]]) -> Values:
+    well = {one["invocation"]: one["params"] for one in ended if one["status"] == Status.OK and not one["warmup"]}
+    blocks: dict[Key, dict[int, list[float]]] = {}
+    whole: dict[Key, list[float]] = {}
+    feeds: dict[Key, set[str]] = {}
+    units: dict[Key, str] = {}
+    for one in taken:
+        variant = well.get(one["invocation"])
+        if variant is None or not math.isfinite(value := float(one["value"])):
+            continue
+        key = (one["scenario"], one["target"], one["params"], one["metric"])
+        if key not in whole:
+            whole[key], blocks[key], feeds[key], units[key] = [], {}, set(), one["unit"]
+        whole[key].append(value)
+        feeds[key].add(variant)
+        if not one["warmup"]:
+            blocks[key].setdefault(one["block"], []).append(value)
+    tried = [one for one in ended if not one["warmup"] and one["status"] != Status.SKIPPED]
+    failures = Counter(_variant(one) for one in tried if one["status"] in FAILED_STATUSES)
+    rows = {
+        key: _row(units[key], blocks[key].values(), values, sum(failures[*key[:2], one] for one in feeds[key]))
+        for key, values in whole.items()
+    }
+    gave = {(*key[:2], one) for key, variants in feeds.items() for one in variants}
+    rows |= dict(silent(run, dict.fromkeys(map(_variant, tried)), gave, failures))
+    failed = sum(one["status"] in FAILED_STATUSES for one in ended)
+    of_sentinel = [value for key, values in whole.items() if key[1] == SENTINEL for value in values]
+    return Values(rows, median(sorted(of_sentinel)), len(ended), failed, is_plain(whole))
+
+
+def _variant(one: Mapping[str, Any]) -> tuple[str, str, str]:
+    return one["scenario"], one["target"], one["params"]
+
+
+def is_plain(keys: Iterable[Key]) -> bool:
+    """Say whether the fixed host workload has no other metric than its own, and no other target has that."""
+    return all((key[1] == SENTINEL) == (key[3] == SENTINEL_METRIC) for key in keys)
+
+
+def silent(
+    run: store.Run,
+    tried: Iterable[tuple[str, str, str]],
+    gave: AbstractSet[tuple[str, str, str]],
+    failures: Mapping[tuple[str, str, str], int],
+) -> Iterator[tuple[Key, Row]]:
+    """Yield an empty row for each primary metric of each variant (scenario, target, params) that gave no measurement."""
+    for variant in tried:
+        if variant not in gave:
+            primary = run.meta["scenarios"].get(variant[0], {}).get("primary", ())
+            for metric in (SENTINEL_METRIC,) if variant[1] == SENTINEL else primary:
+                unit = METRICS[metric].unit if metric in METRICS else ""
+                yield (*variant, metric), Row(unit, 0, failures.get(variant, 0), math.nan, math.nan, math.nan, math.nan)
+
+
+def _row(unit: str, blocks: Iterable[list[float]], values: list[float], failures: int) -> Row:
+    ordered = sorted(one[0] if len(one) == 1 else median(sorted(one)) for one in blocks)
+    whole = median(sorted(values))
+    rank = median_rank(len(ordered), LEVEL)
+    ends = (ordered[rank - 1], ordered[-rank]) if rank else (math.nan, math.nan)
+    return Row(unit, len(ordered), failures, median(ordered), *ends, whole)
+
+
+def median(ordered: Sequence[float]) -> float:
+    """Return the median of increasing values as numpy computes it, NaN without any."""
+    if not ordered:
+        return math.nan
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
