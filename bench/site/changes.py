@@ -109,7 +109,9 @@ def of_track(files: Files, track: Track, steps: Mapping[Key, Sequence[Mapping[st
     if isinstance(found, str):
         return Changes(track, new, (), Why.DAMAGED if found else Why.NOTHING, found)
     every = tuple(sorted(map(_change, found["results"]), key=_first))
-    missing = tuple((one["scenario"], one["target"], _text(one["params"]), one["metric"]) for one in found["only_in_base"])
+    missing = tuple(
+        (one["scenario"], one["target"], _text(one["params"]), one["metric"]) for one in found["only_in_base"]
+    )
     return Changes(track, new, tuple(found["runs"]), why, "", tuple(found["notes"]), every, missing)
 
 
@@ -117,9 +119,7 @@ def _state(one: Past) -> tuple[object, ...]:
     return one.run_id, one.entry.invocations, one.entry.failed, one.entry.state, digest(one.rows)
 
 
-def _without(
-    base: Sequence[Past], steps: Mapping[Key, Sequence[Mapping[str, Any]]]
-) -> dict[str, AbstractSet[Key]]:
+def _without(base: Sequence[Past], steps: Mapping[Key, Sequence[Mapping[str, Any]]]) -> dict[str, AbstractSet[Key]]:
     """Return the series for which a run is not good: its night recorded a regression, or it follows a step for the worse.
 
     A step for the better ends that.

@@ -120,7 +120,9 @@ def _marks(axis: _Axis, marks: Sequence[Mark]) -> Iterator[str]:
         else:
             colour, dashes, width = looks[mark.kind]
         x = axis.x(_from(axis, mark.place)) - (0 if mark.kind is Kind.ACKNOWLEDGED else _half(axis))
-        style = f"fill:none;{_stroke(colour)};stroke-width:{width:g}" + (f";stroke-dasharray:{dashes}" if dashes else "")
+        style = f"fill:none;{_stroke(colour)};stroke-width:{width:g}" + (
+            f";stroke-dasharray:{dashes}" if dashes else ""
+        )
         yield f'<path d="M{x:g} {_TOP - 4:g}V{HEIGHT - _BOTTOM:g}" style="{style}"/>'
         if len(marks) <= _NAMED:
             up = 12.0 if number % 2 else 3.0
@@ -211,7 +213,8 @@ def spark(points: Mapping[int, Point], places: Sequence[int], steps: Mapping[int
     last = max(known, default=None)
     dot = "" if last is None else f'<circle cx="{place[last]:.0f}" cy="{level[last]:.1f}" r="2.2"/>'
     size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
-    return Markup(f'<svg class="spark" {size} aria-hidden="true" focusable="false">{drawn}<path d="{path}"/>{dot}</svg>')  # noqa: S704 - numbers only
+    drawing = f'<svg class="spark" {size} aria-hidden="true" focusable="false">{drawn}<path d="{path}"/>{dot}</svg>'
+    return Markup(drawing)  # noqa: S704 - numbers only
 
 
 def alternative(title: str, track: Track, unit: str) -> str:

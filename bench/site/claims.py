@@ -82,7 +82,9 @@ def of(files: Files, source: Source) -> Claims:
             if isinstance(found, str):
                 notes.append(found)
                 continue
-            verdicts = [Verdict(known[name], Decision(text["decision"]), (), text["command"]) for name, text in found.items()]
+            verdicts = [
+                Verdict(known[name], Decision(text["decision"]), (), text["command"]) for name, text in found.items()
+            ]
             told |= {id(verdict): (text, one) for verdict, text in zip(verdicts, found.values(), strict=True)}
             judged.append(Judged(one.run, verdicts))
     rows = tuple(Row(poll.claim, wording.origin(poll.claim), tuple(_said(poll, told))) for poll in polls(judged))
@@ -91,7 +93,9 @@ def of(files: Files, source: Source) -> Claims:
 
 def _voters(source: Source, host: str) -> Iterator[Past]:
     """Yield a host's newest complete run of each scenario, the oldest first, as far as they have its newest fingerprint."""
-    mine = [one for one in source.runs if one.host == host and one.complete and not one.entry.copy_of and one.entry.readable]
+    mine = [
+        one for one in source.runs if one.host == host and one.complete and not one.entry.copy_of and one.entry.readable
+    ]
     if not mine:
         return
     mine = [one for one in mine if one.entry.fingerprint == mine[-1].entry.fingerprint]

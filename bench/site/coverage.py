@@ -53,26 +53,25 @@ def gaps(source: Source) -> list[Gap]:
 
 def _of_track(track: Track, series: Sequence[Series]) -> Iterator[Gap]:
     complete = [place for place, one in enumerate(track.runs) if one.complete]
-    newest = {name: max(mine) for name, places in track.places.items() if (mine := [at for at in places if at in complete])}
+    newest = {
+        name: max(mine) for name, places in track.places.items() if (mine := [at for at in places if at in complete])
+    }
     for name, place in newest.items():
         run = track.runs[place]
         skipped = [one for one in run.run.meta.get("skipped", ()) if one["scenario"] == name]
         for one in skipped:
             yield Gap(track, one["target"], name, Why.UNAVAILABLE, one["reason"], one["remedy"], run)
         mine = [one for one in series if one.name.scenario == name and not one.control]
-        present = {one.name.target for one in mine if place in one.points}
+        present = {one.name.target for one in mine if place in one.measured}
         gone = {str(one["target"]) for one in skipped}
-        for target in map(_target, run.scenarios[name].get("targets", ())):
-            if target not in present | gone:
-                yield _silent(track, run, name, target)
-        for one in mine:
-            if place not in one.points and one.name.target not in gone and one.name.target in present:
-                yield _ended(one, track.runs[max(one.points)], run)
-        absent = {one.name.target for one in mine} - present - gone - set(map(_target, run.scenarios[name].get("targets", ())))
-        for target in sorted(absent):
-            last = max(place for one in mine if one.name.target == target for place in one.points)
+        asked = [_target(one) for one in run.scenarios[name].get("targets", ())]
+        yield from (_silent(track, run, name, target) for target in asked if target not in present | gone)
+        ended = [one for one in mine if one.measured and place not in one.measured and one.name.target not in gone]
+        yield from (_ended(one, run) for one in ended if one.name.target in present)
+        for target in sorted({one.name.target for one in ended} - present - set(asked)):
+            last = track.runs[max(one.measured[-1] for one in ended if one.name.target == target)]
             command = shlex.join(["tare", "run", name, "-t", target])
-            yield Gap(track, target, name, Why.GONE, f"last measured in {track.runs[last].run_id}", command, track.runs[last])
+            yield Gap(track, target, name, Why.GONE, f"last measured in {last.run_id}", command, last)
 
 
 def _target(one: Any) -> str:
@@ -84,8 +83,9 @@ def _silent(track: Track, run: Past, name: str, target: str) -> Gap:
     return Gap(track, target, name, Why.NO_VALUE, "no invocation gave a value", command, run)
 
 
-def _ended(one: Series, last: Past, run: Past) -> Gap:
+def _ended(one: Series, run: Past) -> Gap:
     command = shlex.join(["tare", "show", run.run_id, "--scenario", one.name.scenario])
+    last = one.track.runs[one.measured[-1]]
     what = f"{one.name.target}: {one.name.metric}"
     return Gap(one.track, what, one.name.scenario, Why.NO_VALUE, f"last value in {last.run_id}", command, last)
 
@@ -118,5 +118,3 @@ def as_json(found: Sequence[Gap], scenarios: Mapping[str, Sequence[tuple[str, st
         ],
         "never": {host: [name for name, _ in names] for host, names in scenarios.items()},
     }
-
-

@@ -138,7 +138,10 @@ class Files:
         except FileNotFoundError:
             return
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            msg = f"'{self.folder / LIST}' is damaged, so which files are the site's is unknown: remove the folder, or choose another with -o DIR"
+            msg = (
+                f"'{self.folder / LIST}' is damaged, so which files are the site's is unknown: remove the folder, or choose "
+                "another one with -o DIR"
+            )
             raise UsageError(msg) from error
 
 
@@ -180,7 +183,9 @@ def _locked(folder: Path) -> Iterator[None]:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        msg = f"another 'tare site' writes into '{folder}': wait until it has ended, or choose another folder with -o DIR"
+        msg = (
+            f"another 'tare site' writes into '{folder}': wait until it has ended, or choose another folder with -o DIR"
+        )
         raise StoreError(msg) from error
     finally:
         os.close(held)

@@ -122,5 +122,6 @@ def marks(one: Series, of_all: TrackMarks, found: Sequence[Mapping[str, Any]]) -
         Mark(Kind.ACKNOWLEDGED, place[entry.run], entry={"reason": entry.reason, "until": entry.until})
         for entry in one.acknowledged
     ]
-    first, last = (min(one.points), max(one.points)) if one.points else (0, 0)
-    return sorted((mark for mark in made if first < mark.place <= last or mark.kind is Kind.ACKNOWLEDGED), key=lambda mark: mark.place)
+    first, last = min(one.points), max(one.points)
+    shown = [mark for mark in made if first < mark.place <= last or mark.kind is Kind.ACKNOWLEDGED]
+    return sorted(shown, key=lambda mark: mark.place)

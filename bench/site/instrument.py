@@ -88,7 +88,9 @@ def _sentinel(track: Track, series: Sequence[Series]) -> list[Series]:
                 every.setdefault(at, []).append(point)
     if not every:
         return []
-    whole = Series(SeriesName(track.host, track.suite, "", SENTINEL, "{}", series[0].name.metric), track, series[0].unit)
+    whole = Series(
+        SeriesName(track.host, track.suite, "", SENTINEL, "{}", series[0].name.metric), track, series[0].unit
+    )
     whole.points = {at: _middle(points) for at, points in sorted(every.items())}
     return [whole]
 

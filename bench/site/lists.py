@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, TypeVar
 
 from bench.report import sections
@@ -52,7 +52,9 @@ def overview(files: Files, frame: Frame, found: Content) -> None:
     newest = [(one.run_id, state, one.entry.started_at) for one, state in values["newest"]]
     bases = [(base, notes) for _, base, notes in values["tracks"]]
     key = digest(values["lead"], bases, [_shown(row) for row in (*compared, *other)], values["left_out"], newest)
-    files.add("index.html", key, partial(frame.page, "overview", "index.html", "What changed since last good", **values))
+    files.add(
+        "index.html", key, partial(frame.page, "overview", "index.html", "What changed since last good", **values)
+    )
     files.add("changes.json", key, lambda: pages.dump(content.changes_json(found)))
 
 
@@ -84,9 +86,7 @@ class Epoch:
 def _epochs(track: Track) -> list[Epoch]:
     begun = {mark.place: mark.facts for mark in history.of_track(track).epochs}
     edges = [0, *begun, len(track.runs)]
-    return [
-        Epoch(tuple(track.runs[first:last]), begun.get(first, ())) for first, last in zip(edges, edges[1:], strict=False)
-    ]
+    return [Epoch(tuple(track.runs[first:last]), begun.get(first, ())) for first, last in pairwise(edges)]
 
 
 def hosts(files: Files, frame: Frame, found: Content) -> None:
@@ -103,7 +103,8 @@ def hosts(files: Files, frame: Frame, found: Content) -> None:
         values = {"mine": mine, "tracks": tracks, "facts": facts, "never": found.never[host], "words": words}
         values |= {"targets": [(name, names.target(name)) for name in targets]}
         files.add(names.host(host), key, partial(frame.page, "host", names.host(host), host, **values))
-    key = digest([(host, len(mine), facts, [len(one.significant) for one, *_ in tracks]) for host, _, mine, tracks, facts in rows])
+    shown = [(host, mine, facts, [len(one.significant) for one, *_ in tracks]) for host, _, mine, tracks, facts in rows]
+    key = digest([(host, [one.entry for one in mine], facts, loud) for host, mine, facts, loud in shown])
     files.add("hosts.html", key, partial(frame.page, "hosts", "hosts.html", "Hosts", rows=rows, words=words))
 
 
@@ -121,15 +122,15 @@ def targets(files: Files, frame: Frame, found: Content) -> None:
             by_target.setdefault(one.name.target, []).append(one)
     listed = []
     for name, series in sorted(by_target.items()):
-        rows = [
-            content.row(found, one, changed[id(one.track)].get(one.key), new[id(one.track)]) for one in series
-        ]
+        rows = [content.row(found, one, changed[id(one.track)].get(one.key), new[id(one.track)]) for one in series]
         versions = sorted({(one.track.host, text) for one in series if (text := _engine(one.track, name))})
         loud = sum(bool(row.change and row.change.significant) for row in rows)
         page = names.target(name)
         listed.append((name, page, rows, versions, loud))
         values = {"parts": list(chunks(rows)), "versions": versions, "count": len(rows), "words": words, "loud": loud}
-        files.add(page, digest([_shown(row) for row in rows], versions), partial(frame.page, "target", page, name, **values))
+        files.add(
+            page, digest([_shown(row) for row in rows], versions), partial(frame.page, "target", page, name, **values)
+        )
     key = digest([(name, len(rows), versions, loud) for name, _, rows, versions, loud in listed])
     files.add("targets.html", key, partial(frame.page, "targets", "targets.html", "Targets", rows=listed, words=words))
 

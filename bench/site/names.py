@@ -66,7 +66,9 @@ class SeriesName:
         last = f"{part(self.target)}--{part(self.metric)}"
         if self.params not in ("", "{}"):
             last += f"--{part(self.params)}"
-        return f"series/{part(self.host)}/{part(self.suite) if self.suite else BY_HAND}/{part(self.scenario)}/{last}.html"
+        return (
+            f"series/{part(self.host)}/{part(self.suite) if self.suite else BY_HAND}/{part(self.scenario)}/{last}.html"
+        )
 
 
 def data(page: str) -> str:

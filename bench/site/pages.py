@@ -60,7 +60,9 @@ def all_series(files: Files, frame: Frame, found: Content) -> None:
         change, whole = changed[id(one.track)].get(one.key), of_track[id(one.track)]
         runs = [_shown(one.track.runs[at]) for at in one.places]
         near = [key for key in found.compared if set(key) & {run.run_id for run in one.track.runs}]
-        key = digest(one.points, one.places, runs, one.track.kinds, marks, change, words.base(whole), near, found.source.results)
+        key = digest(
+            one.points, one.places, runs, one.track.kinds, marks, change, words.base(whole), near, found.source.results
+        )
         files.add(page, key, partial(_series, frame, found, one, whole, change))
         data = partial(content.series_json, one, marks)
         files.add(names.data(page), key, lambda data=data: dump(data()))
@@ -101,10 +103,10 @@ def plot(found: Content, one: Series) -> Plot:
     number = sum(one.points[at].median is not None for at in one.points)
     gaps = len(one.places) - number
     title = f"{words.quantity(one)}: {words.count(number, 'run')}"
+    without = f"a run has no value ({gaps}) or " if gaps else ""
     caption = (
-        "The median of each run with its 95 % interval, the oldest left. "
-        + (f"The line is broken where a run has no value ({gaps}) or a new epoch begins. " if gaps else "The line is broken where a new epoch begins. ")
-        + "Hollow: the run did not finish. The axis need not begin at 0; it shows 10 % on either side of the median at least."
+        f"The median of each run with its 95 % interval, the oldest left. The line is broken where {without}a new epoch begins. "
+        "Hollow: the run did not finish. The axis need not begin at 0; it shows 10 % on either side of the median at least."
     )
     colour = theme.colour(one.name.target.partition(":")[0])
     alt = chart.alternative(title, track, one.unit)
@@ -134,7 +136,7 @@ def all_runs(files: Files, frame: Frame, found: Content) -> None:
         pair = compared(found, before.run_id, one.run_id) if before else None
         beside = found.beside[one.run_id]
         key = digest(one.entry, digest(one.rows), one.run.meta, pair, after and after.run_id, beside)
-        files.add(one.page, key, partial(_run, frame, paths, one, (before, after), pair, beside))
+        files.add(one.page, key, partial(_run, frame, paths, one, (before, after), (pair, beside)))
 
 
 def _paths(found: Content) -> Mapping[tuple[str, str, tuple[str, ...]], str]:
@@ -147,8 +149,7 @@ def _run(
     paths: Mapping[tuple[str, str, tuple[str, ...]], str],
     one: Past,
     near: tuple[Past | None, Past | None],
-    pair: Compared | None,
-    beside: Sequence[tuple[str, str]],
+    links: tuple[Compared | None, Sequence[tuple[str, str]]],
 ) -> str:
     parts = []
     for name, scenario in one.scenarios.items():
@@ -164,8 +165,8 @@ def _run(
         parts=parts,
         before=near[0],
         after=near[1],
-        pair=pair,
-        beside=beside,
+        pair=links[0],
+        beside=links[1],
         words=words,
         host=names.host(one.host),
         command=_again(one),
@@ -179,6 +180,7 @@ def _again(one: Past) -> str:
     return shlex.join(["tare", *map(str, one.run.meta.get("command", ()))])
 
 
-def _facts(one: Past) -> list[tuple[str, str]]:
+def facts(one: Past) -> list[tuple[str, str]]:
+    """Return the facts of a run's host."""
     found: Mapping[str, object] = one.run.meta.get("facts", {})
     return [(str(name), sections.short(str(value))) for name, value in found.items()]

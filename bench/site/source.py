@@ -33,6 +33,9 @@ class Index(Protocol):
     def entries(self) -> Sequence[Entry]:
         """The runs, the oldest first."""
 
+    def damaged(self) -> Iterable[str]:
+        """Say why runs are left out."""
+
     def meta(self, run_id: str) -> Mapping[str, Any]:
         """Return a run's ``run.json``."""
 
@@ -166,6 +169,11 @@ class Series:
         """The places of the runs that have its scenario or a value of it."""
         return sorted({*self.track.places.get(self.name.scenario, ()), *self.points})
 
+    @cached_property
+    def measured(self) -> list[int]:
+        """The places of the runs that have a value of it."""
+        return sorted(at for at, one in self.points.items() if one.median is not None)
+
     @property
     def control(self) -> bool:
         """Whether it belongs to the instrument."""
@@ -198,7 +206,7 @@ def read(results: Path, index: Index) -> Source:
     Raises:
         UsageError: There is no run.
     """
-    found = Source(results, notes=list(index.notes))
+    found = Source(results, notes=[*index.notes, *index.damaged()])
     metas = {one.run_id: index.meta(one.run_id) for one in index.entries}
     for entry in index.entries:
         found.runs.append(Past(entry, store.Run(results / entry.folder, metas[entry.run_id])))

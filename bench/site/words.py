@@ -9,11 +9,15 @@ from typing import Any
 
 from bench.core.model import Interval, RunState
 from bench.core.units import format_value, significant
-from bench.display.data import Variant, metric_title
+from bench.display.data import metric_title, params_text
 from bench.display.table import NONE, Cell, interval_text, ratio_text
 from bench.site.changes import Change, Changes, Why
 from bench.site.history import Kind, Mark
 from bench.site.source import Past, Point, Series
+
+
+LEVEL = 0.95
+"""Confidence level of all intervals of the site."""
 
 
 def when(started_at: str) -> str:
@@ -40,17 +44,19 @@ def count(number: int, one: str, many: str = "") -> str:
 
 def quantity(series: Series) -> str:
     """Return what a series is a figure of, with its parameters."""
-    params = Variant(series.name.target, series.name.params, "").details
-    options = series.name.target.partition(":")[2].replace(",", ", ")
-    rest = params.removeprefix(options).removeprefix("\u00a0· ")
-    return " · ".join(filter(None, (metric_title(series.name.metric), rest)))
+    return figure_of(series.name.metric, series.name.params)
+
+
+def figure_of(metric: str, params: str) -> str:
+    """Return what a number is a figure of: the metric's title, and the parameters."""
+    return " · ".join(filter(None, (metric_title(metric), params_text(params))))
 
 
 def value(point: Point | None, unit: str) -> Cell:
     """Return a median with its interval."""
     if point is None or point.median is None:
         return Cell(NONE)
-    ends = Interval(point.low, point.high) if point.low is not None and point.high is not None else None
+    ends = Interval(point.low, point.high, LEVEL) if point.low is not None and point.high is not None else None
     return Cell(format_value(point.median, unit), interval_text(ends, unit) if ends else "")
 
 
@@ -62,7 +68,7 @@ def ratio(record: Mapping[str, Any]) -> Cell:
         difference = record["new"] - record["base"]
         return Cell(f"{'+' if difference > 0 else ''}{format_value(difference, record['unit'])}")
     low, high = record["ci_low"], record["ci_high"]
-    return Cell(ratio_text(record["ratio"]), interval_text(Interval(low, high), "ratio") if low is not None else "")
+    return Cell(ratio_text(record["ratio"]), interval_text(Interval(low, high, LEVEL), "ratio") if low is not None else "")
 
 
 def threshold(one: Change) -> str:
@@ -102,7 +108,9 @@ def state(one: Past) -> str:
         said.append(f"a copy of {one.entry.copy_of}")
     if one.confirms:
         said.append(f"fresh blocks of {one.confirms}")
-    said.append({RunState.RUNNING: "running, or killed", RunState.COMPLETE: ""}.get(RunState(one.entry.state), "interrupted"))
+    said.append(
+        {RunState.RUNNING: "running, or killed", RunState.COMPLETE: ""}.get(RunState(one.entry.state), "interrupted")
+    )
     if not one.entry.readable:
         said.append("its lines cannot be read")
     elif one.entry.invocations and one.entry.failed == one.entry.invocations:
@@ -117,7 +125,7 @@ def mark(one: Mark, unit: str) -> tuple[str, str]:
     if one.kind is Kind.STEP and one.step:
         step = one.step
         change = ratio_text(step["ratio"]) if step["ratio"] else format_value(step["after"] - step["before"], unit)
-        ends = Interval(step["ci_low"], step["ci_high"]) if step["ci_low"] is not None else None
+        ends = Interval(step["ci_low"], step["ci_high"], LEVEL) if step["ci_low"] is not None else None
         values = f"{format_value(step['before'], unit)} before, {format_value(step['after'], unit)} after"
         between = f" ({interval_text(ends, 'ratio')})" if ends else ""
         return f"Lasting step, {'worse' if step['worse'] else 'better'}", f"{change}{between}: {values}"
@@ -130,7 +138,9 @@ def mark(one: Mark, unit: str) -> tuple[str, str]:
 def acknowledged(series: Series, new: Past) -> str:
     """Return the acknowledgement of a series that is in force on the day of a run; empty without one."""
     today = new.entry.started_at[:10]
-    return next((f"acknowledged until {one.until}: {one.reason}" for one in series.acknowledged if today <= one.until), "")
+    return next(
+        (f"acknowledged until {one.until}: {one.reason}" for one in series.acknowledged if today <= one.until), ""
+    )
 
 
 def changed(changes: Sequence[Changes]) -> str:
