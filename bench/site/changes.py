@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -15,6 +14,7 @@ from bench import compare, store
 from bench.compare import nights
 from bench.core.errors import UsageError
 from bench.core.metrics import METRICS
+from bench.display.data import params_key
 from bench.report import compared
 from bench.site.files import Files, digest
 from bench.site.history import Key
@@ -44,13 +44,14 @@ class Change:
         record: The comparison, as ``tare compare --json`` has it.
         threshold: Smallest relative change that counts and that would have been found; 0 where any counts, ``None`` if unknown.
         times: The change in multiples of the threshold; infinite where any counts, ``None`` if unknown.
-        note: Why the night's acknowledgement covers it, and until when; empty without one.
+        good: The newest run of the base that is good for it.
     """
 
     key: Key
     record: Mapping[str, Any]
     threshold: float | None
     times: float | None
+    good: str
 
     @property
     def significant(self) -> bool:
@@ -108,9 +109,9 @@ def of_track(files: Files, track: Track, steps: Mapping[Key, Sequence[Mapping[st
     found = files.remember(name, key, lambda: _compared(base, new, without))
     if isinstance(found, str):
         return Changes(track, new, (), Why.DAMAGED if found else Why.NOTHING, found)
-    every = tuple(sorted(map(_change, found["results"]), key=_first))
+    every = tuple(sorted((_change(one, found["runs"], without) for one in found["results"]), key=_first))
     missing = tuple(
-        (one["scenario"], one["target"], _text(one["params"]), one["metric"]) for one in found["only_in_base"]
+        (one["scenario"], one["target"], params_key(one["params"]), one["metric"]) for one in found["only_in_base"]
     )
     return Changes(track, new, tuple(found["runs"]), why, "", tuple(found["notes"]), every, missing)
 
@@ -151,10 +152,11 @@ def _compared(base: Sequence[Past], new: Past, without: Mapping[str, AbstractSet
     return {**compared.as_json(found), "runs": list(found.runs)}
 
 
-def _change(record: Mapping[str, Any]) -> Change:
-    key = record["scenario"], record["target"], _text(record["params"]), record["metric"]
+def _change(record: Mapping[str, Any], runs: Sequence[str], without: Mapping[str, AbstractSet[Key]]) -> Change:
+    key = record["scenario"], record["target"], params_key(record["params"]), record["metric"]
     threshold = _threshold(record)
-    return Change(key, record, threshold, _times(record, threshold))
+    good = next((run for run in runs if key not in without.get(run, ())), runs[0])
+    return Change(key, record, threshold, _times(record, threshold), good)
 
 
 def _threshold(record: Mapping[str, Any]) -> float | None:
@@ -183,7 +185,3 @@ def _times(record: Mapping[str, Any], threshold: float | None) -> float | None:
 
 def _first(one: Change) -> tuple[bool, float, Key]:
     return not one.significant, -(one.times or 0.0), one.key
-
-
-def _text(params: Mapping[str, Any]) -> str:
-    return json.dumps(dict(params), sort_keys=True)

@@ -10,7 +10,7 @@ from statistics import median
 
 from markupsafe import Markup
 
-from bench.core.units import Scale, format_value, in_scale, scale
+from bench.core.units import format_value, in_scale, scale
 from bench.display import svg, theme
 from bench.site.history import Kind, Mark
 from bench.site.source import Point
@@ -82,8 +82,10 @@ class _Axis:
 
     def grid(self) -> Iterator[str]:
         """Yield the lines and texts of both axes."""
-        for tick in _ticks(self.low / self.scale.factor, self.high / self.scale.factor):
-            y, text = self.y(tick * self.scale.factor), _tick(tick, self.scale)
+        ticks = _ticks(self.low / self.scale.factor, self.high / self.scale.factor)
+        digits = _digits(ticks)
+        for tick in ticks:
+            y, text = self.y(tick * self.scale.factor), in_scale(tick * self.scale.factor, self.scale, digits)
             yield f'<path d="M{_LEFT:g} {y:g}H{WIDTH - _RIGHT:g}" style="fill:none;{_stroke(theme.GRID)}"/>'
             yield _text(_LEFT - 6, y + 3.5, text, "end")
         shown = self.track.places
@@ -103,8 +105,12 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(number * step, 12) for number in range(first, math.floor(high / step) + 1)]
 
 
-def _tick(value: float, chosen: Scale) -> str:
-    return in_scale(value * chosen.factor, chosen, 4 if value and abs(value) >= 100 else 3)
+def _digits(ticks: Sequence[float]) -> int:
+    """Return the digits with which the ticks of an axis differ."""
+    largest = max(map(abs, ticks), default=0.0)
+    if len(ticks) < 2 or not largest:
+        return 2
+    return max(1, math.floor(math.log10(largest)) - math.floor(math.log10(abs(ticks[1] - ticks[0]))) + 1)
 
 
 def _marks(axis: _Axis, marks: Sequence[Mark]) -> Iterator[str]:

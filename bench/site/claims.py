@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from functools import lru_cache, partial
 from typing import Any
 
 from bench import claims, store
@@ -69,9 +68,9 @@ class Claims:
 
 def of(files: Files, source: Source) -> Claims:
     """Judge the claims by the newest complete run of each scenario of each host's present epoch."""
-    known = {one.name: one for one in claims.load()}
+    text = claims.shipped_file().read_bytes()
+    known, file = _known(text), digest(text)
     voters = {host: tuple(_voters(source, host)) for host in source.hosts}
-    file = digest(Path(claims.shipped_file()).read_bytes())
     judged: list[Judged] = []
     told: dict[int, tuple[Mapping[str, str], Past]] = {}
     notes: list[str] = []
@@ -89,6 +88,12 @@ def of(files: Files, source: Source) -> Claims:
             judged.append(Judged(one.run, verdicts))
     rows = tuple(Row(poll.claim, wording.origin(poll.claim), tuple(_said(poll, told))) for poll in polls(judged))
     return Claims(rows, voters, tuple(notes))
+
+
+@lru_cache(maxsize=1)
+def _known(_: bytes) -> dict[str, Claim]:
+    """Return the claims of the file by name; it is read again when its text has changed."""
+    return {one.name: one for one in claims.load()}
 
 
 def _voters(source: Source, host: str) -> Iterator[Past]:

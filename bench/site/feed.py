@@ -12,6 +12,7 @@ from bench.site import words
 from bench.site.content import Content
 from bench.site.files import Files, digest
 from bench.site.history import Kind
+from bench.site.source import Series
 
 _MOST = 100
 """Entries of the feed, the newest first."""
@@ -31,7 +32,7 @@ class Entry:
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """Its id, the same in every build that has it."""
         return f"urn:uuid:{uuid.uuid5(_SPACE, f'{self.link} {self.updated} {self.title}')}"
 
 
@@ -60,7 +61,7 @@ def _entries(found: Content) -> Iterator[Entry]:
                 series = by_path[path]
                 title = f"{series.name.target} {change.record['verdict']}: {words.quantity(series)}"
                 said = f"{words.ratio(change.record).line}, threshold {words.threshold(change)}; {words.base(one)}"
-                yield Entry(title, path, one.new.entry.started_at, said)
+                yield Entry(title, path, _since(series, change.good), said)
     for path, marks in found.marks.items():
         series = by_path[path]
         for mark in marks:
@@ -69,6 +70,14 @@ def _entries(found: Content) -> Iterator[Entry]:
                 run = series.track.runs[mark.place]
                 title = f"{series.name.target}, {title[:1].lower()}{title[1:]}: {words.quantity(series)}"
                 yield Entry(title, path, run.entry.started_at, f"{said}; first run: {run.run_id}")
+
+
+def _since(series: Series, good: str) -> str:
+    """Return when the first run after the last good one began: the entry of a change stays the same until it ends."""
+    runs = series.track.runs
+    last = next(at for at, one in enumerate(runs) if one.run_id == good)
+    after = [at for at in series.measured if at > last]
+    return runs[after[0] if after else last].entry.started_at
 
 
 def _feed(entries: Sequence[Entry]) -> str:

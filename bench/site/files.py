@@ -106,7 +106,7 @@ class Files:
             (self.folder / _STAGE / path).replace(self.folder / path)
         for path in gone:
             self._remove(path)
-        if (self._before, self._memory) != (self._now, self._kept):
+        if self._staged or gone or (self._before, self._memory) != (self._now, self._kept):
             self._save(self._now, self._kept)
         return Written(len(self._staged), len(self._now) - len(self._staged), len(gone))
 

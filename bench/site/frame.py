@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -34,6 +35,7 @@ _SOURCES = ("bench.site", "bench.report", "bench.display", "bench.compare", "ben
 """Packages whose change may change a page."""
 
 
+@cache
 def environment() -> Environment:
     """Return the templates of the site and those that it shares with the report."""
     made = html.templates()
@@ -63,6 +65,7 @@ class Frame:
         return "\n".join(self._environment.get_template(name).render() for name in ("report.js", "site.js"))
 
 
+@cache
 def version() -> str:
     """Return a digest of all that makes the pages: with another one, all of them are made again."""
     found = hashlib.sha256(__version__.encode())

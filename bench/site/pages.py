@@ -84,7 +84,7 @@ def _series(frame: Frame, found: Content, one: Series, whole: Changes, change: C
         marks=[(number, mark, *words.mark(mark, one.unit), runs[mark.place]) for number, mark in enumerate(marks, 1)],
         change=change,
         whole=whole,
-        first=compared(found, whole.base[0], whole.new.run_id) if whole.new and whole.base else None,
+        first=compared(found, change.good, whole.new.run_id) if whole.new and change else None,
         pairs=pairs,
         rows=[(runs[at], one.points.get(at), one.track.kinds[at]) for at in reversed(one.places)],
         words=words,
@@ -100,9 +100,8 @@ def _series(frame: Frame, found: Content, one: Series, whole: Changes, change: C
 def plot(found: Content, one: Series) -> Plot:
     """Return the chart of a series over the runs of its track."""
     track = _drawn(one, found.marks.get(one.name.path, ()))
-    number = sum(one.points[at].median is not None for at in one.points)
-    gaps = len(one.places) - number
-    title = f"{words.quantity(one)}: {words.count(number, 'run')}"
+    gaps = len(one.places) - len(one.measured)
+    title = words.history(one, [mark for mark in track.marks if mark.step])
     without = f"a run has no value ({gaps}) or " if gaps else ""
     caption = (
         f"The median of each run with its 95 % interval, the oldest left. The line is broken where {without}a new epoch begins. "

@@ -15,7 +15,6 @@ from bench.site.changes import Change, Changes, Why
 from bench.site.history import Kind, Mark
 from bench.site.source import Past, Point, Series
 
-
 LEVEL = 0.95
 """Confidence level of all intervals of the site."""
 
@@ -52,6 +51,20 @@ def figure_of(metric: str, params: str) -> str:
     return " · ".join(filter(None, (metric_title(metric), params_text(params))))
 
 
+def history(series: Series, steps: Sequence[Mark]) -> str:
+    """Return what the runs of a series show: its newest value, and its lasting steps."""
+    if not series.measured:
+        return "No run has a value"
+    newest = format_value(series.points[series.measured[-1]].median, series.unit)
+    lasting = "no lasting step" if not steps else count(len(steps), "lasting step")
+    return f"{newest} in the newest of {count(len(series.measured), 'run')}, {lasting}"
+
+
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def value(point: Point | None, unit: str) -> Cell:
     """Return a median with its interval."""
     if point is None or point.median is None:
@@ -68,7 +81,9 @@ def ratio(record: Mapping[str, Any]) -> Cell:
         difference = record["new"] - record["base"]
         return Cell(f"{'+' if difference > 0 else ''}{format_value(difference, record['unit'])}")
     low, high = record["ci_low"], record["ci_high"]
-    return Cell(ratio_text(record["ratio"]), interval_text(Interval(low, high, LEVEL), "ratio") if low is not None else "")
+    return Cell(
+        ratio_text(record["ratio"]), interval_text(Interval(low, high, LEVEL), "ratio") if low is not None else ""
+    )
 
 
 def threshold(one: Change) -> str:
@@ -103,14 +118,11 @@ def base(found: Changes) -> str:
 
 def state(one: Past) -> str:
     """Return what is special about a run; empty for one that is complete, with values, and no copy."""
-    said = []
     if one.entry.copy_of:
-        said.append(f"a copy of {one.entry.copy_of}")
-    if one.confirms:
-        said.append(f"fresh blocks of {one.confirms}")
-    said.append(
-        {RunState.RUNNING: "running, or killed", RunState.COMPLETE: ""}.get(RunState(one.entry.state), "interrupted")
-    )
+        return f"a copy of {one.entry.copy_of}"
+    said = [f"fresh blocks of {one.confirms}"] if one.confirms else []
+    states = {RunState.RUNNING: "running, or killed", RunState.INTERRUPTED: "interrupted"}
+    said.append(states.get(RunState(one.entry.state), ""))
     if not one.entry.readable:
         said.append("its lines cannot be read")
     elif one.entry.invocations and one.entry.failed == one.entry.invocations:

@@ -1,0 +1,176 @@
+"""The site's files: only what changed is written, all of it or nothing, and nothing of anybody else's is touched."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import site
+from bench.core.errors import StoreError, UsageError
+from bench.site import files, names
+from tests.synthetic_history import Nights, add, change
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+from bench.cli import run
+sys.exit(run(["site", *sys.argv[2:]]))
+"""
+"""Builds a site where no file may be larger than so many bytes, as on a full disk."""
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    add(tmp_path / "results", range(3))
+    add(tmp_path / "results", range(2), Nights(host="bench-02"))
+    return tmp_path / "results"
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    """Return all files of the site with the time at which each was written."""
+    found = [path for path in folder.rglob("*") if path.is_file() and path.name != files.LIST]
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in found}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_second_build_writes_nothing(results: Path, tmp_path: Path) -> None:
+    first = site.build(results, tmp_path / "site")
+    before = stamps(tmp_path / "site")
+    second = site.build(results, tmp_path / "site")
+    assert (second.written, second.kept, second.removed) == (0, first.written, 0)
+    assert stamps(tmp_path / "site") == before
+
+
+def test_new_run_writes_only_what_shows_it(results: Path, tmp_path: Path) -> None:
+    site.build(results, tmp_path / "site")
+    before = stamps(tmp_path / "site")
+    (new,) = add(results, [5])
+    site.build(results, tmp_path / "site")
+    after = stamps(tmp_path / "site")
+    written = {path for path in after if after[path] != before.get(path)}
+    assert names.run(new) in written
+    assert {"index.html", "runs.html", "hosts/bench-01.html"} <= written
+    assert not any("bench-02" in path for path in written)
+    older = [path for path in written if path.startswith("runs/") and path != names.run(new)]
+    assert len(older) == 1  # the run before it leads to it now
+
+
+def test_build_from_nothing_and_build_in_steps_are_the_same(results: Path, tmp_path: Path) -> None:
+    site.build(results, tmp_path / "site")
+    add(results, [5])
+    site.build(results, tmp_path / "site")
+    site.build(results, tmp_path / "other")
+    assert contents(tmp_path / "site") == contents(tmp_path / "other")
+
+
+def test_pages_of_a_removed_run_go_and_files_of_others_stay(results: Path, tmp_path: Path) -> None:
+    folder = site.build(results, tmp_path / "site").page.parent
+    gone = [path for path in results.iterdir() if "bench-02" in path.name]
+    stranger = folder / "series" / "bench-02" / "note.txt"
+    stranger.write_text("mine")
+    for path in gone:
+        shutil.rmtree(path)
+    assert site.build(results, folder).removed > 4
+    assert not (folder / names.run(gone[0].name)).exists()
+    assert not (folder / "hosts" / "bench-02.html").exists()
+    assert [path for path in (folder / "series" / "bench-02").rglob("*") if path.is_file()] == [stranger]
+
+
+def test_page_that_was_removed_or_changed_is_written_again(results: Path, tmp_path: Path) -> None:
+    folder = site.build(results, tmp_path / "site").page.parent
+    before = contents(folder)
+    (folder / "claims.html").unlink()
+    (folder / "index.html").write_text("changed")
+    assert site.build(results, folder).written == 2
+    assert contents(folder) == before
+
+
+def test_file_of_somebody_else_is_refused(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("mine")
+    with pytest.raises(
+        UsageError, match=r"index.html' was not written by 'tare site': .* choose another folder with -o DIR"
+    ):
+        site.build(results, tmp_path / "site")
+    assert [path.name for path in (tmp_path / "site").iterdir()] == ["index.html"]
+    assert (tmp_path / "site" / "index.html").read_text() == "mine"
+
+
+def test_results_folder_itself_is_refused(results: Path) -> None:
+    with pytest.raises(UsageError, match="is the results folder itself"):
+        site.build(results, results.parent / "results")
+
+
+def limited(size: int, results: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", LIMITED, str(size), str(results), "-o", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+
+
+def test_full_folder_is_a_clear_error_and_leaves_the_old_site_whole(results: Path, tmp_path: Path) -> None:
+    folder = site.build(results, tmp_path / "site").page.parent
+    before = contents(folder)
+    add(results, [5])
+    site.build(results, tmp_path / "other")  # the index is up to date: only the site itself is written below
+    done = limited(6_000, results, folder)
+    assert done.returncode == 4
+    assert f"cannot write the site into '{folder}'" in done.stderr
+    assert "what was there is unchanged; choose another folder with -o DIR" in done.stderr
+    assert contents(folder) == before
+
+
+def test_folder_that_cannot_be_made_is_a_clear_error(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cannot write the site into '.*/file/site': Not a directory"):
+        site.build(results, tmp_path / "file" / "site")
+
+
+def test_damaged_list_of_files_is_refused(results: Path, tmp_path: Path) -> None:
+    folder = site.build(results, tmp_path / "site").page.parent
+    (folder / files.LIST).write_text("{")
+    with pytest.raises(UsageError, match="is damaged, so which files are the site's is unknown"):
+        site.build(results, folder)
+
+
+def test_two_builds_at_once_are_refused(results: Path, tmp_path: Path) -> None:
+    folder = site.build(results, tmp_path / "site").page.parent
+    held = os.open(folder, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with pytest.raises(StoreError, match="another 'tare site' writes into"):
+        site.build(results, folder)
+    os.close(held)
+
+
+def test_build_that_was_killed_while_files_were_put_in_place_is_completed_by_the_next(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, whole = tmp_path / "site", tmp_path / "other"
+    site.build(results, folder)
+    add(results, [5])
+    change(results / add(results, [6])[0], state="interrupted")
+    real, done = Path.replace, []
+
+    def killed(self: Path, target: Path) -> Path:
+        done.append(self)
+        if len(done) == 6:
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        site.build(results, folder)
+    monkeypatch.undo()
+    site.build(results, folder)
+    site.build(results, whole)
+    assert contents(folder) == contents(whole)
+    assert not [path for path in json.loads((folder / files.LIST).read_text())["files"] if not (folder / path).exists()]
