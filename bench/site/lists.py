@@ -15,7 +15,7 @@ from bench.site.files import Files, digest
 from bench.site.frame import Frame
 from bench.site.source import CONTROLS, Past, Series, Track
 
-_PART = 100
+PART = 100
 """Rows of a table that the browser lays out at once; those further down wait until they are scrolled to."""
 _NEWEST = 8
 """Runs that the overview lists."""
@@ -26,7 +26,7 @@ Item = TypeVar("Item")
 def chunks(items: Sequence[Item]) -> Iterator[list[Item]]:
     """Yield the rows of a long table in parts."""
     rest = iter(items)
-    while part := list(islice(rest, _PART)):
+    while part := list(islice(rest, PART)):
         yield part
 
 
