@@ -104,7 +104,9 @@ def of_track(files: Files, track: Track, steps: Mapping[Key, Sequence[Mapping[st
     tagged = [one for one in earlier if one.entry.tags.get("baseline") == "main"]
     why, base = (Why.TAGGED, tagged[-1:]) if tagged else (Why.ROLLING, earlier)
     without = {} if tagged else _without(base, steps)
-    key = digest([_state(one) for one in (*base, new)], {name: sorted(keys) for name, keys in without.items()})
+    key = digest(
+        [(one.run_id, one.state) for one in (*base, new)], {name: sorted(keys) for name, keys in without.items()}
+    )
     name = f"changes {track.host!r} {track.suite!r}"
     found = files.remember(name, key, lambda: _compared(base, new, without))
     if isinstance(found, str):
@@ -114,10 +116,6 @@ def of_track(files: Files, track: Track, steps: Mapping[Key, Sequence[Mapping[st
         (one["scenario"], one["target"], params_key(one["params"]), one["metric"]) for one in found["only_in_base"]
     )
     return Changes(track, new, tuple(found["runs"]), why, "", tuple(found["notes"]), every, missing)
-
-
-def _state(one: Past) -> tuple[object, ...]:
-    return one.run_id, one.entry.invocations, one.entry.failed, one.entry.state, digest(one.rows)
 
 
 def _without(base: Sequence[Past], steps: Mapping[Key, Sequence[Mapping[str, Any]]]) -> dict[str, AbstractSet[Key]]:

@@ -76,7 +76,7 @@ def of(files: Files, source: Source) -> Claims:
     notes: list[str] = []
     for host, runs in voters.items():
         for one in runs:
-            key = digest(file, one.entry.invocations, one.entry.state, digest(one.rows))
+            key = digest(file, one.state)
             found = files.remember(f"claims {host!r} {one.run_id!r}", key, partial(_judged, one, list(known.values())))
             if isinstance(found, str):
                 notes.append(found)

@@ -75,7 +75,7 @@ def _entries(found: Content) -> Iterator[Entry]:
 def _since(series: Series, good: str) -> str:
     """Return when the first run after the last good one began: the entry of a change stays the same until it ends."""
     runs = series.track.runs
-    last = next(at for at, one in enumerate(runs) if one.run_id == good)
+    last = series.track.number[good]
     after = [at for at in series.measured if at > last]
     return runs[after[0] if after else last].entry.started_at
 

@@ -115,7 +115,7 @@ def _history(track: Track, kind: int, series: Sequence[Series]) -> trend.History
 
 def marks(one: Series, of_all: TrackMarks, found: Sequence[Mapping[str, Any]]) -> list[Mark]:
     """Return the marks of one series, in the order of the runs."""
-    place = {run.run_id: at for at, run in enumerate(one.track.runs)}
+    place = one.track.number
     made = [*of_all.epochs, *of_all.versions.get(one.name.target, ()), *of_all.versions.get("", ())]
     made += [Mark(Kind.STEP, place[step["at_run"]], step=step) for step in found]
     made += [

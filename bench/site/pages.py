@@ -20,7 +20,7 @@ from bench.site.content import Content
 from bench.site.files import Files, digest
 from bench.site.frame import Frame
 from bench.site.history import Mark
-from bench.site.source import Past, Series
+from bench.site.source import Past, Series, Track
 
 
 def dump(value: Any) -> str:
@@ -53,17 +53,25 @@ def all_series(files: Files, frame: Frame, found: Content) -> None:
     """Add the page of each series, and its JSON."""
     changed = {id(one.track): {change.key: change for change in one.every} for one in found.changes}
     of_track = {id(one.track): one for one in found.changes}
+    pairs = {id(track): _pairs(found, track) for track in found.source.tracks}
     for one in found.source.series:
         if one.control:
             continue
         page, marks = one.name.path, found.marks[one.name.path]
         change, whole = changed[id(one.track)].get(one.key), of_track[id(one.track)]
         runs = [_shown(one.track.runs[at]) for at in one.places]
-        near = [key for key in found.compared if set(key) & {run.run_id for run in one.track.runs}]
         key = digest(
-            one.points, one.places, runs, one.track.kinds, marks, change, words.base(whole), near, found.source.results
+            one.points,
+            one.places,
+            runs,
+            one.track.kinds,
+            marks,
+            change,
+            words.base(whole),
+            pairs[id(one.track)],
+            found.source.results,
         )
-        files.add(page, key, partial(_series, frame, found, one, whole, change))
+        files.add(page, key, partial(_series, frame, found, one, (whole, change), pairs[id(one.track)]))
         data = partial(content.series_json, one, marks)
         files.add(names.data(page), key, lambda data=data: dump(data()))
 
@@ -72,9 +80,16 @@ def _shown(one: Past) -> tuple[object, ...]:
     return one.run_id, one.entry.started_at, one.entry.state, one.entry.version
 
 
-def _series(frame: Frame, found: Content, one: Series, whole: Changes, change: Change | None) -> str:
+def _pairs(found: Content, track: Track) -> list[Compared]:
+    """Return the comparisons of two runs of a track that were built."""
+    return [compared(found, *key) for key in found.compared if set(key) <= track.number.keys()]
+
+
+def _series(
+    frame: Frame, found: Content, one: Series, what: tuple[Changes, Change | None], pairs: Sequence[Compared]
+) -> str:
     page, marks, runs = one.name.path, found.marks[one.name.path], one.track.runs
-    pairs = [compared(found, *key) for key in found.compared if set(key) <= {runs[at].run_id for at in one.points}]
+    whole, change = what
     return frame.page(
         "series",
         page,

@@ -16,6 +16,7 @@ from bench.core.errors import UsageError
 from bench.core.model import NULL, SENTINEL, RunState
 from bench.index import Entry
 from bench.site import names
+from bench.site.files import digest
 from bench.site.names import SeriesName
 
 CONTROLS = (SENTINEL, NULL)
@@ -79,10 +80,15 @@ class Past:
         """The run's id; of a copy, the name of its folder."""
         return self.entry.folder if self.entry.copy_of else self.entry.run_id
 
-    @property
+    @cached_property
     def page(self) -> str:
         """The path of its page."""
         return names.run(self.run_id)
+
+    @cached_property
+    def state(self) -> str:
+        """A digest of what the index knows of its lines."""
+        return digest(self.entry.invocations, self.entry.failed, self.entry.state, self.rows)
 
     @property
     def complete(self) -> bool:
@@ -130,6 +136,11 @@ class Track:
             for scenario in one.scenarios:
                 found.setdefault(scenario, []).append(place)
         return found
+
+    @cached_property
+    def number(self) -> Mapping[str, int]:
+        """Run id → place."""
+        return {one.run_id: place for place, one in enumerate(self.runs)}
 
     @cached_property
     def newest(self) -> int | None:
@@ -276,8 +287,7 @@ def _acknowledge(found: Source) -> None:
     for entry in entries:
         by_key.setdefault(entry.key, []).append(entry)
     for one in found.series:
-        runs = {run.run_id for run in one.track.runs}
-        one.acknowledged = tuple(entry for entry in by_key.get(one.key, ()) if entry.run in runs)
+        one.acknowledged = tuple(entry for entry in by_key.get(one.key, ()) if entry.run in one.track.number)
 
 
 def other_parameters(track: Track, place: int, newest: int) -> set[str]:

@@ -121,8 +121,8 @@ def state(one: Past) -> str:
     if one.entry.copy_of:
         return f"a copy of {one.entry.copy_of}"
     said = [f"fresh blocks of {one.confirms}"] if one.confirms else []
-    states = {RunState.RUNNING: "running, or killed", RunState.INTERRUPTED: "interrupted"}
-    said.append(states.get(RunState(one.entry.state), ""))
+    states: Mapping[str, str] = {RunState.RUNNING: "running, or killed", RunState.COMPLETE: ""}
+    said.append(states.get(one.entry.state, one.entry.state))
     if not one.entry.readable:
         said.append("its lines cannot be read")
     elif one.entry.invocations and one.entry.failed == one.entry.invocations:
