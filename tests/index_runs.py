@@ -108,10 +108,10 @@ def write(results: Path, number: int, **more: Any) -> str:
     return run_id
 
 
-def folder_of(results: Path, count: int) -> Path:
+def folder_of(results: Path, count: int, first: int = 0) -> Path:
     """Write a results folder with runs that are damaged in several ways, and a copy of a run."""
     results.mkdir()
-    ids = [write(results, number) for number in range(count)]
+    ids = [write(results, number) for number in range(first, first + count)]
     for damage, run_id in zip(damages(), ids[3::5], strict=False):
         damage(results / run_id)
     return results

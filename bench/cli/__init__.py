@@ -23,7 +23,7 @@ from bench.core.errors import TareError, TargetUnavailable
 _COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("bench.cli.host", "Try every target; say which ones work here and how to fix the others."),
     "provision": ("bench.cli.host", "Install and configure engines with Ansible; a second run changes nothing."),
-    "list": ("bench.cli.info", "List targets, scenarios, suites or metrics."),
+    "list": ("bench.cli.info", "List targets, scenarios, suites, metrics or runs."),
     "plan": ("bench.cli.measure", "Print the seeded list of invocations without running anything."),
     "run": ("bench.cli.measure", "Measure scenarios or suites."),
     "show": ("bench.cli.read", "Print a summary of a run on one screen, or its tables."),

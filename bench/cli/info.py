@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.indexed import indexed
+from bench.cli.options import RESULTS
 from bench.core import plugins
 from bench.core.errors import UsageError
 from bench.core.plugins import Broken
 
+if TYPE_CHECKING:
+    from bench.index import Entry
+
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["targets", "scenarios", "suites", "metrics"]))
+@click.argument("what", type=click.Choice(["targets", "scenarios", "suites", "metrics", "runs"]))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_command(what: str, as_json: bool) -> None:
-    """List targets, scenarios, suites or metrics."""
+@RESULTS
+def list_command(what: str, as_json: bool, results: Path) -> None:
+    """List targets, scenarios, suites, metrics, or the runs of the results folder."""
+    if what == "runs":
+        _list_runs(results, as_json=as_json)
+        return
     rows = _ROWS[what]()
     for broken in broken_plugins():
         click.echo(f"{click.style('tare:', fg='yellow', bold=True)} {broken}", err=True)
@@ -27,6 +37,32 @@ def list_command(what: str, as_json: bool) -> None:
     width = max(len(str(row["name"])) for row in rows)
     for row in rows:
         click.echo(f"{row['name']:<{width}}  {row['about']}")
+
+
+def _list_runs(results: Path, *, as_json: bool) -> None:
+    """Print the runs, the oldest first; on standard error what is left out."""
+    found = indexed(results)
+    for one in found.each():
+        if isinstance(one, str):
+            click.echo(f"! left out: {one}", err=True)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(one) for one in found.entries], indent=1))
+        return
+    if not found.entries:
+        click.echo(f"no runs in '{results}'")
+    rows = [(one.folder, one.state, one.host, _about(one)) for one in found.entries]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    for row in rows:
+        click.echo("  ".join(f"{text:<{width}}" for text, width in zip(row, (*widths, 0), strict=True)).rstrip())
+
+
+def _about(one: Entry) -> str:
+    counts = f"{one.invocations} invocations" + (f", {one.failed} failed" if one.failed else "")
+    tags = [f"{name}={value}" for name, value in one.tags.items()]
+    copied = [f"a copy of {one.copy_of}"] if one.copy_of else []
+    doubts = ["doubtful ('tare show' says why)"] if one.warnings else []
+    broken = [] if one.readable else ["its lines cannot be read"]
+    return "  ".join([counts, *tags, *copied, *doubts, *broken])
 
 
 def broken_plugins() -> tuple[Broken, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench import scenario, store
+from bench.cli.indexed import indexed
 from bench.cli.measure import scenarios_of
 from bench.cli.options import RESULTS, MeasureOptions, collected, pairs, seed_of
 from bench.cli.progress import coverage, observer
@@ -23,6 +24,7 @@ from bench.run import session
 
 if TYPE_CHECKING:
     from bench.compare import acknowledged, nightly
+    from bench.index import Index
 
 _ACKNOWLEDGED_DAYS = 30
 """Days that an acknowledgement lasts without --until."""
@@ -81,17 +83,18 @@ def nightly_command(*, suite: str, options: NightlyOptions, results: Path) -> in
     run = _measured(request)
     if run is None:
         return 130
-    night = nightly.judge(results, run, suite, options.references)
+    night = nightly.judge(indexed(results), run, suite, options.references)
     folder = options.output or Path("reports") / run.run_id
     summaries.write(night, folder)  # keep the findings even if the confirmation fails
     if options.confirm and nightly.to_repeat(night):
         fresh = _measured(_confirmation(request, night))
         if fresh is None:
             return 130
-        night = nightly.confirm(night, results, fresh, options.references)
+        night = nightly.confirm(night, indexed(results), fresh, options.references)
         summaries.write(night, folder)
-    page = _pages(night, folder, results)
-    gone = nights.retain(results, suite, night.run, night.baseline, options.keep)
+    past = indexed(results)
+    page = _pages(night, folder, past)
+    gone = nights.retain(past, suite, night.run, night.baseline, options.keep)
     click.echo(summaries.summary(night), nl=False)
     if gone:
         click.echo(f"{len(gone)} nights older than the last {options.keep} were removed, baselines never are")
@@ -117,7 +120,7 @@ def _request(suite: str, options: NightlyOptions, results: Path) -> session.RunR
     )
 
 
-def _pages(night: nightly.Night, folder: Path, results: Path) -> Path:
+def _pages(night: nightly.Night, folder: Path, results: Index) -> Path:
     """Write the run's report and the page of changes; return the page to open first."""
     from bench import report  # noqa: PLC0415
     from bench.compare import trend  # noqa: PLC0415
@@ -202,7 +205,7 @@ def ack_command(*, series: str | None, reason: str | None, until: datetime | Non
     """
     from bench.compare import acknowledged, nights  # noqa: PLC0415
 
-    run, found = nights.newest(results, suite)
+    run, found = nights.newest(indexed(results), suite)
     if series is None:
         _list_ledger(acknowledged.load(results), run, found)
         return

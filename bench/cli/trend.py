@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.indexed import indexed
 from bench.cli.options import RESULTS
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def trend_command(metric: str | None, target: str | None, suite: str | None, as_
 
     from bench.compare import trend  # noqa: PLC0415
 
-    found = trend.history(results, metric=metric, target=target, suite=suite)
+    found = trend.history(indexed(results), metric=metric, target=target, suite=suite)
     points = trend.change_points(found)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(one) for one in points], indent=1))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 from bench import store
-from bench.compare import instrument, nights
+from bench.compare import boots, instrument, nights
 from bench.compare.sides import payload
+from bench.core.clock import wall_time
 
 
 class Apart(StrEnum):
@@ -18,6 +19,7 @@ class Apart(StrEnum):
     PAYLOAD = "payload"
     INSTRUMENT = "instrument"
     KIND = "kind"
+    NAMESAKE = "namesake"
 
 
 BY_HAND = "-"
@@ -50,6 +52,23 @@ def apart(run: store.Run, newest: store.Run) -> Apart | None:
     return Apart.INSTRUMENT if any(instrument.differing(run, newest)) else None
 
 
+def members(runs: Sequence[store.Run], newest: store.Run) -> Iterator[tuple[store.Run, Apart | None]]:
+    """Yield the runs, the oldest first, each with why it does not belong to the history of the newest one."""
+    reasons = [apart(run, newest) for run in runs]
+    namesakes = boots.elsewhere([run for run, why in zip(runs, reasons, strict=True) if why is None])
+    for run, why in zip(runs, reasons, strict=True):
+        yield run, Apart.NAMESAKE if why is None and run.run_id in namesakes else why
+
+
+def clocks(runs: Sequence[store.Run]) -> Iterator[str]:
+    """Write what the runs of one history say of the clock of their host."""
+    for one in boots.set_back(runs):
+        hours = f"{one.by_s / 3600:.1f} h"
+        yield f"the clock of the host was set back by {hours} between {one.before} and {one.after}: their order may be wrong"
+    for run_id in boots.in_future(runs, wall_time().timestamp()):
+        yield f"{run_id} began in the future: the clock of its host or of this one is wrong, and so may be its place"
+
+
 def what(why: Apart, run: store.Run) -> str:
     """Return the suite, or else the host, by which runs that are left out are grouped."""
     return suite_of(run) if why is Apart.KIND else str(run.meta.get("host"))
@@ -68,6 +87,8 @@ def left_out(why: Apart, group: str, newest: store.Run, names: Sequence[str]) ->
         Apart.HOST: f"{are} of the host '{group}', the newest is of '{newest.meta.get('host')}': a history of its own",
         Apart.FINGERPRINT: f"{are} of another fingerprint than the newest: an epoch of its own",
         Apart.PAYLOAD: "measured another build of the workload than the newest: an epoch of its own",
+        Apart.NAMESAKE: f"{are} of a boot of '{group}' during which another one measured the newest: "
+        "two hosts have this name, or its clock was set",
         Apart.INSTRUMENT: "had another stamp of events than the newest: an epoch of its own",
     }[why]
     return f"{who} {reason}, left out"

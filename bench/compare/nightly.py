@@ -14,13 +14,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from bench import compare, store
 from bench.compare import acknowledged as acknowledgements
 from bench.compare import trend
 from bench.compare.nights import Baseline, Choice, Name, baseline, name, name_of, nights, record, regressed
+from bench.compare.past import Past, folder_of
 from bench.compare.rates import FAILURES
 from bench.compare.sides import find_target
 from bench.compare.verdicts import Comparison, Verdict
@@ -120,7 +120,7 @@ class Night:
         return 5 if undecided else 4 if self.failed else 0
 
 
-def judge(results: Path, run: store.Run, suite: str, references: References = ()) -> Night:
+def judge(results: Past, run: store.Run, suite: str, references: References = ()) -> Night:
     """Compare tonight's run with its baseline and with the record of the night before: the screen."""
     earlier = nights(results, suite, run)
     compared: dict[str, compare.Compared] = {}
@@ -156,7 +156,7 @@ def judge(results: Path, run: store.Run, suite: str, references: References = ()
     return _settled(night, results, before)
 
 
-def confirm(night: Night, results: Path, fresh: store.Run, references: References = ()) -> Night:
+def confirm(night: Night, results: Past, fresh: store.Run, references: References = ()) -> Night:
     """Judge what regressed at the screen once more, at 99 %, on the fresh blocks alone of a second run of tonight.
 
     What was in doubt at the screen is screened on them, too.
@@ -234,10 +234,10 @@ def _cleared(compared: compare.Compared, reference: str, again: Mapping[Name, Co
     return dataclasses.replace(compared, results=results)
 
 
-def _settled(night: Night, results: Path, before: Mapping[str, Any]) -> Night:
+def _settled(night: Night, results: Past, before: Mapping[str, Any]) -> Night:
     """Return the night with its acknowledged findings and those that no longer regress."""
     believed = [one for one in night.findings if one.confirmation]
-    known = acknowledgements.load(results)
+    known = acknowledgements.load(folder_of(results))
     acknowledged = {
         one.name: entry
         for one in believed
@@ -257,7 +257,7 @@ def _paired(run: store.Run, references: References, rules: compare.Rules) -> dic
     return found
 
 
-def _recent(results: Path, suite: str, runs: Sequence[str]) -> Iterator[trend.ChangePoint]:
+def _recent(results: Past, suite: str, runs: Sequence[str]) -> Iterator[trend.ChangePoint]:
     """Yield the steps for the worse that began in the last seven nights."""
     for one in trend.change_points(trend.history(results, suite=suite)):
         if one.worse and one.at_run in runs[-7:]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from bench import store
+from bench.compare import boots, past
+from bench.compare.past import Past
 from bench.compare.sides import differences
 from bench.compare.verdicts import Comparison, Difference
 from bench.core.errors import UsageError
@@ -63,7 +63,7 @@ Name = tuple[str, str, str, str, str]
 """Scenario, target, params, metric, and the target that it was compared with in the same run, else empty."""
 
 
-def nights(results: Path, suite: str, tonight: store.Run) -> list[store.Run]:
+def nights(results: Past, suite: str, tonight: store.Run) -> list[store.Run]:
     """Return the earlier complete nights of a suite on this host, the oldest first."""
     found = []
     for run in _runs(results):
@@ -71,16 +71,15 @@ def nights(results: Path, suite: str, tonight: store.Run) -> list[store.Run]:
         same = same and run.meta.get("host") == tonight.meta.get("host")  # two hosts of a fleet may be alike
         if same and _began(run) < _began(tonight) and not differences(run, tonight):
             found.append(run)
-    return found
+    namesakes = boots.elsewhere([*found, tonight])
+    return [run for run in found if run.run_id not in namesakes]
 
 
-def _runs(results: Path) -> list[store.Run]:
+def _runs(results: Past) -> list[store.Run]:
     found: dict[str, store.Run] = {}
-    for path in store.folders(results):
-        with contextlib.suppress(UsageError):  # a folder that is no run of ours is left out
-            run = store.load(path)
-            if run.run_id not in found or run.path.name == run.run_id:  # the others are copies of it
-                found[run.run_id] = run
+    for run in past.each(results):  # a folder that is no run of ours is left out
+        if isinstance(run, store.Run) and (run.run_id not in found or run.path.name == run.run_id):
+            found[run.run_id] = run  # the others are copies of it
     return sorted(found.values(), key=_began)
 
 
@@ -88,7 +87,7 @@ def _began(run: store.Run) -> tuple[str, str]:
     return str(run.meta.get("started_at", "")), run.run_id
 
 
-def baseline(results: Path, earlier: Sequence[store.Run], tonight: store.Run) -> Baseline:
+def baseline(results: Past, earlier: Sequence[store.Run], tonight: store.Run) -> Baseline:
     """Return the runs that may be tonight's base: the one tagged ``baseline=main``, else a rolling week of earlier nights."""
     tagged = [run for run in _runs(results) if run.meta.get("tags", {}).get("baseline") == "main"]
     tagged = [run for run in tagged if run.run_id != tonight.run_id]
@@ -132,7 +131,7 @@ def name_of(finding: Mapping[str, Any]) -> Name:
     return *names, params, str(finding["metric"]), str(finding.get("reference", ""))  # type: ignore[return-value] # five
 
 
-def retain(results: Path, suite: str, tonight: store.Run, base: Collection[str], keep: int) -> list[str]:
+def retain(results: Past, suite: str, tonight: store.Run, base: Collection[str], keep: int) -> list[str]:
     """Remove the oldest nights of the suite beyond ``keep``, each with its fresh blocks.
 
     Tagged baselines and the runs of ``base``, tonight's baseline, stay. Returns the ids of the removed nights.
@@ -147,7 +146,7 @@ def retain(results: Path, suite: str, tonight: store.Run, base: Collection[str],
     return [run.run_id for run in gone]
 
 
-def newest(results: Path, suite: str) -> tuple[str, list[dict[str, Any]]]:
+def newest(results: Past, suite: str) -> tuple[str, list[dict[str, Any]]]:
     """Return the id of a suite's newest night and its confirmed findings.
 
     Raises:
@@ -155,6 +154,7 @@ def newest(results: Path, suite: str) -> tuple[str, list[dict[str, Any]]]:
     """
     judged = [run for run in _runs(results) if run.meta.get("tags", {}).get(TAG) == suite and record(run)]
     if not judged:
-        msg = f"'{results}' has no night of the suite '{suite}'; 'tare nightly {suite}' makes one, --results DIR looks elsewhere"
+        where = past.folder_of(results)
+        msg = f"'{where}' has no night of the suite '{suite}'; 'tare nightly {suite}' makes one, --results DIR looks elsewhere"
         raise UsageError(msg)
     return judged[-1].run_id, list(record(judged[-1])["confirmed"])

@@ -10,25 +10,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from bench import store
-from bench.compare import epochs, instrument, nights, parameters
+from bench.compare import epochs, instrument, nights, parameters, past
 from bench.compare.judge import distances
+from bench.compare.past import Past
 from bench.compare.verdicts import Difference
 from bench.core.errors import UsageError, unknown
 from bench.core.metrics import METRICS, Metric
-from bench.core.model import NULL, SENTINEL, Measurement, Outcome, RunState, Status
+from bench.core.model import NULL, SENTINEL, RunState
 from bench.stats import steps
 from bench.stats.exact import Floats
 from bench.stats.series import Key
-from bench.store.lines import lines
 
 _STRONGEST = 1.2
 """Largest sensitivity with which a series follows the host (docs/method.md)."""
@@ -92,9 +92,9 @@ class History:
 
 
 def history(
-    results: Path, *, metric: str | None = None, target: str | None = None, suite: str | None = None
+    results: Past, *, metric: str | None = None, target: str | None = None, suite: str | None = None
 ) -> History:
-    """Read the complete runs that are of one history with the newest one.
+    """Read the complete runs that are of one history with the newest one, of a folder or of the index over it.
 
     ``suite`` chooses the nights of a suite, ``-`` the runs that are no nights. ``None``: the nights of the newest night's suite,
     or all runs where there is no night.
@@ -108,32 +108,46 @@ def history(
     runs = sorted(_complete(results, found.notes), key=lambda run: str(run.meta.get("started_at", "")))
     newest = epochs.newest_of(runs, suite)
     if newest is None:
-        said = f" ({found.notes[0]})" if found.notes else ""
-        what = {None: "run", epochs.BY_HAND: "run that is not a night"}.get(suite, f"night of the suite '{suite}'")
-        msg = f"no complete {what} in '{results}'{said}; make one with 'tare run nightly', or name another with --results DIR"
+        raise UsageError(_nothing(results, suite, found.notes))
+    _gather(found, runs, newest, partial(past.medians, results, metric=metric, target=target))
+    if not found.series and (metric or target):
+        asked = " and ".join(f"{kind} '{name}'" for kind, name in (("metric", metric), ("target", target)) if name)
+        where = f"no run in '{past.folder_of(results)}' has a value of {asked} (looked at: {len(found.runs)})"
+        msg = f"{where}; 'tare show RUN' lists what one has"
         raise UsageError(msg)
+    return found
+
+
+def _nothing(results: Past, suite: str | None, notes: Sequence[str]) -> str:
+    said = f" ({notes[0]})" if notes else ""
+    what = {None: "run", epochs.BY_HAND: "run that is not a night"}.get(suite, f"night of the suite '{suite}'")
+    where = f"no complete {what} in '{past.folder_of(results)}'{said}"
+    return f"{where}; make one with 'tare run nightly', or name another with --results DIR"
+
+
+Read = Callable[[store.Run], tuple[Mapping[Key, float], float | None]]
+"""Gives the medians of a run's series, and that of the fixed host workload's times."""
+
+
+def _gather(found: History, runs: Sequence[store.Run], newest: store.Run, read: Read) -> None:
+    """Add the runs that are of one history with the newest one, and notes on the others."""
     others: dict[tuple[epochs.Apart, str], list[str]] = {}
     changed: dict[Difference, list[str]] = {}
-    seen: set[str] = set()
-    for run in runs:
-        if apart := epochs.apart(run, newest):
+    ours: dict[str, store.Run] = {}
+    for run, apart in epochs.members(runs, newest):
+        if apart:
             others.setdefault((apart, epochs.what(apart, run)), []).append(run.run_id)
-        elif run.run_id in seen:
+        elif run.run_id in ours:
             found.notes.append(f"{run.path.name} is a copy of the run {run.run_id}, left out")
         else:
-            seen.add(run.run_id)
+            ours[run.run_id] = run
             unlike = list(parameters.differing(run, newest))
             for one in unlike:
                 changed.setdefault(one, []).append(run.run_id)
-            _take(found, run, metric, target, {parameters.scenario_of(one) for one in unlike})
+            _take(found, run, read, {parameters.scenario_of(one) for one in unlike})
     found.notes[:0] = [epochs.left_out(apart, what, newest, names) for (apart, what), names in others.items()]
     found.notes += [_changed(one, names) for one, names in changed.items()]
-    found.notes += _unstamped(instrument.unrecorded(*(run for run in runs if run.run_id in seen)))
-    if not found.series and (metric or target):
-        asked = " and ".join(f"{kind} '{name}'" for kind, name in (("metric", metric), ("target", target)) if name)
-        msg = f"no run in '{results}' has a value of {asked} (looked at: {len(found.runs)}); 'tare show RUN' lists what one has"
-        raise UsageError(msg)
-    return found
+    found.notes += [*epochs.clocks(list(ours.values())), *_unstamped(instrument.unrecorded(*ours.values()))]
 
 
 def _changed(one: Difference, names: Sequence[str]) -> str:
@@ -148,26 +162,21 @@ def _unstamped(ids: Sequence[str]) -> list[str]:
     return [f"unknown whether events were stamped alike: {who} not record it"] if ids else []
 
 
-def _complete(results: Path, notes: list[str]) -> Iterator[store.Run]:
+def _complete(results: Past, notes: list[str]) -> Iterator[store.Run]:
     """Yield the complete runs except the fresh blocks of a night; note the damaged ones, which are left out."""
-    for path in store.folders(results):
-        try:
-            run = store.load(path)
-        except UsageError as error:
-            notes.append(f"left out: {error}")
-            continue
-        if run.meta.get("state") != RunState.COMPLETE:
+    for run in past.each(results):
+        if isinstance(run, str):
+            notes.append(f"left out: {run}")
+        elif run.meta.get("state") != RunState.COMPLETE:
             notes.append(f"{run.run_id} did not finish (state: {run.meta.get('state')}), left out")
         elif nights.AGAIN not in run.meta.get("tags", {}):
             yield run
 
 
-def _take(
-    found: History, run: store.Run, metric: str | None, target: str | None, without: AbstractSet[str] = frozenset()
-) -> None:
+def _take(found: History, run: store.Run, read: Read, without: AbstractSet[str] = frozenset()) -> None:
     """Add a run, but not the series of the scenarios ``without``."""
     try:
-        values = _values(run, metric, target)
+        medians, sentinel = read(run)
     except UsageError as error:
         found.notes.append(f"left out: {error}")
         return
@@ -175,27 +184,11 @@ def _take(
     found.runs.append(run.run_id)
     found.at.append(str(run.meta.get("started_at", "")))
     found.notes += [f"{run.run_id}: {text}" for text in run.warnings]
-    of_sentinel = [value for key, many in values.items() if key[1] == SENTINEL for value in many]
-    if of_sentinel:
-        found.sentinel[place] = float(np.median(of_sentinel))
-    for key, many in values.items():
+    if sentinel is not None:
+        found.sentinel[place] = sentinel
+    for key, value in medians.items():
         if key[1] not in (SENTINEL, NULL) and key[0] not in without:
-            found.series.setdefault(key, {})[place] = float(np.median(many))
-
-
-def _values(run: store.Run, metric: str | None, target: str | None) -> dict[Key, list[float]]:
-    """Return the finite values of successful invocations by series; with a metric, only its lines are parsed."""
-    ended = lines(run.path / store.OUTCOMES, Outcome)
-    well = {one["invocation"] for one in ended if one["status"] == Status.OK and not one["warmup"]}
-    only = () if metric is None else (f'"metric": "{metric}"'.encode(), b'"metric": "sentinel.work_s"')
-    values: dict[Key, list[float]] = {}
-    for record in lines(run.path / store.MEASUREMENTS, Measurement, only):
-        name = str(record["target"])
-        wanted = record["invocation"] in well and (target is None or name in (target, SENTINEL))
-        if wanted and math.isfinite(value := float(record["value"])):
-            params = json.dumps(record["params"] or {}, sort_keys=True)
-            values.setdefault((str(record["scenario"]), name, params, str(record["metric"])), []).append(value)
-    return values
+            found.series.setdefault(key, {})[place] = value
 
 
 def change_points(found: History) -> list[ChangePoint]:

@@ -84,14 +84,17 @@ class Index:
         """Every run that can be read, the oldest first."""
         return in_order(_entry(one) for one in self._heads.values() if one.problem != 1)
 
-    def damaged(self) -> Iterator[str]:
-        """Yield why runs are left out, in the order of their folders: those whose ``run.json`` cannot be read."""
+    def each(self) -> Iterator[store.Run | str]:
+        """Yield each run without opening it, copies too, in the order of their folders, or why it is left out."""
         for one in self._heads.values():
-            if one.problem == 1:
-                try:
-                    store.load(self.results / one.folder)
-                except UsageError as error:
-                    yield str(error)
+            path = self.results / one.folder
+            if one.problem != 1:
+                yield store.Run(path, one.meta, tuple(one.warnings))
+                continue
+            try:  # the reason names the folder as it was given this time
+                yield store.load(path)
+            except UsageError as error:
+                yield str(error)
 
     def meta(self, run_id: str) -> Mapping[str, Any]:
         """Return ``run.json`` of a run as :func:`bench.store.load` gives it.
@@ -104,11 +107,6 @@ class Index:
     @cached_property
     def _folders(self) -> dict[str, str]:
         return {one.run_id: one.folder for one in self.entries if not one.copy_of}
-
-    def runs(self) -> list[store.Run]:
-        """Return every run that can be read, copies too, in the order of their folders; nothing is opened."""
-        heads = (one for one in self._heads.values() if one.problem != 1)
-        return [store.Run(self.results / one.folder, one.meta, tuple(one.warnings)) for one in heads]
 
     def medians(self, folder: str) -> tuple[Mapping[Key, float], float | None] | None:
         """Return the median of all values of each series of a run, and that of the fixed host workload.

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from bench import store
@@ -74,7 +75,6 @@ def of_run(run: store.Run) -> Values:
     Raises:
         UsageError: The lines cannot be read, or one is invalid.
     """
-    added = {metric.added_from for metric in METRICS.values() if metric.added_from}
     try:
         large = (run.path / store.MEASUREMENTS).stat().st_size >= _LARGE_BYTES
     except OSError:
@@ -82,11 +82,21 @@ def of_run(run: store.Run) -> Values:
     if not large:
         ended = _latest(lines(run.path / store.OUTCOMES, Outcome), ("invocation",))
         taken = _latest(lines(run.path / store.MEASUREMENTS, Measurement), ("invocation", "metric", "iteration"))
-        if not any(one["metric"] in added for one in taken):
+        if not {one["metric"] for one in taken} & _with_differences():
             return _of_records(run, ended, taken)
     from bench.index import frames  # noqa: PLC0415 - only large runs, and layers, need pandas
 
     return frames.of_run(run)
+
+
+def _with_differences() -> AbstractSet[str]:
+    """Return the metrics from which others are computed."""
+    return _sources(tuple(METRICS))
+
+
+@lru_cache(maxsize=1)
+def _sources(names: Sequence[str]) -> AbstractSet[str]:
+    return {METRICS[name].added_from for name in names} - {""}
 
 
 def _latest(records: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +63,45 @@ def of_lines(path: Path, kind: Kind, defaults: Mapping[str, Any]) -> Any:
     if not columns:
         raise Uncommon
     table = pa.table(dict(zip(names, columns, strict=True)))
-    if kind is Measurement and _units_differ(table):
+    if kind is Measurement and _differ(_units(table)):
         raise Uncommon
     return table
+
+
+def in_parts(path: Path, kind: Kind, defaults: Mapping[str, Any], rows: int) -> Iterator[Any]:
+    """Yield the complete lines of a file as tables of one schema with at least so many rows each, the last one perhaps fewer.
+
+    Memory does not grow with the file. Arguments and errors as in :func:`of_lines`; also Uncommon where numbers of a column are
+    integers in one part and floats in another.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    schema, parts = None, []
+    pairs: dict[tuple[str, str], None] = {}
+    for table in map(_single, lines.blocks(path), repeat(kind), repeat(defaults)):
+        schema = table.schema if schema is None else schema
+        if kind is Measurement:
+            pairs |= dict.fromkeys(_units(table))
+        if table.schema != schema or _differ(pairs):
+            raise Uncommon
+        parts.append(table)
+        if sum(map(len, parts)) >= rows:
+            yield pa.concat_tables(parts).unify_dictionaries()
+            parts = []
+    if parts:
+        yield pa.concat_tables(parts).unify_dictionaries()
+
+
+def _single(block: bytes, kind: Kind, defaults: Mapping[str, Any]) -> Any:
+    """Return complete lines as a table."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    names = [field.name for field in dataclasses.fields(kind)]
+    try:
+        columns = [[column] for column in _columns(block, kind, defaults)]
+        return pa.table({name: _joined(name, column) for name, column in zip(names, columns, strict=True)})
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, pa.ArrowException) as error:
+        raise Uncommon from error
 
 
 def _columns(block: bytes, kind: Kind, defaults: Mapping[str, Any]) -> list[Any]:
@@ -176,12 +213,16 @@ def _refuse_large(value: Any) -> None:
         raise Uncommon
 
 
-def _units_differ(table: Any) -> bool:
-    """Say whether a metric has two units, or another one than it must have."""
+def _units(table: Any) -> list[tuple[str, str]]:
+    """Return each metric with each of its units."""
     pairs = table.select(["metric", "unit"]).group_by(["metric", "unit"], use_threads=False).aggregate([])
-    known = shape.units()
-    texts = zip(pairs["metric"].to_pylist(), pairs["unit"].to_pylist(), strict=True)
-    return any(known.setdefault(metric, unit) != unit for metric, unit in texts)
+    return list(zip(pairs["metric"].to_pylist(), pairs["unit"].to_pylist(), strict=True))
+
+
+def _differ(pairs: Collection[tuple[str, str]]) -> bool:
+    """Say whether a metric has two units, or another one than it must have."""
+    known = shape.units(pairs)
+    return any(known[metric] != unit for metric, unit in pairs)
 
 
 def frame(table: Any, kind: Kind) -> pd.DataFrame:

@@ -10,8 +10,9 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,8 @@ def read(folder: Path, name: str, only: Sequence[str] | None = None) -> Any:
         return None
 
 
-def make(folder: Path, name: str, table: Any, of: Mapping[str, Any], *, ended: int, planned: int) -> bool:
-    """Write a copy of a file of lines; return whether it is there now.
+def make(folder: Path, name: str, parts: Iterable[Any], of: Mapping[str, Any], *, ended: int, planned: int) -> bool:
+    """Write a copy of a file of lines, given as tables of one schema; return whether it is there now.
 
     ``of`` is what :func:`sources` said before the lines were read. Nothing is written when they changed since, and nothing is
     left of a copy that cannot be written whole (a full disk, a folder that is read-only): it only saves time.
@@ -100,11 +101,8 @@ def make(folder: Path, name: str, table: Any, of: Mapping[str, Any], *, ended: i
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     facts = {"version": _VERSION, "sources": of, "ended": ended, "planned": planned}
     with contextlib.suppress(Exception):  # of any kind: the run is whole without it
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
         path.parent.mkdir(exist_ok=True)
-        told = table.replace_schema_metadata({_KEY: json.dumps(facts).encode()})
-        pq.write_table(told, temporary, compression="zstd", write_page_checksum=True)
+        _write(temporary, parts, {_KEY: json.dumps(facts).encode()})
         if sources(folder) == of:
             temporary.replace(path)
             return True
@@ -112,3 +110,14 @@ def make(folder: Path, name: str, table: Any, of: Mapping[str, Any], *, ended: i
         temporary.unlink(missing_ok=True)
         path.parent.rmdir()  # only when it is empty
     return False
+
+
+def _write(path: Path, parts: Iterable[Any], told: Mapping[bytes, bytes]) -> None:
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    tables = iter(parts)
+    first = next(tables)
+    schema = first.schema.with_metadata(told)
+    with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as file:
+        for table in chain([first], tables):
+            file.write_table(table.replace_schema_metadata(told))

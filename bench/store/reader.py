@@ -32,6 +32,8 @@ _TIMED = re.compile(r"\d{8}T\d{6}Z-")
 """Start of the run ids that Tare makes."""
 _SCENARIO_DEFAULTS: Mapping[str, Any] = {"targets": [], "baseline": "", "primary": []}
 """Values for keys that a scenario in ``run.json`` lacks."""
+_PART_ROWS = 200_000
+"""Rows of a columnar copy that are in memory at a time while it is made."""
 _OUTCOME_DEFAULTS: Mapping[str, Any] = {
     "reason": "",
     "evidence": {},
@@ -278,10 +280,16 @@ def _frame(run: Run, name: str, only: Sequence[str]) -> pd.DataFrame:
 
 
 def make_copies(folder: Path, ended: int, planned: int) -> None:
-    """Make the columnar copies of a run's lines that are known to be whole, where they are worth it."""
+    """Make the columnar copies of a run's lines that are known to be whole and without repeats, where they are worth it.
+
+    Memory does not grow with the lines.
+    """
     for name in (MEASUREMENTS, OUTCOMES):
         if _is_large(folder / name):
-            _of_lines(folder, name, (ended, planned))
+            kind, defaults = (Measurement, {}) if name == MEASUREMENTS else (Outcome, _OUTCOME_DEFAULTS)
+            with lines.without_gc():
+                parts = arrow.in_parts(folder / name, kind, defaults, _PART_ROWS)
+                columns.make(folder, name, parts, columns.sources(folder), ended=ended, planned=planned)
 
 
 def _of_lines(folder: Path, name: str, counted: Sequence[int]) -> pd.DataFrame:
@@ -297,7 +305,7 @@ def _of_lines(folder: Path, name: str, counted: Sequence[int]) -> pd.DataFrame:
     kept = _latest(frame, kind)
     if of:
         table = table if len(kept) == len(frame) else table.take(kept.index.to_numpy())
-        columns.make(folder, name, table, of, ended=counted[0], planned=counted[1])
+        columns.make(folder, name, [table], of, ended=counted[0], planned=counted[1])
     return kept.reset_index(drop=True)
 
 

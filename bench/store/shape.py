@@ -103,10 +103,14 @@ def _or_none(check: Check) -> Check:
     return lambda value: value is None or check(value)
 
 
+_object_or_none, _texts_or_none = _or_none(_is_object), _or_none(_is_texts)
+_number_or_none, _disturbed_or_none = _or_none(_is_number), _or_none(_is_disturbed)
+
 _TEXT, _INTEGER, _NUMBER = ("text", _is_text), ("a whole number", is_integer), ("a number", _is_number)
 _FLAG, _TEXTS = ("true or false", _is_flag), ("a list of texts", _is_texts)
 _SCALARS = ("an object of texts and numbers", is_scalars)
-_STATUS = (f"one of {', '.join(Status)}", lambda value: value in tuple(Status))
+_STATUSES = tuple(Status)
+_STATUS = (f"one of {', '.join(_STATUSES)}", lambda value: value in _STATUSES)
 
 _LINE: Mapping[str, tuple[str, Check]] = {
     **dict.fromkeys(("run_id", "scenario", "target", "engine", "metric", "unit", "reason", "kind"), _TEXT),
@@ -116,15 +120,15 @@ _LINE: Mapping[str, tuple[str, Check]] = {
     "warmup": _FLAG,
     "params": _SCALARS,
     "status": _STATUS,
-    "evidence": ("an object", _or_none(_is_object)),
-    "notes": ("an object", _or_none(_is_object)),
-    "mismatch": ("an object", _or_none(_is_object)),
+    "evidence": ("an object", _object_or_none),
+    "notes": ("an object", _object_or_none),
+    "mismatch": ("an object", _object_or_none),
     "in_force": _SCALARS,
-    "flags": ("a list of texts", _or_none(_is_texts)),
-    "request_mono_s": ("a number or null", _or_none(_is_number)),
+    "flags": ("a list of texts", _texts_or_none),
+    "request_mono_s": ("a number or null", _number_or_none),
     "disturbed": (
         "a list of objects (source, moved_bytes, own_bytes)",
-        _or_none(_is_disturbed),
+        _disturbed_or_none,
     ),
     "measurements": ("a whole number from 0 on, or null", _or_none(lambda value: is_integer(value) and value >= 0)),
 }
@@ -159,8 +163,18 @@ _RUN: Mapping[str, tuple[str, Check]] = {
 }
 
 
-_PASSING_TYPE: Mapping[Check, type] = {_is_text: str, is_integer: int, _is_number: float, _is_flag: bool}
+_PASSING_TYPE: Mapping[Check, type] = {
+    _is_text: str,
+    is_integer: int,
+    _is_number: float,
+    _is_flag: bool,
+    _number_or_none: float,
+    _object_or_none: dict,
+}
 """Check → type whose values all pass it."""
+
+_PASSING_EMPTY: Mapping[Check, type] = {is_scalars: dict, _texts_or_none: list, _disturbed_or_none: list}
+"""Check → type whose empty value passes it."""
 
 _ABSENT = object()
 
@@ -194,7 +208,7 @@ def of_lines(records: Sequence[Mapping[str, Any]], kind: type[Measurement] | typ
 def is_valid(name: str, column: Sequence[Any]) -> bool:
     """Say whether every value of a field of a line is valid; ``None`` stands for one that is absent, if it may be."""
     _, check = _LINE[name]
-    return _is_plain(column, _PASSING_TYPE.get(check)) or all(map(check, column))
+    return _is_plain(column, check) or all(map(check, column))
 
 
 def values_of(
@@ -210,7 +224,7 @@ def values_of(
         zip((field.name for field in fields), _columns(records, [field.name for field in fields]), strict=True)
     )
     for field in fields:
-        if any(value is _ABSENT for value in found[field.name]):
+        if _ABSENT in found[field.name]:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                 raise KeyError(field.name)
             found[field.name] = [None if value is _ABSENT else value for value in found[field.name]]
@@ -230,7 +244,7 @@ def _first_wrong(records: Sequence[Mapping[str, Any]], fields: Iterable[dataclas
     fields = tuple(fields)
     for field, column in zip(fields, _columns(records, [field.name for field in fields]), strict=True):
         allowed, check = _LINE[field.name]
-        if _is_plain(column, _PASSING_TYPE.get(check)):
+        if _is_plain(column, check):
             continue
         optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
         for place, value in enumerate(column):
@@ -253,27 +267,35 @@ def _columns(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iter
         yield from zip(*rows, strict=True) if rows else ((),) * len(names)
 
 
-def _is_plain(column: Sequence[Any], kind: type | None) -> bool:
-    """Return whether all values of a column have this type and, for integers, an accepted size."""
-    if kind is None or set(map(type, column)) != {kind}:
+def _is_plain(column: Sequence[Any], check: Check) -> bool:
+    """Return whether all values of a column pass a check because of their type: integers of an accepted size, empty lists."""
+    types = set(map(type, column))
+    if types == {_PASSING_EMPTY.get(check)}:
+        return not any(column)
+    if types != {_PASSING_TYPE.get(check)}:
         return False
-    return kind is not int or -_LARGEST <= min(column) <= max(column) <= _LARGEST
+    return types != {int} or -_LARGEST <= min(column) <= max(column) <= _LARGEST
 
 
 def _first_wrong_unit(records: Sequence[Mapping[str, Any]]) -> tuple[int, str]:
     """Find a metric whose unit differs from the registry's or from an earlier line's."""
     pair = itemgetter("metric", "unit")
-    seen = units()
-    for metric, unit in dict.fromkeys(map(pair, records)):
-        if seen.setdefault(metric, unit) != unit:
-            wrong = f"'{metric}' is in '{unit}', and must be in '{seen[metric]}': two units cannot be mixed"
+    pairs = list(dict.fromkeys(map(pair, records)))
+    known = units(pairs)
+    for metric, unit in pairs:
+        if known[metric] != unit:
+            wrong = f"'{metric}' is in '{unit}', and must be in '{known[metric]}': two units cannot be mixed"
             return list(map(pair, records)).index((metric, unit)), wrong
     return 0, ""
 
 
-def units() -> dict[str, str]:
-    """Return the unit of each metric that is known."""
-    return {name: metric.unit for name, metric in METRICS.items()}
+def units(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the unit that each metric must have, given metrics and units: the registry's, or else the first one."""
+    found: dict[str, str] = {}
+    for metric, unit in pairs:
+        if metric not in found:
+            found[metric] = METRICS[metric].unit if metric in METRICS else unit
+    return found
 
 
 def _complaint(name: str, value: Any, allowed: str) -> str:

@@ -198,12 +198,10 @@ def test_file_that_is_not_tares_is_left_alone(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["no space", "no pyarrow", "changed meanwhile"])
 def test_copy_that_cannot_be_written_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    def full(_: object, path: Path, **__: object) -> None:
-        path.write_bytes(b"half")
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    def other(_: object, path: Path, **__: object) -> None:
-        path.write_bytes(b"whole")
+    def other(*_: object) -> None:
         changed(folder)
 
     wanted = as_before(monkeypatch, folder)
@@ -211,7 +209,7 @@ def test_copy_that_cannot_be_written_leaves_nothing(folder: Path, monkeypatch: p
         if name == "no pyarrow":
             patch.setitem(sys.modules, "pyarrow.parquet", None)
         else:
-            patch.setattr(pq, "write_table", full if name == "no space" else other)
+            patch.setattr(pq.ParquetWriter, "write_table", full if name == "no space" else other)
         made = frames(folder)
     pd.testing.assert_frame_equal(made[0], wanted[0])
     assert not (folder / COLUMNS).exists()
