@@ -67,7 +67,12 @@ def add(folder: Path, numbers: Sequence[int], nights: Nights | None = None) -> l
         values["null"] = _noisy(rng, how.levels[first] * how.factor(number, first), how)
         sentinel = [float(0.04 * np.exp(0.002 * z)) for z in rng.normal(size=how.blocks)]
         tags = {"nightly": how.suite} if how.suite else {}
-        more = {"host": how.host, "tags": tags, "tare_version": "0.1.0", "started_at": began(number).isoformat()}
+        more: dict[str, Any] = {
+            "host": how.host,
+            "tags": tags,
+            "tare_version": "0.1.0",
+            "started_at": began(number).isoformat(),
+        }
         more |= {"command": ["run", "startup"], **how.more(number)}
         made.append(write(folder, run_id(how, number), values, sentinel=sentinel, **more))
     return made
@@ -99,7 +104,7 @@ def example(folder: Path) -> Path:
         kernel, version = ("6.1.0", "aa") if number < 8 else ("6.1.1", "bb")
         crun = "1.8.1" if number < 14 else "1.9"
         return {
-            "facts": {**FACTS, "kernel": kernel, "cpu": "AMD EPYC 7313P"},
+            "facts": {**FACTS, "kernel": kernel, "cpu.model": "AMD EPYC 7313P"},
             "fingerprint": version,
             "engines": {"host": {"payload": "p" * 64}, "crun": {"version": crun}},
             "engine_epochs": {"crun": ["version"]},

@@ -29,7 +29,7 @@ class Content:
         marks: The marks of each series, by the path of its page.
         claims: What the hosts say about claims.
         gaps: What was not measured.
-        never: Host → scenarios that were never measured on it, with their commands.
+        never: Host → scenarios that were never measured on it.
         beside: Run id → its full reports, as title and path from the site's folder.
         compared: Built comparisons: base and new run → path from the site's folder.
     """
@@ -39,7 +39,7 @@ class Content:
     marks: dict[str, list[Mark]]
     claims: Claims
     gaps: list[Gap]
-    never: dict[str, list[tuple[str, str]]]
+    never: dict[str, list[str]]
     beside: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     compared: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -53,7 +53,8 @@ def collect(files: Files, source: Source) -> Content:
     by_track: dict[int, list[Series]] = {}
     for one in source.series:
         by_track.setdefault(id(one.track), []).append(one)
-    found, marks = [], {}
+    found: list[Changes] = []
+    marks: dict[str, list[Mark]] = {}
     for track in source.tracks:
         mine = by_track.get(id(track), [])
         steps, of_all = history.steps(files, track, mine), history.of_track(track)

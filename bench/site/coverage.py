@@ -52,18 +52,16 @@ def gaps(source: Source) -> list[Gap]:
 
 
 def _of_track(track: Track, series: Sequence[Series]) -> Iterator[Gap]:
-    complete = [place for place, one in enumerate(track.runs) if one.complete]
-    newest = {
-        name: max(mine) for name, places in track.places.items() if (mine := [at for at in places if at in complete])
-    }
+    every = {name: [at for at in places if track.runs[at].complete] for name, places in track.places.items()}
+    newest = {name: places[-1] for name, places in every.items() if places}
     for name, place in newest.items():
         run = track.runs[place]
-        skipped = [one for one in run.run.meta.get("skipped", ()) if one["scenario"] == name]
-        for one in skipped:
-            yield Gap(track, one["target"], name, Why.UNAVAILABLE, one["reason"], one["remedy"], run)
+        skipped = [gap for gap in run.run.meta.get("skipped", ()) if gap["scenario"] == name]
+        for gap in skipped:
+            yield Gap(track, gap["target"], name, Why.UNAVAILABLE, gap["reason"], gap["remedy"], run)
         mine = [one for one in series if one.name.scenario == name and not one.control]
-        present = {one.name.target for one in mine if place in one.measured}
-        gone = {str(one["target"]) for one in skipped}
+        present = {series.name.target for series in mine if place in series.measured}
+        gone = {str(gap["target"]) for gap in skipped}
         asked = [_target(one) for one in run.scenarios[name].get("targets", ())]
         yield from (_silent(track, run, name, target) for target in asked if target not in present | gone)
         ended = [one for one in mine if one.measured and place not in one.measured and one.name.target not in gone]
@@ -90,17 +88,17 @@ def _ended(one: Series, run: Past) -> Gap:
     return Gap(one.track, what, one.name.scenario, Why.NO_VALUE, f"last value in {last.run_id}", command, last)
 
 
-def never(source: Source) -> dict[str, list[tuple[str, str]]]:
-    """Return for each host the scenarios that were never measured on it, with the commands that do."""
+def never(source: Source) -> dict[str, list[str]]:
+    """Return for each host the scenarios that were never measured on it."""
     known = list(scenario.names("scenario"))
-    found: dict[str, list[tuple[str, str]]] = {}
+    found: dict[str, list[str]] = {}
     for host in source.hosts:
         measured = {name for one in source.runs if one.host == host for name in one.scenarios}
-        found[host] = [(name, shlex.join(["tare", "run", name])) for name in known if name not in measured]
+        found[host] = [name for name in known if name not in measured]
     return found
 
 
-def as_json(found: Sequence[Gap], scenarios: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, Any]:
+def as_json(found: Sequence[Gap], scenarios: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return what the page says, for programs."""
     return {
         "gaps": [
@@ -116,5 +114,5 @@ def as_json(found: Sequence[Gap], scenarios: Mapping[str, Sequence[tuple[str, st
             }
             for one in found
         ],
-        "never": {host: [name for name, _ in names] for host, names in scenarios.items()},
+        "never": dict(scenarios),
     }

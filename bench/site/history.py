@@ -9,13 +9,15 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from bench.compare import epochs, sides, trend
+from bench.compare import sides, trend
 from bench.core.model import SENTINEL
 from bench.display.data import params_key
 from bench.site.files import Files, digest
 from bench.site.source import Series, Track, other_parameters
 
 Key = tuple[str, str, str, str]
+
+_NAMESAKE = "another host of the same name"
 
 
 class Kind(StrEnum):
@@ -60,9 +62,9 @@ def of_track(track: Track) -> TrackMarks:
     versions: dict[str, list[Mark]] = {}
     for place in range(1, len(track.runs)):
         before, now = track.runs[place - 1], track.runs[place]
-        if epochs.apart(now.run, before.run):
+        if track.kinds[place] != track.kinds[place - 1]:
             found = sides.differences(before.run, now.run)
-            begun.append(Mark(Kind.EPOCH, place, tuple(map(sides.difference_text, found))))
+            begun.append(Mark(Kind.EPOCH, place, tuple(map(sides.difference_text, found)) or (_NAMESAKE,)))
         for one in sides.engine_differences(before.run, now.run):
             target, _, fact = one.name.rpartition(": ")
             text = f"{fact}: '{one.base}' and '{one.new}'"

@@ -115,9 +115,9 @@ def _controls(track: Track, series: Sequence[Series]) -> Iterator[Control]:
             if ratio is not None and one.name.metric in scenario.get("primary", ()):
                 ratios[at] = ratio
         if ratios:
-            values = ratios[max(ratios)], min(ratios.values()), max(ratios.values())
-            texts = [f"{significant(value, 4)}×" for value in values]
-            yield Control(one.name.scenario, words.quantity(one), *texts, len(ratios))
+            ends = ratios[max(ratios)], min(ratios.values()), max(ratios.values())
+            newest, lowest, highest = (f"{significant(value, 4)}×" for value in ends)
+            yield Control(one.name.scenario, words.quantity(one), newest, lowest, highest, len(ratios))
 
 
 def _ratio(one: Point, other: Point | None) -> float | None:

@@ -72,8 +72,11 @@ def all_series(files: Files, frame: Frame, found: Content) -> None:
             found.source.results,
         )
         files.add(page, key, partial(_series, frame, found, one, (whole, change), pairs[id(one.track)]))
-        data = partial(content.series_json, one, marks)
-        files.add(names.data(page), key, lambda data=data: dump(data()))
+        files.add(names.data(page), key, partial(_series_data, one, marks))
+
+
+def _series_data(one: Series, marks: Sequence[Mark]) -> str:
+    return dump(content.series_json(one, marks))
 
 
 def _shown(one: Past) -> tuple[object, ...]:
@@ -116,7 +119,7 @@ def plot(found: Content, one: Series) -> Plot:
     """Return the chart of a series over the runs of its track."""
     track = _drawn(one, found.marks.get(one.name.path, ()))
     gaps = len(one.places) - len(one.measured)
-    title = words.history(one, [mark for mark in track.marks if mark.step])
+    title = words.steadiness(one) if one.control else words.history(one, [mark for mark in track.marks if mark.step])
     without = f"a run has no value ({gaps}) or " if gaps else ""
     caption = (
         f"The median of each run with its 95 % interval, the oldest left. The line is broken where {without}a new epoch begins. "

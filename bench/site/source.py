@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from bench import store
-from bench.compare import acknowledged, epochs, nights, parameters
+from bench.compare import acknowledged, boots, epochs, nights, parameters
 from bench.compare.acknowledged import Acknowledgement
 from bench.core.errors import UsageError
 from bench.core.model import NULL, SENTINEL, RunState
@@ -34,11 +34,8 @@ class Index(Protocol):
     def entries(self) -> Sequence[Entry]:
         """The runs, the oldest first."""
 
-    def damaged(self) -> Iterable[str]:
-        """Say why runs are left out."""
-
-    def meta(self, run_id: str) -> Mapping[str, Any]:
-        """Return a run's ``run.json``."""
+    def each(self) -> Iterable[store.Run | str]:
+        """Yield each run, or why it is left out."""
 
     def series(self) -> Any:
         """Return a frame with one row a series of a run."""
@@ -217,15 +214,16 @@ def read(results: Path, index: Index) -> Source:
     Raises:
         UsageError: There is no run.
     """
-    found = Source(results, notes=[*index.notes, *index.damaged()])
-    metas = {one.run_id: index.meta(one.run_id) for one in index.entries}
-    for entry in index.entries:
-        found.runs.append(Past(entry, store.Run(results / entry.folder, metas[entry.run_id])))
+    every = list(index.each())
+    found = Source(results, notes=[*index.notes, *(one for one in every if isinstance(one, str))])
+    runs = {one.path.name: one for one in every if isinstance(one, store.Run)}
+    found.runs = [Past(entry, runs[entry.folder]) for entry in index.entries]
     if not found.runs:
         said = f" ({found.notes[0]})" if found.notes else ""
         msg = f"no runs in '{results}'{said}; make one with 'tare run quick', or name another folder"
         raise UsageError(msg)
     found.tracks = list(_tracks(found.runs))
+    found.notes += [text for track in found.tracks for text in epochs.clocks([one.run for one in track.runs])]
     _take(found, index)
     _acknowledge(found)
     return found
@@ -238,17 +236,26 @@ def _tracks(runs: Iterable[Past]) -> Iterator[Track]:
             key = one.host, one.entry.suite
             made.setdefault(key, Track(*key)).runs.append(one)
     for _, track in sorted(made.items()):
-        track.kinds = list(_kinds(track.runs))
+        track.kinds = _kinds(track.runs)
         yield track
 
 
-def _kinds(runs: Sequence[Past]) -> Iterator[int]:
-    """Yield the number of each run's epoch: that of the runs that it is like, else a new one."""
+def _kinds(runs: Sequence[Past]) -> list[int]:
+    """Return the number of each run's epoch: that of the runs that it is like, else a new one.
+
+    Runs of another host of the same name are an epoch of their own.
+    """
     newest: list[Past] = []
+    found: list[int] = []
     for one in runs:
         kind = next((at for at, other in enumerate(newest) if epochs.apart(one.run, other.run) is None), len(newest))
         newest[kind : kind + 1] = [one]
-        yield kind
+        found.append(kind)
+    for kind in range(len(newest)):
+        strange = boots.elsewhere([one.run for one, its in zip(runs, found, strict=True) if its == kind])
+        another = max(found) + 1
+        found = [another if one.entry.run_id in strange else its for one, its in zip(runs, found, strict=True)]
+    return found
 
 
 def _take(found: Source, index: Index) -> None:

@@ -53,11 +53,25 @@ def figure_of(metric: str, params: str) -> str:
 
 def history(series: Series, steps: Sequence[Mark]) -> str:
     """Return what the runs of a series show: its newest value, and its lasting steps."""
-    if not series.measured:
-        return "No run has a value"
-    newest = format_value(series.points[series.measured[-1]].median, series.unit)
     lasting = "no lasting step" if not steps else count(len(steps), "lasting step")
-    return f"{newest} in the newest of {count(len(series.measured), 'run')}, {lasting}"
+    return f"{_newest(series)}, {lasting}" if series.measured else "No run has a value"
+
+
+def steadiness(series: Series) -> str:
+    """Return what the runs of the fixed host workload show: its newest value, and its range."""
+    values = [one.median for one in series.points.values() if one.median is not None]
+    low, high = (format_value(end, series.unit) for end in (min(values), max(values)))
+    return f"Sentinel: {_newest(series)}; the lowest is {low}, the highest {high}"
+
+
+def _newest(series: Series) -> str:
+    newest = format_value(series.points[series.measured[-1]].median, series.unit)
+    return f"{newest} in the newest of {count(len(series.measured), 'run')}"
+
+
+def name(text: str) -> str:
+    """Return a name for the middle of a sentence: marks for right-to-left text in it turn nothing else."""
+    return text if text.isascii() else f"\u2068{text}\u2069"
 
 
 def sentence(text: str) -> str:
@@ -102,9 +116,9 @@ def times(one: Change) -> str:
 
 def base(found: Changes) -> str:
     """Say what the newest run of a track was compared with, or why with nothing."""
-    newest = f"{found.new.run_id}" if found.new else ""
+    newest = name(found.new.run_id) if found.new else ""
     if found.why is Why.TAGGED:
-        return f"{newest} against {found.base[0]}, which is tagged baseline=main"
+        return f"{newest} against {name(found.base[0])}, which is tagged baseline=main"
     if found.why is Why.ROLLING:
         runs = count(len(found.base), "earlier run")
         return f"{newest} against {runs} of its epoch, for each series the newest in which it had not regressed"
@@ -144,7 +158,7 @@ def mark(one: Mark, unit: str) -> tuple[str, str]:
     if one.kind is Kind.ACKNOWLEDGED and one.entry:
         return "Acknowledged", f"{one.entry['reason']} (until {one.entry['until']})"
     title = "New epoch" if one.kind is Kind.EPOCH else "Version"
-    return title, "; ".join(one.facts) or "other conditions"
+    return title, "; ".join(one.facts)
 
 
 def acknowledged(series: Series, new: Past) -> str:
@@ -167,4 +181,4 @@ def changed(changes: Sequence[Changes]) -> str:
     if not worse and not better:
         return f"Nothing changed since last good: {count(every, 'series', 'series')} compared on {hosts}."
     parts = [f"{number} got {word}" for number, word in ((worse, "worse"), (better, "better")) if number]
-    return f"{' and '.join(parts)} since last good, of {count(every, 'series', 'series')} compared on {hosts}."
+    return f"Of {count(every, 'series', 'series')} {' and '.join(parts)} since last good, on {hosts}."

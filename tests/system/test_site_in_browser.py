@@ -136,9 +136,8 @@ def test_click_on_two_points_of_the_chart_compares_their_runs(browser: Browser, 
     dots.nth(27).click()
     chosen = opened.page.evaluate("[document.getElementById('base').value, document.getElementById('new').value]")
     assert chosen == [run_id(Nights(), 22), run_id(Nights(), 29)]
-    assert (
-        dots.nth(27).locator("title").text_content()
-        == f"{chosen[1]}: {opened.texts('#runs td.number')[0].replace(chr(10), ' ')}"
+    assert dots.nth(27).locator("title").text_content() == "{}: {} ({})".format(
+        chosen[1], *opened.texts("#runs td.number")[:2]
     )
     opened.context.close()
 

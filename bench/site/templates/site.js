@@ -37,13 +37,14 @@ if (tools && rows.length > 8) {
 
 // Compare: two lists of the runs, the command for them, and a link where the comparison was built.
 const place = document.getElementById("compare");
-const runs = all("#runs tr[data-run]").filter(row => row.querySelector("td.number .detail")?.textContent !== "no value");
+const runs = all("#runs tr[data-measured]");
 const quoted = text => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 if (place && runs.length > 1) {
   const options = () => runs.map(row => make("option", {value: row.dataset.run}, row.dataset.run));
   const base = make("select", {id: "base"}, ...options());
   const later = make("select", {id: "new"}, ...options());
-  base.selectedIndex = Math.min(1, runs.length - 1);
+  base.selectedIndex = 1;
+  if (runs.some(row => row.dataset.run === place.dataset.base)) base.value = place.dataset.base;
   const said = make("output", {for: "base new", role: "status"});
   const kind = name => runs.find(row => row.dataset.run === name).dataset.kind;
   const tell = () => {
@@ -70,7 +71,7 @@ if (place && runs.length > 1) {
       const row = order[at];
       if (!row) continue;
       const title = document.createElementNS("http://www.w3.org/2000/svg", "title");
-      title.textContent = `${row.dataset.run}: ${row.cells[2].textContent.trim().replace(/\s+/g, " ")}`;
+      title.textContent = `${row.dataset.run}: ${row.cells[2].textContent} (${row.cells[3].textContent})`;
       dot.append(title);
       dot.style.cursor = "pointer";
       dot.addEventListener("click", () => { (turn++ % 2 ? later : base).value = row.dataset.run; tell(); });
