@@ -160,12 +160,15 @@ def _line(axis: _Axis, colour: str) -> Iterator[str]:
 
 
 def _dots(axis: _Axis, colour: str) -> Iterator[str]:
-    """Draw each value: filled for a complete run, hollow for one that did not finish."""
+    """Draw each value, the oldest first: filled for a complete run, hollow for one that did not finish."""
     size = 1.5 if len(axis.known) > _MANY else 3.0
-    for place, one in axis.known.items():
-        whole = place in axis.track.finished
-        fill = _paint(colour) if whole else f"{_paint(theme.SURFACE)};{_stroke(colour)}"
-        yield f'<circle cx="{axis.x(place):g}" cy="{axis.y(one.median or 0.0):g}" r="{size:g}" style="{fill}"/>'
+    hollow = f' style="{_paint(theme.SURFACE)};{_stroke(colour)}"'
+    yield f'<g style="{_paint(colour)}">'
+    for place in sorted(axis.known):
+        style = "" if place in axis.track.finished else hollow
+        at = axis.y(axis.known[place].median or 0.0)
+        yield f'<circle cx="{axis.x(place):g}" cy="{at:g}" r="{size:g}"{style}/>'
+    yield "</g>"
 
 
 def _whiskers(axis: _Axis) -> Iterator[str]:

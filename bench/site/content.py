@@ -141,7 +141,7 @@ def row(content: Content, one: Series, change: Change | None = None, new: Past |
         if mark.kind is Kind.STEP and mark.step
     }
     last = one.measured[-1] if one.measured else max(one.points)
-    number, date = words.value(one.points[last], one.unit), words.day(one.track.runs[last].entry.started_at)
+    number, date = words.value(one.points[last], one.unit), one.track.runs[last].day
     note = words.acknowledged(one, new) if new and change and change.worse else ""
     return Row(one, change, number, date, chart.spark(one.points, one.places, steps), note)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -78,6 +79,16 @@ class Past:
         return self.entry.folder if self.entry.copy_of else self.entry.run_id
 
     @cached_property
+    def day(self) -> str:
+        """The day on which it began."""
+        return _date(self.entry.started_at, "%Y-%m-%d")
+
+    @cached_property
+    def when(self) -> str:
+        """When it began: ``2026-11-01 08:15 UTC``."""
+        return _date(self.entry.started_at, "%Y-%m-%d %H:%M UTC")
+
+    @cached_property
     def page(self) -> str:
         """The path of its page."""
         return names.run(self.run_id)
@@ -102,6 +113,13 @@ class Past:
         """The scenarios of ``run.json``."""
         found: Mapping[str, Mapping[str, Any]] = self.run.meta.get("scenarios", {})
         return found
+
+
+def _date(text: str, form: str) -> str:
+    try:
+        return datetime.fromisoformat(text).strftime(form)
+    except ValueError:
+        return text[:20] or "no date"
 
 
 @dataclass(eq=False)

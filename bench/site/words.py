@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from bench.core.model import Interval, RunState
@@ -17,23 +16,6 @@ from bench.site.source import Past, Point, Series
 
 LEVEL = 0.95
 """Confidence level of all intervals of the site."""
-
-
-def when(started_at: str) -> str:
-    """Return when a run began: ``2026-11-01 08:15 UTC``."""
-    return _date(started_at, "%Y-%m-%d %H:%M UTC")
-
-
-def day(started_at: str) -> str:
-    """Return the day on which a run began."""
-    return _date(started_at, "%Y-%m-%d")
-
-
-def _date(text: str, form: str) -> str:
-    try:
-        return datetime.fromisoformat(text).strftime(form)
-    except ValueError:
-        return text[:20] or "no date"
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -37,7 +37,7 @@ if (tools && rows.length > 8) {
 
 // Compare: two lists of the runs, the command for them, and a link where the comparison was built.
 const place = document.getElementById("compare");
-const runs = all("#runs tr[data-measured]");
+const runs = all("#runs tr.measured");
 const quoted = text => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 if (place && runs.length > 1) {
   const options = () => runs.map(row => make("option", {value: row.dataset.run}, row.dataset.run));
