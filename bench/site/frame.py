@@ -29,7 +29,10 @@ POLICY = (
     "default-src 'none'; script-src 'self' file:; style-src 'self' file:; style-src-attr 'unsafe-inline'; "
     "img-src 'self' file:; base-uri 'none'; form-action 'none'"
 )
-"""The pages' content security policy: only the site's own style sheet, script and badges. From a file, 'self' is no file."""
+"""The pages' content security policy: only the site's own style sheet, script and badges.
+
+``file:`` is for browsers to which a page that is opened from a file is not the origin of its neighbours.
+"""
 
 _SOURCES = ("bench.site", "bench.report", "bench.display", "bench.compare", "bench.claims", "bench.stats", "bench.core")
 """Packages whose change may change a page."""

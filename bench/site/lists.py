@@ -15,7 +15,7 @@ from bench.site.files import Files, digest
 from bench.site.frame import Frame
 from bench.site.source import CONTROLS, Past, Series, Track
 
-PART = 100
+PART = 50
 """Rows of a table that the browser lays out at once; those further down wait until they are scrolled to."""
 _NEWEST = 8
 """Runs that the overview lists."""
