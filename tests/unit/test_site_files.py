@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import site
+from bench import index, site
 from bench.core.errors import StoreError, UsageError
 from bench.site import files, names
 from tests.synthetic_history import Nights, add, change
@@ -26,10 +26,20 @@ sys.exit(run(["site", *sys.argv[2:]]))
 """Builds a site where no file may be larger than so many bytes, as on a full disk."""
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("template")
+    add(place / "results", range(3))
+    add(place / "results", range(2), Nights(host="bench-02"))
+    site.build(place / "results", place / "site")
+    return place
+
+
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
-    add(tmp_path / "results", range(3))
-    add(tmp_path / "results", range(2), Nights(host="bench-02"))
+def results(template: Path, tmp_path: Path) -> Path:
+    """Return a copy of the results folder; beside it is its site, ``site``."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    site.build(tmp_path / "results", tmp_path / "site")  # the commands on the pages name this folder
     return tmp_path / "results"
 
 
@@ -44,15 +54,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_second_build_writes_nothing(results: Path, tmp_path: Path) -> None:
-    first = site.build(results, tmp_path / "site")
     before = stamps(tmp_path / "site")
     second = site.build(results, tmp_path / "site")
-    assert (second.written, second.kept, second.removed) == (0, first.written, 0)
+    assert (second.written, second.kept, second.removed) == (0, len(before), 0)
     assert stamps(tmp_path / "site") == before
 
 
 def test_new_run_writes_only_what_shows_it(results: Path, tmp_path: Path) -> None:
-    site.build(results, tmp_path / "site")
     before = stamps(tmp_path / "site")
     (new,) = add(results, [5])
     site.build(results, tmp_path / "site")
@@ -66,7 +74,6 @@ def test_new_run_writes_only_what_shows_it(results: Path, tmp_path: Path) -> Non
 
 
 def test_build_from_nothing_and_build_in_steps_are_the_same(results: Path, tmp_path: Path) -> None:
-    site.build(results, tmp_path / "site")
     add(results, [5])
     site.build(results, tmp_path / "site")
     site.build(results, tmp_path / "other")
@@ -74,7 +81,7 @@ def test_build_from_nothing_and_build_in_steps_are_the_same(results: Path, tmp_p
 
 
 def test_pages_of_a_removed_run_go_and_files_of_others_stay(results: Path, tmp_path: Path) -> None:
-    folder = site.build(results, tmp_path / "site").page.parent
+    folder = tmp_path / "site"
     gone = [path for path in results.iterdir() if "bench-02" in path.name]
     stranger = folder / "series" / "bench-02" / "note.txt"
     stranger.write_text("mine")
@@ -87,7 +94,7 @@ def test_pages_of_a_removed_run_go_and_files_of_others_stay(results: Path, tmp_p
 
 
 def test_page_that_was_removed_or_changed_is_written_again(results: Path, tmp_path: Path) -> None:
-    folder = site.build(results, tmp_path / "site").page.parent
+    folder = tmp_path / "site"
     before = contents(folder)
     (folder / "claims.html").unlink()
     (folder / "index.html").write_text("changed")
@@ -96,14 +103,14 @@ def test_page_that_was_removed_or_changed_is_written_again(results: Path, tmp_pa
 
 
 def test_file_of_somebody_else_is_refused(results: Path, tmp_path: Path) -> None:
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "index.html").write_text("mine")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "index.html").write_text("mine")
     with pytest.raises(
         UsageError, match=r"index.html' was not written by 'tare site': .* choose another folder with -o DIR"
     ):
-        site.build(results, tmp_path / "site")
-    assert [path.name for path in (tmp_path / "site").iterdir()] == ["index.html"]
-    assert (tmp_path / "site" / "index.html").read_text() == "mine"
+        site.build(results, tmp_path / "other")
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["index.html"]
+    assert (tmp_path / "other" / "index.html").read_text() == "mine"
 
 
 def test_results_folder_itself_is_refused(results: Path) -> None:
@@ -118,14 +125,38 @@ def limited(size: int, results: Path, folder: Path) -> subprocess.CompletedProce
 
 
 def test_full_folder_is_a_clear_error_and_leaves_the_old_site_whole(results: Path, tmp_path: Path) -> None:
-    folder = site.build(results, tmp_path / "site").page.parent
+    folder = tmp_path / "site"
     before = contents(folder)
     add(results, [5])
-    site.build(results, tmp_path / "other")  # the index is up to date: only the site itself is written below
+    index.opened(results)  # brings it up to date: only the site itself is written below
     done = limited(6_000, results, folder)
     assert done.returncode == 4
     assert f"cannot write the site into '{folder}'" in done.stderr
     assert "what was there is unchanged; choose another folder with -o DIR" in done.stderr
+    assert contents(folder) == before
+
+
+@pytest.mark.root
+def test_read_only_folder_and_unreadable_results_are_clear_errors(results: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    before = contents(folder)
+    add(results, [5])
+    for path in (results, *results.parents[:-2]):
+        path.chmod(path.stat().st_mode | 0o055)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(
+            StoreError, match=r"cannot write the site into .*: Permission denied; what was there is unchanged"
+        ):
+            site.build(results, folder)
+        os.seteuid(0)
+        results.chmod(0)
+        os.seteuid(65534)
+        with pytest.raises(UsageError, match="cannot be read: Permission denied"):
+            site.build(results, folder)
+    finally:
+        os.seteuid(0)
+        results.chmod(0o755)
     assert contents(folder) == before
 
 
@@ -136,14 +167,14 @@ def test_folder_that_cannot_be_made_is_a_clear_error(results: Path, tmp_path: Pa
 
 
 def test_damaged_list_of_files_is_refused(results: Path, tmp_path: Path) -> None:
-    folder = site.build(results, tmp_path / "site").page.parent
+    folder = tmp_path / "site"
     (folder / files.LIST).write_text("{")
     with pytest.raises(UsageError, match="is damaged, so which files are the site's is unknown"):
         site.build(results, folder)
 
 
 def test_two_builds_at_once_are_refused(results: Path, tmp_path: Path) -> None:
-    folder = site.build(results, tmp_path / "site").page.parent
+    folder = tmp_path / "site"
     held = os.open(folder, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
     with pytest.raises(StoreError, match="another 'tare site' writes into"):
@@ -155,7 +186,6 @@ def test_build_that_was_killed_while_files_were_put_in_place_is_completed_by_the
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, whole = tmp_path / "site", tmp_path / "other"
-    site.build(results, folder)
     add(results, [5])
     change(results / add(results, [6])[0], state="interrupted")
     real, done = Path.replace, []
