@@ -73,7 +73,7 @@ class Measured:
 def measured(run: store.Run) -> Measured:
     """Read a run."""
     outcomes = store.outcomes(run)
-    return of_frames(run, store.measurements(run, outcomes), outcomes)
+    return of_frames(run, store.measurements(run, outcomes, coded=True), outcomes)
 
 
 def of_frames(run: store.Run, measurements: pd.DataFrame, outcomes: pd.DataFrame) -> Measured:

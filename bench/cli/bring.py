@@ -34,19 +34,26 @@ def import_command(file: Path, form: str, tags: Sequence[str], baseline: str, re
     from bench.interchange import incoming  # noqa: PLC0415
     from bench.run import session  # noqa: PLC0415
 
-    with _progress(file.name) as told:
-        table = incoming.read(file, form, told)
+    with _progress("reading", file.name) as told:
+        table = incoming.read(file, form, told, scratch=_scratch(results))
     run_id = session.make_id()
     source = _printable(file.name)
-    incoming.write(table, results, run_id, source, pairs("--tag", tags), fmt=form, baseline=baseline)
+    with _progress("writing", run_id) as told:
+        incoming.write(table, results, run_id, source, pairs("--tag", tags), fmt=form, baseline=baseline, told=told)
     failed = incoming.failed(table)
     more = f" and {failed} failed invocations" if failed else ""
     click.echo(f"imported {len(table) - failed} values{more} of {source} as {run_id}")
 
 
+def _scratch(results: Path) -> Path | None:
+    """Return a folder on the disk that the run is written to, ``None`` if nothing can be written there."""
+    found = next((one for one in (results, *results.absolute().parents) if one.is_dir()), None)
+    return found if found and os.access(found, os.W_OK) else None
+
+
 @contextlib.contextmanager
-def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield what is told how far the file is read: a bar on a terminal, nothing elsewhere."""
+def _progress(doing: str, name: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield what is told how far something is done: a bar on a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
@@ -54,7 +61,7 @@ def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console  # noqa: PLC0415
 
     with progress.Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"reading {_printable(name)}", total=None)
+        task = bar.add_task(f"{doing} {_printable(name)}", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 

@@ -35,25 +35,33 @@ class _Rows:
 
 
 def _by_scenario(table: Table) -> dict[str, _Rows]:
-    whole = table.columns()
     scenario_of = table.per_name(lambda one: one.scenario)
     target_of = table.per_name(lambda one: (one.scenario, one.target))
-    first, last = np.zeros((2, len(table.names)), dtype=np.int64)
-    places = np.arange(len(whole.code))
-    first[whole.code[::-1]], last[whole.code] = places[::-1], places
+    names = list(dict.fromkeys(one.scenario for one in table.names))
+    first, last = np.full(len(table.names), -1), np.full(len(table.names), -1)
+    blocks, pairs, start, exported = np.zeros(len(names), int), np.zeros(len(names), int), 0, {}
+    for whole in table.chunks():  # a block is in one part only
+        places = start + np.arange(len(whole))
+        last[whole.code] = places
+        unseen = first[whole.code] < 0
+        first[whole.code[unseen][::-1]] = places[unseen][::-1]
+        mine = scenario_of[whole.code]
+        for number in np.unique(mine).tolist():
+            rows = np.flatnonzero(mine == number)
+            exported.setdefault(number, bool(whole.invocation[rows[0]] != NONE))
+            block, target = whole.block[rows], target_of[whole.code[rows]]
+            blocks[number] += len(np.unique(block))
+            pairs[number] += len(np.unique(np.stack([block, target]), axis=1).T)
+        start += len(whole)
     found = {}
-    for number, name in enumerate(dict.fromkeys(one.scenario for one in table.names)):
+    for number, name in enumerate(names):
         codes = np.flatnonzero(scenario_of == number)
-        rows = np.flatnonzero(scenario_of[whole.code] == number)
-        block, target = whole.block[rows], target_of[whole.code[rows]]
-        blocks = len(np.unique(block))
-        pairs = len(np.unique(np.stack([block, target]), axis=1).T)
         newest = sorted(codes.tolist(), key=last.__getitem__)
         found[name] = _Rows(
             names=[table.names[code] for code in codes],
-            blocks=blocks,
-            interleaved=pairs > blocks,
-            exported=bool(whole.invocation[first[codes].min()] != NONE),
+            blocks=int(blocks[number]),
+            interleaved=bool(pairs[number] > blocks[number]),
+            exported=exported[number],
             engines={table.names[code].target: table.names[code].engine for code in newest},
         )
     return found

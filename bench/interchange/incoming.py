@@ -44,7 +44,7 @@ class _NotTextError(Exception):
 
 
 Progress = Callable[[int, int], None]
-"""Called while a file is read, with the bytes read and their total."""
+"""Called while a file is read, with the bytes read and their total; while a run is written, with the rows."""
 
 
 def load(path: Path, fmt: str) -> list[Value]:
@@ -52,10 +52,11 @@ def load(path: Path, fmt: str) -> list[Value]:
     return list(read(path, fmt).values())
 
 
-def read(path: Path, fmt: str, told: Progress = lambda _done, _total: None) -> Table:
-    """Read the rows of a file.
+def read(path: Path, fmt: str, told: Progress = lambda _done, _total: None, *, scratch: Path | None = None) -> Table:
+    """Read the rows of a file; many rows are kept in a file without a name in the folder ``scratch``.
 
     Raises:
+        StoreError: That file cannot be written.
         UsageError: The format is unknown, the file cannot be read, or it does not follow the format; the message names
             the line or the command.
     """
@@ -63,7 +64,7 @@ def read(path: Path, fmt: str, told: Progress = lambda _done, _total: None) -> T
         raise UsageError(unknown("format", fmt, FORMATS))
     try:
         with _opened(path) as file, lines.without_gc():
-            table = _table(file, fmt, told)
+            table = _table(file, fmt, told, scratch)
     except _NotTextError as error:
         msg = f"'{path}' cannot be read: it is not UTF-8 text ({error}); save it as UTF-8"
         raise UsageError(msg) from error
@@ -95,14 +96,14 @@ def _opened(path: Path) -> BinaryIO:
     return file
 
 
-def _table(file: BinaryIO, fmt: str, told: Progress) -> Table:
+def _table(file: BinaryIO, fmt: str, told: Progress, scratch: Path | None) -> Table:
     if 0 in file.read(2):
         msg = "it looks like UTF-16"
         raise _NotTextError(msg)
     total = file.seek(0, io.SEEK_END)
     file.seek(0)
     try:
-        table = _parsed(file, fmt, lambda: told(file.tell(), total))
+        table = _parsed(file, fmt, lambda: told(file.tell(), total), scratch)
     except UnicodeDecodeError as error:
         raise _NotTextError(_where(file)) from error
     for name in table.names:  # what UTF-8 cannot represent is refused here, before anything is written
@@ -110,12 +111,12 @@ def _table(file: BinaryIO, fmt: str, told: Progress) -> Table:
     return table
 
 
-def _parsed(file: BinaryIO, fmt: str, told: Callable[[], None]) -> Table:
+def _parsed(file: BinaryIO, fmt: str, told: Callable[[], None], scratch: Path | None) -> Table:
     if fmt in _DOCUMENTS:
         return of_values(list(_DOCUMENTS[fmt](file.read().decode("utf-8-sig"))))
     text = io.TextIOWrapper(file, "utf-8-sig", newline="" if fmt == "csv" else "\n")
     try:
-        return _ROWS[fmt](text, told)
+        return _ROWS[fmt](text, told, scratch)
     finally:
         text.detach()
 
@@ -175,30 +176,44 @@ def write(
     *,
     fmt: str = "csv",
     baseline: str = "",
+    told: Progress = lambda _done, _total: None,
 ) -> Path:
     """Write the rows of the file ``source`` as a run and return its folder.
 
     ``baseline`` is the target that the others are divided by; by default the one of the run that was exported, else the host.
+    ``told`` is called with the rows written and their number.
 
     Raises:
         UsageError: No scenario has the baseline.
         StoreError: The run cannot be written; nothing of it is left.
     """
     meta = described.meta(table, run_id, source, tags, fmt, baseline)
-    made = Lines(table, run_id, source)
     try:
         with store.WholeRun(results, run_id) as run:
-            run.write(store.PLAN, made.plan())
-            run.write(store.MEASUREMENTS, made.measurements())
-            run.write(store.OUTCOMES, made.outcomes())
-            state = {"state": RunState.COMPLETE, "ended": len(made)}
-            return run.finish({**meta, **state}, ended=len(made), planned=len(made))
+            ended = _lines(table, run, run_id, source, told)
+            state = {"state": RunState.COMPLETE, "ended": ended}
+            return run.finish({**meta, **state}, ended=ended, planned=ended)
     except StoreError as error:
         msg = f"{str(error).partition(';')[0]}; nothing was imported, free space and import '{source}' again"
         raise StoreError(msg) from error
 
 
+def _lines(table: Table, run: store.WholeRun, run_id: str, source: str, told: Progress) -> int:
+    """Write plan and lines, part by part; return the number of invocations."""
+    count = done = 0
+    run.write(store.PLAN, [b"["])
+    for whole in table.chunks():
+        made = Lines(table, whole, run_id, source, count)
+        run.write(store.PLAN, made.plan())
+        run.write(store.MEASUREMENTS, made.measurements())
+        run.write(store.OUTCOMES, made.outcomes())
+        count, done = count + len(made), done + len(whole)
+        told(done, len(table))
+    run.write(store.PLAN, [b"\n]\n"])
+    return count
+
+
 def failed(table: Table) -> int:
     """Return how many rows are failed attempts without a value."""
     well = np.array([one.status is Status.OK for one in table.names])
-    return int((~well[table.columns().code]).sum())
+    return sum(int((~well[whole.code]).sum()) for whole in table.chunks())

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from bench.interchange import cells
-from bench.interchange.table import NONE, Columns, Floats, Integers, Table, name_of
+from bench.interchange.spill import Columns, Floats, Integers
+from bench.interchange.table import NONE, Table, name_of
 
 _NAMED = ("run_id", "scenario", "target", "engine", "params", "metric", "unit", "warmup")
 """Columns whose combinations are few."""

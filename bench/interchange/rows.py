@@ -10,6 +10,7 @@ import csv
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from bench.interchange import cells, quick
@@ -26,7 +27,7 @@ Progress = Callable[[], None]
 """Called after each batch."""
 
 
-def from_csv(file: TextIO, told: Progress = lambda: None) -> Table:
+def from_csv(file: TextIO, told: Progress = lambda: None, scratch: Path | None = None) -> Table:
     """Read CSV with a header; columns may have any order.
 
     Raises:
@@ -42,10 +43,10 @@ def from_csv(file: TextIO, told: Progress = lambda: None) -> Table:
         if not quick.take(table, quick.csv_columns(header, fields), places, _row_of):
             _add(table, _csv_rows(header, zip(places, fields, strict=True)))
 
-    return _read(_numbered(lines), take, told)
+    return _read(Table(scratch), _numbered(lines), take, told)
 
 
-def from_jsonl(file: TextIO, told: Progress = lambda: None) -> Table:
+def from_jsonl(file: TextIO, told: Progress = lambda: None, scratch: Path | None = None) -> Table:
     """Read JSON Lines: one object a line.
 
     Raises:
@@ -57,14 +58,17 @@ def from_jsonl(file: TextIO, told: Progress = lambda: None) -> Table:
             _add(table, _jsonl_rows(zip(places, texts, strict=True)))
 
     lines = ((place, line) for place, line in enumerate(file, 1) if line.strip())
-    return _read(lines, take, told)
+    return _read(Table(scratch), lines, take, told)
 
 
 def _read(
-    lines: Iterable[tuple[int, Any]], take: Callable[[Table, Sequence[int], Sequence[Any]], None], told: Progress
+    table: Table,
+    lines: Iterable[tuple[int, Any]],
+    take: Callable[[Table, Sequence[int], Sequence[Any]], None],
+    told: Progress,
 ) -> Table:
     """Take lines batch by batch; a fault is raised only when the rows before it neither contradict nor repeat each other."""
-    table, source = Table(), iter(lines)
+    source = iter(lines)
     try:
         while True:
             batch, fault = _batch(source)

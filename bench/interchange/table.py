@@ -6,16 +6,19 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.core.model import Status
+from bench.interchange.order import Order, last_edge
+from bench.interchange.spill import Columns, Integers, Spill, joined
 from bench.interchange.values import Value
 
-Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+CHUNK_ROWS = 1 << 17
+"""Rows that are worked on at a time, where their order allows it."""
 
 NONE = -1
 """Stands for a number that a row does not have."""
@@ -48,28 +51,8 @@ def name_of(one: Value) -> Name:
     return Name(**{**given, "params": json.dumps(dict(one.params), ensure_ascii=False)})
 
 
-@dataclass(frozen=True)
-class Columns:
-    """The numbers of all rows, in the order of the file.
-
-    Attributes:
-        code: Place of the row's name in :attr:`Table.names`.
-        place: Line of the row in its file.
-        invocation: ``NONE`` where the row has none, as in ``iteration``.
-    """
-
-    code: Integers
-    place: Integers
-    value: Floats
-    block: Integers
-    order: Integers
-    invocation: Integers
-    iteration: Integers
-    at_s: Floats
-
-
 class Table:
-    """Rows that are added in batches; a row takes 64 bytes, a name is kept once.
+    """Rows that are added in batches; names are kept once, and many rows in a file.
 
     Attributes:
         names: The distinct names, in the order in which they first come.
@@ -77,23 +60,29 @@ class Table:
         known: Fields of rows, as the file has them, → places of their names; of rows of an export, and of others.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
+        """Make an empty table; ``folder`` is where rows are kept when they are many, by default where temporary files are."""
         self.run_id: str | None = None
         self.known: dict[bool, dict[tuple[object, ...], int]] = {}
         self.names: list[Name] = []
         self._codes: dict[Name, int] = {}
-        self._parts: list[Columns] = []
+        self._scenarios: dict[str, int] = {}
+        self._scenario_of: list[int] = []
+        self._rows = Spill(folder)
+        self._order = Order()
 
     def code(self, name: Name) -> int:
         """Return the index of a name; add the name if it is new."""
         found = self._codes.setdefault(name, len(self.names))
         if found == len(self.names):
             self.names.append(name)
+            self._scenario_of.append(self._scenarios.setdefault(name.scenario, len(self._scenarios)))
         return found
 
     def append(self, part: Columns) -> None:
         """Add rows whose names are known."""
-        self._parts.append(part)
+        self._rows.append(part)
+        self._order.add(part, np.array(self._scenario_of, dtype=np.int64)[part.code])
 
     def add(self, values: Sequence[Value], places: Sequence[int]) -> None:
         """Add values one by one, each with its line."""
@@ -122,14 +111,30 @@ class Table:
 
     def columns(self) -> Columns:
         """Return all rows."""
-        if len(self._parts) != 1:
-            names = [field.name for field in fields(Columns)]
-            parts = self._parts
-            self._parts = [Columns(**{name: np.concatenate([getattr(one, name) for one in parts]) for name in names})]
-        return self._parts[0]
+        return joined(list(self._rows))
+
+    def chunks(self) -> Iterator[Columns]:
+        """Yield the rows in parts, none of which ends within an invocation or a block; one part where the order allows no other.
+
+        Memory does not grow with the rows where blocks, and numbers of invocations, increase: as Tare exports them, and where
+        each row is a block of its own.
+        """
+        if not self._order.allows_parts:
+            yield self.columns()
+            return
+        kept: list[Columns] = []
+        for part in self._rows:
+            kept.append(part)
+            if sum(map(len, kept)) >= CHUNK_ROWS:
+                whole = joined(kept)
+                end = last_edge(whole)
+                if end:
+                    yield whole.cut(0, end)
+                kept = [whole.cut(end, len(whole))]
+        yield joined(kept)
 
     def __len__(self) -> int:
-        return sum(len(part.code) for part in self._parts)
+        return len(self._rows)
 
     def per_name(self, of: Callable[[Name], object]) -> Integers:
         """Return a number for each name that is the same where ``of`` gives the same."""
@@ -138,9 +143,13 @@ class Table:
 
     def values(self) -> Iterator[Value]:
         """Yield the rows one by one."""
-        whole = self.columns()
         names = [_given(one) for one in self.names]
-        for row in zip(*(getattr(whole, name).tolist() for name in _NUMBERS), strict=True):
+        rows = (
+            row
+            for whole in self.chunks()
+            for row in zip(*(getattr(whole, name).tolist() for name in _NUMBERS), strict=True)
+        )
+        for row in rows:
             code, *numbers = row
             given: dict[str, Any] = {
                 name: None if value == NONE and name in _OPTIONAL else value
@@ -159,9 +168,10 @@ def _given(name: Name) -> Mapping[str, Any]:
 
 def first_repeat(table: Table) -> str:
     """Return what is wrong with the first row whose invocation is another one before, or which comes again; empty if nothing."""
-    whole = table.columns()
-    found = [one for one in (_other_invocation(table, whole), _again(table, whole)) if one]
-    return min(found, key=itemgetter(0))[1] if found else ""
+    for whole in table.chunks():
+        if found := [one for one in (_other_invocation(table, whole), _again(table, whole)) if one]:
+            return min(found, key=itemgetter(0))[1]
+    return ""
 
 
 def _other_invocation(table: Table, whole: Columns) -> tuple[int, str] | None:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from bench.core.metrics import metric_named
 from bench.core.model import Invocation, Measurement, Outcome, Status
-from bench.interchange.table import NONE, Columns, Integers, Name, Table
+from bench.interchange.spill import Columns, Integers
+from bench.interchange.table import NONE, Name, Table
 
 _HOLE = "\0hole"
 """Stands in a template for what differs from line to line."""
@@ -42,9 +43,11 @@ class Groups:
         return np.diff(np.append(self.starts, len(self.rows)))
 
 
-def groups(table: Table) -> Groups:
-    """Group rows into invocations: as exported where every row says so, else by variant and block; in the order of the file."""
-    whole = table.columns()
+def groups(table: Table, whole: Columns, before: int = 0) -> Groups:
+    """Group rows into invocations: as exported where every row says so, else by variant and block; in the order of the file.
+
+    ``before`` is the number of invocations in the rows before these.
+    """
     own = bool(np.all(whole.invocation != NONE))
     key = whole.invocation if own else _variant_and_block(table, whole)
     found, first, inverse = np.unique(key, return_index=True, return_inverse=True)
@@ -54,7 +57,7 @@ def groups(table: Table) -> Groups:
     places = rank[inverse]
     rows = np.argsort(places, kind="stable")
     starts = np.flatnonzero(np.concatenate(([True], np.diff(places[rows]) > 0)))
-    return Groups(rows, starts, found[order] if own else np.arange(len(order)))
+    return Groups(rows, starts, found[order] if own else before + np.arange(len(order)))
 
 
 def _variant_and_block(table: Table, whole: Columns) -> Integers:
@@ -64,12 +67,16 @@ def _variant_and_block(table: Table, whole: Columns) -> Integers:
 
 
 class Lines:
-    """The files of a run, as bytes."""
+    """The files of a run as bytes: what a part of its rows adds to each.
 
-    def __init__(self, table: Table, run_id: str, source: str) -> None:
+    ``before`` is the number of invocations in the parts before.
+    """
+
+    def __init__(self, table: Table, whole: Columns, run_id: str, source: str, before: int = 0) -> None:
         self._table = table
-        self._whole = table.columns()
-        self._groups = groups(table)
+        self._whole = whole
+        self._before = before
+        self._groups = groups(table, whole, before)
         self._run_id = run_id
         self._source = source
         self._first = self._groups.rows[self._groups.starts]
@@ -95,17 +102,15 @@ class Lines:
         return found
 
     def plan(self) -> Iterator[bytes]:
-        """Yield ``plan.json``."""
+        """Yield the items of the list in ``plan.json``."""
         made: dict[tuple[int, str], Sequence[str]] = {}
         columns = (self._groups.numbers, self._whole.block[self._first], self._whole.order[self._first])
-        yield b"["
         for place, (code, params, *numbers) in enumerate(self._per_invocation(*columns)):
             if (pieces := made.get((code, params))) is None:
                 pieces = made[code, params] = self._planned(self._table.names[code], params)
             a, b, c, d = pieces
             number, block, order = numbers
-            yield f"{',' if place else ''}{a}{number}{b}{block}{c}{order}{d}".encode()
-        yield b"\n]\n"
+            yield f"{',' if self._before + place else ''}{a}{number}{b}{block}{c}{order}{d}".encode()
 
     def _planned(self, name: Name, params: str) -> list[str]:
         hole: Any = _HOLE

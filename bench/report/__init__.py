@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import benchmarks, claims
+from bench.claims.measured import of_frames
 from bench.core.errors import StoreError
 from bench.display.data import RunData
 from bench.display.table import show_json
@@ -50,7 +51,10 @@ def contents(runs: Sequence[RunData]) -> dict[str, str]:
         for scenario in data.scenarios
     }
     drawn = {f"{plot.name}.svg": plot.standalone() for made in figures.values() for plot in made}
-    judged = {data.run.run_id: claims.judge(data.run) for data in runs}
+    judged = {
+        data.run.run_id: claims.judge(data.run, data=of_frames(data.run, data.measurements, data.outcomes))
+        for data in runs
+    }
     return {
         "index.html": html.text(runs, figures, judged),
         "report.md": markdown.text(runs, figures, judged),

@@ -53,9 +53,13 @@ def _titled(meta: Mapping[str, Any]) -> Mapping[str, Any]:
 def _good(measurements: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     ended_well = outcomes.loc[outcomes["status"] == Status.OK, "invocation"]
     finite = measurements["value"].astype("float64").abs() < math.inf  # not so for NaN
-    good = measurements[measurements["invocation"].isin(ended_well) & finite].copy()
-    good["warmup"] = good["warmup"].astype(bool)
-    return good
+    good = _where(measurements, measurements["invocation"].isin(ended_well) & finite)
+    return good.assign(warmup=good["warmup"].astype(bool))
+
+
+def _where(frame: pd.DataFrame, wanted: pd.Series[bool]) -> pd.DataFrame:
+    """Return the wanted rows; without a copy when it is all of them."""
+    return frame if wanted.all() else frame[wanted]
 
 
 def _scenario(
@@ -68,8 +72,8 @@ def _scenario(
     skipped: Sequence[Skipped],
 ) -> ScenarioData:
     own = tuple(shown.summary(item) for item in summaries if item.scenario == name)
-    own_outcomes = outcomes[outcomes["scenario"] == name]
-    own_points = shown.points(points[points["scenario"] == name])
+    own_outcomes = _where(outcomes, outcomes["scenario"] == name)
+    own_points = shown.points(_where(points, points["scenario"] == name))
     left_out = tuple(item for item in skipped if item.scenario == name)
     data = ScenarioData(
         name=name,

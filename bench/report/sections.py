@@ -172,9 +172,10 @@ def _ended_as(data: RunData, *statuses: Status) -> list[Ended]:
 def flags(data: RunData) -> list[Ended]:
     """Return the flags of measured samples."""
     columns = ["scenario", "target", "params", "flags", "block", "warmup"]
+    flagged = data.outcomes.loc[[bool(one) for one in data.outcomes["flags"].tolist()], columns]
     return _grouped(
         (*names, "flagged", flag, *place)
-        for *names, found, block, warmup in data.outcomes[columns].itertuples(index=False, name=None)
+        for *names, found, block, warmup in flagged.itertuples(index=False, name=None)
         for place in [(block, warmup)]
         for flag in (found if isinstance(found, (list, tuple)) else ())
     )

@@ -21,6 +21,15 @@ Floats = npt.NDArray[np.float64]
 EXACT_LIMIT = 60
 """Largest size with the exact null distribution; above it the normal approximation is at most one rank wider."""
 
+_LISTED = 2
+"""Walsh averages that are listed, in multiples of the number of values."""
+
+_HALVINGS, _GUESSES, _BESIDE = 4, 12, 0.02
+"""Halvings with which the search for a Walsh average begins, guesses that follow, and how far beside the expected place they are.
+
+The place is expected as if the averages were spread evenly, which very wide values are not: then it goes on by halving.
+"""
+
 _PAIRS_LIMIT = 1000
 """Largest size for which all pairs are listed (500 000 numbers); above it bisection finds a rank in linear memory."""
 
@@ -173,20 +182,84 @@ def _tail_rank(weights: Floats, level: float) -> int:
 def _walsh_ranked(ordered: Floats, low: int, high: int) -> tuple[float, float]:
     """Return the Walsh averages of two ranks, counted from 1, of sorted values."""
     if len(ordered) > _PAIRS_LIMIT:
-        return _walsh_bisect(ordered, low), _walsh_bisect(ordered, high)
+        found = _walsh_bisect(ordered, low)
+        same = _averages_up_to(ordered, found) >= high
+        return found, found if same else _walsh_bisect(ordered, high)
     first, second = np.triu_indices(len(ordered))
     averages = np.partition((ordered[first] + ordered[second]) / 2, (low - 1, high - 1))
     return float(averages[low - 1]), float(averages[high - 1])
 
 
 def _walsh_bisect(ordered: Floats, rank: int) -> float:
-    """Find a Walsh average by bisection, counting those below a guess, because all n² / 2 would not fit into memory."""
+    """Find a Walsh average by bisection, counting those below a guess, because all n² / 2 would not fit into memory.
+
+    It is the smallest number that has ``rank`` averages at or below it. Once few averages are left between the ends, they are
+    listed, and the bisection goes on closely around the one of this rank.
+    """
     low, high = float(ordered[0]), float(ordered[-1])
+    below, left, steps = 0, len(ordered) * (len(ordered) + 1) // 2, 0
+    while left > _LISTED * len(ordered):
+        middle = low + (high - low) * _share(rank - below, left, steps)
+        if not low < middle < high:
+            break
+        count = _averages_up_to(ordered, middle)
+        if count >= rank:
+            high, left = middle, count - below
+        else:
+            low, left, below = middle, left + below - count, count
+        steps += 1
+    low, high = _closely(ordered, rank, _listed(ordered, low, high, rank - below), low, high)
     while (middle := low + (high - low) / 2) not in (low, high):
-        both_orders = int(np.searchsorted(ordered, 2 * middle - ordered, side="right").sum())
-        diagonal = int(np.searchsorted(ordered, middle, side="right"))
-        if (both_orders + diagonal) // 2 >= rank:
+        if _averages_up_to(ordered, middle) >= rank:
             high = middle
         else:
             low = middle
     return high
+
+
+def _share(rank: int, left: int, steps: int) -> float:
+    """Return where between the ends to count next: in the middle, later on either side of where the rank is expected."""
+    if not _HALVINGS <= steps < _HALVINGS + _GUESSES:
+        return 0.5
+    aim = rank / left + (_BESIDE if steps % 2 else -_BESIDE)
+    return min(max(aim, _BESIDE), 1 - _BESIDE)
+
+
+def _averages_up_to(ordered: Floats, value: float) -> int:
+    """Count the Walsh averages that are not above a value."""
+    both_orders = int(np.searchsorted(ordered, 2 * value - ordered, side="right").sum())
+    diagonal = int(np.searchsorted(ordered, value, side="right"))
+    return (both_orders + diagonal) // 2
+
+
+def _listed(ordered: Floats, low: float, high: float, rank: int) -> float:
+    """Return the Walsh average of a rank among those above ``low`` and not above ``high``, about: sums are rounded."""
+    places = np.arange(len(ordered))
+    first, end = (
+        np.maximum(places, np.searchsorted(ordered, 2 * edge - ordered, side="right")) for edge in (low, high)
+    )
+    sizes = end - first
+    starts = np.cumsum(sizes) - sizes
+    second = np.arange(int(sizes.sum())) - np.repeat(starts - first, sizes)
+    averages = (np.repeat(ordered, sizes) + ordered[second]) / 2
+    return float(np.partition(averages, rank - 1)[rank - 1]) if 0 < rank <= len(averages) else high
+
+
+def _closely(ordered: Floats, rank: int, guess: float, low: float, high: float) -> tuple[float, float]:
+    """Return ends of a bisection that lie closely around a guess, and within the ends given."""
+    if not low < guess < high:
+        return low, high
+    step = math.ulp(guess)
+    if _averages_up_to(ordered, guess) >= rank:
+        high = guess
+        while (under := guess - step) > low:
+            if _averages_up_to(ordered, under) < rank:
+                return under, high
+            high, step = under, 4 * step
+    else:
+        low = guess
+        while (over := guess + step) < high:
+            if _averages_up_to(ordered, over) >= rank:
+                return low, over
+            low, step = over, 4 * step
+    return low, high

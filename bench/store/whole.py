@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from bench.core.errors import StoreError
 from bench.core.model import SCHEMA_VERSION
@@ -25,6 +26,8 @@ class WholeRun:
     def __init__(self, results: Path, run_id: str) -> None:
         self.path = results / run_id
         self._folder = results / f".{run_id}.{os.getpid()}"
+        self._files: dict[str, BinaryIO] = {}
+        self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> WholeRun:
         try:
@@ -37,24 +40,38 @@ class WholeRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with contextlib.suppress(OSError):  # what a full disk did not take is still to be written
+            self._stack.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def write(self, name: str, parts: Iterable[bytes]) -> None:
-        """Write a file and wait until it is on disk."""
-        path = self._folder / name
+        """Append to a file, which :meth:`finish` waits for until it is on disk."""
         try:
-            with path.open("wb") as file:
-                file.writelines(parts)
+            if name not in self._files:
+                self._files[name] = self._stack.enter_context((self._folder / name).open("wb"))
+            self._files[name].writelines(parts)
+        except OSError as error:
+            raise self._refusal(name, error) from error
+
+    def _sync(self) -> None:
+        for name, file in self._files.items():
+            try:
                 file.flush()
                 os.fsync(file.fileno())
-        except OSError as error:
-            msg = f"cannot write {self.path / name}: {error.strerror}; free space or choose another folder with --results DIR"
-            raise StoreError(msg) from error
+            except OSError as error:
+                raise self._refusal(name, error) from error
+
+    def _refusal(self, name: str, error: OSError) -> StoreError:
+        path = self.path / name
+        return StoreError(
+            f"cannot write {path}: {error.strerror}; free space or choose another folder with --results DIR"
+        )
 
     def finish(self, meta: Mapping[str, Any], *, ended: int, planned: int) -> Path:
         """Write ``run.json``, make the columnar copies, and give the folder its name."""
         text = json.dumps({"schema_version": SCHEMA_VERSION, **meta}, indent=1, ensure_ascii=False) + "\n"
         self.write(META, [text.encode()])
+        self._sync()
         make_copies(self._folder, ended, planned)
         try:
             self._folder.rename(self.path)

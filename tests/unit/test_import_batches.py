@@ -15,7 +15,7 @@ import pytest
 from bench import store
 from bench.cli import run
 from bench.core.errors import StoreError, UsageError
-from bench.interchange import incoming, quick, rows
+from bench.interchange import incoming, quick, rows, spill, table
 from bench.store import columns
 from bench.store.folder import CopyState
 
@@ -114,6 +114,65 @@ def test_batches_of_json_lines_make_the_run_that_single_rows_make(
     wanted = row_by_row(monkeypatch, lambda: saved(tmp_path / "b", text, "jsonl"))
     for file in FILES:
         assert (made / file).read_text() == (wanted / file).read_text(), file
+
+
+def two_scenarios() -> list[dict[str, object]]:
+    """Return an export of two scenarios, one after the other, each with its blocks from 0 on."""
+    return [*MINIMAL, *(row(n, scenario="z", invocation=n // 2 + 30) for n in range(60))]
+
+
+IN_PARTS = {
+    **CONTENTS,
+    "two scenarios": csv_of(two_scenarios()),
+    "two scenarios in turn": csv_of([{**one, "scenario": "sz"[n % 2]} for n, one in enumerate(MINIMAL)], "scenario,target,metric,value,block"),
+    "two scenarios in disorder": csv_of(random.Random(5).sample(two_scenarios(), 120)),  # noqa: S311 - an order, no secret
+    "an invocation again": csv_of([*MINIMAL, row(60, invocation=3)]),
+    "an invocation of two blocks": csv_of([{**one, "block": n // 5} for n, one in enumerate(MINIMAL)]),
+    "a measurement again": csv_of([*MINIMAL[:33], MINIMAL[32], *MINIMAL[33:]]),
+    "a wrong row": csv_of([*MINIMAL, row(60, metric="none")]),
+}  # fmt: skip
+
+
+def answer(folder: Path, text: str) -> dict[str, str]:
+    try:
+        made = saved(folder, text, "csv")
+    except UsageError as error:
+        return {"refused": str(error).replace(str(folder), "")}
+    meta = json.loads((made / "run.json").read_text())
+    return {**{name: (made / name).read_text() for name in FILES}, "run.json": json.dumps({**meta, "started_at": ""})}
+
+
+@pytest.mark.parametrize("name", IN_PARTS)
+def test_import_in_parts_makes_the_run_that_one_part_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    wanted = answer(tmp_path / "a", IN_PARTS[name])
+    monkeypatch.setattr(table, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(spill, "KEPT_ROWS", 5)
+    assert answer(tmp_path / "b", IN_PARTS[name]) == wanted
+
+
+@pytest.mark.parametrize(("name", "parts"), [("export", 1), ("no block", 1), ("two scenarios", 1), ("blocks", 0)])
+def test_rows_in_order_are_worked_on_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, parts: int
+) -> None:
+    monkeypatch.setattr(table, "CHUNK_ROWS", 7)
+    (tmp_path / "file").write_text(IN_PARTS[name], newline="")
+    found = incoming.read(tmp_path / "file", "csv")
+    chunks = list(found.chunks())
+    assert sum(map(len, chunks)) == len(found)
+    assert (len(chunks) > 3) == bool(parts)
+
+
+def test_disk_without_space_for_the_rows_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(spill, "KEPT_ROWS", 5)
+    monkeypatch.setattr(spill.tempfile, "TemporaryFile", full)
+    with pytest.raises(StoreError, match="cannot keep the rows in a file in"):
+        saved(tmp_path / "a", IN_PARTS["export"], "csv")
+    assert not (tmp_path / "a/in").exists()
 
 
 def test_plain_batches_are_taken_as_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from scipy import stats as oracle
 
 from bench.core.model import Interval
 from bench.stats import exact
-from bench.stats.exact import hodges_lehmann, median_ci, needed_for, signed_rank_ci, theil_sen, wilson
+from bench.stats.exact import Floats, hodges_lehmann, median_ci, needed_for, signed_rank_ci, theil_sen, wilson
 
 VALUES = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False, width=32)
 SAMPLES = st.lists(VALUES, min_size=6, max_size=40)
@@ -197,3 +197,40 @@ def test_wilson_contains_the_rate(attempts: int, data: st.DataObject) -> None:
     failures = data.draw(st.integers(min_value=0, max_value=attempts))
     low, high = ends(wilson(failures, attempts))
     assert 0 <= low <= failures / attempts <= high <= 1
+
+
+def plain_bisection(ordered: Floats, rank: int) -> float:
+    """Return the smallest number with ``rank`` Walsh averages at or below it, by bisection alone."""
+    low, high = float(ordered[0]), float(ordered[-1])
+    while (middle := low + (high - low) / 2) not in (low, high):
+        both_orders = int(np.searchsorted(ordered, 2 * middle - ordered, side="right").sum())
+        if (both_orders + int(np.searchsorted(ordered, middle, side="right"))) // 2 >= rank:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+@pytest.mark.parametrize(
+    "kind", ["normal", "cauchy", "few values", "two values", "one value", "tiny", "wide", "rounded"]
+)
+@pytest.mark.parametrize("n", [2, 3, 50, 1001])
+def test_listing_the_last_walsh_averages_gives_what_bisection_alone_gives(kind: str, n: int) -> None:
+    rng = np.random.default_rng(n)
+    values = {
+        "normal": rng.normal(size=n),
+        "cauchy": rng.standard_cauchy(n),
+        "few values": rng.integers(0, 3, n).astype(float),
+        "two values": np.where(rng.random(n) < 0.5, 1.0, 2.0),
+        "one value": np.zeros(n),
+        "tiny": rng.normal(size=n) * 1e-310,
+        "wide": np.exp(10 * rng.normal(size=n)),
+        "rounded": np.round(rng.normal(size=n), 2) - 5,
+    }[kind]
+    ordered, size = np.sort(values), n * (n + 1) // 2
+    for rank in {1, 2, (size + 1) // 2, size // 2 + 1, size, *rng.integers(1, size + 1, size=3).tolist()}:
+        assert exact._walsh_bisect(ordered, rank) == plain_bisection(ordered, rank)
+    pair = (plain_bisection(ordered, (size + 1) // 2), plain_bisection(ordered, size // 2 + 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact, "_PAIRS_LIMIT", 1)
+        assert exact._walsh_ranked(ordered, (size + 1) // 2, size // 2 + 1) == pair

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import seaborn as sns
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.core.model import SENTINEL, Status
 from bench.display import canvas, lookup, svg, theme
+from bench.display.charts import strip
 from bench.display.data import ScenarioData, Variant, metric_title
 from bench.display.prose import block_counts_by_target
 
@@ -42,6 +44,11 @@ class Line:
     variant: Variant
     values: pd.DataFrame
     failed: tuple[int, ...]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it has too many blocks to draw each."""
+        return len(self.values) > strip.MOST
 
 
 def line_of(variant: Variant, data: ScenarioData, metric: str) -> Line | None:
@@ -96,10 +103,11 @@ def _limit(panels: Sequence[Line]) -> float:
 
 
 def _axes(panel: Axes, item: Line, limit: float, panels: Sequence[Line], *, first: bool) -> None:
-    blocks = [int(block) for line in panels for block in line.values["block"]]
+    first_block = min(int(line.values["block"].min()) for line in panels)
+    last_block = max(int(line.values["block"].max()) for line in panels)
     panel.set_ylim(-limit, limit)
-    edge = max(0.5, 0.05 * (max(blocks) - min(blocks)))
-    panel.set_xlim(min(blocks) - edge, max(blocks) + edge)
+    edge = max(0.5, 0.05 * (last_block - first_block))
+    panel.set_xlim(first_block - edge, last_block + edge)
     panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     panel.yaxis.set_major_locator(MaxNLocator(3, symmetric=True))
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _signed(value) if value else "median"))
@@ -124,19 +132,28 @@ def _details(variant: Variant) -> list[str]:
 
 def _line(panel: Axes, item: Line, limit: float, colour: str, *, behind: bool = False) -> None:
     measured = item.values[~item.values["warmup"]]
+    if item.is_long:
+        strip.band(panel, measured, colour, behind=behind)
+    else:
+        _every_block(panel, measured, colour, behind=behind)
+    if behind:
+        return
+    if not item.is_long:
+        for block, change in item.values.loc[item.values["warmup"], ["block", "change"]].itertuples(index=False):
+            _warmup(panel, int(block), float(change), limit, colour)
+    for block in strip.in_stretches(item.failed):
+        panel.plot([block], [-0.88 * limit], marker="x", markersize=4.5, color=theme.INK, markeredgewidth=1.2)
+
+
+def _every_block(panel: Axes, measured: pd.DataFrame, colour: str, *, behind: bool) -> None:
     pieces = measured.assign(piece=(measured["block"].diff() != 1).cumsum())  # a failed block interrupts the line
     style: Mapping[str, object] = {"linewidth": 1.0 if behind else 1.5, "alpha": 0.7 if behind else 1.0}
     sns.lineplot(
         data=pieces, x="block", y="change", units="piece", estimator=None, ax=panel, color=colour, legend=False, **style
     )
     panel.set(xlabel="", ylabel="")
-    if behind:
-        return
-    panel.plot(measured["block"], measured["change"], linestyle="none", marker="o", markersize=3.2, color=colour)
-    for block, change in item.values.loc[item.values["warmup"], ["block", "change"]].itertuples(index=False):
-        _warmup(panel, int(block), float(change), limit, colour)
-    for block in item.failed:
-        panel.plot([block], [-0.88 * limit], marker="x", markersize=4.5, color=theme.INK, markeredgewidth=1.2)
+    if not behind:
+        panel.plot(measured["block"], measured["change"], linestyle="none", marker="o", markersize=3.2, color=colour)
 
 
 def _warmup(panel: Axes, block: int, change: float, limit: float, colour: str) -> None:
@@ -158,8 +175,14 @@ def _warmup(panel: Axes, block: int, change: float, limit: float, colour: str) -
 
 
 def _legend(figure: Figure, panels: Sequence[Line], *, sentinel: bool) -> None:
-    marks: list[Artist] = [canvas.mark("o", "one block", size=3.6)]
-    if any(bool(item.values["warmup"].any()) for item in panels):
+    short = [item for item in panels if not item.is_long]
+    marks: list[Artist] = [canvas.mark("o", "one block", size=3.6)] if short else []
+    if len(short) < len(panels):
+        marks += [
+            Line2D([], [], color=theme.MUTED, linewidth=1.5, label="median of a stretch of blocks"),
+            Patch(facecolor=theme.MUTED, alpha=0.25, linewidth=0, label="5–95 % of its blocks"),
+        ]
+    if any(bool(item.values["warmup"].any()) for item in short):
         marks.append(canvas.mark("o", "warm-up, not counted", hollow=True))
     if any(item.failed for item in panels):
         marks.append(canvas.mark("x", "failed", colour=theme.INK))
@@ -178,6 +201,7 @@ def _words(panels: Sequence[Line], data: ScenarioData, metric: str, name: str) -
     caption = (
         f"{quantity} of each block, in percent of the target's own median, over the block numbers in time order. All "
         "panels have the same axes. A line that follows the sentinel shows the host, not the target. "
+        f"{strip.BAND_CAPTION + ' ' if any(item.is_long for item in panels) else ''}"
         f"{block_counts_by_target(data, data.variants, metric)}"
     )
     alt = "; ".join(f"{text}: {_signed(low, 1)} to {_signed(high, 1)}" for text, (low, high) in ranges.items())

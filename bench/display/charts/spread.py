@@ -9,14 +9,19 @@ from matplotlib.patches import Patch
 
 from bench.core.units import format_value
 from bench.display import canvas, cells, lookup, svg, theme
+from bench.display.charts import strip
 from bench.display.data import ScenarioData, Variant, metric_title
 from bench.display.prose import block_counts_by_target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from bench.core.model import Summary
 
 _GOLDEN = 0.6180339887
 
@@ -26,26 +31,37 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
     variants = [item for item in data.variants if not lookup.values(data, item, metric).empty]
     if not variants:
         return None
-    unit = str(lookup.values(data, variants[0], metric)["unit"].iloc[0])
-    values = [float(value) for item in variants for value in lookup.values(data, item, metric)["value"]]
+    frames = [lookup.values(data, item, metric) for item in variants]
+    ends = [float(end) for frame in frames for end in (frame["value"].min(), frame["value"].max())]
+    many = [int((~frame["warmup"]).sum()) > strip.MOST for frame in frames]
     medians = [cells.value(data.summary(item, metric)) for item in variants]
     room = canvas.layout(variants, medians)
     with canvas.sheet(0.56 + room.row * len(variants) + 0.32) as figure:
         panel = canvas.axes(figure, 0.56, room.row * len(variants), room.names, room.values)
         canvas.rows(panel, variants)
-        axis = canvas.scale(panel, values, unit)
+        axis = canvas.scale(panel, ends, str(frames[0]["unit"].iloc[0]))
         for index, item in enumerate(variants):
-            _row(panel, index, item, data, metric)
+            _interval(panel, index, data.summary(item, metric))
+            if many[index]:
+                measured = frames[index].loc[~frames[index]["warmup"], "value"]
+                strip.row(panel, index, measured.to_numpy(dtype=float), theme.colour(item.engine, item.kind))
+            else:
+                _dots(panel, index, frames[index], theme.colour(item.engine, item.kind))
+        panel.set(xlabel="", ylabel="")
         canvas.gutter(panel, "median (95 % CI)", medians)
-        _legend(figure, warmups=bool(data.points["warmup"].any()))
-        return canvas.finish(figure, _words(variants, data, metric, name, axis))
+        _legend(figure, many, warmups=bool(data.points["warmup"].any()))
+        return canvas.finish(figure, _words(variants, data, metric, name, _how(metric, axis, many)))
 
 
-def _row(panel: Axes, index: int, item: Variant, data: ScenarioData, metric: str) -> None:
-    colour, found = theme.colour(item.engine, item.kind), data.summary(item, metric)
+def _interval(panel: Axes, index: int, found: Summary | None) -> None:
     if found and found.ci:
         panel.barh(index, found.ci.high - found.ci.low, left=found.ci.low, height=0.72, color=theme.MUTED, alpha=0.25)
-    frame = _placed(lookup.values(data, item, metric), index)
+    if found and found.median is not None:
+        panel.plot([found.median] * 2, [index - 0.44, index + 0.44], color=theme.INK, linewidth=1.4, zorder=3)
+
+
+def _dots(panel: Axes, index: int, frame: pd.DataFrame, colour: str) -> None:
+    frame = _placed(frame, index)
     for warmup, face in ((True, "none"), (False, colour)):
         part = frame[frame["warmup"] == warmup]
         sns.scatterplot(
@@ -61,9 +77,6 @@ def _row(panel: Axes, index: int, item: Variant, data: ScenarioData, metric: str
             legend=False,
             zorder=4,
         )
-    panel.set(xlabel="", ylabel="")
-    if found and found.median is not None:
-        panel.plot([found.median] * 2, [index - 0.44, index + 0.44], color=theme.INK, linewidth=1.4, zorder=3)
 
 
 def _placed(frame: pd.DataFrame, index: int) -> pd.DataFrame:
@@ -72,9 +85,11 @@ def _placed(frame: pd.DataFrame, index: int) -> pd.DataFrame:
     return frame.assign(y=[index + offset for offset in offsets])
 
 
-def _legend(figure: Figure, *, warmups: bool) -> None:
-    marks: list[Artist] = [canvas.mark("o", "one value")]
-    if warmups:
+def _legend(figure: Figure, many: Sequence[bool], *, warmups: bool) -> None:
+    marks: list[Artist] = [] if all(many) else [canvas.mark("o", "one value")]
+    if any(many):
+        marks += strip.legend()
+    if warmups and not all(many):
         marks.append(canvas.mark("o", "warm-up, not counted", hollow=True))
     marks.append(canvas.mark("|", "median", size=9, colour=theme.INK, edge=1.6))
     canvas.legend(
@@ -82,7 +97,14 @@ def _legend(figure: Figure, *, warmups: bool) -> None:
     )
 
 
-def _words(variants: list[Variant], data: ScenarioData, metric: str, name: str, axis: str) -> canvas.Words:
+def _how(metric: str, axis: str, many: Sequence[bool]) -> str:
+    """Say how the values are drawn; ``many`` says of each row whether it is a strip."""
+    values = f"{'Values' if any(many) else 'Every single value'} of {metric_title(metric)}, {axis} axis"
+    dots = "" if all(many) else "; values that end in the same place are spread in height"
+    return f"{values}{dots}." + (f" {strip.CAPTION}" if any(many) else "")
+
+
+def _words(variants: list[Variant], data: ScenarioData, metric: str, name: str, how: str) -> canvas.Words:
     widths = sorted(
         (found.maximum / found.minimum, item.text)
         for item in variants
@@ -93,10 +115,7 @@ def _words(variants: list[Variant], data: ScenarioData, metric: str, name: str, 
         title = f"{widest}: the largest value is {100 * (factor - 1):.0f} % above the smallest"
     else:
         title = f"Every single value of {metric_title(metric)}"
-    caption = (
-        f"Every single value of {metric_title(metric)}, {axis} axis; values that end in the same place are spread in "
-        f"height. {block_counts_by_target(data, variants, metric)}"
-    )
+    caption = f"{how} {block_counts_by_target(data, variants, metric)}"
     alt = "; ".join(_said(item, data, metric) for item in variants)
     return canvas.Words(name, "spread", title, caption, f"{title}. {alt}")
 
