@@ -5,14 +5,12 @@ Pages open from a file and fetch nothing but the site's own style sheet, script 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import index
 from bench.core.errors import UsageError
 from bench.site import content, feed, files, frame, instrument, lists, pages, source
-from bench.site.source import Index
 
 __all__ = ["Built", "build"]
 
@@ -36,7 +34,7 @@ class Built:
     notes: tuple[str, ...]
 
 
-def build(results: Path, folder: Path, opened: Callable[[Path], Index] = index.opened) -> Built:
+def build(results: Path, folder: Path) -> Built:
     """Bring the site over a results folder up to date.
 
     Raises:
@@ -46,7 +44,7 @@ def build(results: Path, folder: Path, opened: Callable[[Path], Index] = index.o
     if results.resolve() == folder.resolve():
         msg = f"'{folder}' is the results folder itself: choose another folder for the site with -o DIR"
         raise UsageError(msg)
-    found = source.read(results, opened(results))
+    found = source.read(results, index.opened(results))
     with files.site(folder, frame.version()) as open_files:
         _add(open_files, content.collect(open_files, found))
         done = open_files.finish()

@@ -18,7 +18,7 @@ from bench.display.data import params_key
 from bench.report import compared
 from bench.site.files import Files, digest
 from bench.site.history import Key
-from bench.site.source import Past, Track
+from bench.site.records import Past, Track
 
 RULES = compare.Rules(products=False)
 """Corrected for the number of series, since no fresh blocks decide afterwards."""

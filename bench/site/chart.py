@@ -13,7 +13,7 @@ from markupsafe import Markup
 from bench.core.units import format_value, in_scale, scale
 from bench.display import svg, theme
 from bench.site.history import Kind, Mark
-from bench.site.source import Point
+from bench.site.records import Point
 
 WIDTH, HEIGHT = 720.0, 250.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 14.0, 24.0, 30.0

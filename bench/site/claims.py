@@ -12,7 +12,8 @@ from bench.claims import Claim, Decision, Verdict, wording
 from bench.claims.votes import Judged, Poll, polls
 from bench.core.errors import UsageError
 from bench.site.files import Files, digest
-from bench.site.source import Past, Source
+from bench.site.records import Past
+from bench.site.source import Source
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from bench.site.claims import Claims
 from bench.site.coverage import Gap
 from bench.site.files import Files
 from bench.site.history import Key, Kind, Mark
-from bench.site.source import Past, Series, Source, Track
+from bench.site.records import Past, Series
+from bench.site.source import Source
 
 
 @dataclass
@@ -42,10 +43,6 @@ class Content:
     never: dict[str, list[str]]
     beside: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     compared: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    def of_track(self, track: Track) -> Changes:
-        """Return the changes of a track."""
-        return next(one for one in self.changes if one.track is track)
 
 
 def collect(files: Files, source: Source) -> Content:

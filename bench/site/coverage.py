@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from bench import scenario
-from bench.site.source import Past, Series, Source, Track
+from bench.site.records import Past, Series, Track
+from bench.site.source import Source
 
 
 class Why(StrEnum):

@@ -12,7 +12,7 @@ from bench.site import words
 from bench.site.content import Content
 from bench.site.files import Files, digest
 from bench.site.history import Kind
-from bench.site.source import Series
+from bench.site.records import Series
 
 _MOST = 100
 """Entries of the feed, the newest first."""

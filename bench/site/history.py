@@ -13,7 +13,8 @@ from bench.compare import sides, trend
 from bench.core.model import SENTINEL
 from bench.display.data import params_key
 from bench.site.files import Files, digest
-from bench.site.source import Series, Track, other_parameters
+from bench.site.records import Series, Track
+from bench.site.source import other_parameters
 
 Key = tuple[str, str, str, str]
 

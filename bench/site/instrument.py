@@ -16,7 +16,7 @@ from bench.site.content import Content
 from bench.site.files import Files, digest
 from bench.site.frame import Frame
 from bench.site.names import SeriesName
-from bench.site.source import Point, Series, Track
+from bench.site.records import Point, Series, Track
 
 
 @dataclass(frozen=True)

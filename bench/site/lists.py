@@ -13,7 +13,7 @@ from bench.site import claims, content, coverage, history, names, pages, words
 from bench.site.content import Content, Row
 from bench.site.files import Files, digest
 from bench.site.frame import Frame
-from bench.site.source import CONTROLS, Past, Series, Track
+from bench.site.records import CONTROLS, Past, Series, Track
 
 PART = 50
 """Rows of a table that the browser lays out at once; those further down wait until they are scrolled to."""

@@ -21,7 +21,7 @@ from bench.site.content import Content
 from bench.site.files import Files, digest
 from bench.site.frame import Frame
 from bench.site.history import Mark
-from bench.site.source import Past, Series, Track
+from bench.site.records import Past, Series, Track
 
 
 def dump(value: Any) -> str:

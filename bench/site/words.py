@@ -12,7 +12,7 @@ from bench.display.data import metric_title, params_text
 from bench.display.table import NONE, Cell, interval_text, ratio_text
 from bench.site.changes import Change, Changes, Why
 from bench.site.history import Kind, Mark
-from bench.site.source import Past, Point, Series
+from bench.site.records import Past, Point, Series
 
 LEVEL = 0.95
 """Confidence level of all intervals of the site."""
