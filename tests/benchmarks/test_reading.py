@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from bench import report, store
 from bench.core.clock import self_cpu_s
 from bench.interchange import incoming
 from bench.report import load as _load  # noqa: F401 - imported before anything is timed
+from bench.report import terminal
 from bench.store import columns
 from tests.unsynced import unsynced
 
@@ -76,6 +79,42 @@ def test_import_of_ten_times_the_rows_takes_at_most_eleven_times_as_long(
     small, large = (cpu_s(lambda path=path: imported(tmp_path / "in", path, next(names))) for path in files)  # type: ignore[misc]
     print(f"import: {small:.2f} and {large:.2f} s of CPU, {large / small:.1f} times")
     assert large / small <= 11
+
+
+def test_show_of_a_checked_copy_takes_at_most_eight_times_as_long_as_pandas_takes_for_medians_alone(
+    runs: tuple[Path, Path],
+) -> None:
+    """Show also reads the outcomes, computes exact intervals and ratios block by block, and runs the checks."""
+    _, large = runs
+
+    def shown() -> None:
+        terminal.show_screen(report.collect(store.load(large)), 100, [])
+
+    shown()
+    plain, ours = cpu_s(lambda: medians(columns.path_of(large, store.MEASUREMENTS))), cpu_s(shown)
+    print(f"show: pandas {plain:.3f} s, Tare {ours:.3f} s of CPU, {ours / plain:.1f} times")
+    assert ours / plain <= 8
+
+
+_PEAK = """
+import resource, sys
+from pathlib import Path
+from bench.interchange import incoming
+from tests.unsynced import unsynced
+with unsynced():
+    incoming.write(incoming.read(Path(sys.argv[1]), "csv"), Path(sys.argv[2]), "r", "file", {})
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def test_memory_of_an_import_does_not_grow_with_its_rows(tmp_path: Path) -> None:
+    peaks = []
+    for count in (300_000, 900_000):
+        command = [sys.executable, "-c", _PEAK, str(file_of(tmp_path, count)), str(tmp_path / f"in-{count}")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=1800)
+        peaks.append(int(done.stdout) / 2**20)
+    print(f"import: {peaks[0]:.0f} MiB for 300,000 rows, {peaks[1]:.0f} MiB for 900,000")
+    assert peaks[1] - peaks[0] <= 48  # 64 bytes a row alone would be 37 MiB, the whole as before some 170
 
 
 def test_frames_of_a_checked_copy_take_at_most_three_times_as_long_as_pandas_takes(runs: tuple[Path, Path]) -> None:
