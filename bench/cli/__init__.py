@@ -35,6 +35,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "tag": ("bench.cli.nightly", "Tag a run; baseline=main makes it the baseline."),
     "trend": ("bench.cli.trend", "Find lasting changes in this host's history."),
     "claims": ("bench.cli.claims", "Say which claims about isolation a run supports or contradicts."),
+    "site": ("bench.cli.site", "Build a static site over a results folder."),
     "export": ("bench.cli.read", "Export a run's measurements in another format."),
     "import": ("bench.cli.bring", "Turn another tool's results into a run."),
     "fleet": ("bench.cli.fleet", "Measure on many hosts and collect the runs."),

@@ -14,7 +14,7 @@ import pytest
 BENCH = Path(__file__).parents[2] / "bench"
 ORDER = (
     *("core", "store", "stats", "index", "lab", "workloads", "probes", "payload", "engines", "invocation", "display"),
-    *("benchmarks", "scenario", "run", "compare", "claims", "interchange", "report", "hosts", "cli"),
+    *("benchmarks", "scenario", "run", "compare", "claims", "interchange", "report", "site", "hosts", "cli"),
     *("pytest_plugin", "__main__"),
 )
 """Packages from the ground up, as docs/architecture.md lists them: each imports only itself and those before it."""
