@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,21 @@ class NamedSeries:
     def median(self) -> float:
         """Return the median of the block values."""
         return float(np.median(self.values))
+
+    @property
+    def stats(self) -> dict[str, float]:
+        """Return ``median``, and ``ci_low`` and ``ci_high`` where there is an interval."""
+        ends = {} if self.low is None or self.high is None else {"ci_low": self.low, "ci_high": self.high}
+        return {"median": self.median, **ends}
+
+
+def started(run: store.Run) -> datetime | None:
+    """Return when a run began by its host's clock, UTC; ``None`` where it does not say it."""
+    try:
+        began = datetime.fromisoformat(str(run.meta["started_at"]))
+    except (KeyError, ValueError):
+        return None
+    return began.replace(tzinfo=began.tzinfo or UTC).astimezone(UTC)
 
 
 def named_series(run: store.Run) -> Iterator[NamedSeries]:
