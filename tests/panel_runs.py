@@ -18,7 +18,7 @@ def run_id(host: str, night: int) -> str:
     return f"{host}-{night:03d}"
 
 
-def fleet(folder: Path, hosts: int = 6, nights: int = 13, seed: int = 1) -> list[str]:
+def fleet(folder: Path, hosts: int = 6, nights: int = 9, seed: int = 1) -> list[str]:
     """Write the nights of ``h0`` … and return the ids.
 
     Host ``h1`` takes 1.5 times as long for target ``runc``, and regresses by 1.4 in its last night with target ``crun``.

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from bench.core.metrics import METRICS
 from bench.core.model import FAILED_STATUSES, NULL, SENTINEL
 from bench.stats.exact import Floats, median_ci
 from bench.stats.series import Series, attempted, block_values, series_of, usable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -78,16 +81,21 @@ def started(run: store.Run) -> datetime | None:
 
 def named_series(run: store.Run) -> Iterator[NamedSeries]:
     """Yield every series of a run except those of the controls; no two have the same name or the same labels."""
-    blocks = block_values(usable(store.measurements(run, coded=True), store.outcomes(run)))
+    yield from named(store.measurements(run, coded=True), store.outcomes(run))
+
+
+def named(measurements: pd.DataFrame, outcomes: pd.DataFrame) -> Iterator[NamedSeries]:
+    """Yield the same of the lines of a run that were read already."""
+    blocks = block_values(usable(measurements, outcomes))
     taken: set[tuple[str, ...]] = set()
     for one in series_of(blocks).values():
         if one.target not in (NULL, SENTINEL):
             ci = median_ci(one.values)
-            named = NamedSeries(one, ci.low if ci else None, ci.high if ci else None)
-            while taken & (names := _names(named)):
-                named = replace(named, again=named.again + 1)
+            found = NamedSeries(one, ci.low if ci else None, ci.high if ci else None)
+            while taken & (names := _names(found)):
+                found = replace(found, again=found.again + 1)
             taken |= names
-            yield named
+            yield found
 
 
 def _names(one: NamedSeries) -> set[tuple[str, ...]]:

@@ -4,8 +4,8 @@
     client = Client("tcp://scheduler:8786")      # or Client(n_workers=8) on one machine
     print(slopes("s3://bucket/tare").compute())
 
-Each returns a lazy Dask frame. A part holds whole hosts, so that a history never has to move: what is of one host is computed where
-it was read, and only sums and the medians of hosts go between workers.
+Each returns a lazy Dask frame. A part holds whole hosts, so that a history never has to move: what is of one host is computed
+where it was read, and only sums and the medians of hosts go between workers.
 """
 
 from __future__ import annotations

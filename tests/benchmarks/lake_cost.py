@@ -90,7 +90,8 @@ def grow(root: Path, sample: store.Run, count: int, *, compact: bool) -> None:
     place, rng = Place(str(root)), np.random.default_rng(1)
     like = rows.described(sample)
     assert like is not None
-    tables: Tables = {"measurements": rows.measurements(sample, like), "series": rows.series(sample, like)}
+    lines = rows.lines_of(sample)
+    tables: Tables = {"measurements": rows.measurements(lines, like), "series": rows.series(lines, like)}
     for night in range(-(-count // HOSTS)):
         days: dict[str, list[pa.Table]] = {}
         commits = []

@@ -247,7 +247,7 @@ def test_values_that_are_not_finite_stay_and_failed_invocations_are_not_ok(tmp_p
     run = store.load(run.path)
     described = rows.described(run)
     assert described is not None
-    found = rows.measurements(run, described)["startup"].to_pandas()
+    found = rows.measurements(rows.lines_of(run), described)["startup"].to_pandas()
     assert np.isnan(found["value"]).sum() == 1
     assert found[~found["ok"]][["target", "block"]].to_numpy().tolist() == [["host", 0]]
 

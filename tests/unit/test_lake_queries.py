@@ -112,8 +112,8 @@ def test_tares_own_answers_find_what_was_put_into_the_runs(own: dict[str, pd.Dat
     assert slope["crept"] == pytest.approx(SLOPE, rel=0.1)
     assert own["apart"][["target", "host"]].to_numpy().tolist() == [["runc", "h1"]]
     tonight = own["tonight"].set_index("target")
-    assert tonight.loc["crun", "run_id"] == run_id("h1", 12)
-    assert set(tonight["run_id"]) <= {run_id(f"h{n}", 12) for n in range(6)}
+    assert tonight.loc["crun", "run_id"] == run_id("h1", 8)
+    assert set(tonight["run_id"]) <= {run_id(f"h{n}", 8) for n in range(6)}
 
 
 @pytest.mark.parametrize("name", ["slopes", "apart", "tonight", "series"])

@@ -144,8 +144,8 @@ def _write_tables(place: Place, run: store.Run, one: rows.Described, written: li
     """Write the tables of a run and return the number of their rows; ``written`` gets each path before the file."""
     where = f"host={quote(one.host, safe='')}/date={one.date}"
     name = f"{quote(one.run_id, safe='')}.{one.digest}.parquet"
-    counts = {}
-    for kind, made in (("measurements", rows.measurements(run, one)), ("series", rows.series(run, one))):
+    counts, lines = {}, rows.lines_of(run)
+    for kind, made in (("measurements", rows.measurements(lines, one)), ("series", rows.series(lines, one))):
         counts[kind] = sum(len(table) for table in made.values())
         for scenario, table in made.items():
             path = f"{kind}/{where}/scenario={quote(scenario, safe='')}/{name}"

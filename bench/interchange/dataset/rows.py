@@ -14,7 +14,7 @@ from bench.compare import epochs, nights
 from bench.compare.sides import payload
 from bench.core.metrics import METRICS
 from bench.core.model import Status
-from bench.interchange.series import NamedSeries, named_series, started
+from bench.interchange.series import NamedSeries, named, named_series, started
 from bench.store import columns
 
 if TYPE_CHECKING:
@@ -79,15 +79,28 @@ def _hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def measurements(run: store.Run, one: Described) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Lines:
+    """The lines of a run, read once."""
+
+    measurements: pd.DataFrame
+    outcomes: pd.DataFrame
+
+
+def lines_of(run: store.Run) -> Lines:
+    """Read the lines of a run."""
+    ended = store.outcomes(run)
+    return Lines(store.measurements(run, ended, coded=True), ended)
+
+
+def measurements(lines: Lines, one: Described) -> dict[str, Any]:
     """Return a table of measurements for each scenario, sorted by series and block.
 
     ``ok`` says whether the invocation ended well; only such rows that are no warm-up and finite count.
     """
     import pyarrow as pa  # noqa: PLC0415
 
-    frame = store.measurements(run, coded=True)
-    ended = store.outcomes(run, ["invocation", "status"])
+    frame, ended = lines.measurements, lines.outcomes
     well = set(ended.loc[ended["status"] == Status.OK, "invocation"])
     frame = frame.sort_values(["scenario", "target", "params", "metric", "block", "order"], kind="stable")
     frame = frame.assign(run_id=one.run_id, digest=one.digest, ok=frame["invocation"].isin(well))
@@ -99,23 +112,22 @@ def measurements(run: store.Run, one: Described) -> dict[str, Any]:
     return {str(name): pa.Table.from_pandas(part, schema, preserve_index=False) for name, part in split}
 
 
-def series(run: store.Run, one: Described) -> dict[str, Any]:
+def series(lines: Lines, one: Described) -> dict[str, Any]:
     """Return a table of series for each scenario: the median of the block values with its interval. Controls have none."""
     import pyarrow as pa  # noqa: PLC0415
 
     found: dict[str, list[dict[str, Any]]] = {}
-    for named in named_series(run):
-        found.setdefault(named.series.scenario, []).append(
-            {**_summary(named), "run_id": one.run_id, "digest": one.digest}
-        )
+    for item in named(lines.measurements, lines.outcomes):
+        row = {**_summary(item), "run_id": one.run_id, "digest": one.digest}
+        found.setdefault(item.series.scenario, []).append(row)
     schema = _schema(_SERIES)
     return {name: pa.Table.from_pylist(rows, schema) for name, rows in sorted(found.items())}
 
 
-def _summary(named: NamedSeries) -> dict[str, Any]:
-    of = named.series
+def _summary(one: NamedSeries) -> dict[str, Any]:
+    of = one.series
     names = {name: getattr(of, name) for name in ("target", "engine", "params", "metric", "unit")}
-    return {**names, "n": len(of.values), "median": named.median, "ci_low": named.low, "ci_high": named.high}
+    return {**names, "n": len(of.values), "median": one.median, "ci_low": one.low, "ci_high": one.high}
 
 
 def manifest(one: Described, files: Sequence[str], counts: Mapping[str, int]) -> Any:
@@ -150,7 +162,7 @@ def panel(runs: Sequence[store.Run]) -> pd.DataFrame:
         if one is not None and not one.again:
             of_run = {name: getattr(one, name) for name in ("host", "epoch", "suite", "run_id")}
             began = one.started_at.replace(tzinfo=None)
-            rows = [{**_summary(named), "scenario": named.series.scenario} for named in named_series(run)]
+            rows = [{**_summary(item), "scenario": item.series.scenario} for item in named_series(run)]
             found += [{**row, **of_run, "started_at": began} for row in rows]
     return pd.DataFrame(found)
 
