@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,6 @@ def fleet(folder: Path, hosts: int = 6, nights: int = 9, seed: int = 1) -> list[
             }
             values = {name: (middle * np.exp(rng.normal(0, 0.01, 5))).tolist() for name, middle in factors.items()}
             began = FIRST + timedelta(days=night, minutes=host)
-            same = {"host": f"h{host}", "started_at": began.isoformat(), "tags": {"nightly": "quick"}}
+            same: dict[str, Any] = {"host": f"h{host}", "started_at": began.isoformat(), "tags": {"nightly": "quick"}}
             found.append(write(folder, run_id(f"h{host}", night), values, sentinel=[0.04] * 5, **same))
     return found

@@ -2,7 +2,7 @@
 
 Runs are like the sample run, with every value multiplied by a random factor. First the export itself is timed, then, for each number
 of runs, a dataset of as many is made and the documented queries are timed on it: by DuckDB, and by Dask with a worker a CPU. With
-``--compact`` a day is one file, as after docs/queries/compact.sql. Wall and CPU seconds of this process and its children.
+``--compact`` a day is one file (DuckDB only). CPU seconds are those of this process, and of the workers.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import os
 import resource
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import pyarrow as pa
 from distributed import Client, LocalCluster
 
 from bench import store
-from bench.core.clock import now_s
+from bench.core.clock import now_s, self_cpu_s
 from bench.interchange import dataset
 from bench.interchange.dataset import rows
 from bench.interchange.dataset.place import Place
@@ -49,9 +50,7 @@ def main() -> None:
         export_cost(folder, sample)
         for count in given.runs:
             root = folder / str(count)
-            spent(
-                f"{count} runs: made", lambda count=count, root=root: grow(root, sample, count, compact=given.compact)
-            )
+            spent(f"{count} runs: made", partial(grow, root, sample, count, compact=given.compact))
             told(root)
             query(root)
             shutil.rmtree(root)
@@ -64,13 +63,17 @@ def export_cost(folder: Path, sample: store.Run, count: int = 20) -> None:
     runs = [copy(folder / "results", sample, number) for number in range(count)]
     root = folder / "exported"
     for what in ("new", "unchanged"):
-        spent(f"export of {count} {what} runs", lambda: dataset.export(map(store.load, runs), str(root)))
+        spent(f"export of {count} {what} runs", partial(exported, runs, root))
     told(root)
     lines = sum(
         (sample.path / name).stat().st_size for name in (store.MEASUREMENTS, store.OUTCOMES, store.PLAN, "run.json")
     )
     print(f"  a run as JSON lines: {lines / 1e6:.2f} MB, {len(store.measurements(sample))} measurements")
     shutil.rmtree(root)
+
+
+def exported(runs: Sequence[Path], root: Path) -> None:
+    dataset.export(map(store.load, runs), str(root))
 
 
 def copy(results: Path, sample: store.Run, number: int) -> Path:
@@ -166,41 +169,46 @@ def query(root: Path) -> None:
     """Time the queries in both engines."""
     with duckdb.connect() as connection:
         connection.execute(f"SET VARIABLE root = '{root}'; SET temp_directory = '{root}.tmp'")
-        connection.execute(views(root))
+        connection.execute((QUERIES / "views.sql").read_text(encoding="utf-8"))
         count = connection.execute("SELECT count(*) FROM measurements").fetchone()
         print(f"  {count} measurements", flush=True)
         for name in ("series", "slopes", "apart", "tonight"):
             text = (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
-            spent(f"  DuckDB {name}", lambda text=text: len(connection.execute(text).fetchall()))
+            spent(f"  DuckDB {name}", partial(with_duckdb, connection, text))
     spec = importlib.util.spec_from_file_location("with_dask", QUERIES / "with_dask.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    if next((root / "series").glob("date=*"), None):
+        return  # Dask reads the form of the export
     with (
-        LocalCluster(n_workers=os.cpu_count(), threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster),
+        LocalCluster(n_workers=os.cpu_count(), threads_per_worker=1, dashboard_address=None) as cluster,  # type: ignore[no-untyped-call]
+        Client(cluster) as client,  # type: ignore[no-untyped-call]
     ):
+
+        def cpu_s() -> float:
+            return self_cpu_s() + sum(client.run(self_cpu_s).values())
+
         for name in ("slopes", "apart", "tonight"):
-            spent(f"  Dask {name}", lambda name=name: len(getattr(module, name)(str(root)).compute()))
+            spent(f"  Dask {name}", partial(with_dask, getattr(module, name), str(root)), cpu_s)
 
 
-def views(root: Path) -> str:
-    """Return the views, for a dataset of one file a day too."""
-    text = (QUERIES / "views.sql").read_text(encoding="utf-8")
-    return text.replace("/*/*/*/*.parquet", "/*/*.parquet") if next((root / "series").glob("date=*"), None) else text
+def with_duckdb(connection: duckdb.DuckDBPyConnection, text: str) -> int:
+    return len(connection.execute(text).fetchall())
 
 
-def spent(what: str, function: Callable[[], Any]) -> None:
-    """Print wall seconds, CPU seconds of this process and peak memory of it so far."""
-    began, cpu = now_s(), resource.getrusage(resource.RUSAGE_SELF)
+def with_dask(function: Callable[[str], Any], root: str) -> int:
+    return len(function(root).compute())
+
+
+def spent(what: str, function: Callable[[], Any], cpu_s: Callable[[], float] = self_cpu_s) -> None:
+    """Print wall seconds, CPU seconds and the peak memory of this process so far."""
+    began, cpu = now_s(), cpu_s()
     result = function()
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = used.ru_utime + used.ru_stime - cpu.ru_utime - cpu.ru_stime
     rows_of = f", {result} rows" if isinstance(result, int) else ""
-    print(
-        f"{what}: {now_s() - began:.2f} s, CPU {seconds:.2f} s, peak {used.ru_maxrss / 1e3:.0f} MB{rows_of}", flush=True
-    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(f"{what}: {now_s() - began:.2f} s, CPU {cpu_s() - cpu:.2f} s, peak {peak:.0f} MB{rows_of}", flush=True)
 
 
 if __name__ == "__main__":

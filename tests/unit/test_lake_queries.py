@@ -78,8 +78,8 @@ def duck(root: str) -> Iterator[duckdb.DuckDBPyConnection]:
 def workers() -> Iterator[Client]:
     """Start two worker processes on this host, with a scheduler between them as between machines."""
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
-        Client(cluster) as client,
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,  # type: ignore[no-untyped-call]
+        Client(cluster) as client,  # type: ignore[no-untyped-call]
     ):
         yield client
 
@@ -96,7 +96,7 @@ def dask_queries() -> ModuleType:
 
 def same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
     """Check that two answers have the same rows, and numbers that differ by rounding alone."""
-    names = [name for name in expected if name not in NUMBERS]
+    names = [str(name) for name in expected if name not in NUMBERS]
     frames = [
         one[list(expected)].astype(dict.fromkeys(names, "object")).sort_values(names) for one in (found, expected)
     ]
@@ -128,7 +128,7 @@ def test_dask_workers_give_tares_own_answer(
     workers: Client, dask_queries: ModuleType, root: str, own: dict[str, pd.DataFrame], name: str
 ) -> None:
     found: Any = getattr(dask_queries, name)(root, parts=2)
-    same(workers.compute(found, sync=True), own[name])
+    same(workers.compute(found, sync=True), own[name])  # type: ignore[no-untyped-call]
 
 
 def test_quantiles_in_the_queries_are_those_of_tare(dask_queries: ModuleType) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 
@@ -17,10 +18,11 @@ RULES = pd.DataFrame(
         for one in METRICS.values()
     ]
 )
+Values = Sequence[float] | npt.NDArray[np.float64]
 HIGHER = next(one.name for one in METRICS.values() if one.better == "higher")
 
 
-def frame(values: Mapping[str, Sequence[float]], metric: str = "startup.ready_s", epoch: str = "e") -> pd.DataFrame:
+def frame(values: Mapping[str, Values], metric: str = "startup.ready_s", epoch: str = "e") -> pd.DataFrame:
     """Return one series with the nights of each host."""
     began = pd.Timestamp("2026-03-01")
     return pd.DataFrame(
@@ -41,7 +43,7 @@ def frame(values: Mapping[str, Sequence[float]], metric: str = "startup.ready_s"
     )
 
 
-def noise(size: int, seed: int = 1) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def noise(size: int, seed: int = 1) -> npt.NDArray[np.float64]:
     return np.exp(np.random.default_rng(seed).normal(0, 0.01, size))
 
 
@@ -65,7 +67,7 @@ def test_hosts_of_different_speed_make_no_slope() -> None:
 @pytest.mark.parametrize(
     "values", [{"a": [0.1]}, {"a": [0.1], "b": [0.2]}, {"a": [0.1, 0.2]}, {"a": [0.0, -1.0, np.nan]}]
 )
-def test_too_few_values_have_no_slope(values: Mapping[str, Sequence[float]]) -> None:
+def test_too_few_values_have_no_slope(values: Mapping[str, Values]) -> None:
     assert panel.slopes(frame(values)).empty
 
 

@@ -63,7 +63,7 @@ def described(run: store.Run) -> Described | None:
     if began is None:
         return None
     fingerprint = str(run.meta.get("fingerprint", ""))
-    known = {
+    known: dict[str, Any] = {
         "run_id": run.run_id,
         "host": str(run.meta.get("host") or "unknown"),
         "fingerprint": fingerprint,
