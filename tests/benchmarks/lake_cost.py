@@ -188,7 +188,7 @@ def query(root: Path) -> None:
     ):
 
         def cpu_s() -> float:
-            return self_cpu_s() + sum(client.run(self_cpu_s).values())
+            return self_cpu_s() + float(sum(client.run(self_cpu_s).values()))
 
         for name in ("slopes", "apart", "tonight"):
             spent(f"  Dask {name}", partial(with_dask, getattr(module, name), str(root)), cpu_s)
