@@ -27,7 +27,12 @@ _DATASET = "dataset"
     help="jsonl, csv, parquet, pytest-benchmark, hyperfine, junit, openmetrics, otlp, grafana, bmf, github, "
     "github-bigger; dataset, of many runs.",
 )
-@click.option("-o", "--output", help="File; default: standard output. Of a dataset: a folder, or s3://BUCKET/PREFIX.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(readable=False),
+    help="File; default: standard output. Of a dataset: a folder, or s3://BUCKET/PREFIX.",
+)
 @click.option("--push", "url", metavar="URL", help="Send openmetrics to a Pushgateway, otlp to an OTLP/HTTP receiver.")
 @click.option("--all", "every", is_flag=True, help="With --format dataset: every run of the results folder.")
 @RESULTS
