@@ -7,15 +7,15 @@ CREATE OR REPLACE VIEW metrics AS
 SELECT * FROM read_parquet(getvariable('root') || '/metrics.parquet');
 
 CREATE OR REPLACE VIEW series AS
-SELECT s.*, r.epoch, r.suite, r.started_at
+SELECT s.* REPLACE (CAST(s.date AS DATE) AS date), r.epoch, r.suite, r.started_at
 FROM read_parquet(getvariable('root') || '/series/**/*.parquet', hive_partitioning = true,
-                  hive_types = {'host': VARCHAR, 'date': DATE, 'scenario': VARCHAR}) AS s
+                  hive_types_autocast = false) AS s
 JOIN runs AS r USING (run_id, digest)
 WHERE NOT r.again;
 
 CREATE OR REPLACE VIEW measurements AS
-SELECT m.*, r.epoch, r.suite, r.started_at
+SELECT m.* REPLACE (CAST(m.date AS DATE) AS date), r.epoch, r.suite, r.started_at
 FROM read_parquet(getvariable('root') || '/measurements/**/*.parquet', hive_partitioning = true,
-                  hive_types = {'host': VARCHAR, 'date': DATE, 'scenario': VARCHAR}) AS m
+                  hive_types_autocast = false) AS m
 JOIN runs AS r USING (run_id, digest)
 WHERE NOT r.again;

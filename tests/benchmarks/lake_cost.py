@@ -183,7 +183,7 @@ def query(root: Path) -> None:
     if next((root / "series").glob("date=*"), None):
         return  # Dask reads the form of the export
     with (
-        LocalCluster(n_workers=os.cpu_count(), threads_per_worker=1, dashboard_address=None) as cluster,  # type: ignore[no-untyped-call]
+        LocalCluster(n_workers=os.cpu_count(), threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,  # type: ignore[no-untyped-call]
         Client(cluster) as client,  # type: ignore[no-untyped-call]
     ):
 

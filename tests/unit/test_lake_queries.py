@@ -18,7 +18,7 @@ from bench.interchange import dataset
 from bench.interchange.dataset import rows
 from bench.interchange.dataset.place import Place
 from bench.stats import panel
-from tests.panel_runs import SLOPE, fleet, run_id
+from tests.panel_runs import SLOPE, fleet, name, run_id
 
 QUERIES = Path(__file__).parents[2] / "docs/queries"
 
@@ -37,8 +37,8 @@ def root(runs: list[store.Run], tmp_path_factory: pytest.TempPathFactory) -> str
     place, one = Place(str(folder)), rows.described(runs[0])
     assert one is not None
     for kind in ("series", "measurements"):
-        (path,) = folder.glob(f"{kind}/host=h0/date={one.date}/scenario=startup/*.parquet")
-        place.write(f"{kind}/host=h0/date={one.date}/scenario=startup/other.parquet", other(path))
+        (path,) = folder.glob(f"{kind}/*/date={one.date}/scenario=startup/{one.run_id}.*")
+        place.write(str(path.with_name("other.parquet").relative_to(folder)), other(path))
     return str(folder)
 
 
@@ -78,7 +78,7 @@ def duck(root: str) -> Iterator[duckdb.DuckDBPyConnection]:
 def workers() -> Iterator[Client]:
     """Start two worker processes on this host, with a scheduler between them as between machines."""
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,  # type: ignore[no-untyped-call]
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0") as cluster,  # type: ignore[no-untyped-call]
         Client(cluster) as client,  # type: ignore[no-untyped-call]
     ):
         yield client
@@ -110,25 +110,39 @@ NUMBERS = {"slope", "se", "n", "hosts", "ratio", "z", "half", "base", "median"}
 def test_tares_own_answers_find_what_was_put_into_the_runs(own: dict[str, pd.DataFrame]) -> None:
     slope = own["slopes"].set_index("target")["slope"]
     assert slope["crept"] == pytest.approx(SLOPE, rel=0.1)
-    assert own["apart"][["target", "host"]].to_numpy().tolist() == [["runc", "h1"]]
+    assert own["apart"][["target", "host"]].to_numpy().tolist() == [["runc", name(1)]]
     tonight = own["tonight"].set_index("target")
     assert tonight.loc["crun", "run_id"] == run_id("h1", 8)
     assert set(tonight["run_id"]) <= {run_id(f"h{n}", 8) for n in range(6)}
 
 
-@pytest.mark.parametrize("name", ["slopes", "apart", "tonight", "series"])
+@pytest.mark.parametrize("query", ["slopes", "apart", "tonight", "series"])
 def test_duckdb_gives_tares_own_answer(
-    duck: duckdb.DuckDBPyConnection, own: dict[str, pd.DataFrame], name: str
+    duck: duckdb.DuckDBPyConnection, own: dict[str, pd.DataFrame], query: str
 ) -> None:
-    same(duck.execute((QUERIES / f"{name}.sql").read_text(encoding="utf-8")).df(), own[name])
+    same(duck.execute((QUERIES / f"{query}.sql").read_text(encoding="utf-8")).df(), own[query])
 
 
-@pytest.mark.parametrize("name", ["slopes", "apart", "tonight"])
+def test_compact_copy_gives_the_same_answers(
+    duck: duckdb.DuckDBPyConnection, root: str, own: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    duck.execute(f"SET VARIABLE compact = '{tmp_path}'")
+    duck.execute((QUERIES / "compact.sql").read_text(encoding="utf-8"))
+    duck.execute(f"SET VARIABLE root = '{tmp_path}'")
+    try:
+        for query, answer in own.items():
+            same(duck.execute((QUERIES / f"{query}.sql").read_text(encoding="utf-8")).df(), answer)
+    finally:
+        duck.execute(f"SET VARIABLE root = '{root}'")
+    assert len(list(tmp_path.glob("series/*/*.parquet"))) == 9, "a night is one file"
+
+
+@pytest.mark.parametrize("query", ["slopes", "apart", "tonight"])
 def test_dask_workers_give_tares_own_answer(
-    workers: Client, dask_queries: ModuleType, root: str, own: dict[str, pd.DataFrame], name: str
+    workers: Client, dask_queries: ModuleType, root: str, own: dict[str, pd.DataFrame], query: str
 ) -> None:
-    found: Any = getattr(dask_queries, name)(root, parts=2)
-    same(workers.compute(found, sync=True), own[name])  # type: ignore[no-untyped-call]
+    found: Any = getattr(dask_queries, query)(root, parts=2)
+    same(workers.compute(found, sync=True), own[query])  # type: ignore[no-untyped-call]
 
 
 def test_quantiles_in_the_queries_are_those_of_tare(dask_queries: ModuleType) -> None:
