@@ -24,7 +24,7 @@ def name(host: int) -> str:
     return f"rack a=1/hö{host}"
 
 
-def fleet(folder: Path, hosts: int = 6, nights: int = 9, seed: int = 1) -> list[str]:
+def fleet(folder: Path, hosts: int = 5, nights: int = 8, seed: int = 1) -> list[str]:
     """Write the nights of some hosts and return the ids.
 
     Host 1 takes 1.5 times as long for target ``runc``, and regresses by 1.4 in its last night with target ``crun``.

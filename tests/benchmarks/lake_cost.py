@@ -168,7 +168,7 @@ def told(root: Path) -> None:
 def query(root: Path) -> None:
     """Time the queries in both engines."""
     with duckdb.connect() as connection:
-        connection.execute(f"SET VARIABLE root = '{root}'; SET temp_directory = '{root}.tmp'")
+        connection.execute(f"SET VARIABLE root = '{root}'; SET temp_directory = '{root}.tmp'; SET memory_limit = '6GB'")
         connection.execute((QUERIES / "views.sql").read_text(encoding="utf-8"))
         count = connection.execute("SELECT count(*) FROM measurements").fetchone()
         print(f"  {count} measurements", flush=True)

@@ -249,8 +249,12 @@ def sample() -> store.Run:
     return store.load(SAMPLE)
 
 
-def test_every_query_of_the_dashboard_names_a_metric_that_openmetrics_has(sample: store.Run) -> None:
-    board = json.loads(text_of(sample, "grafana"))
+@pytest.fixture(scope="module")
+def board(sample: store.Run) -> Any:
+    return json.loads(text_of(sample, "grafana"))
+
+
+def test_every_query_of_the_dashboard_names_a_metric_that_openmetrics_has(sample: store.Run, board: Any) -> None:
     families = {one.name: one for one in text_string_to_metric_families(text_of(sample, "openmetrics"))}  # type: ignore[no-untyped-call]
     charts = [panel for panel in board["panels"] if panel["type"] != "row"]
     queries = [target["expr"] for panel in charts for target in panel["targets"]]
@@ -270,11 +274,10 @@ def test_every_query_of_the_dashboard_names_a_metric_that_openmetrics_has(sample
         assert labels <= set(chosen[0].labels)
 
 
-def test_dashboard_is_what_the_schema_of_grafana_reads(sample: store.Run) -> None:
+def test_dashboard_is_what_the_schema_of_grafana_reads(board: Any) -> None:
     from grafana_foundation_sdk.cog.encoder import JSONEncoder  # noqa: PLC0415
     from grafana_foundation_sdk.models.dashboard import Dashboard  # noqa: PLC0415
 
-    board = json.loads(text_of(sample, "grafana"))
     read = Dashboard.from_json(board)
     again = json.loads(JSONEncoder(sort_keys=True).encode(read))
     assert lost(board, again) == []
@@ -294,9 +297,9 @@ def lost(given: Any, kept: Any, path: str = "") -> list[str]:
     return [] if given == kept else [path]
 
 
-def test_charts_of_the_dashboard_do_not_overlap(sample: store.Run) -> None:
+def test_charts_of_the_dashboard_do_not_overlap(board: Any) -> None:
     taken: set[tuple[int, int]] = set()
-    for panel in json.loads(text_of(sample, "grafana"))["panels"]:
+    for panel in board["panels"]:
         place = panel["gridPos"]
         cells = {(place["x"] + dx, place["y"] + dy) for dx in range(place["w"]) for dy in range(place["h"])}
         assert not cells & taken
