@@ -36,7 +36,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "trend": ("bench.cli.trend", "Find lasting changes in this host's history."),
     "claims": ("bench.cli.claims", "Say which claims about isolation a run supports or contradicts."),
     "site": ("bench.cli.site", "Build a static site over a results folder."),
-    "export": ("bench.cli.read", "Export a run's measurements in another format."),
+    "export": ("bench.cli.export", "Write a run, or many runs as a dataset, in the format of other tools."),
     "import": ("bench.cli.bring", "Turn another tool's results into a run."),
     "fleet": ("bench.cli.fleet", "Measure on many hosts and collect the runs."),
     "sweep": ("bench.cli.host", "Remove what killed runs left behind, and nothing else."),

@@ -1,4 +1,4 @@
-"""``tare show``, ``tare report`` and ``tare export``: they read the results folder only."""
+"""``tare show`` and ``tare report``: they read the results folder only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 
 from bench import store
 from bench.cli.options import RESULTS
-from bench.core.errors import StoreError, UsageError, unknown
+from bench.core.errors import UsageError, unknown
 
 _PIPE_COLUMNS = 100
 """Table width when standard output is not a terminal: wide enough for the phases."""
@@ -39,12 +39,12 @@ def show_command(run: str, scenario: str | None, every: bool, as_json: bool, res
     from bench.report import load as reading  # noqa: PLC0415
     from bench.report import terminal  # noqa: PLC0415
 
-    found = reading.collect(_load(results, run))
+    found = reading.collect(loaded(results, run))
     if scenario is not None and scenario not in found.run.meta["scenarios"]:
         raise UsageError(unknown("scenario of this run", scenario, found.run.meta["scenarios"]))
     summaries = [one for one in found.summaries if scenario in (None, one.scenario)]
     if as_json:
-        _warn(found.run)
+        warn(found.run)
         more = {"inside": found.inside} if found.inside else {}
         baselines = {one.name: one.baseline for one in found.scenarios}
         rows = table.show_json(summaries, baselines)
@@ -81,8 +81,8 @@ def report_command(runs: Sequence[str], output: Path | None, results: Path) -> N
     """Write the report of runs and print its path: DIR/index.html (self-contained), *.svg, report.md, summary.csv."""
     from bench import report  # noqa: PLC0415
 
-    loaded = [_load(results, name) for name in (runs or ("latest",))]
-    click.echo(report.render(loaded, output or report_folder([one.run_id for one in loaded])))
+    found = [loaded(results, name) for name in (runs or ("latest",))]
+    click.echo(report.render(found, output or report_folder([one.run_id for one in found])))
 
 
 def report_folder(run_ids: Sequence[str]) -> Path:
@@ -90,42 +90,14 @@ def report_folder(run_ids: Sequence[str]) -> Path:
     return Path("reports") / "+".join(run_ids)
 
 
-@click.command("export")
-@click.argument("run", default="latest")
-@click.option(
-    "--format",
-    "form",
-    required=True,
-    help="jsonl, csv, parquet, pytest-benchmark, hyperfine, junit, openmetrics, bmf, github, github-bigger.",
-)
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output.")
-@RESULTS
-def export_command(run: str, form: str, output: Path | None, results: Path) -> None:
-    """Export a run: all measurements, or one value per block where the other tool has no blocks."""
-    from bench.interchange import export  # noqa: PLC0415
-
-    loaded = _load(results, run)
-    content = export.export(loaded, form)
-    _warn(loaded)
-    data = content.encode() if isinstance(content, str) else content
-    if output is None:
-        sys.stdout.buffer.write(data)
-        return
-    try:
-        output.write_bytes(data)
-    except OSError as error:
-        msg = f"cannot write '{output}': {error.strerror}; choose another file with -o FILE"
-        raise StoreError(msg) from error
-
-
-def _load(results: Path, name: str) -> store.Run:
+def loaded(results: Path, name: str) -> store.Run:
     """Load a run; refuse one whose lines are all lost."""
     run = store.load(store.find(results, name))
     store.require_lines(run)
     return run
 
 
-def _warn(run: store.Run) -> None:
+def warn(run: store.Run) -> None:
     """Print a run's warnings to standard error, because standard output is read by a program."""
     for text in run.warnings:
         click.echo(f"! {run.run_id}: {text}", err=True)

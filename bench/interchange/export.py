@@ -15,11 +15,16 @@ FORMATS: dict[str, str] = {
     "hyperfine": "timings:hyperfine",
     "junit": "junit:run",
     "openmetrics": "gauges:openmetrics",
+    "otlp": "otlp:otlp",
+    "grafana": "grafana:dashboard",
     "bmf": "gauges:bencher",
     "github": "gauges:github",
     "github-bigger": "gauges:github_bigger",
 }
 """Format → ``module:function`` in ``bench.interchange``. A new format is one function and one line here."""
+
+PUSHED: dict[str, str] = {"openmetrics": "pushgateway:push", "otlp": "otlp:push"}
+"""Format → function that sends a run to an address: a Prometheus Pushgateway, an OTLP/HTTP receiver."""
 
 
 def export(run: store.Run, fmt: str) -> str | bytes:
@@ -33,3 +38,19 @@ def export(run: store.Run, fmt: str) -> str | bytes:
     module, function = FORMATS[fmt].split(":")
     content: str | bytes = getattr(import_module(f"bench.interchange.{module}"), function)(run)
     return content
+
+
+def push(run: store.Run, fmt: str, url: str) -> None:
+    """Send the run in a format of :data:`PUSHED` to an address.
+
+    Raises:
+        UsageError: The format is not pushed, the address is none, or a package is not installed.
+        StoreError: Nobody takes it there.
+    """
+    if fmt not in PUSHED:
+        raise UsageError(unknown("format to push", fmt, PUSHED))
+    if not url.startswith(("http://", "https://")):
+        msg = f"'{url}' is no address to push to: write http://HOST:PORT or https://HOST:PORT"
+        raise UsageError(msg)
+    module, function = PUSHED[fmt].split(":")
+    getattr(import_module(f"bench.interchange.{module}"), function)(run, url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 
 from bench import store
 from bench.core.metrics import METRICS
-from bench.interchange.series import NamedSeries, named_series
+from bench.interchange.series import NamedSeries, named_series, started
 
 _SUFFIX = {
     "s": "seconds",
@@ -24,37 +24,58 @@ _SUFFIX = {
     "ratio": "ratio",
 }
 _NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
-_ENDING = re.compile(r"_(bytes_per_s|s_per_gb|per_s|bytes|ratio|s)$")
+_LABELS = ("scenario", "target", "params", "stat", "host", "run")
+STARTED = "tare_run_started_timestamp_seconds"
+"""Name of the gauge of when the run began, which shows how old the other gauges are."""
+ENDING = re.compile(r"_(bytes_per_s|s_per_gb|per_s|bytes|ratio|s)$")
+"""What the name of a metric ends in, as its unit says."""
 
 
 def openmetrics(run: store.Run) -> str:
-    """Write OpenMetrics 1.0 text: one gauge per metric; label ``stat`` is ``median``, ``ci_low`` or ``ci_high``."""
-    registry = CollectorRegistry()
-    gauges: dict[str, Gauge] = {}
-    taken: set[str] = set()
-    labels = ["scenario", "target", "params", "stat", "host", "run"]
-    for one in named_series(run):
-        metric = one.series.metric
-        if metric not in gauges:
-            name, unit = _gauge(metric, one.series.unit, taken)
-            taken.add(name)
-            known = METRICS.get(metric)
-            gauges[metric] = Gauge(name, known.title if known else metric, labels, unit=unit, registry=registry)
-        series_labels = (one.series.scenario, one.series.target, ",".join(one.labels))
-        for stat, value in (("median", one.median), ("ci_low", one.low), ("ci_high", one.high)):
-            if value is not None:
-                gauges[metric].labels(*series_labels, stat, str(run.meta.get("host", "")), run.run_id).set(value)
-    text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]  # this one function has no types
+    """Write OpenMetrics 1.0 text: one gauge per metric; label ``stat`` is ``median``, ``ci_low`` or ``ci_high``.
+
+    Samples have no timestamps: a textfile collector and a Pushgateway refuse them. The gauge :data:`STARTED` says how old
+    they are.
+    """
+    text: bytes = generate_latest(registry(run))  # type: ignore[no-untyped-call]  # this one function has no types
     return text.decode()
 
 
-def _gauge(metric: str, unit: str, taken: AbstractSet[str]) -> tuple[str, str]:
-    """Return the gauge's name, unused so far, which ends in its unit as the specification requires, and that unit."""
-    suffix = _SUFFIX.get(unit, "")
-    plain = _ENDING.sub("", "tare_" + _NOT_A_NAME.sub("_", metric))
-    stems = itertools.chain([plain], (f"{plain}_{number}" for number in itertools.count(2)))
-    names = (f"{stem}_{suffix}" if suffix else stem for stem in stems)
-    return next(name for name in names if name not in taken), suffix
+def registry(run: store.Run) -> CollectorRegistry:
+    """Return the gauges of a run."""
+    found = CollectorRegistry()
+    every = list(named_series(run))
+    host = str(run.meta.get("host", ""))
+    names = gauge_names(every)
+    gauges = {metric: _gauge(metric, *name, found) for metric, name in names.items()}
+    for one in every:
+        series_labels = (one.series.scenario, one.series.target, ",".join(one.labels))
+        for stat, value in one.stats.items():
+            gauges[one.series.metric].labels(*series_labels, stat, host, run.run_id).set(value)
+    if (began := started(run)) is not None:
+        gauge = Gauge(STARTED, "When the run began, Unix time", ["host", "run"], unit="seconds", registry=found)
+        gauge.labels(host, run.run_id).set(began.timestamp())
+    return found
+
+
+def _gauge(metric: str, name: str, unit: str, found: CollectorRegistry) -> Gauge:
+    known = METRICS.get(metric)
+    return Gauge(name, known.title if known else metric, _LABELS, unit=unit, registry=found)
+
+
+def gauge_names(every: Iterable[NamedSeries]) -> dict[str, tuple[str, str]]:
+    """Return metric → name of its gauge and unit; the name ends in it, as the specification requires, and comes only once."""
+    found: dict[str, tuple[str, str]] = {}
+    taken = {STARTED}
+    for one in every:
+        if one.series.metric not in found:
+            suffix = _SUFFIX.get(one.series.unit, "")
+            plain = ENDING.sub("", "tare_" + _NOT_A_NAME.sub("_", one.series.metric))
+            stems = itertools.chain([plain], (f"{plain}_{number}" for number in itertools.count(2)))
+            names = (f"{stem}_{suffix}" if suffix else stem for stem in stems)
+            found[one.series.metric] = next(name for name in names if name not in taken), suffix
+            taken.add(found[one.series.metric][0])
+    return found
 
 
 def bencher(run: store.Run) -> str:

@@ -6,7 +6,8 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from bench.core.metrics import METRICS
 from bench.core.model import FAILED_STATUSES, NULL, SENTINEL
 from bench.stats.exact import Floats, median_ci
 from bench.stats.series import Series, attempted, block_values, series_of, usable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -59,19 +63,39 @@ class NamedSeries:
         """Return the median of the block values."""
         return float(np.median(self.values))
 
+    @property
+    def stats(self) -> dict[str, float]:
+        """Return ``median``, and ``ci_low`` and ``ci_high`` where there is an interval."""
+        ends = {} if self.low is None or self.high is None else {"ci_low": self.low, "ci_high": self.high}
+        return {"median": self.median, **ends}
+
+
+def started(run: store.Run) -> datetime | None:
+    """Return when a run began by its host's clock, UTC; ``None`` where it does not say it."""
+    try:
+        began = datetime.fromisoformat(str(run.meta["started_at"]))
+    except (KeyError, ValueError):
+        return None
+    return began.replace(tzinfo=began.tzinfo or UTC).astimezone(UTC)
+
 
 def named_series(run: store.Run) -> Iterator[NamedSeries]:
     """Yield every series of a run except those of the controls; no two have the same name or the same labels."""
-    blocks = block_values(usable(store.measurements(run, coded=True), store.outcomes(run)))
+    yield from named(store.measurements(run, coded=True), store.outcomes(run))
+
+
+def named(measurements: pd.DataFrame, outcomes: pd.DataFrame) -> Iterator[NamedSeries]:
+    """Yield the same of the lines of a run that were read already."""
+    blocks = block_values(usable(measurements, outcomes))
     taken: set[tuple[str, ...]] = set()
     for one in series_of(blocks).values():
         if one.target not in (NULL, SENTINEL):
             ci = median_ci(one.values)
-            named = NamedSeries(one, ci.low if ci else None, ci.high if ci else None)
-            while taken & (names := _names(named)):
-                named = replace(named, again=named.again + 1)
+            found = NamedSeries(one, ci.low if ci else None, ci.high if ci else None)
+            while taken & (names := _names(found)):
+                found = replace(found, again=found.again + 1)
             taken |= names
-            yield named
+            yield found
 
 
 def _names(one: NamedSeries) -> set[tuple[str, ...]]:

@@ -124,7 +124,7 @@ def test_export_of_one_value_a_series_loses_none(series: list[tuple[str, str, di
             len({one["fullname"] for one in json.loads(str(export.export(run, "pytest-benchmark")))["benchmarks"]})
             == count
         )
-        (family,) = text_string_to_metric_families(str(export.export(run, "openmetrics")))  # type: ignore[no-untyped-call]
+        family, _age = text_string_to_metric_families(str(export.export(run, "openmetrics")))  # type: ignore[no-untyped-call]
         assert len({repr(one.labels) for one in family.samples if one.labels["stat"] == "median"}) == count
         data = export.export(run, "parquet")
         assert isinstance(data, bytes)

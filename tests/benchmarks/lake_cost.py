@@ -1,0 +1,215 @@
+"""Cost of the dataset and of its queries: ``python -m tests.benchmarks.lake_cost [--compact] [--folder DIR] RUNS…``.
+
+Runs are like the sample run, with every value multiplied by a random factor. First the export itself is timed, then, for each number
+of runs, a dataset of as many is made and the documented queries are timed on it: by DuckDB, and by Dask with a worker a CPU. With
+``--compact`` a day is one file (DuckDB only). CPU seconds are those of this process, and of the workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import resource
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from distributed import Client, LocalCluster
+
+from bench import store
+from bench.core.clock import now_s, self_cpu_s
+from bench.interchange import dataset
+from bench.interchange.dataset import rows
+from bench.interchange.dataset.place import Place
+
+ROOT = Path(__file__).parents[2]
+QUERIES = ROOT / "docs/queries"
+HOSTS = 50
+FIRST = datetime(2026, 1, 1, 2, tzinfo=UTC)
+Tables = dict[str, dict[str, pa.Table]]
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("runs", type=int, nargs="+")
+    options.add_argument("--compact", action="store_true")
+    options.add_argument("--folder", type=Path)
+    given = options.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="lake-", dir=given.folder))
+    try:
+        sample = store.load(ROOT / "results/sample")
+        export_cost(folder, sample)
+        for count in given.runs:
+            root = folder / str(count)
+            spent(f"{count} runs: made", partial(grow, root, sample, count, compact=given.compact))
+            told(root)
+            query(root)
+            shutil.rmtree(root)
+    finally:
+        shutil.rmtree(folder)
+
+
+def export_cost(folder: Path, sample: store.Run, count: int = 20) -> None:
+    """Time the export of new and of unchanged runs; their lines are links to those of the sample run."""
+    runs = [copy(folder / "results", sample, number) for number in range(count)]
+    root = folder / "exported"
+    for what in ("new", "unchanged"):
+        spent(f"export of {count} {what} runs", partial(exported, runs, root))
+    told(root)
+    lines = sum(
+        (sample.path / name).stat().st_size for name in (store.MEASUREMENTS, store.OUTCOMES, store.PLAN, "run.json")
+    )
+    print(f"  a run as JSON lines: {lines / 1e6:.2f} MB, {len(store.measurements(sample))} measurements")
+    shutil.rmtree(root)
+
+
+def exported(runs: Sequence[Path], root: Path) -> None:
+    dataset.export(map(store.load, runs), str(root))
+
+
+def copy(results: Path, sample: store.Run, number: int) -> Path:
+    path = results / f"run-{number:05d}"
+    path.mkdir(parents=True)
+    for name in (store.MEASUREMENTS, store.OUTCOMES, store.PLAN):
+        shutil.copy2(sample.path / name, path / name)
+    began = FIRST + timedelta(days=number)
+    meta = {**sample.meta, "run_id": path.name, "host": "h0", "started_at": began.isoformat()}
+    (path / "run.json").write_text(json.dumps(meta), encoding="utf-8")
+    return path
+
+
+def grow(root: Path, sample: store.Run, count: int, *, compact: bool) -> None:
+    """Write a dataset of ``count`` runs: fifty hosts, then the next night."""
+    dataset.export([], str(root))
+    place, rng = Place(str(root)), np.random.default_rng(1)
+    like = rows.described(sample)
+    assert like is not None
+    lines = rows.lines_of(sample)
+    tables: Tables = {"measurements": rows.measurements(lines, like), "series": rows.series(lines, like)}
+    for night in range(-(-count // HOSTS)):
+        days: dict[str, list[pa.Table]] = {}
+        commits = []
+        for host in range(min(HOSTS, count - night * HOSTS)):
+            one = rows.Described(
+                *(
+                    f"h{host:04d}-{night:04d}",
+                    f"h{host:04d}",
+                    FIRST + timedelta(days=night),
+                    like.fingerprint,
+                    like.epoch,
+                ),
+                suite="nightly",
+                again=False,
+                digest=like.digest,
+            )
+            factor = 1.2 ** (host == 7) * np.exp(rng.normal(0, 0.02))
+            files = one_run(place, one, tables, factor, days if compact else None)
+            commits.append(rows.manifest(one, files, {"measurements": 0, "series": 1}))
+        if compact:
+            for kind, parts in days.items():
+                write(place, f"{kind}/date={FIRST.date() + timedelta(days=night)}/all.parquet", pa.concat_tables(parts))
+        write(place, f"runs/{night:05d}.parquet", pa.concat_tables(commits))
+
+
+def one_run(
+    place: Place, one: rows.Described, tables: Tables, factor: float, days: dict[str, list[pa.Table]] | None
+) -> list[str]:
+    files = []
+    for kind, by_scenario in tables.items():
+        for scenario, table in by_scenario.items():
+            moved = varied(table, one.run_id, factor, "value" if kind == "measurements" else "median")
+            if days is not None:
+                for name, value in (("host", one.host), ("scenario", scenario)):
+                    moved = moved.append_column(name, constant(value, len(moved)))
+                days.setdefault(kind, []).append(moved)
+            else:
+                files.append(f"{kind}/host={one.host}/date={one.date}/scenario={scenario}/{one.run_id}.parquet")
+                write(place, files[-1], moved)
+    return files
+
+
+def varied(table: pa.Table, run_id: str, factor: float, column: str) -> pa.Table:
+    values = pa.array(table[column].to_numpy() * factor)
+    table = table.set_column(table.column_names.index(column), column, values)
+    return table.set_column(table.column_names.index("run_id"), "run_id", constant(run_id, len(table)))
+
+
+def constant(value: str, size: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(size, dtype=np.int32)), pa.array([value]))
+
+
+def write(place: Place, path: str, table: pa.Table) -> None:
+    place.write(path, dataset._parquet(table))  # the form that the export writes
+
+
+def told(root: Path) -> None:
+    files = [path for path in root.rglob("*") if path.is_file()]
+    sizes: dict[str, int] = {}
+    blocks: dict[str, int] = {}
+    for path in files:
+        part = path.relative_to(root).parts[0]
+        sizes[part] = sizes.get(part, 0) + path.stat().st_size
+        blocks[part] = blocks.get(part, 0) + path.stat().st_blocks * 512
+    parts = ", ".join(
+        f"{part} {size / 1e6:.2f} ({blocks[part] / 1e6:.2f} on disk)" for part, size in sorted(sizes.items())
+    )
+    print(f"  {len(files)} files; MB: {parts}", flush=True)
+
+
+def query(root: Path) -> None:
+    """Time the queries in both engines."""
+    with duckdb.connect() as connection:
+        connection.execute(f"SET VARIABLE root = '{root}'; SET temp_directory = '{root}.tmp'; SET memory_limit = '6GB'")
+        connection.execute((QUERIES / "views.sql").read_text(encoding="utf-8"))
+        count = connection.execute("SELECT count(*) FROM measurements").fetchone()
+        print(f"  {count} measurements", flush=True)
+        for name in ("series", "slopes", "apart", "tonight"):
+            text = (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+            spent(f"  DuckDB {name}", partial(with_duckdb, connection, text))
+    spec = importlib.util.spec_from_file_location("with_dask", QUERIES / "with_dask.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if next((root / "series").glob("date=*"), None):
+        return  # Dask reads the form of the export
+    with (
+        LocalCluster(n_workers=os.cpu_count(), threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,  # type: ignore[no-untyped-call]
+        Client(cluster) as client,  # type: ignore[no-untyped-call]
+    ):
+
+        def cpu_s() -> float:
+            return self_cpu_s() + float(sum(client.run(self_cpu_s).values()))
+
+        for name in ("slopes", "apart", "tonight"):
+            spent(f"  Dask {name}", partial(with_dask, getattr(module, name), str(root)), cpu_s)
+
+
+def with_duckdb(connection: duckdb.DuckDBPyConnection, text: str) -> int:
+    return len(connection.execute(text).fetchall())
+
+
+def with_dask(function: Callable[[str], Any], root: str) -> int:
+    return len(function(root).compute())
+
+
+def spent(what: str, function: Callable[[], Any], cpu_s: Callable[[], float] = self_cpu_s) -> None:
+    """Print wall seconds, CPU seconds and the peak memory of this process so far."""
+    began, cpu = now_s(), cpu_s()
+    result = function()
+    rows_of = f", {result} rows" if isinstance(result, int) else ""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(f"{what}: {now_s() - began:.2f} s, CPU {cpu_s() - cpu:.2f} s, peak {peak:.0f} MB{rows_of}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
