@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 INVENTORY = click.option(
     "-i", "--inventory", type=click.Path(path_type=Path), required=True, help="Ansible inventory that names the hosts."
 )
+_PIPE_COLUMNS = 120
+"""Table width when standard output is not a terminal."""
+
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -135,6 +139,40 @@ def fetch_command(inventory: Path, as_json: bool, results: Path) -> int:
         click.echo("no host has a run of a fleet")
     _print_hosts(found, as_json=as_json)
     return found.exit_code if found.hosts else 0
+
+
+@fleet_command.command("compare")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN…")
+@click.option("--all", "everything", is_flag=True, help="Show every series, not only those with a host that is apart.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for hosts.html and its charts."
+)
+@AS_JSON
+@RESULTS
+def compare_command(runs: Sequence[str], everything: bool, output: Path | None, as_json: bool, results: Path) -> None:
+    """Compare hosts: what of each series' spread is between hosts, and which hosts are apart from the others.
+
+    RUN is a run of any host (an id, a unique prefix, a folder); values of several runs of one host are taken together. Primary
+    metrics are compared, as values and as ratios to the baseline. To compare two runs use 'tare compare'.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from bench import store  # noqa: PLC0415
+    from bench.compare import hosts as comparing  # noqa: PLC0415
+    from bench.report import hosts as pages  # noqa: PLC0415
+
+    loaded = [store.load(store.find(results, name)) for name in runs]
+    for run in loaded:
+        store.require_lines(run)
+        for text in run.warnings:
+            click.echo(f"! {run.run_id}: {text}", err=True)
+    found = comparing.compare(loaded)
+    if as_json:
+        click.echo(json.dumps(pages.as_json(found), indent=1))
+    else:
+        Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(pages.show(found, everything=everything))
+    if output is not None:
+        click.echo(f"page: {pages.render(found, output)}", err=as_json)
 
 
 def _check(options: MeasureOptions, limits: PrecisionOptions, tags: Sequence[str]) -> None:

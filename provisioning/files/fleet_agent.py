@@ -39,7 +39,8 @@ def begin(request):
     try:
         program, env = request["program"], {**os.environ, **request["env"]}
         if not (Path(program).is_file() and os.access(program, os.X_OK)):
-            message = f"'{program}' is no program there: give tare_program its absolute path, or leave it out to have Tare installed"
+            remedy = "give tare_program its absolute path, or leave it out to have Tare installed"
+            message = f"'{program}' is no program there: {remedy}"
             raise Refused(message)
         home = Path(request["home"] or folder)
         home.mkdir(parents=True, exist_ok=True)
