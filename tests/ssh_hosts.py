@@ -195,6 +195,7 @@ class Network:
             "ansible_user": "root",
             "ansible_ssh_private_key_file": self.folder / "key",
             "ansible_ssh_common_args": options,
+            "ansible_ssh_timeout": 6,
         }
         lines = ["all:", "  vars:", *(f"    {key}: {value}" for key, value in common.items()), "  hosts:"]
         for name, host in self.hosts.items():
