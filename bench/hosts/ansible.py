@@ -110,7 +110,7 @@ def play(
     """
     check_inventory(inventory)
     _refuse_expanded([str(playbook_dir()), str((inventory or Path()).absolute()), variables])
-    arguments = _arguments(name, inventory, environment) | options
+    arguments = {**_arguments(name, inventory, environment), **options}
     arguments |= {"cmdline": "--check"} if check else {}
     collector = _Collector(on_event)
     with tempfile.TemporaryDirectory(prefix="tare-provision-") as folder, interruptible() as stopped:

@@ -13,15 +13,15 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from bench.core.clock import wall_time
+from bench.core.clock import now_s, wall_time
 from bench.core.errors import Interrupted
 from bench.hosts.ansible import OnEvent, check_inventory, interruptible
 from bench.hosts.jobs import Job
 from bench.hosts.records import Answer, Gathered, HostRun
 from bench.hosts.rounds import EVERY, INTERRUPTED, Request, Rounds
 
-FIRST_S, MOST_S, GROWTH = 1.0, 30.0, 1.5
-"""Seconds between rounds: at first, at most, and the factor in between. A round costs a host some 0.05 s of CPU time."""
+FIRST_S, MOST_S, FRACTION = 1.0, 30.0, 0.05
+"""Seconds between rounds: at first and at most, and in between this fraction of the time since the beginning."""
 
 PATIENCE = 3
 """Rounds that a host may be unreachable after the last of the others has ended; until then it is asked in every round."""
@@ -101,7 +101,7 @@ def _measure(
     fleet = f"{wall_time():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     request = {"verb": "begin", "fleet": fleet, "words": list(words), "files": [str(path.absolute()) for path in files]}
     with Rounds(inventory, results, _source(), keeps=keeps) as rounds:
-        found, play = rounds.ask({EVERY: request}, watch.on_event)
+        found, play = rounds.ask({EVERY: request}, watch.on_event, begins=True)
         silent = [
             HostRun(host, reason=_failure(answer), clock=answer.clock)
             for host, answer in found.items()
@@ -147,13 +147,12 @@ class _Fleet:
 
     def gather(self, jobs: Sequence[Job]) -> list[HostRun]:
         """Return the result of every job."""
-        pause_s = FIRST_S
+        begin_s = now_s()
         with interruptible() as stopped:
             while asked := self._first_of_each_host(jobs):
-                if self._waits:
-                    _wait(stopped, pause_s)
+                if self._waits and not any(job.is_cleaning for job in asked):
+                    _wait(stopped, min(max(FIRST_S, FRACTION * (now_s() - begin_s)), MOST_S))
                 self._round(asked)
-                pause_s = FIRST_S if any(job.is_cleaning for job in asked) else min(pause_s * GROWTH, MOST_S)
                 self._give_up(asked)
         return [job.result for job in jobs]
 

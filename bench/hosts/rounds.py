@@ -71,9 +71,9 @@ class Rounds:
         return self._folder / "gathered"
 
     def ask(
-        self, requests: Mapping[str, Request], on_event: OnEvent = lambda _: None
+        self, requests: Mapping[str, Request], on_event: OnEvent = lambda _: None, *, begins: bool = False
     ) -> tuple[dict[str, Answer], PlayResult]:
-        """Send each host its request; return host → answer, and Ansible's result.
+        """Send each host its request; return host → answer, and Ansible's result. With ``begins`` Tare is installed first.
 
         Raises:
             UsageError: The inventory cannot be read or names no hosts.
@@ -85,7 +85,7 @@ class Rounds:
             old.unlink()
         try:
             done = play(
-                "fleet.yml",
+                "fleet-begin.yml" if begins else "fleet.yml",
                 self._inventory,
                 self._variables(requests),
                 on_event=on_event,

@@ -20,6 +20,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 MARK = "TARE-FLEET "
+NOT_ROOT = "TARE-FLEET-NOT-ROOT"
 PART_BYTES = 8 << 20
 LIMIT_BYTES = 8 << 20
 ATTEMPTS = 3
@@ -54,19 +55,27 @@ class _Conversation:
     def __init__(self, action: Any, interpreter: object, agent: Path) -> None:
         self._action = action
         self._source = agent.read_bytes()
-        self._command = command(str(interpreter or ""))
+        self._interpreter = str(interpreter or "")
+        self._becomes = not action._connection.become  # nothing to become: run as whoever has logged in
         self.clock: list[float] | None = None
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Send the agent with a request; return its answer.
+        """Send the agent with a request, as root by Ansible's means if another user has logged in; return its answer.
 
         Raises:
             AnsibleActionFail: It gave none.
         """
         program = self._source + f"\nmain(json.loads({json.dumps(json.dumps(request))}))\n".encode()
+        line = command(self._interpreter, always=self._becomes)
         sent = time.time()
-        done = self._action._low_level_execute_command(self._command, in_data=program)
+        done = self._action._low_level_execute_command(line, in_data=program, sudoable=self._becomes)
         received = time.time()
+        if not self._becomes and NOT_ROOT in done["stdout"]:
+            self._becomes = True
+            return self.ask(request)
+        return self._read(done, sent, received)
+
+    def _read(self, done: Mapping[str, Any], sent: float, received: float) -> dict[str, Any]:
         for line in done["stdout"].splitlines():
             if line.startswith(MARK):
                 answer: dict[str, Any] = json.loads(line[len(MARK) :])
@@ -83,11 +92,12 @@ class _Conversation:
             self.clock = [((there[0] - sent) + (there[1] - received)) / 2, error]
 
 
-def command(interpreter: str) -> str:
-    """Return the shell command that runs a program from standard input in the host's Python."""
-    if interpreter and not interpreter.startswith("auto"):
-        return f"{shlex.quote(interpreter)} -I -"
-    return 'exec "$(command -v python3 || echo /usr/libexec/platform-python)" -I -'
+def command(interpreter: str, *, always: bool) -> str:
+    """Return the shell command that runs a program from standard input in the host's Python, or says that it is not root."""
+    given = interpreter and not interpreter.startswith("auto")
+    python = shlex.quote(interpreter) if given else '"$(command -v python3 || echo /usr/libexec/platform-python)"'
+    run = f"exec {python} -I -S -"
+    return run if always else f'if [ "$(id -u)" = 0 ]; then {run}; else cat >/dev/null; echo {NOT_ROOT}; fi'
 
 
 def converse(ask: Ask, request: dict[str, Any], into: Path) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from scipy import stats as scipy_stats
 from scipy.special import betainc
 
 from bench.stats import between, fisher_f
+from bench.stats.exact import Floats
 
 
-def hosts(rng: np.random.Generator, count: int, blocks: int, between_sd: float, within_sd: float) -> list[np.ndarray]:  # type: ignore[type-arg]
+def hosts(rng: np.random.Generator, count: int, blocks: int, between_sd: float, within_sd: float) -> list[Floats]:
     return [rng.normal(rng.normal(0, between_sd), within_sd, blocks) for _ in range(count)]
 
 

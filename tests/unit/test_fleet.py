@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ pytest.importorskip("ansible", reason="pip install 'tare-bench[provision]'")
 from bench import cli, store
 from bench.core.errors import StoreError, UsageError
 from bench.hosts import ansible, fleet, rounds
+from bench.hosts.records import Gathered
 from tests.fleet_local import Hosts, program
 from tests.synthetic_pairs import write
 
@@ -45,11 +49,11 @@ def add(tmp_path: Path, hosts: Hosts) -> Callable[..., None]:
     return add_host
 
 
-def gather(tmp_path: Path) -> fleet.Gathered:
+def gather(tmp_path: Path) -> Gathered:
     return fleet.run(["startup"], [], tmp_path / "inventory.yml", tmp_path / "results")
 
 
-def fetch(tmp_path: Path) -> fleet.Gathered:
+def fetch(tmp_path: Path) -> Gathered:
     return fleet.fetch(tmp_path / "inventory.yml", tmp_path / "results")
 
 
@@ -136,10 +140,8 @@ def test_run_that_is_here_is_not_copied_again(tmp_path: Path, hosts: Hosts, add:
 
 
 def test_host_that_names_files_outside_of_its_run_is_refused(tmp_path: Path, hosts: Hosts) -> None:
-    asked: list[str] = []
-    wrong = hosts.action.copy(
-        lambda request: asked.append(request["verb"]) or {}, "/r", {"../x": [1, "0"], "/y": [1, "0"]}, tmp_path / "to"
-    )
+    asked: list[object] = []
+    wrong = hosts.action.copy(asked.append, "/r", {"../x": [1, "0"], "/y": [1, "0"]}, tmp_path / "to")
     assert wrong == ["../x", "/y"]
     assert asked == []
     assert not (tmp_path / "x").exists()
@@ -210,6 +212,29 @@ def test_night_stays_on_the_host_and_only_new_runs_are_copied(
     assert (second.hosts[0].run_id, second.hosts[0].more, second.worst) == ("night-2", ("night-3",), 1)
     assert sorted(path.name for path in (hosts.nights("a") / "results").iterdir()) == ["night-1", "night-2", "night-3"]
     assert not hosts.place("a").exists()
+
+
+@pytest.mark.parametrize(("user", "sudoable"), [("0", [False, False]), ("1000", [False, True, True])])
+def test_agent_is_run_as_root_by_becoming_it_only_if_another_user_has_logged_in(
+    tmp_path: Path, hosts: Hosts, user: str, sudoable: list[bool]
+) -> None:
+    (tmp_path / "id").write_text(f"#!/bin/sh\necho {user}\n")
+    (tmp_path / "id").chmod(0o755)
+    agent = ansible.playbook_dir() / "files/fleet_agent.py"
+    sent: list[bool] = []
+
+    def execute(line: str, in_data: bytes, *, sudoable: bool) -> dict[str, object]:
+        sent.append(sudoable)
+        env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        done = subprocess.run(["sh", "-c", line], input=in_data, capture_output=True, check=False, env=env)
+        return {"stdout": done.stdout.decode(), "stderr": done.stderr.decode(), "rc": done.returncode}
+
+    action = SimpleNamespace(_connection=SimpleNamespace(become=object()), _low_level_execute_command=execute)
+    conversation = hosts.action._Conversation(action, None, agent)
+    for _ in range(2):
+        assert conversation.ask({"verb": "find", "place": str(tmp_path), "host": "a"})["folders"] == []
+    assert sent == sudoable
+    assert abs(conversation.clock[0]) <= conversation.clock[1] + 0.01, "both read the same clock"
 
 
 def test_unwritable_results_folder_raises_store_error(tmp_path: Path, hosts: Hosts, add: Callable[..., None]) -> None:
@@ -286,5 +311,12 @@ def test_missing_inventory_is_refused(tmp_path: Path) -> None:
 
 
 def test_fleet_playbook_is_part_of_the_installation() -> None:
-    for name in ("fleet.yml", "fleet-install.yml", "action_plugins/tare_fleet.py", "files/fleet_agent.py"):
+    for name in (
+        "fleet.yml",
+        "fleet-begin.yml",
+        "fleet-ask.yml",
+        "fleet-install.yml",
+        "action_plugins/tare_fleet.py",
+        "files/fleet_agent.py",
+    ):
         assert (ansible.playbook_dir() / name).is_file()
