@@ -107,15 +107,14 @@ def converse(ask: Ask, request: dict[str, Any], into: Path) -> dict[str, Any]:
     if request["verb"] != "collect":
         return ask(request)
     answer = ask({"verb": "state", "folder": request["folder"]})
-    if answer.get("state") in ("ended", "cut off"):
-        listed = ask({"verb": "files", "folder": request["folder"]})
-        if "error" in listed:
-            return answer | {"error": listed["error"]}
-        answer |= {"runs": listed["runs"], "known": listed["known"], "here": [], "wrong": {}}
-        for name, files in listed["runs"].items():
-            if is_here(Path(request["results"]) / name, files):
+    if "runs" in answer:
+        answer |= {"here": [], "wrong": {}}
+        for name, files in answer["runs"].items():
+            if Path(name).name != name or name == "..":
+                answer["wrong"][name] = [name]  # only a host that means harm names another folder
+            elif is_here(Path(request["results"]) / name, files):
                 answer["here"].append(name)
-            elif wrong := copy(ask, f"{listed['results']}/{name}", files, into / name):
+            elif wrong := copy(ask, f"{answer['results']}/{name}", files, into / name):
                 answer["wrong"][name] = wrong
     return answer
 

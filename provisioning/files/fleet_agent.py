@@ -127,7 +127,7 @@ def born(pid):
 
 
 def state(request):
-    """Return whether the run goes on, how it ended, and what it said last."""
+    """Return whether the run goes on, how it ended, what it said last, and its files if it has ended."""
     folder = Path(request["folder"])
     if not folder.is_dir():
         return {"state": "gone"}
@@ -135,8 +135,10 @@ def state(request):
     lives = bool(at) and born(pid) == at.strip()
     code = text_of(folder / CODE).strip()  # after the look at the process, whose last act is to write it
     if code.isdigit():
-        return {"state": "ended", "code": int(code), "said": said(folder)}
-    return {"state": "running" if lives else "cut off", "said": said(folder)}
+        return {"state": "ended", "code": int(code), "said": said(folder), **files(folder)}
+    if lives:
+        return {"state": "running", "said": said(folder)}
+    return {"state": "cut off", "said": said(folder), **files(folder)}
 
 
 def said(folder):
@@ -151,9 +153,9 @@ def said(folder):
     return data[-TAIL_BYTES:].decode("utf-8", "replace").strip()
 
 
-def files(request):
+def files(folder):
     """Return the new runs with size and SHA-256 of each of their files."""
-    known = json.loads(text_of(Path(request["folder"]) / BEGUN))
+    known = json.loads(text_of(folder / BEGUN))
     results = Path(known["results"])
     new = [name for name in runs_of(results) if name not in known["before"]]
     runs = {name: {path: digest(results / name / path) for path in below(results / name)} for name in new}
@@ -235,7 +237,7 @@ def text_of(path):
         return ""
 
 
-VERBS = {"begin": begin, "state": state, "files": files, "read": read, "find": find, "clean": clean}
+VERBS = {"begin": begin, "state": state, "read": read, "find": find, "clean": clean}
 
 
 def main(request):
