@@ -44,14 +44,11 @@ def _figure(scenario: str, every: Sequence[HostSeries], hosts: int) -> svg.Plot:
         panel.axvline(1, color=theme.INK, linewidth=1.0, zorder=1.5)
         for place, one in enumerate(rows):
             _row(panel, place, one)
-        canvas.gutter(panel, "between hosts (CI)", cells)
-        canvas.legend(
-            figure,
-            [
-                canvas.mark("o", "a host", size=5, colour=theme.MUTED),
-                canvas.mark("D", "a host that is apart", size=5, colour=theme.HEAT["dearer"]),
-            ],
-        )
+        canvas.gutter(panel, "share (CI)", cells)
+        marks = [canvas.mark("o", "a host", size=5, colour=theme.MUTED)]
+        if any(one.apart for one in rows):
+            marks.append(canvas.mark("D", "a host that is apart", size=5, colour=theme.HEAT["dearer"]))
+        canvas.legend(figure, marks)
         return canvas.finish(figure, _words(scenario, rows, len(every) - len(rows), hosts, axis))
 
 

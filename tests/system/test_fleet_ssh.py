@@ -159,7 +159,7 @@ def test_each_host_gives_a_run_or_a_reason_and_a_later_fetch_collects_the_rest(h
 
     hosts.start("dies")
     again = fleet(hosts, "fetch", "-i", where)
-    printed, complaints = again.communicate(timeout=120)
+    printed, complaints = again.communicate(timeout=300)
     print(printed, complaints)
     assert "was cut off there" in said(printed)["dies"]
     (cut,) = (
@@ -168,7 +168,7 @@ def test_each_host_gives_a_run_or_a_reason_and_a_later_fetch_collects_the_rest(h
     assert len(store.outcomes(cut)) >= 1
     assert left(hosts) == []
     third = fleet(hosts, "fetch", "-i", where)
-    assert "dies" not in said(third.communicate(timeout=120)[0]), "what is here was fetched again"
+    assert "dies" not in said(third.communicate(timeout=300)[0]), "what is here was fetched again"
 
 
 def test_hosts_go_on_when_the_controller_is_interrupted_and_fetch_collects(hosts: Network, this: str) -> None:
@@ -192,12 +192,24 @@ def test_hosts_go_on_when_the_controller_is_interrupted_and_fetch_collects(hosts
     assert left(hosts) == []
 
 
+def test_bare_host_is_provisioned_over_ssh(hosts: Network) -> None:
+    bare = hosts.add("bare", payload_packages="{}")  # the compiler is there: it has built the payload of these tests
+    shutil.rmtree(bare.state / "payload")
+    argv = [sys.executable, "-m", "bench", "provision", "-i", str(hosts.inventory()), "payload"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(hosts.folder)}
+    done = subprocess.run(
+        hosts.enter(argv), cwd=hosts.folder, env=env, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list((bare.state / "payload").rglob("tare-payload"))
+
+
 def test_night_of_a_fleet_is_summed_up_and_stays_on_its_host(hosts: Network, this: str) -> None:
     hosts.add("a", tare_program=this, nightly_dir=str(hosts.folder / "a/nights"))
     hosts.add("b", tare_program="/nowhere/tare")
     words = ["startup", "-t", "sandbox", "--blocks", "2", "-o", str(hosts.folder / "night")]
     process = fleet(hosts, "nightly", "-i", str(hosts.inventory()), *words)
-    printed, complaints = process.communicate(timeout=120)
+    printed, complaints = process.communicate(timeout=300)
     print(printed, complaints)
     assert process.returncode == 4
     assert "| b | failed | – | '/nowhere/tare' is no program there" in printed
