@@ -61,10 +61,10 @@ class Hosts:
         self.spoiled: dict[str, int] = {}
         self.rounds: list[dict[str, str]] = []
         self.given: Mapping[str, Any] = {}
-        self._agent: Any = load("files/fleet_agent.py")
+        self._agent = load("files/fleet_agent.py")
         self.action = load("action_plugins/tare_fleet.py")
         self._children: list[subprocess.Popen[bytes]] = []
-        self._agent.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": self._start})
+        vars(self._agent)["subprocess"] = SimpleNamespace(**{**vars(subprocess), "Popen": self._start})
 
     def _start(self, *arguments: Any, **more: Any) -> subprocess.Popen[bytes]:
         """Start what the agent starts, which outlives the agent on a real host."""
