@@ -40,7 +40,7 @@ def take(folder: Path, results: Path, record: Mapping[str, Any]) -> str:
         part.rename(target)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
-        msg = f"cannot write '{target}': {error.strerror}"
+        msg = f"cannot write '{target}': {error.strerror}; 'tare fleet fetch' collects later what stays on the hosts"
         raise StoreError(msg) from error
     shutil.rmtree(folder, ignore_errors=True)
     return run_id

@@ -14,7 +14,7 @@ from threading import Event
 from typing import Any
 
 from bench.core.clock import now_s, wall_time
-from bench.core.errors import Interrupted
+from bench.core.errors import Interrupted, ProvisionError
 from bench.hosts.ansible import OnEvent, check_inventory, interruptible
 from bench.hosts.jobs import Job
 from bench.hosts.records import Answer, Gathered, HostRun
@@ -158,14 +158,22 @@ class _Fleet:
 
     def _round(self, asked: Sequence[Job]) -> None:
         requests: dict[str, Request] = {job.host: job.request() for job in asked}
-        answers, done = self._rounds.ask(requests)
-        done.log.unlink(missing_ok=True)
+        answers, why = self._answers(requests)
         for job in asked:
-            job.hear(answers.get(job.host, Answer(failure="it gave no answer")), self._results)
+            job.hear(answers.get(job.host, Answer(failure=why)), self._results)
             if not self._waits and job.is_running:
                 job.leave("it still measures there")
             if job.progress:
                 self._watch.on_progress(job.host, job.progress)
+
+    def _answers(self, requests: Mapping[str, Request]) -> tuple[Mapping[str, Answer], str]:
+        """Return the answers, and why a host without one has none: after hours of measuring, one failed round is no end."""
+        try:
+            answers, done = self._rounds.ask(requests)
+        except ProvisionError as error:
+            return {}, str(error)
+        done.log.unlink(missing_ok=True)
+        return answers, "it gave no answer"
 
     def _give_up(self, asked: Sequence[Job]) -> None:
         """Give up hosts that stay silent when no other is left."""

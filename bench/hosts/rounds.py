@@ -41,7 +41,7 @@ class Rounds:
 
     Args:
         inventory: An Ansible inventory.
-        results: The results folder here; what arrives is first put beside it, on the same file system.
+        results: The results folder here, in which hosts' runs may be already.
         source: The checkout that Tare is installed from on hosts that have none; empty for none.
         keeps: Whether the runs stay on the hosts, in the folder of their nights.
     """

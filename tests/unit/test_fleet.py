@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("ansible", reason="pip install 'tare-bench[provision]'")
 
 from bench import cli, store
-from bench.core.errors import StoreError, UsageError
+from bench.core.errors import ProvisionError, StoreError, UsageError
 from bench.hosts import ansible, fleet, rounds
 from bench.hosts.records import Gathered
 from tests.fleet_local import Hosts, program
@@ -155,6 +155,21 @@ def test_host_that_is_away_for_a_while_is_asked_again(tmp_path: Path, hosts: Hos
 
     hosts.before = away
     assert gather(tmp_path).exit_code == 0
+
+
+def test_round_that_fails_as_a_whole_is_not_the_end(tmp_path: Path, hosts: Hosts, add: Callable[..., None]) -> None:
+    add("a", "run-a")
+
+    def fail(number: int) -> None:
+        if number == 1 and not failed:
+            failed.append(number)
+            message = "Ansible ended with 'failed'"
+            raise ProvisionError(message)
+
+    failed: list[int] = []
+    hosts.before = fail
+    assert gather(tmp_path).exit_code == 0
+    assert failed == [1]
 
 
 def test_host_that_dies_is_given_up_when_no_other_measures(
