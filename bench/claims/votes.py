@@ -7,19 +7,7 @@ from dataclasses import dataclass
 
 from bench import store
 from bench.claims.model import Claim, Decision, Verdict
-
-
-@dataclass(frozen=True)
-class Host:
-    """A host as runs name it: two with one name and other hardware or another kernel are two hosts.
-
-    Attributes:
-        name: Its name, with the guest if the whole run was in one.
-        fingerprint: Digest of its facts.
-    """
-
-    name: str
-    fingerprint: str
+from bench.store.hosts import Host, distinct
 
 
 @dataclass(frozen=True)
@@ -28,14 +16,6 @@ class Judged:
 
     run: store.Run
     verdicts: Sequence[Verdict]
-
-    @property
-    def host(self) -> Host:
-        """The host of the run."""
-        meta = self.run.meta
-        inside = str(meta.get("inside", ""))
-        name = str(meta.get("host", "unknown host"))
-        return Host(f"{name}, in {inside}" if inside else name, str(meta.get("fingerprint", "")))
 
 
 @dataclass(frozen=True)
@@ -84,9 +64,11 @@ _STRENGTH = (Decision.INCONCLUSIVE, Decision.NOT_APPLICABLE, Decision.NOT_MEASUR
 
 def polls(judged: Iterable[Judged]) -> list[Poll]:
     """Return the votes on every claim, in the order of the claims; a run that is given twice counts once."""
+    given = list(judged)
+    hosts = distinct(one.run for one in given)
     by_host: dict[Host, dict[str, Judged]] = {}
-    for one in judged:
-        by_host.setdefault(one.host, {}).setdefault(one.run.run_id, one)
+    for one in given:
+        by_host.setdefault(hosts[one.run.run_id], {}).setdefault(one.run.run_id, one)
     claims = (
         [verdict.claim for verdict in next(iter(next(iter(by_host.values())).values())).verdicts] if by_host else []
     )

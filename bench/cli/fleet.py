@@ -1,16 +1,15 @@
-"""``tare fleet run``: the same scenarios on many hosts."""
+"""``tare fleet``: the same scenarios on many hosts."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import tasks
 from bench.cli.measure import scenarios_of
 from bench.cli.options import (
     RESULTS,
@@ -26,7 +25,15 @@ from bench.cli.options import (
 from bench.run import stopping
 
 if TYPE_CHECKING:
-    from bench.hosts import fleet
+    from bench.hosts.records import Gathered
+
+INVENTORY = click.option(
+    "-i", "--inventory", type=click.Path(path_type=Path), required=True, help="Ansible inventory that names the hosts."
+)
+_PIPE_COLUMNS = 120
+"""Table width when standard output is not a terminal."""
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group("fleet")
@@ -35,9 +42,7 @@ def fleet_command() -> None:
 
 
 @fleet_command.command("run")
-@click.option(
-    "-i", "--inventory", type=click.Path(path_type=Path), required=True, help="Ansible inventory that names the hosts."
-)
+@INVENTORY
 @choices
 @precision_choices
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for every run (repeatable).")
@@ -49,17 +54,125 @@ def run_command(
     """Run scenarios or suites on every host of an Ansible inventory with one seed, and collect the runs.
 
     The host variable tare_program is the path of Tare on that host; without it this version is installed there.
-    'tare provision -i INVENTORY' installs the engines. Compare two of the runs with: tare compare RUN RUN --factor kernel.
+    'tare provision -i INVENTORY' installs the engines. A run that could not be collected stays on its host: 'tare fleet fetch'
+    collects it later. 'tare fleet compare RUN RUN RUN' says which hosts differ. Exit code 4: a host has no whole run.
     """
+    from bench.cli import hosts_progress  # noqa: PLC0415
     from bench.hosts import fleet  # noqa: PLC0415
 
     _check(options, limits, tags)
     files = [Path(name) for name in options.names if Path(name).is_file()]
     arguments = _arguments(options, limits, tags)
-    with tasks.observer() as show_task:
-        found = fleet.run(arguments, files, inventory, results, show_task if not options.as_json else lambda _: None)
+    with hosts_progress.observer(quiet=options.as_json) as watch:
+        found = fleet.run(arguments, files, inventory, results, watch)
     _print_hosts(found, as_json=options.as_json)
     return found.exit_code
+
+
+@fleet_command.command("nightly")
+@click.argument("suite", default="nightly")
+@INVENTORY
+@click.option("--blocks", type=click.IntRange(1, 10_000), help="Number of measured blocks; default: the scenario's.")
+@click.option(
+    "-t", "--target", "targets", multiple=True, metavar="TARGET", help="Measure only this target (repeatable)."
+)
+@click.option(
+    "--keep", type=click.IntRange(min=10), default=90, show_default=True, help="Number of nights to keep there."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; default: reports/FLEET."
+)
+@AS_JSON
+@RESULTS
+def nightly_command(
+    *,
+    suite: str,
+    inventory: Path,
+    blocks: int | None,
+    targets: Sequence[str],
+    keep: int,
+    output: Path | None,
+    as_json: bool,
+    results: Path,
+) -> int:
+    """Run a suite on every host as its night: each compares it with its own baseline; collect verdicts and runs.
+
+    The nights stay on the hosts (host variable nightly_dir, default /var/lib/tare-nightly), since they are the baseline of the
+    next one. Exit code, the first that applies to any host: 1 a regression was confirmed, 4 a host has no whole night, 5 too
+    noisy to decide, else 0.
+    """
+    from bench.cli import hosts_progress  # noqa: PLC0415
+    from bench.hosts import fleet, night  # noqa: PLC0415
+
+    options = MeasureOptions(names=(suite,), targets=targets, blocks=blocks)
+    scenarios_of(options)
+    files = [Path(suite)] if Path(suite).is_file() else []
+    arguments = [*_arguments(options, PrecisionOptions(), ()), "--keep", str(keep)]
+    with hosts_progress.observer(quiet=as_json) as watch:
+        found = fleet.nightly(arguments, files, inventory, results, watch)
+    paths = night.write(found, suite, results, output or Path("reports") / f"fleet-{found.fleet}")
+    if as_json:
+        click.echo(json.dumps(night.as_json(found, suite, results), indent=1))
+    else:
+        click.echo(night.summary(found, suite, results), nl=False)
+        click.echo(f"summary: {paths[0]}")
+    _mention_log(found)
+    return found.worst
+
+
+@fleet_command.command("fetch")
+@INVENTORY
+@AS_JSON
+@RESULTS
+def fetch_command(inventory: Path, as_json: bool, results: Path) -> int:
+    """Collect runs that 'tare fleet run' has left on hosts: it was interrupted, a host was away, or a copy failed.
+
+    A run that still goes on is left alone, and one that is here already is not copied again. Exit code 4: something stays on a
+    host, or a run is not whole.
+    """
+    from bench.cli import hosts_progress  # noqa: PLC0415
+    from bench.hosts import fleet  # noqa: PLC0415
+
+    with hosts_progress.observer(quiet=as_json) as watch:
+        found = fleet.fetch(inventory, results, watch)
+    if not found.hosts and not as_json:
+        click.echo("no host has a run of a fleet")
+    _print_hosts(found, as_json=as_json)
+    return found.exit_code if found.hosts else 0
+
+
+@fleet_command.command("compare")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN…")
+@click.option("--all", "everything", is_flag=True, help="Show every series, not only those with a host that is apart.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for hosts.html and its charts."
+)
+@AS_JSON
+@RESULTS
+def compare_command(runs: Sequence[str], everything: bool, output: Path | None, as_json: bool, results: Path) -> None:
+    """Compare hosts: what of each series' spread is between hosts, and which hosts are apart from the others.
+
+    RUN is a run of any host (an id, a unique prefix, a folder); values of several runs of one host are taken together. Primary
+    metrics are compared, as values and as ratios to the baseline. To compare two runs use 'tare compare'.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from bench import store  # noqa: PLC0415
+    from bench.compare import hosts as comparing  # noqa: PLC0415
+    from bench.report import hosts as pages  # noqa: PLC0415
+
+    loaded = [store.load(store.find(results, name)) for name in runs]
+    for run in loaded:
+        store.require_lines(run)
+        for text in run.warnings:
+            click.echo(f"! {run.run_id}: {text}", err=True)
+    found = comparing.compare(loaded)
+    if as_json:
+        click.echo(json.dumps(pages.as_json(found), indent=1))
+    else:
+        Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(pages.show(found, everything=everything))
+    if output is not None:
+        click.echo(f"page: {pages.render(found, output)}", err=as_json)
 
 
 def _check(options: MeasureOptions, limits: PrecisionOptions, tags: Sequence[str]) -> None:
@@ -87,14 +200,22 @@ def _arguments(options: MeasureOptions, limits: PrecisionOptions, tags: Sequence
     return words + [word for option, value in single.items() if value is not None for word in (option, str(value))]
 
 
-def _print_hosts(found: fleet.Gathered, *, as_json: bool) -> None:
+def _print_hosts(found: Gathered, *, as_json: bool) -> None:
+    from bench.hosts import wording  # noqa: PLC0415
+
+    notes = list(wording.notes(found.hosts))
     if as_json:
-        hosts = [dataclasses.asdict(one) for one in found.hosts]
-        click.echo(json.dumps({"hosts": hosts, "exit_code": found.exit_code}, indent=1))
+        hosts = [wording.as_json(one) for one in found.hosts]
+        click.echo(
+            json.dumps({"fleet": found.fleet, "hosts": hosts, "notes": notes, "exit_code": found.exit_code}, indent=1)
+        )
     else:
-        for one in found.hosts:
-            failures = {4: " (some invocations failed)", 130: " (interrupted)"}.get(one.exit_code or 0, "")
-            click.echo(f"{one.host}: run {one.run_id}{failures}" if one.run_id else f"{one.host}: no run: {one.reason}")
+        for text in (*map(wording.line, found.hosts), *notes):
+            click.echo(text)
+    _mention_log(found)
+
+
+def _mention_log(found: Gathered) -> None:
     if found.play.failed:
         click.echo(f"Ansible's own output is in {found.play.log}", err=True)
     else:

@@ -163,6 +163,7 @@ def _confirmation(request: session.RunRequest, night: nightly.Night) -> session.
     from bench.compare.nightly import to_repeat  # noqa: PLC0415
     from bench.compare.nights import AGAIN  # noqa: PLC0415
     from bench.compare.verdicts import Verdict  # noqa: PLC0415
+    from bench.store.hosts import FLEET_TAG  # noqa: PLC0415
 
     wanted, doubtful = to_repeat(night), sum(one.verdict is Verdict.INVALID for one in night.results)
     parts = [f"{len(night.findings)} series regressed at the screen"] * bool(night.findings)
@@ -172,7 +173,7 @@ def _confirmation(request: session.RunRequest, night: nightly.Night) -> session.
         request,
         scenarios=[one for one in request.scenarios if one.name in wanted],
         seed=request.seed + 1,
-        tags={AGAIN: night.run.run_id},
+        tags={AGAIN: night.run.run_id, **{name: text for name, text in request.tags.items() if name == FLEET_TAG}},
     )
 
 

@@ -9,6 +9,7 @@ from bench import store
 from bench.compare import boots, instrument, nights
 from bench.compare.sides import payload
 from bench.core.clock import wall_time
+from bench.store import hosts
 
 
 class Apart(StrEnum):
@@ -42,7 +43,7 @@ def apart(run: store.Run, newest: store.Run) -> Apart | None:
     """Return why a run does not belong to the history of the newest one, ``None`` when it does."""
     if suite_of(run) != suite_of(newest):
         return Apart.KIND
-    if run.meta.get("host") != newest.meta.get("host"):
+    if not hosts.may_be_same(run, newest):
         return Apart.HOST
     if run.meta.get("fingerprint") != newest.meta.get("fingerprint"):
         return Apart.FINGERPRINT
@@ -71,7 +72,7 @@ def clocks(runs: Sequence[store.Run]) -> Iterator[str]:
 
 def what(why: Apart, run: store.Run) -> str:
     """Return the suite, or else the host, by which runs that are left out are grouped."""
-    return suite_of(run) if why is Apart.KIND else str(run.meta.get("host"))
+    return suite_of(run) if why is Apart.KIND else hosts.label(run)
 
 
 def left_out(why: Apart, group: str, newest: store.Run, names: Sequence[str]) -> str:
@@ -84,7 +85,7 @@ def left_out(why: Apart, group: str, newest: store.Run, names: Sequence[str]) ->
         article = "a " if one and group != BY_HAND else ""
         return f"{who} {are} {article}{night}: a history of its own (--suite {group}), left out"
     reason = {
-        Apart.HOST: f"{are} of the host '{group}', the newest is of '{newest.meta.get('host')}': a history of its own",
+        Apart.HOST: f"{are} of the host '{group}', the newest is of '{hosts.label(newest)}': a history of its own",
         Apart.FINGERPRINT: f"{are} of another fingerprint than the newest: an epoch of its own",
         Apart.PAYLOAD: "measured another build of the workload than the newest: an epoch of its own",
         Apart.NAMESAKE: f"{are} of a boot of '{group}' during which another one measured the newest: "

@@ -18,6 +18,7 @@ from bench.compare.verdicts import Comparison, Difference
 from bench.core.errors import UsageError
 from bench.core.model import RunState
 from bench.stats.series import Key
+from bench.store.hosts import may_be_same
 
 OFFSET = 3
 """Nights between tonight and its rolling baseline."""
@@ -68,7 +69,7 @@ def nights(results: Past, suite: str, tonight: store.Run) -> list[store.Run]:
     found = []
     for run in _runs(results):
         same = run.meta.get("tags", {}).get(TAG) == suite and run.meta.get("state") == RunState.COMPLETE
-        same = same and run.meta.get("host") == tonight.meta.get("host")  # two hosts of a fleet may be alike
+        same = same and may_be_same(run, tonight)  # two hosts of a fleet may be alike
         if same and _began(run) < _began(tonight) and not differences(run, tonight):
             found.append(run)
     namesakes = boots.elsewhere([*found, tonight])

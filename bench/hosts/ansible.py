@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench.core.errors import Interrupted, ProvisionError, UsageError
@@ -90,8 +92,12 @@ def play(
     *,
     check: bool = False,
     on_event: OnEvent = lambda _: None,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> PlayResult:
     """Run a playbook of ``provisioning/`` on the hosts of an inventory; ``None`` stands for this host.
+
+    ``options`` are more arguments of ansible-runner, such as ``limit`` and ``forks``; ``environment`` is more of Ansible's.
 
     Returns:
         The result. Failed tasks are in ``failed`` and are not raised, since other hosts may have succeeded.
@@ -104,10 +110,11 @@ def play(
     """
     check_inventory(inventory)
     _refuse_expanded([str(playbook_dir()), str((inventory or Path()).absolute()), variables])
-    arguments = _arguments(name, inventory, variables)
+    arguments = {**_arguments(name, inventory, environment), **options}
     arguments |= {"cmdline": "--check"} if check else {}
     collector = _Collector(on_event)
-    with tempfile.TemporaryDirectory(prefix="tare-provision-") as folder, _interruptible() as stopped:
+    with tempfile.TemporaryDirectory(prefix="tare-provision-") as folder, interruptible() as stopped:
+        _write_variables(Path(folder), variables)
         status, output = _run(arguments, Path(folder), collector, stopped)
         log = _keep(output)
     if stopped.is_set():
@@ -179,17 +186,23 @@ def _refuse_expanded(value: object) -> None:
         raise UsageError(msg)
 
 
-def _arguments(name: str, inventory: Path | None, variables: Mapping[str, Any]) -> dict[str, Any]:
+def _write_variables(folder: Path, variables: Mapping[str, Any]) -> None:
+    """Write the variables where ansible-runner looks for them: for many hosts they are too long for a command line."""
+    (folder / "env").mkdir()
+    (folder / "env" / "extravars").write_text(json.dumps(dict(variables)), encoding="utf-8")
+
+
+def _arguments(name: str, inventory: Path | None, environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the arguments of ansible-runner except its folder and callbacks."""
     folder, programs = playbook_dir(), _ansible_playbook().parent
     return {
         "playbook": str(folder / name),
         "inventory": str((inventory or folder / "inventories" / "local.yml").absolute()),
-        "extravars": dict(variables),
         "envvars": {
             "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
             "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}",
             "LC_ALL": "C.UTF-8",  # Ansible refuses to start without a UTF-8 locale
+            **environment,
         },
     }
 
@@ -230,7 +243,7 @@ def _run(
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[threading.Event]:
+def interruptible() -> Iterator[threading.Event]:
     """Yield an event that SIGINT and SIGTERM set; ansible-runner polls it and stops Ansible."""
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -1,56 +1,40 @@
 """Run the same scenarios on many hosts with Ansible and gather the runs in one results folder.
 
-Every host measures itself with its own Tare; nothing is measured over the network. Runs are copied back unchanged.
+Every host measures itself with its own Tare; nothing is measured over the network. Runs are copied back unchanged, each file
+checked by its digest, and removed there when they are here.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
-import sys
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from threading import Event
 from typing import Any
 
-from bench import store
-from bench.core.errors import StoreError, UsageError
-from bench.hosts.ansible import OnEvent, PlayResult, check_inventory, play
+from bench.core.clock import now_s, wall_time
+from bench.core.errors import Interrupted, ProvisionError
+from bench.hosts.ansible import OnEvent, check_inventory, interruptible
+from bench.hosts.jobs import Job
+from bench.hosts.records import Answer, Gathered, HostRun
+from bench.hosts.rounds import EVERY, INTERRUPTED, Request, Rounds
 
-_KEPT = (0, 4, 130)
-"""Exit codes of ``tare run`` that leave a usable run: complete, some invocations failed, interrupted."""
+FIRST_S, MOST_S, FRACTION = 1.0, 30.0, 0.05
+"""Seconds between rounds: at first and at most, and in between this fraction of the time since the beginning."""
 
+PATIENCE = 3
+"""Rounds that a host may be unreachable after the last of the others has ended; until then it is asked in every round."""
 
-@dataclass(frozen=True)
-class HostRun:
-    """The result of one host.
-
-    Attributes:
-        host: The host's name in the inventory.
-        run_id: The id of its run, empty when there is none.
-        exit_code: The exit code of ``tare run``, ``None`` when it was not started.
-        reason: Why there is no run.
-    """
-
-    host: str
-    run_id: str = ""
-    exit_code: int | None = None
-    reason: str = ""
+OnProgress = Callable[[str, str], None]
 
 
-@dataclass(frozen=True)
-class Gathered:
-    """The results of all hosts, and ``play``, the result of the playbook."""
+class Watch:
+    """What an observer is told: Ansible's tasks while a Tare is installed, and the progress of each host."""
 
-    hosts: tuple[HostRun, ...]
-    play: PlayResult
-
-    @property
-    def exit_code(self) -> int:
-        """Return 0 when every host has a complete run without failures, else 4."""
-        return 0 if self.hosts and all(one.exit_code == 0 and one.run_id for one in self.hosts) else 4
+    def __init__(self, on_event: OnEvent = lambda _: None, on_progress: OnProgress = lambda *_: None) -> None:
+        self.on_event = on_event
+        self.on_progress = on_progress
 
 
 def run(
@@ -58,7 +42,7 @@ def run(
     files: Sequence[Path],
     inventory: Path,
     results: Path,
-    on_event: OnEvent = lambda _: None,
+    watch: Watch | None = None,
 ) -> Gathered:
     """Run ``tare run ARGUMENTS`` on every host of an inventory and gather the runs.
 
@@ -66,30 +50,84 @@ def run(
         arguments: Arguments of ``tare run`` without ``--results``; the same for all hosts.
         files: Scenario files that the arguments name; they are copied to the hosts.
         inventory: An Ansible inventory. Variables of a host: ``tare_program`` (path of its Tare; without it this Tare is
-            installed into ``harness_home``) and ``tare_state_dir`` (its state folder).
+            installed into ``harness_home``), ``tare_state_dir`` (its state folder) and ``tare_fleet_dir`` (where runs are until
+            they are fetched).
         results: The folder in which the runs are gathered.
-        on_event: Called when a task starts and when it ends.
+        watch: Told of the progress.
 
     Raises:
         UsageError: The inventory cannot be read or names no hosts.
         ProvisionError: Ansible is not installed, or it failed without naming a task.
         StoreError: A run cannot be written to the results folder.
+        Interrupted: SIGINT or SIGTERM was received. The hosts go on measuring; :func:`fetch` gathers the runs.
+    """
+    return _measure(["run", *arguments], files, inventory, results, watch or Watch(), keeps=False)
+
+
+def nightly(
+    arguments: Sequence[str], files: Sequence[Path], inventory: Path, results: Path, watch: Watch | None = None
+) -> Gathered:
+    """Run ``tare nightly ARGUMENTS`` on every host, in the host's own folder of nights, and gather copies of tonight's runs.
+
+    Arguments and errors as of :func:`run`; the folder is the host's variable ``nightly_dir``. The runs stay there, too: they are
+    what the next night is compared with.
+    """
+    return _measure(["nightly", *arguments], files, inventory, results, watch or Watch(), keeps=True)
+
+
+def fetch(inventory: Path, results: Path, watch: Watch | None = None) -> Gathered:
+    """Gather the runs that earlier calls have left on the hosts.
+
+    One that goes on is left alone, and one that is here is only removed there.
+    Arguments and errors as of :func:`run`.
     """
     check_inventory(inventory)
-    with tempfile.TemporaryDirectory(prefix="tare-fleet-") as folder:
-        gathered = Path(folder) / "gathered"
-        gathered.mkdir()
-        variables: dict[str, Any] = {
-            "fleet_arguments": list(arguments),
-            "fleet_files": [str(path.absolute()) for path in files],
-            "fleet_gathered": str(gathered),
-            "fleet_python": sys.executable,
-            "fleet_source": _source(),
-            "fleet_packed": str(Path(folder) / "packed"),
-        }
-        done = play("fleet.yml", inventory, variables, on_event=on_event)
-        found = [_host(gathered, name, done, results) for name in sorted(done.hosts)]
-    return Gathered(tuple(found), done)
+    with Rounds(inventory, results, "", keeps=False) as rounds:
+        found, play = rounds.ask({EVERY: {"verb": "find"}})
+        jobs = [
+            Job(host, str(folder), rounds.arrived(host))
+            for host, answer in found.items()
+            for folder in answer.said.get("folders", ())
+        ]
+        silent = [HostRun(host, reason=_failure(answer)) for host, answer in found.items() if _failure(answer)]
+        ended = _Fleet(rounds, results, watch or Watch(), waits=False).gather(jobs)
+    return Gathered((*silent, *ended), play)
+
+
+def _measure(
+    words: Sequence[str], files: Sequence[Path], inventory: Path, results: Path, watch: Watch, *, keeps: bool
+) -> Gathered:
+    check_inventory(inventory)
+    fleet = f"{wall_time():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    request = {"verb": "begin", "fleet": fleet, "words": list(words), "files": [str(path.absolute()) for path in files]}
+    with Rounds(inventory, results, _source(), keeps=keeps) as rounds:
+        found, play = rounds.ask({EVERY: request}, watch.on_event, begins=True)
+        silent = [
+            HostRun(host, reason=_failure(answer), clock=answer.clock)
+            for host, answer in found.items()
+            if _failure(answer)
+        ]
+        jobs = [_job(host, answer, rounds) for host, answer in found.items() if not _failure(answer)]
+        for job in jobs:
+            watch.on_progress(job.host, "measuring")
+        ended = _Fleet(rounds, results, watch, waits=True).gather(jobs)
+    return Gathered(tuple(sorted((*silent, *ended), key=lambda one: one.host)), play, fleet)
+
+
+def _job(host: str, answer: Answer, rounds: Rounds) -> Job:
+    machine: Mapping[str, Any] = answer.said.get("machine", {})
+    known = HostRun(
+        host,
+        version=str(answer.said.get("version", "")),
+        clock=answer.clock,
+        name=str(machine.get("name", "")),
+        boot=str(machine.get("boot", "")),
+    )
+    return Job(host, str(answer.said["folder"]), rounds.arrived(host), known)
+
+
+def _failure(answer: Answer) -> str:
+    return answer.failure or str(answer.said.get("error", ""))
 
 
 def _source() -> str:
@@ -98,46 +136,62 @@ def _source() -> str:
     return str(source) if (source / "pyproject.toml").is_file() else ""
 
 
-def _host(gathered: Path, name: str, done: PlayResult, results: Path) -> HostRun:
-    """Move one host's run into the results folder and return its result."""
-    answer = _answer(gathered / f"{name}.json")
-    failures = [task.message or task.status for task in done.failed if task.host == name]
-    code = answer.get("rc")
-    if code not in _KEPT:
-        reason = str(answer.get("stderr") or "").strip() or "; ".join(failures) or "it gave no answer"
-        return HostRun(name, exit_code=code, reason=reason.removeprefix("tare: "))
-    try:
-        run_id = str(json.loads(answer["stdout"])["run_id"])
-        _take(gathered / name / run_id, results)
-    except (KeyError, ValueError, TypeError) as error:
-        return HostRun(name, exit_code=code, reason=f"what 'tare run --json' printed there cannot be read ({error})")
-    except UsageError as error:
-        return HostRun(name, exit_code=code, reason=str(error))
-    return HostRun(name, run_id, code)
+class _Fleet:
+    """Asks the hosts round by round until every run has ended and is here, or cannot be had."""
+
+    def __init__(self, rounds: Rounds, results: Path, watch: Watch, *, waits: bool) -> None:
+        self._rounds = rounds
+        self._results = results
+        self._watch = watch
+        self._waits = waits
+
+    def gather(self, jobs: Sequence[Job]) -> list[HostRun]:
+        """Return the result of every job."""
+        begin_s = now_s()
+        with interruptible() as stopped:
+            while asked := self._first_of_each_host(jobs):
+                if self._waits and not any(job.is_cleaning for job in asked):
+                    _wait(stopped, min(max(FIRST_S, FRACTION * (now_s() - begin_s)), MOST_S))
+                self._round(asked)
+                self._give_up(asked)
+        return [job.result for job in jobs]
+
+    def _round(self, asked: Sequence[Job]) -> None:
+        requests: dict[str, Request] = {job.host: job.request() for job in asked}
+        answers, why = self._answers(requests)
+        for job in asked:
+            job.hear(answers.get(job.host, Answer(failure=why)), self._results)
+            if not self._waits and job.is_running:
+                job.leave("it still measures there")
+            if job.progress:
+                self._watch.on_progress(job.host, job.progress)
+
+    def _answers(self, requests: Mapping[str, Request]) -> tuple[Mapping[str, Answer], str]:
+        """Return the answers, and why a host without one has none: after hours of measuring, one failed round is no end."""
+        try:
+            answers, done = self._rounds.ask(requests)
+        except ProvisionError as error:
+            return {}, str(error)
+        done.log.unlink(missing_ok=True)
+        return answers, "it gave no answer"
+
+    def _give_up(self, asked: Sequence[Job]) -> None:
+        """Give up hosts that stay silent when no other is left."""
+        left = [job for job in asked if not job.is_done]
+        patience = PATIENCE if self._waits else 1
+        if left and all(job.missed >= patience for job in left):
+            for job in left:
+                job.lose()
+
+    @staticmethod
+    def _first_of_each_host(jobs: Sequence[Job]) -> list[Job]:
+        first: dict[str, Job] = {}
+        for job in jobs:
+            if not job.is_done:
+                first.setdefault(job.host, job)
+        return list(first.values())
 
 
-def _answer(path: Path) -> Mapping[str, Any]:
-    """Read the exit code and the output of ``tare run`` on one host; empty when there is none."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _take(folder: Path, results: Path) -> None:
-    """Move a gathered run into the results folder, atomically."""
-    run_id = store.load(folder).run_id
-    target = results / run_id
-    if target.exists():
-        msg = f"'{target}' is there already; nothing was overwritten"
-        raise UsageError(msg)
-    part = results / f".{run_id}.part"
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(folder, part)
-        part.rename(target)
-    except OSError as error:
-        shutil.rmtree(part, ignore_errors=True)
-        msg = f"cannot write '{target}': {error.strerror}"
-        raise StoreError(msg) from error
+def _wait(stopped: Event, seconds: float) -> None:
+    if stopped.wait(seconds):
+        raise Interrupted(INTERRUPTED)

@@ -20,9 +20,9 @@ from bench.lab.paths import state_dir
 _PARTS = ("packages", "harness")
 """Roles that other roles and playbooks import; they install nothing by themselves."""
 
-_UNASKED = ("nightly", "examples", "wheel", "browser", "zfs")
+_UNASKED = ("nightly", "examples", "wheel", "browser", "ssh_server", "zfs")
 """Roles that run only when they are named: a nightly job, what the documentation's examples need, what building a wheel needs,
-what the tests of reports need, and a module that takes minutes to compile and that nobody may distribute."""
+what the tests of reports and of fleets need, and a module that takes minutes to compile and that nobody may distribute."""
 
 
 def provision(

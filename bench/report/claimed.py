@@ -13,6 +13,7 @@ from bench.claims import Claim, Decision, Found, Verdict, family_size, wording
 from bench.claims.judging import ERROR
 from bench.claims.model import Relation
 from bench.claims.votes import Judged, Poll, polls
+from bench.store.hosts import distinct, of
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def _wrapped(line: _Line, width: int) -> Text:
 
 def _of_one(judged: Judged) -> Iterator[_Line]:
     verdicts = judged.verdicts
-    yield _Line(f"{judged.run.run_id} on {judged.host.name}: {wording.counts(verdicts)}.", style="bold")
+    yield _Line(f"{judged.run.run_id} on {of(judged.run).name}: {wording.counts(verdicts)}.", style="bold")
     yield _Line(wording.multiplicity(verdicts))
     for decision, (mark, style) in _STYLES.items():
         mine = [one for one in verdicts if one.decision is decision]
@@ -90,11 +91,13 @@ def _unmeasured(verdicts: Sequence[Verdict]) -> Iterator[_Line]:
 
 def _of_many(judged: Sequence[Judged]) -> Iterator[_Line]:
     found = polls(judged)
-    hosts = {one.host for one in judged}
-    yield _Line(f"{len(found)} claims, {_count(len(hosts), 'host')}, {_count(len(judged), 'run')}.", style="bold")
+    hosts = distinct(one.run for one in judged)
+    yield _Line(
+        f"{len(found)} claims, {_count(len({*hosts.values()}), 'host')}, {_count(len(judged), 'run')}.", style="bold"
+    )
     yield _Line("Each host has one vote for each claim; values of different hosts are never pooled.")
     for one in judged:
-        yield _Line(f"{one.run.run_id} on {one.host.name}: {wording.multiplicity(one.verdicts)}")
+        yield _Line(f"{one.run.run_id} on {hosts[one.run.run_id].name}: {wording.multiplicity(one.verdicts)}")
     decided = [poll for poll in found if any(vote.leading.decided or vote.disagree for vote in poll.votes)]
     for poll in decided:
         yield from _poll(poll)
@@ -147,12 +150,13 @@ def tally(poll: Poll) -> str:
 
 def as_json(judged: Sequence[Judged]) -> dict[str, Any]:
     """Return the documented object of ``tare claims --json``."""
+    hosts = distinct(one.run for one in judged)
     return {
         "runs": [
             {
                 "run_id": one.run.run_id,
-                "host": one.host.name,
-                "fingerprint": one.host.fingerprint,
+                "host": hosts[one.run.run_id].name,
+                "fingerprint": hosts[one.run.run_id].fingerprint,
                 "comparisons": family_size(one.verdicts),
                 "false_discovery_rate": ERROR,
             }

@@ -44,6 +44,7 @@ def test_no_engine_named_selects_every_role_but_those_to_be_asked_for() -> None:
         "examples",
         "wheel",
         "browser",
+        "ssh_server",
         "zfs",
     }
 
