@@ -68,6 +68,11 @@ class Group:
         used = _entry(self._read("", "cpu.stat"), "usage_usec")
         return None if used is None else used / 1e6
 
+    def cpu_s_by_cpu(self) -> list[float] | None:
+        """Return the CPU seconds of the group on each CPU, by its number; ``None`` where the kernel does not tell (version 2)."""
+        text = self._read("cpuacct", "cpuacct.usage_percpu") if self.version == 1 else None
+        return None if text is None else [int(word) / 1e9 for word in text.split()]
+
     def throttled(self) -> Throttled | None:
         """Return in how many periods the group ran and in how many it used up its quota; ``None`` when they are not counted."""
         text = self._read("cpu" if self.version == 1 else "", "cpu.stat")
@@ -87,6 +92,10 @@ class Group:
         if self.version == 1:
             return _entry(self._read("memory", "memory.oom_control"), "oom_kill")
         return _entry(self._read("", "memory.events"), "oom_kill")
+
+    def memory_stat(self, name: str) -> int | None:
+        """Return an entry of the group's ``memory.stat`` in bytes; ``None`` when it is not counted."""
+        return _entry(self._read("memory" if self.version == 1 else "", "memory.stat"), name)
 
     def _read(self, controller: str, file: str) -> str | None:
         folder = self.folders.get(controller)

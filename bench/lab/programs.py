@@ -32,6 +32,7 @@ _SOURCES = (
         "victim.c",
         "load.c",
         "surface.c",
+        "changes.c",
         "actions.h",
     ),
     *("stamp.c", "spaces.c", "drain.c", "collect.c"),

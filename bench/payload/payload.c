@@ -49,6 +49,7 @@
  *   --run PROGRAM …      run a program: "B run", "O LINE" for each line that it prints, "C run STATUS"; only another --run may follow
  *
  *   --surface PID:COUNT  report what a program may do here: which system calls answer, capabilities, mounts, privileged acts (surface.c)
+ *   --watch FOLDER:MS, --change FOLDER, --fill PATH:MAX   see or make changes in a shared folder, fill a file system (changes.c)
  *   --quit STATUS[:MS]   wait to be told, then exit with STATUS; the first instruction is reported as "B start", too (restart.c)
  *
  * With --exec NUMBER[:STATUS[:MS]] it is a further command in a running instance: it reports "B exec NUMBER" and exits (exec.c).

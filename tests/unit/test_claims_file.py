@@ -190,6 +190,7 @@ NUMBERED: dict[str, set[str]] = {
     "storage-types": {"action", "cache", "op", "pattern"},
     "hardening": {"act", "call"},
     "secrets": {"place"},
+    "volumes": {"change", "side"},
 }
 """Benchmark → what its series are named by beside its parameters; the tests of the benchmarks hold these names."""
 

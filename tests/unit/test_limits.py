@@ -14,10 +14,10 @@ from typing import cast
 import pytest
 
 from bench import benchmarks, scenario
+from bench.benchmarks.limits import cpuset, press, rate
 from bench.benchmarks.limits import measure as limits
-from bench.benchmarks.limits import press, rate
 from bench.benchmarks.limits.press import MIB
-from bench.core.clock import EventHub, now_s, sleep_s
+from bench.core.clock import EventHub, Line, now_s, sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
 from bench.core.model import Invocation
 from bench.engines.base import Instance, InstanceSpec, Limits, refuse_limits
@@ -202,6 +202,63 @@ def test_cpu_shares_without_signals_are_not_applicable(bench: Bench) -> None:
     bench.host.files = {"cpuset.cpus": str(min(os.sched_getaffinity(0)))}
     with pytest.raises(NotApplicable, match="cannot tell the payload in 'fake' when to begin"):
         bench.measure("cpu-shares")
+
+
+def loads(engine: Scripted) -> None:
+    """Report a load twice."""
+    engine.say("A", "M load 0 0")
+    sleep_s(0.01)
+    engine.say("M load 700 0")
+
+
+def test_cpu_time_on_and_off_the_set_is_that_of_the_group(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    counts = iter([[1.0, 0.25], [1.2, 0.375]])
+    monkeypatch.setattr(Host, "cpu_s_by_cpu", lambda _: next(counts), raising=False)
+    bench.host.cpus = 1.0
+    found = bench.measure("cpuset", loads, milliseconds=100)
+    assert found.values["limit.achieved_ratio"] == pytest.approx(1.0, rel=1e-3)
+    assert found.values["limit.off_set_s"] == 0.125
+    assert found.values["limit.set_to_quota_ratio"] > 0
+    assert "on each CPU" in found.notes["how"]
+    assert bench.engine is not None
+    one, two = bench.engine.jobs
+    assert (one.limits.cpuset, one.cpus) == ("0", None)
+    assert (two.limits.cpuset, two.cpus) == (None, 1.0)
+
+
+def test_cpu_time_off_the_set_is_seen_by_thread_where_the_kernel_does_not_count_by_cpu(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(Host, "cpu_s_by_cpu", lambda _: None, raising=False)
+    monkeypatch.setattr(cpuset, "processors", lambda _: iter([0, 0, 0, 1]))
+    bench.host.cpus = 1.0
+    found = bench.measure("cpuset", loads, milliseconds=100)
+    assert found.values["limit.off_set_s"] == pytest.approx(0.25 * found.values["limit.probe_s"], rel=0.01)
+    assert "where its threads had run last" in found.notes["how"]
+
+
+def test_set_of_cpus_needs_a_second_cpu(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    with pytest.raises(NotApplicable, match="this host has one CPU"):
+        bench.measure("cpuset")
+
+
+def test_thread_of_a_process_is_found_on_a_cpu_of_this_host() -> None:
+    assert set(cpuset.processors([os.getpid()])) <= set(range(os.cpu_count() or 1))
+    assert list(cpuset.processors([os.getpid()]))
+
+
+def test_rate_of_a_load_is_that_between_its_first_and_its_last_report() -> None:
+    lines = [Line(1.0, "A"), Line(2.0, "M load 5 0"), Line(2.5, "M load 6 0"), Line(4.0, "M load 25 0")]
+    assert cpuset.rate_of(lines) == 10.0
+
+
+@pytest.mark.parametrize("lines", [[], [Line(1.0, "M load 5 0")], [Line(1.0, "M load 5 0"), Line(2.0, "M load 5 0")]])
+def test_load_that_did_nothing_has_no_rate(lines: list[Line]) -> None:
+    with pytest.raises(InvocationFailed, match="there is no rate"):
+        cpuset.rate_of(lines)
 
 
 def grows(*sizes: int, ends: bool = False) -> Script:

@@ -37,7 +37,7 @@ from bench.engines.abilities.running import (
     polls_s,
     unproved,
 )
-from bench.engines.abilities.storage import BootFiles, HasStorage, HasVolumes, StartsFromFiles, VolumeStore
+from bench.engines.abilities.storage import BootFiles, HasStorage, HasVolumes, StartsFromFiles, Volume, VolumeStore
 
 __all__ = [
     "BootFiles",
@@ -77,6 +77,7 @@ __all__ = [
     "RunsImages",
     "StartsFromFiles",
     "StoredLog",
+    "Volume",
     "VolumeStore",
     "launch",
     "polls_s",
