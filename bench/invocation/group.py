@@ -93,6 +93,11 @@ class Group:
             return _entry(self._read("memory", "memory.oom_control"), "oom_kill")
         return _entry(self._read("", "memory.events"), "oom_kill")
 
+    def memory_bytes(self) -> int | None:
+        """Return the memory of the group, page cache included; ``None`` when it is not counted."""
+        text = self._read(*(("memory", "memory.usage_in_bytes") if self.version == 1 else ("", "memory.current")))
+        return None if text is None else int(text)
+
     def memory_stat(self, name: str) -> int | None:
         """Return an entry of the group's ``memory.stat`` in bytes; ``None`` when it is not counted."""
         return _entry(self._read("memory" if self.version == 1 else "", "memory.stat"), name)

@@ -30,6 +30,7 @@ from bench.engines.cri.api import EXITED, NODE, POD
 from bench.engines.cri.daemon import cri_name
 from bench.engines.cri.exec import Commands
 from bench.engines.cri.session import Session
+from bench.engines.cri.usage import UsageReports
 from bench.engines.evidence import daemon, links, process
 from bench.engines.filelogs import FileLogs
 from bench.engines.grpc import Message
@@ -72,6 +73,7 @@ class Cri:
         self._handler = target.options.get("runtime", "runc" if self._own else "")
         self._made: dict[str, _Made] = {}
         self.commands = Commands(self._session)
+        self.usage = UsageReports(self._session)
         self.logs = FileLogs(
             target, ("cri",), self._log_path, lambda _: None, logformats.kubernetes, "CRI lines", _UNREAD
         )
