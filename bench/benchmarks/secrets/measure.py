@@ -11,7 +11,7 @@ from bench.benchmarks.secrets import search
 from bench.benchmarks.secrets.routes import FILE, NAME, PLACES, ROUTES, Route
 from bench.core.errors import NotApplicable
 from bench.engines.abilities import BuildsImages, HasStorage, ImageBuilder, ImageBuilders
-from bench.invocation import life
+from bench.invocation import life, saved_image
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import bases, images
 
@@ -39,7 +39,7 @@ def _images(context: InvocationContext, builders: ImageBuilders) -> InvocationRe
     name = str(context.params["base"])
     with builders.open(context.name, context.timeout_s) as builder, context.account.engine():
         identity = builder.add_base(bases.alone(context.lab.paths.state, name))
-        counts = search.contents(search.read(builder.saved(identity)))
+        counts = search.contents(saved_image.read(builder.saved(identity)))
         evidence = {"builder": builder.who, "image": identity}
     life.check_evidence(context.engine, context.lab, evidence)
     return InvocationResult({f"secrets.{what}": float(count) for what, count in counts.items()}, evidence)
@@ -70,7 +70,7 @@ def _exposed(
         outside.write_text(f"{secret}\n", encoding="utf-8")
         route.write(folder, base.name, secret)
         built = builder.build(folder, {NAME: secret} if route.argument else {}).built
-        found = search.in_image(search.read(builder.saved(built.image)), secret)
+        found = search.in_image(saved_image.read(builder.saved(built.image)), secret)
         with builder.started(built.image, route.launch(secret, outside)) as live:
             if route.memory:
                 Path(f"/proc/{live.pid}/root{route.path}").write_text(f"{secret}\n", encoding="utf-8")
