@@ -48,13 +48,13 @@ class Limits:
     """Limits other than memory and CPUs; ``None``: unlimited. An engine that lacks one of them raises ``NotApplicable``.
 
     Attributes:
-        cpu_shares: Weight under contention, in shares of control groups v1 (1024 is the default of one group).
+        cpu_shares: Weight under contention, in shares of control groups v1 (1024 is one group's default).
         cpuset: The CPUs that may be used, as the kernel writes them (``0`` or ``0-1``).
         swap_bytes: Memory plus swap.
         pids: Number of processes.
         device: ``major:minor`` of the block device to which the next two apply.
-        read_bytes_per_s: Read rate of the device.
-        write_bytes_per_s: Write rate of the device.
+        read_bytes_per_s, write_bytes_per_s: Read and write rate of the device.
+        reservation_bytes: Memory that is taken from it last when memory is short.
     """
 
     cpu_shares: int | None = None
@@ -64,6 +64,7 @@ class Limits:
     device: str | None = None
     read_bytes_per_s: int | None = None
     write_bytes_per_s: int | None = None
+    reservation_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ def _resources(spec: InstanceSpec) -> Config:
     rates = {"throttleReadBpsDevice": wanted.read_bytes_per_s, "throttleWriteBpsDevice": wanted.write_bytes_per_s}
     found = {
         "devices": [{"allow": False, "access": "rwm"}],
-        "memory": _given(limit=spec.memory_bytes, swap=wanted.swap_bytes),
+        "memory": _given(limit=spec.memory_bytes, swap=wanted.swap_bytes, reservation=wanted.reservation_bytes),
         "cpu": _given(
             quota=quota,
             period=None if quota is None else CPU_PERIOD_US,

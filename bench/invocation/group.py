@@ -18,6 +18,7 @@ _FILES = {
     "cpu-shares": (("cpu", "cpu.shares"), ("cpuset", "cpuset.cpus")),
     "cpuset": (("cpuset", "cpuset.cpus"),),
     "memory": (("memory", "memory.limit_in_bytes"),),
+    "memory-reservation": (("memory", "memory.soft_limit_in_bytes"),),
     "memory-swap": (("memory", "memory.limit_in_bytes"), ("memory", "memory.memsw.limit_in_bytes")),
     "pids": (("pids", "pids.max"),),
     "read": (("blkio", "blkio.throttle.read_bps_device"),),
@@ -28,6 +29,7 @@ _FILES_V2 = {
     "cpu-shares": ("cpu.weight", "cpuset.cpus"),
     "cpuset": ("cpuset.cpus",),
     "memory": ("memory.max",),
+    "memory-reservation": ("memory.low",),
     "memory-swap": ("memory.max", "memory.swap.max"),
     "pids": ("pids.max",),
     "read": ("io.max",),
@@ -153,6 +155,8 @@ def wanted(name: str, cpus: float | None, memory_bytes: int | None, limits: Limi
     if name == "memory-swap" and limits.swap_bytes is not None and memory_bytes is not None:
         files["memory.memsw.limit_in_bytes"] = str(limits.swap_bytes)
         files["memory.swap.max"] = str(limits.swap_bytes - memory_bytes)
+    if name == "memory-reservation":
+        files |= dict.fromkeys(("memory.soft_limit_in_bytes", "memory.low"), str(limits.reservation_bytes))
     if name == "cpu-shares":
         files |= {"cpu.shares": str(limits.cpu_shares), "cpuset.cpus": str(limits.cpuset)}
     if name == "cpuset":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from typing import cast
 import pytest
 
 from bench import benchmarks, scenario
-from bench.benchmarks.limits import cpuset, press, rate
+from bench.benchmarks.limits import cpuset, press, rate, reservation
 from bench.benchmarks.limits import measure as limits
 from bench.benchmarks.limits.press import MIB
 from bench.core.clock import EventHub, Line, now_s, sleep_s
@@ -259,6 +260,80 @@ def test_rate_of_a_load_is_that_between_its_first_and_its_last_report() -> None:
 def test_load_that_did_nothing_has_no_rate(lines: list[Line]) -> None:
     with pytest.raises(InvocationFailed, match="there is no rate"):
         cpuset.rate_of(lines)
+
+
+class Pages:
+    """The control group of an instance that has a part of its file pages left after each look."""
+
+    def __init__(self, *left: int) -> None:
+        self.left = iter(left)
+        self.version = 2
+
+    def memory_stat(self, name: str) -> int:
+        """Return the next number of bytes."""
+        assert name == "file"
+        return next(self.left)
+
+    def limit(self, _: str) -> dict[str, str]:
+        """Return the reservation that is in force."""
+        return {"memory.low": str(reservation.RESERVATION_BYTES)}
+
+
+def scans(engine: Scripted) -> None:
+    """Read a file."""
+    engine.say("A", "B scan")
+    sleep_s(0.005)
+    engine.say(f"C scan {reservation.KEPT_BYTES}")
+
+
+@pytest.fixture
+def capped(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
+    asked: list[dict[str, int]] = []
+
+    @contextlib.contextmanager
+    def cap(path: str, wanted: dict[str, int]) -> Iterator[dict[str, str]]:
+        asked.append(wanted)
+        yield {"memory.max": str(wanted["memory"])} if path != "/refused" else {}
+
+    monkeypatch.setattr(reservation.caps, "capped", cap)
+    monkeypatch.setattr(reservation, "_used", lambda _: 100 * MIB)
+    monkeypatch.setattr(FakeLab, "cgroup_path", "/tare/fa4e")
+    return asked
+
+
+def test_reservation_is_the_part_of_the_page_cache_that_is_kept(
+    bench: Bench, capped: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = {"without": Pages(32 * MIB, 8 * MIB), "with": Pages(32 * MIB, 31 * MIB), "neighbour": Pages()}
+    monkeypatch.setattr(press, "_found", lambda _, instance: (None, groups[instance.name.rpartition("-")[2]]))
+    found = bench.measure("memory-reservation", scans)
+    assert found.values["limit.achieved_ratio"] == 31 / 32
+    assert found.values["limit.kept_without_ratio"] == 0.25
+    assert found.evidence["limit memory.low"] == str(48 * MIB)
+    assert capped == [{"memory": 132 * MIB}] * 2
+    assert bench.engine is not None
+    assert [spec.limits.reservation_bytes for spec in bench.engine.jobs] == [None, None, 48 * MIB, None]
+    assert not list((bench.lab.paths.run / "k").glob("*-pages"))
+
+
+def test_page_cache_that_is_not_the_instances_is_no_answer(
+    bench: Bench, capped: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(press, "_found", lambda *_: (None, Pages(MIB)))
+    with pytest.raises(InvocationFailed, match="has read 32 MiB, and its group has 1 MiB of file pages"):
+        bench.measure("memory-reservation", scans)
+
+
+@pytest.mark.parametrize(
+    ("path", "says"), [("", "is not in a control group of the run's"), ("/refused", "cannot be capped here")]
+)
+def test_reservation_without_a_cap_is_not_applicable(
+    bench: Bench, capped: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch, path: str, says: str
+) -> None:
+    monkeypatch.setattr(FakeLab, "cgroup_path", path)
+    monkeypatch.setattr(press, "_found", lambda *_: (None, Pages(32 * MIB)))
+    with pytest.raises(NotApplicable, match=says):
+        bench.measure("memory-reservation", scans)
 
 
 def grows(*sizes: int, ends: bool = False) -> Script:

@@ -13,6 +13,13 @@ _METRICS = (
     Metric(
         "limit.set_to_quota_ratio", "ratio", "higher", 0.01, 0.02, exact=False, title="work, set ÷ quota of one CPU"
     ),
+    Metric(
+        "limit.kept_without_ratio",
+        *("ratio", "higher", 0.01, 0.02),
+        exact=False,
+        title="page cache kept without a reservation",
+        may_be_zero=True,
+    ),
 )
 
 BENCHMARK = Benchmark(
@@ -23,7 +30,10 @@ BENCHMARK = Benchmark(
         "limit": Param(
             "none",
             "what is limited",
-            ("none", "cpu", "cpu-shares", "cpuset", "memory", "memory-swap", "pids", "read", "write", "network"),
+            (
+                *("none", "cpu", "cpu-shares", "cpuset", "memory", "memory-reservation", "memory-swap"),
+                *("pids", "read", "write", "network"),
+            ),
         ),
         "milliseconds": Param(1000, "how long CPU and block I/O are watched", minimum=100),
     },

@@ -249,7 +249,7 @@ def refuse_limits(target: Target, spec: InstanceSpec) -> None:
     Raises:
         NotApplicable: The spec asks for one.
     """
-    names = ("pids", "read_bytes_per_s", "write_bytes_per_s")
+    names = ("pids", "read_bytes_per_s", "write_bytes_per_s", "reservation_bytes")
     wanted = [name for name in names if getattr(spec.limits, name) is not None]
     if wanted:
         msg = f"'{target.text}' has no such limit: {', '.join(wanted)} (CRI v1 has no field for it)"

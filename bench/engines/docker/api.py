@@ -268,6 +268,7 @@ def limits(spec: InstanceSpec) -> dict[str, Any]:
     found: dict[str, Any] = {
         "mem_limit": spec.memory_bytes,
         "memswap_limit": wanted.swap_bytes,
+        "mem_reservation": wanted.reservation_bytes,
         "nano_cpus": None if spec.cpus is None else round(spec.cpus * 10**9),
         "cpu_shares": wanted.cpu_shares,
         "cpuset_cpus": wanted.cpuset,

@@ -16,6 +16,7 @@ from bench.engines.docker.api import ContainerConfig, Verbs
 _OPTIONS = {
     "mem_limit": "--memory",
     "memswap_limit": "--memory-swap",
+    "mem_reservation": "--memory-reservation",
     "nano_cpus": "--cpus",
     "cpu_shares": "--cpu-shares",
     "cpuset_cpus": "--cpuset-cpus",
