@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.core import kernelfiles
+from bench.core import kernelfiles, proctable
 from bench.engines.base import Limits
+from bench.invocation import poke
 
 CPU_PERIOD_US = 100_000
 
@@ -116,6 +117,13 @@ def of_process(pid: int) -> Group | None:
     """Return the group of a live process; ``None`` when it is gone or there are no control groups."""
     table = kernelfiles.text(Path(f"/proc/{pid}/cgroup"))
     return parse(table, kernelfiles.text(kernelfiles.PROC / "thread-self/mounts")) if table else None
+
+
+def of_instance(pids: set[int]) -> Group | None:
+    """Return the group of a live instance's payload; where the host does not see that (gVisor), of what is below the shim."""
+    below = {child for pid in pids for child in proctable.children_of(pid)} & pids
+    pid = next(iter(poke.payloads(pids)), min(below or pids, default=None))
+    return None if pid is None else of_process(pid)
 
 
 def parse(table: str, mounts: str) -> Group | None:

@@ -26,6 +26,7 @@ from bench.engines.fake import Fake
 from bench.invocation.context import Account, InvocationContext, InvocationResult
 from bench.invocation.group import Group, Throttled
 from bench.lab import Lab, images
+from bench.lab.cgroups import Hierarchy
 from bench.probes import processes
 from tests.fakes import FakeLab
 
@@ -222,6 +223,7 @@ def test_cpu_time_on_and_off_the_set_is_that_of_the_group(bench: Bench, monkeypa
     assert found.values["limit.off_set_s"] == 0.125
     assert found.values["limit.set_to_quota_ratio"] > 0
     assert "on each CPU" in found.notes["how"]
+    assert not any("busy" in flag for flag in found.flags)
     assert bench.engine is not None
     one, two = bench.engine.jobs
     assert (one.limits.cpuset, one.cpus) == ("0", None)
@@ -238,6 +240,13 @@ def test_cpu_time_off_the_set_is_seen_by_thread_where_the_kernel_does_not_count_
     found = bench.measure("cpuset", loads, milliseconds=100)
     assert found.values["limit.off_set_s"] == pytest.approx(0.25 * found.values["limit.probe_s"], rel=0.01)
     assert "where its threads had run last" in found.notes["how"]
+
+
+def test_loops_that_do_not_get_their_set_are_flagged() -> None:
+    assert cpuset.shared_with_others(0.95) == ()
+    assert cpuset.shared_with_others(0.4) == (
+        "limit: the loops got 40 % of the set's CPU, it was busy with something else",
+    )
 
 
 def test_set_of_cpus_needs_a_second_cpu(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,6 +306,7 @@ def capped(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
 
     monkeypatch.setattr(reservation.caps, "capped", cap)
     monkeypatch.setattr(reservation, "_used", lambda _: 100 * MIB)
+    monkeypatch.setattr(reservation.cgroups, "hierarchy", lambda: Hierarchy(2, Path("/x"), ()))
     monkeypatch.setattr(FakeLab, "cgroup_path", "/tare/fa4e")
     return asked
 
@@ -322,6 +332,14 @@ def test_page_cache_that_is_not_the_instances_is_no_answer(
     monkeypatch.setattr(press, "_found", lambda *_: (None, Pages(MIB)))
     with pytest.raises(InvocationFailed, match="has read 32 MiB, and its group has 1 MiB of file pages"):
         bench.measure("memory-reservation", scans)
+
+
+def test_reservation_that_only_a_host_short_of_memory_would_show_is_not_applicable(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reservation.cgroups, "hierarchy", lambda: Hierarchy(1, Path("/x"), ()))
+    with pytest.raises(NotApplicable, match="only when the whole host is short of memory"):
+        bench.measure("memory-reservation")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from bench.engines.cri import usage as cri_usage
 from bench.engines.cri.api import TYPES
 from bench.engines.docker import usage as docker_usage
 from bench.engines.fake import Fake
+from bench.invocation import group
 from bench.invocation.group import Group
 from bench.lab import images
 from bench.run import runner
@@ -69,7 +70,7 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> Reports:
 
     monkeypatch.setattr(Fake, "create", with_process)
     monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
-    monkeypatch.setattr(measure, "of_process", lambda _: Counting())
+    monkeypatch.setattr(measure, "of_instance", lambda _: Counting())
     speaking(monkeypatch, lambda _: ["S keep written", "B compute", "C compute 5"])
     return made
 
@@ -125,7 +126,7 @@ def test_engine_that_reports_nothing_is_skipped(
 def test_instance_without_a_control_group_fails(
     tmp_path: Path, lab: FakeLab, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measure, "of_process", lambda _: None)
+    monkeypatch.setattr(measure, "of_instance", lambda _: None)
     found = data(tmp_path, lab)
     assert set(found.outcomes["status"]) == {Status.FAILED}
     assert "there is nothing to compare with" in found.outcomes["reason"].iloc[0]
@@ -168,7 +169,20 @@ def test_answer_of_a_cri_runtime_is_read_by_field() -> None:
     ("version", "name", "file"), [(1, "memory", "memory.usage_in_bytes"), (2, "", "memory.current")]
 )
 def test_memory_of_a_group_is_read_in_either_version(tmp_path: Path, version: int, name: str, file: str) -> None:
-    group = Group(version, {name: tmp_path})
-    assert group.memory_bytes() is None
+    found = Group(version, {name: tmp_path})
+    assert found.memory_bytes() is None
     (tmp_path / file).write_text("4096\n")
-    assert group.memory_bytes() == 4096
+    assert found.memory_bytes() == 4096
+
+
+def test_group_of_an_instance_without_a_visible_payload_is_that_of_what_is_below_its_shim(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(group, "of_process", asked.append)
+    monkeypatch.setattr(group.poke, "payloads", lambda pids: sorted(pids & {7}))
+    monkeypatch.setattr(group.proctable, "children_of", lambda pid: {5: {6, 9}}.get(pid, set()))
+    for pids in ({5, 6}, {5, 6, 7}, {6}):
+        group.of_instance(pids)
+    assert asked == [6, 7, 6]
+    assert group.of_instance(set()) is None

@@ -154,7 +154,7 @@ def reports(world: World, *changes: str) -> list[str]:
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World) -> Iterator[FakeLab]:
     monkeypatch.setattr(images, "payload", lambda _: images.Artifact(Path("payload"), "0" * 64))
-    monkeypatch.setattr(size, "of_process", lambda _: FakeGroup(world))
+    monkeypatch.setattr(size, "of_instance", lambda _: FakeGroup(world))
     monkeypatch.setattr(changes, "_check_order", lambda *_: None)  # the fake payload does not wait
     made_change = changes.apply
 

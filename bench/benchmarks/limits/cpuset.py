@@ -21,6 +21,7 @@ _LOAD = ("--load", f"cpu:100:{_WORKERS}:{2**21}")
 _START_S = 0.1
 """Time until both loops run."""
 _EVERY_S = 0.005
+_WHOLE = 0.95
 _PROCESSOR = 36
 """Place of the CPU on which a thread ran last in /proc/PID/stat, counted from behind its name (proc_pid_stat(5), field 39)."""
 
@@ -42,9 +43,8 @@ def cpuset(context: InvocationContext) -> InvocationResult:
         used, off_s, how = _spent(pressed, cpu)
         rate = rate_of(pressed.channel.lines)
         window = used[-1].at_s - used[0].at_s
-        finding = Finding(
-            slope(used), window, f"1 CPU, number {cpu}", f"{slope(used):.3f} CPU, {off_s:g} s off it", how
-        )
+        said = f"{slope(used):.3f} CPU, {off_s:g} s off it"
+        finding = Finding(slope(used), window, f"1 CPU, number {cpu}", said, how, shared_with_others(slope(used)))
         found = result_of(pressed, finding)
     with started(context, *_LOAD, suffix="-quota", limit="cpu", cpus=1.0) as pressed:
         pressed.go()
@@ -52,6 +52,13 @@ def cpuset(context: InvocationContext) -> InvocationResult:
         sleep_s(_START_S + window)
         values = {"limit.off_set_s": off_s, "limit.set_to_quota_ratio": rate / rate_of(pressed.channel.lines)}
     return InvocationResult({**found.values, **values}, found.evidence, found.flags, notes=found.notes)
+
+
+def shared_with_others(achieved: float) -> tuple[str, ...]:
+    """Return a flag if the loops did not get all of the set: nothing else holds them back than other work on its CPU."""
+    if achieved >= _WHOLE:
+        return ()
+    return (f"limit: the loops got {100 * achieved:.0f} % of the set's CPU, it was busy with something else",)
 
 
 def rate_of(lines: Sequence[Line]) -> float:

@@ -21,7 +21,7 @@ BENCHMARK = Benchmark(
         ),
     ),
     params={
-        "polls": Param(20, "polls that are timed", minimum=1),
+        "polls": Param(5, "polls that are timed", minimum=1),
         "anonymous_bytes": Param(16 * 2**20, "memory that the instance touches, bytes"),
         "cached_bytes": Param(16 * 2**20, "file that the instance writes through the page cache, bytes", minimum=1),
         "milliseconds": Param(200, "how long the instance computes", minimum=1),

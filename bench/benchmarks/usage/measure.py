@@ -17,9 +17,9 @@ from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.abilities import HasDaemons, ReportsUsage, Usage, UsageReports
 from bench.engines.base import Bind, Instance
 from bench.engines.evidence.mounts import DATA
-from bench.invocation import life, mounts, poke
+from bench.invocation import life, mounts
 from bench.invocation.context import InvocationContext, InvocationResult, Value
-from bench.invocation.group import Group, of_process
+from bench.invocation.group import Group, of_instance
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,7 @@ def _at_rest(context: InvocationContext) -> Iterator[tuple[Instance, dict[str, s
 
 
 def _group_of(instance: Instance) -> Group:
-    pids = instance.pids()
-    pid = next(iter(poke.payloads(pids)), min(pids, default=0))
-    group = of_process(pid) if pid else None
+    group = of_instance(instance.pids())
     if group is None or group.cpu_s() is None or group.memory_bytes() is None:
         msg = f"no control group counts what '{instance.name}' uses, so there is nothing to compare with"
         raise InvocationFailed(msg)

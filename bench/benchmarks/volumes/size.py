@@ -14,7 +14,7 @@ from bench.engines.base import Bind, Instance, Limits
 from bench.engines.evidence.mounts import DATA
 from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext, InvocationResult
-from bench.invocation.group import Group, of_process
+from bench.invocation.group import Group, of_instance
 
 MIB = 2**20
 MEMORY_BYTES = 64 * MIB
@@ -73,7 +73,7 @@ def until_full(context: InvocationContext) -> InvocationResult:
         InvocationFailed: The instance ended.
     """
     size = int(context.params["size_bytes"])
-    with _filling(context, size, _TIMES * size + MEMORY_BYTES) as filling:
+    with _filling(context, size, _TIMES * size, _TIMES * size + MEMORY_BYTES) as filling:
         before = _shared(filling.group)
         if ended := filling.fill():
             raise InvocationFailed(ended)
@@ -87,7 +87,7 @@ def until_full(context: InvocationContext) -> InvocationResult:
 
 def beyond_memory(context: InvocationContext) -> InvocationResult:
     """Fill a tmpfs that may hold twice the memory limit."""
-    with _filling(context, _TIMES * MEMORY_BYTES, MEMORY_BYTES) as filling:
+    with _filling(context, _TIMES * MEMORY_BYTES, _TIMES * MEMORY_BYTES, MEMORY_BYTES) as filling:
         before = filling.group.oom_kills() if filling.group else None
         ended = filling.fill()
         after = filling.group.oom_kills() if filling.group else None
@@ -112,8 +112,8 @@ def _shared(group: Group | None) -> int | None:
 
 
 @contextlib.contextmanager
-def _filling(context: InvocationContext, size: int, memory_bytes: int) -> Iterator[Filling]:
-    """Yield a ready instance with a tmpfs of a size and a memory limit, of which none may be swapped out.
+def _filling(context: InvocationContext, size: int, most: int, memory_bytes: int) -> Iterator[Filling]:
+    """Yield a ready instance with a tmpfs of a size, to which ``most`` is written, and a memory limit, without swap.
 
     Raises:
         NotApplicable: The target has no file systems in memory.
@@ -122,12 +122,10 @@ def _filling(context: InvocationContext, size: int, memory_bytes: int) -> Iterat
         msg = f"'{context.engine.target.text}' gives an instance no file system in memory"
         raise NotApplicable(msg)
     bind = Bind(DATA, Path(f"{context.name}-{DATA}"), read_only=False, kind="tmpfs", size_bytes=size)
-    actions = ("--wait", str(_PATIENCE_MS), "--fill", f"{{{DATA}}}/file:{_TIMES * size}", "--sleep")
+    actions = ("--wait", str(_PATIENCE_MS), "--fill", f"{{{DATA}}}/file:{most}", "--sleep")
     swap = memory_bytes if len(kernelfiles.table(Path("/proc/swaps"))) > 1 else None
     fields = {"memory_bytes": memory_bytes, "limits": Limits(swap_bytes=swap), "binds": (bind,)}
     spec = life.spec_of(context, actions, **fields)
     with life.living(context, spec) as (instance, channel), context.account.engine():
         evidence = life.evidence_of(context, instance)
-        pids = instance.pids()
-        pid = next(iter(poke.payloads(pids)), min(pids, default=None))
-        yield Filling(context, instance, channel, of_process(pid) if pid else None, evidence)
+        yield Filling(context, instance, channel, of_instance(instance.pids()), evidence)
