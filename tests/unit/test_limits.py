@@ -25,7 +25,7 @@ from bench.engines.base import Instance, InstanceSpec, Limits, refuse_limits
 from bench.engines.fake import Fake
 from bench.invocation.context import Account, InvocationContext, InvocationResult
 from bench.invocation.group import Group, Throttled
-from bench.lab import Lab, images
+from bench.lab import Lab, caps, cgroups, images
 from bench.lab.cgroups import Hierarchy
 from bench.probes import processes
 from tests.fakes import FakeLab
@@ -304,9 +304,9 @@ def capped(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
         asked.append(wanted)
         yield {"memory.max": str(wanted["memory"])} if path != "/refused" else {}
 
-    monkeypatch.setattr(reservation.caps, "capped", cap)
+    monkeypatch.setattr(caps, "capped", cap)
     monkeypatch.setattr(reservation, "_used", lambda _: 100 * MIB)
-    monkeypatch.setattr(reservation.cgroups, "hierarchy", lambda: Hierarchy(2, Path("/x"), ()))
+    monkeypatch.setattr(cgroups, "hierarchy", lambda: Hierarchy(2, Path("/x"), ()))
     monkeypatch.setattr(FakeLab, "cgroup_path", "/tare/fa4e")
     return asked
 
@@ -337,7 +337,7 @@ def test_page_cache_that_is_not_the_instances_is_no_answer(
 def test_reservation_that_only_a_host_short_of_memory_would_show_is_not_applicable(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reservation.cgroups, "hierarchy", lambda: Hierarchy(1, Path("/x"), ()))
+    monkeypatch.setattr(cgroups, "hierarchy", lambda: Hierarchy(1, Path("/x"), ()))
     with pytest.raises(NotApplicable, match="only when the whole host is short of memory"):
         bench.measure("memory-reservation")
 

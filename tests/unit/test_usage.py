@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bench import benchmarks
 from bench.benchmarks.usage import measure, tables, words
+from bench.core import proctable
 from bench.core.model import Status
 from bench.display.data import ScenarioData
 from bench.engines.abilities import Usage
@@ -17,7 +19,7 @@ from bench.engines.cri import usage as cri_usage
 from bench.engines.cri.api import TYPES
 from bench.engines.docker import usage as docker_usage
 from bench.engines.fake import Fake
-from bench.invocation import group
+from bench.invocation import group, poke
 from bench.invocation.group import Group
 from bench.lab import images
 from bench.run import runner
@@ -100,6 +102,8 @@ def test_right_numbers_are_exactly_one(tmp_path: Path, lab: FakeLab, reports: Re
     found = data(tmp_path, lab)
     assert set(found.outcomes["status"]) == {Status.OK}, found.outcomes["reason"].tolist()
     assert row(found) == ["1.00", "1.00", "1.00"]
+    assert benchmarks.notes(found) == []
+    assert benchmarks.charts(found) == []
     assert words.finding(found) == "3 of 3 reported numbers are exactly the control group's"
     assert "3 of 3 numbers are exactly those of the control group" in words.words(found)
     assert len(found.points[found.points["metric"] == "usage.poll_s"]) == 6
@@ -121,6 +125,7 @@ def test_engine_that_reports_nothing_is_skipped(
     found = data(tmp_path, lab)
     assert set(found.outcomes["status"]) == {Status.SKIPPED}
     assert "usage.cpu_ratio" in words.words(found)
+    assert benchmarks.notes(found) == ["fake: 'fake' reports no use of its instances."]
 
 
 def test_instance_without_a_control_group_fails(
@@ -180,8 +185,8 @@ def test_group_of_an_instance_without_a_visible_payload_is_that_of_what_is_below
 ) -> None:
     asked: list[int] = []
     monkeypatch.setattr(group, "of_process", asked.append)
-    monkeypatch.setattr(group.poke, "payloads", lambda pids: sorted(pids & {7}))
-    monkeypatch.setattr(group.proctable, "children_of", lambda pid: {5: {6, 9}}.get(pid, set()))
+    monkeypatch.setattr(poke, "payloads", lambda pids: sorted(pids & {7}))
+    monkeypatch.setattr(proctable, "children_of", lambda pid: {5: {6, 9}}.get(pid, set()))
     for pids in ({5, 6}, {5, 6, 7}, {6}):
         group.of_instance(pids)
     assert asked == [6, 7, 6]

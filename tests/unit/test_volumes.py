@@ -19,6 +19,7 @@ from bench.display.data import ScenarioData
 from bench.engines.abilities import Volume
 from bench.engines.base import Bind, Instance, InstanceSpec
 from bench.engines.fake import Fake
+from bench.invocation import poke
 from bench.invocation.group import Group
 from bench.lab import images
 from bench.run import runner
@@ -174,7 +175,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World) -> Iterat
         yield channel, lambda: None
 
     monkeypatch.setattr(changes, "apply", applied)
-    monkeypatch.setattr(changes.poke, "go_on", told)
+    monkeypatch.setattr(poke, "go_on", told)
     monkeypatch.setattr(changes, "_watching", watching)
     made = FakeLab(tmp_path / "s")
     yield made

@@ -59,8 +59,8 @@ def _at_rest(context: InvocationContext) -> Iterator[tuple[Instance, dict[str, s
     params, folder = context.params, context.lab.paths.run / "k" / f"{context.name}-{DATA}"
     folder.mkdir(parents=True)
     file = f"{{{DATA}}}/{mounts.FILE}:{params['cached_bytes']}"
-    actions = ("--touch", str(params["anonymous_bytes"]), "--keep", file)
-    actions += ("--loop", f"compute:{params['milliseconds']}", "--sleep")
+    uses = ("--touch", str(params["anonymous_bytes"]), "--keep", file)
+    actions = (*uses, "--loop", f"compute:{params['milliseconds']}", "--sleep")
     try:
         spec = life.spec_of(context, actions, binds=(Bind(DATA, folder, read_only=False),))
         with life.living(context, spec) as (instance, channel):

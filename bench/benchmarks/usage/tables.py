@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.core.model import Status
 from bench.display import cells, lookup
 from bench.display.data import Row, ScenarioData
 from bench.display.table import Cell, Column, Grid
@@ -26,3 +27,13 @@ def tables(data: ScenarioData) -> list[Grid]:
         *(Column("one poll", cells.CI), Column("daemon's CPU time for it", cells.CI)),
     ]
     return cells.filled([cells.grid("What an engine reports of an instance's use", heads, rows, note=_NOTE)])
+
+
+def notes(data: ScenarioData) -> list[str]:
+    """Say what was skipped, and why."""
+    said = []
+    for row in data.invoked:
+        mine = lookup.outcomes_of(data, row)
+        reasons = [str(reason) for reason in mine.loc[mine["status"] == Status.SKIPPED, "reason"]]
+        said += [f"{row.text}: {reasons[0]}."] if reasons and len(reasons) == len(mine) else []
+    return said

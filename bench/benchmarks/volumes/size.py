@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.core import kernelfiles
 from bench.core.clock import Channel
@@ -124,7 +125,7 @@ def _filling(context: InvocationContext, size: int, most: int, memory_bytes: int
     bind = Bind(DATA, Path(f"{context.name}-{DATA}"), read_only=False, kind="tmpfs", size_bytes=size)
     actions = ("--wait", str(_PATIENCE_MS), "--fill", f"{{{DATA}}}/file:{most}", "--sleep")
     swap = memory_bytes if len(kernelfiles.table(Path("/proc/swaps"))) > 1 else None
-    fields = {"memory_bytes": memory_bytes, "limits": Limits(swap_bytes=swap), "binds": (bind,)}
+    fields: dict[str, Any] = {"memory_bytes": memory_bytes, "limits": Limits(swap_bytes=swap), "binds": (bind,)}
     spec = life.spec_of(context, actions, **fields)
     with life.living(context, spec) as (instance, channel), context.account.engine():
         evidence = life.evidence_of(context, instance)
