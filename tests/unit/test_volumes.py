@@ -14,6 +14,7 @@ from bench import benchmarks, scenario
 from bench.benchmarks.volumes import changes, removal, size, tables, words
 from bench.benchmarks.volumes.changes import CHANGES
 from bench.core.clock import Channel, Line
+from bench.core.errors import InvocationFailed
 from bench.core.model import Status
 from bench.display.data import ScenarioData
 from bench.engines.abilities import Volume
@@ -265,6 +266,19 @@ def test_tmpfs_that_keeps_no_size_and_counts_for_nobody_is_told(tmp_path: Path, 
     assert "Beyond the memory limit the container lives on in fake" in said
 
 
+def test_container_that_fails_is_not_said_to_live_on(
+    tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> bool:
+        msg = "nothing is known of it"
+        raise InvocationFailed(msg)
+
+    monkeypatch.setattr(size, "killed_for_memory", fails)
+    found = data(tmp_path, lab, "tmpfs-size", "tmpfs-beyond-memory")
+    assert texts(found, "How much") == [["fake", "1.00", "yes"]]
+    assert "lives on" not in words.words(found)
+
+
 def test_engine_without_volumes_is_skipped_with_the_reason(
     tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,7 +286,7 @@ def test_engine_without_volumes_is_skipped_with_the_reason(
     found = data(tmp_path, lab, "named-rm", "volume-changes")
     assert set(found.outcomes["status"]) == {Status.SKIPPED}
     assert "volumes metric" in words.words(found)
-    assert all("'fake' keeps no volumes" in note for note in tables.notes(found))
+    assert tables.notes(found) == ["fake: 'fake' keeps no volumes (2 cases)."]
 
 
 @pytest.mark.parametrize(

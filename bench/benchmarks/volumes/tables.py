@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from bench.benchmarks.volumes.changes import CHANGES, SIDES
 from bench.benchmarks.volumes.removal import DOCUMENTED
-from bench.core.model import Status
-from bench.display import cells, lookup
+from bench.core.model import Status, Summary
+from bench.display import cells, lookup, prose
 from bench.display.data import Label, Row, ScenarioData, Variant
 from bench.display.table import NONE, Cell, Column, Grid
 
@@ -36,11 +38,10 @@ def tables(data: ScenarioData) -> list[Grid]:
 def notes(data: ScenarioData) -> list[str]:
     """Say what is not as documented, where inotify does not exist, and what was skipped."""
     said = [*deviations(data)]
-    for row in data.invoked:
-        if reason := lookup.most_frequent(lookup.notes_of(data, row).get("inotify")):
-            said.append(f"{row.text}: no inotify, {reason}.")
-        if reason := _skipped(data, row):
-            said.append(f"{row.text}: {reason}.")
+    refused = {row.text: lookup.most_frequent(lookup.notes_of(data, row).get("inotify")) for row in data.invoked}
+    said += [f"{name}: no inotify, {reason}." for name, reason in refused.items() if reason]
+    skipped = Counter((row.target, reason) for row in data.invoked if (reason := _skipped(data, row)))
+    said += [f"{target}: {reason} ({prose.plural(count, 'case')})." for (target, reason), count in skipped.items()]
     return said
 
 
@@ -121,8 +122,8 @@ def _sizes(data: ScenarioData) -> Grid:
         if ratio is not None or killed is not None:
             charged = data.summary(full, "volumes.charged") if full else None
             reached = data.summary(beyond, "volumes.reached_ratio") if beyond else None
-            ends = Cell(NONE) if killed is None else Cell("killed" if killed.median else "not killed")
-            rows.append((Label(target), [cells.plain(ratio), _yes(charged), ends, cells.plain(reached)]))
+            ends = _said(killed, "killed", "not killed")
+            rows.append((Label(target), [cells.plain(ratio), _said(charged, "yes", "no"), ends, cells.plain(reached)]))
     heads = [
         *(Column("full at ÷ asked"), Column("counts as memory", numeric=False)),
         *(Column("beyond the memory limit", numeric=False), Column("reached ÷ limit")),
@@ -130,9 +131,8 @@ def _sizes(data: ScenarioData) -> Grid:
     return cells.grid("How much a tmpfs takes", heads, rows, note=_FULL)
 
 
-def _yes(found: object) -> Cell:
-    median = getattr(found, "median", None)
-    return Cell(NONE if median is None else "yes" if median else "no")
+def _said(found: Summary | None, yes: str, no: str) -> Cell:
+    return Cell(NONE if found is None or found.median is None else yes if found.median else no)
 
 
 def _skipped(data: ScenarioData, row: Variant) -> str:
