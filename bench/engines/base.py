@@ -31,14 +31,16 @@ class Bind:
         name: How payload arguments name it: ``{name}`` stands for where the instance sees it, ``/name``.
         source: The folder on the host.
         read_only: Whether the instance may only read it.
-        kind: ``bind`` (the folder itself), ``volume`` (one that the engine keeps under ``source``'s name), ``tmpfs``, or
-            ``layer`` (nothing is mounted: it is a folder of the instance's own).
+        kind: ``bind`` (the folder itself), ``volume`` (one that the engine keeps under ``source``'s name), ``anonymous`` (one
+            that it names itself), ``tmpfs``, or ``layer`` (nothing is mounted: it is a folder of the instance's own).
+        size_bytes: Most bytes in a ``tmpfs``; ``None``: the engine's default.
     """
 
     name: str
     source: Path
     read_only: bool = True
-    kind: Literal["bind", "volume", "tmpfs", "layer"] = "bind"
+    kind: Literal["bind", "volume", "anonymous", "tmpfs", "layer"] = "bind"
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,13 @@ class Limits:
     """Limits other than memory and CPUs; ``None``: unlimited. An engine that lacks one of them raises ``NotApplicable``.
 
     Attributes:
-        cpu_shares: Weight under contention, in shares of control groups v1 (1024 is the default of one group).
+        cpu_shares: Weight under contention, in shares of control groups v1 (1024 is one group's default).
         cpuset: The CPUs that may be used, as the kernel writes them (``0`` or ``0-1``).
         swap_bytes: Memory plus swap.
         pids: Number of processes.
         device: ``major:minor`` of the block device to which the next two apply.
-        read_bytes_per_s: Read rate of the device.
-        write_bytes_per_s: Write rate of the device.
+        read_bytes_per_s, write_bytes_per_s: Read and write rate of the device.
+        reservation_bytes: Memory that is taken from it last when memory is short.
     """
 
     cpu_shares: int | None = None
@@ -62,6 +64,7 @@ class Limits:
     device: str | None = None
     read_bytes_per_s: int | None = None
     write_bytes_per_s: int | None = None
+    reservation_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class HealthCheck:
         timeout_s: Time limit of a probe, seconds.
         retries: As many failures in a row make the instance unhealthy.
         start_period_s: Failures in that time after the start do not count, seconds.
-        start_interval_s: The interval during the start period; ``None``: the engine's default.
+        start_interval_s: The interval during the start period; ``None``: as the engine has it.
     """
 
     arguments: tuple[str, ...]
@@ -144,8 +147,7 @@ class InstanceSpec:
         limits: Further limits.
         binds: Folders of the host that the instance sees.
         image: The image to run, which must have been added (:class:`RunsImages`); ``None``: the payload's own.
-        log: Its log driver; ``None``: as the target says, else the engine's default. An engine without a choice raises
-            ``NotApplicable`` (:func:`refuse_log`).
+        log: Its log driver (:func:`refuse_log`); ``None``: as the target says, else the engine's default.
         restart: When it is started again; ``None``: as the engine does without being asked.
         health: How the engine checks its health; ``None``: not at all.
         hardening: What makes it safer than the engine's default; ``None``: nothing.

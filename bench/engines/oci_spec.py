@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.engines import oci_hardening
-from bench.engines.base import InstanceSpec
+from bench.engines.base import Bind, InstanceSpec
 from bench.engines.evidence import mounts
 from bench.lab import cgroups, images
 
@@ -110,10 +110,14 @@ def _folders(spec: InstanceSpec) -> list[Config]:
     folders = mounts.only_folders(
         replace(spec, binds=tuple(bind for bind in spec.binds if bind not in memory)), "an OCI runtime"
     )
-    return [_mount(f"/{bind.name}", "tmpfs", "tmpfs", "nosuid nodev") for bind in memory] + [
+    return [_mount(f"/{bind.name}", "tmpfs", "tmpfs", _memory_options(bind)) for bind in memory] + [
         _mount(f"/{bind.name}", "bind", str(bind.source), f"bind nosuid nodev {'ro' if bind.read_only else 'rw'}")
         for bind in folders
     ]
+
+
+def _memory_options(bind: Bind) -> str:
+    return "nosuid nodev" if bind.size_bytes is None else f"nosuid nodev size={bind.size_bytes}"
 
 
 def _mount(destination: str, kind: str, source: str, options: str) -> Config:
@@ -136,7 +140,7 @@ def _resources(spec: InstanceSpec) -> Config:
     rates = {"throttleReadBpsDevice": wanted.read_bytes_per_s, "throttleWriteBpsDevice": wanted.write_bytes_per_s}
     found = {
         "devices": [{"allow": False, "access": "rwm"}],
-        "memory": _given(limit=spec.memory_bytes, swap=wanted.swap_bytes),
+        "memory": _given(limit=spec.memory_bytes, swap=wanted.swap_bytes, reservation=wanted.reservation_bytes),
         "cpu": _given(
             quota=quota,
             period=None if quota is None else CPU_PERIOD_US,

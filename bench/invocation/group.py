@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.core import kernelfiles
+from bench.core import kernelfiles, proctable
 from bench.engines.base import Limits
+from bench.invocation import poke
 
 CPU_PERIOD_US = 100_000
 
@@ -18,6 +19,7 @@ _FILES = {
     "cpu-shares": (("cpu", "cpu.shares"), ("cpuset", "cpuset.cpus")),
     "cpuset": (("cpuset", "cpuset.cpus"),),
     "memory": (("memory", "memory.limit_in_bytes"),),
+    "memory-reservation": (("memory", "memory.soft_limit_in_bytes"),),
     "memory-swap": (("memory", "memory.limit_in_bytes"), ("memory", "memory.memsw.limit_in_bytes")),
     "pids": (("pids", "pids.max"),),
     "read": (("blkio", "blkio.throttle.read_bps_device"),),
@@ -28,6 +30,7 @@ _FILES_V2 = {
     "cpu-shares": ("cpu.weight", "cpuset.cpus"),
     "cpuset": ("cpuset.cpus",),
     "memory": ("memory.max",),
+    "memory-reservation": ("memory.low",),
     "memory-swap": ("memory.max", "memory.swap.max"),
     "pids": ("pids.max",),
     "read": ("io.max",),
@@ -68,6 +71,11 @@ class Group:
         used = _entry(self._read("", "cpu.stat"), "usage_usec")
         return None if used is None else used / 1e6
 
+    def cpu_s_by_cpu(self) -> list[float] | None:
+        """Return the CPU seconds of the group on each CPU, by its number; ``None`` where the kernel does not tell (version 2)."""
+        text = self._read("cpuacct", "cpuacct.usage_percpu") if self.version == 1 else None
+        return None if text is None else [int(word) / 1e9 for word in text.split()]
+
     def throttled(self) -> Throttled | None:
         """Return in how many periods the group ran and in how many it used up its quota; ``None`` when they are not counted."""
         text = self._read("cpu" if self.version == 1 else "", "cpu.stat")
@@ -88,6 +96,15 @@ class Group:
             return _entry(self._read("memory", "memory.oom_control"), "oom_kill")
         return _entry(self._read("", "memory.events"), "oom_kill")
 
+    def memory_bytes(self) -> int | None:
+        """Return the memory of the group, page cache included; ``None`` when it is not counted."""
+        text = self._read(*(("memory", "memory.usage_in_bytes") if self.version == 1 else ("", "memory.current")))
+        return None if text is None else int(text)
+
+    def memory_stat(self, name: str) -> int | None:
+        """Return an entry of the group's ``memory.stat`` in bytes; ``None`` when it is not counted."""
+        return _entry(self._read("memory" if self.version == 1 else "", "memory.stat"), name)
+
     def _read(self, controller: str, file: str) -> str | None:
         folder = self.folders.get(controller)
         if folder is not None:
@@ -100,6 +117,13 @@ def of_process(pid: int) -> Group | None:
     """Return the group of a live process; ``None`` when it is gone or there are no control groups."""
     table = kernelfiles.text(Path(f"/proc/{pid}/cgroup"))
     return parse(table, kernelfiles.text(kernelfiles.PROC / "thread-self/mounts")) if table else None
+
+
+def of_instance(pids: set[int]) -> Group | None:
+    """Return the group of a live instance's payload; where the host does not see that (gVisor), of what is below the shim."""
+    below = {child for pid in pids for child in proctable.children_of(pid)} & pids
+    pid = next(iter(poke.payloads(pids)), min(below or pids, default=None))
+    return None if pid is None else of_process(pid)
 
 
 def parse(table: str, mounts: str) -> Group | None:
@@ -139,6 +163,8 @@ def wanted(name: str, cpus: float | None, memory_bytes: int | None, limits: Limi
     if name == "memory-swap" and limits.swap_bytes is not None and memory_bytes is not None:
         files["memory.memsw.limit_in_bytes"] = str(limits.swap_bytes)
         files["memory.swap.max"] = str(limits.swap_bytes - memory_bytes)
+    if name == "memory-reservation":
+        files |= dict.fromkeys(("memory.soft_limit_in_bytes", "memory.low"), str(limits.reservation_bytes))
     if name == "cpu-shares":
         files |= {"cpu.shares": str(limits.cpu_shares), "cpuset.cpus": str(limits.cpuset)}
     if name == "cpuset":

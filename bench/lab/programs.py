@@ -33,6 +33,7 @@ _SOURCES = (
         "load.c",
         "surface.c",
         "reach.c",
+        "changes.c",
         "actions.h",
     ),
     *("stamp.c", "spaces.c", "drain.c", "collect.c"),

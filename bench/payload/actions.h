@@ -31,7 +31,7 @@ struct action {
     void (*act)(char *text);
 };
 extern const struct action NETWORK_ACTIONS[], FILE_ACTIONS[], KEPT_ACTIONS[], NAME_ACTIONS[], LINE_ACTIONS[], RESTART_ACTIONS[], HEALTH_ACTIONS[];
-extern const struct action VICTIM_ACTIONS[], LOAD_ACTIONS[], SURFACE_ACTIONS[], REACH_ACTIONS[];
+extern const struct action VICTIM_ACTIONS[], LOAD_ACTIONS[], SURFACE_ACTIONS[], REACH_ACTIONS[], CHANGE_ACTIONS[];
 const struct action *find_action(const char *option); /* NULL when there is no such action */
 
 int set_up(const char *option, const char *value); /* set-up of a guest before ready; returns 0 for other options (modules.c) */

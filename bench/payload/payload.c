@@ -52,6 +52,7 @@
  *
  *   --surface PID:COUNT  report what a program may do here: which system calls answer, capabilities, mounts, privileged acts (surface.c)
  *   --reach MS:NAME@PLACE,…   whom this program reaches; --listen NAME@PLACE, --interfaces ipv4, --self VARIABLE,… (reach.c)
+ *   --watch FOLDER:MS, --change FOLDER, --fill PATH:MAX   see or make changes in a shared folder, fill a file system (changes.c)
  *   --quit STATUS[:MS]   wait to be told, then exit with STATUS; the first instruction is reported as "B start", too (restart.c)
  *
  * With --exec NUMBER[:STATUS[:MS]] it is a further command in a running instance: it reports "B exec NUMBER" and exits (exec.c).

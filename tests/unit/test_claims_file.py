@@ -191,6 +191,9 @@ NUMBERED: dict[str, set[str]] = {
     "hardening": {"act", "call"},
     "secrets": {"place"},
     "reach": {"fact"},
+    "volumes": {"change", "side"},
+    "usage": {"figure"},
+    "instructions": {"instruction"},
 }
 """Benchmark → what its series are named by beside its parameters; the tests of the benchmarks hold these names."""
 

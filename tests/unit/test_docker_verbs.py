@@ -86,7 +86,7 @@ def test_io_rate_argument_names_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_limit_has_a_cli_option() -> None:
-    every = Limits(1, "0", 2**28, 5, "254:0", 1, 2)
+    every = Limits(1, "0", 2**28, 5, "254:0", 1, 2, 2**26)
     assert set(api.limits(dataclasses.replace(JOB, limits=every))) == set(cli._OPTIONS)
 
 

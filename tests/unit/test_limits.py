@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -14,17 +15,18 @@ from typing import cast
 import pytest
 
 from bench import benchmarks, scenario
+from bench.benchmarks.limits import cpuset, press, rate, reservation
 from bench.benchmarks.limits import measure as limits
-from bench.benchmarks.limits import press, rate
 from bench.benchmarks.limits.press import MIB
-from bench.core.clock import EventHub, now_s, sleep_s
+from bench.core.clock import EventHub, Line, now_s, sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
 from bench.core.model import Invocation
 from bench.engines.base import Instance, InstanceSpec, Limits, refuse_limits
 from bench.engines.fake import Fake
 from bench.invocation.context import Account, InvocationContext, InvocationResult
 from bench.invocation.group import Group, Throttled
-from bench.lab import Lab, images
+from bench.lab import Lab, caps, cgroups, images
+from bench.lab.cgroups import Hierarchy
 from bench.probes import processes
 from tests.fakes import FakeLab
 
@@ -202,6 +204,154 @@ def test_cpu_shares_without_signals_are_not_applicable(bench: Bench) -> None:
     bench.host.files = {"cpuset.cpus": str(min(os.sched_getaffinity(0)))}
     with pytest.raises(NotApplicable, match="cannot tell the payload in 'fake' when to begin"):
         bench.measure("cpu-shares")
+
+
+def loads(engine: Scripted) -> None:
+    """Report a load twice."""
+    engine.say("A", "M load 0 0")
+    sleep_s(0.01)
+    engine.say("M load 700 0")
+
+
+def test_cpu_time_on_and_off_the_set_is_that_of_the_group(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    counts = iter([[1.0, 0.25], [1.2, 0.375]])
+    monkeypatch.setattr(Host, "cpu_s_by_cpu", lambda _: next(counts), raising=False)
+    bench.host.cpus = 1.0
+    found = bench.measure("cpuset", loads, milliseconds=100)
+    assert found.values["limit.achieved_ratio"] == pytest.approx(1.0, rel=1e-3)
+    assert found.values["limit.off_set_s"] == 0.125
+    assert found.values["limit.set_to_quota_ratio"] > 0
+    assert "on each CPU" in found.notes["how"]
+    assert not any("busy" in flag for flag in found.flags)
+    assert bench.engine is not None
+    one, two = bench.engine.jobs
+    assert (one.limits.cpuset, one.cpus) == ("0", None)
+    assert (two.limits.cpuset, two.cpus) == (None, 1.0)
+
+
+def test_cpu_time_off_the_set_is_seen_by_thread_where_the_kernel_does_not_count_by_cpu(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(Host, "cpu_s_by_cpu", lambda _: None, raising=False)
+    monkeypatch.setattr(cpuset, "processors", lambda _: iter([0, 0, 0, 1]))
+    bench.host.cpus = 1.0
+    found = bench.measure("cpuset", loads, milliseconds=100)
+    assert found.values["limit.off_set_s"] == pytest.approx(0.25 * found.values["limit.probe_s"], rel=0.01)
+    assert "where its threads had run last" in found.notes["how"]
+
+
+def test_loops_that_do_not_get_their_set_are_flagged() -> None:
+    assert cpuset.shared_with_others(0.95) == ()
+    assert cpuset.shared_with_others(0.4) == (
+        "limit: the loops got 40 % of the set's CPU, it was busy with something else",
+    )
+
+
+def test_set_of_cpus_needs_a_second_cpu(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    with pytest.raises(NotApplicable, match="this host has one CPU"):
+        bench.measure("cpuset")
+
+
+def test_thread_of_a_process_is_found_on_a_cpu_of_this_host() -> None:
+    assert set(cpuset.processors([os.getpid()])) <= set(range(os.cpu_count() or 1))
+    assert list(cpuset.processors([os.getpid()]))
+
+
+def test_rate_of_a_load_is_that_between_its_first_and_its_last_report() -> None:
+    lines = [Line(1.0, "A"), Line(2.0, "M load 5 0"), Line(2.5, "M load 6 0"), Line(4.0, "M load 25 0")]
+    assert cpuset.rate_of(lines) == 10.0
+
+
+@pytest.mark.parametrize("lines", [[], [Line(1.0, "M load 5 0")], [Line(1.0, "M load 5 0"), Line(2.0, "M load 5 0")]])
+def test_load_that_did_nothing_has_no_rate(lines: list[Line]) -> None:
+    with pytest.raises(InvocationFailed, match="there is no rate"):
+        cpuset.rate_of(lines)
+
+
+class Pages:
+    """The control group of an instance that has a part of its file pages left after each look."""
+
+    def __init__(self, *left: int) -> None:
+        self.left = iter(left)
+        self.version = 2
+
+    def memory_stat(self, name: str) -> int:
+        """Return the next number of bytes."""
+        assert name == "file"
+        return next(self.left)
+
+    def limit(self, _: str) -> dict[str, str]:
+        """Return the reservation that is in force."""
+        return {"memory.low": str(reservation.RESERVATION_BYTES)}
+
+
+def scans(engine: Scripted) -> None:
+    """Read a file."""
+    engine.say("A", "B scan")
+    sleep_s(0.005)
+    engine.say(f"C scan {reservation.KEPT_BYTES}")
+
+
+@pytest.fixture
+def capped(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
+    asked: list[dict[str, int]] = []
+
+    @contextlib.contextmanager
+    def cap(path: str, wanted: dict[str, int]) -> Iterator[dict[str, str]]:
+        asked.append(wanted)
+        yield {"memory.max": str(wanted["memory"])} if path != "/refused" else {}
+
+    monkeypatch.setattr(caps, "capped", cap)
+    monkeypatch.setattr(reservation, "_used", lambda _: 100 * MIB)
+    monkeypatch.setattr(cgroups, "hierarchy", lambda: Hierarchy(2, Path("/x"), ()))
+    monkeypatch.setattr(FakeLab, "cgroup_path", "/tare/fa4e")
+    return asked
+
+
+def test_reservation_is_the_part_of_the_page_cache_that_is_kept(
+    bench: Bench, capped: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = {"without": Pages(32 * MIB, 8 * MIB), "with": Pages(32 * MIB, 31 * MIB), "neighbour": Pages()}
+    monkeypatch.setattr(press, "_found", lambda _, instance: (None, groups[instance.name.rpartition("-")[2]]))
+    found = bench.measure("memory-reservation", scans)
+    assert found.values["limit.achieved_ratio"] == 31 / 32
+    assert found.values["limit.kept_without_ratio"] == 0.25
+    assert found.evidence["limit memory.low"] == str(48 * MIB)
+    assert capped == [{"memory": 132 * MIB}] * 2
+    assert bench.engine is not None
+    assert [spec.limits.reservation_bytes for spec in bench.engine.jobs] == [None, None, 48 * MIB, None]
+    assert not list((bench.lab.paths.run / "k").glob("*-pages"))
+
+
+def test_page_cache_that_is_not_the_instances_is_no_answer(
+    bench: Bench, capped: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(press, "_found", lambda *_: (None, Pages(MIB)))
+    with pytest.raises(InvocationFailed, match="has read 32 MiB, and its group has 1 MiB of file pages"):
+        bench.measure("memory-reservation", scans)
+
+
+def test_reservation_that_only_a_host_short_of_memory_would_show_is_not_applicable(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroups, "hierarchy", lambda: Hierarchy(1, Path("/x"), ()))
+    with pytest.raises(NotApplicable, match="only when the whole host is short of memory"):
+        bench.measure("memory-reservation")
+
+
+@pytest.mark.parametrize(
+    ("path", "says"), [("", "is not in a control group of the run's"), ("/refused", "cannot be capped here")]
+)
+def test_reservation_without_a_cap_is_not_applicable(
+    bench: Bench, capped: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch, path: str, says: str
+) -> None:
+    monkeypatch.setattr(FakeLab, "cgroup_path", path)
+    monkeypatch.setattr(press, "_found", lambda *_: (None, Pages(32 * MIB)))
+    with pytest.raises(NotApplicable, match=says):
+        bench.measure("memory-reservation", scans)
 
 
 def grows(*sizes: int, ends: bool = False) -> Script:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import xml.etree.ElementTree as ET
@@ -71,6 +72,22 @@ def test_docker_gets_each_mount_kind() -> None:
     assert words[words.index("--tmpfs") + 1] == "/data"
 
 
+def test_docker_names_an_anonymous_volume_itself() -> None:
+    assert api.binds(job(bind("anonymous"))) == ["/lab/e/1:/events", "/data"]
+    table = (MOUNTS / "volume.txt").read_text(encoding="utf-8").replace("volumes/data-volume", f"volumes/{'a1' * 32}")
+    assert mounts.kind_of(table, "/data", bind("anonymous"), same=False) == "volume"
+
+
+def test_size_of_a_tmpfs_is_passed_on() -> None:
+    sized = dataclasses.replace(bind("tmpfs"), size_bytes=4096)
+    assert api.memory(job(sized)) == {"/data": "size=4096"}
+    words = cli.arguments(job(sized), ContainerConfig("id", "none"))
+    assert words[words.index("--tmpfs") + 1] == "/data:size=4096"
+    made = oci_spec.config(spec=job(sized), rootfs_path="rootfs", cgroup_path="/x")
+    (mount,) = (mount for mount in made["mounts"] if mount["destination"] == "/data")
+    assert mount["options"] == ["nosuid", "nodev", "size=4096"]
+
+
 def test_oci_runtime_mounts_folders_and_tmpfs_only() -> None:
     def mounts(one: Bind) -> list[dict[str, object]]:
         made = oci_spec.config(spec=job(one), rootfs_path="rootfs", cgroup_path="/x")
@@ -79,8 +96,9 @@ def test_oci_runtime_mounts_folders_and_tmpfs_only() -> None:
     assert mounts(bind("layer")) == []
     assert [mount["type"] for mount in mounts(bind("tmpfs"))] == ["tmpfs"]
     assert [(mount["type"], mount["source"]) for mount in mounts(bind("bind"))] == [("bind", str(SOURCE))]
-    with pytest.raises(NotApplicable, match="volumes are Docker's and Podman's: data \\(volume\\)"):
-        mounts(bind("volume"))
+    for kind in ("volume", "anonymous"):
+        with pytest.raises(NotApplicable, match=f"volumes are Docker's and Podman's: data \\({kind}\\)"):
+            mounts(bind(kind))
 
 
 def test_payload_arguments_contain_data_path() -> None:

@@ -22,6 +22,7 @@ from bench.core.model import Status
 from bench.display.data import ScenarioData
 from bench.engines.abilities import Build, BuiltImage, ImageBuilder, Launch, Launched
 from bench.engines.fake import Fake
+from bench.invocation import saved_image
 from bench.lab import bases, images
 from bench.lab.bases import Base
 from bench.lab.images import Image
@@ -187,19 +188,23 @@ def test_names_of_files_are_the_same_in_every_run() -> None:
 )
 def test_what_is_no_saved_image_is_a_failure(archive: bytes) -> None:
     with pytest.raises(InvocationFailed, match="is not an image"):
-        search.read(archive)
+        saved_image.read(archive)
 
 
 def test_secret_in_a_lower_layer_is_found_although_it_was_removed() -> None:
     archive = saved([tar({FILE: b"canary\n"}), tar({f".wh.{FILE}": b""})], {"config": {}})
-    assert search.in_image(search.read(archive), "canary") == {"configuration": False, "history": False, "layers": True}
+    assert search.in_image(saved_image.read(archive), "canary") == {
+        "configuration": False,
+        "history": False,
+        "layers": True,
+    }
 
 
 def test_contents_of_layers_are_counted_once_a_file() -> None:
     status = b"\nPackage: a\nStatus: install ok installed\n\nPackage: b\nStatus: deinstall ok config-files\n"
     first = tar({"bin/sh": b"x", "bin/su": b"x", "etc/x": b"x"}, {"bin/sh": 0o755, "bin/su": 0o4755})
     second = tar({"./bin/su": b"y", "./var/lib/dpkg/status": status}, {"./bin/su": 0o755})
-    found = search.contents(search.read(saved([first, second], {})))
+    found = search.contents(saved_image.read(saved([first, second], {})))
     assert found == {"packages": 1, "files": 4, "executables": 2, "privileged": 0, "shells": 1}
 
 

@@ -46,7 +46,7 @@ def quota(context: InvocationContext) -> InvocationResult:
         begin = pressed.line("B compute").at_s + _PERIOD_S
         before = pressed.group.throttled() if pressed.group else None
         with context.account.engine():
-            seen = _watched(pressed, begin, begin + window_s)
+            seen = watched(pressed, begin, begin + window_s)
         flags = starved(before, pressed.group.throttled() if pressed.group else None)
         if pressed.counted("compute").end_s < seen[-1].at_s:
             msg = f"the loop ended before it had been watched for {window_s:g} s; the host is too busy to tell"
@@ -54,7 +54,7 @@ def quota(context: InvocationContext) -> InvocationResult:
         return result_of(pressed, of_quota(slope(seen), seen[-1].at_s - seen[0].at_s, flags=flags))
 
 
-def _watched(pressed: Pressed, begin_s: float, end_s: float) -> list[Used]:
+def watched(pressed: Pressed, begin_s: float, end_s: float) -> list[Used]:
     """Read the CPU time of the instance's control group repeatedly between two times."""
     found: list[Used] = []
     sleep_s(max(0.0, begin_s - now_s()))

@@ -10,18 +10,36 @@ from bench.display.table import NONE, Cell, Column, Grid, interval_text, ratio_t
 from bench.stats.pairs import Times
 
 ACHIEVED, READY, WATCHED = "limit.achieved_ratio", "limit.ready_s", "limit.probe_s"
+WITHOUT = "limit.kept_without_ratio"
+OFF_SET, TO_QUOTA = "limit.off_set_s", "limit.set_to_quota_ratio"
 _READY = Quantity(READY, {}, "ready")
 FREE = "none"
 """Value of the param ``limit`` for a start without any limit."""
 
-_ORDER = ("cpu", "cpu-shares", "memory", "memory-swap", "pids", "read", "write", "network")
+_ORDER = (
+    "cpu",
+    "cpu-shares",
+    "cpuset",
+    "memory",
+    "memory-reservation",
+    "memory-swap",
+    "pids",
+    "read",
+    "write",
+    "network",
+)
 _SAID = {"asked": 0, "achieved": 1, "how": 2}
 
 
 def tables(data: ScenarioData) -> list[Grid]:
     """Return achieved ÷ asked and the costs at start; in a report also how limits were checked, and which are not applicable."""
     brief = data.columns is not None
-    made = [_achieved(data, brief=brief), _costs(data, brief=brief)]
+    made = [
+        _achieved(data, brief=brief),
+        _costs(data, brief=brief),
+        _sets(data, brief=brief),
+        _reservations(data, brief=brief),
+    ]
     return cells.filled(made if brief else [*made, _how(data), _impossible(data)])
 
 
@@ -107,6 +125,30 @@ def _cost(found: Times | None, *, brief: bool) -> Cell:
     if found is None:
         return Cell(NONE)
     return Cell(ratio_text(found.ratio), "" if brief else interval_text(found.ci, "ratio"))
+
+
+def _sets(data: ScenarioData, *, brief: bool) -> Grid:
+    rows: list[tuple[Row, list[Cell]]] = []
+    for row in lookup.without_control(data):
+        off, ratio = (data.summary(row, name) for name in (OFF_SET, TO_QUOTA))
+        if off is not None:
+            rows.append((named(row), [cells.plain(off), cells.value(ratio, interval=not brief)]))
+    note = (
+        "Two loops that may use one CPU: their CPU time on others, and their work beside that with a quota of one CPU."
+    )
+    return cells.grid("A set of CPUs", (Column("off the set"), Column("work, set ÷ quota")), rows, note=note)
+
+
+def _reservations(data: ScenarioData, *, brief: bool) -> Grid:
+    rows: list[tuple[Row, list[Cell]]] = []
+    for row in lookup.without_control(data):
+        without = data.summary(row, WITHOUT)
+        if without is not None:
+            kept = data.summary(row, ACHIEVED)
+            rows.append((named(row), [cells.value(one, interval=not brief) for one in (without, kept)]))
+    note = "The part of its page cache that an instance keeps while a neighbour under the same cap takes memory."
+    heads = (Column("without a reservation"), Column("with one"))
+    return cells.grid("A memory reservation", heads, rows, note=note)
 
 
 def _how(data: ScenarioData) -> Grid:

@@ -21,6 +21,7 @@ def words(data: ScenarioData) -> str:
     sentences = [
         f"{kept} of {len(rows)} limits are within {100 * CLOSE:.0f} % of what was asked for",
         f"The others: {prose.joined([_short(row) for row in off])} of it" if off else "",
+        _sets(data),
         prose.restriction(rows),
     ]
     return prose.paragraph(sentences)
@@ -36,6 +37,17 @@ def finding(data: ScenarioData) -> str:
         if rows
         else ""
     )
+
+
+def _sets(data: ScenarioData) -> str:
+    """Say who spent CPU time outside its set of CPUs."""
+    rows = prose.with_values(data.summaries, "limit.off_set_s")
+    if not rows:
+        return ""
+    outside = [f"{row.target} {significant(row.median or 0.0)} s" for row in rows if row.median]
+    if outside:
+        return f"CPU time off the set of CPUs: {prose.joined(outside)}"
+    return "No CPU time was spent off a set of CPUs"
 
 
 def _times(row: Summary) -> str:

@@ -11,7 +11,7 @@ from bench.benchmarks.secrets import sbom, search
 from bench.benchmarks.secrets.routes import FILE, NAME, PLACES, ROUTES, Route
 from bench.core.errors import NotApplicable
 from bench.engines.abilities import BuildsImages, HasStorage, ImageBuilder, ImageBuilders
-from bench.invocation import life
+from bench.invocation import life, saved_image
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import bases, images
 
@@ -42,7 +42,7 @@ def _images(context: InvocationContext, builders: ImageBuilders) -> InvocationRe
         archive = builder.saved(identity)
         evidence = {"builder": builder.who, "image": identity}
     life.check_evidence(context.engine, context.lab, evidence)
-    values = {what: float(count) for what, count in search.contents(search.read(archive)).items()}
+    values = {what: float(count) for what, count in search.contents(saved_image.read(archive)).items()}
     list_of = _scanned(context, archive)
     if list_of:
         values |= {"sbom_s": list_of.seconds, "listed": float(list_of.packages)}
@@ -85,7 +85,7 @@ def _exposed(
         outside.write_text(f"{secret}\n", encoding="utf-8")
         route.write(folder, base.name, secret)
         built = builder.build(folder, {NAME: secret} if route.argument else {}).built
-        found = search.in_image(search.read(builder.saved(built.image)), secret)
+        found = search.in_image(saved_image.read(builder.saved(built.image)), secret)
         with builder.started(built.image, route.launch(secret, outside)) as live:
             if route.memory:
                 Path(f"/proc/{live.pid}/root{route.path}").write_text(f"{secret}\n", encoding="utf-8")

@@ -10,49 +10,13 @@ import os
 import stat
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.core import kernelfiles
-from bench.core.errors import InvocationFailed
+from bench.invocation.saved_image import Saved, member
 
 _STATUS = "var/lib/dpkg/status"
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "csh", "fish", "hush"})
-
-
-@dataclass(frozen=True)
-class Saved:
-    """An image as an engine saves it (``docker save``).
-
-    Attributes:
-        config: Its configuration, without the history.
-        history: Its history.
-        layers: Its layers, plain tars, the lowest first.
-    """
-
-    config: dict[str, Any]
-    history: list[Any]
-    layers: tuple[bytes, ...]
-
-
-def read(archive: bytes) -> Saved:
-    """Read a saved image.
-
-    Raises:
-        InvocationFailed: It is not one.
-    """
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            (manifest,) = json.loads(_member(tar, "manifest.json"))
-            config = json.loads(_member(tar, manifest["Config"]))
-            layers = tuple(_member(tar, name) for name in manifest["Layers"])
-    except (tarfile.TarError, KeyError, ValueError) as error:
-        msg = f"what the engine has saved is not an image: {error}"
-        raise InvocationFailed(msg) from error
-    return Saved(
-        {name: value for name, value in config.items() if name != "history"}, config.get("history", []), layers
-    )
 
 
 def in_image(saved: Saved, secret: str) -> dict[str, bool]:
@@ -86,7 +50,7 @@ def contents(saved: Saved) -> dict[str, float]:
                 if one.isfile():
                     modes[one.name.lstrip("./")] = one.mode
                 if one.name.lstrip("./") == _STATUS:
-                    packages = _member(tar, one.name).count(b"\nStatus: install ok installed\n")
+                    packages = member(tar, one.name).count(b"\nStatus: install ok installed\n")
                 if one.issym() or one.islnk():
                     modes.setdefault(one.name.lstrip("./"), 0)
     return {
@@ -96,14 +60,6 @@ def contents(saved: Saved) -> dict[str, float]:
         "privileged": sum(bool(mode & (stat.S_ISUID | stat.S_ISGID)) for mode in modes.values()),
         "shells": sum(Path(name).name in _SHELLS and Path(name).parent.name in ("bin", "sbin") for name in modes),
     }
-
-
-def _member(tar: tarfile.TarFile, name: str) -> bytes:
-    file = tar.extractfile(name)
-    if file is None:
-        msg = f"'{name}' is not a file"
-        raise KeyError(msg)
-    return file.read()
 
 
 def _files(folder: Path) -> Iterator[Path]:

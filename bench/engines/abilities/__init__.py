@@ -34,13 +34,16 @@ from bench.engines.abilities.running import (
     HealthChecks,
     HealthStatus,
     LaunchesInOneStep,
+    ReportsUsage,
     Restarts,
     RunsCommands,
+    Usage,
+    UsageReports,
     launch,
     polls_s,
     unproved,
 )
-from bench.engines.abilities.storage import BootFiles, HasStorage, HasVolumes, StartsFromFiles, VolumeStore
+from bench.engines.abilities.storage import BootFiles, HasStorage, HasVolumes, StartsFromFiles, Volume, VolumeStore
 
 __all__ = [
     "BootFiles",
@@ -78,12 +81,16 @@ __all__ = [
     "Projects",
     "PulledImage",
     "PullsImages",
+    "ReportsUsage",
     "ResolvesNames",
     "Restarts",
     "RunsCommands",
     "RunsImages",
     "StartsFromFiles",
     "StoredLog",
+    "Usage",
+    "UsageReports",
+    "Volume",
     "VolumeStore",
     "launch",
     "leaves_configuration",

@@ -160,6 +160,43 @@ class HasDaemons(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What an instance has used, by one account; ``None``: not in it.
+
+    Attributes:
+        cpu_s: CPU time since its start, seconds.
+        memory_bytes: Memory with all of the page cache.
+        working_bytes: Memory without the file pages that are not in use.
+    """
+
+    cpu_s: float | None = None
+    memory_bytes: int | None = None
+    working_bytes: int | None = None
+
+
+class UsageReports(Protocol):
+    """What one engine reports of the use of its instances."""
+
+    def version(self) -> str:
+        """Return name and version of the engine."""
+        ...
+
+    def read(self, instance: Instance) -> Usage:
+        """Ask once what a running instance has used so far."""
+        ...
+
+
+@runtime_checkable
+class ReportsUsage(Protocol):
+    """An engine that reports what its instances use."""
+
+    @property
+    def usage(self) -> UsageReports:
+        """What it reports."""
+        ...
+
+
 def unproved(engine: Engine) -> frozenset[str]:
     """Return the options of which an engine declares, by its attribute ``unproved``, that no live instance can show them."""
     return frozenset(getattr(engine, "unproved", ()))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from bench.engines.base import Bind
+from bench.engines.base import Bind, Instance
 from bench.lab.usage import Store
 
 
@@ -19,8 +19,37 @@ class HasStorage(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Volume:
+    """A volume of an engine.
+
+    Attributes:
+        name: Its name.
+        folder: Where its files are on the host.
+    """
+
+    name: str
+    folder: Path
+
+
 class VolumeStore(Protocol):
     """The volumes of one engine."""
+
+    def version(self) -> str:
+        """Return name and version of the engine."""
+        ...
+
+    def of(self, instance: Instance, bind: Bind) -> Volume:
+        """Return the volume that a live instance has as a bind."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Say whether the engine has a volume of that name."""
+        ...
+
+    def remove_instance(self, instance: Instance, *, volumes: bool) -> None:
+        """Remove an instance that has ended, with the volumes that the engine removes with it if asked, or without."""
+        ...
 
     def remove(self, bind: Bind) -> None:
         """Remove the volume of a bind; succeed when it is gone."""

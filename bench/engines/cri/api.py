@@ -83,6 +83,12 @@ _MESSAGES = {
     "ContainerStatusResponse": "status:1:ContainerStatus info:2:map",
     "ExecSyncRequest": "container_id:1 cmd:2:string[] timeout:3:int64",
     "ExecSyncResponse": "stdout:1:bytes stderr:2:bytes exit_code:3:int32",
+    "ContainerStatsRequest": "container_id:1",
+    "UInt64Value": "value:1:uint64",
+    "CpuUsage": "timestamp:1:int64 usage_core_nano_seconds:2:UInt64Value",
+    "MemoryUsage": "timestamp:1:int64 working_set_bytes:2:UInt64Value usage_bytes:4:UInt64Value",
+    "ContainerStats": "cpu:2:CpuUsage memory:3:MemoryUsage",
+    "ContainerStatsResponse": "stats:1:ContainerStats",
     "Image": "id:1 repo_tags:2:string[] repo_digests:3:string[]",
     "ImageRequest": "image:1:ImageSpec",
     "ImageStatusResponse": "image:1:Image",
@@ -111,6 +117,7 @@ _RUNTIME = {
     "ListContainers": ("ListContainersRequest", "ListContainersResponse"),
     "ExecSync": ("ExecSyncRequest", "ExecSyncResponse"),
     "ContainerStatus": ("ContainerStatusRequest", "ContainerStatusResponse"),
+    "ContainerStats": ("ContainerStatsRequest", "ContainerStatsResponse"),
 }
 _IMAGE = {
     "ImageStatus": ("ImageRequest", "ImageStatusResponse"),
@@ -242,7 +249,7 @@ def refuse_limits(target: Target, spec: InstanceSpec) -> None:
     Raises:
         NotApplicable: The spec asks for one.
     """
-    names = ("pids", "read_bytes_per_s", "write_bytes_per_s")
+    names = ("pids", "read_bytes_per_s", "write_bytes_per_s", "reservation_bytes")
     wanted = [name for name in names if getattr(spec.limits, name) is not None]
     if wanted:
         msg = f"'{target.text}' has no such limit: {', '.join(wanted)} (CRI v1 has no field for it)"

@@ -31,6 +31,7 @@ from bench.engines.cri.daemon import cri_name
 from bench.engines.cri.exec import Commands
 from bench.engines.cri.images import ImageStore
 from bench.engines.cri.session import Session
+from bench.engines.cri.usage import UsageReports
 from bench.engines.evidence import daemon, links, process
 from bench.engines.filelogs import FileLogs
 from bench.lab import Lab, forwarding, images, network
@@ -73,6 +74,7 @@ class Cri:
         self._made: dict[str, _Made] = {}
         self.commands = Commands(self._session)
         self.images = ImageStore(self._session)
+        self.usage = UsageReports(self._session)
         self.logs = FileLogs(
             target, ("cri",), self._log_path, lambda _: None, logformats.kubernetes, "CRI lines", _UNREAD
         )

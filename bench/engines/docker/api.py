@@ -243,17 +243,19 @@ def command(spec: InstanceSpec) -> list[str]:
 def binds(spec: InstanceSpec) -> list[str]:
     """Return the spec's event socket, folders and volumes as Docker writes bind mounts: a source without a slash is a volume."""
     sources = [(bind, bind.source.name if bind.kind == "volume" else str(bind.source)) for bind in spec.binds]
+    anonymous = [f"/{bind.name}" for bind in spec.binds if bind.kind == "anonymous"]
     folders = [
         f"{source}:/{bind.name}:{'ro' if bind.read_only else 'rw'}"
         for bind, source in sources
         if bind.kind in ("bind", "volume")
     ]
-    return [f"{spec.events}:{images.EVENTS}", *folders]
+    return [f"{spec.events}:{images.EVENTS}", *folders, *anonymous]
 
 
 def memory(spec: InstanceSpec) -> dict[str, str]:
-    """Return the paths of the instance's tmpfs mounts with their options: Docker's defaults."""
-    mine = {f"/{bind.name}": "" for bind in spec.binds if bind.kind == "tmpfs"}
+    """Return the paths of the instance's tmpfs mounts with their options: Docker's defaults, but for a size."""
+    sizes = {f"/{bind.name}": bind.size_bytes for bind in spec.binds if bind.kind == "tmpfs"}
+    mine = {path: "" if size is None else f"size={size}" for path, size in sizes.items()}
     return {**mine, **hardening.memory(spec.hardening)}
 
 
@@ -266,6 +268,7 @@ def limits(spec: InstanceSpec) -> dict[str, Any]:
     found: dict[str, Any] = {
         "mem_limit": spec.memory_bytes,
         "memswap_limit": wanted.swap_bytes,
+        "mem_reservation": wanted.reservation_bytes,
         "nano_cpus": None if spec.cpus is None else round(spec.cpus * 10**9),
         "cpu_shares": wanted.cpu_shares,
         "cpuset_cpus": wanted.cpuset,

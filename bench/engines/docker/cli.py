@@ -16,6 +16,7 @@ from bench.engines.docker.api import ContainerConfig, Verbs
 _OPTIONS = {
     "mem_limit": "--memory",
     "memswap_limit": "--memory-swap",
+    "mem_reservation": "--memory-reservation",
     "nano_cpus": "--cpus",
     "cpu_shares": "--cpu-shares",
     "cpuset_cpus": "--cpuset-cpus",
@@ -79,7 +80,8 @@ def arguments(spec: InstanceSpec, config: ContainerConfig) -> list[str]:
     """Return what follows ``docker create``."""
     limits = [word for name, value in api.limits(spec).items() for word in _limit(name, value)]
     binds = [word for bind in api.binds(spec) for word in ("--volume", bind)]
-    binds += [word for path in api.memory(spec) for word in ("--tmpfs", path)]
+    memory = api.memory(spec).items()
+    binds += [word for path, options in memory for word in ("--tmpfs", f"{path}:{options}" if options else path)]
     ports = [f"{address}:{number}:{port}" for port, (address, number) in config.ports.items()]
     binds += [word for port in ports for word in ("--publish", port)]
     where = ["--network", config.network, *(("--runtime", config.runtime) if config.runtime else ())]

@@ -30,6 +30,7 @@ from bench.engines.docker.projects import Projects
 from bench.engines.docker.pull import Puller
 from bench.engines.docker.restart import Restarter
 from bench.engines.docker.session import CLEANUP_S, Session
+from bench.engines.docker.usage import UsageReports
 from bench.engines.evidence import gvisor, mounts, process
 from bench.lab import Lab
 from bench.lab.usage import Store
@@ -62,6 +63,7 @@ class Docker:
         self.puller = puller(self._session, self.images)
         self.builders = Builders(self._session)
         self.commands: Commands = Commands(self._session)
+        self.usage = UsageReports(self._session)
         self.logs = Logs(self._session, drivers(self._session))
         self.projects: Projects = Projects(self._session, self.images)
         self.restarts: Restarter = Restarter(self._session, self._beside)

@@ -12,10 +12,11 @@ from docker.errors import NotFound
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import Target
 from bench.engines import kernels
-from bench.engines.base import Bind, InstanceSpec
+from bench.engines.abilities import Volume
+from bench.engines.base import Bind, Instance, InstanceSpec
 from bench.engines.docker import api
 from bench.engines.docker.api import Client
-from bench.engines.docker.session import Session
+from bench.engines.docker.session import Session, release
 from bench.lab import usage
 from bench.lab.images import Image
 from bench.lab.usage import Store
@@ -87,6 +88,44 @@ class VolumeStore:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+
+    def version(self) -> str:
+        """Return name and version of the daemon."""
+        return release(self._session)
+
+    def of(self, instance: Instance, bind: Bind) -> Volume:
+        """Return the volume that a container has as a bind.
+
+        Raises:
+            InvocationFailed: It has none there.
+        """
+        mounts = self._session.inspect(instance.handle["container"].id)["Mounts"]
+        for one in mounts:
+            if one["Destination"] == f"/{bind.name}" and one.get("Name"):
+                return Volume(str(one["Name"]), Path(one["Source"]))
+        msg = f"'{instance.name}' has no volume at /{bind.name}"
+        raise InvocationFailed(msg)
+
+    def exists(self, name: str) -> bool:
+        """Say whether the daemon has a volume of that name."""
+        with self._session.asked("volume inspection"):
+            try:
+                self._session.client.inspect_volume(name)
+            except NotFound:
+                return False
+        return True
+
+    def remove_instance(self, instance: Instance, *, volumes: bool) -> None:
+        """Remove a container that has ended, with its anonymous volumes (``rm --volumes``) or without.
+
+        A volume that may stay is recorded before: nothing else names it then.
+        """
+        container = instance.handle["container"]
+        for one in self._session.inspect(container.id)["Mounts"]:
+            if one.get("Name"):
+                self._session.endpoint.made.record("volume", str(one["Name"]))
+        with self._session.asked("remove"), time_limit(self._session.client, container.timeout_s):
+            self._session.client.remove_container(container.id, v=volumes)
 
     def remove(self, bind: Bind) -> None:
         """Remove the volume of a bind; succeed when it is gone."""

@@ -53,7 +53,7 @@ def kind_of(mountinfo: str, path: str, bind: Bind, *, same: bool) -> str:
     access = "-ro" if "ro" in options else ""
     if same:
         return f"bind{access}"
-    if (volume := _VOLUME.search(root)) and volume[1] == bind.source.name:
+    if (volume := _VOLUME.search(root)) and (bind.kind == "anonymous" or volume[1] == bind.source.name):
         return f"volume{access}"
     return f"tmpfs{access}" if kind == "tmpfs" and root == "/" else f"{root} of {kind}{access}"
 
@@ -64,7 +64,7 @@ def only_folders(spec: InstanceSpec, who: str) -> tuple[Bind, ...]:
     Raises:
         NotApplicable: One is a volume or a tmpfs.
     """
-    if other := [f"{bind.name} ({bind.kind})" for bind in spec.binds if bind.kind in ("volume", "tmpfs")]:
+    if other := [f"{bind.name} ({bind.kind})" for bind in spec.binds if bind.kind not in ("bind", "layer")]:
         msg = f"{who} mounts folders of the host; volumes are Docker's and Podman's: {', '.join(other)}"
         raise NotApplicable(msg)
     return tuple(bind for bind in spec.binds if bind.kind == "bind")

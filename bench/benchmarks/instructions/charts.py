@@ -1,0 +1,11 @@
+"""The charts of ``instructions``: none, because counts of 0 and 1 are read from a table."""
+
+from __future__ import annotations
+
+from bench.display import svg
+from bench.display.data import ScenarioData
+
+
+def charts(data: ScenarioData) -> list[svg.Plot | None]:
+    """Draw nothing."""
+    return []
