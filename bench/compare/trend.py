@@ -105,7 +105,7 @@ def history(
     if metric is not None and metric not in METRICS:
         raise UsageError(unknown("metric", metric, METRICS))
     found = History()
-    runs = sorted(_complete(results, found.notes), key=lambda run: str(run.meta.get("started_at", "")))
+    runs = sorted(complete(results, found.notes), key=lambda run: str(run.meta.get("started_at", "")))
     newest = epochs.newest_of(runs, suite)
     if newest is None:
         said = f" ({found.notes[0]})" if found.notes else ""
@@ -125,7 +125,7 @@ def history(
             unlike = list(parameters.differing(run, newest))
             for one in unlike:
                 changed.setdefault(one, []).append(run.run_id)
-            _take(found, run, metric, target, {parameters.scenario_of(one) for one in unlike})
+            take(found, run, metric, target, {parameters.scenario_of(one) for one in unlike})
     found.notes[:0] = [epochs.left_out(apart, what, newest, names) for (apart, what), names in others.items()]
     found.notes += [_changed(one, names) for one, names in changed.items()]
     found.notes += _unstamped(instrument.unrecorded(*(run for run in runs if run.run_id in seen)))
@@ -148,7 +148,7 @@ def _unstamped(ids: Sequence[str]) -> list[str]:
     return [f"unknown whether events were stamped alike: {who} not record it"] if ids else []
 
 
-def _complete(results: Path, notes: list[str]) -> Iterator[store.Run]:
+def complete(results: Path, notes: list[str]) -> Iterator[store.Run]:
     """Yield the complete runs except the fresh blocks of a night; note the damaged ones, which are left out."""
     for path in store.folders(results):
         try:
@@ -162,10 +162,10 @@ def _complete(results: Path, notes: list[str]) -> Iterator[store.Run]:
             yield run
 
 
-def _take(
+def take(
     found: History, run: store.Run, metric: str | None, target: str | None, without: AbstractSet[str] = frozenset()
 ) -> None:
-    """Add a run, but not the series of the scenarios ``without``."""
+    """Add a run to a history, but not the series of the scenarios ``without``."""
     try:
         values = _values(run, metric, target)
     except UsageError as error:
@@ -196,6 +196,11 @@ def _values(run: store.Run, metric: str | None, target: str | None) -> dict[Key,
             params = json.dumps(record["params"] or {}, sort_keys=True)
             values.setdefault((str(record["scenario"]), name, params, str(record["metric"])), []).append(value)
     return values
+
+
+def key_of(one: ChangePoint) -> Key:
+    """Return the series of a step."""
+    return one.scenario, one.target, json.dumps(dict(one.params), sort_keys=True), one.metric
 
 
 def change_points(found: History) -> list[ChangePoint]:

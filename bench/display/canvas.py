@@ -77,10 +77,10 @@ class Words:
 
 
 @contextmanager
-def sheet(height: float) -> Iterator[Figure]:
-    """Yield a figure of the report's width and this height in inches, independent of the user's matplotlibrc."""
+def sheet(height: float, width: float = WIDTH) -> Iterator[Figure]:
+    """Yield a figure of this size in inches, by default of the report's width, independent of the user's matplotlibrc."""
     with matplotlib.style.context(["default", _RC]):
-        yield Figure(figsize=(WIDTH, height))
+        yield Figure(figsize=(width, height))
 
 
 def finish(figure: Figure, words: Words) -> svg.Plot:
@@ -121,8 +121,8 @@ def layout(variants: Sequence[Row], cells: Sequence[Cell]) -> Layout:
 
 def axes(figure: Figure, top: float, height: float, left: float, right: float) -> Axes:
     """Add axes of this height; all distances are in inches from the edges of the figure."""
-    total = float(figure.get_size_inches()[1])
-    box = (left / WIDTH, 1 - (top + height) / total, (WIDTH - left - right) / WIDTH, height / total)
+    width, total = map(float, figure.get_size_inches())
+    box = (left / width, 1 - (top + height) / total, (width - left - right) / width, height / total)
     made = figure.add_axes(box)
     made.spines[["top", "right"]].set_visible(False)
     return made

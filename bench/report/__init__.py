@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import benchmarks, claims
-from bench.core.errors import StoreError
 from bench.display.data import RunData
 from bench.display.table import show_json
+from bench.report import files
 from bench.report.load import collect
 from bench.store import Run
 
@@ -21,19 +21,12 @@ __all__ = ["collect", "render", "show_json"]
 
 
 def render(runs: Sequence[Run], folder: Path) -> Path:
-    """Write ``index.html``, ``report.md``, ``summary.csv`` and one SVG a figure; return the path of ``index.html``.
+    """Write ``index.html``, ``report.md``, ``summary.csv`` and one SVG a figure: all or nothing. Return the first.
 
     Raises:
         StoreError: The folder cannot be written.
     """
-    files = contents([collect(run) for run in runs])
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        msg = f"cannot write the report into '{folder}': {error.strerror}; choose another folder with -o DIR"
-        raise StoreError(msg) from error
+    files.write(folder, contents([collect(run) for run in runs]), "the report")
     return folder / "index.html"
 
 

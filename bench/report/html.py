@@ -114,22 +114,30 @@ def text(
     runs: Sequence[RunData], figures: Figures, judged: Mapping[str, Sequence[Verdict]] = MappingProxyType({})
 ) -> str:
     """Return the file's content; ``judged`` is run id → what the run says about claims."""
-    environment = templates()
-    environment.globals["say"] = sections
-    environment.globals["method"] = method.paragraphs
-    environment.globals["checked"] = instrument.matrix
-    environment.globals["legend"] = scoreboard.legend()
-    style = theme.css(":root") + environment.get_template("report.css").render()
-    script = environment.get_template("report.js").render()
-    return environment.get_template("report.html.j2").render(
+    return framed(
+        "report.html.j2",
         title=sections.title(runs),
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        policy=policy(style, script),
+        say=sections,
+        method=method.paragraphs,
+        checked=instrument.matrix,
+        legend=scoreboard.legend(),
         runs=[
             _run(number, data, figures, judged.get(data.run.run_id, ()), alone=len(runs) == 1)
             for number, data in enumerate(runs, 1)
         ],
+    )
+
+
+def framed(template: str, **values: object) -> str:
+    """Return a page made of a template that extends ``frame.html.j2``: style, script and policy are inside."""
+    environment = templates()
+    style = theme.css(":root") + environment.get_template("report.css").render()
+    script = environment.get_template("report.js").render()
+    return environment.get_template(template).render(
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        policy=policy(style, script),
+        **values,
     )
 
 

@@ -55,9 +55,10 @@ const tools = document.getElementById("tools");
 if (tools) {
   const words = make("input", "", {type: "search", placeholder: "docker podman", id: "filter", size: "14"});
   const which = make("select", "", {id: "only"});
+  const sections = all("section.scenario");
   which.append(make("option", "all scenarios", {value: ""}));
-  for (const section of all("section.scenario")) {
-    which.append(make("option", section.querySelector("h2 .name").textContent, {value: section.id}));
+  for (const section of sections) {
+    which.append(make("option", section.querySelector(".name").textContent, {value: section.id}));
   }
   const told = make("span", "", {role: "status", class: "quiet"});
   const apply = () => {
@@ -69,7 +70,7 @@ if (tools) {
       row.hidden = wanted.length > 0 && !row.matches(".base, .control") && !wanted.some(word => name.includes(word));
       shown += !row.hidden;
     }
-    for (const section of all("section.scenario")) section.hidden = which.value !== "" && section.id !== which.value;
+    for (const section of sections) section.hidden = which.value !== "" && section.id !== which.value;
     told.textContent = wanted.length ? `${shown} of ${rows.length} rows` : "";
   };
   words.addEventListener("input", apply);
@@ -78,7 +79,9 @@ if (tools) {
     document.getElementById(which.value)?.scrollIntoView();
   });
   const target = make("label", "Targets ", {for: "filter"}), scenario = make("label", "Scenario ", {for: "only"});
-  tools.append(target, words, scenario, which, told);
+  tools.append(target, words);
+  if (sections.length > 1) tools.append(scenario, which);
+  tools.append(told);
   tools.hidden = false;
   // A link to a place that a filter hides shows it again.
   window.addEventListener("hashchange", () => {
@@ -89,6 +92,33 @@ if (tools) {
       place.scrollIntoView();
     }
   });
+}
+
+// Two runs of a trend: the command that compares them, joined of words that the page holds.
+const data = id => JSON.parse(document.getElementById(id).textContent);
+const choice = (label, names, chosen) => {
+  const box = make("select", "", {"aria-label": label});
+  names.forEach((name, place) => box.append(make("option", name, {value: place})));
+  box.value = String(chosen);
+  return box;
+};
+const pick = document.getElementById("pick");
+if (pick) {
+  const {runs, factors, ending} = data("pick-data");
+  const names = runs.map(run => run[2]);
+  const boxes = [choice("Base", names, Math.max(0, runs.length - 2)), choice("New", names, runs.length - 1)];
+  const told = make("code", "", {role: "status"});
+  const apply = () => {
+    const [base, fresh] = boxes.map(box => runs[Number(box.value)]);
+    const apart = [base[1], fresh[1]].sort((a, b) => a - b).join(" ");
+    const words = ["tare compare", base[0], fresh[0], factors[apart] ?? "", ending].filter(Boolean);
+    told.textContent = base === fresh ? "choose two different runs" : words.join(" ");
+  };
+  for (const box of boxes) box.addEventListener("change", apply);
+  apply();
+  pick.className = "pick";
+  pick.append(make("span", "Compare any two:"), ...boxes, told);
+  pick.hidden = false;
 }
 
 // A closed part that holds the place of a link is opened; so are all parts before printing.
