@@ -116,7 +116,9 @@ def layout(variants: Sequence[Row], cells: Sequence[Cell]) -> Layout:
     widths = [len(shorten(item.name, 22)) * TEXT_PT * 0.7 for item in variants]
     widths += [len(line) * SMALL_PT * 0.62 for lines in details for line in lines]
     right = max((17, *(len(cell.detail) for cell in cells))) * SMALL_PT * 0.62
-    return Layout((max(widths) + 12) / _PER_INCH, right / _PER_INCH, ROW + 0.12 * max(0, max(map(len, details)) - 1))
+    return Layout(
+        (max(widths) + 12) / _PER_INCH, (right + 10) / _PER_INCH, ROW + 0.12 * max(0, max(map(len, details)) - 1)
+    )
 
 
 def axes(figure: Figure, top: float, height: float, left: float, right: float) -> Axes:

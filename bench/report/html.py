@@ -18,7 +18,7 @@ from bench.display import theme
 from bench.display.data import RunData, ScenarioData, slug
 from bench.display.svg import Plot
 from bench.display.table import Grid
-from bench.report import board, coverage, doubts, instrument, lead, method, sayings, scoreboard, sections, sides
+from bench.report import board, coverage, doubts, instrument, lead, method, sayings, scoreboard, sections, sides, versus
 from bench.report.board import Board
 from bench.report.doubts import Doubt
 from bench.report.sayings import Sayings
@@ -82,6 +82,7 @@ class Front:
     claims: Sayings | None
     pairs: Sheet | None
     settings: tuple[Sheet, ...]
+    versus: Mapping[str, object] | None
     doubts: tuple[Doubt, ...]
     undecided: str
     gaps: tuple[coverage.Gap, ...]
@@ -176,6 +177,7 @@ def _front(data: RunData, found: Board | None, around: Around, verdicts: Sequenc
         claims=sayings.sayings(verdicts),
         pairs=scoreboard.pairs_sheet(pairs, around) if pairs else None,
         settings=tuple(scoreboard.settings_sheet(one, around) for one in varied),
+        versus=versus.embedded(data, around.anchors),
         doubts=around.doubts,
         undecided=doubts.undecided(data),
         gaps=tuple(coverage.gaps(found)) if found else (),
