@@ -11,18 +11,23 @@ from bench.core.metrics import METRICS, Metric
 def over_threshold(one: Comparison, threshold: float | None = None) -> float | None:
     """Return the change ÷ the smallest change that counts.
 
-    ``threshold`` replaces the metric's own smallest effect. Infinity stands for a change of a number without noise, of which any
-    change counts; ``None`` for a metric that has no threshold, such as a rate of failures, and for a series without values.
+    ``threshold`` replaces the metric's own smallest effect. Any change of a number without noise counts: it is at least 1.
+    ``None`` stands for a metric that has no threshold, such as a rate of failures, and for a series without values.
     """
     metric = METRICS.get(one.metric)
     if metric is None or one.base is None or one.new is None:
         return None
-    if metric.exact:
-        return math.inf if one.base != one.new else 0.0
+    if one.base == one.new:
+        return 0.0
+    found = _over(one, metric, threshold)
+    return max(1.0, found or 0.0) if metric.exact else found
+
+
+def _over(one: Comparison, metric: Metric, threshold: float | None) -> float | None:
     least = metric.min_effect if threshold is None else threshold
     change = _relative(one, metric)
     if change is None:
-        return abs(one.new - one.base) / metric.floor if metric.floor else None
+        return abs((one.new or 0.0) - (one.base or 0.0)) / metric.floor if metric.floor else None
     return change / math.log1p(least) if least else None
 
 

@@ -39,8 +39,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Apart:
-    """The facts of two sides: those that name them, those that differ, those that are the same."""
+    """The facts of two sides: those that name them, those that differ, those that are the same; two targets, if there are two."""
 
+    targets: str
     named: tuple[Row, ...]
     differing: tuple[Row, ...]
     same: tuple[Row, ...]
@@ -48,6 +49,8 @@ class Apart:
     @property
     def brief(self) -> str:
         """The first differences on one line; empty without any."""
+        if self.targets:
+            return self.targets
         shown = [f"{row.name}: {row.base} → {row.new}" for row in self.differing[:2]]
         more = len(self.differing) - len(shown)
         return "; ".join(shown) + (f"; {more} more" if more else "")
@@ -59,7 +62,12 @@ def apart(base: Side, new: Side) -> Apart:
     rows += [Row(f"parameter {one.name}", one.base, one.new) for one in parameters.differing(base.run, new.run)]
     named = tuple(row for row in rows if row.name in _NEVER_ALIKE)
     rest = [row for row in rows if row not in named]
-    return Apart(named, tuple(row for row in rest if row.differs), tuple(row for row in rest if not row.differs))
+    both = base.target != new.target and base.target and new.target
+    where = ", in one run" if base.run.run_id == new.run.run_id else ""
+    targets = f"{base.target} → {new.target}{where}" if both else ""
+    return Apart(
+        targets, named, tuple(row for row in rest if row.differs), tuple(row for row in rest if not row.differs)
+    )
 
 
 def _heads(base: store.Run, new: store.Run) -> Iterator[Row]:
@@ -81,7 +89,7 @@ def _engines(base: Side, new: Side) -> Iterator[Row]:
     known = [side.run.meta.get("engines") or {} for side in (base, new)]
     for name, before, after in _targets(base, new, known):
         for fact in dict.fromkeys([*after, *before]):
-            yield Row(f"{name}: {fact}", _value(before, fact), _value(after, fact))
+            yield Row(f"{name}: {fact}" if name else str(fact), _value(before, fact), _value(after, fact))
 
 
 def _targets(
@@ -89,7 +97,7 @@ def _targets(
 ) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
     """Yield what the engines of each pair of targets say of themselves."""
     if base.target and new.target:
-        name = new.target if base.target == new.target else f"{base.target} → {new.target}"
+        name = new.target if base.target == new.target else ""
         yield name, known[0].get(base.target, {}), known[1].get(new.target, {})
         return
     for target in known[1]:

@@ -85,7 +85,7 @@ def _size(item: Item) -> float:
     """Return what a series is ordered by; a rate of failures has no threshold and comes first, as something broke."""
     if item.over is None:
         return math.inf if item.changed else -1.0
-    return 1e9 + abs(math.log(item.one.ratio)) if math.isinf(item.over) and item.one.ratio else item.over
+    return item.over
 
 
 def line(item: Item, doubts: Mapping[str, tuple[str, str]]) -> Line:
@@ -120,10 +120,8 @@ def _numbers(item: Item) -> tuple[Number, ...]:
 
 
 def over_text(over: float | None) -> str:
-    """Write a change in multiples of what counts: ``4.2×``; of a number without noise, that any change counts."""
-    if over is None:
-        return NONE
-    return "any counts" if math.isinf(over) else f"{significant(over, 2)}×"
+    """Write a change in multiples of what counts: ``4.2×``."""
+    return NONE if over is None else f"{significant(over, 2)}×"
 
 
 def _number(text: str, value: float | None) -> Number:
@@ -131,7 +129,7 @@ def _number(text: str, value: float | None) -> Number:
 
 
 def _sort(value: float | None) -> str:
-    return "" if value is None else "1e300" if math.isinf(value) else f"{value:.9g}"
+    return "" if value is None else f"{value:.9g}"
 
 
 def folded(rest: Iterable[Item], doubts: Mapping[str, tuple[str, str]]) -> tuple[Folded, ...]:

@@ -63,7 +63,8 @@ class Page:
     title: str
     sentence: Words
     facts: tuple[tuple[str, Words], ...]
-    first: tuple[Figure, ...]
+    first: Figure | None
+    worst: str
     changed: tuple[changed.Line, ...]
     folded: tuple[changed.Folded, ...]
     doubts: tuple[Doubt, ...]
@@ -81,8 +82,8 @@ def render(subject: Subject, folder: Path) -> Path:
     """
     page = _page(subject, folder)
     text = html.framed("changes.html.j2", title=page.title, page=page, heads=HEADS)
-    plots = [figure.plot for _, _, figures in page.figures for figure in figures]
-    plots += [figure.plot for figure in page.first[:1]] + ([page.past.plot] if page.past else [])
+    plots = [figures[0].plot for _, _, figures in page.figures]
+    plots += [figure.plot for figure in (page.first, page.past) if figure]
     drawn = {f"{plot.name}.svg": plot.standalone() for plot in plots}
     files.write(folder, {"compare.html": text, **drawn}, "the comparison")
     return folder / "compare.html"
@@ -99,7 +100,8 @@ def _page(subject: Subject, folder: Path) -> Page:
         title=f"What changed: {subject.new.name}",
         sentence=_sentence(subject, found),
         facts=tuple(_facts(subject, found, beside)),
-        first=tuple(_first(subject, found, names)),
+        first=_first(subject, found, names),
+        worst=_worst(told),
         changed=tuple(changed.line(item, marks) for item in found if item.changed),
         folded=changed.folded((item for item in found if not item.changed), marks),
         doubts=told,
@@ -124,13 +126,20 @@ def _doubts(parts: Iterable[Compared]) -> list[Doubt]:
     return [Doubt(f"doubt-{number}", text, scenario) for number, (text, scenario) in enumerate(texts.items(), 1)]
 
 
-def _first(subject: Subject, found: Sequence[Item], base: str) -> list[Figure]:
-    """Return the first picture: for a desk, and for a phone."""
+def _worst(doubts: Sequence[Doubt]) -> str:
+    """Return the doubt to read first: one of a check, else what else may mislead; what the sides differ in stands elsewhere."""
+    sure = [one.sentence for one in doubts if one.scenario is not None]
+    rest = [one.sentence for one in doubts if not one.sentence.startswith(("compared:", "the runs differ", "paired"))]
+    return next(iter([*sure, *rest]), "")
+
+
+def _first(subject: Subject, found: Sequence[Item], base: str) -> Figure | None:
+    """Return the first picture, narrow enough to stand beside the table and on a phone."""
     shown = [item for item in found if forest.has_ratio(item.one)]
     rows = changed.drawn(shown, subject.primary, _SHOWN)
-    plots = (forest.draw(rows, base, "compare"), forest.draw_narrow(rows, base, "compare"))
+    plot = forest.draw_narrow(rows, base, "compare")
     left = len([item for item in shown if item.changed]) - len(rows)
-    return [Figure(_with_rest(plot, left)) for plot in plots if plot]
+    return Figure(_with_rest(plot, left)) if plot else None
 
 
 def _with_rest(plot: Plot, left: int) -> Plot:
@@ -138,7 +147,7 @@ def _with_rest(plot: Plot, left: int) -> Plot:
 
 
 def _figures(subject: Subject) -> list[tuple[str, str, tuple[Figure, ...]]]:
-    """Return anchor, title and figures of each scenario of which a deciding series can be drawn."""
+    """Return anchor, title and picture, for a desk and for a phone, of each scenario with a deciding series to draw."""
     made = []
     for reference, compared in subject.parts.items():
         for scenario in dict.fromkeys(one.scenario for one in compared.results):
@@ -147,9 +156,11 @@ def _figures(subject: Subject) -> list[tuple[str, str, tuple[Figure, ...]]]:
                 one for one in rows if one.verdict in wording.CHANGES or one.metric in subject.primary.get(scenario, ())
             ]
             name = slug(f"compare-{reference}-{scenario}")
-            if plot := forest.draw(rows, reference or compared.base, name):
-                title = f"{scenario}, against {reference}" if reference else scenario
-                made.append((f"of-{name}", title, (Figure(plot),)))
+            base = reference or compared.base
+            plots = [forest.draw(rows, base, name), forest.draw_narrow(rows, base, f"{name}-narrow")]
+            title = f"{scenario}, against {reference}" if reference else scenario
+            if figures := tuple(Figure(plot) for plot in plots if plot):
+                made.append((f"of-{name}", title, figures))
     return made
 
 

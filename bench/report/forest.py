@@ -100,11 +100,16 @@ def draw_narrow(results: Sequence[Comparison], base: str, name: str, most: int =
         _rows(panel, drawn, 5, down=0.27)
         for place, (label, cell) in enumerate(zip(drawn.labels, drawn.cells, strict=True)):
             canvas.note(panel, (0, place), (0, 13), canvas.shorten(label.name, 18), weight="bold")
-            details = canvas.shorten(label.details, 46)
+            details = canvas.shorten(_metric_first(label), 46)
             canvas.note(panel, (0, place), (0, 3), details, size=canvas.SMALL_PT, colour=theme.MUTED)
             canvas.note(panel, (1, place), (0, 13), cell.line, align="right", weight="bold")
         canvas.legend(figure, drawn.handles, columns=min(3, len(drawn.handles)))
-        return canvas.finish(figure, _words(drawn, len(results), base, f"{name}-narrow"))
+        return canvas.finish(figure, _words(drawn, len(results), base, name))
+
+
+def _metric_first(label: Variant) -> str:
+    """Return the details of a label, of which a phone shows the first words only."""
+    return "\u00a0· ".join([label.note, label.details.removesuffix(label.note).rstrip("\u00a0· ")]).rstrip("\u00a0· ")
 
 
 def _drawn(results: Sequence[Comparison], most: int) -> _Drawn:

@@ -84,6 +84,7 @@ class Front:
     settings: tuple[Sheet, ...]
     versus: Mapping[str, object] | None
     doubts: tuple[Doubt, ...]
+    worst: str
     undecided: str
     gaps: tuple[coverage.Gap, ...]
     others: tuple[tuple[str, str], ...]
@@ -179,6 +180,7 @@ def _front(data: RunData, found: Board | None, around: Around, verdicts: Sequenc
         settings=tuple(scoreboard.settings_sheet(one, around) for one in varied),
         versus=versus.embedded(data, around.anchors),
         doubts=around.doubts,
+        worst=doubts.worst(around.doubts),
         undecided=doubts.undecided(data),
         gaps=tuple(coverage.gaps(found)) if found else (),
         others=tuple(coverage.other_scenarios(data)),

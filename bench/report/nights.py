@@ -113,14 +113,15 @@ def _panel(panel: Axes, course: Course, key: Key, axis: _Axis) -> None:
     _marks(panel, course, key, axis)
     for run in _stretches(course, values):
         judged = course.points[run[0]].judged
-        colour = theme.colour(key[1].partition(":")[0]) if judged else theme.MUTED
+        colour = theme.colour(key[1].partition(":")[0])
         panel.plot(
             [axis.places[place] for place in run],
             [values[place] for place in run],
             color=colour,
-            linewidth=1.2,
+            linewidth=1.2 if judged else 0.7,
             marker="o",
-            markersize=3.2,
+            markersize=3.4,
+            markerfacecolor=colour if judged else theme.SURFACE,
             zorder=3,
         )
     _title(panel, key)
@@ -188,8 +189,8 @@ def _words(course: Course, shown: Sequence[Key], name: str) -> canvas.Words:
     title = f"{len(shown)} series over {runs} runs: {steps or 'no'} level shift{'' if steps == 1 else 's'} that lasted"
     caption = (
         "The median of each run, as measured, in time order; each panel has an axis of its own. A line is broken where there is "
-        "no value. Grey runs are of another epoch and are not judged. Level shifts are found after what the sentinel says of the "
-        "host was taken out."
+        "no value. Hollow runs are of another epoch and are not judged. Level shifts are found after what the sentinel says of "
+        "the host was taken out."
     )
     alt = "; ".join(_said(course, key) for key in shown)
     return canvas.Words(name, "nights", title, caption, f"{title}. {alt}")

@@ -23,7 +23,7 @@ from bench.report.html import Figure
 from bench.report.lead import Part, Words
 from bench.stats.series import Key
 
-HEADS = ("before", "after", "after ÷ before", "shift ÷ what counts")
+HEADS = ("after ÷ before", "shift ÷ what counts")
 _FIRST = 4
 """Panels of the first picture, which shares the first screen with the table."""
 _FIGURES = 4
@@ -192,13 +192,11 @@ def _facts(course: Course) -> list[tuple[str, Words]]:
     judged = [one for one in course.points if one.judged]
     gaps = len(course.of(Happened.GAP))
     span = f", {_day(course.points[0].at)[:10]} to {_day(course.points[-1].at)[:10]}"
-    runs = (
-        Part(prose.plural(len(course.points), "run"), strong=True),
-        Part(f"{span}{f', {gaps} gaps' if gaps else ''}."),
-    )
+    told = f", {prose.plural(gaps, 'gap')}" if gaps else ""
+    runs = (Part(prose.plural(len(course.points), "run"), strong=True), Part(f"{span}{told}."))
     others = len(course.points) - len(judged)
     epoch = (
-        f"{prose.plural(others, 'run')} of other epochs in grey, not judged."
+        f"{prose.plural(others, 'run')} of other epochs, hollow, not judged."
         if others
         else "All runs are of one epoch."
     )
@@ -220,10 +218,9 @@ def _shift(course: Course, one: ChangePoint, results: Path) -> Shift:
     unit, key = metric_named(one.metric).unit, key_of(one)
     places = {point.run: place for place, point in enumerate(course.points)}
     known = [event for event in course.of(Happened.ACKNOWLEDGED, key) if event.place >= places[one.at_run]]
+    values = f"{format_value(one.before, unit)} → {format_value(one.after, unit)}"
     numbers = (
-        Number(Cell(format_value(one.before, unit)), f"{one.before:.9g}"),
-        Number(Cell(format_value(one.after, unit)), f"{one.after:.9g}"),
-        Number(Cell(ratio_text(one.ratio), _ends(one).strip(" []")), f"{one.ratio:.9g}" if one.ratio else ""),
+        Number(Cell(f"{ratio_text(one.ratio)}{_ends(one)}", values), f"{one.ratio:.9g}" if one.ratio else ""),
         Number(Cell(changed.over_text(_over(one))), f"{_over(one) or 0:.9g}"),
     )
     return Shift(

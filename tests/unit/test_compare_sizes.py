@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -27,9 +26,10 @@ def test_change_of_the_threshold_is_one_whichever_way() -> None:
     assert over_threshold(made("startup.ready_s", 1.0, 1.44), threshold=0.2) == pytest.approx(2.0)
 
 
-def test_number_without_noise_has_no_threshold() -> None:
-    exact = next(name for name, metric in METRICS.items() if metric.exact)
-    assert over_threshold(made(exact, 4.0, 5.0)) == math.inf
+def test_any_change_of_a_number_without_noise_counts() -> None:
+    exact = next(name for name, metric in METRICS.items() if metric.exact and metric.min_effect)
+    assert over_threshold(made(exact, 1e6, 1e6 + 1)) == 1.0
+    assert (over_threshold(made(exact, 4.0, 8.0)) or 0.0) > 1.0
     assert over_threshold(made(exact, 4.0, 4.0)) == 0.0
 
 

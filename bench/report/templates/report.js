@@ -101,7 +101,7 @@ const compare = (held, one, two, into) => {
     const drawn = make("td", "");
     drawn.append(drawing(ratio, place));
     line.append(name, make("td", row.values[one], {"data-l": names[1]}), make("td", row.values[two], {"data-l": names[2]}));
-    line.append(make("td", text, {"data-v": ratio[0], "data-l": names[3]}), drawn, make("td", blocks, {"data-l": names[5]}));
+    line.append(make("td", text, {"data-v": ratio[0], "data-l": names[3]}), drawn, make("td", blocks));
   }
   sortable(table);
   into.replaceChildren(found.length ? table : make("p", "No series of these two has common blocks: choose two others."));
