@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 
 from bench.core.units import format_value
-from bench.display import svg, theme
+from bench.display import raster, svg, theme
 from bench.display.data import Row, Variant
 from bench.display.table import Cell
 
@@ -98,6 +98,7 @@ def finish(figure: Figure, words: Words) -> svg.Plot:
         width=width,
         height=height,
         control=words.control,
+        png=raster.png(figure, words.title, words.caption, words.alt),
     )
 
 

@@ -15,7 +15,7 @@ from bench.display.data import metric_title, slug
 from bench.display.svg import Plot
 from bench.display.table import interval_text, ratio_text
 from bench.report import apart, changed, files, forest, html, trends
-from bench.report.changed import HEADS, Item
+from bench.report.changed import HEADS, Folded, Item, Line
 from bench.report.html import Figure
 from bench.report.lead import Part, Words
 
@@ -65,8 +65,8 @@ class Page:
     facts: tuple[tuple[str, Words], ...]
     first: Figure | None
     worst: str
-    changed: tuple[changed.Line, ...]
-    folded: tuple[changed.Folded, ...]
+    changed: tuple[Line, ...]
+    folded: tuple[Folded, ...]
     doubts: tuple[Doubt, ...]
     figures: tuple[tuple[str, str, tuple[Figure, ...]], ...]
     apart: apart.Apart | None

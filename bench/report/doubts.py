@@ -21,8 +21,8 @@ from bench.stats.findings import Answer, Check, SeriesName
 _OF_SERIES = (warned.FasterThanHost, warned.NoVariance, warned.PositionMatters)
 """Warnings of a single series that are a doubt of their own if no check tells them."""
 
-_WORST = 100
-"""Characters of a doubt's sentence that the first screen has room for."""
+_WORST = 62
+"""Characters of a doubt that the first screen has room for."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def worst(found: Sequence[Doubt]) -> str:
         return ""
     plain = re.sub(r" \([^()]*\)", "", found[0].sentence)
     start = re.split(r"(?<=[.;]) ", plain, maxsplit=1)[0].rstrip(".;")
-    return f"{found[0].title}: {textwrap.shorten(start, _WORST, placeholder=' …')}."
+    return f"{textwrap.shorten(f'{found[0].title}: {start}', _WORST, placeholder=' …')}."
 
 
 def undecided(data: RunData) -> str:

@@ -59,7 +59,7 @@ def made(results: Path, folder: Path, base: str = "run-02", new: str = "run-13",
     sides = [compare.Side(store.load(results / name)) for name in (base, new)]
     past = trend.history(results)
     along = course.course(results, past, trend.change_points(past))
-    found = compare.compare(*sides)
+    found = compare.compare(sides[0], sides[1])
     return changes.render(changes.Subject({"": found}, sides[1], sides[0], headline, along), folder)
 
 
@@ -100,7 +100,7 @@ def test_what_differs_between_the_sides_stands_beside_each_other(tmp_path: Path)
     found = apart.apart(*sides)
     assert [(row.name, row.base, row.new, row.epoch) for row in found.differing] == [("kernel", "6.1", "6.8", True)]
     assert "cpu.model" in [row.name for row in found.same]
-    compared = compare.compare(*sides, factors=("kernel",))
+    compared = compare.compare(sides[0], sides[1], factors=("kernel",))
     text, _ = read(changes.render(changes.Subject({"": compared}, sides[1], sides[0]), tmp_path / "out"))
     assert "Differs kernel: 6.1 → 6.8 ." in text
 

@@ -45,8 +45,8 @@ def available(data: ScenarioData, name: str) -> svg.Plot | None:
     if all_decided(each):
         title = f"Each further instance takes {span(each)}"
     what = "What is gone from MemAvailable since the first step, over the instances that live"
-    if found := [f"{row.text}: {one.what}" for row in _rows(data) if (one := words.binding(data, row))]:
-        what += f"; how many would fit is extrapolated to the limit that comes first ({', '.join(found)}), and was not measured"
+    if bound := [f"{row.text}: {first.what}" for row in _rows(data) if (first := words.binding(data, row))]:
+        what += f"; how many would fit is extrapolated to the limit that comes first ({', '.join(bound)}), and was not measured"
     return _drawn(data, shown, (name, "available", title, what), words.LEFT, "bytes")
 
 
