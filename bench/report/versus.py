@@ -13,6 +13,9 @@ from bench.display.data import RunData, ScenarioData, Variant, metric_order, met
 from bench.report.board import emulated
 from bench.stats.pairs import Times
 
+MOST = 8_000
+"""Ratios that a page holds at the most, besides those of primary metrics: some 600 KB."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -31,14 +34,20 @@ class Row:
     times: Mapping[tuple[str, str], Times]
 
 
-def rows(data: RunData) -> list[Row]:
-    """Return the series that at least two targets have, of each scenario the primary ones first."""
-    return [row for scenario in data.scenarios for metric in _metrics(scenario) for row in _rows(scenario, metric)]
-
-
-def _metrics(data: ScenarioData) -> list[str]:
-    present = metric_order({one.metric for one in data.summaries})
-    return [*data.primary, *(name for name in present if name not in data.primary)]
+def rows(data: RunData, most: int = MOST) -> list[Row]:
+    """Return the series that at least two targets have: all primary ones, and others up to ``most`` ratios in all."""
+    primary = [[row for metric in one.primary for row in _rows(one, metric)] for one in data.scenarios]
+    left = most - sum(len(row.times) for found in primary for row in found)
+    made: list[Row] = []
+    for scenario, found in zip(data.scenarios, primary, strict=True):
+        made += found
+        for metric in metric_order({one.metric for one in scenario.summaries} - set(scenario.primary)):
+            if left <= 0:
+                break
+            more = list(_rows(scenario, metric))
+            left -= sum(len(row.times) for row in more)
+            made += more
+    return made
 
 
 def _rows(data: ScenarioData, metric: str) -> Iterator[Row]:
