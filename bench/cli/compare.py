@@ -90,7 +90,7 @@ def compare_command(base: str, new: str, options: CompareOptions, results: Path)
     if options.output is not None:
         from bench.report import changes  # noqa: PLC0415 - only a page needs matplotlib
 
-        page = changes.render({"": found}, options.output, headline=compared.summary(found), run=sides[1].run)
+        page = changes.render(changes.Subject({"": found}, sides[1], sides[0]), options.output)
         click.echo(f"page: {page}", err=options.as_json)
     return 1 if options.fail_on_missing and found.unmatched.base else found.exit_code
 

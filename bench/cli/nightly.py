@@ -123,18 +123,19 @@ def _request(suite: str, options: NightlyOptions, results: Path) -> session.RunR
 def _pages(night: nightly.Night, folder: Path, results: Index) -> Path:
     """Write the run's report and the page of changes; return the page to open first."""
     from bench import report  # noqa: PLC0415
-    from bench.compare import trend  # noqa: PLC0415
-    from bench.report import changes  # noqa: PLC0415
+    from bench.compare import Side, course, trend  # noqa: PLC0415
+    from bench.report import changes, trends  # noqa: PLC0415
     from bench.report import night as summaries  # noqa: PLC0415
 
     page = report.render([night.run], folder)
     if not night.compared:
         return page
     past = trend.history(results, suite=night.suite)
-    steps = trend.change_points(past)
-    return changes.render(
-        night.compared, folder, headline=summaries.headline(night), run=night.run, history=past, steps=steps
-    )
+    made = course.course(results, past, trend.change_points(past))
+    base = Side(night.chosen.runs[0]) if night.chosen.runs else None
+    subject = changes.Subject(night.compared, Side(night.run), base, summaries.headline(night), made)
+    trends.render(made, folder, results, subject.primary)
+    return changes.render(subject, folder)
 
 
 def _with_references(scenarios: Sequence[Scenario], references: Sequence[tuple[str, str]]) -> list[Scenario]:

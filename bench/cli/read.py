@@ -27,17 +27,19 @@ _SCREEN_COLUMNS = 80
 @click.option("--scenario", help="The tables of this scenario.")
 @click.option("--all", "every", is_flag=True, help="The tables of every scenario.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--pairs", is_flag=True, help="With --json: also each series' ratio to every other target of its scenario."
+)
 @RESULTS
-def show_command(run: str, scenario: str | None, every: bool, as_json: bool, results: Path) -> None:
+def show_command(*, run: str, scenario: str | None, every: bool, as_json: bool, pairs: bool, results: Path) -> None:
     """Print a summary of a run on one screen, or its tables: median, CI, ratio to baseline with CI, n, failures.
 
     RUN is a run id, a unique prefix of one, a folder, or 'latest'.
     """
     from rich.console import Console  # noqa: PLC0415
 
-    from bench.display import table  # noqa: PLC0415
     from bench.report import load as reading  # noqa: PLC0415
-    from bench.report import terminal  # noqa: PLC0415
+    from bench.report import rows, terminal  # noqa: PLC0415
 
     found = reading.collect(loaded(results, run))
     if scenario is not None and scenario not in found.run.meta["scenarios"]:
@@ -45,10 +47,7 @@ def show_command(run: str, scenario: str | None, every: bool, as_json: bool, res
     summaries = [one for one in found.summaries if scenario in (None, one.scenario)]
     if as_json:
         warn(found.run)
-        more = {"inside": found.inside} if found.inside else {}
-        baselines = {one.name: one.baseline for one in found.scenarios}
-        rows = table.show_json(summaries, baselines)
-        click.echo(json.dumps([{**row, **more} for row in rows], indent=1))
+        click.echo(json.dumps(rows.rows(found, summaries, pairs=pairs), indent=1))
         return
     if scenario or every:
         console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
@@ -76,13 +75,22 @@ def _further(run_id: str, named: str) -> list[str]:
 @click.command("report")
 @click.argument("runs", nargs=-1, metavar="RUN…")
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; default: reports/RUN.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["svg", "png"]),
+    default="svg",
+    show_default=True,
+    help="Charts as files of their own: png writes each as PNG beside its SVG.",
+)
 @RESULTS
-def report_command(runs: Sequence[str], output: Path | None, results: Path) -> None:
+def report_command(runs: Sequence[str], output: Path | None, form: str, results: Path) -> None:
     """Write the report of runs and print its path: DIR/index.html (self-contained), *.svg, report.md, summary.csv."""
     from bench import report  # noqa: PLC0415
 
     found = [loaded(results, name) for name in (runs or ("latest",))]
-    click.echo(report.render(found, output or report_folder([one.run_id for one in found])))
+    folder = output or report_folder([one.run_id for one in found])
+    click.echo(report.render(found, folder, png=form == "png"))
 
 
 def report_folder(run_ids: Sequence[str]) -> Path:

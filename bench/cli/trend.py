@@ -6,23 +6,37 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from bench import store
 from bench.cli.indexed import indexed
-from bench.cli.options import RESULTS
+from bench.cli.options import RESULTS, collected
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bench.compare.trend import ChangePoint
+    from bench.compare.trend import ChangePoint, History
+    from bench.index import Index
 
 _PIPE_COLUMNS = 120
 """Table width when standard output is not a terminal."""
 _SHOWN = 3
 """Notes that are printed; further ones are only counted."""
+
+
+@dataclass(frozen=True)
+class TrendOptions:
+    """The command's options, as click reads them; their help says what they mean."""
+
+    metric: str | None
+    target: str | None
+    suite: str | None
+    output: Path | None
+    as_json: bool
 
 
 @click.command("trend")
@@ -31,24 +45,49 @@ _SHOWN = 3
 @click.option(
     "--suite", help="Only nights of this suite, '-' for runs that are no nights; default: the newest night's suite."
 )
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for trend.html and its figures."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @RESULTS
-def trend_command(metric: str | None, target: str | None, suite: str | None, as_json: bool, results: Path) -> int:
+@collected(options=TrendOptions)
+def trend_command(options: TrendOptions, results: Path) -> int:
     """Find lasting changes of a series over all complete runs of the newest run's host and fingerprint.
 
     Nights of a suite and other runs are never mixed. A step is reported if it is at least as large as the metric's smallest
-    effect and at least 3 runs on either side confirm it. Exit code 1: something got worse.
+    effect and at least 3 runs on either side confirm it. The page of -o also has the runs of other epochs, versions that changed,
+    acknowledgements, times without runs, and the command that compares any two runs. Exit code 1: something got worse.
     """
+    from bench.compare import trend  # noqa: PLC0415
+
+    past = indexed(results)
+    found = trend.history(past, metric=options.metric, target=options.target, suite=options.suite)
+    points = trend.change_points(found)
+    if options.as_json:
+        click.echo(json.dumps([dataclasses.asdict(one) for one in points], indent=1))
+        _notes(found.notes, err=True)
+    else:
+        _print(found, points)
+    if options.output is not None:
+        click.echo(f"page: {_page(found, points, options, past)}", err=options.as_json)
+    return int(any(one.worse for one in points))
+
+
+def _page(found: History, points: Sequence[ChangePoint], options: TrendOptions, past: Index) -> Path:
+    from bench.compare import course  # noqa: PLC0415
+    from bench.report import trends  # noqa: PLC0415 - only a page needs matplotlib
+
+    made = course.course(past, found, points, metric=options.metric, target=options.target)
+    newest = store.load(store.find(past.results, found.runs[-1]))
+    primary = {name: tuple(meta["primary"]) for name, meta in newest.meta["scenarios"].items()}
+    return trends.render(made, options.output or Path(), past.results, primary)
+
+
+def _print(found: History, points: Sequence[ChangePoint]) -> None:
     from rich.console import Console  # noqa: PLC0415
 
     from bench.compare import trend  # noqa: PLC0415
 
-    found = trend.history(indexed(results), metric=metric, target=target, suite=suite)
-    points = trend.change_points(found)
-    if as_json:
-        click.echo(json.dumps([dataclasses.asdict(one) for one in points], indent=1))
-        _notes(found.notes, err=True)
-        return int(any(one.worse for one in points))
     console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
     if points:
         console.print(_table(points))
@@ -59,7 +98,6 @@ def trend_command(metric: str | None, target: str | None, suite: str | None, as_
     )
     if short := sum(len(values) < trend.LEAST for values in found.series.values()):
         click.echo(f"series with fewer than {trend.LEAST} runs so far: {short}; a step needs 3 runs on either side")
-    return int(worse > 0)
 
 
 def _notes(notes: Sequence[str], *, err: bool = False) -> None:

@@ -107,6 +107,7 @@ def compare(
         unrecorded=() if paired else parameters.unrecorded(base.run, new.run),
         unstamped=() if paired else instrument.unrecorded(base.run, new.run),
         engines=() if paired else tuple(engine_differences(base.run, new.run)),
+        threshold=rules.threshold,
     )
 
 
@@ -143,6 +144,7 @@ def against(
         unrecorded=tuple(dict.fromkeys(run_id for run in seen for run_id in parameters.unrecorded(run, new.run))),
         unstamped=instrument.unrecorded(*seen, new.run),
         left_out=tuple(dict.fromkeys(one for run in seen for one in parameters.differing(run, new.run))),
+        threshold=rules.threshold,
     )
 
 

@@ -105,7 +105,7 @@ def history(
     if metric is not None and metric not in METRICS:
         raise UsageError(unknown("metric", metric, METRICS))
     found = History()
-    runs = sorted(_complete(results, found.notes), key=lambda run: str(run.meta.get("started_at", "")))
+    runs = sorted(complete(results, found.notes), key=lambda run: str(run.meta.get("started_at", "")))
     newest = epochs.newest_of(runs, suite)
     if newest is None:
         raise UsageError(_nothing(results, suite, found.notes))
@@ -144,7 +144,7 @@ def _gather(found: History, runs: Sequence[store.Run], newest: store.Run, read: 
             unlike = list(parameters.differing(run, newest))
             for one in unlike:
                 changed.setdefault(one, []).append(run.run_id)
-            _take(found, run, read, {parameters.scenario_of(one) for one in unlike})
+            take(found, run, read, {parameters.scenario_of(one) for one in unlike})
     found.notes[:0] = [epochs.left_out(apart, what, newest, names) for (apart, what), names in others.items()]
     found.notes += [_changed(one, names) for one, names in changed.items()]
     found.notes += [*epochs.clocks(list(ours.values())), *_unstamped(instrument.unrecorded(*ours.values()))]
@@ -162,7 +162,7 @@ def _unstamped(ids: Sequence[str]) -> list[str]:
     return [f"unknown whether events were stamped alike: {who} not record it"] if ids else []
 
 
-def _complete(results: Past, notes: list[str]) -> Iterator[store.Run]:
+def complete(results: Past, notes: list[str]) -> Iterator[store.Run]:
     """Yield the complete runs except the fresh blocks of a night; note the damaged ones, which are left out."""
     for run in past.each(results):
         if isinstance(run, str):
@@ -173,8 +173,8 @@ def _complete(results: Past, notes: list[str]) -> Iterator[store.Run]:
             yield run
 
 
-def _take(found: History, run: store.Run, read: Read, without: AbstractSet[str] = frozenset()) -> None:
-    """Add a run, but not the series of the scenarios ``without``."""
+def take(found: History, run: store.Run, read: Read, without: AbstractSet[str] = frozenset()) -> None:
+    """Add a run to a history, but not the series of the scenarios ``without``."""
     try:
         medians, sentinel = read(run)
     except UsageError as error:
@@ -189,6 +189,11 @@ def _take(found: History, run: store.Run, read: Read, without: AbstractSet[str] 
     for key, value in medians.items():
         if key[1] not in (SENTINEL, NULL) and key[0] not in without:
             found.series.setdefault(key, {})[place] = value
+
+
+def key_of(one: ChangePoint) -> Key:
+    """Return the series of a step."""
+    return one.scenario, one.target, json.dumps(dict(one.params), sort_keys=True), one.metric
 
 
 def change_points(found: History) -> list[ChangePoint]:

@@ -177,6 +177,7 @@ class Compared:
         unrecorded: Ids of runs that do not say which parameters were in force.
         unstamped: Ids of runs that do not say what stamped their events.
         left_out: Parameters in which earlier runs differ, whose series are therefore not in the base.
+        threshold: The smallest relative change that counts, ``None`` for each metric's own.
     """
 
     base: str
@@ -194,6 +195,7 @@ class Compared:
     unrecorded: tuple[str, ...] = ()
     unstamped: tuple[str, ...] = ()
     left_out: tuple[Difference, ...] = ()
+    threshold: float | None = None
 
     @property
     def paired(self) -> bool:

@@ -63,7 +63,7 @@ def notes(compared: Compared) -> list[str]:
         _tie(compared.tie),
         *([alone] if alone else []),
         *_beside(compared),
-        *_doubts(compared),
+        *(f"{scenario}: {text}" if scenario else text for scenario, text in doubts(compared)),
         *compared.damage,
     ]
 
@@ -93,10 +93,10 @@ def _first(names: Sequence[str]) -> str:
     return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
-def _doubts(compared: Compared) -> list[str]:
-    """Return each doubt once, with how many series of its scenario it concerns."""
+def doubts(compared: Compared) -> list[tuple[str, str]]:
+    """Return each doubt once: its scenario (empty for all), and the sentence with how many series it concerns."""
     changed = [one for one in compared.results if one.reason is Reason.HOST_CHANGED]
-    told = [f"{reason(changed[0])}: {_series(len(changed))} invalid"] if changed else []
+    told = [("", f"{reason(changed[0])}: {_series(len(changed))} invalid")] if changed else []
     counts: dict[tuple[str, str], Counter[bool]] = {}
     for one in compared.results:
         if one.doubt and one.verdict is not Verdict.INCONCLUSIVE:
@@ -105,7 +105,7 @@ def _doubts(compared: Compared) -> list[str]:
     for (scenario, sentence), count in counts.items():
         parts = [f"{_series(count[True])} invalid"] * bool(count[True])
         parts += [f"{_series(count[False])} beyond it"] * bool(count[False])
-        told.append(f"{scenario}: {', '.join(parts)}. {sentence}")
+        told.append((scenario, f"{', '.join(parts)}. {sentence}"))
     return told
 
 

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 
 from bench.core.units import format_value
-from bench.display import svg, theme
+from bench.display import raster, svg, theme
 from bench.display.data import Row, Variant
 from bench.display.table import Cell
 
@@ -77,10 +77,10 @@ class Words:
 
 
 @contextmanager
-def sheet(height: float) -> Iterator[Figure]:
-    """Yield a figure of the report's width and this height in inches, independent of the user's matplotlibrc."""
+def sheet(height: float, width: float = WIDTH) -> Iterator[Figure]:
+    """Yield a figure of this size in inches, by default of the report's width, independent of the user's matplotlibrc."""
     with matplotlib.style.context(["default", _RC]):
-        yield Figure(figsize=(WIDTH, height))
+        yield Figure(figsize=(width, height))
 
 
 def finish(figure: Figure, words: Words) -> svg.Plot:
@@ -98,6 +98,7 @@ def finish(figure: Figure, words: Words) -> svg.Plot:
         width=width,
         height=height,
         control=words.control,
+        png=raster.png(figure, words.title, words.caption, words.alt),
     )
 
 
@@ -116,13 +117,15 @@ def layout(variants: Sequence[Row], cells: Sequence[Cell]) -> Layout:
     widths = [len(shorten(item.name, 22)) * TEXT_PT * 0.7 for item in variants]
     widths += [len(line) * SMALL_PT * 0.62 for lines in details for line in lines]
     right = max((17, *(len(cell.detail) for cell in cells))) * SMALL_PT * 0.62
-    return Layout((max(widths) + 12) / _PER_INCH, right / _PER_INCH, ROW + 0.12 * max(0, max(map(len, details)) - 1))
+    return Layout(
+        (max(widths) + 12) / _PER_INCH, (right + 10) / _PER_INCH, ROW + 0.12 * max(0, max(map(len, details)) - 1)
+    )
 
 
 def axes(figure: Figure, top: float, height: float, left: float, right: float) -> Axes:
     """Add axes of this height; all distances are in inches from the edges of the figure."""
-    total = float(figure.get_size_inches()[1])
-    box = (left / WIDTH, 1 - (top + height) / total, (WIDTH - left - right) / WIDTH, height / total)
+    width, total = map(float, figure.get_size_inches())
+    box = (left / width, 1 - (top + height) / total, (width - left - right) / width, height / total)
     made = figure.add_axes(box)
     made.spines[["top", "right"]].set_visible(False)
     return made

@@ -119,6 +119,11 @@ def most_frequent(texts: Mapping[str, int] | None) -> str:
     return text if count == total else f"{text} ({count} of {total})"
 
 
+def likeliest(texts: Mapping[str, int] | None) -> str:
+    """Return the most frequent text alone; empty without any."""
+    return max(texts, key=lambda text: texts[text]) if texts else ""
+
+
 def _rest(row: Variant, name: str) -> dict[str, Any]:
     """Return a variant's params without the one that varies within an invocation."""
     return _without(json.loads(row.params), name)

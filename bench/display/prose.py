@@ -213,6 +213,11 @@ def block_counts(counts: Iterable[int], *, exact: bool = False) -> str:
     return f"n\u00a0=\u00a0{found[0]} to {found[-1]} blocks{few}."
 
 
+def if_decided(counts: Iterable[int], text: str = ", with 95\u00a0% intervals") -> str:
+    """Return the words of a caption about intervals; empty where all values come from too few blocks for one."""
+    return text if max(counts, default=0) >= needed_for() else ""
+
+
 def _without_interval(fewest: int) -> str:
     """Say that a caption's intervals are missing where there are too few blocks for one."""
     needed = needed_for()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 from bench.display import theme
@@ -34,6 +34,7 @@ class Plot:
         width: Width in points.
         height: Height in points.
         control: Whether the ratios of the A/A control are drawn in it.
+        png: The same as a PNG file; empty unless it was asked for (:mod:`bench.display.raster`).
     """
 
     name: str
@@ -45,6 +46,7 @@ class Plot:
     width: float
     height: float
     control: bool = False
+    png: bytes = field(default=b"", repr=False)
 
     def inline(self) -> str:
         """Return an ``<svg>`` element for a page that defines the theme's variables and shows title and caption itself."""

@@ -36,6 +36,8 @@ class EngineType:
             package, which installs what it needs in its own way.
         title: Its name for people who do not know Tare's targets, for example ``Kubernetes pod``; empty: ``name``.
         compared_with: Target of the engine → targets with which people compare it; a report shows the ratio of each pair.
+        stands_on: Engine that makes its instances, ``containerd`` for Docker; in a stack of layers its cost is the difference to
+            that one. Empty: whichever layer is before it.
     """
 
     name: str
@@ -50,6 +52,7 @@ class EngineType:
     roles: tuple[str, ...] = ()
     title: str = ""
     compared_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stands_on: str = ""
 
 
 BASE_ROLES = ("tools", "payload")

@@ -6,51 +6,59 @@ Importing this package loads neither matplotlib, which only :func:`render` needs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bench import benchmarks, claims
 from bench.claims.measured import of_frames
-from bench.core.errors import StoreError
+from bench.display import raster
 from bench.display.data import RunData
+from bench.display.svg import Plot
 from bench.display.table import show_json
+from bench.report import files
 from bench.report.load import collect
 from bench.store import Run
 
 __all__ = ["collect", "render", "show_json"]
 
 
-def render(runs: Sequence[Run], folder: Path) -> Path:
-    """Write ``index.html``, ``report.md``, ``summary.csv`` and one SVG a figure; return the path of ``index.html``.
+def render(runs: Sequence[Run], folder: Path, *, png: bool = False) -> Path:
+    """Write ``index.html``, ``report.md``, ``summary.csv`` and one SVG a figure: all or nothing. Return the first.
+
+    With ``png``, each figure is written as PNG, too.
 
     Raises:
         StoreError: The folder cannot be written.
     """
-    files = contents([collect(run) for run in runs])
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        msg = f"cannot write the report into '{folder}': {error.strerror}; choose another folder with -o DIR"
-        raise StoreError(msg) from error
+    collected = [collect(run) for run in runs]
+    with raster.wanted(png):
+        figures = _figures(collected)
+    images = {f"{plot.name}.png": plot.png for made in figures.values() for plot in made if plot.png}
+    files.write(folder, {**_texts(collected, figures), **images}, "the report")
     return folder / "index.html"
 
 
 def contents(runs: Sequence[RunData]) -> dict[str, str]:
     """Return the report's files: name → text."""
-    from bench.report import csvfile, html, markdown  # noqa: PLC0415 - only a report pays for matplotlib
+    return _texts(runs, _figures(runs))
 
+
+def _figures(runs: Sequence[RunData]) -> dict[tuple[str, str], list[Plot]]:
+    """Draw the charts of every scenario; (run id, scenario) → its charts."""
     several = len(runs) > 1
-    figures = {
+    return {
         (data.run.run_id, scenario.name): benchmarks.charts(
             replace(scenario, prefix=data.run.run_id if several else "")
         )
         for data in runs
         for scenario in data.scenarios
     }
-    drawn = {f"{plot.name}.svg": plot.standalone() for made in figures.values() for plot in made}
+
+
+def _texts(runs: Sequence[RunData], figures: Mapping[tuple[str, str], Sequence[Plot]]) -> dict[str, str]:
+    from bench.report import csvfile, html, markdown  # noqa: PLC0415 - only a report pays for matplotlib
+
     judged = {
         data.run.run_id: claims.judge(data.run, data=of_frames(data.run, data.measurements, data.outcomes))
         for data in runs
@@ -59,5 +67,5 @@ def contents(runs: Sequence[RunData]) -> dict[str, str]:
         "index.html": html.text(runs, figures, judged),
         "report.md": markdown.text(runs, figures, judged),
         "summary.csv": csvfile.text(runs),
-        **drawn,
+        **{f"{plot.name}.svg": plot.standalone() for made in figures.values() for plot in made},
     }

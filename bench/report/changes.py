@@ -2,158 +2,235 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from markupsafe import Markup
-
-from bench.compare import Compared, wording
-from bench.compare.trend import ChangePoint, History
-from bench.compare.verdicts import Comparison, Verdict
-from bench.core.errors import StoreError
-from bench.core.units import format_value, significant
-from bench.display import theme
-from bench.display.data import metric_title, params_text, slug
+from bench.compare import Compared, Side, wording
+from bench.compare.course import Course
+from bench.compare.verdicts import TieKind, Verdict
+from bench.core.units import format_value
+from bench.display.data import metric_title, slug
 from bench.display.svg import Plot
-from bench.display.table import Cell, interval_text, ratio_text
-from bench.report import forest, nights
-from bench.report.compared import summary
-from bench.report.html import Figure, templates
-from bench.store import Run
+from bench.display.table import interval_text, ratio_text
+from bench.report import apart, changed, files, forest, html, trends
+from bench.report.changed import HEADS, Folded, Item, Line
+from bench.report.html import Figure
+from bench.report.lead import Part, Words
+
+_SHOWN = 8
+"""Rows of the first picture, which shares the first screen with the table."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """A row of the table: name, numbers and verdict; ``detail`` and ``reason`` are shown smaller below."""
+class Subject:
+    """What a page is about.
 
-    name: str
-    detail: str
-    numbers: tuple[Cell, ...]
-    verdict: str
-    reason: str
+    Attributes:
+        parts: Reference → comparison; the empty reference stands for other runs.
+        new: The new side; its run's scenarios say which metrics are primary.
+        base: The base, of several runs the newest.
+        headline: What a night says of itself, before the finding; else empty.
+        course: The runs of this host over time, if the page shows them.
+    """
 
+    parts: Mapping[str, Compared]
+    new: Side
+    base: Side | None = None
+    headline: str = ""
+    course: Course | None = None
 
-HEADS = ("base", "new", "new ÷ base", "smallest detectable", "n")
+    @property
+    def primary(self) -> Mapping[str, Sequence[str]]:
+        """Scenario → the metrics that decide."""
+        return {name: tuple(meta["primary"]) for name, meta in self.new.run.meta["scenarios"].items()}
 
 
 @dataclass(frozen=True)
-class Part:
-    """One comparison's part of the page."""
+class Doubt:
+    """One thing to know before the numbers are believed; ``scenario`` is the one that it concerns, if it is one."""
+
+    anchor: str
+    sentence: str
+    scenario: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the template shows."""
 
     title: str
-    summary: str
-    notes: tuple[str, ...]
-    figures: tuple[Figure, ...]
-    rows: tuple[Line, ...]
-    undecided: tuple[Line, ...]
+    sentence: Words
+    facts: tuple[tuple[str, Words], ...]
+    first: Figure | None
+    worst: str
+    changed: tuple[Line, ...]
+    folded: tuple[Folded, ...]
+    doubts: tuple[Doubt, ...]
+    figures: tuple[tuple[str, str, tuple[Figure, ...]], ...]
+    apart: apart.Apart | None
+    past: Figure | None = None
+    links: tuple[tuple[str, str], ...] = field(default=())
 
 
-def render(
-    parts: Mapping[str, Compared],
-    folder: Path,
-    *,
-    headline: str,
-    run: Run,
-    history: History | None = None,
-    steps: Sequence[ChangePoint] = (),
-) -> Path:
-    """Write ``compare.html`` and its figures; return the page's path.
-
-    Args:
-        parts: Reference → comparison; the empty reference stands for other runs.
-        folder: Target folder.
-        headline: The first sentence.
-        run: The run of the new side; its scenarios say which metrics are primary and drawn.
-        history: The runs of this host.
-        steps: The steps of the history.
+def render(subject: Subject, folder: Path) -> Path:
+    """Write ``compare.html`` and its figures, all or nothing; return the page's path.
 
     Raises:
         StoreError: The folder cannot be written.
     """
-    primary = {name: tuple(meta["primary"]) for name, meta in run.meta["scenarios"].items()}
-    made = [_part(name, one, primary) for name, one in parts.items()]
-    past = _past(history, steps, parts, primary) if history else None
-    environment = templates()
-    style = theme.css(":root") + environment.get_template("report.css").render()
-    text = environment.get_template("changes.html.j2").render(
-        style=Markup(style),  # noqa: S704 - our own file
-        headline=headline,
-        parts=made,
-        heads=HEADS,
-        past=Figure(past) if past else None,
-        link=(folder / "index.html").exists(),
-    )
-    drawn = [figure.plot for part in made for figure in part.figures] + ([past] if past else [])
-    return _write(folder, text, drawn)
-
-
-def _write(folder: Path, text: str, drawn: Sequence[Plot]) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "compare.html").write_text(text, encoding="utf-8")
-        for plot in drawn:
-            (folder / f"{plot.name}.svg").write_text(plot.standalone(), encoding="utf-8")
-    except OSError as error:
-        msg = f"cannot write the comparison into '{folder}': {error.strerror}; choose another folder with -o DIR"
-        raise StoreError(msg) from error
+    page = _page(subject, folder)
+    text = html.framed("changes.html.j2", title=page.title, page=page, heads=HEADS)
+    plots = [figures[0].plot for _, _, figures in page.figures]
+    plots += [figure.plot for figure in (page.first, page.past) if figure]
+    drawn = {f"{plot.name}.svg": plot.standalone() for plot in plots}
+    files.write(folder, {"compare.html": text, **drawn}, "the comparison")
     return folder / "compare.html"
 
 
-def _part(reference: str, one: Compared, primary: Mapping[str, Sequence[str]]) -> Part:
-    title = f"Against {reference} in the same run" if reference else f"{one.new} against {one.base}"
-    figures = []
-    for scenario in dict.fromkeys(item.scenario for item in one.results):
-        drawn = [item for item in one.results if item.scenario == scenario and _decides(item, primary)]
-        name = slug(f"compare-{reference}-{scenario}")
-        if plot := forest.draw(drawn, reference or one.base, name):
-            figures.append(Figure(_titled(plot, scenario)))
-    rest = [item for item in one.results if item.ci is None and item.verdict is Verdict.INCONCLUSIVE]
-    told = [item for item in one.results if item.ci is not None or item.verdict is not Verdict.INCONCLUSIVE]
-    notes = tuple(wording.notes(one))
-    return Part(title, summary(one), notes, tuple(figures), tuple(map(_row, told)), tuple(map(_row, rest)))
-
-
-def _titled(plot: Plot, scenario: str) -> Plot:
-    return replace(plot, title=f"{scenario}: {plot.title[:1].lower()}{plot.title[1:]}")
-
-
-def _decides(one: Comparison, primary: Mapping[str, Sequence[str]]) -> bool:
-    """Say whether a series is drawn: it is primary or it changed."""
-    return one.metric in primary.get(one.scenario, ()) or one.verdict in wording.CHANGES
-
-
-def _row(one: Comparison) -> Line:
-    words = params_text(json.dumps(dict(one.params)))
-    ratio = Cell(ratio_text(one.ratio), interval_text(one.ci, "ratio") if one.ci else "")
-    least = "–" if one.mde is None else "any" if one.mde == 0 else f"±{significant(100 * one.mde, 2)} %"
-    numbers = (
-        Cell(format_value(one.base, one.unit)),
-        Cell(format_value(one.new, one.unit)),
-        ratio,
-        Cell(least),
-        Cell(str(one.n)),
+def _page(subject: Subject, folder: Path) -> Page:
+    found = changed.items(subject.parts)
+    told = tuple(_doubts(subject.parts.values()))
+    marks = {one.scenario: (one.anchor, one.sentence) for one in reversed(told) if one.scenario is not None}
+    beside = apart.apart(subject.base, subject.new) if subject.base else None
+    names = ", ".join(dict.fromkeys(one.base for one in subject.parts.values()))
+    past = trends.figure(subject.course, found) if subject.course else None
+    return Page(
+        title=f"What changed: {subject.new.name}",
+        sentence=_sentence(subject, found),
+        facts=tuple(_facts(subject, found, beside)),
+        first=_first(subject, found, names),
+        worst=_worst(told),
+        changed=tuple(changed.line(item, marks) for item in found if item.changed),
+        folded=changed.folded((item for item in found if not item.changed), marks),
+        doubts=told,
+        figures=tuple(_figures(subject)),
+        apart=beside,
+        past=Figure(past) if past else None,
+        links=tuple((name, title) for name, title in _BESIDE if (folder / name).exists()),
     )
-    detail = "\u00a0· ".join(part for part in (one.scenario, metric_title(one.metric), words) if part)
-    return Line(one.target, detail, numbers, str(one.verdict), wording.beside(one))
 
 
-def _past(
-    found: History, steps: Sequence[ChangePoint], parts: Mapping[str, Compared], primary: Mapping[str, Sequence[str]]
-) -> Plot | None:
-    """Draw the history of the series that changed, then of the primary ones."""
-    changed = {_key(one) for part in parts.values() for one in part.results if one.verdict is Verdict.REGRESSED}
-    places = {run: place for place, run in enumerate(found.runs)}
-    of: dict[tuple[str, str, str, str], dict[int, bool]] = {}
-    for step in steps:
-        key = step.scenario, step.target, json.dumps(dict(step.params), sort_keys=True), step.metric
-        of.setdefault(key, {})[places[step.at_run]] = step.worse
-    keys = [key for key in found.series if key in changed or key in of or key[3] in primary.get(key[0], ())]
-    keys.sort(key=lambda key: (key not in changed, key not in of))
-    tracks = [nights.Track(*key, found.series[key], of.get(key, {})) for key in keys]
-    return nights.draw(tracks, len(found.runs), "history")
+_BESIDE = (("index.html", "The run itself"), ("trend.html", "The runs before"))
+"""Other pages that may stand in the same folder."""
 
 
-def _key(one: Comparison) -> tuple[str, str, str, str]:
-    return one.scenario, one.target, json.dumps(dict(one.params), sort_keys=True), one.metric
+def _doubts(parts: Iterable[Compared]) -> list[Doubt]:
+    """Return the notes of all comparisons, each once, with the scenario that it concerns."""
+    texts: dict[str, str | None] = {}
+    for compared in parts:
+        scenarios = {(f"{name}: {text}" if name else text): name for name, text in wording.doubts(compared)}
+        for note in wording.notes(compared):
+            texts.setdefault(note, scenarios.get(note))
+    return [Doubt(f"doubt-{number}", text, scenario) for number, (text, scenario) in enumerate(texts.items(), 1)]
+
+
+def _worst(doubts: Sequence[Doubt]) -> str:
+    """Return the doubt to read first: one of a check, else what else may mislead; what the sides differ in stands elsewhere."""
+    sure = [one.sentence for one in doubts if one.scenario is not None]
+    rest = [one.sentence for one in doubts if not one.sentence.startswith(("compared:", "the runs differ", "paired"))]
+    return next(iter([*sure, *rest]), "")
+
+
+def _first(subject: Subject, found: Sequence[Item], base: str) -> Figure | None:
+    """Return the first picture, narrow enough to stand beside the table and on a phone."""
+    shown = [item for item in found if forest.has_ratio(item.one)]
+    rows = changed.drawn(shown, subject.primary, _SHOWN)
+    plot = forest.draw_narrow(rows, base, "compare")
+    left = len([item for item in shown if item.changed]) - len(rows)
+    return Figure(_with_rest(plot, left)) if plot else None
+
+
+def _with_rest(plot: Plot, left: int) -> Plot:
+    return replace(plot, caption=f"{plot.caption} {left} more changed: see the table.") if left > 0 else plot
+
+
+def _figures(subject: Subject) -> list[tuple[str, str, tuple[Figure, ...]]]:
+    """Return anchor, title and picture, for a desk and for a phone, of each scenario with a deciding series to draw."""
+    made = []
+    for reference, compared in subject.parts.items():
+        for scenario in dict.fromkeys(one.scenario for one in compared.results):
+            rows = [one for one in compared.results if one.scenario == scenario]
+            rows = [
+                one for one in rows if one.verdict in wording.CHANGES or one.metric in subject.primary.get(scenario, ())
+            ]
+            name = slug(f"compare-{reference}-{scenario}")
+            base = reference or compared.base
+            plots = [forest.draw(rows, base, name), forest.draw_narrow(rows, base, f"{name}-narrow")]
+            title = f"{scenario}, against {reference}" if reference else scenario
+            if figures := tuple(Figure(plot) for plot in plots if plot):
+                made.append((f"of-{name}", title, figures))
+    return made
+
+
+def _sentence(subject: Subject, found: Sequence[Item]) -> Words:
+    start = [Part(f"{subject.headline} ", strong=True)] if subject.headline else []
+    counts = Counter(item.one.verdict for item in found)
+    changes = ", ".join(f"{counts[one]} {one}" for one in wording.CHANGES if counts[one])
+    if not changes:
+        told = [Part("Nothing changed", strong=True), Part(f" by more than counts in {len(found)} series")]
+        return (*start, *told, Part(f"{_rest(counts)}{_restriction(subject)}."))
+    top = next(item for item in found if item.changed)
+    words = [
+        Part(changes[:1].upper() + changes[1:], strong=True),
+        Part(f" of {len(found)} series"),
+        Part(_rest(counts)),
+    ]
+    return (*start, *words, Part(". Most: "), *_largest(top), Part(f"{_restriction(subject)}."))
+
+
+def _rest(counts: Counter[Verdict]) -> str:
+    told = {Verdict.INVALID: "in doubt", Verdict.INCONCLUSIVE: "undecided"}
+    rest = [f"{counts[verdict]} {word}" for verdict, word in told.items() if counts[verdict]]
+    return f" ({', '.join(rest)})" if rest else ""
+
+
+def _largest(item: Item) -> list[Part]:
+    one = item.one
+    what = f"{one.target}, {metric_title(one.metric)} ({one.scenario})"
+    values = f"{format_value(one.base, one.unit)} → {format_value(one.new, one.unit)}"
+    if one.ratio is None:
+        return [Part(f"{what} "), Part(values, strong=True)]
+    ends = f" [{interval_text(one.ci, 'ratio')}]" if one.ci else ""
+    return [Part(f"{what} is "), Part(ratio_text(one.ratio), strong=True), Part(f"{ends} the base ({values})")]
+
+
+def _restriction(subject: Subject) -> str:
+    """Return what restricts the finding most; empty if nothing does."""
+    for compared in subject.parts.values():
+        if compared.forced:
+            return f"; forced: the sides differ in {', '.join(one.name for one in compared.forced[:3])}"
+        if compared.tie.kind is not TieKind.PAIRED and compared.tie.change is None:
+            return "; no sentinel ties the runs, so a changed host looks like a changed program"
+        if compared.emulated:
+            return f"; {', '.join(compared.emulated)} is an emulated machine"
+    return ""
+
+
+def _facts(subject: Subject, found: Sequence[Item], beside: apart.Apart | None) -> list[tuple[str, Words]]:
+    names = ", ".join(dict.fromkeys(one.base for one in subject.parts.values()))
+    facts = [("Base", _named(names, subject.base)), ("New", _named(subject.new.name, subject.new))]
+    if beside:
+        facts.append(
+            ("Differs", (Part(beside.brief or "nothing that is recorded", strong=bool(beside.brief)), Part(".")))
+        )
+    return [*facts, ("Certainty", _certainty(subject, found))]
+
+
+def _named(name: str, side: Side | None) -> Words:
+    meta = side.run.meta if side else {}
+    began = str(meta.get("started_at", ""))[:16].replace("T", " ")
+    host = str(meta.get("host", ""))
+    return (Part(name, strong=True), Part("".join(f", {text}" for text in (host, began) if text)))
+
+
+def _certainty(subject: Subject, found: Sequence[Item]) -> Words:
+    blocks = sorted({item.one.n for item in found if item.one.n})
+    span = f"{blocks[0]}" if len(blocks) == 1 else f"{blocks[0]} to {blocks[-1]}" if blocks else "no"
+    paired = all(compared.paired for compared in subject.parts.values())
+    how = "paired block by block" if paired else "not paired: only the sentinel ties the runs"
+    return (
+        Part(f"{how[:1].upper()}{how[1:]}", strong=True),
+        Part(f"; {span} block{'' if span == '1' else 's'} a series."),
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +20,9 @@ from bench.stats.findings import Answer, Check, SeriesName
 
 _OF_SERIES = (warned.FasterThanHost, warned.NoVariance, warned.PositionMatters)
 """Warnings of a single series that are a doubt of their own if no check tells them."""
+
+_WORST = 62
+"""Characters of a doubt that the first screen has room for."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,15 @@ def doubts(data: RunData, board: Board | None, prefix: str) -> list[Doubt]:
     series = {one for check in found for one in _series(check.found)}
     told += _of_cells(board, series) if board else []
     return [Doubt(f"{prefix}-doubt-{number}", *one) for number, one in enumerate(told, 1)]
+
+
+def worst(found: Sequence[Doubt]) -> str:
+    """Return the first doubt in a few words: its title and the beginning of its sentence; empty without any."""
+    if not found:
+        return ""
+    plain = re.sub(r" \([^()]*\)", "", found[0].sentence)
+    start = re.split(r"(?<=[.;]) ", plain, maxsplit=1)[0].rstrip(".;")
+    return f"{textwrap.shorten(f'{found[0].title}: {start}', _WORST, placeholder=' …')}."
 
 
 def undecided(data: RunData) -> str:

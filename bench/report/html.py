@@ -18,7 +18,7 @@ from bench.display import theme
 from bench.display.data import RunData, ScenarioData, slug
 from bench.display.svg import Plot
 from bench.display.table import Grid
-from bench.report import board, coverage, doubts, instrument, lead, method, sayings, scoreboard, sections, sides
+from bench.report import board, coverage, doubts, instrument, lead, method, sayings, scoreboard, sections, sides, versus
 from bench.report.board import Board
 from bench.report.doubts import Doubt
 from bench.report.sayings import Sayings
@@ -82,7 +82,9 @@ class Front:
     claims: Sayings | None
     pairs: Sheet | None
     settings: tuple[Sheet, ...]
+    versus: Mapping[str, object] | None
     doubts: tuple[Doubt, ...]
+    worst: str
     undecided: str
     gaps: tuple[coverage.Gap, ...]
     others: tuple[tuple[str, str], ...]
@@ -114,22 +116,30 @@ def text(
     runs: Sequence[RunData], figures: Figures, judged: Mapping[str, Sequence[Verdict]] = MappingProxyType({})
 ) -> str:
     """Return the file's content; ``judged`` is run id → what the run says about claims."""
-    environment = templates()
-    environment.globals["say"] = sections
-    environment.globals["method"] = method.paragraphs
-    environment.globals["checked"] = instrument.matrix
-    environment.globals["legend"] = scoreboard.legend()
-    style = theme.css(":root") + environment.get_template("report.css").render()
-    script = environment.get_template("report.js").render()
-    return environment.get_template("report.html.j2").render(
+    return framed(
+        "report.html.j2",
         title=sections.title(runs),
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        policy=policy(style, script),
+        say=sections,
+        method=method.paragraphs,
+        checked=instrument.matrix,
+        legend=scoreboard.legend(),
         runs=[
             _run(number, data, figures, judged.get(data.run.run_id, ()), alone=len(runs) == 1)
             for number, data in enumerate(runs, 1)
         ],
+    )
+
+
+def framed(template: str, **values: object) -> str:
+    """Return a page made of a template that extends ``frame.html.j2``: style, script and policy are inside."""
+    environment = templates()
+    style = theme.css(":root") + environment.get_template("report.css").render()
+    script = environment.get_template("report.js").render()
+    return environment.get_template(template).render(
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        policy=policy(style, script),
+        **values,
     )
 
 
@@ -168,7 +178,9 @@ def _front(data: RunData, found: Board | None, around: Around, verdicts: Sequenc
         claims=sayings.sayings(verdicts),
         pairs=scoreboard.pairs_sheet(pairs, around) if pairs else None,
         settings=tuple(scoreboard.settings_sheet(one, around) for one in varied),
+        versus=versus.embedded(data, around.anchors),
         doubts=around.doubts,
+        worst=doubts.worst(around.doubts),
         undecided=doubts.undecided(data),
         gaps=tuple(coverage.gaps(found)) if found else (),
         others=tuple(coverage.other_scenarios(data)),

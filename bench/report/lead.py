@@ -47,7 +47,7 @@ def _first(data: RunData, scenario: ScenarioData) -> Words:
     hint = f"; {hint[:1].lower()}{hint[1:]}" if hint else ""
     guest = f"; all of it in the guest {data.inside}, not on the host" if data.inside else ""
     title = str(scenario.meta.get("title") or scenario.name)
-    return (Part(f"{title}: {benchmarks.finding(scenario)}{guest or hint}."),)
+    return (Part(title, strong=True), Part(f" – {benchmarks.finding(scenario)}{guest or hint}."))
 
 
 def _finding(data: RunData, board: Board) -> Words:

@@ -20,6 +20,7 @@ from bench.core.errors import StoreError
 from bench.core.metrics import METRICS
 from bench.core.units import format_value, significant
 from bench.interchange import junit
+from bench.report import files
 
 _CHOICES = {
     Choice.TAGGED: "tagged baseline=main",
@@ -38,13 +39,10 @@ def write(night: Night, folder: Path) -> None:
         StoreError: It cannot be written.
     """
     record = json.dumps(as_json(night), indent=1, ensure_ascii=False) + "\n"
+    tests = junit.night(night) if night.compared else junit.run(night.run)
+    texts = {"summary.md": summary(night), "summary.json": record, "junit.xml": tests}
+    files.write(folder, texts, "the night's summary")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "summary.md").write_text(summary(night), encoding="utf-8")
-        (folder / "summary.json").write_text(record, encoding="utf-8")
-        (folder / "junit.xml").write_text(
-            junit.night(night) if night.compared else junit.run(night.run), encoding="utf-8"
-        )
         (night.run.path / FILE).write_text(record, encoding="utf-8")
     except OSError as error:
         msg = f"cannot write the night's summary: {error.strerror} ({error.filename})"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -98,8 +99,21 @@ class Around:
 def sheet(board: Board, around: Around) -> Sheet:
     """Return the scoreboard."""
     scale = glyph.axis(cell.times for row in board.every for cell in row.cells if cell.times)
-    lines = tuple(_line(board.columns, row, scale, around) for row in board.every)
+    lines = _told_apart([_line(board.columns, row, scale, around) for row in board.every])
     return Sheet("Scoreboard", _heads(board.columns, around, board.every), lines, tuple(board.groups), _ticks(scale))
+
+
+def _told_apart(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Add to names that several rows have what the rows differ in: the options of their targets."""
+    counts = Counter(line.name for line in lines)
+    return tuple(
+        replace(line, name=f"{line.name}, {_options(line.target)}") if counts[line.name] > 1 else line for line in lines
+    )
+
+
+def _options(target: str) -> str:
+    found = target.partition(":")[2].replace(",", ", ")
+    return found or "defaults"
 
 
 def settings_sheet(found: Settings, around: Around) -> Sheet:

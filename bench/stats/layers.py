@@ -1,19 +1,20 @@
-"""Compute metrics that are differences: what each target of a scenario adds to the previous target, block by block.
+"""Compute metrics that are differences: what each target of a scenario adds to the target below it, block by block.
 
 A metric with ``added_from`` is computed in every scenario that measured the metric it names. The targets of such a scenario are
-layers: each does what the previous one does, and something more. The difference of two neighbours within one block is the cost of
-that addition; a drift of the host moves both.
+layers: each does what the one below does, and something more. The one below is the target before, unless the engine stands on
+another one: Docker and a pod both stand on containerd, and neither on the other. The difference within one block is the cost of
+the addition; a drift of the host moves both.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 
+from bench.core.grounds import GROUNDS
 from bench.core.metrics import METRICS
 
 TOTAL = "total"
@@ -40,7 +41,8 @@ def _layers(meta: Mapping[str, Any]) -> list[str]:
 def _added(own: pd.DataFrame, layers: list[str], added: Mapping[str, str]) -> Iterator[pd.DataFrame]:
     own = own.assign(phase=[json.loads(params).get("phase", "") for params in own["params"]])
     own = pd.concat([own, _totals(own)], ignore_index=True)
-    for below, above in pairwise([layer for layer in layers if layer in set(own["target"])]):
+    there = set(own["target"])
+    for above, below in GROUNDS.below([layer for layer in layers if layer in there]).items():
         yield _difference(own[own["target"] == below], own[own["target"] == above], added)
 
 

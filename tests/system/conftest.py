@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
-from bench import engines, scenario
+from bench import engines, report, scenario, store
 from bench.core.errors import TargetUnavailable
 from bench.core.resources import shipped
 from bench.engines.base import Engine
 from bench.lab import Lab
+from tests.browser import CHROMIUM, PATIENCE_MS
 from tests.contract.contract import missing
 
 Tare = Callable[..., subprocess.CompletedProcess[str]]
@@ -70,3 +72,19 @@ def tare(tmp_path: Path) -> Tare:
         )
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start the distribution's browser."""
+    with sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE_MS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def sample_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the report of the sample run."""
+    run = store.load(shipped("scenarios").parent / "results" / "sample")
+    return report.render([run], tmp_path_factory.mktemp("page"))

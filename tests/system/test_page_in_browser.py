@@ -2,76 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
-from bench import report, store
-from bench.core.resources import shipped
+from tests.browser import DESK, NARROW, PHONE, Opened, Scheme, bottom, needs_browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
-pytestmark = pytest.mark.skipif(
-    not shutil.which(CHROMIUM) and not os.environ.get("TARE_PROVISIONED"),
-    reason="there is no chromium: 'tare provision browser' installs it",
-)
-Scheme = Literal["light", "dark"]
-DESK, PHONE, NARROW = (1280, 800), (390, 844), (360, 740)
-_PATIENCE_MS = 300_000
-"""How long the browser may take for anything: the host may be busy."""
+pytestmark = needs_browser
 FIRST = "#scoreboard tbody tr:not(.base, .control):not([hidden])"
 """The rows of the scoreboard that can be sorted and filtered."""
 
 
 @pytest.fixture(scope="module")
-def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = store.load(shipped("scenarios").parent / "results" / "sample")
-    return report.render([run], tmp_path_factory.mktemp("page"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=_PATIENCE_MS)
-        yield opened
-        opened.close()
-
-
-class Opened:
-    """A page, and all that it asked for or complained about."""
-
-    def __init__(
-        self,
-        browser: Browser,
-        path: Path,
-        size: tuple[int, int] = DESK,
-        *,
-        scheme: Scheme = "light",
-        script: bool = True,
-    ) -> None:
-        width, height = size
-        self.context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=script
-        )
-        self.context.set_default_timeout(_PATIENCE_MS)
-        self.width = width
-        self.page = self.context.new_page()
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(path.as_uri())
-
-    def texts(self, selector: str) -> list[str]:
-        """Return the text of all elements."""
-        return [str(text) for text in self.page.locator(selector).all_inner_texts()]
+def page_file(sample_page: Path) -> Path:
+    return sample_page
 
 
 @pytest.fixture
@@ -86,12 +34,6 @@ def sized(request: pytest.FixtureRequest, browser: Browser, page_file: Path) -> 
     opened = Opened(browser, page_file, request.param)
     yield opened
     opened.context.close()
-
-
-def bottom(page: Page, selector: str) -> float:
-    box = page.locator(selector).bounding_box()
-    assert box
-    return float(box["y"] + box["height"])
 
 
 def test_page_asks_for_nothing_and_complains_about_nothing(desk: Opened, page_file: Path) -> None:

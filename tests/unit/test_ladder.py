@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.core.grounds import GROUNDS
 from bench.core.model import Status, Summary
 from bench.stats.layers import with_added
 from bench.stats.summaries import summarise
@@ -91,6 +92,17 @@ def test_a_rung_of_which_nothing_came_back_is_stepped_over() -> None:
     ]
     assert {one.target for one in found} == {"docker"}
     assert next(one for one in found if one.params == {"phase": "total"}).median == pytest.approx(135.25 - 1.5)
+
+
+def test_engine_that_stands_on_another_is_compared_with_that_one() -> None:
+    stack = ["host", "runc", "containerd", "cri:network=host", "docker:network=none", "docker:client=cli,network=none"]
+    below = GROUNDS.below(stack)
+    assert below["cri:network=host"] == "containerd"
+    assert below["docker:network=none"] == "containerd"
+    assert below["docker:client=cli,network=none"] == "docker:network=none"
+    assert below["containerd"] == "runc"
+    assert "host" not in below
+    assert GROUNDS.below(["runc", "cri", "docker"])["docker"] == "cri"  # without containerd: whichever is before
 
 
 def test_other_scenarios_have_no_rungs() -> None:

@@ -395,6 +395,8 @@ def test_density_ramp_ends_at_requested_number(tmp_path: Path, lab: FakeLab, wor
     assert done.value("density.extrapolated_instances") == pytest.approx(fits, rel=0.01)
     assert done.outcome["notes"]["extrapolation"].startswith("extrapolated, not measured: by memory alone some")
     assert "measured up to 10" in done.outcome["notes"]["extrapolation"]
+    assert 10 < done.value("density.bound_instances") <= done.value("density.extrapolated_instances")
+    assert done.outcome["notes"]["bound_by"]
 
 
 def test_density_ramp_stops_before_floor(tmp_path: Path, lab: FakeLab, world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 from bench import cli, compare, store
-from bench.compare import trend
+from bench.compare import course, trend
 from bench.core.errors import StoreError
-from bench.report import changes
+from bench.display import ratio_axis
+from bench.report import apart, changes
 from tests.synthetic_pairs import write
 
 RNG = np.random.default_rng(31)
@@ -22,10 +24,10 @@ def noisy(median: float, sd: float = 0.005) -> list[float]:
     return [float(median * np.exp(sd * z)) for z in RNG.normal(size=20)]
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A history of fourteen runs in which runc gets slower at the eleventh, and crun spreads too widely to tell."""
-    folder = tmp_path / "results"
+    folder = tmp_path_factory.mktemp("changes") / "results"
     for number in range(14):
         slow = 1.2 if number >= 10 else 1.0
         values = {"host": noisy(0.001), "runc": noisy(0.04 * slow), "crun": noisy(0.03, 0.3)}
@@ -53,29 +55,79 @@ def read(page: Path) -> tuple[str, list[str]]:
     return " ".join(" ".join(parser.words).split()), parser.fetched
 
 
-def made(results: Path, folder: Path) -> Path:
-    base, new = (compare.Side(store.load(results / name)) for name in ("run-02", "run-13"))
-    found, past = compare.compare(base, new), trend.history(results)
-    steps = trend.change_points(past)
-    return changes.render({"": found}, folder, headline="Something changed.", run=new.run, history=past, steps=steps)
+def made(results: Path, folder: Path, base: str = "run-02", new: str = "run-13", headline: str = "") -> Path:
+    sides = [compare.Side(store.load(results / name)) for name in (base, new)]
+    past = trend.history(results)
+    along = course.course(results, past, trend.change_points(past))
+    found = compare.compare(sides[0], sides[1])
+    return changes.render(changes.Subject({"": found}, sides[1], sides[0], headline, along), folder)
 
 
 def test_a_page_says_what_changed_and_fetches_nothing(results: Path, tmp_path: Path) -> None:
-    text, fetched = read(made(results, tmp_path / "out"))
+    text, fetched = read(made(results, tmp_path / "out", headline="Something changed."))
     assert fetched == []
-    assert "Something changed." in text
-    assert "startup: 1 regressed, 1 unchanged, 1 inconclusive" in text
-    assert "runc startup · request → ready" in text
+    assert (
+        "Something changed. 1 regressed of 3 series (1 undecided). Most: runc, request → ready (startup) is 1.2" in text
+    )
     assert "blocks would tell" in text  # why crun is not decided
-    assert "3 series over 14 nights: 1 step that lasted" in text
+    assert "3 series over 14 runs: 1 level shift that lasted" in text
+
+
+def test_page_lists_the_largest_change_first_and_folds_the_rest(tmp_path: Path) -> None:
+    medians = {"host": (0.001, 0.001), "crun": (0.03, 0.036), "runc": (0.04, 0.08)}
+    for place, run in enumerate(("old", "new")):
+        write(tmp_path, run, {name: noisy(pair[place]) for name, pair in medians.items()}, sentinel=noisy(0.04, 0.001))
+    page = made(tmp_path, tmp_path / "out", "old", "new").read_text()
+    first = re.findall(r'<tr id="changed-\d+" data-target="(\w+)"', page)
+    assert first == ["runc", "crun"]
+    assert re.findall(r'<tr id="rest-1-\d+" data-target="(\w+)"', page) == ["host"]
+    assert "<details" in page[page.index('id="changed-2"') : page.index('id="rest-1-1"')]
+
+
+def test_page_of_nothing_changed_says_so(tmp_path: Path) -> None:
+    for run in ("old", "new"):
+        write(tmp_path, run, {"runc": noisy(0.04)}, sentinel=noisy(0.04, 0.001))
+    text, _ = read(made(tmp_path, tmp_path / "out", "old", "new"))
+    assert "Nothing changed by more than counts in 1 series." in text
+    assert "1 unchanged, or too small to count" in text
+
+
+def test_what_differs_between_the_sides_stands_beside_each_other(tmp_path: Path) -> None:
+    for run, kernel in (("old", "6.1"), ("new", "6.8")):
+        facts = {"kernel": kernel, "cpu.model": "one"}
+        write(tmp_path, run, {"runc": noisy(0.04)}, sentinel=noisy(0.04), facts=facts, fingerprint=kernel)
+    sides = [compare.Side(store.load(tmp_path / name)) for name in ("old", "new")]
+    found = apart.apart(*sides)
+    assert [(row.name, row.base, row.new, row.epoch) for row in found.differing] == [("kernel", "6.1", "6.8", True)]
+    assert "cpu.model" in [row.name for row in found.same]
+    compared = compare.compare(sides[0], sides[1], factors=("kernel",))
+    text, _ = read(changes.render(changes.Subject({"": compared}, sides[1], sides[0]), tmp_path / "out"))
+    assert "Differs kernel: 6.1 → 6.8 ." in text
+
+
+def test_doubt_stands_beside_the_number_that_it_concerns(tmp_path: Path) -> None:
+    for run, host in (("old", 0.04), ("new", 0.06)):
+        write(tmp_path, run, {"runc": noisy(0.04)}, sentinel=noisy(host, 0.001))
+    page = made(tmp_path, tmp_path / "out", "old", "new").read_text()
+    anchor = re.search(r'data-target="runc".*?<a class="mark" href="#(doubt-\d+)"', page)
+    assert anchor
+    assert re.search(rf'<li id="{anchor[1]}">[^<]*the host changed by more than 10 %', page)
 
 
 def test_every_figure_stands_alone_and_is_xml(results: Path, tmp_path: Path) -> None:
     folder = made(results, tmp_path / "out").parent
-    assert sorted(path.name for path in folder.glob("*.svg")) == ["compare-startup.svg", "history.svg"]
+    assert sorted(path.name for path in folder.glob("*.svg")) == ["compare-startup.svg", "compare.svg", "history.svg"]
     for path in folder.glob("*.svg"):
         top = ET.parse(path).getroot()  # noqa: S314 - our own file
-        assert "regressed" in (label := top.get("aria-label", "")) or "nights" in label
+        assert "regressed" in (label := top.get("aria-label", "").lower()) or "runs" in label
+
+
+def test_ratio_near_one_and_far_from_it_share_one_logarithmic_axis() -> None:
+    low, high = ratio_axis.limits([1.04, 40.0])
+    assert low <= ratio_axis.LEAST[0]
+    assert high > 40
+    assert ratio_axis.ticks(low, high) == [1.0, 2.0, 5.0, 10.0, 20.0]
+    assert ratio_axis.ticks(*ratio_axis.limits([1.01])) == [0.8, 0.9, 1.0, 1.1, 1.2]
 
 
 def test_a_page_links_to_the_run_only_where_it_is(results: Path, tmp_path: Path) -> None:
@@ -94,4 +146,4 @@ def test_the_command_writes_the_page(results: Path, tmp_path: Path, capsys: pyte
     words = ["compare", "run-02@host", "run-13@runc", "--results", str(results), "-o", str(tmp_path / "out")]
     assert cli.run(words) == 0
     assert capsys.readouterr().out.endswith(f"page: {tmp_path}/out/compare.html\n")
-    assert "run-13@runc against run-02@host" in read(tmp_path / "out" / "compare.html")[0]
+    assert "run-13@runc" in read(tmp_path / "out" / "compare.html")[0]

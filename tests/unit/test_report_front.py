@@ -14,8 +14,9 @@ from bench.core.metrics import METRICS
 from bench.core.model import NULL, Interval, Status
 from bench.display import prose
 from bench.display.data import RunData, params_key
-from bench.report import board, coverage, doubts, glyph, html, lead, markdown, scoreboard, sides
+from bench.report import board, coverage, doubts, glyph, html, lead, markdown, scoreboard, sides, versus
 from bench.report.board import Board, Cell, Kind
+from bench.report.doubts import Doubt
 from bench.report.scoreboard import Around, Sheet
 from bench.stats.findings import Answer, Check, CheckName, Excess, ExcessFound, SeriesName
 from bench.stats.pairs import Times
@@ -161,7 +162,7 @@ def test_run_without_a_question_has_its_own_words_as_the_sentence(tmp_path: Path
     data = report.collect(store.load(write_weights(tmp_path, only=("stack",), targets=("host", "runc"))))
     assert board.board(data) is None
     assert lead.plain(lead.sentence(data, None)).startswith(
-        f"The tax of each layer: {benchmarks.finding(data.scenarios[0])}"
+        f"The tax of each layer – {benchmarks.finding(data.scenarios[0])}"
     )
     assert 'id="scoreboard"' not in html.text([data], {})
 
@@ -276,3 +277,40 @@ def test_page_of_an_interrupted_run_with_odd_target_names_is_rendered(tmp_path: 
     )
     data = report.collect(store.load(run))
     assert "\u202ert" in html.text([data], {})
+
+
+def test_rows_of_one_engine_say_in_their_names_what_they_differ_in(tmp_path: Path) -> None:
+    targets = ("host", "docker", "docker:network=none", "runc")
+    shapes = {**SHAPES, "docker:network=none": SHAPES["docker"]}
+    data = report.collect(store.load(write_run(tmp_path, targets=targets, shapes=shapes, failures={})))
+    found = board.board(data)
+    assert found
+    names = [line.name for line in scoreboard.sheet(found, Around((), {"startup": "s"})).lines]
+    assert {"Docker, defaults", "Docker, network=none", "runc"} <= set(names)
+
+
+def test_first_screen_names_the_worst_doubt_in_a_few_words() -> None:
+    told = Doubt(
+        "the-doubt-1", "Drift of the host", "The sentinel (a fixed load) took 12 % longer at the end; so say less."
+    )
+    assert doubts.worst([told]) == "Drift of the host: The sentinel took 12 % longer at the end."
+    assert len(doubts.worst([dataclasses.replace(told, sentence="word " * 90)])) <= 64
+    assert doubts.worst([]) == ""
+
+
+def test_any_two_targets_have_the_ratio_of_the_pair_and_its_inverse(tmp_path: Path) -> None:
+    data = report.collect(store.load(write_run(tmp_path, targets=("host", "runc", "docker"), failures={})))
+    held = versus.embedded(data, {"startup": "s"})
+    assert held
+    assert held["targets"] == ["host", "runc", "docker"]
+    row = next(row for row in held["rows"] if row["title"] == "request → ready")
+    ahead, back, (ratio, low, high), blocks = row["ratios"]["1 2"]
+    assert float(ahead.partition("×")[0]) == pytest.approx(ratio, rel=0.01)
+    assert float(back.partition("×")[0]) == pytest.approx(1 / ratio, rel=0.01)
+    assert low < ratio < high
+    assert blocks == "8 blocks"
+    assert "2 1" not in row["ratios"]
+    assert row["values"][2].endswith("ms")
+    few = versus.rows(data, most=0)
+    assert {one.title for one in few} == {"request → ready"}
+    assert len(versus.rows(data)) > len(few)

@@ -141,7 +141,10 @@ def test_every_text_of_a_run_is_inert(tmp_path: Path) -> None:
     store.RunWriter.reopen(store.load(run)).update(facts={EVIL: EVIL}, fingerprint=EVIL, command=["run", EVIL])
     files = files_of(tmp_path / "report", run)
     page = Page(files["index.html"])
-    assert page.tags["script"] == 1
+    assert page.tags["script"] == 2
+    held = re.findall(r'<script type="application/json">(.*?)</script>', files["index.html"], re.DOTALL)
+    assert len(held) == 1
+    assert "<" not in held[0]
     assert re.findall(r"<script>(.*?)</script>", files["index.html"], re.DOTALL) == [SCRIPT]
     assert "<script" not in "".join(files[name] for name in files if name.endswith(".svg"))
     raw = [line for line in files["report.md"].splitlines() if "<script" in line]

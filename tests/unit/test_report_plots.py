@@ -13,7 +13,8 @@ from bench.benchmarks.startup import ladder
 from bench.core.model import Status
 from bench.display import canvas, svg, theme
 from bench.display.charts import series
-from bench.display.data import ScenarioData, slug
+from bench.display.data import Label, ScenarioData, slug
+from tests.pages import WEIGHTS
 from tests.synthetic import Shape, write_run
 
 
@@ -162,3 +163,26 @@ def test_long_label_is_wrapped_at_spaces() -> None:
 
 def test_slug_of_special_characters_is_safe_as_file_name_and_id() -> None:
     assert slug("../Über run:1") == "ber-run-1"
+
+
+def test_ratios_of_several_panels_share_one_logarithmic_axis() -> None:
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    from bench.display.charts import dot_panels, matrix  # noqa: PLC0415
+
+    dots = [{(0, 0): matrix.Dot(value, None, f"{value}")} for value in (1.01, 30.0)]
+    panels = [dot_panels.Panel(name, "ratio", dot, reference=1.0) for name, dot in zip("ab", dots, strict=True)]
+    figure = Figure(figsize=(7.7, 2.0))
+    dot_panels.draw(figure, dot_panels.Look([(Label("x"), "#000000")], ["k"]), panels)
+    one, two = figure.get_axes()
+    assert one.get_xscale() == two.get_xscale() == "log"
+    assert one.get_xlim() == two.get_xlim()
+    assert one.get_xlim()[1] > 30
+
+
+@pytest.mark.parametrize("blocks", [1, 7])
+def test_caption_promises_an_interval_only_where_there_is_one(tmp_path: Path, blocks: int) -> None:
+    for name in ("limits", "compute", "stack"):
+        data = WEIGHTS.scenario(tmp_path / name, name, blocks=blocks)
+        captions = [plot.caption for plot in benchmarks.charts(data)]
+        assert any("95\u00a0% interval" in caption for caption in captions) == (blocks > 1), captions

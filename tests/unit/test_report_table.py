@@ -12,7 +12,8 @@ from bench import report, store
 from bench.core.model import Interval
 from bench.display.data import RunData
 from bench.display.table import Cell, failures_cell, grids, interval_text, notes, ratio_text
-from bench.report import terminal
+from bench.report import rows, terminal
+from bench.stats.findings import Answer
 from tests.synthetic import write_run
 
 FIELDS = [
@@ -79,3 +80,20 @@ def test_failures_cell_shows_count_and_interval_of_rate() -> None:
     assert failures_cell(0, 8, Interval(0, 0.3, 0.95)) == Cell("0")
     assert failures_cell(1, 8, Interval(0.022, 0.47, 0.95)).line == "1 of 8 (2–47 %)"
     assert ratio_text(None) == "–"
+
+
+def test_json_rows_carry_plain_names_what_ran_doubts_and_all_ratios(data: RunData) -> None:
+    made = {
+        row["target"]: row for row in rows.rows(data, data.summaries, pairs=True) if row["metric"] == "startup.ready_s"
+    }
+    assert all(list(row)[: len(FIELDS)] == FIELDS for row in made.values())
+    assert (made["docker"]["name"], made["docker"]["title"]) == ("Docker", "request → ready")
+    assert made["libvirt:accel=tcg,guest=full"]["emulated"]
+    assert not made["docker"]["emulated"]
+    ahead, back = made["docker"]["ratios"]["runc"], made["runc"]["ratios"]["docker"]
+    assert ahead["ratio"] * back["ratio"] == pytest.approx(1.0)
+    assert ahead["ci_low"] == pytest.approx(1 / back["ci_high"])
+    assert made["docker"]["ratios"]["host"]["ratio"] == pytest.approx(made["docker"]["ratio_to_baseline"])
+    doubtful = {check.name for check in data.checks if check.answer is Answer.DOUBT}
+    assert {one["check"] for one in made["docker"]["doubts"]} == {str(name) for name in doubtful}
+    assert "ratios" not in rows.rows(data, data.summaries)[0]

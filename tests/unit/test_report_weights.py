@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import benchmarks
-from bench.benchmarks.density import tables as density
 from bench.benchmarks.density import words
 from bench.benchmarks.memory import tables as memory
 from bench.core.model import Invocation
@@ -24,7 +23,7 @@ from bench.probes import host
 from tests.pages import WEIGHTS, cells, of, row_of, table
 from tests.synthetic_shapes import TOUCHED, VM
 from tests.synthetic_shapes import WEIGHTS as WEIGHED
-from tests.synthetic_weights import Given
+from tests.synthetic_weights import Given, Value
 
 
 @pytest.fixture
@@ -164,15 +163,32 @@ def test_density_chart_ends_where_measuring_ended_and_labels_the_extrapolation(d
     assert set(lines) == {"host", "runc", "docker", VM}
     assert all(line.points[0][1] == 0 for line in lines.values())
     row = row_of(ramps, "docker")
-    reached, goal = (ramps.median(row, name) for name in (words.REACHED, density.LATER))
+    reached, goal = (ramps.median(row, name) for name in (words.REACHED, words.LATER))
     assert reached is not None
     assert goal is not None
     assert lines["docker"].end[0] == reached
-    assert lines["docker"].note.endswith(f"≈ {significant(goal, 2)} would fit")
+    assert f"≈ {significant(goal, 2)} would fit" in lines["docker"].note
     assert "would fit" not in lines[VM].note
     caption = next(plot.caption for plot in benchmarks.charts(ramps) if plot.kind == "available")
     assert "extrapolated" in caption
     assert "not measured" in caption
+    assert "docker: memory" in caption
+
+
+def test_limit_that_binds_first_is_the_number_that_would_fit(tmp_path: Path) -> None:
+    told = "extrapolated, not measured: by memory alone some 9000 would fit; open files of X would end before that, at some 420 (limit 9)"
+
+    def change(item: Invocation, given: Given) -> Given:
+        if item.target == "docker":  # as a run of an earlier Tare has it
+            return dataclasses.replace(given, notes={**given.notes, "extrapolation": told})
+        more = [*given.values, Value("density.bound_instances", 777.0)] if item.target == "runc" else given.values
+        return dataclasses.replace(given, values=more, notes={**given.notes, "bound_by": "processes"})
+
+    ramps = WEIGHTS.scenario(tmp_path, "density", change=change)
+    found = {name: words.binding(ramps, row_of(ramps, name)) for name in ("runc", "docker")}
+    assert found == {"runc": words.Binding(777.0, "processes"), "docker": words.Binding(420.0, "open files of X")}
+    assert cells(table(ramps, "How many fit"), "docker")["would fit"] == "≈ 420 (then open files of X)"
+    assert "420 of docker (open files of X)" in ramps.headline
 
 
 def test_density_headline_without_outcomes_is_complete(data: RunData) -> None:

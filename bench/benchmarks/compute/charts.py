@@ -7,7 +7,7 @@ from bench.core.model import NULL, Interval, Summary
 from bench.display import canvas, svg, theme
 from bench.display.charts import matrix
 from bench.display.data import ScenarioData, Variant
-from bench.display.prose import block_counts
+from bench.display.prose import block_counts, if_decided
 from bench.display.table import interval_text, ratio_text
 
 
@@ -54,11 +54,11 @@ def _dots(data: ScenarioData, rows: list[Variant], work: tables.Work) -> dict[in
 def _words(data: ScenarioData, rows: list[Variant], panels: list[matrix.Panel], name: str) -> canvas.Words:
     title = _title(data, rows, panels)
     found = [tables.summary(data, row, work) for row in rows for work in tables.works(data)]
+    counts = [one.ratio_n for one in found if one and one.ratio]
     caption = (
-        f"Time of the same work as a multiple of {data.baseline}’s, paired block by block (Hodges-Lehmann), with its 95\u00a0% "
-        f"interval; rates are turned round, so that right of the line is slower everywhere. All panels have the same axis. "
-        f"{_control(data, rows)}"
-        f"{block_counts(one.ratio_n for one in found if one and one.ratio)}"
+        f"Time of the same work as a multiple of {data.baseline}’s, paired block by block (Hodges-Lehmann)"
+        f"{if_decided(counts)}; rates are turned round, so that right of the line is slower everywhere. All panels have the same "
+        f"axis. {_control(data, rows)}{block_counts(counts)}"
     )
     alt = ". ".join(
         f"{panel.title}: " + ", ".join(f"{rows[index].text} {_said(dot)}" for index, dot in panel.dots.items())

@@ -41,6 +41,7 @@ _METRICS = (
     Metric(
         "density.extrapolated_instances", "count", "higher", 1, 0.05, exact=False, title="extrapolated to the floor"
     ),
+    Metric("density.bound_instances", "count", "higher", 1, 0.05, exact=False, title="extrapolated to the first limit"),
 )
 
 BENCHMARK = Benchmark(

@@ -45,8 +45,8 @@ def available(data: ScenarioData, name: str) -> svg.Plot | None:
     if all_decided(each):
         title = f"Each further instance takes {span(each)}"
     what = "What is gone from MemAvailable since the first step, over the instances that live"
-    if any(_fitting(data, row) for row in _rows(data)):
-        what += "; how many would fit is extrapolated from the slope by memory alone, and was not measured"
+    if bound := [f"{row.text}: {first.what}" for row in _rows(data) if (first := words.binding(data, row))]:
+        what += f"; how many would fit is extrapolated to the limit that comes first ({', '.join(bound)}), and was not measured"
     return _drawn(data, shown, (name, "available", title, what), words.LEFT, "bytes")
 
 
@@ -63,26 +63,21 @@ def _lines(data: ScenarioData, metric: str) -> list[lines.Line]:
         if points and metric == words.LEFT:
             points = tuple((at, points[0][1] - value) for at, value in points)
         if points:
-            fitting = _fitting(data, row) if metric == words.LEFT else None
-            note = _note(data, row, points[-1][0], fitting)
+            first = words.binding(data, row) if metric == words.LEFT else None
+            note = _note(data, row, points[-1][0], first)
             leader = metric != words.LEFT  # lines of memory start close together: their names are listed, longest first
             found.append(lines.Line(row, note, theme.colour(row.engine, row.kind), points, stop=True, leader=leader))
     return found if metric != words.LEFT else sorted(found, key=lambda line: line.end, reverse=True)
 
 
-def _note(data: ScenarioData, row: Variant, last: float, fitting: float | None) -> str:
-    """Write where and why the ramp stopped, and how many would fit by the slope."""
+def _note(data: ScenarioData, row: Variant, last: float, first: words.Binding | None) -> str:
+    """Write where and why the ramp stopped, and how many would fit until the first limit."""
     stop = tables.stopped(data, row)
     text = f"N = {last:.0f}" + (f": {stop}" if stop else "")
-    return f"{text}; ≈ {significant(fitting, 2)} would fit" if fitting else text
-
-
-def _fitting(data: ScenarioData, row: Variant) -> float | None:
-    """Return the extrapolated number of instances; ``None`` without one, or where the ramp went as far."""
-    goal, reached = data.summary(row, tables.LATER), data.median(row, words.REACHED)
-    if goal is None or not goal.median or (reached is not None and goal.median <= reached):
-        return None
-    return goal.median
+    if first is None:
+        return text
+    fits = f"≈ {significant(first.instances, 2)} would fit"
+    return f"{fits}; tried {last:.0f}" if stop == words.RULES["asked"] else f"{text}; {fits}"
 
 
 def _drawn(

@@ -221,9 +221,10 @@ def _whole(ramp: _Ramp) -> dict[str, float]:
     if line.r2 is not None:
         values["density.fit_r2"] = line.r2
     if line.slope > 0:
-        values["density.extrapolated_instances"] = last.instances + max(
-            0.0, (last.mem_available - ramp.floor) / line.slope
-        )
+        fits = last.instances + max(0.0, (last.mem_available - ramp.floor) / line.slope)
+        other = _other_limit(ramp)
+        values["density.extrapolated_instances"] = fits
+        values["density.bound_instances"] = min(fits, other.instances) if other else fits
     return values
 
 
@@ -235,21 +236,31 @@ def _extrapolated(ramp: _Ramp, values: Mapping[str, float]) -> dict[str, str]:
     floor = f"the floor of {format_value(ramp.floor, 'bytes')}"
     each = format_value(values["density.slope_bytes"], "bytes")
     words = f"extrapolated, not measured: by memory alone some {found:.0f} would fit above {floor}, at {each} each ({measured})"
-    return {"extrapolation": words + _other_limit(ramp, found)}
+    other = _other_limit(ramp)
+    if other is None or other.instances >= found:
+        return {"extrapolation": words, "bound_by": "memory"}
+    then = f"{other.name} would end before that, at some {other.instances:.0f} (limit {other.limit})"
+    return {"extrapolation": f"{words}; {then}", "bound_by": other.name}
 
 
-def _other_limit(ramp: _Ramp, found: float) -> str:
-    """Name the countable limit that would come before memory, by what the instances take of it."""
+@dataclass(frozen=True)
+class _Other:
+    """A countable limit: its name, its value, and the number of instances at which it would be reached."""
+
+    name: str
+    limit: int
+    instances: float
+
+
+def _other_limit(ramp: _Ramp) -> _Other | None:
+    """Return the countable limit that would be reached first, by what the instances take of it."""
     last = ramp.steps[-1].instances
     reached = [
-        (last + (now.limit - now.used) * last / (now.used - before.used), now)
+        _Other(now.name, now.limit, last + (now.limit - now.used) * last / (now.used - before.used))
         for before, now in zip(ramp.counted, ramp.steps[-1].counters, strict=False)
         if now.name == before.name and now.used - before.used >= last / 2
     ]
-    first = min(reached, key=lambda item: item[0], default=None)
-    if first is None or first[0] >= found:
-        return ""
-    return f"; {first[1].name} would end before that, at some {first[0]:.0f} (limit {first[1].limit})"
+    return min(reached, key=lambda one: one.instances, default=None)
 
 
 def _series(ramp: _Ramp) -> Iterator[Value]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.density.words import REACHED, RULES, SLOPE
+from bench.benchmarks.density.words import REACHED, RULES, SLOPE, Binding, binding
 from bench.core.model import Summary
+from bench.core.units import significant
 from bench.display import cells, lookup, table
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.table import NONE, Cell, Column, Grid
 
 START = "density.start_s"
-LATER = "density.extrapolated_instances"
 _ORDER = {"limited_by": 0, "extrapolation": 1}
 
 
@@ -45,7 +45,7 @@ def _numbers(data: ScenarioData, *, brief: bool) -> Grid:
     rows = [(row, _numbers_of(data, row, brief=brief)[: len(heads)]) for row in data.invoked]
     note = (
         "“Each further” is the slope of what is gone from MemAvailable over N. “Start” is the median from request to "
-        "ready within the ramp's first and last step. The extrapolation follows the slope down to the floor: it was not tried."
+        "ready within the ramp's first and last step. “Would fit” is where the first limit would be reached: it was not tried."
     )
     return cells.grid("How many fit", heads, rows, note="" if brief else note)
 
@@ -61,7 +61,7 @@ def _numbers_of(data: ScenarioData, row: Variant, *, brief: bool) -> list[Cell]:
         cells.percent(data.summary(row, "density.alive_ratio"), 3),
         _step(starts[0]) if starts else Cell(NONE),
         _step(starts[-1]) if starts else Cell(NONE),
-        _later(data.summary(row, LATER)),
+        _later(binding(data, row)),
         cells.value(data.summary(row, "density.intercept_bytes")),
         cells.value(data.summary(row, "density.delete_per_s")),
         *table.counts_of(data, row, main),
@@ -72,14 +72,15 @@ def _step(at: tuple[float, Summary]) -> Cell:
     return Cell(cells.plain(at[1]).text, f"N = {at[0]:.0f}")
 
 
-def _later(found: Summary | None) -> Cell:
-    return Cell(NONE) if found is None or found.median is None else cells.number(found.median, "count")
+def _later(found: Binding | None) -> Cell:
+    """Write how many would fit and what would be at its end, with two digits: it was not tried."""
+    return Cell(f"≈ {significant(found.instances, 2)}", f"then {found.what}") if found else Cell(NONE)
 
 
 def _words(data: ScenarioData, *, brief: bool) -> Grid:
     """Show the notes of the ramps."""
     said = {row: lookup.notes_of(data, row) for row in data.invoked}
-    known = {name for found in said.values() for name in found} - {"rule"}
+    known = {name for found in said.values() for name in found} - {"rule", "bound_by"}
     names = sorted(known, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))[: 1 if brief else None]
     heads = [
         Column("Rule", numeric=False),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
 from bench.core.model import Interval, Status, Summary
 from bench.core.units import significant
 from bench.display import fits, lookup, prose
-from bench.display.data import ScenarioData
+from bench.display.data import ScenarioData, Variant
 from bench.stats.fit import line
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 REACHED = "density.instances"
 SLOPE = "density.slope_bytes"
 LEFT = "density.available_bytes"
+LATER = "density.extrapolated_instances"
+BOUND = "density.bound_instances"
+MEMORY = "memory"
+_EARLIER = re.compile(r"; (?P<what>[^;]+) would end before that, at some (?P<at>\d+)")
 RULES = {
     "asked": "all requested started",
     "memory": "the memory floor",
@@ -42,7 +48,7 @@ def words(data: ScenarioData) -> str:
         _reached(rows, data.outcomes),
         f"Each further instance takes {prose.span(straight)}" if straight else "",
         fits.left_out([row.target for row in slopes if row not in straight]),
-        _further(data.summaries, rows, {row.target for row in straight}),
+        _further(data, {row.target for row in straight}),
         prose.restriction(slopes),
     ]
     return prose.paragraph(sentences)
@@ -100,12 +106,30 @@ def _rule(target: str, outcomes: pd.DataFrame) -> str:
     return rules.most_common(1)[0][0] if rules else ""
 
 
-def _further(summaries: Sequence[Summary], rows: Sequence[Summary], told: Collection[str]) -> str:
-    """Give the extrapolated numbers of the targets in ``told``."""
-    found = prose.with_values(summaries, "density.extrapolated_instances", rows[0].params)
-    texts = [f"{significant(row.median or 0.0, 2)} of {row.target}" for row in found if row.target in told]
-    return (
-        f"Extrapolated, not measured, and another limit may come first: memory would last for {prose.joined(texts, 12)}"
-        if texts
-        else ""
-    )
+@dataclass(frozen=True)
+class Binding:
+    """The limit that would be reached first: the number of instances, extrapolated, and what would be at its end."""
+
+    instances: float
+    what: str
+
+
+def binding(data: ScenarioData, row: Variant) -> Binding | None:
+    """Return what would stop a target first; ``None`` without an extrapolation, or where the ramp went as far."""
+    memory, reached = data.median(row, LATER), data.median(row, REACHED)
+    notes = lookup.notes_of(data, row)
+    found, what = data.median(row, BOUND), lookup.likeliest(notes.get("bound_by")) or MEMORY
+    if found is None and memory is not None:  # a run of a Tare that had no such number wrote it into a note only
+        told = _EARLIER.search(lookup.likeliest(notes.get("extrapolation")))
+        found, what = (float(told["at"]), told["what"]) if told else (memory, MEMORY)
+    if not found or (reached is not None and found <= reached):
+        return None
+    return Binding(found, what)
+
+
+def _further(data: ScenarioData, told: Collection[str]) -> str:
+    """Give the extrapolated numbers of the targets in ``told``: the limit that comes first."""
+    rows = [row for row in lookup.without_control(data) if row.target in told]
+    found = {row.target: one for row in rows if (one := binding(data, row))}
+    texts = [f"{significant(one.instances, 2)} of {target} ({one.what})" for target, one in found.items()]
+    return f"Extrapolated, not measured, by the limit that comes first: {prose.joined(texts, 12)}" if texts else ""

@@ -7,7 +7,7 @@ from bench.core.model import NULL
 from bench.display import lookup, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.data import ScenarioData
-from bench.display.prose import all_decided, block_counts, span, value
+from bench.display.prose import all_decided, block_counts, if_decided, span, value
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
@@ -34,7 +34,7 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     look = dot_panels.Look(kept, [what.title for what in asked] or ["a new name"])
     caption = (
         "One question and its answer over UDP, by the kind of name that is asked for, and how long after its request a new "
-        f"instance’s name resolves. Medians of the blocks with their 95\u00a0% intervals. {block_counts(counts)}"
+        f"instance’s name resolves. Medians of the blocks{if_decided(counts)}. {block_counts(counts)}"
     )
     return dot_panels.plot(look, panels, name=name, kind="lookup", title=_title(data), caption=caption)
 

@@ -8,7 +8,7 @@ from bench.benchmarks.hardening import rows, tables
 from bench.display import svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.data import ScenarioData, Variant
-from bench.display.prose import block_counts, joined
+from bench.display.prose import block_counts, if_decided, joined
 
 _SHOWN = ("getpid", "personality", "compute")
 
@@ -42,7 +42,7 @@ def _price(data: ScenarioData) -> svg.Plot | None:
     caption = (
         "Time with the switch as a multiple of the same target's default, in pairs: the start until ready, getpid (a filter "
         "can allow by its number), personality (whose argument a filter checks), and a computation without calls. The row "
-        f"“default” compares the default with itself. Medians of the blocks, 95\u00a0% intervals. {block_counts(counts)}"
+        f"“default” compares the default with itself. Medians of the blocks{if_decided(counts)}. {block_counts(counts)}"
     )
     return _plot(data, "price", shown, panels, Words(_title(data, shown), caption))
 
@@ -61,7 +61,7 @@ def _files(data: ScenarioData) -> svg.Plot | None:
     panels = [dot_panels.Panel("request → ready", "s", starts), dot_panels.Panel("disk use added", "bytes", added)]
     caption = (
         "First and second start of an image that the engine has just loaded, and the disk space that both add. Medians of the "
-        f"blocks, 95\u00a0% intervals. {block_counts(counts)}"
+        f"blocks{if_decided(counts)}. {block_counts(counts)}"
     )
     title = "Mapped users and images of many files"
     return _plot(data, "files", shown, panels, Words(title, caption, ("first start", "second start")))

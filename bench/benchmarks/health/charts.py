@@ -9,7 +9,7 @@ from bench.display import lookup, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.data import ScenarioData, Variant
 from bench.display.paired import Quantity
-from bench.display.prose import all_decided, block_counts, span
+from bench.display.prose import all_decided, block_counts, if_decided, span
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
@@ -76,7 +76,7 @@ def _plot(
     if not panels:
         return None
     look = dot_panels.Look(kept, [*kinds] or [what.title for what in wanted[0][1]])
-    whole = f"{caption} Medians of the blocks with their 95\u00a0% intervals. {block_counts(counts)}"
+    whole = f"{caption} Medians of the blocks{if_decided(counts)}. {block_counts(counts)}"
     return dot_panels.plot(look, panels, name=f"{data.stem}-{kind}", kind=kind, title=title, caption=whole)
 
 

@@ -8,7 +8,7 @@ from bench.benchmarks.image_build.pairs import pairs as pairs_of
 from bench.display import canvas, paired, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.data import Label, Row, ScenarioData
-from bench.display.prose import all_decided, block_counts, joined
+from bench.display.prose import all_decided, block_counts, if_decided, joined
 from bench.display.table import ratio_text
 
 _SAME = 0.001
@@ -44,11 +44,12 @@ def pairs(data: ScenarioData, name: str) -> svg.Plot | None:
         return None
     rows = [(tables.label(pair), theme.colour(pair.target.partition(":")[0])) for pair in kept]
     title = _title(data)
+    counts = [one.n for _, of in found for one in of.values()]
     caption = (
-        "The mistake divided by the habit, paired block by block (Hodges-Lehmann), with its 95\u00a0% interval; right of the "
+        f"The mistake divided by the habit, paired block by block (Hodges-Lehmann){if_decided(counts)}; right of the "
         "line the mistake takes more. All panels have the same axis. "
         f"{f'The same with both: {joined(same, 6)}. ' if same else ''}"
-        f"{block_counts(one.n for _, of in found for one in of.values())}"
+        f"{block_counts(counts)}"
     )
     said = [
         f"{what.title} of {tables.label(every[index]).text} {paired.text(one)}"
@@ -100,9 +101,10 @@ def times(data: ScenarioData, name: str) -> svg.Plot | None:
             f"{chosen[slow[1]].title.capitalize()}: from {dots[fast].text} ({_called(rows[fast[0]][0])}) to "
             f"{dots[slow].text} ({_called(rows[slow[0]][0])})"
         )
+    built = [one.n for one in found.values()]
     caption = (
         "Time of one build: with an empty cache, after a change of a source, and again with nothing changed. Medians of the "
-        f"blocks with their 95\u00a0% intervals. {block_counts(one.n for one in found.values())}"
+        f"blocks{if_decided(built)}. {block_counts(built)}"
     )
     return dot_panels.plot(look, panels, name=name, kind="times", title=title, caption=caption)
 

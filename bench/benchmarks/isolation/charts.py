@@ -9,7 +9,7 @@ from bench.benchmarks.isolation.slowdowns import BESIDE, P50, P99, UNLIMITED, Ce
 from bench.display import canvas, svg, theme
 from bench.display.charts import heat, matrix
 from bench.display.data import ScenarioData, Variant
-from bench.display.prose import block_counts
+from bench.display.prose import block_counts, if_decided
 from bench.display.table import interval_text, ratio_text
 from bench.stats.pairs import Times
 
@@ -37,7 +37,7 @@ def _matrix(data: ScenarioData, cells: Sequence[Cell]) -> svg.Plot | None:
         return None
     caption = (
         "99th percentile of the time from due to done beside an unlimited neighbour, as a multiple of that of the same victim "
-        "alone, paired block by block, with its 95\u00a0% interval; one panel a neighbour, all on one axis. The line is no "
+        f"alone, paired block by block{if_decided(counts)}; one panel a neighbour, all on one axis. The line is no "
         f"slowdown. “Median” where there are too few operations for a percentile. {block_counts(counts)}"
     )
     title = _title(data, cells)

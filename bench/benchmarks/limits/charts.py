@@ -11,7 +11,7 @@ from bench.core.units import significant
 from bench.display import canvas, svg, theme
 from bench.display.charts import matrix
 from bench.display.data import ScenarioData, Variant
-from bench.display.prose import block_counts
+from bench.display.prose import block_counts, if_decided
 from bench.display.table import interval_text, ratio_text
 
 _DotOf = Callable[[ScenarioData, Mapping[str, Variant], str], tuple[matrix.Dot, int] | None]
@@ -43,7 +43,7 @@ def achieved(data: ScenarioData, name: str) -> svg.Plot | None:
     if far[0] > CLOSE:
         title += f"; {far[1]} of {far[2]} is {_value(far[3])}"
     caption = (
-        f"Achieved ÷ asked with the 95\u00a0% interval of the median, one panel a limit; the line is what was asked for, the "
+        f"Achieved ÷ asked{if_decided(found.counts)}, one panel a limit; the line is what was asked for, the "
         f"band ±{100 * CLOSE:.0f}\u00a0%. All panels have the same axis. What cannot be done with a target or here has no dot; "
         f"the reasons stand below. {block_counts(found.counts)}"
     )
@@ -58,7 +58,7 @@ def cost(data: ScenarioData, name: str) -> svg.Plot | None:
     title = _dearest(found)
     caption = (
         "Time from request to ready with a limit, as a multiple of the same target’s without any, paired block by block "
-        f"(Hodges-Lehmann), with its 95\u00a0% interval. All panels have the same axis. {block_counts(found.counts)}"
+        f"(Hodges-Lehmann){if_decided(found.counts)}. All panels have the same axis. {block_counts(found.counts)}"
     )
     return _drawn(found, canvas.Words(name, "cost", title, caption, _alt(title, found)), band=0.0)
 

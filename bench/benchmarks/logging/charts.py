@@ -10,7 +10,7 @@ from bench.display import canvas, prose, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.charts.matrix import Dot
 from bench.display.data import ScenarioData, Variant
-from bench.display.prose import block_counts
+from bench.display.prose import block_counts, if_decided
 
 _LOST = {
     "rate": "at a rate",
@@ -58,7 +58,7 @@ def cost(data: ScenarioData, name: str) -> svg.Plot | None:
     caption = (
         "Lines written flat out by one instance. The CPU time is that of everything but the writer: daemon, shim, monitor, "
         "collector. "
-        f"Medians of the blocks with their 95\u00a0% intervals. {block_counts(counts)}"
+        f"Medians of the blocks{if_decided(counts)}. {block_counts(counts)}"
     )
     look = dot_panels.Look(kept, ["flat out"])
     return dot_panels.plot(look, panels, name=name, kind="cost", title=_cost_title(data, rows), caption=caption)

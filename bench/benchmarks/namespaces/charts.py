@@ -12,7 +12,7 @@ from bench.core.units import format_value, significant
 from bench.display import canvas, svg, theme
 from bench.display.charts import lines
 from bench.display.data import Label, ScenarioData, Variant
-from bench.display.prose import all_decided, block_counts, highest, value
+from bench.display.prose import all_decided, block_counts, highest, if_decided, value
 from bench.display.table import NONE, Cell
 
 if TYPE_CHECKING:
@@ -96,9 +96,10 @@ def _cost_words(found: list[Cost], name: str, axis: str) -> canvas.Words:
     title = "What each kind of namespace takes to create and to destroy"
     if len(single) > 1 and (most := highest(single)):
         title = f"{most.params['kind']} takes longest to create: {value(most)}"
+    counts = [one.n for _, *both in found for one in both if one and one.n]
     caption = (
-        f"Medians with the 95\u00a0% interval; {axis} axis. Create is the time inside the call, destroy from the end of the last "
-        f"process until it is collected. {block_counts(one.n for _, *both in found for one in both if one and one.n)}"
+        f"Medians{if_decided(counts)}; {axis} axis. Create is the time inside the call, destroy from the end of the last "
+        f"process until it is collected. {block_counts(counts)}"
     )
     alt = "; ".join(f"{kind}: create {_text(one)}, destroy {_text(gone)}" for kind, one, gone in found)
     return canvas.Words(name, "kinds", title, caption, f"{title}. {alt}")

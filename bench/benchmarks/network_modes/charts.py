@@ -10,10 +10,8 @@ from bench.display import lookup, paired, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
-from bench.display.prose import all_decided, apart, block_counts, span, value
+from bench.display.prose import all_decided, apart, block_counts, if_decided, span, value
 from bench.display.table import interval_text, ratio_text
-
-_MEDIAN = "Dots are medians of the blocks with their 95\u00a0% interval."
 
 
 def charts(data: ScenarioData) -> list[svg.Plot | None]:
@@ -33,7 +31,7 @@ def throughput(data: ScenarioData, name: str) -> svg.Plot | None:
         return None
     caption = (
         f"TCP throughput. Out: the instance sends; in: it receives. The line is one stream of {data.baseline}; "
-        f"network=none has nothing but its own loopback. {_MEDIAN} {_blocks(data, tables.THROUGHPUT)}"
+        f"network=none has nothing but its own loopback. {_blocks(data, tables.THROUGHPUT)}"
     )
     return dot_panels.plot(
         dot_panels.Look(rows, _kinds(data, tables.THROUGHPUT)),
@@ -66,7 +64,7 @@ def answers(data: ScenarioData, name: str) -> svg.Plot | None:
         return None
     caption = (
         "Time from a small request to its answer over one connection, and how many connections are made a second, one after "
-        f"the other. {_MEDIAN} {_blocks(data, tables.MEDIAN.metric)}"
+        f"the other. {_blocks(data, tables.MEDIAN.metric)}"
     )
     kinds = ("median", "99th percentile") if any(kind for panel in panels for _, kind in panel.dots) else ("median",)
     return dot_panels.plot(
@@ -84,7 +82,7 @@ def cpu(data: ScenarioData, name: str) -> svg.Plot | None:
     if len(found) > 1 and all_decided(one for _, one in found):
         title = f"CPU time of the whole host for each gigabyte that leaves: {_span(found)}"
     caption = (
-        f"CPU time of the whole host, kernel and both ends included, for 10\u2079 bytes. Out: the instance sends. {_MEDIAN} "
+        f"CPU time of the whole host, kernel and both ends included, for 10\u2079 bytes. Out: the instance sends. "
         f"{_blocks(data, tables.CPU)}"
     )
     return dot_panels.plot(
@@ -105,8 +103,7 @@ def start(data: ScenarioData, name: str) -> svg.Plot | None:
     if not panels:
         return None
     caption = (
-        "Time from the request until the payload is ready, in each network mode. "
-        f"{_MEDIAN} {_blocks(data, tables.READY.metric)}"
+        f"Time from the request until the payload is ready, in each network mode. {_blocks(data, tables.READY.metric)}"
     )
     return dot_panels.plot(
         dot_panels.Look(kept, ("ready",)), panels, name=name, kind="start", title=_dearest_start(data), caption=caption
@@ -141,7 +138,8 @@ def _kinds(data: ScenarioData, metric: str) -> list[str]:
 
 
 def _blocks(data: ScenarioData, metric: str) -> str:
-    return block_counts(item.n for item in data.summaries if item.metric == metric and item.n)
+    counts = [item.n for item in data.summaries if item.metric == metric and item.n]
+    return f"Dots are medians of the blocks{if_decided(counts)}. {block_counts(counts)}"
 
 
 def _of(data: ScenarioData, what: Quantity) -> list[tuple[Variant, Summary]]:

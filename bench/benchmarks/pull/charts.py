@@ -12,7 +12,7 @@ from bench.core.model import Summary
 from bench.core.units import format_value
 from bench.display import canvas, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant
-from bench.display.prose import all_decided, block_counts
+from bench.display.prose import all_decided, block_counts, if_decided
 from bench.display.table import Cell
 
 if TYPE_CHECKING:
@@ -48,12 +48,13 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
         for index, bar in enumerate(bars):
             _bar(panel, index, bar)
         canvas.gutter(panel, "share of the pull", cells)
+        sure = any(ready.ci for *_, ready in bars)
         canvas.legend(
             figure,
             [
                 Patch(facecolor=theme.MUTED, label="pull and unpack"),
                 Patch(facecolor=theme.MUTED, alpha=_PALE, label="create and start, until ready"),
-                canvas.mark("_", "95\u00a0% interval of the whole", size=9, colour=theme.INK, edge=1.4),
+                *([canvas.mark("_", "95\u00a0% interval of the whole", size=9, colour=theme.INK, edge=1.4)] * sure),
             ],
         )
         return canvas.finish(figure, _words(data, bars, cells, name))
@@ -78,9 +79,10 @@ def _words(data: ScenarioData, bars: Sequence[Bar], cells: Sequence[Cell], name:
         title = f"The pull is {100 * low[0]:.0f}\u00a0% of the time to ready of {low[1]}"
         if len(shares) > 1:
             title += f", {100 * high[0]:.0f}\u00a0% of {high[1]}"
+    counts = [ready.n for *_, ready in bars]
     caption = (
         "Time from the request for a pull into an empty store until the payload is ready; medians of the blocks. Beside the bars "
-        f"the share of the pull with its 95\u00a0% interval. {block_counts(ready.n for *_, ready in bars)}"
+        f"the share of the pull{if_decided(counts)}. {block_counts(counts)}"
     )
     said = [
         f"{row.text}: pull {format_value(pulled.median, 's')} of {format_value(ready.median, 's')}, {cell.line}"

@@ -12,7 +12,7 @@ from bench.core.units import format_value
 from bench.display import canvas, lookup, svg, theme
 from bench.display.charts import dot_panels, lines, matrix
 from bench.display.data import Label, ScenarioData
-from bench.display.prose import all_decided, apart, block_counts, joined
+from bench.display.prose import all_decided, apart, block_counts, if_decided, joined
 
 _TOP = 0.3
 _KINDS = ("off", "on")
@@ -87,7 +87,7 @@ def _away(data: ScenarioData) -> svg.Plot | None:
     look = dot_panels.Look(labels, [f"live restore {kind}" for kind in _KINDS])
     caption = (
         "From the end of the service to the first instruction of the restarted instance, policy “always”; 0: it ran on. Medians "
-        f"of the blocks with their 95\u00a0% intervals. {block_counts(counts)}"
+        f"of the blocks{if_decided(counts)}. {block_counts(counts)}"
     )
     title = "How long a service is away while its daemon is ended and started again"
     panels = [dot_panels.Panel("service away", "s", dots)]

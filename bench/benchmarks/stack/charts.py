@@ -29,13 +29,15 @@ class Step:
 
     Attributes:
         index: Number of its row.
-        begin: End of the bar before.
+        ground: Number of the row whose end it begins at: the layer that it stands on.
+        begin: That end.
         added: What the layer adds; negative when it is faster than the layer below.
         ci: Interval of ``added``.
         own: Whether it is the bottom layer, whose bar is its own time.
     """
 
     index: int
+    ground: int
     begin: float
     added: float
     ci: Interval | None
@@ -54,7 +56,7 @@ def charts(data: ScenarioData) -> list[svg.Plot | None]:
 
 def steps(data: ScenarioData, rows: Sequence[Variant], metric: str, phase: str) -> list[Step]:
     """Return the bars of one phase: the bottom layer's own time, then what the others add; layers without a value have none."""
-    base, found, at = tables.first(data, metric), list[Step](), 0.0
+    base, found, below = tables.first(data, metric), dict[str, Step](), tables.below(data)
     for index, row in enumerate(rows):
         if row == base:
             amount, ci = tables.own(data, row, metric, phase), None
@@ -62,9 +64,10 @@ def steps(data: ScenarioData, rows: Sequence[Variant], metric: str, phase: str) 
             more = tables.added(data, row, metric, phase)
             amount, ci = (more.median, more.ci) if more else (None, None)
         if amount is not None:
-            found.append(Step(index, at, amount, ci, row == base))
-            at += amount
-    return found
+            ground = found.get(below.get(row.target, ""))
+            place, at = (ground.index, ground.end) if ground else (index, 0.0)
+            found[row.target] = Step(index, place, at, amount, ci, row == base)
+    return list(found.values())
 
 
 def waterfall(data: ScenarioData, name: str) -> svg.Plot | None:
@@ -112,12 +115,12 @@ def _panel(panel: Axes, rows: Sequence[Variant], found: Sequence[Step], heading:
     pad = 0.03 * (high - low or 1e-3)
     canvas.linear(panel, low - pad if low < 0 else 0.0, high + pad, "s", ticks=4)
     canvas.note(panel, (0, panel.get_ylim()[1]), (0, 9), heading, weight="bold")
-    for number, step in enumerate(found):
+    for step in found:
         _step(panel, step, rows[step.index])
-        if number:
+        if step.ground != step.index:
             panel.plot(
                 [step.begin] * 2,
-                [found[number - 1].index + 0.29, step.index - 0.29],
+                [step.ground + 0.29, step.index - 0.29],
                 color=theme.MUTED,
                 linewidth=0.8,
                 zorder=2,
@@ -169,10 +172,9 @@ def _total_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name
         ]
         title = f"A layer adds {' to '.join(ends)} to a whole life"
     caption = (
-        "From create to delete. The first bar is the lowest layer’s own time; every other starts where the one before ended "
-        "and is as long as the median difference to it within a block (line: 95\u00a0% interval). A hollow bar goes back: "
-        "that layer is faster. "
-        f"{_counts(data, rows)}"
+        "From create to delete. The first bar is the lowest layer’s own time; every other starts where the layer ends that it "
+        f"stands on{_standing(data)}, and is as long as the median difference to it within a block{_line(data, rows)}. A hollow "
+        f"bar goes back: that layer is faster. {_counts(data, rows)}"
     )
     return canvas.Words(name, "waterfall", title, caption, f"{title}. {_alt(rows, found)}")
 
@@ -188,12 +190,23 @@ def _phase_words(data: ScenarioData, rows: Sequence[Variant], found: Found, name
     title = "What each layer adds in each phase"
     if every:
         most = max(every)
-        title = f"In phase {most[2]}, {most[1]} adds {format_value(most[0], 's')} to the layer before"
+        title = f"In phase {most[2]}, {most[1]} adds {format_value(most[0], 's')} to the layer below"
     caption = (
         "The same for each phase alone; every panel has its own axis. A phase that an engine does not have takes no time. "
         f"{_counts(data, rows)}"
     )
     return canvas.Words(name, "phases", title, caption, f"{title}. {_alt(rows, found)}")
+
+
+def _standing(data: ScenarioData) -> str:
+    """Name the branches: layers that stand on another one than the layer before."""
+    found = tables.branches(data)
+    return f" ({', '.join(f'{layer} on {ground}' for layer, ground in found.items())})" if found else ""
+
+
+def _line(data: ScenarioData, rows: Sequence[Variant]) -> str:
+    found = (tables.added(data, row, tables.WALL, tables.TOTAL) for row in rows)
+    return " (line: 95\u00a0% interval)" if any(one and one.ci for one in found) else ""
 
 
 def _alt(rows: Sequence[Variant], found: Found) -> str:

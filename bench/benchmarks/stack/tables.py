@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bench.core.grounds import GROUNDS
 from bench.core.model import Summary
 from bench.display import cells, lookup, polls, table
 from bench.display.data import Row, ScenarioData, Variant
@@ -45,6 +46,18 @@ def layers(data: ScenarioData) -> list[Variant]:
     return lookup.without_control(data)
 
 
+def below(data: ScenarioData) -> dict[str, str]:
+    """Return each layer with values, but the lowest → the layer that it stands on."""
+    return GROUNDS.below([row.target for row in layers(data) if own(data, row, WALL, TOTAL) is not None])
+
+
+def branches(data: ScenarioData) -> dict[str, str]:
+    """Return the layers that do not stand on the layer before them → the layer that they do stand on."""
+    found = below(data)
+    before = dict(zip(list(found), [None, *found], strict=False))
+    return {layer: ground for layer, ground in found.items() if before[layer] not in (None, ground)}
+
+
 def added(data: ScenarioData, row: Variant, metric: str, phase: str) -> Summary | None:
     """Return what a layer adds to the one below, in one phase or in all (``TOTAL``)."""
     return data.summary(row, ADDED[metric], phase=phase)
@@ -82,10 +95,16 @@ def _added(data: ScenarioData, metric: str, title: str) -> Grid:
             (row, [*found, *table.counts_of(data, row, added(data, row, metric, TOTAL) or _main(data, row, metric))])
         )
     note = (
-        "The first row is a layer's own time; every other row is the difference to the layer before it in the same block. "
-        "What is negative is faster than the layer before."
+        f"The first row is a layer's own time; every other row is the difference to the layer before it in the same block"
+        f"{branching(data)}. What is negative is faster than that layer."
     )
     return cells.grid(title, heads, rows, first="Layer", note=note)
+
+
+def branching(data: ScenarioData) -> str:
+    """Name the layers that stand on another one than the layer before; empty without any."""
+    found = branches(data)
+    return "".join(f", of {layer} to {ground}, on which it stands" for layer, ground in found.items())
 
 
 def _main(data: ScenarioData, row: Variant, metric: str) -> Summary | None:

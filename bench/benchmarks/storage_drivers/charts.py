@@ -10,13 +10,14 @@ from bench.core.units import format_value
 from bench.display import canvas, lookup, paired, storage, svg, theme
 from bench.display.charts import heat, lines
 from bench.display.data import Row, ScenarioData
-from bench.display.prose import all_decided, block_counts, joined, with_values
+from bench.display.prose import all_decided, block_counts, if_decided, joined, with_values
 from bench.stats.pairs import Times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _BOTTOM, _HEAD, _LEFT = 0.55, 0.34, 0.62
+_UPRIGHT = ", upright lines are their 95\u00a0% intervals"
 _WRITES = {"first": "first write: the file is copied up", "second": "second write into the same file"}
 _HOW = (
     "Each cell is how many times as much the operation costs, paired block by block (Hodges-Lehmann), on a "
@@ -163,8 +164,8 @@ def _words(data: ScenarioData, found: Mapping[str, Sequence[lines.Line]], name: 
     counts = [item.n for item in data.summaries if item.metric == operations.COPY and item.n]
     caption = (
         "Time of one write of four bytes into a file of the image over the file’s size, both axes logarithmic where they span "
-        "more than a factor of four; above by a fresh instance, below a second time by the same one. Medians of the blocks, "
-        f"upright lines are their 95\u00a0% intervals. {block_counts(counts)}"
+        "more than a factor of four; above by a fresh instance, below a second time by the same one. Medians of the blocks"
+        f"{if_decided(counts, _UPRIGHT)}. {block_counts(counts)}"
     )
     said = "; ".join(
         f"{_WRITES[write]}, {one.label.text}: "

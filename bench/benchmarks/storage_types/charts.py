@@ -7,7 +7,7 @@ from bench.display import canvas, paired, storage, svg, theme
 from bench.display.charts import dot_panels, heat, matrix
 from bench.display.data import Row, ScenarioData, Variant
 from bench.display.paired import Quantity
-from bench.display.prose import all_decided, block_counts, span
+from bench.display.prose import all_decided, block_counts, if_decided, span
 from bench.stats.pairs import Times
 
 
@@ -59,9 +59,10 @@ def flush(data: ScenarioData, name: str) -> svg.Plot | None:
     title = "How long an fsync takes"
     if all_decided(medians):
         title = f"An fsync takes {span(medians)}"
+    counts = [one.n for one in found.values()]
     caption = (
-        "Time of an fsync after each write, as fio tells it; medians over the blocks with their 95\u00a0% intervals. "
-        f"{block_counts(one.n for one in found.values())}"
+        "Time of an fsync after each write, as fio tells it; medians over the blocks"
+        f"{if_decided(counts)}. {block_counts(counts)}"
     )
     return dot_panels.plot(look, panels, name=name, kind="fsync", title=title, caption=caption)
 

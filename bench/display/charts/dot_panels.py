@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FixedLocator
 
-from bench.display import canvas, svg, theme
+from bench.display import canvas, ratio_axis, svg, theme
 from bench.display.charts import matrix
 from bench.display.charts.matrix import Dot
 from bench.display.data import Row
@@ -84,11 +84,12 @@ def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
     """Draw the panels side by side with the rows' names on the left, and a legend if there are several kinds."""
     names = canvas.layout([label for label, _ in look.rows], []).names
     values = [_values(panel) for panel in panels]
+    ratios = [end for panel in panels if _is_ratio(panel) for end in _ends(panel)]
     room = canvas.WIDTH - names - sum(values) - _GAP * (len(panels) - 1) - 0.02
     width, tall, left = room / len(panels), _row(look) * len(look.rows), names
     for panel, beside in zip(panels, values, strict=True):
         axes = canvas.axes(figure, _top(look) + _HEAD, tall, left, canvas.WIDTH - left - width)
-        _panel(axes, look, panel, names=panel is panels[0])
+        _panel(axes, look, panel, ratios if _is_ratio(panel) else [], names=panel is panels[0])
         left += width + beside + _GAP
     if len(look.kinds) > 1:
         canvas.legend(figure, [_mark(kind, text) for kind, text in enumerate(look.kinds)])
@@ -146,14 +147,25 @@ def _mark(kind: int, text: str) -> Line2D:
     return canvas.mark(marker, text, size=5, hollow=hollow)
 
 
-def _panel(axes: Axes, look: Look, panel: Panel, *, names: bool) -> None:
+def _is_ratio(panel: Panel) -> bool:
+    """Say whether it holds multiples of 1, all of which share an axis: else 2 % would look like 20 %."""
+    return panel.unit == "ratio" and panel.reference == 1 and min(_ends(panel), default=0.0) > 0
+
+
+def _ends(panel: Panel) -> list[float]:
+    return [end for dot in panel.dots.values() for end in (dot.value, *((dot.ci.low, dot.ci.high) if dot.ci else ()))]
+
+
+def _panel(axes: Axes, look: Look, panel: Panel, ratios: Sequence[float], *, names: bool) -> None:
     labels = [label for label, _ in look.rows]
     matrix.name_rows(axes, labels, names=names)
-    ends = [end for dot in panel.dots.values() for end in (dot.value, *((dot.ci.low, dot.ci.high) if dot.ci else ()))]
     around = [] if panel.reference is None else [panel.reference]
     narrow = axes.get_position().width * canvas.WIDTH < _NARROW
-    canvas.scale(axes, [*ends, *around], panel.unit, ticks=3 if narrow else 5)
-    thin(axes, panel.unit)
+    if ratios:
+        ratio_axis.apply(axes, ratios, most=3 if narrow else 6)
+    else:
+        canvas.scale(axes, [*_ends(panel), *around], panel.unit, ticks=3 if narrow else 5)
+        thin(axes, panel.unit)
     if panel.reference is not None:
         axes.axvline(panel.reference, color=theme.INK, linewidth=1.0, zorder=1.5)
     canvas.note(axes, (0, axes.get_ylim()[1]), (0, 8), panel.title, weight="bold")

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from bench.core.model import NULL, Interval, Summary
 from bench.core.units import format_value
-from bench.display import canvas, svg, theme
+from bench.display import canvas, ratio_axis, svg, theme
 from bench.display.data import Row, Variant
 
 if TYPE_CHECKING:
@@ -129,7 +129,10 @@ def _panel(axes: Axes, look: Look, panel: Panel, ends: Sequence[float], *, names
     labels = [label for label, _ in look.rows]
     name_rows(axes, labels, names=names)
     around = [] if look.reference is None else [look.reference * (1 + sign * look.band) for sign in (-1, 0, 1)]
-    canvas.scale(axes, [*ends, *around], look.unit, ticks=3)
+    if look.reference == 1 and look.unit == "ratio" and min(ends) > 0:
+        ratio_axis.apply(axes, ends, most=4)
+    else:
+        canvas.scale(axes, [*ends, *around], look.unit, ticks=3)
     if look.reference is not None:
         axes.axvline(look.reference, color=theme.INK, linewidth=1.0, zorder=1.5)
         if look.band:

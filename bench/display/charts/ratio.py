@@ -77,8 +77,8 @@ def _words(rows: list[Row], data: ScenarioData, metric: str, name: str, axis: st
     counts = sorted({found.ratio_n for _, found, _ in rows})
     n = f"n\u00a0=\u00a0{counts[0]}" if len(counts) == 1 else f"n\u00a0=\u00a0{counts[0]} to {counts[-1]}"
     caption = (
-        f"“{quantity}” as a multiple of {data.baseline}’s, paired block by block (Hodges-Lehmann), with its "
-        f"95\u00a0% interval; {axis} axis; {n} common blocks. "
+        f"“{quantity}” as a multiple of {data.baseline}’s, paired block by block (Hodges-Lehmann)"
+        f"{prose.if_decided(counts)}; {axis} axis; {n} common blocks. "
     )
     control = any(item.target == NULL for item, *_ in rows)
     if control:

@@ -17,6 +17,7 @@ CRI = EngineType(
     roles=(*BASE_ROLES, "oci_runtimes", "containerd", "cni"),
     title="Kubernetes pod",
     compared_with={"cri": ("containerd",), "cri:network=host": ("containerd",)},
+    stands_on="containerd",
 )
 
 ENGINES = (CRI,)

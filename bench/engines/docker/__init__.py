@@ -31,6 +31,7 @@ DOCKER = EngineType(
         "docker:network=none": ("containerd",),
         "docker:client=cli,network=none": ("docker:network=none",),
     },
+    stands_on="containerd",
 )
 
 PODMAN = EngineType(
