@@ -37,7 +37,7 @@ def _group(nodeid: str) -> str:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where tests run in several processes
 
-    class ByLab(LoadScopeScheduling):
+    class ByLab(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
         def _split_scope(self, nodeid: str) -> str:
             return _group(nodeid)
 

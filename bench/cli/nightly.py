@@ -134,7 +134,7 @@ def _pages(night: nightly.Night, folder: Path, results: Index) -> Path:
     made = course.course(results, past, trend.change_points(past))
     base = Side(night.chosen.runs[0]) if night.chosen.runs else None
     subject = changes.Subject(night.compared, Side(night.run), base, summaries.headline(night), made)
-    trends.render(made, folder, results, subject.primary)
+    trends.render(made, folder, results.results, subject.primary)
     return changes.render(subject, folder)
 
 

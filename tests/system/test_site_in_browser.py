@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from bench import site
 from bench.site import lists, names
 from bench.site.names import SeriesName
 from tests import synthetic_history
+from tests.browser import DESK, NARROW, Opened, Scheme, needs_browser
 from tests.synthetic_history import Nights, add, run_id
-from tests.system.test_page_in_browser import CHROMIUM, DESK, NARROW, Opened, Scheme
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which(CHROMIUM) and not os.environ.get("TARE_PROVISIONED"),
-    reason="there is no chromium: 'tare provision browser' installs it",
-)
+pytestmark = needs_browser
 DOCKER = SeriesName("bench-01", "nightly", "startup", "docker:network=none", "{}", "startup.ready_s").path
 RUN = names.run(run_id(Nights(), 29))
 PAGES = ("index.html", "runs.html", "claims.html", "coverage.html", "instrument.html", "hosts.html", names.host("bench-01"),
          "targets.html", names.target("docker:network=none"), RUN, DOCKER)  # fmt: skip
-_PATIENCE_MS = 300_000
 MANY = 800
 """Series of the long overview."""
 
@@ -35,14 +28,6 @@ MANY = 800
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("site")
     return site.build(synthetic_history.example(place / "results"), place / "site").page.parent
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=_PATIENCE_MS)
-        yield opened
-        opened.close()
 
 
 def test_pages_ask_for_their_own_files_only_complain_about_nothing_and_fit_a_phone(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bench import report, store
 from bench.cli import plain
 from bench.display.data import RunData
+from bench.display.table import ratio_text
 from bench.report import bars
 from bench.report.bars import Bar
 
@@ -82,7 +83,7 @@ def test_every_ratio_is_the_one_in_the_table(sample: RunData) -> None:
     others = [
         one for one in startup.summaries if one.metric == "startup.ready_s" and one.target not in ("host", "sentinel")
     ]
-    assert shown == {f"{text}" for one in others if (text := bars.ratio_text(one.ratio)) != "–"}
+    assert shown == {f"{text}" for one in others if (text := ratio_text(one.ratio)) != "–"}
 
 
 @pytest.mark.parametrize("arguments", [(), ("--scenario", "startup"), ("--all",)])
@@ -101,4 +102,4 @@ def test_character_without_a_plain_one_is_written_as_its_escape() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors=plain.NAME)
     stream.write("2.97× ☃ \udcff")
     stream.flush()
-    assert stream.buffer.getvalue() == b"2.97x \\u2603 \\udcff"  # type: ignore[attr-defined]
+    assert stream.buffer.getvalue() == b"2.97x \\u2603 \\udcff"

@@ -12,7 +12,8 @@ from bench.benchmarks.compose import own
 from bench.core.errors import InvocationFailed
 from bench.core.model import Status
 from bench.engines.projects import Need
-from tests.unit.test_compose import Ended, FakeProjects, ended, lab, outcome, projects, values
+from tests.fakes import outcome
+from tests.unit.test_compose import Ended, FakeProjects, ended, lab, projects, values
 
 __all__ = ["ended", "lab", "projects"]  # the fixtures
 

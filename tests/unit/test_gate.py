@@ -103,7 +103,7 @@ def test_reason_of_a_doubt_is_told_once_for_a_scenario(tmp_path: Path) -> None:
     assert [one.verdict for one in found.results] == [Verdict.INVALID] * 7
     sentence = "the same target under two names differs"
     assert sum(sentence in note for note in wording.notes(found)) == 1
-    page = changes.render({"": found}, tmp_path / "out", headline="h", run=new).read_text()
+    page = changes.render(changes.Subject({"": found}, compare.Side(new), headline="h"), tmp_path / "out").read_text()
     assert page.count(sentence) == 1
     from rich.console import Console  # noqa: PLC0415 - only this test prints
 
