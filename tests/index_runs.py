@@ -50,7 +50,7 @@ def ended(run_id: str, one: Invocation, rng: np.random.Generator) -> tuple[list[
     same: dict[str, Any] = {"scenario": one.scenario, "target": one.target, "engine": "e"}
     at: dict[str, Any] = {"block": one.block, "order": one.order, "warmup": one.warmup}
     weights = (0.85, 0.06, 0.05, 0.04)
-    status = rng.choice([Status.OK, Status.FAILED, Status.TIMEOUT, Status.SKIPPED], p=weights)  # type: ignore[arg-type]
+    status = rng.choice([Status.OK, Status.FAILED, Status.TIMEOUT, Status.SKIPPED], p=weights)
     silent = one.target == "docker" and one.params.get("size") == 2 and int(run_id[-1]) % 3 == 0
     status = Status.FAILED if silent else Status(str(status))
     reason = "" if status is Status.OK else "it did not"

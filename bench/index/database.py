@@ -76,6 +76,7 @@ class Database:
         self.inode = inode(path) if path else 0
         self._keys: dict[str, int] = {}
         self._parts: dict[str, Any] = {}
+        self._together: dict[str, Mapping[str, Any]] = {}
 
     def known(self) -> dict[str, Seen]:
         """Return what the folder of each run looked like when it was read."""
@@ -95,9 +96,18 @@ class Database:
     def _head(self, row: Sequence[Any]) -> Head:
         if _sum(row[:-1]) != row[-1]:
             raise Damaged
-        meta = json.loads(row[6]) | {name: self._part(one) for name, one in json.loads(row[7]).items()}
-        seen, warnings = Seen(*row[1:4]), tuple(json.loads(row[8]))
-        return Head(os.fsdecode(row[0]), seen, row[4], row[5], meta, warnings, *row[9:12], bool(row[12]), row[13])
+        meta = json.loads(row[6])
+        meta.update(self._all_parts(row[7]))
+        seen, warnings = Seen(*row[1:4]), tuple(json.loads(row[8])) if row[8] != "[]" else ()
+        problem, invocations, failed, plain, sentinel = row[9:14]
+        numbers = (problem, invocations, failed, bool(plain), sentinel)
+        return Head(os.fsdecode(row[0]), seen, row[4], row[5], meta, warnings, *numbers)
+
+    def _all_parts(self, names: str) -> Mapping[str, Any]:
+        """Return the parts of ``run.json`` that are stored once: the same objects for all runs that have them."""
+        if names not in self._together:
+            self._together[names] = {name: self._part(one) for name, one in json.loads(names).items()}
+        return self._together[names]
 
     def _part(self, name: str) -> Any:
         if name not in self._parts:

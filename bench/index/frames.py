@@ -28,11 +28,12 @@ def of_run(run: store.Run) -> Values:
     values: dict[Key, float] = {}
     if len(good):
         medians = good.groupby(KEYS, observed=True, sort=False)["value"].median()
-        values = {tuple(map(str, key)): float(one) for key, one in medians.items()}  # type: ignore[misc] # four texts
+        keys = zip(*(medians.index.get_level_values(name).astype(str) for name in KEYS), strict=True)
+        values = dict(zip(keys, medians.to_numpy(dtype=np.float64).tolist(), strict=True))
     layered = with_added(good, run.meta["scenarios"])
     blocks, ended = series_of(block_values(layered)), counts(layered, outcomes)
-    keys = dict.fromkeys([*values, *blocks])
-    rows = {key: _row(key, blocks.get(key), values.get(key, math.nan), ended) for key in keys}
+    every = dict.fromkeys([*values, *blocks])
+    rows = {key: _row(key, blocks.get(key), values.get(key, math.nan), ended) for key in every}
     tried = attempted(outcomes)
     variants = tried[["scenario", "target", "params"]].drop_duplicates().itertuples(index=False, name=None)
     gave = set(layered[VARIANT].drop_duplicates().itertuples(index=False, name=None)) if len(layered) else set()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_CACHED = ("_heads", "_names", "_folders", "entries")
+_CACHED = ("_heads", "_names", "_keys", "_folders", "entries")
 """What an index remembers of its file."""
 
 
@@ -116,13 +116,21 @@ class Index:
         head = self._heads[folder]
         if head.problem or not head.plain:
             return None
-        columns = self._columns(folder)
-        names, values = self._names, columns.of_values.tolist()
-        found = {names[key][:4]: value for key, value in zip(columns.key.tolist(), values, strict=True)}
-        return {key: value for key, value in found.items() if not math.isnan(value)}, head.sentinel  # type: ignore[return-value]
+        keys, values = packed.medians(self._reading(lambda: self._database.series(folder)))
+        names = self._keys
+        return {
+            names[key]: value for key, value in zip(keys, values, strict=True) if not math.isnan(value)
+        }, head.sentinel
 
     def _columns(self, folder: str) -> packed.Columns:
         return packed.unpack(self._reading(lambda: self._database.series(folder)))
+
+    @cached_property
+    def _keys(self) -> dict[int, Key]:
+        return {
+            number: (scenario, target, params, metric)
+            for number, (scenario, target, params, metric, _) in self._names.items()
+        }
 
     @cached_property
     def _names(self) -> dict[int, tuple[str, ...]]:

@@ -43,3 +43,10 @@ def unpack(data: bytes) -> Columns:
     counts = np.frombuffer(data, "<i4", _COUNTS * size).reshape(_COUNTS, size)
     numbers = np.frombuffer(data, "<f8", _NUMBERS * size, 4 * _COUNTS * size).reshape(_NUMBERS, size)
     return Columns(*counts, *numbers)
+
+
+def medians(data: bytes) -> tuple[list[int], list[float]]:
+    """Return the numbers of the series of a run's bytes, and the medians of all their values."""
+    size = len(data) // _WIDTH
+    of_values = np.frombuffer(data, "<f8", size, len(data) - 8 * size)
+    return np.frombuffer(data, "<i4", size).tolist(), of_values.tolist()

@@ -6,7 +6,7 @@ replaces files by renaming. Of any other run, and of all with ``every_file``, si
 
 from __future__ import annotations
 
-import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,7 @@ from bench.core.model import RunState
 from bench.index import packed, values
 from bench.index.connection import Unwritable
 from bench.index.database import Database, Head, Seen
-from bench.store.columns import path_of
-from bench.store.folder import META
+from bench.store.folder import COLUMNS, META
 
 Progress = Callable[[int, int], None]
 """Called with the runs that are done and their number."""
@@ -51,11 +50,13 @@ def bring_up_to_date(
     """Read what is new or changed; return the index, in memory if the file cannot be written, and what is to be said of it."""
     notes: list[str] = []
     for _ in range(_TRIES):
-        found = changes(database.known(), results, every_file=every_file)
+        found, file = changes(database.known(), results, every_file=every_file), database.inode
         if not (found.read or found.touched or found.gone):
             break
         try:
             _apply(database, results, found, progress)
+            if database.inode == file:
+                break
         except Unwritable as error:
             notes.append(
                 f"the index of '{results}' cannot be written ({error}): the runs are read instead, and again each time"
@@ -74,11 +75,11 @@ def changes(known: Mapping[str, Seen], results: Path, *, every_file: bool = Fals
         if before and before.changed == changed and before.state == RunState.COMPLETE and not every_file:
             there.add(name)
             continue
-        folder = results / name
-        if not os.path.lexists(folder / META):
+        files = _files(f"{results}/{name}")
+        if not files:
             continue
         there.add(name)
-        now = Seen(changed, _files(folder), before.state if before else "")
+        now = Seen(changed, files, before.state if before else "")
         if before is None or before.files != now.files:
             read[name] = now
         elif before.changed != changed:
@@ -110,19 +111,21 @@ def _folders(results: Path) -> Iterator[tuple[str, int]]:
         raise UsageError(msg) from error
 
 
-def _files(folder: Path) -> str:
-    """Return size and time of the files that a run is read from, as JSON text."""
-    names = (META, store.PLAN, store.MEASUREMENTS, store.OUTCOMES)
-    copies = [path_of(folder, name) for name in (store.MEASUREMENTS, store.OUTCOMES)]
-    return json.dumps([_file(one) for one in (*(folder / name for name in names), *copies)])
+_NAMES = (META, store.PLAN, store.MEASUREMENTS, store.OUTCOMES, COLUMNS)
 
 
-def _file(path: Path) -> list[int]:
+def _files(folder: str) -> str:
+    """Return size and time of what a run is read from, empty if it has no ``run.json``."""
+    found = [_file(f"{folder}/{name}") for name in _NAMES]
+    return " ".join(found) if found[0] or os.path.lexists(f"{folder}/{META}") else ""
+
+
+def _file(path: str) -> str:
     try:
-        found = os.stat(path)  # noqa: PTH116 - half the time of Path.stat, for each file of each run
+        found = os.stat(path)  # noqa: PTH116 - half the time of Path.stat
     except OSError:
-        return []
-    return [found.st_size, found.st_mtime_ns]
+        return ""
+    return f"{found.st_size}:{found.st_mtime_ns}"
 
 
 def _apply(database: Database, results: Path, found: Changes, progress: Progress | None) -> None:
@@ -153,5 +156,6 @@ def _read(folder: Path, seen: Seen) -> tuple[Head, Mapping[values.Key, values.Ro
         found = values.of_run(run)
     except UsageError:
         return head._replace(problem=2), {}
-    counts = {"invocations": found.invocations, "failed": found.failed, "plain": found.plain}
-    return head._replace(**counts, sentinel=None if found.sentinel != found.sentinel else found.sentinel), found.rows
+    sentinel = None if math.isnan(found.sentinel) else found.sentinel
+    whole = head._replace(invocations=found.invocations, failed=found.failed, plain=found.plain, sentinel=sentinel)
+    return whole, found.rows

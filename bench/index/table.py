@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ def of_columns(
     kept = np.isin(whole.key, np.fromiter(chosen, dtype=np.int32, count=len(chosen)))
     numbers = np.array(sorted(names), dtype=np.int32)
     places = np.searchsorted(numbers, whole.key[kept])
-    made = {"run_id": _coded([run for run, _ in parts], np.repeat(np.arange(len(parts)), sizes)[kept])}
+    made: dict[str, Any] = {"run_id": _coded([run for run, _ in parts], np.repeat(np.arange(len(parts)), sizes)[kept])}
     for place, name in enumerate(COLUMNS[1:6]):
         made[name] = _coded([names[number][place] for number in numbers.tolist()], places)
     made |= {"n": whole.n[kept], "median": whole.median[kept], "ci_low": whole.low[kept], "ci_high": whole.high[kept]}

@@ -39,7 +39,8 @@ def _by_scenario(table: Table) -> dict[str, _Rows]:
     target_of = table.per_name(lambda one: (one.scenario, one.target))
     names = list(dict.fromkeys(one.scenario for one in table.names))
     first, last = np.full(len(table.names), -1), np.full(len(table.names), -1)
-    blocks, pairs, start, exported = np.zeros(len(names), int), np.zeros(len(names), int), 0, {}
+    blocks, pairs, start = np.zeros(len(names), int), np.zeros(len(names), int), 0
+    exported: dict[int, bool] = {}
     for whole in table.chunks():  # a block is in one part only
         places = start + np.arange(len(whole))
         last[whole.code] = places

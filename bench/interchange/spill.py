@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +110,7 @@ class Spill:
 
 
 def _unpacked(data: bytes, size: int) -> Columns:
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.frombuffer(data, np.float64 if name in _FLOATS else np.int64, size, 8 * size * place)
         for place, name in enumerate(_NAMES)
     }

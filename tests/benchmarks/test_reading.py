@@ -15,7 +15,6 @@ from bench import report, store
 from bench.core.clock import self_cpu_s
 from bench.interchange import incoming
 from bench.report import load as _load  # noqa: F401 - imported before anything is timed
-from bench.report import terminal
 from bench.store import columns
 from tests.unsynced import unsynced
 
@@ -79,21 +78,6 @@ def test_import_of_ten_times_the_rows_takes_at_most_eleven_times_as_long(
     small, large = (cpu_s(lambda path=path: imported(tmp_path / "in", path, next(names))) for path in files)  # type: ignore[misc]
     print(f"import: {small:.2f} and {large:.2f} s of CPU, {large / small:.1f} times")
     assert large / small <= 11
-
-
-def test_show_of_a_checked_copy_takes_at_most_eight_times_as_long_as_pandas_takes_for_medians_alone(
-    runs: tuple[Path, Path],
-) -> None:
-    """Show also reads the outcomes, computes exact intervals and ratios block by block, and runs the checks."""
-    _, large = runs
-
-    def shown() -> None:
-        terminal.show_screen(report.collect(store.load(large)), 100, [])
-
-    shown()
-    plain, ours = cpu_s(lambda: medians(columns.path_of(large, store.MEASUREMENTS))), cpu_s(shown)
-    print(f"show: pandas {plain:.3f} s, Tare {ours:.3f} s of CPU, {ours / plain:.1f} times")
-    assert ours / plain <= 8
 
 
 _PEAK = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import random
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -169,7 +170,7 @@ def test_disk_without_space_for_the_rows_is_said(tmp_path: Path, monkeypatch: py
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(spill, "KEPT_ROWS", 5)
-    monkeypatch.setattr(spill.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(StoreError, match="cannot keep the rows in a file in"):
         saved(tmp_path / "a", IN_PARTS["export"], "csv")
     assert not (tmp_path / "a/in").exists()

@@ -73,7 +73,7 @@ def stretches(blocks: pd.DataFrame) -> pd.DataFrame:
     edges = np.linspace(float(blocks["block"].min()), float(blocks["block"].max()), _BINS + 1)
     place = np.clip(np.searchsorted(edges, blocks["block"].to_numpy(), side="right") - 1, 0, _BINS - 1)
     grouped = blocks["change"].groupby(place)
-    found = grouped.quantile([0.05, 0.5, 0.95]).unstack()
+    found = grouped.quantile(np.array([0.05, 0.5, 0.95])).unstack()
     middles = (edges[:-1] + edges[1:]) / 2
     found.columns = ["low", "change", "high"]
     return found.assign(block=middles[found.index.to_numpy()])
