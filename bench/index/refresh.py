@@ -115,7 +115,7 @@ _NAMES = (META, store.PLAN, store.MEASUREMENTS, store.OUTCOMES, COLUMNS)
 
 
 def _files(folder: str) -> str:
-    """Return size and time of what a run is read from as a text, empty if it has no ``run.json``."""
+    """Return size and time of what a run is read from, empty if it has no ``run.json``."""
     found = [_file(f"{folder}/{name}") for name in _NAMES]
     return " ".join(found) if found[0] or os.path.lexists(f"{folder}/{META}") else ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -283,14 +284,16 @@ def test_reports_and_comparisons_beside_the_site_are_linked(tmp_path: Path) -> N
     assert "tare compare BASE NEW" in page.words
 
 
-def test_addresses_are_distinct_safe_and_the_same_after_new_runs(built: Path, results: Path) -> None:
+def test_addresses_are_distinct_safe_and_the_same_after_new_runs(built: Path, results: Path, tmp_path: Path) -> None:
     odd = ("a/b", "a-b", "a:b", "A b", "..", ".", "", "x" * 300, HOSTILE, "\u202e", "ä", "%2e", "con\x00trol")
     parts = [names.part(one) for one in odd]
     assert len(set(parts)) == len(odd)
     assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}", one) for one in parts)
     before = {path.relative_to(built) for path in pages(built)}
-    add(results, [50], Nights(host="bench-02"))
-    assert before < {path.relative_to(built) for path in pages(made(results))}
+    shutil.copytree(results, tmp_path / "results")
+    add(tmp_path / "results", [50], Nights(host="bench-02"))
+    folder = made(tmp_path / "results")
+    assert before < {path.relative_to(folder) for path in pages(folder)}
 
 
 def test_feed_has_changes_and_steps_whose_ids_stay_after_a_new_run(tmp_path: Path) -> None:
