@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 LEVEL = 0.99
 PAIRS = 8
 NAMES = ("docker", "podman", "containerd", "runc", "crun", "runsc")
-SHORT = ("-p", "pairs=1", "-p", "milliseconds=5", "--warmup", "0")
+SHORT = ("-p", "pairs=1", "-p", "milliseconds=20", "--warmup", "0")
 
 
 @pytest.fixture

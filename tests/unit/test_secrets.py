@@ -242,6 +242,7 @@ def test_scanner_on_path_lists_what_an_image_carries(tmp_path: Path, lab: FakeLa
     assert row["the scanner's time"].text.endswith("s")
     assert benchmarks.notes(found) == ["fake: listed by syft 1.18.1."]
     assert not list((lab.paths.run / "b").iterdir())
+    assert "A scanner lists what an image carries in " in words.words(found)
 
 
 def test_images_without_a_scanner_have_no_time_of_one(

@@ -59,6 +59,9 @@ def by_route(data: ScenarioData, target: str) -> dict[str, set[str]]:
 def _images(data: ScenarioData) -> list[str]:
     rows = prose.with_values(data.summaries, "secrets.privileged")
     texts = [f"{row.params.get('base', '')} {row.median:g}" for row in rows if row.median is not None]
-    return (
+    scans = prose.with_values(data.summaries, "secrets.sbom_s")
+    times = [f"{row.params.get('base', '')} {prose.value(row)}" for row in scans]
+    said = (
         [f"Files with a set-user-id or set-group-id bit: {prose.joined(list(dict.fromkeys(texts)))}"] if texts else []
     )
+    return [*said, f"A scanner lists what an image carries in {prose.joined(times)}"] if times else said
