@@ -110,7 +110,11 @@ def _measure(
         jobs = [_job(host, answer, rounds) for host, answer in found.items() if not _failure(answer)]
         for job in jobs:
             watch.on_progress(job.host, "measuring")
-        ended = _Fleet(rounds, results, watch, waits=True).gather(jobs)
+        try:
+            ended = _Fleet(rounds, results, watch, waits=True).gather(jobs)
+        except Interrupted:
+            play.log.unlink(missing_ok=True)
+            raise
     return Gathered(tuple(sorted((*silent, *ended), key=lambda one: one.host)), play, fleet)
 
 

@@ -24,7 +24,7 @@ from tests.synthetic_pairs import write
 pytest.importorskip("ansible_runner", reason="pip install 'tare-bench[provision]'")
 
 HOSTS = int(os.environ.get("TARE_FLEET_HOSTS", "100"))
-SLEEP_S = int(os.environ.get("TARE_FLEET_SLEEP_S", "120"))
+SLEEP_S = int(os.environ.get("TARE_FLEET_SLEEP_S", "240"))
 
 PROGRAM = """#!/bin/sh
 [ "$1" = --version ] && { echo "tare, version 0.1.0"; exit; }

@@ -24,7 +24,18 @@ def test_fleet_hosts_measure_and_their_runs_are_gathered(tare: Tare, tmp_path: P
         f"    two: {{tare_program: {program}, tare_state_dir: {tmp_path}/2}}\n"
         "    lost: {tare_program: /nowhere/tare}\n"
     )
-    done = tare("fleet", "run", "-i", str(tmp_path / "inventory.yml"), "startup", "-t", "sandbox", "--blocks", "2")
+    done = tare(
+        "fleet",
+        "run",
+        "-i",
+        str(tmp_path / "inventory.yml"),
+        "startup",
+        "-t",
+        "sandbox",
+        "--blocks",
+        "2",
+        env={"TMPDIR": str(tmp_path)},
+    )
     assert done.returncode == 4, done.stderr
     assert "lost: no run: '/nowhere/tare' is no program there" in done.stdout
     runs = [store.load(path) for path in sorted((tmp_path / "results").iterdir())]
