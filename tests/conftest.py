@@ -21,16 +21,18 @@ from bench.lab import images
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
-_ALONE = ("tests/system/test_other_hosts.py", "tests/system/test_page_in_browser.py")
-"""Modules of system tests that do not use this host's own state folder, or only a folder of theirs in it."""
+_ORDER = ("system", "contract", "other_hosts", "fleet_ssh", "in_browser")
+"""Groups of tests that share a process, the longest first."""
 
 
 def _group(nodeid: str) -> str:
-    """Return what a test shares its process with: its module, or the group of all tests that use the same lab."""
+    """Return what a test shares its process with: its module, or the group of all tests that use the same lab or browser."""
     module = nodeid.split("::", 1)[0]
     if module.startswith("tests/contract/"):
         return "contract"
-    return "system" if module.startswith("tests/system/") and module not in _ALONE else module
+    if not module.startswith("tests/system/"):
+        return module
+    return next((name for name in _ORDER[2:] if name in module), "system")  # these have places of their own
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -46,9 +48,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("PYTEST_XDIST_WORKER"):
-        order = ("system", "contract", *_ALONE)  # the longest first
-        rank = {name: place for place, name in enumerate(order)}
-        items.sort(key=lambda item: rank.get(_group(item.nodeid), len(order)))
+        rank = {name: place for place, name in enumerate(_ORDER)}
+        items.sort(key=lambda item: rank.get(_group(item.nodeid), len(_ORDER)))
     if os.geteuid() == 0:
         return
     for item in items:
