@@ -98,7 +98,7 @@ def _export_dataset(runs: Sequence[str], output: str | None, results: Path, *, e
         msg = "--all takes every run of the results folder: name runs, or give --all"
         raise UsageError(msg)
     left_out: list[str] = []
-    chosen = _every(results, left_out) if every else [loaded(results, name) for name in runs or ("latest",)]
+    chosen = _every(_folders(results), left_out) if every else [loaded(results, name) for name in runs or ("latest",)]
     with _progress() as told:
         done = dataset.export(chosen, output, told)
     for text in [*left_out, *done.notes]:
@@ -107,12 +107,17 @@ def _export_dataset(runs: Sequence[str], output: str | None, results: Path, *, e
     click.echo(f"dataset {output}: {numbers}")
 
 
-def _every(results: Path, left_out: list[str]) -> Iterator[store.Run]:
-    """Yield every run that can be read, one whose folder has its id before its copies; note the others."""
+def _folders(results: Path) -> list[Path]:
+    """Return the folders of all runs; without any, nothing is made where the dataset would be."""
     folders = store.folders(results)
     if not folders:
         msg = f"no runs in '{results}'; make one with 'tare run quick' or name another folder with --results DIR"
         raise UsageError(msg)
+    return folders
+
+
+def _every(folders: Sequence[Path], left_out: list[str]) -> Iterator[store.Run]:
+    """Yield every run that can be read, one whose folder has its id before its copies; note the others."""
     renamed = []
     for folder in folders:
         try:

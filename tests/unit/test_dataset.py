@@ -307,10 +307,14 @@ def test_command_exports_all_runs_once_and_says_what_is_left_out(tmp_path: Path)
         (("-o", "x"), "no runs in"),
     ],
 )
-def test_command_refuses_what_it_cannot_mean(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_command_refuses_what_it_cannot_mean_and_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
     done = called(tmp_path, *arguments)
     assert isinstance(done.exception, UsageError)
     assert message in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_formats_take_one_run(tmp_path: Path) -> None:
