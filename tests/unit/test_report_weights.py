@@ -19,11 +19,12 @@ from bench.core.units import significant
 from bench.display import lookup
 from bench.display.charts.lines import spread
 from bench.display.data import RunData
+from bench.invocation.context import Value
 from bench.probes import host
 from tests.pages import WEIGHTS, cells, of, row_of, table
 from tests.synthetic_shapes import TOUCHED, VM
 from tests.synthetic_shapes import WEIGHTS as WEIGHED
-from tests.synthetic_weights import Given, Value
+from tests.synthetic_weights import Given
 
 
 @pytest.fixture
