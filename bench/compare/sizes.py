@@ -7,6 +7,9 @@ import math
 from bench.compare.verdicts import Comparison
 from bench.core.metrics import METRICS, Metric
 
+_EXACT = 0.05
+"""Smallest effect by which numbers without noise, which have none, are put in order: that of most metrics."""
+
 
 def over_threshold(one: Comparison, threshold: float | None = None) -> float | None:
     """Return the change ÷ the smallest change that counts.
@@ -24,7 +27,7 @@ def over_threshold(one: Comparison, threshold: float | None = None) -> float | N
 
 
 def _over(one: Comparison, metric: Metric, threshold: float | None) -> float | None:
-    least = metric.min_effect if threshold is None else threshold
+    least = (metric.min_effect or _EXACT) if threshold is None else threshold
     change = _relative(one, metric)
     if change is None:
         return abs((one.new or 0.0) - (one.base or 0.0)) / metric.floor if metric.floor else None

@@ -21,7 +21,7 @@ from bench.stats.findings import Answer, Check, SeriesName
 _OF_SERIES = (warned.FasterThanHost, warned.NoVariance, warned.PositionMatters)
 """Warnings of a single series that are a doubt of their own if no check tells them."""
 
-_WORST = 62
+_WORST = 60
 """Characters of a doubt that the first screen has room for."""
 
 
@@ -77,7 +77,8 @@ def worst(found: Sequence[Doubt]) -> str:
         return ""
     plain = re.sub(r" \([^()]*\)", "", found[0].sentence)
     start = re.split(r"(?<=[.;]) ", plain, maxsplit=1)[0].rstrip(".;")
-    return f"{textwrap.shorten(f'{found[0].title}: {start}', _WORST, placeholder=' …')}."
+    told = textwrap.shorten(f"{found[0].title}: {start}.", _WORST, placeholder=" …")
+    return told.replace(": …", " …")
 
 
 def undecided(data: RunData) -> str:

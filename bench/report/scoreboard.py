@@ -112,8 +112,7 @@ def _told_apart(lines: Sequence[Line]) -> tuple[Line, ...]:
 
 
 def _options(target: str) -> str:
-    found = target.partition(":")[2].replace(",", ", ")
-    return found or "defaults"
+    return ", ".join(_kept(target)) or "defaults"
 
 
 def settings_sheet(found: Settings, around: Around) -> Sheet:
@@ -168,9 +167,13 @@ def _line(columns: Sequence[Column], row: Row, scale: Axis, around: Around) -> L
 
 def _spelling(target: str) -> str:
     """Return a target as it is spelled, with room to break and without what the row's mark says already."""
-    engine, _, options = target.partition(":")
-    kept = [option for option in options.split(",") if option not in ("", "accel=tcg")]
+    engine, kept = target.partition(":")[0], _kept(target)
     return f"{engine}: {', '.join(kept)}" if kept else engine
+
+
+def _kept(target: str) -> list[str]:
+    """Return a target's options without the one that its mark says."""
+    return [option for option in target.partition(":")[2].split(",") if option not in ("", "accel=tcg")]
 
 
 def _shown(column: Column, row: Row, cell: Cell, scale: Axis, around: Around) -> Shown:

@@ -69,7 +69,9 @@ def test_page_names_the_shift_its_runs_and_its_acknowledgement(folder: Path) -> 
 
 def test_commands_of_the_page_compare_the_runs_also_across_epochs(folder: Path, tmp_path: Path) -> None:
     page = (folder / "trend.html").read_text()
-    commands = [shlex.split(html.unescape(text)) for text in re.findall(r"<code>(tare compare [^<]+)</code>", page)]
+    commands = [
+        shlex.split(html.unescape(text)) for text in re.findall(r"<code[^>]*>(tare compare [^<]+)</code>", page)
+    ]
     assert len(commands) == 1 + 15
     across = next(words for words in commands if "--factor" in words)
     assert across[:6] == ["tare", "compare", "run-02", "run-03", "--factor", "kernel"]
