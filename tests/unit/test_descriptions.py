@@ -40,7 +40,7 @@ def test_duration_is_that_of_the_plan() -> None:
 def test_layers_that_are_left_out_are_not_told() -> None:
     assert "host → sandbox → runc." in told("stack", ("host", "sandbox", "runc"))
     assert "pod" not in told("stack", ("host", "sandbox", "runc"))
-    assert "Docker's cost over the pod's" in told("stack")
+    assert "two ways to use containerd" in told("stack")
 
 
 def test_engines_that_are_left_out_are_not_told() -> None:
