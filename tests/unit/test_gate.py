@@ -104,8 +104,8 @@ def test_reason_of_a_doubt_is_told_once_for_a_scenario(tmp_path: Path) -> None:
     sentence = "the same target under two names differs"
     assert sum(sentence in note for note in wording.notes(found)) == 1
     page = changes.render(changes.Subject({"": found}, compare.Side(new), headline="h"), tmp_path / "out").read_text()
-    told = [line for line in page.splitlines() if line.startswith('<li id="doubt-') and sentence in line]
-    assert len(told) == 1
+    listed = [line for line in page.splitlines() if line.startswith('<li id="doubt-') and sentence in line]
+    assert len(listed) == 1
     from rich.console import Console  # noqa: PLC0415 - only this test prints
 
     screen = io.StringIO()

@@ -161,7 +161,7 @@ def test_slower_product_is_no_failure_for_a_ci_server(tmp_path: Path) -> None:
     assert done.return_value == 0
     assert "▲ slower" in done.output
     assert 'failures="0"' in (tmp_path / "j.xml").read_text()
-    assert "1 slower of 1 series" in (tmp_path / "out" / "compare.html").read_text()
+    assert "1 slower</b> of 1 series" in (tmp_path / "out" / "compare.html").read_text()
 
 
 def proved(folder: Path, name: str, evidence: Mapping[str, Mapping[str, str]]) -> None:
