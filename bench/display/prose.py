@@ -56,6 +56,11 @@ def is_decided(row: Summary) -> bool:
     return row.ci is not None or (row.metric in METRICS and METRICS[row.metric].exact)
 
 
+def mostly_decided(rows: Sequence[Summary]) -> bool:
+    """Say whether more than half of the series can be ordered."""
+    return 2 * sum(map(is_decided, rows)) > len(rows)
+
+
 def all_decided(rows: Iterable[Summary | None]) -> bool:
     """Say whether there are series and each of them can be ordered."""
     found = [row for row in rows if row is not None]
@@ -135,11 +140,13 @@ def times_of(row: Summary, baseline: str) -> str:
 
 
 def restriction(rows: Sequence[Summary]) -> str:
-    """Return the sentence that there are too few blocks for intervals, so that nothing is ordered; otherwise empty."""
-    fewest = min((row.n for row in rows if not is_decided(row)), default=0)
-    if not fewest:
+    """Return the sentence that most or some series have too few blocks for an interval and are not ordered; otherwise empty."""
+    few = [row.n for row in rows if not is_decided(row) and row.n]
+    if not few:
         return ""
-    return f"Only hints: {plural(fewest, 'block')}, too few for an interval"
+    if mostly_decided(rows):
+        return f"{len(few)} of {len(rows)} series {'has' if len(few) == 1 else 'have'} too few blocks for an interval"
+    return f"Only hints: {plural(min(few), 'block')}, too few for an interval"
 
 
 def ratio_with_interval(row: Summary) -> str:

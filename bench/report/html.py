@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -74,7 +74,10 @@ class ScenarioPage:
 
 @dataclass(frozen=True)
 class Front:
-    """What a run's part of the page begins with; ``None`` stands for a table without any row."""
+    """What a run's part of the page begins with; ``None`` stands for a table without any row.
+
+    ``picture`` is a chart in the place of the scoreboard, where no question of it was measured.
+    """
 
     sentence: lead.Words
     facts: tuple[tuple[str, lead.Words], ...]
@@ -88,6 +91,7 @@ class Front:
     undecided: str
     gaps: tuple[coverage.Gap, ...]
     others: tuple[tuple[str, str], ...]
+    picture: Figure | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,21 @@ def _run(number: int, data: RunData, figures: Figures, verdicts: Sequence[Verdic
         _scenario(data, item, figures.get((data.run.run_id, item.name), ()), Around(told, anchors))
         for item in data.scenarios
     )
-    return RunPage(data, anchor, prefix, _front(data, found, Around(told, anchors), verdicts), parts)
+    front = _front(data, found, Around(told, anchors), verdicts)
+    if found is None:
+        picture, parts = _picture(parts)
+        front = replace(front, picture=picture)
+    return RunPage(data, anchor, prefix, front, parts)
+
+
+def _picture(parts: tuple[ScenarioPage, ...]) -> tuple[Figure | None, tuple[ScenarioPage, ...]]:
+    """Move the first chart of the scenario of the main finding to the first screen, which has no scoreboard."""
+    for place, part in enumerate(parts):
+        if not part.data.points.empty:
+            figures = (*part.first, *part.rest)
+            kept = replace(part, first=part.first[1:], rest=part.rest if part.first else part.rest[1:])
+            return next(iter(figures), None), (*parts[:place], kept, *parts[place + 1 :])
+    return None, parts
 
 
 def _front(data: RunData, found: Board | None, around: Around, verdicts: Sequence[Verdict]) -> Front:

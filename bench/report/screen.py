@@ -121,9 +121,9 @@ def _shortened(text: str, width: int, most: int) -> str:
 
 
 def _is_sure(item: ScenarioData) -> bool:
-    """Say whether every primary number has an interval or is free of noise."""
+    """Say whether most primary numbers have an interval or are free of noise."""
     mine = [row for row in item.summaries if row.metric in item.primary and row.target != SENTINEL and row.n]
-    return bool(mine) and all(prose.is_decided(row) for row in mine)
+    return prose.mostly_decided(mine)
 
 
 def _hints(hints: Sequence[ScenarioData]) -> str:

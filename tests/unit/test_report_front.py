@@ -167,6 +167,15 @@ def test_run_without_a_question_has_its_own_words_as_the_sentence(tmp_path: Path
     assert 'id="scoreboard"' not in html.text([data], {})
 
 
+def test_run_without_a_question_has_its_first_chart_on_the_first_screen_and_nowhere_else(tmp_path: Path) -> None:
+    data = report.collect(store.load(write_weights(tmp_path, only=("stack",), targets=("host", "runc"))))
+    plots = benchmarks.charts(data.scenarios[0])
+    page = html.text([data], {(data.run.run_id, "stack"): plots})
+    [first] = [plot.name for plot in plots if f'<figure class="first" id="{plot.name}"' in page]
+    assert page.index(f'id="{first}"') < page.index('id="scenario-stack"')
+    assert all(page.count(f'id="{plot.name}"') == 1 for plot in plots)
+
+
 def test_benchmark_adds_a_column_without_the_report_knowing_it(
     sample: RunData, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,6 +156,7 @@ def test_order_is_written_only_where_intervals_are_apart() -> None:
     assert prose.span(alone) == "3.00 s (z) and 1.00 s (y)"
     assert prose.highest(alone) is None
     assert prose.restriction(alone) == "Only hints: 1 block, too few for an interval"
+    assert prose.restriction([fast, slow, alone[0]]) == "1 of 3 series has too few blocks for an interval"
 
 
 def test_slope_with_an_interval_wider_than_itself_is_no_finding(weights: RunData) -> None:
