@@ -48,10 +48,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Sayings:
-    """All claims: counts, what the verdicts are corrected for, those with a number, and the others by their command."""
+    """All claims: counts, the first contradicted one, the correction, those with a number, and the others by their command."""
 
     counts: str
     brief: str
+    contradicted: str
     corrected: str
     rows: tuple[Row, ...]
     missing: tuple[tuple[str, tuple[Row, ...]], ...]
@@ -71,7 +72,9 @@ def sayings(verdicts: Sequence[Verdict]) -> Sayings | None:
     brief = ", ".join(
         f"{count} {decision}" for decision in _SHOWN if (count := sum(one.decision is decision for one in shown))
     )
-    return Sayings(wording.counts(verdicts), brief, wording.multiplicity(verdicts), tuple(map(_row, shown)), missing)
+    against = next((one.claim.says.rstrip(".") for one in shown if one.decision is Decision.CONTRADICTED), "")
+    corrected = wording.multiplicity(verdicts)
+    return Sayings(wording.counts(verdicts), brief, against, corrected, tuple(map(_row, shown)), missing)
 
 
 def _row(one: Verdict) -> Row:
