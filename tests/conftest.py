@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench.lab import images
+from tests.inventory import FOLDERS
 
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
@@ -58,11 +59,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def built_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built_state() -> Iterator[Path]:
     """Return a state folder with the compiled payload; its path is short because paths of Unix sockets are limited."""
-    state = tmp_path_factory.mktemp("s")
+    state = Path(tempfile.mkdtemp(prefix="tare-", dir="/tmp"))
     images.payload(state)
-    return state
+    FOLDERS.append(str(state))
+    yield state
+    shutil.rmtree(state)
 
 
 @pytest.fixture(scope="session")

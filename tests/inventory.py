@@ -43,6 +43,9 @@ COMMANDS = {
 
 Inventory = dict[str, str]
 
+FOLDERS: list[str] = []
+"""State folders of the tests in this process."""
+
 MARK = f"TARE_TESTS={os.getpid()}"
 """In the environment of all that these tests start."""
 
@@ -60,11 +63,16 @@ def inventory() -> Inventory:
 
 
 def _is_ours(loop: str) -> bool:
-    """Say whether the file behind a loop device is in the state folder or in a test's folder, or is gone."""
-    return any(word in loop for word in (str(state_dir()), "/pytest-", "(deleted)"))
+    """Say whether the file behind a loop device is in the state folder or in a folder of these tests, or is gone."""
+    own = f"/popen-{worker}/" if (worker := os.environ.get("PYTEST_XDIST_WORKER")) else "/pytest-"
+    return any(word in loop for word in (str(state_dir()), own, *FOLDERS, "(deleted)"))
 
 
-def assert_same(before: Inventory, patience_s: float = 10.0) -> None:
+PATIENCE_S = 300.0 if "PYTEST_XDIST_WORKER" in os.environ else 10.0
+"""How long what others leave may stay: tests in another process kill runs on purpose, and sweep only afterwards."""
+
+
+def assert_same(before: Inventory, patience_s: float = PATIENCE_S) -> None:
     """Require the inventory of before; what other programs make and remove meanwhile is given some time to go."""
     deadline = time.monotonic() + patience_s
     while (now := inventory()) != before and time.monotonic() < deadline:

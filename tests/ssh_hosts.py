@@ -161,12 +161,13 @@ class Network:
             "--propagation",
             "private",
         ]
+        (host.folder / "sshd.log").unlink(missing_ok=True)
         process = self._running[name] = self._start(["unshare", *spaces, "--", "sh", "-ec", script])
         _until(lambda: _apart(process.pid))
-        link = f"h{host.address.rpartition('.')[2]}"
-        self._inside(
-            ["ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", str(process.pid)], check=True
-        )
+        number = int(host.address.rpartition(".")[2])
+        link = f"h{number}"
+        card = ["name", "eth0", "address", f"02:00:00:00:00:{number:02x}"]  # a boot does not change it
+        self._inside(["ip", "link", "add", link, "type", "veth", "peer", *card, "netns", str(process.pid)], check=True)
         self._inside(["ip", "link", "set", link, "master", "bridge", "up"], check=True)
         _until(
             lambda: (

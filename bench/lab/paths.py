@@ -11,8 +11,12 @@ from bench.core.errors import UsageError
 
 ALIAS = Path("/run/tare-state")
 """Where the lab sees its state folder when engines could not handle the folder's own path."""
-_PLAIN = re.compile(r"/[A-Za-z0-9._/-]{0,59}")
-"""Paths that every engine handles: mount options split at commas and colons, and sockets' paths hold 107 bytes (unix(7))."""
+_PLAIN = re.compile(r"/[A-Za-z0-9._/-]{0,35}")
+"""Paths that every engine handles: mount options split at commas and colons, and sockets' paths hold 107 bytes (unix(7)).
+
+The longest socket of an engine is that of dockerd's network controller, 70 bytes below the state folder:
+``/run/12345678/dockerd-fuse-overlayfs/exec/libnetwork/123456789012.sock``.
+"""
 _SOCKET_BYTES = 107
 _EVENTS = "e/12345-1234-far"
 """The longest name of an event socket in a run's folder."""
