@@ -50,7 +50,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("PYTEST_XDIST_WORKER"):
         rank = {name: place for place, name in enumerate(_ORDER)}
-        items.sort(key=lambda item: rank.get(_group(item.nodeid), len(_ORDER)))
+        # Bands of memory are last among the system tests: what other tests take meanwhile disturbs them, and they are repeated.
+        items.sort(key=lambda item: (rank.get(_group(item.nodeid), len(_ORDER)), "/test_bands.py" in item.nodeid))
     if os.geteuid() == 0:
         return
     for item in items:
