@@ -23,7 +23,7 @@ class Order:
 
     @property
     def allows_parts(self) -> bool:
-        """Whether no invocation and no block of a scenario is in two places."""
+        """Whether the rows of each invocation and of each block stand together, so that parts can be worked on one by one."""
         return (self._increasing or self._apart) and (self._numbered or self._unnumbered)
 
     def add(self, part: Columns, scenario: Integers) -> None:

@@ -31,7 +31,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Row:
-    """A claim and what all hosts say about it."""
+    """A claim and the verdicts of all hosts."""
 
     claim: Claim
     origin: str

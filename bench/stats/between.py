@@ -47,7 +47,7 @@ def between(hosts: Sequence[Floats], level: float = LEVEL) -> Between:
     blocks (Searle, 1971): F = n s² / MSW, with n the harmonic mean of the numbers of blocks and s² the variance of the means.
 
     Raises:
-        ValueError: There are fewer hosts or blocks.
+        ValueError: There are fewer than two hosts, or no host has two blocks.
     """
     sizes = np.array([len(one) for one in hosts])
     noise_df, host_df = int(sizes.sum()) - len(hosts), len(hosts) - 1

@@ -48,7 +48,7 @@ def _rules(root: str, storage: dict[str, Any]) -> pd.DataFrame:
 
 
 def _by_host(function: Any, root: str, parts: int, storage: dict[str, Any], *more: Any) -> Any:
-    """Apply a function to the series of some hosts at a time."""
+    """Apply a function to the series, one group of hosts at a time."""
     files, path = fsspec.core.url_to_fs(f"{root}/series", **storage)
     hosts = sorted(str(one) for one in files.ls(path, detail=False))
     shares = [share.tolist() for share in np.array_split(hosts, min(parts, len(hosts)))]

@@ -84,7 +84,7 @@ class Answers:
 
 
 def deviations(seen: Answers, plain: Answers) -> Iterator[Deviation]:
-    """Yield where the filter and the list differ; ``plain`` are the answers without a filter."""
+    """Yield each call whose answer differs from the published list; ``plain`` are the answers without a filter."""
     known = published()
     for name in answered(seen.refused, seen.missing):
         yield Deviation(name, _LISTED, "answers", known.answers.get(name, ""))

@@ -105,7 +105,7 @@ def difference(data: ScenarioData, row: Variant) -> Difference | None:
 
 
 def has_list(row: Variant) -> bool:
-    """Say whether a target's filter is the one whose list is published."""
+    """Say whether a target's engine publishes the list of calls that its default filter blocks."""
     return row.engine == "docker"
 
 

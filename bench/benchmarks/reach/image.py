@@ -21,7 +21,7 @@ from bench.workloads import reach
 from bench.workloads.reach import Self
 
 _NAME = "tare/configured:latest"
-_UID, _GID, _FOLDER = 1234, 2345, "/work/here"
+_UID, _GID, _FOLDER = 1234, 2345, "/srv/here"
 _VARIABLES = {"TARE_WORD": "one", "TARE_WORDS": "one two=three"}
 _SETTINGS = {
     "User": f"{_UID}:{_GID}",

@@ -126,7 +126,7 @@ class UserDefined(Builtin):
 
 
 class Internal(UserDefined):
-    """``internal``: a bridge network that leads to no other."""
+    """``internal``: a bridge network without a route to any other network."""
 
     def __init__(self, mode: str, site: Site) -> None:
         super().__init__(mode, site)
