@@ -30,20 +30,29 @@ ATTEMPTS = 5  # a shared host sometimes stalls for seconds; a wrong stamp is wro
 
 
 def gaps(folder: Path, execs: list[float]) -> pd.DataFrame:
-    """Return per measured invocation the reported first instruction minus the preceding exec of the payload (s)."""
+    """Return per measured invocation the reported first instruction minus the preceding exec of the payload (s).
+
+    The kernel's record is of the whole host: where a payload of other tests started in the same moment, which of the two starts is
+    this invocation's cannot be told, so the invocation is left out. Two thirds of a target's invocations have to remain.
+    """
     run = store.load(store.find(folder, "latest"))
     numbers = store.measurements(run)
     first = numbers[numbers["metric"] == "startup.first_instruction_s"].set_index("invocation")
     done = store.outcomes(run)
     requests = dict(zip(done["invocation"], done["request_mono_s"], strict=True))
     rows = []
-    for number, row in first[~first["warmup"]].iterrows():
+    measured = first[~first["warmup"]]
+    for number, row in measured.iterrows():
         request = float(requests[number])
         reported = request + float(row["value"])
         inside = [at for at in execs if request <= at <= reported]
-        assert len(inside) == 1, f"{row['target']}: {len(inside)} starts of the payload between request and report"
-        rows.append({"target": row["target"], "gap_s": reported - inside[0]})
-    return pd.DataFrame(rows)
+        assert inside, f"{row['target']}: no start of the payload between request and report"
+        if len(inside) == 1:
+            rows.append({"target": row["target"], "gap_s": reported - inside[0]})
+    found = pd.DataFrame(rows, columns=["target", "gap_s"])
+    kept = found["target"].value_counts() / measured["target"].value_counts()
+    assert kept.min() >= 2 / 3, f"too many starts of payloads by others: {kept.to_dict()} of the invocations can be told apart"
+    return found
 
 
 @pytest.mark.root
