@@ -6,6 +6,8 @@
  *        operation, in units of 10 ns, from the time at which it was due to its end: "S victim N N …"; "E victim".
  *        FOLDER is where a kind with files has them.
  *
+ *   --until PATH         wait until PATH exists, which another makes; SIGTERM and SIGINT end the program
+ *
  *   --pulse PER_S        the same without work and without end, reported as it goes: "S pulse N N …"; ends with the process that
  *        started this one
  *   --pin CPU[,CPU…]     run on these CPUs only, with all that is started later
@@ -292,6 +294,18 @@ static void victim(char *text)
     fail(64, "--victim takes KIND:PER_S:MS:LIMIT_MS:FOLDER, not", kind ? kind : "");
 }
 
+static void until(char *wanted)
+{
+    struct timespec pause = {0, 2000000};
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    while (access(wanted, F_OK) != 0)
+        if (sigtimedwait(&ends, NULL, &pause) > 0)
+            _exit(0);
+}
+
 #define BEAT 20 /* numbers in a report of --pulse: as many as surely fit a line */
 
 static void pulse(char *text)
@@ -324,4 +338,4 @@ static void pin(char *text)
         fail(71, "cannot run on the CPUs of", "--pin");
 }
 
-const struct action VICTIM_ACTIONS[] = {{"--victim", victim}, {"--pulse", pulse}, {"--pin", pin}, {NULL, NULL}};
+const struct action VICTIM_ACTIONS[] = {{"--victim", victim}, {"--until", until}, {"--pulse", pulse}, {"--pin", pin}, {NULL, NULL}};

@@ -17,7 +17,7 @@ import pytest
 from bench import store
 from bench.benchmarks.isolation import NEIGHBOURS, VICTIMS, arms, beside, cause, kinds, room, watchdog
 from bench.benchmarks.isolation.watchdog import Watchdog
-from bench.core.clock import Line, now_s
+from bench.core.clock import Line, now_s, sleep_s
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import ParamValue, Status
 from bench.engines.base import InstanceSpec, Limits
@@ -67,6 +67,13 @@ def sentinel(monkeypatch: pytest.MonkeyPatch) -> Sentinel:
     return made
 
 
+def until(true: Callable[[], bool]) -> None:
+    """Wait until something is true, some seconds at most: its test fails by what it lacks then."""
+    end = now_s() + 10
+    while not true() and now_s() < end:
+        sleep_s(0.002)
+
+
 class Payloads:
     """What the instances say; a test changes it before it runs."""
 
@@ -75,11 +82,28 @@ class Payloads:
         self.step = 7
         self.done = COUNT
         self.broken = False
+        self.events: list[str] = []
+
+    def works(self, work: str) -> Iterator[str]:
+        """Yield the lines of one window of a victim: 0.2 s long beside the neighbour, half of it by itself."""
+        beside = int(work.split(":")[2]) == MS
+        done = min(self.done, COUNT if beside else COUNT // 2)
+        self.events.append("beside" if beside else "by itself")
+        yield from (
+            "B victim",
+            f"C victim {done}",
+            f"S victim {' '.join(['100' if beside else '50'] * done)}",
+            "E victim",
+        )
 
     def says(self, spec: InstanceSpec) -> Iterator[str]:
         """Yield the lines of an instance; those of a neighbour never end."""
-        if "--victim" in spec.arguments:
-            yield from ("B victim", f"C victim {self.done}", f"S victim {' '.join(['100'] * self.done)}", "E victim")
+        words = spec.command(inside=False)
+        for number, word in enumerate(words[:-1]):
+            if word == "--until":
+                until(Path(words[number + 1]).exists)
+            if word == "--victim":
+                yield from self.works(words[number + 1])
         total = 0
         while "--load" in spec.arguments:
             yield "E load a worker ended with 71" if self.broken else f"M load {total} 2"
@@ -154,27 +178,41 @@ def test_victim_alone_has_times_and_no_neighbour(payloads: Payloads, ended: Ende
     assert len(payloads.specs) == 1
 
 
-def test_victim_before_is_an_instance_of_its_own_that_is_gone_when_the_neighbour_comes(
+def test_victim_works_by_itself_before_and_after_the_neighbour_in_one_instance(
+    payloads: Payloads, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete = Fake.delete
+
+    def deleting(self: Fake, name: str) -> None:
+        payloads.events.append("neighbour deleted" if name.endswith("-n") else "victim deleted")
+        delete(self, name)
+
+    monkeypatch.setattr(Fake, "delete", deleting)
+    run = ended(arm="unlimited", reference_milliseconds=MS)
+    assert outcome(run)["status"] == Status.OK, outcome(run)["reason"]
+    assert payloads.events == ["by itself", "beside", "neighbour deleted", "by itself", "victim deleted"]
+    assert [spec.name.endswith("-n") for spec in payloads.specs] == [False, True]
+    found = values(run)
+    assert found["isolation.p50_s"] == pytest.approx(1e-6)
+    assert found["isolation.reference_p50_s"] == pytest.approx(0.5e-6)
+
+
+def test_victim_that_does_not_finish_by_itself_ends_the_invocation_before_there_is_a_neighbour(
     payloads: Payloads, ended: Ended
 ) -> None:
-    run = ended(arm="unlimited", before_milliseconds=MS)
-    assert outcome(run)["status"] == Status.OK, outcome(run)["reason"]
-    found = values(run)
-    assert {"isolation.p50_s", "isolation.before_p50_s"} <= found.keys()
-    names = [spec.name[-2:] for spec in payloads.specs]
-    assert [name in ("-b", "-n") for name in names] == [True, True, False]
-    assert names[:2] == ["-b", "-n"]
-    assert payloads.specs[0].arguments == payloads.specs[2].arguments
+    payloads.done = 3
+    assert outcome(ended(arm="unlimited", reference_milliseconds=MS))["status"] == Status.TIMEOUT
+    assert len(payloads.specs) == 1
 
 
-def test_no_victim_before_leaves_no_value_of_it(payloads: Payloads, ended: Ended) -> None:
-    assert not [name for name in values(ended(arm="unlimited")) if "before" in name]
+def test_victim_is_not_by_itself_where_that_is_not_asked_for(payloads: Payloads, ended: Ended) -> None:
+    assert not [name for name in values(ended(arm="unlimited")) if "reference" in name]
 
 
 def test_idle_neighbour_does_no_work(payloads: Payloads, ended: Ended) -> None:
     found = values(ended(arm="placebo"))
     assert "isolation.neighbour_per_s" not in found
-    assert payloads.specs[0].arguments == ("--sleep",)
+    assert payloads.specs[1].arguments == ("--sleep",)
 
 
 def test_working_neighbour_is_proved_by_its_rate_alone_and_beside(payloads: Payloads, ended: Ended) -> None:
@@ -189,7 +227,7 @@ def test_working_neighbour_is_proved_by_its_rate_alone_and_beside(payloads: Payl
         "unit": "computations",
         "killed": "2",
     }
-    assert [spec.name.endswith("-n") for spec in payloads.specs] == [True, False]
+    assert [spec.name.endswith("-n") for spec in payloads.specs] == [False, True]
 
 
 def test_neighbour_that_never_works_fails_the_invocation(
@@ -291,7 +329,7 @@ def test_limits_that_no_control_group_shows_fail_the_invocation(payloads: Payloa
         Status.FAILED,
         "the limit 'cpu' is not in force: no control group has it",
     )
-    given = payloads.specs[0]
+    given = next(spec for spec in payloads.specs if spec.name.endswith("-n"))
     assert (given.cpus, given.memory_bytes, given.limits.pids) == (0.5, 128 * 2**20, 64)
 
 

@@ -35,10 +35,10 @@ def made_up(context: InvocationContext) -> InvocationResult:
     slower = SLOWER[target] if arm in ("unlimited", "limited") else 1.0
     times = {"p50": 1e-4, "p99": 1e-3 * slower, "p999": 2e-3 * slower}
     values = {f"isolation.{name}_s": value * noise for name, value in times.items()}
-    if context.params["before_milliseconds"]:  # this host is half as fast in every other block
+    if context.params["reference_milliseconds"]:  # this host is half as fast in every other block
         slow = 1 + context.invocation.block % 2
         values = {name: value * slow for name, value in values.items()}
-        values |= {"isolation.before_p50_s": 1e-4 * slow * noise, "isolation.before_p99_s": 1e-3 * slow * noise}
+        values |= {"isolation.reference_p50_s": 1e-4 * slow * noise, "isolation.reference_p99_s": 1e-3 * slow * noise}
     values["isolation.kept_ratio"] = 1.0 if slower == 1.0 else 0.5
     return InvocationResult(
         values, {"instance": "it"}, (), tuple(_series(arm, noise)), {"victim": "tick, 1000 a second"}
@@ -105,7 +105,7 @@ def test_slowdowns_stand_beside_the_victim_alone(found: ScenarioData) -> None:
 
 def test_victim_before_in_the_same_invocation_is_what_an_arm_is_divided_by(tmp_path: Path, lab: FakeLab) -> None:
     arms = ("placebo", "unlimited")
-    found = data(tmp_path, lab, STRONG, WEAK, arm=arms, before_milliseconds=(200,))
+    found = data(tmp_path, lab, STRONG, WEAK, arm=arms, reference_milliseconds=(200,))
     row = row_of(grid_of(found, "Slowdown of the 99th percentile"), WEAK, "cpu")
     assert row["unlimited"].text == "8.00×", "the host's own changes cancel"
     assert row["placebo"].text == "1.00×"

@@ -35,9 +35,9 @@ _METRICS = (
     _time("p50", "due → done, median", 0.05),
     _time("p99", "due → done, 99th percentile", 0.1),
     _time("p999", "due → done, 99.9th percentile", 0.2),
-    _time("before_p50", "due → done just before, median", 0.05),
-    _time("before_p99", "due → done just before, 99th percentile", 0.1),
-    _time("before_p999", "due → done just before, 99.9th percentile", 0.2),
+    _time("reference_p50", "due → done by itself, median", 0.05),
+    _time("reference_p99", "due → done by itself, 99th percentile", 0.1),
+    _time("reference_p999", "due → done by itself, 99.9th percentile", 0.2),
     Metric(
         "isolation.kept_ratio",
         "ratio",
@@ -87,8 +87,9 @@ BENCHMARK = Benchmark(
         "victim": Param(NATURAL, "what the victim does; natural: what fits the neighbour", (NATURAL, *VICTIMS)),
         "per_s": Param(0, "operations of the victim a second; 0: the victim's own rate"),
         "milliseconds": Param(2000, "how long the victim works", minimum=200),
-        "before_milliseconds": Param(
-            0, "how long a victim works by itself just before, in an instance of its own; 0: none does"
+        "reference_milliseconds": Param(
+            0,
+            "how long the victim works by itself, half before the neighbour is there and half after it is gone; 0: not at all",
         ),
         "alone_milliseconds": Param(500, "how long the neighbour works alone before", minimum=100),
         "percent": Param(100, "part of the time in which the neighbour works, %", minimum=1),

@@ -1,10 +1,9 @@
 """One victim and what stands beside it: nothing, an idle neighbour, one that works.
 
-With ``before_milliseconds`` a first victim works by itself, in an instance of its own that is gone before anything else begins:
-what the second one is compared with is then seconds old. The neighbour is started next and works alone for a moment. Then the
-victim is started, which works through its operations at a fixed rate. All are instances of the same target, unless the
-neighbour's is named. Everything is in the run's control group, which is capped; a sentinel outside it ends the arm when the
-host becomes unusable.
+With ``reference_milliseconds`` the victim first works by itself for half of that time. Then the neighbour is started and works
+alone for a moment, the victim works beside it, and the neighbour is deleted. Last, the victim works by itself for the other half.
+In each window it works through its operations at a fixed rate. All are instances of the same target, unless the neighbour's is named.
+Everything is in the run's control group, which is capped; a sentinel outside it ends the arm when the host becomes unusable.
 """
 
 from __future__ import annotations
@@ -12,27 +11,29 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from bench.benchmarks.isolation import arms, beside, cause, kinds, room, watchdog
+from bench.benchmarks.isolation import arms, beside, cause, kinds, room, watchdog, windows
 from bench.benchmarks.isolation.arms import Arm
 from bench.benchmarks.isolation.beside import Alive, Neighbour
 from bench.benchmarks.isolation.watchdog import Watchdog
-from bench.core.clock import Channel, Line
+from bench.benchmarks.isolation.windows import Victim
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Bind, Instance, InstanceSpec
 from bench.invocation import life
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import caps
+from bench.lab.usage import Store
 from bench.probes import host
-from bench.workloads import neighbours
 from bench.workloads.neighbours import Done, Work
 
 LAB_PIDS = 4096
 """Processes of the whole run at most, its daemons included: a storm that gets out of hand ends here."""
 _BESIDE_BYTES = 2**30
 """Memory of the instances besides what the neighbour takes: an emulating VMM needs most."""
-_SPARE_S = 30.0
+_FILES = "files"
 _LATE = 0.9
 """A victim that ends later than so many of its own periods when it is alone has a rate that is too high."""
 
@@ -49,18 +50,13 @@ def measure(context: InvocationContext) -> InvocationResult:
         if kind == "forks" and "pids.max" not in capped:
             msg = "the number of the lab's processes cannot be limited here, so there is no storm of them"
             raise NotApplicable(msg)
-        with (
-            watchdog.watching(context, rest=arm.works) as watching,
-            _files(context, arm, kind) as (mine, others),
-        ):
-            before = _before(context, arm, mine, watching)
-            with beside.standing(theirs, arm, others, watching.complaint) as neighbour:
-                found = _victim(context, arm, mine, watching, neighbour)
+        with watchdog.watching(context, rest=arm.works) as watching, _files(context, arm, kind) as folders:
+            found = _arm(context, theirs, arm, folders, watching)
     evidence = {f"lab {file}": text for file, text in (capped | idle).items() if "memory" not in file}
     if context.params["neighbour_target"]:
         evidence["neighbour target"] = theirs.engine.target.text
     evidence |= {"sentinel": "outside the lab" if watching.outside else "inside the lab"}
-    return dataclasses.replace(found, evidence={**found.evidence, **evidence}, series=(*found.series, *before))
+    return dataclasses.replace(found, evidence={**found.evidence, **evidence})
 
 
 def _used(context: InvocationContext) -> int:
@@ -69,39 +65,74 @@ def _used(context: InvocationContext) -> int:
     return info["MemTotal"] - info["MemAvailable"]
 
 
+@dataclass(frozen=True)
+class Folders:
+    """Folders of an invocation, on the file system of the state folder.
+
+    Attributes:
+        home: The folder that has all of them.
+        victim: What the victim sees of them.
+        neighbour: What the neighbour sees of them.
+    """
+
+    home: Path
+    victim: tuple[Bind, ...]
+    neighbour: tuple[Bind, ...]
+
+    @property
+    def has_files(self) -> bool:
+        """Whether victim or neighbour has files to work with."""
+        return any(bind.name == _FILES for bind in (*self.victim, *self.neighbour))
+
+    def settle(self) -> None:
+        """Delete the neighbour's files, and wait until the disk has what was written."""
+        for bind in self.neighbour:
+            shutil.rmtree(bind.source)
+        if self.has_files:
+            Store(self.home).sync()
+
+
 @contextlib.contextmanager
-def _files(context: InvocationContext, arm: Arm, kind: str) -> Iterator[tuple[tuple[Bind, ...], tuple[Bind, ...]]]:
-    """Yield the victim's folder and the neighbour's, on the file system of the state folder; none for those without files."""
+def _files(context: InvocationContext, arm: Arm, kind: str) -> Iterator[Folders]:
+    """Yield the victim's folders and the neighbour's, which has one only if it works with files."""
     home = context.lab.paths.run / "k" / context.name
-    names = {"victim": kinds.VICTIMS[kinds.victim_name(context.params)].files, "neighbour": False}
-    names["neighbour"] = arm.works and kinds.NEIGHBOURS[kind].files
-    binds = {}
+    victim = kinds.VICTIMS[kinds.victim_name(context.params)].files
+    needed = {"victim": victim, "neighbour": arm.works and kinds.NEIGHBOURS[kind].files}
+    binds = {name: (Bind(_FILES, home / name, read_only=False),) if needed[name] else () for name in needed}
+    gate = windows.gate(home, machine=context.engine.kind == "machine")
     try:
-        for name, needed in names.items():
-            if needed:
-                (home / name).mkdir(parents=True)
-                binds[name] = (Bind("files", home / name, read_only=False),)
-        yield binds.get("victim", ()), binds.get("neighbour", ())
+        for bind in (*binds["victim"], *binds["neighbour"], *gate):
+            bind.source.mkdir(parents=True)
+        yield Folders(home, (*binds["victim"], *gate), binds["neighbour"])
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _before(context: InvocationContext, arm: Arm, binds: tuple[Bind, ...], watching: Watchdog) -> tuple[Value, ...]:
-    """Let a victim work by itself in an instance of its own and return its times; none where it is not asked for."""
-    milliseconds = int(context.params["before_milliseconds"])
-    if not milliseconds:
-        return ()
-    work = _work(context, milliseconds)
-    spec = _spec(context, arm, binds, work, suffix="-b")
-    with life.living(context, spec) as (instance, channel), context.account.engine():
-        alive = _alive(instance, watching, None)
-        channel.wait_line("B victim", context.timeout_s, alive)
-        channel.wait_line("C victim", work.limit_s + _SPARE_S, alive)
-        found = neighbours.done(_reported(channel, alive), work)
-    for bind in binds:
-        for path in bind.source.iterdir():
-            path.unlink()
-    return tuple(Value(f"isolation.before_{name}_s", value) for name, value in _times(found).items())
+def _arm(
+    context: InvocationContext, theirs: InvocationContext, arm: Arm, folders: Folders, watching: Watchdog
+) -> InvocationResult:
+    """Let the victim work by itself, beside the neighbour, and by itself again."""
+    half = int(context.params["reference_milliseconds"]) // 2 if arm.has_neighbour else 0
+    own, work = _work(context, half), _work(context, int(context.params["milliseconds"]))
+    works = (own, work, own) if half else (work,)
+    spec = _spec(context, arm, folders, works)
+    with life.living(context, spec) as (instance, channel):
+        victim = Victim(instance, channel, spec, works, context.timeout_s)
+        alone = _alive(instance, watching, None)
+        first = _by_itself(context, victim, alone) if half else None
+        with beside.standing(theirs, arm, folders.neighbour, watching.complaint) as neighbour, context.account.engine():
+            found = _beside(context, arm, victim, watching, neighbour)
+        if first is None:
+            return found
+        folders.settle()
+        reference = windows.pooled(first, _by_itself(context, victim, alone))
+    values = (Value(f"isolation.reference_{name}_s", value) for name, value in _times(reference).items())
+    return dataclasses.replace(found, series=(*found.series, *values))
+
+
+def _by_itself(context: InvocationContext, victim: Victim, alive: Alive) -> Done:
+    with context.account.engine():
+        return victim.window(alive)
 
 
 def _work(context: InvocationContext, milliseconds: int) -> Work:
@@ -109,45 +140,34 @@ def _work(context: InvocationContext, milliseconds: int) -> Work:
     return kinds.work_of({**context.params, "milliseconds": milliseconds}, emulated=emulated)
 
 
-def _spec(context: InvocationContext, arm: Arm, binds: tuple[Bind, ...], work: Work, suffix: str = "") -> InstanceSpec:
-    """Return the spec of a victim; both victims of an invocation have the same."""
-    arguments = (*beside.pinned(arm.victim_cpus), *work.arguments("{files}" if binds else "-"), "--sleep")
-    fields = {"memory_bytes": None, "cpus": None, "binds": binds, **arm.victim}
-    return life.spec_of(context, arguments, suffix=suffix, **fields)
+def _spec(context: InvocationContext, arm: Arm, folders: Folders, works: Sequence[Work]) -> InstanceSpec:
+    """Return the victim's spec."""
+    folder = f"{{{_FILES}}}" if any(bind.name == _FILES for bind in folders.victim) else "-"
+    does = windows.arguments(works, folder, machine=context.engine.kind == "machine")
+    fields = {"memory_bytes": None, "cpus": None, "binds": folders.victim, **arm.victim}
+    return life.spec_of(context, (*beside.pinned(arm.victim_cpus), *does), **fields)
 
 
-def _victim(
-    context: InvocationContext,
-    arm: Arm,
-    binds: tuple[Bind, ...],
-    watching: Watchdog,
-    neighbour: Neighbour | None,
+def _beside(
+    context: InvocationContext, arm: Arm, victim: Victim, watching: Watchdog, neighbour: Neighbour | None
 ) -> InvocationResult:
-    work = _work(context, int(context.params["milliseconds"]))
-    spec = _spec(context, arm, binds, work)
-    with life.living(context, spec) as (instance, channel), context.account.engine():
-        mine = beside.group_of(context, instance)
-        arms.proof(spec, mine)
-        groups = {"victim": mine, "neighbour": neighbour.group if neighbour else None}
-        alive = _alive(instance, watching, neighbour)
-        channel.wait_line("B victim", context.timeout_s, alive)
-        before = cause.read(groups)
-        channel.wait_line("C victim", work.limit_s + _SPARE_S, alive)
-        after = cause.read(groups)
-        found = neighbours.done(_reported(channel, alive), work)
-        evidence = life.evidence_of(context, instance)
-        theirs = _neighbours(context, neighbour, found)
-    series = (*theirs, *cause.between(before, after), *_sentinel(watching, found))
+    """Measure the victim's window beside the neighbour."""
+    mine = beside.group_of(context, victim.instance)
+    arms.proof(victim.spec, mine)
+    groups = {"victim": mine, "neighbour": neighbour.group if neighbour else None}
+    alive = _alive(victim.instance, watching, neighbour)
+    victim.begin(alive)
+    work, before = victim.work, cause.read(groups)
+    victim.wait(alive)
+    after = cause.read(groups)
+    found = victim.end(alive)
+    evidence = life.evidence_of(context, victim.instance)
+    series = (*_neighbours(neighbour, found), *cause.between(before, after), *_sentinel(watching, found))
     limits = neighbour.limits if neighbour else {}
     evidence |= {f"neighbour {file}": text for file, text in limits.items()}
     return InvocationResult(
         _values(found, work), evidence, _flags(arm, found, work), series, _notes(context, work, neighbour)
     )
-
-
-def _reported(channel: Channel, alive: Alive) -> list[Line]:
-    channel.wait_line("E victim", _SPARE_S, alive)
-    return list(channel.lines)
 
 
 def _alive(instance: Instance, watching: Watchdog, neighbour: Neighbour | None) -> Alive:
@@ -174,7 +194,7 @@ def _times(found: Done) -> dict[str, float]:
     return {name: value for name, value in times.items() if value is not None}
 
 
-def _neighbours(context: InvocationContext, neighbour: Neighbour | None, found: Done) -> tuple[Value, ...]:
+def _neighbours(neighbour: Neighbour | None, found: Done) -> tuple[Value, ...]:
     """Return what the neighbour did alone and beside the victim."""
     if neighbour is None or neighbour.alone_per_s is None:
         return ()

@@ -18,8 +18,8 @@ BESIDE = ARMS[1:]
 P50 = Quantity("isolation.p50_s", {}, "median")
 P99 = Quantity("isolation.p99_s", {}, "99th percentile")
 P999 = Quantity("isolation.p999_s", {}, "99.9th percentile")
-BEFORE = {one.metric: Quantity(one.metric.replace(".", ".before_"), {}, one.title) for one in (P50, P99, P999)}
-"""Metric → the same of the victim that worked by itself just before."""
+REFERENCE = {one.metric: Quantity(one.metric.replace(".", ".reference_"), {}, one.title) for one in (P50, P99, P999)}
+"""Metric → the same of the victim while it worked by itself in the same invocation."""
 KEPT = Quantity("isolation.kept_ratio", {}, "rate kept")
 FIRST, TOGETHER = (
     Quantity("isolation.neighbour_alone_per_s", {}, "before the victim"),
@@ -46,16 +46,16 @@ class Cell:
 
     def slowdown(self, data: ScenarioData, arm: str, what: Quantity) -> Times | None:
         """Return a quantity in an arm ÷ that of the victim alone: in the same invocation, or paired block by block."""
-        row, before = self.arms.get(arm), BEFORE.get(what.metric)
-        own = paired.times(data, row, row, what, before) if before else None
+        row, reference = self.arms.get(arm), REFERENCE.get(what.metric)
+        own = paired.times(data, row, row, what, reference) if reference else None
         return own or paired.times(data, row, self.arms.get(ALONE), what)
 
     def alone(self, data: ScenarioData, what: Quantity) -> Summary | None:
-        """Return a quantity of the victim alone; without that arm, of the one just before the first arm that has it."""
-        if (found := what.of(data, self.arms.get(ALONE))) or what.metric not in BEFORE:
+        """Return a quantity of the victim alone; without that arm, from the first arm in which it also worked by itself."""
+        if (found := what.of(data, self.arms.get(ALONE))) or what.metric not in REFERENCE:
             return found
-        earlier = (BEFORE[what.metric].of(data, self.arms.get(arm)) for arm in BESIDE)
-        return next((one for one in earlier if one), None)
+        others = (REFERENCE[what.metric].of(data, self.arms.get(arm)) for arm in BESIDE)
+        return next((one for one in others if one), None)
 
     @property
     def target(self) -> Variant:
