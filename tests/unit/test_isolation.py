@@ -526,10 +526,10 @@ def test_percentile_of_the_watchdog_is_of_its_window() -> None:
 
 
 def test_idle_host_is_judged_by_the_reports_before_there_is_a_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchdog, "IDLE_S", 0.05)
     lines = [Line(now_s() - 1, "S pulse 900")]
     found = Watchdog(SimpleNamespace(lines=lines), now_s(), outside=True)  # type: ignore[arg-type]
-    threading.Timer(0.01, lambda: lines.append(Line(now_s(), f"S pulse {' '.join(['7'] * 99)} 800"))).start()
+    report = f"S pulse {' '.join(['7'] * 99)} 800"
+    monkeypatch.setattr(watchdog, "sleep_s", lambda _: lines.append(Line(now_s(), report)))
     found.rest()
     assert found.idle_s == pytest.approx(7e-8)
 
