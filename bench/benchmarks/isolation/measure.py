@@ -3,7 +3,7 @@
 With ``reference_milliseconds`` the victim first works by itself for half of that time. Then the neighbour is started and works
 alone for a moment, the victim works beside it, and the neighbour is deleted. Last, the victim works by itself for the other half.
 In each window it works through its operations at a fixed rate. All are instances of the same target, unless the neighbour's is
-named. Everything is in the run's control group, which is capped; a sentinel outside it ends the arm when the host becomes unusable.
+named. Everything is in the run's control group, which is capped. A sentinel outside it ends the arm when the host is unusable.
 """
 
 from __future__ import annotations
