@@ -12,7 +12,7 @@ from bench.display.data import metric_title, params_text
 from bench.display.table import NONE, Cell, interval_text, ratio_text
 from bench.site.changes import Change, Changes, Why
 from bench.site.history import Kind, Mark
-from bench.site.records import Past, Point, Series
+from bench.site.records import Past, Point, Series, confirmed
 
 LEVEL = 0.95
 """Confidence level of all intervals of the site."""
@@ -116,7 +116,8 @@ def state(one: Past) -> str:
     """Return what is special about a run; empty for one that is complete, with values, and no copy."""
     if one.entry.copy_of:
         return f"a copy of {one.entry.copy_of}"
-    said = [f"fresh blocks of {one.confirms}"] if one.confirms else []
+    night = confirmed(one)
+    said = [f"fresh blocks of {night}"] if night else []
     states: Mapping[str, str] = {RunState.RUNNING: "running, or killed", RunState.COMPLETE: ""}
     said.append(states.get(one.entry.state, one.entry.state))
     if not one.entry.readable:
