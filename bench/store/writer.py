@@ -17,7 +17,7 @@ from bench.core.model import SCHEMA_VERSION, Invocation, Measurement, Outcome, R
 from bench.store import lines
 from bench.store.folder import MEASUREMENTS, META, OUTCOMES, PLAN, RAW, Run
 from bench.store.lines import REMEDY
-from bench.store.reader import load
+from bench.store.runs import load
 
 _UNFINISHED = "unfinished.jsonl"
 """File in ``raw/`` with the measurements of invocations that were killed before their outcome."""
