@@ -30,8 +30,8 @@ from bench.engines.abilities import HasDaemons
 from bench.engines.base import Instance
 from bench.engines.cri import api, crio
 from bench.engines.cri import image as cri_image
-from bench.engines.cri.api import TYPES
 from bench.engines.cri.engine import Cri
+from bench.engines.cri.messages import TYPES
 from bench.engines.evidence import process
 from bench.invocation.context import Account, InvocationContext
 from bench.lab import Lab, journal, sweep
