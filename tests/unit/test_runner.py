@@ -13,7 +13,7 @@ from bench.core.errors import Interrupted, LabError, StoreError
 from bench.core.model import Outcome, Phase, Scenario, Status
 from bench.display import polls
 from bench.engines.fake import Fake
-from bench.run import runner
+from bench.run import runner, settling
 from bench.scenario import plan
 from tests.fakes import FakeLab, context, small
 
@@ -98,7 +98,7 @@ def test_controls_use_the_engines_of_baseline_and_host(tmp_path: Path, lab: Fake
 
 
 def test_residue_after_an_invocation_is_flagged(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_SETTLE_S", 0.02)
+    monkeypatch.setattr(settling, "_SETTLE_S", 0.02)
     start = Fake.start
 
     def leaky(self: Fake, instance: object) -> None:
