@@ -71,6 +71,7 @@ class _Names:
         self._used: set[tuple[str, str]] = set()
 
     def unused(self, name: str, params: Mapping[str, Any]) -> str:
+        """Return the name, or ``name (2)`` and so on when a series with these parameters has it already."""
         text = json.dumps(dict(params), sort_keys=True)
         again = (f"{name} ({place})" for place in itertools.count(2))
         found = name
