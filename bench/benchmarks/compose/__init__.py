@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import SIZE, Benchmark, Param
+from bench.benchmarks.base import SIZE, Benchmark, Param, exact_counts
 from bench.core.metrics import Metric
+
+_exact = exact_counts("compose")
 
 CLIENTS = ("api", "v1", "v2", "podman-compose")
 PROJECTS = (
@@ -15,10 +17,6 @@ OPERATIONS = ("all", "up-down")
 
 def _time(name: str, title: str, *, may_be_zero: bool = False) -> Metric:
     return Metric(f"compose.{name}_s", "s", "lower", 0.01, 0.05, exact=False, title=title, may_be_zero=may_be_zero)
-
-
-def _exact(name: str, title: str) -> Metric:
-    return Metric(f"compose.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True)
 
 
 def _calls(name: str, title: str) -> Metric:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import Benchmark, Param
-from bench.core.metrics import Metric
+from bench.benchmarks.base import Benchmark, Param, exact_counts
 
-
-def _fact(name: str, title: str) -> Metric:
-    return Metric(f"reach.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True)
-
+_fact = exact_counts("reach")
 
 BENCHMARK = Benchmark(
     name="reach",
