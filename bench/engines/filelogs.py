@@ -40,7 +40,7 @@ class FileLogs:
     collector: Callable[[Instance], int | None]
     read_records: Callable[[Iterable[Path]], Iterator[Record]] = logformats.plain
     format: str = "what was printed"
-    why_unread: str = "has no reader of logs; they are files"
+    why_unread: str = "has no log reader; logs are files"
 
     @property
     def driver(self) -> LogDriver:

@@ -25,7 +25,7 @@ _WHY = {
     errno.EACCES: ("may not be opened by this user", "run as root"),
     errno.EPERM: ("may not be opened by this user", "run as root"),
     errno.ECONNREFUSED: ("exists, but nobody listens there", "start the daemon, or give the path of its socket"),
-    errno.EPROTOTYPE: ("is no stream socket", "give the path of the daemon's socket"),
+    errno.EPROTOTYPE: ("is not a stream socket", "give the path of the daemon's socket"),
 }
 """Error of connect(2) → what is the matter with the socket, and the remedy."""
 

@@ -103,7 +103,7 @@ def base(found: Changes) -> str:
         return f"{newest} against {name(found.base[0])}, which is tagged baseline=main"
     if found.why is Why.ROLLING:
         runs = count(len(found.base), "earlier run")
-        return f"{newest} against {runs} of its epoch, for each series the newest in which it had not regressed"
+        return f"{newest} against {runs} of its epoch: each series against the newest run in which it had not regressed"
     return {
         Why.UNFINISHED: "no run is complete, so nothing is compared",
         Why.FIRST: f"{newest} is the first complete run of its epoch, so there is nothing to compare it with",

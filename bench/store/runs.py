@@ -39,9 +39,9 @@ def find(results: Path, name: str) -> Path:
     if len(hits) == 1:
         return results / hits[0]
     if hits:
-        msg = f"'{name}' is the beginning of {len(hits)} runs: {', '.join(hits[:5])}; give more of the id"
+        msg = f"'{name}' matches {len(hits)} runs: {', '.join(hits[:5])}; give more of the id"
     elif _is_folder(results / name) or _is_folder(Path(name)):
-        msg = f"'{name}' is a folder without run.json: no run, or one of which it was lost; restore it or name another run"
+        msg = f"'{name}' has no run.json: it is not a run, or the file was lost; restore it or name another run"
     else:
         msg = f"no run '{name}' in '{results}'; the last ones are: {', '.join(runs[-3:])}"
     raise UsageError(msg)
@@ -94,11 +94,13 @@ def load(path: Path) -> Run:
         raise UsageError(msg) from error
     version = meta.get("schema_version") if isinstance(meta, dict) else None
     if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
-        newer = "use a newer Tare" if type(version) is int and version > 1 else "it is no run of Tare's, or was damaged"
+        newer = (
+            "use a newer Tare" if type(version) is int and version > 1 else "it is not a run of Tare, or it is damaged"
+        )
         msg = f"'{path}/run.json' has schema version {version!r}, this Tare reads 1 to {SCHEMA_VERSION}: {newer}"
         raise UsageError(msg)
     if wrong := shape.of_run(meta):
-        msg = f"'{path}/run.json' is not what a run has: {wrong}; {lines.REMEDY}"
+        msg = f"'{path}/run.json' is not valid: {wrong}; {lines.REMEDY}"
         raise UsageError(msg)
     scenarios = {name: {**_SCENARIO_DEFAULTS, **one} for name, one in meta.get("scenarios", {}).items()}
     return _checked(path, {**meta, "scenarios": scenarios})
@@ -142,25 +144,25 @@ def _cut_off(path: Path, meta: Mapping[str, Any]) -> Iterator[str]:
     if meta.get("state") == RunState.COMPLETE:
         for name in (MEASUREMENTS, OUTCOMES):
             if not lines.ends_complete(path / name):
-                yield f"{name} was cut off in a line, after the run was complete: what follows is lost; restore it from a copy"
+                yield f"{name} was cut off within a line after the run was complete: the rest is lost; restore it from a copy"
 
 
 def _missing(meta: Mapping[str, Any], ended: int, planned: int | None) -> Iterator[str]:
     if meta.get("state") != RunState.COMPLETE:
-        go_on = "its guest is gone" if meta.get("inside") else f"'tare run --resume {meta['run_id']}' goes on"
+        go_on = "its guest is gone" if meta.get("inside") else f"'tare run --resume {meta['run_id']}' continues it"
         yield f"the run did not finish (state: {meta.get('state')}); {go_on}"
     elif "rule" in meta:  # the number of invocations was decided during the run
         if ended < (before := meta.get("ended", 0)):
             yield f"{before - ended} of {before} invocations are missing from {OUTCOMES}: lines were lost; restore it from a copy"
     elif planned is None:
-        yield "plan.json cannot be read: nobody can tell whether invocations are missing; restore it from a copy"
+        yield "plan.json cannot be read, so it is unknown whether invocations are missing; restore it from a copy"
     elif ended < planned:
         yield f"{planned - ended} of {planned} invocations are missing from {OUTCOMES}: lines were lost; restore it from a copy"
 
 
 _COPY_SAYS = {
-    CopyState.OTHER_LINES: "{copy} was made of other lines than {name} has now: the lines were read; if nobody changed them, "
-    "restore them from a copy",
+    CopyState.OTHER_LINES: "{copy} was made from other lines than {name} has now: {name} was read; if nobody changed it, "
+    "restore it from a copy",
     CopyState.DAMAGED: "{copy} is damaged: {name} was read instead, and nothing is lost",
     CopyState.FOREIGN: "{copy} was not written by Tare: {name} was read instead",
 }
@@ -184,7 +186,7 @@ def plan(run: Run) -> list[Invocation]:
         msg = f"'{run.path}/plan.json' cannot be read: {error}"
         raise UsageError(msg) from error
     if wrong := shape.of_plan(records):
-        msg = f"'{run.path}/plan.json' is not what a run has: {wrong}; {lines.REMEDY}"
+        msg = f"'{run.path}/plan.json' is not valid: {wrong}; {lines.REMEDY}"
         raise UsageError(msg)
     names = [field.name for field in dataclasses.fields(Invocation)]
     return [Invocation(**{name: record[name] for name in names if name in record}) for record in records]

@@ -396,7 +396,7 @@ def test_mute_socket_is_given_up_after_five_seconds(bench: Bench, tmp_path: Path
         begin = now_s()
         error = unavailable(bench, f"unix://{tmp_path}/mute")
         assert now_s() - begin < 8
-    assert "accepts connections and does not answer within 5 s" in error.reason
+    assert "accepts connections but does not answer within 5 s" in error.reason
 
 
 def test_socket_of_other_server_is_named(bench: Bench, tmp_path: Path) -> None:

@@ -230,7 +230,7 @@ def test_otlp_push_where_nobody_listens_is_an_error(
 
 def test_otlp_of_a_run_without_a_start_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "r2", {"host": [0.1] * 6})
-    with pytest.raises(UsageError, match="does not say when it began"):
+    with pytest.raises(UsageError, match="has no start time"):
         export.export(store.load(tmp_path / "r2"), "otlp")
 
 

@@ -276,7 +276,7 @@ def test_ramp_that_is_disturbed_each_time_gives_no_value_and_is_no_failure(
     done = measure(tmp_path, small_ramp(procedure), lab)
     assert done.outcome["status"] == Status.DISTURBED
     assert len(done.outcome["disturbed"]) == 3
-    assert f"memory that is not the instances' ({source}) moved by 30.0 MiB" in done.outcome["reason"]
+    assert f"memory outside the instances ({source}) moved by 30.0 MiB" in done.outcome["reason"]
     assert done.numbers.empty
     frames = store.measurements(run := store.load(tmp_path / "r1")), store.outcomes(run)
     found = {str(one.name): one for one in check_run(*frames, {"startup": {"primary": []}})}

@@ -79,7 +79,7 @@ class Session:
         try:
             return self.api.version(sockets.ANSWER_S)
         except InvocationTimeout as error:
-            msg = f"'{self.endpoint}' accepts connections and does not answer within {sockets.ANSWER_S:g} s"
+            msg = f"'{self.endpoint}' accepts connections but does not answer within {sockets.ANSWER_S:g} s"
             raise TargetUnavailable(msg, "see the runtime's log, or restart it") from error
         except InvocationFailed as error:
             msg = f"'{self.endpoint}' is not the socket of a runtime that speaks CRI v1: {error}"

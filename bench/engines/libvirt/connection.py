@@ -41,7 +41,7 @@ def connect(lab: Lab) -> libvirt.virConnect:
             connection.setKeepAlive(_KEEPALIVE_S, 3)
         except libvirt.libvirtError as error:
             reason = f"libvirtd runs but cannot be used: {_said(error)}"
-            raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error
+            raise TargetUnavailable(reason, "see the message; run 'tare doctor' to try again") from error
         lab.daemons.clients.callback(connection.close)
         _connections[lab] = connection
     return _connections[lab]

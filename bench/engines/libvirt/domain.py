@@ -106,7 +106,7 @@ def domain_xml(
 
 def _whole(cpus: float | None) -> int:
     if cpus is not None and cpus != int(cpus):
-        msg = f"a machine has whole processors, {cpus:g} were asked for"
+        msg = f"a machine has a whole number of CPUs, {cpus:g} were requested"
         raise NotApplicable(msg)
     return int(cpus or 1)
 

@@ -163,7 +163,7 @@ class Libvirt:
             NotApplicable: Always.
         """
         msg = (
-            f"'{self.target.text}' runs no further command in a machine: that takes a QEMU guest agent in the guest, and "
+            f"'{self.target.text}' cannot run a further command in a machine: that needs a QEMU guest agent in the guest, and "
             "neither guest has one (the minimal guest is the payload alone)"
         )
         raise NotApplicable(msg)
@@ -196,7 +196,7 @@ class Libvirt:
         if self._network not in cards.KINDS:
             return
         if self.target.options["guest"] == "full":
-            reason = "the full guest's own system sets its network up, and nobody has told it how"
+            reason = "the full guest's own system sets up its network and has no configuration for it"
             raise TargetUnavailable(reason, f"use guest=minimal,network={self._network}")
         cards.set_up(self._lab, self._network)
 

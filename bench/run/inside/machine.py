@@ -69,7 +69,7 @@ def check(target: Target) -> None:
     """
     allowed = {"guest", "accel", "machine"}
     if target.engine != "libvirt" or target.options.get("guest") != "full" or set(target.options) - allowed:
-        msg = f"'--inside {target.text}': a run can be put into libvirt:guest=full, with accel and machine if you like"
+        msg = f"'--inside {target.text}': a run can only be put into libvirt:guest=full, optionally with accel and machine"
         raise UsageError(msg)
 
 
