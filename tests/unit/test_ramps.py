@@ -457,7 +457,7 @@ def test_memory_pressure_ends_density_ramp(
     monkeypatch.setattr(host, "pressure", lambda *_: 1000.0 * max(0, world.live - 4))
     done = measure(tmp_path, ramp("density", instances=40, step=4), lab)
     assert done.outcome["notes"]["rule"] == "pressure"
-    assert "somebody waited for it" in done.outcome["notes"]["limited_by"]
+    assert "processes waited for it" in done.outcome["notes"]["limited_by"]
     assert done.value("density.instances") == 8
 
 

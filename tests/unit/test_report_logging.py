@@ -115,8 +115,8 @@ def test_words_name_what_is_lost_dropped_cut_and_dear(losing: ScenarioData) -> N
         "Changed on the way: bytes that are not UTF-8 by docker json-file and docker non-blocking json-file. " in said
     )
     assert "A million lines cost 1" in said
-    assert "With a stopped reader the writer stands still with host" in said
-    assert "When the collector crashes no writer stands still (1 log). " in said
+    assert "With a stopped reader the writer stalls with host" in said
+    assert "When the collector crashes no writer stalls (1 log). " in said
     assert "All 2 logs with a limit stayed within it." in said
     assert words.finding(losing) == "2 of 3 blocking logs lose no line; docker syslog loses lines"
 

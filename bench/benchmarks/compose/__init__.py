@@ -24,7 +24,7 @@ def _calls(name: str, title: str) -> Metric:
 
 
 _METRICS = (
-    _time("ready", "up asked for → all services ready"),
+    _time("ready", "request of up → all services ready"),
     _time("up", "up"),
     _time("own", "of it the client's own time", may_be_zero=True),
     _time("engine", "of it waiting for the engine's answers", may_be_zero=True),
@@ -39,7 +39,7 @@ _METRICS = (
     _calls("noop_calls", "requests of up with nothing to do"),
     _calls("down_calls", "requests of down"),
     _calls("calls_of", "requests of up, by kind"),
-    _time("at", "up asked for → moment of a service"),
+    _time("at", "request of up → event of a service"),
     _exact("violations", "services started before what they need"),
     _exact("noop_changes", "containers changed by up with nothing to do"),
     _exact("lost_lines", "lines missing in the logs"),
@@ -53,7 +53,7 @@ BENCHMARK = Benchmark(
     metrics=_METRICS,
     params={
         **SIZE,
-        "client": Param("api", "who makes the project", CLIENTS),
+        "client": Param("api", "client that creates the project", CLIENTS),
         "project": Param("chain-started", "which services there are and what they wait for", PROJECTS),
         "file": Param("", "project=file: a compose file of your own"),
         "services": Param(4, "services of a generated project", minimum=1),

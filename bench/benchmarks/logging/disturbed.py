@@ -1,4 +1,4 @@
-"""A reader that is stopped, and a collector that crashes: does the writer stand still, and are lines lost?"""
+"""A reader that is stopped, and a collector that crashes: does the writer stall, and are lines lost?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MUCH = Load(2048, 4096, every=16)
 BEFORE_S = 0.5
 """How long lines are written before the collector crashes."""
 STILL_S = 3.0
-"""A writer that reports nothing for that long stands still; it reports every 16th line."""
+"""A writer that reports nothing for that long has stalled; it reports every 16th line."""
 
 
 def stopped(context: InvocationContext) -> InvocationResult:

@@ -12,15 +12,15 @@ BENCHMARK = Benchmark(
     metrics=(
         _fact("works", "it works"),
         _fact("error", "error number of the call that failed"),
-        _fact("documented", "it works by the documentation"),
+        _fact("documented", "it works according to the documentation"),
         _fact("reached", "places that the instance reaches"),
         _fact("interfaces", "interfaces other than loopback"),
-        _fact("deviations", "facts unlike the documentation"),
+        _fact("deviations", "facts that differ from the documentation"),
     ),
     params={
         "part": Param(
             "reach",
-            "what is looked at: who reaches whom, two instances with one port, names, an image's configuration, or its tags",
+            "what is examined: who reaches whom, two instances with one port, names, an image's configuration, or its tags",
             allowed=("reach", "ports", "names", "image", "tags"),
         ),
         "limit_ms": Param(
