@@ -136,7 +136,7 @@ def test_tables_show_losses_by_load_and_records_by_kind_of_line(losing: Scenario
     row = cells(table(losing, "What becomes of a line"), f"{JSON} (what is stored)")
     assert (row["16383 B"], row["16384 B"], row["not UTF-8"], row["CR LF"]) == ("1", "2", "1 (altered)", "1")
     row = cells(table(losing, "When the reader stops, and when the collector crashes"), SYSLOG)
-    assert row["writer, collector crashed"] == "goes on (rsyslogd)"
+    assert row["writer, collector crashed"] == "continues (rsyslogd)"
     row = cells(table(losing, "Limit of a log"), JSON)
     assert (row["limit"], row["files"], row["over it at most"]) == ("3 files of 256 KiB", "3", "0 B")
 
