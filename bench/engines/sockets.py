@@ -69,7 +69,7 @@ def check(endpoint: str, path: str) -> None:
 
 
 def owner(path: str) -> int | None:
-    """Return the process that listens on a unix socket; ``None`` when that is unknown.
+    """Return the PID of the process that listens on a unix socket; ``None`` when that is unknown.
 
     The kernel keeps the process that called listen(2) (unix(7), SO_PEERCRED). That is systemd for a service that it starts with
     the first connection; the listener is then the other process that has the socket open.

@@ -146,7 +146,7 @@ class Crowd:
         return Liveness(count, len(self.members), probe)
 
     def pids(self) -> set[int]:
-        """Return the instances' processes unless they are in the run's control group."""
+        """Return the instances' PIDs unless they are in the run's control group."""
         if not self.members or self._inside():
             return set()
         return set().union(*self._each(_pids, self.members))

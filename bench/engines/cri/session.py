@@ -54,7 +54,7 @@ class Session:
 
     @property
     def pid(self) -> int | None:
-        """Process of the runtime; ``None`` where it is unknown."""
+        """PID of the runtime; ``None`` where it is unknown."""
         if self.own:
             return self.lab.daemons.running[cri_name(self.build)].pid
         if self._found is None or not process.runs(self._found):  # it may have been started again
@@ -63,7 +63,7 @@ class Session:
 
     @property
     def server(self) -> int | str:
-        """Process of the runtime; ``thread-self`` (this process) where it is unknown."""
+        """PID of the runtime; ``thread-self`` (this process) where it is unknown."""
         return self.pid or "thread-self"
 
     def version(self) -> Message:

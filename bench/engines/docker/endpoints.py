@@ -88,7 +88,7 @@ class Endpoint(Protocol):
 
     @property
     def pid(self) -> int | None:
-        """The daemon's process; ``None`` for one that is not the lab's."""
+        """The daemon's PID; ``None`` for one that is not the lab's."""
         ...
 
     @property
@@ -134,7 +134,7 @@ class LabDaemon:
 
     @property
     def pid(self) -> int | None:
-        """The daemon's process."""
+        """The daemon's PID."""
         return self._lab.daemons.running[self.name].pid
 
     @property
