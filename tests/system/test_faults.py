@@ -207,7 +207,7 @@ def test_second_concurrent_run_is_refused(tare: Tare, tmp_path: Path) -> None:
         until(lambda: bool(lines(tmp_path / "results", store.OUTCOMES)), "an outcome")
         done = tare("run", "startup", "-t", "host")
         assert done.returncode == 3
-        assert "another run uses the lab" in done.stderr
+        assert "another run is using the lab" in done.stderr
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
 

@@ -271,7 +271,7 @@ def test_unknown_protocol_is_refused() -> None:
 
 def test_place_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UsageError, match="has files and is no dataset"):
+    with pytest.raises(UsageError, match="has files and is not a dataset"):
         dataset.export([made(tmp_path)], str(tmp_path / "file"))
 
 

@@ -172,7 +172,7 @@ def test_push_command_says_what_was_pushed(run: store.Run, receiver: Receiver) -
     ("fmt", "url", "message"),
     [
         ("csv", "http://127.0.0.1:1", "unknown format to push 'csv', allowed: openmetrics, otlp"),
-        ("openmetrics", "127.0.0.1:9091", "is no address to push to: write http://HOST:PORT"),
+        ("openmetrics", "127.0.0.1:9091", "is not an address to push to: write http://HOST:PORT"),
     ],
 )
 def test_push_of_another_format_or_to_no_address_is_refused(run: store.Run, fmt: str, url: str, message: str) -> None:

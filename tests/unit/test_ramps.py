@@ -332,7 +332,7 @@ def test_ramp_without_room_for_one_instance_starts_nothing(tmp_path: Path, lab: 
     [
         ("create", (Status.FAILED, "2 of 2 instances did not start; the first: the fake engine fails at create")),
         ("start", (Status.FAILED, "the fake engine fails at start")),
-        ("ready", (Status.TIMEOUT, "did not come within")),
+        ("ready", (Status.TIMEOUT, "did not arrive within")),
         ("dies", (Status.FAILED, "'ready' will not come: the fake payload died")),
         ("evidence", (Status.FAILED, "fails at evidence")),
         ("mismatch", (Status.FAILED, "asked for fail=mismatch, but the live instance has fail=something else")),

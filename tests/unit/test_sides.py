@@ -94,7 +94,7 @@ def test_runs_with_another_stamp_of_events_are_refused(tmp_path: Path, capsys: p
     assert cli.run(["compare", "c", "python", *where]) == 2
     told = capsys.readouterr().err
     assert (
-        "differ in what is not compared: instrument.stamp: 'c' and 'python'; instrument.scheduling: 'SCHED_FIFO'"
+        "differ in more than what is compared: instrument.stamp: 'c' and 'python'; instrument.scheduling: 'SCHED_FIFO'"
         in told
     )
     assert cli.run(["compare", "c", "python", "--factor", "instrument.stamp", *where]) == 2
