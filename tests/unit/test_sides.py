@@ -58,7 +58,7 @@ def test_runs_with_another_default_are_refused_by_the_parameters_name(
     with_parameters(tmp_path, "b", {"host": noisy(0.2)}, {"lives": [6], "cache": ["warm"], "later": [1]})
     where = ["--results", str(tmp_path)]
     assert cli.run(["compare", "a", "b", *where]) == 2
-    assert "not compared: parameter startup.lives: '3' and '6'; compare" in capsys.readouterr().err
+    assert "what is compared: parameter startup.lives: '3' and '6'; compare" in capsys.readouterr().err
     assert cli.run(["compare", "a", "b", "--factor", "startup.lives", *where]) == 1
     assert "compared: parameter startup.lives: '3' and '6'" in capsys.readouterr().out
     assert cli.run(["compare", "a", "b", "--force", *where]) == 1
@@ -197,7 +197,7 @@ def test_another_version_behind_one_target_of_two_runs_is_told(tmp_path: Path) -
     for name, digest in (("a", "11"), ("b", "22")):
         write(tmp_path, name, {"docker": noisy(0.1)})
         proved(tmp_path, name, {"docker": {"runtime": "runc", "runtime_digest": digest}})
-    assert "these differ: docker runtime_digest: '11' and '22'" in notes_of(tmp_path, "a", "b")
+    assert "these differ in addition to what is compared: docker runtime_digest: '11' and '22'" in notes_of(tmp_path, "a", "b")
 
 
 @pytest.mark.parametrize(
