@@ -175,7 +175,7 @@ def test_guest_payload_gets_its_arguments(lab: Lab, hub: EventHub, guest: str) -
         instance = engine.create(work)
         engine.start(instance)
         events.wait(Phase.FIRST_INSTRUCTION, READY_S, instance.alive)
-        with pytest.raises(InvocationTimeout, match="'ready' did not come"):
+        with pytest.raises(InvocationTimeout, match="'ready' did not arrive"):
             events.wait(Phase.READY, 1, instance.alive)
         engine.delete(work.name)  # without having been stopped
         assert instance.pids() == set()

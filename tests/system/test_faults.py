@@ -142,7 +142,7 @@ def test_payload_that_never_gets_ready_is_a_timeout(tare: Tare, tmp_path: Path) 
     found = store.outcomes(run)
     late = found[found["target"] == "runc"]
     assert late["status"].tolist() == ["timeout", "timeout"]
-    assert "'ready' did not come within" in late["reason"].iloc[0]
+    assert "'ready' did not arrive within" in late["reason"].iloc[0]
     assert set(store.measurements(run)["target"]) == {"host", "null", "sentinel"}
     assert_same(before)
 

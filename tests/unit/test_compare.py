@@ -187,7 +187,7 @@ def test_runs_may_differ_in_a_factor_and_in_nothing_else(tmp_path: Path, capsys:
     assert cli.run(["compare", "a", "b", "--factor", "kernel", *where]) == 0
     assert "compared: kernel: '6.1.0' and '6.12.0'" in capsys.readouterr().out
     assert cli.run(["compare", "a", "c", "--factor", "kernel", *where]) == 2
-    assert "not compared: cpu.model: 'one' and 'two'; compare" in capsys.readouterr().err
+    assert "what is compared: cpu.model: 'one' and 'two'; compare" in capsys.readouterr().err
     assert cli.run(["compare", "a", "b", "--factor", "kernal", *where]) == 2
     assert (
         "unknown factor 'kernal', allowed: cpu.model, instrument.scheduling, instrument.stamp, kernel, payload"

@@ -63,7 +63,7 @@ def test_polling_step_of_an_engine_is_noted_and_told_beside_the_numbers(
     [
         ("create", Status.FAILED, "fails at create"),
         ("start", Status.FAILED, "fails at start"),
-        ("ready", Status.TIMEOUT, "'ready' did not come within 0."),
+        ("ready", Status.TIMEOUT, "'ready' did not arrive within 0."),
         ("dies", Status.FAILED, "'ready' will not come: the fake payload died"),
         ("evidence", Status.FAILED, "fails at evidence"),
         ("mismatch", Status.FAILED, "asked for fail=mismatch, but the live instance has fail=something else"),

@@ -132,7 +132,7 @@ def test_run_is_found_by_id_prefix_latest_or_folder(tmp_path: Path) -> None:
     (tmp_path / "sample/run.json").write_text("{}")
     assert store.find(tmp_path, "latest").name.endswith("bb"), "a folder with a name of its own is not the latest"
     assert store.find(tmp_path, "sample").name == "sample"
-    with pytest.raises(UsageError, match="beginning of 2 runs"):
+    with pytest.raises(UsageError, match="matches 2 runs"):
         store.find(tmp_path, "2026")
     with pytest.raises(UsageError, match="no run 'x'"):
         store.find(tmp_path, "x")
