@@ -86,9 +86,11 @@ class _Replay:
         self._now = 0.0
 
     def play(self) -> None:
+        """Advance the clock by the next measured value."""
         self._now += next(self.values)
 
     def read(self) -> float:
+        """Return the clock's time, seconds."""
         return self._now
 
 

@@ -23,8 +23,8 @@ from typing import Any
 
 import grpc
 
-from bench.engines.cri import api
-from bench.engines.cri.api import TYPES
+from bench.engines.cri import api, messages
+from bench.engines.cri.messages import TYPES
 
 SYSTEMD, CGROUPFS = 0, 1
 _WATCH = '"$2" --events "$3" $4 & echo $! >"$5"; wait $!; echo $? >"$5.part"; mv "$5.part" "$5.status"; sleep 60'
@@ -74,7 +74,7 @@ class CriServer(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic for
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """Return the handler of a call, ``None`` for a call that is not part of CRI."""
-        for name, (path, request, _) in api._CALLS.items():
+        for name, (path, request, _) in messages.CALLS.items():
             if path == handler_call_details.method:
                 return grpc.unary_unary_rpc_method_handler(self._answering(name), TYPES[request].FromString)
         return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bench.core.errors import UsageError, unknown
-from bench.core.metrics import Metric
+from bench.core.metrics import Better, Metric
 from bench.core.model import ParamValue
 
 
@@ -106,6 +106,18 @@ class Benchmark:
     params: Mapping[str, Param] = field(default_factory=dict)
     primary: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
+
+
+def exact_counts(family: str, better: Better = "lower") -> Callable[[str, str], Metric]:
+    """Return a function that makes metrics ``family.name`` from a name and a title: exact counts, of which 0 is a plausible one.
+
+    A fact that is true or false is such a count: 1 or 0.
+    """
+
+    def count(name: str, title: str) -> Metric:
+        return Metric(f"{family}.{name}", "count", better, 0, 0.0, exact=True, title=title, may_be_zero=True)
+
+    return count
 
 
 SIZE = {

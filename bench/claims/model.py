@@ -85,7 +85,7 @@ class Band:
 
     @property
     def ends(self) -> tuple[float, ...]:
-        """The values at which the verdict flips."""
+        """The values at which the verdict flips, in the metric's unit or as a ratio."""
         return tuple(end for end in (self.above, self.below) if math.isfinite(end))
 
 

@@ -47,10 +47,14 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 
 
 class _Lazy(click.Group):
+    """The group of commands; a command's module is imported when the command is used."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands in the order of the help."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command; ``None`` for an unknown name."""
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(import_module(_COMMANDS[cmd_name][0]), f"{cmd_name}_command")
@@ -59,6 +63,11 @@ class _Lazy(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments name.
+
+        Raises:
+            UsageError: There is none; the message names a similar one.
+        """
         from bench.core.errors import UsageError, unknown  # noqa: PLC0415
 
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
@@ -66,6 +75,7 @@ class _Lazy(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any of them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, short) for name, (_, short) in _COMMANDS.items()])
 

@@ -27,7 +27,7 @@ from bench.cli.options import RESULTS, pairs
 )
 @RESULTS
 def import_command(file: Path, form: str, tags: Sequence[str], baseline: str, results: Path) -> None:
-    """Turn another tool's results into a run, to show and compare it and to follow its trend.
+    """Turn another tool's results into a run that can be shown, compared and followed over time.
 
     The last line printed is the run id.
     """

@@ -29,10 +29,10 @@ _PIPE_COLUMNS = 100
 def claims_command(runs: Sequence[str], path: Path | None, as_json: bool, results: Path) -> None:
     """Say of each claim whether a run supports or contradicts it.
 
-    A claim is supported when the whole 95 % interval lies where it says, contradicted when the whole interval lies elsewhere, and
-    inconclusive otherwise. One that was not measured names the command that measures it; one that this host cannot decide says
-    why. With several runs each host has one vote for each claim. RUN is a run id, a unique prefix, a folder, or 'latest' (the
-    default).
+    A claim is supported when the whole 95 % interval lies within the claimed range, contradicted when it lies outside, and
+    inconclusive otherwise. A claim that was not measured is listed with the command that measures it, one that this host cannot
+    decide with the reason. With several runs each host has one vote for each claim. RUN is a run id, a unique prefix, a folder,
+    or 'latest' (the default).
     """
     from rich.console import Console  # noqa: PLC0415
 

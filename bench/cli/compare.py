@@ -44,7 +44,7 @@ class CompareOptions:
     "factors",
     multiple=True,
     metavar="FACT",
-    help="Fact of the host that may differ, because it is what is compared: kernel, … (repeatable).",
+    help="Host fact that is compared and may differ, for example kernel (repeatable).",
 )
 @click.option("--force", is_flag=True, help="Compare runs of different hosts or workloads, and label the result.")
 @click.option("--all", "everything", is_flag=True, help="Show every series.")
@@ -66,8 +66,8 @@ def compare_command(base: str, new: str, options: CompareOptions, results: Path)
 
     BASE and NEW are runs (an id, a unique prefix, a folder, 'latest') or RUN@TARGET. Two targets of one run are paired block by
     block, which detects the smallest changes. Runs of different hosts, with different parameters or from before and after a
-    change of the host are refused, unless --factor names the change. Series that only one side has are listed. Two products are
-    slower or faster, which is never a regression. Exit code 1: something regressed; 5: the host was too noisy to decide.
+    change of the host are refused, unless --factor names the change. Series that only one side has are listed. A comparison
+    of two products says slower or faster, never regressed. Exit code 1: something regressed; 5: the host was too noisy to decide.
     """
     from rich.console import Console  # noqa: PLC0415
 

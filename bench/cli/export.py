@@ -31,7 +31,7 @@ _DATASET = "dataset"
     "-o",
     "--output",
     type=click.Path(readable=False),
-    help="File; default: standard output. Of a dataset: a folder, or s3://BUCKET/PREFIX.",
+    help="Output file; default: standard output. For a dataset: a folder or s3://BUCKET/PREFIX.",
 )
 @click.option("--push", "url", metavar="URL", help="Send openmetrics to a Pushgateway, otlp to an OTLP/HTTP receiver.")
 @click.option("--all", "every", is_flag=True, help="With --format dataset: every run of the results folder.")
@@ -41,7 +41,7 @@ def export_command(  # noqa: PLR0917 - what the command line has
 ) -> None:
     """Export a run: all measurements, or one value per block where the other tool has no blocks.
 
-    RUN is a run id, a unique prefix of one, a folder, or 'latest' (the default). Only a dataset takes several.
+    RUN is a run id, a unique prefix of one, a folder, or 'latest' (the default). Only --format dataset takes several.
     """
     if form == _DATASET:
         _export_dataset(runs, output, results, every=every, url=url)

@@ -55,7 +55,7 @@ def run_command(
 
     The host variable tare_program is the path of Tare on that host; without it this version is installed there.
     'tare provision -i INVENTORY' installs the engines. A run that could not be collected stays on its host: 'tare fleet fetch'
-    collects it later. 'tare fleet compare RUN RUN RUN' says which hosts differ. Exit code 4: a host has no whole run.
+    collects it later. 'tare fleet compare RUN RUN RUN' says which hosts differ. Exit code 4: a host has no complete run.
     """
     from bench.cli import hosts_progress  # noqa: PLC0415
     from bench.hosts import fleet  # noqa: PLC0415
@@ -77,7 +77,7 @@ def run_command(
     "-t", "--target", "targets", multiple=True, metavar="TARGET", help="Measure only this target (repeatable)."
 )
 @click.option(
-    "--keep", type=click.IntRange(min=10), default=90, show_default=True, help="Number of nights to keep there."
+    "--keep", type=click.IntRange(min=10), default=90, show_default=True, help="Number of nights to keep on each host."
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; default: reports/FLEET."
@@ -95,11 +95,11 @@ def nightly_command(
     as_json: bool,
     results: Path,
 ) -> int:
-    """Run a suite on every host as its night: each compares it with its own baseline; collect verdicts and runs.
+    """Run a nightly suite on every host, compare each host with its own baseline, and collect verdicts and runs.
 
     The nights stay on the hosts (host variable nightly_dir, default /var/lib/tare-nightly), since they are the baseline of the
-    next one. Exit code, the first that applies to any host: 1 a regression was confirmed, 4 a host has no whole night, 5 too
-    noisy to decide, else 0.
+    next one. Exit code (the first that applies to any host): 1 a regression was confirmed, 4 a host has no complete night,
+    5 too noisy to decide, else 0.
     """
     from bench.cli import hosts_progress  # noqa: PLC0415
     from bench.hosts import fleet, night  # noqa: PLC0415
@@ -125,10 +125,10 @@ def nightly_command(
 @AS_JSON
 @RESULTS
 def fetch_command(inventory: Path, as_json: bool, results: Path) -> int:
-    """Collect runs that 'tare fleet run' has left on hosts: it was interrupted, a host was away, or a copy failed.
+    """Collect runs that 'tare fleet run' left on hosts because it was interrupted, a host was unreachable, or a copy failed.
 
-    A run that still goes on is left alone, and one that is here already is not copied again. Exit code 4: something stays on a
-    host, or a run is not whole.
+    A run that is still in progress is left alone, and one that is here already is not copied again. Exit code 4: a run could not
+    be collected, or is incomplete.
     """
     from bench.cli import hosts_progress  # noqa: PLC0415
     from bench.hosts import fleet  # noqa: PLC0415
@@ -136,23 +136,23 @@ def fetch_command(inventory: Path, as_json: bool, results: Path) -> int:
     with hosts_progress.observer(quiet=as_json) as watch:
         found = fleet.fetch(inventory, results, watch)
     if not found.hosts and not as_json:
-        click.echo("no host has a run of a fleet")
+        click.echo("no host has a run of 'tare fleet run'")
     _print_hosts(found, as_json=as_json)
     return found.exit_code if found.hosts else 0
 
 
 @fleet_command.command("compare")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN…")
-@click.option("--all", "everything", is_flag=True, help="Show every series, not only those with a host that is apart.")
+@click.option("--all", "everything", is_flag=True, help="Show every series, not only those in which a host differs.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for hosts.html and its charts."
 )
 @AS_JSON
 @RESULTS
 def compare_command(runs: Sequence[str], everything: bool, output: Path | None, as_json: bool, results: Path) -> None:
-    """Compare hosts: what of each series' spread is between hosts, and which hosts are apart from the others.
+    """Compare hosts: how much of each series' variance is between hosts, and which hosts differ from the others.
 
-    RUN is a run of any host (an id, a unique prefix, a folder); values of several runs of one host are taken together. Primary
+    RUN is a run of any host (an id, a unique prefix, a folder); the values of several runs of one host are pooled. Primary
     metrics are compared, as values and as ratios to the baseline. To compare two runs use 'tare compare'.
     """
     from rich.console import Console  # noqa: PLC0415

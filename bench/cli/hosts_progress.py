@@ -38,10 +38,13 @@ def _task(task: TaskEvent) -> None:
 
 
 class _Lines:
+    """Plain lines: one each time that a host's state changes."""
+
     def __init__(self) -> None:
         self._last: dict[str, str] = {}
 
     def show(self, host: str, text: str) -> None:
+        """Print a host's state unless it is the one printed last."""
         if self._last.get(host) != text:
             self._last[host] = text
             click.echo(f"{host}: {text}", err=True)

@@ -35,7 +35,7 @@ from bench.scenario import plan
 def plan_command(options: MeasureOptions) -> None:
     """Print the seeded list of invocations without running anything.
 
-    What depends on the host (such as accel=tcg of a virtual machine) is decided when it runs.
+    Choices that depend on the host, such as accel=tcg for a virtual machine, are made when the run starts.
     """
     scenarios = scenarios_of(options)
     seed = seed_of(options.seed)
@@ -91,7 +91,7 @@ def run_command(
                 or tags
                 or inside is not None
             ):
-                msg = "--resume goes on with the plan that the run has; give nothing else that says what to measure beside it"
+                msg = "--resume continues the run's own plan; leave out the options that say what to measure"
                 raise UsageError(msg)
             result = session.resume(store.find(results, resumed), watching)
         else:
@@ -129,7 +129,7 @@ def _stopping_rule(
     if limits.precision is None and limits.budget is None:
         return None, None
     if limits.precision is None:
-        msg = "--budget needs --precision: what is to be reached within that time"
+        msg = "--budget needs --precision, the goal to reach within that time"
         raise UsageError(msg)
     if blocks is not None or inside is not None:
         msg = f"--precision chooses the number of blocks itself; leave out {'--blocks' if blocks else '--inside'}"
@@ -156,7 +156,7 @@ def _report_end(result: session.RunResult, *, as_json: bool, inside: bool) -> in
                                **({"left": result.left} if result.left else {})}))  # fmt: skip
         return code
     if result.interrupted:
-        go_on = "" if inside else f", go on with: tare run --resume {result.run_id}"
+        go_on = "" if inside else f"; continue with: tare run --resume {result.run_id}"
         click.echo(f"interrupted ({result.interrupted}); what was measured is kept{go_on}")
     elif result.failed:
         said = f"{result.failed} of {result.measured} invocations failed"

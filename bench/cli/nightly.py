@@ -97,7 +97,7 @@ def nightly_command(*, suite: str, options: NightlyOptions, results: Path) -> in
     gone = nights.retain(past, suite, night.run, night.baseline, options.keep)
     click.echo(summaries.summary(night), nl=False)
     if gone:
-        click.echo(f"{len(gone)} nights older than the last {options.keep} were removed, baselines never are")
+        click.echo(f"removed {len(gone)} nights older than the last {options.keep}; baselines are always kept")
     for line in coverage(run):
         click.echo(line)
     click.echo(f"report: {page}")
@@ -150,7 +150,8 @@ def _with_references(scenarios: Sequence[Scenario], references: Sequence[tuple[s
         having = [one for one in changed if current in one.targets]
         if current == reference or not having:
             there = ", ".join(dict.fromkeys(target.text for one in changed for target in one.targets))
-            msg = f"'--against {pair[0]} {pair[1]}': the first must be a target of the suite, and not the second; it has {there}"
+            wrong = "the first must be a target of the suite and differ from the second"
+            msg = f"'--against {pair[0]} {pair[1]}': {wrong}; the suite has {there}"
             raise UsageError(msg)
         short = [one.name for one in having if reference not in one.targets]
         changed = [
@@ -167,9 +168,9 @@ def _confirmation(request: session.RunRequest, night: nightly.Night) -> session.
     from bench.store.hosts import FLEET_TAG  # noqa: PLC0415
 
     wanted, doubtful = to_repeat(night), sum(one.verdict is Verdict.INVALID for one in night.results)
-    parts = [f"{len(night.findings)} series regressed at the screen"] * bool(night.findings)
+    parts = [f"{len(night.findings)} series regressed in the first comparison"] * bool(night.findings)
     parts += [f"{doubtful} series in doubt"] * bool(doubtful)
-    click.echo(f"{', '.join(parts)}: {', '.join(wanted)} once more, on fresh blocks")
+    click.echo(f"{', '.join(parts)}: measuring {', '.join(wanted)} again, on fresh blocks")
     return dataclasses.replace(
         request,
         scenarios=[one for one in request.scenarios if one.name in wanted],
@@ -184,7 +185,7 @@ def _measured(request: session.RunRequest) -> store.Run | None:
     if result.left:
         click.echo(result.left)
     if result.interrupted:
-        click.echo(f"interrupted ({result.interrupted}); go on with: tare run --resume {result.run_id}")
+        click.echo(f"interrupted ({result.interrupted}); continue with: tare run --resume {result.run_id}")
         return None
     return store.load(result.folder)
 
@@ -212,12 +213,12 @@ def ack_command(*, series: str | None, reason: str | None, until: datetime | Non
         _list_ledger(acknowledged.load(results), run, found)
         return
     if not reason or not reason.strip():
-        msg = f"say why '{series}' may stay, with --reason TEXT: nobody knows it in a month"
+        msg = f"give the reason for accepting '{series}' with --reason TEXT"
         raise UsageError(msg)
     today = wall_time().date()
     last = until.date() if until is not None else today + timedelta(days=_ACKNOWLEDGED_DAYS)
     if last < today:
-        msg = f"--until {last} is over; give a day from {today} on"
+        msg = f"--until {last} is in the past; give a day from {today} on"
         raise UsageError(msg)
     for one in acknowledged.acknowledge(results, found, series, reason=reason.strip(), until=last, run=run):
         click.echo(f"acknowledged until {one.until}: {one.series}")

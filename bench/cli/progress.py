@@ -97,18 +97,22 @@ class _Lines(RunObserver):
         self._total = 0
 
     def preparing(self, text: str) -> None:
+        """Print what is being prepared."""
         click.echo(f"preparing {text}", err=True)
 
     def left_out(self, scenarios: Sequence[Skipped]) -> None:
+        """Print the scenarios that are left out, and why."""
         for line in _left_out(scenarios):
             click.echo(line, err=True)
 
     def planned(self, run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> None:
+        """Print the run id, the skipped targets and the number of invocations."""
         self._total = total
         for line in _announce(run_id, skipped, len(invocations), total):
             click.echo(line, err=True)
 
     def outcome(self, outcome: Outcome, left: int) -> None:
+        """Print a failure, and the first outcome of each block."""
         if text := self._problems.line(outcome):
             click.echo(text, err=True)
         here = (outcome.scenario, outcome.block)
@@ -147,19 +151,23 @@ class _Bar(RunObserver):
         self._progress.stop()
 
     def preparing(self, text: str) -> None:
+        """Show what is being prepared."""
         self._progress.update(self._task, description=f"preparing {text}", refresh=True)
 
     def left_out(self, scenarios: Sequence[Skipped]) -> None:
+        """Print the scenarios that are left out, and why, above the bar."""
         for line in _left_out(scenarios):
             self._progress.console.print(line, highlight=False, markup=False)
 
     def planned(self, run_id: str, skipped: Sequence[Skipped], invocations: Sequence[Invocation], total: int) -> None:
+        """Print the run id and the skipped targets; set the bar's length to the number of invocations."""
         for line in _announce(run_id, skipped, len(invocations), total):
             self._progress.console.print(line, highlight=False, markup=False)
         self._progress.reset(self._task, total=total, completed=total - len(invocations), description="measuring")
         self._progress.refresh()
 
     def outcome(self, outcome: Outcome, left: int) -> None:
+        """Advance the bar by one invocation; print a failure above it."""
         if text := self._problems.line(outcome):
             self._progress.console.print(text, style="yellow", highlight=False, markup=False)
         wall = format_value(outcome.wall_s, "s")

@@ -81,7 +81,7 @@ def _further(run_id: str, named: str) -> list[str]:
     type=click.Choice(["svg", "png"]),
     default="svg",
     show_default=True,
-    help="Charts as files of their own: png writes each as PNG beside its SVG.",
+    help="Additional format of the charts: png writes a PNG beside each SVG.",
 )
 @RESULTS
 def report_command(runs: Sequence[str], output: Path | None, form: str, results: Path) -> None:

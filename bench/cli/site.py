@@ -23,8 +23,9 @@ _SHOWN = 3
 def site_command(results: Path, output: Path) -> None:
     """Build or update a static site over the results folder RESULTS (default: results) and print its first page.
 
-    What changed since last good, a page for each series, run, host and target, claims by host, what was not measured, and the
-    instrument. Only what changed is written. The pages open from a file. Files that the site did not write are never touched.
+    The site shows what changed since the last good run, a page for each series, run, host and target, claims by host, what was
+    not measured, and the checks of the instrument. Only changed files are written. The pages need no web
+    server. Files that the site did not write are never touched.
     """
     from bench import site  # noqa: PLC0415
 

@@ -43,7 +43,7 @@ class TrendOptions:
 @click.option("--metric", help="Only this metric.")
 @click.option("--target", help="Only this target.")
 @click.option(
-    "--suite", help="Only nights of this suite, '-' for runs that are no nights; default: the newest night's suite."
+    "--suite", help="Only nights of this suite, '-' for runs that are not nights; default: the newest night's suite."
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for trend.html and its figures."
@@ -55,8 +55,8 @@ def trend_command(options: TrendOptions, results: Path) -> int:
     """Find lasting changes of a series over all complete runs of the newest run's host and fingerprint.
 
     Nights of a suite and other runs are never mixed. A step is reported if it is at least as large as the metric's smallest
-    effect and at least 3 runs on either side confirm it. The page of -o also has the runs of other epochs, versions that changed,
-    acknowledgements, times without runs, and the command that compares any two runs. Exit code 1: something got worse.
+    effect and at least 3 runs on either side confirm it. The page that -o writes also shows runs of other epochs, changed
+    versions, acknowledgements, gaps, and the command that compares any two runs. Exit code 1: something got worse.
     """
     from bench.compare import trend  # noqa: PLC0415
 

@@ -80,8 +80,8 @@ def compare(
     strange = tuple(one for one in apart if one.name not in factors)
     if strange and not force:
         msg = (
-            f"the runs differ in what is not compared: {'; '.join(map(difference_text, strange))}; compare runs of the same "
-            "host, parameters and workload, name what is compared with --factor, or use --force, which labels the result"
+            f"the runs differ in more than what is compared: {'; '.join(map(difference_text, strange))}; compare runs of the "
+            "same host, parameters and workload, name what is compared with --factor, or use --force, which labels the result"
         )
         raise UsageError(msg)
     sides = (side_data(base, paired=paired), side_data(new, paired=paired))

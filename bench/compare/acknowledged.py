@@ -75,7 +75,7 @@ def load(results: Path) -> list[Acknowledgement]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError) as error:
-        msg = f"'{path}' is damaged ({error}): mend or remove it, and acknowledge again with 'tare ack'"
+        msg = f"'{path}' is damaged ({error}): repair or remove it, and acknowledge again with 'tare ack'"
         raise UsageError(msg) from error
     return found
 

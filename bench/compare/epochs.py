@@ -67,7 +67,7 @@ def clocks(runs: Sequence[store.Run]) -> Iterator[str]:
         hours = f"{one.by_s / 3600:.1f} h"
         yield f"the clock of the host was set back by {hours} between {one.before} and {one.after}: their order may be wrong"
     for run_id in boots.in_future(runs, wall_time().timestamp()):
-        yield f"{run_id} began in the future: the clock of its host or of this one is wrong, and so may be its place"
+        yield f"{run_id} began in the future: the clock of its host or of this one is wrong, so its position may be wrong, too"
 
 
 def what(why: Apart, run: store.Run) -> str:

@@ -1,4 +1,4 @@
-"""Compare hosts: what of each series' spread is between hosts, and which hosts are apart from the others."""
+"""Compare hosts: how much of each series' variance is between hosts, and which hosts differ from the others."""
 
 from __future__ import annotations
 

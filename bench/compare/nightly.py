@@ -1,10 +1,10 @@
 """One night: compare tonight's run with this host's baseline, in two stages, and tell what lasts from what was seen once.
 
 The baseline is the run tagged ``baseline=main``, else a rolling one: for each series the newest nights at least three before
-tonight in which it had not regressed, so that a lasting shift never becomes its own baseline. What regressed at the screen is
-measured once more tonight, on fresh blocks of a restarted lab. Only what regresses there too is an alarm, or what also regressed
-the night before, unless the fresh blocks are clean. A scenario in doubt is measured again with them: what the doubt hid is then
-judged on the fresh blocks.
+tonight in which it had not regressed, so that a lasting shift never becomes its own baseline. What regressed in this first
+comparison is measured again tonight, on fresh blocks of a restarted lab. Only what regresses there too is an alarm, or what
+also regressed the night before, unless the fresh blocks are clean. A scenario in doubt is measured again with them: what the
+doubt hid is then judged on the fresh blocks.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Night:
         chosen: How the baseline was chosen, or why there is none.
         baseline: Ids of the baseline's runs that were used, the newest first.
         compared: Tonight against the baseline, and each current target against its reference.
-        findings: What regressed at the screen.
+        findings: What regressed in the first comparison.
         acknowledged: Names of acknowledged findings → the acknowledgement.
         fixed: Findings that were confirmed the night before and did not regress tonight.
         steps: Steps of the history for the worse that began in the last seven nights.
@@ -121,7 +121,7 @@ class Night:
 
 
 def judge(results: Past, run: store.Run, suite: str, references: References = ()) -> Night:
-    """Compare tonight's run with its baseline and with the record of the night before: the screen."""
+    """Compare tonight's run with its baseline and with the record of the night before: the first comparison."""
     earlier = nights(results, suite, run)
     compared: dict[str, compare.Compared] = {}
     base = baseline(results, earlier, run)
@@ -157,9 +157,9 @@ def judge(results: Past, run: store.Run, suite: str, references: References = ()
 
 
 def confirm(night: Night, results: Past, fresh: store.Run, references: References = ()) -> Night:
-    """Judge what regressed at the screen once more, at 99 %, on the fresh blocks alone of a second run of tonight.
+    """Judge what regressed in the first comparison once more, at 99 %, on the fresh blocks alone of a second run of tonight.
 
-    What was in doubt at the screen is screened on them, too.
+    What was in doubt in the first comparison is compared on them, too.
     """
     earlier = nights(results, night.suite, night.run)
     base = baseline(results, earlier, night.run)
@@ -206,9 +206,9 @@ def is_clean(verdict: Verdict, ratio: float | None, metric: Metric | None) -> bo
 
 
 def _hidden(night: Night, screen: Mapping[Name, Comparison], sure: Mapping[Name, Comparison]) -> Iterator[Finding]:
-    """Yield what regresses on the fresh blocks and was in doubt at the screen.
+    """Yield what regresses on the fresh blocks and was in doubt in the first comparison.
 
-    It is an alarm if the screen showed it, too, and the fresh blocks do at 99 %. Otherwise it was seen once.
+    It is an alarm if the first comparison showed it, too, and the fresh blocks do at 99 %. Otherwise it was seen once.
     """
     for reference, each in night.compared.items():
         for one in each.results:

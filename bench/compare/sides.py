@@ -62,7 +62,7 @@ def find_target(run: store.Run, wanted: str) -> str:
     if len(hits) == 1:
         return hits[0]
     if hits:
-        msg = f"'{wanted}' may be {' or '.join(hits)} in the run {run.run_id}: give the options that tell them apart"
+        msg = f"'{wanted}' matches {' and '.join(hits)} in the run {run.run_id}: give the options that distinguish them"
         raise UsageError(msg)
     for one in store.skipped(run):
         if wanted in (one.target, one.target.partition(":")[0]):

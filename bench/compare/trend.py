@@ -159,7 +159,7 @@ def _changed(one: Difference, names: Sequence[str]) -> str:
 def _unstamped(ids: Sequence[str]) -> list[str]:
     """Write the note on runs of the history whose stamps may not be like the others'."""
     who = f"{ids[0]} does" if len(ids) == 1 else f"{len(ids)} runs do"
-    return [f"unknown whether events were stamped alike: {who} not record it"] if ids else []
+    return [f"unknown whether events were stamped in the same way: {who} not record how"] if ids else []
 
 
 def complete(results: Past, notes: list[str]) -> Iterator[store.Run]:

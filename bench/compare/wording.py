@@ -74,17 +74,21 @@ def _beside(compared: Compared) -> list[str]:
         f"EMULATED: {name} runs under QEMU's TCG: its numbers are those of the emulator" for name in compared.emulated
     ]
     if compared.evidence:
-        told.append(f"beside what is compared, these differ: {'; '.join(map(difference_text, compared.evidence))}")
+        told.append(
+            f"these differ in addition to what is compared: {'; '.join(map(difference_text, compared.evidence))}"
+        )
     if compared.left_out:
         told.append(
             f"earlier runs with other parameters are not in the base: {'; '.join(map(difference_text, compared.left_out))}"
         )
     if compared.unrecorded:
         told.append(
-            f"unknown whether the same defaults of parameters were in force: {_first(compared.unrecorded)} did not record them"
+            f"unknown whether the defaults of parameters were the same: {_first(compared.unrecorded)} did not record them"
         )
     if compared.unstamped:
-        told.append(f"unknown whether events were stamped alike: {_first(compared.unstamped)} did not record it")
+        told.append(
+            f"unknown whether events were stamped in the same way: {_first(compared.unstamped)} did not record how"
+        )
     return told
 
 
@@ -122,9 +126,11 @@ def _tie(tie: Tie) -> str:
     }.get(tie.kind, "two runs")
     if tie.change is None or tie.ci is None:
         sides = f"{tie.blocks[0]} and {tie.blocks[1]} blocks have it"
-        return f"{kind}, not paired, and no sentinel ties them ({sides}): a host that changed cannot be told apart"
+        return (
+            f"{kind}, not paired, and no sentinel ties them ({sides}): a changed host would look like a changed program"
+        )
     ratio, low, high = (significant(value, 4) for value in (tie.change, tie.ci.low, tie.ci.high))
-    apart = ", and by how far those runs lie apart" if tie.runs > 1 else ""
+    apart = ", and by how far those runs differ" if tie.runs > 1 else ""
     widened = f"every interval is widened by it{apart}"
     return f"{kind}, not paired: tied by the sentinel alone, new ÷ base {ratio} [{low}, {high}]; {widened}"
 

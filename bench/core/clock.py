@@ -168,11 +168,11 @@ class Channel:
         with self.arrived:
             while (found := find()) is None:
                 if self._broken:
-                    msg = f"{what} cannot arrive any more: {self._broken}"
+                    msg = f"{what} can no longer arrive: {self._broken}"
                     raise InvocationFailed(msg)
                 left = deadline - now_s()
                 if left <= 0:
-                    msg = f"{what} did not come within {timeout_s:.3g} s"
+                    msg = f"{what} did not arrive within {timeout_s:.3g} s"
                     raise InvocationTimeout(msg)
                 if not self.arrived.wait(min(left, 0.25)) and find() is None and (reason := alive()):
                     msg = f"{what} will not come: {reason}"

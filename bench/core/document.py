@@ -70,7 +70,7 @@ class Document:
         with self.path.open("rb") as file:
             found = file.read(_MOST_BYTES + 1)
         if len(found) > _MOST_BYTES:
-            msg = f"the file is larger than {_MOST_BYTES // 2**20} MiB; a scenario or a suite has some lines"
+            msg = f"the file is larger than {_MOST_BYTES // 2**20} MiB; a scenario or a suite has a few dozen lines"
             raise ScenarioError(str(self.path), None, msg)
         return found
 
@@ -97,7 +97,7 @@ class Document:
         for event in yaml.parse(text, loader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEEPEST:
-                msg = f"more than {_DEEPEST} lists or mappings stand within each other; a scenario has three levels"
+                msg = f"more than {_DEEPEST} levels of lists or mappings; a scenario has three"
                 line = event.start_mark.line + 1 if event.start_mark else None
                 raise ScenarioError(str(self.path), line, msg)
 
@@ -118,7 +118,7 @@ class Document:
                 unfinished.discard(id(node))
                 sizes[id(node)] = 1 + sum(size for size, _ in inner), 1 + max((depth for _, depth in inner), default=0)
             if sizes[id(node)][0] > _MOST_VALUES or sizes[id(node)][1] > _DEEPEST + 1:
-                msg = "aliases stand for too many values or levels; write out what is meant"
+                msg = "aliases expand to too many values or levels; write the values out"
                 raise ScenarioError(str(self.path), node.start_mark.line + 1, msg)
             return sizes[id(node)]
 
@@ -196,7 +196,7 @@ class Document:
             for key, _ in node.value:
                 line, name = key.start_mark.line + 1, str(key.value)
                 if name in seen:
-                    msg = f"the key '{name}' stands here again (first in line {seen[name]}); keep one"
+                    msg = f"the key '{name}' is repeated (first in line {seen[name]}); keep one"
                     yield ScenarioError(str(self.path), line, msg)
                 seen.setdefault(name, line)
         for child in _children(node):

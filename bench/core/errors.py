@@ -96,7 +96,7 @@ class Disturbed(InvocationFailed):
     def __init__(self, disturbance: Disturbance) -> None:
         self.disturbance = disturbance
         super().__init__(
-            f"memory that is not the instances' ({disturbance.source}) moved by {disturbance.moved_bytes / 2**20:.1f} MiB while "
+            f"memory outside the instances ({disturbance.source}) moved by {disturbance.moved_bytes / 2**20:.1f} MiB while "
             f"the instances took {disturbance.own_bytes / 2**20:.1f} MiB"
         )
 

@@ -45,7 +45,7 @@ def numbers(folder: Path) -> list[int]:
 
 
 def pids(proc: Path = PROC) -> list[int]:
-    """Return the processes that /proc shows to this process."""
+    """Return the PIDs that /proc shows to this process."""
     return numbers(proc)
 
 

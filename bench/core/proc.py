@@ -8,8 +8,6 @@ and those that they are given.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import functools
 import os
 import resource
 import select
@@ -21,20 +19,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.core import kernelfiles
+from bench.core import descriptors
 from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
 
 _INHERITED = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "TMPDIR",
-    "XDG_RUNTIME_DIR",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
+    *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"),
+    *("http_proxy", "https_proxy", "no_proxy"),
 )
 
 
@@ -214,7 +204,7 @@ class Command:
         """
         try:
             with STARTING:
-                _keep_descriptors()
+                descriptors.keep_own()
                 pid = os.posix_spawn(
                     self.argv[0],
                     self.argv,
@@ -229,28 +219,6 @@ class Command:
             raise InvocationFailed(msg) from error
 
 
-def _keep_descriptors() -> None:
-    """Set close-on-exec on all descriptors but 0, 1 and 2, so that children get only those and what ``keep`` names.
-
-    Python sets it on what it opens itself. What the caller left open (``flock FILE tare nightly``) or a library opened has it
-    not, and a daemon would hold it open.
-    """
-    if not _close_range():
-        for number in kernelfiles.numbers(kernelfiles.PROC / "self/fd"):
-            if number > 2:
-                with contextlib.suppress(OSError):  # the descriptor of the listing itself
-                    os.set_inheritable(number, False)
-
-
-def _close_range() -> bool:
-    """Set close-on-exec by close_range(2) and say whether the kernel did; it takes 1 µs and needs Linux 5.11."""
-    return bool(_syscall(_CLOSE_RANGE, 3, ctypes.c_uint(2**32 - 1), _CLOSE_RANGE_CLOEXEC) == 0)
-
-
-_syscall = ctypes.PyDLL(None).syscall
-"""syscall(2), called without releasing the GIL: another thread would otherwise delay the start."""
-_CLOSE_RANGE, _CLOSE_RANGE_CLOEXEC = 436, 4
-"""The number is the same on all architectures (include/uapi/asm-generic/unistd.h); the flag is in linux/close_range.h."""
 _RESET_SIGNALS = (signal.SIGPIPE,)
 """Signals that Python ignores and that children must not inherit as ignored; exec resets signal handlers."""
 
@@ -268,7 +236,11 @@ def command(
     Output goes to a file (appended), to an open descriptor, or with ``None`` to /dev/null. ``keep`` passes on open
     descriptors: number in the child → number here.
     """
-    actions = [(os.POSIX_SPAWN_DUP2, _dev_null(), 0), _output(1, stdout), _output(2, stderr)]
+    actions = [
+        (os.POSIX_SPAWN_DUP2, descriptors.dev_null(), 0),
+        descriptors.output(1, stdout),
+        descriptors.output(2, stderr),
+    ]
     actions += [(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in (keep or {}).items()]
     return Command(list(argv), environment() if env is None else env, actions)
 
@@ -283,18 +255,6 @@ def spawn(
 ) -> Process:
     """Start a process; arguments and errors as of :func:`command` and :meth:`Command.start`."""
     return command(argv, stdout=stdout, stderr=stderr, env=env, keep=keep).start()
-
-
-@functools.cache
-def _dev_null() -> int:
-    """Return the descriptor of /dev/null that all children share for unused streams."""
-    return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-
-
-def _output(descriptor: int, to: Path | int | None) -> tuple[object, ...]:
-    if isinstance(to, Path):
-        return (os.POSIX_SPAWN_OPEN, descriptor, os.fspath(to), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    return (os.POSIX_SPAWN_DUP2, _dev_null() if to is None else to, descriptor)
 
 
 def run(
@@ -331,5 +291,5 @@ def run(
 
 def stray() -> None:
     """Start a child that ends at once and is not waited for, to wake up code that waits for any child."""
-    _keep_descriptors()
+    descriptors.keep_own()
     os.posix_spawn("/bin/true", ["true"], {})

@@ -13,7 +13,7 @@ from bench.core.clock import now_s
 
 
 def children_of(pid: int) -> set[int]:
-    """Return the direct children of all threads of a process; the empty set when it is gone."""
+    """Return the PIDs of the direct children of all threads of a process; the empty set when it is gone."""
     tasks = Path(f"/proc/{pid}/task")
     return {
         int(child) for task in kernelfiles.names(tasks) for child in kernelfiles.text(tasks / task / "children").split()
@@ -21,7 +21,7 @@ def children_of(pid: int) -> set[int]:
 
 
 def with_argument(argument: str, table: Path = kernelfiles.PROC) -> set[int]:
-    """Return the processes that have exactly this argument on their command line; ``table`` is where /proc is."""
+    """Return the PIDs of the processes that have exactly this argument on their command line; ``table`` is where /proc is."""
     wanted = os.fsencode(argument)
 
     def has(pid: int) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import matplotlib.style
 from matplotlib.figure import Figure
@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLo
 
 from bench.core.units import format_value
 from bench.display import raster, svg, theme
-from bench.display.data import Row, Variant
+from bench.display.data import Row
 from bench.display.table import Cell
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.axis import XAxis, YAxis
 
 Side = Literal["x", "y"]
-Item = TypeVar("Item")
 
 WIDTH = 7.7
 ROW = 0.40
@@ -290,24 +289,3 @@ def wrap(text: str, most: int, lines: int) -> list[str]:
     if len(found) > lines:
         found = [*found[: lines - 1], " ".join(found[lines - 1 :])]
     return [shorten(line, most) for line in found]
-
-
-_GROUPS = ("Processes", "Containers", "Virtual machines")
-_GROUP_OF = {"host": 0, "sandbox": 0, "other": 0, "vm": 2}
-"""Family → index in ``_GROUPS``; all others are containers."""
-
-
-def grouped(items: Sequence[Item], variant: Callable[[Item], Variant]) -> list[tuple[str, list[Item]]]:
-    """Group rows into processes, containers and virtual machines, whose values are too far apart for one axis."""
-    groups = [
-        (
-            title,
-            [
-                item
-                for item in items
-                if _GROUP_OF.get(theme.family(variant(item).engine, variant(item).kind), 1) == number
-            ],
-        )
-        for number, title in enumerate(_GROUPS)
-    ]
-    return [(title, found) for title, found in groups if found]

@@ -73,8 +73,8 @@ class LogDriver:
 
     Attributes:
         name: The engine's name of the driver: ``json-file``, ``k8s-file``, …
-        delivery: ``blocking``: the instance waits until the engine has taken a line; ``non-blocking``: the engine holds them in a
-            buffer and drops them when it is full.
+        delivery: ``blocking``: the instance waits until the engine has taken a line; ``non-blocking``: lines that do not fit into
+            the engine's buffer are dropped.
         file_bytes: Size at which a log file is rotated; ``None``: the engine's default.
         files: Number of log files that are kept; ``None``: the engine's default.
     """
@@ -87,12 +87,7 @@ class LogDriver:
 
 @dataclass(frozen=True)
 class RestartPolicy:
-    """When the engine starts an instance again that has ended.
-
-    Attributes:
-        name: Its name, the same in all engines that have it.
-        retries: Most restarts in a row with ``on-failure``; 0: any number.
-    """
+    """When the engine starts an instance again that has ended: ``retries`` limits restarts in a row (0: no limit)."""
 
     name: Literal["no", "on-failure", "always", "unless-stopped"]
     retries: int = 0
@@ -147,8 +142,8 @@ class InstanceSpec:
         limits: Further limits.
         binds: Folders of the host that the instance sees.
         image: The image to run, which must have been added (:class:`RunsImages`); ``None``: the payload's own.
-        log: Its log driver (:func:`refuse_log`); ``None``: as the target says, else the engine's default.
-        restart: When it is started again; ``None``: as the engine does without being asked.
+        log: Its log driver; ``None``: as the target says, else the engine's default.
+        restart: When it is started again; ``None``: the engine's default.
         health: How the engine checks its health; ``None``: not at all.
         hardening: What makes it safer than the engine's default; ``None``: nothing.
     """

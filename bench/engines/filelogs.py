@@ -40,7 +40,7 @@ class FileLogs:
     collector: Callable[[Instance], int | None]
     read_records: Callable[[Iterable[Path]], Iterator[Record]] = logformats.plain
     format: str = "what was printed"
-    why_unread: str = "has no reader of logs; they are files"
+    why_unread: str = "has no log reader; logs are files"
 
     @property
     def driver(self) -> LogDriver:
@@ -71,7 +71,7 @@ class FileLogs:
         return LogFollower(argv, self.read_records)
 
     def collectors(self, instance: Instance) -> Mapping[str, int]:
-        """Return the process that stores the log, if there is one."""
+        """Return the PID of the process that stores the log, by its role, if there is one."""
         pid = self.collector(instance)
         return {} if pid is None else {COLLECTOR: pid}
 

@@ -77,5 +77,5 @@ def _wrong(path: Path) -> str:
     except (OSError, RuntimeError) as error:  # too long, in a folder that may not be entered, a loop of links
         return f"cannot be used: {getattr(error, 'strerror', None) or error}"
     if not path.is_file():
-        return f"is no file but a {'folder' if path.is_dir() else 'device or socket'}"
+        return f"is not a file but a {'folder' if path.is_dir() else 'device or socket'}"
     return "" if os.access(path, os.R_OK) else "may not be read"

@@ -152,7 +152,7 @@ class Host:
         try:
             self._lab.daemons.disks.file_system(self._disk, self._folder)
         except LabError as error:
-            reason = f"there can be no {self._disk} on a loop device here: {error}"
+            reason = f"{self._disk} cannot be made on a loop device here: {error}"
             remedy = (
                 f"measure with disk=direct; if the kernel lacks {self._disk}, {kernels.remedy(self._disk, self.target)}"
             )
@@ -163,7 +163,7 @@ class Host:
         try:
             network.peer(self._lab)
         except LabError as error:
-            reason = f"there can be no virtual cable here: {error}"
+            reason = f"a virtual cable (veth) cannot be made here: {error}"
             raise TargetUnavailable(reason, "measure with network=loopback, or on a kernel with veth") from error
         self._before = network.inside(self._lab.daemons.namespace.holder.pid)
 

@@ -56,7 +56,7 @@ class HostOutput:
             found.end = -1
 
     def collector(self, name: str) -> int | None:
-        """Return the process that stores the output, if there is one."""
+        """Return the PID of the process that stores the output, if there is one."""
         found = self._open.get(name)
         return found.collector.pid if found else None
 

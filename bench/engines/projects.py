@@ -189,7 +189,7 @@ def in_order(services: Sequence[Service]) -> list[Service]:
     while len(placed) < len(services):
         ready = [one for one in services if one.name not in placed and {n.service for n in one.needs} <= placed.keys()]
         if not ready:
-            msg = "the services need each other in a circle"
+            msg = "the services depend on each other in a cycle"
             raise ValueError(msg)
         placed |= {one.name: one for one in ready}
     return list(placed.values())

@@ -142,7 +142,7 @@ class Sandbox:
         live = self._live.get(name)
         children = proctable.children_of(live.pid) if live is not None else set()
         if not children:
-            msg = f"'{name}' has no payload process any more"
+            msg = f"'{name}' has no payload process left"
             raise InvocationFailed(msg)
         return min(children)
 

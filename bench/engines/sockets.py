@@ -25,7 +25,7 @@ _WHY = {
     errno.EACCES: ("may not be opened by this user", "run as root"),
     errno.EPERM: ("may not be opened by this user", "run as root"),
     errno.ECONNREFUSED: ("exists, but nobody listens there", "start the daemon, or give the path of its socket"),
-    errno.EPROTOTYPE: ("is no stream socket", "give the path of the daemon's socket"),
+    errno.EPROTOTYPE: ("is not a stream socket", "give the path of the daemon's socket"),
 }
 """Error of connect(2) → what is the matter with the socket, and the remedy."""
 
@@ -69,7 +69,7 @@ def check(endpoint: str, path: str) -> None:
 
 
 def owner(path: str) -> int | None:
-    """Return the process that listens on a unix socket; ``None`` when that is unknown.
+    """Return the PID of the process that listens on a unix socket; ``None`` when that is unknown.
 
     The kernel keeps the process that called listen(2) (unix(7), SO_PEERCRED). That is systemd for a service that it starts with
     the first connection; the listener is then the other process that has the socket open.

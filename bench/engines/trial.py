@@ -27,4 +27,4 @@ def run(engine: Engine, lab: Lab, binds: tuple[Bind, ...] = ()) -> None:
             Life(engine, spec, channel, _TIMEOUT_S).run()
     except InvocationFailed as error:
         reason = f"'{engine.target.text}' is installed but cannot run the payload here: {error}"
-        raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error
+        raise TargetUnavailable(reason, "see the message; run 'tare doctor' to try again") from error

@@ -71,6 +71,7 @@ class _Names:
         self._used: set[tuple[str, str]] = set()
 
     def unused(self, name: str, params: Mapping[str, Any]) -> str:
+        """Return the name, or ``name (2)`` and so on when a series with these parameters has it already."""
         text = json.dumps(dict(params), sort_keys=True)
         again = (f"{name} ({place})" for place in itertools.count(2))
         found = name
@@ -103,14 +104,14 @@ def _exit_reasons(result: Mapping[str, Any], count: int, where: str) -> list[str
         codes = 0
     codes = codes if isinstance(codes, list) else [codes] * count
     if len(codes) != count:
-        msg = f"{where} has {count} times and {len(codes)} exit codes: which run failed cannot be told"
+        msg = f"{where} has {count} times and {len(codes)} exit codes: it is unknown which run failed"
         raise ValueError(msg)
     return [_exit_reason(code, where) for code in codes]
 
 
 def _exit_reason(code: Any, where: str) -> str:
     if code is None:
-        return "killed by a signal: the tool has no exit code of it"
+        return "killed by a signal: the tool recorded no exit code"
     if isinstance(code, bool) or not isinstance(code, int | float | str) or (code != code):  # noqa: PLR0124 - NaN
         msg = f"{where}: the exit code {json.dumps(code)} is not a whole number"
         raise ValueError(msg)
@@ -129,7 +130,7 @@ def _own(holder: Any, count: int, where: str) -> Mapping[str, Any] | None:
     own = _object(holder[TARE], f"{where}: {TARE}")
     blocks = _list(own["blocks"], f"{where}: blocks")
     if len(blocks) != count:
-        msg = f"{where} has {count} values and {len(blocks)} blocks: one was changed after the export"
+        msg = f"{where} has {count} values and {len(blocks)} blocks: one of the two was changed after the export"
         raise ValueError(msg)
     _check_metric(own["metric"], where)
     return own

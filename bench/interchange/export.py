@@ -50,7 +50,7 @@ def push(run: store.Run, fmt: str, url: str) -> None:
     if fmt not in PUSHED:
         raise UsageError(unknown("format to push", fmt, PUSHED))
     if not url.startswith(("http://", "https://")):
-        msg = f"'{url}' is no address to push to: write http://HOST:PORT or https://HOST:PORT"
+        msg = f"'{url}' is not an address to push to: write http://HOST:PORT or https://HOST:PORT"
         raise UsageError(msg)
     module, function = PUSHED[fmt].split(":")
     getattr(import_module(f"bench.interchange.{module}"), function)(run, url)

@@ -96,7 +96,7 @@ def _data(run: store.Run) -> Any:
     )
     began = started(run)
     if began is None:
-        msg = f"the run {run.run_id} does not say when it began (started_at), and OTLP needs a time: export it in another format"
+        msg = f"the run {run.run_id} has no start time (started_at), which OTLP needs: export it in another format"
         raise UsageError(msg)
     at = int(began.timestamp()) * 1_000_000_000 + began.microsecond * 1000
     facts = {"service.name": "tare", "host.name": str(run.meta.get("host", "")), "tare.run_id": run.run_id}

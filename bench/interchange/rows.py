@@ -122,7 +122,7 @@ def _refuse_second_run(table: Table, run_id: str, place: int) -> None:
     if table.run_id != run_id:
         msg = (
             f"line {place}: run_id is '{run_id}', and '{table.run_id}' before: a file must hold one run, because blocks of two "
-            "runs are no repetitions of each other; import each run from a file of its own"
+            "runs are not repetitions of each other; import each run from its own file"
         )
         raise ValueError(msg)
 

@@ -145,13 +145,13 @@ def _scenario(run: store.Run, name: str) -> Mapping[str, Any]:
 
 
 def quartiles(values: Floats) -> tuple[float, float]:
-    """Return the first and third quartile (linear interpolation)."""
+    """Return the first and third quartile (linear interpolation), in the unit of the values."""
     low, high = np.quantile(values, (0.25, 0.75))
     return float(low), float(high)
 
 
 def deviation(values: Floats) -> float:
-    """Return the sample standard deviation, 0 for a single value."""
+    """Return the sample standard deviation in the unit of the values, 0 for a single value."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 

@@ -205,7 +205,7 @@ def _again(table: Table, whole: Columns) -> tuple[int, str] | None:
     starts = np.maximum.accumulate(np.where(changes, np.arange(len(rows)), 0))
     at = int(np.flatnonzero(~changes)[np.argmin(rows[~changes])])
     line, before = whole.place[rows[at]], whole.place[rows[starts[at]]]
-    said = f"line {line} has the measurement of line {before} again: the same invocation, metric, iteration and params"
+    said = f"line {line} repeats the measurement of line {before}: the same invocation, metric, iteration and params"
     return int(rows[at]), said
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.core.model import Status
-from bench.store import shape
+from bench.store import values as shapes
 
 TARE = "tare"
 """Key of Tare's own facts in a file of another tool's format; other tools ignore it."""
@@ -63,7 +63,7 @@ def number(value: Any, where: str) -> float:
     except (ValueError, OverflowError) as error:
         msg = f"{where}: {error}"
         raise ValueError(msg) from error
-    if not shape.is_quantity(found) or not math.isfinite(found):
+    if not shapes.is_quantity(found) or not math.isfinite(found):
         msg = f"{where}: {value} is out of range: allowed are 0 and numbers from 1e-100 to 1e100"
         raise ValueError(msg)
     return found
@@ -77,7 +77,7 @@ def whole(value: Any, where: str, name: str) -> int:
     """
     text = str(value).strip()
     text = text.removesuffix(".0") if not isinstance(value, bool) else ""
-    if not (text.isascii() and text.isdecimal()) or len(text) > 20 or not shape.is_integer(int(text)):
+    if not (text.isascii() and text.isdecimal()) or len(text) > 20 or not shapes.is_integer(int(text)):
         msg = f"{where}: {name} {_shown(value)} is not a whole number from 0 on"
         raise ValueError(msg)
     return int(text)
@@ -89,7 +89,7 @@ def params_of(params: Any, where: str) -> Mapping[str, Any]:
     Raises:
         ValueError: They are not an object of texts and numbers.
     """
-    if not shape.is_scalars(params):
+    if not shapes.is_scalars(params):
         msg = f"{where}: params are {json.dumps(params)}, allowed is an object of texts and numbers"
         raise ValueError(msg)
     return dict(params or {})

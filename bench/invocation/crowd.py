@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import statistics
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from bench.core.clock import Channel, now_s, sleep_s
+from bench.core.clock import Channel, now_s
 from bench.core.errors import InvocationFailed, TareError
 from bench.core.model import Phase
 from bench.engines.base import Instance, InstanceSpec
 from bench.engines.life import Life
-from bench.invocation import headroom, life, poke
+from bench.invocation import headroom, life, poke, residue
 from bench.invocation.context import InvocationContext
 from bench.lab import cgroups
 
@@ -27,9 +27,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 _ANSWER_S = 10.0
 _BRIEF_S = 1.0
-_QUIET_S = 120.0
-_STILL_S = 2.5  # the kernel flushes a dying group's per-CPU charges every 2 s
-_GAP_S = 0.1
 _PROCESS = "its process runs, as the engine says (the payload cannot be asked)"
 
 
@@ -149,7 +146,7 @@ class Crowd:
         return Liveness(count, len(self.members), probe)
 
     def pids(self) -> set[int]:
-        """Return the instances' processes unless they are in the run's control group."""
+        """Return the instances' PIDs unless they are in the run's control group."""
         if not self.members or self._inside():
             return set()
         return set().union(*self._each(_pids, self.members))
@@ -255,7 +252,7 @@ def gathered(context: InvocationContext) -> Iterator[Crowd]:
         finally:
             crowd.close()
             with context.account.barrier():
-                quiet(context, before)
+                residue.wait_gone(context.lab, before)
 
 
 def failure(errors: list[Exception], count: int) -> Exception:
@@ -264,26 +261,6 @@ def failure(errors: list[Exception], count: int) -> Exception:
     if isinstance(first, TareError):
         return type(first)(f"{len(errors)} of {count} instances did not start; the first: {first}")
     return first
-
-
-def quiet(context: InvocationContext, before: Mapping[str, int]) -> bool:
-    """Wait until no count is higher than before, or none decreases any more; return whether that happened in time.
-
-    The kernel removes network namespaces and control groups one after the other in the background: a thousand take a
-    minute. What does not decrease for some seconds (groups held by cached file pages) is left to the runner's flag.
-    """
-    last, since, end = context.lab.residue(), now_s(), now_s() + _QUIET_S
-    while any(count > before.get(name, 0) for name, count in last.items()):
-        sleep_s(_GAP_S)
-        now = context.lab.residue()
-        if any(count < last[name] for name, count in now.items()):
-            since = now_s()
-        last = now
-        if now_s() - since > _STILL_S:
-            return True
-        if now_s() > end:
-            return False
-    return True
 
 
 def _lives(member: Member) -> bool:

@@ -112,6 +112,7 @@ class _Counter:
         self.count = 0
 
     def write(self, data: bytes) -> int:
+        """Count the bytes and return their number."""
         self.count += len(data)
         return len(data)
 

@@ -13,7 +13,7 @@ from bench.probes import processes
 
 
 def payloads(pids: Iterable[int]) -> list[int]:
-    """Return those processes that are a payload which answers a signal, in ascending order."""
+    """Return those PIDs that belong to a payload which answers a signal, in ascending order."""
     return sorted(pid for pid in pids if processes.is_payload(pid))
 
 

@@ -38,7 +38,7 @@ def read(archive: bytes) -> Saved:
             config = json.loads(member(tar, manifest["Config"]))
             layers = tuple(member(tar, name) for name in manifest["Layers"])
     except (tarfile.TarError, KeyError, ValueError) as error:
-        msg = f"what the engine has saved is not an image: {error}"
+        msg = f"what the engine saved is not an image: {error}"
         raise InvocationFailed(msg) from error
     return Saved(
         {name: value for name, value in config.items() if name != "history"}, config.get("history", []), layers

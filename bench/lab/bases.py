@@ -89,7 +89,7 @@ def _provisioned(path: Path) -> Packed:
         path.stat()
     except (OSError, ValueError) as error:
         remedy = _SERVICES_REMEDY if path.name.startswith(SERVICES) else _REMEDY
-        msg = f"the base image '{path}' is not there or not whole: {error}; {remedy}"
+        msg = f"the base image '{path}' is missing or incomplete: {error}; {remedy}"
         raise NotApplicable(msg) from error
     return Packed(path, digest, f"sha256:{diff_id}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -56,12 +55,6 @@ class Daemons:
         pids = [process.pid for process in self.running.values()]
         found = {kernelfiles.link(kernelfiles.PROC / f"{pid}/ns/net") for pid in pids}
         return found - {kernelfiles.link(kernelfiles.PROC / f"{self.namespace.holder.pid}/ns/net")}
-
-    def hide(self, folder: Path) -> None:
-        """Mount an empty file system over a folder of the host, inside the lab only; a second call does nothing."""
-        if not os.path.ismount(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self.namespace.run(["mount", "-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", str(folder)])
 
     def cover(self, path: Path, text: str) -> None:
         """Mount a file with this text over a file of the host, inside the lab only; a second call does nothing."""

@@ -48,6 +48,16 @@ class LabNamespace:
             raise LabError(msg)
         return done
 
+    def hide(self, folder: Path) -> None:
+        """Mount an empty file system over a folder of the host, inside only; a second call does nothing.
+
+        Raises:
+            LabError: It cannot be mounted.
+        """
+        if not os.path.ismount(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self.run(["mount", "-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", str(folder)])
+
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
         """Put the calling thread into the mount namespace during the block.

@@ -44,7 +44,7 @@ def _user_state() -> Path:
     try:
         return Path.home().absolute() / ".local/state"
     except RuntimeError as error:
-        msg = "there is no home folder for the state folder; choose one with TARE_STATE=DIR"
+        msg = "there is no home folder to keep the state folder in; choose another with TARE_STATE=DIR"
         raise UsageError(msg) from error
 
 

@@ -215,7 +215,7 @@ def served(registry: Registry, since: int, image: Image) -> Served:
     deadline = now_s() + _LOGGED_S
     while missing := set(image.layers) - (found := read_log(_lines(registry.log, since))).blobs:
         if now_s() > deadline:
-            msg = f"{len(missing)} of {len(image.layers)} layers were not fetched, the engine had them: {min(missing)}"
+            msg = f"{len(missing)} of {len(image.layers)} layers were not fetched because the engine had them: {min(missing)}"
             raise InvocationFailed(msg)
         sleep_s(0.01)
     return found

@@ -70,7 +70,7 @@ def alone(state: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            msg = f"another run uses the lab in {state}; wait for its end, two runs would measure each other"
+            msg = f"another run is using the lab in {state}; wait until it ends, because two runs would disturb each other"
             raise LabBusy(msg) from None
         yield
 

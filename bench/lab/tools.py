@@ -60,12 +60,12 @@ def parse_ldd(text: str, program: str) -> tuple[list[Path], Path]:
     """
     lines = text.splitlines()
     if missing := [found[1] for line in lines if (found := _MISSING.fullmatch(line))]:
-        msg = f"'{program}' needs libraries that are not there: {', '.join(missing)}"
+        msg = f"'{program}' needs libraries that are missing: {', '.join(missing)}"
         raise TargetUnavailable(msg, _REMEDY)
     libraries = [Path(found[1]) for line in lines if (found := _LIBRARY.fullmatch(line))]
     loaders = [Path(found[1]) for line in lines if (found := _LOADER.fullmatch(line))]
     if not libraries or not loaders:
         said = " ".join(text.split())[-200:] or "nothing"
-        msg = f"ldd does not say which libraries and which loader '{program}' needs, it says: {said}"
+        msg = f"ldd does not list the libraries and the loader that '{program}' needs, it says: {said}"
         raise TargetUnavailable(msg, _REMEDY)
     return libraries, loaders[0]

@@ -78,7 +78,7 @@ class Store:
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             if _libc.syncfs(descriptor) != 0:
-                msg = f"what is below '{self.folder}' cannot be put onto the disk: {os.strerror(ctypes.get_errno())}"
+                msg = f"the files below '{self.folder}' cannot be written to disk: {os.strerror(ctypes.get_errno())}"
                 raise LabError(msg)
         finally:
             os.close(descriptor)
@@ -169,6 +169,6 @@ def pool_used(status: str) -> int:
     """
     fields = status.split()
     if len(fields) < 6 or fields[2] != "thin-pool" or "/" not in fields[5]:
-        msg = f"this is not a status of a thin pool (start, length, thin-pool, transaction, metadata, data …): {status[:100]}"
+        msg = f"this is not the status of a thin pool (start, length, thin-pool, transaction, metadata, data …): {status[:100]}"
         raise LabError(msg)
     return int(fields[5].split("/")[0]) * POOL_BLOCK * SECTOR

@@ -174,7 +174,7 @@ def settled(
 
 
 def available_settled(deadline_s: float, before: int | None = None) -> tuple[int, bool]:
-    """Return available memory once it settles, like :func:`settled`, without reading processes: fast even with thousands."""
+    """Return available memory in bytes once it settles, like :func:`settled`, without reading processes: fast with thousands."""
 
     def read() -> int:
         host.refresh()

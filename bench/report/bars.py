@@ -100,15 +100,18 @@ class _Scale:
 
     @classmethod
     def of(cls, bars: Sequence[Bar], room: int) -> _Scale:
+        """Return a scale that holds 1 and all bars with their intervals."""
         ends = [math.log(end) for bar in bars for end in (*bar.ends, bar.ratio)]
         low, high = min(0.0, *ends), max(0.0, *ends)
         missing = max(0.0, _LEAST_SPAN - (high - low)) / 2
         return cls(low - missing, high + missing, room)
 
     def place(self, ratio: float) -> int:
+        """Return the column of a ratio, from 0."""
         return round((math.log(ratio) - self.low) / (self.high - self.low) * (self.room - 1))
 
     def row(self, bar: Bar) -> str:
+        """Draw a bar as ``room`` characters: interval, ratio, and a line at 1."""
         cells = [" "] * self.room
         cells[self.place(1.0)] = "┊"
         first, last = (self.place(end) for end in bar.ends)
@@ -118,6 +121,7 @@ class _Scale:
         return "".join(cells)
 
     def axis(self) -> str:
+        """Draw the ticks' labels as ``room`` characters."""
         cells = [" "] * self.room
         for tick in self._ticks():
             text = f"{significant(tick)}×" if tick != int(tick) else f"{int(tick)}×"

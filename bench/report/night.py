@@ -141,7 +141,8 @@ def summary(night: Night) -> str:
     lines += [headline(night), "", f"Run `{night.run.run_id}`, baseline {_base(night)} ({why(night.chosen)})."]
     if night.fresh:
         lines.append(
-            f"What regressed at the screen or was in doubt was measured once more on fresh blocks: run `{night.fresh}`, at 99 %."
+            "Series that regressed in the first comparison or were in doubt were measured again on fresh blocks: run "
+            f"`{night.fresh}`, at 99 %."
         )
     known = [one for one in night.findings if one.name in night.acknowledged]
     for title, found in (("Confirmed", night.alarms), ("Acknowledged", known), ("New tonight", night.new)):

@@ -84,7 +84,7 @@ def _unexpected_errors(target: Target) -> Iterator[None]:
         where = f"{Path(frame.filename).name}:{frame.lineno}"
         msg = f"the engine '{target.engine}' failed unexpectedly: {type(error).__name__}: {error} ({where})"
         ours = target.engine in engines.built_in()
-        remedy = "a fault of Tare's: report it with this line" if ours else "report it to the authors of that plug-in"
+        remedy = "a fault in Tare: report it with this line" if ours else "report it to the authors of that plug-in"
         raise TargetUnavailable(msg, remedy) from error
 
 
@@ -158,8 +158,8 @@ def stamps(instrument: Mapping[str, str]) -> Verdict:
     """Check what stamps events (:attr:`bench.core.clock.EventHub.instrument`)."""
     language, scheduling = instrument["stamp"], instrument["scheduling"]
     remedies = {
-        "a C compiler: a stamp taken in Python waits for the interpreter": language != "c",
-        "run as root: on a busy host a thread of an ordinary class stamps late": scheduling == "SCHED_OTHER",
+        "install a C compiler: a stamp taken in Python waits for the interpreter": language != "c",
+        "run as root: on a busy host a thread of the normal scheduling class stamps late": scheduling == "SCHED_OTHER",
     }
     remedy = "; ".join(text for text, needed in remedies.items() if needed)
     said = f"taken in {'C' if language == 'c' else 'Python'} by a thread of class {scheduling}"
@@ -180,11 +180,11 @@ def _load() -> Verdict | None:
         return None
     one = float(fields[0])
     limit = 0.5 * int(host().values.get("cpu.usable", "1"))
-    remedy = "" if one < limit else "wait until the host is idle, or stop what else runs"
+    remedy = "" if one < limit else "wait until the host is idle, or stop other programs"
     return Verdict(
         "load",
         ok=one < limit,
-        says=f"{one:.2f} runnable on average over a minute, {limit:g} is the limit",
+        says=f"{one:.2f} runnable processes on average over a minute; the limit is {limit:g}",
         remedy=remedy,
     )
 
@@ -195,9 +195,7 @@ def _steal() -> Verdict | None:
         return None
     share = fields[7] / max(1, sum(fields[:8]))
     remedy = (
-        ""
-        if share < 0.005
-        else "this is a virtual machine that shares its CPUs: prefer bare metal, more blocks otherwise"
+        "" if share < 0.005 else "this is a virtual machine that shares its CPUs: prefer bare metal, or use more blocks"
     )
     return Verdict(
         "steal",
@@ -233,7 +231,7 @@ def _virtual(facts: Mapping[str, str]) -> Verdict:
     remedy = (
         "" if bare else "ratios between targets hold roughly, those of virtual machines do not: measure on bare metal"
     )
-    says = {"none": "yes", "unknown": "unknown: nothing tells whether there is a hypervisor"}
+    says = {"none": "yes", "unknown": "unknown whether there is a hypervisor"}
     return Verdict("bare metal", ok=bare, says=says.get(where, f"no, under a hypervisor ({where})"), remedy=remedy)
 
 
@@ -242,9 +240,12 @@ def _pressure() -> Verdict | None:
     if found is None:
         return None
     some = float(found[1])
-    remedy = "" if some < 5 else "something else uses the CPU right now"
+    remedy = "" if some < 5 else "another program is using the CPU right now"
     return Verdict(
-        "CPU pressure", ok=some < 5, says=f"{some:g} % of the last 10 s somebody waited for a CPU", remedy=remedy
+        "CPU pressure",
+        ok=some < 5,
+        says=f"a process was waiting for a CPU in {some:g} % of the last 10 s",
+        remedy=remedy,
     )
 
 

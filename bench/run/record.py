@@ -61,5 +61,6 @@ def refuse_instrument(found: store.Run, instrument: Mapping[str, str]) -> None:
     """
     for name, before in found.meta.get(INSTRUMENT, {}).items():
         if (now := instrument.get(name)) != before:
-            msg = f"the events of the run {found.run_id} were stamped otherwise ({name} '{before}', now '{now}'): start a new one"
+            changed = f"{name} '{before}', now '{now}'"
+            msg = f"the events of the run {found.run_id} were stamped differently ({changed}): start a new one"
             raise UsageError(msg)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bench import benchmarks
-from bench.core.clock import EventHub, now_s, sleep_s
+from bench.core.clock import EventHub, now_s
 from bench.core.errors import Disturbed, EvidenceMismatch, InvocationTimeout, NotApplicable, StoreError, TareError
 from bench.core.metrics import metric_named
 from bench.core.model import (
@@ -29,12 +29,8 @@ from bench.engines.abilities import polls_s
 from bench.engines.base import Engine
 from bench.invocation.context import Account, InvocationContext, InvocationResult, Value
 from bench.lab import Lab
+from bench.run import settling
 from bench.store import RunWriter
-
-_SETTLE_S = 3.0
-"""Longest wait, after an invocation, for the host to return to its earlier state; then the sample is flagged."""
-_SLOW_SETTLE_S = 2.0
-"""The same when only dying control groups are left: the kernel frees one when its per-CPU charges are flushed, after 1 to 2 s."""
 
 _FAULT = "fault:"
 """Begins the flag of an invocation that failed because of the harness, not of the target."""
@@ -194,7 +190,7 @@ def _between_barriers(run: RunContext, invocation: Invocation, requests: list[fl
     try:
         with run.account.barrier():
             run.lab.clear()
-            return ended, _settle(run.lab, residue)
+            return ended, settling.settle(run.lab, residue)
     except Exception as error:  # noqa: BLE001 - likewise
         flags = [f"{_FAULT} barrier"]
         if ended.status is not Status.OK:
@@ -261,23 +257,6 @@ def _attempt(run: RunContext, invocation: Invocation, requests: list[float]) -> 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())[:1000]
     return text.encode(errors="replace").decode()  # a path that is not UTF-8 cannot be recorded
-
-
-def _settle(lab: Lab, before: Mapping[str, int]) -> list[str]:
-    """Wait until the host has no more residue than ``before``; return one flag for each kind that is left."""
-    begin = now_s()
-    while True:
-        now = lab.residue()
-        left = {name: count - before[name] for name, count in now.items() if count > before[name]}
-        limit = _SLOW_SETTLE_S if set(left) == {"dying cgroups"} else _SETTLE_S
-        if not left or now_s() - begin > limit:
-            return [_flag(name, count) for name, count in sorted(left.items())]
-        sleep_s(0.005)
-
-
-def _flag(name: str, count: int) -> str:
-    """Return ``residue: …`` for what may disturb the next sample, ``held: …`` for what only occupies kernel memory."""
-    return f"held: {count} {name}" if name == "dying cgroups" else f"residue: {count} {name}"
 
 
 def _measurements(

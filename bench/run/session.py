@@ -129,7 +129,7 @@ def resume(folder: Path, observer: RunObserver) -> RunResult:
         record.refuse_instrument(found, hub.instrument)
         prepared = available.prepare(scenarios, lab, observer.preparing)
         for text, error in prepared.missing.items():
-            msg = f"'{text}' ran before and cannot now: {error.reason}"
+            msg = f"'{text}' ran earlier and cannot run now: {error.reason}"
             raise TargetUnavailable(msg, error.remedy)
         writer = store.RunWriter.reopen(found)
         writer.update(state=RunState.RUNNING)
@@ -182,7 +182,7 @@ def open_lab(run_id: str, results: Path = Path("results")) -> Iterator[tuple[Lab
         LabError: The lab could not be built.
     """
     if results.resolve().is_relative_to("/run"):
-        msg = f"results cannot be written to '{results}': the lab has a /run of its own; choose another with --results DIR"
+        msg = f"results cannot be written to '{results}': the lab has its own /run; choose another with --results DIR"
         raise UsageError(msg)
     with (
         interrupts.raised(),

@@ -65,9 +65,9 @@ def mistake(text: str, measure: str) -> str:
             _environment().from_string(text).render(known)
             return ""
     except (TemplateError, TypeError) as error:
-        return f"the description is no valid template: {error}"
+        return f"the description is not a valid template: {error}"
     listed = ", ".join(f"'{name}'" for name in sorted(unknown))
-    return f"the description asks for {listed}; it can ask for: {', '.join(sorted(known))}"
+    return f"the description uses {listed}; it can use: {', '.join(sorted(known))}"
 
 
 def in_force(scenario: Scenario) -> dict[str, list[ParamValue]]:

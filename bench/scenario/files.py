@@ -16,9 +16,7 @@ class _Strict(BaseModel):
 class ScenarioFile(_Strict):
     """A scenario file: what to compare."""
 
-    name: Annotated[
-        str, Field(pattern=r"^[a-z][a-z0-9-]*$", description="Lower case, digits and '-'; how it is called")
-    ]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", description="Name: lower case, digits and '-'")]
     measure: Annotated[str, Field(description="Benchmark that measures it, for example 'startup'")]
     title: Annotated[str, Field(min_length=1, description="One line for people")]
     description: Annotated[
@@ -28,13 +26,14 @@ class ScenarioFile(_Strict):
         ),
     ] = ""
     targets: Annotated[list[str], Field(min_length=1, description="'engine' or 'engine:key=value,…', in display order")]
-    baseline: Annotated[str, Field(description="One of the targets; the others are divided by it")]
+    baseline: Annotated[str, Field(description="One of the targets; ratios are relative to it")]
     params: Annotated[dict[str, Scalar | list[Scalar]], Field(description="Parameter → value or values")] = {}
     blocks: Annotated[int, Field(ge=1, le=10_000, description="Measured blocks: every variant once a block")] = 20
-    warmup_blocks: Annotated[int, Field(ge=0, le=100, description="Blocks before them, kept and flagged")] = 1
+    warmup_blocks: Annotated[int, Field(ge=0, le=100, description="Warm-up blocks before them; kept and flagged")] = 1
     timeout_s: Annotated[float, Field(gt=0, description="Time limit of one invocation, seconds", strict=False)] = 120.0
     primary: Annotated[
-        list[str] | None, Field(min_length=1, description="Metrics that decide; the benchmark's own when left out")
+        list[str] | None,
+        Field(min_length=1, description="Metrics that are shown first and decide; default: the benchmark's own"),
     ] = None
     null_target: Annotated[bool, Field(description="Measure the baseline twice a block: the A/A control")] = True
     sentinel: Annotated[bool, Field(description="Run the fixed host workload once a block: shows drift")] = True

@@ -68,7 +68,7 @@ class _Axis:
         self.scale = scale(max(abs(self.low), abs(self.high)), unit)
 
     def x(self, place: float) -> float:
-        """Return where a run is; a half stands between two."""
+        """Return the x coordinate of a run in user units of the SVG; a half stands between two."""
         last = max(len(self.order) - 1, 1)
         number = self.order.get(int(place), 0) + (place - int(place))
         if len(self.order) == 1:
@@ -76,7 +76,7 @@ class _Axis:
         return round(_LEFT + 6 + (WIDTH - _LEFT - _RIGHT - 12) * number / last, 1)
 
     def y(self, value: float) -> float:
-        """Return where a value is, at the edge if it lies beyond."""
+        """Return the y coordinate of a value in user units of the SVG, at the edge if it lies beyond."""
         share = (min(max(value, self.low), self.high) - self.low) / ((self.high - self.low) or 1.0)
         return round(HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * share, 1)
 

@@ -83,15 +83,15 @@ class Past:
         return self.entry.state == RunState.COMPLETE
 
     @property
-    def confirms(self) -> str:
-        """The night whose regressions it measured again on fresh blocks; empty for any other run."""
-        return str(self.entry.tags.get(nights.AGAIN, ""))
-
-    @property
     def scenarios(self) -> Mapping[str, Mapping[str, Any]]:
         """The scenarios of ``run.json``."""
         found: Mapping[str, Mapping[str, Any]] = self.run.meta.get("scenarios", {})
         return found
+
+
+def confirmed(run: Past) -> str:
+    """Return the night whose regressions a run measured again on fresh blocks; empty for any other run."""
+    return str(run.entry.tags.get(nights.AGAIN, ""))
 
 
 def _date(text: str, form: str) -> str:

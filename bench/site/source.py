@@ -14,7 +14,7 @@ from bench.compare.acknowledged import Acknowledgement
 from bench.core.errors import UsageError
 from bench.index import Index
 from bench.site.names import SeriesName
-from bench.site.records import Past, Point, Series, Track
+from bench.site.records import Past, Point, Series, Track, confirmed
 
 
 @dataclass
@@ -57,7 +57,7 @@ def read(results: Path, index: Index) -> Source:
 def _tracks(runs: Iterable[Past]) -> Iterator[Track]:
     made: dict[tuple[str, str], Track] = {}
     for one in runs:
-        if not one.entry.copy_of and not one.confirms:
+        if not one.entry.copy_of and not confirmed(one):
             key = one.host, one.entry.suite
             made.setdefault(key, Track(*key)).runs.append(one)
     for _, track in sorted(made.items()):

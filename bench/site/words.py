@@ -12,7 +12,7 @@ from bench.display.data import metric_title, params_text
 from bench.display.table import NONE, Cell, interval_text, ratio_text
 from bench.site.changes import Change, Changes, Why
 from bench.site.history import Kind, Mark
-from bench.site.records import Past, Point, Series
+from bench.site.records import Past, Point, Series, confirmed
 
 LEVEL = 0.95
 """Confidence level of all intervals of the site."""
@@ -103,7 +103,7 @@ def base(found: Changes) -> str:
         return f"{newest} against {name(found.base[0])}, which is tagged baseline=main"
     if found.why is Why.ROLLING:
         runs = count(len(found.base), "earlier run")
-        return f"{newest} against {runs} of its epoch, for each series the newest in which it had not regressed"
+        return f"{newest} against {runs} of its epoch: each series against the newest run in which it had not regressed"
     return {
         Why.UNFINISHED: "no run is complete, so nothing is compared",
         Why.FIRST: f"{newest} is the first complete run of its epoch, so there is nothing to compare it with",
@@ -116,7 +116,8 @@ def state(one: Past) -> str:
     """Return what is special about a run; empty for one that is complete, with values, and no copy."""
     if one.entry.copy_of:
         return f"a copy of {one.entry.copy_of}"
-    said = [f"fresh blocks of {one.confirms}"] if one.confirms else []
+    night = confirmed(one)
+    said = [f"fresh blocks of {night}"] if night else []
     states: Mapping[str, str] = {RunState.RUNNING: "running, or killed", RunState.COMPLETE: ""}
     said.append(states.get(one.entry.state, one.entry.state))
     if not one.entry.readable:

@@ -75,7 +75,7 @@ def _share(ratio: float, blocks: float) -> float:
 
 
 def apart_p(means: Floats) -> list[float]:
-    """Return for each host the p that its mean is one of the same population as the others'; 1 with fewer than three hosts.
+    """Return each host's two-sided p-value for its mean being of the others' population; 1 with fewer than three hosts.
 
     The externally studentised residual of a mean (Beckman and Cook, Technometrics 25, 1983): its distance from the mean of the
     others, over the spread of the others, which holds the noise and the hosts' own effects. It follows Student's t.

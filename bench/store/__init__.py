@@ -16,7 +16,8 @@ from bench.store.folder import (
     not_a_control,
 )
 from bench.store.lines import content
-from bench.store.reader import find, folders, is_run, load, measurements, outcomes, plan, require_lines, skipped
+from bench.store.reader import measurements, outcomes
+from bench.store.runs import find, folders, is_run, load, plan, require_lines, skipped
 from bench.store.whole import WholeRun
 from bench.store.writer import RunWriter
 

@@ -96,11 +96,11 @@ def _told(short: Mapping[int, int], total: int, orphans: Sequence[int], ended: S
     if short:
         said = f"{sum(short.values())} of {total} measurements are missing from {MEASUREMENTS}"
         places = _listed(_places(short, ended))
-        warnings.append(f"{said}: lines were lost of {places}; restore it from a copy")
+        warnings.append(f"{said}: lines of {places} were lost; restore it from a copy")
     if orphans:
         where = _listed(_ranges(orphans))
         warnings.append(
-            f"{OUTCOMES} has no line of invocation {where}, which has measurements: lines were lost; restore it"
+            f"{OUTCOMES} has no line for invocation {where}, which has measurements: lines were lost; restore it"
         )
     return Losses(tuple(warnings))
 

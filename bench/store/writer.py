@@ -17,7 +17,7 @@ from bench.core.model import SCHEMA_VERSION, Invocation, Measurement, Outcome, R
 from bench.store import lines
 from bench.store.folder import MEASUREMENTS, META, OUTCOMES, PLAN, RAW, Run
 from bench.store.lines import REMEDY
-from bench.store.reader import load
+from bench.store.runs import load
 
 _UNFINISHED = "unfinished.jsonl"
 """File in ``raw/`` with the measurements of invocations that were killed before their outcome."""
@@ -125,7 +125,7 @@ class RunWriter:
         try:
             path.write_text(text, encoding="utf-8", errors="replace")
         except OSError as error:
-            msg = f"cannot write {path}: {error.strerror}; earlier results are whole, free space and use --resume"
+            msg = f"cannot write {path}: {error.strerror}; earlier results are intact, free space and use --resume"
             raise StoreError(msg) from error
 
     def _append(self, name: str, data: bytes) -> None:
@@ -142,7 +142,7 @@ class RunWriter:
                     file.truncate(end)  # leave no incomplete line behind: the earlier lines are intact
                     raise
         except OSError as error:
-            msg = f"cannot append to {path}: {error.strerror}; earlier results are whole, free space and use --resume"
+            msg = f"cannot append to {path}: {error.strerror}; earlier results are intact, free space and use --resume"
             raise StoreError(msg) from error
 
     def _replace(self, name: str, content: object) -> None:

@@ -101,7 +101,7 @@ def _one(lines: Sequence[Line], action: str, name: str, *, last: bool = False) -
     found = [one for one in _actions(lines, action) if one.name == name]
     if not found:
         said = " | ".join(line.text for line in lines[-4:]) or "nothing"
-        msg = f"no '{action}' of the name {name} came to an end; the payload said: {said}"
+        msg = f"no '{action}' of the name {name} finished; the payload said: {said}"
         raise InvocationFailed(msg)
     return found[-1 if last else 0]
 

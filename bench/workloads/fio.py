@@ -195,7 +195,7 @@ def _result(job: Mapping[str, Any]) -> Result:
     """
     side = next((job[op] for op in ("read", "write") if job[op]["total_ios"]), None)
     if side is None or side["runtime"] <= 0:
-        msg = f"the job {job['jobname']} did nothing"
+        msg = f"the job {job['jobname']} did no I/O"
         raise ValueError(msg)
     p50_s, p99_s = _percentiles(side["clat_ns"])
     sync = Sync(job["sync"]["total_ios"], *_percentiles(job["sync"]["lat_ns"])) if job["sync"]["total_ios"] else None

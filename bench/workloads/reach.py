@@ -127,7 +127,7 @@ def self_of(lines: Iterable[str]) -> Self:
     said = {row[0]: row[-1] for row in rows}
     variables = [row[-1].partition("=") for row in rows if row[0] == "variable"]
     if not {"uid", "gid", "folder"} <= said.keys():
-        msg = f"the payload has not said as whom it runs, but: {said or 'nothing'}"
+        msg = f"the payload did not report its user, it said: {said or 'nothing'}"
         raise InvocationFailed(msg)
     return Self(
         _number(said["uid"]), _number(said["gid"]), said["folder"], {name: value for name, _, value in variables}

@@ -23,9 +23,9 @@ from bench.engines import oci_spec
 from bench.engines.base import Engine, InstanceSpec
 from bench.engines.containerd.daemon import start_containerd
 from bench.engines.docker.daemon import start_dockerd
-from bench.invocation import headroom
+from bench.invocation import headroom, residue
 from bench.invocation.context import Account, InvocationContext
-from bench.invocation.crowd import gathered, quiet
+from bench.invocation.crowd import gathered
 from bench.lab import Lab, images
 from bench.run import preflight
 
@@ -96,7 +96,7 @@ def loop(context: InvocationContext, count: int) -> float:
         finally:
             with ThreadPoolExecutor(headroom.workers(context)) as pool:
                 list(pool.map(context.engine.delete, names))
-            quiet(context, before)
+            residue.wait_gone(context.lab, before)
 
 
 def log_of(context: InvocationContext) -> Path:

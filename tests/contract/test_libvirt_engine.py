@@ -19,7 +19,7 @@ from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
 from bench.core.model import Phase, Target
 from bench.engines.base import Bind, InstanceSpec
 from bench.engines.evidence import links
-from bench.engines.libvirt import domain, guests
+from bench.engines.libvirt import connection, guests
 from bench.engines.libvirt import network as cards
 from bench.engines.libvirt.engine import Libvirt
 from bench.lab import Lab, images, network
@@ -56,7 +56,7 @@ def lab(built_state: Path) -> Iterator[Lab]:
     (built_state / "guest/kernel/modules").symlink_to(PROVISIONED / "kernel/modules")
     before = listing()
     with pytest.MonkeyPatch.context() as patch, Lab("11b70001", state=built_state) as opened:
-        patch.setattr(domain, "_KEEPALIVE_S", KEEPALIVE_S)
+        patch.setattr(connection, "_KEEPALIVE_S", KEEPALIVE_S)
         yield opened
     assert listing() == before
     assert not (built_state / "run" / "11b70001").exists()
@@ -175,7 +175,7 @@ def test_guest_payload_gets_its_arguments(lab: Lab, hub: EventHub, guest: str) -
         instance = engine.create(work)
         engine.start(instance)
         events.wait(Phase.FIRST_INSTRUCTION, READY_S, instance.alive)
-        with pytest.raises(InvocationTimeout, match="'ready' did not come"):
+        with pytest.raises(InvocationTimeout, match="'ready' did not arrive"):
             events.wait(Phase.READY, 1, instance.alive)
         engine.delete(work.name)  # without having been stopped
         assert instance.pids() == set()

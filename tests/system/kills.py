@@ -26,7 +26,7 @@ from bench.core import kernelfiles
 from bench.core.model import Facts, Target
 from bench.engines.base import Engine
 from bench.lab import Lab, cgroups
-from bench.run import runner
+from bench.run import settling
 
 ROOT = Path(__file__).parent.parent.parent
 KILLED = "killed"
@@ -103,7 +103,7 @@ def be_harness(step: str, target: str) -> int:
         furnish = Killed(Lab._furnish, _ONCE_S[step])
         Lab._furnish = lambda *given: furnish(*given)  # type: ignore[method-assign] # noqa: PLW0108 - a function is bound to its lab
     elif step == "between":
-        runner._settle = Killed(runner._settle)
+        settling.settle = Killed(settling.settle)
     else:
         engines.load = _loading(step, target.partition(":")[0])  # type: ignore[assignment] # its names of parameters
     return cli.run(["run", "startup", "-t", target, "--blocks", "3"])

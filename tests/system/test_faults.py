@@ -142,7 +142,7 @@ def test_payload_that_never_gets_ready_is_a_timeout(tare: Tare, tmp_path: Path) 
     found = store.outcomes(run)
     late = found[found["target"] == "runc"]
     assert late["status"].tolist() == ["timeout", "timeout"]
-    assert "'ready' did not come within" in late["reason"].iloc[0]
+    assert "'ready' did not arrive within" in late["reason"].iloc[0]
     assert set(store.measurements(run)["target"]) == {"host", "null", "sentinel"}
     assert_same(before)
 
@@ -207,7 +207,7 @@ def test_second_concurrent_run_is_refused(tare: Tare, tmp_path: Path) -> None:
         until(lambda: bool(lines(tmp_path / "results", store.OUTCOMES)), "an outcome")
         done = tare("run", "startup", "-t", "host")
         assert done.returncode == 3
-        assert "another run uses the lab" in done.stderr
+        assert "another run is using the lab" in done.stderr
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
 

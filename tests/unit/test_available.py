@@ -62,7 +62,7 @@ def test_fault_in_an_engine_of_tares_own_leaves_out_its_target_with_the_place(mo
     found = preflight.prepare([Target("fake", "fake")], object())  # type: ignore[arg-type]
     error = found.missing["fake"]
     assert "the engine 'fake' failed unexpectedly: KeyError: 'fake' (test_available.py:" in error.reason
-    assert error.remedy == "a fault of Tare's: report it with this line"
+    assert error.remedy == "a fault in Tare: report it with this line"
 
 
 def test_target_that_cannot_run_leaves_its_scenario_in() -> None:
@@ -185,7 +185,7 @@ def test_run_whose_events_were_stamped_otherwise_is_not_resumed(
     assert now["stamp"] == "c"
     store.RunWriter.beside(run).update(state="interrupted", instrument={**now, "stamp": "python"})
     assert tare(["run", "--resume", run.run_id]) == 2
-    assert "were stamped otherwise (stamp 'python', now 'c'): start a new one" in capsys.readouterr().err
+    assert "were stamped differently (stamp 'python', now 'c'): start a new one" in capsys.readouterr().err
     assert store.load(run.path).meta["state"] == "interrupted"
     store.RunWriter.beside(run).update(state="interrupted", instrument={})  # an older Tare recorded nothing
     assert tare(["run", "--resume", run.run_id]) == 0

@@ -171,8 +171,8 @@ def test_invalid_daemon_json_is_a_usage_error_before_anything_is_started(
     ("path", "says"),
     [
         ("/nowhere/x", "does not exist"),
-        ("{tmp}", "is no file but a folder"),
-        ("/dev/null", "is no file but a device"),
+        ("{tmp}", "is not a file but a folder"),
+        ("/dev/null", "is not a file but a device"),
         ("/run/x", "is below /run, of which the lab has its own"),
     ],
 )

@@ -39,7 +39,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "quick", "--tag", "x"], "'--tag x' is not KEY=VALUE"),
         (["run", "quick", "quick"], "asked for twice"),
         (["run", "/nonexistent.yaml"], "there is no file '/nonexistent.yaml'"),
-        (["run", "quick", "--resume", "x"], "--resume goes on with the plan that the run has"),
+        (["run", "quick", "--resume", "x"], "--resume continues the run's own plan"),
         (["run", "--resume", "x", "--results", "/nonexistent"], "no runs in '/nonexistent'"),
         (["show", "--results", "/nonexistent"], "no runs in '/nonexistent'; make one with 'tare run quick'"),
         (["export", "--format", "csv", "--results", "/nonexistent"], "no runs in"),

@@ -62,7 +62,7 @@ def test_line_received_in_two_pieces_is_one_event(tmp_path: Path) -> None:
 
 
 def test_wait_past_the_deadline_raises_a_timeout(tmp_path: Path) -> None:
-    wait = pytest.raises(InvocationTimeout, match=r"'ready' did not come within 0\.05 s")
+    wait = pytest.raises(InvocationTimeout, match=r"'ready' did not arrive within 0\.05 s")
     with EventHub() as hub, hub.channel(tmp_path / "e") as channel, wait:
         channel.wait(Phase.READY, 0.05)
 

@@ -160,7 +160,7 @@ def flipped(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (changed, "columns/measurements.parquet was made of other lines than measurements.jsonl has now"),
+        (changed, "columns/measurements.parquet was made from other lines than measurements.jsonl has now"),
         (cut, "columns/measurements.parquet is damaged: measurements.jsonl was read instead, and nothing is lost"),
         (replaced(b""), "columns/measurements.parquet is damaged"),
         (replaced(b"PAR1" * 99), "columns/measurements.parquet is damaged"),

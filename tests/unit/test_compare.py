@@ -187,7 +187,7 @@ def test_runs_may_differ_in_a_factor_and_in_nothing_else(tmp_path: Path, capsys:
     assert cli.run(["compare", "a", "b", "--factor", "kernel", *where]) == 0
     assert "compared: kernel: '6.1.0' and '6.12.0'" in capsys.readouterr().out
     assert cli.run(["compare", "a", "c", "--factor", "kernel", *where]) == 2
-    assert "not compared: cpu.model: 'one' and 'two'; compare" in capsys.readouterr().err
+    assert "what is compared: cpu.model: 'one' and 'two'; compare" in capsys.readouterr().err
     assert cli.run(["compare", "a", "b", "--factor", "kernal", *where]) == 2
     assert (
         "unknown factor 'kernal', allowed: cpu.model, instrument.scheduling, instrument.stamp, kernel, payload"
@@ -212,7 +212,7 @@ def test_target_may_be_named_by_the_options_that_identify_it(tmp_path: Path) -> 
     names = ["libvirt:accel=tcg,guest=full", "libvirt:accel=tcg,guest=minimal"]
     write(tmp_path, "a", {name: noisy(0.1, 8) for name in names})
     assert compare.find_side(tmp_path, "a@libvirt:guest=full").target == names[0]
-    with pytest.raises(UsageError, match=r"may be libvirt:.* or libvirt:"):
+    with pytest.raises(UsageError, match=r"matches libvirt:.* and libvirt:"):
         compare.find_side(tmp_path, "a@libvirt:accel=tcg")
 
 

@@ -38,7 +38,7 @@ def test_words_say_that_order_is_kept_and_nothing_is_left(tmp_path: Path, lab: F
     said = benchmarks.words(found)
     assert "Every client starts each service after those that it needs." in said
     assert "No client leaves anything after down with volumes." in said
-    assert "All services of chain-healthy are ready by the API after" in said
+    assert "Through the API, all services of chain-healthy are ready after" in said
     assert "of that by v1." in said
     assert benchmarks.finding(found).endswith("order kept, nothing left")
 

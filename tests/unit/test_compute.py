@@ -140,13 +140,13 @@ def broken(part: str, instead: str = "") -> Speech:
 @pytest.mark.parametrize(
     ("speech", "expected"),
     [
-        (broken("C futex"), (Status.TIMEOUT, "'C ' did not come")),
+        (broken("C futex"), (Status.TIMEOUT, "'C ' did not arrive")),
         (broken("B open"), (Status.FAILED, "the loop 'open' gave no count")),
         (broken("C read 640", "C read 0"), (Status.FAILED, "the loop 'read' gave no count")),
         (broken("C run 0", "C run 139"), (Status.FAILED, "sysbench cpu did not end with status 0")),
         (broken("block size"), (Status.FAILED, "did not say its block size")),
         (broken("total number of events"), (Status.FAILED, "did not say each of")),
-        (lambda _: [], (Status.TIMEOUT, "'C ' did not come")),
+        (lambda _: [], (Status.TIMEOUT, "'C ' did not arrive")),
     ],
 )
 def test_missing_payload_lines_fail(

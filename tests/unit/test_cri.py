@@ -21,9 +21,9 @@ from bench.core.errors import InvocationFailed, NotApplicable, TargetUnavailable
 from bench.core.model import Phase
 from bench.engines import sockets
 from bench.engines.base import Bind, Limits
-from bench.engines.cri import api
+from bench.engines.cri import api, messages
 from bench.engines.cri import image as cri_image
-from bench.engines.cri.api import TYPES
+from bench.engines.cri.messages import TYPES
 from bench.lab import images, sweep
 from bench.scenario import parse_target
 from tests import cri_place, cri_server
@@ -60,9 +60,9 @@ def test_message_table_has_numbers_of_api_proto() -> None:
 
 
 def test_every_cri_call_has_messages_and_service() -> None:
-    assert {name for _, *pair in api._CALLS.values() for name in pair} <= set(TYPES)
-    assert api._CALLS["RunPodSandbox"][0] == "/runtime.v1.RuntimeService/RunPodSandbox"
-    assert api._CALLS["ImageStatus"][0] == "/runtime.v1.ImageService/ImageStatus"
+    assert {name for _, *pair in messages.CALLS.values() for name in pair} <= set(TYPES)
+    assert messages.CALLS["RunPodSandbox"][0] == "/runtime.v1.RuntimeService/RunPodSandbox"
+    assert messages.CALLS["ImageStatus"][0] == "/runtime.v1.ImageService/ImageStatus"
 
 
 def test_instance_life_on_cri_o(bench: Bench) -> None:

@@ -30,8 +30,8 @@ from bench.engines.abilities import HasDaemons
 from bench.engines.base import Instance
 from bench.engines.cri import api, crio
 from bench.engines.cri import image as cri_image
-from bench.engines.cri.api import TYPES
 from bench.engines.cri.engine import Cri
+from bench.engines.cri.messages import TYPES
 from bench.engines.evidence import process
 from bench.invocation.context import Account, InvocationContext
 from bench.lab import Lab, journal, sweep
@@ -396,7 +396,7 @@ def test_mute_socket_is_given_up_after_five_seconds(bench: Bench, tmp_path: Path
         begin = now_s()
         error = unavailable(bench, f"unix://{tmp_path}/mute")
         assert now_s() - begin < 8
-    assert "accepts connections and does not answer within 5 s" in error.reason
+    assert "accepts connections but does not answer within 5 s" in error.reason
 
 
 def test_socket_of_other_server_is_named(bench: Bench, tmp_path: Path) -> None:

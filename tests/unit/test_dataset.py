@@ -165,7 +165,7 @@ def test_damaged_marker_is_refused(tmp_path: Path, address: str, marker: bytes) 
 
 def test_folder_with_other_files_is_refused(tmp_path: Path, address: str) -> None:
     Place(address).write("thesis.txt", b"x")
-    with pytest.raises(UsageError, match="has files and is no dataset of Tare's"):
+    with pytest.raises(UsageError, match="has files and is not a dataset of Tare"):
         dataset.export([made(tmp_path)], address)
     assert list(files(address)) == ["thesis.txt"]
 
@@ -232,7 +232,7 @@ def test_unfinished_and_undated_runs_are_left_out_and_said(tmp_path: Path, addre
     done = dataset.export([undated, store.load(unfinished.path)], address)
     assert done.added == []
     assert done.notes == [
-        "r1 does not say when it began (started_at), left out",
+        "r1 has no start time (started_at), left out",
         "r2 did not finish (state: interrupted), left out",
     ]
 
@@ -265,13 +265,13 @@ def test_s3_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_unknown_protocol_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"'ftpx://a/b' is no place for a dataset .*: write a folder"):
+    with pytest.raises(UsageError, match=r"'ftpx://a/b' cannot hold a dataset .*: write a folder"):
         Place("ftpx://a/b")
 
 
 def test_place_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UsageError, match="has files and is no dataset"):
+    with pytest.raises(UsageError, match="has files and is not a dataset"):
         dataset.export([made(tmp_path)], str(tmp_path / "file"))
 
 

@@ -87,9 +87,9 @@ def test_no_description_of_a_suite_has_a_gap(suite: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("for {{ minutes }}", "asks for 'minutes'; it can ask for: cpus, engines, memory_bytes, milliseconds"),
-        ("for {{ milliseconds", "is no valid template"),
-        ("{% if milliseconds > 3 %}long{% endif %}", "is no valid template"),
+        ("for {{ minutes }}", "uses 'minutes'; it can use: cpus, engines, memory_bytes, milliseconds"),
+        ("for {{ milliseconds", "is not a valid template"),
+        ("{% if milliseconds > 3 %}long{% endif %}", "is not a valid template"),
     ],
 )
 def test_wrong_template_is_reported_with_its_line(tmp_path: Path, text: str, says: str) -> None:
@@ -103,7 +103,7 @@ def test_wrong_template_is_reported_with_its_line(tmp_path: Path, text: str, say
 def test_template_cannot_reach_the_program(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(TEXT.format("{{ milliseconds.__class__.__mro__ }}"))
-    with pytest.raises(ScenarioError, match="is no valid template"):
+    with pytest.raises(ScenarioError, match="is not a valid template"):
         scenario.load(path)
 
 

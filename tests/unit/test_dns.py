@@ -236,7 +236,7 @@ def test_several_lookups_are_parsed_separately() -> None:
 
 @pytest.mark.parametrize("missing", WHOLE[1:])
 def test_incomplete_lookup_is_refused(missing: str) -> None:
-    with pytest.raises(InvocationFailed, match="no 'resolve' of the name a came to an end; the payload said: S server"):
+    with pytest.raises(InvocationFailed, match="no 'resolve' of the name a finished; the payload said: S server"):
         dns.looked_up(said(*(line for line in WHOLE if line != missing)), "a", 4)
 
 

@@ -17,7 +17,7 @@ from docker.errors import DockerException
 from bench.core import proc
 from bench.core.errors import InvocationFailed
 from bench.engines.base import Bind, InstanceSpec, Limits
-from bench.engines.docker import api, cli
+from bench.engines.docker import api, cli, spec_settings
 from bench.engines.docker.api import ContainerConfig
 from bench.engines.docker.cli import Commands, arguments
 from bench.engines.evidence import gvisor, process
@@ -87,7 +87,7 @@ def test_io_rate_argument_names_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_limit_has_a_cli_option() -> None:
     every = Limits(1, "0", 2**28, 5, "254:0", 1, 2, 2**26)
-    assert set(api.limits(dataclasses.replace(JOB, limits=every))) == set(cli._OPTIONS)
+    assert set(spec_settings.limits(dataclasses.replace(JOB, limits=every))) == set(cli._OPTIONS)
 
 
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, said: str) -> tuple[Commands, Nothing]:

@@ -12,7 +12,7 @@ pytest.importorskip("libvirt")
 
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines.base import Bind, InstanceSpec
-from bench.engines.libvirt import domain
+from bench.engines.libvirt import connection, domain
 from bench.engines.libvirt.guests import Guest
 
 HOME = Path("/lab/b/tare-1")
@@ -99,7 +99,7 @@ def test_every_guest_exit_destroys_domain() -> None:
 def test_names_are_escaped_and_have_unique_uuids() -> None:
     machine = defined(name="a<b>&")
     assert machine.findtext("name") == "a<b>&"
-    assert machine.findtext("uuid") == domain.identity("a<b>&") != domain.identity("tare-1")
+    assert machine.findtext("uuid") == connection.identity("a<b>&") != connection.identity("tare-1")
 
 
 def test_ended_machine_is_described_with_last_lines(tmp_path: Path) -> None:

@@ -178,5 +178,5 @@ def test_machine_has_no_commands_and_the_reason_names_the_guest_agent() -> None:
     engine = pytest.importorskip("bench.engines.libvirt.engine")
     machine = object.__new__(engine.Libvirt)
     machine.target = Target("libvirt:guest=full", "libvirt", {"guest": "full"})
-    with pytest.raises(NotApplicable, match=r"'libvirt:guest=full' runs no further command .* QEMU guest agent"):
+    with pytest.raises(NotApplicable, match=r"'libvirt:guest=full' cannot run a further command .* QEMU guest agent"):
         _ = machine.commands

@@ -51,14 +51,14 @@ def test_words_name_what_is_left_and_by_whom(
 ) -> None:
     found = data(tmp_path, lab, CLEAN, GROWING, BROKEN)
     said = benchmarks.words(found)
-    assert "Left while the instance lives: 60 processes and 1 file by fake:copy=growing (60 conmon)." in said
+    assert "Left behind while the instance lives: 60 processes and 1 file by fake:copy=growing (60 conmon)." in said
     assert f"A bare process of {CLEAN} has ended" in said
     assert "fake growing leaves 60 processes and 1 file" in benchmarks.finding(found)
     assert words.leaving(found) == {GROWING: "60 processes and 1 file"}
 
 
 def test_words_say_that_nothing_is_left(tmp_path: Path, lab: FakeLab, commands: FakeCommands, leaving: None) -> None:
-    assert "No process, FIFO or file is left by any target." in benchmarks.words(data(tmp_path, lab, CLEAN))
+    assert "No target leaves a process, FIFO or file behind." in benchmarks.words(data(tmp_path, lab, CLEAN))
 
 
 def test_tables_have_every_number_and_the_failures(

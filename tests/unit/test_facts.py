@@ -99,7 +99,7 @@ def test_hypervisor_of_the_device_tree_is_named(tmp_path: Path) -> None:
 def test_unknown_hypervisor_is_not_reported_as_bare_metal(known: dict[str, str]) -> None:
     verdict = preflight._virtual(known)
     assert not verdict.ok
-    assert verdict.says == "unknown: nothing tells whether there is a hypervisor"
+    assert verdict.says == "unknown whether there is a hypervisor"
 
 
 def test_file_system_of_a_mount_point_with_a_blank_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

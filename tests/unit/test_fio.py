@@ -53,7 +53,7 @@ def test_failed_job_is_an_error_without_numbers() -> None:
         (run(said("report.json"))[:-1], "did not run to its end"),
         (run(said("report.json"), end="C run 137"), "ended with status 137"),
         (run(said("report.json"), seconds=1.0), "jobs lasted 1.847 s, but the host saw it live for 1 s"),
-        (run(said("report.json").replace('"total_ios" : 2966', '"total_ios" : 0')), "read-random-direct did nothing"),
+        (run(said("report.json").replace('"total_ios" : 2966', '"total_ios" : 0')), "read-random-direct did no I/O"),
         ([], "did not run to its end"),
     ],
 )

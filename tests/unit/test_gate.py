@@ -190,7 +190,7 @@ def test_command_measures_a_night_in_doubt_again(tmp_path: Path, monkeypatch: py
     words = ["nightly", "quick", "--results", str(results), "-o", str(tmp_path / "out")]
     done = CliRunner().invoke(cli.tare, words, standalone_mode=False)
     assert (done.exception, done.return_value) == (None, 0)
-    assert "in doubt: startup once more, on fresh blocks" in done.output
+    assert "in doubt: measuring startup again, on fresh blocks" in done.output
     assert [one.name for one in requests[1].scenarios] == ["startup"]
 
 

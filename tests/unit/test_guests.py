@@ -228,7 +228,7 @@ def test_unprovisioned_guest_is_unavailable_with_a_remedy(built_state: Path) -> 
     for make in (guests.minimal, guests.full):
         with pytest.raises(TargetUnavailable) as caught:
             make(built_state)
-        assert "is not there" in caught.value.reason
+        assert "is missing" in caught.value.reason
         assert caught.value.remedy == "run 'tare provision guest_images' as root"
 
 

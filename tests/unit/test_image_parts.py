@@ -140,7 +140,9 @@ def test_the_registrys_log_tells_what_was_served() -> None:
 
 def test_a_layer_that_was_there_before_fails_the_pull(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_LOGGED_S", 0.0)
-    with pytest.raises(InvocationFailed, match=r"1 of 3 layers were not fetched, the engine had them: sha256:feed"):
+    with pytest.raises(
+        InvocationFailed, match=r"1 of 3 layers were not fetched because the engine had them: sha256:feed"
+    ):
         registry.served(Registry(0, LOG), 0, pulled(*LAYERS, "sha256:feed"))
 
 

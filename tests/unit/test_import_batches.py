@@ -210,7 +210,7 @@ REFUSED: dict[str, tuple[int, dict[str, object], str]] = {
     "second run": (33, {"run_id": "r9"}, "line 35: run_id is 'r9', and 'r0' before"),
     "no target": (33, {"target": ""}, "line 35 has no target"),
     "other invocation": (33, {"invocation": 2}, "line 35: invocation 2 is another one in line 6"),
-    "again": (33, {"metric": "startup.ready_s"}, "line 35 has the measurement of line 34 again"),
+    "again": (33, {"metric": "startup.ready_s"}, "line 35 repeats the measurement of line 34"),
 }
 
 
@@ -231,7 +231,7 @@ def test_row_of_a_later_batch_is_refused_with_its_line(
 def test_first_fault_of_a_file_is_named_whatever_its_kind(tmp_path: Path) -> None:
     changes: dict[int, dict[str, object]] = {13: {"metric": "startup.ready_s"}, 14: {"value": "x"}}
     text = csv_of([{**one, **changes.get(n, NOTHING)} for n, one in enumerate(MINIMAL)])
-    with pytest.raises(UsageError, match="line 15 has the measurement of line 14 again"):
+    with pytest.raises(UsageError, match="line 15 repeats the measurement of line 14"):
         saved(tmp_path, text, "csv")
 
 

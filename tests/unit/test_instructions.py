@@ -119,7 +119,7 @@ def test_layers_are_counted_for_every_instruction(tmp_path: Path, lab: FakeLab, 
     assert tables.deviations(found) == []
     said = words.words(found)
     assert "5 of 21 instructions add a layer, run-writes, run-nothing, copy, add and add-archive" in said
-    assert "Nothing is in the layer of run-nothing" in said
+    assert "Empty layers: run-nothing" in said
     assert words.finding(found) == "fake: 5 of 21 instructions add a layer"
 
 

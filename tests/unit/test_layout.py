@@ -154,16 +154,6 @@ def test_import_of_a_concrete_engine_is_found(tmp_path: Path, monkeypatch: pytes
     assert engine_imports([wrong]) == ["measure.py:1 imports bench.engines.docker.api"]
 
 
-@pytest.mark.parametrize("path", sorted((BENCH / "engines").rglob("*.py")), ids=lambda path: path.stem)
-def test_no_class_of_an_engine_has_more_than_8_public_methods(path: Path) -> None:
-    classes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ClassDef)]
-    width = {
-        one.name: sum(isinstance(item, ast.FunctionDef) and not item.name.startswith("_") for item in one.body)
-        for one in classes
-    }
-    assert {name: count for name, count in width.items() if count > 8} == {}
-
-
 def test_registry_knows_every_folder_by_its_own_name() -> None:
     from bench import benchmarks  # noqa: PLC0415
 

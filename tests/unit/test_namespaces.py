@@ -74,7 +74,7 @@ def test_target_has_proof_and_no_costs(tmp_path: Path, lab: FakeLab, monkeypatch
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        (SEEN[:-1], (Status.TIMEOUT, "'E look' did not come")),
+        (SEEN[:-1], (Status.TIMEOUT, "'E look' did not arrive")),
         (["E look"], (Status.FAILED, "the payload said nothing of what it sees")),
     ],
 )

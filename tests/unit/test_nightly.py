@@ -297,7 +297,7 @@ def test_open_and_acknowledged_regressions_are_listed(results: Path, monkeypatch
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["startup/*"], "say why 'startup/*' may stay, with --reason TEXT"),
+        (["startup/*"], "give the reason for accepting 'startup/*' with --reason TEXT"),
         (
             ["nothing/*", "--reason", "r"],
             "no confirmed regression of the night night-010 matches 'nothing/*'; there is startup/host",

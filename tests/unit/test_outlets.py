@@ -172,7 +172,7 @@ def test_push_command_says_what_was_pushed(run: store.Run, receiver: Receiver) -
     ("fmt", "url", "message"),
     [
         ("csv", "http://127.0.0.1:1", "unknown format to push 'csv', allowed: openmetrics, otlp"),
-        ("openmetrics", "127.0.0.1:9091", "is no address to push to: write http://HOST:PORT"),
+        ("openmetrics", "127.0.0.1:9091", "is not an address to push to: write http://HOST:PORT"),
     ],
 )
 def test_push_of_another_format_or_to_no_address_is_refused(run: store.Run, fmt: str, url: str, message: str) -> None:
@@ -230,7 +230,7 @@ def test_otlp_push_where_nobody_listens_is_an_error(
 
 def test_otlp_of_a_run_without_a_start_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "r2", {"host": [0.1] * 6})
-    with pytest.raises(UsageError, match="does not say when it began"):
+    with pytest.raises(UsageError, match="has no start time"):
         export.export(store.load(tmp_path / "r2"), "otlp")
 
 

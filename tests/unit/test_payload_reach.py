@@ -181,5 +181,5 @@ def test_line_of_another_form_fails(line: str) -> None:
 
 
 def test_self_that_was_not_said_fails() -> None:
-    with pytest.raises(InvocationFailed, match="as whom it runs"):
+    with pytest.raises(InvocationFailed, match="did not report its user"):
         reach.self_of(["S uid 0"])

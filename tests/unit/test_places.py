@@ -14,7 +14,7 @@ import pytest
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.engines import oci_spec
 from bench.engines.base import Bind, InstanceSpec
-from bench.engines.docker import api, cli
+from bench.engines.docker import cli, spec_settings
 from bench.engines.docker.api import ContainerConfig
 from bench.engines.evidence import mounts
 from bench.engines.sandbox import Sandbox
@@ -63,24 +63,24 @@ def test_mount_evidence_needs_live_process() -> None:
 
 def test_docker_gets_each_mount_kind() -> None:
     events = "/lab/e/1:/events"
-    assert api.binds(job(bind("bind", read_only=True))) == [events, f"{SOURCE}:/data:ro"]
-    assert api.binds(job(bind("volume"))) == [events, "data-volume:/data:rw"]
+    assert spec_settings.binds(job(bind("bind", read_only=True))) == [events, f"{SOURCE}:/data:ro"]
+    assert spec_settings.binds(job(bind("volume"))) == [events, "data-volume:/data:rw"]
     for kind in ("layer", "tmpfs"):
-        assert api.binds(job(bind(kind))) == [events]
-    assert (api.memory(job(bind("layer"))), api.memory(job(bind("tmpfs")))) == ({}, {"/data": ""})
+        assert spec_settings.binds(job(bind(kind))) == [events]
+    assert (spec_settings.memory(job(bind("layer"))), spec_settings.memory(job(bind("tmpfs")))) == ({}, {"/data": ""})
     words = cli.arguments(job(bind("tmpfs")), ContainerConfig("id", "none"))
     assert words[words.index("--tmpfs") + 1] == "/data"
 
 
 def test_docker_names_an_anonymous_volume_itself() -> None:
-    assert api.binds(job(bind("anonymous"))) == ["/lab/e/1:/events", "/data"]
+    assert spec_settings.binds(job(bind("anonymous"))) == ["/lab/e/1:/events", "/data"]
     table = (MOUNTS / "volume.txt").read_text(encoding="utf-8").replace("volumes/data-volume", f"volumes/{'a1' * 32}")
     assert mounts.kind_of(table, "/data", bind("anonymous"), same=False) == "volume"
 
 
 def test_size_of_a_tmpfs_is_passed_on() -> None:
     sized = dataclasses.replace(bind("tmpfs"), size_bytes=4096)
-    assert api.memory(job(sized)) == {"/data": "size=4096"}
+    assert spec_settings.memory(job(sized)) == {"/data": "size=4096"}
     words = cli.arguments(job(sized), ContainerConfig("id", "none"))
     assert words[words.index("--tmpfs") + 1] == "/data:size=4096"
     made = oci_spec.config(spec=job(sized), rootfs_path="rootfs", cgroup_path="/x")

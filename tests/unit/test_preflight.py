@@ -49,7 +49,7 @@ def test_trial_takes_every_step_once_and_in_order(built_state: Path) -> None:
     [
         ("create", ["create", "delete"], "fails at create"),
         ("start", ["create", "start", "delete"], "fails at start"),
-        ("ready", ["create", "start", "delete"], "'ready' did not come within"),
+        ("ready", ["create", "start", "delete"], "'ready' did not arrive within"),
         ("dies", ["create", "start", "delete"], "'ready' will not come: the fake payload died"),
         ("evidence", ["create", "start", "evidence", "delete"], "fails at evidence"),
         ("mismatch", ["create", "start", "evidence", "delete"], "something else"),

@@ -276,7 +276,7 @@ def test_ramp_that_is_disturbed_each_time_gives_no_value_and_is_no_failure(
     done = measure(tmp_path, small_ramp(procedure), lab)
     assert done.outcome["status"] == Status.DISTURBED
     assert len(done.outcome["disturbed"]) == 3
-    assert f"memory that is not the instances' ({source}) moved by 30.0 MiB" in done.outcome["reason"]
+    assert f"memory outside the instances ({source}) moved by 30.0 MiB" in done.outcome["reason"]
     assert done.numbers.empty
     frames = store.measurements(run := store.load(tmp_path / "r1")), store.outcomes(run)
     found = {str(one.name): one for one in check_run(*frames, {"startup": {"primary": []}})}
@@ -332,7 +332,7 @@ def test_ramp_without_room_for_one_instance_starts_nothing(tmp_path: Path, lab: 
     [
         ("create", (Status.FAILED, "2 of 2 instances did not start; the first: the fake engine fails at create")),
         ("start", (Status.FAILED, "the fake engine fails at start")),
-        ("ready", (Status.TIMEOUT, "did not come within")),
+        ("ready", (Status.TIMEOUT, "did not arrive within")),
         ("dies", (Status.FAILED, "'ready' will not come: the fake payload died")),
         ("evidence", (Status.FAILED, "fails at evidence")),
         ("mismatch", (Status.FAILED, "asked for fail=mismatch, but the live instance has fail=something else")),
@@ -457,7 +457,7 @@ def test_memory_pressure_ends_density_ramp(
     monkeypatch.setattr(host, "pressure", lambda *_: 1000.0 * max(0, world.live - 4))
     done = measure(tmp_path, ramp("density", instances=40, step=4), lab)
     assert done.outcome["notes"]["rule"] == "pressure"
-    assert "somebody waited for it" in done.outcome["notes"]["limited_by"]
+    assert "processes waited for it" in done.outcome["notes"]["limited_by"]
     assert done.value("density.instances") == 8
 
 

@@ -352,7 +352,7 @@ def test_names_are_asked_after_each_change(tmp_path: Path, lab: FakeLab, world: 
     assert {name for name, answer in found.items() if answer == "yes"} == {
         "named", "named-after-restart", "new-name", "new-name-after-restart",
     }  # fmt: skip
-    assert "An instance is found by its name with fake." in words.words(data)
+    assert "The name of an instance resolves with fake." in words.words(data)
 
 
 def test_old_name_that_is_still_found_is_unlike_the_documentation(tmp_path: Path, lab: FakeLab, world: World) -> None:

@@ -115,8 +115,8 @@ def test_words_name_what_is_lost_dropped_cut_and_dear(losing: ScenarioData) -> N
         "Changed on the way: bytes that are not UTF-8 by docker json-file and docker non-blocking json-file. " in said
     )
     assert "A million lines cost 1" in said
-    assert "With a stopped reader the writer stands still with host" in said
-    assert "When the collector crashes no writer stands still (1 log). " in said
+    assert "With a stopped reader the writer stalls with host" in said
+    assert "When the collector crashes no writer stalls (1 log). " in said
     assert "All 2 logs with a limit stayed within it." in said
     assert words.finding(losing) == "2 of 3 blocking logs lose no line; docker syslog loses lines"
 
@@ -136,7 +136,7 @@ def test_tables_show_losses_by_load_and_records_by_kind_of_line(losing: Scenario
     row = cells(table(losing, "What becomes of a line"), f"{JSON} (what is stored)")
     assert (row["16383 B"], row["16384 B"], row["not UTF-8"], row["CR LF"]) == ("1", "2", "1 (altered)", "1")
     row = cells(table(losing, "When the reader stops, and when the collector crashes"), SYSLOG)
-    assert row["writer, collector crashed"] == "goes on (rsyslogd)"
+    assert row["writer, collector crashed"] == "continues (rsyslogd)"
     row = cells(table(losing, "Limit of a log"), JSON)
     assert (row["limit"], row["files"], row["over it at most"]) == ("3 files of 256 KiB", "3", "0 B")
 

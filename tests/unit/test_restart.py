@@ -349,10 +349,10 @@ def test_what_has_become_of_an_instance_is_written_in_words() -> None:
 def test_sentence_names_the_version_and_each_deviation() -> None:
     good = Outcome("docker", "no", "exit 0", "", 0, 0, (0, 0), "Docker 1")
     bad = Outcome("docker", "on-failure:2", "daemon killed and started", "off", 1, 1, (0, 0), "Docker 1")
-    assert words._truth([good]) == ["Docker 1 does in all 1 cases what its documentation says"]
+    assert words._truth([good]) == ["Docker 1 behaves as documented in all 1 cases"]
     [said] = words._truth([good, bad])
     assert said == (
-        "Docker 1 does other than documented in 1 of 2 cases: on-failure:2 after “daemon killed and started” with live restore "
+        "Docker 1 deviates from its documentation in 1 of 2 cases: on-failure:2 after “daemon killed and started” with live restore "
         "off restarted (documented: stays down)"
     )
 
@@ -399,7 +399,7 @@ def test_truth_table_has_a_row_a_cause_and_marks_what_deviates(
     ]  # fmt: skip
     assert words.finding(data) == "4 of 21 cases unlike the documentation"
     assert words.words(data).startswith(
-        "Fake 1 does other than documented in 4 of 21 cases: unless-stopped after “exit 0”"
+        "Fake 1 deviates from its documentation in 4 of 21 cases: unless-stopped after “exit 0”"
     )
     assert not [one for one in charts.charts(data) if one]
 

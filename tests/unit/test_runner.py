@@ -13,7 +13,7 @@ from bench.core.errors import Interrupted, LabError, StoreError
 from bench.core.model import Outcome, Phase, Scenario, Status
 from bench.display import polls
 from bench.engines.fake import Fake
-from bench.run import runner
+from bench.run import runner, settling
 from bench.scenario import plan
 from tests.fakes import FakeLab, context, small
 
@@ -63,7 +63,7 @@ def test_polling_step_of_an_engine_is_noted_and_told_beside_the_numbers(
     [
         ("create", Status.FAILED, "fails at create"),
         ("start", Status.FAILED, "fails at start"),
-        ("ready", Status.TIMEOUT, "'ready' did not come within 0."),
+        ("ready", Status.TIMEOUT, "'ready' did not arrive within 0."),
         ("dies", Status.FAILED, "'ready' will not come: the fake payload died"),
         ("evidence", Status.FAILED, "fails at evidence"),
         ("mismatch", Status.FAILED, "asked for fail=mismatch, but the live instance has fail=something else"),
@@ -98,7 +98,7 @@ def test_controls_use_the_engines_of_baseline_and_host(tmp_path: Path, lab: Fake
 
 
 def test_residue_after_an_invocation_is_flagged(tmp_path: Path, lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_SETTLE_S", 0.02)
+    monkeypatch.setattr(settling, "_SETTLE_S", 0.02)
     start = Fake.start
 
     def leaky(self: Fake, instance: object) -> None:

@@ -171,9 +171,9 @@ def test_table_has_a_row_a_route_and_a_column_a_place(tmp_path: Path, lab: FakeL
 def test_words_tell_routes_that_stay_in_the_image_from_those_that_do_not(tmp_path: Path, lab: FakeLab) -> None:
     found = data(tmp_path, lab, route=IMAGE_ROUTES)
     said = words.words(found)
-    assert "fake: the image keeps a secret that comes by env, build-arg, copy-then-remove and copy-all" in said
-    assert "Only the instance itself has it by mounted-file" in said
-    assert "It is nowhere by copy-all-ignored" in said
+    assert "fake: the image keeps a secret passed by env, build-arg, copy-then-remove and copy-all" in said
+    assert "Only the instance itself has it if passed by mounted-file" in said
+    assert "It is found nowhere if passed by copy-all-ignored" in said
     assert words.finding(found) == "fake: 4 of 7 ways leave a secret in the image"
     assert benchmarks.notes(found)
 

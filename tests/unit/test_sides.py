@@ -58,7 +58,7 @@ def test_runs_with_another_default_are_refused_by_the_parameters_name(
     with_parameters(tmp_path, "b", {"host": noisy(0.2)}, {"lives": [6], "cache": ["warm"], "later": [1]})
     where = ["--results", str(tmp_path)]
     assert cli.run(["compare", "a", "b", *where]) == 2
-    assert "not compared: parameter startup.lives: '3' and '6'; compare" in capsys.readouterr().err
+    assert "what is compared: parameter startup.lives: '3' and '6'; compare" in capsys.readouterr().err
     assert cli.run(["compare", "a", "b", "--factor", "startup.lives", *where]) == 1
     assert "compared: parameter startup.lives: '3' and '6'" in capsys.readouterr().out
     assert cli.run(["compare", "a", "b", "--force", *where]) == 1
@@ -80,7 +80,7 @@ def test_run_that_does_not_record_its_parameters_is_noted_once(tmp_path: Path) -
     with_parameters(tmp_path, "b", {"host": noisy(0.1), "runc": noisy(0.1)}, {"lives": [6]})
     notes = wording.notes(between(tmp_path, "a", "b"))
     assert [note for note in notes if "defaults" in note] == [
-        "unknown whether the same defaults of parameters were in force: a did not record them"
+        "unknown whether the defaults of parameters were the same: a did not record them"
     ]
 
 
@@ -94,7 +94,7 @@ def test_runs_with_another_stamp_of_events_are_refused(tmp_path: Path, capsys: p
     assert cli.run(["compare", "c", "python", *where]) == 2
     told = capsys.readouterr().err
     assert (
-        "differ in what is not compared: instrument.stamp: 'c' and 'python'; instrument.scheduling: 'SCHED_FIFO'"
+        "differ in more than what is compared: instrument.stamp: 'c' and 'python'; instrument.scheduling: 'SCHED_FIFO'"
         in told
     )
     assert cli.run(["compare", "c", "python", "--factor", "instrument.stamp", *where]) == 2
@@ -106,7 +106,7 @@ def test_runs_with_another_stamp_of_events_are_refused(tmp_path: Path, capsys: p
 def test_run_that_does_not_record_its_stamp_is_compared_with_the_doubt_beside_it(tmp_path: Path) -> None:
     for name, stamp in (("old", {}), ("older", {}), ("new", STAMPS["c"])):
         write(tmp_path, name, {"host": noisy(0.1), "runc": noisy(0.1)}, instrument=stamp)
-    doubt = "unknown whether events were stamped alike: {} did not record it"
+    doubt = "unknown whether events were stamped in the same way: {} did not record how"
     assert doubt.format("old") in wording.notes(between(tmp_path, "old", "new"))
     assert doubt.format("older and 1 more") in wording.notes(between(tmp_path, "older", "old"))
     assert not any("stamped" in note for note in wording.notes(between(tmp_path, "old@host", "old@runc")))
@@ -183,7 +183,7 @@ def test_evidence_that_differs_beside_what_is_compared_is_told(tmp_path: Path) -
     runc = {"runtime": "runc", "runtime_digest": "22", "runtime_path": "/a/runc", "daemon": "/a/dockerd"}
     proved(tmp_path, "a", {"podman": same | crun, "docker": same | runc})
     told = notes_of(tmp_path, "a@podman", "a@docker")
-    assert "beside what is compared, these differ: runtime: 'crun' and 'runc'" in told.splitlines()
+    assert "these differ in addition to what is compared: runtime: 'crun' and 'runc'" in told.splitlines()
 
 
 def test_evidence_that_shows_what_is_compared_is_not_told(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_another_version_behind_one_target_of_two_runs_is_told(tmp_path: Path) -
     for name, digest in (("a", "11"), ("b", "22")):
         write(tmp_path, name, {"docker": noisy(0.1)})
         proved(tmp_path, name, {"docker": {"runtime": "runc", "runtime_digest": digest}})
-    assert "these differ: docker runtime_digest: '11' and '22'" in notes_of(tmp_path, "a", "b")
+    assert "these differ in addition to what is compared: docker runtime_digest: '11' and '22'" in notes_of(tmp_path, "a", "b")
 
 
 @pytest.mark.parametrize(

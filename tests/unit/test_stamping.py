@@ -137,7 +137,7 @@ def test_channel_that_cannot_be_read_fails_with_the_reason(tmp_path: Path, built
     for library in ("", str(images.stamp(built_state))):
         argv = [sys.executable, "-c", script, str(tmp_path / f"e{bool(library)}"), library]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        assert done.stdout.splitlines() == ["'ready' cannot arrive any more: Too many open files", "idle"], done.stderr
+        assert done.stdout.splitlines() == ["'ready' can no longer arrive: Too many open files", "idle"], done.stderr
 
 
 def test_receiver_hands_over_what_it_has_after_it_was_stopped(built_state: Path, tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_pool_use_is_read_from_dmsetup_status() -> None:
     """Captured inside a guest with Debian's kernel."""
     status = (DATA / "status.txt").read_text()
     assert usage.pool_used(status) == int(status.split()[5].split("/")[0]) * 64 * 2**10
-    with pytest.raises(LabError, match="not a status of a thin pool"):
+    with pytest.raises(LabError, match="not the status of a thin pool"):
         usage.pool_used((DATA / "broken.txt").read_text())
 
 

@@ -132,7 +132,7 @@ def test_run_is_found_by_id_prefix_latest_or_folder(tmp_path: Path) -> None:
     (tmp_path / "sample/run.json").write_text("{}")
     assert store.find(tmp_path, "latest").name.endswith("bb"), "a folder with a name of its own is not the latest"
     assert store.find(tmp_path, "sample").name == "sample"
-    with pytest.raises(UsageError, match="beginning of 2 runs"):
+    with pytest.raises(UsageError, match="matches 2 runs"):
         store.find(tmp_path, "2026")
     with pytest.raises(UsageError, match="no run 'x'"):
         store.find(tmp_path, "x")
@@ -154,7 +154,7 @@ def test_full_disk_leaves_earlier_invocations_intact(tmp_path: Path, monkeypatch
 
     real = os.write
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(StoreError, match="No space left on device; earlier results are whole"):
+    with pytest.raises(StoreError, match="No space left on device; earlier results are intact"):
         writer.append([measurement(1)], outcome(1))
     monkeypatch.undo()
     assert (tmp_path / "r1" / store.MEASUREMENTS).read_bytes() == before
@@ -175,8 +175,8 @@ def test_complete_run_with_missing_lines_has_a_warning(tmp_path: Path) -> None:
         path = tmp_path / "r1" / name
         path.write_bytes(path.read_bytes()[:-9])
     assert [text.partition(":")[0] for text in store.load(tmp_path / "r1").warnings] == [
-        "measurements.jsonl was cut off in a line, after the run was complete",
-        "outcomes.jsonl was cut off in a line, after the run was complete",
+        "measurements.jsonl was cut off within a line after the run was complete",
+        "outcomes.jsonl was cut off within a line after the run was complete",
         "1 of 3 invocations are missing from outcomes.jsonl",
     ]
 
@@ -206,7 +206,7 @@ def test_raw_tool_output_is_kept_unchanged_in_separate_files(tmp_path: Path) -> 
         "000012-said.txt": "said",
     }
     shutil.rmtree(tmp_path / "r" / "raw")
-    with pytest.raises(StoreError, match=r"cannot write .*raw.*earlier results are whole"):
+    with pytest.raises(StoreError, match=r"cannot write .*raw.*earlier results are intact"):
         writer.keep(14, "run", "")
 
 

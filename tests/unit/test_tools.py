@@ -25,10 +25,10 @@ def test_ldd_output_gives_libraries_and_loader() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("\tlibaio.so.1 => not found\n", "needs libraries that are not there: libaio.so.1"),
+        ("\tlibaio.so.1 => not found\n", "needs libraries that are missing: libaio.so.1"),
         ("\tnot a dynamic executable\n", "it says: not a dynamic executable"),
         ("", "it says: nothing"),
-        (LDD.replace("/lib64/ld-linux-x86-64.so.2", "ld.so"), "which loader"),
+        (LDD.replace("/lib64/ld-linux-x86-64.so.2", "ld.so"), "the loader"),
     ],
 )
 def test_incomplete_ldd_output_is_refused_with_the_remedy(text: str, says: str) -> None:

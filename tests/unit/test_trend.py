@@ -101,7 +101,7 @@ def test_runs_that_do_not_record_their_stamp_stay_in_the_history_and_are_noted(t
     history = trend.history(tmp_path)
     assert (len(history.runs), history.notes) == (
         4,
-        ["unknown whether events were stamped alike: 2 runs do not record it"],
+        ["unknown whether events were stamped in the same way: 2 runs do not record how"],
     )
 
 
@@ -198,7 +198,7 @@ def test_run_with_lost_lines_is_used_and_noted(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:-40])
     code, out, _ = run(tmp_path)
     assert code == 0
-    assert "! night-004: measurements.jsonl was cut off in a line" in out
+    assert "! night-004: measurements.jsonl was cut off within a line" in out
     assert "1 series over 8 runs" in out
 
 

@@ -16,7 +16,7 @@ from bench.display.data import ScenarioData
 from bench.engines.abilities import Usage
 from bench.engines.base import Instance, InstanceSpec
 from bench.engines.cri import usage as cri_usage
-from bench.engines.cri.api import TYPES
+from bench.engines.cri.messages import TYPES
 from bench.engines.docker import usage as docker_usage
 from bench.engines.fake import Fake
 from bench.invocation import group, poke

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import SIZE, Benchmark, Param
+from bench.benchmarks.base import SIZE, Benchmark, Param, exact_counts
 from bench.core.metrics import Metric
+
+_exact = exact_counts("compose")
 
 CLIENTS = ("api", "v1", "v2", "podman-compose")
 PROJECTS = (
@@ -17,16 +19,12 @@ def _time(name: str, title: str, *, may_be_zero: bool = False) -> Metric:
     return Metric(f"compose.{name}_s", "s", "lower", 0.01, 0.05, exact=False, title=title, may_be_zero=may_be_zero)
 
 
-def _exact(name: str, title: str) -> Metric:
-    return Metric(f"compose.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True)
-
-
 def _calls(name: str, title: str) -> Metric:
     return Metric(f"compose.{name}", "count", "lower", 1, 0.05, exact=False, title=title, may_be_zero=True)
 
 
 _METRICS = (
-    _time("ready", "up asked for → all services ready"),
+    _time("ready", "request of up → all services ready"),
     _time("up", "up"),
     _time("own", "of it the client's own time", may_be_zero=True),
     _time("engine", "of it waiting for the engine's answers", may_be_zero=True),
@@ -41,7 +39,7 @@ _METRICS = (
     _calls("noop_calls", "requests of up with nothing to do"),
     _calls("down_calls", "requests of down"),
     _calls("calls_of", "requests of up, by kind"),
-    _time("at", "up asked for → moment of a service"),
+    _time("at", "request of up → event of a service"),
     _exact("violations", "services started before what they need"),
     _exact("noop_changes", "containers changed by up with nothing to do"),
     _exact("lost_lines", "lines missing in the logs"),
@@ -55,7 +53,7 @@ BENCHMARK = Benchmark(
     metrics=_METRICS,
     params={
         **SIZE,
-        "client": Param("api", "who makes the project", CLIENTS),
+        "client": Param("api", "client that creates the project", CLIENTS),
         "project": Param("chain-started", "which services there are and what they wait for", PROJECTS),
         "file": Param("", "project=file: a compose file of your own"),
         "services": Param(4, "services of a generated project", minimum=1),

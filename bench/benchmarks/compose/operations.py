@@ -66,7 +66,7 @@ class Running:
 
 
 def timed(running: Running, act: Callable[[], object]) -> tuple[float, float, list[str]]:
-    """Do one command of the client; return its begin and end, and the kinds of its requests."""
+    """Run one command of the client; return its begin and end (``CLOCK_MONOTONIC``, seconds) and the kinds of its requests."""
     earlier, before = len(running.proxy.calls), len(running.client.commands)
     with running.context.account.engine():
         begin = now_s()

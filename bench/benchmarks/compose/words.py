@@ -51,7 +51,7 @@ def _order(data: ScenarioData) -> str:
     if not broken:
         return "Every client starts each service after those that it needs"
     said = [f"{_who(row)} ({lookup.most_frequent(lookup.notes_of(data, row).get('order'))})" for row in broken]
-    return f"The order is not kept by {prose.joined(said)}"
+    return f"Start order not kept: {prose.joined(said)}"
 
 
 def _times(data: ScenarioData) -> list[str]:
@@ -65,7 +65,9 @@ def _times(data: ScenarioData) -> list[str]:
             continue
         text = prose.joined([f"{prose.value(one)} ({row.target})" for row, one in floors])
         beside = prose.joined([f"{paired.text(times)} of that by {rows.client_of(row)}" for row, times in others])
-        found.append(f"All services of {project} are ready by the API after {text}" + (f", {beside}" if beside else ""))
+        found.append(
+            f"Through the API, all services of {project} are ready after {text}" + (f", {beside}" if beside else "")
+        )
     return found
 
 
@@ -77,7 +79,7 @@ def _left(data: ScenarioData) -> str:
             leaving.setdefault(rows.named(row), lookup.most_frequent(lookup.notes_of(data, row).get("left")))
     if leaving:
         said = [f"{name} ({what})" for name, what in leaving.items()]
-        return f"After down with volumes something is left by {prose.joined(said)}"
+        return f"Left over after down with volumes: {prose.joined(said)}"
     return "No client leaves anything after down with volumes" if counted else ""
 
 

@@ -52,11 +52,15 @@ BENCHMARK = Benchmark(
         **SIZE,
         **TOUCH,
         **RAMP,
-        "instances": Param(100, "instances at which the ramp stops at the latest", minimum=2),
+        "instances": Param(100, "largest number of instances", minimum=2),
         "step": Param(20, "instances between two readings", minimum=1),
-        "floor_bytes": Param(0, "MemAvailable that is left to others, bytes; 0: a tenth of the memory, at least 1 GiB"),
+        "floor_bytes": Param(
+            0, "MemAvailable that is left to other processes, bytes; 0: a tenth of the memory, at least 1 GiB"
+        ),
         "slower": Param(20.0, "start time, in multiples of the first step's, at which the ramp stops", minimum=1),
-        "pressure_percent": Param(50, "share of time in which somebody waits for memory at which it stops", minimum=1),
+        "pressure_percent": Param(
+            50, "share of time with processes waiting for memory at which the ramp stops", minimum=1
+        ),
     },
     primary=("density.slope_bytes", "density.launch_per_s"),
     questions=(

@@ -203,7 +203,7 @@ def _pressed(ramp: _Ramp, percent: float | None) -> _Stop | None:
     if percent is None or percent <= most:
         return None
     return _Stop(
-        "pressure", f"memory: somebody waited for it {percent:.0f} % of the last step's time, more than {most} %"
+        "pressure", f"memory: processes waited for it {percent:.0f} % of the last step's time, more than {most} %"
     )
 
 

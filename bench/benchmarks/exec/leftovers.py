@@ -110,7 +110,7 @@ def left_since(context: InvocationContext, instance: Instance, before: Inventory
 
 
 def standing_of(context: InvocationContext, instance: Instance) -> set[int]:
-    """Return the processes that serve an instance from one command to the next: its own, its monitor, its daemons."""
+    """Return the PIDs of the processes that serve an instance from one command to the next: its own, its monitor, its daemons."""
     daemons = context.engine.daemons().values() if isinstance(context.engine, HasDaemons) else ()
     return instance.pids().union(*map(family, daemons))
 

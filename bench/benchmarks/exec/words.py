@@ -23,7 +23,7 @@ def words(data: ScenarioData) -> str:
     cpu = [row for row in prose.with_values(data.summaries, CPU) if row.target != data.baseline]
     sentences = [
         f"A bare process of {data.baseline} has ended {prose.value(bare[0])} after the request" if bare else "",
-        f"The caller knows of the end of one more command after {prose.span(others)}" if others else "",
+        f"The caller sees the exit of one more command after {prose.span(others)}" if others else "",
         f"It takes {prose.span(cpu)} of CPU time" if cpu else "",
         _growth(data.summaries),
         _left(data),
@@ -67,10 +67,10 @@ def _left(data: ScenarioData) -> str:
     found = leaving(data)
     if not found:
         counted = prose.with_values(data.summaries, "exec.left_processes")
-        return "No process, FIFO or file is left by any target" if counted else ""
+        return "No target leaves a process, FIFO or file behind" if counted else ""
     said = []
     for row in lookup.without_control(data):
         if row.target in found:
             which = lookup.most_frequent(lookup.notes_of(data, row).get("left"))
             said.append(f"{found[row.target]} by {row.target}" + (f" ({which})" if which != "no process" else ""))
-    return f"Left while the instance lives: {prose.joined(said)}"
+    return f"Left behind while the instance lives: {prose.joined(said)}"

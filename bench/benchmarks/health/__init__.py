@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import RAMP, SIZE, Benchmark, Param
+from bench.benchmarks.base import RAMP, SIZE, Benchmark, Param, exact_counts
 from bench.core.metrics import Metric
+
+_count = exact_counts("health")
 
 CASES = ("cmd", "shell", "start-period", "start-interval", "hanging", "hanging-shell", "rate")
 
 
 def _time(name: str, title: str, *, may_be_zero: bool = False) -> Metric:
     return Metric(f"health.{name}_s", "s", "lower", 1e-3, 0.05, exact=False, title=title, may_be_zero=may_be_zero)
-
-
-def _count(name: str, title: str) -> Metric:
-    return Metric(f"health.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True)
 
 
 _METRICS = (

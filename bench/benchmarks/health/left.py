@@ -17,7 +17,7 @@ _GONE = ""
 
 
 def every(context: InvocationContext, instance: Instance) -> frozenset[int]:
-    """Return the processes of the run and of the instance, zombies in the instance included, without this one."""
+    """Return the PIDs of the run and of the instance, zombies in the instance included, without this one."""
     path = context.lab.cgroup_path
     found = instance.pids() | (cgroups.pids_of(path) if path else set())
     return frozenset(found - {os.getpid()})
@@ -30,7 +30,7 @@ def state(pid: int) -> str:
 
 
 def staying(pids: Collection[int], seconds: float) -> frozenset[int]:
-    """Return those processes that still exist after a time."""
+    """Return those PIDs that still exist after a time."""
     sleep_s(seconds)
     return frozenset(pid for pid in pids if state(pid) != _GONE)
 

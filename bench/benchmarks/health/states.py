@@ -121,7 +121,7 @@ def _times(one: Checked, count: int) -> list[float]:
 
 
 def gaps(stamps: Sequence[float], interval_s: float) -> list[float]:
-    """Return the time of each probe: from its first instruction to the next one's, less the wait in between.
+    """Return the time of each probe in seconds: from its first instruction to the next one's, less the wait in between.
 
     >>> gaps([0.0, 0.75, 1.5], 0.5)
     [0.25, 0.25]

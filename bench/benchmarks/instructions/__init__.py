@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import Benchmark, Param
-from bench.core.metrics import Metric
+from bench.benchmarks.base import Benchmark, Param, exact_counts
 
-
-def _count(name: str, title: str) -> Metric:
-    return Metric(f"instruction.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True)
-
+_count = exact_counts("instruction")
 
 BENCHMARK = Benchmark(
     name="instructions",

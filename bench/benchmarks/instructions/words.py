@@ -19,7 +19,7 @@ def words(data: ScenarioData) -> str:
             said.append(
                 f"{row.text}: {len(added)} of {len(counts)} instructions add a layer, {prose.joined(added, 12)}"
             )
-            said.append(f"Nothing is in the layer of {prose.joined(empty, 12)}" if empty else "")
+            said.append(f"Empty layers: {prose.joined(empty, 12)}" if empty else "")
     said += [text.removesuffix(".") for text in tables.deviations(data)]
     return prose.paragraph(said) or prose.no_values("instruction.layers")
 

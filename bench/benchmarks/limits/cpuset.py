@@ -102,7 +102,7 @@ def _seen(pressed: Pressed, cpu: int, begin: float, end: float) -> tuple[list[Us
 
 
 def processors(pids: Iterable[int]) -> Iterator[int]:
-    """Yield the CPU on which each thread of these processes ran last."""
+    """Yield the number of the CPU on which each thread of these processes ran last."""
     for pid in pids:
         for thread in kernelfiles.numbers(Path(f"/proc/{pid}/task")):
             fields = kernelfiles.text(Path(f"/proc/{pid}/task/{thread}/stat")).rpartition(")")[2].split()

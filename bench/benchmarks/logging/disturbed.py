@@ -1,4 +1,4 @@
-"""A reader that is stopped, and a collector that crashes: does the writer stand still, and are lines lost?"""
+"""A reader that is stopped, and a collector that crashes: does the writer stall, and are lines lost?"""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _MUCH = Load(2048, 4096, every=16)
 BEFORE_S = 0.5
 """How long lines are written before the collector crashes."""
 STILL_S = 3.0
-"""A writer that reports nothing for that long stands still; it reports every 16th line."""
+"""A writer that reports nothing for that long has stalled; it reports every 16th line."""
 
 
 def stopped(context: InvocationContext) -> InvocationResult:
     """Stop the reader with SIGSTOP, write 8 MiB, let the reader go on, and count what came through."""
     loads = [_FIRST, _MUCH]
     with trial.waiting(context, loads) as one, _reader(one) as (pid, reader), context.account.engine():
-        one.go()
-        one.wait(1, context.timeout_s)
+        one.writer.go()
+        one.writer.wait(1, context.timeout_s)
         if reader and not reader.wait_first():
             msg = "the follower printed nothing before it was to be stopped"
             raise InvocationFailed(msg)
         os.kill(pid, signal.SIGSTOP)
         try:
-            one.go()
-            still = one.stands_still(2, STILL_S)
+            one.writer.go()
+            still = one.writer.stands_still(2, STILL_S)
         finally:
             os.kill(pid, signal.SIGCONT)
-        one.written()
+        one.writer.written()
         one.quiet()
         one.stop()
         series = [
@@ -73,14 +73,14 @@ def crash(context: InvocationContext) -> InvocationResult:
     per_s = int(context.params["per_s"])
     load = Load(per_s, int(context.params["line_bytes"]), per_s, every=max(1, per_s // 100))
     with trial.waiting(context, [load]) as one, context.account.engine():
-        one.go()
+        one.writer.go()
         sleep_s(BEFORE_S)
         who = one.logs.crash(one.instance)
         try:
-            still = one.stands_still(1, STILL_S)
+            still = one.writer.stands_still(1, STILL_S)
         finally:
             one.logs.provide(one.logs.driver)
-        [written] = one.written()
+        [written] = one.writer.written()
         one.quiet()
         one.stop()
         series = [

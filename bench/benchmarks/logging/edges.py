@@ -21,10 +21,10 @@ def measure(context: InvocationContext) -> InvocationResult:
     with trial.waiting(context, loads) as one:
         one.logs.stored(one.instance)
         for number in range(len(loads)):
-            one.go()
-            if not one.wait(number + 1, context.timeout_s):
+            one.writer.go()
+            if not one.writer.wait(number + 1, context.timeout_s):
                 break
-        one.written()
+        one.writer.written()
         one.quiet()
         one.stop()
         found = one.counts()

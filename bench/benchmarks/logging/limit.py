@@ -25,9 +25,9 @@ def measure(context: InvocationContext) -> InvocationResult:
     logs.provide(driver)
     load = Load(TIMES * FILE_BYTES * FILES // _SIZE, _SIZE)
     with trial.waiting(context, [load], driver) as one, context.account.engine():
-        one.go()
+        one.writer.go()
         deadline, most, files = now_s() + context.timeout_s, 0, 0
-        while not one.ended():
+        while not one.writer.ended():
             found = one.stored()
             most, files = (max(most, found.size), max(files, found.files)) if found else (most, files)
             if now_s() > deadline:

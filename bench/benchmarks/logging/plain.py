@@ -58,8 +58,8 @@ def _measured(one: Trial, load: Load, reader: Follower | None = None) -> tuple[l
     empty = _size(one)
     before = one.cpu_s() | ({follower.NAME: reader.cpu_s()} if reader else {})
     with one.context.account.engine():
-        one.go()
-        [written] = one.written()
+        one.writer.go()
+        [written] = one.writer.written()
         after = one.quiet() | ({follower.NAME: reader.cpu_s()} if reader else {})
     one.stop()
     found = one.counts()

@@ -177,11 +177,11 @@ def _disturbed(data: ScenarioData) -> Grid:
         *(Column("writer, reader stopped", numeric=False), Column("lines lost")),
         *(Column("writer, collector crashed", numeric=False), Column("lines dropped")),
     ]
-    note = "A writer stands still when it has not written 16 lines of 4 KiB within three seconds."
+    note = "A writer stalls when it has not written 16 lines of 4 KiB within three seconds."
     return cells.grid("When the reader stops, and when the collector crashes", heads, rows, note=note)
 
 
 def _stands(found: Summary | None, who: str) -> Cell:
     if found is None or found.median is None:
         return Cell(NONE)
-    return Cell("stands still" if found.median >= 0.5 else "goes on", who)
+    return Cell("stalls" if found.median >= 0.5 else "continues", who)

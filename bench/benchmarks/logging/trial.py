@@ -6,18 +6,17 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.core.clock import Channel, now_s, process_cpu_s, sleep_s
-from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
+from bench.benchmarks.logging.writer import Writer
+from bench.core.clock import now_s, process_cpu_s, sleep_s
+from bench.core.errors import NotApplicable
 from bench.engines.abilities import HasDaemons, KeepsLogs, Logs, StoredLog
 from bench.engines.base import Instance, LogDriver
-from bench.invocation import life, poke
+from bench.invocation import life
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.probes import processes
 from bench.workloads import lines
-from bench.workloads.lines import Counter, Counts, Load, Record, Written
+from bench.workloads.lines import Counter, Counts, Load, Record
 
-_LOOK_S = 0.02
-"""Pause between two looks at the payload's reports: waiting for each of them would disturb their stamps."""
 _SETTLE_S = 5.0
 """How long a log may go on growing after the writer has ended."""
 _QUIET_S = 0.1
@@ -41,76 +40,26 @@ def keeper(context: InvocationContext) -> Logs:
 
 @dataclass
 class Trial:
-    """A live instance that waits for the word to write.
+    """A live instance whose payload writes lines, and what its engine does with them.
 
     Attributes:
         context: Its invocation.
         instance: The instance.
-        channel: Its event channel.
+        writer: The payload in it, which writes one load each time that it is told to go on.
         logs: The logs of its engine.
-        loads: What it writes, one load each time that it is told to go on.
         evidence: What was read back from it.
     """
 
     context: InvocationContext
     instance: Instance
-    channel: Channel
+    writer: Writer
     logs: Logs
-    loads: Sequence[Load]
     evidence: dict[str, str]
 
     @property
     def lossy(self) -> bool:
         """Whether the engine may drop lines."""
         return self.logs.driver.delivery != "blocking"
-
-    def go(self) -> None:
-        """Tell the payload to write its next load."""
-        if not poke.go_on(self.instance, self.channel):
-            msg = f"the host cannot tell the payload in '{self.context.engine.target.text}' to write"
-            raise NotApplicable(msg)
-
-    def ended(self) -> int:
-        """Return how many loads have been written to their end."""
-        return sum(line.text.startswith("C lines ") for line in list(self.channel.lines))
-
-    def wait(self, count: int, timeout_s: float) -> bool:
-        """Wait until that many loads are written; return whether they are.
-
-        Raises:
-            InvocationFailed: The instance ended.
-        """
-        deadline = now_s() + timeout_s
-        while self.ended() < count:
-            if now_s() > deadline:
-                return False
-            if (why := self.instance.alive()) and self.ended() < count:
-                msg = f"the instance ended before it had written its lines: {why}"
-                raise InvocationFailed(msg)
-            sleep_s(_LOOK_S)
-        return True
-
-    def stands_still(self, count: int, limit_s: float) -> bool:
-        """Wait until that many loads are written, or nothing more was reported for ``limit_s``; return whether that is so."""
-        deadline, before = now_s() + limit_s, -1
-        while self.ended() < count:
-            if (reports := len(self.channel.lines)) != before:
-                deadline, before = now_s() + limit_s, reports
-            if now_s() > deadline:
-                return True
-            sleep_s(_LOOK_S)
-        return False
-
-    def written(self) -> list[Written]:
-        """Return what was written; wait for it within the invocation's time limit.
-
-        Raises:
-            InvocationTimeout: It is not written in time.
-        """
-        if not self.wait(len(self.loads), self.context.timeout_s):
-            msg = f"the lines were not written within {self.context.timeout_s:g} s"
-            raise InvocationTimeout(msg)
-        return lines.written(self.channel.lines)
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU seconds used so far by the engine's processes: part → seconds."""
@@ -151,7 +100,7 @@ class Trial:
         with self.context.account.engine():
             for name, read in sources.items():
                 with contextlib.suppress(NotApplicable):
-                    found[name] = settled(self.loads, read)
+                    found[name] = settled(self.writer.loads, read)
         return found
 
     def stored(self) -> StoredLog | None:
@@ -175,7 +124,8 @@ def waiting(context: InvocationContext, loads: Sequence[Load], driver: LogDriver
     words = [word for load in loads for word in ("--wait", str(_WAIT_MS), *load.arguments)]
     spec = life.spec_of(context, (*words, "--sleep"), log=driver)
     with life.living(context, spec) as (instance, channel):
-        yield Trial(context, instance, channel, logs, loads, life.evidence_of(context, instance))
+        evidence = life.evidence_of(context, instance)
+        yield Trial(context, instance, Writer(context, instance, channel, loads), logs, evidence)
 
 
 def settled(loads: Sequence[Load], read: Callable[[], Iterable[Record]]) -> list[Counts]:

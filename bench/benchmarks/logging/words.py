@@ -128,9 +128,9 @@ def _still(data: ScenarioData, found: _Found, load: str, when: str) -> str:
         return ""
     still = [name for name, value in ended.items() if value >= 0.5]
     if not still:
-        return f"{when} no writer stands still ({prose.plural(len(ended), 'log')})"
+        return f"{when} no writer stalls ({prose.plural(len(ended), 'log')})"
     others = prose.plural(len(ended) - len(still), "other log")
-    return f"{when} the writer stands still with {prose.joined(still, 9)}, and goes on with {others}"
+    return f"{when} the writer stalls with {prose.joined(still, 9)} and continues with {others}"
 
 
 def _over(data: ScenarioData, found: _Found) -> str:

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from bench.benchmarks.memory import ramps, tables
 from bench.core.model import Interval
 from bench.core.units import format_value
-from bench.display import canvas, cells, fits, lookup, svg, theme
+from bench.display import canvas, cells, fits, kinds, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant, params_text
 from bench.display.prose import block_counts
 from bench.display.table import Cell, interval_text
@@ -94,9 +94,7 @@ def weight(data: ScenarioData, name: str) -> svg.Plot | None:
     panels = [
         (f"{title}{_touching(params)}", items)
         for params in dict.fromkeys(_params(item.row) for item in bars)
-        for title, items in canvas.grouped(
-            [item for item in bars if _params(item.row) == params], lambda item: item.row
-        )
+        for title, items in kinds.grouped([item for item in bars if _params(item.row) == params], lambda item: item.row)
     ]
     if not panels:
         return None

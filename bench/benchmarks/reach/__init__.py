@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import Benchmark, Param
-from bench.core.metrics import Metric
+from bench.benchmarks.base import Benchmark, Param, exact_counts
 
-
-def _fact(name: str, title: str) -> Metric:
-    return Metric(f"reach.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True)
-
+_fact = exact_counts("reach")
 
 BENCHMARK = Benchmark(
     name="reach",
@@ -16,15 +12,15 @@ BENCHMARK = Benchmark(
     metrics=(
         _fact("works", "it works"),
         _fact("error", "error number of the call that failed"),
-        _fact("documented", "it works by the documentation"),
+        _fact("documented", "it works according to the documentation"),
         _fact("reached", "places that the instance reaches"),
         _fact("interfaces", "interfaces other than loopback"),
-        _fact("deviations", "facts unlike the documentation"),
+        _fact("deviations", "facts that differ from the documentation"),
     ),
     params={
         "part": Param(
             "reach",
-            "what is looked at: who reaches whom, two instances with one port, names, an image's configuration, or its tags",
+            "what is examined: who reaches whom, two instances with one port, names, an image's configuration, or its tags",
             allowed=("reach", "ports", "names", "image", "tags"),
         ),
         "limit_ms": Param(

@@ -78,8 +78,8 @@ def _named(found: dict[str, list[Outcome]]) -> list[str]:
     known = [target for target, facts in by_target.items() if _is(facts, "named", works=True)]
     unknown = [target for target, facts in by_target.items() if _is(facts, "named", works=False)]
     return [
-        f"An instance is found by its name with {prose.joined(known, _MOST)}" if known else "",
-        f"It is not with {prose.joined(unknown, _MOST)}" if unknown else "",
+        f"The name of an instance resolves with {prose.joined(known, _MOST)}" if known else "",
+        f"It does not resolve with {prose.joined(unknown, _MOST)}" if unknown else "",
     ]
 
 

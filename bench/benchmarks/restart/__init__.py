@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import SIZE, Benchmark, Param
+from bench.benchmarks.base import SIZE, Benchmark, Param, exact_counts
 from bench.core.metrics import Metric
+
+_count = exact_counts("restart")
 
 
 def _time(name: str, title: str, *, may_be_zero: bool = False) -> Metric:
@@ -22,10 +24,6 @@ def _time(name: str, title: str, *, may_be_zero: bool = False) -> Metric:
 
 def _cpu(name: str, title: str) -> Metric:
     return Metric(f"restart.{name}_s", "s", "lower", 0.001, 0.05, exact=False, title=title, may_be_zero=True)
-
-
-def _count(name: str, title: str) -> Metric:
-    return Metric(f"restart.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True)
 
 
 _METRICS = (

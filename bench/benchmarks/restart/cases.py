@@ -46,7 +46,7 @@ class Case:
 
     @property
     def restarts(self) -> int:
-        """How often it has been started again."""
+        """Number of times it has been started again."""
         return len(self.watch.starts(self.since_s))
 
 

@@ -47,7 +47,7 @@ class Watch:
         return self._wait(_END, number)
 
     def payload(self) -> int:
-        """Return the process of the payload on the host.
+        """Return the PID of the payload on the host.
 
         Raises:
             NotApplicable: The host cannot see it.

@@ -64,10 +64,10 @@ def _truth(cases: list[Outcome]) -> list[str]:
         version = next((one.version for one in mine if one.version), target)
         if unlike:
             said.append(
-                f"{version} does other than documented in {len(unlike)} of {len(mine)} cases: {_listed(unlike)}"
+                f"{version} deviates from its documentation in {len(unlike)} of {len(mine)} cases: {_listed(unlike)}"
             )
         else:
-            said.append(f"{version} does in all {len(mine)} cases what its documentation says")
+            said.append(f"{version} behaves as documented in all {len(mine)} cases")
     return said
 
 

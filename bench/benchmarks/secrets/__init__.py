@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import Benchmark, Param
+from bench.benchmarks.base import Benchmark, Param, exact_counts
 from bench.core.metrics import Metric
 
-
-def _fact(name: str, title: str) -> Metric:
-    return Metric(f"secrets.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True)
+_fact = exact_counts("secrets")
 
 
 BENCHMARK = Benchmark(

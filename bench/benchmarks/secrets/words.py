@@ -21,15 +21,15 @@ def words(data: ScenarioData) -> str:
             kept = [route for route, places in found.items() if places & _IN_IMAGE]
             clean = [route for route, places in found.items() if places and not places - _MEANT]
             nowhere = [route for route, places in found.items() if not places]
-            sentences.append(
-                f"{target}: the image keeps a secret that comes by {prose.joined(kept, 8)}" if kept else ""
-            )
+            sentences.append(f"{target}: the image keeps a secret passed by {prose.joined(kept, 8)}" if kept else "")
             left = [route for route in found if _left(data, target, route)]
             sentences.append(
-                f"On the engine's disk it is even when all is removed, by {prose.joined(left, 8)}" if left else ""
+                f"It stays on the engine's disk after everything is removed if passed by {prose.joined(left, 8)}"
+                if left
+                else ""
             )
-            sentences.append(f"Only the instance itself has it by {prose.joined(clean, 8)}" if clean else "")
-            sentences.append(f"It is nowhere by {prose.joined(nowhere, 8)}" if nowhere else "")
+            sentences.append(f"Only the instance itself has it if passed by {prose.joined(clean, 8)}" if clean else "")
+            sentences.append(f"It is found nowhere if passed by {prose.joined(nowhere, 8)}" if nowhere else "")
     sentences += _images(data)
     return prose.paragraph(sentences) or prose.no_values("secrets.places")
 

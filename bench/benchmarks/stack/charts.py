@@ -45,7 +45,7 @@ class Step:
 
     @property
     def end(self) -> float:
-        """End of the bar."""
+        """End of the bar, seconds."""
         return self.begin + self.added
 
 

@@ -53,7 +53,7 @@ class Ladder:
 
     @property
     def end(self) -> float:
-        """The latest time of the row, marks included."""
+        """The latest time of the row in seconds, marks included."""
         return max(at for _, at in (*self.steps, *self.late))
 
 

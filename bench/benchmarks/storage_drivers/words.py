@@ -74,7 +74,7 @@ def _lives(summaries: Sequence[Summary]) -> str:
     deepest = max((float(row.params.get("layers", 0)) for row in rows), default=0.0)
     rows = [row for row in rows if row.params.get("layers", 0) == deepest]
     layers = prose.plural(deepest, "layer")
-    return f"To create an instance of an image of {layers} takes {prose.span(rows)}" if rows else ""
+    return f"Creating an instance from an image of {layers} takes {prose.span(rows)}" if rows else ""
 
 
 def _caches(summaries: Sequence[Summary]) -> str:
@@ -87,4 +87,4 @@ def _caches(summaries: Sequence[Summary]) -> str:
 
 def _unpacked(summaries: Sequence[Summary]) -> str:
     rows = prose.with_values(summaries, "storage.unpack_s")
-    return f"To unpack an image takes {prose.span(rows)}" if rows else ""
+    return f"Unpacking an image takes {prose.span(rows)}" if rows else ""

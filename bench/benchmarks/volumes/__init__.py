@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.base import Benchmark, Param
+from bench.benchmarks.base import Benchmark, Param, exact_counts
 from bench.core.metrics import Metric
 
-
-def _fact(name: str, title: str) -> Metric:
-    return Metric(f"volumes.{name}", "count", "higher", 0, 0.0, exact=True, title=title, may_be_zero=True)
+_fact = exact_counts("volumes", "higher")
 
 
 BENCHMARK = Benchmark(
     name="volumes",
     package=__name__,
     metrics=(
-        _fact("outlives", "volume and content are there when the container is removed"),
+        _fact("outlives", "volume and content outlive the container"),
         _fact("seen", "change is seen on the other side"),
-        _fact("notified", "inotify tells of the change on the other side"),
+        _fact("notified", "inotify reports the change on the other side"),
         Metric("volumes.seen_s", "s", "lower", 1e-3, 0.1, exact=False, title="change on the host → seen inside"),
         Metric("volumes.size_ratio", "ratio", "one", 0, 0.0, exact=True, title="bytes until a tmpfs is full ÷ asked"),
         _fact("charged", "what is in a tmpfs counts as the container's memory"),
-        _fact("killed", "a tmpfs larger than the memory limit has the container killed"),
+        _fact("killed", "a tmpfs larger than the memory limit gets the container killed"),
         Metric(
             "volumes.reached_ratio", "ratio", "one", 0.01, 0.02, exact=False, title="bytes until killed ÷ memory limit"
         ),
@@ -28,14 +26,14 @@ BENCHMARK = Benchmark(
     params={
         "case": Param(
             "named-rm",
-            "what is looked at",
+            "what is examined",
             (
                 *("named-rm", "named-rm-v", "anonymous-rm", "anonymous-rm-v"),
                 *("bind-changes", "volume-changes", "tmpfs-changes"),
                 *("tmpfs-size", "tmpfs-beyond-memory"),
             ),
         ),
-        "milliseconds": Param(1000, "how long a change is looked for", minimum=50),
+        "milliseconds": Param(1000, "how long a change is waited for", minimum=50),
         "size_bytes": Param(16 * 2**20, "size of the tmpfs, bytes", minimum=2**20),
     },
     primary=("volumes.outlives", "volumes.seen", "volumes.notified", "volumes.size_ratio", "volumes.charged"),

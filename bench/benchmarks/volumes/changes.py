@@ -97,7 +97,7 @@ def _seen_by_host(context: InvocationContext, instance: Instance, bind: Bind) ->
 
 
 def inside(context: InvocationContext, instance: Instance, channel: Channel, folder: Path) -> dict[str, float]:
-    """Make the changes on the host while the instance looks for them; return the time of each."""
+    """Make the changes on the host while the instance looks for them; return the time of each, seconds."""
     _lay_out(folder)
     ready = now_s()
     poke.go_on(instance, channel)

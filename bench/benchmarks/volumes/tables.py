@@ -21,7 +21,7 @@ _REMOVALS = {
 _ON = {"instance": "What the instance sees of a change on the host", "host": "What the host sees of a change inside"}
 _SEEN = (
     "Each file is looked at every millisecond, and inotify tells of changes where it works across the mount. “Not seen” was not "
-    "there for as long as is looked. A tmpfs shares nothing with the host and is the counter-proof."
+    "there for as long as is looked. A tmpfs shares nothing with the host and is the negative control."
 )
 _REMOVED = "Another container reads the content back. Documented: only an anonymous volume goes, and only with “-v”."
 _FULL = (

@@ -66,13 +66,13 @@ def _changes(data: ScenarioData) -> list[str]:
     deaf = [_named(row) for row in shared if _unseen(data, row, "notified")]
     times = prose.with_values(data.summaries, "volumes.seen_s")
     slowest = max(times, key=lambda row: row.median or 0.0, default=None)
-    said = [f"Not every change is seen on the other side of {prose.joined(blind)}" if blind else ""]
+    said = [f"Some changes are not seen on the other side of {prose.joined(blind)}" if blind else ""]
     if not blind:
         said = [f"Every change is seen on the other side of all {len(shared)} shared mounts"]
     if slowest is not None:
         what = f"{slowest.params.get('change', 'a change')} in {slowest.target}"
         said.append(f"The slowest, {what}, is seen after {prose.median_text(slowest)}")
-    said.append(f"inotify does not tell of every change across {prose.joined(deaf)}" if deaf else "")
+    said.append(f"inotify misses changes across {prose.joined(deaf)}" if deaf else "")
     return said
 
 
@@ -82,12 +82,12 @@ def _sizes(data: ScenarioData) -> list[str]:
     said = []
     if ratios:
         said.append(
-            f"A tmpfs is full at another size than asked for: {prose.joined(off)}"
+            f"A tmpfs is not full at the requested size: {prose.joined(off)}"
             if off
-            else "Every tmpfs is full at the size that was asked for"
+            else "Every tmpfs is full at the requested size"
         )
     free = [row.target for row in prose.with_values(data.summaries, "volumes.charged") if not row.median]
     said.append(f"It does not count as the container's memory in {prose.joined(free)}" if free else "")
     spared = [row.target for row in prose.with_values(data.summaries, "volumes.killed") if not row.median]
-    said.append(f"Beyond the memory limit the container lives on in {prose.joined(spared)}" if spared else "")
+    said.append(f"The container survives going beyond its memory limit in {prose.joined(spared)}" if spared else "")
     return said

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from bench.core.model import NULL
 from bench.core.units import format_value, significant
 from bench.display import prose
-from bench.display.wording import agreement
+from bench.display.wording import agreement, excess
 from bench.stats import findings
-from bench.stats.findings import Answer, Check, CheckName, Excess, ExcessFound
+from bench.stats.findings import Answer, Check, CheckName, ExcessFound
 
 TITLES = {
     CheckName.NULL: "A/A control",
@@ -43,23 +41,11 @@ PREFIXES = {
 }
 """Check → what its sentence begins with where no title stands beside it."""
 
-_WHY_GUEST = (
-    "may mean that a cache of the host answered for a disk, that the guest's kernel does less (mitigations, a shorter path), or "
-    "that its clock was used; look at the evidence in outcomes.jsonl, and repeat it with the caches off"
-)
-_WHY_FASTER = (
-    "isolation cannot make work faster: may mean another path, another cache or less work than on the host; look at what really "
-    "ran (evidence in outcomes.jsonl) before believing any ratio of this target"
-)
 _WHY_SAME = (
     "no real measurement is that steady: look at what the probe reads, and whether it reads it again in each block"
 )
 _WHY_MODE = (
     "nothing of these invocations is counted; look up the option in the engine's version, or leave the target out"
-)
-_WHY_SCALING = (
-    "may mean that the single one did not run at full speed (a sleeping CPU, a late begin), or that several were counted over "
-    "another time; repeat the single one for longer and look at the raw output"
 )
 _FLAGS = {
     "settle": "memory did not settle",
@@ -79,8 +65,6 @@ _SOURCES = {
     "shared": "shared memory and tmpfs files outside the run",
     "harness": "Tare's own memory",
 }
-_MOST = 3
-"""Series that a sentence names; the others are counted."""
 
 
 def sentence(check: Check) -> str:
@@ -134,7 +118,7 @@ def _answer(check: Check) -> str:  # noqa: PLR0911 - one sentence a kind
 def _alarm(check: Check) -> str:
     match check.found:
         case findings.ExcessFound():
-            return _scaling(check.found) if check.name is CheckName.SCALING else _faster(check.found, check.name)
+            return excess.sentence(check.found, check.name)
         case findings.VarianceFound():
             return _variance(check.found)
         case findings.AgreementFound():
@@ -225,79 +209,20 @@ def _disturbed(found: findings.DisturbedFound) -> str:
     )
 
 
-def _faster(found: ExcessFound, name: CheckName) -> str:
-    if not found.asked and not found.found:
-        return f"not decided: {found.needed} common blocks are needed"
-    by = "" if found.limit == 1 else f" by more than {100 * (found.limit - 1):.0f} %"
-    than = f"the host{by}"
-    guest = name is CheckName.GUEST
-    if not found.found:
-        who = "guest" if guest else "container"
-        return f"no {who} is certain to be faster than {than} in any of {found.asked} series"
-    why = _WHY_GUEST if guest else _WHY_FASTER
-    memory = [one for one in found.found if one.series.metric.endswith("_bytes")]
-    faster = [one for one in found.found if one not in memory]
-    told = [f"{_how_many(found, faster)} faster than {than}: {_listed(faster)}"] if faster else []
-    count = prose.plural(len(memory), "figure") if told else _counted(found, memory)
-    less = "take" if len(memory) > 1 else "takes"
-    told += [f"{count} {less} less than the host's own process: {_listed(memory)}"] if memory else []
-    return f"{'; '.join(told)}; {why}"
-
-
-def _scaling(found: ExcessFound) -> str:
-    limit = f"{significant(found.limit, 2)} × N times one"
-    if found.found:
-        return f"{_how_many(found, found.found)} more than {limit}: {_listed(found.found)}; {_WHY_SCALING}"
-    return f"none of {found.asked} series is certain to do more than {limit}"
-
-
-def _how_many(found: ExcessFound, these: Sequence[Excess]) -> str:
-    """Say how many of how many, and how many chance alone would give if all were equal."""
-    return f"{_counted(found, these)} {'is' if len(these) == 1 else 'are'}"
-
-
-def _counted(found: ExcessFound, these: Sequence[Excess]) -> str:
-    if all(one.ci is None for one in these):
-        return f"{len(these)} series"
-    return f"{len(these)} of {found.asked} series (chance alone gives up to {found.chance})"
-
-
-def _listed(found: Sequence[Excess]) -> str:
-    return _some([f"{_excess(one)}{_differing(one)}" for one in found])
-
-
-def _excess(one: Excess) -> str:
-    label, blocks = _label(one.series), prose.plural(one.n, "block")
-    if one.ci is None:
-        return (
-            f"{label} {significant(one.times)} × in each of {blocks}"
-            if one.n > 1
-            else f"{label} {significant(one.times)} × in one block"
-        )
-    times, low, high = (significant(value) for value in (one.times, one.ci.low, one.ci.high))
-    return f"{label} {times} × [{low}, {high}] over {blocks}"
-
-
-def _differing(one: Excess) -> str:
-    """Say which evidence explains it."""
-    told = [f"its {name} is {here}, that of {one.than} {there}" for name, there, here in one.differs]
-    return f" ({'; '.join(told)}: not the same work)" if told else ""
-
-
 def _variance(found: findings.VarianceFound) -> str:
     if not found.stuck:
         return f"each of {found.noisy} noisy series varies"
     texts = [
-        f"{_label(one.series)} is exactly {format_value(one.value, one.unit)} in all {one.n} blocks"
+        f"{excess.label(one.series)} is exactly {format_value(one.value, one.unit)} in all {one.n} blocks"
         for one in found.stuck
     ]
-    return f"{_some(texts)}; {_WHY_SAME}"
+    return f"{excess.some(texts)}; {_WHY_SAME}"
 
 
 def _mode(found: findings.ModeFound) -> str:
     if not found.mismatches:
         return f"what was asked for is what ran in each of {found.proved} invocations that were read back"
-    return f"{_some([_mismatch(one) for one in found.mismatches])}; {_WHY_MODE}"
+    return f"{excess.some([_mismatch(one) for one in found.mismatches])}; {_WHY_MODE}"
 
 
 def _mismatch(one: findings.Mismatch) -> str:
@@ -305,11 +230,3 @@ def _mismatch(one: findings.Mismatch) -> str:
     has = f"has {one.option}={one.found}" if one.found else f"does not show {one.option}"
     took = f"asked for {one.option}={one.asked}, but the live instance {has}"
     return f"{one.target}, {rate}: {took}"
-
-
-def _label(series: findings.SeriesName) -> str:
-    return f"{series.target}, {prose.series(series.metric, series.params)}"
-
-
-def _some(texts: Sequence[str]) -> str:
-    return "; ".join(texts[:_MOST]) + (f" and {len(texts) - _MOST} more" if len(texts) > _MOST else "")

@@ -23,6 +23,7 @@ class _Connection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
+        """Connect to the unix socket."""
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(ANSWER_S)
         self.sock.connect(self._path)

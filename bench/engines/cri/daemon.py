@@ -57,5 +57,5 @@ def _prepare_networks(daemons: Daemons, home: Path) -> Path | None:
             (home / "net.d" / kind).mkdir(parents=True, exist_ok=True)
             conflist = home / "net.d" / kind / "10-tare.conflist"
             conflist.write_text(config.pod_network(home, kind), encoding="utf-8")
-        daemons.hide(_PLUGIN_CACHE)
+        daemons.namespace.hide(_PLUGIN_CACHE)
     return plugins

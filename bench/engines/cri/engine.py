@@ -99,7 +99,7 @@ class Cri:
             self._image = self._present() or self._load()
         except (LabError, InvocationFailed) as error:
             reason = f"'{self.target.text}' cannot be set up: {error}"
-            raise TargetUnavailable(reason, "see what it says; 'tare doctor' tries again") from error
+            raise TargetUnavailable(reason, "see the message; run 'tare doctor' to try again") from error
         self._parent = self._cgroup_parent(driver)
         trial.run(self, self._lab)
         values = {self._session.api.who: str(version.runtime_version), "cri": str(version.runtime_api_version)}

@@ -54,7 +54,7 @@ class Session:
 
     @property
     def pid(self) -> int | None:
-        """Process of the runtime; ``None`` where it is unknown."""
+        """PID of the runtime; ``None`` where it is unknown."""
         if self.own:
             return self.lab.daemons.running[cri_name(self.build)].pid
         if self._found is None or not process.runs(self._found):  # it may have been started again
@@ -63,7 +63,7 @@ class Session:
 
     @property
     def server(self) -> int | str:
-        """Process of the runtime; ``thread-self`` (this process) where it is unknown."""
+        """PID of the runtime; ``thread-self`` (this process) where it is unknown."""
         return self.pid or "thread-self"
 
     def version(self) -> Message:
@@ -79,7 +79,7 @@ class Session:
         try:
             return self.api.version(sockets.ANSWER_S)
         except InvocationTimeout as error:
-            msg = f"'{self.endpoint}' accepts connections and does not answer within {sockets.ANSWER_S:g} s"
+            msg = f"'{self.endpoint}' accepts connections but does not answer within {sockets.ANSWER_S:g} s"
             raise TargetUnavailable(msg, "see the runtime's log, or restart it") from error
         except InvocationFailed as error:
             msg = f"'{self.endpoint}' is not the socket of a runtime that speaks CRI v1: {error}"

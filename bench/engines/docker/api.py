@@ -6,7 +6,6 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
@@ -22,7 +21,7 @@ from bench.engines import sockets
 from bench.engines.base import HealthCheck, InstanceSpec
 from bench.engines.docker import hardening_config as hardening
 from bench.engines.docker import health_config as health
-from bench.lab import images
+from bench.engines.docker import spec_settings
 from bench.lab.images import Image, sha256
 
 Client = Any
@@ -38,6 +37,7 @@ class _KeptOpen(UnixHTTPAdapter):
     """The SDK's transport with one pool; its own has one a URL, so that hardly any connection is used twice."""
 
     def get_connection(self, url: str | bytes, proxies: Any = None) -> Any:
+        """Return the only pool of connections, whatever the URL."""
         return super().get_connection(_SDK_URL, proxies)
 
 
@@ -186,14 +186,14 @@ class Requests:
         """Create a container and return its id."""
         self._client.timeout = spec.timeout_s
         settings = self._client.create_host_config(
-            **limits(spec),
-            binds=binds(spec),
-            tmpfs=memory(spec),
+            **spec_settings.limits(spec),
+            binds=spec_settings.binds(spec),
+            tmpfs=spec_settings.memory(spec),
             network_mode=config.network,
             init=False,
             port_bindings={port: tuple(where) for port, where in config.ports.items()},
             ulimits=[{"Name": name, "Soft": value, "Hard": value} for name, value in config.ulimits.items()],
-            **restart(spec),
+            **spec_settings.restart(spec),
             **({"runtime": config.runtime} if config.runtime else {}),
             **({"cgroup_parent": config.cgroup_parent} if config.cgroup_parent else {}),
             **({"log_config": {"Type": config.log.type, "Config": dict(config.log.options)}} if config.log else {}),
@@ -203,8 +203,10 @@ class Requests:
         if config.ports:
             who["ports"] = [tuple(port.split("/")) for port in config.ports]
         if spec.health:
-            return self._create_checked(spec.health, config.image, command(spec), host_config=settings, **who)
-        made = self._client.create_container(config.image, command(spec), host_config=settings, **who)
+            return self._create_checked(
+                spec.health, config.image, spec_settings.command(spec), host_config=settings, **who
+            )
+        made = self._client.create_container(config.image, spec_settings.command(spec), host_config=settings, **who)
         return str(made["Id"])
 
     def _create_checked(self, check: HealthCheck, *arguments: Any, name: str, **settings: Any) -> str:
@@ -233,55 +235,6 @@ class Requests:
                 if error.status_code != requests.codes.conflict:
                     raise
                 self._client.wait(name, timeout=timeout_s, condition="removed")
-
-
-def command(spec: InstanceSpec) -> list[str]:
-    """Return what the image's entrypoint, the payload, is given."""
-    return ["--events", f"unix:{images.EVENTS}", *spec.command(inside=True)]
-
-
-def binds(spec: InstanceSpec) -> list[str]:
-    """Return the spec's event socket, folders and volumes as Docker writes bind mounts: a source without a slash is a volume."""
-    sources = [(bind, bind.source.name if bind.kind == "volume" else str(bind.source)) for bind in spec.binds]
-    anonymous = [f"/{bind.name}" for bind in spec.binds if bind.kind == "anonymous"]
-    folders = [
-        f"{source}:/{bind.name}:{'ro' if bind.read_only else 'rw'}"
-        for bind, source in sources
-        if bind.kind in ("bind", "volume")
-    ]
-    return [f"{spec.events}:{images.EVENTS}", *folders, *anonymous]
-
-
-def memory(spec: InstanceSpec) -> dict[str, str]:
-    """Return the paths of the instance's tmpfs mounts with their options: Docker's defaults, but for a size."""
-    sizes = {f"/{bind.name}": bind.size_bytes for bind in spec.binds if bind.kind == "tmpfs"}
-    mine = {path: "" if size is None else f"size={size}" for path, size in sizes.items()}
-    return {**mine, **hardening.memory(spec.hardening)}
-
-
-def limits(spec: InstanceSpec) -> dict[str, Any]:
-    """Return the spec's limits as arguments of ``create_host_config``, those that are ``None`` left out."""
-    wanted = spec.limits
-    # Docker takes a device's file; udev's links by number (/dev/block) are not on every host, the kernel's names are.
-    device = wanted.device and f"/dev/{Path('/sys/dev/block', wanted.device).resolve().name.replace('!', '/')}"
-    rates = {"device_read_bps": wanted.read_bytes_per_s, "device_write_bps": wanted.write_bytes_per_s}
-    found: dict[str, Any] = {
-        "mem_limit": spec.memory_bytes,
-        "memswap_limit": wanted.swap_bytes,
-        "mem_reservation": wanted.reservation_bytes,
-        "nano_cpus": None if spec.cpus is None else round(spec.cpus * 10**9),
-        "cpu_shares": wanted.cpu_shares,
-        "cpuset_cpus": wanted.cpuset,
-        "pids_limit": wanted.pids,
-        **{name: [{"Path": device, "Rate": rate}] for name, rate in rates.items() if rate is not None},
-    }
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def restart(spec: InstanceSpec) -> dict[str, Any]:
-    """Return the spec's restart policy as an argument of ``create_host_config``."""
-    wanted = spec.restart
-    return {"restart_policy": {"Name": wanted.name, "MaximumRetryCount": wanted.retries}} if wanted else {}
 
 
 def network(live: str, claimed: str) -> str:

@@ -145,7 +145,7 @@ class Internal(UserDefined):
         Raises:
             NotApplicable: Always.
         """
-        msg = "an internal network leads to no far end"
+        msg = "an internal network cannot reach the far end"
         raise NotApplicable(msg)
 
     def evidence(self, client: api.Client, inspected: Mapping[str, Any], daemon_pid: int) -> dict[str, str]:

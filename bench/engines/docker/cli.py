@@ -9,8 +9,8 @@ from typing import Any
 from bench.core import proc
 from bench.core.errors import InvocationFailed
 from bench.engines.base import InstanceSpec
-from bench.engines.docker import api
 from bench.engines.docker import health_config as health
+from bench.engines.docker import spec_settings
 from bench.engines.docker.api import ContainerConfig, Verbs
 
 _OPTIONS = {
@@ -78,9 +78,9 @@ class Commands:
 
 def arguments(spec: InstanceSpec, config: ContainerConfig) -> list[str]:
     """Return what follows ``docker create``."""
-    limits = [word for name, value in api.limits(spec).items() for word in _limit(name, value)]
-    binds = [word for bind in api.binds(spec) for word in ("--volume", bind)]
-    memory = api.memory(spec).items()
+    limits = [word for name, value in spec_settings.limits(spec).items() for word in _limit(name, value)]
+    binds = [word for bind in spec_settings.binds(spec) for word in ("--volume", bind)]
+    memory = spec_settings.memory(spec).items()
     binds += [word for path, options in memory for word in ("--tmpfs", f"{path}:{options}" if options else path)]
     ports = [f"{address}:{number}:{port}" for port, (address, number) in config.ports.items()]
     binds += [word for port in ports for word in ("--publish", port)]
@@ -90,7 +90,7 @@ def arguments(spec: InstanceSpec, config: ContainerConfig) -> list[str]:
         where += ["--log-driver", config.log.type, *options]
     where += ["--restart", spec.restart.text] if spec.restart else []
     who = ["--name", spec.name, "--hostname", spec.name, *(health.options(spec.health) if spec.health else ())]
-    return ["--pull", "never", *who, *where, *limits, *binds, config.image, *api.command(spec)]
+    return ["--pull", "never", *who, *where, *limits, *binds, config.image, *spec_settings.command(spec)]
 
 
 def _limit(name: str, value: Any) -> list[str]:

@@ -37,7 +37,7 @@ class Container:
     mount: str = ""
 
     def pids(self) -> set[int]:
-        """Return its processes on the host, with those of its shim and of its storage driver."""
+        """Return its PIDs on the host, with those of its shim and of its storage driver."""
         with contextlib.suppress(InvocationFailed):  # it is gone
             self.pid = self.pid or int(self.inspect()["State"]["Pid"])
             if self.pid and not self.mount and self.session.endpoint.storage == "fuse-overlayfs":

@@ -88,7 +88,7 @@ class Endpoint(Protocol):
 
     @property
     def pid(self) -> int | None:
-        """The daemon's process; ``None`` for one that is not the lab's."""
+        """The daemon's PID; ``None`` for one that is not the lab's."""
         ...
 
     @property
@@ -134,7 +134,7 @@ class LabDaemon:
 
     @property
     def pid(self) -> int | None:
-        """The daemon's process."""
+        """The daemon's PID."""
         return self._lab.daemons.running[self.name].pid
 
     @property
@@ -220,7 +220,7 @@ class SystemDaemon:
         """
         given.refuse_alias(self._lab, "the user's Docker")
         if self.network.made:
-            msg = "a network of one's own is made in the lab's daemons only, not in the user's"
+            msg = "Tare makes networks only in the lab's daemons, not in the user's"
             raise TargetUnavailable(msg, "leave out endpoint=system")
         return f"unix://{reach(self._endpoint)}"
 
@@ -256,7 +256,7 @@ def reach(endpoint: str) -> str:
     path = sockets.outside(endpoint)
     sockets.check(endpoint, path)
     if not answers_ping(Path(path)):
-        msg = f"'{endpoint}' accepts connections and does not answer as Docker does"
+        msg = f"'{endpoint}' accepts connections but does not answer like Docker"
         raise TargetUnavailable(msg, "see the daemon's log, or point DOCKER_HOST to the socket of a Docker daemon")
     return path
 

@@ -172,6 +172,6 @@ def remedy(target: Target) -> str:
     """Return what to do about a daemon that does not start; a storage driver that was asked for is the likely reason."""
     wanted = target.options.get("storage")
     if wanted is None or target.options.get("endpoint") == "system":
-        return "see what it says; 'tare doctor' tries again"
+        return "see the message; run 'tare doctor' to try again"
     todo = _REMEDIES.get(wanted) or kernels.remedy(wanted, target)
     return f"see what it says; if the kernel lacks what {wanted} needs, {todo}"

@@ -57,7 +57,7 @@ def start_podman(lab: Lab, storage: str, runtime: str, events: str = "none", rol
         program = proc.find("podman", _REMEDY)
         proc.find("conmon", _REMEDY)
         runtime_program = proc.find(runtime, "run 'tare provision oci_runtimes' as root")
-        daemons.hide(_HOME)
+        daemons.namespace.hide(_HOME)
         if events == "journald":
             collectors.journal(lab)
         containers, storage_file = home / "containers.conf", home / "storage.conf"

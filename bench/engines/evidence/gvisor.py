@@ -67,6 +67,6 @@ def parse_default(flags: str) -> str:
 
 
 def family(pid: int) -> set[int]:
-    """Return a sandbox's shim and all its descendants: the sandbox and its gofer."""
+    """Return the PIDs of a sandbox's shim and all its descendants: the sandbox and its gofer."""
     shim = process.parent(pid) if process.runs(pid) else None
     return process.family(shim) if shim is not None and shim > 1 else set()

@@ -30,7 +30,7 @@ def evidence(pid: int, binds: Sequence[Bind]) -> dict[str, str]:
         table = (home / "mountinfo").read_text(encoding="utf-8", errors="replace")
         same = bind.source.exists() and (home / "root" / bind.name).samefile(bind.source)
     except OSError as error:
-        msg = f"process {pid} is gone, where its data are cannot be read back"
+        msg = f"process {pid} is gone, so the location of its data cannot be read back"
         raise InvocationFailed(msg) from error
     kind = kind_of(table, path, bind, same=same)
     return {"mount": kind, "data_fs": process.root_file_system(table, "/" if kind == "layer" else path)}

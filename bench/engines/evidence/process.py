@@ -176,14 +176,14 @@ def cgroup(table: str) -> str:
 
 
 def shim_family(pid: int) -> set[int]:
-    """Return a container's first process, its descendants and its shim; nothing once the first process is gone."""
+    """Return the PIDs of a container's first process, its descendants and its shim; nothing once the first process is gone."""
     found = family(pid)
     shim = parent(pid) if found else None
     return found | {shim} if shim is not None and shim > 1 else found
 
 
 def family(pid: int) -> set[int]:
-    """Return a process and all its descendants; nothing when it is gone."""
+    """Return the PIDs of a process and all its descendants; nothing when it is gone."""
     if not runs(pid):
         return set()
     found, todo = {pid}, [pid]

@@ -28,7 +28,7 @@ from bench.engines.base import (
     refuse_restart,
 )
 from bench.engines.evidence import process
-from bench.engines.libvirt import daemon, guests, modules
+from bench.engines.libvirt import connection, daemon, guests, modules
 from bench.engines.libvirt import disk as disks
 from bench.engines.libvirt import domain as domains
 from bench.engines.libvirt import network as cards
@@ -74,7 +74,7 @@ class Libvirt:
         machine = self.target.options.get("machine", "q35")
         self._machine = domains.Machine(accel, machine, guests.qemu())
         self._settle(accel)
-        self._connection = domains.connect(self._lab)
+        self._connection = connection.connect(self._lab)
         state = self._lab.paths.state
         self._guest = guests.minimal(state, self._kernel())
         self._plug_in()
@@ -106,7 +106,7 @@ class Libvirt:
         storage.make(self._qemu_img, spec.timeout_s)
         if guest.disk is not None:
             disks.make_overlay(self._qemu_img, guest.disk, home / domains.DISK, spec.timeout_s)
-        with domains.limited(spec.name, spec.timeout_s):
+        with connection.limited(spec.name, spec.timeout_s):
             flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY
             domain = self._connection.createXML(definition, flags)
         pid = domains.pid_of(spec.name)
@@ -116,7 +116,7 @@ class Libvirt:
 
     def start(self, instance: Instance) -> None:
         """Resume the machine; return when QEMU has started its processors."""
-        with domains.limited(instance.name, instance.handle["timeout_s"]):
+        with connection.limited(instance.name, instance.handle["timeout_s"]):
             instance.handle["domain"].resume()
 
     def evidence(self, instance: Instance) -> Mapping[str, str]:
@@ -125,7 +125,7 @@ class Libvirt:
         The payload's digest is that of the file that the machine booted from: the initramfs that contains it, or the disk
         from which it was read back after it was written.
         """
-        with domains.limited(instance.name, _CLEANUP_S):
+        with connection.limited(instance.name, _CLEANUP_S):
             found = domains.live_facts(instance.handle["domain"], instance.handle["guest"])
             found |= disks.live_facts(instance.handle["domain"])
             found |= cards.live_facts(instance.handle["domain"], instance.handle["pid"], self._lab)
@@ -134,15 +134,15 @@ class Libvirt:
 
     def stop(self, instance: Instance) -> None:
         """Have libvirt end QEMU: SIGTERM, after 10 s SIGKILL; libvirt checks only every 200 ms whether it has ended."""
-        with domains.limited(instance.name, _CLEANUP_S):
-            domains.destroy(self._connection, instance.name)
+        with connection.limited(instance.name, _CLEANUP_S):
+            connection.destroy(self._connection, instance.name)
 
     def delete(self, name: str) -> None:
         """End the machine if it still runs and remove its disk and logs; succeed when there is none."""
         home = self._home(name)
         try:
-            with domains.limited(name, _CLEANUP_S):
-                domains.destroy(self._connection, name)
+            with connection.limited(name, _CLEANUP_S):
+                connection.destroy(self._connection, name)
         finally:
             shutil.rmtree(home, ignore_errors=True)
             daemon.log_of(self._lab, name).unlink(missing_ok=True)
@@ -163,7 +163,7 @@ class Libvirt:
             NotApplicable: Always.
         """
         msg = (
-            f"'{self.target.text}' runs no further command in a machine: that takes a QEMU guest agent in the guest, and "
+            f"'{self.target.text}' cannot run a further command in a machine: that needs a QEMU guest agent in the guest, and "
             "neither guest has one (the minimal guest is the payload alone)"
         )
         raise NotApplicable(msg)
@@ -196,7 +196,7 @@ class Libvirt:
         if self._network not in cards.KINDS:
             return
         if self.target.options["guest"] == "full":
-            reason = "the full guest's own system sets its network up, and nobody has told it how"
+            reason = "the full guest's own system sets up its network and has no configuration for it"
             raise TargetUnavailable(reason, f"use guest=minimal,network={self._network}")
         cards.set_up(self._lab, self._network)
 
@@ -230,7 +230,7 @@ class Libvirt:
         self.target = replace(self.target, text=f"{self.target.engine}:{text}", options=options)
 
     def _read_facts(self, verdict: guests.Accelerator) -> Facts:
-        with domains.limited("", _CLEANUP_S):
+        with connection.limited("", _CLEANUP_S):
             versions = {"libvirt": self._connection.getLibVersion(), "qemu": self._connection.getVersion()}
         values = {
             name: f"{number // 10**6}.{number // 1000 % 1000}.{number % 1000}" for name, number in versions.items()

@@ -176,7 +176,7 @@ def _provisioned(path: Path) -> Path:
         msg = f"the guests are x86-64 machines and this host is {platform.machine()}"
         raise TargetUnavailable(msg, "measure virtual machines on an x86-64 host")
     if not path.is_file():
-        msg = f"the guest image '{path}' is not there"
+        msg = f"the guest image '{path}' is missing"
         raise TargetUnavailable(msg, _REMEDY)
     return path
 

@@ -67,7 +67,7 @@ def _prepare(place: Place) -> None:
     if told is not None:
         _check(place, told)
     elif [name for name in place.names() if not name.startswith(".")]:
-        msg = f"'{place.address}' has files and is no dataset of Tare's ({_MARKER} is missing): name an empty or a new folder"
+        msg = f"'{place.address}' has files and is not a dataset of Tare ({_MARKER} is missing): name an empty or a new folder"
         raise UsageError(msg)
     else:
         place.write(_MARKER, (json.dumps({"format": FORMAT, "version": rows.VERSION}) + "\n").encode())
@@ -104,7 +104,7 @@ def _wanted(run: store.Run, seen: Mapping[str, rows.Described], done: Exported) 
     done.notes += [f"{run.run_id}: {text}" for text in run.warnings]
     one = rows.described(run)
     if one is None:
-        done.notes.append(f"{run.run_id} does not say when it began (started_at), left out")
+        done.notes.append(f"{run.run_id} has no start time (started_at), left out")
     return one
 
 

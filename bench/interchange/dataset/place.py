@@ -99,9 +99,7 @@ def _opened(address: str) -> tuple[Any, str]:
         msg = f"'{address}' needs a Python package that is not installed ({error}): {remedy}"
         raise UsageError(msg) from error
     except ValueError as error:
-        msg = (
-            f"'{address}' is no place for a dataset ({error}): write a folder, or an address such as s3://BUCKET/PREFIX"
-        )
+        msg = f"'{address}' cannot hold a dataset ({error}): write a folder, or an address such as s3://BUCKET/PREFIX"
         raise UsageError(msg) from error
     return files, str(root).rstrip("/")
 

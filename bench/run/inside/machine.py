@@ -18,7 +18,7 @@ import libvirt
 from bench.core import proc
 from bench.core.errors import UsageError
 from bench.core.model import Target
-from bench.engines.libvirt import daemon, domain, guests
+from bench.engines.libvirt import connection, daemon, domain, guests
 from bench.lab import Lab, images
 from bench.run.inside.kernel import Kernel
 
@@ -69,7 +69,7 @@ def check(target: Target) -> None:
     """
     allowed = {"guest", "accel", "machine"}
     if target.engine != "libvirt" or target.options.get("guest") != "full" or set(target.options) - allowed:
-        msg = f"'--inside {target.text}': a run can be put into libvirt:guest=full, with accel and machine if you like"
+        msg = f"'--inside {target.text}': a run can only be put into libvirt:guest=full, optionally with accel and machine"
         raise UsageError(msg)
 
 
@@ -115,18 +115,18 @@ def start(lab: Lab, kernel: Kernel, guest_machine: GuestMachine) -> Running:
     shutil.copy(START_SCRIPT, exchange / "start.sh")
     (exchange / "env").write_text(_environment(lab, kernel, guest_machine), encoding="utf-8")
     _make_disk(home / domain.DISK)
-    connection = domain.connect(lab)
+    daemon_connection = connection.connect(lab)
     lab.journal.add("domain", name=name)
     lab.daemons.clients.callback(stop, lab, name)
-    with domain.limited(name, 30 * guest_machine.patience):
-        connection.createXML(definition(name, kernel, guest_machine, home), libvirt.VIR_DOMAIN_START_AUTODESTROY)
+    with connection.limited(name, 30 * guest_machine.patience):
+        daemon_connection.createXML(definition(name, kernel, guest_machine, home), libvirt.VIR_DOMAIN_START_AUTODESTROY)
     return Running(name, domain.pid_of(name), home, exchange, daemon.log_of(lab, name))
 
 
 def stop(lab: Lab, name: str) -> None:
     """Power the machine off at once, unless it has ended."""
-    with domain.limited(name, 30):
-        domain.destroy(domain.connect(lab), name)
+    with connection.limited(name, 30):
+        connection.destroy(connection.connect(lab), name)
 
 
 def _environment(lab: Lab, kernel: Kernel, guest_machine: GuestMachine) -> str:
@@ -156,7 +156,7 @@ def definition(name: str, kernel: Kernel, guest_machine: GuestMachine, home: Pat
     top = ET.Element("domain", type="kvm" if guest_machine.accel == "kvm" else "qemu")
     plain = {
         "name": name,
-        "uuid": domain.identity(name),
+        "uuid": connection.identity(name),
         "vcpu": str(min(_CPUS[guest_machine.accel], os.cpu_count() or 1)),
         "on_poweroff": "destroy",
         "on_reboot": "destroy",

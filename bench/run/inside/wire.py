@@ -119,6 +119,6 @@ class EventReader:
                 event = json.loads(line)
                 event["kind"]
             except (ValueError, TypeError, KeyError) as error:
-                msg = f"the guest said something that is not an event: {line[:80]!r}"
+                msg = f"the guest sent a line that is not an event: {line[:80]!r}"
                 raise LabError(msg) from error
             yield event
