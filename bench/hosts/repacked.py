@@ -37,14 +37,11 @@ def wheel(name: str, folder: Path) -> Path:
     if not info:
         msg = f"'{name}' cannot be packed: it was not installed from a wheel; install it again with pip"
         raise ProvisionError(msg)
-    tags = [
-        line.removeprefix("Tag: ") for line in contents[f"{info}/WHEEL"].decode().splitlines() if line[:5] == "Tag: "
-    ]
     contents[f"{info}/RECORD"] = _record(contents, info).encode()
-    path = folder / f"{info.removesuffix('.dist-info')}-{tags[0]}.whl"
-    with zipfile.ZipFile(path, "w", compresslevel=1) as archive:
+    path = folder / f"{info.removesuffix('.dist-info')}-{_tag(contents[f'{info}/WHEEL'])}.whl"
+    with zipfile.ZipFile(path, "w") as archive:
         for inside, content in contents.items():
-            archive.writestr(zipfile.ZipInfo(inside, _EPOCH), content, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(inside, _EPOCH), content, zipfile.ZIP_DEFLATED, compresslevel=1)
     return path
 
 
@@ -52,6 +49,12 @@ def _is_shipped(file: metadata.PackagePath) -> bool:
     """Say whether a file was in the wheel: neither a script nor written by the installer."""
     made = file.name in _OF_INSTALLATION and file.parent.name.endswith(".dist-info")
     return not made and ".." not in file.parts and "__pycache__" not in file.parts
+
+
+def _tag(wheel_file: bytes) -> str:
+    """Return the tags of a wheel as its name has them: each part of them once, joined by dots."""
+    tags = [line[len("Tag: ") :].split("-") for line in wheel_file.decode().splitlines() if line.startswith("Tag: ")]
+    return "-".join(".".join(dict.fromkeys(parts)) for parts in zip(*tags, strict=True))
 
 
 def _record(contents: dict[str, bytes], info: str) -> str:

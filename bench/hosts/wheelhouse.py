@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 
 from bench.core import proc
@@ -122,7 +123,8 @@ def _own(folder: Path) -> Path:
     source = Path(str(resources.files("bench"))).parent
     if not (source / "pyproject.toml").is_file():
         return repacked.wheel("tare-bench", folder)
-    done = _pip(["wheel", "--no-deps", "--wheel-dir", str(folder), str(source)])
+    here = ["--no-build-isolation"] if find_spec("hatchling") else []  # else pip takes it from an index
+    done = _pip(["wheel", "--no-deps", *here, "--wheel-dir", str(folder), str(source)])
     if done.status != 0:
         msg = f"this Tare cannot be packed: {_reason(done)}"
         raise ProvisionError(msg)

@@ -48,7 +48,7 @@ def here_only() -> list[Path]:
 def wheels_of_this_python(folder: Path) -> Path:
     """Make wheels of what is installed here, so that the controller needs no network either; return their folder."""
     folder.mkdir()
-    left, seen = ["tare-bench", "hatchling", "pip"], set[str]()
+    left, seen = ["tare-bench", "pip"], set[str]()
     while left:
         name = left.pop()
         if name not in seen and name != "tare-bench":
@@ -66,7 +66,7 @@ def test_bare_hosts_without_a_network_get_this_tare_or_the_reason_and_measure(ho
     home = hosts.folder / "bare/opt"
     bare = hosts.add("bare", hidden=hidden, harness_home=str(home))
     shutil.rmtree(bare.state / "payload")  # the wheel has it
-    ancient = hosts.folder / "ancient"
+    ancient = hosts.folder / "python"
     facts = {
         "version": "3.9",
         "full": "3.9.2",

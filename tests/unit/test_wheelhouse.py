@@ -53,6 +53,13 @@ def test_wheel_of_an_installed_distribution_has_its_files_with_their_digests(tmp
     assert repacked.requires_python(path).startswith(">=3.")
 
 
+def test_name_of_a_wheel_has_all_its_tags() -> None:
+    said = b"Wheel-Version: 1.0\nTag: py2-none-any\nTag: py3-none-any\n"
+    assert repacked._tag(said) == "py2.py3-none-any"
+    said = b"Tag: cp311-cp311-manylinux_2_17_x86_64\nTag: cp311-cp311-manylinux2014_x86_64\n"
+    assert repacked._tag(said) == "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64"
+
+
 def test_wheel_is_the_same_each_time(tmp_path: Path) -> None:
     first = repacked.wheel("click", tmp_path).read_bytes()
     assert repacked.wheel("click", tmp_path).read_bytes() == first

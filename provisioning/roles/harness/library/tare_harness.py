@@ -102,7 +102,7 @@ def choose(pythons, requires):
             seen.append(f"{program} is {facts['implementation']} {facts['full']}")
     there = "; ".join(seen) or f"there is no {pythons[0]}"
     remedy = "install one there, and name it by harness_python if it is not on PATH"
-    return {}, f"{there}, and Tare needs Python {requires}; {remedy}. Nothing was copied"
+    return {}, f"{there}, and Tare needs Python {requires}; {remedy}"
 
 
 def facts_of(program):
@@ -188,7 +188,9 @@ def unpack(archive, folder):
 
 def environment(home, given):
     """Make the virtual environment; pip comes from the wheelhouse, or from the host's Python with its own index."""
-    python, _ = choose(given["pythons"], given["requires_python"])
+    python, problem = choose(given["pythons"], given["requires_python"])
+    if problem:
+        raise Failed(problem)
     pip = [] if given["index"] else ["--without-pip"]
     run([python["path"], "-m", "venv", *pip, str(home)])
 
