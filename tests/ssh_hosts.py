@@ -37,6 +37,7 @@ mount -t tmpfs -o mode=0755 tmpfs /run
 mkdir -m 0755 /run/sshd
 mount -t tmpfs tmpfs /dev/shm
 mount {disk} /var/tmp
+for path in {hidden}; do mount -t tmpfs -o mode=0755 tmpfs "$path"; done
 chmod 1777 /var/tmp
 mount --bind {folder}/passwd /etc/passwd
 mount --bind {folder}/shadow /etc/shadow
@@ -73,6 +74,7 @@ class Host:
         folder: Its files: keys, configuration, home.
         hostname: What it calls itself.
         disk: Options of ``mount`` for its /var/tmp, where runs are until they are fetched.
+        hidden: Folders of this machine that are empty there.
         env: More of the environment of those who log in.
         variables: Its variables in the inventory.
     """
@@ -82,6 +84,7 @@ class Host:
     folder: Path
     hostname: str
     disk: str
+    hidden: Sequence[Path] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
 
@@ -118,7 +121,14 @@ class Network:
         self._end(self._controller)
 
     def add(
-        self, name: str, *, hostname: str = "", disk: str = "", env: Mapping[str, str] | None = None, **variables: str
+        self,
+        name: str,
+        *,
+        hostname: str = "",
+        disk: str = "",
+        hidden: Sequence[Path] = (),
+        env: Mapping[str, str] | None = None,
+        **variables: str,
     ) -> Host:
         """Add a host and start it; its /var/tmp is a folder that outlives a restart unless ``disk`` says otherwise."""
         folder = self.folder / name
@@ -132,6 +142,7 @@ class Network:
             folder,
             hostname or name,
             disk or f"--bind {folder / 'tmp'}",
+            hidden,
             env or {},
             {"tare_state_dir": str(folder / "state"), **variables},
         )
@@ -148,7 +159,12 @@ class Network:
         """Start a host, as after a boot."""
         host = self.hosts[name]
         script = _HOST.format(
-            disk=host.disk, folder=host.folder, hostname=host.hostname, address=host.address, sshd=SSHD
+            disk=host.disk,
+            hidden=shlex.join(map(str, host.hidden)),
+            folder=host.folder,
+            hostname=host.hostname,
+            address=host.address,
+            sshd=SSHD,
         )
         spaces = [
             "--mount",

@@ -141,6 +141,21 @@ def fetch_command(inventory: Path, as_json: bool, results: Path) -> int:
     return found.exit_code if found.hosts else 0
 
 
+@fleet_command.command("wheelhouse")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The tar file.")
+@click.option("--for", "python", nargs=3, metavar="PYTHON MACHINE GLIBC", help="The host's, such as 3.12 x86_64 2.36.")
+def wheelhouse_command(output: Path, python: tuple[str, str, str] | None) -> None:
+    """Pack this Tare, and what it needs on a host's Python, for a host without a network.
+
+    Without --for only Tare itself is packed. 'tare provision' and 'tare fleet' do this by themselves; on a host that they cannot
+    reach, unpack the file and install with: pip install --no-index --find-links DIR 'tare-bench[engines]'
+    """
+    from bench.hosts import wheelhouse  # noqa: PLC0415
+
+    made = wheelhouse.make(output, wheelhouse.HostPython(*python) if python else None)
+    click.echo(f"{output}: {made.size_bytes / 1e6:.1f} MB, sha256 {made.sha256}")
+
+
 @fleet_command.command("compare")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN…")
 @click.option("--all", "everything", is_flag=True, help="Show every series, not only those in which a host differs.")

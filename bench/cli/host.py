@@ -121,8 +121,9 @@ def _mark(*, ok: bool) -> str:
 def provision_command(engines: Sequence[str], inventory: Path | None, check: bool) -> int:
     """Install and configure engines with Ansible; a second run changes nothing.
 
-    Without an ENGINE all of them. Needs root on the host that is provisioned. A part that fails does not keep the others from
-    being installed: exit code 4, and the end says what failed and why; so does 'tare doctor'.
+    Without an ENGINE all of them, and on the hosts of an inventory also Tare itself ('tare'), for which they need no network.
+    Needs root on the host that is provisioned. A part that fails does not keep the others from being installed: exit code 4, and
+    the end says what failed and why; so does 'tare doctor'.
     """
     from bench.hosts import provision  # noqa: PLC0415
 

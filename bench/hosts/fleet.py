@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -82,7 +81,7 @@ def fetch(inventory: Path, results: Path, watch: Watch | None = None) -> Gathere
     Arguments and errors as of :func:`run`.
     """
     check_inventory(inventory)
-    with Rounds(inventory, results, "", keeps=False) as rounds:
+    with Rounds(inventory, results, keeps=False) as rounds:
         found, play = rounds.ask({EVERY: {"verb": "find"}})
         jobs = [
             Job(host, str(folder), rounds.arrived(host))
@@ -100,7 +99,7 @@ def _measure(
     check_inventory(inventory)
     fleet = f"{wall_time():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     request = {"verb": "begin", "fleet": fleet, "words": list(words), "files": [str(path.absolute()) for path in files]}
-    with Rounds(inventory, results, _source(), keeps=keeps) as rounds:
+    with Rounds(inventory, results, keeps=keeps) as rounds:
         found, play = rounds.ask({EVERY: request}, watch.on_event, begins=True)
         silent = [
             HostRun(host, reason=_failure(answer), clock=answer.clock)
@@ -132,12 +131,6 @@ def _job(host: str, answer: Answer, rounds: Rounds) -> Job:
 
 def _failure(answer: Answer) -> str:
     return answer.failure or str(answer.said.get("error", ""))
-
-
-def _source() -> str:
-    """Return the checkout that Tare runs from, which is packed for the hosts; empty when it was installed from a wheel."""
-    source = Path(str(resources.files("bench"))).parent
-    return str(source) if (source / "pyproject.toml").is_file() else ""
 
 
 class _Fleet:

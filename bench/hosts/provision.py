@@ -6,23 +6,28 @@ The playbook and its roles are in ``provisioning/``.
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from bench.core.errors import UsageError, unknown
 from bench.engines import built_in, get, names
-from bench.hosts import parts
+from bench.hosts import parts, wheelhouse
 from bench.hosts.ansible import OnEvent, PlayResult, play, playbook_dir
 from bench.lab import programs
 from bench.lab.paths import state_dir
 
 _PARTS = ("packages", "harness")
-"""Roles that other roles and playbooks import; they install nothing by themselves."""
+"""Roles that have no name of their own: one that others import, and that of :data:`TARE`."""
 
-_UNASKED = ("nightly", "examples", "wheel", "browser", "ssh_server", "zfs")
+TARE = "tare"
+"""The name of Tare itself, which is installed on other hosts only."""
+
+_UNASKED = (TARE, "nightly", "examples", "wheel", "browser", "ssh_server", "zfs")
 """Roles that run only when they are named: a nightly job, what the documentation's examples need, what building a wheel needs,
-what the tests of reports and of fleets need, and a module that takes minutes to compile and that nobody may distribute."""
+what the tests of reports and of fleets need, and a module that takes minutes to compile and that nobody may distribute.
+Tare itself is added for other hosts."""
 
 
 def provision(
@@ -36,7 +41,8 @@ def provision(
 
     Args:
         engines: Names from :func:`known`: engines, or single roles.
-        inventory: An Ansible inventory; ``None`` stands for this host.
+        inventory: An Ansible inventory; ``None`` stands for this host. Where it names no ``tare_program`` for a host, Tare is
+            one of the things that are installed when no engine is given.
         check: Report what would change, and change nothing.
         on_event: Called when a task starts and when it ends.
 
@@ -51,7 +57,10 @@ def provision(
         Interrupted: SIGINT or SIGTERM was received. The current task finishes, no other is started: no package is left
             half installed, and images are moved into place only when they are complete.
     """
-    roles = resolve(engines)
+    if inventory is None and TARE in engines:
+        msg = f"'{TARE}' is for other hosts, since it runs on this one already; name their inventory with -i"
+        raise UsageError(msg)
+    roles = resolve(engines if inventory is None else engines or [TARE, *_asked()])
     if inventory is None and "payload" not in engines and programs.shipped():
         roles = tuple(role for role in roles if role != "payload")  # nothing needs a compiler here
     variables: dict[str, object] = {"payload_source_dir": str(resources.files("bench") / "payload")}
@@ -60,7 +69,9 @@ def provision(
     if inventory is None:
         variables["tare_state_dir"] = str(state_dir())
         variables["tare_program"] = str(Path(sys.executable).with_name("tare"))
-    result = play("site.yml", inventory, variables, check=check, on_event=on_event)
+    with tempfile.TemporaryDirectory(prefix="tare-wheels-") as folder:
+        variables |= wheelhouse.variables(Path(folder))
+        result = play("site.yml", inventory, variables, check=check, on_event=on_event)
     if inventory is None and not check:
         parts.record(state_dir(), roles, result.failed)
     return result
@@ -70,7 +81,12 @@ def known() -> dict[str, tuple[str, ...]]:
     """Return what can be provisioned: an engine with its roles, dependencies first, or a single role by its name."""
     found = {name: roles for name in built_in() if (roles := get(name).roles)}
     single = sorted(path.name for path in (playbook_dir() / "roles").iterdir() if path.name not in _PARTS)
-    return found | {role: (role,) for role in single if role not in found}
+    return found | {role: (role,) for role in single if role not in found} | {TARE: ("harness",)}
+
+
+def _asked() -> list[str]:
+    """Return what is installed when nothing is named."""
+    return [name for name in known() if name not in _UNASKED]
 
 
 def resolve(engines: Sequence[str]) -> tuple[str, ...]:
@@ -80,7 +96,7 @@ def resolve(engines: Sequence[str]) -> tuple[str, ...]:
         UsageError: An engine is unknown, or is one of another package, which installs what it needs in its own way.
     """
     every = known()
-    wanted = engines or [name for name in every if name not in _UNASKED]
+    wanted = engines or _asked()
     roles: dict[str, None] = {}
     for name in wanted:
         if name in names() and name not in every:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from bench.core import proc
 from bench.core.errors import Interrupted, TareError
-from bench.hosts import reasons
+from bench.hosts import reasons, wheelhouse
 from bench.hosts.ansible import OnEvent, PlayResult, play
 from bench.hosts.records import Answer, Clock
 
@@ -42,14 +41,12 @@ class Rounds:
     Args:
         inventory: An Ansible inventory.
         results: The results folder here, in which hosts' runs may be already.
-        source: The checkout that Tare is installed from on hosts that have none; empty for none.
         keeps: Whether the runs stay on the hosts, in the folder of their nights.
     """
 
-    def __init__(self, inventory: Path, results: Path, source: str, *, keeps: bool) -> None:
+    def __init__(self, inventory: Path, results: Path, *, keeps: bool) -> None:
         self._inventory = inventory
         self._results = results
-        self._source = source
         self._keeps = keeps
         self._stack = contextlib.ExitStack()
 
@@ -107,9 +104,7 @@ class Rounds:
             "fleet_keeps": self._keeps,
             "fleet_results": str(self._results.absolute()),
             "fleet_gathered": str(self._gathered),
-            "fleet_python": sys.executable,
-            "fleet_source": self._source,
-            "fleet_packed": str(self._folder / "packed"),
+            **wheelhouse.variables(self._folder / "packed"),
         }
 
     def _options(self, requests: Mapping[str, Request]) -> dict[str, Any]:

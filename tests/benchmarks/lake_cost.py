@@ -1,8 +1,12 @@
 """Cost of the dataset and of its queries: ``python -m tests.benchmarks.lake_cost [--compact] [--folder DIR] RUNS…``.
 
-Runs are like the sample run, with every value multiplied by a random factor. First the export itself is timed, then, for each number
-of runs, a dataset of as many is made and the documented queries are timed on it: by DuckDB, and by Dask with a worker a CPU. With
-``--compact`` a day is one file (DuckDB only). CPU seconds are those of this process, and of the workers.
+Runs are like the sample run (9,626 measurements), with every value multiplied by a random factor, and written directly in the form of
+the dataset: nothing is measured or exported. First the export itself is timed, then, for each number of runs, a dataset of as many is
+made and the documented queries are timed on it: by DuckDB, and by Dask with a worker a CPU. With ``--compact`` a day is one file
+(DuckDB only). CPU seconds are those of this process, and of the workers.
+
+A hundred million measurements, in 6 GB of memory and 12 GB of disk: ``--compact --by-day 10389``. Making them holds one day in memory, the
+queries spill to disk beyond ``--memory``, and ``--by-day`` computes ``series.sql`` a day at a time, since medians do not spill.
 """
 
 from __future__ import annotations
@@ -34,7 +38,11 @@ from bench.interchange.dataset.place import Place
 ROOT = Path(__file__).parents[2]
 QUERIES = ROOT / "docs/queries"
 HOSTS = 50
+RUN_BYTES, RUN_BYTES_COMPACT = 420_000, 75_000
+"""Bytes on disk of a run, as exported and compact."""
+SPILL_BYTES = 10_000_000_000
 FIRST = datetime(2026, 1, 1, 2, tzinfo=UTC)
+MEASUREMENTS_OF_A_DAY = "SELECT * FROM memory.main.measurements WHERE date = DATE '{day}'"
 Tables = dict[str, dict[str, pa.Table]]
 
 
@@ -42,20 +50,32 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("runs", type=int, nargs="+")
     options.add_argument("--compact", action="store_true")
+    options.add_argument("--by-day", action="store_true", help="compute series.sql a day at a time")
+    options.add_argument("--memory", default="6GB", help="DuckDB's memory limit; default 6GB")
     options.add_argument("--folder", type=Path)
     given = options.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="lake-", dir=given.folder))
     try:
         sample = store.load(ROOT / "results/sample")
+        room(folder, sum(given.runs), compact=given.compact)
         export_cost(folder, sample)
         for count in given.runs:
             root = folder / str(count)
             spent(f"{count} runs: made", partial(grow, root, sample, count, compact=given.compact))
             told(root)
-            query(root)
+            query(root, given.memory, by_day=given.by_day)
             shutil.rmtree(root)
     finally:
         shutil.rmtree(folder)
+
+
+def room(folder: Path, runs: int, *, compact: bool) -> None:
+    """Refuse to begin what the disk has no room for: the dataset, and what queries spill."""
+    needs = runs * (RUN_BYTES_COMPACT if compact else RUN_BYTES) + SPILL_BYTES
+    if (free := shutil.disk_usage(folder).free) < needs:
+        raise SystemExit(
+            f"{runs} runs need {needs / 1e9:.1f} GB in {folder}, {free / 1e9:.1f} GB are free: use --folder"
+        )
 
 
 def export_cost(folder: Path, sample: store.Run, count: int = 20) -> None:
@@ -165,16 +185,20 @@ def told(root: Path) -> None:
     print(f"  {len(files)} files; MB: {parts}", flush=True)
 
 
-def query(root: Path) -> None:
+def query(root: Path, memory: str, *, by_day: bool) -> None:
     """Time the queries in both engines."""
     with duckdb.connect() as connection:
-        connection.execute(f"SET VARIABLE root = '{root}'; SET temp_directory = '{root}.tmp'; SET memory_limit = '6GB'")
+        connection.execute(
+            f"SET VARIABLE root = '{root}'; SET temp_directory = '{root}.tmp'; SET memory_limit = '{memory}'; "
+            f"SET max_temp_directory_size = '{SPILL_BYTES // 10**9}GB'; SET preserve_insertion_order = false"
+        )
         connection.execute((QUERIES / "views.sql").read_text(encoding="utf-8"))
         count = connection.execute("SELECT count(*) FROM measurements").fetchone()
         print(f"  {count} measurements", flush=True)
         for name in ("series", "slopes", "apart", "tonight"):
             text = (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
-            spent(f"  DuckDB {name}", partial(with_duckdb, connection, text))
+            asked = daily if by_day and name == "series" else with_duckdb
+            spent(f"  DuckDB {name}", partial(asked, connection, text))
     spec = importlib.util.spec_from_file_location("with_dask", QUERIES / "with_dask.py")
     assert spec is not None
     assert spec.loader is not None
@@ -192,6 +216,17 @@ def query(root: Path) -> None:
 
         for name in ("slopes", "apart", "tonight"):
             spent(f"  Dask {name}", partial(with_dask, getattr(module, name), str(root)), cpu_s)
+
+
+def daily(connection: duckdb.DuckDBPyConnection, text: str) -> int:
+    """Ask of every day by itself; return the number of rows in all."""
+    days = connection.execute("SELECT DISTINCT CAST(date AS VARCHAR) FROM runs ORDER BY ALL").fetchall()
+    total = 0
+    for (day,) in days:
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW measurements AS {MEASUREMENTS_OF_A_DAY.format(day=day)}")
+        total += with_duckdb(connection, text)
+    connection.execute("DROP VIEW temp.measurements")
+    return total
 
 
 def with_duckdb(connection: duckdb.DuckDBPyConnection, text: str) -> int:

@@ -20,6 +20,8 @@ from bench.engines.base import Engine
 from bench.lab import Lab
 from tests.browser import CHROMIUM, PATIENCE_MS
 from tests.contract.contract import missing
+from tests.inventory import assert_same, inventory
+from tests.ssh_hosts import SSHD, Network, network
 
 Tare = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -88,3 +90,24 @@ def sample_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the report of the sample run."""
     run = store.load(shipped("scenarios").parent / "results" / "sample")
     return report.render([run], tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture
+def hosts(built_state: Path) -> Iterator[Network]:
+    """Yield a network of hosts; nothing of it may be left."""
+    if not SSHD.exists() or shutil.which("ssh") is None:
+        missing(TargetUnavailable("there is no sshd", "'tare provision ssh_server' as root installs it"))
+    before = inventory()
+    with network(built_state) as found:
+        yield found
+        for host in found.hosts.values():  # what a killed host has left on this kernel: control groups
+            found.kill(host.name)
+            tare = [sys.executable, "-m", "bench", "sweep"]
+            subprocess.run(
+                tare,
+                env={**os.environ, "TARE_STATE": str(host.state)},
+                capture_output=True,
+                check=True,
+                cwd=found.folder,
+            )
+    assert_same(before)

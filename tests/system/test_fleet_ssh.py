@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -12,16 +11,13 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bench import store
-from bench.core.errors import TargetUnavailable
-from tests.contract.contract import missing
-from tests.inventory import assert_same, inventory
-from tests.ssh_hosts import SSHD, Network, network, wrapper
+from tests.fleet_over_ssh import fleet, left, said
+from tests.ssh_hosts import Network, wrapper
 
 pytestmark = [pytest.mark.root, pytest.mark.system]
 pytest.importorskip("ansible_runner", reason="pip install 'tare-bench[provision]'")
@@ -29,27 +25,6 @@ pytest.importorskip("ansible_runner", reason="pip install 'tare-bench[provision]
 ROOT = Path(__file__).parents[2]
 DAY_S = 86400
 PYTHON = Path("/usr/bin/python3")
-
-
-@pytest.fixture
-def hosts(built_state: Path) -> Iterator[Network]:
-    """Yield a network of hosts; nothing of it may be left."""
-    if not SSHD.exists() or shutil.which("ssh") is None:
-        missing(TargetUnavailable("there is no sshd", "'tare provision ssh_server' as root installs it"))
-    before = inventory()
-    with network(built_state) as found:
-        yield found
-        for host in found.hosts.values():  # what a killed host has left on this kernel: control groups
-            found.kill(host.name)
-            tare = [sys.executable, "-m", "bench", "sweep"]
-            subprocess.run(
-                tare,
-                env={**os.environ, "TARE_STATE": str(host.state)},
-                capture_output=True,
-                check=True,
-                cwd=found.folder,
-            )
-    assert_same(before)
 
 
 @pytest.fixture
@@ -86,30 +61,6 @@ def moved_clock(folder: Path, by_s: int) -> str:
     )
     subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
     return str(library)
-
-
-def fleet(hosts: Network, *words: str) -> subprocess.Popen[str]:
-    """Start ``tare fleet`` in the controller's network namespace."""
-    argv = [sys.executable, "-m", "bench", "fleet", *words, "--results", str(hosts.folder / "results")]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(hosts.folder / "home"), "TMPDIR": str(hosts.folder)}
-    (hosts.folder / "home").mkdir(exist_ok=True)
-    return subprocess.Popen(
-        hosts.enter(argv), cwd=hosts.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def left(hosts: Network) -> list[str]:
-    """Return what runs have left on the hosts' disks, apart from the logs of this test."""
-    return [str(path) for name in hosts.hosts for path in (hosts.folder / name / "tmp").iterdir()]
-
-
-def said(output: str) -> dict[str, str]:
-    """Return host → what a fleet's output says first of it."""
-    found: dict[str, str] = {}
-    for line in output.splitlines():
-        name, _, text = line.partition(": ")
-        found.setdefault(name, text)
-    return found
 
 
 def test_each_host_gives_a_run_or_a_reason_and_a_later_fetch_collects_the_rest(hosts: Network, this: str) -> None:
@@ -190,18 +141,6 @@ def test_hosts_go_on_when_the_controller_is_interrupted_and_fetch_collects(hosts
     (run,) = map(store.load, (hosts.folder / "results").iterdir())
     assert set(store.outcomes(run)["status"]) == {"ok"}
     assert left(hosts) == []
-
-
-def test_bare_host_is_provisioned_over_ssh(hosts: Network) -> None:
-    bare = hosts.add("bare", payload_packages="{}")  # the compiler is there: it has built the payload of these tests
-    shutil.rmtree(bare.state / "payload")
-    argv = [sys.executable, "-m", "bench", "provision", "-i", str(hosts.inventory()), "payload"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(hosts.folder)}
-    done = subprocess.run(
-        hosts.enter(argv), cwd=hosts.folder, env=env, capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert list((bare.state / "payload").rglob("tare-payload"))
 
 
 def test_night_of_a_fleet_is_summed_up_and_stays_on_its_host(hosts: Network, this: str) -> None:

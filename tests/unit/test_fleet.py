@@ -312,12 +312,12 @@ def test_invalid_arguments_are_refused_before_any_host_is_contacted(
     assert hosts.rounds == []
 
 
-def test_checkout_is_passed_to_the_playbook(tmp_path: Path, hosts: Hosts, add: Callable[..., None]) -> None:
+def test_folder_of_this_tare_is_passed_to_the_playbook(tmp_path: Path, hosts: Hosts, add: Callable[..., None]) -> None:
     seen: list[object] = []
     add("a", "run-a")
     hosts.before = lambda _: seen.append(hosts.given)
     gather(tmp_path)
-    assert hosts.given["fleet_source"] == str(Path(__file__).parents[2])
+    assert hosts.given["harness_package"] == str(Path(__file__).parents[2])
 
 
 def test_missing_inventory_is_refused(tmp_path: Path) -> None:
