@@ -14,6 +14,7 @@ from bench.core.errors import UsageError
 from bench.core.model import SCHEMA_VERSION, Invocation, Measurement, Outcome, RunState, Skipped
 from bench.store import arrow, columns, lines, losses, shape
 from bench.store.folder import (
+    COLUMNS,
     MEASUREMENT_COLUMNS,
     MEASUREMENTS,
     META,
@@ -136,7 +137,8 @@ def load(path: Path) -> Run:
 def _checked(path: Path, meta: Mapping[str, Any]) -> Run:
     """Return a run with what is wrong with its folder; a valid columnar copy says that the lines are those checked before."""
     complete = meta.get("state") == RunState.COMPLETE
-    copies = {name: columns.look(path, name) for name in (MEASUREMENTS, OUTCOMES)} if complete else {}
+    copied = complete and os.path.lexists(path / COLUMNS)
+    copies = {name: columns.look(path, name) for name in (MEASUREMENTS, OUTCOMES)} if copied else {}
     known = next((one for one in copies.values() if one.state is CopyState.VALID), None)
     counted = (known.ended, known.planned) if known else _counts(path, meta)
     warnings = [*([] if known else _cut_off(path, meta)), *_missing(meta, *counted)]
