@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.claims.model import Band, Scale
 from bench.core.model import Interval
-from bench.stats.exact import Floats, hodges_lehmann, median_ci, signed_rank_ci
+from bench.stats.exact import Floats, median_ci, signed_rank
 from bench.stats.series import Series
 from bench.stats.shift import median_p, signed_rank_p
 
@@ -105,8 +105,7 @@ def _exact(values: Floats) -> Estimate:
 
 def _difference(differences: Floats) -> Estimate:
     return Estimate(
-        hodges_lehmann(differences),
-        signed_rank_ci(differences, LEVEL),
+        *signed_rank(differences, LEVEL),
         len(differences),
         p_at=lambda at: signed_rank_p(differences - at),
         relative=False,
@@ -114,9 +113,9 @@ def _difference(differences: Floats) -> Estimate:
 
 
 def _ratio(logs: Floats) -> Estimate:
-    ci = signed_rank_ci(logs, LEVEL)
+    centre, ci = signed_rank(logs, LEVEL)
     return Estimate(
-        math.exp(hodges_lehmann(logs)),
+        math.exp(centre),
         Interval(math.exp(ci.low), math.exp(ci.high), ci.level) if ci else None,
         len(logs),
         p_at=lambda at: signed_rank_p(logs - math.log(at)) if at > 0 else 0.0,

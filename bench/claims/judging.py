@@ -38,7 +38,7 @@ def judge(run: store.Run, claims: Sequence[Claim] | None = None, data: Measured 
     """Return the verdict of a run on every claim, in the order of the claims.
 
     ``claims`` are those that ship with Tare by default. A caller that has read the run's frames gives ``data``, which
-    :func:`bench.claims.measured.of_frames` makes of them.
+    :func:`bench.claims.measured.of_samples` makes of them.
 
     Raises:
         UsageError: A file of the run cannot be read.

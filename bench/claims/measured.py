@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from bench import store
 from bench.core.model import ParamValue, Skipped, Status
-from bench.stats import checks
+from bench.stats import checks, samples
 from bench.stats.findings import Check, CheckName
-from bench.stats.layers import with_added
-from bench.stats.series import VARIANT, Series, attempted, block_values, series_of, usable
+from bench.stats.samples import Samples
+from bench.stats.series import VARIANT, Series
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,25 +73,24 @@ class Measured:
 def measured(run: store.Run) -> Measured:
     """Read a run."""
     outcomes = store.outcomes(run)
-    return of_frames(run, store.measurements(run, outcomes, coded=True), outcomes)
+    frame = store.measurements(run, outcomes, coded=True)
+    return of_samples(run, samples.of_frames(frame, outcomes, run.meta["scenarios"]))
 
 
-def of_frames(run: store.Run, measurements: pd.DataFrame, outcomes: pd.DataFrame) -> Measured:
-    """Return the same of frames that a caller has read already."""
+def of_samples(run: store.Run, own: Samples) -> Measured:
+    """Return the same of samples that a caller has already."""
+    whole, outcomes = own.layered, own.outcomes
     tried = outcomes[~outcomes["warmup"].astype(bool)] if len(outcomes) else outcomes
-    good = with_added(usable(measurements, outcomes), run.meta["scenarios"])
-    blocks = block_values(good)
-    counted = attempted(outcomes)
     found: dict[tuple[str, str, str], list[Series]] = {}
-    for one in series_of(blocks).values():
+    for one in whole.series.values():
         found.setdefault((one.scenario, one.target, one.metric), []).append(one)
     over = tried[tried["status"] == Status.TIMEOUT] if len(tried) else tried
     return Measured(
         run,
         {key: tuple(every) for key, every in found.items()},
-        _in_force(good, tried),
+        _in_force(whole.values, tried),
         tried,
-        _doubts(checks.of_blocks(blocks, counted, run.meta["scenarios"])),
+        _doubts(checks.checks(whole)),
         dict(Counter(zip(map(str, over["scenario"]), map(str, over["target"]), strict=True))),
     )
 

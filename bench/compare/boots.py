@@ -49,9 +49,10 @@ class SetBack:
 def moment(run: store.Run) -> Moment | None:
     """Return when a run began, ``None`` where it does not say in which boot (an import, an older Tare)."""
     boot, up = run.meta.get("facts", {}).get("boot"), run.meta.get("started_mono_s")
+    if not boot or up is None:
+        return None
     try:
-        at = datetime.fromisoformat(str(run.meta.get("started_at", ""))).timestamp()
-        return Moment(str(boot), at, float(up)) if boot and up is not None else None
+        return Moment(str(boot), datetime.fromisoformat(str(run.meta.get("started_at", ""))).timestamp(), float(up))
     except (ValueError, OverflowError, TypeError):
         return None
 

@@ -14,9 +14,9 @@ import numpy as np
 from bench.compare.verdicts import Reason, Verdict
 from bench.core.metrics import Metric
 from bench.core.model import Interval
-from bench.stats.exact import Floats, hodges_lehmann, needed_for, signed_rank_ci
+from bench.stats.exact import Floats, needed_for, signed_rank
 from bench.stats.fit import t_p, t_quantile
-from bench.stats.shift import detectable, needed_for_shift, rank_sum_p, shift, shift_ci, signed_rank_p
+from bench.stats.shift import detectable, needed_for_shift, rank_sum, rank_sum_p, signed_rank_p
 
 LEVEL = 0.95
 """Level of the interval that decides, and 1 - the accepted rate of false discoveries."""
@@ -125,9 +125,9 @@ def _shifted(
     """Return shift, interval and p of new values against base values; the third array has the medians of the base's runs."""
     new, base, medians = values
     if paired:
-        centre, ci, p = hodges_lehmann(new - base), signed_rank_ci(new - base, level), signed_rank_p(new - base)
+        (centre, ci), p = signed_rank(new - base, level), signed_rank_p(new - base)
     else:
-        centre, ci, p = shift(new, base), shift_ci(new, base, level), rank_sum_p(new, base)
+        (centre, ci), p = rank_sum(new, base, level), rank_sum_p(new, base)
         ci, p = _with_spread(centre, ci, p, medians)
     return centre, _widened(ci, drift), p
 

@@ -7,12 +7,11 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
-
 from bench import store
 from bench.core.errors import UsageError
 from bench.core.model import SENTINEL, Measurement, Outcome, Status
 from bench.index import Index
+from bench.index.values import median
 from bench.stats.series import Key
 from bench.store.lines import lines
 
@@ -56,8 +55,8 @@ def medians(
         }, sentinel
     values = _values(run, metric, target)
     of_sentinel = [value for key, many in values.items() if key[1] == SENTINEL for value in many]
-    found = {key: float(np.median(many)) for key, many in values.items()}
-    return found, float(np.median(of_sentinel)) if of_sentinel else None
+    found = {key: median(sorted(many)) for key, many in values.items()}
+    return found, median(sorted(of_sentinel)) if of_sentinel else None
 
 
 def _values(run: store.Run, metric: str | None, target: str | None) -> dict[Key, list[float]]:
@@ -70,6 +69,6 @@ def _values(run: store.Run, metric: str | None, target: str | None) -> dict[Key,
         name = str(record["target"])
         wanted = record["invocation"] in well and (target is None or name in (target, SENTINEL))
         if wanted and math.isfinite(value := float(record["value"])):
-            params = json.dumps(record["params"] or {}, sort_keys=True)
+            params = json.dumps(record["params"], sort_keys=True) if record["params"] else "{}"
             values.setdefault((str(record["scenario"]), name, params, str(record["metric"])), []).append(value)
     return values

@@ -21,10 +21,10 @@ from bench.compare import parameters
 from bench.compare.sides import Side
 from bench.core.errors import UsageError
 from bench.core.model import NULL, SENTINEL, Status
-from bench.stats import checks
+from bench.stats import checks, samples
 from bench.stats.exact import Floats
 from bench.stats.findings import Check, CheckName
-from bench.stats.series import Key, Series, attempted, block_values, series_of, usable
+from bench.stats.series import Key, Series
 
 POOL = 7
 """Runs that make a rolling base: a week of nights, so that each weekday counts once and their spread has 6 degrees of freedom."""
@@ -85,18 +85,17 @@ def _changed(file: Path) -> int:
 def _computed(path: Path, _: tuple[int, ...], paired: bool) -> SideData:
     run = store.load(path)
     outcomes = store.outcomes(run)
-    tried = attempted(outcomes)
-    blocks = block_values(usable(store.measurements(run, outcomes, coded=True), outcomes))
+    own = samples.of_frames(store.measurements(run, outcomes, coded=True), outcomes, run.meta["scenarios"])
+    tried, series = own.tried, own.series
     # A drift within a run moves both sides of a pair; of two runs it moves one.
     deciding = {CheckName.NULL, CheckName.POSITION} | (set() if paired else {CheckName.SENTINEL})
-    answered = checks.of_blocks(blocks, tried, run.meta["scenarios"])
+    answered = checks.checks(own)
     doubts: dict[str, tuple[Check, ...]] = {}
     for check in answered:
         if not check.ok and check.name in deciding:
             doubts[check.scenario] = (*doubts.get(check.scenario, ()), check)
     over = tried[tried["status"] == Status.TIMEOUT] if len(tried) else tried
     counts = Counter(zip(map(str, over["scenario"]), map(str, over["target"]), strict=True))
-    series = series_of(blocks)
     timeouts = {place: float(count) for place, count in counts.items()}
     return SideData(Side(run), series, tried, doubts, timeouts, {run.run_id: _sentinel(series)})
 

@@ -16,6 +16,7 @@ from bench.core.metrics import METRICS
 from bench.core.model import ParamValue, Skipped, Summary
 from bench.core.units import format_value
 from bench.stats.findings import Check
+from bench.stats.samples import Samples
 from bench.stats.series import Key, Series, block_values, counted, series_of
 
 if TYPE_CHECKING:
@@ -173,8 +174,7 @@ class RunData:
         run: The run as read.
         scenarios: Its scenarios, in their order.
         summaries: All series.
-        measurements: All measurements.
-        outcomes: How every invocation ended.
+        samples: All measurements, and how every invocation ended.
         skipped: What could not be measured.
         checks: Findings on the quality of the run.
     """
@@ -182,15 +182,14 @@ class RunData:
     run: store.Run
     scenarios: tuple[ScenarioData, ...]
     summaries: tuple[Summary, ...]
-    measurements: pd.DataFrame
-    outcomes: pd.DataFrame
+    samples: Samples
     skipped: tuple[Skipped, ...]
     checks: tuple[Check, ...]
 
-    @cached_property
-    def blocks(self) -> pd.DataFrame:
-        """One value for each block, variant and metric."""
-        return block_values(self.measurements)
+    @property
+    def outcomes(self) -> pd.DataFrame:
+        """How every invocation ended; columns as in ``Outcome``."""
+        return self.samples.outcomes
 
     @property
     def meta(self) -> Mapping[str, Any]:
@@ -238,8 +237,18 @@ def _param(name: str, value: ParamValue) -> str:
 
 def evidence_counts(outcomes: pd.DataFrame, target: str) -> dict[str, Counter[str]]:
     """Count the evidence of a target: name → value → number of invocations."""
+    return _evidence(outcomes.loc[outcomes["target"] == target, "evidence"])
+
+
+def evidence_by_target(outcomes: pd.DataFrame) -> dict[str, dict[str, Counter[str]]]:
+    """Count the evidence of every target, as :func:`evidence_counts` does of one."""
+    grouped = outcomes.groupby("target", observed=True, sort=False)["evidence"]
+    return {str(target): _evidence(evidence) for target, evidence in grouped}
+
+
+def _evidence(column: pd.Series[Any]) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
-    for evidence, count in counted(outcomes.loc[outcomes["target"] == target, "evidence"]):
+    for evidence, count in counted(column):
         for name, value in (evidence or {}).items():
             found.setdefault(str(name), Counter())[str(value)] += count
     return found

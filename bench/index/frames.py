@@ -12,9 +12,9 @@ from bench import store
 from bench.core.metrics import METRICS
 from bench.core.model import FAILED_STATUSES, SENTINEL
 from bench.index.values import LEVEL, Key, Row, Values, is_plain, silent
+from bench.stats import samples
 from bench.stats.exact import median_ci
-from bench.stats.layers import with_added
-from bench.stats.series import KEYS, VARIANT, Counts, Series, attempted, block_values, counts, series_of, usable
+from bench.stats.series import KEYS, VARIANT, Counts, Series, counts
 
 
 def of_run(run: store.Run) -> Values:
@@ -24,19 +24,18 @@ def of_run(run: store.Run) -> Values:
         UsageError: The lines cannot be read, or one is invalid.
     """
     outcomes = store.outcomes(run)
-    good = usable(store.measurements(run, outcomes, coded=True), outcomes)
+    own = samples.of_frames(store.measurements(run, outcomes, coded=True), outcomes, run.meta["scenarios"])
+    whole, good, tried = own.layered, own.values, own.tried
     values: dict[Key, float] = {}
     if len(good):
         medians = good.groupby(KEYS, observed=True, sort=False)["value"].median()
         keys = zip(*(medians.index.get_level_values(name).astype(str) for name in KEYS), strict=True)
         values = dict(zip(keys, medians.to_numpy(dtype=np.float64).tolist(), strict=True))
-    layered = with_added(good, run.meta["scenarios"])
-    blocks, ended = series_of(block_values(layered)), counts(layered, outcomes)
+    blocks, ended = whole.series, counts(whole.values, tried)
     every = dict.fromkeys([*values, *blocks])
     rows = {key: _row(key, blocks.get(key), values.get(key, math.nan), ended) for key in every}
-    tried = attempted(outcomes)
     variants = tried[["scenario", "target", "params"]].drop_duplicates().itertuples(index=False, name=None)
-    gave = set(layered[VARIANT].drop_duplicates().itertuples(index=False, name=None)) if len(layered) else set()
+    gave = set(whole.values[VARIANT].drop_duplicates().itertuples(index=False, name=None))
     failures = {key: one.failures for key, one in ended.items() if len(key) == 3}
     rows |= dict(silent(run, variants, gave, failures))
     failed = int(outcomes["status"].isin(FAILED_STATUSES).sum())

@@ -13,10 +13,11 @@ from bench import store
 from bench.core.errors import UsageError
 from bench.index import packed, refresh
 from bench.index.connection import FILE
-from bench.index.database import Damaged, Database, Head
+from bench.index.database import Database
 from bench.index.entries import Entry, in_order
 from bench.index.opening import open_or_make, remade
 from bench.index.refresh import Progress
+from bench.index.rows import Damaged, Head
 from bench.index.values import Key
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from bench.core.errors import UsageError
 from bench.core.model import RunState
 from bench.index import packed, values
 from bench.index.connection import Unwritable
-from bench.index.database import Database, Head, Seen
+from bench.index.database import Database
+from bench.index.rows import Head, Seen
 from bench.store.folder import COLUMNS, META
 
 Progress = Callable[[int, int], None]
@@ -65,38 +66,39 @@ def bring_up_to_date(
     return database, notes
 
 
-def changes(known: Mapping[str, Seen], results: Path, *, every_file: bool = False) -> Changes:
-    """Compare the folders of runs with what they looked like when they were read."""
+def changes(known: Mapping[bytes, Seen], results: Path, *, every_file: bool = False) -> Changes:
+    """Compare the folders of runs with what they looked like when they were read (:meth:`Database.known`)."""
     read: dict[str, Seen] = {}
     touched: dict[str, Seen] = {}
-    there: set[str] = set()
+    there: set[bytes] = set()
     for name, changed in _folders(results):
         before = known.get(name)
         if before and before.changed == changed and before.state == RunState.COMPLETE and not every_file:
             there.add(name)
             continue
-        files = _files(f"{results}/{name}")
+        folder = os.fsdecode(name)
+        files = _files(f"{results}/{folder}")
         if not files:
             continue
         there.add(name)
         now = Seen(changed, files, before.state if before else "")
         if before is None or before.files != now.files:
-            read[name] = now
+            read[folder] = now
         elif before.changed != changed:
-            touched[name] = now
-    return Changes(read, touched, [name for name in known if name not in there])
+            touched[folder] = now
+    return Changes(read, touched, [os.fsdecode(name) for name in known.keys() - there])
 
 
-def _folders(results: Path) -> Iterator[tuple[str, int]]:
+def _folders(results: Path) -> Iterator[tuple[bytes, int]]:
     """Yield what may be a run, with the time at which an entry of it was made, renamed or removed last.
 
     Raises:
         UsageError: The folder of the runs cannot be read.
     """
     try:
-        with os.scandir(results) as entries:
+        with os.scandir(os.fsencode(results)) as entries:
             for one in entries:
-                if not one.name.startswith("."):
+                if not one.name.startswith(b"."):
                     try:
                         yield one.name, one.stat().st_mtime_ns
                     except OSError:  # gone meanwhile, or a link to itself
@@ -133,12 +135,12 @@ def _apply(database: Database, results: Path, found: Changes, progress: Progress
     for start in range(0, max(len(names), 1), _BATCH):
         batch = names[start : start + _BATCH]
         runs = [_read(results / name, found.read[name]) for name in batch]
-        with database.writing():
+        with database.writing() as writer:
             for head, rows in runs:
-                database.put(head, packed.pack(rows, database.key))
+                writer.put(head, packed.pack(rows, writer.key))
             if not start:
-                database.drop(found.gone)
-                database.touch(found.touched)
+                writer.drop(found.gone)
+                writer.touch(found.touched)
         if progress and names:
             progress(start + len(batch), len(names))
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import benchmarks, claims
-from bench.claims.measured import of_frames
+from bench import benchmarks
 from bench.display import raster
 from bench.display.data import RunData
 from bench.display.svg import Plot
@@ -57,12 +56,11 @@ def _figures(runs: Sequence[RunData]) -> dict[tuple[str, str], list[Plot]]:
 
 
 def _texts(runs: Sequence[RunData], figures: Mapping[tuple[str, str], Sequence[Plot]]) -> dict[str, str]:
+    from bench import claims  # noqa: PLC0415 - only a report judges them
+    from bench.claims.measured import of_samples  # noqa: PLC0415
     from bench.report import csvfile, html, markdown  # noqa: PLC0415 - only a report pays for matplotlib
 
-    judged = {
-        data.run.run_id: claims.judge(data.run, data=of_frames(data.run, data.measurements, data.outcomes))
-        for data in runs
-    }
+    judged = {data.run.run_id: claims.judge(data.run, data=of_samples(data.run, data.samples)) for data in runs}
     return {
         "index.html": html.text(runs, figures, judged),
         "report.md": markdown.text(runs, figures, judged),

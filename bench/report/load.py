@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bench import benchmarks, store
 from bench.core.model import NULL, SENTINEL, Skipped, Status, Summary
 from bench.display import shown
-from bench.display.data import RunData, ScenarioData, Variant, evidence_counts, params_key, sortable
+from bench.display.data import RunData, ScenarioData, Variant, evidence_by_target, params_key, sortable
 from bench.stats.alarms import check_run
+from bench.stats.samples import of_frames
 from bench.stats.summaries import summarise
 
 if TYPE_CHECKING:
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 def collect(run: store.Run) -> RunData:
     """Read one run's folder and compute what a report needs."""
-    measurements, outcomes = store.measurements(run, coded=True), store.outcomes(run)
+    outcomes = store.outcomes(run)
+    measurements = store.measurements(run, outcomes, coded=True)
     scenarios = _titled(run.meta)
-    found = tuple(summarise(measurements, outcomes, scenarios))
+    samples = of_frames(measurements, outcomes, scenarios)
+    found = tuple(summarise(samples))
     points, skipped = _good(measurements, outcomes), tuple(store.skipped(run))
     return RunData(
         run=run,
@@ -32,10 +34,9 @@ def collect(run: store.Run) -> RunData:
             _scenario(name, meta, found, points, outcomes, skipped=skipped) for name, meta in scenarios.items()
         ),
         summaries=found,
-        measurements=measurements,
-        outcomes=outcomes,
+        samples=samples,
         skipped=skipped,
-        checks=tuple(check_run(measurements, outcomes, scenarios)),
+        checks=tuple(check_run(samples)),
     )
 
 
@@ -75,13 +76,14 @@ def _scenario(
     own_outcomes = _where(outcomes, outcomes["scenario"] == name)
     own_points = shown.points(_where(points, points["scenario"] == name))
     left_out = tuple(item for item in skipped if item.scenario == name)
+    targets = _targets(meta, own_outcomes)
     data = ScenarioData(
         name=name,
         meta=meta,
         headline="",
         summaries=own,
-        variants=tuple(_variants(own, meta, own_outcomes)),
-        invoked=tuple(_invoked(meta, own_outcomes)),
+        variants=tuple(_variants(own, targets)),
+        invoked=tuple(_invoked(targets)),
         points=own_points,
         outcomes=own_outcomes,
         skipped=left_out,
@@ -89,56 +91,76 @@ def _scenario(
     return replace(data, headline=benchmarks.words(data))
 
 
-def _variants(summaries: Iterable[Summary], meta: Mapping[str, Any], outcomes: pd.DataFrame) -> list[Variant]:
+@dataclass(frozen=True)
+class _Targets:
+    """What the invocations of a scenario tell of its targets.
+
+    Attributes:
+        rank: Target → its place in the order of the scenario file, the null control after its baseline.
+        engines: Target and params of the invocations, in the order of the first ones → the last one's engine.
+        notes: Target → what its name does not tell.
+        kinds: Target → what its engine makes.
+    """
+
+    rank: Mapping[str, int]
+    engines: Mapping[tuple[str, str], str]
+    notes: Mapping[str, str]
+    kinds: Mapping[str, str]
+
+    def rows(self, engines: Mapping[tuple[str, str], str]) -> list[Variant]:
+        """Return rows for targets with params, and their engines, in display order."""
+        keys = sorted(engines, key=lambda key: self.rank.get(key[0], len(self.rank)))
+        return [
+            Variant(
+                target, params, engines[target, params], self.notes.get(target, ""), kind=self.kinds.get(target, "")
+            )
+            for target, params in keys
+        ]
+
+
+def _targets(meta: Mapping[str, Any], outcomes: pd.DataFrame) -> _Targets:
+    order = [item if isinstance(item, str) else str(item["text"]) for item in meta.get("targets", ())]
+    baseline = str(meta.get("baseline", ""))
+    if NULL not in order:
+        order.insert(order.index(baseline) + 1 if baseline in order else 0, NULL)
+    names = ["target", "params", "engine", *(["kind"] if "kind" in outcomes else [])]
+    last = outcomes[names].drop_duplicates(["target", "params"], keep="last")
+    first = outcomes[["target", "params"]].drop_duplicates().itertuples(index=False, name=None)
+    engines = dict(zip(zip(last["target"], last["params"], strict=True), last["engine"], strict=True))
+    return _Targets(
+        rank={target: place for place, target in enumerate(order)},
+        engines={key: engines[key] for key in first},
+        notes=_notes(baseline, outcomes),
+        kinds=dict(zip(last["target"], map(str, last["kind"]), strict=True)) if "kind" in last else {},
+    )
+
+
+def _notes(baseline: str, outcomes: pd.DataFrame) -> dict[str, str]:
+    """Return what names do not tell: that the null control repeats the baseline, and which accelerator a VM really had."""
+    notes = {NULL: f"{baseline or 'baseline'} again"}
+    for target, counts in evidence_by_target(outcomes).items():
+        hidden = [name for name in sorted(counts.get("accelerator", ())) if name not in target]
+        if hidden and target != NULL:
+            notes[target] = "accelerator " + "/".join(hidden)
+    return notes
+
+
+def _variants(summaries: Iterable[Summary], targets: _Targets) -> list[Variant]:
     """Return the rows: in the order of the scenario file, then by parameters, the null control after its baseline."""
     engines = {(item.target, params_key(item.params)): item.engine for item in summaries if item.target != SENTINEL}
     summarised = {SENTINEL, *(target for target, _ in engines)}
-    silent = _last(outcomes, ["target", "params"], "engine")
-    engines |= {key: engine for key, engine in silent.items() if key[0] not in summarised}
-    return _in_order(engines, meta, outcomes)
+    engines |= {key: engine for key, engine in targets.engines.items() if key[0] not in summarised}
+    return targets.rows(engines)
 
 
-def _invoked(meta: Mapping[str, Any], outcomes: pd.DataFrame) -> list[Variant]:
+def _invoked(targets: _Targets) -> list[Variant]:
     """Return every target with the params of its invocations, successful or not, numbers sorted as numbers."""
-    found = _last(outcomes, ["target", "params"], "engine")
-    engines = {key: engine for key, engine in found.items() if key[0] != SENTINEL}
+    engines = {key: engine for key, engine in targets.engines.items() if key[0] != SENTINEL}
     ordered = sorted(engines, key=lambda key: [(name, *sortable(v)) for name, v in json.loads(key[1]).items()])
-    rows = _in_order({key: engines[key] for key in ordered}, meta, outcomes)
+    rows = targets.rows({key: engines[key] for key in ordered})
     every = [json.loads(row.params) for row in rows]
     same = {name for params in every for name in params if len({str(one.get(name)) for one in every}) == 1}
     return [
         replace(row, shown=params_key({k: v for k, v in own.items() if k not in same}))
         for row, own in zip(rows, every, strict=True)
     ]
-
-
-def _last(outcomes: pd.DataFrame, keys: list[str], name: str) -> dict[Any, str]:
-    """Return the last value of a column for each combination of keys, in the order in which these come first."""
-    order = outcomes[keys].drop_duplicates().itertuples(index=False, name=None)
-    last = outcomes[[*keys, name]].drop_duplicates(keys, keep="last").itertuples(index=False, name=None)
-    found = {tuple(row): value for *row, value in last}
-    return {key: found[key] for key in order}
-
-
-def _in_order(engines: Mapping[tuple[str, str], str], meta: Mapping[str, Any], outcomes: pd.DataFrame) -> list[Variant]:
-    order = [item if isinstance(item, str) else str(item["text"]) for item in meta.get("targets", ())]
-    baseline = str(meta.get("baseline", ""))
-    if NULL not in order:
-        order.insert(order.index(baseline) + 1 if baseline in order else 0, NULL)
-    rank = {target: place for place, target in enumerate(order)}
-    keys = sorted(engines, key=lambda key: rank.get(key[0], len(rank)))
-    notes = {target: _note(target, baseline, outcomes) for target in dict.fromkeys(target for target, _ in keys)}
-    kinds = _last(outcomes, ["target"], "kind") if "kind" in outcomes else {}
-    return [
-        Variant(target, params, engines[target, params], notes[target], kind=str(kinds.get((target,), "")))
-        for target, params in keys
-    ]
-
-
-def _note(target: str, baseline: str, outcomes: pd.DataFrame) -> str:
-    """Return what a name does not tell: that the null control repeats the baseline, and which accelerator a VM really had."""
-    if target == NULL:
-        return f"{baseline or 'baseline'} again"
-    found = evidence_counts(outcomes, target).get("accelerator", Counter())
-    hidden = [name for name in sorted(found) if name not in target]
-    return "accelerator " + "/".join(hidden) if hidden else ""

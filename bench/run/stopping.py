@@ -17,6 +17,7 @@ from bench.core.clock import now_s
 from bench.core.errors import UsageError
 from bench.core.metrics import metric_named
 from bench.core.model import NULL, SENTINEL, Invocation, Scenario, StopReason, Summary
+from bench.stats.samples import of_frames
 from bench.stats.summaries import precision, summarise
 
 FIRST, STEP, MOST = 8, 4, 40
@@ -82,7 +83,7 @@ class StoppingRule:
 
     def _half(self, name: str) -> float:
         run = store.load(self.folder)
-        found = summarise(store.measurements(run), store.outcomes(run), run.meta["scenarios"])
+        found = summarise(of_frames(store.measurements(run), store.outcomes(run), run.meta["scenarios"]))
         scenario = self.scenarios[name]
         return widest([one for one in found if one.scenario == name], scenario.baseline, scenario.primary)
 

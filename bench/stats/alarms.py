@@ -10,7 +10,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +31,8 @@ from bench.stats.findings import (
     VarianceFound,
     answered,
 )
-from bench.stats.series import Key, Series, attempted, block_values, counted, log_ratios, series_of, usable
+from bench.stats.samples import Samples
+from bench.stats.series import Key, Series, counted, log_ratios
 
 SCALING_LIMIT = 1.1
 """How many times as much as N times a single one N together may do."""
@@ -44,15 +44,12 @@ _COUNTS = ("streams", "workers")
 """Params that say how many do the same thing at once; 1 is a single one."""
 
 
-def check_run(
-    measurements: pd.DataFrame, outcomes: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]
-) -> list[Check]:
+def check_run(samples: Samples) -> list[Check]:
     """Return the checks of :mod:`bench.stats.checks` and then the alarms of every scenario that was tried."""
-    tried = attempted(outcomes)
+    tried, series, scenarios = samples.tried, samples.series, samples.scenarios
     if tried.empty:
         return []
-    blocks = block_values(usable(measurements, outcomes))
-    found, series = checks.of_blocks(blocks, tried, scenarios), series_of(blocks)
+    found = checks.checks(samples)
     names = list(dict.fromkeys(check.scenario for check in found))
     for name in names:
         mine = {key: item for key, item in series.items() if key[0] == name and key[1] not in (NULL, SENTINEL)}
@@ -77,8 +74,8 @@ class _Evidence:
 
     def __init__(self, tried: pd.DataFrame) -> None:
         self._found: dict[str, dict[str, set[str]]] = {}
-        for target in tried["target"].unique():
-            for evidence, _ in counted(tried.loc[tried["target"] == target, "evidence"]):
+        for target, column in tried.groupby("target", observed=True, sort=False)["evidence"]:
+            for evidence, _ in counted(column):
                 for name, value in (evidence if isinstance(evidence, Mapping) else {}).items():
                     self._found.setdefault(str(target), {}).setdefault(str(name), set()).add(str(value))
 

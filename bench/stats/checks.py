@@ -14,9 +14,10 @@ import pandas as pd
 from bench.core.metrics import METRICS
 from bench.core.model import FAILED_STATUSES, NULL, SENTINEL, Interval, Status
 from bench.stats import findings
-from bench.stats.exact import Floats, hodges_lehmann, needed_for, signed_rank_ci, theil_sen
-from bench.stats.findings import Answer, Check, CheckName, PositionEffect, answered
-from bench.stats.series import KEYS, Key, Series, attempted, block_values, counted, log_ratios, series_of, usable
+from bench.stats.exact import Floats, needed_for, signed_rank, theil_sen
+from bench.stats.findings import Answer, Check, CheckName, answered
+from bench.stats.samples import Samples
+from bench.stats.series import Key, Series, counted, log_ratios
 from bench.stats.shift import signed_rank_p
 
 ERROR = 0.05
@@ -28,9 +29,6 @@ DRIFT_LIMIT = 0.05
 FLAGGED_LIMIT = 0.1
 """Share of flagged invocations from which on the host counts as unquiet."""
 
-POSITION_P = 0.01
-"""p value below which the place within a block counts as an influence, divided by the number of metrics that a run asks about."""
-
 _DRIFT_NEEDED = 5
 """Blocks that the interval of a slope needs at 95 % (:func:`bench.stats.exact.theil_sen`)."""
 
@@ -41,29 +39,21 @@ _DRIFT_POINTS = 500
 """A longer sentinel series is thinned to medians of neighbours: slopes are counted in pairs."""
 
 
-def checks(
-    measurements: pd.DataFrame, outcomes: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]
-) -> list[Check]:
-    """Return the checks of every scenario that was tried, scenarios in the order of ``scenarios``."""
-    tried = attempted(outcomes)
-    return [] if tried.empty else of_blocks(block_values(usable(measurements, outcomes)), tried, scenarios)
-
-
-def of_blocks(blocks: pd.DataFrame, tried: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]) -> list[Check]:
-    """Return the same from the frames of :func:`bench.stats.series.block_values` and :func:`bench.stats.series.attempted`."""
+def checks(samples: Samples) -> list[Check]:
+    """Return the checks of every scenario that was tried, in the order of the run's scenarios."""
+    tried, scenarios = samples.tried, samples.scenarios
     if tried.empty:
         return []
-    series = series_of(blocks)
     present = dict.fromkeys(tried["scenario"].unique())
     names = [name for name in scenarios if name in present] + [name for name in present if name not in scenarios]
-    controls = {name: list(_controls(name, scenarios.get(name, {}), series)) for name in names}
-    family, tests = sum(map(len, controls.values())), position_tests(scenarios)
+    controls = {name: list(_controls(name, scenarios.get(name, {}), samples.series)) for name in names}
+    family = sum(map(len, controls.values()))
     found: list[Check] = []
     for name in names:
         meta, mine = scenarios.get(name, {}), tried[tried["scenario"] == name]
         found += _null(name, meta, controls[name], family, mine)
-        found += _sentinel(name, blocks, mine)
-        found += _position(name, meta, blocks, tests)
+        found += _sentinel(name, samples.blocks, mine)
+        found += _position(name, meta, samples.effects)
         found += [_flags(name, mine), _failures(name, mine), *_disturbed(name, mine)]
     return found
 
@@ -100,11 +90,11 @@ def _null_answer(pairs: Sequence[findings.NullPair]) -> Answer:
 
 def _null_pair(one: _Control, level: float, error: float) -> findings.NullPair | None:
     """Return one series of the control, ``None`` with too few blocks."""
-    ci = signed_rank_ci(one.logs, level)
+    centre, ci = signed_rank(one.logs, level)
     if ci is None:
         return None
     scaled, known = Interval(math.exp(ci.low), math.exp(ci.high), level), METRICS.get(one.metric)
-    more = math.expm1(hodges_lehmann(one.logs))
+    more = math.expm1(centre)
     counts = known is None or (abs(more) >= known.min_effect and abs(more) * one.base >= known.floor)
     differs = counts and (ci.low > 0 or ci.high < 0)
     apart = differs and signed_rank_p(one.logs) <= error
@@ -152,51 +142,13 @@ def _sentinel(name: str, blocks: pd.DataFrame, tried: pd.DataFrame) -> Iterator[
     yield Check(CheckName.SENTINEL, name, answered(doubt=doubtful), found)
 
 
-def position_effect(blocks: pd.DataFrame, scenario: str, metric: str, tests: int = 1) -> PositionEffect | None:
-    """Return how the place within a block shifts log(value / the variant's own median).
-
-    ``None`` when it cannot be said. A regression on the place, centred within each block; p from the permutation
-    distribution of the places within blocks, whose variance is known in closed form (Hoeffding, 1951). ``tests`` is
-    how many metrics are asked about (Bonferroni).
-    """
-    mine = blocks[(blocks["scenario"] == scenario) & (blocks["metric"] == metric) & (blocks["target"] != SENTINEL)]
-    lowest = mine.groupby(KEYS, observed=True)["value"].transform("min")
-    repeated = (
-        mine.groupby(KEYS, observed=True)["value"].transform("size") > 2
-    )  # a lone value is its own median and says nothing
-    mine = mine[(lowest > 0) & repeated]
-    if mine.empty:
-        return None
-    logs = np.log(mine["value"]) - np.log(mine.groupby(KEYS, observed=True)["value"].transform("median"))
-    # Series of one invocation (components of a sum) share its place: they are one observation.
-    places = mine.assign(log=logs).groupby(["block", "order"], as_index=False)["log"].mean()
-    grouped = places.groupby("block")
-    x = (places["order"] - grouped["order"].transform("mean")).to_numpy(dtype=np.float64)
-    y = (places["log"] - grouped["log"].transform("mean")).to_numpy(dtype=np.float64)
-    squares = places.assign(x=x * x, y=y * y, n=1.0).groupby("block")[["x", "y", "n"]].sum()
-    squares = squares[squares["n"] > 1]
-    variance = float((squares["x"] * squares["y"] / (squares["n"] - 1)).sum())
-    if variance <= 0:
-        return None
-    total, span = float(x @ y), float(places["order"].max() - places["order"].min())
-    p = math.erfc(abs(total) / math.sqrt(2 * variance))
-    shift = math.expm1(total / float(x @ x) * span)
-    known = METRICS.get(metric)
-    worth = (known.min_effect if known else 0.05) / 2
-    return PositionEffect(metric, shift, p, p < POSITION_P / max(tests, 1) and abs(shift) > worth)
-
-
-def position_tests(scenarios: Mapping[str, Mapping[str, Any]]) -> int:
-    """Return how many effects of the position a run is asked about: one for each primary metric of each scenario."""
-    return sum(len(meta.get("primary", ())) for meta in scenarios.values())
-
-
-def _position(name: str, meta: Mapping[str, Any], blocks: pd.DataFrame, tests: int) -> Iterator[Check]:
-    primary = tuple(meta.get("primary", ()))
-    effects = tuple(effect for m in primary if (effect := position_effect(blocks, name, m, tests)))
-    if effects:
-        answer = answered(doubt=any(effect.doubtful for effect in effects))
-        yield Check(CheckName.POSITION, name, answer, findings.PositionFound(effects))
+def _position(
+    name: str, meta: Mapping[str, Any], effects: Mapping[tuple[str, str], findings.PositionEffect]
+) -> Iterator[Check]:
+    mine = tuple(effects[name, metric] for metric in meta.get("primary", ()) if (name, metric) in effects)
+    if mine:
+        answer = answered(doubt=any(effect.doubtful for effect in mine))
+        yield Check(CheckName.POSITION, name, answer, findings.PositionFound(mine))
 
 
 def _flags(name: str, tried: pd.DataFrame) -> Check:

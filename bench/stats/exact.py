@@ -8,6 +8,7 @@ coverage is at least ``level`` because ranks are discrete. Values must be finite
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -15,23 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.core.model import Interval
+from bench.stats import ranked, walsh
 
-Floats = npt.NDArray[np.float64]
+Floats = ranked.Floats
 
 EXACT_LIMIT = 60
 """Largest size with the exact null distribution; above it the normal approximation is at most one rank wider."""
 
-_LISTED = 2
-"""Walsh averages that are listed, in multiples of the number of values."""
-
-_HALVINGS, _GUESSES, _BESIDE = 4, 12, 0.02
-"""Halvings with which the search for a Walsh average begins, guesses that follow, and how far beside the expected place they are.
-
-The place is expected as if the averages were spread evenly, which very wide values are not: then it goes on by halving.
-"""
-
-_PAIRS_LIMIT = 1000
-"""Largest size for which all pairs are listed (500 000 numbers); above it bisection finds a rank in linear memory."""
+_BINOMIAL_LIMIT = 1000
+"""Largest size with exact binomial chances for the interval of a median."""
 
 
 def median_ci(values: npt.ArrayLike, level: float = 0.95) -> Interval | None:
@@ -59,12 +52,8 @@ def hodges_lehmann(differences: npt.ArrayLike) -> float:
     Raises:
         ValueError: There are no differences.
     """
-    ordered = np.sort(_floats(differences))
-    if not len(ordered):
-        msg = "no differences given, at least one is needed"
-        raise ValueError(msg)
-    size = len(ordered) * (len(ordered) + 1) // 2
-    low, high = _walsh_ranked(ordered, (size + 1) // 2, size // 2 + 1)
+    ordered = _some(differences)
+    low, high = walsh.of_ranks(ordered, _middle_ranks(len(ordered)))
     return (low + high) / 2
 
 
@@ -75,12 +64,44 @@ def signed_rank_ci(differences: npt.ArrayLike, level: float = 0.95) -> Interval 
     Wolfe and Chicken, Nonparametric Statistical Methods, 3.3). Ties make it wider, never narrower.
     """
     ordered = np.sort(_floats(differences))
-    rank = _signed_rank_rank(len(ordered), level)
-    if not rank:
-        return None
-    size = len(ordered) * (len(ordered) + 1) // 2
-    low, high = _walsh_ranked(ordered, rank, size + 1 - rank)
+    return _interval(walsh.of_ranks(ordered, ranks), level) if (ranks := _end_ranks(len(ordered), level)) else None
+
+
+def signed_rank(differences: npt.ArrayLike, level: float = 0.95) -> tuple[float, Interval | None]:
+    """Return :func:`hodges_lehmann` and :func:`signed_rank_ci` in less time than one after the other.
+
+    Raises:
+        ValueError: There are no differences.
+    """
+    ordered = _some(differences)
+    low, high, *ends = walsh.of_ranks(ordered, (*_middle_ranks(len(ordered)), *_end_ranks(len(ordered), level)))
+    return (low + high) / 2, _interval(ends, level) if ends else None
+
+
+def _interval(ends: Sequence[float], level: float) -> Interval:
+    low, high = ends
     return Interval(low, high, level)
+
+
+def _some(differences: npt.ArrayLike) -> Floats:
+    """Return differences in order, of which there must be one at least."""
+    ordered = np.sort(_floats(differences))
+    if not len(ordered):
+        msg = "no differences given, at least one is needed"
+        raise ValueError(msg)
+    return ordered
+
+
+def _middle_ranks(n: int) -> tuple[int, int]:
+    """Return the ranks of the Walsh averages of ``n`` values whose mean is the median."""
+    size = n * (n + 1) // 2
+    return (size + 1) // 2, size // 2 + 1
+
+
+def _end_ranks(n: int, level: float) -> tuple[()] | tuple[int, int]:
+    """Return the ranks of the Walsh averages at the ends of the interval, none for too few values."""
+    rank = _signed_rank_rank(n, level)
+    return (rank, n * (n + 1) // 2 + 1 - rank) if rank else ()
 
 
 def wilson(failures: int, attempts: int, level: float = 0.95) -> Interval | None:
@@ -133,7 +154,7 @@ def _z(level: float) -> float:
 @lru_cache(maxsize=1024)
 def median_rank(n: int, level: float) -> int:
     """Return the largest k with 2 P(B(n, 1/2) < k) <= 1 - level, 0 when there is none."""
-    if n > _PAIRS_LIMIT:
+    if n > _BINOMIAL_LIMIT:
         return math.floor((n + 1 - _z(level) * math.sqrt(n)) / 2)
     below, rank = 0, 0
     for k in range(n // 2 + 1):
@@ -177,89 +198,3 @@ def _kendall_rank(n: int, level: float) -> int:
 def _tail_rank(weights: Floats, level: float) -> int:
     # The tolerance covers rounding in sums of a few thousand terms; the next possible probability is much farther away.
     return int(np.searchsorted(2 * np.cumsum(weights), 1 - level + 1e-12, side="right"))
-
-
-def _walsh_ranked(ordered: Floats, low: int, high: int) -> tuple[float, float]:
-    """Return the Walsh averages of two ranks, counted from 1, of sorted values."""
-    if len(ordered) > _PAIRS_LIMIT:
-        found = _walsh_bisect(ordered, low)
-        same = _averages_up_to(ordered, found) >= high
-        return found, found if same else _walsh_bisect(ordered, high)
-    first, second = np.triu_indices(len(ordered))
-    averages = np.partition((ordered[first] + ordered[second]) / 2, (low - 1, high - 1))
-    return float(averages[low - 1]), float(averages[high - 1])
-
-
-def _walsh_bisect(ordered: Floats, rank: int) -> float:
-    """Find a Walsh average by bisection, counting those below a guess, because all n² / 2 would not fit into memory.
-
-    It is the smallest number that has ``rank`` averages at or below it. Once few averages are left between the ends, they are
-    listed, and the bisection goes on closely around the one of this rank.
-    """
-    low, high = float(ordered[0]), float(ordered[-1])
-    below, left, steps = 0, len(ordered) * (len(ordered) + 1) // 2, 0
-    while left > _LISTED * len(ordered):
-        middle = low + (high - low) * _share(rank - below, left, steps)
-        if not low < middle < high:
-            break
-        count = _averages_up_to(ordered, middle)
-        if count >= rank:
-            high, left = middle, count - below
-        else:
-            low, left, below = middle, left + below - count, count
-        steps += 1
-    low, high = _closely(ordered, rank, _listed(ordered, low, high, rank - below), low, high)
-    while (middle := low + (high - low) / 2) not in (low, high):
-        if _averages_up_to(ordered, middle) >= rank:
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-def _share(rank: int, left: int, steps: int) -> float:
-    """Return where between the ends to count next: in the middle, later on either side of where the rank is expected."""
-    if not _HALVINGS <= steps < _HALVINGS + _GUESSES:
-        return 0.5
-    aim = rank / left + (_BESIDE if steps % 2 else -_BESIDE)
-    return min(max(aim, _BESIDE), 1 - _BESIDE)
-
-
-def _averages_up_to(ordered: Floats, value: float) -> int:
-    """Count the Walsh averages that are not above a value."""
-    both_orders = int(np.searchsorted(ordered, 2 * value - ordered, side="right").sum())
-    diagonal = int(np.searchsorted(ordered, value, side="right"))
-    return (both_orders + diagonal) // 2
-
-
-def _listed(ordered: Floats, low: float, high: float, rank: int) -> float:
-    """Return the Walsh average of a rank among those above ``low`` and not above ``high``, about: sums are rounded."""
-    places = np.arange(len(ordered))
-    first, end = (
-        np.maximum(places, np.searchsorted(ordered, 2 * edge - ordered, side="right")) for edge in (low, high)
-    )
-    sizes = end - first
-    starts = np.cumsum(sizes) - sizes
-    second = np.arange(int(sizes.sum())) - np.repeat(starts - first, sizes)
-    averages = (np.repeat(ordered, sizes) + ordered[second]) / 2
-    return float(np.partition(averages, rank - 1)[rank - 1]) if 0 < rank <= len(averages) else high
-
-
-def _closely(ordered: Floats, rank: int, guess: float, low: float, high: float) -> tuple[float, float]:
-    """Return ends of a bisection that lie closely around a guess, and within the ends given."""
-    if not low < guess < high:
-        return low, high
-    step = math.ulp(guess)
-    if _averages_up_to(ordered, guess) >= rank:
-        high = guess
-        while (under := guess - step) > low:
-            if _averages_up_to(ordered, under) < rank:
-                return under, high
-            high, step = under, 4 * step
-    else:
-        low = guess
-        while (over := guess + step) < high:
-            if _averages_up_to(ordered, over) >= rank:
-                return low, over
-            low, step = over, 4 * step
-    return low, high

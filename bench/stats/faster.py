@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.core.metrics import METRICS, Metric
 from bench.core.model import NULL, SENTINEL, Interval
-from bench.stats.exact import Floats, hodges_lehmann, needed_for, signed_rank_ci
+from bench.stats.exact import Floats, needed_for, signed_rank
 from bench.stats.findings import Excess, SeriesName
 from bench.stats.floor import floor_of
 from bench.stats.series import Key, Series, log_ratios
@@ -110,8 +110,8 @@ def excess(item: Series, logs: Floats, limit: float) -> Excess | None:
     ranks = np.argsort(np.argsort(np.abs(above))) + 1
     if 4 * int(ranks[above > 0].sum()) <= len(above) * (len(above) + 1):
         return None  # the estimate itself is not above it (Wilcoxon's W+): no need for all pairs of a long run
-    ci = signed_rank_ci(logs, LEVEL)
+    centre, ci = signed_rank(logs, LEVEL)
     if ci is None or ci.low <= math.log(limit):
         return None
     scaled = Interval(math.exp(ci.low), math.exp(ci.high), LEVEL)
-    return Excess(SeriesName(item.target, item.metric, item.params), math.exp(hodges_lehmann(logs)), scaled, len(logs))
+    return Excess(SeriesName(item.target, item.metric, item.params), math.exp(centre), scaled, len(logs))

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bench.core.metrics import metric_named
 from bench.core.model import Interval, ParamValue, Skipped, Status
-from bench.stats.exact import hodges_lehmann, needed_for, signed_rank_ci
+from bench.stats.exact import needed_for, signed_rank
 from bench.stats.series import Key, Series, block_values, log_ratios, series_of, usable
 
 ERROR = 0.05
@@ -216,9 +216,9 @@ def _pair(
         return PairFound(*same, undivided=Undivided.ZERO if logs is None else Undivided.NO_COMMON_BLOCK)
     known = metric_named(order.metric)
     logs = logs if known.better == "higher" else -logs
-    ci = signed_rank_ci(logs, level)
+    centre, ci = signed_rank(logs, level)
     scaled = Interval(math.exp(ci.low), math.exp(ci.high), level) if ci else None
-    ratio = math.exp(hodges_lehmann(logs))
+    ratio = math.exp(centre)
     return PairFound(*same, verdict=_decide(ratio, scaled, known.min_effect), ratio=ratio, ci=scaled, n=len(logs))
 
 

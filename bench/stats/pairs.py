@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from bench.core.model import Interval
-from bench.stats.exact import hodges_lehmann, signed_rank_ci
+from bench.stats.exact import signed_rank
 from bench.stats.series import Series, log_ratios
 
 LEVEL = 0.95
@@ -41,6 +41,6 @@ def ratio(above: Series | None, below: Series | None) -> Times | None:
     logs = log_ratios(above, below) if above and below else None
     if logs is None or not len(logs):
         return None
-    ci = signed_rank_ci(logs, LEVEL)
+    centre, ci = signed_rank(logs, LEVEL)
     scaled = Interval(math.exp(ci.low), math.exp(ci.high), ci.level) if ci else None
-    return Times(math.exp(hodges_lehmann(logs)), scaled, len(logs))
+    return Times(math.exp(centre), scaled, len(logs))

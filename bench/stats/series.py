@@ -126,7 +126,7 @@ def attempted(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Return the outcomes that count as attempts: measured blocks, not skipped."""
     if outcomes.empty:
         return outcomes
-    return outcomes[~outcomes["warmup"].astype(bool) & (outcomes["status"] != Status.SKIPPED)]
+    return _where(outcomes, ~outcomes["warmup"].astype(bool) & (outcomes["status"] != Status.SKIPPED))
 
 
 def series_of(blocks: pd.DataFrame) -> dict[Key, Series]:
@@ -162,25 +162,28 @@ def counted(objects: pd.Series[Any]) -> Iterator[tuple[Any, int]]:
         yield of[key], count
 
 
-def silent(good: pd.DataFrame, outcomes: pd.DataFrame, metrics: Mapping[str, tuple[str, ...]]) -> list[Series]:
+def silent(good: pd.DataFrame, tried: pd.DataFrame, metrics: Mapping[str, tuple[str, ...]]) -> list[Series]:
     """Return an empty series for each metric of each variant that was tried and gave no measurement.
 
-    ``metrics`` lists the metrics to show for each scenario; the sentinel has only its own.
+    ``tried`` is the frame of :func:`attempted`. ``metrics`` lists the metrics to show for each scenario; the sentinel has only
+    its own.
     """
     gave = set(good[VARIANT].drop_duplicates().itertuples(index=False, name=None))
-    tried = attempted(outcomes).drop_duplicates(["scenario", "target", "params"])
+    variants = tried[["scenario", "target", "params", "engine"]].drop_duplicates(["scenario", "target", "params"])
     nothing = np.empty(0)
     found = []
-    for scenario, target, params, engine in tried[["scenario", "target", "params", "engine"]].itertuples(index=False):
+    for scenario, target, params, engine in variants.itertuples(index=False):
         if (scenario, target, params) not in gave:
             names = ("sentinel.work_s",) if target == SENTINEL else metrics.get(scenario, ())
             found += [Series(scenario, target, params, m, engine, "", nothing.astype(np.int64), nothing) for m in names]
     return found
 
 
-def counts(good: pd.DataFrame, outcomes: pd.DataFrame) -> dict[Key | tuple[str, str, str], Counts]:
-    """Count attempts, failures and time-outs, of every series by its key and of every variant by ``VARIANT``."""
-    tried = attempted(outcomes)
+def counts(good: pd.DataFrame, tried: pd.DataFrame) -> dict[Key | tuple[str, str, str], Counts]:
+    """Count attempts, failures and time-outs, of every series by its key and of every variant by ``VARIANT``.
+
+    ``tried`` is the frame of :func:`attempted`.
+    """
     if tried.empty:
         return {}
     failed, timeout = tried["status"].isin(FAILED_STATUSES), tried["status"] == Status.TIMEOUT

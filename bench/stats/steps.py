@@ -15,11 +15,14 @@ from functools import cache, lru_cache
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.core.model import Interval
 from bench.stats.exact import Floats
 from bench.stats.fit import t_quantile
-from bench.stats.shift import rank_sum_p, rank_sum_weights, shift, shift_ci
+from bench.stats.shift import rank_sum, rank_sum_p, rank_sum_weights, shift
+
+Integers = npt.NDArray[np.int64]
 
 LEAST = 3
 """Values that a step needs on either side: fewer may be one bad night and its after-effect."""
@@ -108,20 +111,46 @@ def _part(edges: list[int], place: int) -> tuple[int, int]:
 
 def _look(values: Floats, chances: Floats, edges: list[int], among: tuple[int, int]) -> None:
     """Update the p value of each place in a range, within its part; 1 where a side would be too short."""
-    for k in range(among[0], among[1] + 1):
-        low, high = _part(edges, k)
-        chances[k] = 1.0
-        if low + LEAST <= k <= high - LEAST:
-            chances[k] = _chance(values[max(low, k - _WINDOW) : k], values[k : min(high, k + _WINDOW)])
+    places, ends = np.arange(among[0], among[1] + 1), np.array(edges)
+    chances[places] = 1.0
+    part = np.searchsorted(ends, places, side="right")
+    before = places - ends[part - 1]
+    after = ends[np.minimum(part, len(edges) - 1)] - places
+    wanted = (before >= LEAST) & (after >= LEAST)
+    if not wanted.any():
+        return
+    places, before, after = places[wanted], np.minimum(before[wanted], _WINDOW), np.minimum(after[wanted], _WINDOW)
+    against = before * after - np.maximum(*_ordered_pairs(values, places, before, after))
+    shape = (_WINDOW + 1, _WINDOW + 1, _WINDOW**2 + 1)
+    kinds, which = np.unique(np.ravel_multi_index((after, before, against), shape), return_inverse=True)
+    known = [_chance(*kind) for kind in zip(*(one.tolist() for one in np.unravel_index(kinds, shape)), strict=True)]
+    chances[places] = np.array(known)[which]
 
 
-def _chance(before: Floats, after: Floats) -> float:
-    """Return the rank-sum p value, exact where a side is too short for the normal approximation; ties count for neither."""
-    n, m = len(after), len(before)
-    ordered = np.sort(before)
-    below = int(np.searchsorted(ordered, after, side="left").sum())
-    above = n * m - int(np.searchsorted(ordered, after, side="right").sum())
-    against = n * m - max(below, above)
+def _ordered_pairs(values: Floats, places: Integers, before: Integers, after: Integers) -> tuple[Integers, Integers]:
+    """Count the pairs of a value before each place and one from it on in which the later is higher, and in which it is lower.
+
+    ``before`` and ``after`` are how many values on either side count. All pairs of one distance are counted at once.
+    """
+    first = int((places - before).min())
+    near = values[first : int((places + after).max())]
+    places = places - first
+    higher, lower = np.zeros_like(places), np.zeros_like(places)
+    for distance in range(1, 2 * _WINDOW):
+        start = places - np.minimum(before, distance)
+        stop = np.maximum(places + np.minimum(0, after - distance), start)
+        later, earlier = near[distance:], near[:-distance]
+        for total, are in ((higher, later > earlier), (lower, later < earlier)):
+            counted = np.concatenate([[0], np.cumsum(are)])
+            np.add(total, counted[np.minimum(stop, len(are))] - counted[np.minimum(start, len(are))], out=total)
+    return higher, lower
+
+
+def _chance(n: int, m: int, against: int) -> float:
+    """Return the rank-sum p value of n and m values, exact where a side is too short for the normal approximation.
+
+    ``against`` are the pairs that are not ordered as most of them are; ties count for neither order.
+    """
     if min(n, m) <= 10:
         return min(1.0, 2 * float(_tails(n, m)[against]))
     z = (against + 0.5 - n * m / 2) / math.sqrt(n * m * (n + m + 1) / 12)
@@ -234,4 +263,4 @@ def _slopes(values: Floats, at: int, ends: tuple[int, int]) -> bool:
 
 def _step(values: Floats, at: int, ends: tuple[int, int]) -> Step:
     before, after = _sides(values, at, ends)
-    return Step(at, shift(after, before), shift_ci(after, before), rank_sum_p(after, before), ends[1] - at)
+    return Step(at, *rank_sum(after, before), rank_sum_p(after, before), ends[1] - at)

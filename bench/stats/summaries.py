@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from bench.core import summary_warnings as warned
 from bench.core.metrics import METRICS
@@ -21,10 +20,10 @@ from bench.core.model import NULL, SENTINEL, Interval, Summary
 from bench.core.summary_warnings import NoRatio, NoRatioReason, SummaryWarning
 from bench.stats import faster
 from bench.stats.alarms import is_noisy, is_stuck
-from bench.stats.checks import position_effect, position_tests
-from bench.stats.exact import Floats, hodges_lehmann, median_ci, needed_for, signed_rank_ci, wilson
-from bench.stats.layers import with_added
-from bench.stats.series import Counts, Key, Series, block_values, counts, log_ratios, series_of, silent, usable
+from bench.stats.exact import Floats, median_ci, needed_for, signed_rank, wilson
+from bench.stats.findings import PositionEffect
+from bench.stats.samples import Samples
+from bench.stats.series import Counts, Key, Series, counts, log_ratios, silent
 
 LEVEL = 0.95
 """Confidence level of every interval in a summary."""
@@ -40,20 +39,16 @@ class _Ratio:
     missing: NoRatio | None = None
 
 
-def summarise(
-    measurements: pd.DataFrame, outcomes: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]
-) -> list[Summary]:
+def summarise(samples: Samples) -> list[Summary]:
     """Summarise every series of one run, and every variant of which nothing came back.
 
-    The frames are those of :mod:`bench.store`; ``scenarios`` is the object of that name in ``run.json``. Ordered by
-    scenario, target as the scenario lists them (controls last), metric (primary ones first) and params.
+    Ordered by scenario, target as the scenario lists them (controls last), metric (primary ones first) and params.
     """
-    good = with_added(usable(measurements, outcomes), scenarios)
-    blocks = block_values(good)
-    series, attempts = series_of(blocks), counts(good, outcomes)
+    whole, scenarios = samples.layered, samples.scenarios
+    series, attempts = whole.series, counts(whole.values, samples.tried)
     shown = {name: tuple(meta.get("primary", ())) for name, meta in scenarios.items()}
-    every = [*series.values(), *silent(good, outcomes, shown)]
-    effects = _positions(blocks, scenarios)
+    every = [*series.values(), *silent(whole.values, samples.tried, shown)]
+    effects = {one: _position(effect) for one, effect in whole.effects.items() if effect.doubtful}
     found = []
     for item in sorted(every, key=_order(scenarios)):
         baseline = scenarios.get(item.scenario, {}).get("baseline")
@@ -113,9 +108,9 @@ def _ratio(item: Series, baseline: str | None, series: Mapping[Key, Series]) -> 
     missing = _refusal(item.target, baseline, logs)
     if missing or logs is None:
         return _Ratio(missing=missing)
-    ci = signed_rank_ci(logs, LEVEL)
+    centre, ci = signed_rank(logs, LEVEL)
     scaled = Interval(math.exp(ci.low), math.exp(ci.high), ci.level) if ci else None
-    return _Ratio(math.exp(hodges_lehmann(logs)), scaled, len(logs))
+    return _Ratio(math.exp(centre), scaled, len(logs))
 
 
 def _refusal(target: str, baseline: str, logs: Floats | None) -> NoRatio | None:
@@ -186,18 +181,9 @@ def _faster(item: Series, baseline: str | None, series: Mapping[Key, Series]) ->
     return warned.FasterThanHost(baseline, found.times, found.ci, found.n) if found else None
 
 
-def _positions(
-    blocks: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]
-) -> dict[tuple[str, str], warned.PositionMatters]:
-    """Return (scenario, primary metric) → the effect of the place; shown once, with the baseline."""
-    found, tests = {}, position_tests(scenarios)
-    for name, meta in scenarios.items():
-        primary: Sequence[str] = tuple(meta.get("primary", ()))
-        for metric in primary:
-            effect = position_effect(blocks, name, metric, tests)
-            if effect and effect.doubtful:
-                found[name, metric] = warned.PositionMatters(metric, effect.shift, effect.p)
-    return found
+def _position(effect: PositionEffect) -> warned.PositionMatters:
+    """Return the warning about the place within a block; it is shown once, with the baseline."""
+    return warned.PositionMatters(effect.metric, effect.shift, effect.p)
 
 
 def _order(scenarios: Mapping[str, Mapping[str, Any]]) -> Any:

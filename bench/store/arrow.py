@@ -235,8 +235,12 @@ def frame(table: Any, kind: Kind) -> pd.DataFrame:
         column = table[name]
         if pa.types.is_dictionary(column.type):
             whole = column.unify_dictionaries().combine_chunks()
-            values, codes = whole.dictionary.to_pylist(), whole.indices.to_numpy()
-            made[name] = _categorical(values, codes) if kind is Measurement else _spread(name, values, codes)
+            if kind is Measurement:
+                made[name] = _categorical(whole.dictionary.to_pylist(), whole.indices.to_numpy())
+            elif name in TEXTS or name == "params":
+                made[name] = whole.dictionary_decode().to_pandas()
+            else:
+                made[name] = _objects_of(whole.dictionary.to_pylist(), whole.indices.to_numpy())
         elif pa.types.is_null(column.type):
             made[name] = pd.Series([None] * len(column), dtype=object)
         else:
@@ -254,9 +258,8 @@ def _categorical(values: Sequence[str], codes: Any) -> Any:
     return pd.Categorical.from_codes(rank[codes], categories=pd.Index([values[place] for place in order]))
 
 
-def _spread(name: str, values: Sequence[str], codes: Any) -> Any:
-    """Return texts, and the objects that other columns have as JSON text."""
-    plain = name in TEXTS or name == "params"
-    distinct = np.empty(len(values), dtype=object)
-    distinct[:] = values if plain else [json.loads(text) for text in values]
+def _objects_of(texts: Sequence[str], codes: Any) -> Any:
+    """Return the objects that a column has as JSON text; those of equal texts are one object."""
+    distinct = np.empty(len(texts), dtype=object)
+    distinct[:] = [json.loads(text) for text in texts]
     return distinct[codes]

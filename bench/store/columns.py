@@ -86,7 +86,8 @@ def read(folder: Path, name: str, only: Sequence[str] | None = None) -> Any:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         with lines.opened(path_of(folder, name)) as file:
-            return pq.read_table(file, columns=None if only is None else list(only), page_checksum_verification=True)
+            found = pq.ParquetFile(file, page_checksum_verification=True)
+            return found.read(columns=None if only is None else list(only))
     except Exception:  # noqa: BLE001 - damaged since, or out of memory: the lines are there
         return None
 

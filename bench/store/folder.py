@@ -61,7 +61,7 @@ class Run:
         meta: The content of ``run.json`` (keys in docs/results-format.md).
         warnings: Sentences on what is wrong with the folder.
         nothing_left: Why there is nothing to show of a run that had measurements; empty unless all of them are lost.
-        copies: File of lines → its columnar copy; empty unless the run is complete.
+        copies: File of lines → its columnar copy; empty unless the run is complete and has some.
         counted: Lines of ``outcomes.jsonl`` and invocations of ``plan.json``; ``None`` unless the run is whole.
     """
 

@@ -30,9 +30,13 @@ def of(run: Run) -> Host:
     """Return the host of one run."""
     inside = str(run.meta.get("inside", ""))
     name = str(run.meta.get("host", "unknown host"))
+    return Host(f"{name}, in {inside}" if inside else name, str(run.meta.get("fingerprint", "")), _tag(run))
+
+
+def _tag(run: Run) -> str:
+    """Return the host's name in the fleet, empty if the run does not have it."""
     tags = run.meta.get("tags", {})
-    tag = str(tags.get(FLEET_TAG, "")) if isinstance(tags, Mapping) else ""
-    return Host(f"{name}, in {inside}" if inside else name, str(run.meta.get("fingerprint", "")), tag)
+    return str(tags.get(FLEET_TAG, "")) if isinstance(tags, Mapping) else ""
 
 
 def distinct(runs: Iterable[Run]) -> dict[str, Host]:
@@ -61,10 +65,10 @@ def _tagged(host: Host, tags: set[str]) -> Host:
 
 def may_be_same(one: Run, other: Run) -> bool:
     """Say whether two runs name the same host and neither says that it is another one of the fleet."""
-    mine, theirs = of(one).tag, of(other).tag
+    mine, theirs = _tag(one), _tag(other)
     return one.meta.get("host") == other.meta.get("host") and (mine == theirs or not mine or not theirs)
 
 
 def label(run: Run) -> str:
     """Return the host's name in the fleet, or else its own."""
-    return of(run).tag or str(run.meta.get("host"))
+    return _tag(run) or str(run.meta.get("host"))

@@ -155,7 +155,11 @@ def _one(path: Path, number: int, line: bytes) -> dict[str, Any]:
 def ends_complete(path: Path) -> bool:
     """Return whether a file ends with a newline; ``True`` for one that cannot be read, which :func:`lines` reports."""
     try:
-        return content(path)[-1:] in (b"", b"\n")
+        with opened(path) as file:
+            if not os.fstat(file.fileno()).st_size:
+                return True
+            file.seek(-1, os.SEEK_END)
+            return file.read() == b"\n"
     except OSError:
         return True
 

@@ -12,7 +12,7 @@ from typing import Any
 from bench.core.errors import UsageError
 from bench.core.model import SCHEMA_VERSION, Invocation, RunState, Skipped
 from bench.store import columns, lines, losses, shape
-from bench.store.folder import MEASUREMENTS, META, OUTCOMES, PLAN, Copy, CopyState, Run
+from bench.store.folder import COLUMNS, MEASUREMENTS, META, OUTCOMES, PLAN, Copy, CopyState, Run
 
 _TIMED = re.compile(r"\d{8}T\d{6}Z-")
 """Start of the run ids that Tare makes."""
@@ -109,7 +109,8 @@ def load(path: Path) -> Run:
 def _checked(path: Path, meta: Mapping[str, Any]) -> Run:
     """Return a run with what is wrong with its folder; a valid columnar copy says that the lines are those checked before."""
     complete = meta.get("state") == RunState.COMPLETE
-    copies = {name: columns.look(path, name) for name in (MEASUREMENTS, OUTCOMES)} if complete else {}
+    copied = complete and os.path.lexists(path / COLUMNS)
+    copies = {name: columns.look(path, name) for name in (MEASUREMENTS, OUTCOMES)} if copied else {}
     known = next((one for one in copies.values() if one.state is CopyState.VALID), None)
     counted = (known.ended, known.planned) if known else _counts(path, meta)
     warnings = [*([] if known else _cut_off(path, meta)), *_missing(meta, *counted)]

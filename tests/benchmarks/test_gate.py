@@ -26,6 +26,7 @@ from bench.core.metrics import metric_named
 from bench.core.model import Measurement, Outcome, RunState, Status
 from bench.stats import checks
 from bench.stats.findings import NullFound
+from bench.stats.samples import of_frames
 from tests.benchmarks.rules import at_most
 
 SCENARIOS, BLOCKS, BASE = ("one", "two", "three"), 20, 7
@@ -90,7 +91,7 @@ def _meta(run_id: str, tags: Mapping[str, str]) -> dict[str, object]:
 
 def before(run: store.Run) -> bool:
     """Return whether the rule before would have left a scenario undecided."""
-    found = checks.checks(store.measurements(run), store.outcomes(run), run.meta["scenarios"])
+    found = checks.checks(of_frames(store.measurements(run), store.outcomes(run), run.meta["scenarios"]))
     controls = [one.found for one in found if isinstance(one.found, NullFound)]
     return any(pair.ci.low > 1 or pair.ci.high < 1 for control in controls for pair in control.pairs)
 

@@ -1,4 +1,4 @@
-"""CPU time of importing and showing ten times the measurements, and of reading a run, as a ratio to pandas on the same Parquet."""
+"""CPU time of importing, showing and comparing ten times the measurements, and as a ratio to pandas on the same Parquet."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from bench.core.clock import self_cpu_s
 from bench.interchange import incoming
 from bench.report import load as _load  # noqa: F401 - imported before anything is timed
 from bench.store import columns
+from tests.benchmarks import cold
 from tests.unsynced import unsynced
 
 METRICS = ("startup.created_s", "startup.started_s", "startup.first_instruction_s", "startup.ready_s")
@@ -23,14 +25,14 @@ TARGETS = ("host", *(f"runc:bin=/{number}" for number in range(9)))
 SERIES = ["scenario", "target", "params", "metric"]
 
 
-def file_of(folder: Path, count: int) -> Path:
+def file_of(folder: Path, count: int, seed: int = 0) -> Path:
     """Write a CSV of about ``count`` measurements of ten targets with four metrics an invocation."""
-    rng = np.random.default_rng(count)
+    rng = np.random.default_rng([count, seed])
     blocks = range(count // (len(TARGETS) * len(METRICS)))
     places = pd.MultiIndex.from_product([blocks, TARGETS, METRICS], names=["block", "target", "metric"])
     frame = places.to_frame(index=False).assign(scenario="startup")
     frame["value"] = 0.1 * np.exp(rng.normal(0, 0.02, len(frame)))
-    path = folder / f"{count}.csv"
+    path = folder / f"{count}-{seed}.csv"
     frame.to_csv(path, index=False)
     return path
 
@@ -61,6 +63,69 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     small, large = (imported(folder, file_of(folder, count), f"r{count}") for count in (20_000, 200_000))
     assert columns.path_of(large, store.MEASUREMENTS).exists()
     return small, large
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, Path]]:
+    """Return number of measurements → two runs with as many; all have columnar copies."""
+    folder = tmp_path_factory.mktemp("large")
+    return {
+        count: (
+            imported(folder, file_of(folder, count), f"base-{count}"),
+            imported(folder, file_of(folder, count, seed=1), f"new-{count}"),
+        )
+        for count in (100_000, 1_000_000)
+    }
+
+
+_MEDIANS = f"""
+import sys
+import pandas as pd
+for path in sys.argv[1:]:
+    print(pd.read_parquet(path).groupby({SERIES}, observed=True)["value"].median())
+"""
+"""What pandas needs for the medians of the series of runs, given their columnar copies."""
+
+
+def parquet(*runs: Path) -> list[str]:
+    return [str(columns.path_of(run, store.MEASUREMENTS)) for run in runs]
+
+
+def tare(command: str, *runs: Path) -> list[str]:
+    return ["-m", "bench", command, *map(str, runs)]
+
+
+def test_show_of_a_million_measurements_takes_at_most_three_times_as_long_as_pandas(
+    benchmark: Any, large: dict[int, tuple[Path, Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _ = large[1_000_000]
+    found, told = cold.ratio(benchmark, ["-c", _MEDIANS, *parquet(run)], tare("show", run), rounds=5)
+    with capsys.disabled():
+        print(f"\npandas and tare show of a million measurements: {told} (at most 3)")
+    assert found <= 3
+
+
+def test_compare_of_two_million_measurements_takes_at_most_four_times_as_long_as_pandas(
+    benchmark: Any, large: dict[int, tuple[Path, Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ten seconds were the aim where pandas needs 1.2 s for both: eight times as long."""
+    runs = large[1_000_000]
+    floor, ours = ["-c", _MEDIANS, *parquet(*runs)], tare("compare", *runs)
+    found, told = cold.ratio(benchmark, floor, ours, rounds=3, codes=(0, 1))
+    with capsys.disabled():
+        print(f"\npandas and tare compare of two runs of a million measurements: {told} (at most 4)")
+    assert found <= 4
+
+
+@pytest.mark.parametrize("command", ["show", "compare"])
+def test_command_on_ten_times_the_measurements_takes_at_most_eleven_times_as_long(
+    benchmark: Any, large: dict[int, tuple[Path, Path]], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small, more = (tare(command, *(runs if command == "compare" else runs[:1])) for runs in large.values())
+    found, told = cold.ratio(benchmark, small, more, rounds=3, codes=(0, 1))
+    with capsys.disabled():
+        print(f"\ntare {command} of 100,000 and of a million measurements: {told} (at most 11)")
+    assert found <= 11
 
 
 def test_show_of_ten_times_the_measurements_takes_at_most_eleven_times_as_long(runs: tuple[Path, Path]) -> None:

@@ -13,6 +13,7 @@ from bench.core.metrics import METRICS
 from bench.display.wording.checks import needed_blocks, sentence
 from bench.stats.alarms import check_run
 from bench.stats.findings import Answer, Check, CheckName
+from bench.stats.samples import of_frames
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
 
 MIB = 2**20
@@ -60,7 +61,11 @@ class Trial:
             pd.DataFrame.from_records(self.outcomes, columns=list(OUTCOME_COLUMNS)),
         )
         names = dict.fromkeys(one["scenario"] for one in self.outcomes)
-        found = [one for one in check_run(*frames, {name: {} for name in names}) if one.name is CheckName.AGREEMENT]
+        found = [
+            one
+            for one in check_run(of_frames(*frames, {name: {} for name in names}))
+            if one.name is CheckName.AGREEMENT
+        ]
         assert len(found) <= 1
         return found[0] if found else None
 

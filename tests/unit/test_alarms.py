@@ -16,6 +16,7 @@ from bench.display.wording.warnings import text
 from bench.stats.alarms import check_run
 from bench.stats.findings import Check
 from bench.stats.floor import floor_of
+from bench.stats.samples import of_frames
 from bench.stats.summaries import summarise
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
 from tests.kinds import kind_of
@@ -70,7 +71,7 @@ class Trial:
         """Return the alarms by name."""
         measurements = pd.DataFrame.from_records(self.measurements, columns=list(MEASUREMENT_COLUMNS))
         outcomes = pd.DataFrame.from_records(self.outcomes, columns=list(OUTCOME_COLUMNS))
-        found = check_run(measurements, outcomes, {self.scenario: {"baseline": self.baseline}})
+        found = check_run(of_frames(measurements, outcomes, {self.scenario: {"baseline": self.baseline}}))
         return {check.name: check for check in found if check.name in ALARMS}
 
 
@@ -146,7 +147,11 @@ def test_series_far_beyond_the_host_raises_an_alarm_with_too_few_blocks() -> Non
         "device, that of host overlay on /dev/x: not the same work); "
     ) in sentence(check)
     frames = (pd.DataFrame(trial.measurements), pd.DataFrame(trial.outcomes))
-    beaten = [one for one in summarise(*frames, {"storage-drivers": {"baseline": "host"}}) if one.target == "docker"]
+    beaten = [
+        one
+        for one in summarise(of_frames(*frames, {"storage-drivers": {"baseline": "host"}}))
+        if one.target == "docker"
+    ]
     assert any("18 times as fast as host in 1 block, without an interval" in text(note) for note in beaten[0].warnings)
 
 
@@ -234,7 +239,9 @@ def test_warning_beside_a_series_follows_the_rule_of_the_alarm() -> None:
     trial = against_host("docker:mount=tmpfs", 0.2, "storage.fsync_s", "storage-types")
     trial.add("docker:mount=bind", "storage.fsync_s", noisy(3, 0.2e-4))
     frames = (pd.DataFrame(trial.measurements), pd.DataFrame(trial.outcomes))
-    warned = {one.target for one in summarise(*frames, {"storage-types": {"baseline": "host"}}) if one.warnings}
+    warned = {
+        one.target for one in summarise(of_frames(*frames, {"storage-types": {"baseline": "host"}})) if one.warnings
+    }
     assert warned == {"docker:mount=bind"}
 
 

@@ -13,6 +13,7 @@ from bench.claims import Decision, Kind, Reason, Verdict, wording
 from bench.claims.model import Arm, Band
 from bench.claims.votes import Judged, polls
 from bench.stats import summaries
+from bench.stats.samples import of_frames
 from tests.claim_runs import Row, claim, write
 
 SAMPLE = Path(__file__).parents[2] / "results/sample"
@@ -80,7 +81,7 @@ def test_number_is_the_one_that_show_prints(name: str, number: str) -> None:
 def test_medians_and_ratios_are_those_of_the_summaries() -> None:
     run = store.load(SAMPLE)
     outcomes = store.outcomes(run)
-    found = summaries.summarise(store.measurements(run, outcomes), outcomes, run.meta["scenarios"])
+    found = summaries.summarise(of_frames(store.measurements(run, outcomes), outcomes, run.meta["scenarios"]))
     by_series = {(one.scenario, one.target, one.metric, json.dumps(one.params, sort_keys=True)): one for one in found}
     checked = 0
     for verdict in VERDICTS.values():

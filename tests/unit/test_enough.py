@@ -17,6 +17,7 @@ from bench.core.errors import UsageError
 from bench.core.model import Scenario
 from bench.run import stopping
 from bench.scenario import plan
+from bench.stats.samples import of_frames
 from tests.synthetic_pairs import write
 
 RNG = np.random.default_rng(3)
@@ -85,7 +86,7 @@ def test_series_without_interval_is_not_precise(tmp_path: Path) -> None:
 
     write(tmp_path, "r", {"host": noisy(0.1, 0.01, 3)})
     run = store.load(tmp_path / "r")
-    found = summarise(store.measurements(run), store.outcomes(run), run.meta["scenarios"])
+    found = summarise(of_frames(store.measurements(run), store.outcomes(run), run.meta["scenarios"]))
     assert stopping.widest(found, "host", ["startup.ready_s"]) == math.inf
 
 

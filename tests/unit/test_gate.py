@@ -17,6 +17,7 @@ from bench.report import night as report
 from bench.run import session
 from bench.stats import checks
 from bench.stats.findings import Answer, Check, CheckName
+from bench.stats.samples import of_frames
 from tests.synthetic_pairs import Values, write
 
 RNG = np.random.default_rng(41)
@@ -84,7 +85,7 @@ def many(folder: Path, scenarios: int) -> list[Check]:
         frames.append(quiet)
         ends.append(ended.assign(scenario=f"s{number}"))
         meta[f"s{number}"] = meta["startup"]
-    found = checks.checks(pd.concat(frames), pd.concat(ends), meta)
+    found = checks.checks(of_frames(pd.concat(frames), pd.concat(ends), meta))
     return [one for one in found if one.name is CheckName.NULL]
 
 

@@ -20,6 +20,7 @@ from bench import index, store
 from bench.core.errors import UsageError
 from bench.index import frames, values
 from bench.index.connection import FILE
+from bench.stats.samples import of_frames
 from bench.stats.summaries import summarise
 from tests import index_runs
 
@@ -78,7 +79,7 @@ def test_numbers_of_the_index_are_those_of_the_summaries(results: Path) -> None:
                 *(one.unit, one.n, one.failures, one.median),
                 *((one.ci.low, one.ci.high) if one.ci else (None, None)),
             )
-            for one in summarise(measurements, outcomes, run.meta["scenarios"])
+            for one in summarise(of_frames(measurements, outcomes, run.meta["scenarios"]))
         }
         rows = found.series(runs=[run.run_id])
         given = {
@@ -271,8 +272,8 @@ from pathlib import Path
 from bench.index.opening import open_or_make
 database, _ = open_or_make(Path(sys.argv[1]))
 database.connection.execute("PRAGMA cache_size = 1")  # write to the file before the end
-with database.writing():
-    database.drop(list(database.known()))
+with database.writing() as writer:
+    writer.drop(map(os.fsdecode, database.known()))
     database.connection.execute("DELETE FROM keys")
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -11,6 +11,7 @@ import pytest
 from bench.core.grounds import GROUNDS
 from bench.core.model import Status, Summary
 from bench.stats.layers import with_added
+from bench.stats.samples import of_frames
 from bench.stats.summaries import summarise
 
 WALLS = {
@@ -52,7 +53,7 @@ def summaries(rungs: list[str], blocks: int = 7, lost: tuple[str, int] = ("", -1
                 rows.append({**common, "invocation": number, "iteration": 0, "params": params, "warmup": False,
                              "metric": "stack.wall_s", "value": seconds * (1 + block), "unit": "s", "at_s": 0.0})  # fmt: skip
     meta = {"stack": {"procedure": "stack", "targets": rungs, "baseline": rungs[0], "primary": ["startup.ready_s"]}}
-    return summarise(pd.DataFrame(rows), pd.DataFrame(ended), meta)
+    return summarise(of_frames(pd.DataFrame(rows), pd.DataFrame(ended), meta))
 
 
 def added(found: list[Summary], target: str) -> dict[str, float]:

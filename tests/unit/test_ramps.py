@@ -30,6 +30,7 @@ from bench.probes.processes import Shares
 from bench.run import runner
 from bench.scenario import plan
 from bench.stats.alarms import check_run
+from bench.stats.samples import of_frames
 from bench.stats.summaries import summarise
 from tests.fakes import FakeLab, context, small
 
@@ -279,13 +280,13 @@ def test_ramp_that_is_disturbed_each_time_gives_no_value_and_is_no_failure(
     assert f"memory outside the instances ({source}) moved by 30.0 MiB" in done.outcome["reason"]
     assert done.numbers.empty
     frames = store.measurements(run := store.load(tmp_path / "r1")), store.outcomes(run)
-    found = {str(one.name): one for one in check_run(*frames, {"startup": {"primary": []}})}
+    found = {str(one.name): one for one in check_run(of_frames(*frames, {"startup": {"primary": []}}))}
     assert found["failures"].answer == "fine"
     assert found["disturbed"].answer == "undecided"
     assert "1 of 1 invocations have no value (fake 1), because each attempt was disturbed" in sentence(
         found["disturbed"]
     )
-    (summary,) = summarise(*frames, {"startup": {"primary": ["startup.ready_s"], "baseline": "fake"}})
+    (summary,) = summarise(of_frames(*frames, {"startup": {"primary": ["startup.ready_s"], "baseline": "fake"}}))
     assert (summary.n, summary.failures, summary.attempts) == (0, 0, 1)
     assert "disturbed by other programs in every attempt" in text(summary.warnings[0])
 

@@ -17,7 +17,6 @@ from bench.display.data import RunData, ScenarioData
 from bench.report import instrument, screen, sections
 from bench.stats import checks
 from bench.stats.findings import Answer, Check, CheckName, FlagsFound, NullFound, SentinelFound
-from bench.stats.series import attempted
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,7 +90,7 @@ def test_kind_of_flag_is_counted_once_an_invocation(sample: RunData) -> None:
     outcomes.loc[mine, "flags"] = outcomes.loc[mine, "flags"].map(
         lambda _: ["settle: at 2", "settle: at 4", "residue: 1"]
     )
-    found = checks.of_blocks(sample.blocks, attempted(outcomes), sample.meta["scenarios"])
+    found = checks.checks(dataclasses.replace(sample.samples, outcomes=outcomes))
     [flags] = [one.found for one in found if one.scenario == "memory" and one.name is CheckName.FLAGS]
     assert isinstance(flags, FlagsFound)
     assert dict(flags.kinds) == {"settle": flags.attempts, "residue": flags.attempts}

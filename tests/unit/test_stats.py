@@ -19,9 +19,10 @@ from bench.display.data import ScenarioData
 from bench.display.wording import warnings as words_of_warnings
 from bench.display.wording.checks import sentence
 from bench.stats.alarms import check_run
-from bench.stats.checks import position_effect
 from bench.stats.exact import needed_for, wilson
 from bench.stats.findings import Check
+from bench.stats.position import position_effect
+from bench.stats.samples import of_frames
 from bench.stats.series import block_values
 from bench.stats.summaries import precision, summarise
 from bench.store import MEASUREMENT_COLUMNS, OUTCOME_COLUMNS
@@ -87,7 +88,7 @@ class Run:
 
     def summaries(self, **meta: Any) -> list[Summary]:
         """Summarise with ``META`` changed by ``meta``."""
-        return summarise(*self.frames(), {"startup": {**META, **meta}})
+        return summarise(of_frames(*self.frames(), {"startup": {**META, **meta}}))
 
     def one(self, target: str, metric: str = READY, **meta: Any) -> Summary:
         """Return the summary of one series."""
@@ -96,7 +97,7 @@ class Run:
 
     def check(self, name: str, **meta: Any) -> Check:
         """Return one run-level check."""
-        (found,) = [c for c in check_run(*self.frames(), {"startup": {**META, **meta}}) if c.name == name]
+        (found,) = [c for c in check_run(of_frames(*self.frames(), {"startup": {**META, **meta}})) if c.name == name]
         return found
 
 
@@ -127,7 +128,7 @@ def said_of(rows: Sequence[Summary], meta: Mapping[str, Any]) -> str:
 
 def test_empty_frames_give_nothing() -> None:
     assert Run().summaries() == []
-    assert check_run(*Run().frames(), {"startup": META}) == []
+    assert check_run(of_frames(*Run().frames(), {"startup": META})) == []
     assert block_values(Run().frames()[0]).empty
 
 
@@ -227,7 +228,7 @@ def test_ratio_is_absent_without_baseline_or_common_block() -> None:
         run.one("runc")
     )
     assert Run().series("runc", [1.0, 2.0]).one("runc").ratio is None
-    (unknown,) = summarise(*Run().series("runc", [1.0, 2.0]).frames(), {})
+    (unknown,) = summarise(of_frames(*Run().series("runc", [1.0, 2.0]).frames(), {}))
     assert (unknown.n, unknown.ratio) == (2, None)
 
 
@@ -259,7 +260,9 @@ def test_summaries_are_ordered_by_scenario_target_metric_params() -> None:
         run.add(target, 0, values, params={"n": 10}).add(target, 0, {READY: 1.0}, params={"n": 2}, scenario="second")
         run.add(target, 0, {READY: 1.0}, params={"n": 2})
     rows = summarise(
-        *run.frames(), {"second": META, "startup": {**META, "targets": [{"text": "host"}, {"text": "docker"}]}}
+        of_frames(
+            *run.frames(), {"second": META, "startup": {**META, "targets": [{"text": "host"}, {"text": "docker"}]}}
+        )
     )
     names = [(row.scenario, row.target, row.metric, row.params["n"]) for row in rows]
     assert [name[1] for name in names[:5]] == ["host", "docker", "aaa", "null", "sentinel"]
@@ -312,7 +315,7 @@ def test_target_faster_within_the_noise_is_not_warned_of() -> None:
 def test_rate_above_that_of_the_host_is_warned_of() -> None:
     run = Run().series("host", noisy(1, 12, 100.0), "x.rate").series("runc", noisy(2, 12, 120.0), "x.rate")
     measurements, outcomes = run.frames()
-    rows = summarise(measurements.assign(unit="1/s"), outcomes, {"startup": META})
+    rows = summarise(of_frames(measurements.assign(unit="1/s"), outcomes, {"startup": META}))
     assert "faster than host" in said(rows[1])[0]
 
 

@@ -13,8 +13,17 @@ from hypothesis import strategies as st
 from scipy import stats as oracle
 
 from bench.core.model import Interval
-from bench.stats import exact
-from bench.stats.exact import Floats, hodges_lehmann, median_ci, needed_for, signed_rank_ci, theil_sen, wilson
+from bench.stats import exact, walsh
+from bench.stats.exact import (
+    Floats,
+    hodges_lehmann,
+    median_ci,
+    needed_for,
+    signed_rank,
+    signed_rank_ci,
+    theil_sen,
+    wilson,
+)
 
 VALUES = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False, width=32)
 SAMPLES = st.lists(VALUES, min_size=6, max_size=40)
@@ -199,12 +208,19 @@ def test_wilson_contains_the_rate(attempts: int, data: st.DataObject) -> None:
     assert 0 <= low <= failures / attempts <= high <= 1
 
 
+def count_up_to(ordered: Floats, value: float) -> int:
+    """Count the Walsh averages that are not above a value."""
+    both_orders = int(np.searchsorted(ordered, 2 * value - ordered, side="right").sum())
+    return (both_orders + int(np.searchsorted(ordered, value, side="right"))) // 2
+
+
 def plain_bisection(ordered: Floats, rank: int) -> float:
     """Return the smallest number with ``rank`` Walsh averages at or below it, by bisection alone."""
     low, high = float(ordered[0]), float(ordered[-1])
+    if count_up_to(ordered, low) >= rank:
+        return low
     while (middle := low + (high - low) / 2) not in (low, high):
-        both_orders = int(np.searchsorted(ordered, 2 * middle - ordered, side="right").sum())
-        if (both_orders + int(np.searchsorted(ordered, middle, side="right"))) // 2 >= rank:
+        if count_up_to(ordered, middle) >= rank:
             high = middle
         else:
             low = middle
@@ -215,7 +231,7 @@ def plain_bisection(ordered: Floats, rank: int) -> float:
     "kind", ["normal", "cauchy", "few values", "two values", "one value", "tiny", "wide", "rounded"]
 )
 @pytest.mark.parametrize("n", [2, 3, 50, 1001])
-def test_listing_the_last_walsh_averages_gives_what_bisection_alone_gives(kind: str, n: int) -> None:
+def test_search_for_walsh_averages_gives_what_bisection_alone_gives(kind: str, n: int) -> None:
     rng = np.random.default_rng(n)
     values = {
         "normal": rng.normal(size=n),
@@ -228,9 +244,10 @@ def test_listing_the_last_walsh_averages_gives_what_bisection_alone_gives(kind: 
         "rounded": np.round(rng.normal(size=n), 2) - 5,
     }[kind]
     ordered, size = np.sort(values), n * (n + 1) // 2
-    for rank in {1, 2, (size + 1) // 2, size // 2 + 1, size, *rng.integers(1, size + 1, size=3).tolist()}:
-        assert exact._walsh_bisect(ordered, rank) == plain_bisection(ordered, rank)
-    pair = (plain_bisection(ordered, (size + 1) // 2), plain_bisection(ordered, size // 2 + 1))
+    ranks = [1, 2, (size + 1) // 2, size // 2 + 1, size, *rng.integers(1, size + 1, size=3).tolist()]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact, "_PAIRS_LIMIT", 1)
-        assert exact._walsh_ranked(ordered, (size + 1) // 2, size // 2 + 1) == pair
+        patch.setattr(walsh, "PAIRS_LIMIT", 1)
+        assert walsh.of_ranks(ordered, ranks) == [plain_bisection(ordered, rank) for rank in ranks]
+        centre, interval = signed_rank(values)
+        assert (centre, interval) == (hodges_lehmann(values), signed_rank_ci(values))
+    assert centre == pytest.approx(hodges_lehmann(values), rel=1e-12, abs=1e-12)
