@@ -6,17 +6,17 @@ from bench.benchmarks.base import Benchmark, Param
 from bench.core.metrics import Metric
 
 
-def _fact(name: str, title: str) -> Metric:
-    return Metric(f"reach.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True)
+def _fact(name: str, title: str, *, yes_no: bool = False) -> Metric:
+    return Metric(f"reach.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True, yes_no=yes_no)
 
 
 BENCHMARK = Benchmark(
     name="reach",
     package=__name__,
     metrics=(
-        _fact("works", "it works"),
+        _fact("works", "it works", yes_no=True),
         _fact("error", "error number of the call that failed"),
-        _fact("documented", "it works by the documentation"),
+        _fact("documented", "it works by the documentation", yes_no=True),
         _fact("reached", "places that the instance reaches"),
         _fact("interfaces", "interfaces other than loopback"),
         _fact("deviations", "facts unlike the documentation"),

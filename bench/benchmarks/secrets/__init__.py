@@ -6,15 +6,15 @@ from bench.benchmarks.base import Benchmark, Param
 from bench.core.metrics import Metric
 
 
-def _fact(name: str, title: str) -> Metric:
-    return Metric(f"secrets.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True)
+def _fact(name: str, title: str, *, yes_no: bool = False) -> Metric:
+    return Metric(f"secrets.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True, yes_no=yes_no)
 
 
 BENCHMARK = Benchmark(
     name="secrets",
     package=__name__,
     metrics=(
-        _fact("found", "the secret is found"),
+        _fact("found", "the secret is found", yes_no=True),
         _fact("places", "places where the secret is found"),
         Metric(
             "secrets.left",
@@ -25,6 +25,7 @@ BENCHMARK = Benchmark(
             exact=False,
             title="the secret is still on the disk when all is removed",
             may_be_zero=True,
+            yes_no=True,
         ),
         _fact("packages", "packages"),
         _fact("files", "files"),

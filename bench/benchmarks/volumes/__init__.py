@@ -6,21 +6,23 @@ from bench.benchmarks.base import Benchmark, Param
 from bench.core.metrics import Metric
 
 
-def _fact(name: str, title: str) -> Metric:
-    return Metric(f"volumes.{name}", "count", "higher", 0, 0.0, exact=True, title=title, may_be_zero=True)
+def _fact(name: str, title: str, *, yes_no: bool = False) -> Metric:
+    return Metric(
+        f"volumes.{name}", "count", "higher", 0, 0.0, exact=True, title=title, may_be_zero=True, yes_no=yes_no
+    )
 
 
 BENCHMARK = Benchmark(
     name="volumes",
     package=__name__,
     metrics=(
-        _fact("outlives", "volume and content are there when the container is removed"),
-        _fact("seen", "change is seen on the other side"),
-        _fact("notified", "inotify tells of the change on the other side"),
+        _fact("outlives", "volume and content are there when the container is removed", yes_no=True),
+        _fact("seen", "change is seen on the other side", yes_no=True),
+        _fact("notified", "inotify tells of the change on the other side", yes_no=True),
         Metric("volumes.seen_s", "s", "lower", 1e-3, 0.1, exact=False, title="change on the host → seen inside"),
         Metric("volumes.size_ratio", "ratio", "one", 0, 0.0, exact=True, title="bytes until a tmpfs is full ÷ asked"),
-        _fact("charged", "what is in a tmpfs counts as the container's memory"),
-        _fact("killed", "a tmpfs larger than the memory limit has the container killed"),
+        _fact("charged", "what is in a tmpfs counts as the container's memory", yes_no=True),
+        _fact("killed", "a tmpfs larger than the memory limit has the container killed", yes_no=True),
         Metric(
             "volumes.reached_ratio", "ratio", "one", 0.01, 0.02, exact=False, title="bytes until killed ÷ memory limit"
         ),
