@@ -40,7 +40,7 @@ def texts(body: str) -> Iterator[tuple[float, float, str]]:
 
 
 def test_every_chart_has_a_drawing_for_a_phone_in_which_all_text_is_on_the_paper(plots: list[Plot]) -> None:
-    assert len(plots) > 30
+    assert len(plots) > 20
     for plot in plots:
         assert plot.narrow is not None, plot.name
         assert plot.narrow.width == pytest.approx(WIDTH_PT)

@@ -135,7 +135,8 @@ def thin(axes: Axes, unit: str) -> None:
     low, high = axes.get_xlim()
     at = [float(index) for index in axes.xaxis.get_majorticklocs() if low <= index <= high]
     inches = axes.get_position().width * paper.width()
-    label = max((len(canvas.tick(index, unit)) for index in at), default=0) * canvas.SMALL_PT * 0.55 + 5
+    wide = canvas.SMALL_PT * (_CHARACTER if paper.is_narrow() else 0.55)
+    label = max((len(canvas.tick(index, unit)) for index in at), default=0) * wide + 5
     most = max(1, int(inches * 72 / label)) if label else 1
     if len(at) > most:
         axes.xaxis.set_major_locator(FixedLocator(at[:: -(-len(at) // most)]))
