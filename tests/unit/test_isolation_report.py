@@ -89,7 +89,9 @@ def found(tmp_path: Path, lab: FakeLab) -> ScenarioData:
 def test_words_give_times_in_plain_units_beside_the_neighbour_and_alone(found: ScenarioData) -> None:
     said = benchmarks.words(found)
     assert "Beside a neighbour that uses every CPU (cpu) the slowest of 100 operations takes 1.5" in said, said
-    assert re.search(r"takes 1\.5\d ms on fake \(1\.0\d ms alone, 1\.50× \[.*\]\) and 8\.0\d ms on fake:copy=weak \(", said), said
+    assert re.search(
+        r"takes 1\.5\d ms on fake \(1\.0\d ms alone, 1\.50× \[.*\]\) and 8\.0\d ms on fake:copy=weak \(", said
+    ), said
     assert "fake isolates better than fake:copy=weak." in said
     assert "A process outside the lab wakes at most 2.0" in said, said
     assert "An idle neighbour leaves the median time within 5 % of that alone in 4 of 4 cells." in said

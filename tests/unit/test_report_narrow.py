@@ -98,7 +98,9 @@ def test_drawing_in_a_page_keeps_what_can_be_seen(plots: list[Plot]) -> None:
         assert len(small) < 0.75 * len(plot.body), plot.name
         before, after = (re.findall(r"<text[^>]*>([^<]*)<", body) for body in (plot.body, small))
         assert before == after
-        assert [small.count(f"<{tag}") for tag in ("path", "use")] == [plot.body.count(f"<{tag}") for tag in ("path", "use")]
+        assert [small.count(f"<{tag}") for tag in ("path", "use")] == [
+            plot.body.count(f"<{tag}") for tag in ("path", "use")
+        ]
         used = set(re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', small))
         ids = re.findall(r'id="([^"]*)"', small)
         assert {one or two for one, two in used} <= set(ids)

@@ -117,7 +117,9 @@ def test_report_of_one_run_has_the_same_bytes_whatever_the_seed_of_hashes(tmp_pa
             cwd=tmp_path,
         )
         pages.append(done.stdout)
-    assert "Removed network namespaces could not be waited for" in pages[0], "of equally frequent flags the first by name"
+    assert "Removed network namespaces could not be waited for" in pages[0], (
+        "of equally frequent flags the first by name"
+    )
     assert len(set(pages)) == 1
 
 

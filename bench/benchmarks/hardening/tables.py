@@ -38,8 +38,8 @@ _SURFACE = (
 )
 _ANSWERS = {True: "yes", False: "no", None: NONE}
 _ACTS = (
-    "Each is tried in the instance, as far as needed to see the answer. “yes”: the kernel lets it; “no”: it refuses; “–”: it could "
-    "not be tried."
+    "Each is tried in the instance, as far as needed to see the answer. “yes”: the kernel lets it; “no”: it refuses; “–”: it "
+    "could not be tried."
 )
 _LIST = (
     "Docker's documentation ({version}) lists significant system calls as blocked; {count} of them exist here and are tried with "
