@@ -14,6 +14,8 @@ checked and plans made without loading any code that measures. Beside ``__init__
 ``tables``     ``tables(data: ScenarioData) -> list[Grid]`` returns the tables, and ``notes(data: ScenarioData) ->
                list[str]`` the remarks under them (both required in this module). ``data.columns`` is the width of the
                terminal in characters, ``None`` for a report. It must not import matplotlib, nor must ``words``.
+               ``details(data: ScenarioData, found: Summary) -> dict[str, object]`` (optional) returns what belongs beside
+               a series in ``tare show --json``: fields of :class:`bench.report.shape.SeriesRow` such as ``fit_ci_low``.
 ``charts``     ``charts(data: ScenarioData) -> list[Plot | None]`` returns the charts; ``None`` stands for a chart without
                any value and is left out. The names of plots begin with ``data.stem`` and are unique.
 =============  =====================================================================================================
@@ -54,6 +56,7 @@ from bench.core.metrics import Metric
 from bench.core.model import SENTINEL, ParamValue
 
 if TYPE_CHECKING:
+    from bench.core.model import Summary
     from bench.display.data import ScenarioData
     from bench.display.svg import Plot
     from bench.display.table import Grid
@@ -142,17 +145,25 @@ def finding(data: ScenarioData) -> str:
 def tables(data: ScenarioData) -> list[Grid]:
     """Return the tables of a scenario; the last one is of the A/A control, unless it has a row in another one."""
     from bench.display import control  # noqa: PLC0415 - only reading needs it
+    from bench.display.paired import explained  # noqa: PLC0415
     from bench.display.table import one_unit  # noqa: PLC0415
 
     made: list[Grid] = _module(data, "tables").tables(data)
     more = None if control.in_tables(made) else control.grid(data)
-    return [one_unit(grid) for grid in (*made, *([more] if more else []))]
+    return explained([one_unit(grid) for grid in (*made, *([more] if more else []))])
 
 
 def notes(data: ScenarioData) -> list[str]:
     """Return the warnings and remarks under the tables of a scenario."""
     found: list[str] = _module(data, "tables").notes(data)
     return found
+
+
+def details(data: ScenarioData, found: Summary) -> dict[str, object]:
+    """Return what the benchmark knows of a series beside its numbers, such as the interval of the fit behind a slope."""
+    module = _module(data, "tables")
+    told: dict[str, object] = module.details(data, found) if hasattr(module, "details") else {}
+    return told
 
 
 def charts(data: ScenarioData) -> list[Plot]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bench.core.errors import UsageError, unknown
 from bench.core.metrics import Better, Metric
@@ -108,14 +109,20 @@ class Benchmark:
     questions: tuple[Question, ...] = ()
 
 
-def exact_counts(family: str, better: Better = "lower") -> Callable[[str, str], Metric]:
-    """Return a function that makes metrics ``family.name`` from a name and a title: exact counts, of which 0 is a plausible one.
+class CountMetric(Protocol):
+    """Makes a metric of one family from a name and a title; ``yes_no``: 1 is yes and 0 is no."""
 
-    A fact that is true or false is such a count: 1 or 0.
-    """
+    def __call__(self, name: str, title: str, *, yes_no: bool = False) -> Metric:
+        """Return the metric."""
 
-    def count(name: str, title: str) -> Metric:
-        return Metric(f"{family}.{name}", "count", better, 0, 0.0, exact=True, title=title, may_be_zero=True)
+
+def exact_counts(family: str, better: Better = "lower") -> CountMetric:
+    """Return a function that makes metrics ``family.name``: exact counts, of which 0 is a plausible one, and yes-or-no facts."""
+
+    def count(name: str, title: str, *, yes_no: bool = False) -> Metric:
+        return Metric(
+            f"{family}.{name}", "count", better, 0, 0.0, exact=True, title=title, may_be_zero=True, yes_no=yes_no
+        )
 
     return count
 

@@ -40,7 +40,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("bench.cli.bring", "Turn another tool's results into a run."),
     "fleet": ("bench.cli.fleet", "Measure on many hosts and collect the runs."),
     "sweep": ("bench.cli.host", "Remove what killed runs left behind, and nothing else."),
-    "schema": ("bench.cli.info", "Print the JSON Schema of scenario, suite and claims files."),
+    "schema": ("bench.cli.info", "Print the JSON Schema of scenario and claims files, and of show --json."),
     "completion": ("bench.cli.info", "Print a shell's completion script."),
 }
 """Command → (module, short help); listing the commands imports none of the modules."""

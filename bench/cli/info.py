@@ -131,13 +131,15 @@ _ROWS = {"targets": _targets, "scenarios": _scenarios, "suites": _suites, "metri
 
 
 @click.command("schema")
-@click.argument("what", type=click.Choice(["scenario", "claims"]), default="scenario")
+@click.argument("what", type=click.Choice(["scenario", "claims", "show"]), default="scenario")
 def schema_command(what: str) -> None:
-    """Print the JSON Schema of scenario and suite files, or of claims files, for editors and other tools."""
+    """Print the JSON Schema of scenario and suite files, of claims files, or of 'tare show --json', for editors and tools."""
     from bench import scenario  # noqa: PLC0415
     from bench.claims import files  # noqa: PLC0415
+    from bench.report import shape  # noqa: PLC0415
 
-    click.echo(json.dumps(files.schema() if what == "claims" else scenario.schema(), indent=2))
+    made = {"scenario": scenario.schema, "claims": files.schema, "show": shape.schema}
+    click.echo(json.dumps(made[what](), indent=2))
 
 
 @click.command("completion")

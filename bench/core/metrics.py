@@ -57,6 +57,7 @@ class Metric:
         quantity: What it is a figure of if other metrics, or other scenarios with other parameters, give figures of the same.
             Without one, only the same metric under the same parameters does.
         explained_by: Names of the evidence that explains a value beyond that of the host (another file system).
+        yes_no: Whether the number is a fact: 1 for yes, 0 for no.
         shown_in: Unit in which people read it where that is not ``unit``: ``bit/s``, ``IOPS``, ``connections/s``.
     """
 
@@ -76,6 +77,7 @@ class Metric:
     shown_in: str = ""
     quantity: Quantity | None = None
     explained_by: tuple[str, ...] = ()
+    yes_no: bool = False
 
 
 class Registry(Mapping[str, Metric]):

@@ -11,22 +11,19 @@ from typing import TYPE_CHECKING, Literal
 
 import matplotlib.style
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 
 from bench.core.units import format_value
-from bench.display import raster, svg, theme
-from bench.display.data import Row
+from bench.display import paper, raster, stacked, svg, theme
+from bench.display.data import Row, Variant
 from bench.display.table import Cell
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axis import XAxis, YAxis
 
 Side = Literal["x", "y"]
 
-WIDTH = 7.7
 ROW = 0.40
 TEXT_PT = 9.0
 SMALL_PT = 7.6
@@ -76,10 +73,10 @@ class Words:
 
 
 @contextmanager
-def sheet(height: float, width: float = WIDTH) -> Iterator[Figure]:
-    """Yield a figure of this size in inches, by default of the report's width, independent of the user's matplotlibrc."""
+def sheet(height: float, width: float | None = None) -> Iterator[Figure]:
+    """Yield a figure of this size in inches, by default of the paper's width, independent of the user's matplotlibrc."""
     with matplotlib.style.context(["default", _RC]):
-        yield Figure(figsize=(width, height))
+        yield Figure(figsize=(width or paper.width(), height))
 
 
 def finish(figure: Figure, words: Words) -> svg.Plot:
@@ -93,7 +90,7 @@ def finish(figure: Figure, words: Words) -> svg.Plot:
         title=words.title,
         caption=words.caption,
         alt=words.alt,
-        body=svg.themed(buffer.getvalue(), words.name),
+        body=svg.themed(buffer.getvalue(), f"{words.name}-narrow" if paper.is_narrow() else words.name),
         width=width,
         height=height,
         control=words.control,
@@ -103,22 +100,23 @@ def finish(figure: Figure, words: Words) -> svg.Plot:
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes in inches: widths of the columns for names and values, height of a row."""
+    """Sizes in inches: widths of the columns left and right of the axes for names and values, height of a row."""
 
     names: float
     values: float
     row: float
 
 
-def layout(variants: Sequence[Row], cells: Sequence[Cell]) -> Layout:
-    """Return the sizes that the names and values of these rows need."""
+def layout(variants: Sequence[Row], cells: Sequence[Cell], marks: float = 0.0) -> Layout:
+    """Return the sizes that the names and values of these rows need, and ``marks`` inches of each row at the least."""
     details = [wrap(item.details, _LABEL, 3) for item in variants]
+    if paper.is_narrow():
+        return Layout(stacked.EDGE, stacked.EDGE, stacked.height(details, cells, marks))
     widths = [len(shorten(item.name, 22)) * TEXT_PT * 0.7 for item in variants]
     widths += [len(line) * SMALL_PT * 0.62 for lines in details for line in lines]
     right = max((17, *(len(cell.detail) for cell in cells))) * SMALL_PT * 0.62
-    return Layout(
-        (max(widths) + 12) / _PER_INCH, (right + 10) / _PER_INCH, ROW + 0.12 * max(0, max(map(len, details)) - 1)
-    )
+    tall = ROW + 0.12 * max(0, max(map(len, details)) - 1)
+    return Layout((max(widths) + 12) / _PER_INCH, (right + 10) / _PER_INCH, max(tall, marks))
 
 
 def axes(figure: Figure, top: float, height: float, left: float, right: float) -> Axes:
@@ -130,14 +128,26 @@ def axes(figure: Figure, top: float, height: float, left: float, right: float) -
     return made
 
 
-def rows(target: Axes, variants: Sequence[Row]) -> None:
-    """Set one row a variant, the first on top, with its name on the left."""
-    target.set_ylim(len(variants) - 0.5, -0.5)
+def rows(target: Axes, variants: Sequence[Row], marks: float = 0.0) -> None:
+    """Set one row a variant, the first on top, with its name on the left, or above its ``marks`` inches if there is no room."""
+    if paper.is_narrow():
+        stacked.scale(target, len(variants), marks)
+    else:
+        target.set_ylim(len(variants) - 0.5, -0.5)
     target.yaxis.set_major_locator(NullLocator())
     target.spines["left"].set_visible(False)
     target.grid(axis="x")
     for index, variant in enumerate(variants):
-        label(target, index, variant)
+        if paper.is_narrow():
+            _label_above(target, index, variant, [stacked.up(target, len(variants), line, marks) for line in range(4)])
+        else:
+            label(target, index, variant)
+
+
+def _label_above(target: Axes, index: float, variant: Row, ups: Sequence[float]) -> None:
+    note(target, (0, index), (0, ups[0]), shorten(variant.name, 22), weight="bold")
+    for up, line in zip(ups[1:], wrap(variant.details, _LABEL, 3), strict=False):
+        note(target, (0, index), (0, up), line, size=SMALL_PT, colour=theme.MUTED)
 
 
 def label(target: Axes, index: float, variant: Row) -> None:
@@ -154,6 +164,13 @@ def label(target: Axes, index: float, variant: Row) -> None:
 def gutter(target: Axes, title: str, cells: Sequence[Cell]) -> None:
     """Write one value a row right of the axes with its detail under it, and a title above the values."""
     top = target.get_ylim()[1]
+    if paper.is_narrow():
+        note(target, (1, top), (0, 8), title, align="right", size=SMALL_PT, colour=theme.MUTED)
+        first, second = (stacked.up(target, len(cells), line) for line in (0, 1))
+        for index, cell in enumerate(cells):
+            note(target, (1, index), (0, first), cell.text, align="right", weight="bold")
+            note(target, (1, index), (0, second), cell.detail, align="right", size=SMALL_PT, colour=theme.MUTED)
+        return
     note(target, (1, top), (10, 8), title, size=SMALL_PT, colour=theme.MUTED)
     for index, cell in enumerate(cells):
         up = 5.0 if cell.detail else 0.0
@@ -235,34 +252,6 @@ def linear(target: Axes, low: float, high: float, unit: str, *, side: Side = "x"
 
 def _plain(value: float, ending: str, step: float) -> str:
     return "0" if abs(value) < step / 2 and ending != "×" else f"{value:.6g}{ending}".replace("-", "−")
-
-
-def mark(
-    marker: str, text: str, *, size: float = 4.4, colour: str = theme.MUTED, hollow: bool = False, edge: float = 1.0
-) -> Line2D:
-    """Return the legend entry of a marker."""
-    face = "none" if hollow else colour
-    made = Line2D(
-        [], [], linestyle="none", marker=marker, markersize=size, color=colour, markerfacecolor=face, label=text
-    )
-    made.set_markeredgewidth(edge)
-    return made
-
-
-def legend(figure: Figure, handles: Sequence[Artist], columns: int | None = None) -> None:
-    """Draw a legend along the upper edge, in one line or in ``columns``."""
-    figure.legend(
-        handles=list(handles),
-        loc="upper left",
-        bbox_to_anchor=(0.0, 1 - 5 / (_PER_INCH * float(figure.get_size_inches()[1]))),
-        ncol=columns or len(handles),
-        borderaxespad=0.0,
-        borderpad=0.0,
-        handlelength=1.2,
-        handleheight=0.9,
-        handletextpad=0.5,
-        columnspacing=1.3,
-    )
 
 
 def tick(value: float, unit: str) -> str:

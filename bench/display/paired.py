@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from bench.core.metrics import METRICS
 from bench.core.model import ParamValue, Summary
 from bench.core.units import significant
 from bench.display.data import ScenarioData, Variant
-from bench.display.table import NONE, Cell, interval_text, ratio_text
+from bench.display.table import NONE, Cell, Column, Grid, interval_text, ratio_text
 from bench.stats import pairs
 from bench.stats.pairs import Times
+
+NOTE = "Ratios are taken within blocks, so two values need not divide to the ratio beside them."
+"""What stands wherever two medians are shown with their ratio."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,16 @@ def text(found: Times) -> str:
     if found.ci is None or found.exact:
         return start
     return f"{start} [{significant(found.ci.low)}–{significant(found.ci.high)}]"
+
+
+def explained(grids: Sequence[Grid]) -> list[Grid]:
+    """Say under the first table that has values and their ratios how the ratios were computed."""
+    first = next((grid for grid in grids if any(_is_ratio(column) for column in grid.columns)), None)
+    return [replace(grid, note=f"{grid.note} {NOTE}".strip()) if grid is first else grid for grid in grids]
+
+
+def _is_ratio(column: Column) -> bool:
+    return column.title.startswith("× ") or column.title == "ratio"
 
 
 def _inverted_if_higher_is_better(found: Times | None, metric: str) -> Times | None:

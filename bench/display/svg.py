@@ -21,6 +21,15 @@ _EM = 0.58
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """What stands between ``<svg>`` and ``</svg>``, themed and with ids of its own, and its size in points."""
+
+    body: str
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
 class Plot:
     """One figure.
 
@@ -34,6 +43,7 @@ class Plot:
         width: Width in points.
         height: Height in points.
         control: Whether the ratios of the A/A control are drawn in it.
+        narrow: The same for a phone; ``None`` where one drawing serves all.
         png: The same as a PNG file; empty unless it was asked for (:mod:`bench.display.raster`).
     """
 
@@ -46,13 +56,22 @@ class Plot:
     width: float
     height: float
     control: bool = False
+    narrow: Drawing | None = field(default=None, repr=False)
     png: bytes = field(default=b"", repr=False)
 
     def inline(self) -> str:
         """Return an ``<svg>`` element for a page that defines the theme's variables and shows title and caption itself."""
+        return self._element(Drawing(self.body, self.width, self.height))
+
+    def inline_narrow(self) -> str:
+        """Return the same for a phone; empty where there is no drawing of its own."""
+        return self._element(self.narrow) if self.narrow else ""
+
+    def _element(self, drawing: Drawing) -> str:
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-            f'aria-label="{escape(self.title)}" viewBox="0 0 {self.width:g} {self.height:g}">{self._told}{self.body}</svg>'
+            f'aria-label="{escape(self.title)}" viewBox="0 0 {drawing.width:g} {drawing.height:g}">'
+            f"{self._told}{compact(drawing.body)}</svg>"
         )
 
     @property
@@ -93,6 +112,25 @@ def themed(drawing: str, prefix: str) -> str:
     inner = re.sub(r'\bid="([^"]*)"', rf'id="{prefix}-\1"', inner)
     inner = re.sub(r'href="#([^"]*)"', rf'href="#{prefix}-\1"', inner)
     return re.sub(r"url\(#([^)]*)\)", rf"url(#{prefix}-\1)", inner).strip()
+
+
+def compact(body: str) -> str:
+    """Return a drawing for a page: without what its style sheet says, unused ids and digits that nobody can see."""
+    used = set(re.findall(r"(?:href=\"#|url\(#)([^\")]*)", body))
+    body = re.sub(r' id="([^"]*)"', lambda hit: hit[0] if hit[1] in used else "", body)
+    body = re.sub(r" font-family: [^;\"]*;", "", body)
+    body = re.sub(r"(fill|stroke): #[0-9a-f]{6}; (?=\1: var)", "", body)
+    body = re.sub(r'( (?:d|x|y|transform)=")([^"]*)', lambda hit: hit[1] + _DIGITS.sub(_rounded, hit[2]), body)
+    body = re.sub(r' transform="rotate\(-?0 [^"]*"', "", body)
+    body = re.sub(r"\s*\n\s*", " ", body)
+    return re.sub(r"> <", "><", re.sub(r"<g>\s*</g>", "", body))
+
+
+_DIGITS = re.compile(r"-?\d+\.\d{3,}")
+
+
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def _paint(attribute: str, colour: str) -> str:

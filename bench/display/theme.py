@@ -28,6 +28,19 @@ FAMILIES = {
 }
 """Engine family → its colour in every figure."""
 
+TITLES = {
+    "host": "bare process",
+    "sandbox": "namespaces only",
+    "oci": "OCI runtimes",
+    "containerd": "containerd",
+    "cri": "CRI",
+    "docker": "Docker",
+    "podman": "Podman",
+    "vm": "virtual machines",
+    "other": "others",
+}
+"""Engine family → what a legend calls it."""
+
 PARTS = {
     "payload": "#256af4",
     "guest": "#540c09",

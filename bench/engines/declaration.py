@@ -35,6 +35,8 @@ class EngineType:
         roles: Ansible roles of ``provisioning/roles`` that install it, dependencies first; empty for an engine of another
             package, which installs what it needs in its own way.
         title: Its name for people who do not know Tare's targets, for example ``Kubernetes pod``; empty: ``name``.
+        option_titles: Option as a target spells it → the target's name for people where ``title`` does not tell it apart, for
+            example ``client=cli`` → ``Docker's command line``.
         compared_with: Target of the engine → targets with which people compare it; a report shows the ratio of each pair.
         stands_on: Engine that makes its instances, ``containerd`` for Docker; in a stack of layers its cost is the difference to
             that one. Empty: whichever layer is before it.
@@ -51,6 +53,7 @@ class EngineType:
     undo: Mapping[str, str] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
     title: str = ""
+    option_titles: Mapping[str, str] = field(default_factory=dict)
     compared_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stands_on: str = ""
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import benchmarks
-from bench.display import raster
-from bench.display.data import RunData
-from bench.display.svg import Plot
+from bench.display import paper, raster
+from bench.display.data import RunData, ScenarioData
+from bench.display.svg import Drawing, Plot
 from bench.display.table import show_json
 from bench.report import files
 from bench.report.load import collect
@@ -47,12 +47,17 @@ def _figures(runs: Sequence[RunData]) -> dict[tuple[str, str], list[Plot]]:
     """Draw the charts of every scenario; (run id, scenario) → its charts."""
     several = len(runs) > 1
     return {
-        (data.run.run_id, scenario.name): benchmarks.charts(
-            replace(scenario, prefix=data.run.run_id if several else "")
-        )
+        (data.run.run_id, scenario.name): drawn(replace(scenario, prefix=data.run.run_id if several else ""))
         for data in runs
         for scenario in data.scenarios
     }
+
+
+def drawn(scenario: ScenarioData) -> list[Plot]:
+    """Draw the charts of a scenario for a desk, each with a drawing for a phone."""
+    with paper.narrow(), raster.wanted(False):
+        narrow = {one.name: Drawing(one.body, one.width, one.height) for one in benchmarks.charts(scenario)}
+    return [replace(plot, narrow=narrow.get(plot.name)) for plot in benchmarks.charts(scenario)]
 
 
 def _texts(runs: Sequence[RunData], figures: Mapping[tuple[str, str], Sequence[Plot]]) -> dict[str, str]:

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bench import benchmarks, engines
+from bench import benchmarks
 from bench.benchmarks.base import Question
 from bench.core.errors import UsageError
 from bench.core.metrics import METRICS
 from bench.core.model import FAILED_STATUSES, NULL, SENTINEL, ParamValue, Status, Summary
 from bench.display import lookup, paired
 from bench.display.data import RunData, ScenarioData, Variant, evidence_counts, params_key, sortable
+from bench.display.names import title_of
 from bench.stats.pairs import Times
 
 
@@ -130,14 +131,6 @@ def board(data: RunData) -> Board | None:
     return Board(columns, _row(data, columns, base, targets, base), control if known else None, tuple(rows))
 
 
-def title_of(engine: str) -> str:
-    """Return an engine's name for people; its own name if it is not installed here."""
-    try:
-        return engines.get(engine).title or engine
-    except UsageError:
-        return engine
-
-
 def emulated(data: RunData, target: str) -> bool:
     """Say whether a target's machine was emulated, by its name or by what was read back from it."""
     named = "accel=tcg" in target or "tcg" in data.inside
@@ -236,8 +229,7 @@ def _targets(columns: Sequence[Column], base: str) -> list[str]:
 
 
 def _row(data: RunData, columns: Sequence[Column], target: str, rows: Sequence[str], base: str) -> Row:
-    engine = target.partition(":")[0]
-    title = "The same again" if target == NULL else title_of(engine)
+    title = "The same again" if target == NULL else title_of(target)
     cells = tuple(_cell(data, column, target, rows, base) for column in columns)
     kind = next((cell.found.kind for cell in cells if cell.found and cell.found.kind), "")
     return Row(target, title, kind, emulated(data, target), cells)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from bench.compare import Compared, Side, wording
 from bench.compare.course import Course
 from bench.compare.verdicts import TieKind, Verdict
 from bench.core.units import format_value
+from bench.display import paired
 from bench.display.data import metric_title, slug
 from bench.display.svg import Plot
 from bench.display.table import interval_text, ratio_text
@@ -81,12 +82,20 @@ def render(subject: Subject, folder: Path) -> Path:
         StoreError: The folder cannot be written.
     """
     page = _page(subject, folder)
-    text = html.framed("changes.html.j2", title=page.title, page=page, heads=HEADS)
+    text = html.framed("changes.html.j2", title=page.title, page=page, heads=HEADS, ratios=_ratios(subject))
     plots = [figures[0].plot for _, _, figures in page.figures]
     plots += [figure.plot for figure in (page.first, page.past) if figure]
     drawn = {f"{plot.name}.svg": plot.standalone() for plot in plots}
     files.write(folder, {"compare.html": text, **drawn}, "the comparison")
     return folder / "compare.html"
+
+
+def _ratios(subject: Subject) -> str:
+    """Say how the ratios were computed, since the values beside them need not divide to them."""
+    return paired.NOTE if all(one.paired for one in subject.parts.values()) else _UNPAIRED
+
+
+_UNPAIRED = "Ratios are medians over all pairs of blocks, so two values need not divide to the ratio beside them."
 
 
 def _page(subject: Subject, folder: Path) -> Page:
@@ -96,16 +105,17 @@ def _page(subject: Subject, folder: Path) -> Page:
     beside = apart.apart(subject.base, subject.new) if subject.base else None
     names = ", ".join(dict.fromkeys(one.base for one in subject.parts.values()))
     past = trends.figure(subject.course, found) if subject.course else None
+    first = _first(subject, found, names)
     return Page(
         title=f"What changed: {subject.new.name}",
         sentence=_sentence(subject, found),
         facts=tuple(_facts(subject, found, beside)),
-        first=_first(subject, found, names),
+        first=first,
         worst=_worst(told),
         changed=tuple(changed.line(item, marks) for item in found if item.changed),
         folded=changed.folded((item for item in found if not item.changed), marks),
         doubts=told,
-        figures=tuple(_figures(subject)),
+        figures=tuple(_each_caption_once(first, _figures(subject))),
         apart=beside,
         past=Figure(past) if past else None,
         links=tuple((name, title) for name, title in _BESIDE if (folder / name).exists()),
@@ -146,7 +156,11 @@ def _with_rest(plot: Plot, left: int) -> Plot:
     return replace(plot, caption=f"{plot.caption} {left} more changed: see the table.") if left > 0 else plot
 
 
-def _figures(subject: Subject) -> list[tuple[str, str, tuple[Figure, ...]]]:
+_Pictures = tuple[str, str, tuple[Figure, ...]]
+"""Anchor and title of a scenario, and its picture for a desk and for a phone."""
+
+
+def _figures(subject: Subject) -> list[_Pictures]:
     """Return anchor, title and picture, for a desk and for a phone, of each scenario with a deciding series to draw."""
     made = []
     for reference, compared in subject.parts.items():
@@ -162,6 +176,14 @@ def _figures(subject: Subject) -> list[tuple[str, str, tuple[Figure, ...]]]:
             if figures := tuple(Figure(plot) for plot in plots if plot):
                 made.append((f"of-{name}", title, figures))
     return made
+
+
+def _each_caption_once(first: Figure | None, found: Iterable[_Pictures]) -> Iterator[_Pictures]:
+    """Leave out the captions that stand on the page already: those of all scenarios are alike."""
+    told = {first.plot.caption} if first else set()
+    for anchor, title, figures in found:
+        yield anchor, title, tuple(replace(one, repeats=one.plot.caption in told) for one in figures)
+        told |= {one.plot.caption for one in figures}
 
 
 def _sentence(subject: Subject, found: Sequence[Item]) -> Words:
@@ -228,8 +250,8 @@ def _named(name: str, side: Side | None) -> Words:
 def _certainty(subject: Subject, found: Sequence[Item]) -> Words:
     blocks = sorted({item.one.n for item in found if item.one.n})
     span = f"{blocks[0]}" if len(blocks) == 1 else f"{blocks[0]} to {blocks[-1]}" if blocks else "no"
-    paired = all(compared.paired for compared in subject.parts.values())
-    how = "paired block by block" if paired else "not paired: only the sentinel ties the runs"
+    same = all(compared.paired for compared in subject.parts.values())
+    how = "paired block by block" if same else "not paired: only the sentinel ties the runs"
     return (
         Part(f"{how[:1].upper()}{how[1:]}", strong=True),
         Part(f"; {span} block{'' if span == '1' else 's'} a series."),

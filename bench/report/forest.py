@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.compare import wording
 from bench.compare.verdicts import Comparison, Verdict
-from bench.display import canvas, ratio_axis, svg, theme
+from bench.display import canvas, legends, ratio_axis, svg, theme
 from bench.display.data import Variant, metric_title
 from bench.display.table import Cell, interval_text, ratio_text
 
@@ -59,7 +59,7 @@ class _Drawn:
         """The legend: one mark a verdict that there is."""
         there = {one.verdict for one, _ in self.rows}
         return [
-            canvas.mark(marker, str(verdict), size=5.2, colour=colour, hollow=hollow)
+            legends.mark(marker, str(verdict), size=5.2, colour=colour, hollow=hollow)
             for verdict, (marker, colour, hollow) in MARKS.items()
             if verdict in there
         ]
@@ -81,7 +81,7 @@ def draw(results: Sequence[Comparison], base: str, name: str, most: int = MOST) 
         canvas.rows(panel, drawn.labels)
         _rows(panel, drawn, 7)
         canvas.gutter(panel, "new ÷ base (CI)", drawn.cells)
-        canvas.legend(figure, drawn.handles)
+        legends.legend(figure, drawn.handles)
         return canvas.finish(figure, _words(drawn, len(results), base, name))
 
 
@@ -103,7 +103,7 @@ def draw_narrow(results: Sequence[Comparison], base: str, name: str, most: int =
             details = canvas.shorten(_metric_first(label), 46)
             canvas.note(panel, (0, place), (0, 3), details, size=canvas.SMALL_PT, colour=theme.MUTED)
             canvas.note(panel, (1, place), (0, 13), cell.line, align="right", weight="bold")
-        canvas.legend(figure, drawn.handles, columns=min(3, len(drawn.handles)))
+        legends.legend(figure, drawn.handles, columns=min(3, len(drawn.handles)))
         return canvas.finish(figure, _words(drawn, len(results), base, name))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.compare.hosts import ComparedHosts, HostSeries, HostValue
 from bench.core.units import significant
-from bench.display import canvas, svg, theme
+from bench.display import canvas, legends, svg, theme
 from bench.display.data import Variant, metric_title, slug
 from bench.display.table import Cell, ratio_text
 
@@ -45,10 +45,10 @@ def _figure(scenario: str, every: Sequence[HostSeries], hosts: int) -> svg.Plot:
         for place, one in enumerate(rows):
             _row(panel, place, one)
         canvas.gutter(panel, "share (CI)", cells)
-        marks = [canvas.mark("o", "a host", size=5, colour=theme.MUTED)]
+        marks = [legends.mark("o", "a host", size=5, colour=theme.MUTED)]
         if any(one.apart for one in rows):
-            marks.append(canvas.mark("D", "a host that is apart", size=5, colour=theme.HEAT["dearer"]))
-        canvas.legend(figure, marks)
+            marks.append(legends.mark("D", "a host that is apart", size=5, colour=theme.HEAT["dearer"]))
+        legends.legend(figure, marks)
         return canvas.finish(figure, _words(scenario, rows, len(every) - len(rows), hosts, axis))
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from bench import benchmarks
 from bench.claims import Verdict
-from bench.display import theme
+from bench.display import paired, theme
 from bench.display.data import RunData, ScenarioData, slug
 from bench.display.svg import Plot
 from bench.display.table import Grid
@@ -37,14 +37,28 @@ Figures = Mapping[tuple[str, str], Sequence[Plot]]
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the page; ``drawing`` is the only text that the template does not escape."""
+    """A figure of the page; ``repeats`` says that its caption stands on the page already.
+
+    ``drawing`` is the only text that the template does not escape.
+    """
 
     plot: Plot
+    repeats: bool = False
+
+    @property
+    def caption(self) -> str:
+        """How to read it; empty where that was said."""
+        return "" if self.repeats else self.plot.caption
 
     @property
     def drawing(self) -> Markup:
         """The SVG element, in which matplotlib or :mod:`bench.display.svg` has escaped all text."""
         return Markup(self.plot.inline())  # noqa: S704
+
+    @property
+    def narrow(self) -> Markup:
+        """The same for a phone; empty where there is none."""
+        return Markup(self.plot.inline_narrow())  # noqa: S704
 
 
 @dataclass(frozen=True)
@@ -127,11 +141,19 @@ def text(
         method=method.paragraphs,
         checked=instrument.matrix,
         legend=scoreboard.legend(),
+        ratios_note=paired.NOTE,
+        families=_families(),
         runs=[
             _run(number, data, figures, judged.get(data.run.run_id, ()), alone=len(runs) == 1)
             for number, data in enumerate(runs, 1)
         ],
     )
+
+
+def _families() -> Markup:
+    """Name the families of engines, each after a mark in its colour."""
+    mark = '<span class="family" style="background:var(--{})" aria-hidden="true"></span>\u00a0{}'
+    return Markup(", ").join(Markup(mark).format(name, title) for name, title in theme.TITLES.items())  # noqa: S704
 
 
 def framed(template: str, **values: object) -> str:

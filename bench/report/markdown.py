@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from bench import benchmarks
 from bench.claims import Verdict
+from bench.display import paired
 from bench.display.data import RunData, ScenarioData
 from bench.display.svg import Plot
 from bench.display.table import Grid
@@ -108,7 +109,7 @@ def _front(data: RunData, verdicts: Sequence[Verdict]) -> list[Block]:
     head += [f"- {name}: {_escape(lead.plain(words))}" for name, words in lead.facts(data, found)] + [""]
     blocks = [Block((), (*head, *(f"> **Warning:** {_escape(warning)}\n" for warning in data.run.warnings)))]
     if found:
-        note = "Cost in multiples of the bare process: more is worse, rates are turned round. · not measured, – no such thing."
+        note = f"Cost in multiples of the bare process: more is worse, rates are turned round. {paired.NOTE} {scoreboard.SIGNS}"
         blocks.append(_sheet("Scoreboard", scoreboard.sheet(found, around), note))
     if told := sayings.sayings(verdicts):
         blocks.append(_claims(told))
@@ -116,7 +117,7 @@ def _front(data: RunData, verdicts: Sequence[Verdict]) -> list[Block]:
     if unsure := doubts.undecided(data):
         blocks.append(Block((), (f"- **? undecided** {_escape(unsure)}", "")))
     if pairs := (sides.pairs(found) if found else None):
-        blocks.append(_sheet("One against the other", scoreboard.pairs_sheet(pairs, around), "Paired block by block."))
+        blocks.append(_sheet("One against the other", scoreboard.pairs_sheet(pairs, around), paired.NOTE))
     return [*blocks, _findings(data)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.core.model import NULL, SENTINEL, StopReason
 from bench.display.data import RunData, ScenarioData
+from bench.display.names import title_of
 from bench.display.prose import joined
 
 _ENDED = {
@@ -62,8 +63,18 @@ def of_scenario(data: RunData, scenario: ScenarioData) -> list[tuple[str, str]]:
         *found,
         ("Blocks", _blocks(scenario)),
         *([("Parameters", f"{values}.")] if values else []),
+        *([("Names", f"{named}.")] if (named := _names(scenario)) else []),
         ("Baseline", f"{scenario.baseline}: the other targets are divided by it, block by block."),
     ]
+
+
+def _names(scenario: ScenarioData) -> str:
+    """Say what each target is whose spelling does not tell: ``cri is Kubernetes pod``; targets of one name together."""
+    groups: dict[str, list[str]] = {}
+    for target in dict.fromkeys(row.target for row in scenario.invoked if row.target not in (NULL, SENTINEL)):
+        if (title := title_of(target)).lower() != target.partition(":")[0]:
+            groups.setdefault(title, []).append(target)
+    return "; ".join(f"{joined(targets)}: {title}" for title, targets in groups.items())
 
 
 _STAMPS = {

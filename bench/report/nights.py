@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from bench.compare.course import Course, Happened
 from bench.core.metrics import metric_named
-from bench.display import canvas, svg, theme
+from bench.display import canvas, legends, paper, svg, theme
 from bench.display.data import Variant, metric_title
 from bench.stats.series import Key
 
@@ -37,7 +37,7 @@ class Paper:
     width: float
 
 
-DESK, PHONE = Paper(2, canvas.WIDTH), Paper(1, _PHONE)
+DESK, PHONE = Paper(2, paper.WIDE), Paper(1, _PHONE)
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,22 @@ def draw(course: Course, keys: Sequence[Key], name: str, paper: Paper = DESK) ->
             left = _LEFT + column * (width + _LEFT + 0.1)
             panel = canvas.axes(figure, top + _HEAD + row * step, _PANEL, left, paper.width - left - width)
             _panel(panel, course, key, axis)
-        canvas.legend(figure, handles, columns=min(len(handles), 2 * paper.columns))
+        legends.legend(figure, handles, columns=min(len(handles), 2 * paper.columns))
         return canvas.finish(figure, _words(course, shown, name))
 
 
 def _handles(course: Course, shown: Sequence[Key]) -> list[Artist]:
     dearer, cheaper = theme.HEAT["dearer"], theme.HEAT["cheaper"]
     steps = {one.worse for key in shown for one in course.steps.get(key, {}).values()}
-    marks: list[Artist] = [canvas.mark("o", "a run", size=3.6)]
-    marks += [canvas.mark("|", "level shift: worse", size=8, colour=dearer)] if True in steps else []
-    marks += [canvas.mark("|", "level shift: better", size=8, colour=cheaper)] if False in steps else []
+    marks: list[Artist] = [legends.mark("o", "a run", size=3.6)]
+    marks += [legends.mark("|", "level shift: worse", size=8, colour=dearer)] if True in steps else []
+    marks += [legends.mark("|", "level shift: better", size=8, colour=cheaper)] if False in steps else []
     kinds = {one.kind for one in course.events if one.series is None or one.series in shown}
     known = {
-        Happened.EPOCH: canvas.mark("|", "another epoch", size=8),
-        Happened.VERSION: canvas.mark("^", "another version", size=4.4),
-        Happened.ACKNOWLEDGED: canvas.mark("D", "acknowledged", size=5, hollow=True),
-        Happened.GAP: canvas.mark("s", "no runs", size=6, colour=theme.GRID),
+        Happened.EPOCH: legends.mark("|", "another epoch", size=8),
+        Happened.VERSION: legends.mark("^", "another version", size=4.4),
+        Happened.ACKNOWLEDGED: legends.mark("D", "acknowledged", size=5, hollow=True),
+        Happened.GAP: legends.mark("s", "no runs", size=6, colour=theme.GRID),
     }
     return marks + [mark for kind, mark in known.items() if kind in kinds]
 

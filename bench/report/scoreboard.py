@@ -21,6 +21,9 @@ from bench.stats.pairs import Times
 _FEW = 4
 """So many questions that were not asked of a target are named, of more the number is told."""
 
+SIGNS = "· not measured, – no such thing, ≥ at least: the ramp ended at the number asked for, and no limit stopped it."
+"""What the signs in the cells of the scoreboard mean."""
+
 SYMBOLS = {Kind.ABSENT: "·", Kind.IMPOSSIBLE: "–"}
 """Cell without a number → its symbol."""
 
@@ -205,11 +208,11 @@ def _said(column: Column, cell: Cell) -> str:
         return cell.reason
     value = _with_interval(found)
     if cell.kind is Kind.BOUND:
-        return f"at least {value}: nothing limited it"
+        return f"at least {value}: the ramp ended at the number asked for, and no limit stopped it"
     if cell.times is None:
         return f"{value}{', which is 1×' if cell.kind is Kind.BASE else ''}"
-    than = f" the cost of {column.data.baseline}"
-    return f"{ratio(cell.times)}{_ends(cell.times)}{than}, {value}"
+    than = f" the cost of {column.data.baseline}, taken within blocks"
+    return f"{ratio(cell.times)}{_ends(cell.times)}{than}; median {value}"
 
 
 def _with_interval(found: Summary) -> str:

@@ -9,7 +9,8 @@ from bench import engines
 from bench.core.errors import UsageError
 from bench.display import paired
 from bench.display.data import RunData
-from bench.report.board import Board, Cell, Column, Kind, Row, emulated, title_of
+from bench.display.names import title_of
+from bench.report.board import Board, Cell, Column, Kind, Row, emulated
 from bench.stats.pairs import Times
 
 
@@ -92,7 +93,7 @@ def settings(data: RunData, board: Board) -> list[Settings]:
 def _row(data: RunData, columns: Sequence[Column], target: str) -> Row:
     cells = tuple(_cell(column, target) for column in columns)
     kind = next((cell.found.kind for cell in cells if cell.found), "")
-    return Row(target, title_of(target.partition(":")[0]), kind, emulated(data, target), cells)
+    return Row(target, title_of(target), kind, emulated(data, target), cells)
 
 
 def _cell(column: Column, target: str) -> Cell:

@@ -160,7 +160,8 @@ def _flags(name: str, tried: pd.DataFrame) -> Check:
             kinds[kind] += count
     # Removed groups that the kernel still holds take memory, not time: no reason to doubt a duration.
     disturbed = sum(count for flags, count in rows if any(not str(flag).startswith("held") for flag in flags))
-    found = findings.FlagsFound(flagged, attempts, tuple(kinds.most_common(_MOST_KINDS)))
+    commonest = sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0]))  # ties by name, not by hash
+    found = findings.FlagsFound(flagged, attempts, tuple(commonest[:_MOST_KINDS]))
     return Check(CheckName.FLAGS, name, answered(doubt=disturbed / attempts > FLAGGED_LIMIT), found)
 
 

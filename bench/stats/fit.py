@@ -57,6 +57,17 @@ def line(x: npt.ArrayLike, y: npt.ArrayLike, level: float = 0.95) -> Line:
     return Line(slope, intercept, Interval(slope - half, slope + half, level), 1 - left / whole if whole else None)
 
 
+def slope_interval(slope: float, r2: float, count: int, level: float = 0.95) -> Interval | None:
+    """Return the interval of a least-squares slope from its R² and the number of readings; ``None`` if these do not tell.
+
+    The standard error of a slope is ``|slope| √((1/R² − 1) / (count − 2))`` (Draper and Smith, section 1.6).
+    """
+    if count < 3 or not 0 < r2 <= 1:
+        return None
+    half = t_quantile((1 + level) / 2, count - 2) * abs(slope) * math.sqrt((1 / r2 - 1) / (count - 2))
+    return Interval(slope - half, slope + half, level)
+
+
 def t_quantile(probability: float, freedom: int) -> float:
     """Return the quantile of Student's t, by bisection of its distribution function.
 

@@ -124,6 +124,27 @@ def test_without_javascript_everything_is_there_and_no_dead_control_is_shown(bro
     opened.context.close()
 
 
+@pytest.mark.parametrize("size", [PHONE, NARROW], ids=["phone", "narrow"])
+def test_no_chart_of_a_phone_scrolls_sideways_and_its_text_can_be_read(
+    browser: Browser, page_file: Path, size: tuple[int, int]
+) -> None:
+    opened = Opened(browser, page_file, size)
+    assert opened.page.evaluate(_WIDER) == []
+    smallest = opened.page.evaluate(_SMALLEST)
+    assert len(smallest) > 40
+    assert min(smallest) >= 8.5
+    opened.context.close()
+
+
+_SHOWN = "[...document.querySelectorAll('figure svg')].filter(one => one.getBoundingClientRect().width)"
+_WIDER = f"{_SHOWN}.filter(one => one.getBoundingClientRect().right > innerWidth).map(one => one.closest('figure').id)"
+_SMALLEST = (
+    f"{_SHOWN}.map(one => one.getBoundingClientRect().width / one.viewBox.baseVal.width * "
+    "Math.min(...[...one.querySelectorAll('text')].map(text => parseFloat(text.style.fontSize))))"
+)
+"""Charts that reach beyond the window; height of the smallest text of each chart, pixels."""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser: Browser, page_file: Path, scheme: Scheme) -> None:
     axe = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")

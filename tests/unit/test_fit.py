@@ -47,6 +47,17 @@ def test_line_through_few_or_equal_values_lacks_interval_or_r2() -> None:
     assert (flat.slope, flat.r2) == (0, None), "without variance there is nothing to explain"
 
 
+def test_interval_of_a_slope_from_its_r2_is_that_of_the_fit() -> None:
+    found = fit.line([2, 4, 6, 8], [1.0, 2.2, 2.8, 4.1])
+    assert found.r2 is not None
+    assert found.ci is not None
+    again = fit.slope_interval(found.slope, found.r2, 4)
+    assert again is not None
+    assert (again.low, again.high) == pytest.approx((found.ci.low, found.ci.high))
+    assert fit.slope_interval(1.0, 0.99, 2) is None, "two points have no interval"
+    assert fit.slope_interval(1.0, 0.0, 5) is None
+
+
 def test_line_of_one_point_raises() -> None:
     with pytest.raises(ValueError, match=r"at least 2 different x, found \[3.0\]"):
         fit.line([3, 3], [1.0, 2.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bench import benchmarks
 from bench.benchmarks.isolation import ARMS, measure, slowdowns, tables, words
 from bench.core.errors import InvocationTimeout, NotApplicable
 from bench.core.model import Interval
+from bench.display import paired
 from bench.display.data import ScenarioData, Variant
 from bench.display.table import Cell, Grid
 from bench.invocation.context import InvocationContext, InvocationResult, Value
@@ -84,14 +86,26 @@ def found(tmp_path: Path, lab: FakeLab) -> ScenarioData:
     return data(tmp_path, lab, STRONG, WEAK)
 
 
-def test_words_say_which_target_isolates_stronger(found: ScenarioData) -> None:
+def test_words_give_times_in_plain_units_beside_the_neighbour_and_alone(found: ScenarioData) -> None:
     said = benchmarks.words(found)
-    assert "Beside cpu fake (1.50× [" in said
-    assert "isolates stronger than fake:copy=weak (" in said
+    assert "Beside a neighbour that uses every CPU (cpu) the slowest of 100 operations takes 1.5" in said, said
+    assert re.search(
+        r"takes 1\.5\d ms on fake \(1\.0\d ms alone, 1\.50× \[.*\]\) and 8\.0\d ms on fake:copy=weak \(", said
+    ), said
+    assert "fake isolates better than fake:copy=weak." in said
     assert "A process outside the lab wakes at most 2.0" in said, said
-    assert "An idle neighbour leaves the victim's median within 5 % in 4 of 4 cells." in said
-    assert benchmarks.finding(found).startswith("99th percentile beside ")
-    assert "(fake:copy=weak)" in benchmarks.finding(found)
+    assert "An idle neighbour leaves the median time within 5 % of that alone in 4 of 4 cells." in said
+    assert not re.search(r"percentile|series|victim", said), "words that a newcomer has to look up"
+
+
+def test_words_say_that_the_two_times_need_not_divide_to_the_ratio(found: ScenarioData) -> None:
+    assert benchmarks.words(found).count(paired.NOTE) == 1
+
+
+def test_finding_is_one_sentence_with_both_times_and_the_ratio(found: ScenarioData) -> None:
+    said = benchmarks.finding(found)
+    start = r"The slowest of 100 operations takes 8\.0\d ms beside a neighbour that (uses every CPU|starts processes), 1\.0\d ms alone"
+    assert re.fullmatch(start + r" \((7\.9|8\.0)\d× \[.*\], fake:copy=weak\)", said), said
 
 
 def test_slowdowns_stand_beside_the_victim_alone(found: ScenarioData) -> None:
@@ -110,7 +124,7 @@ def test_victim_before_in_the_same_invocation_is_what_an_arm_is_divided_by(tmp_p
     assert row["unlimited"].text == "8.00×", "the host's own changes cancel"
     assert row["placebo"].text == "1.00×"
     assert row["alone"].text != "–", "the victim before is shown as the one alone"
-    assert "within 5 % in 4 of 4 cells" in benchmarks.words(found)
+    assert "within 5 % of that alone in 4 of 4 cells" in benchmarks.words(found)
 
 
 def test_neighbours_work_is_shown_with_what_the_limit_leaves_of_it(found: ScenarioData) -> None:
@@ -155,7 +169,7 @@ def test_victim_that_did_not_finish_is_named_and_has_no_slowdown(tmp_path: Path,
 def test_single_block_orders_nothing(tmp_path: Path, lab: FakeLab) -> None:
     one = data(tmp_path, lab, STRONG, WEAK, blocks=1)
     said = benchmarks.words(one)
-    assert "stronger" not in said
+    assert "isolate" not in said
     assert "Only hints: 1 block, too few for an interval" in said
 
 
@@ -179,10 +193,9 @@ def test_tier_begins_only_where_the_interval_lies_above_all_before() -> None:
 
 def test_words_give_the_whole_order_of_a_resource() -> None:
     order = [ranked("a", 1, 2), ranked("b", 1.5, 3), ranked("c", 3.5, 4), ranked("d", 4.5, 5)]
-    assert words._order("cpu", order) == (
-        "Beside cpu a (1.50× [1.00–2.00]) and b (2.25× [1.50–3.00]) isolates stronger than c (3.75× [3.50–4.00]), "
-        "and that stronger than d (4.75× [4.50–5.00])"
-    )
+    assert words._better(order) == "a and b isolate better than c, which in turn isolates better than d"
+    assert words._better(order[:2]) == "No target isolates measurably better"
+    assert words._better(order[:1]) == ""
 
 
 def test_emulated_machine_is_never_ordered() -> None:

@@ -114,6 +114,16 @@ def test_doubt_stands_beside_the_number_that_it_concerns(tmp_path: Path) -> None
     assert re.search(rf'<li id="{anchor[1]}">[^<]*the host changed by more than 10 %', page)
 
 
+def test_page_of_one_scenario_says_once_how_to_read_its_pictures_and_how_ratios_were_computed(
+    results: Path, tmp_path: Path
+) -> None:
+    page = made(results, tmp_path / "out").read_text()
+    assert page.count("<figure") > 1
+    assert len(re.findall(r"<figcaption>Ratio to ", page)) == 1
+    assert "over all pairs of blocks, so two values need not divide" in page
+    assert "Ratio to " in (tmp_path / "out" / "compare-startup.svg").read_text(), "a file of its own needs its caption"
+
+
 def test_every_figure_stands_alone_and_is_xml(results: Path, tmp_path: Path) -> None:
     folder = made(results, tmp_path / "out").parent
     assert sorted(path.name for path in folder.glob("*.svg")) == ["compare-startup.svg", "compare.svg", "history.svg"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.benchmarks.compose import rows
 from bench.core.model import Summary
 from bench.core.units import format_value
-from bench.display import canvas, lookup, paired, svg, theme
+from bench.display import canvas, legends, lookup, paired, paper, svg, theme
 from bench.display.data import Label, ScenarioData, Variant
 from bench.display.prose import all_decided, block_counts, joined
 
@@ -51,19 +51,20 @@ def _timeline(data: ScenarioData, project: str) -> svg.Plot | None:
     if not bars:
         return None
     title = _title(data, project, chosen)
-    tall, names = _ROW * len(bars), canvas.layout([bar.label for bar in bars], []).names
+    room = canvas.layout([bar.label for bar in bars], [])
+    tall = (room.row if paper.is_narrow() else _ROW) * len(bars)
     with canvas.sheet(_TOP + tall + _FOOT) as figure:
-        panel = canvas.axes(figure, _TOP, tall, names, 0.7)
+        panel = canvas.axes(figure, _TOP, tall, room.names, 0.7)
         canvas.rows(panel, [bar.label for bar in bars])
-        canvas.linear(panel, 0.0, 1.03 * max(bar.end for bar in bars), "s", ticks=8)
+        canvas.linear(panel, 0.0, 1.03 * max(bar.end for bar in bars), "s", ticks=4 if paper.is_narrow() else 8)
         panel.set_xlabel("since up was asked for", fontsize=canvas.SMALL_PT)
         for index, bar in enumerate(bars):
             _draw(panel, index, bar)
             if index and bar.label.details != bars[index - 1].label.details:
                 panel.axhline(index - 0.5, color=theme.GRID, linewidth=1.0)
         shown = [name for name in _MARKS if any(name in bar.at for bar in bars)]
-        canvas.legend(
-            figure, [canvas.mark(_MARKS[n][0], n, size=_MARKS[n][2], hollow=_MARKS[n][1]) for n in shown], len(shown)
+        legends.legend(
+            figure, [legends.mark(_MARKS[n][0], n, size=_MARKS[n][2], hollow=_MARKS[n][1]) for n in shown], len(shown)
         )
         caption = (
             f"Each service of {project} by client, from up on: when the engine reported it created and started, its first "

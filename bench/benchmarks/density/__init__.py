@@ -64,7 +64,7 @@ BENCHMARK = Benchmark(
     },
     primary=("density.slope_bytes", "density.launch_per_s"),
     questions=(
-        Question("How many fit", "at once", "Capacity", "density.instances", open_end=("rule", "asked")),
+        Question("How many fit", "instances at once", "Capacity", "density.instances", open_end=("rule", "asked")),
         Question("Launch rate", "many at once", "Capacity", "density.launch_per_s", largest="instances"),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.benchmarks.density import tables, words
 from bench.core.units import format_value, significant
-from bench.display import canvas, lookup, svg, theme
+from bench.display import canvas, legends, lookup, svg, theme
 from bench.display.charts import lines
 from bench.display.data import ScenarioData, Variant
 from bench.display.prose import all_decided, block_counts, span
@@ -90,8 +90,8 @@ def _drawn(
         x, y = lines.scale_axes(panel, shown, "count", unit, from_zero=metric == words.LEFT)
         panel.set_xlabel("instances", fontsize=canvas.SMALL_PT)
         lines.draw(figure, panel, shown)
-        marks = [canvas.mark("|", "the ramp stopped", size=9, colour=theme.INK, edge=1.6)]
-        canvas.legend(figure, marks)
+        marks = [legends.mark("|", "the ramp stopped", size=9, colour=theme.INK, edge=1.6)]
+        legends.legend(figure, marks)
         axes = f"both axes {x}" if x == y else f"{x} axis of instances, {y} one of values"
         counts = block_counts(one.n for row in _rows(data) for _, one in lookup.over(data, row, metric, "instances"))
         alt = "; ".join(f"{line.label.text}: {_said(line, unit)}" for line in shown)

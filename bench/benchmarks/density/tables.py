@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmarks.density.words import REACHED, RULES, SLOPE, Binding, binding
+from bench.benchmarks.density.words import REACHED, RULES, SLOPE, Binding, binding, fitted
 from bench.core.model import Summary
 from bench.core.units import significant
 from bench.display import cells, lookup, table
@@ -21,6 +21,24 @@ def tables(data: ScenarioData) -> list[Grid]:
 def notes(data: ScenarioData) -> list[str]:
     """Return the warnings and remarks that belong to the tables."""
     return table.notes(data, lambda item: item.metric == SLOPE)
+
+
+def details(data: ScenarioData, found: Summary) -> dict[str, object]:
+    """Return the interval of the fit behind a slope; beside the number reached, what ended the ramp and what would come first."""
+    row = next((one for one in data.invoked if one.target == found.target), None)
+    if found.metric == SLOPE:
+        fit = fitted(data, found.target)
+        return {"fit_ci_low": fit.low if fit else None, "fit_ci_high": fit.high if fit else None}
+    if found.metric != REACHED or row is None:
+        return {}
+    rules, limit = lookup.notes_of(data, row).get("rule"), binding(data, row)
+    rule = max(rules, key=lambda name: rules[name]) if rules else None
+    return {
+        "stopped_by": rule,
+        "lower_bound": rule == "asked",
+        "binding_instances": limit.instances if limit else None,
+        "binding_limit": limit.what if limit else None,
+    }
 
 
 def stopped(data: ScenarioData, row: Variant) -> str:

@@ -13,7 +13,7 @@ from bench.core.model import Interval, Status, Summary
 from bench.core.units import significant
 from bench.display import fits, lookup, prose
 from bench.display.data import ScenarioData, Variant
-from bench.stats.fit import line
+from bench.stats.fit import slope_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,11 +63,15 @@ def finding(data: ScenarioData) -> str:
 def fitted(data: ScenarioData, target: str) -> Interval | None:
     """Return the interval of the memory for each further instance: the medians of the ends of the fit in each block."""
     row = next((row for row in data.invoked if row.target == target), None)
-    blocks: dict[int, list[tuple[float, float]]] = {}
-    for point in lookup.points(data, row, LEFT, "instances") if row else ():
-        blocks.setdefault(point.block, []).append((point.at, -point.value))
+    slopes, shares = (data.series(row, metric) if row else None for metric in (SLOPE, "density.fit_r2"))
+    if not row or not slopes or not shares:
+        return None
+    read = Counter(point.block for point in lookup.points(data, row, LEFT, "instances"))
+    explained = dict(zip(shares.blocks.tolist(), shares.values.tolist(), strict=True))
     found = [
-        line([n for n, _ in at], [used for _, used in at]).ci for at in blocks.values() if len({n for n, _ in at}) > 2
+        slope_interval(slope, explained[block], read[block])
+        for block, slope in zip(slopes.blocks.tolist(), slopes.values.tolist(), strict=True)
+        if block in explained
     ]
     ends = [ci for ci in found if ci]
     if not ends:

@@ -14,8 +14,10 @@ def _ratio(name: str, title: str) -> Metric:
     return Metric(f"hardening.{name}_ratio", "ratio", "lower", 0.01, 0.05, exact=False, title=title)
 
 
-def _fact(name: str, title: str) -> Metric:
-    return Metric(f"hardening.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True)
+def _fact(name: str, title: str, *, yes_no: bool = False) -> Metric:
+    return Metric(
+        f"hardening.{name}", "count", "lower", 0, 0.0, exact=True, title=title, may_be_zero=True, yes_no=yes_no
+    )
 
 
 _METRICS = (
@@ -33,14 +35,14 @@ _METRICS = (
     _fact("effective_capabilities", "capabilities in force"),
     _fact("documented_capabilities", "capabilities by the documentation"),
     _fact("filters", "filters of system calls"),
-    _fact("no_new_privileges", "no new privileges"),
-    _fact("own_users", "users of the host's own"),
+    _fact("no_new_privileges", "no new privileges", yes_no=True),
+    _fact("own_users", "users of the host's own", yes_no=True),
     _fact("writable_mounts", "writable mounts"),
     _fact("hidden_paths", "hidden paths"),
     _fact("read_only_paths", "read-only paths"),
     _fact("devices", "device nodes"),
     _fact("acts", "privileged acts that succeed"),
-    _fact("act", "privileged act"),
+    _fact("act", "privileged act", yes_no=True),
     _time("first_start", "first start of an image → ready", 0.002),
     _time("second_start", "second start of it → ready", 0.002),
     Metric(

@@ -37,7 +37,10 @@ _SURFACE = (
     "capabilities that a program can get (the bounding set), and those in force."
 )
 _ANSWERS = {True: "yes", False: "no", None: NONE}
-_ACTS = "Each is tried in the instance, as far as needed to see the answer: “yes” where the kernel lets it."
+_ACTS = (
+    "Each is tried in the instance, as far as needed to see the answer. “yes”: the kernel lets it; “no”: it refuses; “–”: it "
+    "could not be tried."
+)
 _LIST = (
     "Docker's documentation ({version}) lists significant system calls as blocked; {count} of them exist here and are tried with "
     "arguments that it means. Found: by default; what the filter alone refuses is the difference to the row “no-filter”."

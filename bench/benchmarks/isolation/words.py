@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.benchmarks.isolation import slowdowns
-from bench.benchmarks.isolation.slowdowns import OUTSIDE, P50, UNLIMITED, Cell, Ranked
+from bench.benchmarks.isolation.kinds import NEIGHBOURS
+from bench.benchmarks.isolation.slowdowns import OUTSIDE, P50, P99, UNLIMITED, Cell, Ranked
 from bench.core.model import Status
 from bench.core.units import significant
 from bench.display import lookup, paired, prose
@@ -13,48 +14,74 @@ from bench.display.data import ScenarioData
 
 
 def words(data: ScenarioData) -> str:
-    """Give the order of the targets by resource, the placebo, and what did not finish."""
+    """Say for each neighbour how late the slowest operations are beside it and alone, and which target isolates better."""
     cells = slowdowns.grouped(data)
     rows = prose.with_values(data.summaries, P50.metric)
     if not rows:
         return prose.no_values(P50.metric)
-    orders = [_order(name, slowdowns.ranked(data, cells, name)) for name in slowdowns.neighbours(cells)]
+    told = [_beside(data, name, slowdowns.ranked(data, cells, name)) for name in slowdowns.neighbours(cells)]
     return prose.paragraph(
         [
-            *(*orders, _placebo(data, cells), _outside(data)),
+            *(sentence for pair in told for sentence in pair),
+            paired.NOTE.rstrip(".") if any(sentence for sentence, _ in told) else "",
+            *(_placebo(data, cells), _outside(data)),
             *(_unfinished(data), _emulated(data, cells), prose.restriction(rows)),
         ]
     )
 
 
 def finding(data: ScenarioData) -> str:
-    """Return the largest slowdown of a tail, with its interval."""
+    """Give the largest slowdown: how long the slowest operations take beside the neighbour and alone, with the interval."""
     cells = slowdowns.grouped(data)
     found = [one for name in slowdowns.neighbours(cells) for one in slowdowns.ranked(data, cells, name)]
     worst = max(found, key=lambda one: one.slowdown.ratio, default=None)
     if worst is None:
         return ""
-    return f"{worst.what.title} beside {worst.cell.neighbour}: up to {paired.text(worst.slowdown)} ({worst.cell.target.text})"
+    beside, alone = worst.what.of(data, worst.cell.arms.get(UNLIMITED)), worst.cell.alone(data, worst.what)
+    does, times = NEIGHBOURS[worst.cell.neighbour].does, f"{paired.text(worst.slowdown)}, {worst.cell.target.text}"
+    if beside is None or alone is None:
+        return f"Beside a neighbour that {does} operations take {times}"
+    before, after = prose.median_text(alone), prose.median_text(beside)
+    return f"{_operations(worst)} {after} beside a neighbour that {does}, {before} alone ({times})"
 
 
-def _order(name: str, order: Sequence[Ranked]) -> str:
-    """Say which target isolates better beside a neighbour, where the intervals decide it."""
+def _beside(data: ScenarioData, name: str, order: Sequence[Ranked]) -> tuple[str, str]:
+    """Return the times beside a neighbour, and which target isolates better where the intervals decide it."""
+    if not order:
+        return "", ""
+    operations, times = _operations(order[0]), prose.joined([_times(data, one) for one in order])
+    start = f"Beside a neighbour that {NEIGHBOURS[name].does} ({name}) {operations[:1].lower()}{operations[1:]}"
+    return f"{start} {times}", _better(order)
+
+
+def _operations(one: Ranked) -> str:
+    """Say in plain words which quantile a time is."""
+    return "The slowest of 100 operations takes" if one.what == P99 else "Half of the operations take at least"
+
+
+def _times(data: ScenarioData, one: Ranked) -> str:
+    """Write the time beside the neighbour, in brackets the time alone and the ratio with its interval."""
+    beside, alone = one.what.of(data, one.cell.arms.get(UNLIMITED)), one.cell.alone(data, one.what)
+    values = f"{prose.median_text(beside)} on " if beside else ""
+    without = f"{prose.median_text(alone)} alone, " if alone else ""
+    return f"{values}{one.cell.target.text} ({without}{paired.text(one.slowdown)})"
+
+
+def _better(order: Sequence[Ranked]) -> str:
+    """Say which targets isolate better than which."""
     if len(order) < 2:
         return ""
-    groups = slowdowns.tiers(order)
-    if len(groups) == 1:
-        return f"Beside {name} no target isolates measurably better: {_listed(order)}"
-    first, second, *others = map(_listed, groups)
-    return f"Beside {name} {', and that stronger than '.join([f'{first} isolates stronger than {second}', *others])}"
-
-
-def _listed(found: Sequence[Ranked]) -> str:
-    return prose.joined([f"{one.cell.target.text} ({paired.text(one.slowdown)})" for one in found])
+    tiers = [[one.cell.target.text for one in group] for group in slowdowns.tiers(order)]
+    if len(tiers) == 1:
+        return "No target isolates measurably better"
+    first, second, *others = map(prose.joined, tiers)
+    verb = "isolates" if len(tiers[0]) == 1 else "isolate"
+    return f"{first} {verb} better than {', which in turn isolates better than '.join([second, *others])}"
 
 
 def _placebo(data: ScenarioData, cells: Sequence[Cell]) -> str:
     within, of = slowdowns.placebo_within(data, cells)
-    return f"An idle neighbour leaves the victim's median within 5 % in {within} of {of} cells" if of else ""
+    return f"An idle neighbour leaves the median time within 5 % of that alone in {within} of {of} cells" if of else ""
 
 
 def _outside(data: ScenarioData) -> str:

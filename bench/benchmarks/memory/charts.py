@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from bench.benchmarks.memory import ramps, tables
 from bench.core.model import Interval
 from bench.core.units import format_value
-from bench.display import canvas, cells, fits, kinds, lookup, svg, theme
+from bench.display import canvas, cells, fits, kinds, legends, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant, params_text
 from bench.display.prose import block_counts
 from bench.display.table import Cell, interval_text
@@ -103,11 +103,11 @@ def weight(data: ScenarioData, name: str) -> svg.Plot | None:
     lines = math.ceil(len(handles) / _COLUMNS)
     overhead, top = 0.74, 0.16 + 0.17 * lines
     with canvas.sheet(top + sum(overhead + room.row * len(items) for _, items in panels) - 0.12) as figure:
-        canvas.legend(figure, handles, _COLUMNS)
         for title, items in panels:
             panel = canvas.axes(figure, top + 0.26, room.row * len(items), room.names, room.values)
             _panel(panel, title, items)
             top += overhead + room.row * len(items)
+        legends.legend(figure, handles, _COLUMNS)
         return canvas.finish(figure, _weight_words(data, bars, name))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib.ticker import MaxNLocator
 
 from bench.benchmarks.memory import tables
-from bench.display import canvas, cells, lookup, svg, theme
+from bench.display import canvas, cells, legends, lookup, paper, svg, theme
 from bench.display.data import ScenarioData, Variant
 from bench.display.fits import is_wide
 from bench.display.prose import block_counts, joined
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLUMNS = 3
+_COLUMNS, _NARROW_COLUMNS = 3, 2
 _PANEL = 1.0
 _LEFT = 0.6
 _TOP = 0.22
@@ -31,22 +31,26 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
     if not shown:
         return None
     head = 0.46 + 0.13 * max(0, max(len(_details(data, row)) for row, _ in shown) - 1)
-    step, count = _PANEL + head + 0.22, math.ceil(len(shown) / _COLUMNS)
-    width = (canvas.WIDTH - _COLUMNS * _LEFT - 0.1) / _COLUMNS
+    step, count = _PANEL + head + 0.22, math.ceil(len(shown) / _columns())
+    width = (paper.width() - _columns() * _LEFT - 0.1) / _columns()
     with canvas.sheet(_TOP + count * step + 0.16) as figure:
         for number, (row, points) in enumerate(shown):
-            line, column = divmod(number, _COLUMNS)
+            line, column = divmod(number, _columns())
             left = _LEFT + column * (width + _LEFT)
-            panel = canvas.axes(figure, _TOP + head + line * step, _PANEL, left, canvas.WIDTH - left - width)
+            panel = canvas.axes(figure, _TOP + head + line * step, _PANEL, left, paper.width() - left - width)
             _panel(panel, data, row, points)
             _title(panel, row, _details(data, row))
         _legend(figure)
         return canvas.finish(figure, _words(data, [row for row, _ in shown], name))
 
 
+def _columns() -> int:
+    return _NARROW_COLUMNS if paper.is_narrow() else _COLUMNS
+
+
 def _legend(figure: Figure) -> None:
-    marks = [canvas.mark("o", "one reading", size=3.6), canvas.mark("_", "fitted line", size=9, edge=1.4)]
-    canvas.legend(figure, marks)
+    marks = [legends.mark("o", "one reading", size=3.6), legends.mark("_", "fitted line", size=9, edge=1.4)]
+    legends.legend(figure, marks)
 
 
 def _panel(panel: Axes, data: ScenarioData, row: Variant, points: Sequence[lookup.Point]) -> None:
@@ -67,17 +71,21 @@ def _panel(panel: Axes, data: ScenarioData, row: Variant, points: Sequence[looku
 
 def _title(panel: Axes, row: Variant, details: Sequence[str]) -> None:
     top = panel.get_ylim()[1]
-    canvas.note(panel, (0, top), (0, 8.0 + 9.5 * len(details)), canvas.shorten(row.name, 26), weight="bold")
+    canvas.note(panel, (0, top), (0, 8.0 + 9.5 * len(details)), _name(row), weight="bold")
     for number, text in enumerate(details, 1):
         up = 7.5 + 9.5 * (len(details) - number)
         canvas.note(panel, (0, top), (0, up), text, size=canvas.SMALL_PT, colour=theme.MUTED)
+
+
+def _name(row: Variant) -> str:
+    return canvas.shorten(row.name, 18 if paper.is_narrow() else 26)
 
 
 def _details(data: ScenarioData, row: Variant) -> list[str]:
     fit, slope = data.summary(row, "memory.fit_r2", column="available"), tables.slope(data, row)
     said = f"{cells.plain(slope).text} each" if slope and slope.median is not None else "no line: one reading"
     return [
-        *canvas.wrap(row.details, 34, 2),
+        *canvas.wrap(row.details, 24 if paper.is_narrow() else 34, 2),
         said + (f", R² {fit.median:.4f}" if fit and fit.median is not None else ""),
     ]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.core.model import Interval, Summary
 from bench.display import cells, lookup, table
-from bench.display.data import Label, Row, ScenarioData, Variant
+from bench.display.data import Label, Row, ScenarioData, Variant, params_key
 from bench.display.table import NONE, Cell, Column, Grid, ratio_cell
 from bench.stats.fit import line
 
@@ -77,6 +77,15 @@ def fitted(data: ScenarioData, row: Variant, column: str = "available") -> Inter
     if low is None or high is None or low.median is None or high.median is None:
         return None
     return Interval(low.median, high.median, 0.95)
+
+
+def details(data: ScenarioData, found: Summary) -> dict[str, object]:
+    """Return the interval of the fit behind a slope, in bytes; nothing for any other series."""
+    if found.metric != SLOPE:
+        return {}
+    row = Variant(found.target, params_key(found.params), found.engine)
+    low, high = (data.median(row, f"memory.slope_{end}_bytes") for end in ("low", "high"))
+    return {"fit_ci_low": low, "fit_ci_high": high}
 
 
 def top(data: ScenarioData, row: Variant) -> float | None:

@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedLocator
 from bench.benchmarks.namespaces import tables
 from bench.core.model import Summary
 from bench.core.units import format_value, significant
-from bench.display import canvas, svg, theme
+from bench.display import canvas, legends, svg, theme
 from bench.display.charts import lines
 from bench.display.data import Label, ScenarioData, Variant
 from bench.display.prose import all_decided, block_counts, highest, if_decided, value
@@ -44,8 +44,8 @@ def costs(data: ScenarioData, row: Variant, name: str) -> svg.Plot | None:
             _dot(panel, index - 0.13, made, _colour(kind), hollow=False)
             _dot(panel, index + 0.13, gone, _colour(kind), hollow=True)
         canvas.gutter(panel, "create (median)", values)
-        canvas.legend(
-            figure, [canvas.mark("o", "create", size=5.5), canvas.mark("D", "destroy", size=4.8, hollow=True)]
+        legends.legend(
+            figure, [legends.mark("o", "create", size=5.5), legends.mark("D", "destroy", size=4.8, hollow=True)]
         )
         return canvas.finish(figure, _cost_words(found, name, axis))
 

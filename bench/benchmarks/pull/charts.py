@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from bench.benchmarks.pull import tables
 from bench.core.model import Summary
 from bench.core.units import format_value
-from bench.display import canvas, lookup, svg, theme
+from bench.display import canvas, legends, lookup, svg, theme
 from bench.display.data import ScenarioData, Variant
 from bench.display.prose import all_decided, block_counts, if_decided
 from bench.display.table import Cell
@@ -49,12 +49,12 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
             _bar(panel, index, bar)
         canvas.gutter(panel, "share of the pull", cells)
         sure = any(ready.ci for *_, ready in bars)
-        canvas.legend(
+        legends.legend(
             figure,
             [
                 Patch(facecolor=theme.MUTED, label="pull and unpack"),
                 Patch(facecolor=theme.MUTED, alpha=_PALE, label="create and start, until ready"),
-                *([canvas.mark("_", "95\u00a0% interval of the whole", size=9, colour=theme.INK, edge=1.4)] * sure),
+                *([legends.mark("_", "95\u00a0% interval of the whole", size=9, colour=theme.INK, edge=1.4)] * sure),
             ],
         )
         return canvas.finish(figure, _words(data, bars, cells, name))

@@ -10,9 +10,9 @@ BENCHMARK = Benchmark(
     name="reach",
     package=__name__,
     metrics=(
-        _fact("works", "it works"),
+        _fact("works", "it works", yes_no=True),
         _fact("error", "error number of the call that failed"),
-        _fact("documented", "it works according to the documentation"),
+        _fact("documented", "it works according to the documentation", yes_no=True),
         _fact("reached", "places that the instance reaches"),
         _fact("interfaces", "interfaces other than loopback"),
         _fact("deviations", "facts that differ from the documentation"),

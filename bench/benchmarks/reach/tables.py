@@ -74,7 +74,10 @@ _CALLED = (
     "From outside: the second host calls, with a route to the instance’s network; no port is published. Interfaces are those "
     "other than loopback.",
 )
-_BESIDE = "Where the documentation says otherwise, that stands beside it."
+_BESIDE = (
+    "“yes”: it works; “no”: it does not, with the error that it ended with; “–”: it was not tried. Where the documentation says "
+    "otherwise, that stands beside it."
+)
 
 
 def tables(data: ScenarioData) -> list[Grid]:

@@ -12,7 +12,7 @@ BENCHMARK = Benchmark(
     name="secrets",
     package=__name__,
     metrics=(
-        _fact("found", "the secret is found"),
+        _fact("found", "the secret is found", yes_no=True),
         _fact("places", "places where the secret is found"),
         Metric(
             "secrets.left",
@@ -23,6 +23,7 @@ BENCHMARK = Benchmark(
             exact=False,
             title="the secret is still on the disk when all is removed",
             may_be_zero=True,
+            yes_no=True,
         ),
         _fact("packages", "packages"),
         _fact("files", "files"),

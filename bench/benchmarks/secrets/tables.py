@@ -21,6 +21,7 @@ _FOUND = (
     "Each way has a secret of its own, which is looked for in the image as the engine saves it, in what the engine says of the "
     "running container, in its first process's environment and in its file system as the host sees them, in every file of the "
     "engine's data, and there once more when container and image are removed. “Environment” and “file” are meant for the program."
+    " “found”: the secret is there; “no”: it was looked for and is not; “–”: it was not looked for."
 )
 _CARRIED = (
     "Counted in the layers of the image. A scanner that is on PATH (syft, trivy) lists packages from the saved image, without a "

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from bench.benchmarks.size import tables
 from bench.core.model import Summary
 from bench.core.units import format_value
-from bench.display import canvas, svg, theme
+from bench.display import canvas, legends, svg, theme
 from bench.display.data import ScenarioData, Variant
 from bench.display.prose import block_counts
 from bench.display.table import Cell, ratio_text
@@ -52,7 +52,7 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
         for index, bar in enumerate(bars):
             _bar(panel, index, bar)
         canvas.gutter(panel, "on disk (compressed)", cells)
-        canvas.legend(
+        legends.legend(
             figure,
             [
                 Patch(facecolor=theme.MUTED, alpha=_PALE, label="on disk, shared with others"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.benchmarks.stack import tables
 from bench.core.model import Interval
 from bench.core.units import format_value
-from bench.display import canvas, cells, svg, theme
+from bench.display import canvas, cells, paper, svg, theme
 from bench.display.charts import matrix
 from bench.display.data import ScenarioData, Variant
 from bench.display.prose import block_counts
@@ -90,11 +90,13 @@ def _sheet(data: ScenarioData, names: Sequence[str], name: str) -> svg.Plot | No
     if not shown or not sides:
         return None
     room = canvas.layout(rows, [])
-    tall = room.row * len(rows)
-    with canvas.sheet(0.1 + len(shown) * (0.34 + tall + 0.36)) as figure:
+    tall, columns = room.row * len(rows), 1 if paper.is_narrow() else len(sides)
+    step = 0.34 + tall + 0.36
+    with canvas.sheet(0.1 + len(shown) * len(sides) // columns * step) as figure:
         for number, phase in enumerate(shown):
-            for column, (metric, title) in enumerate(sides):
-                panel = _axes(figure, room.names, (column, len(sides)), 0.44 + number * (0.34 + tall + 0.36), tall)
+            for place, (metric, title) in enumerate(sides):
+                line, column = divmod(number * len(sides) + place, columns)
+                panel = _axes(figure, room.names, (column, columns), 0.44 + line * step, tall)
                 heading = title[:1].upper() + title[1:] if phase == tables.TOTAL else f"{phase}, {title}"
                 _panel(panel, rows, found[phase, metric], heading, names=column == 0)
         words = _total_words if tables.TOTAL in shown else _phase_words
@@ -103,9 +105,9 @@ def _sheet(data: ScenarioData, names: Sequence[str], name: str) -> svg.Plot | No
 
 def _axes(figure: Figure, names: float, index: tuple[int, int], top: float, tall: float) -> Axes:
     column, count = index
-    width = (canvas.WIDTH - names - 0.02 - _GAP * (count - 1)) / count - _VALUES
+    width = (paper.width() - names - 0.02 - _GAP * (count - 1)) / count - _VALUES
     left = names + column * (width + _VALUES + _GAP)
-    return canvas.axes(figure, top, tall, left, canvas.WIDTH - left - width)
+    return canvas.axes(figure, top, tall, left, paper.width() - left - width)
 
 
 def _panel(panel: Axes, rows: Sequence[Variant], found: Sequence[Step], heading: str, *, names: bool) -> None:

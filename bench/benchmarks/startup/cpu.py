@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench.core.model import NULL
 from bench.core.units import format_value
-from bench.display import canvas, svg, theme
+from bench.display import canvas, legends, svg, theme
 from bench.display.data import ScenarioData, Variant
 from bench.display.prose import all_decided, block_counts_by_target, span
 from bench.display.table import Cell
@@ -54,9 +54,9 @@ def _row(panel: Axes, index: int, row: Row) -> None:
 
 
 def _legend(figure: Figure) -> None:
-    wall = canvas.mark("o", "wall time until ready", size=5.5)
-    cpu = canvas.mark("D", "CPU time, all processes", size=4.8, hollow=True)
-    canvas.legend(figure, [wall, cpu])
+    wall = legends.mark("o", "wall time until ready", size=5.5)
+    cpu = legends.mark("D", "CPU time, all processes", size=4.8, hollow=True)
+    legends.legend(figure, [wall, cpu])
 
 
 def _words(rows: list[Row], data: ScenarioData, name: str, axis: str) -> canvas.Words:

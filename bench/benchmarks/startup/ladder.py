@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.core.model import NULL
 from bench.core.units import format_value
-from bench.display import canvas, cells, svg, theme
+from bench.display import canvas, cells, legends, svg, theme
 from bench.display.data import ScenarioData, Variant
 from bench.display.prose import apart, block_counts_by_target, joined
 from bench.display.table import Cell
@@ -121,15 +121,15 @@ def _line(panel: Axes, index: int, item: Ladder) -> None:
 def _legend(figure: Figure, found: Sequence[Ladder]) -> None:
     present = {name for item in found for name, _ in item.steps}
     handles: list[Artist] = [
-        canvas.mark(marker, name, size=size, hollow=hollow)
+        legends.mark(marker, name, size=size, hollow=hollow)
         for name, (marker, size, hollow) in _MARKS.items()
         if name in present
     ]
     late = sorted({name for item in found for name, _ in item.late})
     if late:
         calls = " and ".join(_CALLS.get(name, name) for name in late)
-        handles.append(canvas.mark("|", f"{calls} returned late", size=9, colour=theme.INK, edge=1.4))
-    canvas.legend(figure, handles)
+        handles.append(legends.mark("|", f"{calls} returned late", size=9, colour=theme.INK, edge=1.4))
+    legends.legend(figure, handles)
 
 
 def _apart(found: Sequence[Ladder], data: ScenarioData) -> bool:

@@ -12,13 +12,13 @@ BENCHMARK = Benchmark(
     name="volumes",
     package=__name__,
     metrics=(
-        _fact("outlives", "volume and content outlive the container"),
-        _fact("seen", "change is seen on the other side"),
-        _fact("notified", "inotify reports the change on the other side"),
+        _fact("outlives", "volume and content outlive the container", yes_no=True),
+        _fact("seen", "change is seen on the other side", yes_no=True),
+        _fact("notified", "inotify reports the change on the other side", yes_no=True),
         Metric("volumes.seen_s", "s", "lower", 1e-3, 0.1, exact=False, title="change on the host → seen inside"),
         Metric("volumes.size_ratio", "ratio", "one", 0, 0.0, exact=True, title="bytes until a tmpfs is full ÷ asked"),
-        _fact("charged", "what is in a tmpfs counts as the container's memory"),
-        _fact("killed", "a tmpfs larger than the memory limit gets the container killed"),
+        _fact("charged", "what is in a tmpfs counts as the container's memory", yes_no=True),
+        _fact("killed", "a tmpfs larger than the memory limit gets the container killed", yes_no=True),
         Metric(
             "volumes.reached_ratio", "ratio", "one", 0.01, 0.02, exact=False, title="bytes until killed ÷ memory limit"
         ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.core.model import NULL, Summary
-from bench.display import canvas, control, svg, theme
+from bench.display import canvas, control, legends, paper, svg, theme
 from bench.display.charts import dot_panels, matrix
 from bench.display.data import ScenarioData, Variant, metric_title
 from bench.display.prose import block_counts
@@ -53,9 +53,9 @@ def draw(data: ScenarioData, name: str) -> svg.Plot | None:
         Panel(panel.title, {kept.index(index): found for index, found in panel.series.items()}) for panel in panels
     ]
     most = max(len(found) for panel in panels for found in panel.series.values())
-    tall = min(max(canvas.layout(rows, []).row, most * _STEP), _TALLEST) * len(rows)
-    with canvas.sheet(_TOP + _HEAD + tall + _FOOT) as figure:
-        axis = _draw(figure, rows, panels, tall)
+    marks = min(most * _STEP, _TALLEST)
+    with canvas.sheet(_TOP + _line(rows, marks) * (len(panels) if paper.is_narrow() else 1)) as figure:
+        axis = _draw(figure, rows, panels, marks)
         return canvas.finish(figure, _words(data, rows, panels, name, axis))
 
 
@@ -64,21 +64,28 @@ def _panel_of(data: ScenarioData, rows: Sequence[Variant], metric: str) -> Panel
     return Panel(metric_title(metric), {index: series for index, series in found.items() if series})
 
 
-def _draw(figure: Figure, rows: Sequence[Variant], panels: Sequence[Panel], tall: float) -> str:
-    """Draw the panels side by side and the legend; return the kinds of axis."""
-    names = canvas.layout(rows, []).names
-    width = (canvas.WIDTH - names - 0.05 - _GAP * (len(panels) - 1)) / len(panels)
+def _line(rows: Sequence[Variant], marks: float) -> float:
+    """Return the height of a panel with its title and its axis, inches."""
+    return _HEAD + canvas.layout(rows, [], marks).row * len(rows) + _FOOT
+
+
+def _draw(figure: Figure, rows: Sequence[Variant], panels: Sequence[Panel], marks: float) -> str:
+    """Draw the panels side by side, on a phone one below the other, and the legend; return the kinds of axis."""
+    room = canvas.layout(rows, [], marks)
+    columns = 1 if paper.is_narrow() else len(panels)
+    width = (paper.width() - room.names - 0.05 - _GAP * (columns - 1)) / columns
     kinds = []
     for number, panel in enumerate(panels):
-        left = names + number * (width + _GAP)
-        axes = canvas.axes(figure, _TOP + _HEAD, tall, left, canvas.WIDTH - left - width)
-        matrix.name_rows(axes, rows, names=number == 0)
+        line, column = divmod(number, columns)
+        left, top = room.names + column * (width + _GAP), _TOP + _HEAD + line * _line(rows, marks)
+        axes = canvas.axes(figure, top, room.row * len(rows), left, paper.width() - left - width)
+        matrix.name_rows(axes, rows, names=column == 0, marks=marks)
         kinds.append(_panel(axes, rows, panel))
-    canvas.legend(
+    legends.legend(
         figure,
         [
-            canvas.mark("o", "one series and its 95 % interval", size=5),
-            canvas.mark("o", "the baseline against itself", size=5, hollow=True),
+            legends.mark("o", "one series and its 95 % interval", size=5),
+            legends.mark("o", "the baseline against itself", size=5, hollow=True),
         ],
     )
     return " and ".join(dict.fromkeys(kinds))

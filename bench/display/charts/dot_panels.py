@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FixedLocator
 
-from bench.display import canvas, ratio_axis, svg, theme
+from bench.display import canvas, legends, paper, ratio_axis, stacked, svg, theme
 from bench.display.charts import matrix
 from bench.display.charts.matrix import Dot
 from bench.display.data import Row
@@ -75,29 +75,41 @@ def compact(rows: Sequence[tuple[Row, str]], panels: Sequence[Panel]) -> tuple[l
     return [rows[index] for index in kept], moved
 
 
-def height(look: Look) -> float:
+def height(look: Look, panels: Sequence[Panel]) -> float:
     """Return the height of the figure in inches."""
-    return _top(look) + _HEAD + _row(look) * len(look.rows) + _FOOT
+    return _top(look) + _panel_height(look) * (len(panels) if paper.is_narrow() else 1)
+
+
+def _panel_height(look: Look) -> float:
+    return _HEAD + _row(look) * len(look.rows) + _FOOT
 
 
 def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
-    """Draw the panels side by side with the rows' names on the left, and a legend if there are several kinds."""
+    """Draw the panels side by side with the rows' names on the left, and a legend if there are several kinds.
+
+    On a phone the panels stand one below the other.
+    """
     names = canvas.layout([label for label, _ in look.rows], []).names
     values = [_values(panel) for panel in panels]
     ratios = [end for panel in panels if _is_ratio(panel) for end in _ends(panel)]
-    room = canvas.WIDTH - names - sum(values) - _GAP * (len(panels) - 1) - 0.02
-    width, tall, left = room / len(panels), _row(look) * len(look.rows), names
-    for panel, beside in zip(panels, values, strict=True):
-        axes = canvas.axes(figure, _top(look) + _HEAD, tall, left, canvas.WIDTH - left - width)
-        _panel(axes, look, panel, ratios if _is_ratio(panel) else [], names=panel is panels[0])
-        left += width + beside + _GAP
+    beside, tall = max(values) if paper.is_narrow() else sum(values), _row(look) * len(look.rows)
+    count = 1 if paper.is_narrow() else len(panels)
+    width = (paper.width() - names - beside - _GAP * (count - 1) - 0.02) / count
+    left, top = names, _top(look) + _HEAD
+    for panel, value in zip(panels, values, strict=True):
+        axes = canvas.axes(figure, top, tall, left, paper.width() - left - width)
+        _panel(axes, look, panel, ratios if _is_ratio(panel) else [], names=panel is panels[0] or paper.is_narrow())
+        if paper.is_narrow():
+            top += _panel_height(look)
+        else:
+            left += width + value + _GAP
     if len(look.kinds) > 1:
-        canvas.legend(figure, [_mark(kind, text) for kind, text in enumerate(look.kinds)])
+        legends.legend(figure, [_mark(kind, text) for kind, text in enumerate(look.kinds)])
 
 
 def plot(look: Look, panels: Sequence[Panel], *, name: str, kind: str, title: str, caption: str) -> svg.Plot:
     """Return the finished figure; its alternative text lists all values."""
-    with canvas.sheet(height(look)) as figure:
+    with canvas.sheet(height(look, panels)) as figure:
         draw(figure, look, panels)
         return canvas.finish(figure, canvas.Words(name, kind, title, caption, f"{title}. {_values_text(look, panels)}"))
 
@@ -122,8 +134,9 @@ def thin(axes: Axes, unit: str) -> None:
     """Remove ticks whose labels would overlap. Set the scale before."""
     low, high = axes.get_xlim()
     at = [float(index) for index in axes.xaxis.get_majorticklocs() if low <= index <= high]
-    inches = axes.get_position().width * canvas.WIDTH
-    label = max((len(canvas.tick(index, unit)) for index in at), default=0) * canvas.SMALL_PT * 0.55 + 5
+    inches = axes.get_position().width * paper.width()
+    wide = canvas.SMALL_PT * (_CHARACTER if paper.is_narrow() else 0.55)
+    label = max((len(canvas.tick(index, unit)) for index in at), default=0) * wide + 5
     most = max(1, int(inches * 72 / label)) if label else 1
     if len(at) > most:
         axes.xaxis.set_major_locator(FixedLocator(at[:: -(-len(at) // most)]))
@@ -134,7 +147,12 @@ def _top(look: Look) -> float:
 
 
 def _row(look: Look) -> float:
-    return max(canvas.layout([label for label, _ in look.rows], []).row, 0.1 + _STEP * len(look.kinds))
+    return canvas.layout([label for label, _ in look.rows], [], _marks(look)).row
+
+
+def _marks(look: Look) -> float:
+    """Return the height that the dots of a row need, inches."""
+    return 0.1 + _STEP * len(look.kinds)
 
 
 def _values(panel: Panel) -> float:
@@ -144,7 +162,7 @@ def _values(panel: Panel) -> float:
 
 def _mark(kind: int, text: str) -> Line2D:
     marker, hollow = _MARKS[kind % len(_MARKS)]
-    return canvas.mark(marker, text, size=5, hollow=hollow)
+    return legends.mark(marker, text, size=5, hollow=hollow)
 
 
 def _is_ratio(panel: Panel) -> bool:
@@ -158,9 +176,9 @@ def _ends(panel: Panel) -> list[float]:
 
 def _panel(axes: Axes, look: Look, panel: Panel, ratios: Sequence[float], *, names: bool) -> None:
     labels = [label for label, _ in look.rows]
-    matrix.name_rows(axes, labels, names=names)
+    matrix.name_rows(axes, labels, names=names, marks=_marks(look))
     around = [] if panel.reference is None else [panel.reference]
-    narrow = axes.get_position().width * canvas.WIDTH < _NARROW
+    narrow = axes.get_position().width * paper.width() < _NARROW
     if ratios:
         ratio_axis.apply(axes, ratios, most=3 if narrow else 6)
     else:
@@ -169,7 +187,7 @@ def _panel(axes: Axes, look: Look, panel: Panel, ratios: Sequence[float], *, nam
     if panel.reference is not None:
         axes.axvline(panel.reference, color=theme.INK, linewidth=1.0, zorder=1.5)
     canvas.note(axes, (0, axes.get_ylim()[1]), (0, 8), panel.title, weight="bold")
-    step = _STEP / _row(look)
+    step = _STEP / (max(stacked.MARKS, _marks(look)) if paper.is_narrow() else _row(look))
     for (index, kind), dot in panel.dots.items():
         kinds = sorted(one for at, one in panel.dots if at == index)
         _dot(axes, index + step * (kinds.index(kind) - (len(kinds) - 1) / 2), dot, kind, look.rows[index][1])

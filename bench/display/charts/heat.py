@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
-from bench.display import canvas, svg, theme
+from bench.display import canvas, paper, svg, theme
 from bench.display.data import Row
 from bench.stats.pairs import Times
 
@@ -35,6 +35,8 @@ _WIDE = 0.62
 """Width of a character ÷ font size."""
 
 _HEAD_LINE = 44
+_NARROWEST, _NARROW_TITLE, _NARROW_HEAD = 0.4, 24, 30
+"""On a phone: width of a column in inches, characters of a row's and of a column's name."""
 _LEGEND = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
@@ -59,16 +61,50 @@ class Table:
 
 def height(table: Table) -> float:
     """Return the height of the figure in inches."""
-    return _TOP + _head(table) + _ROW * len(table.rows) + _FOOT
+    return sum(_TOP + _head(part) + _ROW * len(part.rows) for part in _parts(table)) + _FOOT
 
 
 def draw(figure: Figure, table: Table) -> None:
-    """Draw the cells, the names of rows and columns, and the colour scale."""
-    left = (max(len(row) for row in table.rows) * canvas.SMALL_PT * _WIDE + 12) / 72
-    wide = min(_WIDEST * len(table.columns), canvas.WIDTH - left - max(0.1, _overhang(table)))
-    right = canvas.WIDTH - left - wide
+    """Draw the cells, the names of rows and columns, and the colour scale; on a phone some columns at a time."""
+    top = 0.0
+    for part in _parts(table):
+        _map(figure, part, top)
+        top += _TOP + _head(part) + _ROW * len(part.rows)
+    _scale(figure, 0.1 if paper.is_narrow() else _left(table))
+
+
+def _parts(table: Table) -> list[Table]:
+    """Split a table into as many columns as are readable beside each other."""
+    if not paper.is_narrow():
+        return [table]
+    most = max(1, int((paper.width() - _left(table) - 0.1) / _NARROWEST))
+    return [
+        _columns_of(table, first, min(first + most, len(table.columns))) for first in range(0, len(table.columns), most)
+    ]
+
+
+def _columns_of(table: Table, first: int, end: int) -> Table:
+    cells = {(row, at - first): one for (row, at), one in table.cells.items() if first <= at < end}
+    empty = {(row, at - first): why for (row, at), why in table.empty.items() if first <= at < end}
+    closed = {at - first: why for at, why in table.closed.items() if first <= at < end}
+    return Table(table.rows, table.columns[first:end], cells, empty, closed)
+
+
+def _left(table: Table) -> float:
+    """Return the width of the rows' names, inches."""
+    return (max(len(_title(row)) for row in table.rows) * canvas.SMALL_PT * _WIDE + 12) / 72
+
+
+def _title(row: str) -> str:
+    return canvas.shorten(row, _NARROW_TITLE) if paper.is_narrow() else row
+
+
+def _map(figure: Figure, table: Table, top: float) -> None:
+    left = _left(table)
+    wide = min(_WIDEST * len(table.columns), paper.width() - left - max(0.1, _overhang(table)))
+    right = paper.width() - left - wide
     tall = _ROW * len(table.rows)
-    axes = canvas.axes(figure, _TOP + _head(table), tall, left, right)
+    axes = canvas.axes(figure, top + _TOP + _head(table), tall, left, right)
     axes.set(xlim=(0, len(table.columns)), ylim=(len(table.rows), 0))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(NullLocator())
@@ -76,7 +112,6 @@ def draw(figure: Figure, table: Table) -> None:
     points = wide * 72 / len(table.columns)
     _cells(axes, table, min(_NUMBER_PT, points / (5.0 * _WIDE)))
     _names(axes, table)
-    _scale(figure, left)
 
 
 def plot(table: Table, words: canvas.Words) -> svg.Plot:
@@ -88,7 +123,7 @@ def plot(table: Table, words: canvas.Words) -> svg.Plot:
 
 def _head(table: Table) -> float:
     return (
-        max(len(_name(row)) for row, _ in table.columns) * canvas.SMALL_PT * 0.6 * math.sin(math.radians(_SLANT)) / 72
+        max(len(_name(row)) for row, _ in table.columns) * canvas.SMALL_PT * 0.6 * math.sin(math.radians(_slant())) / 72
         + 0.22
     )
 
@@ -98,14 +133,18 @@ def _overhang(table: Table) -> float:
     count = len(table.columns)
     each = min(_WIDEST, 5.4 / count)
     reach = [
-        len(_name(row)) * canvas.SMALL_PT * 0.6 * math.cos(math.radians(_SLANT)) / 72 - (count - index - 0.5) * each
+        len(_name(row)) * canvas.SMALL_PT * 0.6 * math.cos(math.radians(_slant())) / 72 - (count - index - 0.5) * each
         for index, (row, _) in enumerate(table.columns)
     ]
     return max(reach) + 0.12
 
 
+def _slant() -> float:
+    return 90.0 if paper.is_narrow() else _SLANT
+
+
 def _name(row: Row) -> str:
-    return canvas.shorten(f"{row.name} {row.details}".strip(), _HEAD_LINE)
+    return canvas.shorten(f"{row.name} {row.details}".strip(), _NARROW_HEAD if paper.is_narrow() else _HEAD_LINE)
 
 
 def shade(ratio: float) -> tuple[str, float]:
@@ -161,7 +200,7 @@ def _write(
 
 def _names(axes: Axes, table: Table) -> None:
     for index, title in enumerate(table.rows):
-        canvas.note(axes, (0, index + 0.5), (-6, 0), title, align="right", size=canvas.SMALL_PT)
+        canvas.note(axes, (0, index + 0.5), (-6, 0), _title(title), align="right", size=canvas.SMALL_PT)
     for index, (row, colour) in enumerate(table.columns):
         axes.plot([index + 0.5], [-0.28], marker="s", markersize=4.5, color=colour, clip_on=False, zorder=4)
         axes.annotate(
@@ -170,7 +209,7 @@ def _names(axes: Axes, table: Table) -> None:
             xycoords="data",
             xytext=(1, 6),
             textcoords="offset points",
-            rotation=_SLANT,
+            rotation=_slant(),
             rotation_mode="anchor",
             ha="left",
             va="center",
@@ -183,8 +222,8 @@ def _names(axes: Axes, table: Table) -> None:
 def _scale(figure: Figure, left: float) -> None:
     """Draw the colour scale under the map."""
     whole = float(figure.get_size_inches()[1])
-    wide = 3.6
-    axes = canvas.axes(figure, whole - _FOOT + 0.14, 0.16, left, canvas.WIDTH - left - wide)
+    wide = min(3.6, paper.width() - left - 0.1)
+    axes = canvas.axes(figure, whole - _FOOT + 0.14, 0.16, left, paper.width() - left - wide)
     axes.set(xlim=(0, len(_LEGEND)), ylim=(0, 1))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(NullLocator())

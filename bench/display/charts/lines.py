@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.display import canvas, theme
+from bench.display import canvas, paper, stacked, theme
 from bench.display.data import Row
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEIGHT = 2.9
+_NARROW_HEIGHT, _BELOW = 2.2, 0.5
+"""On a phone: height of the panel, and room for its axis before the names, inches."""
 _PITCH = 23.0
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 _NAME = 34
@@ -47,12 +49,16 @@ class Line:
 
 
 def height(lines: Sequence[Line]) -> float:
-    """Return the height of the panel in inches, so that all names fit beside it."""
+    """Return the height of the panel in inches, so that all names fit beside it, or below it on a phone."""
+    if paper.is_narrow():
+        return _NARROW_HEIGHT + _BELOW + len(lines) * _PITCH / 72
     return max(HEIGHT, len(lines) * _PITCH / 72 + 0.1)
 
 
 def gutter(lines: Sequence[Line]) -> float:
-    """Return the width of the names in inches."""
+    """Return the width of the names in inches; on a phone they are below."""
+    if paper.is_narrow():
+        return stacked.EDGE
     widths = [len(canvas.shorten(line.label.text, _NAME)) * canvas.SMALL_PT * 0.66 for line in lines]
     widths += [len(canvas.shorten(line.note, _NOTE)) * canvas.SMALL_PT * 0.58 for line in lines]
     return (max(widths) + 34) / 72
@@ -80,6 +86,11 @@ def draw(figure: Figure, panel: Axes, lines: Sequence[Line]) -> None:
             )
     size = figure.get_size_inches()
     box = panel.get_position()
+    if paper.is_narrow():
+        tall = _NARROW_HEIGHT / float(size[1])
+        panel.set_position((box.x0, box.y1 - tall, box.width, tall))
+        _names_below(panel, lines, box.width * float(size[0]) * 72)
+        return
     _names(panel, lines, box.width * float(size[0]) * 72, box.height * float(size[1]) * 72)
 
 
@@ -103,6 +114,12 @@ def _names(panel: Axes, lines: Sequence[Line], wide: float, high: float) -> None
                 "", xy=line.end, xytext=there, textcoords="axes fraction", arrowprops=stroke, annotation_clip=False
             )
         _name(panel, line, (1 + 14 / wide, up / high), _MARKERS[number % len(_MARKERS)])
+
+
+def _names_below(panel: Axes, lines: Sequence[Line], wide: float) -> None:
+    for number, line in enumerate(lines):
+        down = (_BELOW * 72 + _PITCH * (number + 0.5)) / (_NARROW_HEIGHT * 72)
+        _name(panel, line, (4 / wide, -down), _MARKERS[number % len(_MARKERS)])
 
 
 def _fraction(panel: Axes, line: Line) -> float:

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from bench.core.model import NULL, Interval, Summary
 from bench.core.units import format_value
-from bench.display import canvas, ratio_axis, svg, theme
+from bench.display import canvas, paper, ratio_axis, svg, theme
 from bench.display.data import Row, Variant
 
 if TYPE_CHECKING:
@@ -80,18 +80,22 @@ def compact(rows: Sequence[T], panels: Sequence[Panel]) -> tuple[list[T], list[P
 def height(look: Look, panels: Sequence[Panel]) -> float:
     """Return the height of the figure in inches."""
     line = _HEAD + _row(look) * len(look.rows) + _FOOT
-    return _TOP + line * math.ceil(len(panels) / _COLUMNS)
+    return _TOP + line * math.ceil(len(panels) / _columns(panels))
+
+
+def _columns(panels: Sequence[Panel]) -> int:
+    return 1 if paper.is_narrow() else min(_COLUMNS, len(panels))
 
 
 def _row(look: Look) -> float:
-    return canvas.layout([label for label, _ in look.rows], []).row - 0.04
+    return canvas.layout([label for label, _ in look.rows], []).row - (0.0 if paper.is_narrow() else 0.04)
 
 
 def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
-    """Draw the panels, three side by side."""
+    """Draw the panels, three side by side; on a phone one below the other."""
     names = canvas.layout([label for label, _ in look.rows], []).names
-    whole = canvas.WIDTH - names - 0.02
-    columns = min(_COLUMNS, len(panels))
+    whole = paper.width() - names - 0.02
+    columns = _columns(panels)
     width = (whole - _GAP * (columns - 1)) / columns - _VALUES
     tall = _row(look) * len(look.rows)
     ends = [end for panel in panels for end in _ends(panel)]
@@ -99,7 +103,7 @@ def draw(figure: Figure, look: Look, panels: Sequence[Panel]) -> None:
         line, column = divmod(number, columns)
         left = names + column * (width + _VALUES + _GAP)
         top = _TOP + _HEAD + line * (_HEAD + tall + _FOOT)
-        axes = canvas.axes(figure, top, tall, left, canvas.WIDTH - left - width)
+        axes = canvas.axes(figure, top, tall, left, paper.width() - left - width)
         _panel(axes, look, panel, ends if look.shared else _ends(panel), names=column == 0)
 
 
@@ -114,10 +118,10 @@ def _ends(panel: Panel) -> list[float]:
     return [end for dot in panel.dots.values() for end in (dot.value, *((dot.ci.low, dot.ci.high) if dot.ci else ()))]
 
 
-def name_rows(axes: Axes, labels: Sequence[Row], *, names: bool) -> None:
+def name_rows(axes: Axes, labels: Sequence[Row], *, names: bool, marks: float = 0.0) -> None:
     """Set a panel's rows; ``names`` is false where the panel to its left shows them already."""
     if names:
-        canvas.rows(axes, labels)
+        canvas.rows(axes, labels, marks)
     else:
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.yaxis.set_major_locator(NullLocator())

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.core.model import SENTINEL, Status
-from bench.display import canvas, lookup, svg, theme
+from bench.display import canvas, legends, lookup, paper, svg, theme
 from bench.display.charts import strip
 from bench.display.data import ScenarioData, Variant, metric_title
 from bench.display.prose import block_counts_by_target
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SENTINEL_METRIC = "sentinel.work_s"
-_COLUMNS = 3
+_COLUMNS, _NARROW_COLUMNS = 3, 2
 _PANEL = 0.92
 _LEFT = 0.52
 
@@ -49,6 +49,10 @@ class Line:
     def is_long(self) -> bool:
         """Whether it has too many blocks to draw each."""
         return len(self.values) > strip.MOST
+
+
+def _columns() -> int:
+    return _NARROW_COLUMNS if paper.is_narrow() else _COLUMNS
 
 
 def line_of(variant: Variant, data: ScenarioData, metric: str) -> Line | None:
@@ -78,16 +82,16 @@ def draw(data: ScenarioData, metric: str, name: str) -> svg.Plot | None:
         return None
     panels = ([reference] if reference else []) + lines
     limit = _limit(panels)
-    count = math.ceil(len(panels) / _COLUMNS)
+    count = math.ceil(len(panels) / _columns())
     head = 0.46 + 0.13 * max(0, max(len(_details(item.variant)) for item in panels) - 1)
     step = _PANEL + head + 0.16
-    width = (canvas.WIDTH - _LEFT - 0.1 - 0.3 * (_COLUMNS - 1)) / _COLUMNS
+    width = (paper.width() - _LEFT - 0.1 - 0.3 * (_columns() - 1)) / _columns()
     with canvas.sheet(0.36 + count * step + 0.14) as figure:
         for number, item in enumerate(panels):
-            row, column = divmod(number, _COLUMNS)
+            row, column = divmod(number, _columns())
             left = _LEFT + column * (width + 0.3)
             top = 0.36 + head + row * step
-            panel = canvas.axes(figure, top, _PANEL, left, canvas.WIDTH - left - width)
+            panel = canvas.axes(figure, top, _PANEL, left, paper.width() - left - width)
             _axes(panel, item, limit, panels, first=column == 0)
             if reference and item is not reference:
                 _line(panel, reference, limit, theme.MUTED, behind=True)
@@ -120,14 +124,14 @@ def _axes(panel: Axes, item: Line, limit: float, panels: Sequence[Line], *, firs
 def _title(panel: Axes, variant: Variant) -> None:
     details, top = _details(variant), panel.get_ylim()[1]
     up = 8.0 + 9.5 * len(details)
-    canvas.note(panel, (0, top), (0, up), canvas.shorten(variant.name, 26), weight="bold")
+    canvas.note(panel, (0, top), (0, up), canvas.shorten(variant.name, 18 if paper.is_narrow() else 26), weight="bold")
     for number, line in enumerate(details, 1):
         canvas.note(panel, (0, top), (0, up - 9.5 * number - 0.5), line, size=canvas.SMALL_PT, colour=theme.MUTED)
 
 
 def _details(variant: Variant) -> list[str]:
     text = variant.details or ("fixed host workload" if variant.target == SENTINEL else "")
-    return canvas.wrap(text, 36, 3)
+    return canvas.wrap(text, 24 if paper.is_narrow() else 36, 3)
 
 
 def _line(panel: Axes, item: Line, limit: float, colour: str, *, behind: bool = False) -> None:
@@ -176,19 +180,19 @@ def _warmup(panel: Axes, block: int, change: float, limit: float, colour: str) -
 
 def _legend(figure: Figure, panels: Sequence[Line], *, sentinel: bool) -> None:
     short = [item for item in panels if not item.is_long]
-    marks: list[Artist] = [canvas.mark("o", "one block", size=3.6)] if short else []
+    marks: list[Artist] = [legends.mark("o", "one block", size=3.6)] if short else []
     if len(short) < len(panels):
         marks += [
             Line2D([], [], color=theme.MUTED, linewidth=1.5, label="median of a stretch of blocks"),
             Patch(facecolor=theme.MUTED, alpha=0.25, linewidth=0, label="5–95 % of its blocks"),
         ]
     if any(bool(item.values["warmup"].any()) for item in short):
-        marks.append(canvas.mark("o", "warm-up, not counted", hollow=True))
+        marks.append(legends.mark("o", "warm-up, not counted", hollow=True))
     if any(item.failed for item in panels):
-        marks.append(canvas.mark("x", "failed", colour=theme.INK))
+        marks.append(legends.mark("x", "failed", colour=theme.INK))
     if sentinel:
         marks.append(Line2D([], [], color=theme.MUTED, alpha=0.7, linewidth=1.2, label="sentinel, for comparison"))
-    canvas.legend(figure, marks)
+    legends.legend(figure, marks)
 
 
 def _words(panels: Sequence[Line], data: ScenarioData, metric: str, name: str) -> canvas.Words:

@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.patches import Patch
 
 from bench.core.units import format_value
-from bench.display import canvas, cells, lookup, svg, theme
+from bench.display import canvas, cells, legends, lookup, svg, theme
 from bench.display.charts import strip
 from bench.display.data import ScenarioData, Variant, metric_title
 from bench.display.prose import block_counts_by_target
@@ -86,13 +86,13 @@ def _placed(frame: pd.DataFrame, index: int) -> pd.DataFrame:
 
 
 def _legend(figure: Figure, many: Sequence[bool], *, warmups: bool) -> None:
-    marks: list[Artist] = [] if all(many) else [canvas.mark("o", "one value")]
+    marks: list[Artist] = [] if all(many) else [legends.mark("o", "one value")]
     if any(many):
         marks += strip.legend()
     if warmups and not all(many):
-        marks.append(canvas.mark("o", "warm-up, not counted", hollow=True))
-    marks.append(canvas.mark("|", "median", size=9, colour=theme.INK, edge=1.6))
-    canvas.legend(
+        marks.append(legends.mark("o", "warm-up, not counted", hollow=True))
+    marks.append(legends.mark("|", "median", size=9, colour=theme.INK, edge=1.6))
+    legends.legend(
         figure, [*marks, Patch(facecolor=theme.MUTED, alpha=0.25, linewidth=0, label="95 % CI of the median")]
     )
 

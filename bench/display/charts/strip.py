@@ -13,7 +13,7 @@ import numpy.typing as npt
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bench.display import canvas, theme
+from bench.display import legends, theme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def legend() -> list[Artist]:
         Patch(facecolor=theme.MUTED, alpha=0.45, linewidth=0, label="density, 1–99 %"),
         Line2D([], [], color=theme.MUTED, linewidth=1.0, label="5–95 %"),
         Line2D([], [], color=theme.MUTED, linewidth=2.6, label="25–75 %"),
-        canvas.mark("o", "outermost", size=2.6),
+        legends.mark("o", "outermost", size=2.6),
     ]
 
 

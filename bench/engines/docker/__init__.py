@@ -26,6 +26,7 @@ DOCKER = EngineType(
     undo={kind: f"bench.engines.docker.undo:{kind}" for kind in ("container", "image", "volume")},
     roles=(*BASE_ROLES, "oci_runtimes", "containerd", "storage", "docker", "logging", *IMAGE_ROLES, "compose"),
     title="Docker",
+    option_titles={"client=cli": "Docker's command line"},
     compared_with={
         "docker": ("docker:network=none", "podman", "cri"),
         "docker:network=none": ("containerd",),
