@@ -147,6 +147,7 @@ def _named(data: ScenarioData, row: Variant) -> list[str]:
         "refused": "system calls refused by default",
         "published_answered": "of the calls that Docker's documentation lists as blocked, these answer",
         "users": "users (inside, on the host, how many)",
+        "owners": "its programs and the users of the host that they run as",
         "hidden": "hidden",
         "writable": "writable mounts",
         "store_bypass": "Speculation_Store_Bypass",
