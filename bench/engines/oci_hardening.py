@@ -51,7 +51,10 @@ class Hardener:
         if wanted.userns:
             return "an ordinary user's containers have mapped users already"
         if self._ordinary is None:
-            return f"'{self._engine.target.text}' has a daemon of root's: without root it needs rootlesskit, which Tare does not use"
+            return (
+                f"'{self._engine.target.text}' has a daemon that runs as root: without root it needs rootlesskit, "
+                "which Tare does not set up"
+            )
         return self._ordinary.refusal()
 
     def engine(self, wanted: Hardening) -> Engine:

@@ -117,7 +117,7 @@ class TestSwitches:
     def test_ordinary_user_runs_the_same_container_as_other_users_of_the_host(self, context: Harness) -> None:
         hardener = able(context).hardening
         if context.engine.target.engine in ("docker", "containerd"):
-            assert "has a daemon of root's" in hardener.refusal(ROOTLESS)
+            assert "has a daemon that runs as root" in hardener.refusal(ROOTLESS)
             return
         engine = made_rootless(hardener)
         usual, found = observed(context, context.engine, None), observed(context, engine, ROOTLESS)

@@ -36,6 +36,7 @@ _METRICS = (
     _fact("no_new_privileges", "no new privileges"),
     _fact("own_users", "users of the host's own"),
     _fact("root_programs", "programs that run as the host's root"),
+    _fact("own_groups", "control groups of its own"),
     _fact("writable_mounts", "writable mounts"),
     _fact("hidden_paths", "hidden paths"),
     _fact("read_only_paths", "read-only paths"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bench.benchmarks.hardening import surface
@@ -23,6 +23,8 @@ from bench.probes.filters import Passed
 _ANYBODY = 0o777
 """Mode of the event socket: the payload need not be root, and may be another user of the host."""
 _GRACE_S = 5.0
+_DAEMONS = "/lab"
+"""End of the path of the control group of a run's daemons (:mod:`bench.lab.cgroups`)."""
 
 
 def observe(context: InvocationContext, wanted: Hardening | None) -> tuple[Surface, dict[str, str]]:
@@ -68,7 +70,22 @@ def from_outside(found: Surface, instance: Instance) -> Surface:
     maps = [surface.user_map(kernelfiles.text(Path(f"/proc/{pid}/uid_map")).splitlines()) for pid in pids]
     roots = frozenset(outside for rows in maps for inside, outside, _ in rows if inside == 0)
     outside, passed = _outside(instance), let_through(instance)
-    return dataclasses.replace(found, outside=outside, passed=passed, owners=owners, roots=roots)
+    return dataclasses.replace(
+        found, outside=outside, passed=passed, owners=owners, groups=_own_groups(pids), roots=roots
+    )
+
+
+def _own_groups(pids: Iterable[int]) -> int:
+    """Count the hierarchies in which processes have a control group that they share neither with us nor with the lab's daemons."""
+    ours = set(_groups("self"))
+    rows = {row for pid in pids for row in _groups(pid)} - ours
+    return len({kind for kind, path in rows if not path.endswith(_DAEMONS)})
+
+
+def _groups(pid: int | str) -> list[tuple[str, str]]:
+    """Return hierarchy and path of each of a process's control groups (cgroups(7))."""
+    lines = kernelfiles.text(Path(f"/proc/{pid}/cgroup")).splitlines()
+    return [(kind, path) for kind, path in ((line.rpartition(":")[0], line.rpartition(":")[2]) for line in lines)]
 
 
 def let_through(instance: Instance) -> dict[str, Passed] | None:

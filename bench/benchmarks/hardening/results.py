@@ -32,7 +32,7 @@ def facts(seen: Surface, kind: Kind) -> dict[str, float]:
     if seen.users:
         counts["own_users"] = int(not seen.maps_users)
     if seen.owners:
-        counts["root_programs"] = len(seen.root_programs)
+        counts |= {"root_programs": len(seen.root_programs), "own_groups": seen.groups}
     if kind == "container":
         counts |= {"writable_mounts": len(seen.writable), "hidden_paths": len(seen.hidden)}
         counts |= {"read_only_paths": len(seen.read_only), "devices": len(seen.devices)}

@@ -40,6 +40,7 @@ class Surface:
         passed: Program → what its filters let through to the host's kernel, of its processes with filters; ``None`` where that
             is unknown.
         owners: Program → the users of the host that its processes are, of the container's processes and its monitor.
+        groups: In how many hierarchies its processes have a control group that is neither the harness's nor its daemons'.
         roots: The users of the host that root is in the user namespaces of its processes.
     """
 
@@ -52,6 +53,7 @@ class Surface:
     outside: dict[str, str] = field(default_factory=dict)
     passed: dict[str, Passed] | None = None
     owners: dict[str, frozenset[int]] = field(default_factory=dict)
+    groups: int = 0
     roots: frozenset[int] = frozenset()
 
     def answering(self, letter: str) -> list[str]:

@@ -71,8 +71,8 @@ class Hardener:
     def _only_root(self, wanted: Hardening) -> str:
         """Return why an ordinary user cannot run the engine, or not with the other switches."""
         return (
-            f"'{self._session.target.text}' has a daemon of root's: without root Docker needs rootlesskit and a set-up of the "
-            "user's (dockerd-rootless.sh), which Tare does not make"
+            f"'{self._session.target.text}' has a daemon that runs as root: without root it needs rootlesskit and "
+            "dockerd-rootless.sh, which Tare does not set up"
         )
 
     def _nothing_to_leave_out(self, wanted: Hardening) -> str:
