@@ -1,4 +1,4 @@
-"""An engine that an ordinary user of the host runs instead of root: who that is, what it takes, and what of it the host lacks.
+"""An engine that an ordinary user of the host runs instead of root: who that is, and what the host must have for it.
 
 The user is nobody (65534), who exists on every host; nothing is added to the host's tables of users. Where an instance's users are
 mapped, its root is that user, and its other users are the user's subordinate ones.
@@ -28,9 +28,13 @@ MAPPINGS = (
 """Users of an instance and of the host, as ``podman unshare cat /proc/self/uid_map`` shows them (config-linux.md, "User namespace
 mappings")."""
 _MAPPERS = ("newuidmap", "newgidmap")
-_REMEDY = "run 'tare provision oci_runtimes' as root, or install the package uidmap (Debian, Ubuntu) or shadow-utils (Fedora)"
+_REMEDY = (
+    "run 'tare provision oci_runtimes' as root, or install the package uidmap (Debian, Ubuntu) or shadow-utils (Fedora)"
+)
 _UTIL_LINUX = "install util-linux"
-_SETTINGS = "user.max_user_namespaces, kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns"
+_SETTINGS = (
+    "user.max_user_namespaces, kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns"
+)
 _TUN, _TUN_NUMBER, _TUN_MODE = Path("/dev/net/tun"), (10, 200), 0o666
 """The device of user-mode networks and its number (Documentation/admin-guide/devices.txt); udev's rules give it mode 0666."""
 
@@ -79,7 +83,7 @@ def prefix() -> list[str]:
 
 
 def missing() -> str:
-    """Return what this host lacks for an ordinary user's containers, and how to get it; empty when nothing is known to be lacking."""
+    """Return what this host lacks for an ordinary user's containers, and how to get it; empty when it lacks nothing."""
     lacking = [program for program in _MAPPERS if not shutil.which(program, path=proc.environment()["PATH"])]
     if lacking:
         return f"an ordinary user's containers need {' and '.join(lacking)}, which this host has not: {_REMEDY}"

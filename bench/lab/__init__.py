@@ -177,8 +177,8 @@ class Lab:
     def residue(self) -> Mapping[str, int]:
         """Count what an instance may leave behind: processes, groups, mounts, network namespaces, dying groups.
 
-        Daemons, their network namespaces and what is mounted over the host's files are not counted: an invocation may be the first
-        that needs one.
+        Daemons, their network namespaces and mounts over the host's files are not counted: an invocation may be the first that
+        needs one.
         """
         processes, groups = self._cgroup.count() if self._cgroup else (0, 0)
         daemons = len(self._daemons.running) + len(self._daemons.companions) if self._daemons else 0

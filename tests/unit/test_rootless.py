@@ -54,6 +54,7 @@ class Prepared:
         self.times = 0
 
     def prepare(self) -> Facts:
+        """Count, and fail if told to."""
         self.times += 1
         if self.why:
             raise TargetUnavailable(self.why, "no remedy")
@@ -127,9 +128,7 @@ def test_configuration_of_an_ordinary_user_has_no_control_group_and_no_limits(ma
 
 
 def oci(name: str, user: OrdinaryUser | None) -> oci_hardening.Hardener:
-    return oci_hardening.Hardener(
-        cast("Engine", SimpleNamespace(target=Target(name, name, {}))), name, NO_LAB, user
-    )
+    return oci_hardening.Hardener(cast("Engine", SimpleNamespace(target=Target(name, name, {}))), name, NO_LAB, user)
 
 
 def docker(text: str, **options: str) -> hardening.Hardener:
@@ -165,7 +164,12 @@ def test_runtime_is_another_engine_for_an_ordinary_user_only(able: None) -> None
 
 @pytest.mark.parametrize(
     ("options", "why"),
-    [({}, ""), ({"network": "none"}, ""), ({"network": "user"}, "leave the option out"), ({"log": "journald"}, "a log")],
+    [
+        ({}, ""),
+        ({"network": "none"}, ""),
+        ({"network": "user"}, "leave the option out"),
+        ({"log": "journald"}, "a log"),
+    ],
 )
 def test_networks_and_logs_that_root_sets_up_are_refused(
     able: None, monkeypatch: pytest.MonkeyPatch, options: dict[str, str], why: str

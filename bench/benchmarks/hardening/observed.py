@@ -76,7 +76,7 @@ def from_outside(found: Surface, instance: Instance) -> Surface:
 
 
 def _own_groups(pids: Iterable[int]) -> int:
-    """Count the hierarchies in which processes have a control group that they share neither with us nor with the lab's daemons."""
+    """Count the hierarchies in which processes have a control group that is neither ours nor that of the lab's daemons."""
     ours = set(_groups("self"))
     rows = {row for pid in pids for row in _groups(pid)} - ours
     return len({kind for kind, path in rows if not path.endswith(_DAEMONS)})

@@ -8,7 +8,6 @@ from bench.benchmarks.hardening.surface import Surface, capabilities
 from bench.core.errors import EvidenceMismatch
 from bench.engines.hardening import UNPRIVILEGED, Hardening
 
-
 _NONE: Mapping[str, str] = {}
 
 

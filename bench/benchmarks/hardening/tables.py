@@ -24,8 +24,8 @@ ADDED = Quantity("hardening.added_bytes", {}, "disk use added")
 
 _PRICE = (
     "Times as multiples of the same target's default, measured in pairs. The row “default” compares the default with itself: its "
-    "distance from 1 is noise. An ordinary user's containers (“rootless”) have no control groups here, and so no limits of memory and CPUs; "
-    "Podman gives them a user-mode network in the place of its bridge."
+    "distance from 1 is noise. An ordinary user's containers (“rootless”) have no control groups, and so no limits of memory and "
+    "CPUs; Podman gives them a user-mode network in the place of its bridge."
 )
 _BESIDE = (START, RATIOS[0])
 _PRICED = (START.metric, RATIOS[0].metric, FIRST.metric, SECOND.metric)

@@ -99,6 +99,6 @@ def podman_storage(home: Path, driver: str, name: str) -> str:
     """
     return (
         f'[storage]\ndriver = "{driver}"\ngraphroot = {toml(home / "root")}\nrunroot = {toml(Path("/run") / name)}\n'
-        f'rootless_storage_path = {toml(home / "root")}\n'
+        f"rootless_storage_path = {toml(home / 'root')}\n"
         f'[storage.options.overlay]\nskip_mount_home = "true"\n'
     )

@@ -62,14 +62,14 @@ class Hardener:
             return f"{name} runs gVisor, which answers system calls itself and leaves out a container's filter"
         if wanted.userns and self._session.endpoint.runtime == "runsc":
             return f"{name} has users of gVisor's own kernel, which reports no mapping to others, so it could not be proved"
-        if why := self._nothing_to_leave_out(wanted):
+        if why := self._nothing_to_leave_out(wanted) or self._only_root(wanted):
             return why
-        if wanted.rootless:
-            return self._only_root(wanted)
         return blocked(self._session.lab) if wanted.userns else ""
 
     def _only_root(self, wanted: Hardening) -> str:
-        """Return why an ordinary user cannot run the engine, or not with the other switches."""
+        """Return why an ordinary user cannot run the engine; empty where none is asked for."""
+        if not wanted.rootless:
+            return ""
         return (
             f"'{self._session.target.text}' has a daemon that runs as root: without root it needs rootlesskit and "
             "dockerd-rootless.sh, which Tare does not set up"
@@ -123,7 +123,7 @@ class Hardener:
 
 
 _ORDINARY_NETWORKS = ("", "none", "host")
-"""Values of the option ``network`` that an ordinary user has, too; without one a user-mode network takes the place of the bridge."""
+"""Values of the option ``network`` that an ordinary user has, too; without it a user-mode network replaces the bridge."""
 
 
 class PodmanHardener(Hardener):
@@ -135,6 +135,8 @@ class PodmanHardener(Hardener):
 
     def _only_root(self, wanted: Hardening) -> str:
         """Return why an ordinary user cannot run Podman with this target's options, or not with the other switches."""
+        if not wanted.rootless:
+            return ""
         options = self._session.target.options
         if wanted.userns:
             return "an ordinary user's containers have mapped users already"

@@ -88,9 +88,7 @@ def start_podman(lab: Lab, storage: str, runtime: str, events: str = "none", rol
             collectors.journal(lab)
         containers, storage_file = home / "containers.conf", home / "storage.conf"
         containers.write_text(
-            config.podman_containers(
-                home, runtime, runtime_program, events, capabilities(), grouped=role != ROOTLESS
-            ),
+            config.podman_containers(home, runtime, runtime_program, events, capabilities(), grouped=role != ROOTLESS),
             encoding="utf-8",
         )
         storage_file.write_text(config.podman_storage(home, storage, name), encoding="utf-8")
@@ -106,7 +104,7 @@ def start_podman(lab: Lab, storage: str, runtime: str, events: str = "none", rol
 
 
 def _companions(lab: Lab, service: int) -> set[int]:
-    """Return the processes that a rootless service has beside the first: itself in the user namespace, and one that holds that."""
+    """Return what a rootless service has beside its first process: itself in the user namespace, and what holds that."""
     users = kernelfiles.users(service)
     return {pid for pid in lab.daemons.cgroup.daemons() if kernelfiles.users(pid) == users} - {service}
 
