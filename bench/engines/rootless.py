@@ -1,7 +1,7 @@
 """An engine that an ordinary user of the host runs instead of root: who that is, and what the host must have for it.
 
-The user is nobody (65534), who exists on every host; nothing is added to the host's tables of users. Where an instance's users are
-mapped, its root is that user, and its other users are the user's subordinate ones.
+The user is nobody (65534), who exists on every host; nothing is added to the host's tables of users. Where users are mapped, root
+of an instance is that user, and its other users are the user's subordinate ones.
 """
 
 from __future__ import annotations
@@ -40,17 +40,20 @@ _TUN, _TUN_NUMBER, _TUN_MODE = Path("/dev/net/tun"), (10, 200), 0o666
 
 
 class OrdinaryUser:
-    """Runs a target's engine as an ordinary user; ``make`` returns that engine, not prepared."""
+    """Runs a target's engine as an ordinary user.
 
-    def __init__(self, lab: Lab, make: Callable[[], Engine]) -> None:
+    ``make`` returns that engine, not prepared; ``made`` is it, where there is one already.
+    """
+
+    def __init__(self, lab: Lab, make: Callable[[], Engine], made: Engine | None = None) -> None:
         self._lab = lab
         self._make = make
-        self._engine: Engine | None = None
+        self._engine = made
         self._why = ""
 
     def refusal(self) -> str:
         """Return why the engine cannot be run by an ordinary user here; empty when nothing is known against it."""
-        return self._why or missing() or blocked(self._lab)
+        return "" if self._engine else self._why or missing() or blocked(self._lab)
 
     def engine(self) -> Engine:
         """Return the engine, prepared by a trial at the first call.

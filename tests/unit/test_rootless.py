@@ -29,11 +29,12 @@ NO_LAB = cast("Lab", None)
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
     """Forget what is known of this host before and after each test."""
-    rootless._forbidden.cache_clear()
-    podman_service._release.cache_clear()
+    known = (rootless._forbidden, podman_service._release, podman_service.user_network)
+    for one in known:
+        one.cache_clear()
     yield
-    rootless._forbidden.cache_clear()
-    podman_service._release.cache_clear()
+    for one in known:
+        one.cache_clear()
 
 
 @pytest.fixture

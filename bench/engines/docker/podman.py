@@ -200,6 +200,7 @@ class RootlessPodman(Podman):
 
     def __init__(self, target: Target, lab: Lab) -> None:
         super().__init__(target, lab, RootlessService(target, lab))
+        self.hardening = PodmanHardener(self._session, self, OrdinaryUser(lab, lambda: self, self))
 
     def create(self, spec: InstanceSpec) -> Instance:
         """Create the container without limits, which need a control group."""

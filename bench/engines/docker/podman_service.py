@@ -47,6 +47,7 @@ def capabilities(files: Sequence[Path] = _DISTRIBUTION) -> list[str]:
     return found
 
 
+@functools.cache
 def user_network() -> str:
     """Return the network that Podman gives an ordinary user's container: pasta from Podman 5 on, slirp4netns before.
 

@@ -21,7 +21,7 @@ class RootlessOci(Oci):
     """An OCI runtime as a child of an ordinary user: setpriv(1) gives up root's rights and becomes the runtime."""
 
     def _ordinary(self) -> OrdinaryUser:
-        return OrdinaryUser(self._lab, lambda: self)
+        return OrdinaryUser(self._lab, lambda: self, self)
 
     def prepare(self) -> Facts:
         """Give the user what it writes to, and prove by one trial that it can run the bundle here."""
