@@ -13,8 +13,8 @@ from bench.engines.oci.engine import Oci
 from bench.engines.rootless import OrdinaryUser
 from bench.lab import images
 
-_GVISOR = ("--rootless", "--ignore-cgroups")
-"""gVisor makes a user namespace of its own, before it reads the configuration."""
+_OPTIONS = {"crun": ("--cgroup-manager=disabled",), "runsc": ("--rootless", "--ignore-cgroups")}
+"""Runtime → what it must be told; gVisor then makes a user namespace of its own, before it reads the configuration."""
 
 
 class RootlessOci(Oci):
@@ -26,8 +26,8 @@ class RootlessOci(Oci):
     def prepare(self) -> Facts:
         """Give the user what it writes to, and prove by one trial that it can run the bundle here."""
         self._before = rootless.prefix()
-        if self.target.engine == "runsc":
-            self._options += [option for option in _GVISOR if option not in self._options]
+        wanted = _OPTIONS.get(self.target.engine, ())
+        self._options += [option for option in wanted if option not in self._options]
         states = self._states(self.target.engine)
         states.mkdir(mode=0o700, exist_ok=True)
         rootless.own(states)
