@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -88,7 +89,7 @@ def test_user_namespace_of_an_ordinary_user_is_tried(
         ran.append(argv)
         return proc.Completed(tuple(argv), status, "", "unshare: write failed", 0.0, 0.0)
 
-    monkeypatch.setattr(rootless.proc, "run", run)
+    monkeypatch.setattr(proc, "run", run)
     programs(monkeypatch, "newuidmap", "newgidmap", "setpriv", "unshare", "true")
     why = rootless.missing()
     assert bool(why) is forbidden
@@ -157,8 +158,8 @@ def test_mapped_users_beside_an_ordinary_user_are_refused(able: None) -> None:
 def test_runtime_is_another_engine_for_an_ordinary_user_only(able: None) -> None:
     engine = Prepared()
     hardener = oci("crun", ordinary(engine))
-    assert hardener.engine(WANTED) is engine
-    assert hardener.engine(Hardening(user=True)) is not engine
+    assert hardener.engine(WANTED) is cast("Engine", engine)
+    assert hardener.engine(Hardening(user=True)) is not cast("Engine", engine)
     hardener.check(InstanceSpec("one", Path("/e"), hardening=WANTED))
     assert engine.times == 1
 
@@ -224,7 +225,7 @@ def test_device_of_networks_is_covered_only_where_others_cannot_use_it(
     device.touch(mode)
     device.chmod(mode)
     monkeypatch.setattr(rootless, "_TUN", device)
-    monkeypatch.setattr(rootless.os, "mknod", lambda path, kind, number: path.touch())
+    monkeypatch.setattr(os, "mknod", lambda path, kind, number: path.touch())
     lab = SimpleNamespace(
         paths=SimpleNamespace(run=tmp_path), daemons=SimpleNamespace(cover=lambda over, by: made.append(by))
     )
