@@ -46,6 +46,10 @@ class Cgroup:
         """Remember a process."""
         self.pids.append(pid)
 
+    def daemons(self) -> set[int]:
+        """Return the processes that it remembers."""
+        return set(self.pids)
+
 
 @pytest.fixture
 def daemons(tmp_path: Path) -> Iterator[Daemons]:
@@ -124,6 +128,32 @@ def test_hidden_folder_is_covered_by_an_empty_file_system(daemons: Daemons, tmp_
     assert "tmpfs" in options
     daemons.hide(Path("/"))  # covered already
     assert len(cast("Namespace", daemons.namespace).ran) == 1
+
+
+def test_file_is_covered_once_by_a_text_or_another_file(daemons: Daemons, tmp_path: Path) -> None:
+    table, device, node = tmp_path / "subuid", tmp_path / "tun", tmp_path / "node"
+    for _ in range(2):
+        daemons.cover(table, "nobody:1:2\n")
+        daemons.cover(device, node)
+    written = daemons.paths.run / "cover-subuid"
+    assert written.read_text() == "nobody:1:2\n"
+    ran = cast("Namespace", daemons.namespace).ran
+    assert [argv[-2:] for argv in ran] == [[str(written), str(table)], [str(node), str(device)]]
+    assert daemons.covered == {table, device}
+
+
+def test_companions_of_daemons_end_with_them_if_they_are_still_the_labs(daemons: Daemons) -> None:
+    ours, other = (proc.spawn([proc.find("sleep", "install coreutils"), "60"]) for _ in range(2))
+    try:
+        daemons.cgroup.adopt(ours.pid)
+        daemons.companions = {ours.pid, other.pid}
+        daemons.close()
+        assert ours.wait(5) == -signal.SIGKILL
+        assert other.poll() is None
+        assert not daemons.companions
+    finally:
+        for process in (ours, other):
+            process.stop(0, signal.SIGKILL)
 
 
 def test_socket_listens_only_while_it_accepts(tmp_path: Path) -> None:
