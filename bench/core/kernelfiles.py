@@ -81,3 +81,12 @@ def link(path: Path) -> str:
         return str(path.readlink())
     except OSError:
         return ""
+
+
+def users(pid: int, proc: Path = PROC) -> frozenset[int]:
+    """Return the users of the host that a process is: real, effective, saved, of its files (proc_pid_status(5)).
+
+    Empty when it is gone.
+    """
+    lines = text(proc / f"{pid}/status").splitlines()
+    return frozenset(int(word) for line in lines if line.startswith("Uid:") for word in line.split()[1:])

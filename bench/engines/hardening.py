@@ -34,6 +34,7 @@ class Hardening:
         seccomp: The filter of system calls: the engine's own, ``none``, or the long one (``rules``).
         no_apparmor: Run without the profile of AppArmor that the engine applies by default.
         no_selinux: Run without the label of SELinux that the engine sets by default.
+        rootless: Let an ordinary user run the engine instead of root.
     """
 
     user: bool = False
@@ -44,6 +45,7 @@ class Hardening:
     seccomp: Filter = ""
     no_apparmor: bool = False
     no_selinux: bool = False
+    rootless: bool = False
 
     @property
     def on(self) -> list[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import stat
 from typing import Any
 
 from bench.core.errors import NotApplicable
+from bench.engines import rootless
 from bench.engines.base import Engine, InstanceSpec
 from bench.engines.hardening import MAPPED, MAPPED_COUNT, TMP, UNPRIVILEGED, Hardening, long_filter
+from bench.engines.rootless import OrdinaryUser
+from bench.engines.users import blocked, open_way
 from bench.lab import Lab
 
-_PASSABLE = 0o711
 _BY_DEFAULT = {
     "no_new_privileges": "lets no program gain privileges",
     "none": "has no filter of system calls",
@@ -21,12 +22,16 @@ _BY_DEFAULT = {
 
 
 class Hardener:
-    """The switches of an engine that is given an OCI configuration."""
+    """The switches of an engine that is given an OCI configuration.
 
-    def __init__(self, engine: Engine, runtime: str, lab: Lab) -> None:
+    ``ordinary`` runs the engine as an ordinary user; ``None`` where only root can run it.
+    """
+
+    def __init__(self, engine: Engine, runtime: str, lab: Lab, ordinary: OrdinaryUser | None = None) -> None:
         self._engine = engine
         self._runtime = runtime
         self._lab = lab
+        self._ordinary = ordinary
 
     def refusal(self, wanted: Hardening) -> str:
         """Return why these switches change nothing, or cannot be set."""
@@ -37,12 +42,27 @@ class Hardener:
             return f"{name} answers system calls itself: by default gVisor leaves out the filter of a configuration"
         if wanted.userns and self._runtime == "runsc":
             return f"{name} has users of gVisor's own kernel, which reports no mapping to others, so it could not be proved"
+        if wanted.rootless:
+            return self._only_root(wanted)
         return blocked(self._lab) if wanted.userns else ""
 
+    def _only_root(self, wanted: Hardening) -> str:
+        """Return why an ordinary user cannot run the engine, or not with the other switches."""
+        if wanted.userns:
+            return "an ordinary user's containers have mapped users already"
+        if self._ordinary is None:
+            return (
+                f"'{self._engine.target.text}' has a daemon that runs as root: without root it needs rootlesskit, "
+                "which Tare does not set up"
+            )
+        return self._ordinary.refusal()
+
     def engine(self, wanted: Hardening) -> Engine:
-        """Return the engine: every switch is an instance's own."""
+        """Return the engine: every switch is an instance's own, but who runs it."""
         if why := self.refusal(wanted):
             raise NotApplicable(why)
+        if wanted.rootless and self._ordinary:
+            return self._ordinary.engine()
         if wanted.userns:
             open_way(self._lab)
         return self._engine
@@ -53,8 +73,11 @@ class Hardener:
         Raises:
             NotApplicable: There is one.
         """
-        if spec.hardening:
-            self.engine(spec.hardening)
+        wanted = spec.hardening
+        if wanted and (why := self.refusal(wanted)):
+            raise NotApplicable(why)
+        if wanted and wanted.userns:
+            open_way(self._lab)
 
     def default_capabilities(self) -> int | None:
         """Return nothing: the configuration is Tare's."""
@@ -63,22 +86,6 @@ class Hardener:
 
 def _switched(wanted: Hardening) -> list[str]:
     return [*wanted.on, wanted.seccomp]
-
-
-def open_way(lab: Lab) -> None:
-    """Let other users of the host pass through the run's folder: root of a user namespace is one, and its files are below it."""
-    lab.paths.run.chmod(_PASSABLE)
-
-
-def blocked(lab: Lab) -> str:
-    """Return why mapped users cannot reach the run's folder; empty when they can."""
-    closed = [str(folder) for folder in lab.paths.run.parents if not folder.stat().st_mode & stat.S_IXOTH]
-    if not closed:
-        return ""
-    return (
-        f"mapped users are other users of the host, who cannot pass through '{closed[-1]}': "
-        "choose another state folder with TARE_STATE=DIR"
-    )
 
 
 def apply(config: dict[str, Any], wanted: Hardening) -> None:
@@ -99,3 +106,16 @@ def apply(config: dict[str, Any], wanted: Hardening) -> None:
         linux["namespaces"].append({"type": "user"})
         users = [{"containerID": 0, "hostID": MAPPED, "size": MAPPED_COUNT}]
         linux |= {"uidMappings": users, "gidMappings": users}
+
+
+def unprivileged(config: dict[str, Any], *, mapped: bool) -> None:
+    """Change an OCI configuration to one that an ordinary user can have made: no control group, and with it no limits.
+
+    ``mapped`` adds the user namespace; gVisor makes one of its own.
+    """
+    linux = config["linux"]
+    for name in ("cgroupsPath", "resources"):
+        linux.pop(name, None)
+    if mapped:
+        linux["namespaces"].append({"type": "user"})
+        linux |= {"uidMappings": list(rootless.MAPPINGS), "gidMappings": list(rootless.MAPPINGS)}

@@ -177,14 +177,16 @@ class Lab:
     def residue(self) -> Mapping[str, int]:
         """Count what an instance may leave behind: processes, groups, mounts, network namespaces, dying groups.
 
-        Daemons and their network namespaces are not counted: an invocation may be the first that needs one.
+        Daemons, their network namespaces and mounts over the host's files are not counted: an invocation may be the first that
+        needs one.
         """
         processes, groups = self._cgroup.count() if self._cgroup else (0, 0)
-        daemons = len(self._daemons.running) if self._daemons else 0
+        daemons = len(self._daemons.running) + len(self._daemons.companions) if self._daemons else 0
+        covered = len(self._daemons.namespace.covered) if self._daemons else 0
         return {
             "processes": processes - daemons,
             "cgroups": groups,
-            "mounts": len(kernelfiles.table(_MOUNTS)),
+            "mounts": len(kernelfiles.table(_MOUNTS)) - covered,
             "network namespaces": network_namespaces(apart=self._daemons.spaces() if self._daemons else set()),
             "dying cgroups": cgroups.dying(),
         }

@@ -109,6 +109,10 @@ class RunCgroup:
         with contextlib.suppress(ProcessLookupError):
             _write(self._top / "lab/cgroup.procs", pid)
 
+    def daemons(self) -> set[int]:
+        """Return the processes in the ``lab`` leaf."""
+        return _pids(self._top / "lab")
+
     def guard(self) -> proc.Process:
         """Start the guardian of this run in a group of its own, and return it; it ends the group when this process is killed.
 

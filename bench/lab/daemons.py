@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.core import kernelfiles, proc
+from bench.core import kernelfiles, proc, proctable
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import LabError
 from bench.lab.cgroups import RunCgroup
@@ -29,6 +29,7 @@ class Daemons:
 
     Attributes:
         running: The daemons that run.
+        companions: Processes that daemons keep for themselves beside the one that was started, and that end with them.
         clients: Open connections to them, closed before any daemon ends: a client's threads live in the lab's mount
             namespace and would keep it alive.
         disks: File systems and pools that daemons store their data on.
@@ -39,6 +40,7 @@ class Daemons:
     namespace: LabNamespace
     cgroup: RunCgroup
     running: dict[str, proc.Process] = field(default_factory=dict)
+    companions: set[int] = field(default_factory=set)
     clients: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __post_init__(self) -> None:
@@ -56,13 +58,16 @@ class Daemons:
         found = {kernelfiles.link(kernelfiles.PROC / f"{pid}/ns/net") for pid in pids}
         return found - {kernelfiles.link(kernelfiles.PROC / f"{self.namespace.holder.pid}/ns/net")}
 
-    def cover(self, path: Path, text: str) -> None:
-        """Mount a file with this text over a file of the host, inside the lab only; a second call does nothing."""
-        mine = self.paths.run / f"cover-{path.name}"
-        if not mine.exists():
-            mine.write_text(text, encoding="utf-8")
+    def cover(self, path: Path, by: str | Path) -> None:
+        """Mount a file, or a new one with this text, over a file of the host, inside the lab only; a second call does nothing."""
+        if path in self.namespace.covered:
+            return
+        mine = by if isinstance(by, Path) else self.paths.run / f"cover-{path.name}"
+        if isinstance(by, str):
+            mine.write_text(by, encoding="utf-8")
             mine.chmod(0o644)
-            self.namespace.run(["mount", "--bind", str(mine), str(path)])
+        self.namespace.run(["mount", "--bind", str(mine), str(path)])
+        self.namespace.covered.add(path)
 
     def start(
         self, name: str, argv: Sequence[str], ready: Callable[[], bool], *, env: Mapping[str, str] | None = None
@@ -108,6 +113,8 @@ class Daemons:
         finally:
             for name in reversed(list(self.running)):
                 self.running.pop(name).stop(_GRACE_S)
+            proctable.kill_all(self.companions & self.cgroup.daemons())
+            self.companions.clear()
             self.disks.close()
 
     def _wait_until(self, ready: Callable[[], bool], name: str) -> None:

@@ -23,9 +23,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class LabNamespace:
-    """A mount and a network namespace with a holder process."""
+    """A mount and a network namespace with a holder process.
+
+    Attributes:
+        holder: The process that keeps both alive.
+        covered: Files and folders of the host over which something is mounted inside.
+    """
 
     def __init__(self) -> None:
+        self.covered: set[Path] = set()
         self._nsenter = proc.find("nsenter", "install util-linux")
         unshare = proc.find("unshare", "install util-linux")
         sleep = proc.find("sleep", "install coreutils")
@@ -57,6 +63,7 @@ class LabNamespace:
         if not os.path.ismount(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self.run(["mount", "-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", str(folder)])
+            self.covered.add(folder)
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:

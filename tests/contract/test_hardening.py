@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from bench.benchmarks.hardening import proof, published, surface, switches
-from bench.benchmarks.hardening.observed import let_through
+from bench.benchmarks.hardening.observed import from_outside, let_through
 from bench.benchmarks.hardening.published import Answers
 from bench.benchmarks.hardening.surface import ANSWERED, MISSING, REFUSED, Surface
 from bench.core import kernelfiles
 from bench.core.errors import NotApplicable
 from bench.core.model import Phase, Target
 from bench.core.syscalls import COUNT, NAMES
-from bench.engines.abilities import Hardens
+from bench.engines.abilities import Hardener, Hardens
 from bench.engines.base import Engine
 from bench.engines.hardening import MAPPED, Hardening
 from tests.contract import contract
@@ -37,6 +37,7 @@ TARGETS = (
 )
 OTHERS = (target("host"), target("sandbox"), target("cri"))
 LIMIT_S = 60.0
+ROOTLESS = Hardening(rootless=True)
 
 
 @pytest.fixture(scope="class", params=TARGETS, ids=lambda one: one.text)
@@ -46,7 +47,7 @@ def context(request: pytest.FixtureRequest, open_state: Path) -> Iterator[Harnes
 
 
 def observed(context: Harness, engine: Engine, wanted: Hardening | None, calls: int = 0) -> Surface:
-    """Return what an instance with these switches reports."""
+    """Return what an instance with these switches reports; it is proved that they are in force."""
     spec = dataclasses.replace(context.spec("--surface", f"0:{max(1, calls)}", "--sleep"), hardening=wanted)
     with context.hub.channel(spec.events, engine.channel) as channel:
         spec.events.chmod(0o777)
@@ -55,7 +56,9 @@ def observed(context: Harness, engine: Engine, wanted: Hardening | None, calls: 
             engine.start(instance)
             channel.wait(Phase.READY, READY_S, instance.alive)
             channel.wait_line(surface.END, LIMIT_S, instance.alive)
-            return surface.parse([line.text for line in channel.lines])
+            found = from_outside(surface.parse([line.text for line in channel.lines]), instance)
+            proof.check(wanted, found, engine.evidence(instance))
+            return found
         finally:
             engine.delete(spec.name)
 
@@ -63,6 +66,14 @@ def observed(context: Harness, engine: Engine, wanted: Hardening | None, calls: 
 def able(context: Harness) -> Hardens:
     assert isinstance(context.engine, Hardens)
     return context.engine
+
+
+def made_rootless(hardener: Hardener) -> Engine:
+    """Return the engine that an ordinary user runs; skip where there is none, with the reason."""
+    try:
+        return hardener.engine(ROOTLESS)
+    except NotApplicable as error:
+        pytest.skip(str(error))
 
 
 class TestSwitches:
@@ -79,7 +90,7 @@ class TestSwitches:
             with pytest.raises(NotApplicable):
                 context.engine.create(dataclasses.replace(context.spec(), hardening=wanted))
             return
-        proof.check(wanted, observed(context, hardener.engine(wanted), wanted))
+        observed(context, hardener.engine(wanted), wanted)
 
     def test_two_instances_report_the_same(self, context: Harness) -> None:
         first, second = (observed(context, context.engine, None, COUNT) for _ in range(2))
@@ -93,11 +104,29 @@ class TestSwitches:
         hardener = able(context).hardening
         wanted = Hardening(userns=True)
         assert not observed(context, context.engine, None).maps_users
-        if hardener.refusal(wanted):
-            pytest.skip(hardener.refusal(wanted))
+        if context.engine.target.engine == "runsc":
+            assert "gVisor's own kernel" in hardener.refusal(wanted)
+            with pytest.raises(NotApplicable, match="could not be proved"):
+                hardener.engine(wanted)
+            return
+        assert not hardener.refusal(wanted)
         (row, *_) = observed(context, hardener.engine(wanted), wanted).users
         assert row[0] == 0
         assert row[1] >= MAPPED
+
+    def test_ordinary_user_runs_the_same_container_as_other_users_of_the_host(self, context: Harness) -> None:
+        hardener = able(context).hardening
+        if context.engine.target.engine in ("docker", "containerd"):
+            assert "has a daemon that runs as root" in hardener.refusal(ROOTLESS)
+            return
+        engine = made_rootless(hardener)
+        before = context.lab.residue()
+        usual, found = observed(context, context.engine, None), observed(context, engine, ROOTLESS)
+        assert not context.settled(before)
+        assert usual.root_programs
+        assert not found.root_programs
+        assert found.status["CapBnd"] == usual.status["CapBnd"]
+        assert (found.hidden, found.devices) == (usual.hidden, usual.devices)
 
     def test_capabilities_are_as_documented(self, context: Harness) -> None:
         wanted = able(context).hardening.default_capabilities()

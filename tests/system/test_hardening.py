@@ -121,10 +121,13 @@ def test_files_of_an_image_are_measured_with_and_without_mapped_users(lab: Lab) 
             assert found.values["hardening.second_start_s"] > 0
 
 
-def test_killed_run_leaves_nothing_after_a_sweep(tare: Tare, tmp_path: Path) -> None:
-    """Kill the harness while instances with all switches report what they may do, one of them under a daemon that maps users."""
+@pytest.mark.parametrize(("names", "switch"), [(("podman", "docker"), "all"), (("podman", "runc"), "rootless")])
+def test_killed_run_leaves_nothing_after_a_sweep(
+    tare: Tare, tmp_path: Path, names: tuple[str, ...], switch: str
+) -> None:
+    """Kill the harness while instances report what they may do, of a daemon that maps users or of an ordinary user of the host."""
     before = inventory()
-    chosen = (*asked("podman", "docker"), *SHORT, "--blocks", "3", "-p", "switch=all")
+    chosen = (*asked(*names), *SHORT, "--blocks", "3", "-p", f"switch={switch}")
     with background(tmp_path, without_controls(tmp_path, "hardening"), *chosen) as process:
         for _ in range(3):
             until(lambda: bool(proctable.with_argument("--surface")), "an instance reports what it may do")

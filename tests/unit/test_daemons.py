@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,24 +16,27 @@ from bench.core.errors import LabError
 from bench.lab import daemons as lab_daemons
 from bench.lab import journal
 from bench.lab.daemons import Daemons, listens
+from bench.lab.namespace import LabNamespace
 from bench.lab.paths import Paths
 
 SH = proc.find("sh", "install a shell")
 
 
-class Namespace:
+class Namespace(LabNamespace):
     """The namespaces that this process is in anyway; records set-up commands instead of running them."""
 
     def __init__(self) -> None:
+        self.covered = set()
         self.ran: list[list[str]] = []
 
     def prefix(self) -> list[str]:
         """Return nothing to put before a command."""
         return []
 
-    def run(self, argv: list[str]) -> None:
+    def run(self, argv: Sequence[str]) -> proc.Completed:
         """Record a command."""
-        self.ran.append(argv)
+        self.ran.append(list(argv))
+        return proc.Completed(tuple(argv), 0, "", "", 0.0, 0.0)
 
 
 class Cgroup:
@@ -46,13 +49,17 @@ class Cgroup:
         """Remember a process."""
         self.pids.append(pid)
 
+    def daemons(self) -> set[int]:
+        """Return the processes that it remembers."""
+        return set(self.pids)
+
 
 @pytest.fixture
 def daemons(tmp_path: Path) -> Iterator[Daemons]:
     paths = Paths.of("aa", tmp_path)
     paths.make()
     book = journal.Journal(paths.journal)
-    made = Daemons(paths, book, cast("Any", Namespace()), cast("Any", Cgroup()))
+    made = Daemons(paths, book, Namespace(), cast("Any", Cgroup()))
     yield made
     made.close()
     book.close(done=True)
@@ -124,6 +131,32 @@ def test_hidden_folder_is_covered_by_an_empty_file_system(daemons: Daemons, tmp_
     assert "tmpfs" in options
     daemons.namespace.hide(Path("/"))  # covered already
     assert len(cast("Namespace", daemons.namespace).ran) == 1
+
+
+def test_file_is_covered_once_by_a_text_or_another_file(daemons: Daemons, tmp_path: Path) -> None:
+    table, device, node = tmp_path / "subuid", tmp_path / "tun", tmp_path / "node"
+    for _ in range(2):
+        daemons.cover(table, "nobody:1:2\n")
+        daemons.cover(device, node)
+    written = daemons.paths.run / "cover-subuid"
+    assert written.read_text() == "nobody:1:2\n"
+    ran = cast("Namespace", daemons.namespace).ran
+    assert [argv[-2:] for argv in ran] == [[str(written), str(table)], [str(node), str(device)]]
+    assert daemons.namespace.covered == {table, device}
+
+
+def test_companions_of_daemons_end_with_them_if_they_are_still_the_labs(daemons: Daemons) -> None:
+    ours, other = (proc.spawn([proc.find("sleep", "install coreutils"), "60"]) for _ in range(2))
+    try:
+        daemons.cgroup.adopt(ours.pid)
+        daemons.companions = {ours.pid, other.pid}
+        daemons.close()
+        assert ours.wait(5) == -signal.SIGKILL
+        assert other.poll() is None
+        assert not daemons.companions
+    finally:
+        for process in (ours, other):
+            process.stop(0, signal.SIGKILL)
 
 
 def test_socket_listens_only_while_it_accepts(tmp_path: Path) -> None:

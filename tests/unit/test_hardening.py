@@ -161,7 +161,7 @@ def test_facts_are_exact_counts_with_their_names(
     assert outcome(run)["notes"]["refused"] == "mount ptrace swapon"
 
 
-@pytest.mark.parametrize("switch", [*switches.SINGLE, "all"])
+@pytest.mark.parametrize("switch", [*(name for name in switches.SINGLE if name != "rootless"), "all"])
 def test_every_switch_is_proved_by_what_the_instance_reports(
     refused: dict[str, str], specs: list[InstanceSpec], ended: Ended, switch: str
 ) -> None:
@@ -200,6 +200,43 @@ def test_switch_that_is_not_in_force_is_a_mismatch(switch: str) -> None:
     other = Hardening(seccomp="none") if switch == "long-filter" else Hardening()
     with pytest.raises(EvidenceMismatch):
         proof.check(switches.SINGLE[switch], surface.parse(report(other)))
+
+
+ORDINARY = {"runtime_user": "65534"}
+HELD = {"conmon": frozenset({65534}), "tare-payload": frozenset({65534})}
+
+
+def run_by(owners: dict[str, frozenset[int]], roots: frozenset[int]) -> surface.Surface:
+    return dataclasses.replace(surface.parse(report(None)), owners=owners, roots=roots)
+
+
+def test_container_of_an_ordinary_user_is_proved_by_the_hosts_kernel() -> None:
+    proof.check(Hardening(rootless=True), run_by(HELD, frozenset({65534})), ORDINARY)
+
+
+@pytest.mark.parametrize(
+    ("owners", "roots", "evidence", "what"),
+    [
+        ({}, frozenset({65534}), ORDINARY, "no process was seen"),
+        (HELD | {"conmon": frozenset({0})}, frozenset({65534}), ORDINARY, "conmon"),
+        (HELD, frozenset({0, 65534}), ORDINARY, "mapped to the host's root"),
+        (HELD, frozenset(), ORDINARY, "there is no user namespace"),
+        (HELD, frozenset({65534}), {"runtime_user": "0"}, "runtime_user"),
+        (HELD, frozenset({65534}), {}, "runtime_user"),
+    ],
+)
+def test_anything_of_roots_contradicts_an_ordinary_user(
+    owners: dict[str, frozenset[int]], roots: frozenset[int], evidence: dict[str, str], what: str
+) -> None:
+    with pytest.raises(EvidenceMismatch, match=what):
+        proof.check(Hardening(rootless=True), run_by(owners, roots), evidence)
+
+
+def test_programs_of_the_hosts_root_are_counted_and_named() -> None:
+    seen = run_by({"conmon": frozenset({0}), "payload": frozenset({0, 7})}, frozenset({0}))
+    assert results.facts(seen, "container")["hardening.root_programs"] == 2
+    assert results.notes(seen, (), "container")["owners"] == "conmon 0; payload 0 7"
+    assert "hardening.root_programs" not in results.facts(surface.parse(report(None)), "container")
 
 
 @pytest.mark.parametrize("kind", ["S calls", "S status", "S act"])

@@ -13,7 +13,7 @@ import pytest
 from bench.core import kernelfiles
 from bench.core.errors import NotApplicable
 from bench.core.model import Target
-from bench.engines import oci_hardening, oci_spec
+from bench.engines import oci_hardening, oci_spec, users
 from bench.engines.base import Engine, InstanceSpec, refuse_hardening
 from bench.engines.docker import config, hardening, hardening_config, podman_service
 from bench.engines.docker.api import ContainerConfig
@@ -154,13 +154,13 @@ class Covering:
 
 def test_ranges_of_users_do_not_overlap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     paths = (tmp_path / "subuid", tmp_path / "subgid")
-    monkeypatch.setattr(hardening, "_SUBORDINATE", paths)
+    monkeypatch.setattr(users, "_SUBORDINATE", paths)
     lab = Covering(tmp_path)
     with pytest.raises(NotApplicable, match=r"this host has no .*subuid and no .*subgid"):
-        hardening.allot_users(cast("Lab", lab))
+        users.allot_users(cast("Lab", lab))
     for path in paths:
         path.touch()
-    hardening.allot_users(cast("Lab", lab))
+    users.allot_users(cast("Lab", lab))
     assert set(lab.covered) == set(paths)
     rows = [line.split(":") for line in lab.covered[paths[0]].splitlines()]
     assert tmp_path.stat().st_mode & 0o777 == 0o711

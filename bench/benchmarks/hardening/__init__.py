@@ -37,6 +37,8 @@ _METRICS = (
     _fact("filters", "filters of system calls"),
     _fact("no_new_privileges", "no new privileges", yes_no=True),
     _fact("own_users", "users of the host's own", yes_no=True),
+    _fact("root_programs", "programs that run as the host's root"),
+    _fact("own_groups", "control groups of its own"),
     _fact("writable_mounts", "writable mounts"),
     _fact("hidden_paths", "hidden paths"),
     _fact("read_only_paths", "read-only paths"),
@@ -63,10 +65,10 @@ BENCHMARK = Benchmark(
         ),
         "switch": Param(
             "default",
-            "what differs from the engine's default; all: every switch that the target has but its filters",
+            "what differs from the engine's default; all: every switch that the target has but its filters and rootless",
             allowed=(
                 *("default", "user", "userns", "read-only", "no-capabilities", "no-new-privileges"),
-                *("no-filter", "long-filter", "no-apparmor", "no-selinux", "all"),
+                *("no-filter", "long-filter", "no-apparmor", "no-selinux", "rootless", "all"),
             ),
         ),
         "pairs": Param(2, "pairs of an instance with the switch and one without", minimum=1),

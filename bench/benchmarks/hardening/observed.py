@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bench.benchmarks.hardening import surface
@@ -23,6 +23,8 @@ from bench.probes.filters import Passed
 _ANYBODY = 0o777
 """Mode of the event socket: the payload need not be root, and may be another user of the host."""
 _GRACE_S = 5.0
+_DAEMONS = "/lab"
+"""End of the path of the control group of a run's daemons (:mod:`bench.lab.cgroups`)."""
 
 
 def observe(context: InvocationContext, wanted: Hardening | None) -> tuple[Surface, dict[str, str]]:
@@ -38,7 +40,7 @@ def observe(context: InvocationContext, wanted: Hardening | None) -> tuple[Surfa
                 one.channel.wait_line(surface.END, context.timeout_s, instance.alive)
             evidence = life.evidence_of(context, instance)
             found = surface.parse([line.text for line in one.channel.lines])
-            return dataclasses.replace(found, outside=_outside(instance), passed=let_through(instance)), evidence
+            return from_outside(found, instance), evidence
 
 
 def open_to_all(spec: InstanceSpec) -> None:
@@ -57,6 +59,33 @@ def _victim(context: InvocationContext) -> Iterator[int]:
         yield victim.pid
     finally:
         victim.stop(_GRACE_S)
+
+
+def from_outside(found: Surface, instance: Instance) -> Surface:
+    """Return what an instance has reported, with what the host's kernel says of its processes."""
+    owners: dict[str, frozenset[int]] = {}
+    pids = sorted(instance.pids())
+    for pid in pids:
+        owners[_program(pid)] = owners.get(_program(pid), frozenset()) | kernelfiles.users(pid)
+    maps = [surface.user_map(kernelfiles.text(Path(f"/proc/{pid}/uid_map")).splitlines()) for pid in pids]
+    roots = frozenset(outside for rows in maps for inside, outside, _ in rows if inside == 0)
+    outside, passed = _outside(instance), let_through(instance)
+    return dataclasses.replace(
+        found, outside=outside, passed=passed, owners=owners, groups=_own_groups(pids), roots=roots
+    )
+
+
+def _own_groups(pids: Iterable[int]) -> int:
+    """Count the hierarchies in which processes have a control group that is neither ours nor that of the lab's daemons."""
+    ours = set(_groups("self"))
+    rows = {row for pid in pids for row in _groups(pid)} - ours
+    return len({kind for kind, path in rows if not path.endswith(_DAEMONS)})
+
+
+def _groups(pid: int | str) -> list[tuple[str, str]]:
+    """Return hierarchy and path of each of a process's control groups (cgroups(7))."""
+    lines = kernelfiles.text(Path(f"/proc/{pid}/cgroup")).splitlines()
+    return [(kind, path) for kind, path in ((line.rpartition(":")[0], line.rpartition(":")[2]) for line in lines)]
 
 
 def let_through(instance: Instance) -> dict[str, Passed] | None:
@@ -82,9 +111,9 @@ def _is_filtered(pid: int) -> bool:
 
 
 def _program(pid: int) -> str:
-    """Return the name by which a process was started."""
+    """Return the name by which a process was started; of one without a command line (gVisor's) the kernel's name of it."""
     first = (kernelfiles.content(Path(f"/proc/{pid}/cmdline")) or b"").partition(b"\0")[0]
-    return Path(os.fsdecode(first)).name
+    return Path(os.fsdecode(first)).name or _status(pid).get("Name", "")
 
 
 def _status(pid: int) -> dict[str, str]:

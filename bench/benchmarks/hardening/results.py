@@ -31,6 +31,8 @@ def facts(seen: Surface, kind: Kind) -> dict[str, float]:
         counts["host_calls"] = max((one.count for one in seen.passed.values()), default=len(NAMES))
     if seen.users:
         counts["own_users"] = int(not seen.maps_users)
+    if seen.owners:
+        counts |= {"root_programs": len(seen.root_programs), "own_groups": seen.groups}
     if kind == "container":
         counts |= {"writable_mounts": len(seen.writable), "hidden_paths": len(seen.hidden)}
         counts |= {"read_only_paths": len(seen.read_only), "devices": len(seen.devices)}
@@ -61,6 +63,12 @@ def _widths(seen: Surface) -> Iterator[str]:
         yield f"{name} {one.count}" + (f": {' '.join(calls)}" if 2 * one.count < len(NAMES) else "")
 
 
+def _owners(seen: Surface) -> Iterator[str]:
+    """Yield each program of an instance's with the users of the host that it runs as."""
+    for name, users in sorted(seen.owners.items()):
+        yield " ".join([name, *map(str, sorted(users))])
+
+
 def notes(seen: Surface, names: tuple[str, ...], kind: Kind) -> dict[str, str]:
     """Return the names behind the counts, separated by blanks."""
     refused, missing = seen.answering(REFUSED), seen.answering(MISSING)
@@ -75,6 +83,7 @@ def notes(seen: Surface, names: tuple[str, ...], kind: Kind) -> dict[str, str]:
         "host_seccomp": seen.outside.get("Seccomp", ""),
         "host_filters": seen.outside.get("Seccomp_filters", ""),
         "host_capabilities": seen.outside.get("CapEff", ""),
+        "owners": "; ".join(_owners(seen)),
         "acts": " ".join(f"{name}:{error}" for name, error in seen.acts.items()),
         "host_calls": "; ".join(_widths(seen)),
     }

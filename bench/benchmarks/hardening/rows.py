@@ -22,6 +22,8 @@ FACTS = {
     "filters": "filters",
     "no_new_privileges": "no new privileges",
     "own_users": "users of the host's own",
+    "root_programs": "programs of the host's root",
+    "own_groups": "control groups of its own",
     "writable_mounts": "writable mounts",
     "hidden_paths": "hidden paths",
     "read_only_paths": "read-only paths",

@@ -39,6 +39,9 @@ class Surface:
         outside: Lines of the status of its process that the host sees, the one with most filters.
         passed: Program → what its filters let through to the host's kernel, of its processes with filters; ``None`` where that
             is unknown.
+        owners: Program → the users of the host that its processes are, of the container's processes and its monitor.
+        groups: In how many hierarchies its processes have a control group that is neither the harness's nor its daemons'.
+        roots: The users of the host that root is in the user namespaces of its processes.
     """
 
     calls: dict[str, str]
@@ -49,6 +52,9 @@ class Surface:
     acts: dict[str, int]
     outside: dict[str, str] = field(default_factory=dict)
     passed: dict[str, Passed] | None = None
+    owners: dict[str, frozenset[int]] = field(default_factory=dict)
+    groups: int = 0
+    roots: frozenset[int] = frozenset()
 
     def answering(self, letter: str) -> list[str]:
         """Return the system calls with that answer, by name."""
@@ -58,6 +64,11 @@ class Surface:
     def maps_users(self) -> bool:
         """Whether its users are others of the host."""
         return bool(self.users) and all(inside != outside for inside, outside, _ in self.users)
+
+    @property
+    def root_programs(self) -> list[str]:
+        """The programs that run as the host's root."""
+        return sorted(name for name, users in self.owners.items() if 0 in users)
 
     @property
     def hidden(self) -> list[str]:
@@ -101,16 +112,20 @@ def parse(lines: Iterable[str]) -> Surface:
     ]:
         msg = f"the payload reported no {' and no '.join(missing)} of what it may do"
         raise InvocationFailed(msg)
-    users = [tuple(map(int, row.split())) for row in rows.get("uid_map", [])]
     acts = {name: int(error) for name, error in (row.split() for row in rows["act"])}
     return Surface(
         calls,
         status(rows["status"]),
-        [(row[0], row[1], row[2]) for row in users],
+        user_map(rows.get("uid_map", [])),
         [_mount(row.split()) for row in rows.get("mount", [])],
         sorted(rows.get("device", [])),
         acts,
     )
+
+
+def user_map(lines: Iterable[str]) -> list[tuple[int, int, int]]:
+    """Return the lines of a ``uid_map`` (user_namespaces(7)): first user inside, the same outside, how many."""
+    return [(int(inside), int(outside), int(count)) for inside, outside, count in (line.split() for line in lines)]
 
 
 def status(lines: Iterable[str]) -> dict[str, str]:

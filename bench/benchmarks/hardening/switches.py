@@ -21,6 +21,7 @@ SINGLE: Mapping[str, Hardening] = {
     "long-filter": Hardening(seccomp="rules"),
     "no-apparmor": Hardening(no_apparmor=True),
     "no-selinux": Hardening(no_selinux=True),
+    "rootless": Hardening(rootless=True),
 }
 """One switch each."""
 TOGETHER = ("user", "userns", "read-only", "no-capabilities", "no-new-privileges")

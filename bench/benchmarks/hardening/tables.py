@@ -24,7 +24,8 @@ ADDED = Quantity("hardening.added_bytes", {}, "disk use added")
 
 _PRICE = (
     "Times as multiples of the same target's default, measured in pairs. The row “default” compares the default with itself: its "
-    "distance from 1 is noise."
+    "distance from 1 is noise. An ordinary user's containers (“rootless”) have no control groups, and so no limits of memory and "
+    "CPUs; Podman gives them a user-mode network in the place of its bridge."
 )
 _BESIDE = (START, RATIOS[0])
 _PRICED = (START.metric, RATIOS[0].metric, FIRST.metric, SECOND.metric)
@@ -150,6 +151,7 @@ def _named(data: ScenarioData, row: Variant) -> list[str]:
         "refused": "system calls refused by default",
         "published_answered": "of the calls that Docker's documentation lists as blocked, these answer",
         "users": "users (inside, on the host, how many)",
+        "owners": "its programs and the users of the host that they run as",
         "hidden": "hidden",
         "writable": "writable mounts",
         "store_bypass": "Speculation_Store_Bypass",

@@ -45,7 +45,7 @@ def measure(context: InvocationContext, chosen: Chosen) -> InvocationResult:
         first = (number + context.invocation.block) % 2
         found.append({side: _lived(*sides[side], number) for side in (first, 1 - first)})
     seen, evidence = observed.observe(chosen.context, chosen.wanted)
-    proof.check(chosen.wanted, seen)
+    proof.check(chosen.wanted, seen, evidence)
     values = results.facts(seen, context.engine.kind) | results.documented(context.engine, chosen, seen)
     series = (*_times([pair[1] for pair in found], [pair[0] for pair in found]), *results.acts(seen))
     return InvocationResult(

@@ -23,11 +23,12 @@ def words(data: ScenarioData) -> str:
         return prose.no_values(_START)
     sentences = [
         _dearer(starts, "A start takes longer with"),
+        _cheaper(starts, "A start takes less time with"),
         *(
             _dearer([row for row in calls if row.params.get("call") == name], f"{title} takes longer with")
             for name, title in _TITLES
         ),
-        _cheaper([row for row in calls if row.params.get("call") == "getpid"]),
+        _cheaper([row for row in calls if row.params.get("call") == "getpid"], "getpid takes less time with"),
         *_documented(data),
         _let_through(data),
         _files(firsts, prose.with_values(data.summaries, _SECOND)),
@@ -71,12 +72,13 @@ def _dearer(found: Sequence[Summary], begin: str) -> str:
     return f"{begin} {prose.joined(texts)}" if texts else ""
 
 
-def _cheaper(found: Sequence[Summary]) -> str:
+def _cheaper(found: Sequence[Summary], begin: str) -> str:
+    """Name the switches at whose targets a ratio is certain to be below 1 by more than the metric's smallest effect."""
     faster = sorted(
         (row for row in found if row.ci and row.ci.high < 0.98 and _switch(row) != "default"), key=prose.median_of
     )
     texts = [f"{_switch(row)} of {row.target} ({prose.value(row)})" for row in faster]
-    return f"getpid takes less time with {prose.joined(texts)}" if texts else ""
+    return f"{begin} {prose.joined(texts)}" if texts else ""
 
 
 def _documented(data: ScenarioData) -> list[str]:

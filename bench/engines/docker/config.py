@@ -66,13 +66,21 @@ def dockerd(home: Path, storage: str, sock: Path, containerd_sock: Path, cgroup_
 
 
 def podman_containers(
-    home: Path, runtime: str, program: str, events: str = "none", capabilities: Sequence[str] = ()
+    home: Path,
+    runtime: str,
+    program: str,
+    events: str = "none",
+    capabilities: Sequence[str] = (),
+    *,
+    grouped: bool = True,
 ) -> str:
     """Return Podman's configuration (containers.conf(5)): everything that it writes goes below ``home``.
 
     Locks are files, not in the host's shared memory. ``capabilities`` are those of a container by default; if empty, its own.
+    ``grouped`` gives each container a control group; without a session of systemd an ordinary user may make none.
     """
     default = f"default_capabilities = {json.dumps(list(capabilities))}\n" if capabilities else ""
+    default += "" if grouped else 'cgroups = "disabled"\npids_limit = 0\n'
     return (
         f'[containers]\nlog_driver = "k8s-file"\n{default}'
         f'[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "{events}"\nruntime = "{runtime}"\n'
@@ -91,5 +99,6 @@ def podman_storage(home: Path, driver: str, name: str) -> str:
     """
     return (
         f'[storage]\ndriver = "{driver}"\ngraphroot = {toml(home / "root")}\nrunroot = {toml(Path("/run") / name)}\n'
+        f"rootless_storage_path = {toml(home / 'root')}\n"
         f'[storage.options.overlay]\nskip_mount_home = "true"\n'
     )

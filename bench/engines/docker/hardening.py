@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import pwd
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,33 +15,15 @@ from bench.engines.docker.api import ContainerConfig
 from bench.engines.docker.config import REMAPPED
 from bench.engines.docker.endpoints import LabDaemon
 from bench.engines.docker.session import Session
-from bench.engines.hardening import MAPPED, MAPPED_COUNT, UNPRIVILEGED, Hardening
-from bench.engines.oci_hardening import blocked, open_way
+from bench.engines.hardening import MAPPED_COUNT, Hardening
+from bench.engines.rootless import OrdinaryUser
+from bench.engines.users import allot_users, blocked
 from bench.lab import Lab
 
 _APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 _SELINUX = Path("/sys/fs/selinux/enforce")
-_SUBORDINATE = (Path("/etc/subuid"), Path("/etc/subgid"))
 _CAPABILITIES = 14
 """What Docker's documentation says of a container's default ("Runtime privilege and Linux capabilities")."""
-_AUTO = "containers"
-"""The user whose subordinate ones Podman gives to containers (containers-storage.conf(5), ``root-auto-userns-user``)."""
-
-
-def allot_users(lab: Lab) -> None:
-    """Put a range of users for namespaces in the place of the host's own tables, in the lab only (subuid(5)).
-
-    Raises:
-        NotApplicable: The host has no such tables.
-    """
-    if missing := [str(path) for path in _SUBORDINATE if not path.exists()]:
-        msg = f"this host has no {' and no '.join(missing)}, in which users of namespaces are looked up"
-        raise NotApplicable(msg)
-    open_way(lab)
-    names = [pwd.getpwuid(UNPRIVILEGED).pw_name, _AUTO]
-    lines = [f"{name}:{MAPPED + number * MAPPED_COUNT}:{MAPPED_COUNT}\n" for number, name in enumerate(names)]
-    for path in _SUBORDINATE:
-        lab.daemons.cover(path, "".join(lines))
 
 
 class RemappedDockerd(LabDaemon):
@@ -81,9 +62,18 @@ class Hardener:
             return f"{name} runs gVisor, which answers system calls itself and leaves out a container's filter"
         if wanted.userns and self._session.endpoint.runtime == "runsc":
             return f"{name} has users of gVisor's own kernel, which reports no mapping to others, so it could not be proved"
-        if why := self._nothing_to_leave_out(wanted):
+        if why := self._nothing_to_leave_out(wanted) or self._only_root(wanted):
             return why
         return blocked(self._session.lab) if wanted.userns else ""
+
+    def _only_root(self, wanted: Hardening) -> str:
+        """Return why an ordinary user cannot run the engine; empty where none is asked for."""
+        if not wanted.rootless:
+            return ""
+        return (
+            f"'{self._session.target.text}' has a daemon that runs as root: without root it needs rootlesskit and "
+            "dockerd-rootless.sh, which Tare does not set up"
+        )
 
     def _nothing_to_leave_out(self, wanted: Hardening) -> str:
         """Return why a container has no profile of AppArmor, or no label of SELinux, that a switch leaves out."""
@@ -132,8 +122,29 @@ class Hardener:
         return ""
 
 
+_ORDINARY_NETWORKS = ("", "none", "host")
+"""Values of the option ``network`` that an ordinary user has, too; without it a user-mode network replaces the bridge."""
+
+
 class PodmanHardener(Hardener):
-    """The switches of Podman, all of which are a container's own."""
+    """The switches of Podman, all of which are a container's own, but who runs it."""
+
+    def __init__(self, session: Session, engine: Engine, ordinary: OrdinaryUser) -> None:
+        super().__init__(session, engine, lambda: engine)
+        self._ordinary = ordinary
+
+    def _only_root(self, wanted: Hardening) -> str:
+        """Return why an ordinary user cannot run Podman with this target's options, or not with the other switches."""
+        if not wanted.rootless:
+            return ""
+        options = self._session.target.options
+        if wanted.userns:
+            return "an ordinary user's containers have mapped users already"
+        if options.get("network", "") not in _ORDINARY_NETWORKS or "log" in options:
+            return f"'{self._session.target.text}' has a network or a log that root sets up: leave the option out"
+        if "network" not in options and not podman_service.user_network():
+            return f"an ordinary user's network needs slirp4netns or pasta, which this host has not: {podman_service.REMEDY}"
+        return self._ordinary.refusal()
 
     def default_capabilities(self) -> int | None:
         """Return how many capabilities the host's configuration of Podman gives a container by default."""
@@ -143,6 +154,8 @@ class PodmanHardener(Hardener):
         """Return the engine; there are users to map to."""
         if why := self.refusal(wanted):
             raise NotApplicable(why)
+        if wanted.rootless:
+            return self._ordinary.engine()
         if wanted.userns:
             allot_users(self._session.lab)
         return self._engine

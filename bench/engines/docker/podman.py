@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import resource
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
-from bench.core import proctable
+from bench.core import kernelfiles, proctable
 from bench.core.clock import sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, NotApplicable
 from bench.core.model import Target
 from bench.engines.abilities import Finished
-from bench.engines.base import Engine, Instance, RestartPolicy
+from bench.engines.base import Engine, Instance, InstanceSpec, RestartPolicy, refuse_limits
 from bench.engines.docker import network_facts, networks
-from bench.engines.docker.api import ContainerConfig
+from bench.engines.docker.api import Client, ContainerConfig
 from bench.engines.docker.bridges import Site
 from bench.engines.docker.endpoints import LabDaemon, alone
 from bench.engines.docker.engine import Docker
@@ -23,12 +25,13 @@ from bench.engines.docker.hardening import PodmanHardener
 from bench.engines.docker.health import CalledHealthChecks
 from bench.engines.docker.network_facts import Networks
 from bench.engines.docker.podman_logs import PodmanDrivers
-from bench.engines.docker.podman_service import podman_name, start_podman
+from bench.engines.docker.podman_service import ROOTLESS, podman_name, start_podman, user_network
 from bench.engines.docker.projects import PodmanProjects
 from bench.engines.docker.pull import LibpodPuller
 from bench.engines.docker.restart import DOWN, KEPT, Restarter, ended
 from bench.engines.docker.session import Session
 from bench.engines.restarting import Cause, Fate, OwnDaemon
+from bench.engines.rootless import OrdinaryUser
 from bench.lab import Lab
 
 _REMOVALS, _AGAIN_S = 6, 0.2
@@ -81,6 +84,29 @@ class Service(LabDaemon):
         with contextlib.suppress(ProcessLookupError):  # it died: the next request says so
             found = {name: resource.prlimit(int(self.pid or 0), number)[1] for name, number in _ULIMITS.items()}
         return found
+
+
+class RootlessService(Service):
+    """A Podman service of the lab that an ordinary user runs, whose containers have no control groups and hence no limits."""
+
+    def __init__(self, target: Target, lab: Lab) -> None:
+        super().__init__(target, lab, ROOTLESS)
+        if "network" not in target.options:
+            self.network.mode = user_network()
+
+    def config(self, image: str) -> ContainerConfig:
+        """Return how containers are made: in the control group of the service."""
+        return dataclasses.replace(super().config(image), cgroup_parent="")
+
+    @cached_property
+    def _ulimits(self) -> dict[str, int]:
+        """Nothing: without root Podman does not raise limits."""
+        return {}
+
+    def evidence(self, inspected: Mapping[str, Any], client: Client) -> dict[str, str]:
+        """Read also which user of the host runs the service."""
+        users = kernelfiles.users(int(self.pid or 0))
+        return super().evidence(inspected, client) | {"runtime_user": " ".join(map(str, sorted(users)))}
 
 
 class MonitoredCommands(Commands):
@@ -144,7 +170,8 @@ class Podman(Docker):
         self.restarts: MonitoredRestarter = MonitoredRestarter(self._session, self._beside)
         self.health: CalledHealthChecks = CalledHealthChecks(self._session, self.commands)
         self.networks = Networks(self._session, lambda other: Podman(other, lab), network_facts.PODMAN)
-        self.hardening: PodmanHardener = PodmanHardener(self._session, self, lambda: self)
+        ordinary = OrdinaryUser(lab, lambda: RootlessPodman(target, lab))
+        self.hardening: PodmanHardener = PodmanHardener(self._session, self, ordinary)
 
     def _beside(self, live_restore: bool) -> tuple[Engine, LabDaemon]:
         """Return an engine over a service of its own, and that service."""
@@ -166,3 +193,16 @@ class Podman(Docker):
                     raise
                 sleep_s(_AGAIN_S)
         self.commands.end_monitors(name)
+
+
+class RootlessPodman(Podman):
+    """Podman run by an ordinary user of the host."""
+
+    def __init__(self, target: Target, lab: Lab) -> None:
+        super().__init__(target, lab, RootlessService(target, lab))
+        self.hardening = PodmanHardener(self._session, self, OrdinaryUser(lab, lambda: self, self))
+
+    def create(self, spec: InstanceSpec) -> Instance:
+        """Create the container without limits, which need a control group."""
+        refuse_limits(self.target, spec)
+        return super().create(dataclasses.replace(spec, memory_bytes=None, cpus=None))

@@ -28,6 +28,7 @@ from bench.engines.base import (
 from bench.engines.evidence import gvisor, process
 from bench.engines.oci import gvisor as crashes
 from bench.engines.oci.exec import Commands
+from bench.engines.rootless import OrdinaryUser
 from bench.lab import Lab, images
 
 _GLOBAL: dict[str, tuple[str, ...]] = {
@@ -52,29 +53,39 @@ class Oci:
         if platform := target.options.get("platform"):
             self._options.append(f"--platform={platform}")
         self.commands = Commands(lambda name: [*self._base, "exec", self._id(name)])
-        self.hardening = oci_hardening.Hardener(self, target.engine, lab)
+        self._before: list[str] = []
+        self.hardening = oci_hardening.Hardener(self, target.engine, lab, self._ordinary())
+
+    def _ordinary(self) -> OrdinaryUser:
+        """Return how an ordinary user runs this runtime."""
+        from bench.engines.oci.rootless import RootlessOci  # noqa: PLC0415 - a kind of this class
+
+        return OrdinaryUser(self._lab, lambda: RootlessOci(self.target, self._lab))
 
     def prepare(self) -> Facts:
         """Find the runtime and prove by one trial that it can run the bundle here."""
         name = self.target.engine
         _ = self._lab.daemons  # without root there is no control group to put a container in
         self._program = self._find(name)
-        self._rootfs = images.rootfs(self._lab.paths.state)
+        self._rootfs = self._root_folder()
         self.boot_files = BootFiles(own=(self._rootfs.path,))
-        self._base = [self._program, f"--root={self._lab.paths.run / self._home(name)}", *self._options]
+        self._base = [*self._before, self._program, f"--root={self._states(name)}", *self._options]
         version = proc.run([self._program, "--version"], timeout_s=10).stdout
         trial.run(self, self._lab)
         values = {"version": " ".join(version.split()[:3]), "payload": self._rootfs.digest}
         return Facts(values | {"binary": process.digest(Path(self._program))})
 
+    def _root_folder(self) -> images.Artifact:
+        return images.rootfs(self._lab.paths.state)
+
     def _find(self, name: str) -> str:
         """Return the program: the one that ``bin`` names, else the one on PATH."""
         return given.program(self.target) or proc.find(name, "run 'tare provision oci_runtimes' as root")
 
-    def _home(self, name: str) -> str:
-        """Return the name of the folder in which the runtime keeps its state: one per program."""
+    def _states(self, name: str) -> Path:
+        """Return the folder in which the runtime keeps its state: one per program."""
         program = self.target.options.get("bin")
-        return f"{name}-{images.sha256(program.encode())[:8]}" if program else name
+        return self._lab.paths.run / (f"{name}-{images.sha256(program.encode())[:8]}" if program else name)
 
     def create(self, spec: InstanceSpec) -> Instance:
         """Write the bundle and create the container."""
@@ -92,10 +103,10 @@ class Oci:
         return self._made(spec, "run", "--detach")
 
     def _made(self, spec: InstanceSpec, verb: str, *options: str) -> Instance:
-        refuse_log(self.target, spec)
-        refuse_health(self.target, spec)
-        self.hardening.check(spec)
-        bundle = self._bundle(spec)
+        return self._ran(spec, self._bundle(spec), verb, *options)
+
+    def _ran(self, spec: InstanceSpec, bundle: Path, verb: str, *options: str) -> Instance:
+        """Run the command that makes the container of a bundle."""
         pid_file, log = bundle / "pid", bundle / "log"
         base = [*self._base, *(crashes.panic_options(bundle) if self.target.engine == "runsc" else [])]
         argv = [*base, verb, *options, "--bundle", str(bundle), "--pid-file", str(pid_file), self._id(spec.name)]
@@ -149,13 +160,21 @@ class Oci:
         return proc.run([*self._base, *arguments], timeout_s=30)
 
     def _bundle(self, spec: InstanceSpec) -> Path:
+        """Write the bundle of a container, unless its spec asks for what the runtime has not."""
+        refuse_log(self.target, spec)
+        refuse_health(self.target, spec)
+        self.hardening.check(spec)
         bundle = self._lab.paths.run / "b" / spec.name
         bundle.mkdir()
         config = oci_spec.config(
             spec=spec, rootfs_path=self._rootfs.path, cgroup_path=f"{self._lab.cgroup_path}/{spec.name}"
         )
-        (bundle / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        (bundle / "config.json").write_text(json.dumps(self._changed(config)), encoding="utf-8")
         return bundle
+
+    def _changed(self, config: oci_spec.Config) -> oci_spec.Config:
+        """Return the configuration as this runtime is given it."""
+        return config
 
     def _finish(self, command: proc.Process, timeout_s: float, log: Path) -> None:
         """Wait for the runtime's command; it writes to the bundle's log because the payload inherits its output."""
