@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLo
 
 from bench.core.units import format_value
 from bench.display import paper, raster, stacked, svg, theme
-from bench.display.data import Row, Variant
+from bench.display.data import Row
 from bench.display.table import Cell
 
 if TYPE_CHECKING:
