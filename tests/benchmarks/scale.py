@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -153,10 +154,16 @@ def panel(ax: Axes, figures: Sequence[Mapping[str, str]], column: str, unit: flo
     rows = sorted({size for _, size in values})
     for name in COMMANDS:
         points = [(size, values[name, size]) for size in rows if (name, size) in values]
-        look = {"color": COLOURS[name], "marker": MARKS[name], "markersize": 4, "linewidth": 1.2, "label": name}
+        look: dict[str, Any] = {
+            "color": COLOURS[name],
+            "marker": MARKS[name],
+            "markersize": 4,
+            "linewidth": 1.2,
+            "label": name,
+        }
         ax.plot([x for x, _ in points], [y for _, y in points], **look)
     low, high = min(values.values()) / 1.6, max(values.values()) * 1.6
-    dotted = {"color": theme.MUTED, "linewidth": 0.8, "linestyle": ":"}
+    dotted: dict[str, Any] = {"color": theme.MUTED, "linewidth": 0.8, "linestyle": ":"}
     ax.plot([rows[0], rows[-1]], [high / 1.6 * rows[0] / rows[-1], high / 1.6], label="in proportion", **dotted)
     ax.set(xscale="log", yscale="log", xlabel="measurements", ylim=(low, high))
     ax.set_title(title, fontsize=canvas.TEXT_PT)
