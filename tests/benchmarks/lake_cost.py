@@ -19,6 +19,7 @@ import resource
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,8 @@ QUERIES = ROOT / "docs/queries"
 HOSTS = 50
 RUN_BYTES, RUN_BYTES_COMPACT = 420_000, 75_000
 """Bytes on disk of a run, as exported and compact."""
+VALUES = {"measurements": "value", "series": "median"}
+"""Table → the column that differs from run to run."""
 SPILL_BYTES = 10_000_000_000
 FIRST = datetime(2026, 1, 1, 2, tzinfo=UTC)
 MEASUREMENTS_OF_A_DAY = "SELECT * FROM memory.main.measurements WHERE date = DATE '{day}'"
@@ -115,52 +118,61 @@ def grow(root: Path, sample: store.Run, count: int, *, compact: bool) -> None:
     assert like is not None
     lines = rows.lines_of(sample)
     tables: Tables = {"measurements": rows.measurements(lines, like), "series": rows.series(lines, like)}
+    nights = {} if not compact else {kind: day_of(parts, HOSTS) for kind, parts in tables.items()}
     for night in range(-(-count // HOSTS)):
-        days: dict[str, list[pa.Table]] = {}
+        runs = [described(like, host, night) for host in range(min(HOSTS, count - night * HOSTS))]
+        factors = [1.2 ** (host == 7) * np.exp(rng.normal(0, 0.02)) for host in range(len(runs))]
+        for kind, day in nights.items():
+            write(place, f"{kind}/date={runs[0].date}/all.parquet", night_of(day, runs, factors, VALUES[kind]))
         commits = []
-        for host in range(min(HOSTS, count - night * HOSTS)):
-            one = rows.Described(
-                *(
-                    f"h{host:04d}-{night:04d}",
-                    f"h{host:04d}",
-                    FIRST + timedelta(days=night),
-                    like.fingerprint,
-                    like.epoch,
-                ),
-                suite="nightly",
-                again=False,
-                digest=like.digest,
-            )
-            factor = 1.2 ** (host == 7) * np.exp(rng.normal(0, 0.02))
-            files = one_run(place, one, tables, factor, days if compact else None)
+        for one, factor in zip(runs, factors, strict=True):
+            files = [] if compact else one_run(place, one, tables, factor)
             commits.append(rows.manifest(one, files, {"measurements": 0, "series": 1}))
-        if compact:
-            for kind, parts in days.items():
-                write(place, f"{kind}/date={FIRST.date() + timedelta(days=night)}/all.parquet", pa.concat_tables(parts))
         write(place, f"runs/{night:05d}.parquet", pa.concat_tables(commits))
 
 
-def one_run(
-    place: Place, one: rows.Described, tables: Tables, factor: float, days: dict[str, list[pa.Table]] | None
-) -> list[str]:
+def described(like: rows.Described, host: int, night: int) -> rows.Described:
+    began = FIRST + timedelta(days=night)
+    name = f"h{host:04d}"
+    return replace(like, run_id=f"{name}-{night:04d}", host=name, started_at=began, suite="nightly", again=False)
+
+
+def one_run(place: Place, one: rows.Described, tables: Tables, factor: float) -> list[str]:
     files = []
     for kind, by_scenario in tables.items():
         for scenario, table in by_scenario.items():
-            moved = varied(table, one.run_id, factor, "value" if kind == "measurements" else "median")
-            if days is not None:
-                for name, value in (("host", one.host), ("scenario", scenario)):
-                    moved = moved.append_column(name, constant(value, len(moved)))
-                days.setdefault(kind, []).append(moved)
-            else:
-                files.append(f"{kind}/host={one.host}/date={one.date}/scenario={scenario}/{one.run_id}.parquet")
-                write(place, files[-1], moved)
+            moved = varied(
+                table, [one.run_id], np.zeros(len(table), np.int32), np.full(len(table), factor), VALUES[kind]
+            )
+            files.append(f"{kind}/host={one.host}/date={one.date}/scenario={scenario}/{one.run_id}.parquet")
+            write(place, files[-1], moved)
     return files
 
 
-def varied(table: pa.Table, run_id: str, factor: float, column: str) -> pa.Table:
-    values = pa.array(table[column].to_numpy() * factor)
+def day_of(by_scenario: dict[str, pa.Table], hosts: int) -> pa.Table:
+    """Return the rows of a whole day, host after host."""
+    parts = [table.append_column("scenario", constant(name, len(table))) for name, table in by_scenario.items()]
+    one = pa.concat_tables(parts)
+    whole = pa.concat_tables([one] * hosts).unify_dictionaries()
+    numbers = np.repeat(np.arange(hosts, dtype=np.int32), len(one))
+    names = pa.array([f"h{host:04d}" for host in range(hosts)])
+    return whole.append_column("host", pa.DictionaryArray.from_arrays(pa.array(numbers), names)).combine_chunks()
+
+
+def night_of(day: pa.Table, runs: Sequence[rows.Described], factors: Sequence[float], column: str) -> pa.Table:
+    """Return a day's rows as those of one night, in which each host has a run and a factor."""
+    of_host = len(day) // HOSTS
+    numbers = np.repeat(np.arange(len(runs), dtype=np.int32), of_host)
+    found = day.slice(0, len(numbers))
+    return varied(found, [one.run_id for one in runs], numbers, np.repeat(factors, of_host), column)
+
+
+def varied(table: pa.Table, run_ids: Sequence[str], numbers: Any, factors: Any, column: str) -> pa.Table:
+    """Return a table with the values multiplied row by row, and with the ids of other runs."""
+    values = pa.array(table[column].to_numpy() * factors)
     table = table.set_column(table.column_names.index(column), column, values)
-    return table.set_column(table.column_names.index("run_id"), "run_id", constant(run_id, len(table)))
+    ids = pa.DictionaryArray.from_arrays(pa.array(numbers), pa.array(run_ids))
+    return table.set_column(table.column_names.index("run_id"), "run_id", ids)
 
 
 def constant(value: str, size: int) -> pa.DictionaryArray:

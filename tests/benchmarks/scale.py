@@ -17,9 +17,12 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench import __version__
 from bench.core.clock import now_s, wall_time
@@ -35,6 +38,8 @@ COMMANDS = ("import", "show", "report", "compare")
 COLOURS = dict(zip(COMMANDS, (theme.FAMILIES[name] for name in ("oci", "sandbox", "vm", "docker")), strict=True))
 MARKS = dict(zip(COMMANDS, "os^D", strict=True))
 
+RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 Figure = Mapping[str, str | int | float]
 
 
@@ -46,7 +51,8 @@ def main() -> None:
     for rows in given.rows:
         folder = Path(tempfile.mkdtemp(prefix="scale-", dir=given.folder))
         try:
-            keep(FIGURES, list(measured(folder, rows)))
+            for figure in measured(folder, rows):
+                keep(FIGURES, figure)
         finally:
             shutil.rmtree(folder)
     draw(read(FIGURES), CHART)
@@ -54,18 +60,23 @@ def main() -> None:
 
 def measured(folder: Path, rows: int) -> Iterator[Figure]:
     """Yield the figures of each command; the import is that of the first file."""
-    runs = []
-    for seed in (1, 2):
-        path = folder / f"{seed}.csv"
-        write(path, rows, seed)
-        figure, said = command(folder, "import", str(path), "--format", "csv")
-        path.unlink()
-        runs.append(said.split()[-1])
-        if seed == 1:
-            yield {"rows": rows, **figure, "written_bytes": size(folder / "results" / runs[0])}
-    for words in (("show", runs[0]), ("report", runs[0], "-o", "page"), ("compare", *runs)):
+    first, figure = imported(folder, rows, 1)
+    yield {"rows": rows, **figure, "written_bytes": size(folder / "results" / first)}
+    for words in (("show", first), ("report", first, "-o", "page")):
         figure, _ = command(folder, *words)
         yield {"rows": rows, **figure, "written_bytes": size(folder / "page") if words[0] == "report" else 0}
+    second, _ = imported(folder, rows, 2)
+    figure, _ = command(folder, "compare", first, second)
+    yield {"rows": rows, **figure, "written_bytes": 0}
+
+
+def imported(folder: Path, rows: int, seed: int) -> tuple[str, Figure]:
+    """Import a file of so many rows; return the run's id and the figures."""
+    path = folder / f"{seed}.csv"
+    write(path, rows, seed)
+    figure, said = command(folder, "import", str(path), "--format", "csv")
+    path.unlink()
+    return said.split()[-1], figure
 
 
 def write(path: Path, rows: int, seed: int) -> None:
@@ -107,15 +118,15 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def keep(path: Path, figures: Sequence[Figure]) -> None:
-    """Put figures into the file, in the place of those of the same rows."""
+def keep(path: Path, figure: Figure) -> None:
+    """Put the figures of a command into the file, in the place of those that it had of as many rows."""
     host = f"{os.cpu_count()} CPUs, {os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB, Linux {platform.release()}"
     about = {"date": f"{wall_time():%Y-%m-%d}", "host": host, "python": platform.python_version(), "tare": __version__}
-    new = {str(one["rows"]) for one in figures}
-    found = [one for one in (read(path) if path.exists() else []) if one["rows"] not in new]
-    found += [{key: str(value) for key, value in {**one, **about}.items()} for one in figures]
+    new = {key: str(value) for key, value in {**figure, **about}.items()}
+    old = read(path) if path.exists() else []
+    found = [one for one in old if (one["rows"], one["command"]) != (new["rows"], new["command"])] + [new]
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(found[-1]), lineterminator="\n")
+        writer = csv.DictWriter(file, fieldnames=list(new), lineterminator="\n")
         writer.writeheader()
         writer.writerows(sorted(found, key=lambda one: (int(one["rows"]), COMMANDS.index(one["command"]))))
 
@@ -127,34 +138,41 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def draw(figures: Sequence[Mapping[str, str]], path: Path) -> None:
     """Draw CPU time and peak memory over rows, both axes logarithmic, and what growth in proportion to the rows is."""
-    with canvas.sheet(3.4) as sheet:
+    with canvas.sheet(3.6) as sheet:
         sheet.patch.set_facecolor(theme.SURFACE)
         axes = sheet.subplots(1, 2)
-        for ax, column, unit, title in (
-            (axes[0], "cpu_s", 1.0, "CPU time, s"),
-            (axes[1], "peak_bytes", 1e6, "peak memory of the process, MB"),
-        ):
-            for name in COMMANDS:
-                points = [(int(one["rows"]), float(one[column]) / unit) for one in figures if one["command"] == name]
-                ax.plot(
-                    *zip(*points, strict=True),
-                    color=COLOURS[name],
-                    marker=MARKS[name],
-                    markersize=4,
-                    linewidth=1.2,
-                    label=name,
-                )
-            ends = [min(int(one["rows"]) for one in figures), max(int(one["rows"]) for one in figures)]
-            top = max(float(one[column]) / unit for one in figures)
-            slope = [top * rows / ends[1] for rows in ends]
-            ax.plot(ends, slope, color=theme.MUTED, linewidth=0.8, linestyle=":", label="in proportion to the rows")
-            ax.set(xscale="log", yscale="log", xlabel="measurements", title=title)
-            ax.set_ylim(bottom=min(float(one[column]) / unit for one in figures) / 1.5)
-            ax.grid(visible=True)
-        axes[0].legend(loc="upper left")
-        sheet.tight_layout()
+        panel(axes[0], figures, "cpu_s", 1.0, "CPU time, s")
+        panel(axes[1], figures, "peak_bytes", 1e6, "peak memory of the process, MB")
+        sheet.legend(*axes[0].get_legend_handles_labels(), loc="lower center", ncols=len(COMMANDS) + 1)
+        sheet.tight_layout(rect=(0, 0.07, 1, 1))
         for suffix in (".svg", ".png"):
             sheet.savefig(path.with_suffix(suffix), dpi=150, metadata={"Date": None} if suffix == ".svg" else None)
+
+
+def panel(ax: Axes, figures: Sequence[Mapping[str, str]], column: str, unit: float, title: str) -> None:
+    values = {(one["command"], int(one["rows"])): float(one[column]) / unit for one in figures}
+    rows = sorted({size for _, size in values})
+    for name in COMMANDS:
+        points = [(size, values[name, size]) for size in rows if (name, size) in values]
+        look: dict[str, Any] = {
+            "color": COLOURS[name],
+            "marker": MARKS[name],
+            "markersize": 4,
+            "linewidth": 1.2,
+            "label": name,
+        }
+        ax.plot([x for x, _ in points], [y for _, y in points], **look)
+    low, high = min(values.values()) / 1.6, max(values.values()) * 1.6
+    dotted: dict[str, Any] = {"color": theme.MUTED, "linewidth": 0.8, "linestyle": ":"}
+    ax.plot([rows[0], rows[-1]], [high / 1.6 * rows[0] / rows[-1], high / 1.6], label="in proportion", **dotted)
+    ax.set(xscale="log", yscale="log", xlabel="measurements", ylim=(low, high))
+    ax.set_title(title, fontsize=canvas.TEXT_PT)
+    ax.set_xticks(rows, labels=[f"10{str(round(np.log10(size))).translate(RAISED)}" for size in rows])
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if high / low < 300 else (1.0,)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.grid(visible=True)
 
 
 if __name__ == "__main__":

@@ -302,7 +302,7 @@ def test_open_and_acknowledged_regressions_are_listed(results: Path, monkeypatch
             ["nothing/*", "--reason", "r"],
             "no confirmed regression of the night night-010 matches 'nothing/*'; there is startup/host",
         ),
-        (["startup/*", "--reason", "r", "--until", "2020-01-01"], "--until 2020-01-01 is over"),
+        (["startup/*", "--reason", "r", "--until", "2020-01-01"], "--until 2020-01-01 is in the past"),
         (["--results", "nowhere"], "has no night of the suite 'nightly'"),
     ],
 )

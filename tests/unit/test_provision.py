@@ -181,7 +181,7 @@ def test_path_that_ansible_would_change_is_refused(
 
 def test_every_role_except_helpers_can_be_named() -> None:
     roles = {path.name for path in (ansible.playbook_dir() / "roles").iterdir()}
-    helpers = {"packages", "harness"}
+    helpers = {"packages"}  # Tare itself is the role harness
     assert {role for needed in provision.known().values() for role in needed} == roles - helpers
 
 
