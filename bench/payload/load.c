@@ -7,6 +7,8 @@
  *        started again because something had killed them; "E load WHY" when one has ended by itself. BYTES is the most memory, or disk, that all of them take; FOLDER is where
  *        those with files have them.
  *
+ *        For bulk and flood FOLDER is the ADDRESS:PORT of a --sink (remote.c), which counts what arrives.
+ *
  * Nothing here grows without bound: a worker of the fork storm has at most BATCH children, which exit at once. All of them end with
  * the payload.
  */
@@ -31,6 +33,7 @@
 #define PIECE 65536
 #define QUANTUM 5000000 /* nanoseconds of work before a pause, at the least */
 #define BATCH 32
+#define DATAGRAM 1400 /* bytes: with its headers it fits an Ethernet frame, on an overlay network, too */
 #define OPEN_FILES 256
 #define MOST_WORKERS 64
 #define EVERY 50000000ull /* nanoseconds between two reports */
@@ -183,8 +186,33 @@ static uint64_t once_network(void)
 {
     ssize_t sent = send(file, block, PIECE, MSG_NOSIGNAL);
     if (sent < 0)
-        fail(71, "cannot send over", "loopback");
+        fail(71, "cannot send for", "--load");
     return (uint64_t)sent;
+}
+
+static void ready_bulk(void)
+{
+    block = aligned(PIECE);
+    file = connected_with(SOCK_STREAM, folder);
+}
+
+static void ready_flood(void)
+{
+    block = aligned(DATAGRAM);
+    file = connected_with(SOCK_DGRAM, folder);
+}
+
+/* Send a batch of datagrams; what a full queue refuses does not count. */
+static uint64_t once_flood(void)
+{
+    struct iovec piece = {block, DATAGRAM};
+    struct mmsghdr batch[BATCH];
+    for (int i = 0; i < BATCH; i++)
+        batch[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &piece, .msg_iovlen = 1}};
+    int sent = sendmmsg(file, batch, BATCH, 0);
+    if (sent < 0 && errno != ENOBUFS)
+        fail(71, "cannot send datagrams for", "--load");
+    return sent < 0 ? 0 : (uint64_t)sent * DATAGRAM;
 }
 
 /* Fork a batch of children that exit at once, and wait for them; fewer where a limit allows no more. */
@@ -246,6 +274,8 @@ static const struct kind KINDS[] = {{"cpu", nothing, once_cpu},
                                     {"read", ready_read, once_read},
                                     {"cache", ready_cache, once_cache},
                                     {"network", ready_network, once_network},
+                                    {"bulk", ready_bulk, once_network},
+                                    {"flood", ready_flood, once_flood},
                                     {"forks", nothing, once_forks},
                                     {"journal", ready_journal, once_journal},
                                     {"inodes", ready_journal, once_inodes}};

@@ -9,18 +9,17 @@ host becomes unusable.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import shutil
 from collections.abc import Iterator
 
-from bench.benchmarks.isolation import arms, beside, cause, kinds, room, watchdog
+from bench.benchmarks.isolation import arms, beside, cause, far, kinds, places, room, watchdog
 from bench.benchmarks.isolation.arms import Arm
 from bench.benchmarks.isolation.beside import Alive, Neighbour
+from bench.benchmarks.isolation.places import Place
 from bench.benchmarks.isolation.watchdog import Watchdog
 from bench.core.clock import Channel, Line
 from bench.core.errors import InvocationFailed, NotApplicable
-from bench.engines.base import Bind, Instance, InstanceSpec
+from bench.engines.base import Instance, InstanceSpec
 from bench.invocation import life
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import caps
@@ -41,6 +40,7 @@ def measure(context: InvocationContext) -> InvocationResult:
     """Measure one arm."""
     theirs, kind = beside.context_of(context), str(context.params["neighbour"])
     arm = arms.of(context, theirs.engine)
+    path = far.path_of(context, theirs)
     room_bytes = int(context.params["room_bytes"])
     room.check(kind, room_bytes, context.lab.paths.run)
     wanted = {"pids": LAB_PIDS, "memory": _used(context) + room_bytes + _BESIDE_BYTES}
@@ -51,7 +51,7 @@ def measure(context: InvocationContext) -> InvocationResult:
             raise NotApplicable(msg)
         with (
             watchdog.watching(context, rest=arm.works) as watching,
-            _files(context, arm, kind) as (mine, others),
+            places.made(context, arm, path) as (mine, others),
         ):
             before = _before(context, arm, mine, watching)
             with beside.standing(theirs, arm, others, watching.complaint) as neighbour:
@@ -69,36 +69,19 @@ def _used(context: InvocationContext) -> int:
     return info["MemTotal"] - info["MemAvailable"]
 
 
-@contextlib.contextmanager
-def _files(context: InvocationContext, arm: Arm, kind: str) -> Iterator[tuple[tuple[Bind, ...], tuple[Bind, ...]]]:
-    """Yield the victim's folder and the neighbour's, on the file system of the state folder; none for those without files."""
-    home = context.lab.paths.run / "k" / context.name
-    names = {"victim": kinds.VICTIMS[kinds.victim_name(context.params)].files, "neighbour": False}
-    names["neighbour"] = arm.works and kinds.NEIGHBOURS[kind].files
-    binds = {}
-    try:
-        for name, needed in names.items():
-            if needed:
-                (home / name).mkdir(parents=True)
-                binds[name] = (Bind("files", home / name, read_only=False),)
-        yield binds.get("victim", ()), binds.get("neighbour", ())
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _before(context: InvocationContext, arm: Arm, binds: tuple[Bind, ...], watching: Watchdog) -> tuple[Value, ...]:
+def _before(context: InvocationContext, arm: Arm, place: Place, watching: Watchdog) -> tuple[Value, ...]:
     """Let a victim work by itself in an instance of its own and return its times; none where it is not asked for."""
     milliseconds = int(context.params["before_milliseconds"])
     if not milliseconds:
         return ()
     work = _work(context, milliseconds)
-    spec = _spec(context, arm, binds, work, suffix="-b")
+    spec = _spec(context, arm, place, work, suffix="-b")
     with life.living(context, spec) as (instance, channel), context.account.engine():
         alive = _alive(instance, watching, None)
         channel.wait_line("B victim", context.timeout_s, alive)
         channel.wait_line("C victim", work.limit_s + _SPARE_S, alive)
         found = neighbours.done(_reported(channel, alive), work)
-    for bind in binds:
+    for bind in place.binds:
         for path in bind.source.iterdir():
             path.unlink()
     return tuple(Value(f"isolation.before_{name}_s", value) for name, value in _times(found).items())
@@ -109,22 +92,22 @@ def _work(context: InvocationContext, milliseconds: int) -> Work:
     return kinds.work_of({**context.params, "milliseconds": milliseconds}, emulated=emulated)
 
 
-def _spec(context: InvocationContext, arm: Arm, binds: tuple[Bind, ...], work: Work, suffix: str = "") -> InstanceSpec:
+def _spec(context: InvocationContext, arm: Arm, place: Place, work: Work, suffix: str = "") -> InstanceSpec:
     """Return the spec of a victim; both victims of an invocation have the same."""
-    arguments = (*beside.pinned(arm.victim_cpus), *work.arguments("{files}" if binds else "-"), "--sleep")
-    fields = {"memory_bytes": None, "cpus": None, "binds": binds, **arm.victim}
+    arguments = (*beside.pinned(arm.victim_cpus), *work.arguments(place.where), "--sleep")
+    fields = {"memory_bytes": None, "cpus": None, "binds": place.binds, **arm.victim}
     return life.spec_of(context, arguments, suffix=suffix, **fields)
 
 
 def _victim(
     context: InvocationContext,
     arm: Arm,
-    binds: tuple[Bind, ...],
+    place: Place,
     watching: Watchdog,
     neighbour: Neighbour | None,
 ) -> InvocationResult:
     work = _work(context, int(context.params["milliseconds"]))
-    spec = _spec(context, arm, binds, work)
+    spec = _spec(context, arm, place, work)
     with life.living(context, spec) as (instance, channel), context.account.engine():
         mine = beside.group_of(context, instance)
         arms.proof(spec, mine)
@@ -135,11 +118,11 @@ def _victim(
         channel.wait_line("C victim", work.limit_s + _SPARE_S, alive)
         after = cause.read(groups)
         found = neighbours.done(_reported(channel, alive), work)
-        evidence = life.evidence_of(context, instance)
+        evidence = life.evidence_of(context, instance) | far.link_of(context, place.path, instance)
         theirs = _neighbours(context, neighbour, found)
     series = (*theirs, *cause.between(before, after), *_sentinel(watching, found))
-    limits = neighbour.limits if neighbour else {}
-    evidence |= {f"neighbour {file}": text for file, text in limits.items()}
+    proof = neighbour.evidence if neighbour else {}
+    evidence |= {f"neighbour {name}": text for name, text in proof.items()}
     return InvocationResult(
         _values(found, work), evidence, _flags(arm, found, work), series, _notes(context, work, neighbour)
     )
@@ -178,11 +161,14 @@ def _neighbours(context: InvocationContext, neighbour: Neighbour | None, found: 
     """Return what the neighbour did alone and beside the victim."""
     if neighbour is None or neighbour.alone_per_s is None:
         return ()
-    together = neighbour.load_after(found.end_s).rate(found.begin_s, found.end_s)
-    return (
+    times = found.begin_s, found.end_s
+    together = beside.after(neighbour.load, found.end_s).rate(*times)
+    values = (
         Value("isolation.neighbour_alone_per_s", neighbour.alone_per_s),
         Value("isolation.neighbour_per_s", together),
     )
+    sent = beside.after(neighbour.sent, found.end_s).rate(*times) if neighbour.received else 0.0
+    return (*values, Value("isolation.neighbour_lost_ratio", max(0.0, 1 - together / sent))) if sent else values
 
 
 def _sentinel(watching: Watchdog, found: Done) -> Iterator[Value]:
@@ -214,5 +200,5 @@ def _notes(context: InvocationContext, work: Work, neighbour: Neighbour | None) 
     kind = kinds.NEIGHBOURS[str(context.params["neighbour"])]
     notes = {"victim": f"{work.kind}, {work.per_s} a second", "shared": kind.shared}
     if neighbour is not None and neighbour.alone_per_s is not None:
-        notes |= {"unit": kind.unit, "killed": str(neighbour.load().restarts[-1])}
+        notes |= {"unit": kind.unit, "killed": str(neighbour.sent().restarts[-1])}
     return notes
