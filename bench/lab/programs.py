@@ -31,6 +31,7 @@ _SOURCES = (
         "restart.c",
         "victim.c",
         "load.c",
+        "remote.c",
         "surface.c",
         "reach.c",
         "changes.c",

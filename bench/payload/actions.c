@@ -308,7 +308,7 @@ const struct action *find_action(const char *option)
 {
     static const struct action *const tables[] = {NETWORK_ACTIONS, FILE_ACTIONS, KEPT_ACTIONS, NAME_ACTIONS, LINE_ACTIONS,
                                                   RESTART_ACTIONS, HEALTH_ACTIONS, VICTIM_ACTIONS, LOAD_ACTIONS, SURFACE_ACTIONS,
-                                                  REACH_ACTIONS, CHANGE_ACTIONS};
+                                                  REACH_ACTIONS, CHANGE_ACTIONS, REMOTE_ACTIONS};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         for (const struct action *one = tables[i]; one->option; one++)
             if (strcmp(one->option, option) == 0)

@@ -2,10 +2,11 @@
  * A neighbour that takes one resource, as much as it gets in a known fraction of the time.
  *
  *   --load KIND:PERCENT:WORKERS:BYTES:FOLDER
- *        fork WORKERS processes (0: one for each CPU that may be used) that do KIND in PERCENT of the time, until the payload ends, and go
- *        on with the next action. Twenty times a second: "M load COUNT RESTARTS", what all of them have done so far, and how many were
- *        started again because something had killed them; "E load WHY" when one has ended by itself. BYTES is the most memory, or disk, that all of them take; FOLDER is where
- *        those with files have them.
+ *        fork WORKERS processes that do KIND in PERCENT of the time, until the payload ends, and go on with the next action; 0: one for
+ *        each CPU that may be used, one for two CPUs with bulk and flood. Twenty times a second: "M load COUNT RESTARTS", what all of
+ *        them have done so far, and how many were started again because something had killed them; "E load WHY" when one has ended by
+ *        itself. BYTES is the most memory, or disk, that all of them take; FOLDER is where those with files have them. For bulk and
+ *        flood FOLDER is the ADDRESS:PORT of a --sink (remote.c), which counts what arrives.
  *
  * Nothing here grows without bound: a worker of the fork storm has at most BATCH children, which exit at once. All of them end with
  * the payload.
@@ -31,6 +32,7 @@
 #define PIECE 65536
 #define QUANTUM 5000000 /* nanoseconds of work before a pause, at the least */
 #define BATCH 32
+#define DATAGRAM 1400 /* bytes: with its headers it fits an Ethernet frame, on an overlay network, too */
 #define OPEN_FILES 256
 #define MOST_WORKERS 64
 #define EVERY 50000000ull /* nanoseconds between two reports */
@@ -183,8 +185,33 @@ static uint64_t once_network(void)
 {
     ssize_t sent = send(file, block, PIECE, MSG_NOSIGNAL);
     if (sent < 0)
-        fail(71, "cannot send over", "loopback");
+        fail(71, "cannot send for", "--load");
     return (uint64_t)sent;
+}
+
+static void ready_bulk(void)
+{
+    block = aligned(PIECE);
+    file = connected_with(SOCK_STREAM, folder);
+}
+
+static void ready_flood(void)
+{
+    block = aligned(DATAGRAM);
+    file = connected_with(SOCK_DGRAM, folder);
+}
+
+/* Send a batch of datagrams; one that a full queue refuses does not count. */
+static uint64_t once_flood(void)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < BATCH; i++) {
+        ssize_t sent = send(file, block, DATAGRAM, 0);
+        if (sent < 0 && errno != ENOBUFS)
+            fail(71, "cannot send datagrams for", "--load");
+        bytes += sent > 0 ? (uint64_t)sent : 0;
+    }
+    return bytes;
 }
 
 /* Fork a batch of children that exit at once, and wait for them; fewer where a limit allows no more. */
@@ -237,18 +264,21 @@ struct kind {
     const char *name;
     void (*ready)(void);
     uint64_t (*once)(void);
+    int sends; /* to a --sink */
 };
-static const struct kind KINDS[] = {{"cpu", nothing, once_cpu},
-                                    {"memory", nothing, once_memory},
-                                    {"pages", nothing, once_pages},
-                                    {"bandwidth", ready_bandwidth, once_bandwidth},
-                                    {"write", ready_write, once_write},
-                                    {"read", ready_read, once_read},
-                                    {"cache", ready_cache, once_cache},
-                                    {"network", ready_network, once_network},
-                                    {"forks", nothing, once_forks},
-                                    {"journal", ready_journal, once_journal},
-                                    {"inodes", ready_journal, once_inodes}};
+static const struct kind KINDS[] = {{"cpu", nothing, once_cpu, 0},
+                                    {"memory", nothing, once_memory, 0},
+                                    {"pages", nothing, once_pages, 0},
+                                    {"bandwidth", ready_bandwidth, once_bandwidth, 0},
+                                    {"write", ready_write, once_write, 0},
+                                    {"read", ready_read, once_read, 0},
+                                    {"cache", ready_cache, once_cache, 0},
+                                    {"network", ready_network, once_network, 0},
+                                    {"bulk", ready_bulk, once_network, 1},
+                                    {"flood", ready_flood, once_flood, 1},
+                                    {"forks", nothing, once_forks, 0},
+                                    {"journal", ready_journal, once_journal, 0},
+                                    {"inodes", ready_journal, once_inodes, 0}};
 
 /* Work and pause in turns, so that the work so far is that fraction of the time so far; a pause that was too long is caught up. */
 static void work_on(const struct kind *kind, uint64_t percent, uint64_t *count)
@@ -324,7 +354,10 @@ static void load(char *text)
         errno = EINVAL;
         fail(64, "--load takes KIND:PERCENT:WORKERS:BYTES:FOLDER, not", name);
     }
-    int workers = workers_of(number("--load", numbers[1]));
+    uint64_t asked = number("--load", numbers[1]);
+    int workers = workers_of(asked);
+    if (!asked && kind->sends && workers > 1)
+        workers /= 2; /* what is sent has to be received, too */
     room = number("--load", numbers[2]) / (uint64_t)workers / (2 * MIB) * (2 * MIB);
     room = room ? room : 2 * MIB;
     snprintf(folder, sizeof folder, "%s", text ? text : "");

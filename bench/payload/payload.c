@@ -43,6 +43,7 @@
  *   --lines COUNT:BYTES:PER_S:KIND:EVERY  write numbered, checksummed lines to standard output (lines.c): "B lines", "C lines COUNT"
  *   --victim KIND:…      do work at a fixed rate and report how late each operation was (victim.c)
  *   --load KIND:…        take one resource in the background, for a known fraction of the time (load.c)
+ *   --echo ADDRESS:PORT, --sink KIND:ADDRESS:PORT   answer a victim's requests, count what a neighbour sends (remote.c)
  *   --wait MS            wait for SIGUSR1 or a byte on the serial port, at most MS milliseconds, and answer "A"
  *   --look               report what is visible from here: "S NAME VALUE" lines, then "E look"; -1 for unreadable counts
  *   --script FILE        run the actions in FILE, one a line without its dashes ("wait 1000", "run PROGRAM …");

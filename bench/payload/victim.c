@@ -4,7 +4,7 @@
  *   --victim KIND:PER_S:MS:LIMIT_MS:FOLDER
  *        do PER_S operations a second for MS milliseconds: "B victim"; give up after LIMIT_MS: "C victim DONE"; then one number an
  *        operation, in units of 10 ns, from the time at which it was due to its end: "S victim N N …"; "E victim".
- *        FOLDER is where a kind with files has them.
+ *        FOLDER is where a kind with files has them; for remote it is the ADDRESS:PORT of an --echo (remote.c).
  *
  *   --until PATH         wait until PATH exists, which another makes; SIGTERM and SIGINT end the program
  *
@@ -210,20 +210,15 @@ static void once_cache(void)
             fail(71, "cannot read", path);
 }
 
-static void echo(int peer)
-{
-    char text[64];
-    while (recv(peer, text, sizeof text, MSG_WAITALL) == sizeof text && send(peer, text, sizeof text, MSG_NOSIGNAL) == sizeof text)
-        ;
-}
+static void ready_tcp(void) { file = connected_to(echo_to); }
 
-static void ready_tcp(void) { file = connected_to(echo); }
+static void ready_remote(void) { file = connected_with(SOCK_STREAM, folder); }
 
 static void once_tcp(void)
 {
-    char text[64] = "";
+    char text[REQUEST] = "";
     if (send(file, text, sizeof text, MSG_NOSIGNAL) != sizeof text || recv(file, text, sizeof text, MSG_WAITALL) != sizeof text)
-        fail(71, "no answer over", "loopback");
+        fail(71, "no answer over TCP for", "--victim");
 }
 
 static const struct {
@@ -232,7 +227,8 @@ static const struct {
     void (*once)(void);
 } KINDS[] = {{"tick", nothing, nothing},          {"compute", nothing, once_compute}, {"fork", nothing, once_fork},
              {"map", nothing, once_map},          {"file", ready_file, once_file},    {"read", ready_read, once_read},
-             {"cache", ready_cache, once_cache},  {"tcp", ready_tcp, once_tcp}};
+             {"cache", ready_cache, once_cache},  {"tcp", ready_tcp, once_tcp},
+             {"remote", ready_remote, once_tcp}};
 
 /* Do the operations that fall due and return how many were done before the limit; "times" of none: nothing is noted. */
 static uint64_t work_through(void (*once)(void), uint64_t count, uint64_t period, uint64_t limit, uint32_t *times)

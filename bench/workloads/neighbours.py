@@ -1,4 +1,4 @@
-"""A program with work at a fixed rate, and neighbours that take one resource (victim.c, load.c): arguments and parsed output."""
+"""Victims with work at a fixed rate, and neighbours that take one resource (victim.c, load.c, remote.c): arguments and output."""
 
 from __future__ import annotations
 
@@ -133,6 +133,16 @@ class Load:
 def load_arguments(kind: str, percent: int, workers: int, room_bytes: int, folder: str = "-") -> tuple[str, ...]:
     """Return the payload's arguments of a neighbour; see load.c."""
     return ("--load", f"{kind}:{percent}:{workers}:{room_bytes}:{folder}")
+
+
+def echo_arguments(address: str) -> tuple[str, str]:
+    """Return the payload's arguments to answer requests at an address, on a free port; see remote.c."""
+    return "--echo", f"{address}:0"
+
+
+def sink_arguments(kind: str, address: str) -> tuple[str, str]:
+    """Return the payload's arguments to count what a neighbour of that kind sends; its reports are those of a neighbour."""
+    return "--sink", f"{kind}:{address}:0"
 
 
 def load(lines: Sequence[Line]) -> Load:

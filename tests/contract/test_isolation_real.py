@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench import benchmarks, engines
-from bench.benchmarks.isolation import NEIGHBOURS
+from bench.benchmarks.isolation import NEIGHBOURS, kinds
 from bench.benchmarks.isolation import measure as isolation
 from bench.core import kernelfiles, proctable
 from bench.core.clock import now_s, sleep_s
@@ -29,6 +29,8 @@ pytestmark = [pytest.mark.root, pytest.mark.engines]
 SHORT: dict[str, ParamValue] = {"milliseconds": 200, "alone_milliseconds": 200, "room_bytes": 2**24}
 KINDS = {"docker": ("network", "write"), "runc": ("forks", "memory", "journal")}
 """Engine → the neighbours that are tried; the others all: the payload does the same in every container."""
+FAR = [name for name, kind in kinds.NEIGHBOURS.items() if kind.far]
+"""Neighbours that send to a far end; they have a test of their own."""
 TARGETS = (target("host"), target("runc"), target("docker"))
 
 
@@ -114,10 +116,27 @@ def test_neighbour_apart_is_on_other_cpus(place: Place) -> None:
 
 def test_every_neighbour_works_beside_its_natural_victim(place: Place) -> None:
     before = place.context.lab.residue()
-    for kind in KINDS.get(place.context.engine.target.engine, NEIGHBOURS):
+    for kind in KINDS.get(place.context.engine.target.engine, [name for name in NEIGHBOURS if name not in FAR]):
         values = numbers(place.measure(arm="unlimited", neighbour=kind, per_s=20, percent=25))
         assert values["isolation.p50_s"] > 0, kind
         assert values["isolation.neighbour_alone_per_s"] > 0, kind
+    assert place.context.settled(before) == {}
+
+
+def test_flood_goes_over_the_path_of_the_engine_and_is_counted_where_it_arrives(place: Place) -> None:
+    if place.context.engine.target.engine == "runc":
+        with pytest.raises(NotApplicable, match="'runc' has no network but loopback"):
+            place.measure(arm="unlimited", neighbour="flood")
+        return
+    before = place.context.lab.residue()
+    link = "loopback" if place.context.engine.kind == "process" else "veth"
+    for kind in FAR:
+        found = place.measure(arm="unlimited", neighbour=kind, per_s=50, percent=25)
+        values = numbers(found)
+        assert values["isolation.p50_s"] > 0, kind
+        assert values["isolation.neighbour_alone_per_s"] > 0, kind
+        assert 0 <= values["isolation.neighbour_lost_ratio"] <= 1, kind
+        assert (found.evidence["link"], found.evidence["neighbour link"]) == (link, link)
     assert place.context.settled(before) == {}
 
 

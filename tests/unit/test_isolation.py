@@ -15,16 +15,17 @@ from typing import Any
 import pytest
 
 from bench import store
-from bench.benchmarks.isolation import NEIGHBOURS, VICTIMS, arms, beside, cause, kinds, room, watchdog
+from bench.benchmarks.isolation import NEIGHBOURS, VICTIMS, arms, beside, cause, far, kinds, room, watchdog
 from bench.benchmarks.isolation.watchdog import Watchdog
 from bench.core.clock import Line, now_s, sleep_s
 from bench.core.errors import InvocationFailed, NotApplicable
 from bench.core.model import ParamValue, Status
+from bench.engines.abilities import NetworkPath
 from bench.engines.base import InstanceSpec, Limits
 from bench.engines.fake import Fake
 from bench.invocation.context import Account, InvocationContext
 from bench.invocation.group import Group
-from bench.lab import caps
+from bench.lab import caps, network
 from bench.probes import host
 from tests.fakes import FakeLab, executed, outcome, small
 
@@ -245,6 +246,66 @@ def test_neighbour_that_stops_working_fails_the_invocation_with_its_reason(paylo
     assert (row["status"], row["reason"]) == (Status.FAILED, "the neighbour stopped working: a worker ended with 71")
 
 
+class FarEnd:
+    """A far end whose count a test decides: ``arriving`` of what the neighbour sends."""
+
+    def __init__(self) -> None:
+        self.arriving = 0.5
+        self.told: list[str] = []
+        self._begin = now_s()
+
+    @property
+    def lines(self) -> list[Line]:
+        """Reports of a neighbour that sends 100 a second."""
+        ticks = range(int((now_s() - self._begin) / 0.05) + 1)
+        return [Line(self._begin + 0.05 * tick, f"M load {int(5000 * tick * self.arriving)} 0") for tick in ticks]
+
+    def end(self, _: object, path: NetworkPath, *rest: object) -> contextlib.AbstractContextManager[Any]:
+        """Stand for one of its programs."""
+        self.told.append(path.address)
+        return contextlib.nullcontext((f"{path.address}:7", self))
+
+
+@pytest.fixture
+def far_end(monkeypatch: pytest.MonkeyPatch) -> FarEnd:
+    made = FarEnd()
+    monkeypatch.setattr(far, "path_of", lambda *_: PEER)
+    monkeypatch.setattr(far, "echo", made.end)
+    monkeypatch.setattr(far, "sink", made.end)
+    return made
+
+
+def test_flood_is_counted_where_it_arrives_and_its_loss_is_known(
+    payloads: Payloads, ended: Ended, far_end: FarEnd
+) -> None:
+    payloads.step = 1000  # every 10 ms or later, so at most 100000 a second, of which 50000 arrive
+    run = ended(neighbour="flood")
+    assert outcome(run)["status"] == Status.OK, outcome(run)["reason"]
+    assert outcome(run)["notes"]["unit"] == "bytes received"
+    found = values(run)
+    assert found["isolation.neighbour_alone_per_s"] == pytest.approx(50000, rel=0.01)
+    assert 0 <= found["isolation.neighbour_lost_ratio"] <= 0.55
+    told = [next(one for one in spec.arguments if ":" in one) for spec in payloads.specs]
+    assert [one.partition(":")[0] for one in told] == ["remote", "flood"]
+    assert all(one.endswith(f":{PEER.address}:7") for one in told)
+    assert far_end.told == [PEER.address] * 2
+
+
+def test_flood_of_which_nothing_arrives_fails_the_invocation(
+    payloads: Payloads, ended: Ended, far_end: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "_START_S", 0.1)
+    far_end.arriving = 0.0
+    row = outcome(ended(neighbour="flood"))
+    assert (row["status"], row["reason"]) == (Status.FAILED, "the neighbour did no work within 0.1 s")
+
+
+def test_idle_neighbour_of_a_flood_has_no_sink(payloads: Payloads, ended: Ended, far_end: FarEnd) -> None:
+    found = values(ended(neighbour="flood", arm="placebo"))
+    assert "isolation.neighbour_lost_ratio" not in found
+    assert far_end.told == [PEER.address], "only the victim's"
+
+
 def test_victim_that_does_not_finish_is_a_timeout_with_its_deadline(payloads: Payloads, ended: Ended) -> None:
     payloads.done = 3
     row = outcome(ended())
@@ -444,6 +505,70 @@ def test_run_with_a_neighbour_of_another_target_names_it_in_the_evidence(payload
     assert outcome(run)["evidence"]["neighbour target"] == "fake"
 
 
+# The path to a far end.
+
+PEER = NetworkPath("peer", "10.90.0.2")
+
+
+def calling(kind: str, path: NetworkPath | None, **fields: Any) -> Any:
+    """Return a context of an engine of that kind, with that path."""
+    engine = engine_of(kind, **fields.pop("options", {}))
+    if path:
+        engine.network_path = lambda _: path
+    return SimpleNamespace(engine=engine, params={"victim": "natural", "neighbour": "bulk"} | fields, lab=None)
+
+
+@pytest.fixture
+def peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "peer", lambda _: SimpleNamespace(pid=1))
+
+
+@pytest.mark.usefixtures("peer")
+def test_path_is_needed_only_where_victim_or_neighbour_calls_a_far_end() -> None:
+    alone = calling("container", PEER, neighbour="cpu")
+    assert far.path_of(alone, alone) is None
+    for fields in ({}, {"neighbour": "cpu", "victim": "remote"}, {"victim": "tick"}):
+        one = calling("container", PEER, **fields)
+        assert far.path_of(one, one) == PEER
+    process = calling("process", NetworkPath("inside", "127.0.0.1"))
+    assert far.path_of(process, process) == NetworkPath("inside", "127.0.0.1")
+
+
+@pytest.mark.usefixtures("peer")
+@pytest.mark.parametrize(
+    ("path", "options", "reason"),
+    [
+        (NetworkPath("inside", "127.0.0.1"), {}, "each instance of 'it' has a loopback of its own"),
+        (NetworkPath("peer", "10.90.0.1", first_port=5201, turned=True), {}, "'it' are called from outside"),
+        (PEER, {"endpoint": "unix:/run/theirs"}, "is outside the lab"),
+    ],
+)
+def test_target_without_a_path_that_its_instances_share_is_refused(
+    path: NetworkPath, options: dict[str, str], reason: str
+) -> None:
+    one = calling("container", path, options=options)
+    with pytest.raises(NotApplicable, match=reason):
+        far.path_of(one, one)
+
+
+@pytest.mark.usefixtures("peer")
+def test_victim_and_neighbour_on_different_paths_are_refused() -> None:
+    process, container = calling("process", NetworkPath("inside", "127.0.0.1")), calling("container", PEER)
+    with pytest.raises(NotApplicable, match="share no network path"):
+        far.path_of(process, container)
+
+
+@pytest.mark.usefixtures("peer")
+def test_engine_that_does_not_know_is_judged_by_an_idle_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"network": "none"}
+    monkeypatch.setattr(far, "_evidence", lambda _: found)
+    one = calling("container", None)
+    with pytest.raises(NotApplicable, match="'it' has no network but loopback"):
+        far.path_of(one, one)
+    found["network"] = "bridge"
+    assert far.path_of(one, one) == PEER
+
+
 def group(folder: Path, **files: str) -> Group:
     for name, text in files.items():
         (folder / name.replace("__", ".")).write_text(text)
@@ -486,18 +611,23 @@ def test_memory_above_the_floor_is_not_refused(monkeypatch: pytest.MonkeyPatch, 
         room.check("memory", 2**30 + 1, tmp_path)
 
 
-def test_steal_is_read_from_the_first_line() -> None:
+def test_softirq_and_steal_are_read_from_the_first_line() -> None:
     tick = os.sysconf("SC_CLK_TCK")
+    assert cause.softirq_s(f"cpu  1 2 3 4 5 6 {7 * tick} 8 9 10\ncpu0 1\n") == 7.0
     assert cause.steal_s(f"cpu  1 2 3 4 5 6 7 {8 * tick} 9 10\ncpu0 1\n") == 8.0
     assert cause.steal_s("cpu 1 2 3") is None
     assert cause.steal_s("") is None
 
 
 def test_shares_are_of_the_time_between_two_readings() -> None:
-    before = cause.Counters(10.0, {"cpu": 1.0, "io": 5.0}, 0.0, {"victim": 0.0})
-    after = cause.Counters(12.0, {"cpu": 2.0}, None, {"victim": 1.0, "neighbour": 1.0})
+    before = cause.Counters(10.0, {"cpu": 1.0, "io": 5.0}, 1.0, 0.0, {"victim": 0.0})
+    after = cause.Counters(12.0, {"cpu": 2.0}, 1.0 + (os.cpu_count() or 1), None, {"victim": 1.0, "neighbour": 1.0})
     found = {(one.metric, *one.params.values()): one.value for one in cause.between(before, after)}
-    assert found == {("isolation.pressure_ratio", "cpu"): 0.5, ("isolation.throttled_ratio", "victim"): 0.5}
+    assert found == {
+        ("isolation.pressure_ratio", "cpu"): 0.5,
+        ("isolation.throttled_ratio", "victim"): 0.5,
+        ("isolation.softirq_ratio",): 0.5,
+    }
 
 
 def watching(*lines: Line, begin_s: float) -> Watchdog:
@@ -540,5 +670,5 @@ def test_report_after_a_time_is_waited_for() -> None:
     found = beside.Neighbour(instance, SimpleNamespace(lines=lines), None, {})  # type: ignore[arg-type]
     timer = threading.Timer(0.1, lambda: lines.append(Line(3.0, "M load 20 0")))
     timer.start()
-    assert found.load_after(2.0).rate(1.0, 3.0) == 10.0
+    assert beside.after(found.load, 2.0).rate(1.0, 3.0) == 10.0
     timer.join()

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.benchmarks.isolation import NEIGHBOURS, VICTIMS
+from bench.benchmarks.isolation import NEIGHBOURS, VICTIMS, kinds
 from bench.benchmarks.isolation.beside import Neighbour
 from bench.core import proc, proctable
 from bench.core.clock import Line, now_s, process_cpu_s, sleep_s
@@ -18,13 +18,15 @@ from bench.workloads import neighbours
 from bench.workloads.neighbours import Work
 
 ENOUGH = 20
+NEAR_VICTIMS = [name for name in VICTIMS if not kinds.VICTIMS[name].far]
+NEAR_NEIGHBOURS = [name for name in NEIGHBOURS if not kinds.NEIGHBOURS[name].far]
 
 
 def program(state: Path) -> str:
     return str(images.payload(state).path)
 
 
-@pytest.mark.parametrize("kind", VICTIMS)
+@pytest.mark.parametrize("kind", NEAR_VICTIMS)
 def test_victim_reports_one_time_for_each_operation(built_state: Path, tmp_path: Path, kind: str) -> None:
     work = Work(kind, 20, 0.5, 60.0)
     argv = [program(built_state), "--events", "fd:1", *work.arguments(str(tmp_path)), "--exit"]
@@ -61,7 +63,7 @@ def test_victim_gives_up_at_its_limit_and_says_how_far_it_came(built_state: Path
     assert 0 < count < 100000
 
 
-@pytest.mark.parametrize("kind", NEIGHBOURS)
+@pytest.mark.parametrize("kind", NEAR_NEIGHBOURS)
 def test_neighbour_works_until_the_payload_ends(built_state: Path, tmp_path: Path, kind: str) -> None:
     name, out = f"tare-test-{kind}-{tmp_path.name}", tmp_path / "out"
     load = neighbours.load_arguments(kind, 100, 2, 8 * 2**20, str(tmp_path))

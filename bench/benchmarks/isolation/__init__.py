@@ -8,10 +8,10 @@ from bench.core.metrics import Metric
 ARMS = ("alone", "placebo", "unlimited", "limited", "apart")
 """What is beside the victim: nothing, an idle instance, a neighbour at work without limits, with the engine's, on other CPUs."""
 
-VICTIMS = ("tick", "compute", "fork", "map", "file", "read", "cache", "tcp")
+VICTIMS = ("tick", "compute", "fork", "map", "file", "read", "cache", "tcp", "remote")
 NEIGHBOURS = (
     *("cpu", "memory", "bandwidth", "write", "read", "cache"),
-    *("network", "forks", "journal", "pages", "inodes"),
+    *("network", "bulk", "flood", "forks", "journal", "pages", "inodes"),
 )
 NATURAL = "natural"
 """The victim that a neighbour's resource hurts most directly."""
@@ -51,8 +51,10 @@ _METRICS = (
     ),
     _rate("neighbour_alone", "neighbour's work before the victim"),
     _rate("neighbour", "neighbour's work beside the victim"),
+    _share("neighbour_lost", "neighbour's traffic that does not arrive ÷ sent"),
     _share("pressure", "time in which tasks of the host waited"),
     _share("throttled", "time waited for a quota, summed over CPUs"),
+    _share("softirq", "CPU time of software interrupts"),
     _share("steal", "CPU time taken by the hypervisor"),
     Metric(
         "isolation.sentinel_p99_s",

@@ -88,12 +88,22 @@ def _limited(context: InvocationContext, neighbours: Engine, kind: str) -> Arm:
     return Arm("limited", neighbour=given)
 
 
-def _apart(victims: Engine, neighbours: Engine) -> Arm:
+def cpus_apart() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the CPUs of the victim and those of the neighbour where each has its own.
+
+    Raises:
+        NotApplicable: There is one CPU only.
+    """
     usable = sorted(os.sched_getaffinity(0))
     if len(usable) < 2:
         msg = "this process may use one CPU only: victim and neighbour cannot be on different ones"
         raise NotApplicable(msg)
-    (mine, my_cpus), (theirs, their_cpus) = _on(victims, usable[:1]), _on(neighbours, usable[1:])
+    return tuple(usable[:1]), tuple(usable[1:])
+
+
+def _apart(victims: Engine, neighbours: Engine) -> Arm:
+    first, others = cpus_apart()
+    (mine, my_cpus), (theirs, their_cpus) = _on(victims, first), _on(neighbours, others)
     return Arm("apart", mine, theirs, my_cpus, their_cpus)
 
 

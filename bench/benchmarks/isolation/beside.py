@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from bench.benchmarks.isolation import arms
+from bench.benchmarks.isolation import arms, far
 from bench.benchmarks.isolation.arms import Arm
-from bench.benchmarks.isolation.kinds import NEIGHBOURS
+from bench.benchmarks.isolation.places import Place
+from bench.benchmarks.isolation.windows import Alive
 from bench.core import proctable
 from bench.core.clock import Channel, now_s, sleep_s
 from bench.core.errors import InvocationFailed, NotApplicable
-from bench.engines.base import Bind, Engine, Instance, InstanceSpec
+from bench.engines.base import Engine, Instance
 from bench.invocation import group as groups
 from bench.invocation import life, poke
 from bench.invocation.context import InvocationContext
@@ -20,7 +21,6 @@ from bench.invocation.group import Group
 from bench.workloads import neighbours
 from bench.workloads.neighbours import Load
 
-Alive = Callable[[], str | None]
 _START_S = 60.0
 """How long a neighbour may take until it works: it may first have to write its files."""
 _REPORT_S = 3.0
@@ -38,7 +38,8 @@ class Neighbour:
         instance: Its instance.
         channel: Where it reports.
         group: Its control group, where it has one of its own.
-        limits: The limits in force: file → content.
+        evidence: The limits in force, file → content, and its link towards a far end.
+        received: Where the far end of its network path reports what has arrived; ``None`` for one that counts its own work.
         machine: Whether it is a machine, whose payload is no process of the host.
         began_s: When it was seen to work; 0 for one that idles.
         alone_per_s: How much it did a second before there was a victim; ``None`` for one that idles.
@@ -47,7 +48,8 @@ class Neighbour:
     instance: Instance
     channel: Channel
     group: Group | None
-    limits: dict[str, str]
+    evidence: dict[str, str]
+    received: Channel | None = None
     machine: bool = False
     began_s: float = 0.0
     alone_per_s: float | None = None
@@ -65,18 +67,23 @@ class Neighbour:
         proctable.kill_all(set(poke.payloads(pids)) or (pids if self.machine else set()), _KILL_S)
 
     def load(self) -> Load:
-        """Return its reports so far; errors as of :func:`bench.workloads.neighbours.load`."""
+        """Return what it has done so far, as it is counted; errors as of :func:`bench.workloads.neighbours.load`."""
+        return neighbours.load(list((self.received or self.channel).lines))
+
+    def sent(self) -> Load:
+        """Return what it has done so far by its own count; errors as of :func:`bench.workloads.neighbours.load`."""
         return neighbours.load(list(self.channel.lines))
 
-    def load_after(self, at_s: float) -> Load:
-        """Return its reports up to the first one after ``at_s``, or as many as there are some seconds later."""
-        end = now_s() + _REPORT_S
-        while now_s() < end:
-            found = self.load()
-            if found.at_s and found.at_s[-1] >= at_s:
-                return found
-            sleep_s(_POLL_S)
-        return self.load()
+
+def after(reports: Callable[[], Load], at_s: float) -> Load:
+    """Return reports up to the first one after ``at_s``, or as many as there are some seconds later."""
+    end = now_s() + _REPORT_S
+    while now_s() < end:
+        found = reports()
+        if found.at_s and found.at_s[-1] >= at_s:
+            return found
+        sleep_s(_POLL_S)
+    return reports()
 
 
 def context_of(context: InvocationContext) -> InvocationContext:
@@ -107,9 +114,7 @@ def _is(engine: Engine, text: str) -> bool:
 
 
 @contextlib.contextmanager
-def standing(
-    context: InvocationContext, arm: Arm, binds: tuple[Bind, ...], usable: Alive
-) -> Iterator[Neighbour | None]:
+def standing(context: InvocationContext, arm: Arm, place: Place, usable: Alive) -> Iterator[Neighbour | None]:
     """Yield the arm's neighbour, ``None`` where there is none; one that works has done so alone for a while.
 
     ``usable`` returns why the arm has to end, ``None`` while it may go on.
@@ -121,10 +126,17 @@ def standing(
     if not arm.has_neighbour:
         yield None
         return
-    spec = life.spec_of(context, _arguments(context, arm), suffix="-n", **{**_FREE, "binds": binds, **arm.neighbour})
+    fields = {**_FREE, "binds": place.binds, **arm.neighbour}
+    spec = life.spec_of(context, _arguments(context, arm, place.where), suffix="-n", **fields)
     with life.living(context, spec) as (instance, channel):
         try:
-            yield _found(context, arm, spec, (instance, channel), usable)
+            group, machine = group_of(context, instance), context.engine.kind == "machine"
+            if why := instance.alive():
+                msg = f"the neighbour ended: {why}"
+                raise InvocationFailed(msg)
+            evidence = arms.proof(spec, group) | far.link_of(context, place.path, instance)
+            found = Neighbour(instance, channel, group, evidence, place.received, machine)
+            yield _at_work(context, found, usable) if arm.works else found
         except InvocationFailed as error:
             if arm.name == "limited" and (why := instance.alive()):
                 msg = f"the limits end the neighbour: {why}"
@@ -132,18 +144,8 @@ def standing(
             raise
 
 
-def _found(
-    context: InvocationContext, arm: Arm, spec: InstanceSpec, live: tuple[Instance, Channel], usable: Alive
-) -> Neighbour:
-    """Return a live neighbour; one that works has done so alone for a while."""
-    instance, channel = live
-    group = group_of(context, instance)
-    if why := instance.alive():
-        msg = f"the neighbour ended: {why}"
-        raise InvocationFailed(msg)
-    found = Neighbour(instance, channel, group, arms.proof(spec, group), context.engine.kind == "machine")
-    if not arm.works:
-        return found
+def _at_work(context: InvocationContext, found: Neighbour, usable: Alive) -> Neighbour:
+    """Return a neighbour that has done its work alone for a while."""
     with context.account.engine():
         began = _working(found, usable)
         return replace(found, began_s=began, alone_per_s=_alone(context, found, began, usable))
@@ -162,15 +164,14 @@ def group_of(context: InvocationContext, instance: Instance) -> Group | None:
     return next((found for pid in candidates if (found := groups.of_process(pid))), None)
 
 
-def _arguments(context: InvocationContext, arm: Arm) -> tuple[str, ...]:
+def _arguments(context: InvocationContext, arm: Arm, where: str) -> tuple[str, ...]:
     if not arm.works:
         return ("--sleep",)
     params = context.params
     kind = str(params["neighbour"])
-    folder = "{files}" if NEIGHBOURS[kind].files else "-"
     most = MACHINE_BYTES if context.engine.kind == "machine" else int(params["room_bytes"])
     numbers = (int(params["percent"]), int(params["workers"]), min(most, int(params["room_bytes"])))
-    return (*pinned(arm.neighbour_cpus), *neighbours.load_arguments(kind, *numbers, folder), "--sleep")
+    return (*pinned(arm.neighbour_cpus), *neighbours.load_arguments(kind, *numbers, where), "--sleep")
 
 
 def pinned(cpus: tuple[int, ...]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Why a victim was late: pressure on the host, a quota that was used up, CPU time that the hypervisor took."""
+"""Why a victim was late: pressure, a quota that was used up, CPU time of software interrupts and of the hypervisor."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bench.invocation.group import Group
 from bench.probes import host
 
 RESOURCES = ("cpu", "memory", "io")
-_STEAL = 7
-"""Place of the stolen time among the numbers of /proc/stat's first line (proc_stat(5))."""
+_SOFTIRQ, _STEAL = 6, 7
+"""Places of two times among the numbers of /proc/stat's first line (proc_stat(5))."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,15 @@ class Counters:
     Attributes:
         at_s: When.
         pressure_s: Resource → seconds for which some task of the host waited for it (PSI); those that the kernel counts.
+        softirq_s: CPU seconds of software interrupts, which carry packets and count for no process or for any; ``None`` where
+            they are not counted.
         steal_s: CPU seconds that the hypervisor gave to others; ``None`` where they are not counted.
         throttled_s: Instance → seconds for which its group had used up its quota.
     """
 
     at_s: float
     pressure_s: Mapping[str, float]
+    softirq_s: float | None
     steal_s: float | None
     throttled_s: Mapping[str, float]
 
@@ -38,15 +41,25 @@ def read(groups: Mapping[str, Group | None]) -> Counters:
     """Read the counters; ``groups``: instance → its control group."""
     waited = {name: found for name in RESOURCES if (found := host.pressure(name)) is not None}
     throttled = {name: found for name, group in groups.items() if group and (found := group.throttled_s()) is not None}
-    return Counters(now_s(), waited, steal_s(kernelfiles.text(kernelfiles.PROC / "stat")), throttled)
+    stat = kernelfiles.text(kernelfiles.PROC / "stat")
+    return Counters(now_s(), waited, softirq_s(stat), steal_s(stat), throttled)
+
+
+def softirq_s(stat: str) -> float | None:
+    """Return the CPU seconds of software interrupts of /proc/stat; ``None`` where the kernel does not count them."""
+    return _cpu_s(stat, _SOFTIRQ)
 
 
 def steal_s(stat: str) -> float | None:
     """Return the stolen CPU seconds of /proc/stat; ``None`` where the kernel does not count them."""
+    return _cpu_s(stat, _STEAL)
+
+
+def _cpu_s(stat: str, place: int) -> float | None:
     fields = stat.partition("\n")[0].split()
-    if len(fields) <= _STEAL + 1 or fields[0] != "cpu":
+    if len(fields) <= place + 1 or fields[0] != "cpu":
         return None
-    return int(fields[_STEAL + 1]) / os.sysconf("SC_CLK_TCK")
+    return int(fields[place + 1]) / os.sysconf("SC_CLK_TCK")
 
 
 def between(before: Counters, after: Counters) -> Iterator[Value]:
@@ -58,6 +71,7 @@ def between(before: Counters, after: Counters) -> Iterator[Value]:
     for name in before.throttled_s.keys() & after.throttled_s.keys():
         waited = after.throttled_s[name] - before.throttled_s[name]
         yield Value("isolation.throttled_ratio", waited / seconds, {"instance": name})
-    if before.steal_s is not None and after.steal_s is not None:
-        cpus = os.cpu_count() or 1
-        yield Value("isolation.steal_ratio", (after.steal_s - before.steal_s) / seconds / cpus)
+    taken = {"softirq": (before.softirq_s, after.softirq_s), "steal": (before.steal_s, after.steal_s)}
+    for name, (first, last) in taken.items():
+        if first is not None and last is not None:
+            yield Value(f"isolation.{name}_ratio", (last - first) / seconds / (os.cpu_count() or 1))

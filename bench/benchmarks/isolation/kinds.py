@@ -17,10 +17,11 @@ LIMIT_TIMES, LIMIT_LEAST_S = 3, 3.0
 
 @dataclass(frozen=True)
 class Victim:
-    """A kind of victim: its own rate, and whether it has files."""
+    """A kind of victim: its own rate, whether it has files, and whether it calls a program at the far end of its network path."""
 
     per_s: int
     files: bool = False
+    far: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Neighbour:
         device: The rate of the device that a limit is for.
         shared: What victim and neighbour compete for, for people.
         does: What it does without end, for people, as in "a neighbour that …".
+        far: Whether it sends to a program at the far end of its network path, which counts what arrives.
         storms: Whether the host would not be usable beside it, if the rest of the host did not come first.
     """
 
@@ -45,6 +47,7 @@ class Neighbour:
     room: Room = "none"
     files: bool = False
     device: Literal["", "read", "write"] = ""
+    far: bool = False
     storms: bool = False
 
 
@@ -62,6 +65,7 @@ VICTIMS: Mapping[str, Victim] = {
     "read": Victim(100, files=True),
     "cache": Victim(100, files=True),
     "tcp": Victim(500),
+    "remote": Victim(500, far=True),
 }
 """Rates that a small host keeps alone with room to spare."""
 
@@ -73,6 +77,8 @@ NEIGHBOURS: Mapping[str, Neighbour] = {
     "read": Neighbour("read", "bytes", "the disk", "reads from the disk", room="disk", files=True, device="read"),
     "cache": Neighbour("cache", "bytes", "the page cache", "fills the page cache", room="disk", files=True),
     "network": Neighbour("tcp", "bytes", "the network stack", "floods the network"),
+    "bulk": Neighbour("remote", "bytes received", "the network path", "sends a stream over its network", far=True),
+    "flood": Neighbour("remote", "bytes received", "the network path", "floods its network with datagrams", far=True),
     "forks": Neighbour("fork", "processes", "the process table and the CPUs", "starts processes", storms=True),
     "journal": Neighbour("file", "files", "the file system's journal", "creates and syncs files", files=True),
     "pages": Neighbour("map", "pages", "the page allocator", "takes and returns memory"),

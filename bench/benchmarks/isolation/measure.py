@@ -8,24 +8,20 @@ named. Everything is in the run's control group, which is capped. A sentinel out
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-from bench.benchmarks.isolation import arms, beside, cause, kinds, room, watchdog, windows
+from bench.benchmarks.isolation import arms, beside, cause, far, kinds, places, room, watchdog, windows
 from bench.benchmarks.isolation.arms import Arm
-from bench.benchmarks.isolation.beside import Alive, Neighbour
+from bench.benchmarks.isolation.beside import Neighbour
+from bench.benchmarks.isolation.places import Place
 from bench.benchmarks.isolation.watchdog import Watchdog
-from bench.benchmarks.isolation.windows import Victim
+from bench.benchmarks.isolation.windows import Alive, Victim
 from bench.core.errors import InvocationFailed, NotApplicable
-from bench.engines.base import Bind, Instance, InstanceSpec
+from bench.engines.base import Instance, InstanceSpec
 from bench.invocation import life
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import caps
-from bench.lab.usage import Store
 from bench.probes import host
 from bench.workloads.neighbours import Done, Work
 
@@ -33,7 +29,6 @@ LAB_PIDS = 4096
 """Processes of the whole run at most, its daemons included: a storm that gets out of hand ends here."""
 _BESIDE_BYTES = 2**30
 """Memory of the instances besides what the neighbour takes: an emulating VMM needs most."""
-_FILES = "files"
 _LATE = 0.9
 """A victim that ends later than so many of its own periods when it is alone has a rate that is too high."""
 
@@ -42,6 +37,7 @@ def measure(context: InvocationContext) -> InvocationResult:
     """Measure one arm."""
     theirs, kind = beside.context_of(context), str(context.params["neighbour"])
     arm = arms.of(context, theirs.engine)
+    path = far.path_of(context, theirs)
     room_bytes = int(context.params["room_bytes"])
     room.check(kind, room_bytes, context.lab.paths.run)
     wanted = {"pids": LAB_PIDS, "memory": _used(context) + room_bytes + _BESIDE_BYTES}
@@ -50,8 +46,8 @@ def measure(context: InvocationContext) -> InvocationResult:
         if kind == "forks" and "pids.max" not in capped:
             msg = "the number of the lab's processes cannot be limited here, so there is no storm of them"
             raise NotApplicable(msg)
-        with watchdog.watching(context, rest=arm.works) as watching, _files(context, arm, kind) as folders:
-            found = _arm(context, theirs, arm, folders, watching)
+        with watchdog.watching(context, rest=arm.works) as watching, places.made(context, arm, path) as pair:
+            found = _arm(context, theirs, arm, pair, watching)
     evidence = {f"lab {file}": text for file, text in (capped | idle).items() if "memory" not in file}
     if context.params["neighbour_target"]:
         evidence["neighbour target"] = theirs.engine.target.text
@@ -65,66 +61,23 @@ def _used(context: InvocationContext) -> int:
     return info["MemTotal"] - info["MemAvailable"]
 
 
-@dataclass(frozen=True)
-class Folders:
-    """Folders of an invocation, on the file system of the state folder.
-
-    Attributes:
-        home: The folder that has all of them.
-        victim: What the victim sees of them.
-        neighbour: What the neighbour sees of them.
-    """
-
-    home: Path
-    victim: tuple[Bind, ...]
-    neighbour: tuple[Bind, ...]
-
-    @property
-    def has_files(self) -> bool:
-        """Whether victim or neighbour has files to work with."""
-        return any(bind.name == _FILES for bind in (*self.victim, *self.neighbour))
-
-    def settle(self) -> None:
-        """Delete the neighbour's files, and wait until the disk has what was written."""
-        for bind in self.neighbour:
-            shutil.rmtree(bind.source)
-        if self.has_files:
-            Store(self.home).sync()
-
-
-@contextlib.contextmanager
-def _files(context: InvocationContext, arm: Arm, kind: str) -> Iterator[Folders]:
-    """Yield the victim's folders and the neighbour's, which has one only if it works with files."""
-    home = context.lab.paths.run / "k" / context.name
-    victim = kinds.VICTIMS[kinds.victim_name(context.params)].files
-    needed = {"victim": victim, "neighbour": arm.works and kinds.NEIGHBOURS[kind].files}
-    binds = {name: (Bind(_FILES, home / name, read_only=False),) if needed[name] else () for name in needed}
-    gate = windows.gate(home, machine=context.engine.kind == "machine")
-    try:
-        for bind in (*binds["victim"], *binds["neighbour"], *gate):
-            bind.source.mkdir(parents=True)
-        yield Folders(home, (*binds["victim"], *gate), binds["neighbour"])
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-
-
 def _arm(
-    context: InvocationContext, theirs: InvocationContext, arm: Arm, folders: Folders, watching: Watchdog
+    context: InvocationContext, theirs: InvocationContext, arm: Arm, pair: tuple[Place, Place], watching: Watchdog
 ) -> InvocationResult:
     """Let the victim work by itself, beside the neighbour, and by itself again."""
     half = int(context.params["reference_milliseconds"]) // 2 if arm.has_neighbour else 0
     own, work = _work(context, half), _work(context, int(context.params["milliseconds"]))
     works = (own, work, own) if half else (work,)
-    spec = _spec(context, arm, folders, works)
+    spec = _spec(context, arm, pair[0], works)
     with life.living(context, spec) as (instance, channel):
-        victim = Victim(instance, channel, spec, works, context.timeout_s)
+        victim = Victim(instance, channel, spec, works, context.timeout_s, pair[0].path)
         alone = _alive(instance, watching, None)
         first = _by_itself(context, victim, alone) if half else None
-        with beside.standing(theirs, arm, folders.neighbour, watching.complaint) as neighbour, context.account.engine():
+        with beside.standing(theirs, arm, pair[1], watching.complaint) as neighbour, context.account.engine():
             found = _beside(context, arm, victim, watching, neighbour)
         if first is None:
             return found
-        folders.settle()
+        places.settle(*pair)
         reference = windows.pooled(first, _by_itself(context, victim, alone))
     values = (Value(f"isolation.reference_{name}_s", value) for name, value in _times(reference).items())
     return dataclasses.replace(found, series=(*found.series, *values))
@@ -140,11 +93,10 @@ def _work(context: InvocationContext, milliseconds: int) -> Work:
     return kinds.work_of({**context.params, "milliseconds": milliseconds}, emulated=emulated)
 
 
-def _spec(context: InvocationContext, arm: Arm, folders: Folders, works: Sequence[Work]) -> InstanceSpec:
+def _spec(context: InvocationContext, arm: Arm, place: Place, works: Sequence[Work]) -> InstanceSpec:
     """Return the victim's spec."""
-    folder = f"{{{_FILES}}}" if any(bind.name == _FILES for bind in folders.victim) else "-"
-    does = windows.arguments(works, folder, machine=context.engine.kind == "machine")
-    fields = {"memory_bytes": None, "cpus": None, "binds": folders.victim, **arm.victim}
+    does = windows.arguments(works, place.where, machine=context.engine.kind == "machine")
+    fields = {"memory_bytes": None, "cpus": None, "binds": place.binds, **arm.victim}
     return life.spec_of(context, (*beside.pinned(arm.victim_cpus), *does), **fields)
 
 
@@ -161,10 +113,10 @@ def _beside(
     victim.wait(alive)
     after = cause.read(groups)
     found = victim.end(alive)
-    evidence = life.evidence_of(context, victim.instance)
+    evidence = life.evidence_of(context, victim.instance) | far.link_of(context, victim.path, victim.instance)
     series = (*_neighbours(neighbour, found), *cause.between(before, after), *_sentinel(watching, found))
-    limits = neighbour.limits if neighbour else {}
-    evidence |= {f"neighbour {file}": text for file, text in limits.items()}
+    proof = neighbour.evidence if neighbour else {}
+    evidence |= {f"neighbour {name}": text for name, text in proof.items()}
     return InvocationResult(
         _values(found, work), evidence, _flags(arm, found, work), series, _notes(context, work, neighbour)
     )
@@ -198,11 +150,14 @@ def _neighbours(neighbour: Neighbour | None, found: Done) -> tuple[Value, ...]:
     """Return what the neighbour did alone and beside the victim."""
     if neighbour is None or neighbour.alone_per_s is None:
         return ()
-    together = neighbour.load_after(found.end_s).rate(found.begin_s, found.end_s)
-    return (
+    times = found.begin_s, found.end_s
+    together = beside.after(neighbour.load, found.end_s).rate(*times)
+    values = (
         Value("isolation.neighbour_alone_per_s", neighbour.alone_per_s),
         Value("isolation.neighbour_per_s", together),
     )
+    sent = beside.after(neighbour.sent, found.end_s).rate(*times) if neighbour.received else 0.0
+    return (*values, Value("isolation.neighbour_lost_ratio", max(0.0, 1 - together / sent))) if sent else values
 
 
 def _sentinel(watching: Watchdog, found: Done) -> Iterator[Value]:
@@ -234,5 +189,5 @@ def _notes(context: InvocationContext, work: Work, neighbour: Neighbour | None) 
     kind = kinds.NEIGHBOURS[str(context.params["neighbour"])]
     notes = {"victim": f"{work.kind}, {work.per_s} a second", "shared": kind.shared}
     if neighbour is not None and neighbour.alone_per_s is not None:
-        notes |= {"unit": kind.unit, "killed": str(neighbour.load().restarts[-1])}
+        notes |= {"unit": kind.unit, "killed": str(neighbour.sent().restarts[-1])}
     return notes

@@ -35,13 +35,14 @@ _SLOWER = (
 )
 _KEPT = "Operations that ended ÷ that were due, in the worst twentieth of the victim's time; 100 % is all."
 _PROOF = (
-    "What the neighbour did a second before there was a victim and beside it, by its own count and the host's stamps. One "
-    "that did nothing before the victim fails the invocation."
+    "What the neighbour did a second before there was a victim and beside it, by its own count and the host's stamps; what it "
+    "sends over a network path is counted where it arrives. One that did nothing before the victim fails the invocation. Lost: "
+    "part of what it sent beside the victim, by its own count, that did not arrive."
 )
 _CAUSE = (
     "Beside an unlimited neighbour: share of the time in which some task of the host waited for CPU, memory or I/O (PSI), CPU "
-    "time taken by the hypervisor, and how late a process outside the lab wakes up. Throttled: time in which the limited "
-    "neighbour had used up its quota."
+    "time of software interrupts (softirq), in which the kernel carries packets, and that taken by the hypervisor (steal), and "
+    "how late a process outside the lab wakes up. Throttled: time in which the limited neighbour had used up its quota."
 )
 _ORDER = (
     "Targets by the slowdown beside an unlimited neighbour, the strongest first: of the 99th percentile, or of the median where "
@@ -106,6 +107,7 @@ def _kept(data: ScenarioData, groups: Sequence[Group]) -> Grid:
 
 
 def _proof(data: ScenarioData, groups: Sequence[Group]) -> Grid:
+    lost = Quantity("isolation.neighbour_lost_ratio", {}, "lost")
     made: list[tuple[Row, list[Cell]]] = []
     for group in groups:
         free, held = group.arms.get(UNLIMITED), group.arms.get(LIMITED)
@@ -113,10 +115,12 @@ def _proof(data: ScenarioData, groups: Sequence[Group]) -> Grid:
         cut = paired.times(data, held, free, FIRST)
         values = [cells.words(notes.get("victim")), cells.words(notes.get("unit"))]
         values += [cells.value(FIRST.of(data, free)), cells.value(TOGETHER.of(data, free))]
+        values.append(cells.percent(lost.of(data, free)))
         values += [cells.value(FIRST.of(data, held)), cells.value(TOGETHER.of(data, held)), paired.cell(cut)]
         made.append((group.row, values))
     heads = [Column("victim", numeric=False), Column("the neighbour counts", numeric=False)]
-    heads += [Column(f"{arm}, {what.title}", cells.CI) for arm in (UNLIMITED, LIMITED) for what in (FIRST, TOGETHER)]
+    heads += [Column(f"{UNLIMITED}, {what.title}", cells.CI) for what in (FIRST, TOGETHER)]
+    heads += [Column(lost.title), *(Column(f"{LIMITED}, {what.title}", cells.CI) for what in (FIRST, TOGETHER))]
     heads.append(Column("limited ÷ unlimited", cells.CI))
     return cells.grid("What the neighbours did", heads, made, note=_PROOF)
 
@@ -124,17 +128,19 @@ def _proof(data: ScenarioData, groups: Sequence[Group]) -> Grid:
 def _cause(data: ScenarioData, groups: Sequence[Group]) -> Grid:
     pressures = [Quantity("isolation.pressure_ratio", {"resource": name}, name) for name in ("cpu", "memory", "io")]
     throttled = Quantity("isolation.throttled_ratio", {"instance": "neighbour"}, "throttled")
-    steal = Quantity("isolation.steal_ratio", {}, "steal")
+    taken = [Quantity(f"isolation.{name}_ratio", {}, name) for name in ("softirq", "steal")]
     outside = Quantity("isolation.sentinel_p99_s", {}, "outside the lab")
     made: list[tuple[Row, list[Cell]]] = []
     for group in groups:
         free, held = group.arms.get(UNLIMITED), group.arms.get(LIMITED)
         values = [cells.percent(what.of(data, free)) for what in pressures]
-        values += [cells.percent(throttled.of(data, held)), cells.percent(steal.of(data, free))]
+        values.append(cells.percent(throttled.of(data, held)))
+        values += [cells.percent(what.of(data, free)) for what in taken]
         values += [cells.plain(outside.of(data, free)), paired.cell(group.slowdown(data, UNLIMITED, outside))]
         values.append(cells.value(OUTSIDE.of(data, free)))
         made.append((group.row, values))
-    heads = [*(Column(f"waited for {what.title}") for what in pressures), Column(throttled.title), Column(steal.title)]
+    heads = [*(Column(f"waited for {what.title}") for what in pressures)]
+    heads += [Column(what.title) for what in (throttled, *taken)]
     heads += [Column(outside.title), Column("÷ alone", cells.CI), Column("÷ the idle host", cells.CI)]
     return cells.grid("Why", heads, made, note=_CAUSE)
 

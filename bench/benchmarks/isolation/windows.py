@@ -8,17 +8,19 @@ itself after it is gone. The window beside the neighbour is compared with the ot
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.benchmarks.isolation.beside import Alive
 from bench.core.clock import Channel
 from bench.core.errors import InvocationFailed
+from bench.engines.abilities import NetworkPath
 from bench.engines.base import Bind, Instance, InstanceSpec
 from bench.workloads import neighbours
 from bench.workloads.neighbours import Done, Work
 
+Alive = Callable[[], str | None]
+"""Says why an arm has to end, ``None`` while it may go on."""
 _SPARE_S = 30.0
 _GATE = "gate"
 _PATIENCE_MS = 600_000
@@ -51,6 +53,7 @@ class Victim:
         spec: Its spec.
         works: What it does, window by window.
         timeout_s: Time within which a window begins.
+        path: The network path to the program that it calls; ``None`` for one that calls none.
     """
 
     instance: Instance
@@ -58,6 +61,7 @@ class Victim:
     spec: InstanceSpec
     works: Sequence[Work]
     timeout_s: float
+    path: NetworkPath | None = None
     _next: int = 0
     _seen: int = 0
 

@@ -14,23 +14,21 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from bench.benchmarks.network_modes import far as far_end
 from bench.benchmarks.network_modes import near as near_end
 from bench.benchmarks.network_modes.near import Heard, Near, Step
 from bench.core.clock import Channel, now_s
-from bench.core.errors import InvocationFailed, NotApplicable
+from bench.core.errors import InvocationFailed
 from bench.core.model import Phase
-from bench.engines.abilities import HasNetworkPath, NetworkPath
+from bench.engines.abilities import NetworkPath
 from bench.engines.base import Instance
-from bench.engines.evidence import links
-from bench.invocation import life, poke
+from bench.invocation import life, paths
 from bench.invocation.context import InvocationContext, InvocationResult, Value
 from bench.lab import network
 from bench.workloads import iperf3, sockperf
 
-PEER = "peer"
 _GB = 1e9
 _CONNECTS = re.compile(r"connect (\d+)")
 
@@ -42,15 +40,15 @@ def measure(context: InvocationContext) -> InvocationResult:
         NotApplicable: The target has no network, or one that leads to no far end.
         InvocationFailed: The instance has another mode, or a test failed.
     """
-    _refuse_strangers(context)
-    path = _path(context, None)
+    paths.refuse_strangers(context)
+    path = paths.path_of(context, None)
     basic = context.params["tests"] == "basic"
     steps = near_end.order(context.invocation.block, int(context.params["streams"]), basic=basic)
     with life.begun(context, near_end.spec(context, path, steps)) as (begun, instance), context.account.engine():
         evidence = life.evidence_of(context, instance)
-        _refuse_silence(context, path, evidence)
-        path = _path(context, instance)
-        evidence = _link(context, instance, path) | evidence
+        paths.refuse_silence(context, path, evidence)
+        path = paths.path_of(context, instance)
+        evidence = paths.link_of(context, instance, path) | evidence
         with _near(context, instance, begun.channel, path) as near:
             found = [(step, near.run(step)) for step in steps]
         context.engine.stop(instance)
@@ -67,75 +65,20 @@ _HOW = {
 }
 
 
-def _refuse_strangers(context: InvocationContext) -> None:
-    """Refuse a daemon or runtime that is not the lab's.
-
-    Raises:
-        NotApplicable: It is somebody's own, whose networks do not lead into the lab.
-    """
-    target = context.engine.target
-    if target.options.get("endpoint", "lab") != "lab":
-        msg = f"'{target.text}' is outside the lab, and no network of its own leads to the lab's second host"
-        raise NotApplicable(msg)
-
-
-def _path(context: InvocationContext, instance: Instance | None) -> NetworkPath:
-    """Return how the target and the far end reach each other: as the engine says, else by the second host's address."""
-    network.peer(context.lab)
-    if isinstance(context.engine, HasNetworkPath):
-        return context.engine.network_path(instance)
-    return NetworkPath(PEER, network.PEER_ADDRESS)
-
-
-def _refuse_silence(context: InvocationContext, path: NetworkPath, evidence: Mapping[str, str]) -> None:
-    """Refuse an instance that has only loopback while the far end is at the second host.
-
-    Raises:
-        NotApplicable: It is one.
-    """
-    if path.far == PEER and evidence.get("network") == "none":
-        msg = f"'{context.engine.target.text}' has no network but loopback"
-        raise NotApplicable(msg)
-
-
-def _link(context: InvocationContext, instance: Instance, path: NetworkPath) -> dict[str, str]:
-    """Return the instance's link towards the far end; nothing for a machine, whose kernel is not asked.
-
-    Raises:
-        InvocationFailed: There is no path to the far end.
-    """
-    if context.engine.kind == "machine":
-        return {}
-    return links.toward(_own_pid(instance), network.PEER_ADDRESS if path.turned else path.address)
-
-
 @contextlib.contextmanager
 def _near(context: InvocationContext, instance: Instance, channel: Channel, path: NetworkPath) -> Iterator[Near]:
     """Yield the end that calls, once the other end is ready."""
     elsewhere = path.pid or network.peer(context.lab).pid
     if path.turned:
-        far_end.wait_listening(_own_pid(instance))
+        far_end.wait_listening(paths.own_pid(instance))
         yield near_end.Outside(context, elsewhere, path)
         return
-    with far_end.services(context.lab, _own_pid(instance) if path.far == "inside" else elsewhere):
+    with far_end.services(context.lab, paths.own_pid(instance) if path.far == paths.INSIDE else elsewhere):
         yield near_end.Inside(context, instance, channel, now_s() + context.timeout_s)
 
 
-def _own_pid(instance: Instance) -> int:
-    """Return the process id of an instance's payload.
-
-    Raises:
-        InvocationFailed: It has none on this host.
-    """
-    pids = poke.payloads(instance.pids())
-    if not pids:
-        msg = f"'{instance.name}' has no payload whose network could be entered"
-        raise InvocationFailed(msg)
-    return pids[0]
-
-
 def _words(path: NetworkPath) -> str:
-    where = {PEER: "second host", "inside": "the instance's own loopback"}.get(path.far, path.far)
+    where = {paths.PEER: "second host", paths.INSIDE: "the instance's own loopback"}.get(path.far, path.far)
     return f"{where}, calls the instance" if path.turned else where
 
 
