@@ -197,7 +197,9 @@ def test_another_version_behind_one_target_of_two_runs_is_told(tmp_path: Path) -
     for name, digest in (("a", "11"), ("b", "22")):
         write(tmp_path, name, {"docker": noisy(0.1)})
         proved(tmp_path, name, {"docker": {"runtime": "runc", "runtime_digest": digest}})
-    assert "these differ in addition to what is compared: docker runtime_digest: '11' and '22'" in notes_of(tmp_path, "a", "b")
+    assert "these differ in addition to what is compared: docker runtime_digest: '11' and '22'" in notes_of(
+        tmp_path, "a", "b"
+    )
 
 
 @pytest.mark.parametrize(
