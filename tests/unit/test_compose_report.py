@@ -48,7 +48,7 @@ def test_words_name_who_breaks_the_order_and_what_is_left(tmp_path: Path, lab: F
     found = data(tmp_path, lab)
     said = benchmarks.words(found)
     assert "fake by api in chain-healthy (s2 before s1 was healthy)" in said
-    assert "left by fake by api (network x) and fake by v1 (network x)." in said
+    assert "volumes: fake by api (network x) and fake by v1 (network x)." in said
     assert "order or leftovers wrong: fake by api and fake by v1" in benchmarks.finding(found)
 
 

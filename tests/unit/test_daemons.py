@@ -125,11 +125,11 @@ def test_clients_close_before_daemons_end_in_reverse_order(daemons: Daemons) -> 
 
 
 def test_hidden_folder_is_covered_by_an_empty_file_system(daemons: Daemons, tmp_path: Path) -> None:
-    daemons.namespace.hide(tmp_path / "theirs")
+    LabNamespace.hide(daemons.namespace, tmp_path / "theirs")
     ((mount, *options, place),) = cast("Namespace", daemons.namespace).ran
     assert (mount, place) == ("mount", str(tmp_path / "theirs"))
     assert "tmpfs" in options
-    daemons.namespace.hide(Path("/"))  # covered already
+    LabNamespace.hide(daemons.namespace, Path("/"))  # covered already
     assert len(cast("Namespace", daemons.namespace).ran) == 1
 
 

@@ -79,7 +79,7 @@ def test_unset_limits_are_omitted() -> None:
 
 def test_io_rate_argument_names_device(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"device_read_bps": [{"Path": "/dev/vda", "Rate": 1000}], "pids_limit": 5}
-    monkeypatch.setattr(api, "limits", lambda spec: found)
+    monkeypatch.setattr(spec_settings, "limits", lambda spec: found)
     words = arguments(JOB, CONFIG)
     assert ("--device-read-bps", "/dev/vda:1000") in set(pairwise(words))
     assert ("--pids-limit", "5") in set(pairwise(words))

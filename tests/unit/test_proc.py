@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import bench
+from bench.core import descriptors as given_descriptors
 from bench.core import kernelfiles, proc, proctable
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import InvocationFailed, InvocationTimeout, TargetUnavailable
@@ -127,7 +128,7 @@ def test_callers_descriptors_are_not_inherited(
 ) -> None:
     """``flock FILE tare nightly`` leaves FILE open in ``tare``; without ``close_range`` (Linux 5.11) it works, too."""
     if not range_call:
-        monkeypatch.setattr(proc, "_close_range", lambda: False)
+        monkeypatch.setattr(given_descriptors, "_close_range", lambda: False)
     with (tmp_path / "lock").open("w") as lock, (tmp_path / "kept").open("w") as kept:
         os.set_inheritable(lock.fileno(), True)
         left_open = fcntl.fcntl(lock.fileno(), fcntl.F_DUPFD, 77)  # inheritable, and a number that nothing else has
