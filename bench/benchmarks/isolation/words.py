@@ -38,11 +38,12 @@ def finding(data: ScenarioData) -> str:
     if worst is None:
         return ""
     beside, alone = worst.what.of(data, worst.cell.arms.get(UNLIMITED)), worst.cell.alone(data, worst.what)
-    does, times = NEIGHBOURS[worst.cell.neighbour].does, f"{paired.text(worst.slowdown)}, {worst.cell.target.text}"
+    which = "the slowest of 100" if worst.what == P99 else "the median"
+    noun, times = NEIGHBOURS[worst.cell.neighbour].called, f"{worst.cell.target.text}, {paired.text(worst.slowdown)}"
     if beside is None or alone is None:
-        return f"Beside a neighbour that {does} operations take {times}"
+        return f"Operations take {paired.text(worst.slowdown)} beside {noun} ({which}, {worst.cell.target.text})"
     before, after = prose.median_text(alone), prose.median_text(beside)
-    return f"{_operations(worst)} {after} beside a neighbour that {does}, {before} alone ({times})"
+    return f"Operations take {after} beside {noun}, {before} alone ({which}, {times})"
 
 
 def _beside(data: ScenarioData, name: str, order: Sequence[Ranked]) -> tuple[str, str]:
