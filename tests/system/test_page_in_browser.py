@@ -132,7 +132,7 @@ def test_no_chart_of_a_phone_scrolls_sideways_and_its_text_can_be_read(
     assert opened.page.evaluate(_WIDER) == []
     smallest = opened.page.evaluate(_SMALLEST)
     assert len(smallest) > 40
-    assert min(smallest) >= 8.5
+    assert min(smallest) >= 8
     opened.context.close()
 
 

@@ -36,6 +36,7 @@ class Neighbour:
         device: The rate of the device that a limit is for.
         shared: What victim and neighbour compete for, for people.
         does: What it does without end, for people, as in "a neighbour that …".
+        called: The same as a noun, as in "beside …".
         far: Whether it sends to a program at the far end of its network path, which counts what arrives.
         storms: Whether the host would not be usable beside it, if the rest of the host did not come first.
     """
@@ -44,6 +45,7 @@ class Neighbour:
     unit: str
     shared: str
     does: str
+    called: str
     room: Room = "none"
     files: bool = False
     device: Literal["", "read", "write"] = ""
@@ -70,19 +72,42 @@ VICTIMS: Mapping[str, Victim] = {
 """Rates that a small host keeps alone with room to spare."""
 
 NEIGHBOURS: Mapping[str, Neighbour] = {
-    "cpu": Neighbour("tick", "computations", "the CPUs", "uses every CPU"),
-    "memory": Neighbour("map", "bytes", "free memory", "fills the memory", room="memory"),
-    "bandwidth": Neighbour("compute", "bytes", "caches and memory bandwidth", "reads and writes memory", room="memory"),
-    "write": Neighbour("file", "bytes", "the disk", "writes to the disk", room="disk", files=True, device="write"),
-    "read": Neighbour("read", "bytes", "the disk", "reads from the disk", room="disk", files=True, device="read"),
-    "cache": Neighbour("cache", "bytes", "the page cache", "fills the page cache", room="disk", files=True),
-    "network": Neighbour("tcp", "bytes", "the network stack", "floods the network"),
-    "bulk": Neighbour("remote", "bytes received", "the network path", "sends a stream over its network", far=True),
-    "flood": Neighbour("remote", "bytes received", "the network path", "floods its network with datagrams", far=True),
-    "forks": Neighbour("fork", "processes", "the process table and the CPUs", "starts processes", storms=True),
-    "journal": Neighbour("file", "files", "the file system's journal", "creates and syncs files", files=True),
-    "pages": Neighbour("map", "pages", "the page allocator", "takes and returns memory"),
-    "inodes": Neighbour("file", "files", "the tables of files and inodes", "creates files", files=True),
+    "cpu": Neighbour("tick", "computations", "the CPUs", "uses every CPU", "busy CPUs"),
+    "memory": Neighbour("map", "bytes", "free memory", "fills the memory", "full memory", room="memory"),
+    "bandwidth": Neighbour(
+        "compute", "bytes", "caches and memory bandwidth", "reads and writes memory", "memory traffic", room="memory"
+    ),
+    "write": Neighbour(
+        "file", "bytes", "the disk", "writes to the disk", "disk writes", room="disk", files=True, device="write"
+    ),
+    "read": Neighbour(
+        "read", "bytes", "the disk", "reads from the disk", "disk reads", room="disk", files=True, device="read"
+    ),
+    "cache": Neighbour(
+        "cache", "bytes", "the page cache", "fills the page cache", "a full page cache", room="disk", files=True
+    ),
+    "network": Neighbour("tcp", "bytes", "the network stack", "floods the network", "network traffic"),
+    "bulk": Neighbour(
+        "remote", "bytes received", "the network path", "sends a stream over its network", "a network stream", far=True
+    ),
+    "flood": Neighbour(
+        "remote",
+        "bytes received",
+        "the network path",
+        "floods its network with datagrams",
+        "a flood of datagrams",
+        far=True,
+    ),
+    "forks": Neighbour(
+        "fork", "processes", "the process table and the CPUs", "starts processes", "process starts", storms=True
+    ),
+    "journal": Neighbour(
+        "file", "files", "the file system's journal", "creates and syncs files", "file syncs", files=True
+    ),
+    "pages": Neighbour("map", "pages", "the page allocator", "takes and returns memory", "memory churn"),
+    "inodes": Neighbour(
+        "file", "files", "the tables of files and inodes", "creates files", "file creation", files=True
+    ),
 }
 
 

@@ -38,11 +38,11 @@ def finding(data: ScenarioData) -> str:
     if worst is None:
         return ""
     beside, alone = worst.what.of(data, worst.cell.arms.get(UNLIMITED)), worst.cell.alone(data, worst.what)
-    does, times = NEIGHBOURS[worst.cell.neighbour].does, f"{paired.text(worst.slowdown)}, {worst.cell.target.text}"
+    which = f"for the {'slowest of 100' if worst.what == P99 else 'median'} on {worst.cell.target.text}"
+    noun, times = NEIGHBOURS[worst.cell.neighbour].called, f"{paired.text(worst.slowdown)} {which}"
     if beside is None or alone is None:
-        return f"Beside a neighbour that {does} operations take {times}"
-    before, after = prose.median_text(alone), prose.median_text(beside)
-    return f"{_operations(worst)} {after} beside a neighbour that {does}, {before} alone ({times})"
+        return f"Operations take {times} beside {noun}"
+    return f"Operations take {prose.median_text(beside)} beside {noun} and {prose.median_text(alone)} alone ({times})"
 
 
 def _beside(data: ScenarioData, name: str, order: Sequence[Ranked]) -> tuple[str, str]:

@@ -110,7 +110,7 @@ def _map(figure: Figure, table: Table, top: float) -> None:
         axis.set_major_locator(NullLocator())
     axes.spines[["left", "bottom"]].set_visible(False)
     points = wide * 72 / len(table.columns)
-    _cells(axes, table, min(_NUMBER_PT, points / (5.0 * _WIDE)))
+    _cells(axes, table, min(_number_pt(), points / (5.0 * _WIDE)))
     _names(axes, table)
 
 
@@ -137,6 +137,10 @@ def _overhang(table: Table) -> float:
         for index, (row, _) in enumerate(table.columns)
     ]
     return max(reach) + 0.12
+
+
+def _number_pt() -> float:
+    return canvas.TEXT_PT if paper.is_narrow() else _NUMBER_PT
 
 
 def _slant() -> float:
@@ -232,7 +236,7 @@ def _scale(figure: Figure, left: float) -> None:
         colour, part = shade(ratio)
         axes.add_patch(Rectangle((index, 0), 1, 1, facecolor=colour, alpha=part, linewidth=0))
         text = "1" if ratio == 1 else f"{ratio:g}" if ratio > 1 else f"1/{1 / ratio:.0f}"
-        axes.text(index + 0.5, 0.5, text, ha="center", va="center", fontsize=_NUMBER_PT, color=theme.INK)
+        axes.text(index + 0.5, 0.5, text, ha="center", va="center", fontsize=_number_pt(), color=theme.INK)
     for at, words, align in ((0.0, "costs less", "left"), (float(len(_LEGEND)), "costs more", "right")):
         axes.annotate(
             words,
