@@ -29,6 +29,7 @@ from bench.core.model import NULL, SENTINEL, RunState
 from bench.stats import steps
 from bench.stats.exact import Floats
 from bench.stats.series import Key
+from bench.store.lines import without_gc
 
 _STRONGEST = 1.2
 """Largest sensitivity with which a series follows the host (docs/method.md)."""
@@ -105,7 +106,8 @@ def history(
     if metric is not None and metric not in METRICS:
         raise UsageError(unknown("metric", metric, METRICS))
     found = History()
-    runs = sorted(complete(results, found.notes), key=lambda run: str(run.meta.get("started_at", "")))
+    with without_gc():
+        runs = sorted(complete(results, found.notes), key=lambda run: str(run.meta.get("started_at", "")))
     newest = epochs.newest_of(runs, suite)
     if newest is None:
         raise UsageError(_nothing(results, suite, found.notes))

@@ -14,6 +14,7 @@ from typing import Any
 from bench.index.connection import Unwritable, code, connected, digest, inode, locked, unwritten
 from bench.index.rows import HEAD, Damaged, Head, Seen, checksum
 from bench.index.writer import Writer
+from bench.store.lines import without_gc
 
 
 class Database:
@@ -28,18 +29,21 @@ class Database:
     def known(self) -> dict[bytes, Seen]:
         """Return what the folder of each run, by its name, looked like when it was read."""
         rows = self.connection.execute("SELECT folder, changed, seen, state FROM runs")
-        found = {row[0]: Seen._make(row[1:]) for row in rows}
+        with without_gc():
+            found = {row[0]: Seen._make(row[1:]) for row in rows}
         if set(map(type, found)) - {bytes}:
             raise Damaged
         return found
 
-    def heads(self) -> Iterator[Head]:
-        """Yield every row without its series.
+    def heads(self) -> list[Head]:
+        """Return every row without its series.
 
         Raises:
             Damaged: A row is not what was written.
         """
-        return map(self._head, self.connection.execute(f"SELECT {HEAD}, sum FROM runs"))  # noqa: S608 - our names
+        rows = self.connection.execute(f"SELECT {HEAD}, sum FROM runs")  # noqa: S608 - our names
+        with without_gc():
+            return list(map(self._head, rows))
 
     def _head(self, row: Sequence[Any]) -> Head:
         if checksum(row[:-1]) != row[-1]:

@@ -77,7 +77,7 @@ class Index:
 
     @cached_property
     def _heads(self) -> dict[str, Head]:
-        heads = self._reading(lambda: list(self._database.heads()))
+        heads = self._reading(lambda: self._database.heads())  # noqa: PLW0108 - it may be replaced meanwhile
         return {one.folder: one for one in sorted(heads, key=lambda one: one.folder)}
 
     @cached_property

@@ -156,7 +156,7 @@ def _flags(name: str, tried: pd.DataFrame) -> Check:
     flagged, attempts = sum(count for _, count in rows), len(tried)
     kinds: Counter[str] = Counter()
     for flags, count in rows:
-        for kind in {str(flag).split(":")[0] for flag in flags}:
+        for kind in dict.fromkeys(str(flag).split(":")[0] for flag in flags):
             kinds[kind] += count
     # Removed groups that the kernel still holds take memory, not time: no reason to doubt a duration.
     disturbed = sum(count for flags, count in rows if any(not str(flag).startswith("held") for flag in flags))

@@ -107,8 +107,9 @@ def faster(item: Series, floor: Series) -> Excess | None:
 def excess(item: Series, logs: Floats, limit: float) -> Excess | None:
     """Return the estimate of a series whose ratios have these logarithms, ``None`` when it is not certain to exceed the limit."""
     above = logs - math.log(limit)
-    ranks = np.argsort(np.argsort(np.abs(above))) + 1
-    if 4 * int(ranks[above > 0].sum()) <= len(above) * (len(above) + 1):
+    ordered = above[np.argsort(np.abs(above))]
+    positive = int((np.flatnonzero(ordered > 0) + 1).sum())
+    if 4 * positive <= len(above) * (len(above) + 1):
         return None  # the estimate itself is not above it (Wilcoxon's W+): no need for all pairs of a long run
     centre, ci = signed_rank(logs, LEVEL)
     if ci is None or ci.low <= math.log(limit):

@@ -207,8 +207,10 @@ def _counts_of(table: pd.DataFrame, names: list[str]) -> dict[Any, Counts]:
 
 def log_ratios(item: Series, base: Series) -> Floats | None:
     """Return log(value / baseline value) of the blocks that both have; ``None`` when a value is not positive."""
-    _, mine, theirs = np.intersect1d(item.blocks, base.blocks, assume_unique=True, return_indices=True)
-    above, below = item.values[mine], base.values[theirs]
+    above, below = item.values, base.values
+    if not np.array_equal(item.blocks, base.blocks):
+        _, mine, theirs = np.intersect1d(item.blocks, base.blocks, assume_unique=True, return_indices=True)
+        above, below = above[mine], below[theirs]
     if np.any(above <= 0) or np.any(below <= 0):
         return None
     logs: Floats = np.log(above) - np.log(below)

@@ -86,7 +86,7 @@ def blocks(path: Path) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def without_gc() -> Iterator[None]:
-    """Disable cyclic GC during the block: parsing makes 100,000 objects without cycles, and GC would take half of the time."""
+    """Disable cyclic GC during the block: reading makes 100,000 objects without cycles, and GC would take half of the time."""
     on = gc.isenabled()
     gc.disable()
     try:

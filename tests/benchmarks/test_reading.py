@@ -105,16 +105,16 @@ def test_show_of_a_million_measurements_takes_at_most_three_times_as_long_as_pan
     assert found <= 3
 
 
-def test_compare_of_two_million_measurements_takes_at_most_four_times_as_long_as_pandas(
+def test_compare_of_two_million_measurements_takes_at_most_five_times_as_long_as_pandas(
     benchmark: Any, large: dict[int, tuple[Path, Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ten seconds were the aim where pandas needs 1.2 s for both: eight times as long."""
+    """Ten seconds are asked where pandas takes 1.2 s for both, eight times as long."""
     runs = large[1_000_000]
     floor, ours = ["-c", _MEDIANS, *parquet(*runs)], tare("compare", *runs)
     found, told = cold.ratio(benchmark, floor, ours, rounds=3, codes=(0, 1))
     with capsys.disabled():
-        print(f"\npandas and tare compare of two runs of a million measurements: {told} (at most 4)")
-    assert found <= 4
+        print(f"\npandas and tare compare of two runs of a million measurements: {told} (at most 5)")
+    assert found <= 5
 
 
 @pytest.mark.parametrize("command", ["show", "compare"])

@@ -74,4 +74,4 @@ def test_trend_time_grows_linearly_with_the_number_of_runs(benchmark: Any, tmp_p
     least = parsing(results)
     benchmark.extra_info["ratio"] = spent[MANY] / least
     print(f"parsing alone: {least:.1f} s, {spent[MANY] / least:.1f} times")
-    assert spent[MANY] / least <= 3  # 3.5 s where parsing takes 1.6 s would be 2.2
+    assert spent[MANY] / least <= 2.5  # 1.7 to 1.9 were measured; 3.5 s are asked where parsing takes 1.6 s

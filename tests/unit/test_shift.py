@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from bench.core.model import Interval
 from bench.stats import shift
+from bench.stats.exact import Floats
 
 RNG = np.random.default_rng(20261125)
 
@@ -78,3 +81,46 @@ def test_needed_for_shift_is_the_smallest_size_with_an_interval() -> None:
 def test_detectable_shift_exceeds_the_half_width() -> None:
     # 80 % power at 95 %: (1.960 + 0.842) / 1.960 half widths
     assert shift.detectable(Interval(-0.1, 0.1, 0.95)) == pytest.approx(0.1 * 2.802 / 1.960, rel=1e-3)
+
+
+def difference_by_bisection(above: Floats, below: Floats, rank: int) -> float:
+    """Return the smallest number with ``rank`` differences of sorted values at or below it, by bisection alone."""
+
+    def enough(value: float) -> bool:
+        return above.size * below.size - int(np.searchsorted(below, above - value, side="left").sum()) >= rank
+
+    low, high = float(above[0] - below[-1]), float(above[-1] - below[0])
+    if enough(low):
+        return low
+    while (middle := low + (high - low) / 2) not in (low, high):
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+@pytest.mark.parametrize("kind", ["normal", "cauchy", "few values", "one value", "tiny", "wide", "rounded"])
+@pytest.mark.parametrize("sizes", [(1, 1), (1, 5), (7, 3), (50, 60), (501, 700)])
+def test_search_for_differences_gives_what_bisection_alone_gives(
+    kind: str, sizes: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(sizes)
+    made: dict[str, Callable[[int], Floats]] = {
+        "normal": lambda n: rng.normal(size=n),
+        "cauchy": rng.standard_cauchy,
+        "few values": lambda n: rng.integers(0, 3, n).astype(np.float64),
+        "one value": np.zeros,
+        "tiny": lambda n: rng.normal(size=n) * 1e-310,
+        "wide": lambda n: np.exp(10 * rng.normal(size=n)),
+        "rounded": lambda n: np.round(rng.normal(size=n), 2) - 5,
+    }
+    new, base = map(made[kind], sizes)
+    size = new.size * base.size
+    monkeypatch.setattr(shift, "_PAIRS_LIMIT", 0)
+    ranks = [1, (size + 1) // 2, size // 2 + 1, size, *rng.integers(1, size + 1, size=3).tolist()]
+    wanted = [difference_by_bisection(np.sort(new), np.sort(base), rank) for rank in ranks]
+    assert shift._ranked(new, base, ranks) == wanted
+
+
+@pytest.mark.parametrize("size", [2, 8, 700])
+def test_shift_and_its_interval_found_together_are_those_found_alone(size: int) -> None:
+    new, base = RNG.normal(size=size) + 0.2, RNG.normal(size=size + 1)
+    assert shift.rank_sum(new, base) == (shift.shift(new, base), shift.shift_ci(new, base))

@@ -18,6 +18,7 @@ from bench.core.model import Summary
 from bench.display.data import ScenarioData
 from bench.display.wording import warnings as words_of_warnings
 from bench.display.wording.checks import sentence
+from bench.stats import samples
 from bench.stats.alarms import check_run
 from bench.stats.exact import needed_for, wilson
 from bench.stats.findings import Check
@@ -478,3 +479,18 @@ def test_held_groups_are_reported_and_raise_no_doubt() -> None:
     assert (
         sentence(run.check("flags")) == "Flags: the kernel still held removed control groups in 20 of 60 invocations."
     )
+
+
+def test_summaries_and_checks_of_a_run_compute_its_block_values_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[pd.DataFrame] = []
+
+    def counted(frame: pd.DataFrame) -> pd.DataFrame:
+        calls.append(frame)
+        return block_values(frame)
+
+    monkeypatch.setattr(samples, "block_values", counted)
+    run = Run().series("host", [1.0, 1.1, 1.2, 1.3]).series("runc", [2.0, 2.1, 2.2, 2.3])
+    own = of_frames(*run.frames(), {"startup": META})
+    assert summarise(own)
+    assert check_run(own)
+    assert len(calls) == 1

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from bench import cli
 from bench.compare import trend
 from bench.core.errors import UsageError
+from bench.stats import steps
 from tests.synthetic_pairs import write
 
 RNG = np.random.default_rng(11)
@@ -335,3 +336,21 @@ def test_series_with_other_parameters_in_force_are_left_out(tmp_path: Path) -> N
     history = trend.history(tmp_path)
     assert [len(values) for values in history.series.values()] == [8]
     assert "8 runs with another parameter startup.lives ('3', now '6'): startup left out" in history.notes
+
+
+@pytest.mark.parametrize("digits", [8, 1])  # without ties and with many
+@pytest.mark.parametrize("edges", [[0, 150], [0, 2, 40, 47, 110, 150]])
+def test_chance_of_each_place_is_that_of_the_values_on_either_side_up_to_the_next_step(
+    edges: list[int], digits: int
+) -> None:
+    values = np.round(np.random.default_rng(digits).normal(size=150), digits)
+    chances = np.ones(151)
+    steps._look(values, chances, edges, (0, 150))
+    for place in range(151):
+        low, high = steps._part(edges, place)
+        before, after = values[max(low, place - 30) : place], values[place : min(high, place + 30)]
+        wanted = 1.0
+        if min(place - low, high - place) >= steps.LEAST:
+            higher, lower = (int(np.sum(pairs)) for pairs in (after[:, None] > before, after[:, None] < before))
+            wanted = steps._chance(len(after), len(before), len(after) * len(before) - max(higher, lower))
+        assert chances[place] == wanted
