@@ -51,8 +51,10 @@ def _series(arm: str, noise: float) -> Iterator[Value]:
     if arm in ("unlimited", "limited", "apart"):
         yield Value("isolation.neighbour_alone_per_s", 100.0 * noise * (0.25 if arm == "limited" else 1))
         yield Value("isolation.neighbour_per_s", 80.0 * noise)
+        yield Value("isolation.neighbour_lost_ratio", 0.2)
         yield Value("isolation.sentinel_ratio", (2.0 if arm == "unlimited" else 1.1) * noise)
     yield Value("isolation.pressure_ratio", 0.3, {"resource": "cpu"})
+    yield Value("isolation.softirq_ratio", 0.4)
     yield Value("isolation.throttled_ratio", 0.7, {"instance": "neighbour"})
     yield Value("isolation.sentinel_p99_s", 1e-4 * noise)
 
@@ -132,6 +134,17 @@ def test_neighbours_work_is_shown_with_what_the_limit_leaves_of_it(found: Scenar
     row = row_of(grid_of(found, "What the neighbours did"), "fake (", "neighbour=forks")
     assert row["unlimited, before the victim"].text.startswith("10")
     assert row["limited ÷ unlimited"].text.startswith("0.25")
+
+
+def test_floods_over_the_network_path_stand_in_tables_order_and_chart(tmp_path: Path, lab: FakeLab) -> None:
+    found = data(tmp_path, lab, STRONG, WEAK, neighbour=("bulk", "flood"))
+    assert row_of(grid_of(found, "What the neighbours did"), WEAK, "flood")["lost"].text == "20 %"
+    assert row_of(grid_of(found, "Why"), WEAK, "bulk")["softirq"].text == "40 %"
+    assert "Beside bulk fake (1.50× [" in benchmarks.words(found)
+    assert row_of(grid_of(found, "Stronger and weaker isolation"), "flood")["order"].text == "fake < fake:copy=weak"
+    matrix = next(plot for plot in benchmarks.charts(found) if plot)
+    assert "bulk: fake" in matrix.alt
+    assert "flood: fake" in matrix.alt
 
 
 def test_causes_order_and_arms_without_a_value_have_tables(found: ScenarioData) -> None:
