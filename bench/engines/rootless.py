@@ -116,6 +116,15 @@ def own(*paths: Path) -> None:
             os.chown(each, UNPRIVILEGED, UNPRIVILEGED, follow_symlinks=False)
 
 
+def without_tun() -> str:
+    """Return that this host has no device for user-mode networks, and how to get it; empty where it has."""
+    return (
+        ""
+        if _TUN.exists()
+        else f"an ordinary user's network needs {_TUN}, which this host has not: run 'modprobe tun' as root"
+    )
+
+
 def open_tun(lab: Lab) -> None:
     """Let every user make the tun devices of user-mode networks, in the lab only, where the host has not the usual mode."""
     if not _TUN.exists() or _TUN.stat().st_mode & _TUN_MODE == _TUN_MODE:

@@ -43,6 +43,7 @@ def able(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the host lack nothing."""
     monkeypatch.setattr(rootless, "missing", lambda: "")
     monkeypatch.setattr(rootless, "blocked", lambda _: "")
+    monkeypatch.setattr(rootless, "without_tun", lambda: "")
     monkeypatch.setattr(rootless, "allot_users", lambda _: None)
 
 
@@ -188,6 +189,22 @@ def test_podman_without_a_network_for_users_is_refused_but_not_without_network(
     programs(monkeypatch)
     assert "slirp4netns or pasta" in docker("podman").refusal(WANTED)
     assert docker("podman", network="none").refusal(WANTED) == ""
+
+
+def test_podman_without_the_device_of_networks_is_refused_but_not_without_network(
+    able: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs(monkeypatch, "pasta")
+    monkeypatch.setattr(rootless, "without_tun", lambda: "no tun")
+    assert docker("podman").refusal(WANTED) == "no tun"
+    assert docker("podman", network="none").refusal(WANTED) == ""
+
+
+def test_missing_device_of_networks_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(rootless, "_TUN", tmp_path / "tun")
+    assert "modprobe tun" in rootless.without_tun()
+    (tmp_path / "tun").touch()
+    assert rootless.without_tun() == ""
 
 
 @pytest.mark.parametrize(

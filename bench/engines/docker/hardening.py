@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.core import kernelfiles
 from bench.core.errors import NotApplicable
 from bench.core.model import Target
+from bench.engines import rootless
 from bench.engines.base import Engine, InstanceSpec
 from bench.engines.docker import hardening_config, podman_service
 from bench.engines.docker.api import ContainerConfig
@@ -144,7 +145,7 @@ class PodmanHardener(Hardener):
             return f"'{self._session.target.text}' has a network or a log that root sets up: leave the option out"
         if "network" not in options and not podman_service.user_network():
             return f"an ordinary user's network needs slirp4netns or pasta, which this host has not: {podman_service.REMEDY}"
-        return self._ordinary.refusal()
+        return self._ordinary.refusal() or ("" if "network" in options else rootless.without_tun())
 
     def default_capabilities(self) -> int | None:
         """Return how many capabilities the host's configuration of Podman gives a container by default."""
