@@ -20,6 +20,8 @@ LINES = 38
 
 _DOUBTS = 4
 """Doubts and warnings that are shown; the others are counted."""
+_NAMES = 2
+"""Lines for the names of the scenarios whose findings have no room."""
 _FEW, _WHOLE = 4, 8
 """A run of so few scenarios is told in whole sentences, in so many lines each at most."""
 _NO_BREAK = "\u00a0"
@@ -82,17 +84,23 @@ def _findings(data: RunData, width: int, room: int) -> list[Line]:
     groups = [("Measured, with intervals or as exact counts", sure), (_hints(hints), hints)]
     shown = [(title, items) for title, items in groups if items]
     room -= 2 * len(shown)
-    spare, lines = room - len(measured), []
+    kept = len(measured) if len(measured) <= room else max(room - _NAMES, 1)
+    spare, lines, names = room - len(measured), [], list[str]()
     for title, items in shown:
         lines += [Line(""), Line(_fitted(title, width, 1)[0], "title")]
         for item in items:
-            if room < 2 and item is not shown[-1][1][-1]:
+            if not kept:
+                names.append(item.name)
                 continue
             whole = len(measured) <= _FEW
             told = _finding(item, measured, width, min(1 + max(spare, 0), _WHOLE if whole else 2), whole=whole)
-            spare, room = spare - len(told) + 1, room - len(told)
+            kept, spare = kept - 1, spare - len(told) + 1
             lines += [Line(text) for text in told]
-    return lines
+    return [*lines, *(Line(text) for text in (_fitted(_others(names), width, _NAMES) if names else []))]
+
+
+def _others(names: Sequence[str]) -> str:
+    return f"Also measured: {', '.join(names)}"
 
 
 def _finding(

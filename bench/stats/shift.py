@@ -196,12 +196,15 @@ class _Differences(Pairs):
         self._below = below
 
     def number(self, rows: Floats, columns: Floats) -> Floats:
+        """Return the numbers that pairs make."""
         return rows - columns
 
     def up_to(self, value: float) -> Integers:
+        """Return how many columns of each row make a number that is not above a value."""
         return len(self._below) - np.searchsorted(self._below, self.rows - value, side="left")
 
     def are_up_to(self, rows: Floats, columns: Floats, value: float) -> Flags:
+        """Say which pairs :meth:`up_to` counts."""
         found: Flags = columns >= rows - value
         return found
 

@@ -29,19 +29,24 @@ class _Averages(Pairs):
         super().__init__(ordered, ordered, len(ordered) * (len(ordered) + 1) // 2)
 
     def number(self, rows: Floats, columns: Floats) -> Floats:
+        """Return the numbers that pairs make."""
         found: Floats = (rows + columns) / 2
         return found
 
     def up_to(self, value: float) -> Integers:
+        """Return how many columns of each row make a number that is not above a value."""
         return np.searchsorted(self.rows, 2 * value - self.rows, side="right")
 
     def are_up_to(self, rows: Floats, columns: Floats, value: float) -> Flags:
+        """Say which pairs :meth:`up_to` counts."""
         found: Flags = columns <= 2 * value - rows
         return found
 
     def counted(self, found: int, value: float) -> int:
+        """Return how many pairs, each in one order only, are not above a value."""
         return (found + int(np.searchsorted(self.rows, value, side="right"))) // 2
 
     def once(self, rows: Integers, columns: Integers) -> Flags:
+        """Say which pairs are counted: one of each two that differ in their order only."""
         found: Flags = rows <= columns
         return found

@@ -51,7 +51,9 @@ def gaps(folder: Path, execs: list[float]) -> pd.DataFrame:
             rows.append({"target": row["target"], "gap_s": reported - inside[0]})
     found = pd.DataFrame(rows, columns=["target", "gap_s"])
     kept = found["target"].value_counts() / measured["target"].value_counts()
-    assert kept.min() >= 2 / 3, f"too many starts of payloads by others: {kept.to_dict()} of the invocations can be told apart"
+    assert kept.min() >= 2 / 3, (
+        f"too many starts of payloads by others: {kept.to_dict()} of the invocations can be told apart"
+    )
     return found
 
 

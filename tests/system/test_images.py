@@ -26,8 +26,13 @@ needs_compiler = pytest.mark.skipif(
 
 def measured(tare: Tare, tmp_path: Path, name: str, *arguments: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run a scenario without its controls, require no failure and no residue, and return its measurements and outcomes."""
+    return measured_run(tare, tmp_path, without_controls(tmp_path, name), *arguments)
+
+
+def measured_run(tare: Tare, tmp_path: Path, *arguments: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Run without warm-up, require no failure and no residue, and return the run's measurements and outcomes."""
     before = inventory()
-    asked = (without_controls(tmp_path, name), *arguments, "--warmup", "0")
+    asked = (*arguments, "--warmup", "0")
     done = tare("run", *asked, "--results", str(tmp_path / "results"))
     assert done.returncode == 0, done.stderr
     found = store.load(store.find(tmp_path / "results", "latest"))
@@ -132,3 +137,25 @@ def test_image_bytes_are_reproducible_and_the_base_is_shared(tare: Tare, tmp_pat
     skipped = outcomes[outcomes["status"] == "skipped"]
     assert set(skipped["target"]) == {"host"}  # a plain program has no base image
     assert all("base" in reason for reason in skipped["reason"])
+
+
+def test_base_that_an_earlier_benchmark_left_in_the_store_is_counted(tare: Tare, tmp_path: Path) -> None:
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(
+        """\
+name: after
+title: An image is measured after images on the same base were built
+scenarios:
+  - scenario: image-layers
+    targets: ["docker:network=none"]
+    blocks: 1
+  - scenario: size
+    targets: ["docker:network=none"]
+    params: {base: busybox}
+    blocks: 1
+""",
+        encoding="utf-8",
+    )
+    numbers, _ = measured_run(tare, tmp_path, str(suite))
+    (whole,), (shared,) = (of(numbers, f"image.{name}") for name in ("bytes", "shared_bytes"))
+    assert 0 < shared < whole

@@ -76,7 +76,7 @@ def test_a_base_that_is_not_whole_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bases").mkdir()
     (tmp_path / "bases/debian.tar.gz.digests").write_text("only-one\n")
     (tmp_path / "bases/debian.tar.gz").write_bytes(b"")
-    with pytest.raises(NotApplicable, match="not whole"):
+    with pytest.raises(NotApplicable, match="is missing or incomplete"):
         bases.base(tmp_path, "debian")
 
 

@@ -19,12 +19,7 @@ LONG_MODULES = {
     "core/model.py": (328, "the records that all packages exchange: most lines describe fields, none is logic"),
 }
 LONG_FUNCTIONS: Mapping[str, tuple[int, str]] = {}
-WIDE_CLASSES = {
-    "index/database.py Database": (
-        10,
-        "every statement of the index in one place, on one connection and its transactions",
-    ),
-}
+WIDE_CLASSES: Mapping[str, tuple[int, str]] = {}
 """What exceeds a limit: name → the most that it may have, and why. A number may only become smaller."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
