@@ -18,6 +18,7 @@ from bench.display.table import show_json
 from bench.report import files
 from bench.report.load import collect
 from bench.store import Run
+from bench.store.lines import without_gc
 
 __all__ = ["collect", "render", "show_json"]
 
@@ -55,9 +56,10 @@ def _figures(runs: Sequence[RunData]) -> dict[tuple[str, str], list[Plot]]:
 
 def drawn(scenario: ScenarioData) -> list[Plot]:
     """Draw the charts of a scenario for a desk, each with a drawing for a phone."""
-    with paper.narrow(), raster.wanted(False):
-        narrow = {one.name: Drawing(one.body, one.width, one.height) for one in benchmarks.charts(scenario)}
-    return [replace(plot, narrow=narrow.get(plot.name)) for plot in benchmarks.charts(scenario)]
+    with without_gc():  # figures are cycles of some 10,000 objects each: collected once a scenario
+        with paper.narrow(), raster.wanted(False):
+            narrow = {one.name: Drawing(one.body, one.width, one.height) for one in benchmarks.charts(scenario)}
+        return [replace(plot, narrow=narrow.get(plot.name)) for plot in benchmarks.charts(scenario)]
 
 
 def _texts(runs: Sequence[RunData], figures: Mapping[tuple[str, str], Sequence[Plot]]) -> dict[str, str]:
