@@ -22,7 +22,7 @@ from tests.inventory import FOLDERS
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
-_ORDER = ("system", "contract", "other_hosts", "fleet_ssh", "in_browser")
+_ORDER = ("system", "contract", "other_hosts", "fleet_", "in_browser")
 """Groups of tests that share a process, the longest first."""
 
 
