@@ -33,6 +33,7 @@ _SLOWER = (
     "Limited: the neighbour has half a CPU, 128 MiB and 64 processes, and 8 MiB/s where it reads or writes. Apart: both on "
     "CPUs of their own."
 )
+_AS_MEDIAN = "The arms, and what each is divided by, are those of the median's table."
 _KEPT = "Operations that ended ÷ that were due, in the worst twentieth of the victim's time; 100 % is all."
 _PROOF = (
     "What the neighbour did a second before there was a victim and beside it, by its own count and the host's stamps; what it "
@@ -81,7 +82,8 @@ def _slower(data: ScenarioData, groups: Sequence[Group], what: Quantity) -> Grid
         counted = group.arms.get(ALONE) or next(iter(group.arms.values()))
         made.append((group.row, [*values, *table.counts_of(data, counted, alone)]))
     heads = [Column("alone", cells.CI), *(Column(arm, cells.CI) for arm in BESIDE)]
-    return cells.grid(f"Slowdown of the {what.title}", [*heads, *cells.COUNTS], made, note=_SLOWER)
+    note = _SLOWER if what is P50 else _AS_MEDIAN
+    return cells.grid(f"Slowdown of the {what.title}", [*heads, *cells.COUNTS], made, note=note)
 
 
 def _times(data: ScenarioData, group: Group, arm: str, found: Times | None) -> Cell:
