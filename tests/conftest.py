@@ -1,8 +1,8 @@
 """Fixtures of all tests: a state folder of their own; tests that need root are skipped with the reason.
 
 With pytest-xdist (``-n 3 --dist loadscope --no-loadscope-reorder``, as in the Makefile) the tests that measure with this host's own
-state folder share one process, since one lab at a time may use it; so do the contract tests, which have a state folder of their own. All
-others are spread module by module.
+state folder share one process, since one lab at a time may use it; so do the contract tests, and system tests that need nothing
+provisioned: they have a state folder of their own. All others are spread module by module.
 """
 
 from __future__ import annotations
@@ -22,8 +22,12 @@ from tests.inventory import FOLDERS
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
-_ORDER = ("system", "contract", "other_hosts", "fleet_", "in_browser")
+_ORDER = ("system", "contract", "other_hosts", "unprovisioned", "fleet_", "in_browser")
 """Groups of tests that share a process, the longest first."""
+UNPROVISIONED = ("test_exec.py", "test_health.py", "test_restart.py")
+"""System tests that need nothing of the host's own state folder."""
+_LAST = ("/test_bands.py", "/test_disturbed.py")
+"""What other tests take meanwhile disturbs these, and they are repeated then."""
 
 
 def _group(nodeid: str) -> str:
@@ -33,6 +37,8 @@ def _group(nodeid: str) -> str:
         return "contract"
     if not module.startswith("tests/system/"):
         return module
+    if module.removeprefix("tests/system/") in UNPROVISIONED:
+        return "unprovisioned"
     return next((name for name in _ORDER[2:] if name in module), "system")  # these have places of their own
 
 
@@ -50,8 +56,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("PYTEST_XDIST_WORKER"):
         rank = {name: place for place, name in enumerate(_ORDER)}
-        # Bands of memory are last among the system tests: what other tests take meanwhile disturbs them, and they are repeated.
-        items.sort(key=lambda item: (rank.get(_group(item.nodeid), len(_ORDER)), "/test_bands.py" in item.nodeid))
+        items.sort(
+            key=lambda item: (rank.get(_group(item.nodeid), len(_ORDER)), any(one in item.nodeid for one in _LAST))
+        )
     if os.geteuid() == 0:
         return
     for item in items:

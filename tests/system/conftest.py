@@ -19,6 +19,7 @@ from bench.core.resources import shipped
 from bench.engines.base import Engine
 from bench.lab import Lab
 from tests.browser import CHROMIUM, PATIENCE_MS
+from tests.conftest import UNPROVISIONED
 from tests.contract.contract import missing
 from tests.inventory import assert_same, inventory
 from tests.ssh_hosts import SSHD, Network, network
@@ -43,6 +44,13 @@ def prepared(lab: Lab, text: str) -> Engine:
     except TargetUnavailable as error:
         missing(error)
     return engine
+
+
+@pytest.fixture(autouse=True)
+def own_state(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give tests that need nothing provisioned a state folder of their own, so that they may run beside the others."""
+    if request.path.name in UNPROVISIONED:
+        monkeypatch.setenv("TARE_STATE", str(request.getfixturevalue("built_state")))
 
 
 @pytest.fixture

@@ -343,7 +343,7 @@ def test_services_are_ordered_after_what_they_need() -> None:
 
 
 def test_circle_of_services_is_refused() -> None:
-    with pytest.raises(ValueError, match="circle"):
+    with pytest.raises(ValueError, match="in a cycle"):
         in_order([service("a", "b"), service("b", "a")])
 
 

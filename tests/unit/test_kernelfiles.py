@@ -192,7 +192,7 @@ def test_no_module_lists_kernel_folders_with_a_glob() -> None:
 
 @pytest.mark.parametrize(
     ("stamp", "scheduling", "helps"),
-    [("c", "SCHED_FIFO", ""), ("c", "SCHED_OTHER", "run as root"), ("python", "SCHED_FIFO", "a C compiler")],
+    [("c", "SCHED_FIFO", ""), ("c", "SCHED_OTHER", "run as root"), ("python", "SCHED_FIFO", "install a C compiler")],
 )
 def test_doctor_says_what_stamps_events_and_what_helps(stamp: str, scheduling: str, helps: str) -> None:
     verdict = preflight.stamps({"stamp": stamp, "scheduling": scheduling})
