@@ -276,7 +276,7 @@ def test_caption_says_where_there_are_too_few_blocks_for_an_interval(counts: lis
 def test_title_of_the_phases_names_an_emulated_machine_as_such(sample: RunData) -> None:
     startup = next(one for one in sample.scenarios if one.name == "startup")
     title = next(plot.title for plot in benchmarks.charts(startup) if plot.kind == "ladder")
-    assert title.endswith("(emulated) after 2.10 s")
+    assert title.endswith("(emulated) after 2.50 s")
 
 
 def test_page_of_an_interrupted_run_with_odd_target_names_is_rendered(tmp_path: Path) -> None:

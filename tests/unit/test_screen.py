@@ -56,7 +56,7 @@ def test_screen_tells_intervals_from_hints(sample: RunData) -> None:
     assert (
         said.index("Measured, with intervals") < said.index("startup") < said.index("Hints only") < said.index("pull")
     )
-    assert "host 698 µs [621, 943]" in said
+    assert "host 660 µs [591, 1100]" in said
 
 
 def test_screen_ends_with_what_was_measured_and_what_was_left_out(sample: RunData) -> None:
@@ -80,7 +80,7 @@ def test_finding_without_containers_names_the_sandbox_and_the_host(sample: RunDa
         rows = tuple(row for row in item.summaries if row.engine in ("host", "sandbox"))
         return dataclasses.replace(item, summaries=rows)
 
-    assert benchmarks.finding(alone("startup")) == "ready: host 698 µs [621, 943]; sandbox 2.56 ms [2.41, 3.36]"
+    assert benchmarks.finding(alone("startup")) == "ready: host 660 µs [591, 1100]; sandbox 2.55 ms [2.32, 2.67]"
     assert benchmarks.finding(alone("storage-drivers")).startswith("copy-up 16 MiB: host ")
 
 
@@ -212,5 +212,5 @@ def test_column_has_one_unit(sample: RunData) -> None:
     grid = benchmarks.tables(sample.scenarios[0])[0]
     ready = next(place for place, column in enumerate(grid.columns) if column.title == "ready")
     assert {line[ready].text.partition(" ")[2] for line in grid.rows} == {"ms"}
-    assert grid.rows[0][ready].line == "0.698 ms (0.621–0.943 ms)"
-    assert grid.rows[-1][ready].line == "2100 ms (1910–2170 ms)"
+    assert grid.rows[0][ready].line == "0.660 ms (0.591–1.10 ms)"
+    assert grid.rows[-1][ready].line == "2500 ms (2450–2650 ms)"
