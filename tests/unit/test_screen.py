@@ -70,7 +70,7 @@ def test_screen_ends_with_what_was_measured_and_what_was_left_out(sample: RunDat
     ending = " ".join(said[said.index("Tables: there") + 1 :])
     assert (
         ending
-        == "Measured here: host, sandbox, runc, crun and 16 more; not lxc; left out: elsewhere; 'tare doctor' says why"
+        == "Measured here: host, sandbox, runc, crun and 17 more; not lxc; left out: elsewhere; 'tare doctor' says why"
     )
 
 
