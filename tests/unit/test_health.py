@@ -52,6 +52,7 @@ class FakeHealth:
         self.refusal = ""
         self.error = ""
         self.broken = False
+        self.turn = threading.Lock()
         self.patience = 0
         self.patients: dict[str, Patient] = {}
 
@@ -85,9 +86,10 @@ class FakeHealth:
 
     def toggle(self, pids: Sequence[int]) -> None:
         """Break or mend every instance."""
-        self.broken = not self.broken
-        for patient in self.patients.values():
-            patient.say("A broken" if self.broken else "A whole")
+        with self.turn:
+            self.broken = not self.broken
+            for patient in self.patients.values():
+                patient.say("A broken" if self.broken else "A whole")
 
     def _loop(self, name: str, stop: threading.Event) -> Iterator[HealthStatus]:
         while self.automatic and not stop.wait(INTERVAL_S):
@@ -99,11 +101,12 @@ class FakeHealth:
     def _probe(self, patient: Patient) -> HealthStatus:
         check = patient.spec.health
         assert check is not None
-        begin = now_s()
-        patient.say("B probe")
+        with self.turn:  # a probe begins before or after a change, as its lines say
+            begin, broken = now_s(), self.broken
+            patient.say("B probe")
         hangs = ":" in check.arguments[-1]
         sleep_s(check.timeout_s if hangs else PROBE_S)
-        failed = hangs or self.broken
+        failed = hangs or broken
         if failed and begin - patient.since_s < check.start_period_s:
             return patient.status
         patient.failures = patient.failures + 1 if failed else 0
