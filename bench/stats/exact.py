@@ -99,7 +99,7 @@ def _middle_ranks(n: int) -> tuple[int, int]:
 
 
 def _end_ranks(n: int, level: float) -> tuple[()] | tuple[int, int]:
-    """Return the ranks of the Walsh averages at the ends of the interval, none for too few values."""
+    """Return the ranks of the Walsh averages at the ends of the interval; empty if there are too few values."""
     rank = _signed_rank_rank(n, level)
     return (rank, n * (n + 1) // 2 + 1 - rank) if rank else ()
 

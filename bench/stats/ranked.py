@@ -177,7 +177,7 @@ class _Window:
 
 
 def _closely(enough: Callable[[float], bool], guess: float, low: float, high: float) -> tuple[float, float]:
-    """Return ends of a bisection that lie closely around a guess, and within the ends given."""
+    """Return the ends of a bisection: close to the guess, and within the given ends."""
     if not low < guess < high:
         return low, high
     step = math.ulp(guess)

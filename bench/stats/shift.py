@@ -95,7 +95,7 @@ def _middle_ranks(n: int, m: int) -> tuple[int, int]:
 
 
 def _end_ranks(n: int, m: int, level: float) -> tuple[()] | tuple[int, int]:
-    """Return the ranks of the differences at the ends of the interval, none for too few values."""
+    """Return the ranks of the differences at the ends of the interval; empty if there are too few values."""
     rank = _rank_sum_rank(n, m, level)
     return (rank, n * m + 1 - rank) if rank else ()
 

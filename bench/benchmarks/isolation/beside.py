@@ -67,11 +67,11 @@ class Neighbour:
         proctable.kill_all(set(poke.payloads(pids)) or (pids if self.machine else set()), _KILL_S)
 
     def load(self) -> Load:
-        """Return what it has done so far, as it is counted; errors as of :func:`bench.workloads.neighbours.load`."""
+        """Return its work so far, counted where it arrives; errors as of :func:`bench.workloads.neighbours.load`."""
         return neighbours.load(list((self.received or self.channel).lines))
 
     def sent(self) -> Load:
-        """Return what it has done so far by its own count; errors as of :func:`bench.workloads.neighbours.load`."""
+        """Return its work so far by its own count; errors as of :func:`bench.workloads.neighbours.load`."""
         return neighbours.load(list(self.channel.lines))
 
 

@@ -26,7 +26,7 @@ _START_S = 10.0
 _END_S = 5.0
 
 End = tuple[str, Channel]
-"""``ADDRESS:PORT`` of a program at the far end, and where it reports."""
+"""Address (``ADDRESS:PORT``) and event channel of a program at the far end."""
 _links: WeakKeyDictionary[Engine, dict[str, str]] = WeakKeyDictionary()
 """Evidence of an idle instance of engines that do not say whether they have a network."""
 
@@ -83,7 +83,7 @@ def echo(context: InvocationContext, path: NetworkPath, cpus: Sequence[int]) -> 
 def sink(
     context: InvocationContext, path: NetworkPath, kind: str, cpus: Sequence[int]
 ) -> contextlib.AbstractContextManager[End]:
-    """Count during the block what a neighbour of that kind sends; errors as of :func:`echo`."""
+    """Run a program that counts what a neighbour of that kind sends, during the block; errors as of :func:`echo`."""
     return _listening(context, path, cpus, *neighbours.sink_arguments(kind, path.address))
 
 

@@ -17,7 +17,13 @@ LIMIT_TIMES, LIMIT_LEAST_S = 3, 3.0
 
 @dataclass(frozen=True)
 class Victim:
-    """A kind of victim: its own rate, whether it has files, and whether it calls a program at the far end of its network path."""
+    """A kind of victim.
+
+    Attributes:
+        per_s: Its own rate, operations a second.
+        files: Whether it works with files.
+        far: Whether it calls a program at the far end of its network path.
+    """
 
     per_s: int
     files: bool = False

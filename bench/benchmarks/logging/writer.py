@@ -1,4 +1,4 @@
-"""The payload that writes lines when it is told to, seen from the host through its reports."""
+"""The payload that writes log lines on request, as the host sees it by its reports."""
 
 from __future__ import annotations
 
