@@ -7,6 +7,7 @@ provisioned: they have a state folder of their own. All others are spread module
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -66,14 +67,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs root: run 'sudo make test' to cover it"))
 
 
-@pytest.fixture(scope="session")
-def built_state() -> Iterator[Path]:
-    """Return a state folder with the compiled payload; its path is short because paths of Unix sockets are limited."""
+@contextlib.contextmanager
+def state_folder() -> Iterator[Path]:
+    """Yield a state folder with the compiled payload; its path is short because paths of Unix sockets are limited."""
     state = Path(tempfile.mkdtemp(prefix="tare-", dir="/tmp"))
     images.payload(state)
     FOLDERS.append(str(state))
     yield state
     shutil.rmtree(state)
+
+
+@pytest.fixture(scope="session")
+def built_state() -> Iterator[Path]:
+    """Return a state folder for unit tests; tests of real engines, which build more into theirs, have others of that name."""
+    with state_folder() as state:
+        yield state
 
 
 @pytest.fixture(scope="session")

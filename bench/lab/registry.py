@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from bench.core import proc
 from bench.core.clock import now_s, sleep_s
 from bench.core.errors import InvocationFailed, LabError, TargetUnavailable
-from bench.lab import Lab
+from bench.lab import Lab, images
 from bench.lab.images import Image
 
 NAME = "registry"
@@ -199,25 +199,35 @@ class Served:
 
     Attributes:
         blobs: Digests of the blobs that were sent completely.
+        manifests: Number of manifests that were sent.
         count: Bytes of all responses to GET requests for blobs and manifests.
     """
 
     blobs: frozenset[str]
+    manifests: int
     count: int
 
 
 def served(registry: Registry, since: int, image: Image) -> Served:
-    """Wait until every layer of the image was served and return what was served since the log had ``since`` bytes.
+    """Wait until the whole image was served and return what was served since the log had ``since`` bytes.
+
+    The registry writes a response's line after its last byte, so lines can come after the engine has the image, in any order.
 
     Raises:
         InvocationFailed: A layer was not requested: the engine had it already.
     """
+    layers, config = set(image.layers), f"sha256:{images.sha256(image.config)}"
     deadline = now_s() + _LOGGED_S
-    while missing := set(image.layers) - (found := read_log(_lines(registry.log, since))).blobs:
+    while True:
+        found = read_log(_lines(registry.log, since))
+        if found.manifests and found.blobs >= layers | {config}:
+            return found
         if now_s() > deadline:
-            msg = f"{len(missing)} of {len(image.layers)} layers were not fetched because the engine had them: {min(missing)}"
-            raise InvocationFailed(msg)
+            break
         sleep_s(0.01)
+    if missing := layers - found.blobs:
+        msg = f"{len(missing)} of {len(layers)} layers were not fetched because the engine had them: {min(missing)}"
+        raise InvocationFailed(msg)
     return found
 
 
@@ -234,7 +244,7 @@ def _lines(log: Path, since: int) -> Iterator[Mapping[str, Any]]:
 def read_log(lines: Iterator[Mapping[str, Any]]) -> Served:
     """Read the responses to GET requests from the registry's log ("response completed", status 200)."""
     blobs: set[str] = set()
-    count = 0
+    manifests = count = 0
     for line in lines:
         uri, done = str(line.get("http.request.uri", "")), line.get("msg") == "response completed"
         if not done or line.get("http.request.method") != "GET" or line.get("http.response.status") != 200:
@@ -242,5 +252,6 @@ def read_log(lines: Iterator[Mapping[str, Any]]) -> Served:
         kind, _, digest = uri.rpartition("/")
         if kind.endswith(("/blobs", "/manifests")):
             count += int(line.get("http.response.written", 0))
+            manifests += kind.endswith("/manifests")
             blobs.add(digest)
-    return Served(frozenset(blobs), count)
+    return Served(frozenset(blobs), manifests, count)

@@ -19,7 +19,7 @@ from bench.core.resources import shipped
 from bench.engines.base import Engine
 from bench.lab import Lab
 from tests.browser import CHROMIUM, PATIENCE_MS
-from tests.conftest import UNPROVISIONED
+from tests.conftest import UNPROVISIONED, state_folder
 from tests.contract.contract import missing
 from tests.inventory import assert_same, inventory
 from tests.ssh_hosts import SSHD, Network, network
@@ -44,6 +44,13 @@ def prepared(lab: Lab, text: str) -> Engine:
     except TargetUnavailable as error:
         missing(error)
     return engine
+
+
+@pytest.fixture(scope="session")
+def built_state() -> Iterator[Path]:
+    """Return a state folder for system tests that need nothing provisioned."""
+    with state_folder() as state:
+        yield state
 
 
 @pytest.fixture(autouse=True)

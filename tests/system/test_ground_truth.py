@@ -26,6 +26,9 @@ TARGETS = ("host", "runc", "containerd", "docker:network=none")
 LIMIT_S = 1e-3
 QUANTILE = {"docker:network=none": 0.5}
 """Quantile by target, 0.95 for the others: dockerd is still busy when the container's program starts."""
+ENOUGH_IDLE = 0.25
+"""Share of the CPUs' time that must have been idle for the 95th percentile to say something about the stamp: the median has to
+hold on any host, but where other programs wait for the same CPUs, one start in twenty is interrupted before its first instruction."""
 ATTEMPTS = 5  # a shared host sometimes stalls for seconds; a wrong stamp is wrong in every attempt
 
 
@@ -57,6 +60,12 @@ def gaps(folder: Path, execs: list[float]) -> pd.DataFrame:
     return found
 
 
+def cpu_ticks() -> tuple[int, int]:
+    """Return the ticks that all CPUs together have been idle, and all their ticks (proc_stat(5): idle is the fourth number)."""
+    fields = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]]
+    return fields[3], sum(fields)
+
+
 @pytest.mark.root
 @pytest.mark.engines
 @pytest.mark.system
@@ -68,21 +77,26 @@ def test_first_instruction_is_within_a_millisecond_of_the_exec(
     for _ in range(ATTEMPTS):
         again = dict.fromkeys(("host", *left))  # always with the host, which the null target repeats
         targets = [word for target in again for word in ("-t", target)]
+        idle, ticks = cpu_ticks()
         with program_starts() as trace:
             done = tare("run", "startup", *targets, "--blocks", "20")
             assert done.returncode == 0, done.stderr
             found = gaps(tmp_path / "results", trace.execs("/tare-payload"))
+        share = [now - then for now, then in zip(cpu_ticks(), (idle, ticks), strict=True)]
+        usual = 0.95 if share[0] / share[1] >= ENOUGH_IDLE else 0.5
         late = {str(name): rows["gap_s"] for name, rows in found.groupby("target")}
         with capsys.disabled():
             shown = ", ".join(
                 f"{name} {1e6 * gaps.median():.0f} and {1e6 * gaps.quantile(0.95):.0f} µs"
                 for name, gaps in late.items()
             )
-            print(f"\nexec → reported first instruction, median and 95th percentile: {shown}")
+            print(
+                f"\nexec → reported first instruction, median and 95th percentile, host {share[0] / share[1]:.0%} idle: {shown}"
+            )
         assert found["gap_s"].min() >= 0, "a stamp before the exec: the clocks differ"
         assert set(left) <= set(late)
         for name, rows in late.items():
-            best[name] = min(best.get(name, 1.0), float(rows.quantile(QUANTILE.get(name, 0.95))))
+            best[name] = min(best.get(name, 1.0), float(rows.quantile(QUANTILE.get(name, usual))))
         if max(best.values()) <= LIMIT_S:
             return
         left = tuple(name for name in TARGETS if best[name] > LIMIT_S)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -38,8 +39,19 @@ def members(layer: bytes) -> dict[str, tarfile.TarInfo]:
         return {info.name: info for info in archive}
 
 
+CONFIG = "sha256:d4b2ab0b47b8205cbca16547bb4c1677dc0e5f109ca1ca8e3630b3dfcd4b7e99"
+
+
 def pulled(*layers: str) -> Image:
     return Image(Path("none"), "sha256:0", b"{}", layers, layers)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Return a recorded log of a pull, with the digest of the image's configuration in these tests."""
+    path = tmp_path / "log"
+    path.write_text(LOG.read_text().replace(CONFIG, f"sha256:{images.sha256(b'{}')}"))
+    return path
 
 
 def test_every_base_of_the_scenario_is_known() -> None:
@@ -126,10 +138,10 @@ def test_a_pulled_image_has_its_bytes_in_so_many_layers(state: Path, layers: int
     assert max(found.values()) - min(found.values()) <= 1
 
 
-def test_the_registrys_log_tells_what_was_served() -> None:
-    found = registry.served(Registry(0, LOG), 0, pulled(*LAYERS))
+def test_the_registrys_log_tells_what_was_served(log: Path) -> None:
+    found = registry.served(Registry(0, log), 0, pulled(*LAYERS))
     assert found.blobs >= set(LAYERS)
-    lines = [json.loads(line) for line in LOG.read_text().splitlines()]
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
     written = [
         line["http.response.written"]
         for line in lines
@@ -138,17 +150,31 @@ def test_the_registrys_log_tells_what_was_served() -> None:
     assert found.count == sum(written) > 10**6
 
 
-def test_a_layer_that_was_there_before_fails_the_pull(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_that_was_there_before_fails_the_pull(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_LOGGED_S", 0.0)
     with pytest.raises(
         InvocationFailed, match=r"1 of 3 layers were not fetched because the engine had them: sha256:feed"
     ):
-        registry.served(Registry(0, LOG), 0, pulled(*LAYERS, "sha256:feed"))
+        registry.served(Registry(0, log), 0, pulled(*LAYERS, "sha256:feed"))
 
 
-def test_a_torn_line_of_the_log_is_left_out(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    log.write_text(LOG.read_text() + 'time="now" level=info\n[1]\n{"http.request.uri": "/v2/x/blo')
+@pytest.mark.parametrize("late", ["/manifests/sha256:", "/blobs/"])
+def test_a_response_that_the_registry_logs_late_is_counted(late: str, log: Path) -> None:
+    whole = registry.served(Registry(0, log), 0, pulled(*LAYERS))
+    lines = log.read_text().splitlines(keepends=True)
+    gets = [line for line in lines if late in line and '"GET"' in line]
+    delayed = [line for line in gets if not any(layer in line for layer in LAYERS)]
+    log.write_text("".join(line for line in lines if line not in delayed))
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(registry.served, Registry(0, log), 0, pulled(*LAYERS))
+        with log.open("a") as file:
+            file.writelines(delayed)
+        assert delayed
+        assert found.result() == whole
+
+
+def test_a_torn_line_of_the_log_is_left_out(log: Path) -> None:
+    log.write_text(log.read_text() + 'time="now" level=info\n[1]\n{"http.request.uri": "/v2/x/blo')
     assert registry.served(Registry(0, log), 0, pulled(*LAYERS)).blobs >= set(LAYERS)
 
 

@@ -66,3 +66,10 @@ def test_engine_of_another_living_program_does_not_count(engine: Path, started: 
         f"sh -c 'echo $$; {engine} 100 >/dev/null & echo $!; exec >/dev/null; while :; do sleep 1; done' & sleep 0.5"
     )
     assert not seen(orphan(script, {"PATH": os.environ["PATH"]}, started))
+
+
+def test_what_is_new_counts_and_what_other_labs_took_with_them_does_not() -> None:
+    before = {"rules": "a\nb", "control groups": "/tare/1\n/tare/2"}
+    assert inventory.changes(before, {"rules": "b\na", "control groups": "/tare/2"}) == {}
+    now = {"rules": "a", "control groups": "/tare/2\n/tare/3"}
+    assert inventory.changes(before, now) == {"rules": ["- b"], "control groups": ["+ /tare/3"]}

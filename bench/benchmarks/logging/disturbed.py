@@ -76,6 +76,7 @@ def crash(context: InvocationContext) -> InvocationResult:
         one.writer.go()
         sleep_s(BEFORE_S)
         who = one.logs.crash(one.instance)
+        one.crashed = True
         try:
             still = one.writer.stands_still(1, STILL_S)
         finally:

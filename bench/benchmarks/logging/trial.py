@@ -17,8 +17,15 @@ from bench.probes import processes
 from bench.workloads import lines
 from bench.workloads.lines import Counter, Counts, Load, Record
 
-_SETTLE_S = 5.0
+_SETTLE_S = 20.0
 """How long a log may go on growing after the writer has ended."""
+_STILL_S = 3.0
+"""How long a log with missing lines must not have grown until they count as lost: on a busy host what stores them may stall."""
+_DROPPED_S = 0.6
+"""The same for a log that may drop lines."""
+_LOOK_S = 0.3
+_BUSY_S = 5.0
+"""How long the engine's processes may go on working after the writer has ended."""
 _QUIET_S = 0.1
 _BUSY = 0.02
 """CPUs that the engine's processes may still use when they count as quiet."""
@@ -48,6 +55,7 @@ class Trial:
         writer: The payload in it, which writes one load each time that it is told to go on.
         logs: The logs of its engine.
         evidence: What was read back from it.
+        crashed: Whether the engine's part that takes the lines was killed meanwhile.
     """
 
     context: InvocationContext
@@ -55,11 +63,12 @@ class Trial:
     writer: Writer
     logs: Logs
     evidence: dict[str, str]
+    crashed: bool = False
 
     @property
     def lossy(self) -> bool:
         """Whether the engine may drop lines."""
-        return self.logs.driver.delivery != "blocking"
+        return self.crashed or self.logs.driver.delivery != "blocking"
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU seconds used so far by the engine's processes: part → seconds."""
@@ -75,7 +84,7 @@ class Trial:
 
     def quiet(self) -> dict[str, float]:
         """Wait until the engine's processes have nothing left to do, and return their CPU seconds."""
-        deadline = now_s() + _SETTLE_S
+        deadline = now_s() + _BUSY_S
         before = self.cpu_s()
         while now_s() < deadline:
             sleep_s(_QUIET_S)
@@ -86,7 +95,9 @@ class Trial:
         return before
 
     def stop(self) -> None:
-        """Stop the instance, so that the engine sees the end of what it prints."""
+        """Stop the instance, so that the engine sees the end of what it prints; a log that blocks gets every line before that."""
+        if not self.lossy and self.writer.ended() == len(self.writer.loads):
+            self.counts()
         with self.context.account.engine():
             self.context.engine.stop(self.instance)
 
@@ -100,7 +111,7 @@ class Trial:
         with self.context.account.engine():
             for name, read in sources.items():
                 with contextlib.suppress(NotApplicable):
-                    found[name] = settled(self.writer.loads, read)
+                    found[name] = settled(self.writer.loads, read, _DROPPED_S if self.lossy else _STILL_S)
         return found
 
     def stored(self) -> StoredLog | None:
@@ -128,15 +139,18 @@ def waiting(context: InvocationContext, loads: Sequence[Load], driver: LogDriver
         yield Trial(context, instance, Writer(context, instance, channel, loads), logs, evidence)
 
 
-def settled(loads: Sequence[Load], read: Callable[[], Iterable[Record]]) -> list[Counts]:
-    """Count a log; again while lines are missing and more keep coming."""
-    deadline, before = now_s() + _SETTLE_S, None
+def settled(loads: Sequence[Load], read: Callable[[], Iterable[Record]], still_s: float = _STILL_S) -> list[Counts]:
+    """Count a log until it is complete or grows no more; with lines missing, it must not have grown for ``still_s`` seconds."""
+    begin = since = now_s()
+    before: list[Counts] = []
     while True:
         found = counted(loads, read())
-        if all(one.complete for one in found) or found == before or now_s() > deadline:
+        if found != before:
+            before, since = found, now_s()
+        patience = still_s if any(one.lost for one in found) else _LOOK_S
+        if all(one.complete for one in found) or now_s() >= min(since + patience, begin + _SETTLE_S):
             return found
-        before = found
-        sleep_s(0.3)
+        sleep_s(_LOOK_S)
 
 
 def counted(loads: Sequence[Load], records: Iterable[Record]) -> list[Counts]:
