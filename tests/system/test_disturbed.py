@@ -72,7 +72,7 @@ def test_ramps_beside_a_breathing_program_are_right_or_disturbed(tare: Tare, tmp
     before, results = inventory(), tmp_path / "results"
     noticed, attempts, right = 0, 0, {}
     with breathing():
-        for benchmark, words in (("memory", ("--blocks", "2")), ("density", ("-p", "step=5", "--blocks", "2"))):
+        for benchmark, words in (("memory", ("--blocks", "1")), ("density", ("-p", "step=5", "--blocks", "1"))):
             numbers, outcomes = run(tare, results, benchmark, *words)
             attempts += sum(map(len, outcomes["disturbed"]))  # the host's as well
             for _, outcome in outcomes[outcomes["target"] == "runc"].iterrows():

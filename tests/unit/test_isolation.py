@@ -82,13 +82,15 @@ class Payloads:
         self.specs: list[InstanceSpec] = []
         self.step = 7
         self.done = COUNT
+        self.beside_ms = MS
         self.broken = False
         self.events: list[str] = []
 
     def works(self, work: str) -> Iterator[str]:
         """Yield the lines of one window of a victim: 0.2 s long beside the neighbour, half of it by itself."""
-        beside = int(work.split(":")[2]) == MS
-        done = min(self.done, COUNT if beside else COUNT // 2)
+        milliseconds = int(work.split(":")[2])
+        beside = milliseconds == self.beside_ms
+        done = min(self.done, milliseconds * PER_S // 1000)
         self.events.append("beside" if beside else "by itself")
         yield from (
             "B victim",
@@ -196,6 +198,29 @@ def test_victim_works_by_itself_before_and_after_the_neighbour_in_one_instance(
     found = values(run)
     assert found["isolation.p50_s"] == pytest.approx(1e-6)
     assert found["isolation.reference_p50_s"] == pytest.approx(0.5e-6)
+
+
+def test_idle_neighbour_comes_and_goes_between_windows_of_the_victim_by_itself(
+    payloads: Payloads, ended: Ended
+) -> None:
+    payloads.beside_ms, payloads.done = 2 * MS, 2 * COUNT
+    run = ended(arm="placebo", milliseconds=6 * MS, reference_milliseconds=3 * MS, placebo_rounds=3)
+    assert outcome(run)["status"] == Status.OK, outcome(run)["reason"]
+    assert payloads.events == ["by itself", *("beside", "by itself") * 3]
+    victims = [spec for spec in payloads.specs if not spec.name.endswith("-n")]
+    assert [len(victims), len(payloads.specs)] == [1, 4]
+    assert [word.split(":")[2] for word in victims[0].arguments if word.startswith("tick:")] == [
+        str(ms) for ms in (MS // 2, 2 * MS, MS, 2 * MS, MS, 2 * MS, MS // 2)
+    ]
+    found = values(run)
+    assert found["isolation.p50_s"] == pytest.approx(1e-6)
+    assert found["isolation.reference_p50_s"] == pytest.approx(0.5e-6)
+    assert found["isolation.kept_ratio"] == 1.0
+
+
+def test_working_neighbour_comes_once_however_often_an_idle_one_does(payloads: Payloads, ended: Ended) -> None:
+    ended(arm="unlimited", reference_milliseconds=MS, placebo_rounds=3)
+    assert len(payloads.specs) == 2
 
 
 def test_victim_that_does_not_finish_by_itself_ends_the_invocation_before_there_is_a_neighbour(

@@ -93,6 +93,7 @@ BENCHMARK = Benchmark(
             0,
             "how long the victim works by itself, half before the neighbour is there and half after it is gone; 0: not at all",
         ),
+        "placebo_rounds": Param(1, "how many times an idle neighbour comes and goes while the victim works", minimum=1),
         "alone_milliseconds": Param(500, "how long the neighbour works alone before", minimum=100),
         "percent": Param(100, "part of the time in which the neighbour works, %", minimum=1),
         "workers": Param(0, "processes of the neighbour that work; 0: one for each CPU that it may use"),

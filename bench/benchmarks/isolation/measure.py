@@ -2,13 +2,16 @@
 
 With ``reference_milliseconds`` the victim first works by itself for half of that time. Then the neighbour is started and works
 alone for a moment, the victim works beside it, and the neighbour is deleted. Last, the victim works by itself for the other half.
-In each window it works through its operations at a fixed rate. All are instances of the same target, unless the neighbour's is
-named. Everything is in the run's control group, which is capped. A sentinel outside it ends the arm when the host is unusable.
+An idle neighbour comes and goes several times within the same time (``placebo_rounds``): the arm that is to show no difference
+needs the finest comparison, and its neighbour is the quickest to start. In each window the victim works through its operations at
+a fixed rate. All are instances of the same target, unless the neighbour's is named. Everything is in the run's control group,
+which is capped. A sentinel outside it ends the arm when the host is unusable.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from collections.abc import Iterator, Sequence
 
 from bench.benchmarks.isolation import arms, beside, cause, far, kinds, places, room, watchdog, windows
@@ -65,22 +68,36 @@ def _arm(
     context: InvocationContext, theirs: InvocationContext, arm: Arm, pair: tuple[Place, Place], watching: Watchdog
 ) -> InvocationResult:
     """Let the victim work by itself, beside the neighbour, and by itself again."""
-    half = int(context.params["reference_milliseconds"]) // 2 if arm.has_neighbour else 0
-    own, work = _work(context, half), _work(context, int(context.params["milliseconds"]))
-    works = (own, work, own) if half else (work,)
+    works = _works(context, arm)
     spec = _spec(context, arm, pair[0], works)
+    own: list[Done] = []
+    rounds: list[Round] = []
     with life.living(context, spec) as (instance, channel):
         victim = Victim(instance, channel, spec, works, context.timeout_s, pair[0].path)
         alone = _alive(instance, watching, None)
-        first = _by_itself(context, victim, alone) if half else None
-        with beside.standing(theirs, arm, pair[1], watching.complaint) as neighbour, context.account.engine():
-            found = _beside(context, arm, victim, watching, neighbour)
-        if first is None:
-            return found
-        places.settle(*pair)
-        reference = windows.pooled(first, _by_itself(context, victim, alone))
-    values = (Value(f"isolation.reference_{name}_s", value) for name, value in _times(reference).items())
-    return dataclasses.replace(found, series=(*found.series, *values))
+        if len(works) > 1:
+            own.append(_by_itself(context, victim, alone))
+        while not victim.through:
+            with beside.standing(theirs, arm, pair[1], watching.complaint) as neighbour, context.account.engine():
+                rounds.append(_beside(context, arm, victim, watching, neighbour))
+            if own:
+                places.settle(*pair)
+                own.append(_by_itself(context, victim, alone))
+    found = _result(context, arm, rounds)
+    values = (Value(f"isolation.reference_{name}_s", value) for name, value in _times(windows.pooled(own)).items())
+    return dataclasses.replace(found, series=(*found.series, *(values if own else ())))
+
+
+def _works(context: InvocationContext, arm: Arm) -> tuple[Work, ...]:
+    """Return the victim's windows: beside the neighbour, and before, between and after them by itself where that is asked for."""
+    rounds = int(context.params["placebo_rounds"]) if arm.has_neighbour and not arm.works else 1
+    reference_ms = int(context.params["reference_milliseconds"]) if arm.has_neighbour else 0
+    beside_ms = int(context.params["milliseconds"]) // rounds
+    if not reference_ms:
+        return (_work(context, beside_ms),) * rounds
+    edge, middle = (_work(context, reference_ms // rounds // parts) for parts in (2, 1))
+    inner = (_work(context, beside_ms), middle) * (rounds - 1)
+    return (edge, *inner, _work(context, beside_ms), edge)
 
 
 def _by_itself(context: InvocationContext, victim: Victim, alive: Alive) -> Done:
@@ -100,10 +117,47 @@ def _spec(context: InvocationContext, arm: Arm, place: Place, works: Sequence[Wo
     return life.spec_of(context, (*beside.pinned(arm.victim_cpus), *does), **fields)
 
 
+@dataclasses.dataclass(frozen=True)
+class Round:
+    """A window beside a neighbour.
+
+    Attributes:
+        found: What the victim did.
+        work: What it was to do.
+        series: What else was measured meanwhile.
+        evidence: The limits and the state of victim and neighbour.
+        notes: What victim and neighbour did.
+    """
+
+    found: Done
+    work: Work
+    series: tuple[Value, ...]
+    evidence: dict[str, str]
+    notes: dict[str, str]
+
+
+def _result(context: InvocationContext, arm: Arm, rounds: Sequence[Round]) -> InvocationResult:
+    """Return the times of all windows together, the least rate that was kept, and the mean of what else was measured."""
+    last = rounds[-1]
+    found = windows.pooled([one.found for one in rounds])
+    values = {f"isolation.{name}_s": value for name, value in _times(found).items()}
+    values["isolation.kept_ratio"] = min(one.found.kept(one.work) for one in rounds)
+    series = [
+        dataclasses.replace(value, value=statistics.fmean(_same(value, one.series) for one in rounds))
+        for value in last.series
+    ]
+    return InvocationResult(values, last.evidence, _flags(arm, found, last.work), tuple(series), last.notes)
+
+
+def _same(value: Value, series: Sequence[Value]) -> float:
+    """Return the value of the same metric with the same parameters in another series, 0 where it has none."""
+    return next((one.value for one in series if (one.metric, one.params) == (value.metric, value.params)), 0.0)
+
+
 def _beside(
     context: InvocationContext, arm: Arm, victim: Victim, watching: Watchdog, neighbour: Neighbour | None
-) -> InvocationResult:
-    """Measure the victim's window beside the neighbour."""
+) -> Round:
+    """Measure a window of the victim beside the neighbour."""
     mine = beside.group_of(context, victim.instance)
     arms.proof(victim.spec, mine)
     groups = {"victim": mine, "neighbour": neighbour.group if neighbour else None}
@@ -117,9 +171,7 @@ def _beside(
     series = (*_neighbours(neighbour, found), *cause.between(before, after), *_sentinel(watching, found))
     proof = neighbour.evidence if neighbour else {}
     evidence |= {f"neighbour {name}": text for name, text in proof.items()}
-    return InvocationResult(
-        _values(found, work), evidence, _flags(arm, found, work), series, _notes(context, work, neighbour)
-    )
+    return Round(found, work, series, evidence, _notes(context, work, neighbour))
 
 
 def _alive(instance: Instance, watching: Watchdog, neighbour: Neighbour | None) -> Alive:
@@ -132,11 +184,6 @@ def _alive(instance: Instance, watching: Watchdog, neighbour: Neighbour | None) 
         return complaint or (neighbour.ended() if neighbour else None) or instance.alive()
 
     return why
-
-
-def _values(found: Done, work: Work) -> dict[str, float]:
-    values = {f"isolation.{name}_s": value for name, value in _times(found).items()}
-    return values | {"isolation.kept_ratio": found.kept(work)}
 
 
 def _times(found: Done) -> dict[str, float]:

@@ -2,12 +2,12 @@
 
 Two instances of the same target differ by more than what an idle neighbour takes, since each has its own pages and caches. So
 do two moments that are seconds apart. Therefore the same victim works by itself before the neighbour is there, beside it, and by
-itself after it is gone. The window beside the neighbour is compared with the other two together.
+itself after it is gone, where the neighbour idles several times in turn. The windows beside the neighbour are compared with the
+others together.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +99,11 @@ class Victim:
         """What it does in the window that has begun."""
         return self.works[self._next - 1]
 
+    @property
+    def through(self) -> bool:
+        """Whether it has begun its last window."""
+        return self._next == len(self.works)
+
     def _tell(self) -> None:
         if self.channel.kind == "stream":
             self.channel.ask()
@@ -110,6 +115,7 @@ class Victim:
         (found / str(self._next)).touch()
 
 
-def pooled(first: Done, second: Done) -> Done:
-    """Return two windows as one, from the first one's begin to the second one's end."""
-    return dataclasses.replace(first, end_s=second.end_s, times_s=(*first.times_s, *second.times_s))
+def pooled(found: Sequence[Done]) -> Done:
+    """Return windows as one, from the begin of the first to the end of the last; without times where there is none."""
+    times_s = tuple(time for one in found for time in one.times_s)
+    return Done(found[0].begin_s, found[-1].end_s, times_s) if found else Done(0.0, 0.0, ())
