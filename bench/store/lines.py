@@ -77,6 +77,13 @@ def document(path: Path) -> Any:
 _AS_ZEROS = bytes(b"0"[0] if byte in b"0123456789" else byte for byte in range(256))
 _MANY_DIGITS = 19 * b"0"
 """Digits of the integers that orjson may read as floats: those beyond 64 bits."""
+_FRACTION = b"." + 18 * b"0"
+
+
+def _has_large_integers(data: bytes) -> bool:
+    """Say whether a text may have integers of more than 64 bits; digits after a point are not counted, up to 36 of them."""
+    zeros = data.translate(_AS_ZEROS)
+    return _MANY_DIGITS in zeros and _MANY_DIGITS in zeros.replace(_FRACTION, b".")
 
 
 def parsed(data: bytes) -> Any:
@@ -88,7 +95,7 @@ def parsed(data: bytes) -> Any:
         ValueError: It is not JSON, or has lone surrogates such as ``\ud800``, which UTF-8 cannot encode.
         RecursionError: It is nested too deeply.
     """
-    if _MANY_DIGITS not in data.translate(_AS_ZEROS):
+    if not _has_large_integers(data):
         with contextlib.suppress(ImportError, ValueError):
             import orjson  # noqa: PLC0415 - only readers need it
 
