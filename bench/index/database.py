@@ -14,7 +14,11 @@ from typing import Any
 from bench.index.connection import Unwritable, code, connected, digest, inode, locked, unwritten
 from bench.index.rows import HEAD, Damaged, Head, Seen, checksum
 from bench.index.writer import Writer
-from bench.store.lines import without_gc
+from bench.store.lines import parsed, without_gc
+
+_SERIES = "SELECT folder, series, series_sum FROM runs WHERE folder >= ? ORDER BY folder LIMIT ?"
+_MOST_AHEAD = 256
+"""Runs whose series are read at a time."""
 
 
 class Database:
@@ -25,6 +29,8 @@ class Database:
         self.inode = inode(path) if path else 0
         self._parts: dict[str, Any] = {}
         self._together: dict[str, Mapping[str, Any]] = {}
+        self._ahead: dict[bytes, Sequence[Any]] = {}
+        self._page = 1
 
     def known(self) -> dict[bytes, Seen]:
         """Return what the folder of each run, by its name, looked like when it was read."""
@@ -48,7 +54,7 @@ class Database:
     def _head(self, row: Sequence[Any]) -> Head:
         if checksum(row[:-1]) != row[-1]:
             raise Damaged
-        meta = json.loads(row[6])
+        meta = parsed(row[6].encode())
         meta.update(self._all_parts(row[7]))
         seen, warnings = Seen(*row[1:4]), tuple(json.loads(row[8])) if row[8] != "[]" else ()
         problem, invocations, failed, plain, sentinel = row[9:14]
@@ -70,16 +76,20 @@ class Database:
         return self._parts[name]
 
     def series(self, folder: str) -> bytes:
-        """Return the packed series of a run.
+        """Return the packed series of a run. Those of the next folders are read with it once they have been asked for in order.
 
         Raises:
             Damaged: They are not what was written.
         """
-        named = (os.fsencode(folder),)
-        row = self.connection.execute("SELECT series, series_sum FROM runs WHERE folder = ?", named).fetchone()
-        if row is None or not isinstance(row[0], bytes) or zlib.crc32(row[0]) != row[1]:
+        name = os.fsencode(folder)
+        if name not in self._ahead:
+            self._page = min(2 * self._page, _MOST_AHEAD) if not self._ahead else 1
+            rows = self.connection.execute(_SERIES, (name, self._page))
+            self._ahead = {folder: row for folder, *row in rows}
+        data, found = self._ahead.pop(name, (None, None))
+        if not isinstance(data, bytes) or zlib.crc32(data) != found:
             raise Damaged
-        return row[0]
+        return data
 
     def keys(self) -> dict[int, tuple[str, ...]]:
         """Return the names of all series: scenario, target, params, metric, unit.
@@ -99,6 +109,7 @@ class Database:
         Raises:
             Unwritable: The file cannot be written, or another process does not stop writing.
         """
+        self._ahead.clear()
         with locked(self.path.parent if self.path else None):
             if self.path and inode(self.path) != self.inode:
                 self._again(self.path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ class Columns(NamedTuple):
     of_values: npt.NDArray[np.float64]
 
 
-def pack(rows: Mapping[Key, Row], number_of: Callable[[Sequence[str]], int]) -> bytes:
+def pack(rows: Mapping[Key, Row], number_of: Callable[[tuple[str, ...]], int]) -> bytes:
     """Return the series of a run as bytes; ``number_of`` gives the number of a series by its names and its unit."""
     if not rows:
         return b""

@@ -20,6 +20,7 @@ from bench.index.connection import Unwritable
 from bench.index.database import Database
 from bench.index.rows import Head, Seen
 from bench.store.folder import COLUMNS, META
+from bench.store.lines import without_gc
 
 Progress = Callable[[int, int], None]
 """Called with the runs that are done and their number."""
@@ -134,7 +135,8 @@ def _apply(database: Database, results: Path, found: Changes, progress: Progress
     names = sorted(found.read)
     for start in range(0, max(len(names), 1), _BATCH):
         batch = names[start : start + _BATCH]
-        runs = [_read(results / name, found.read[name]) for name in batch]
+        with without_gc():
+            runs = [_read(results / name, found.read[name]) for name in batch]
         with database.writing() as writer:
             for head, rows in runs:
                 writer.put(head, packed.pack(rows, writer.key))

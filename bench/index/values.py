@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from bench import store
@@ -103,7 +104,7 @@ def _latest(records: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dic
     """Write params as text, and keep the last record of what was measured twice, as :mod:`bench.store.reader` does."""
     for one in records:
         one["params"] = json.dumps(one["params"], sort_keys=True) if one["params"] else "{}"
-    found = {(one["params"], *(one[name] for name in names)): one for one in records}
+    found = dict(zip(map(itemgetter("params", *names), records), records, strict=True))
     return list(records) if len(found) == len(records) else _in_place(records, found.values())
 
 
@@ -112,34 +113,45 @@ def _in_place(records: Iterable[dict[str, Any]], kept: Iterable[dict[str, Any]])
     return [one for one in records if id(one) in wanted]
 
 
+class _Taken(NamedTuple):
+    """Values of one series.
+
+    Attributes:
+        unit: Their unit.
+        whole: All of them.
+        blocks: Those of each block, without warm-ups.
+        feeds: Params of the invocations that gave them.
+    """
+
+    unit: str
+    whole: list[float]
+    blocks: dict[int, list[float]]
+    feeds: set[str]
+
+
 def _of_records(run: store.Run, ended: Sequence[Mapping[str, Any]], taken: Sequence[Mapping[str, Any]]) -> Values:
     well = {one["invocation"]: one["params"] for one in ended if one["status"] == Status.OK and not one["warmup"]}
-    blocks: dict[Key, dict[int, list[float]]] = {}
-    whole: dict[Key, list[float]] = {}
-    feeds: dict[Key, set[str]] = {}
-    units: dict[Key, str] = {}
+    found: dict[Key, _Taken] = {}
     for one in taken:
         variant = well.get(one["invocation"])
         if variant is None or not math.isfinite(value := float(one["value"])):
             continue
         key = (one["scenario"], one["target"], one["params"], one["metric"])
-        if key not in whole:
-            whole[key], blocks[key], feeds[key], units[key] = [], {}, set(), one["unit"]
-        whole[key].append(value)
-        feeds[key].add(variant)
+        mine = found.get(key)
+        if mine is None:
+            mine = found[key] = _Taken(one["unit"], [], {}, set())
+        mine.whole.append(value)
+        mine.feeds.add(variant)
         if not one["warmup"]:
-            blocks[key].setdefault(one["block"], []).append(value)
+            mine.blocks.setdefault(one["block"], []).append(value)
     tried = [one for one in ended if not one["warmup"] and one["status"] != Status.SKIPPED]
     failures = Counter(_variant(one) for one in tried if one["status"] in FAILED_STATUSES)
-    rows = {
-        key: _row(units[key], blocks[key].values(), values, sum(failures[*key[:2], one] for one in feeds[key]))
-        for key, values in whole.items()
-    }
-    gave = {(*key[:2], one) for key, variants in feeds.items() for one in variants}
+    rows = {key: _row(mine, sum(failures[*key[:2], variant] for variant in mine.feeds)) for key, mine in found.items()}
+    gave = {(*key[:2], variant) for key, mine in found.items() for variant in mine.feeds}
     rows |= dict(silent(run, dict.fromkeys(map(_variant, tried)), gave, failures))
     failed = sum(one["status"] in FAILED_STATUSES for one in ended)
-    of_sentinel = [value for key, values in whole.items() if key[1] == SENTINEL for value in values]
-    return Values(rows, median(sorted(of_sentinel)), len(ended), failed, is_plain(whole))
+    of_sentinel = [value for key, mine in found.items() if key[1] == SENTINEL for value in mine.whole]
+    return Values(rows, median(sorted(of_sentinel)), len(ended), failed, is_plain(found))
 
 
 def _variant(one: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -166,12 +178,12 @@ def silent(
                 yield (*variant, metric), Row(unit, 0, failures.get(variant, 0), math.nan, math.nan, math.nan, math.nan)
 
 
-def _row(unit: str, blocks: Iterable[list[float]], values: list[float], failures: int) -> Row:
-    ordered = sorted(one[0] if len(one) == 1 else median(sorted(one)) for one in blocks)
-    whole = median(sorted(values))
+def _row(taken: _Taken, failures: int) -> Row:
+    ordered = sorted(one[0] if len(one) == 1 else median(sorted(one)) for one in taken.blocks.values())
+    whole = median(sorted(taken.whole))
     rank = median_rank(len(ordered), LEVEL)
     ends = (ordered[rank - 1], ordered[-rank]) if rank else (math.nan, math.nan)
-    return Row(unit, len(ordered), failures, median(ordered), *ends, whole)
+    return Row(taken.unit, len(ordered), failures, median(ordered), *ends, whole)
 
 
 def median(ordered: Sequence[float]) -> float:

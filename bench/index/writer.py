@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from bench.index.connection import digest
 from bench.index.rows import HEAD, Head, Seen, checksum
@@ -20,21 +20,21 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._keys: dict[str, int] = {}
+        self._keys: dict[tuple[str, ...], int] = {}
 
-    def key(self, names: Sequence[str]) -> int:
+    def key(self, names: tuple[str, ...]) -> int:
         """Return the number of a series, a new one for a new series."""
-        text = json.dumps(names)
-        if text not in self._keys:
-            row = self._connection.execute("SELECT id FROM keys WHERE name = ?", (text,)).fetchone()
-            number = (
-                row[0] if row else self._connection.execute("SELECT coalesce(max(id), 0) + 1 FROM keys").fetchone()[0]
-            )
-            if row is None:
-                values = (number, text, checksum((number, text)))
-                self._connection.execute("INSERT INTO keys VALUES (?, ?, ?)", values)
-            self._keys[text] = number
-        return self._keys[text]
+        if (number := self._keys.get(names)) is None:
+            number = self._keys[names] = self._number(json.dumps(names))
+        return number
+
+    def _number(self, text: str) -> int:
+        row = self._connection.execute("SELECT id FROM keys WHERE name = ?", (text,)).fetchone()
+        if row is not None:
+            return int(row[0])
+        number = int(self._connection.execute("SELECT coalesce(max(id), 0) + 1 FROM keys").fetchone()[0])
+        self._connection.execute("INSERT INTO keys VALUES (?, ?, ?)", (number, text, checksum((number, text))))
+        return number
 
     def put(self, head: Head, series: bytes) -> None:
         """Write the row of a run."""

@@ -136,14 +136,16 @@ def _ordered_pairs(values: Floats, places: Integers, before: Integers, after: In
     near = values[first : int((places + after).max())]
     places = places - first
     higher, lower = np.zeros_like(places), np.zeros_like(places)
+    equal = len(np.unique(near)) < len(near)
+    counted = np.zeros(len(near) + 1, dtype=np.int64)
     for distance in range(1, 2 * _WINDOW):
         start = places - np.minimum(before, distance)
         stop = np.maximum(places + np.minimum(0, after - distance), start)
         later, earlier = near[distance:], near[:-distance]
-        for total, are in ((higher, later > earlier), (lower, later < earlier)):
-            counted = np.concatenate([[0], np.cumsum(are)])
+        for total, are in ((higher, later > earlier), *([(lower, later < earlier)] if equal else [])):
+            np.cumsum(are, out=counted[1 : len(are) + 1])
             np.add(total, counted[np.minimum(stop, len(are))] - counted[np.minimum(start, len(are))], out=total)
-    return higher, lower
+    return higher, lower if equal else before * after - higher
 
 
 def _chance(n: int, m: int, against: int) -> float:

@@ -124,7 +124,7 @@ def _records(block: bytes) -> tuple[list[dict[str, Any]], Callable[[Any], Any]]:
             return records, orjson.dumps
     except orjson.JSONDecodeError:  # also NaN and infinity, which the standard library reads and writes
         pass
-    found = lines.at_once(block[:-1].split(b"\n"))
+    found = lines.at_once(block[:-1], size)
     if found is None:
         raise Uncommon
     return found, json.dumps

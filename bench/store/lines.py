@@ -8,8 +8,9 @@ import gc
 import json
 import os
 import stat
-from collections.abc import Collection, Iterator, Sequence
-from io import BufferedReader
+from collections.abc import Collection, Iterator
+from io import BufferedReader, FileIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,12 @@ def content(path: Path) -> bytes:
     Raises:
         OSError: The file cannot be read, or is of another kind.
     """
-    with opened(path) as file:
-        return file.read()
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _require_regular(descriptor, path)
+        return FileIO(descriptor, closefd=False).readall()
+    finally:
+        os.close(descriptor)
 
 
 def opened(path: Path) -> BufferedReader:
@@ -39,11 +44,20 @@ def opened(path: Path) -> BufferedReader:
     Raises:
         OSError: The file cannot be read, or is of another kind.
     """
-    file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: PTH123, SIM115 - a descriptor
-    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        return file
-    file.close()
-    raise OSError(errno.EINVAL, "Is not a regular file", str(path))
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _require_regular(descriptor, path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return open(descriptor, "rb")  # noqa: PTH123 - a descriptor
+
+
+def _require_regular(descriptor: int, path: Path) -> None:
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+        raise OSError(number, os.strerror(number) if number == errno.EISDIR else "Is not a regular file", str(path))
 
 
 def document(path: Path) -> Any:
@@ -53,20 +67,43 @@ def document(path: Path) -> Any:
         ValueError: The file is not JSON.
         OSError: The file cannot be read.
     """
-    data = content(path)
     try:
-        found = json.loads(data)
+        return parsed(content(path))
     except RecursionError as error:
         msg = "it is nested too deeply"
         raise ValueError(msg) from error
-    _refuse_surrogates(data, found)
-    return found
 
 
-def _refuse_surrogates(data: bytes, value: Any) -> None:
-    r"""Raise UnicodeEncodeError for lone surrogates such as ``\ud800``: JSON can escape them, UTF-8 cannot encode them."""
+_AS_ZEROS = bytes(b"0"[0] if byte in b"0123456789" else byte for byte in range(256))
+_MANY_DIGITS = 19 * b"0"
+"""Digits of the integers that orjson may read as floats: those beyond 64 bits."""
+_FRACTION = b"." + 18 * b"0"
+
+
+def _has_large_integers(data: bytes) -> bool:
+    """Say whether a text may have integers of more than 64 bits; digits after a point are not counted, up to 36 of them."""
+    zeros = data.translate(_AS_ZEROS)
+    return _MANY_DIGITS in zeros and _MANY_DIGITS in zeros.replace(_FRACTION, b".")
+
+
+def parsed(data: bytes) -> Any:
+    r"""Return a JSON value as the standard library reads it, in a third of the time where orjson reads the same.
+
+    orjson refuses what only the standard library accepts: NaN, infinity and floats that are too large.
+
+    Raises:
+        ValueError: It is not JSON, or has lone surrogates such as ``\ud800``, which UTF-8 cannot encode.
+        RecursionError: It is nested too deeply.
+    """
+    if not _has_large_integers(data):
+        with contextlib.suppress(ImportError, ValueError):
+            import orjson  # noqa: PLC0415 - only readers need it
+
+            return orjson.loads(data)
+    found = json.loads(data)
     if b"\\ud" in data or b"\\uD" in data:
-        json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
+        json.dumps(found, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
+    return found
 
 
 def blocks(path: Path) -> Iterator[bytes]:
@@ -112,37 +149,46 @@ def lines(path: Path, kind: type[Measurement] | type[Outcome], only: Collection[
     except OSError as error:
         msg = f"'{path}' cannot be read: {error.strerror}; make it readable, or leave the run out"
         raise UsageError(msg) from error
-    numbered = [(number, line) for number, line in enumerate(data.split(b"\n")[:-1], 1)]
-    if only:
-        numbered = [(number, line) for number, line in numbered if any(part in line for part in only)]
-    records = at_once([line for _, line in numbered])
+    wanted = [line for line in data.split(b"\n")[:-1] if _has_any(line, only)] if only else None
+    text = b"\n".join(wanted) if wanted is not None else data[: max(data.rfind(b"\n"), 0)]
+    records = at_once(text, len(wanted) if wanted is not None else data.count(b"\n"))
     if records is None:
-        records = [_one(path, number, line) for number, line in numbered]
+        records = [_one(path, number, line) for number, line in _numbered(data, only)]
     convert = older.convert_outcomes if kind is Outcome else older.convert_measurements
     convert(data, records)
     place, wrong = shape.of_lines(records, kind)
     if wrong:
-        msg = f"{path}:{numbered[place][0]}: {wrong}; {REMEDY}"
+        number, _ = next(islice(_numbered(data, only), place, None))
+        msg = f"{path}:{number}: {wrong}; {REMEDY}"
         raise UsageError(msg)
     return records
 
 
-def at_once(texts: Sequence[bytes]) -> list[dict[str, Any]] | None:
-    """Parse all lines as one array, twice as fast as one by one; ``None`` when any line is not an object."""
+def _has_any(line: bytes, parts: Collection[bytes]) -> bool:
+    return any(part in line for part in parts)
+
+
+def _numbered(data: bytes, only: Collection[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield the complete lines that contain one of the byte strings, or all without any, with their numbers from 1."""
+    for number, line in enumerate(data.split(b"\n")[:-1], 1):
+        if not only or _has_any(line, only):
+            yield number, line
+
+
+def at_once(text: bytes, count: int) -> list[dict[str, Any]] | None:
+    """Parse ``count`` lines as one array, several times as fast as one by one; ``None`` when any line is not an object."""
+    if not count:
+        return []
     try:
-        text = b"[" + b",".join(texts) + b"]"
-        records: list[dict[str, Any]] = json.loads(text)
-        _refuse_surrogates(text, records)
+        records: list[dict[str, Any]] = parsed(b"[" + text.replace(b"\n", b",") + b"]")
     except (ValueError, RecursionError):
         return None
-    right = len(records) == len(texts) and all(isinstance(record, dict) for record in records)
-    return records if right else None
+    return records if len(records) == count and set(map(type, records)) == {dict} else None
 
 
 def _one(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(line)
-        _refuse_surrogates(line, record)
+        record = parsed(line)
     except (ValueError, RecursionError) as error:
         msg = f"{path}:{number}: not a line of JSON ({error}); {REMEDY}"
         raise UsageError(msg) from error
@@ -150,18 +196,6 @@ def _one(path: Path, number: int, line: bytes) -> dict[str, Any]:
         msg = f"{path}:{number}: a JSON object was expected, found {type(record).__name__}; {REMEDY}"
         raise UsageError(msg)
     return record
-
-
-def ends_complete(path: Path) -> bool:
-    """Return whether a file ends with a newline; ``True`` for one that cannot be read, which :func:`lines` reports."""
-    try:
-        with opened(path) as file:
-            if not os.fstat(file.fileno()).st_size:
-                return True
-            file.seek(-1, os.SEEK_END)
-            return file.read() == b"\n"
-    except OSError:
-        return True
 
 
 def count(path: Path) -> int:

@@ -33,19 +33,42 @@ class Losses:
     nothing_left: str = ""
 
 
-def find(path: Path, *, complete: bool, planned: int = 0) -> Losses:
+class Texts:
+    """The bytes of a run's files of lines, each of which is read once.
+
+    Attributes:
+        found: File → its bytes, none for a missing one, ``None`` for one that cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # outcomes first: another process may be appending, measurements before outcomes
+        self.found = {name: _content(path / name) for name in (OUTCOMES, MEASUREMENTS)}
+
+    @property
+    def ended(self) -> int:
+        """Complete lines of ``outcomes.jsonl``, 0 when it cannot be read."""
+        return (self.found[OUTCOMES] or b"").count(b"\n")
+
+    def cut_off(self) -> list[str]:
+        """Return the files that do not end with a newline."""
+        return [name for name in (MEASUREMENTS, OUTCOMES) if not (self.found[name] or b"\n").endswith(b"\n")]
+
+
+def find(path: Path, texts: Texts, *, complete: bool, planned: int = 0) -> Losses:
     """Compare the measurements of a run's folder with its outcomes; files that cannot be read are left to their readers.
 
     With ``complete`` the run is over, so that a measurement without an outcome means that the outcome is lost. ``planned`` is how
     many invocations had ended then, 0 when that is unknown.
     """
+    outcomes, data = texts.found[OUTCOMES], texts.found[MEASUREMENTS]
+    if outcomes is None or data is None:
+        return Losses()
+    outcomes, data = _complete(outcomes), _complete(data)
+    if outcomes and _agree(outcomes, data):
+        return Losses()
     try:
-        outcomes = _content(path / OUTCOMES)  # first: another process may be appending, measurements before outcomes
-        data = _content(path / MEASUREMENTS)
-        if outcomes and _agree(outcomes, data):
-            return Losses()
         ended = lines.lines(path / OUTCOMES, Outcome)
-    except (UsageError, OSError):
+    except UsageError:
         return Losses()
     found = Counter(map(int, _INVOCATION.findall(data)))
     wanted = {
@@ -66,13 +89,18 @@ def find(path: Path, *, complete: bool, planned: int = 0) -> Losses:
     return _told(short, sum(wanted.values()), orphans, ended)
 
 
-def _content(path: Path) -> bytes:
-    """Return the complete lines of a file; a missing one has none."""
+def _content(path: Path) -> bytes | None:
     try:
-        data = lines.content(path)
+        return lines.content(path)
     except FileNotFoundError:
         return b""
-    return data[: data.rfind(b"\n") + 1]
+    except OSError:
+        return None
+
+
+def _complete(data: bytes) -> bytes:
+    """Return the complete lines of a file."""
+    return data if data.endswith(b"\n") else data[: data.rfind(b"\n") + 1]
 
 
 def _agree(outcomes: bytes, data: bytes) -> bool:

@@ -112,9 +112,11 @@ def _checked(path: Path, meta: Mapping[str, Any]) -> Run:
     copied = complete and os.path.lexists(path / COLUMNS)
     copies = {name: columns.look(path, name) for name in (MEASUREMENTS, OUTCOMES)} if copied else {}
     known = next((one for one in copies.values() if one.state is CopyState.VALID), None)
-    counted = (known.ended, known.planned) if known else _counts(path, meta)
-    warnings = [*([] if known else _cut_off(path, meta)), *_missing(meta, *counted)]
-    lost = losses.Losses() if known else losses.find(path, complete=complete, planned=meta.get("ended", 0))
+    texts = None if known else losses.Texts(path)
+    ended = known.ended if known else texts.ended if texts and complete else 0
+    counted = ended, known.planned if known else _planned(path, meta)
+    warnings = [*(_cut_off(texts) if texts and complete else []), *_missing(meta, *counted)]
+    lost = losses.find(path, texts, complete=complete, planned=meta.get("ended", 0)) if texts else losses.Losses()
     whole = complete and not warnings and lost == losses.Losses() and counted[1] is not None
     said = (*warnings, *lost.warnings, *_of_copies(copies))
     return Run(path, meta, said, lost.nothing_left, copies, (counted[0], counted[1] or 0) if whole else None)
@@ -131,21 +133,19 @@ def require_lines(run: Run) -> None:
         raise UsageError(msg)
 
 
-def _counts(path: Path, meta: Mapping[str, Any]) -> tuple[int, int | None]:
-    """Return how many invocations have ended and how many were planned; ``None`` when ``plan.json`` cannot be read."""
+def _planned(path: Path, meta: Mapping[str, Any]) -> int | None:
+    """Return how many invocations a complete run had planned; ``None`` when ``plan.json`` cannot be read."""
     if meta.get("state") != RunState.COMPLETE:
-        return 0, None
+        return None
     try:
-        return lines.count(path / OUTCOMES), len(lines.document(path / PLAN))
+        return len(lines.document(path / PLAN))
     except (OSError, ValueError, TypeError):
-        return lines.count(path / OUTCOMES), None
+        return None
 
 
-def _cut_off(path: Path, meta: Mapping[str, Any]) -> Iterator[str]:
-    if meta.get("state") == RunState.COMPLETE:
-        for name in (MEASUREMENTS, OUTCOMES):
-            if not lines.ends_complete(path / name):
-                yield f"{name} was cut off within a line after the run was complete: the rest is lost; restore it from a copy"
+def _cut_off(texts: losses.Texts) -> Iterator[str]:
+    for name in texts.cut_off():
+        yield f"{name} was cut off within a line after the run was complete: the rest is lost; restore it from a copy"
 
 
 def _missing(meta: Mapping[str, Any], ended: int, planned: int | None) -> Iterator[str]:
