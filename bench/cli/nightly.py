@@ -124,10 +124,10 @@ def _pages(night: nightly.Night, folder: Path, results: Index) -> Path:
     """Write the run's report and the page of changes; return the page to open first."""
     from bench import report  # noqa: PLC0415
     from bench.compare import Side, course, trend  # noqa: PLC0415
-    from bench.report import changes, trends  # noqa: PLC0415
+    from bench.report import changes, drawing, trends  # noqa: PLC0415
     from bench.report import night as summaries  # noqa: PLC0415
 
-    page = report.render([night.run], folder)
+    page = report.render([night.run], folder, processes=drawing.affordable())
     if not night.compared:
         return page
     past = trend.history(results, suite=night.suite)

@@ -87,10 +87,11 @@ def _further(run_id: str, named: str) -> list[str]:
 def report_command(runs: Sequence[str], output: Path | None, form: str, results: Path) -> None:
     """Write the report of runs and print its path: DIR/index.html (self-contained), *.svg, report.md, summary.csv."""
     from bench import report  # noqa: PLC0415
+    from bench.report import drawing  # noqa: PLC0415
 
     found = [loaded(results, name) for name in (runs or ("latest",))]
     folder = output or report_folder([one.run_id for one in found])
-    click.echo(report.render(found, folder, png=form == "png"))
+    click.echo(report.render(found, folder, png=form == "png", processes=drawing.affordable()))
 
 
 def report_folder(run_ids: Sequence[str]) -> Path:

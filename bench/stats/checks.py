@@ -48,12 +48,14 @@ def checks(samples: Samples) -> list[Check]:
     names = [name for name in scenarios if name in present] + [name for name in present if name not in scenarios]
     controls = {name: list(_controls(name, scenarios.get(name, {}), samples.series)) for name in names}
     family = sum(map(len, controls.values()))
+    measured = {(key[0], key[3]) for key in samples.series}
+    effects = {one: effect for one, effect in samples.effects.items() if one in measured}
     found: list[Check] = []
     for name in names:
         meta, mine = scenarios.get(name, {}), tried[tried["scenario"] == name]
         found += _null(name, meta, controls[name], family, mine)
         found += _sentinel(name, samples.blocks, mine)
-        found += _position(name, meta, samples.effects)
+        found += _position(name, meta, effects)
         found += [_flags(name, mine), _failures(name, mine), *_disturbed(name, mine)]
     return found
 

@@ -46,8 +46,8 @@ class Samples:
 
     @cached_property
     def effects(self) -> Mapping[tuple[str, str], PositionEffect]:
-        """(scenario, primary metric) → how the place within a block moves it."""
-        return position_effects(self.blocks, self.scenarios)
+        """(scenario, primary metric) → how the place within a block moves it; metrics computed from others included."""
+        return position_effects(self.layered.blocks, self.scenarios)
 
     @cached_property
     def layered(self) -> Samples:

@@ -48,7 +48,7 @@ def summarise(samples: Samples) -> list[Summary]:
     series, attempts = whole.series, counts(whole.values, samples.tried)
     shown = {name: tuple(meta.get("primary", ())) for name, meta in scenarios.items()}
     every = [*series.values(), *silent(whole.values, samples.tried, shown)]
-    effects = {one: _position(effect) for one, effect in whole.effects.items() if effect.doubtful}
+    effects = {one: _position(effect) for one, effect in samples.effects.items() if effect.doubtful}
     found = []
     for item in sorted(every, key=_order(scenarios)):
         baseline = scenarios.get(item.scenario, {}).get("baseline")

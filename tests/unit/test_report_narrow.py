@@ -13,7 +13,8 @@ from bench import benchmarks
 from bench.display import canvas, paper, stacked, svg
 from bench.display.data import Label, RunData
 from bench.display.svg import Plot
-from bench.report import drawn, html
+from bench.report import html
+from bench.report.drawing import Pool
 
 WIDTH_PT = 72 * paper.NARROW
 _WIDE = 0.5
@@ -22,7 +23,7 @@ _WIDE = 0.5
 
 @pytest.fixture(scope="module")
 def plots(weights: RunData, modes: RunData) -> list[Plot]:
-    return [plot for data in (weights, modes) for scenario in data.scenarios for plot in drawn(scenario)]
+    return [plot for data in (weights, modes) for made in Pool().draw(data.scenarios) for plot in made]
 
 
 def texts(body: str) -> Iterator[tuple[float, float, str]]:
@@ -50,7 +51,7 @@ def test_every_chart_has_a_drawing_for_a_phone_in_which_all_text_is_on_the_paper
 
 def test_drawing_for_a_phone_says_what_that_for_a_desk_says(weights: RunData) -> None:
     data = next(one for one in weights.scenarios if one.name == "limits")
-    for plot in drawn(data):
+    for plot in Pool().draw([data])[0]:
         assert plot.narrow
         wide, narrow = ({said for _, _, said in texts(body)} for body in (plot.body, plot.narrow.body))
         values = {said for said in wide if re.search(r"\d×$", said)}
@@ -108,7 +109,7 @@ def test_drawing_in_a_page_keeps_what_can_be_seen(plots: list[Plot]) -> None:
 
 def test_page_has_both_drawings_with_ids_of_their_own(weights: RunData) -> None:
     data = next(one for one in weights.scenarios if one.name == "limits")
-    figures = {(weights.run.run_id, data.name): drawn(data)}
+    figures = {(weights.run.run_id, data.name): Pool().draw([data])[0]}
     page = html.text([weights], figures)
     assert page.count('class="for-phone"') == len(benchmarks.charts(data))
     ids = re.findall(r'\bid="([^"]*)"', page)
