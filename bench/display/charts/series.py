@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import seaborn as sns
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -149,9 +150,12 @@ def _line(panel: Axes, item: Line, limit: float, colour: str, *, behind: bool = 
 
 
 def _every_block(panel: Axes, measured: pd.DataFrame, colour: str, *, behind: bool) -> None:
-    width, alpha = (1.0, 0.7) if behind else (1.5, 1.0)
-    for _, piece in measured.groupby((measured["block"].diff() != 1).cumsum()):  # a failed block interrupts the line
-        panel.plot(piece["block"], piece["change"], color=colour, linewidth=width, alpha=alpha)
+    pieces = measured.assign(piece=(measured["block"].diff() != 1).cumsum())  # a failed block interrupts the line
+    style: Mapping[str, object] = {"linewidth": 1.0 if behind else 1.5, "alpha": 0.7 if behind else 1.0}
+    sns.lineplot(
+        data=pieces, x="block", y="change", units="piece", estimator=None, ax=panel, color=colour, legend=False, **style
+    )
+    panel.set(xlabel="", ylabel="")
     if not behind:
         panel.plot(measured["block"], measured["change"], linestyle="none", marker="o", markersize=3.2, color=colour)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import seaborn as sns
 from matplotlib.patches import Patch
 
 from bench.core.units import format_value
@@ -63,16 +64,17 @@ def _dots(panel: Axes, index: int, frame: pd.DataFrame, colour: str) -> None:
     frame = _placed(frame, index)
     for warmup, face in ((True, "none"), (False, colour)):
         part = frame[frame["warmup"] == warmup]
-        if part.empty:
-            continue
-        panel.scatter(
-            part["value"],
-            part["y"],
+        sns.scatterplot(
+            data=part,
+            x="value",
+            y="y",
+            ax=panel,
             s=14,
             color=face,
             edgecolor=colour,
             linewidth=0.9,
             alpha=1.0 if warmup else 0.8,
+            legend=False,
             zorder=4,
         )
 
