@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,10 @@ class Lines:
         return found
 
     def plan(self) -> Iterator[bytes]:
-        """Yield the items of the list in ``plan.json``."""
+        """Yield the items of the list in ``plan.json``, many at a time."""
+        return _joined(self._plan())
+
+    def _plan(self) -> Iterator[str]:
         made: dict[tuple[int, str], Sequence[str]] = {}
         columns = (self._groups.numbers, self._whole.block[self._first], self._whole.order[self._first])
         for place, (code, params, *numbers) in enumerate(self._per_invocation(*columns)):
@@ -110,7 +114,7 @@ class Lines:
                 pieces = made[code, params] = self._planned(self._table.names[code], params)
             a, b, c, d = pieces
             number, block, order = numbers
-            yield f"{',' if self._before + place else ''}{a}{number}{b}{block}{c}{order}{d}".encode()
+            yield f"{',' if self._before + place else ''}{a}{number}{b}{block}{c}{order}{d}"
 
     def _planned(self, name: Name, params: str) -> list[str]:
         hole: Any = _HOLE
@@ -119,7 +123,10 @@ class Lines:
         return text[1:-2].split(json.dumps(_HOLE))
 
     def outcomes(self) -> Iterator[bytes]:
-        """Yield ``outcomes.jsonl``: one line an invocation."""
+        """Yield ``outcomes.jsonl``: one line an invocation, many at a time."""
+        return _joined(self._outcomes())
+
+    def _outcomes(self) -> Iterator[str]:
         made: dict[tuple[int, str], Sequence[str]] = {}
         given = np.add.reduceat(self._counts()[self._groups.rows], self._groups.starts)
         columns = (self._groups.numbers, self._whole.block[self._first], self._whole.order[self._first], given)
@@ -128,7 +135,7 @@ class Lines:
                 pieces = made[code, params] = self._ended(self._table.names[code], params)
             a, b, c, d, e = pieces
             number, block, order, count = numbers
-            yield f"{a}{number}{b}{block}{c}{order}{d}{count}{e}\n".encode()
+            yield f"{a}{number}{b}{block}{c}{order}{d}{count}{e}\n"
 
     def _ended(self, name: Name, params: str) -> list[str]:
         hole: Any = _HOLE
@@ -214,6 +221,11 @@ class Lines:
             at_s=hole,
         )
         return json.dumps(dataclasses.asdict(one), ensure_ascii=False).split(json.dumps(_HOLE))
+
+
+def _joined(texts: Iterator[str]) -> Iterator[bytes]:
+    while batch := list(islice(texts, _BATCH)):
+        yield "".join(batch).encode()
 
 
 def _texts(values: npt.NDArray[np.float64]) -> list[str]:

@@ -151,6 +151,8 @@ def _objects(name: str, values: Sequence[Any], default: Any, dumps: Callable[[An
     import pyarrow as pa  # noqa: PLC0415
 
     empty = b"[]" if isinstance(default, list) else b"{}"
+    if not any(values) and shape.is_valid(name, values):
+        return pa.DictionaryArray.from_arrays(np.zeros(len(values), dtype=np.int32), pa.array([empty], pa.string()))
     texts = [dumps(value) if value else empty for value in values]
     distinct = dict(zip(texts, values, strict=True))
     nothing = [value for value in values if not value]
