@@ -32,7 +32,6 @@ ENGINES = {
 """Names of engines' processes, as the kernel shortens them."""
 
 COMMANDS = {
-    "mounts": ["cat", "/proc/self/mounts"],
     "network namespaces": ["ip", "netns", "list"],
     "interfaces": ["ip", "-o", "link"],
     "loop devices": ["losetup", "-a"],
@@ -61,8 +60,16 @@ def inventory() -> Inventory:
     for name, argv in COMMANDS.items():
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         found[name] = "\n".join(line for line in done.stdout.splitlines() if not line.startswith("#"))
+    found["mounts"] = "\n".join(mounts())
     found["loop devices"] = "\n".join(line for line in found["loop devices"].splitlines() if _is_ours(line))
     return found | {"processes": "\n".join(sorted(processes())), "control groups": "\n".join(sorted(groups()))}
+
+
+def mounts() -> list[str]:
+    """Return the host's mounts, without those in folders of tests in other processes."""
+    lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+    own = f"/popen-{os.environ.get('PYTEST_XDIST_WORKER')}/"
+    return [line for line in lines if "/popen-" not in line or own in line]
 
 
 def _is_ours(loop: str) -> bool:

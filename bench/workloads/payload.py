@@ -45,7 +45,10 @@ def _loop(lines: Sequence[Line], name: str) -> Turns:
     begin = next((line for line in lines if line.text == f"B {name}"), None)
     end = next((line for line in lines if line.text.startswith(f"C {name} ")), None)
     count = end.text.rpartition(" ")[2] if end else ""
-    if begin is None or end is None or not count.isdecimal() or int(count) == 0 or end.at_s <= begin.at_s:
+    if begin and end and end.at_s == begin.at_s:
+        msg = f"the loop '{name}' is too short for this host: its begin and its end arrived together"
+        raise InvocationFailed(msg)
+    if begin is None or end is None or not count.isdecimal() or int(count) == 0 or end.at_s < begin.at_s:
         heard = " | ".join(line.text for line in (begin, end) if line) or "nothing"
         msg = f"the loop '{name}' gave no count: 'B {name}' and 'C {name} COUNT' were expected, {heard} was heard"
         raise InvocationFailed(msg)

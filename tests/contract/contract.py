@@ -26,6 +26,7 @@ from bench.engines.abilities import launch, unproved
 from bench.engines.base import Engine, Instance, InstanceSpec, Limits
 from bench.engines.evidence import process
 from bench.lab import Lab, cgroups, images, zpools
+from tests import inventory
 
 READY_S = 30.0
 SHORT_ID = f"{os.getpid():08x}"
@@ -325,7 +326,7 @@ def host_state() -> dict[str, str]:
     groups = [str(path) for mount in cgroups.hierarchy().mounts for path in (mount / cgroups.ROOT).glob(SHORT_ID)]
     processes = [path for path in Path("/proc").glob("[0-9]*/cmdline") if f"/run/{SHORT_ID}/".encode() in _bytes(path)]
     return {
-        "mounts": Path("/proc/self/mounts").read_text(),
+        "mounts": "\n".join(inventory.mounts()),
         "interfaces": " ".join(sorted(line.split(":")[0] for line in Path("/proc/net/dev").read_text().splitlines())),
         "groups": " ".join(groups),
         "processes": " ".join(map(str, processes)),

@@ -36,7 +36,7 @@ def gaps(folder: Path, execs: list[float]) -> pd.DataFrame:
     """Return per measured invocation the reported first instruction minus the preceding exec of the payload (s).
 
     The kernel's record is of the whole host: where a payload of other tests started in the same moment, which of the two starts is
-    this invocation's cannot be told, so the invocation is left out. Two thirds of a target's invocations have to remain.
+    this invocation's cannot be told, so the invocation is left out. A third of a target's invocations have to remain.
     """
     run = store.load(store.find(folder, "latest"))
     numbers = store.measurements(run)
@@ -54,7 +54,7 @@ def gaps(folder: Path, execs: list[float]) -> pd.DataFrame:
             rows.append({"target": row["target"], "gap_s": reported - inside[0]})
     found = pd.DataFrame(rows, columns=["target", "gap_s"])
     kept = found["target"].value_counts() / measured["target"].value_counts()
-    assert kept.min() >= 2 / 3, (
+    assert kept.min() >= 1 / 3, (
         f"too many starts of payloads by others: {kept.to_dict()} of the invocations can be told apart"
     )
     return found

@@ -28,7 +28,7 @@ from tests.system import by_hand
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
 KERNEL = state_dir() / "guest/kernel"  # read before a test changes TARE_STATE
-MILLISECONDS, FILE_BYTES, FILES, PAIRS = 100, 8 * 2**20, 50, 12
+MILLISECONDS, FILE_BYTES, FILES, PAIRS = 100, 8 * 2**20, 500, 12
 FEW = tuple(test for test in fio.TESTS if test.op == "read" and test.name != "read-random-direct")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,12 @@ def test_loop_gives_its_count_and_the_hosts_time() -> None:
 def test_loop_without_a_count_is_refused(texts: tuple[str, ...]) -> None:
     with pytest.raises(InvocationFailed, match="the loop 'read' gave no count"):
         payload.loops(said(*texts), ("read",))
+
+
+def test_loop_that_took_no_time_on_the_host_is_refused() -> None:
+    lines = [replace(line, at_s=1.0) for line in said("B read", "C read 64")]
+    with pytest.raises(InvocationFailed, match="the loop 'read' is too short for this host: its begin and its end"):
+        payload.loops(lines, ("read",))
 
 
 def test_look_reports_unreadable_values_as_unreadable() -> None:

@@ -33,11 +33,12 @@ def measure(context: InvocationContext) -> InvocationResult:
     image = checked.with_shell(context) if form == "shell" else None
     with checked.checked(context, checked.plain(context, form), image) as one:
         healthy = one.wait("healthy", 0.0)
+        probes, cpu = _alone(one)
         values = {
             "health.healthy_added_s": healthy - one.first_s - one.check.interval_s,
+            # Counted once later probes are known: what a probe says can be read after what the engine says of it.
             "health.probes_to_healthy": float(len(one.probes(0.0, healthy))),
         }
-        probes, cpu = _alone(one)
         values["health.left_processes"] = _left(one)
         values |= _broken(one, max(probes))
         beside = _beside(one)
@@ -86,12 +87,12 @@ def _broken(one: Checked, probe_s: float) -> dict[str, float]:
     sleep_s(check.interval_s / 2)  # in between two probes, so that none has begun before and ends after
     broken = one.toggle()
     unhealthy = one.wait("unhealthy", broken)
+    sleep_s(check.interval_s / 2)
+    mended = one.toggle()
     failed = one.probes(broken, unhealthy)
     if not failed:
         msg = "the engine reported unhealthy before a probe had begun"
         raise InvocationFailed(msg)
-    sleep_s(check.interval_s / 2)
-    mended = one.toggle()
     again = one.wait("healthy", mended)
     return {
         "health.unhealthy_s": unhealthy - broken,
