@@ -127,7 +127,7 @@ def _pages(night: nightly.Night, folder: Path, results: Index) -> Path:
     from bench.report import changes, drawing, trends  # noqa: PLC0415
     from bench.report import night as summaries  # noqa: PLC0415
 
-    page = report.render([night.run], folder, processes=drawing.affordable())
+    page = report.render([night.run], folder, processes=drawing.worthwhile([night.run]))
     if not night.compared:
         return page
     past = trend.history(results, suite=night.suite)

@@ -91,7 +91,7 @@ def report_command(runs: Sequence[str], output: Path | None, form: str, results:
 
     found = [loaded(results, name) for name in (runs or ("latest",))]
     folder = output or report_folder([one.run_id for one in found])
-    click.echo(report.render(found, folder, png=form == "png", processes=drawing.affordable()))
+    click.echo(report.render(found, folder, png=form == "png", processes=drawing.worthwhile(found)))
 
 
 def report_folder(run_ids: Sequence[str]) -> Path:

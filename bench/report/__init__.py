@@ -23,13 +23,12 @@ __all__ = ["collect", "render", "show_json"]
 def render(runs: Sequence[Run], folder: Path, *, png: bool = False, processes: int = 1) -> Path:
     """Write ``index.html``, ``report.md``, ``summary.csv`` and one SVG a figure: all or nothing. Return the first.
 
-    With ``png``, each figure is written as PNG, too. With several ``processes``, that many draw.
+    With ``png``, each figure is written as PNG, too. ``processes`` is how many draw.
 
     Raises:
         StoreError: The folder cannot be written.
     """
-    drawings = 2 * sum(len(run.meta.get("scenarios", ())) for run in runs)
-    with drawing.pool(min(processes, drawings)) as pool:
+    with drawing.pool(processes) as pool:
         collected = [collect(run) for run in runs]
         figures = _figures(collected, pool, png=png)
     images = {f"{plot.name}.png": plot.png for made in figures.values() for plot in made if plot.png}

@@ -1,7 +1,7 @@
-"""Draw the charts of scenarios, each for a desk and for a phone: in other processes where there are CPUs for them, else here.
+"""Draw the charts of scenarios, each for a desk and for a phone: here, and in other processes where there are CPUs for them.
 
-Drawing takes most of a report's time. The processes are new interpreters, not forks: pandas has started threads by now, and a
-new interpreter loads matplotlib while this process still reads the run. A chart is the same wherever it is drawn.
+Drawing takes most of a report's time. The processes are new interpreters, not forks: NumPy and pandas have started threads by
+now, and a new interpreter loads matplotlib while this process still reads the run. A chart is the same wherever it is drawn.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
+from threading import Thread
 
 from bench import benchmarks
 from bench.core import proc
@@ -22,9 +23,12 @@ from bench.core.errors import InvocationFailed
 from bench.display import paper, raster
 from bench.display.data import ScenarioData
 from bench.display.svg import Drawing, Plot
+from bench.store import Run
 
 _MOST = 4
-"""Processes at the most: each takes some 200 MB, and 1.5 s of CPU time before it draws."""
+"""Processes at the most: each takes some 200 MB."""
+_TARGETS = 8
+"""Targets whose charts take as long to draw as a process takes to start, a second of CPU time."""
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """The CPU quota of a container: ``max 100000`` or microseconds of CPU time in a period."""
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from bench.report import drawing; drawing.serve()"
@@ -32,23 +36,26 @@ _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from bench.report import dra
 
 @dataclass(frozen=True)
 class Request:
-    """The charts of one scenario in one width; with ``png``, as PNG, too."""
+    """The charts of one scenario; with ``png``, as PNG, too."""
 
     scenario: ScenarioData
-    narrow: bool
     png: bool = False
 
     def plots(self) -> list[Plot]:
-        """Draw the charts here."""
+        """Draw the charts for a desk, each with a drawing for a phone, in this process."""
         try:
-            with paper.narrow() if self.narrow else contextlib.nullcontext(), raster.wanted(self.png):
-                return benchmarks.charts(self.scenario)
+            with paper.narrow(), raster.wanted(False):
+                narrow = {
+                    one.name: Drawing(one.body, one.width, one.height) for one in benchmarks.charts(self.scenario)
+                }
+            with raster.wanted(self.png):
+                return [replace(plot, narrow=narrow.get(plot.name)) for plot in benchmarks.charts(self.scenario)]
         finally:
             gc.collect()  # figures are cycles of some 10,000 objects each
 
 
 def affordable() -> int:
-    """Return how many processes should draw: one a CPU that this process may use; one stands for this process itself."""
+    """Return how many processes can draw at once: one a CPU that this process may use."""
     cpus = len(os.sched_getaffinity(0))
     with contextlib.suppress(OSError, ValueError):
         quota, _, period = _QUOTA.read_text(encoding="ascii").partition(" ")
@@ -56,60 +63,75 @@ def affordable() -> int:
     return max(1, min(cpus, _MOST))
 
 
+def worthwhile(runs: Iterable[Run]) -> int:
+    """Return how many processes, this one included, should draw the charts of these runs."""
+    scenarios = [one for run in runs for one in run.meta.get("scenarios", {}).values()]
+    targets = sum(len(one.get("targets", ())) for one in scenarios)
+    return max(1, min(affordable(), len(scenarios), 1 + targets // _TARGETS))
+
+
 class Pool:
-    """Processes that draw; without any, everything is drawn here."""
+    """Processes that draw beside this one; without any, everything is drawn here."""
 
     def __init__(self, workers: Iterable[Connection] = ()) -> None:
-        self._idle = list(workers)
+        self._workers = tuple(workers)
 
     def draw(self, scenarios: Sequence[ScenarioData], *, png: bool = False) -> list[list[Plot]]:
         """Return the charts of each scenario for a desk, each with a drawing for a phone."""
-        requests = [
-            request for one in scenarios for request in (Request(one, narrow=False, png=png), Request(one, narrow=True))
-        ]
+        requests = [Request(one, png) for one in scenarios]
         with _only_new_objects_collected():
-            made = self._elsewhere(requests)
-            # What no process could draw is drawn here, which raises its error if there is one.
-            plots = [made[place] if place in made else request.plots() for place, request in enumerate(requests)]
-        return [_with_narrow(wide, narrow) for wide, narrow in zip(plots[::2], plots[1::2], strict=True)]
+            made = self._made(requests)
+            # What failed anywhere is drawn again, here, which raises its error.
+            return [made[place] if place in made else request.plots() for place, request in enumerate(requests)]
 
-    def _elsewhere(self, requests: Sequence[Request]) -> dict[int, list[Plot]]:
-        """Have requests drawn, those with the most values first; return place → plots of those that were."""
+    def _made(self, requests: Sequence[Request]) -> dict[int, list[Plot]]:
+        """Draw everywhere at once, what has the most values first; return place → plots of what could be drawn."""
         todo = sorted(range(len(requests)), key=lambda place: len(requests[place].scenario.points))
-        made: dict[int, list[Plot]] = {}
-        busy: dict[Connection, int] = {}
-        while busy or (todo and self._idle):
-            while todo and self._idle:
-                worker = self._idle.pop()
-                with contextlib.suppress(OSError):  # it has ended: the others draw
-                    worker.send(requests[todo[-1]])
-                    busy[worker] = todo.pop()
-            ready = wait(list(busy))
-            for worker in [one for one in busy if one in ready]:
-                place = busy.pop(worker)
-                with contextlib.suppress(OSError, EOFError):
-                    plots = worker.recv()
-                    self._idle.append(worker)
-                    if plots is not None:
-                        made[place] = plots
-        return made
+        made: dict[int, list[Plot] | None] = {}
+        threads = [Thread(target=_elsewhere, args=(one, requests, todo, made), daemon=True) for one in self._workers]
+        for thread in threads:
+            thread.start()
+        try:
+            for place in _taken(todo):
+                made[place] = _attempted(requests[place])
+        finally:
+            todo.clear()
+            for thread in threads:
+                thread.join()
+        return {place: plots for place, plots in made.items() if plots is not None}
+
+
+def _taken(todo: list[int]) -> Iterator[int]:
+    """Take places from the end of a list that several threads take from."""
+    with contextlib.suppress(IndexError):
+        while True:
+            yield todo.pop()
+
+
+def _elsewhere(
+    worker: Connection, requests: Sequence[Request], todo: list[int], made: dict[int, list[Plot] | None]
+) -> None:
+    """Have a worker draw until nothing is left to do or the worker has ended."""
+    with contextlib.suppress(OSError, EOFError):
+        for place in _taken(todo):
+            worker.send(requests[place])
+            made[place] = worker.recv()
 
 
 @contextlib.contextmanager
 def pool(processes: int) -> Iterator[Pool]:
-    """Start as many processes, none for one; they end with the block, or with this process if it is killed."""
+    """Start processes so that with this one as many draw; they end with the block, or when this process is killed."""
     workers: dict[Connection, proc.Process] = {}
     try:
-        with contextlib.suppress(OSError, InvocationFailed):  # too many processes: fewer draw, or none
-            for _ in range(processes if processes > 1 else 0):
+        with contextlib.suppress(OSError, InvocationFailed):  # too many processes: fewer draw, or only this one
+            for _ in range(processes - 1):
                 _start(workers)
         yield Pool(workers)
     finally:
         for connection, process in workers.items():
-            connection.close()
             process.send(signal.SIGKILL)
-        for process in workers.values():
             process.wait(60)
+            connection.close()
 
 
 def _start(workers: dict[Connection, proc.Process]) -> None:
@@ -135,7 +157,7 @@ def serve() -> None:
 def _attempted(request: Request) -> list[Plot] | None:
     try:
         return request.plots()
-    except Exception:  # noqa: BLE001 - the parent draws it again and reports the error with its trace
+    except Exception:  # noqa: BLE001 - it is drawn again, which raises the error
         return None
 
 
@@ -151,8 +173,3 @@ def _only_new_objects_collected() -> Iterator[None]:
         gc.unfreeze()
         if enabled:
             gc.enable()
-
-
-def _with_narrow(wide: Sequence[Plot], narrow: Sequence[Plot]) -> list[Plot]:
-    drawings = {one.name: Drawing(one.body, one.width, one.height) for one in narrow}
-    return [replace(plot, narrow=drawings.get(plot.name)) for plot in wide]

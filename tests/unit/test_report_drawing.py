@@ -6,6 +6,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from bench import report, store
 from bench.core import proc
 from bench.core.errors import InvocationFailed
 from bench.display.data import RunData
+from bench.display.svg import Plot
 from bench.report import drawing
 from bench.report.drawing import Pool, pool
 from tests.synthetic import write_run
@@ -23,6 +25,9 @@ from tests.synthetic import write_run
 def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
     folder = tmp_path_factory.mktemp("drawn")
     return report.collect(store.load(write_run(folder, targets=("host", "runc"), blocks=2, warmups=1, failures={})))
+
+
+PLOTS = drawing.Request.plots
 
 
 def two(data: RunData) -> list[Any]:
@@ -44,11 +49,27 @@ def test_png_is_drawn_in_other_processes_too(data: RunData) -> None:
 
 
 def test_other_processes_draw_and_end_with_the_block(data: RunData, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = set(proc.RUNNING)
+    before, here = set(proc.RUNNING), []
+
+    def slowly(request: drawing.Request) -> list[Plot]:
+        here.append(request)
+        elsewhere.wait(60)
+        return PLOTS(request)
+
     with pool(2) as drawers:
-        assert len(proc.RUNNING - before) == 2
-        monkeypatch.setattr(drawing.Request, "plots", lambda _: pytest.fail("drawn here"))
+        assert len(proc.RUNNING - before) == 1
+        elsewhere, recv = Event(), drawers._workers[0].recv
+
+        def told() -> list[Plot]:
+            plots: list[Plot] = recv()
+            elsewhere.set()
+            return plots
+
+        monkeypatch.setattr(drawers._workers[0], "recv", told)
+        monkeypatch.setattr(drawing.Request, "plots", slowly)
         assert [plots[0].name[:3] for plots in drawers.draw(two(data))] == ["one", "two"]
+    assert elsewhere.is_set()
+    assert len(here) == 1
     assert before == proc.RUNNING
 
 
@@ -62,7 +83,7 @@ def test_interrupted_report_leaves_no_process() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert len(started) == 2
+    assert len(started) == 1
     assert not any(Path(f"/proc/{pid}").exists() for pid in started)
 
 
@@ -76,14 +97,11 @@ def test_failing_chart_raises_its_own_error(data: RunData) -> None:
     assert errors[0] == errors[1]
 
 
-def test_killed_process_leaves_its_charts_to_the_others_and_to_this_one(data: RunData) -> None:
-    expected = Pool().draw(two(data))
-    for victims in (1, 2):
-        before = set(proc.RUNNING)
-        with pool(2) as drawers:
-            for pid in list(proc.RUNNING - before)[:victims]:
-                os.kill(pid, signal.SIGKILL)
-            assert drawers.draw(two(data)) == expected
+def test_killed_process_leaves_its_charts_to_the_others(data: RunData) -> None:
+    expected, before = Pool().draw(two(data)), set(proc.RUNNING)
+    with pool(3) as drawers:
+        os.kill(min(proc.RUNNING - before), signal.SIGKILL)
+        assert drawers.draw(two(data)) == expected
 
 
 def test_charts_are_drawn_here_if_no_process_can_be_started(data: RunData, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,3 +125,13 @@ def test_one_process_a_cpu_draws(
     monkeypatch.setattr(drawing, "_QUOTA", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cpus)))
     assert drawing.affordable() == processes
+
+
+@pytest.mark.parametrize(("targets", "processes"), [(2, 1), (6, 1), (8, 2), (60, 2)])
+def test_few_charts_are_drawn_by_one_process(
+    targets: int, processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "affordable", lambda: 4)
+    run = store.load(write_run(tmp_path, targets=("host",), blocks=1, warmups=0))
+    meta = {"scenarios": {name: {"targets": ["host"] * (targets // 2)} for name in ("one", "two")}}
+    assert drawing.worthwhile([replace(run, meta=meta)]) == processes
