@@ -27,8 +27,8 @@ _ORDER = ("system", "contract", "other_hosts", "unprovisioned", "fleet_", "in_br
 """Groups of tests that share a process, the longest first."""
 UNPROVISIONED = ("test_exec.py", "test_health.py", "test_restart.py")
 """System tests that need nothing of the host's own state folder."""
-_LAST = ("/test_bands.py", "/test_disturbed.py")
-"""What other tests take meanwhile disturbs these, and they are repeated then."""
+_LAST = ("/test_bands.py", "/test_weighing.py", "/test_disturbed.py")
+"""Memory that other tests take meanwhile disturbs these, and they are repeated then."""
 
 
 def _group(nodeid: str) -> str:

@@ -14,10 +14,10 @@ def is_wide(slope: float | None, ci: Interval | None) -> bool:
 
 
 def left_out(targets: Sequence[str]) -> str:
-    """Say which targets have no slope, and why; empty without any."""
+    """Say for which targets the memory available has no slope, and why; empty without any."""
     if not targets:
         return ""
     return (
-        f"No number for {prose.joined(targets, 12)}: the readings do not lie on a line "
+        f"The memory available gives no number for {prose.joined(targets, 12)}: its readings do not lie on a line "
         "(the interval of the slope is wider than the slope)"
     )

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bench import store
-from bench.benchmarks.isolation import NEIGHBOURS, VICTIMS, arms, beside, cause, far, kinds, room, watchdog
+from bench.benchmarks.isolation import NEIGHBOURS, VICTIMS, arms, beside, cause, far, kinds, room, watchdog, windows
 from bench.benchmarks.isolation.watchdog import Watchdog
 from bench.core.clock import Line, now_s, sleep_s
 from bench.core.errors import InvocationFailed, NotApplicable
@@ -27,6 +27,7 @@ from bench.invocation.context import Account, InvocationContext
 from bench.invocation.group import Group
 from bench.lab import caps, network
 from bench.probes import host
+from bench.workloads.neighbours import Work
 from tests.fakes import FakeLab, executed, outcome, small
 
 PER_S, MS = 100, 200
@@ -216,6 +217,12 @@ def test_idle_neighbour_comes_and_goes_between_windows_of_the_victim_by_itself(
     assert found["isolation.p50_s"] == pytest.approx(1e-6)
     assert found["isolation.reference_p50_s"] == pytest.approx(0.5e-6)
     assert found["isolation.kept_ratio"] == 1.0
+
+
+def test_windows_of_a_machine_fit_into_the_arguments_that_a_kernel_passes_on() -> None:
+    works = (Work("tick", PER_S, 0.1, 3.0),) * (2 * windows.MACHINE_ROUNDS + 1)
+    events = 2  # arguments that say where to report
+    assert events + len(windows.arguments(works, "-", machine=True)) < 32
 
 
 def test_working_neighbour_comes_once_however_often_an_idle_one_does(payloads: Payloads, ended: Ended) -> None:

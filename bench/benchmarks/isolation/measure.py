@@ -91,6 +91,8 @@ def _arm(
 def _works(context: InvocationContext, arm: Arm) -> tuple[Work, ...]:
     """Return the victim's windows: beside the neighbour, and before, between and after them by itself where that is asked for."""
     rounds = int(context.params["placebo_rounds"]) if arm.has_neighbour and not arm.works else 1
+    if context.engine.kind == "machine":
+        rounds = min(rounds, windows.MACHINE_ROUNDS)
     reference_ms = int(context.params["reference_milliseconds"]) if arm.has_neighbour else 0
     beside_ms = int(context.params["milliseconds"]) // rounds
     if not reference_ms:

@@ -21,6 +21,8 @@ from bench.workloads.neighbours import Done, Work
 
 Alive = Callable[[], str | None]
 """Says why an arm has to end, ``None`` while it may go on."""
+MACHINE_ROUNDS = 3
+"""Neighbours in turn at the most beside a machine: a kernel passes at most 31 arguments on, and each window takes four."""
 _SPARE_S = 30.0
 _GATE = "gate"
 _PATIENCE_MS = 600_000

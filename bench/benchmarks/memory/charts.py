@@ -21,7 +21,7 @@ from bench.display.table import Cell, interval_text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-REST = "unexplained"
+REST = "slope less the parts"
 _HELPERS = "runtime's processes"
 _CLASSES: dict[str, tuple[str, float]] = {
     "payload": ("payload", 1.0),
@@ -58,7 +58,7 @@ class Bar:
 
     @property
     def rest(self) -> float:
-        """The unexplained rest; negative if the parts add up to more than the slope."""
+        """The slope less the parts, medians each; negative if they add up to more than the slope."""
         return self.slope - sum(size for _, size in self.parts)
 
     @property
@@ -137,7 +137,7 @@ def _handles(bars: Sequence[Bar]) -> list[Patch]:
             edgecolor=theme.MUTED,
             hatch="/////",
             linewidth=0.6,
-            label=f"{REST} (left of 0: too much explained)",
+            label=f"{REST} (left of 0: they are more)",
         )
     )
     return made
@@ -203,9 +203,8 @@ def _weight_words(data: ScenarioData, bars: Sequence[Bar], name: str) -> canvas.
         )
     caption = (
         "Marginal cost of an instance: slope of the line through MemAvailable over N (mark, under it the fit’s interval), "
-        "split into slopes of the anonymous memory of processes and of the kernel’s parts; medians of the blocks. Hatched is "
-        "what none of them explains: where the parts are more than the whole it stands left of 0 and they end right of the "
-        "mark. "
+        "split into slopes of the anonymous memory of processes and of the kernel’s parts; each is the median of its blocks, so "
+        "they need not add up. Hatched is the difference: where the parts are more than the slope it stands left of 0. "
         f"Every panel has its own axis. {_counts(data, bars)}"
     )
     alt = "; ".join(
