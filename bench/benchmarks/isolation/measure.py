@@ -92,7 +92,7 @@ def _works(context: InvocationContext, arm: Arm) -> tuple[Work, ...]:
     """Return the victim's windows: beside the neighbour, and before, between and after them by itself where that is asked for."""
     rounds = int(context.params["placebo_rounds"]) if arm.has_neighbour and not arm.works else 1
     if context.engine.kind == "machine":
-        rounds = min(rounds, windows.MACHINE_ROUNDS)
+        rounds = min(rounds, windows.EMULATED_ROUNDS if _is_emulated(context) else windows.MACHINE_ROUNDS)
     reference_ms = int(context.params["reference_milliseconds"]) if arm.has_neighbour else 0
     beside_ms = int(context.params["milliseconds"]) // rounds
     if not reference_ms:
@@ -108,8 +108,11 @@ def _by_itself(context: InvocationContext, victim: Victim, alive: Alive) -> Done
 
 
 def _work(context: InvocationContext, milliseconds: int) -> Work:
-    emulated = context.engine.target.options.get("accel") == "tcg"
-    return kinds.work_of({**context.params, "milliseconds": milliseconds}, emulated=emulated)
+    return kinds.work_of({**context.params, "milliseconds": milliseconds}, emulated=_is_emulated(context))
+
+
+def _is_emulated(context: InvocationContext) -> bool:
+    return context.engine.target.options.get("accel") == "tcg"
 
 
 def _spec(context: InvocationContext, arm: Arm, place: Place, works: Sequence[Work]) -> InstanceSpec:

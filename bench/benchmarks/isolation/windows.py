@@ -23,6 +23,8 @@ Alive = Callable[[], str | None]
 """Says why an arm has to end, ``None`` while it may go on."""
 MACHINE_ROUNDS = 3
 """Neighbours in turn at the most beside a machine: a kernel passes at most 31 arguments on, and each window takes four."""
+EMULATED_ROUNDS = 1
+"""The same beside an emulated machine, which takes many seconds to start."""
 _SPARE_S = 30.0
 _GATE = "gate"
 _PATIENCE_MS = 600_000
