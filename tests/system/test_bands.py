@@ -103,9 +103,11 @@ def test_network_namespace_is_the_most_expensive_one(tare: Tare, state: Path, tm
     """Require a lifecycle (fork, unshare, exit, wait) of 2 to 8 times that with any other single namespace.
 
     The figures behind the band include the child's first page faults, so whole lifecycles are compared. The call alone is
-    printed too; its ratio is larger and has no band, since its denominator is a few microseconds.
+    printed too; its ratio is larger and has no band, since its denominator is a few microseconds. Other work on the host adds to each
+    life, and to a short one the larger part: the fastest of all blocks counts.
     """
     scenario = without_controls(tmp_path, "namespaces")
+    fastest: dict[str, float] = {}
 
     def figures() -> list[Figure]:
         lines = measured(tare, state, scenario, "-t", "host", "--blocks", "3", "--warmup", "0", "-p", "rounds=50")
@@ -115,7 +117,8 @@ def test_network_namespace_is_the_most_expensive_one(tare: Tare, state: Path, tm
 
         def life(kind: str) -> float:
             rates = blocks(lines, "namespace.create_per_s", "host", kind=kind, workers=alone)
-            return 1 / statistics.median(rates.values())
+            fastest[kind] = max(fastest.get(kind, 0.0), *rates.values())
+            return 1 / fastest[kind]
 
         def call(kind: str) -> float:
             return statistics.median(blocks(lines, "namespace.create_s", "host", kind=kind).values())

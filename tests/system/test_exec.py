@@ -35,6 +35,7 @@ pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.engines]
 
 TOLERANCE = 0.1
 LEVEL = 0.99
+MOST_PAIRS = 120
 RUNS = 5
 SHORT = ("-p", "history=12", "-p", "repeats=3", "--warmup", "0")
 LEFT = ("exec.left_processes", "exec.left_fifos", "exec.left_files")
@@ -160,9 +161,13 @@ def test_command_by_api_takes_less_than_by_command_line(
     where, stack = place
     one = where.started(api, stack)
     other = ctr(one) if cli == "ctr" else where.started(cli, stack).ours
-    found, low, high = interval(pairs(one.ours, other, 24))
-    with capsys.disabled():
-        print(f"\n    {api} ÷ {cli}: {found:.3f}, pairs {low:.3f} to {high:.3f}", end="")
+    ratios: list[float] = []
+    low, high = 0.0, math.inf
+    while low <= 1 <= high and len(ratios) < MOST_PAIRS:  # a busy host takes more pairs until the interval decides
+        ratios += pairs(one.ours, other, 24)
+        found, low, high = interval(ratios)
+        with capsys.disabled():
+            print(f"\n    {api} ÷ {cli}: {found:.3f}, {len(ratios)} pairs {low:.3f} to {high:.3f}", end="")
     assert high < 1
 
 
