@@ -39,7 +39,7 @@ test: setup $(VENV)/.dev ## lint, types, unit, contract and system tests: what C
 	$(call say,tests)
 	@[ -z "$(ROOT)" ] || $(BIN)/tare provision examples wheel browser ssh_server || [ $$? -eq 4 ] # for docs/examples/tare-hello, the payload of the other architecture, the pages, and the fleets
 	@[ -n "$(ROOT)" ] || echo "not root: tests of real engines are skipped, each with its reason; 'sudo make test' runs them"
-	$(if $(ROOT),TARE_PROVISIONED=1) $(BIN)/pytest tests/unit tests/contract tests/system -n $(JOBS) --dist loadscope --no-loadscope-reorder --durations=25
+	$(if $(ROOT),TARE_PROVISIONED=1) $(BIN)/pytest tests/unit tests/contract tests/system -n $(JOBS) --dist loadscope --no-loadscope-reorder --durations=25 -rR --rerun-show-tracebacks
 
 setup: $(VENV)/.ready ## a virtual environment and the engines (all, or those in ENGINES)
 ifdef ROOT
