@@ -56,10 +56,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.pluginmanager.hasplugin("rerunfailures"):
-        for item in items:
-            if item.nodeid.startswith(
-                ("tests/system/", "tests/contract/")
-            ):  # two failures in a row are no stall of the host
+        for item in items:  # a stall of the host fails a test once, not twice in a row
+            if item.nodeid.startswith(("tests/system/", "tests/contract/")):
                 item.add_marker(pytest.mark.flaky(reruns=1))
     if os.environ.get("PYTEST_XDIST_WORKER"):
         rank = {name: place for place, name in enumerate(_ORDER)}

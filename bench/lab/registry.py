@@ -209,7 +209,7 @@ class Served:
 
 
 def served(registry: Registry, since: int, image: Image) -> Served:
-    """Wait until the whole image was served and return what was served since the log had ``since`` bytes.
+    """Wait until the whole image has been served; return what was logged after the first ``since`` bytes.
 
     The registry writes a response's line after its last byte, so lines can come after the engine has the image, in any order.
 

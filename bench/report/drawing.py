@@ -30,7 +30,7 @@ _MOST = 4
 _TARGETS = 8
 """Targets whose charts take as long to draw as a process takes to start, a second of CPU time."""
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""The CPU quota of a container: ``max 100000`` or microseconds of CPU time in a period."""
+"""The CPU quota of a container, as quota and period in microseconds; the quota is ``max`` where there is none."""
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from bench.report import drawing; drawing.serve()"
 
 
@@ -85,7 +85,7 @@ class Pool:
             return [made[place] if place in made else request.plots() for place, request in enumerate(requests)]
 
     def _made(self, requests: Sequence[Request]) -> dict[int, list[Plot]]:
-        """Draw everywhere at once, what has the most values first; return place → plots of what could be drawn."""
+        """Draw in all processes at once, the scenario with the most values first; return place → plots of what could be drawn."""
         todo = sorted(range(len(requests)), key=lambda place: len(requests[place].scenario.points))
         made: dict[int, list[Plot] | None] = {}
         threads = [Thread(target=_elsewhere, args=(one, requests, todo, made), daemon=True) for one in self._workers]
@@ -146,7 +146,7 @@ def _start(workers: dict[Connection, proc.Process]) -> None:
 
 
 def serve() -> None:
-    """Draw what standard input, a socket, asks for until it is closed; answer with the plots, or ``None`` if drawing failed."""
+    """Answer each request on standard input, a socket, with its plots, or ``None`` if drawing failed, until it is closed."""
     from bench.display.charts import control, series, spread  # noqa: F401, PLC0415 - loaded while the run is being read
 
     with Connection(0) as parent, _only_new_objects_collected(), contextlib.suppress(EOFError, OSError):

@@ -169,7 +169,7 @@ def _has_any(line: bytes, parts: Collection[bytes]) -> bool:
 
 
 def _numbered(data: bytes, only: Collection[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield the complete lines that contain one of the byte strings, or all without any, with their numbers from 1."""
+    """Yield the complete lines that contain one of the byte strings (all lines if there are none), numbered from 1."""
     for number, line in enumerate(data.split(b"\n")[:-1], 1):
         if not only or _has_any(line, only):
             yield number, line

@@ -219,6 +219,22 @@ def test_idle_neighbour_comes_and_goes_between_windows_of_the_victim_by_itself(
     assert found["isolation.kept_ratio"] == 1.0
 
 
+def test_idle_neighbours_in_turn_need_no_window_of_the_victim_by_itself(payloads: Payloads, ended: Ended) -> None:
+    run = ended(arm="placebo", milliseconds=3 * MS, placebo_rounds=3)
+    assert outcome(run)["status"] == Status.OK, outcome(run)["reason"]
+    assert payloads.events == ["beside"] * 3
+    assert "isolation.reference_p50_s" not in values(run)
+
+
+def test_rounds_that_leave_no_time_for_an_operation_are_refused_before_anything_is_started(
+    payloads: Payloads, ended: Ended
+) -> None:
+    found = outcome(ended(arm="placebo", reference_milliseconds=MS, placebo_rounds=1000))
+    assert found["status"] == Status.FAILED
+    assert "use fewer placebo_rounds" in found["reason"]
+    assert not payloads.specs
+
+
 def test_windows_of_a_machine_fit_into_the_arguments_that_a_kernel_passes_on() -> None:
     works = (Work("tick", PER_S, 0.1, 3.0),) * (2 * windows.MACHINE_ROUNDS + 1)
     events = 2  # arguments that say where to report

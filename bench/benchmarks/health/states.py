@@ -36,7 +36,7 @@ def measure(context: InvocationContext) -> InvocationResult:
         probes, cpu = _alone(one)
         values = {
             "health.healthy_added_s": healthy - one.first_s - one.check.interval_s,
-            # Counted once later probes are known: what a probe says can be read after what the engine says of it.
+            # Counted after later probes: the report of a probe can arrive after what the engine reports of it.
             "health.probes_to_healthy": float(len(one.probes(0.0, healthy))),
         }
         values["health.left_processes"] = _left(one)

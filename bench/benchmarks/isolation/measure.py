@@ -2,10 +2,10 @@
 
 With ``reference_milliseconds`` the victim first works by itself for half of that time. Then the neighbour is started and works
 alone for a moment, the victim works beside it, and the neighbour is deleted. Last, the victim works by itself for the other half.
-An idle neighbour comes and goes several times within the same time (``placebo_rounds``): the arm that is to show no difference
-needs the finest comparison, and its neighbour is the quickest to start. In each window the victim works through its operations at
-a fixed rate. All are instances of the same target, unless the neighbour's is named. Everything is in the run's control group,
-which is capped. A sentinel outside it ends the arm when the host is unusable.
+An idle neighbour is started and deleted several times within that time (``placebo_rounds``): the arm that is to show no
+difference needs the finest comparison, and its neighbour is the quickest to start. In each window the victim works through its
+operations at a fixed rate. All are instances of the same target, unless the neighbour's is named. Everything is in the run's
+control group, which is capped. A sentinel outside it ends the arm when the host is unusable.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _arm(
     with life.living(context, spec) as (instance, channel):
         victim = Victim(instance, channel, spec, works, context.timeout_s, pair[0].path)
         alone = _alive(instance, watching, None)
-        if len(works) > 1:
+        if _reference_ms(context, arm):
             own.append(_by_itself(context, victim, alone))
         while not victim.through:
             with beside.standing(theirs, arm, pair[1], watching.complaint) as neighbour, context.account.engine():
@@ -93,13 +93,19 @@ def _works(context: InvocationContext, arm: Arm) -> tuple[Work, ...]:
     rounds = int(context.params["placebo_rounds"]) if arm.has_neighbour and not arm.works else 1
     if context.engine.kind == "machine":
         rounds = min(rounds, windows.EMULATED_ROUNDS if _is_emulated(context) else windows.MACHINE_ROUNDS)
-    reference_ms = int(context.params["reference_milliseconds"]) if arm.has_neighbour else 0
-    beside_ms = int(context.params["milliseconds"]) // rounds
-    if not reference_ms:
-        return (_work(context, beside_ms),) * rounds
+    reference_ms = _reference_ms(context, arm)
+    near = _work(context, int(context.params["milliseconds"]) // rounds)
     edge, middle = (_work(context, reference_ms // rounds // parts) for parts in (2, 1))
-    inner = (_work(context, beside_ms), middle) * (rounds - 1)
-    return (edge, *inner, _work(context, beside_ms), edge)
+    works = (edge, *(near, middle) * (rounds - 1), near, edge) if reference_ms else (near,) * rounds
+    if not all(one.count for one in works):
+        msg = f"in one of {len(works)} windows the victim has no time for an operation: use fewer placebo_rounds or longer times"
+        raise InvocationFailed(msg)
+    return works
+
+
+def _reference_ms(context: InvocationContext, arm: Arm) -> int:
+    """Return how long the victim works by itself, in all; 0 for not at all."""
+    return int(context.params["reference_milliseconds"]) if arm.has_neighbour else 0
 
 
 def _by_itself(context: InvocationContext, victim: Victim, alive: Alive) -> Done:
@@ -148,15 +154,17 @@ def _result(context: InvocationContext, arm: Arm, rounds: Sequence[Round]) -> In
     values = {f"isolation.{name}_s": value for name, value in _times(found).items()}
     values["isolation.kept_ratio"] = min(one.found.kept(one.work) for one in rounds)
     series = [
-        dataclasses.replace(value, value=statistics.fmean(_same(value, one.series) for one in rounds))
+        dataclasses.replace(
+            value, value=statistics.fmean(found for one in rounds for found in _same(value, one.series))
+        )
         for value in last.series
     ]
     return InvocationResult(values, last.evidence, _flags(arm, found, last.work), tuple(series), last.notes)
 
 
-def _same(value: Value, series: Sequence[Value]) -> float:
-    """Return the value of the same metric with the same parameters in another series, 0 where it has none."""
-    return next((one.value for one in series if (one.metric, one.params) == (value.metric, value.params)), 0.0)
+def _same(value: Value, series: Sequence[Value]) -> list[float]:
+    """Return the values of the same metric with the same parameters in another series; empty where it has none."""
+    return [one.value for one in series if (one.metric, one.params) == (value.metric, value.params)]
 
 
 def _beside(

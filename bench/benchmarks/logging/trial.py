@@ -20,7 +20,7 @@ from bench.workloads.lines import Counter, Counts, Load, Record
 _SETTLE_S = 20.0
 """How long a log may go on growing after the writer has ended."""
 _STILL_S = 3.0
-"""How long a log with missing lines must not have grown until they count as lost: on a busy host what stores them may stall."""
+"""Missing lines count as lost once the log has not grown for this long: on a busy host what stores them may stall."""
 _DROPPED_S = 0.6
 """The same for a log that may drop lines."""
 _LOOK_S = 0.3
